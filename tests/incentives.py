@@ -12,7 +12,7 @@ from eth_utils import keccak, to_checksum_address
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import compiled, own, packaged
 from yieldbot.sandbox.deployer import Contract, Deployer

@@ -32,7 +32,7 @@ from yieldbot.execution.world import World
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Plan
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.base import YieldAdapter
 

@@ -25,7 +25,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.model.policy import ChainSettings, FeeKind
+from yieldbot.model.settings import ChainSettings, FeeKind
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.evm.erc4626 import Erc4626
 

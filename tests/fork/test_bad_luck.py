@@ -29,7 +29,7 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed, EvmCall
 from yieldbot.sandbox.node import Sandbox
 

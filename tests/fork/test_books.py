@@ -26,7 +26,7 @@ from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.sandbox.node import Sandbox
 
 STRANGER = "0x000000000000000000000000000000000000dEaD"

@@ -19,7 +19,7 @@ from yieldbot.history import holdings as forecast
 from yieldbot.journal.fold import fold_transactions
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
 

@@ -27,7 +27,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.evm.protocols import found
 from yieldbot.sandbox.node import sandboxed

@@ -22,7 +22,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind
 from yieldbot.model.plan import Hold, Plan
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox

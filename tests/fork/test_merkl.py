@@ -20,7 +20,7 @@ from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto
 from yieldbot.model.market import Kind, Reward, Snapshot
 from yieldbot.model.plan import LegKind, Plan
-from yieldbot.model.policy import Merkl, Settings
+from yieldbot.model.settings import Merkl, Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
 

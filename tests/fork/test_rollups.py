@@ -45,7 +45,7 @@ from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import FeeKind
+from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import Confirmed, EvmCall, Expired, RollupFee
 from yieldbot.sandbox.artifacts import Artifact, multicall3_bytecode
 from yieldbot.sandbox.deployer import Deployer

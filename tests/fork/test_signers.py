@@ -30,7 +30,7 @@ from yieldbot.errors import PendingError, SafetyError, TransientError
 from yieldbot.journal.journal_entries import PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import KmsKey, LedgerKey
+from yieldbot.model.settings import KmsKey, LedgerKey
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import MINT, Sandbox
 

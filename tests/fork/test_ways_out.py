@@ -21,7 +21,7 @@ from yieldbot.journal.journal_entries import ExitProven, ExitRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
 from yieldbot.sandbox.traps import deploy_trap, trap_table

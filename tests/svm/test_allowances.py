@@ -22,7 +22,7 @@ from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import SvmLimits
+from yieldbot.model.settings import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes

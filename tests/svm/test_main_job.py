@@ -21,7 +21,7 @@ from yieldbot.execution.world import World
 from yieldbot.history import recorded
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed, Expired
 from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.sandbox.solana.node import SvmSandbox, running

@@ -23,7 +23,7 @@ from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
 from yieldbot.sandbox.solana.node import SvmSandbox, running

@@ -13,7 +13,7 @@ from yieldbot.cli.balance_changes import moved
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import native_of
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Delta
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 

@@ -42,7 +42,8 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Quarantined, Snapshot, Status
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
-from yieldbot.model.policy import Policy, SafeOwner, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 
 A, B = market("a", ConstantCurve(0.1)), market("b", ConstantCurve(0.08))

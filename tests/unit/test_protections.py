@@ -23,7 +23,8 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import ChainSettings, Job, Wallet
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
 from yieldbot.risk.limits import _Flow, _left, guard, limit_exceeded, stop_reason
 

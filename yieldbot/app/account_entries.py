@@ -23,7 +23,7 @@ from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 FAILED = 1
 

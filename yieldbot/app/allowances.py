@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.ports import Revocation, Rights
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
     Ended = Outcome | Declined | None

@@ -12,7 +12,7 @@ from yieldbot.model.native import native_token
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.model.ids import Address
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
     from yieldbot.model.tx import EvmCall
 
 

@@ -20,11 +20,11 @@ from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.execution.passphrases import is_given, passphrase
-from yieldbot.model.policy import SafeOwner
+from yieldbot.model.settings import SafeOwner
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import ChainSettings, Wallet
+    from yieldbot.model.settings import ChainSettings, Wallet
 
 
 def check(context: Context) -> CheckDocument:

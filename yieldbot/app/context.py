@@ -16,7 +16,7 @@ from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line, printable
 
 if TYPE_CHECKING:
-    from yieldbot.model.policy import Settings
+    from yieldbot.model.settings import Settings
 
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
 """Environment variables whose names end so are hidden in every text, whatever the configuration says of them."""

@@ -29,7 +29,8 @@ from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
-from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
 from yieldbot.risk.limits import loss_of, stop_reason
 

@@ -20,7 +20,7 @@ from yieldbot.errors import PendingError, RunTimedOut
 
 if TYPE_CHECKING:
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 T = TypeVar("T")
 

@@ -33,7 +33,7 @@ from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 DANGEROUS = 4
 """Exit code where an allowance is given, or control or money handed over, as nobody should without thinking."""

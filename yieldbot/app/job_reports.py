@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import Proposed
     from yieldbot.model import plan as model
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5

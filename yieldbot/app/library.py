@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 
 async def observe(job: Job, policy: Policy | None = None, records: Sequence[Record] = ()) -> Snapshot:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 ASSUMED_USD = 1_000.0
 """What is appraised where the wallet holds nothing."""

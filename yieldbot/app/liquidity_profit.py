@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 @dataclass(frozen=True, slots=True)

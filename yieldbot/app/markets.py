@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Allocation, Assessment
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 KINDS = ("lending", "vault", "staking", "lp")

@@ -30,7 +30,7 @@ from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
 from yieldbot.model.amounts import Token
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import SafeOwner
+from yieldbot.model.settings import SafeOwner
 from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.evm.liquidity.rehearse import Back, LpRehearsal
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
 Action = Literal["add", "remove", "collect", "compound", "rerange"]

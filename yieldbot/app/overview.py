@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 Observation = tuple["Job", "Snapshot | str"]
 """A job with its snapshot, or the reason why its chain could not be served."""

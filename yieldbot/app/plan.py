@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import ChainId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Hold, Plan
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.app.profit import Earned
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import ChainSettings, Job
+    from yieldbot.model.settings import ChainSettings, Job
 
 MOST_PARTS = 40
 """The most log queries that ``positions`` makes of one chain; ``export`` makes as many as it needs."""

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from yieldbot.chains.quote_values import Read
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
-    from yieldbot.model.policy import ChainSettings, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import ChainSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

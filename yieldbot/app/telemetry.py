@@ -14,7 +14,7 @@ from yieldbot.model.text import one_line
 if TYPE_CHECKING:
     from yieldbot.model.market import Quarantined, Snapshot
     from yieldbot.model.plan import Declined, Leg, Plan
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
 SHORTEST_SECRET = 6

@@ -36,11 +36,11 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.model.families import EVM, Family
 from yieldbot.model.ids import hd_path
-from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
+from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import Wallet
+    from yieldbot.model.settings import Wallet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

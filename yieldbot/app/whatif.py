@@ -14,7 +14,8 @@ from yieldbot.model.numbers import number
 if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 LONGEST_DAYS = 3650.0
 

@@ -15,7 +15,7 @@ from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
+from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.file_signer import Openable
     from yieldbot.execution.world import SignerOf, World
     from yieldbot.model.ids import Address
-    from yieldbot.model.policy import Job, Wallet
+    from yieldbot.model.settings import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
 
 JOURNAL = "journal.sqlite"

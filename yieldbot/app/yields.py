@@ -9,7 +9,8 @@ from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 

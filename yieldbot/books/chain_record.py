@@ -15,7 +15,7 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import LegKind
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Delta
 
 Quotes = Mapping[tuple[ChainId, int, Address], Quote]

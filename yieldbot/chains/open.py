@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.decoding import Decoded, Messages, ToDecode
     from yieldbot.chains.ports import Chain, Session, Watch
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import ChainSettings, Job
+    from yieldbot.model.settings import ChainSettings, Job
 
 
 def chain_of(settings: ChainSettings) -> Chain:

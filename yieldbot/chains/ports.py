@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Declined, Plan
-    from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
 

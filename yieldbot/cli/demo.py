@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
     from yieldbot.execution.approvals import Proposal
-    from yieldbot.model.policy import Settings
+    from yieldbot.model.settings import Settings
 
 WIDTH = 140
 """Width of the picture, in characters."""

@@ -17,7 +17,8 @@ from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across

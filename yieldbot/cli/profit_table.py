@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from yieldbot.app.profit import Earned
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:

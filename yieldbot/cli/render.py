@@ -18,7 +18,7 @@ from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:

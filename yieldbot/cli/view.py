@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.screen import Screen
     from yieldbot.history.holdings import Unread
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 def register(listed: Listed) -> None:

@@ -10,7 +10,8 @@ from yieldbot.chains.solana.prices import feeds_of
 from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.families import SOLANA
-from yieldbot.model.policy import Base, ChainSettings, Job, SafeOwner, Wallet
+from yieldbot.model.policy import Base
+from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
 from yieldbot.protocols.evm.pool_windows import by_plans
 
 

@@ -17,7 +17,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.policy import ChainSettings, FeeKind, Merkl, SvmLimits
+from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}

@@ -18,19 +18,8 @@ from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.names import LISTS, TABLES, check, gone
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import (
-    NEVER,
-    SALE,
-    Base,
-    ChainSettings,
-    Job,
-    KmsKey,
-    LedgerKey,
-    Policy,
-    SafeOwner,
-    Settings,
-    Wallet,
-)
+from yieldbot.model.policy import NEVER, SALE, Base, Policy
+from yieldbot.model.settings import ChainSettings, Job, KmsKey, LedgerKey, SafeOwner, Settings, Wallet
 from yieldbot.resources import folder, read_text, refuse_if_others_change
 
 M = TypeVar("M", bound=BaseModel)

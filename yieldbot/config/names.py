@@ -17,7 +17,8 @@ from yieldbot.model.families import SOLANA, token_key
 from yieldbot.model.ids import market_chain
 from yieldbot.model.market import Market, Snapshot
 from yieldbot.model.names import POOLS, matches, named
-from yieldbot.model.policy import TRY_FIRST, ChainSettings, Job, Policy
+from yieldbot.model.policy import TRY_FIRST, Policy
+from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.protocols import adapters, liquidity, svm_adapters
 
 _PLACE = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})")

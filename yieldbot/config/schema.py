@@ -10,7 +10,8 @@ from yieldbot.model.address import parse_address, parse_any, parse_key
 from yieldbot.model.families import SOLANA, family_of
 from yieldbot.model.ids import chain_id, evm_number, hd_path
 from yieldbot.model.numbers import fraction, plain
-from yieldbot.model.policy import NEVER, SAFE_MULTISEND
+from yieldbot.model.policy import NEVER
+from yieldbot.model.settings import SAFE_MULTISEND
 
 SOL_DECIMALS = 9
 

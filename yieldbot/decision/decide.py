@@ -21,7 +21,8 @@ from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 from yieldbot.model.units import GWEI
 from yieldbot.risk.limits import Guard, guard, limit_exceeded
 

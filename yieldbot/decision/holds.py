@@ -14,7 +14,8 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Base, Job, Policy
+from yieldbot.model.policy import Base, Policy
+from yieldbot.model.settings import Job
 from yieldbot.risk.prices import below_minimum
 
 STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)

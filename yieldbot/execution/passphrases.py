@@ -7,7 +7,7 @@ from pathlib import Path
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import check_private
-from yieldbot.model.policy import Wallet
+from yieldbot.model.settings import Wallet
 from yieldbot.resources import first_line
 
 

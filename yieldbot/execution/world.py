@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import Settings, Wallet
+from yieldbot.model.settings import Settings, Wallet
 from yieldbot.protocols.evm.base import YieldAdapter
 from yieldbot.protocols.solana.base import SvmAdapter
 

@@ -1,4 +1,4 @@
-"""The families of chains, and what they differ in beyond how they are reached: words, units, the coin that pays.
+"""Families of chains, and what they differ in beyond how they are reached: names, units, the native token.
 
 Nobody asks which family a chain is of; what depends on it is a field here, or a method of ``chains/ports.Chain``.
 """
@@ -23,32 +23,32 @@ class Family:
     name: str
     """``evm`` or ``solana``."""
     member: str
-    """One of its addresses in words, with the article: ``an EVM``."""
+    """Adjective with its article, for messages: ``an EVM``."""
     namespace: str
-    """CAIP-2's, as it begins ids of chains."""
+    """CAIP-2 namespace of its chain ids."""
     height: str
     """What the chain counts: ``block`` or ``slot``."""
     gas: str
     """What computation is measured in: ``gas`` or ``compute units``."""
     paid: str
-    """What a plan's cost on the chain is called: ``gas`` or ``fees and rent``."""
+    """What a plan's on-chain cost is called: ``gas`` or ``fees and rent``."""
     native: Address
-    """Stands for the chain's own coin."""
+    """Address that stands for the native token."""
     native_decimals: int
     token_namespace: str
-    """CAIP-19's, of a token's id."""
+    """CAIP-19 namespace of its token ids."""
     case_matters: bool
-    """Whether two addresses that differ in case alone are two addresses."""
+    """Whether addresses that differ only in case are different."""
     most_feed_age_seconds: int | None
     """A price older than this is never used, whatever the policy allows; None: the policy alone bounds it."""
     claims_rewards: bool
     """Whether adapters of its protocols claim rewards."""
     coin_unit: str | None
-    """A base's unit that its own coin can be (``policy.bases``), None where there is none."""
+    """A base's unit that the native token can be (``policy.bases``); None where there is none."""
     wraps_coin: bool
-    """Whether the coin is held and lent as a wrapped token of which rent is taken (wrapped SOL)."""
+    """Whether the native token is lent in a wrapped form that locks rent (wrapped SOL)."""
     finds_past: bool
-    """Whether past events tell more of allowances and costs the further back one looks."""
+    """Whether searching further back in past events finds more allowances and costs."""
 
     def address_key(self, address: Address) -> str:
         """The address as ids and comparisons spell it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE

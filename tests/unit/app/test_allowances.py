@@ -20,7 +20,8 @@ from yieldbot.errors import TransientError, YieldbotError
 from yieldbot.execution.lock import run_lock
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Settings
 
 USDC = JOB.asset
 SPENDER = Address("0x" + "99" * 20)

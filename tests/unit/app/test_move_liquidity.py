@@ -19,7 +19,8 @@ from yieldbot.errors import ConfigError
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import full_range
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy, SafeOwner, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import SafeOwner, Settings
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, Reverted
 
 POOL = STATE.pool

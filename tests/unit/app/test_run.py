@@ -33,7 +33,8 @@ from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import Policy, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Settings
 
 EVM_FEES = {"max_fee_wei": "7", "l1_fee_wei": "0", "operator_fee_wei": "0", "l1_gas": 0}
 REHEARSED: Any = SimpleNamespace(

@@ -21,7 +21,7 @@ from yieldbot.chains.evm.signing.sign import fields, verified
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
 GWEI = 10**9

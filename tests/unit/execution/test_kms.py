@@ -22,7 +22,7 @@ from yieldbot.chains.evm.signing.kms import INSTALL, KmsClient, KmsSigner, ecdsa
 from yieldbot.chains.evm.signing.sign import CURVE_ORDER, digest
 from yieldbot.errors import ConfigError, SafetyError, TransientError
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import KmsKey
+from yieldbot.model.settings import KmsKey
 from yieldbot.model.tx import ApprovedTx
 
 

@@ -23,7 +23,7 @@ from yieldbot.chains.evm.signing.ledger_hid import INSTALL, HidTransport, framed
 from yieldbot.chains.evm.signing.sign import digest, payload
 from yieldbot.errors import ConfigError, SafetyError, SignerRefused, TransientError
 from yieldbot.model.ids import Address, hd_path
-from yieldbot.model.policy import LedgerKey
+from yieldbot.model.settings import LedgerKey
 from yieldbot.model.tx import ApprovedTx
 
 HOLDER = Address(key_of(PATH).public_key.to_checksum_address())

@@ -50,7 +50,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import FeeKind
+from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import NO_ROLLUP_FEE, RollupFee, SimulatedTx
 
 OP, ARBITRUM = settings(fee_kind=FeeKind.OP_STACK), settings(fee_kind=FeeKind.ARBITRUM)

@@ -29,7 +29,7 @@ from yieldbot.chains.keystores import list_keystores
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import Wallet
+from yieldbot.model.settings import Wallet
 from yieldbot.model.tx import ApprovedTx, UnsignedTx
 
 SECRET = "long enough to be one"

@@ -34,7 +34,7 @@ from yieldbot.math.stake_pool import StakePool, fee_of, rate
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, svm_chain
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.policy import SvmLimits
+from yieldbot.model.settings import SvmLimits
 from yieldbot.model.solana_tx import SvmUnsigned
 from yieldbot.model.tx import Confirmed, Delta, Reverted, SvmInstruction
 

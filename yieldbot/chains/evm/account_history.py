@@ -35,7 +35,7 @@ from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.market import Kind as MarketKind
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.native import native_token
-from yieldbot.model.policy import ChainSettings, Job
+from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.model.tx import Delta
 from yieldbot.protocols import adapters
 from yieldbot.rpc.together import together

@@ -19,8 +19,8 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.settings import ChainSettings
 
 
 async def find(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.quote_values import Read
     from yieldbot.execution.world import World
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.policy import ChainSettings, Job, Wallet
+    from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.decoding import Known, ToDecode
     from yieldbot.chains.evm.execution.erc7730 import Descriptor
     from yieldbot.model.ids import ChainId
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 def decode(asked: ToDecode) -> Reading:

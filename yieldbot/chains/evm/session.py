@@ -44,8 +44,9 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.names import named
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy, SafeOwner
+from yieldbot.model.policy import Policy
 from yieldbot.model.requests import with_requests
+from yieldbot.model.settings import Job, SafeOwner
 from yieldbot.model.tx import EvmCall, Outcome
 from yieldbot.protocols import adapters, exchanges
 from yieldbot.protocols.evm.base import InSteps, YieldAdapter

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.world import World
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
-    from yieldbot.model.policy import ChainSettings, Job, Wallet
+    from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
 

@@ -18,8 +18,8 @@ from yieldbot.model.fees import SvmFees
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
-from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow, SvmLamports
+from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
 from yieldbot.protocols.solana.idle import mint_of
 

@@ -10,8 +10,8 @@ from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow, SvmAccount
+from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols.solana.layout import key_bytes
 
 PYTH_RECEIVER = Address("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ")

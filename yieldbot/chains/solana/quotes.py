@@ -12,7 +12,7 @@ from yieldbot.model.exchange import Exchange, Price
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Read:

@@ -32,7 +32,8 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Outcome
 from yieldbot.protocols import svm_adapters, svm_exchanges
 from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter

@@ -16,8 +16,8 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import GWEI
 

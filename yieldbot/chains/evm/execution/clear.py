@@ -23,7 +23,7 @@ from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, evm_number
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 
 MOST_NESTED = 4
 """How deep calls within calls are read."""

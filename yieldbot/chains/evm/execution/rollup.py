@@ -23,7 +23,7 @@ from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import FeeKind
+from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import NO_ROLLUP_FEE, EvmCall, RollupFee, UnsignedTx
 from yieldbot.rpc.together import both
 

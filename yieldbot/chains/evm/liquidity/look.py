@@ -18,8 +18,8 @@ from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.fees import LIQUIDITY_TX_GAS
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.units import GWEI
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.evm.pool_windows import Empty

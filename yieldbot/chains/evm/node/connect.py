@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yieldbot.chains.evm.node.quorum import Quorum, Submission
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.rpc.endpoint import Endpoint
 
 

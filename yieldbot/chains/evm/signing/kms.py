@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.chains.evm.signing.sign import address_of, assembled, to_sign, with_parity
 from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotError
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import KmsKey
+from yieldbot.model.settings import KmsKey
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
 if TYPE_CHECKING:

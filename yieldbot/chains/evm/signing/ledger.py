@@ -14,7 +14,7 @@ from typing import Protocol
 from yieldbot.chains.evm.signing.sign import address_of, assembled, payload, to_sign
 from yieldbot.errors import ConfigError, SafetyError, SignerRefused, TransientError, YieldbotError
 from yieldbot.model.ids import Address, hd_path
-from yieldbot.model.policy import LedgerKey
+from yieldbot.model.settings import LedgerKey
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
 CLA = 0xE0

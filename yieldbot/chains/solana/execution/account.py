@@ -16,8 +16,8 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import ChainSettings, SvmLimits
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings, SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 from yieldbot.model.tx import SvmInstruction
 

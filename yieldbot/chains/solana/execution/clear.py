@@ -21,7 +21,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.resources import folder
 
 PLACES = ("reserves", "banks", "pools")

@@ -43,7 +43,7 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind
-from yieldbot.model.policy import SvmLimits
+from yieldbot.model.settings import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 
