@@ -24,7 +24,6 @@ from yieldbot.model.market import Kind
 from yieldbot.model.plan import Hold, Plan
 from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox
 
 
@@ -39,7 +38,6 @@ def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None =
         }.get(approver, lambda: PreApproved(journal, str(approver)))()
         yield World(
             settings=settings,
-            adapters=adapters(),
             journal=journal,
             approver=chosen,
             signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),

@@ -41,7 +41,6 @@ from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import World
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed, Expired
-from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 BOUNDARIES = ("before signed", "after signed", "before sent", "after sent", "before settled", "after settled")
@@ -122,8 +121,6 @@ async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse, patience: fl
             journal.fuse = fuse
             world = World(
                 settings=settings,
-                adapters=adapters(),
-                svm_adapters=svm_adapters(),
                 journal=journal,
                 approver=Auto(journal, settings.policy),
                 signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore
@@ -219,8 +216,6 @@ class Arena:
             assert not journal.stopped_accounts(), "the account is stopped"
             world = World(
                 settings=settings,
-                adapters=adapters(),
-                svm_adapters=svm_adapters(),
                 journal=journal,
                 approver=Auto(journal, settings.policy),
                 signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore

@@ -23,7 +23,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed, Expired
-from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 
 
@@ -39,8 +38,6 @@ def world(sandbox: SvmSandbox, settings: Settings | None = None) -> Iterator[Wor
     with Journal.open(settings.data_dir / "journal.sqlite") as journal:
         yield World(
             settings=settings,
-            adapters=adapters(),
-            svm_adapters=svm_adapters(),
             journal=journal,
             approver=Auto(journal, settings.policy),
             signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),  # type: ignore

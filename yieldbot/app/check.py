@@ -11,16 +11,12 @@ from yieldbot.app.check_exits import no_way_out
 from yieldbot.app.check_leftovers import left_over
 from yieldbot.app.halt import stopped_accounts
 from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
-from yieldbot.chains.evm.node.anvil import find_anvil
-from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.signing.safe import state_of
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
-from yieldbot.chains.open import chain_of
-from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
+from yieldbot.chains.open import chain_of, tools
+from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.execution.passphrases import is_given, passphrase
-from yieldbot.model.settings import SafeOwner
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -35,24 +31,17 @@ def check(context: Context) -> CheckDocument:
     found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
-    found.append(_anvil(context))
+    found += tools(settings.anvil)
     found += _stops(context)
     found += no_way_out(context)
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
-    found += asyncio.run(_safes(context))
+    found += asyncio.run(_accounts(context))
     found += asyncio.run(left_over(context))
     code = max(finding.code for finding in found)
     rows = (Check(what=one.what, ok=one.code == 0, said=one.said, remedy=one.remedy or None) for one in found)
     return CheckDocument(ok=code == 0, exit_code=code, checks=tuple(rows))
-
-
-def _anvil(context: Context) -> Finding:
-    try:
-        return Finding("anvil", str(find_anvil(context.settings.anvil)))
-    except ConfigError as missing:
-        return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
 
 
 def _stops(context: Context) -> list[Finding]:
@@ -127,36 +116,12 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
     return Finding(what, f"{found}; its passphrase is asked for")
 
 
-async def _safes(context: Context) -> list[Finding]:
-    """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
+async def _accounts(context: Context) -> list[Finding]:
+    """Each job's account, where its chain has something to say of it: a Safe and its owners."""
     found: list[Finding] = []
     for job in context.settings.jobs:
-        if not isinstance(job.wallet.held, SafeOwner) or not job.chain.rpc_urls:
-            continue
-        what = f"wallet {job.wallet.name} on {job.chain.name}"
-        signer = context.settings.wallets[job.wallet.held.wallet].address
-        try:
-            async with connect(job.chain) as node:
-                owners, threshold, _ = await state_of(node, job.wallet.address)
-                batches = await node.code(job.chain.safe_multisend)
-        except (NodeRefused, ValueError) as wrong:
-            if isinstance(wrong, NodeRefused) and wrong.by_provider:
-                found.append(Finding(what, wrong.what, wrong.remedy, FAILED))
-                continue
-            remedy = f"correct address of wallet {job.wallet.name}: a Safe's on this chain"
-            found.append(Finding(what, f"{job.wallet.address} does not answer as a Safe", remedy, MISCONFIGURED))
-            continue
-        except YieldbotError as failure:
-            found.append(Finding(what, str(failure), "see the chain's own line", FAILED))
-            continue
-        if signer not in owners:
-            remedy = f"name an owner's wallet, one of {', '.join(owners)}"
-            found.append(Finding(what, f"{signer} is no owner of it", remedy, MISCONFIGURED))
-        elif not batches:
-            remedy = f"correct safe_multisend in chains/{job.chain.name}.toml"
-            found.append(Finding(what, f"no MultiSendCallOnly at {job.chain.safe_multisend}", remedy, MISCONFIGURED))
-        else:
-            found.append(Finding(what, f"a Safe: {threshold} of {len(owners)} owners must sign, {signer} is one"))
+        if job.chain.rpc_urls:
+            found += await chain_of(job.chain).check_account(job, context.settings.wallets)
     return found
 
 

@@ -19,8 +19,8 @@ from yieldbot.app.keys import KEYS, NewPassphrase, key_text, passphrase_of
 from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
-from yieldbot.model.address import parse_address, parse_key
-from yieldbot.model.families import EVM, SOLANA
+from yieldbot.model.families import EVM, SOLANA, Family, family_of
+from yieldbot.model.ids import ChainId
 from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
     name = str(described["rpc_env"])
     folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    solana = _is_solana(described)
-    address, keystore = _wallet(request, context, answers.wallet, folder, solana)
+    family = family_of(ChainId(str(described["chain"])))
+    address, keystore = _wallet(request, context, answers.wallet, folder, family)
     written = [target]
     if "://" in answers.rpc:
         written.append(_write_env(folder / ".env", name, answers.rpc))
@@ -139,7 +139,7 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--wallet-from",
         "3. Wallet: new, import, or the address of one you have? [new] ",
         "new",
-        lambda said: _wallet_fault(said, _is_solana(described)),
+        lambda said: _wallet_fault(said, family_of(ChainId(str(described["chain"])))),
     )
     symbols = ", ".join(described["tokens"])
     asset = _answer(
@@ -155,16 +155,11 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
     return Answers(chain, rpc, wallet, asset, float(share))
 
 
-def _is_solana(described: dict[str, Any]) -> bool:
-    """Whether a chain's file is that of a Solana cluster."""
-    return str(described["chain"]).startswith("solana:")
-
-
-def _wallet_fault(said: str, solana: bool) -> str | None:
+def _wallet_fault(said: str, family: Family) -> str | None:
     if said in ("new", "import"):
         return None
     try:
-        (parse_key if solana else parse_address)(said)
+        family.parse_address(said)
     except ValueError as bad:
         return f"{said}: write new, import or an address; {bad}"
     return None
@@ -237,15 +232,15 @@ def _rpc_fault(said: str) -> str | None:
     return "is neither an http(s) URL nor the name of an environment variable"
 
 
-def _wallet(request: InitRequest, context: Context, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
+def _wallet(request: InitRequest, context: Context, way: str, folder: Path, family: Family) -> tuple[Address, Path]:
     """The wallet's address and where its keystore is, or will be."""
-    keystore, family = folder / KEYS / f"{NAME}.json", SOLANA if solana else EVM
+    keystore = folder / KEYS / f"{NAME}.json"
     if way == "new":
         return maker(family).create(keystore, passphrase_of(request.passphrase, context)), keystore
     if way == "import":
         key = key_text(request.key_file, KEY_FORMS[family], request.piped, context)
         return maker(family).import_key(keystore, key, passphrase_of(request.passphrase, context)), keystore
-    return (parse_key if solana else parse_address)(way), keystore
+    return family.parse_address(way), keystore
 
 
 def _write_env(file: Path, name: str, url: str) -> Path:
@@ -293,7 +288,7 @@ def _settings_text(
         max_share=f"{answers.max_share:g}",
         least=least,
         gap=" " * (8 - len(least)),
-        haircuts=SOLANA_HAIRCUTS if _is_solana(described) else EVM_HAIRCUTS,
+        haircuts=HAIRCUTS[family_of(ChainId(str(described["chain"])))],
     )
 
 
@@ -355,3 +350,6 @@ spl_stake_pool = 10
 # The most that one protocol may hold of everything.
 # [policy.max_share_protocol]
 # save = 0.5"""
+
+HAIRCUTS = {EVM: EVM_HAIRCUTS, SOLANA: SOLANA_HAIRCUTS}
+"""By the chain's family, whose protocols they name."""

@@ -102,7 +102,6 @@ def world_of(
     ``opens``: whether a wallet's signer is opened before its plan is rehearsed, and not only at the first signature.
     """
     from yieldbot.execution.world import World
-    from yieldbot.protocols import adapters, svm_adapters
 
     settings = context.settings
     own = signers(context)
@@ -118,8 +117,6 @@ def world_of(
     with Journal.open(file) as journal:
         yield World(
             settings=settings,
-            adapters=adapters(),
-            svm_adapters=svm_adapters(),
             journal=journal,
             approver=approver_of(journal),
             signer_of=signer_of or (lambda wallet: own(wallet)),

@@ -167,7 +167,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
     )
     if isinstance(outcome, Reverted):
         return begun
-    settled = _settled(begun, outcome, wraps_coin=family_of(signed.chain).wraps_coin)
+    settled = _settled(begun, outcome, wraps_coin=family_of(signed.chain).wrapped_coin is not None)
     return _named(_by_id(settled, signed.market_id), _leg(plans.get(signed.plan_id), signed.leg))
 
 

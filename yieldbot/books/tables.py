@@ -132,8 +132,7 @@ def identifier(token: Token) -> str:
     if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
         return NATIVE.get(token.chain, plain(token.symbol))
     family = family_of(token.chain)
-    chain = token.chain if family.name == "evm" else family.name
-    return f"{chain}/{family.token_namespace}:{token.address}"
+    return f"{family.rotki_chain or token.chain}/{family.token_namespace}:{token.address}"
 
 
 def _said(entry: Entry, names: DisplayNames) -> str:

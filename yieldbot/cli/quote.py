@@ -88,7 +88,7 @@ def _table(quoted: Quote) -> Group:
     chain, found, read, judged, other = quoted.chain, quoted.route, quoted.read, quoted.judged, quoted.aggregated
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
-    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {read.block.height:,}"
+    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, {chain.family.height} {read.block.height:,}"
     sheet = Sheet(title, "Route", f">{given.symbol}", f">{wanted.symbol}")
     for part in found.parts:
         pools = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from yieldbot.chains.solana.prices import feeds_of
 from yieldbot.config.messages import did_you_mean, wrong
 from yieldbot.config.schema import PolicyTable
-from yieldbot.model.families import SOLANA
 from yieldbot.model.policy import Base
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
 from yieldbot.protocols.evm.pool_windows import by_plans
@@ -47,9 +45,8 @@ def job_of_base(
     file = f"chains/{chain.name}.toml"
     if not tokens:
         raise wrong(path, f"{key}.base", f"{file} has none of its assets: add one to its tokens")
-    feeds = chain.feeds if chain.family is not SOLANA else feeds_of(chain)
     for token in tokens:
-        if token.address not in feeds:
+        if token.address not in chain.price_feeds:
             said = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
             raise wrong(path, f"{key}.base", f"{said}: add one")
     if base.liquidity and not any(by_plans(exchange) for exchange in chain.exchanges):

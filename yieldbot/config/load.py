@@ -17,6 +17,7 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import did_you_mean, of_validation, wrong
 from yieldbot.config.names import LISTS, TABLES, check, gone
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
+from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import NEVER, SALE, Base, Policy
 from yieldbot.model.settings import ChainSettings, Job, KmsKey, LedgerKey, SafeOwner, Settings, Wallet
@@ -137,7 +138,7 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
             key = f"wallets[{index + 1}].name"
             raise wrong(path, key, f"{table.name!r} stands twice: give each wallet its own name")
         _of_its_kind(path, f"wallets[{index + 1}]", table)
-        if table.kind != "keystore" and not table.address.startswith("0x"):
+        if table.kind != "keystore" and not family_of_address(Address(table.address)).held_elsewhere:
             said = f'a Solana key is held in a keystore, not in one of kind "{table.kind}"'
             raise wrong(path, f"wallets[{index + 1}].kind", f"{said}: `yieldbot wallet new --chain solana` makes one")
         held: KmsKey | LedgerKey | SafeOwner | None = None

@@ -6,12 +6,10 @@ refused; the rest is told once the markets are read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from yieldbot.config.messages import did_you_mean, wrong
-from yieldbot.model.address import parse_key
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import SOLANA, token_key
 from yieldbot.model.ids import market_chain
@@ -21,7 +19,6 @@ from yieldbot.model.policy import TRY_FIRST, Policy
 from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.protocols import adapters, liquidity, svm_adapters
 
-_PLACE = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})")
 LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
 """The policy's keys whose words are names of markets."""
 WHOLE = "/?"
@@ -78,12 +75,7 @@ def gone(name: str, chains: Mapping[str, ChainSettings]) -> bool:
 
 def _is_place(text: str, chain: ChainSettings) -> bool:
     """Whether a text can be the contract, key or hash in a market's id."""
-    if chain.family is not SOLANA:
-        return _PLACE.fullmatch(text) is not None
-    try:
-        return bool(parse_key(text))
-    except ValueError:
-        return False
+    return chain.family.place(text)
 
 
 def _texts(value: object) -> set[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import Settings, Wallet
-from yieldbot.protocols.evm.base import YieldAdapter
-from yieldbot.protocols.solana.base import SvmAdapter
 
 
 class SignerOf(Protocol):
@@ -25,8 +23,6 @@ class World:
     """One wiring of the stages."""
 
     settings: Settings
-    adapters: Mapping[str, YieldAdapter]
-    """Adapters of EVM chains, by protocol."""
     journal: Journal
     approver: Approver
     signer_of: SignerOf
@@ -37,5 +33,3 @@ class World:
     open_key: Callable[[Wallet], None] = lambda wallet: None
     """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
     (ConfigError) before anything is approved."""
-    svm_adapters: Mapping[str, SvmAdapter] = field(default_factory=dict)
-    """Adapters of Solana, by protocol."""

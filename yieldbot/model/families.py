@@ -5,10 +5,14 @@ Nobody asks which family a chain is of; what depends on it is a field here, or a
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.known import WRAPPED_SOL
 
 EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
 """Stands for an EVM chain's native token where a token is asked for (a widespread convention; no contract is there)."""
@@ -45,8 +49,19 @@ class Family:
     """Whether adapters of its protocols claim rewards."""
     coin_unit: str | None
     """A base's unit that the native token can be (``policy.bases``); None where there is none."""
-    wraps_coin: bool
-    """Whether the native token is lent in a wrapped form that locks rent (wrapped SOL)."""
+    wrapped_coin: Address | None
+    """The token in whose form the native one is lent, which locks rent and has its price feed (wrapped SOL); None: the
+    family has none."""
+    parse_address: Callable[[str], Address]
+    """An address as written in a file. Raises ValueError."""
+    place: Callable[[str], bool]
+    """Whether a text can be the contract, key or hash in a market's id."""
+    held_elsewhere: bool
+    """Whether AWS KMS, a Ledger or a Safe's owners can hold its keys; otherwise a keystore only."""
+    bridged: bool
+    """Whether aggregators of swaps and bridges are asked about its chains, so that their answers are understood."""
+    rotki_chain: str | None
+    """How rotki's token ids name its one chain; None: each by its CAIP-2 id."""
     finds_past: bool
     """Whether searching further back in past events finds more allowances and costs."""
 
@@ -57,6 +72,16 @@ class Family:
     def feed_age_seconds(self, allowed: int) -> int:
         """The oldest a price may be, where the policy allows ``allowed``."""
         return allowed if self.most_feed_age_seconds is None else min(allowed, self.most_feed_age_seconds)
+
+
+_PLACE = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})")
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(parse_key(text))
+    except ValueError:
+        return False
 
 
 EVM = Family(
@@ -73,7 +98,12 @@ EVM = Family(
     most_feed_age_seconds=None,
     claims_rewards=True,
     coin_unit=None,
-    wraps_coin=False,
+    wrapped_coin=None,
+    parse_address=parse_address,
+    place=lambda text: _PLACE.fullmatch(text) is not None,
+    held_elsewhere=True,
+    bridged=True,
+    rotki_chain=None,
     finds_past=True,
 )
 SOLANA = Family(
@@ -90,7 +120,12 @@ SOLANA = Family(
     most_feed_age_seconds=600,
     claims_rewards=False,
     coin_unit="SOL",
-    wraps_coin=True,
+    wrapped_coin=WRAPPED_SOL,
+    parse_address=parse_key,
+    place=_is_key,
+    held_elsewhere=False,
+    bridged=False,
+    rotki_chain="solana",
     finds_past=False,
 )
 FAMILIES = (EVM, SOLANA)

@@ -196,6 +196,12 @@ class ChainSettings:
     def family(self) -> Family:
         return family_of(self.chain)
 
+    @property
+    def price_feeds(self) -> Mapping[Address, Address]:
+        """Price feeds by token; that of the wrapped native token is the native one's where it names none."""
+        coin = self.family.wrapped_coin
+        return self.feeds if coin is None or self.native_feed is None else {coin: self.native_feed, **self.feeds}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

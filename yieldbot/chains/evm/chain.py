@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.evm import account_history, allowances
+from yieldbot.chains.evm import account_history, allowances, check_accounts
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.execution.clear import Book
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from yieldbot.chains.ports import PastAsked, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import Read
     from yieldbot.execution.world import World
+    from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.ids import Address
     from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
@@ -59,6 +61,12 @@ class Chain:
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, asked)
+
+    async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+        return await check_accounts.safe(job, wallets)
+
+    async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
+        return await check_accounts.given_up(self.settings, owner, transactions)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

@@ -273,7 +273,7 @@ def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
 async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
     """The job's chain, to be acted on."""
     async with connect(job.chain) as node:
-        yield JobSession(job, node, world.adapters, world, account_of(world, job, node))
+        yield JobSession(job, node, adapters(), world, account_of(world, job, node))
 
 
 @asynccontextmanager
@@ -287,7 +287,7 @@ def account_of(world: World, job: Job, node: Node) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
 
     def explain(data: bytes) -> str | None:
-        asked = [a.explain_revert for a in world.adapters.values()] + [e.explain_revert for e in exchanges().values()]
+        asked = [a.explain_revert for a in adapters().values()] + [e.explain_revert for e in exchanges().values()]
         return next((words for one in asked if (words := one(data))), None)
 
     return Account(

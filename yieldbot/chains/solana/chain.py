@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.quote_values import Read
     from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import World
+    from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
     from yieldbot.model.settings import ChainSettings, Job, Wallet
@@ -60,6 +61,12 @@ class Chain:
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, asked)
+
+    async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+        return []
+
+    async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
+        return []  # what is given up expires
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

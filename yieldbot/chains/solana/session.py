@@ -158,7 +158,7 @@ class JobSession(JobWatch):
 async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
     """The job's cluster, to be acted on."""
     async with connect(job.chain) as nodes:
-        yield JobSession(job, nodes, world.svm_adapters, world, account_of(world, job, nodes))
+        yield JobSession(job, nodes, svm_adapters(), world, account_of(world, job, nodes))
 
 
 @asynccontextmanager
@@ -172,7 +172,7 @@ def account_of(world: World, job: Job, nodes: Quorum) -> Account:
     """What execution needs for this job."""
 
     of_program: dict[Address, SvmAdapter | SvmSwapAdapter] = {
-        d.params["program"]: world.svm_adapters[d.protocol] for d in job.chain.deployments if "program" in d.params
+        d.params["program"]: svm_adapters()[d.protocol] for d in job.chain.deployments if "program" in d.params
     }
     of_program |= {Address(d.params["program"]): svm_exchanges()[d.protocol] for d in job.chain.exchanges}
 
