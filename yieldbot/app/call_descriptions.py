@@ -1,4 +1,4 @@
-"""A plan's calls in the words of their targets' own descriptors, for a person who approves."""
+"""Descriptions of a plan's calls by the ERC-7730 descriptors of their targets, for the person who approves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:
-    """A call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
+    """Describes a call of ``owner`` by its target's ERC-7730 descriptor; no line where there is none."""
     if context.settings.descriptors is None:
         return lambda call: []
 

@@ -1,4 +1,4 @@
-"""``check``: is everything there that a run needs? One line each, with the remedy where it is not."""
+"""``check``: checks whether a run has everything that it needs; names the remedy for each fault."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def check(context: Context) -> CheckDocument:
-    """Looks at all of the configuration, and at every chain, keystore, device and Safe that it names; nothing is signed
-    and nothing is written. Raises ConfigError for a configuration that cannot be read."""
+    """Checks the configuration and every chain, keystore, device and Safe that it names. Signs and writes nothing.
+    Raises ConfigError for a configuration that cannot be read."""
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
-    found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
+    found += [Finding("yieldbot.toml", warning, "remove it unless it is on purpose") for warning in settings.warnings]
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found += tools(settings.anvil)
@@ -45,7 +45,7 @@ def check(context: Context) -> CheckDocument:
 
 
 def _stops(context: Context) -> list[Finding]:
-    """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
+    """What keeps a well configured bot from signing: a halt, stopped accounts, a damaged journal."""
     found = []
     if (reason := halted(context.settings.data_dir)) is not None:
         found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
@@ -62,7 +62,7 @@ def _stops(context: Context) -> list[Finding]:
 
 
 def _env(context: Context) -> list[Finding]:
-    """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
+    """A finding about .env, if it holds a passphrase or an RPC URL with a provider's key."""
     holds = "a passphrase"
     try:
         file = passphrases_in_env(context)
@@ -75,34 +75,35 @@ def _env(context: Context) -> list[Finding]:
 
 
 def _wallet(context: Context, wallet: Wallet) -> Finding:
-    """The wallet's key can be used and is of its address: the keystore, AWS KMS or the Ledger is asked."""
+    """Whether the wallet's key can be used and has its address, in its keystore, AWS KMS or Ledger."""
     if wallet.kind == "safe":
-        return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: looked at with its chain")
+        return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: checked with its chain")
     return _keystore(context, wallet) if wallet.held is None else _held(context, wallet)
 
 
 def _held(context: Context, wallet: Wallet) -> Finding:
-    """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
+    """Whether AWS KMS, or the Ledger, has the key of the wallet's address."""
     what = f"wallet {wallet.name}"
     context.say(f"{OPENING[wallet.kind]} of {what}")
     try:
         signers(context)(wallet).open()
     except YieldbotError as fault:
-        said, _, remedy = str(fault).partition(": ")
-        return Finding(what, said, remedy, MISCONFIGURED if isinstance(fault, ConfigError) else FAILED)
+        message, _, remedy = str(fault).partition(": ")
+        return Finding(what, message, remedy, MISCONFIGURED if isinstance(fault, ConfigError) else FAILED)
     where = "AWS KMS has its key" if wallet.kind == "kms" else "the Ledger has its key and signs contract calls"
     return Finding(what, f"{wallet.address}, {where}")
 
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
-    """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
+    """Whether the keystore is there, private, of the wallet's address, and opens with the passphrase if one is
+    configured."""
     what = f"wallet {wallet.name}"
     environment = context.environment
     try:
         signer = key_signer(wallet, passphrase(wallet, environment, None))
         if signer.address != wallet.address:
             remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
-            return Finding(what, f"{wallet.keystore} is of {signer.address}", remedy, MISCONFIGURED)
+            return Finding(what, f"{wallet.keystore} has the key of {signer.address}", remedy, MISCONFIGURED)
         found = f"{signer.address}, {wallet.keystore} is private"
         if is_given(wallet, environment):
             context.say(f"opening the keystore of {what} (takes a second)")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def left_over(context: Context) -> list[Finding]:
-    """A line for each, by account. They are no fault (code 0): the next runs see to them."""
+    """A finding for each, by account. They are no faults (code 0): the next runs cancel them."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

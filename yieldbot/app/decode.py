@@ -1,6 +1,6 @@
-"""``decode``: what a transaction says, without a node and without trust.
+"""``decode``: describes in words what a transaction or a message to sign does. No node is asked.
 
-On EVM chains a call, or a message to sign (EIP-712); on Solana a whole transaction, or its message.
+EVM chains: a call, or an EIP-712 message. Solana: a whole transaction, or its message.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 DANGEROUS = 4
-"""Exit code where an allowance is given, or control or money handed over, as nobody should without thinking."""
+"""Exit code for dangerous allowances, and for control or money given to unknown addresses."""
 MOST_BYTES = 4_000_000
-"""Of a message's file."""
+"""The largest file of a message that is read."""
 PIPED = "-"
-"""Stands for what is piped in."""
+"""Stands for standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeRequest:
-    """Bytes with their chain, or a message to sign."""
+    """A call, transaction or message to decode."""
 
     data: str | None = None
-    """0x…; on Solana a transaction or its message in base64; ``-``: what is piped in."""
+    """0x…; on Solana a transaction or its message in base64; ``-``: standard input."""
     typed: str | None = None
     """A message to sign instead: its JSON file, or ``-``."""
     piped: Callable[[int], str]
-    """Reads so many characters of what is piped in; -1: all."""
+    """Reads at most this many characters of standard input; -1: all."""
     to: str | None = None
-    """Whom a call is to; of EVM chains alone."""
+    """The contract that is called (EVM chains)."""
     chain: str | None = None
-    """The chain's number, CAIP-2 id or name; of a message None: its own word."""
+    """The chain's number, CAIP-2 identifier or name; None: the one that the message names."""
     sender: str | None = None
-    """Who calls; of EVM chains alone."""
+    """The caller (EVM chains)."""
     value: int = 0
-    """Wei sent along; of EVM chains alone."""
+    """Native value sent along, in wei (EVM chains)."""
     descriptors: Path | None = None
-    """A folder of ERC-7730 descriptors; None: that of the configuration."""
+    """A folder of ERC-7730 descriptors; None: the configured one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +72,13 @@ class DecodeAnswer:
     document: DecodeDocument
     """For ``--json``."""
     lines: tuple[str, ...]
-    """The same for a person."""
+    """The same as text, for a person."""
     exit_code: int
-    """DANGEROUS where there is a danger in it, else 0."""
+    """DANGEROUS if it has any danger, else 0."""
 
 
 def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
-    """What somebody would sign. Raises ConfigError for what cannot be read."""
+    """Describes what somebody would sign. Raises ConfigError for input that cannot be decoded."""
     if request.typed is not None:
         return _message(request, request.typed, context)
     data = request.data

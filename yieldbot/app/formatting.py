@@ -1,4 +1,4 @@
-"""Times and amounts in words, as every door writes them."""
+"""Times and amounts as text, the same at every door."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def when(unix_seconds: int) -> str:
 
 
 def leaving(asked: Amount, ready: Amount, back: Amount, until: int | None) -> str:
-    """What of ours is on its way out of a market, in words."""
+    """Describe money of ours that is leaving a market in two steps: requested, ready to collect, cancelled."""
     end = "somebody serves the request" if until is None else when(until)
     parts = [f"{asked} in exit until {end}"] if asked else []
     parts += [f"{ready} to be collected"] if ready else []

@@ -1,6 +1,6 @@
-"""``init``: five questions (or as many answers beforehand), then yieldbot.toml, .env.example and, for a URL, .env.
+"""``init``: asks five questions and writes yieldbot.toml, .env.example and, for an RPC URL, .env.
 
-A URL can hold a provider's key, so it goes into .env (mode 0600) alone; a private key goes into a keystore alone.
+A URL may contain a provider's key, so it is only written to .env (mode 0600); a private key only to a keystore.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitRequest:
-    """Answers beforehand; what is None is asked for."""
+    """Answers given beforehand; a question whose answer is None is asked."""
 
     chain: str | None = None
     """1. The chain's name."""
     rpc: str | None = None
-    """2. The environment variable that holds the RPC address; ``-``: the address itself is piped in."""
+    """2. The environment variable that holds the RPC URL; ``-``: the URL itself comes on standard input."""
     wallet_from: str | None = None
-    """3. ``new``, ``import``, or the address of a wallet that is there."""
+    """3. ``new``, ``import``, or the address of an existing wallet."""
     asset: str | None = None
     """4. The symbol of the token to put to work."""
     max_share: str | None = None
-    """5. The most that one market may hold, as a fraction."""
+    """5. The largest fraction of the wealth in one market."""
     key_file: Path | None = None
-    """The key to import; ``-``: it is piped in. None: a person is asked, else it is piped in too."""
+    """The key to import; ``-``: standard input. None: a person is asked if one can be, else standard input."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
-    """Of the new keystore."""
+    """The new keystore's passphrase."""
     overwrite: bool = False
-    """Whether a configuration that is there may be written over (a keystore never is)."""
+    """Whether an existing configuration may be overwritten (a keystore never is)."""
     ask: Callable[[str, str], str] | None = None
-    """Asks a person a question with its usual answer; None: nobody can be asked."""
+    """Asks a person a question with its default answer; None: nobody can be asked."""
     piped: Callable[[], str]
-    """Reads a line of what is piped in."""
+    """Reads a line of standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class InitAnswer:
     document: InitDocument
     """For ``--json``."""
     needs_rpc: bool
-    """Whether the RPC address is still to be put into .env or the environment."""
+    """Whether the RPC URL must still be put into .env or the environment."""
 
 
 class Answers(NamedTuple):
@@ -83,7 +83,8 @@ class Answers(NamedTuple):
 
 
 def init(request: InitRequest, context: Context) -> InitAnswer:
-    """Asks what is not answered, then writes. A wrong answer, or none, is a ConfigError: nothing is written."""
+    """Asks the open questions, then writes the files. Raises ConfigError for a wrong or missing answer, before anything
+    is written."""
     target = context.config.expanduser().absolute()
     if target.exists() and not request.overwrite:
         raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
@@ -120,7 +121,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
 
 
 def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
-    """Answers beforehand first, then a person's. Raises ConfigError where neither answers, or an answer is wrong."""
+    """The five answers: those given beforehand, else a person's. Raises ConfigError for a wrong or missing answer."""
     names = ", ".join(sorted(chains))
     asks = _Asks(request, context)
     chain = _answer(
@@ -191,7 +192,7 @@ def _answer(
     default: str,
     fault: Callable[[str], str | None] = lambda said: None,
 ) -> str:
-    """What is given, or what a person answers, who is asked again after a wrong answer. Raises ConfigError."""
+    """The given answer, or a person's, who is asked again after a wrong one. Raises ConfigError."""
     if given is not None:
         if (wrong := fault(given)) is not None:
             raise ConfigError(f"{name} {wrong}")
@@ -206,7 +207,7 @@ def _answer(
 
 
 def _rpc(asks: _Asks, chain: str, name: str) -> str:
-    """A URL, or a variable's name. The answer is never quoted in a message: it may be a URL with a key in it."""
+    """An RPC URL, or a variable's name. It is never quoted in a message, since a URL may contain a key."""
     question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
     if asks.request.rpc == "-":
         given = asks.request.piped().strip()
@@ -233,7 +234,7 @@ def _rpc_fault(said: str) -> str | None:
 
 
 def _wallet(request: InitRequest, context: Context, way: str, folder: Path, family: Family) -> tuple[Address, Path]:
-    """The wallet's address and where its keystore is, or will be."""
+    """The wallet's address, and the path of its keystore."""
     keystore = folder / KEYS / f"{NAME}.json"
     if way == "new":
         return maker(family).create(keystore, passphrase_of(request.passphrase, context)), keystore
@@ -244,7 +245,7 @@ def _wallet(request: InitRequest, context: Context, way: str, folder: Path, fami
 
 
 def _write_env(file: Path, name: str, url: str) -> Path:
-    """Set one variable of .env, keeping the others; readable by its owner alone from the first byte on."""
+    """Set one variable in .env and keep the others; the file is created with mode 0600."""
     kept = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     lines = [line for line in kept if not re.match(rf"\s*(export\s+)?{re.escape(name)}\s*=", line)]
     part = file.with_name(".env.part")
@@ -256,7 +257,7 @@ def _write_env(file: Path, name: str, url: str) -> Path:
 
 
 def _own_chain(source: Path, folder: Path, name: str) -> Path:
-    """A copy of the chain's file beside yieldbot.toml that reads another variable."""
+    """Copy the chain's file into chains/ beside yieldbot.toml, with another variable for the RPC URL."""
     own = folder / "chains" / source.name
     own.parent.mkdir(exist_ok=True)
     text = re.sub(r"(?m)^rpc_env\s*=.*$", f'rpc_env = "{name}"', source.read_text(encoding="utf-8"), count=1)

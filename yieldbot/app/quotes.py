@@ -1,6 +1,6 @@
-"""``quote``: what a swap would give now, by our own arithmetic, and over which pools; beside it an aggregator's word.
+"""``quote``: what a swap would bring now, by our own arithmetic, and over which pools.
 
-What the aggregator (LI.FI, for bridges too) says is shown, decides nothing and is never signed.
+An aggregator's quote (LI.FI's, for bridging too) can be shown beside it; it decides nothing and is never signed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
-    """A swap; either ``amount`` or ``out`` is given."""
+    """A swap to quote; either ``amount`` or ``out`` is given."""
 
     given: str
     """The symbol of the token that goes in."""
@@ -54,13 +54,13 @@ class QuoteRequest:
     out: str | None = None
     """How much comes out, exactly, in whole tokens."""
     slippage_bps: float = 50.0
-    """How much less than the best independent price a swap may bring, in basis points."""
+    """How much less than the best oracle price a swap may bring, in basis points, from 0, below 10000."""
     chain: str | None = None
-    """The chain's name; None: the one that jobs are on, where it is one."""
+    """The chain's name; None: the one chain that has jobs."""
     aggregator: str | None = None
-    """The URL of an aggregator that speaks as LI.FI; empty: LI.FI's own; None: none is asked."""
+    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: none is asked."""
     to_chain: str | None = None
-    """The chain of ``wanted``, where it is another one: a bridge's quote is asked for."""
+    """The chain of ``wanted``, if it is another one: asks for a quote for bridging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +76,9 @@ class Quote:
     read: Read
     """The pools and prices as they were read."""
     judged: FairOutput | Declined
-    """The least output, or why nobody should swap so."""
+    """The minimum out, or why the swap would be refused."""
     aggregated: Quoted | YieldbotError | None
-    """The aggregator's word, or why there is none; None: it was not asked."""
+    """The aggregator's quote, or why there is none; None: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +96,9 @@ class BridgeQuote:
 
 
 def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
-    """A BridgeQuote where another chain is gone to. Raises ConfigError for what names no swap, MarketError for one that
-    the pools do not take, TransientError where the chain (of a bridge: the aggregator) cannot be asked."""
+    """Quotes a swap, or with ``to_chain`` bridging. Raises ConfigError for a request that names no swap, MarketError
+    for one that the pools cannot make, TransientError where the chain (for bridging: the aggregator) cannot be
+    asked."""
     if not 0 <= request.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number from 0 up to 10000")
     chain = _chain(request.chain, context)
@@ -130,7 +131,7 @@ def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
 
 
 def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context: Context) -> BridgeQuote:
-    """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
+    """The aggregator's quote for bridging, which nothing of ours can check."""
     if request.aggregator is None or request.out is not None or request.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
     there = _chain_file(context, to_chain)

@@ -1,4 +1,4 @@
-"""What-if flags of ``yieldbot plan``: another wealth, horizon or limit, for this one answer. Nothing is written."""
+"""What-ifs of ``plan``: another wealth, horizon or limit, for one answer. Nothing is written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class WhatIf:
         return self != WhatIf()
 
     def policy(self, policy: Policy) -> Policy:
-        """The policy with these changes. A lower share for all markets lowers the shares of single ones too."""
+        """The policy with these changes. A lower limit for all markets lowers the limits of single ones too."""
         if self.horizon_days is not None:
             policy = replace(policy, horizon_days=self.horizon_days)
         if self.max_share is not None:
@@ -47,11 +47,11 @@ class WhatIf:
         return replace(policy, exclude=(*policy.exclude, *self.exclude))
 
     def amount(self, job: Job) -> Amount | None:
-        """The wealth in a job's asset. Raises ConfigError when it is no amount of it."""
+        """The assumed wealth in a job's asset; None: not changed. Raises ConfigError for a malformed amount."""
         return None if self.wealth is None else amount_of("--wealth", self.wealth, job)
 
     def check_names(self, snapshots: Sequence[Snapshot]) -> None:
-        """Raises ConfigError when an excluded name means no observed market (``model/names``)."""
+        """Raises ConfigError if an excluded name matches no observed market (``model/names``)."""
         markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
         markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
         for name in self.exclude:
@@ -60,7 +60,7 @@ class WhatIf:
                 raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
 
     def summary(self) -> str:
-        """One line for the head of the answer."""
+        """One line that states the assumptions."""
         parts = []
         if self.wealth is not None:
             parts.append(f"wealth {self.wealth}")
@@ -73,7 +73,7 @@ class WhatIf:
         return f"What if: {', '.join(parts)}. The configuration is as it was."
 
     def document(self) -> Assumptions | None:
-        """None: nothing differs."""
+        """The assumptions for the document; None: nothing is changed."""
         if not self:
             return None
         return Assumptions(
@@ -84,7 +84,7 @@ class WhatIf:
 def from_flags(
     wealth: str | None = None, horizon: str | None = None, exclude: Sequence[str] = (), max_share: str | None = None
 ) -> WhatIf:
-    """From what a person wrote. Raises ConfigError for a value that is none."""
+    """Parse the flags of a person. Raises ConfigError for a malformed value."""
     return WhatIf(
         wealth=wealth,
         horizon_days=_number("--horizon", horizon, LONGEST_DAYS, "a number of days, as 90", above=True),
@@ -94,7 +94,7 @@ def from_flags(
 
 
 def amount_of(flag: str, text: str, job: Job) -> Amount:
-    """A flag's amount in a job's asset. Raises ConfigError."""
+    """Parse a flag's amount in a job's asset. Raises ConfigError."""
     try:
         amount = job.asset.parse(text)
     except ValueError as bad:
