@@ -1,4 +1,4 @@
-"""The sandbox's node: started, populated, left running or ended, and found again."""
+"""The EVM sandbox's node: starts, populates, finds and stops it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHAIN = evm_chain(CHAIN_NUMBER)
 IDLE_USDC = 100_000
 NATIVE_ETH = 10
 PAST_SECONDS = 90 * DAY_SECONDS
-"""The chain starts this far back, so that warping forward does not overtake the wall clock (a fork's clock would)."""
+"""The chain starts this far in the past, so that warping does not overtake the wall clock."""
 KEPT_STATES = 10_000
 """Blocks whose state stays readable, in memory (0.03 MB each): trailing rates look some back, forks start a little
 behind the head, and blocks that are put back count among them."""
@@ -73,15 +73,15 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether its node still runs (and is not another process under the same number)."""
+        """Whether its node still runs, and its process id was not reused."""
         return is_anvil(self.pid, f"--timestamp {self.born}")
 
     def node(self, timeout_seconds: float = 60.0) -> Node:
-        """A fresh connection to the sandbox's node."""
+        """A new connection to the sandbox's node."""
         return Node(CHAIN, self.rpc_url, multicall3=MULTICALL3, timeout_seconds=timeout_seconds)
 
     def rpc(self, method: str, *params: Any) -> Any:
-        """One JSON-RPC request, blocking. Raises NodeRefused for an error answer, TransientError for none."""
+        """Make one JSON-RPC request, blocking. Raises NodeRefused for an error, TransientError for no answer."""
         import urllib.request
 
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
@@ -102,20 +102,20 @@ class Sandbox:
         self.rpc("evm_mine")
 
     def status(self) -> Status:
-        """The head of its chain."""
+        """The head of the chain."""
         head = self.rpc("eth_getBlockByNumber", "latest", False)
         timestamp = int(head["timestamp"], 16)
         return Status(int(head["number"], 16), timestamp, int(time.time()) - timestamp)
 
     def stop(self) -> None:
-        """End the node; the folder stays. Nothing happens when it has ended already."""
+        """Stop the node if it runs; the folder stays."""
         if self.alive:
             stop(self.pid)
         (self.directory / STATE).unlink(missing_ok=True)
 
 
 def current(directory: Path) -> Sandbox | None:
-    """The sandbox that runs from a folder, or None."""
+    """The sandbox that runs from a folder; None: none does."""
     try:
         state = json.loads((directory / STATE).read_text())
         sandbox = Sandbox(**(state | {"directory": directory}))
@@ -131,10 +131,11 @@ async def start(
     temporary: bool = False,
     protocols: Sequence[str] = (),
 ) -> Sandbox:
-    """Start a node, deploy the market and write the folder; a sandbox that ran there is ended and its journal removed.
+    """Start a node, deploy the market and write the folder; a sandbox that runs there is stopped, its journal removed.
 
-    ``temporary``: the node dies with this process; otherwise it goes on running until it is stopped. ``protocols``:
-    those of sandbox/evm/protocols that it has beside its own market.
+    ``temporary``: the node dies with this process; otherwise it runs until it is stopped. ``protocols``: names of
+    protocols in sandbox/evm/protocols to deploy beside its own market. Raises ConfigError, TransientError,
+    InvariantError.
     """
     directory = directory.absolute()
     running = current(directory)
@@ -163,7 +164,7 @@ async def start(
 async def sandboxed(
     directory: Path, say: Callable[[str], None] = lambda line: None, protocols: Sequence[str] = ()
 ) -> AsyncIterator[Sandbox]:
-    """A sandbox that ends with the block."""
+    """A sandbox that is stopped at the end of the block."""
     sandbox = await start(directory, say, temporary=True, protocols=protocols)
     try:
         yield sandbox
@@ -175,7 +176,7 @@ async def sandboxed(
 def running(
     directory: Path, say: Callable[[str], None] = lambda line: None, protocols: Sequence[str] = ()
 ) -> Iterator[Sandbox]:
-    """The same for code that is not asynchronous."""
+    """The same for synchronous code."""
     sandbox = asyncio.run(start(directory, say, temporary=True, protocols=protocols))
     try:
         yield sandbox

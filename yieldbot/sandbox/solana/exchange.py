@@ -23,10 +23,10 @@ from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpo
 
 OBSERVED_EVERY_SECONDS = 18
 REACH = 0.02
-"""How far to each side of the price most of a pool's liquidity reaches, as a part of it."""
+"""How far most of a pool's liquidity reaches to each side of the price, as a fraction of it."""
 
 Published = Mapping[Address, Callable[[int], AccountImage]]
-"""Accounts that somebody writes anew all the time, made from the time."""
+"""Accounts that are rewritten at every slot, made from the time in unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class SvmExchanges:
     published: Published
     """Accounts that are rewritten at every slot."""
     places: dict[str, str]
-    """Addresses by a name: ``PAIR_pool``, and ``PAIR_mean`` for what is published of its mean."""
+    """Addresses by name: ``PAIR_pool``, and ``PAIR_mean`` for the observations of its TWAP."""
 
 
 def exchanges(

@@ -1,4 +1,4 @@
-"""The Solana sandbox's node: a process of its own, started, left running or ended, and found again."""
+"""The Solana sandbox's node, a process of its own: starts, finds and stops it."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class SvmSandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether its node still runs (and is not another process under the same number)."""
+        """Whether its node still runs, and its process id was not reused."""
         try:
             return self.token.encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes()
         except OSError:
             return False
 
     def rpc(self, method: str, *params: Any) -> Any:
-        """One JSON-RPC request, blocking. Raises NodeRefused for an error answer, TransientError for none."""
+        """Make one JSON-RPC request, blocking. Raises NodeRefused for an error, TransientError for no answer."""
         import urllib.request
 
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
@@ -83,7 +83,7 @@ class SvmSandbox:
         self.rpc("svm_warp", round(days * SLOTS_PER_DAY))
 
     def stop(self) -> None:
-        """End the node; the folder stays. Nothing happens when it has ended already."""
+        """Stop the node if it runs; the folder stays."""
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
             deadline = time.monotonic() + 5
@@ -94,7 +94,7 @@ class SvmSandbox:
 
 
 def current(directory: Path) -> SvmSandbox | None:
-    """The Solana sandbox that runs from a folder, or None."""
+    """The Solana sandbox that runs from a folder; None: none does."""
     try:
         state = json.loads((directory / STATE).read_text())
         sandbox = SvmSandbox(**(state | {"directory": directory}))
@@ -106,10 +106,10 @@ def current(directory: Path) -> SvmSandbox | None:
 def start(
     directory: Path, say: Callable[[str], None] = lambda line: None, *, temporary: bool = False, auto: bool = True
 ) -> SvmSandbox:
-    """Start a node with the market and write the folder; a Solana sandbox that ran there is ended.
+    """Start a node with the market and write the folder; a Solana sandbox that runs there is stopped.
 
-    Beside an EVM sandbox's files its own are added: one configuration with two chains. ``temporary``: the node dies
-    with this process. ``auto``: slots go by with the wall clock.
+    The files of an EVM sandbox in the folder are kept: one configuration with two chains. ``temporary``: the node dies
+    with this process. ``auto``: slots follow the wall clock.
     """
     directory = directory.absolute()
     if (running := current(directory)) is not None:
@@ -148,7 +148,7 @@ def start(
 def running(
     directory: Path, say: Callable[[str], None] = lambda line: None, *, auto: bool = True
 ) -> Iterator[SvmSandbox]:
-    """A Solana sandbox that ends with the block."""
+    """A Solana sandbox that is stopped at the end of the block."""
     sandbox = start(directory, say, temporary=True, auto=auto)
     try:
         yield sandbox
@@ -183,7 +183,7 @@ def _spawn(
 
 
 def _write_wallet(directory: Path) -> Address:
-    """A new key, encrypted, in keys/solana.json; the passphrase lies beside it: this folder holds play money alone."""
+    """Write a new encrypted key to keys/solana.json, and its passphrase: the folder holds only play money."""
     from yieldbot.chains.solana.signing.keystore import create
 
     (directory / "keys").mkdir(mode=0o700, exist_ok=True)
@@ -213,7 +213,7 @@ def _random_hash() -> str:
 
 
 def _reap(pid: int) -> None:
-    """A child of ours that has ended is collected, so that it is no zombie under its number."""
+    """Reap a child process that has ended, so that its id does not remain as a zombie."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except OSError:

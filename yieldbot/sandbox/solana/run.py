@@ -1,6 +1,6 @@
 """The process of the Solana sandbox's node: ``python -m yieldbot.sandbox.solana.run GENESIS WALLET TIMESTAMP TOKEN``.
 
-Prints its URL when it answers, and ends on SIGTERM, or with its standard input where its parent says so.
+Prints its URL once it serves. Ends on SIGTERM, or at the end of standard input if its parent asks for that.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
 
 COLLATERAL_AT_START_NUMERATOR, COLLATERAL_AT_START_DENOMINATOR = 93, 100
-"""Collateral is worth more than one unit of liquidity, as it is after some years."""
+"""Collateral tokens are worth more than one unit of liquidity each, as after some years of interest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class SaveMarket:
 
 
 def named(*parts: str) -> Address:
-    """An address made of words, so that a sandbox has the same ones each time."""
+    """An address derived from words, so that every sandbox has the same ones."""
     from solders.pubkey import Pubkey
 
     return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))

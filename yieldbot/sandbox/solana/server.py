@@ -42,7 +42,7 @@ class RpcError(Exception):
 
 
 class Methods:
-    """What the server answers, by JSON-RPC method name."""
+    """The JSON-RPC methods: ``on_NAME`` answers NAME."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -262,14 +262,14 @@ class Methods:
         return micro_lamports
 
     def on_svm_setPrice(self, feed: str, usd: float, unsure: float = 0.0005) -> bool:
-        """What a price account says from now on."""
+        """Set the price that a price account states from now on."""
         made = partial(price_account, _key(feed), usd, unsure=unsure)
         self.cluster.published[_key(feed)] = made
         self.cluster.set({_key(feed): made(self.cluster.timestamp)})
         return True
 
     def on_svm_stopFeed(self, account: str) -> bool:
-        """Nobody writes a published account any more."""
+        """Stop rewriting a published account."""
         return self.cluster.published.pop(_key(account), None) is not None
 
     def on_svm_addresses(self) -> list[str]:
@@ -278,7 +278,7 @@ class Methods:
 
 @asynccontextmanager
 async def serve(cluster: Cluster, port: int = 0) -> AsyncIterator[str]:
-    """The cluster's URL while it is served on loopback. ``port``: 0 for any that is free."""
+    """Serve the cluster on loopback within this context; its URL. ``port``: 0 for a free one."""
     from aiohttp import web
 
     methods = Methods(cluster)
