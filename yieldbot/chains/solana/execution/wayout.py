@@ -1,5 +1,5 @@
-"""The way out of a market of a cluster, rehearsed before the way in, as ``execution.wayout`` does on EVM chains: on the
-fork on which a deposit was rehearsed, everything is taken out again some time later by the adapter's own instructions.
+"""The exit of a market, rehearsed before money goes in: on the fork on which a deposit was rehearsed, everything is
+withdrawn again some time later by the adapter's own instructions, and compared with what went in.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 SLACK = 1000
-"""What is taken out of a thin market is priced some slots ahead: one part in so many of it may be missing."""
+"""One part in so many of a withdrawal may be missing, since its price is of some slots before."""
 
 
 async def way_out(
     account: Account, fork: Fork, work: LegWork, held_raw: int, tables: Sequence[Table] = ()
 ) -> NoWayOut | None:
-    """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
-    afterwards, its clock too. held_raw: what the position was worth before the leg."""
+    """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can. Afterwards the fork and
+    its clock are put back. held_raw: what the position was worth before the leg, in base units of the asset."""
     out = work.out
     if out is None or work.observe is None:
         return None
@@ -86,7 +86,8 @@ async def _taken(
     part: Amount | None,
     tables: Sequence[Table],
 ) -> int | Declined:
-    """Make the calls on the fork as a withdrawal's leg would be made; base units of the asset that they bring."""
+    """Run the adapter's instructions on the fork as a withdrawal; base units of the asset that they bring. part: the
+    amount withdrawn; None: everything."""
     from yieldbot.chains.solana.execution.rehearse import ran_step
     from yieldbot.chains.solana.execution.simulate import watched_of
 
