@@ -1,8 +1,9 @@
-"""Taking back what others may do with our token accounts: a delegate by SPL Token's ``Revoke``, a close authority by
-``SetAuthority`` to none; each rehearsed on a fork, then one transaction each, by the stages of every other.
+"""Revoking what others may do with our token accounts: each right rehearsed on a fork, then one transaction each, by
+the stages of every transaction.
 
-SPL Token's processor.rs: ``Revoke`` wants the account's owner; ``SetAuthority`` of kind CloseAccount wants the present
-close authority itself, so that the owner alone cannot take that right back.
+A delegate is revoked by SPL Token's ``Revoke``, a close authority by ``SetAuthority`` to none. By processor.rs
+``Revoke`` is signed by the account's owner, but ``SetAuthority`` of kind CloseAccount by the present close authority:
+the owner alone cannot revoke that right.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ DELEGATE, DELEGATED, CLOSER = slice(72, 108), slice(121, 129), slice(129, 165)
 
 
 def authority_of(given: Given, owner: Address) -> Address:
-    """Who must sign that it is taken back."""
+    """Who must sign the revocation."""
     return given.spender if given.right else owner
 
 
@@ -98,9 +99,9 @@ async def revoke(account: Account, given: Given, index: int, rehearsed: Rehearse
 
 
 def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
-    """What else than the revocation a transaction did; None when nothing. Pure.
+    """Why a transaction's effect is more or less than the revocation; None when it is exactly that. Pure.
 
-    The payer paid the fee; the right is gone from the account; not a byte else of any account has changed.
+    The right must be gone from the account, the payer have paid the fee, and no other byte of any account have changed.
     """
     assert given.account is not None
     old, new = ran.before.get(given.account), ran.after.get(given.account)
@@ -126,7 +127,8 @@ def _others(given: Given, payer: Address, before: Images, after: Images, fee_lam
 
 
 def _rest(image: AccountImage) -> tuple[int, Address, bytes]:
-    """All of a token account but its delegate and close authority, whose unused bytes programs leave as they were."""
+    """A token account without its delegate and close authority: (lamports, program, data with zeros in their
+    places)."""
     data = bytearray(image.data)
     for part in (DELEGATE, DELEGATED, CLOSER):
         data[part] = bytes(part.stop - part.start)

@@ -1,4 +1,4 @@
-"""From a cluster's settings to the nodes that everything asks."""
+"""From a cluster's settings to its nodes and their quorum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""solana-py's client as the way to a Solana node: bounded answers, each to its own question."""
+"""solana-py's client as the transport to a Solana node, with bounded answers that bear their request's id."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Provider:
-    """JSON-RPC requests through an ``AsyncClient`` of solana-py, for ``Endpoint``.
+    """Sends JSON-RPC requests by an ``AsyncClient`` of solana-py, for ``Endpoint``.
 
-    The client's own retry is off: ``Endpoint`` knows which requests may be repeated, and what the server asked for.
+    The client's own retries are off: ``Endpoint`` knows which requests may be repeated, and when.
     """
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
@@ -31,7 +31,7 @@ class Provider:
         self._ids = count(1)
 
     async def make_request(self, method: str, params: Any) -> Mapping[str, Any]:
-        """The JSON-RPC answer: ``result``, or ``error`` with code, message and data."""
+        """The JSON-RPC answer: an object with ``result``, or with ``error`` (code, message, data)."""
         from solana.exceptions import SolanaRpcException
         from solana.rpc.jsonrpc import JsonRpcRequest, SolanaJsonRpcError
 
@@ -48,7 +48,8 @@ class Provider:
         await self._client.close()
 
     async def _checked(self, response: httpx2.Response) -> None:
-        """Before an answer is believed: it ends, and it is the answer to what was asked."""
+        """Check an answer before it is decoded: not too long, no HTTP error, and with the id of its request. Raises
+        TooLong, HttpStatus, Unusable."""
         stream = response.stream
         response.stream = _bounded(stream)
         body = await response.aread()

@@ -1,8 +1,8 @@
-"""Solana keys at rest: a JSON file that its owner alone can read, encrypted with scrypt and AES-256-GCM.
+"""Local keys of Solana: JSON files encrypted with scrypt and AES-256-GCM, readable by their owner alone.
 
-The file names version, type, address, the work factors and salt of scrypt (RFC 7914), nonce and ciphertext; the address
-is authenticated with the secret, which is the 32 bytes of an Ed25519 seed. A key exists in clear only inside solders'
-object while the process lives; it is in no message, repr, or file of ours.
+A file has version, type, address, scrypt's work factors and salt (RFC 7914), nonce and ciphertext. What is encrypted is
+the 32 bytes of an Ed25519 seed; the address is authenticated with it. A decrypted key exists only inside solders'
+object, until the process ends; it is in no message, repr or file of ours.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 TYPE = "yieldbot solana key"
 VERSION = 1
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
-"""Work factors of new files: 128 MiB and about half a second a try."""
+"""scrypt's work factors for new files: 128 MiB and about half a second a try."""
 SEED_BYTES, SALT_BYTES, NONCE_BYTES = 32, 32, 12
 
 
 def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Make a new key and write it, encrypted. Raises ConfigError when the file exists or the passphrase is short."""
+    """Make a new key, write it encrypted, and return its address. Raises ConfigError when the file exists or the
+    passphrase is too short. scrypt_n: scrypt's work factor."""
     return _write(path, os.urandom(SEED_BYTES), passphrase, scrypt_n)
 
 
@@ -46,7 +47,7 @@ def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N)
 
 
 def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Write the key of an Ed25519 seed, 32 bytes. Raises ConfigError."""
+    """Write the key of an Ed25519 seed of 32 bytes, encrypted, and return its address. Raises ConfigError."""
     return _write(path, seed, passphrase, scrypt_n)
 
 
@@ -180,7 +181,7 @@ def decrypted(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
 
 
 def _plain(cipher: Any, nonce: bytes, text: bytes, address: Address) -> bytes | None:
-    """The plain text; None where the key is not the one."""
+    """The decrypted bytes; None where the key is a wrong one."""
     from cryptography.exceptions import InvalidTag
 
     try:
