@@ -53,9 +53,9 @@ _FROM = {
     "Assessment": "model.plan",
     "Hold": "model.plan",
     "Plan": "model.plan",
-    "Job": "model.policy",
+    "Job": "model.settings",
     "Policy": "model.policy",
-    "Settings": "model.policy",
+    "Settings": "model.settings",
 }
 """The module of each public name. Importing the package alone must stay cheap: every command does."""
 

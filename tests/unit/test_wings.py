@@ -78,7 +78,10 @@ ONLY_VERBS = {
     ("account_history", EVM): ("each quotes_at", "feeds are read at past blocks"),
     ("account_history", SOLANA): ("Balances balances_in", "the past is in each transaction's own record"),
     ("allowances", EVM): ("pairs_in", "allowances are found by their events"),
-    ("decode", EVM): ("decode_message message_chain", "messages to be signed, EIP-712"),
+    ("decode", EVM): (
+        "decode_message describer message_chain",
+        "messages (EIP-712), descriptors (ERC-7730)",
+    ),
     ("execution/account", SOLANA): ("Signer", "one kind of signer; EVM's is in signing/sign.py"),
     ("execution/balances", EVM): (
         "allowance allowances_touched balances changes_in given given_fault log_changes nfts_sent request_of"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.books.chain_record import ChainRecord, HandedOver
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
@@ -150,6 +152,10 @@ class Chain(Protocol):
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         """The past of the jobs' account, which is one. entries: its own, by the journal. Raises TransientError."""
+
+    def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
+        """What tells a rehearsed transaction of the owner in its target's own words; no line where there are none.
+        folder: of descriptors, where the family has such; say: told of those that cannot be read."""
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
         """Whether the job's account is what its wallet's kind says (a Safe, with our signer among its owners); nothing

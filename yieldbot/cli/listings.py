@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.allocator.market_curve import value
 from yieldbot.app import yields
 from yieldbot.app.formatting import leaving, when
 from yieldbot.app.markets import Listed as Listed
+from yieldbot.app.results import value
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
@@ -21,8 +21,7 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 
 if TYPE_CHECKING:
-    from yieldbot.allocator.across import Across
-    from yieldbot.history.holdings import Position
+    from yieldbot.app.results import Across, Position
 
 
 LEAST_COST_BPS = 0.005

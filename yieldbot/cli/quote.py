@@ -13,15 +13,14 @@ from rich.text import Text
 
 from yieldbot.app import quotes
 from yieldbot.app.quotes import BridgeQuote, Quote, QuoteRequest
-from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.app.results import NAME, FairOutput, Quoted
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.tables import Sheet
-from yieldbot.risk.prices import FairOutput
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.allocator.route import Route
+    from yieldbot.app.results import Route
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
     from yieldbot.errors import YieldbotError

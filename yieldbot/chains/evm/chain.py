@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm import account_history, allowances, check_accounts
 from yieldbot.chains.evm import check as checks
+from yieldbot.chains.evm.decode import describer
 from yieldbot.chains.evm.execution.clear import Book
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
@@ -21,6 +22,8 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.tx import NO_ROLLUP_FEE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
@@ -61,6 +64,9 @@ class Chain:
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, asked)
+
+    def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
+        return describer(self.settings, owner, folder, say)
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
         return await check_accounts.safe(job, wallets)

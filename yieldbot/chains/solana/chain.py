@@ -21,6 +21,8 @@ from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
@@ -61,6 +63,9 @@ class Chain:
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, asked)
+
+    def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
+        return lambda tx: []
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
         return []
