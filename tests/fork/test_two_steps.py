@@ -99,7 +99,7 @@ async def test_a_cooldown_is_started_waited_for_and_collected(
         waits = await cycle.run_job(w, job)
         assert steps_of(waits) == [] and waits.snapshot is not None  # and asks for nothing a second time
         state = waits.snapshot.of(market_id)
-        assert state.leaving is not None and state.held == state.leaving.asked and state.leaving.until is not None
+        assert state.leaving is not None and state.held == state.leaving.requested and state.leaving.until is not None
         assert 0 < state.leaving.until - state.block.timestamp <= DAY
         assert abs(state.held.raw - HELD_RAW) <= 2
         now = waits.snapshot.wealth(job.asset).raw

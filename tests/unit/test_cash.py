@@ -16,7 +16,7 @@ from yieldbot.model.policy import Policy
 
 BLIND = replace(market("blind", ConstantCurve(0.1)), opaque=True, liquidity=usdc(0), flags=("x", UNKNOWN))
 PLAIN = market("plain", ConstantCurve(0.05))
-OUT = Leaving(asked=usdc(1), ready=usdc(0), back=usdc(0))
+OUT = Leaving(requested=usdc(1), ready=usdc(0), back=usdc(0))
 
 
 def wanted(state: MarketState = BLIND, idle: float = 1_000.0, **policy: Any) -> float | None:

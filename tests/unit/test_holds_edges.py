@@ -333,7 +333,7 @@ def test_what_an_earlier_leg_took_out_of_a_group_may_go_in_again() -> None:
 @pytest.mark.parametrize("kind", [LegKind.COLLECT, LegKind.CANCEL])
 def test_a_step_is_made_while_it_is_worth_its_gas(kind: LegKind, share: float, wanted: str | None) -> None:
     """4 USDC, and 0.6 of gas."""
-    gone = Leaving(asked=usdc(0), ready=usdc(4), back=usdc(4))
+    gone = Leaving(requested=usdc(0), ready=usdc(4), back=usdc(4))
     view = changed(SEEN, replace(B, leaving=gone))
     step = Leg(kind, B.market.id, usdc(4))
     assert code(plan_of(step, gain=1e9), view, max_gas_share_of_gain=share) == wanted

@@ -17,7 +17,7 @@ from yieldbot.allocator.portfolio import portfolio_of
 from yieldbot.app.whatif import WhatIf
 from yieldbot.chains.evm.cash import unseen
 from yieldbot.config.load import load
-from yieldbot.config.names import unbound
+from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.holds import still_holds
 from yieldbot.errors import ConfigError
 from yieldbot.math.curves import ConstantCurve
@@ -142,16 +142,16 @@ def test_a_name_that_no_market_answers_to_is_told(tmp_path: Path) -> None:
     names = RIGHT
     settings = load(with_policy(tmp_path, "exclude = [%s]", '", "'.join(names)))
     (job,) = settings.jobs
-    assert unbound(settings.policy, settings.jobs, []) == [
+    assert unmatched_names(settings.policy, settings.jobs, []) == [
         f"policy.exclude: {name!r} binds nothing, no market that was read answers to it: `yieldbot markets --json` "
         "shows the names and ids"
         for name in ("generic", GONE)
     ]
-    lines = unbound(settings.policy, settings.jobs, [(job, BOTH)])
+    lines = unmatched_names(settings.policy, settings.jobs, [(job, BOTH)])
     assert [line.split("'")[1] for line in lines] == [n for n in names if n not in ("aave_v3", "generic")]
     lost = replace(
         BOTH, quarantined=(Quarantined(replace(OTHER.market, id=MarketId("aave_v3/31337/?"), name="Aave v3"), "x"),)
     )
-    lines = unbound(settings.policy, settings.jobs, [(job, lost)])
+    lines = unmatched_names(settings.policy, settings.jobs, [(job, lost)])
     assert [line.split("'")[1] for line in lines] == [GONE], "whose markets cannot be listed may have it"
-    assert unbound(Policy(), settings.jobs, [(job, BOTH)]) == []
+    assert unmatched_names(Policy(), settings.jobs, [(job, BOTH)]) == []

@@ -18,7 +18,7 @@ from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.execution.reverts import ERROR, revert_words
 from yieldbot.cli.screen import Screen
 from yieldbot.cli.tables import Printable, Sheet
-from yieldbot.config.messages import wrong
+from yieldbot.config.messages import config_error
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
 from yieldbot.journal.journal_entries import AccountStopped
@@ -42,7 +42,7 @@ def test_whatever_comes_is_one_printable_line(text: str) -> None:
     assert all(harmless(part) for part in printable(text).split("\n")) and printable(text).count("\n") == text.count(
         "\n"
     )
-    assert harmless(clean(text)) and harmless(str(wrong(Path("f"), "k", text))) and harmless(_quoted(text))
+    assert harmless(clean(text)) and harmless(str(config_error(Path("f"), "k", text))) and harmless(_quoted(text))
     document = escaped(json.dumps({"a": text}, ensure_ascii=False))
     assert harmless(document) and json.loads(document) == {"a": text}
 

@@ -14,7 +14,7 @@ from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
 from yieldbot.chains.ports import Session
-from yieldbot.config.names import unbound
+from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.aside import set_aside, without_pools
 from yieldbot.decision.decide import Decision, decide
 from yieldbot.decision.holds import still_holds
@@ -111,7 +111,7 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live)
     policy = world.settings.policy
-    for line in unbound(policy, world.settings.jobs, [(job, snapshot)]):
+    for line in unmatched_names(policy, world.settings.jobs, [(job, snapshot)]):
         world.say(line)
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)

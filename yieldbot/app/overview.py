@@ -12,7 +12,7 @@ from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
-from yieldbot.config.names import unbound
+from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision import decide as decision
 from yieldbot.errors import TransientError
 from yieldbot.history import holdings, recorded
@@ -42,7 +42,7 @@ def observe(wanted: JobFilter, context: Context) -> list[Observation]:
 
     found = asyncio.run(every())
     read = [(job, snapshot) for job, snapshot in found if not isinstance(snapshot, str)]
-    for line in unbound(context.settings.policy, context.settings.jobs, read):
+    for line in unmatched_names(context.settings.policy, context.settings.jobs, read):
         context.say(line)
     return found
 

@@ -54,7 +54,7 @@ def _svm_chain(value: str) -> str:
 
 
 def _sol(value: Any) -> Any:
-    """SOL in decimal text to lamports, kept as text."""
+    """SOL as decimal text, checked and kept in lamports as text."""
     text: str = _money(value)
     if len(fraction(text)) > SOL_DECIMALS:
         raise ValueError(f"{text!r} is finer than a lamport: write at most {SOL_DECIMALS} decimals")
@@ -100,7 +100,7 @@ class Table(BaseModel):
 
 
 class WalletTable(Table):
-    """Each kind has keys of its own: OF_KIND."""
+    """A [[wallets]] table. Each kind has keys of its own: OF_KIND."""
 
     name: Name
     address: AnyAddressText
@@ -126,19 +126,21 @@ OF_KIND = {
 
 
 class JobTable(Table):
-    """One of asset and base; base: a name of [policy.bases]."""
+    """A [[jobs]] table: one of ``asset`` and ``base``."""
 
     wallet: str
     chain: str
     asset: str | None = None
     base: str | None = None
+    """A name of [policy.bases]."""
 
 
 class BaseTable(Table):
-    """The fields of model.policy.Base; assets: its shares by symbol, the first is what amounts are counted in."""
+    """A [policy.bases] table: the fields of model.policy.Base."""
 
     unit: Literal["USD", "ETH", "SOL"]
     assets: Annotated[dict[str, Share], Field(min_length=1)]
+    """Largest fraction of the wealth by symbol; the first asset is the one that amounts are counted in."""
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
     max_impact_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
     max_apart_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
@@ -149,7 +151,7 @@ class BaseTable(Table):
 
 
 class PolicyTable(Table):
-    """The fields of model.policy.Policy; a key that is not set keeps that class's default."""
+    """[policy]: the fields of model.policy.Policy; a key that is not set keeps that class's default."""
 
     horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     idle_buffer: Money | None = None
@@ -191,7 +193,7 @@ class PolicyTable(Table):
 
 
 class SettingsTable(Table):
-    """yieldbot.toml."""
+    """yieldbot.toml (model.settings.Settings)."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     data_dir: FilePath = ".yieldbot"
@@ -203,32 +205,45 @@ class SettingsTable(Table):
 
 
 class NativeTable(Table):
+    """[native]: the chain's own token."""
+
     symbol: Name
     feed: AddressText | None = None
 
 
 class TokenTable(Table):
+    """A [tokens] table."""
+
     address: AddressText
     decimals: Annotated[int, Field(ge=0, le=36)]
     feed: AddressText | None = None
+    """Chainlink-style US dollar feed."""
     pegged: bool = False
+    """Pegged to the US dollar."""
     symbols: list[str] = []
+    """What the contract may call itself beside the table's name."""
 
 
 class SvmTokenTable(Table):
+    """A [tokens] table of a Solana cluster."""
+
     address: KeyText
     decimals: Annotated[int, Field(ge=0, le=18)]
     feed: KeyText | None = None
+    """Pyth price account."""
     pegged: bool = False
+    """Pegged to the US dollar."""
 
 
 class SvmNativeTable(Table):
+    """[native]: SOL."""
+
     symbol: Name
     feed: KeyText | None = None
 
 
 class ProtocolTable(BaseModel):
-    """What every [[protocols]] table has; its other keys are the adapter's own, checked by the adapter's class."""
+    """A [[protocols]] table; its other keys are the adapter's own, validated by the adapter's class."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -238,7 +253,7 @@ class ProtocolTable(BaseModel):
 
 
 class ExchangeTable(BaseModel):
-    """What every [[exchanges]] and [[witnesses]] table has; its other keys are the adapter's own."""
+    """An [[exchanges]] or [[witnesses]] (price oracles) table; its other keys are the adapter's own."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -247,12 +262,14 @@ class ExchangeTable(BaseModel):
 
 
 class MerklTable(Table):
+    """[merkl]: where Merkl's rewards are read and claimed."""
+
     distributor: AddressText
     url: Annotated[str, AfterValidator(_endpoint)] = "https://api.merkl.xyz"
 
 
 class ChainTable(Table):
-    """chains/<name>.toml."""
+    """chains/<name>.toml of an EVM chain (model.settings.ChainSettings)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     chain: Annotated[str, AfterValidator(_evm_chain)]
@@ -279,7 +296,7 @@ class ChainTable(Table):
 
 
 class SvmChainTable(Table):
-    """chains/<name>.toml of a Solana cluster."""
+    """chains/<name>.toml of a Solana cluster (model.settings.ChainSettings, SvmLimits)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     chain: Annotated[str, AfterValidator(_svm_chain)]

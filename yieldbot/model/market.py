@@ -88,7 +88,7 @@ class Exit:
 class Leaving:
     """Money of ours on its way out of a market with a two-step exit; all of it is part of what we hold there."""
 
-    asked: Amount
+    requested: Amount
     """Requested and not paid out yet."""
     ready: Amount
     """What can be collected now."""
@@ -106,7 +106,7 @@ class Leaving:
     @property
     def whole(self) -> Amount:
         """All of it: requested, ready and called back."""
-        return self.asked + self.ready + self.back
+        return self.requested + self.ready + self.back
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def held_there(rate: float, way: Exit = WEEK, held: float = 10_000.0, **parts: A
 
 
 def outward(asked: float = 0.0, ready: float = 0.0, back: float = 0.0, **parts: Any) -> Leaving:
-    return Leaving(asked=usdc(asked), ready=usdc(ready), back=usdc(back), **parts)
+    return Leaving(requested=usdc(asked), ready=usdc(ready), back=usdc(back), **parts)
 
 
 def planned(state: MarketState, policy: Policy = Policy(), gwei: float = 1.0) -> Plan | Hold:  # noqa: B008

@@ -350,7 +350,7 @@ def test_what_is_rehearsed_is_a_market() -> None:
 
 
 def gone(asked: float = 5, ready: float = 0, back: float = 0, until: int | None = 9) -> Leaving:
-    return Leaving(asked=usdc(asked), ready=usdc(ready), back=usdc(back), until=until)
+    return Leaving(requested=usdc(asked), ready=usdc(ready), back=usdc(back), until=until)
 
 
 def seen(leaving: Leaving | None, *events: JournalEntry) -> list[JournalEntry]:

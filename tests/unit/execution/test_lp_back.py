@@ -123,7 +123,7 @@ async def test_it_is_compared_by_the_pools_own_price(
 async def test_less_is_told_with_both_sides(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     found = await back(journal, monkeypatch, forked(7, 5))
     assert found is not None and found.lasting and (found.code, found.market_id) == ("NO_WAY_OUT", MARKET)
-    went, came = calls.said(POOL, (100_000, 300_000)), calls.said(POOL, (7, 5))
+    went, came = calls.amounts_text(POOL, (100_000, 300_000)), calls.amounts_text(POOL, (7, 5))
     assert found.reason == f"Uniswap v3 0.05%: {went} go in, {came} come out"
     assert await back(journal, monkeypatch, forked(7, 5), tolerance_bps=10_000.0) is None
 

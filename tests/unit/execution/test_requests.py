@@ -17,7 +17,7 @@ from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.market import Kind, Market
 from yieldbot.model.requests import IDS, own_terms, with_requests
 from yieldbot.model.tx import Confirmed
-from yieldbot.protocols.evm.steps import Asked, asked, ids_of, reads
+from yieldbot.protocols.evm.two_step_exits import ExitRequests, exit_requests, ids_of, request_reads
 
 VAULT = Address("0x00000000000000000000000000000000000000aA")
 CHAIN = evm_chain(1)
@@ -98,12 +98,14 @@ def test_a_market_is_asked_for_every_number_and_stays_what_it_is() -> None:
     assert with_requests(MARKET, ()) is MARKET
     where = {"async_redeem": True, **known.params}
     assert ids_of(where) == (3, 4) and ids_of({}) == ids_of({IDS: ()}) == (0,)
-    assert len(reads(where, VAULT, OWNER)) == 8 and len(reads({"async_redeem": True}, VAULT, OWNER)) == 4
+    assert (
+        len(request_reads(where, VAULT, OWNER)) == 8 and len(request_reads({"async_redeem": True}, VAULT, OWNER)) == 4
+    )
 
     def word(value: int) -> bytes:
         return value.to_bytes(32, "big")
 
     # of each: pending, claimable, being called back, called back
     answers = [word(0), word(5), word(0), word(0), word(11), word(0), word(1), word(2)]
-    assert asked(where, answers, None) == Asked(11, 5, 2, True, pending_id=4, back_id=4)
-    assert asked({"async_redeem": True}, [word(1), b"", word(0), word(0)], None) == Asked(1)
+    assert exit_requests(where, answers, None) == ExitRequests(11, 5, 2, True, pending_id=4, back_id=4)
+    assert exit_requests({"async_redeem": True}, [word(1), b"", word(0), word(0)], None) == ExitRequests(1)

@@ -1,7 +1,7 @@
-"""Aerodrome's basic pools, volatile and stable: those of Solidly's kind, whose fee the factory says pool by pool.
+"""Aerodrome's basic pools, volatile and stable, of Solidly's kind; the factory sets each pool's fee.
 
 Source: aerodrome-finance/contracts a5fae2e: Pool, factories/PoolFactory, Router. Its concentrated pools (Slipstream)
-are other contracts and not these.
+are other contracts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.evm.abi import abi, checksum, explain
-from yieldbot.protocols.evm.swap_calls import router_of, swap_words
+from yieldbot.protocols.evm.swap_calls import router_of, swap_description
 from yieldbot.protocols.evm.uniswap_v3 import in_order
 
 SWAP = "swapExactTokensForTokens"
@@ -35,13 +35,14 @@ REVERTS = {
 
 
 class AerodromeParams(BaseModel):
-    """``factory``: the PoolFactory of the basic pools; ``router``: a Router that knows it, without which nothing is
-    swapped there."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     factory: str
+    """PoolFactory of the basic pools."""
     router: str | None = None
+    """A Router that knows it; None: pools are read, and nothing is swapped there."""
 
 
 class Aerodrome:
@@ -89,7 +90,7 @@ class Aerodrome:
             for (source, wanted), pool in zip(pairwise(tokens), pools, strict=True)
         ]
         data = abi(self.protocol).encode(SWAP, given.raw, least.raw, routes, owner, deadline)
-        words = swap_words(pools, given, least)
+        words = swap_description(pools, given, least)
         return (EvmCall(router, data, 0, words, Allowance(given.token, router, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:

@@ -1,5 +1,5 @@
-"""The wallet itself as a market: it earns nothing, takes anything and pays at once. What Merkl owes the wallet,
-whatever it was earned by, is its reward."""
+"""The wallet itself as a market: earns nothing, takes anything, pays at once. What Merkl owes the wallet is its
+reward."""
 
 from __future__ import annotations
 

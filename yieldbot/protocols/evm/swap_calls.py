@@ -1,4 +1,4 @@
-"""What the adapters of exchanges share: their router, and a swap in words."""
+"""What adapters of exchanges share: their router, descriptions of swaps, and messages of reverts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yieldbot.protocols.evm.abi import checksum, explain
 
 
 def router_of(pools: Sequence[Pool]) -> Address:
-    """The one router of all the pools. Raises MarketError where they have none in common."""
+    """The common router of all the pools. Raises MarketError where they have none."""
     routers = {checksum(pool.params["router"]) for pool in pools if pool.params.get("router")}
     if not routers:
         name = pools[0].name if pools else "a swap"
@@ -22,7 +22,7 @@ def router_of(pools: Sequence[Pool]) -> Address:
     return routers.pop()
 
 
-def swap_words(pools: Sequence[Pool], given: Amount, least: Amount) -> str:
+def swap_description(pools: Sequence[Pool], given: Amount, least: Amount) -> str:
     """What a swap does, for the person who approves."""
     between = [token.symbol for token in tokens_along(pools, given.token, least.token)[1:-1]]
     through = f" through {', '.join(between)}" if between else ""
@@ -30,6 +30,6 @@ def swap_words(pools: Sequence[Pool], given: Amount, least: Amount) -> str:
 
 
 def explain_swap(abi_name: str, known: Mapping[str, str], data: bytes) -> str | None:
-    """A router's revert, its short reasons in words."""
+    """Message of a router's revert, its short reasons spelled out."""
     said = explain(abi_name, data)
     return known.get(said, said) if said is not None else None

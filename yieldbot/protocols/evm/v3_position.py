@@ -1,6 +1,6 @@
-"""A Uniswap v3 position, read so that what it holds and what ``collect`` would pay are known to the unit.
+"""A Uniswap v3 position, read so that its amounts and what ``collect`` would pay are known to the unit.
 
-The position manager counts fees of each of its positions, the pool those of all of the manager's positions of one range
+The position manager counts fees of each position, the pool those of all of the manager's positions of one range
 together, each rounded down: ``collect`` pays the lesser, so that both are read. Source:
 NonfungiblePositionManager.collect.
 """
@@ -18,8 +18,7 @@ from yieldbot.protocols.evm.abi import abi
 
 @dataclass(frozen=True, slots=True)
 class V3Position:
-    """A position at one block. amounts: what its liquidity is worth; fees: what ``collect`` pays besides; base units of
-    token0 and token1. in_range: whether it earns."""
+    """A position at one block. Pairs are base units of token0 and token1."""
 
     token_id: int
     pool: Address
@@ -28,10 +27,13 @@ class V3Position:
     sqrt_price_x96: int
     tick: int
     amounts: tuple[int, int]
+    """What its liquidity is worth."""
     fees: tuple[int, int]
+    """What ``collect`` pays beside them."""
 
     @property
     def in_range(self) -> bool:
+        """Whether the price is in its range, so that it earns fees."""
         return self.ticks.low <= self.tick < self.ticks.high
 
 

@@ -1,4 +1,4 @@
-"""Pools of a Solana program that a table names one by one: those of the pairs that are asked for."""
+"""Pools of a Solana program that a table names one by one, filtered by pair."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ Named = tuple[Address, dict[str, Any], Token, Token]
 
 
 class NamedPools(BaseModel):
-    """``program``; ``pools``: their addresses."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     program: str
+    """The exchange's program."""
     pools: list[str] = Field(min_length=1)
+    """Addresses."""
 
 
 def named_pools(
     deployment: Deployment, pairs: Sequence[tuple[Token, Token]], struct: str, mints: tuple[str, str]
 ) -> Flow[list[Named]]:
-    """(address, fields, both tokens) of each pool of a pair. ``struct``: its account in the protocol's layout;
-    ``mints``: the fields that name its tokens."""
+    """(address, fields, both tokens) of each named pool of a pair.
+
+    struct: its account in the protocol's layout; mints: the fields that name its tokens.
+    """
     program = Address(deployment.params["program"])
     addresses = [Address(at) for at in deployment.params["pools"]]
     told = yield [SvmAccount(address, program) for address in addresses]

@@ -1,7 +1,7 @@
 """Save, formerly Solend (spl-token-lending): reserves that mint collateral tokens for deposits.
 
 Layouts and account orders: npm @solendprotocol/solend-sdk 0.14.27 (state/reserve.js, instructions/*.js). Rates are for
-63,072,000 slots a year and compound each slot; how long a slot really lasts is in the Clock.
+63,072,000 slots a year and compound each slot; how long a slot really lasts follows from the Clock.
 """
 
 from __future__ import annotations
@@ -38,17 +38,19 @@ from yieldbot.protocols.solana.layout import (
 )
 
 LATER = "later"
-"""Under this a state's market carries the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
+"""Key of a state's market params: the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 90_000, 90_000
 
 
 class SaveParams(BaseModel):
-    """``program``; ``reserves``: one reserve's address for each asset, in the same order."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     program: str
+    """The lending program."""
     reserves: list[str]
+    """One reserve for each asset, in the same order."""
 
 
 class Save:
@@ -191,7 +193,8 @@ class Save:
     def _call(
         self, name: str, state: MarketState, owner: Address, raw: int, description: str
     ) -> tuple[SvmInstruction, ...]:
-        """The call alone: it accrues by itself. A refresh would ask the oracles, which must not stop an exit."""
+        """The instruction alone: it accrues by itself. A refresh would read the oracles, which must not stop an
+        exit."""
         params, market = state.market.params, state.market
         wallet, shares = ata(owner, market.asset.address), ata(owner, params["collateral_mint"])
         accounts = {
@@ -228,8 +231,12 @@ def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, 
 
 
 def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
-    """What a limiter of outflow still lets out until ``SLOTS_AHEAD`` later, in wads of what it counts; None for none
-    (RateLimiter::remaining_outflow). The window before counts by how much of it lies within one length from now."""
+    """What a limiter of outflow still lets out until ``SLOTS_AHEAD`` later, in wads of its unit; None without a
+    limiter.
+
+    Source: RateLimiter::remaining_outflow. The previous window counts by the part of it that lies within one length
+    from now.
+    """
     window, most = fields["limiter_window"], fields["limiter_most"] * WAD
     if not window:
         return None
@@ -245,7 +252,7 @@ def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
 
 
 def in_tokens(usd_wads: int, fields: dict[str, Any]) -> int:
-    """Base units, in wads, that a market's limiter in US dollars leaves (Reserve::market_value_upper_bound)."""
+    """Base units, in wads, that a limiter in US dollars leaves (Reserve::market_value_upper_bound)."""
     prices = [fields["market_price"], fields["smoothed_market_price"]]
     price = max(*prices, fields["extra_market_price"] if fields["has_extra_price"] else 0)
     return max(0, usd_wads - 1) * 10 ** fields["liquidity_mint_decimals"] * WAD // price if price else 2**128
@@ -270,7 +277,7 @@ def reserve_of(fields: dict[str, Any]) -> SaveReserve:
 
 
 def points_of(reserve: SaveReserve) -> tuple[tuple[float, float], ...]:
-    """The borrow rate by utilisation, as ``SlotCurve`` takes it."""
+    """(utilisation, annual borrow rate), for ``SlotCurve``."""
     segments = [
         (reserve.optimal_utilisation, reserve.optimal_rate),
         (reserve.max_utilisation, reserve.max_rate),

@@ -1,14 +1,14 @@
-"""SPL stake pools (the JitoSOL class): SOL for pool tokens, whose worth grows with what the pool's stake earns.
+"""SPL stake pools (the JitoSOL class): SOL for pool tokens, whose value grows with what the pool's stake earns.
 
 Layout and instructions: npm @solana/spl-stake-pool 1.1.8 (src/layouts.ts, src/instructions.ts); behaviour: the stake
 pool program's state.rs and processor.rs. The yield is what the stake must have earned for the pool token to grow as it
-did in the last epoch, as if every epoch brought that, with an epoch's real length, and no more than ``MOST_A_YEAR``;
-new money is taken to dilute it until the horizon's end, as if nobody staked it. The fees of the way in and out are in
-what a deposit earns, and ``entry_cost_bps`` says them.
+did in the last epoch, as if every epoch were like that, with an epoch's real length, and no more than ``MOST_A_YEAR``;
+new money counts as diluting it until the horizon's end, as if nobody staked it. Entry and exit fees are in the curve,
+and ``entry_cost_bps`` states them.
 
 Deposits and withdrawals are of SOL itself, at once, into and out of the pool's reserve, which is all the liquidity
-there is: waiting for stake to cool down is not done. At each epoch's start both are refused until somebody has brought
-the pool up to date, which takes its validators' accounts and some minutes: it counts as paused then.
+there is: unstaking is not used. At each epoch's start both are refused until somebody has updated the pool, which takes
+its validators' accounts and some minutes: it counts as paused until then.
 """
 
 from __future__ import annotations
@@ -53,30 +53,32 @@ STAKE_PROGRAM = Address("Stake11111111111111111111111111111111111111")
 STAKE_HISTORY = Address("SysvarStakeHistory1111111111111111111111111")
 IS_STAKE_POOL = 1
 SPARE_LAMPORTS = 1
-"""What older versions of the program keep in the reserve beyond its rent; the newest source keeps nothing."""
+"""What older versions of the program keep in the reserve beyond its rent; the newest keeps nothing."""
 STAKE_ACCOUNT_BYTES = 200
 IMMUTABLE_OWNER_BYTES = 5
-"""What Token-2022 adds to an associated account: its kind, and the extension that its owner never changes."""
+"""What Token-2022 adds to an associated account: its type, and the ImmutableOwner extension."""
 LEAST_SHARE = 999, 1000
-"""The least that is taken for what is given: an epoch's growth may come in between, a manager's new fee may not."""
+"""Fraction of the expected output that is the minimum out: an epoch's growth may come in between, a new fee may not."""
 MOST_A_YEAR = 0.25
-"""What stake may be thought to earn, inflation, fees and tips together: three times what the main cluster has paid."""
+"""Highest plausible annual growth of stake (inflation, fees and tips): three times what the main cluster has paid."""
 NUMBERS = "numbers"
-"""Under this a state's market carries the pool's numbers as they were read with it, for what is least to be given."""
+"""Key of a state's market params: the pool's numbers as they were read, for the minimum out."""
 
 
 class StakePoolParams(BaseModel):
-    """``program``; ``pools``: the pools' addresses."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     program: str
+    """The stake pool program."""
     pools: list[str]
+    """Addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolAccount:
-    """A decoded stake pool account: what is read of it."""
+    """What is read of a stake pool account."""
 
     manager: Address
     reserve_stake: Address
@@ -244,9 +246,9 @@ class SplStakePool:
 
 
 def decode(address: Address, data: bytes) -> PoolAccount:
-    """A stake pool account, whose fields have no fixed places: options are as long as what they hold (borsh).
+    """A stake pool account, whose fields have no fixed offsets (borsh options vary in length).
 
-    Raises MarketError when the bytes are none.
+    Raises MarketError where the bytes are none.
     """
     at = 0
 
@@ -323,8 +325,8 @@ def _numbers(state: MarketState) -> StakePool:
 
 
 def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: float) -> tuple[float, tuple[str, ...]]:
-    """What an epoch adds to what is staked, and the doubt where the last one added more than stake earns: somebody gave
-    the pool something, which will not come again."""
+    """(growth of the stake an epoch, a doubt where the last epoch grew more than stake earns: a donation, which will
+    not recur)."""
     try:
         growth = numbers.stake_growth(staked)
     except OverflowError as unbelievable:
@@ -343,7 +345,7 @@ def _terms(pool: PoolAccount) -> dict[str, Any]:
 
 
 def _entry_cost(pool: PoolAccount) -> float:
-    """What of a deposit its fees take, those of the way out included, an announced one where it is higher."""
+    """Entry and exit fees as a fraction of a deposit, an announced higher fee included."""
     numbers = pool.numbers
     into = rate(numbers.deposit_fee) * (1.0 - numbers.referral_percent / 100)
     out = min(1.0, max(rate(numbers.withdrawal_fee), rate(pool.next_withdrawal_fee)))
@@ -359,7 +361,7 @@ def _status(pool: PoolAccount, clock: Clock) -> tuple[Status, tuple[str, ...]]:
 
 
 def _exit(pool: PoolAccount, clock: Clock) -> Exit:
-    """At once out of the reserve; after a lockup; or when somebody else signs."""
+    """At once out of the reserve; after a lockup; or only when somebody else signs."""
     if pool.sol_withdraw_authority is not None:
         return Exit(kind=ExitKind.REQUEST, seconds=None, limit="its own authority must sign")
     epochs = max(0, pool.lockup_epoch - clock.epoch) * SLOTS_PER_EPOCH * clock.slot_seconds
@@ -370,7 +372,7 @@ def _exit(pool: PoolAccount, clock: Clock) -> Exit:
 
 
 class StakePoolRate:
-    """What a pool's token is worth in SOL by the pool's own account: what giving it back pays, its fee apart."""
+    """A pool token's price in SOL by the pool's own account: what redeeming pays, its fee apart."""
 
     protocol: ClassVar[str] = "spl_stake_pool"
     params: ClassVar[type[BaseModel]] = StakePoolParams

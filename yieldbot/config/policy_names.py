@@ -1,7 +1,7 @@
-"""Names in the policy: what may be written, and what of it means no market that was read (rule: ``model/names``).
+"""Validation of names in the policy, and names that match no market (the rule itself: model/names.py).
 
-A limit on a market that is written wrongly would silently bind nothing. What can be told from the files alone is
-refused; the rest is told once the markets are read.
+A limit on a misspelt market would silently have no effect. What the files alone can show is refused; the rest is
+reported once the markets are read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from yieldbot.config.messages import did_you_mean, wrong
+from yieldbot.config.messages import config_error, did_you_mean
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import SOLANA, token_key
 from yieldbot.model.ids import market_chain
@@ -20,18 +20,18 @@ from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.protocols import adapters, liquidity, svm_adapters
 
 LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
-"""The policy's keys whose words are names of markets."""
+"""Keys of the policy that contain names of markets: lists, and tables by name."""
 WHOLE = "/?"
-"""How the id of a deployment ends whose markets could not even be listed."""
+"""Suffix of the id of a deployment whose markets could not even be listed."""
 
 
 def protocols() -> set[str]:
-    """Every protocol that an adapter is for."""
+    """Every protocol that has an adapter."""
     return {*adapters(), *svm_adapters(), *(f"{exchange}{POOLS}" for exchange in liquidity())}
 
 
-def check(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
-    """Raises ConfigError for a name that can mean no market of the jobs' chains."""
+def check_name(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
+    """Raises ConfigError for a name that can match no market of the jobs' chains."""
     protocol, *rest = name.split("/")
     if rest and protocol in protocols():
         _check_id(path, key, name, chains)
@@ -41,7 +41,7 @@ def check(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) 
     known = {*protocols(), *(table.name for table in tables), *flavours, *TRY_FIRST}
     if name not in known and not any(name.startswith(f"{table.name} ") for table in tables):
         said = f"unknown protocol, flavour, name or id {name!r}: {did_you_mean(name, known)}"
-        raise wrong(path, key, f"{said} (of a market that is in no table of chains/ any more, write the id)")
+        raise config_error(path, key, f"{said} (of a market that is in no table of chains/ any more, write the id)")
 
 
 def _flavoured(chain: ChainSettings) -> Iterable[Deployment]:
@@ -51,20 +51,24 @@ def _flavoured(chain: ChainSettings) -> Iterable[Deployment]:
 def _check_id(path: Path, key: str, name: str, chains: Mapping[str, ChainSettings]) -> None:
     protocol, reference, *rest = name.split("/")
     if name != name.lower() and reference != SOLANA.name:
-        raise wrong(path, key, f"market ids are in lower case: write {name.lower()}")
+        raise config_error(path, key, f"market ids are in lower case: write {name.lower()}")
     found = [chain for chain in chains.values() if market_chain(chain.chain) == reference]
     if not found or len(rest) > 2 or (rest and not _is_place(rest[0], found[0])):
-        raise wrong(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
+        raise config_error(path, key, "unknown market on the jobs' chains: `yieldbot markets --json` shows the ids")
     tokens = {token_key(t) for chain in found for t in chain.tokens.values()}
     there = [d for chain in found for d in chain.deployments if d.protocol == protocol and rest]
     known = any(rest[0].lower() in _texts(table.params) for table in there)
     if len(rest) == 2 and rest[1] not in tokens and (known or not _is_place(rest[1], found[0])):
-        raise wrong(path, key, f"unknown token {rest[1]!r} of that market: `yieldbot markets --json` shows the ids")
+        raise config_error(
+            path, key, f"unknown token {rest[1]!r} of that market: `yieldbot markets --json` shows the ids"
+        )
 
 
-def gone(name: str, chains: Mapping[str, ChainSettings]) -> bool:
-    """Whether this is the whole id of a market of the jobs' chains that no table names any more: what the journal knows
-    of it may still stand in the way, and to exclude it is how a person gives it up."""
+def is_retired(name: str, chains: Mapping[str, ChainSettings]) -> bool:
+    """Whether this is the whole id of a market of the jobs' chains that no table names any more.
+
+    The journal may still know it, and excluding it is how a person gives it up.
+    """
     protocol, *rest = name.split("/")
     if protocol not in protocols() or len(rest) < 2:
         return False
@@ -79,17 +83,19 @@ def _is_place(text: str, chain: ChainSettings) -> bool:
 
 
 def _texts(value: object) -> set[str]:
-    """Every text somewhere in a value, in lower case."""
+    """Every text anywhere in a value, in lower case."""
     if isinstance(value, str):
         return {value.lower()}
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return {text for part in inner for text in _texts(part)}
 
 
-def unbound(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Job, Snapshot]]) -> list[str]:
-    """A line for each name of the policy that no market answers to. ``jobs``: all; ``read``: those whose markets are
-    known. A name that a job which was not read may answer to is not told, nor a protocol's, which is a precaution, nor
-    that of a pool, whose markets are not read with the others."""
+def unmatched_names(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Job, Snapshot]]) -> list[str]:
+    """A line for each name of the policy that matches no market. jobs: all; read: those whose markets are known.
+
+    Left out: names that a job which was not read may have, protocols' names, which are precautions, and pools' names,
+    whose markets are not read with the others.
+    """
     seen = [snapshot for _, snapshot in read]
     unread = [job for job in jobs if not any(_same(job, one) for one, _ in read)]
     markets = [state.market for snapshot in seen for state in snapshot.states.values()]

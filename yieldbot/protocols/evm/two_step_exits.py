@@ -1,10 +1,9 @@
-"""Vaults that are left in two steps: what of ours is on its way out, and the calls of each step. Pure.
+"""Vaults with a two-step exit: what of ours is on its way out, and the calls of each step. Pure.
 
-Sources: Ethena's StakedUSDeV2 (``cooldownShares`` parks the assets, ``unstake`` pays them once the cooldown has ended;
-a second call starts the time anew for all of it); EIP-7540 (``requestRedeem``, then ``redeem`` of what
-``claimableRedeemRequest`` says; a controller's requests are one, of id 0, or have a number each, which the transaction
-that asked told: ``model/requests.py``); ERC-7887 (``cancelRedeemRequest``,
-then ``claimCancelRedeemRequest``).
+Sources: Ethena's StakedUSDeV2 (``cooldownShares`` sets the assets aside, ``unstake`` pays them once the cooldown has
+ended; a second call restarts it for all of them); EIP-7540 (``requestRedeem``, then ``redeem`` of what
+``claimableRedeemRequest`` states; a controller's requests are one, of id 0, or have a number each, which the requesting
+transaction emitted: ``model/requests.py``); ERC-7887 (``cancelRedeemRequest``, then ``claimCancelRedeemRequest``).
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from yieldbot.protocols.evm.abi import abi, short
 
 REQUEST_ID = 0
 CANCELS = bytes.fromhex("e76cffc7")
-"""ERC-7887's interface id of redeem cancelations (the XOR of its four selectors)."""
+"""ERC-7887's interface id of redeem cancelation (the XOR of its four selectors)."""
 TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 NAMES = ("cooldownShares", "unstake", "requestRedeem", "cancelRedeemRequest", "claimCancelRedeemRequest")
 ASKED = ("pendingRedeemRequest", "claimableRedeemRequest", "pendingCancelRedeemRequest", "claimableCancelRedeemRequest")
 LATEST = 2**40
-"""Times from here on are no times."""
+"""Times from here on are impossible."""
 
 
-def reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[EthCall]:
-    """What the vault says of ours on its way out: of a request, else of a cooldown."""
+def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[EthCall]:
+    """Reads of our requests, or else of our cooldown."""
     vault_abi = abi("erc4626")
     if where.get("async_redeem"):
         return [vault_abi.read(vault, name, one, owner, optional=True) for one in ids_of(where) for name in ASKED]
@@ -45,34 +44,40 @@ def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Raw shares of requests (``pending``, ``claimable``, called ``back`` and to be taken in again), whether one is
-    being called back, and of a cooldown its raw assets and its end in unix seconds. pending_id, back_id: the first
-    request of which there is something ``pending``, or ``back``."""
+class ExitRequests:
+    """Our requests (in raw shares), or our cooldown."""
 
     pending: int = 0
+    """Requested."""
     claimable: int = 0
+    """Can be redeemed now."""
     back: int = 0
+    """Cancelled, and can be taken in again."""
     calling: bool = False
+    """A cancellation is pending."""
     assets: int = 0
+    """Base units in the cooldown."""
     until: int = 0
+    """Unix seconds at which the cooldown ends."""
     pending_id: int = REQUEST_ID
+    """The first request with something pending."""
     back_id: int = REQUEST_ID
+    """The first request with something to be taken in again."""
 
     @property
     def unpriced(self) -> int:
-        """Raw shares whose worth is what the vault converts them to now."""
+        """Raw shares that are worth what the vault converts them to now."""
         return self.pending + self.back
 
 
-def asked(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int | None) -> Asked:
-    """What ``reads`` answered. cooldown: the vault's own duration, None where it tells of none."""
+def exit_requests(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int | None) -> ExitRequests:
+    """The answers to ``request_reads``. cooldown: the vault's own duration in seconds; None where it has none."""
     words = [int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0 for answer in answers]
     if where.get("async_redeem"):
         ids = ids_of(where)
         rows = [words[place : place + len(ASKED)] for place in range(0, len(words), len(ASKED))]
         pending, claimable, calling, back = (list(column) for column in zip(*rows, strict=True))
-        return Asked(
+        return ExitRequests(
             pending=sum(pending),
             claimable=sum(claimable),
             back=sum(back),
@@ -81,15 +86,18 @@ def asked(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int |
             back_id=next((one for one, raw in zip(ids, back, strict=True) if raw), REQUEST_ID),
         )
     if cooldown is None or len(answers[0]) != 64:
-        return Asked()
-    return Asked(assets=int.from_bytes(answers[0][32:], "big"), until=words[0])
+        return ExitRequests()
+    return ExitRequests(assets=int.from_bytes(answers[0][32:], "big"), until=words[0])
 
 
 def leaving(
-    where: Mapping[str, object], asset: Token, found: Asked, worth: tuple[int, int, int], now: int, cooldown: int
+    where: Mapping[str, object], asset: Token, found: ExitRequests, worth: tuple[int, int, int], now: int, cooldown: int
 ) -> Leaving | None:
-    """What of ours is on its way out; None where nothing is. worth: raw assets of what is pending, of what can be
-    claimed and of what was called back; now: unix seconds; cooldown: 0 where there is none now."""
+    """What of ours is on its way out; None where nothing is.
+
+    worth: base units of what is pending, claimable and cancelled; now: unix seconds; cooldown: seconds, 0 where there
+    is none now.
+    """
     if found.assets:
         ended = found.until <= now or not cooldown
         raws = (0, found.assets, 0) if ended else (found.assets, 0, 0)
@@ -98,7 +106,7 @@ def leaving(
     if not any(raws):
         return None
     return Leaving(
-        asked=Amount(asset, raws[0]),
+        requested=Amount(asset, raws[0]),
         ready=Amount(asset, raws[1]),
         back=Amount(asset, raws[2]),
         ready_shares=found.claimable if raws[1] else 0,
@@ -108,8 +116,8 @@ def leaving(
     )
 
 
-def ask(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-    """The first step, for ``amount`` or for all that is inside; nothing where no share is."""
+def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+    """The first step, for ``amount`` or (None) for all that is inside; no call where there is no share."""
     market, vault_abi, inside = state.market, abi("erc4626"), state.inside
     shares = state.shares if amount is None or amount >= inside else state.shares * amount.raw // max(1, inside.raw)
     if not shares:
@@ -123,7 +131,7 @@ def ask(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmC
 
 
 def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-    """The second step: what can be had now; nothing where nothing can."""
+    """The second step: redeem what is ready; no call where nothing is."""
     market, gone = state.market, state.leaving
     if gone is None or not gone.ready:
         return ()
@@ -135,7 +143,7 @@ def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
 
 
 def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-    """Takes in again what was called back, else calls back what is asked for; nothing where neither can be."""
+    """Take in again what was cancelled, else cancel what is requested; no call where neither is possible."""
     market, gone, vault_abi = state.market, state.leaving, abi("erc4626")
     if gone is None or not (gone.back or gone.cancels):
         return ()
@@ -144,5 +152,5 @@ def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
         said = f"take {gone.back} that were called back into {market.name} again"
         return (EvmCall(market.address, data, 0, f"{said} for {short(owner)}"),)
     data = vault_abi.encode("cancelRedeemRequest", gone.request_id, owner)
-    said = f"call {gone.asked} back that were asked for in {market.name}"
+    said = f"call {gone.requested} back that were asked for in {market.name}"
     return (EvmCall(market.address, data, 0, f"{said} for {short(owner)}"),)
