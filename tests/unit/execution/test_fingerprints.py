@@ -368,7 +368,7 @@ def test_a_stage_is_written_once_and_its_end_too() -> None:
     for now in (gone(0, 5), gone(5, 5), gone(5, 0, 1), gone(until=10), gone(until=None)):
         (event,) = seen(now, ASKED)
         assert isinstance(event, ExitAsked) and event.until == now.until
-        assert (event.asked, event.ready, event.back) == (now.asked, now.ready, now.back)
+        assert (event.asked, event.ready, event.back) == (now.requested, now.ready, now.back)
     ended = ExitEnded(chain=CHAIN, owner=OWNER, market_id=A.market.id, time=T)
     assert seen(None, ASKED) == [ended] and seen(None) == [] and seen(None, ASKED, ended) == []
     assert seen(gone(), ASKED, ended) == [ASKED] and seen(gone(), replace(ASKED, owner=SOMEBODY)) == [ASKED]

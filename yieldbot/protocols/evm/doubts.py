@@ -18,7 +18,7 @@ FEEDS = ("BASE_FEED_1", "BASE_FEED_2", "QUOTE_FEED_1", "QUOTE_FEED_2")
 
 
 def backed(owed_raw: int, cash_raw: int, lent_raw: int, token: Token) -> tuple[str, ...]:
-    """Whether what suppliers are owed is there, as cash and as debts."""
+    """The doubt where cash and debts are less than what suppliers are owed (base units); empty otherwise."""
     there_raw = cash_raw + lent_raw
     if owed_raw <= there_raw + owed_raw // SHORT + 2:
         return ()
@@ -26,14 +26,14 @@ def backed(owed_raw: int, cash_raw: int, lent_raw: int, token: Token) -> tuple[s
 
 
 def in_vault(cash_raw: int, vault_raw: int, token: Token) -> tuple[str, ...]:
-    """Whether the cash that a pool counts lies in its account."""
+    """The doubt where a pool's account holds less than the cash that it counts (base units); empty otherwise."""
     if cash_raw <= vault_raw + cash_raw // SHORT + 2:
         return ()
     return (f"it counts {Amount(token, cash_raw)} of cash, its account holds {Amount(token, vault_raw)}",)
 
 
 def minted(counted: int, mint: bytes) -> tuple[str, ...]:
-    """Whether more shares of a Solana program exist than it divides by (spl-token state.rs: supply at 36).
+    """The doubt where more shares of a Solana program exist than it divides by (spl-token state.rs: supply at 36).
 
     Fewer are no doubt: anybody may burn his own.
     """
