@@ -106,11 +106,11 @@ def test_what_cannot_be_quoted_is_told_in_one_line(sandbox: Sandbox, tmp_path: P
         (("USDC", "WETH", "90000000"), 1, "do not take so much"),
         (("USDC", "USDC", "1"), 2, "same token"),
         (("USDC", "USDT", "1"), 2, "USDT: chains/sandbox.toml has"),
-        (("USDC", "WETH", "0"), 2, "more than nothing"),
+        (("USDC", "WETH", "0"), 2, "must be above 0"),
         (("USDC", "WETH", "x"), 2, "AMOUNT"),
         (("USDC", "WETH"), 2, "either AMOUNT"),
         (("USDC", "WETH", "1", "--out", "1"), 2, "either AMOUNT"),
-        (("USDC", "WETH", "--out", "0"), 2, "more than nothing"),
+        (("USDC", "WETH", "--out", "0"), 2, "must be above 0"),
         (("USDC", "WETH", "--out", "600"), 1, "do not give so much"),
         (("USDC", "WETH", "1", "--chain", "base"), 2, "chains with jobs are: sandbox"),
     ):

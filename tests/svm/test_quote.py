@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cli.program import yieldbot
 from yieldbot.sandbox.solana.node import SvmSandbox, running
 
-MEAN = "Witness (double)'s TWAP over 29 minutes"
+MEAN = "Price oracle (double)'s TWAP over 29 minutes"
 
 
 @pytest.fixture(scope="module")

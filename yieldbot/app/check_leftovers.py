@@ -23,7 +23,7 @@ async def left_over(context: Context) -> list[Finding]:
         with Journal.read(file) as journal:
             jobs = {(job.chain.chain, job.wallet.address): job for job in context.settings.jobs}
             every = {key: journal.transactions(*key) for key in jobs}
-    except YieldbotError:  # told of with the journal
+    except YieldbotError:  # reported with the journal
         return []
     found: list[Finding] = []
     for key, transactions in every.items():

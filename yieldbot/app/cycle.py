@@ -124,8 +124,8 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
     while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:
         # A market that fails must not keep the rest of the money where it is.
-        snapshot, said = aside
-        world.say(said)
+        snapshot, note = aside
+        world.say(note)
         decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
         report = replace(report, decision=decision, snapshot=snapshot)
         if isinstance(decision.outcome, Hold):

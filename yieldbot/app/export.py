@@ -94,7 +94,7 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
             unknown=sums.unknown,
         ),
         accounts=tuple(
-            _account(account, seen, gathered.skipped.get(account)) for account, seen in gathered.accounts.items()
+            _account(account, history, gathered.skipped.get(account)) for account, history in gathered.accounts.items()
         ),
         notes=notes,
     )
@@ -121,10 +121,10 @@ def _written(
 def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Token], tuple[int, int]]:
     """Each wallet's balance on chain and its time, where the entries add up to the same."""
     return {
-        (account, check.token): (check.chain_raw, seen.block.timestamp)
-        for account, seen in gathered.accounts.items()
-        if seen is not None
-        for check in seen.checks
+        (account, check.token): (check.chain_raw, history.block.timestamp)
+        for account, history in gathered.accounts.items()
+        if history is not None
+        for check in history.checks
         if books.wallet.get((account, check.token)) == check.chain_raw
     }
 
@@ -139,11 +139,11 @@ def _missing(rows: Sequence[Row]) -> list[str]:
     costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
     if costless:
         what = ", ".join(sorted({token.symbol for token in costless}))
-        seen = any(_has_events(token) for token in costless)
-        hint = ": an earlier --from-block may tell" if seen else ""
+        traceable = any(_has_events(token) for token in costless)
+        hint = ": an earlier --from-block may find out" if traceable else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     if any(row.what is RowKind.LIQUIDITY for row in rows):
-        lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
+        lines.append("profit of liquidity is in no row and no sum: `yieldbot positions` shows it (docs/books.md)")
     return lines
 
 
@@ -153,14 +153,14 @@ def _has_events(token: Token) -> bool:
     return family.finds_past and token.address != family.native
 
 
-def _account(account: Account, seen: ChainRecord | None, skipped: str | None) -> ExportedAccount:
+def _account(account: Account, history: ChainRecord | None, skipped: str | None) -> ExportedAccount:
     return ExportedAccount(
         owner=account[1],
         chain_id=account[0],
         skipped=skipped,
-        block=seen.block.height if seen else None,
-        since=seen.since if seen else None,
-        checks=tuple(_check(check) for check in seen.checks) if seen else (),
+        block=history.block.height if history else None,
+        since=history.since if history else None,
+        checks=tuple(_check(check) for check in history.checks) if history else (),
     )
 
 

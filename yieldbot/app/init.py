@@ -130,7 +130,7 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--chain",
         f"1. Which chain? ({names}) [base] ",
         "base",
-        lambda said: None if said in chains else f"{said}: unknown; known are: {names}",
+        lambda answer: None if answer in chains else f"{answer}: unknown; known are: {names}",
     )
     described = read_toml(chains[chain])
     rpc = _rpc(asks, chain, str(described["rpc_env"]))
@@ -140,7 +140,7 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--wallet-from",
         "3. Wallet: new, import, or the address of one you have? [new] ",
         "new",
-        lambda said: _wallet_fault(said, family_of(ChainId(str(described["chain"])))),
+        lambda answer: _wallet_fault(answer, family_of(ChainId(str(described["chain"])))),
     )
     symbols = ", ".join(described["tokens"])
     asset = _answer(
@@ -149,30 +149,30 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--asset",
         f"4. Which token? ({symbols}) [USDC] ",
         "USDC",
-        lambda said: None if said in described["tokens"] else f"{said}: chains/{chain}.toml has: {symbols}",
+        lambda answer: None if answer in described["tokens"] else f"{answer}: chains/{chain}.toml has: {symbols}",
     )
     question = "5. The most that one market may hold, as a fraction? [0.5] "
     share = _answer(asks, request.max_share, "--max-share", question, "0.5", _share_fault)
     return Answers(chain, rpc, wallet, asset, float(share))
 
 
-def _wallet_fault(said: str, family: Family) -> str | None:
-    if said in ("new", "import"):
+def _wallet_fault(answer: str, family: Family) -> str | None:
+    if answer in ("new", "import"):
         return None
     try:
-        family.parse_address(said)
+        family.parse_address(answer)
     except ValueError as bad:
-        return f"{said}: write new, import or an address; {bad}"
+        return f"{answer}: write new, import or an address; {bad}"
     return None
 
 
-def _share_fault(said: str) -> str | None:
+def _share_fault(answer: str) -> str | None:
     how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
     try:
-        sound = 0 < number(said, how) <= 1
+        sound = 0 < number(answer, how) <= 1
     except ValueError as bad:
         return str(bad)
-    return None if sound else f"{said}: {how}"
+    return None if sound else f"{answer}: {how}"
 
 
 class _Asks(NamedTuple):
@@ -190,7 +190,7 @@ def _answer(
     name: str,
     question: str,
     default: str,
-    fault: Callable[[str], str | None] = lambda said: None,
+    fault: Callable[[str], str | None] = lambda answer: None,
 ) -> str:
     """The given answer, or a person's, who is asked again after a wrong one. Raises ConfigError."""
     if given is not None:
@@ -200,9 +200,9 @@ def _answer(
     if asks.request.ask is None:
         raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
     while True:
-        said = asks.request.ask(question, default)
-        if (wrong := fault(said)) is None:
-            return said
+        answer = asks.request.ask(question, default)
+        if (wrong := fault(answer)) is None:
+            return answer
         asks.context.say(f"   {wrong}")
 
 
@@ -222,13 +222,13 @@ def _rpc(asks: _Asks, chain: str, name: str) -> str:
     return given
 
 
-def _rpc_fault(said: str) -> str | None:
+def _rpc_fault(answer: str) -> str | None:
     try:
-        parts = urlsplit(said)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in said for c in "\"'\n #")
+        parts = urlsplit(answer)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in answer for c in "\"'\n #")
     except ValueError:
         sound = False
-    if sound or _ENV_NAME.fullmatch(said):
+    if sound or _ENV_NAME.fullmatch(answer):
         return None
     return "is neither an http(s) URL nor the name of an environment variable"
 

@@ -136,5 +136,5 @@ def holdings(found: Report, horizon_seconds: float) -> tuple[Holding, ...]:
 def failure(job: Job, error: YieldbotError) -> JobFailure:
     """The part for a job that ended with an error."""
     code = error.code if isinstance(error, SafetyError) else None
-    said = JobError(kind=type(error).__name__, code=code, message=str(error))
-    return JobFailure(**JobHead.fields_of(job), error=said, exit_code=error.exit_code)
+    part = JobError(kind=type(error).__name__, code=code, message=str(error))
+    return JobFailure(**JobHead.fields_of(job), error=part, exit_code=error.exit_code)

@@ -144,12 +144,12 @@ async def _one(
 ) -> AccountLiquidity:
     """One account's liquidity. ``ours``: read our positions, with the jobs' snapshots and the accounting; None: the
     pools."""
-    asked = None if amount is None else amount_of("--amount", amount, job)
+    requested = None if amount is None else amount_of("--amount", amount, job)
     try:
         async with connect(job.chain) as node:
             await node.verify_chain()
             view = await look(node, job.chain, job.wallet.address, only_ours=ours is not None)
-            shown = await appraised(node, context.settings.policy, job, view, asked, ours=ours is not None)
+            shown = await appraised(node, context.settings.policy, job, view, requested, ours=ours is not None)
             if ours is None:
                 return shown
 
@@ -159,9 +159,9 @@ async def _one(
 
 
 async def appraised(
-    node: Node, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
+    node: Node, policy: Policy, job: Job, view: LpView, requested: Amount | None = None, *, ours: bool
 ) -> AccountLiquidity:
-    """Appraise the pools for our wealth (or ``asked``), or with ``ours`` our positions."""
+    """Appraise the pools for our wealth (or ``requested``), or with ``ours`` our positions."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
     others = await lending(node, job.chain, job.wallet, view.block, tokens)
@@ -182,7 +182,7 @@ async def appraised(
                 continue
             triggers.append(trigger(position, record, gas, policy, _elsewhere(pool, worth, view, others, policy)))
         return AccountLiquidity(job, view, triggers=tuple(triggers), pasts=tuple(pasts))
-    value_usd = _wealth_usd(job, view, others, asked)
+    value_usd = _wealth_usd(job, view, others, requested)
     appraisals, unvalued = [], []
     for state in view.states.values():
         gas, prices = view.gas_price(state.pool), view.prices(state.pool)
@@ -195,12 +195,12 @@ async def appraised(
     return AccountLiquidity(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
 
 
-def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], asked: Amount | None) -> float:
-    """The value of ``asked`` in US dollars, else of all that we hold of the pools' tokens."""
-    if asked is not None:
-        if asked.token not in view.usd:
-            raise MarketError(f"--amount: {asked.token.symbol} has no USD feed in chains/{job.chain.name}.toml")
-        return float(asked) * view.usd[asked.token]
+def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], requested: Amount | None) -> float:
+    """The value of ``requested`` in US dollars, else of all that we hold of the pools' tokens."""
+    if requested is not None:
+        if requested.token not in view.usd:
+            raise MarketError(f"--amount: {requested.token.symbol} has no USD feed in chains/{job.chain.name}.toml")
+        return float(requested) * view.usd[requested.token]
     whole = 0.0
     for token, one in others.items():
         if one.snapshot is not None and token in view.usd:

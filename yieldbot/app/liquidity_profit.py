@@ -81,8 +81,8 @@ async def gains(
         priced = accounting.quotes(account, hand.quotes)
         now = {token: Quote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
         if unit != BASE:
-            told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
-            priced, now = in_native(priced, native), {token: quote for token, quote in told.items() if quote}
+            converted = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
+            priced, now = in_native(priced, native), {token: quote for token, quote in converted.items() if quote}
         found = waits.get(one) or fault or liquidity_pnl(own, account, one, moves, held, now, priced)
         if found is None:
             continue
@@ -169,7 +169,7 @@ def _unit(
 ) -> tuple[str, Token | None, Snapshot | None]:
     """The unit of the account's jobs over a pool's tokens where they have one in common, else US dollars; the native
     token where that is it; and a snapshot that prices it."""
-    own = [(job, seen) for job, seen in observed if (job.chain.chain, job.wallet.address) == account]
+    own = [(job, snapshot) for job, snapshot in observed if (job.chain.chain, job.wallet.address) == account]
     units = {unit_of(job) for job, _ in own if tokens & set(job.assets)}
-    snapshot = next((seen for _, seen in own if not isinstance(seen, str)), None)
+    snapshot = next((one for _, one in own if not isinstance(one, str)), None)
     return (*(units.pop() if len(units) == 1 else (BASE, None)), snapshot)

@@ -147,8 +147,8 @@ async def _act(
             dry = Declined("DRY_RUN", "nothing is signed in a dry run")
             return _document(request, job, intended, rehearsed, refused=dry, code=DONE)
         if not ask():
-            said_no = Declined("HUMAN_REJECTED", "you said no")
-            return _document(request, job, intended, rehearsed, refused=said_no, code=REFUSED)
+            refusal = Declined("HUMAN_REJECTED", "you said no")
+            return _document(request, job, intended, rehearsed, refused=refusal, code=REFUSED)
         ended = await execute_order(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
         refused = next((one for one in ended if isinstance(one, Declined)), None)
         return _document(request, job, intended, rehearsed, refused=refused, ended=ended, code=exit_code(ended))

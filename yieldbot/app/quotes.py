@@ -150,22 +150,22 @@ def _aggregated(
 ) -> Quoted | YieldbotError:
     """What the aggregator says, or why it says nothing: our own quote stands without it."""
     if not lifi.serves(chain.chain):
-        raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
+        raise ConfigError("--aggregator: LI.FI is only asked for EVM chains")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
     try:
-        asked = lifi.request(given, wanted, owner, request.slippage_bps, request.aggregator or lifi.URL)
-        return lifi.answered(get(asked), given, wanted, owner)
+        url = lifi.request(given, wanted, owner, request.slippage_bps, request.aggregator or lifi.URL)
+        return lifi.answered(get(url), given, wanted, owner)
     except (TransientError, MarketError) as failure:
         return failure
 
 
-def _amount(name: str, token: Token, said: str) -> Amount:
+def _amount(name: str, token: Token, text: str) -> Amount:
     try:
-        amount = token.parse(said)
+        amount = token.parse(text)
     except ValueError as bad:
         raise ConfigError(f"{name}: {bad}") from None
     if amount.raw <= 0:
-        raise ConfigError(f"{name} {said}: name more than nothing")
+        raise ConfigError(f"{name} {text}: must be above 0")
     return amount
 
 

@@ -104,14 +104,14 @@ def amount_of(flag: str, text: str, job: Job) -> Amount:
     return amount
 
 
-def _number(flag: str, text: str | None, most: float, meant: str, above: bool = False) -> float | None:
+def _number(flag: str, text: str | None, most: float, expected: str, above: bool = False) -> float | None:
     if text is None:
         return None
 
     try:
-        value = number(text, f"write {meant}")
+        value = number(text, f"write {expected}")
     except ValueError as bad:
         raise ConfigError(f"{flag} {text}: {bad}") from None
     if value > most or (above and value == 0.0):
-        raise ConfigError(f"{flag} {text}: write {meant}" + (f", at most {most:g}" if most > 1 else ""))
+        raise ConfigError(f"{flag} {text}: write {expected}" + (f", at most {most:g}" if most > 1 else ""))
     return value

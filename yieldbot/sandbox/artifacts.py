@@ -144,9 +144,9 @@ def _alone(say: Callable[[str], None]) -> Iterator[None]:
 def _compile(group: Mapping[str, Path], modules: Path, say: Callable[[str], None]) -> None:
     """Compile units in one process, each into its file."""
     names = ", ".join(group)
-    asked = [word for unit, out in group.items() for word in (unit, str(out))]
+    arguments = [word for unit, out in group.items() for word in (unit, str(out))]
     done = subprocess.run(
-        [_node(), str(HERE / "compile.cjs"), str(modules), *asked], capture_output=True, text=True, check=False
+        [_node(), str(HERE / "compile.cjs"), str(modules), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise ConfigError(f"compiling {names} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}")

@@ -177,8 +177,8 @@ def _spawn(
     line = process.stdout.readline()
     if not line.startswith("http://"):
         process.terminate()
-        told = (directory / "solana.log").read_text().strip().splitlines() or ["no message"]
-        raise ConfigError(f"the Solana sandbox does not start: {told[-1][:300]}")
+        lines = (directory / "solana.log").read_text().strip().splitlines() or ["no message"]
+        raise ConfigError(f"the Solana sandbox does not start: {lines[-1][:300]}")
     return process, line.strip(), token
 
 
