@@ -121,6 +121,6 @@ def test_what_is_not_there_is_told_in_a_line(sandbox: SvmSandbox, tmp_path: Path
     none = quote(sandbox, tmp_path, "SOL", "USDT", "1")
     assert none.code == 1 and "no pool leads from SOL to USDT" in none.line
     asked = quote(sandbox, tmp_path, "SOL", "USDC", "1", "--aggregator")
-    assert asked.code == 2 and "LI.FI is asked for EVM chains alone" in asked.line
+    assert asked.code == 2 and "LI.FI is only asked for EVM chains" in asked.line
     most = quote(sandbox, tmp_path, "USDC", "USDT", "900000000")
     assert most.code == 1 and "900,000,000 USDC for USDT on solana-sandbox" in most.line
