@@ -12,8 +12,8 @@ import random
 import time
 from typing import Any
 
-from tests.fork.lp_play import Tally, play
-from tests.fork.pools import uniswap
+from tests.kit.lp_play import Tally, play
+from tests.kit.pools import uniswap
 from yieldbot.chains.evm.node.client import Node
 
 POOLS = 24

@@ -25,10 +25,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.kit import ROOT
 from tests.mutate.changes import Change, changes_of
 from tests.mutate.runner import Host, copy_tree, load_heavy
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.unit.allocator.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
+from tests.kit.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
 from tests.unit.allocator.test_several import DAI, ROUTER
 from tests.unit.allocator.test_several import SETTINGS as TWO_TOKENS
 from yieldbot.math.curves import ConstantCurve

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from tests.unit.allocator.market_builder import BLOCK, CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot, usdc
+from tests.kit.market_builder import BLOCK, CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate, exchange_cost
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.convert import convert, swap_id, swap_ways

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_cycle import DONE, JOB, SEEN
+from tests.unit.app.test_cycle import DONE, JOB, SEEN
 from yieldbot.app import allowances as module
 from yieldbot.app.allowances import AllowancesRequest, Revocations, allowances
 from yieldbot.app.context import Context

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot
+from tests.kit.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot
 from tests.unit.config.test_config_load import written
 from yieldbot.app import liquidity, overview
 from yieldbot.app.context import Context

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
+from tests.unit.app.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
 from yieldbot.app import cycle, wiring
 from yieldbot.app.context import Context
 from yieldbot.app.job_reports import rehearsal

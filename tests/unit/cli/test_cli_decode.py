@@ -8,7 +8,7 @@ from pathlib import Path
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 
 POOL = "0xA238Dd80C259a72e81d7e4664a9801593F98d1c5"
 USDC = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.cli.program import yieldbot
+from tests.kit import ROOT
+from tests.kit.program import yieldbot
 from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
     Bid,
@@ -30,7 +31,7 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes, layout
 
-FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
+FILE = ROOT / "chains" / "solana.toml"
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
 STRANGER = Address("4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T")
 USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.program import ROOT, yieldbot
+from tests.kit.program import ROOT, yieldbot
 from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.main import COMMANDS, INTERRUPTED, main
 from yieldbot.cli.screen import Screen

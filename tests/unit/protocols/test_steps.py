@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import OWNER, USDC, market, usdc
+from tests.kit.market_builder import OWNER, USDC, market, usdc
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
