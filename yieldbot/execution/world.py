@@ -23,9 +23,13 @@ class World:
     """One wiring of the stages."""
 
     settings: Settings
+    """Everything in yieldbot.toml, .env and chains/*.toml."""
     journal: Journal
+    """What was intended and signed."""
     approver: Approver
+    """Who decides about plans."""
     signer_of: SignerOf
+    """Finds each wallet's signer."""
     now: Callable[[], int]
     """The clock that plans expire by: unix seconds."""
     say: Callable[[str], None]

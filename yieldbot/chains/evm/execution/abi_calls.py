@@ -33,6 +33,7 @@ class AbiFunction:
     """One function of an ABI."""
 
     name: str
+    """As in the ABI."""
     types: tuple[str, ...]
     """Argument types as eth_abi takes them, tuples spelled out."""
     inputs: tuple[Mapping[str, Any], ...]
@@ -58,6 +59,7 @@ class Argument:
     type: str
     """The ABI's type."""
     value: Any
+    """As eth_abi decodes it."""
     role: str = ""
     """Its role in abis/*.json; empty where there is none, or a free one without a reason."""
 

@@ -34,7 +34,9 @@ class Call:
     """A call as it would be made."""
 
     to: str
+    """The contract."""
     data: bytes
+    """Calldata, selector included."""
     value: int = 0
     """Wei sent along."""
     sender: str | None = None
@@ -91,6 +93,7 @@ class Book:
     chain: int
     """The chain's number."""
     native: Token
+    """The chain's coin."""
     names: Mapping[str, str]
     """Names of contracts and tokens by lower-case address."""
     tokens: Mapping[str, Token]

@@ -34,6 +34,7 @@ class Holder:
     """A market that is to be tried."""
 
     state: MarketState
+    """The market as it was observed."""
     size: Amount
     """How much should come out."""
     observe: Callable[[BlockRef], Flow[MarketState]]

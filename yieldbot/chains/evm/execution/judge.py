@@ -30,7 +30,9 @@ class Rules:
     """What bounds every transaction of an account, whatever the plan."""
 
     chain: ChainId
+    """The only chain."""
     owner: Address
+    """The only sender."""
     max_fee_wei: int
     """Wei per gas at most."""
     max_gas: int

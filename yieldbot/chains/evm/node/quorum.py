@@ -54,6 +54,7 @@ class _Vote:
     """What one endpoint answered."""
 
     endpoint: Endpoint
+    """Who answered."""
     key: str
     """The answer as a text that is compared (rpc/votes.py)."""
     value: Any

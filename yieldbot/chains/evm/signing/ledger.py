@@ -49,6 +49,7 @@ class Configuration:
     """The Ethereum app's configuration."""
 
     version: tuple[int, int, int]
+    """Major, minor, patch."""
     blind_signing: bool
     """Whether it signs calls that it cannot show to the person."""
 

@@ -55,10 +55,13 @@ class SafeTx:
     """A Safe transaction without a refund: whoever executes it pays the gas."""
 
     safe: Address
+    """The Safe's address."""
     chain: int
     """The chain's number."""
     to: Address
+    """Whom the Safe calls: MultiSendCallOnly."""
     data: bytes
+    """The calldata of that call."""
     operation: int
     """CALL or DELEGATE_CALL."""
     nonce: int
@@ -87,6 +90,7 @@ class ApprovedSafeTx:
     """A Safe transaction that ran on a fork, and that the judge and the approver accepted."""
 
     tx: SafeTx
+    """The transaction."""
     hash: bytes
     """The 32 bytes to sign."""
     approver: str

@@ -43,10 +43,15 @@ class Account:
     mode."""
 
     nodes: Quorum
+    """The cluster, by a quorum of its nodes."""
     settings: ChainSettings
+    """The cluster's settings."""
     owner: Address
+    """The account's address."""
     journal: Journal
+    """What was intended and signed."""
     signer: Signer
+    """Holds the account's key."""
     explain: Callable[[Address, int], str | None] = lambda program, code: None
     """From a program and its own error number a reason for a person, or None."""
     tolerance_bps: float = 1.0
@@ -80,6 +85,7 @@ class LegWork:
     leg: Leg
     """What is done now; its amount is the plan's at most."""
     market: Market
+    """The leg's market; of a swap its pool's deployment."""
     calls: tuple[SvmInstruction, ...]
     """The adapter's instructions, in order."""
     share_token: Token | None

@@ -32,12 +32,15 @@ class TokenAccount:
     72, delegated amount 121, close authority 129."""
 
     mint: Address
+    """The token."""
     owner: Address
+    """Whose it is."""
     amount: int
     """Base units."""
     delegate: Address | None
     """Who may take ``delegated`` base units; None: nobody."""
     delegated: int
+    """What ``delegate`` may take, in base units."""
     close_authority: Address | None
     """Who may close it beside its owner; None: nobody."""
 

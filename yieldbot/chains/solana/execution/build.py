@@ -59,6 +59,7 @@ class Step:
     """The instructions of one transaction."""
 
     instructions: tuple[SvmInstruction, ...]
+    """In order, without the compute budget's."""
     about: Address
     """The program that it is mainly for."""
 
@@ -73,6 +74,7 @@ class Table:
     """An address lookup table."""
 
     address: Address
+    """The table's own address."""
     addresses: tuple[Address, ...]
     """Its content, by index."""
 
@@ -97,10 +99,15 @@ class TxContext:
     """What a transaction needs beyond its instructions."""
 
     chain: ChainId
+    """Where it is sent."""
     payer: Address
+    """Our account, which signs alone."""
     plan_id: str
+    """The plan that it belongs to."""
     leg: int
+    """The leg's place in its plan, from 0."""
     market_id: MarketId
+    """The leg's market."""
     written_out: frozenset[Address] = frozenset()
     """Addresses that the message must name in full, and not by a lookup table (see ``written_out`` below)."""
 

@@ -63,6 +63,7 @@ class InstructionReading:
     """What one instruction would do."""
 
     program: Address
+    """The program that is called."""
     known: bool
     """Whether program, bytes and market are all known."""
     contract: str | None
@@ -87,9 +88,13 @@ class Reading:
     """What a transaction would do."""
 
     payer: Address
+    """Who pays the fee."""
     signatures: int
+    """How many must sign."""
     instructions: tuple[InstructionReading, ...]
+    """What each instruction would do, in order."""
     tables: tuple[Address, ...] = ()
+    """Lookup tables that it uses."""
 
     @property
     def dangerous(self) -> bool:
@@ -104,6 +109,7 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class _Call(OwnCall):
     book: Book = field(repr=False)
+    """The names of its cluster."""
 
 
 def read(raw: bytes, book: Book) -> Reading | None:

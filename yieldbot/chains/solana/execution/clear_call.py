@@ -40,10 +40,13 @@ class OwnCall:
     """One instruction of a transaction, with the names of its cluster."""
 
     payer: Address
+    """Who pays the transaction's fee."""
     program: Address
+    """The program that is called."""
     accounts: tuple[str, ...]
     """Addresses, in order; one by a lookup table is a text that says so."""
     data: bytes
+    """The instruction's bytes."""
     first: bool
     """Whether it is the transaction's first: only there AdvanceNonceAccount makes the transaction last for ever."""
     signers: frozenset[str]
@@ -73,6 +76,7 @@ class Recognised:
     """What an instruction of one of Solana's own programs does."""
 
     description: str
+    """What it does."""
     warnings: tuple[str, ...] = ()
     """What the payer should know."""
     dangers: tuple[str, ...] = ()

@@ -53,7 +53,9 @@ class Rules:
     """What bounds every transaction of an account, whatever the plan."""
 
     chain: ChainId
+    """The only cluster."""
     owner: Address
+    """The only signer."""
     limits: SvmLimits
     """The cluster's ceilings for fees and prices."""
 

@@ -40,6 +40,7 @@ from yieldbot.model.solana_tx import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Outcome
 
 DELEGATE, DELEGATED, CLOSER = slice(72, 108), slice(121, 129), slice(129, 165)
+"""Where a token account has its delegate, the delegated amount and its close authority (spl-token state.rs)."""
 
 
 def authority_of(given: Given, owner: Address) -> Address:
@@ -48,8 +49,8 @@ def authority_of(given: Given, owner: Address) -> Address:
 
 
 async def rehearse_revocations(account: Account, given: Sequence[Given]) -> list[RehearsedTx | Declined]:
-    """Each revocation on a fork of its own: its compute units and its bid, or why it would fail. ``account``: of who
-    signs them."""
+    """Each revocation on a fork of its own: its compute units and compute budget, or why it would fail. account: the
+    signer's."""
     return [await _rehearsed(account, one) for one in given]
 
 
@@ -66,8 +67,8 @@ async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
 
 
 async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
-    """Take one right back. ``index``: its place among those of this run; ``rehearsed``: how it went on the
-    fork."""
+    """Revoke one right. index: its place among those of this run. rehearsed: how it went on the fork. Refusals are
+    values; see ``execute_leg`` for what is raised."""
     assert given.account is not None
     if (refused := barred(account)) is not None:
         return refused

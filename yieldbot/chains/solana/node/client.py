@@ -49,10 +49,13 @@ class AccountImage:
     """An account as the chain has it."""
 
     lamports: int
+    """Its SOL."""
     program: Address
     """The program that owns it."""
     data: bytes
+    """Its bytes."""
     executable: bool = False
+    """Whether it is a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Blockhash:
     """A recent blockhash."""
 
     hash: str
+    """In base58."""
     last_valid_height: int
     """The last block height at which a transaction with it may land."""
     slot: int
@@ -71,6 +75,7 @@ class Landed:
     """The status of a transaction that landed, by one node."""
 
     slot: int
+    """The slot in which it landed."""
     error: Any
     """None: it succeeded."""
     commitment: str
@@ -82,9 +87,11 @@ class Simulated:
     """A node's own simulation of a transaction."""
 
     slot: int
+    """The slot whose state it began from."""
     error: Any
     """None: it would succeed."""
     logs: tuple[str, ...]
+    """Log lines of its programs."""
     units: int
     """Compute units."""
     accounts: tuple[AccountImage | None, ...]

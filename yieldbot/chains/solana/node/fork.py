@@ -45,6 +45,7 @@ class Ran:
     error: Any
     """None: it succeeded."""
     logs: tuple[str, ...]
+    """Log lines of its programs."""
     units: int
     """Compute units."""
     fee_lamports: int
@@ -65,6 +66,7 @@ class Kept:
     """What ``put_back`` restores."""
 
     clock: Any
+    """The fork's clock."""
     images: dict[Address, AccountImage | None] = field(default_factory=dict)
     """Accounts changed since ``keep``, as they were before."""
 

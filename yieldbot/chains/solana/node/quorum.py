@@ -28,7 +28,9 @@ class Quorum:
     """The nodes of a cluster."""
 
     chain: ChainId
+    """The cluster."""
     nodes: tuple[Node, ...]
+    """All its nodes, the first one read from."""
     quorum: int = 1
     """How many nodes must agree."""
     private: tuple[Node, ...] = ()

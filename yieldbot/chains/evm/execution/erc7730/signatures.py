@@ -12,7 +12,7 @@ _TOKEN = re.compile(r"\s*([A-Za-z_$][\w$]*|[(),]|(?:\[\d*\])+)")
 
 
 def parsed(signature: str) -> AbiFunction:
-    """A function from its human-readable signature, parameter names included. Raises ValueError."""
+    """A function by its human-readable signature, with parameter names. Raises ValueError."""
     words, at = [], 0
     while at < len(signature.rstrip()):
         found = _TOKEN.match(signature, at)
@@ -32,7 +32,7 @@ def parsed(signature: str) -> AbiFunction:
 
 
 def _parameters(words: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The parameters of "(type name, ...)" at the front of ``words``, and the words after."""
+    """(parameters, rest) of tokens that begin with "(type name, ...)"."""
     if words[0] != "(":
         raise IndexError
     words, found = words[1:], list[dict[str, Any]]()
@@ -57,8 +57,8 @@ def _parameters(words: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def type_string(types: Mapping[str, Any], primary: str) -> str:
-    """EIP-712's encodeType: the primary type and then all it refers to, sorted by name. Raises KeyError where a type is
-    not described, ValueError where types are nested too deep."""
+    """EIP-712's encodeType: the primary type, then all types that it refers to, sorted by name. Raises KeyError for a
+    type that is not defined, ValueError for types that nest too deep."""
     needed: set[str] = set()
 
     def gather(name: str, depth: int) -> None:
