@@ -20,7 +20,8 @@ from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, ata
-from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, PRICE_ORACLE, decode
+from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, decode
+from yieldbot.protocols.solana.spl_stake_pool_rate import PRICE_ORACLE
 from yieldbot.sandbox.solana.images import token_account
 from yieldbot.sandbox.solana.save import named
 from yieldbot.sandbox.solana.stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update

@@ -60,7 +60,7 @@ outside of its two points."""
 
 
 def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
-    """Holdings x > 0 that bound the cells which ``tight_bound`` may be asked for, ascending, in whole tokens."""
+    """Holdings x > 0 that bound the cells of ``tight_bound``, ascending, in whole tokens."""
     found = set(curve.breakpoints())
     match curve:
         case RewardedCurve():
@@ -185,7 +185,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
 def dilution_breakpoints(dilution: Dilution, held: float, horizon_seconds: float) -> tuple[float, ...]:
     """Holdings beyond ``held`` at which the pool shared with another holding of ours passes a breakpoint of its curve.
 
-    Between them, and between the breakpoints of our own curve, ``less_dilution`` may be asked for a cell.
+    Together with the breakpoints of our own curve they bound the cells of ``less_dilution``.
     """
     levels = breakpoints(dilution.curve, horizon_seconds)
     return tuple(x for level in levels if (x := dilution.holding(held, level)) is not None)

@@ -167,7 +167,9 @@ class _End:
     """One end of a move: a market that money leaves or comes to."""
 
     market_id: MarketId
+    """Which market."""
     token: Token
+    """Its asset."""
     value: int
     """What is not paired with another end yet, in base units of the first asset."""
     whole: int

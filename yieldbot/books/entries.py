@@ -62,7 +62,7 @@ class Entry:
     hash: str = ""
     """Empty where there is no transaction."""
     description: str = ""
-    """What it did, in words."""
+    """What it did."""
     market_id: MarketId | None = None
     """The market that it is about; None: the wallet alone."""
     asset: Token | None = None

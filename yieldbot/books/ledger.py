@@ -1,6 +1,6 @@
 """From entries to rows: each change with its value, what left with its cost by first in, first out, and its gain. Pure.
 
-The choices, which docs/books.md tells the user:
+The choices, which docs/books.md explains to the user:
 
 - A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back is principal first; what
   comes beyond it is interest, income at its value on arrival. What an exit leaves behind is a loss.

@@ -136,7 +136,9 @@ class _Stay:
     plan: str = ""
     """Plan of the last transaction."""
     put_in: dict[Token, int] = field(default_factory=dict)
+    """Base units since the entry, by token."""
     taken_out: dict[Token, int] = field(default_factory=dict)
+    """Base units since the entry, by token."""
     lots: dict[int, Lots] = field(default_factory=dict)
     """What is in, by position."""
     leaving: dict[int, Lots] = field(default_factory=dict)
@@ -144,10 +146,15 @@ class _Stay:
     collected: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Paid out by each position since it last held nothing."""
     swaps: Fraction | None = field(default_factory=Fraction)
+    """What swaps brought less what they took, in the base currency."""
     realised: Fraction | None = field(default_factory=Fraction)
+    """In the base currency."""
     native: Token | None = None
+    """Token that fees are paid in."""
     gas: int | None = 0
+    """Base units of it; None where a fee is not known."""
     gas_base: Fraction | None = field(default_factory=Fraction)
+    """Its value in the base currency."""
     lacks: str | None = None
     """The first missing price."""
     fault: str | None = None

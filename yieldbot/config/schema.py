@@ -103,17 +103,29 @@ class WalletTable(Table):
     """A [[wallets]] table. Each kind has keys of its own: OF_KIND."""
 
     name: Name
+    """As jobs call it."""
     address: AnyAddressText
+    """Our account."""
     kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
+    """Where its key lies."""
     keystore: FilePath | None = None
+    """File with the encrypted key."""
     passphrase_file: FilePath | None = None
+    """File with the keystore's passphrase."""
     passphrase_env: EnvName | None = None
+    """Environment variable with it."""
     key_id: Annotated[str, Field(min_length=1)] | None = None
+    """Of AWS KMS: id, ARN or alias/NAME."""
     region: Annotated[str, Field(min_length=1)] | None = None
+    """Of AWS KMS."""
     endpoint_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """Of AWS KMS, where it is not AWS's own."""
     path: Annotated[str, AfterValidator(_path)] | None = None
+    """Of a Ledger: BIP-32 path."""
     owner: Name | None = None
+    """Of a Safe: name of the wallet that signs its proposals."""
     service_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """Of a Safe: its transaction service."""
 
 
 OF_KIND = {
@@ -129,8 +141,11 @@ class JobTable(Table):
     """A [[jobs]] table: one of ``asset`` and ``base``."""
 
     wallet: str
+    """Name of a [[wallets]] table."""
     chain: str
+    """Name of a chain's file."""
     asset: str | None = None
+    """Symbol of a token of the chain."""
     base: str | None = None
     """A name of [policy.bases]."""
 
@@ -196,26 +211,37 @@ class SettingsTable(Table):
     """yieldbot.toml (model.settings.Settings)."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
+    """Version of the file's format."""
     data_dir: FilePath = ".yieldbot"
+    """Where the journal lies."""
     anvil: FilePath | None = None
+    """Path of anvil."""
     descriptors: FilePath | None = None
+    """Folder of ERC-7730 descriptors."""
     wallets: list[WalletTable] = []
+    """Our accounts."""
     jobs: list[JobTable] = []
+    """What is to be managed."""
     policy: PolicyTable = PolicyTable()
+    """Limits and preferences."""
 
 
 class NativeTable(Table):
     """[native]: the chain's own token."""
 
     symbol: Name
+    """Of the token."""
     feed: AddressText | None = None
+    """Chainlink-style US dollar feed."""
 
 
 class TokenTable(Table):
     """A [tokens] table."""
 
     address: AddressText
+    """Contract."""
     decimals: Annotated[int, Field(ge=0, le=36)]
+    """Checked against the contract."""
     feed: AddressText | None = None
     """Chainlink-style US dollar feed."""
     pegged: bool = False
@@ -228,7 +254,9 @@ class SvmTokenTable(Table):
     """A [tokens] table of a Solana cluster."""
 
     address: KeyText
+    """Mint."""
     decimals: Annotated[int, Field(ge=0, le=18)]
+    """Checked against the mint."""
     feed: KeyText | None = None
     """Pyth price account."""
     pegged: bool = False
@@ -239,7 +267,9 @@ class SvmNativeTable(Table):
     """[native]: SOL."""
 
     symbol: Name
+    """Of the token."""
     feed: KeyText | None = None
+    """Pyth price account."""
 
 
 class ProtocolTable(BaseModel):
@@ -249,7 +279,9 @@ class ProtocolTable(BaseModel):
 
     protocol: str
     name: Name
+    """As tables show it."""
     assets: Annotated[list[str], Field(min_length=1)]
+    """Symbols of tokens that may be held there."""
 
 
 class ExchangeTable(BaseModel):
@@ -259,13 +291,16 @@ class ExchangeTable(BaseModel):
 
     protocol: str
     name: Name
+    """As tables show it."""
 
 
 class MerklTable(Table):
     """[merkl]: where Merkl's rewards are read and claimed."""
 
     distributor: AddressText
+    """The contract that pays rewards."""
     url: Annotated[str, AfterValidator(_endpoint)] = "https://api.merkl.xyz"
+    """Merkl's API, which learns our address."""
 
 
 class ChainTable(Table):

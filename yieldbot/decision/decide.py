@@ -148,7 +148,7 @@ def _limited(given: Inputs) -> Decision:
     if not isinstance(plan := first.outcome, Plan):
         if guarded.policy == policy:
             return first
-        # Which limit leaves nothing to do? The plan without limits tells.
+        # Which limit leaves nothing to do? The plan without limits shows it.
         wanted = _made(given, replace(guarded, policy=policy)).outcome
         legs = wanted.legs if isinstance(wanted, Plan) else ()
         refused = limit_exceeded(policy, records, job.chain.chain, legs, given.now)

@@ -44,7 +44,9 @@ class CTokenTotals:
     """What a cToken stores, in base units of its asset."""
 
     cash_raw: int
+    """What can be withdrawn."""
     borrows_raw: int
+    """What is lent out."""
     reserves_raw: int
     """What of cash and debts is the protocol's."""
     shares: int

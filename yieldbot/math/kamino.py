@@ -40,7 +40,7 @@ class KaminoReserve:
     take_rate_percent: int
     """The protocol's part of the interest."""
     host_rate_bps: int
-    """Rate that borrowers pay to the host besides."""
+    """Additional rate that borrowers pay to the host."""
 
     @property
     def supply_sf(self) -> int:

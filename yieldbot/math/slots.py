@@ -58,7 +58,7 @@ class SlotCurve:
     as klend's approximate_compounded_interest: the first three terms of the binomial series, powers rounded down to
     SERIES_BITS bits."""
     fixed: float = 0.0
-    """What borrowers pay a year besides, none of which suppliers get."""
+    """Additional annual rate that borrowers pay, none of which suppliers get."""
     fees: float = 0.0
     """What the pool holds for its owner: not suppliers', and counted in utilisation (Save)."""
 

@@ -42,7 +42,7 @@ class Token:
     def parse(self, text: str) -> Amount:
         """Whole tokens as a plain number (digits, one optional point, at most the token's decimals) to an Amount.
 
-        Raises ValueError that says the right spelling.
+        Raises ValueError with the right spelling.
         """
         return Amount(self, base_units(text, self.decimals, self.symbol))
 

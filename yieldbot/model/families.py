@@ -39,6 +39,7 @@ class Family:
     native: Address
     """Address that stands for the native token."""
     native_decimals: int
+    """Of the native token."""
     token_namespace: str
     """CAIP-19 namespace of its token ids."""
     case_matters: bool

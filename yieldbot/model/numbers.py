@@ -18,9 +18,9 @@ _HOW = "write whole tokens, as 100.50"
 
 
 def plain(text: str, how: str = _HOW) -> str:
-    """The text, where it is a plain number of 0 or more. Raises ValueError that says the right spelling.
+    """The text, if it is a plain number of 0 or more. Raises ValueError with the right spelling.
 
-    how: what is to be written where no number can be made out.
+    how: what to write, where no number can be made out.
     """
     if len(text) <= LONGEST and _PLAIN.fullmatch(text):
         return text
@@ -32,7 +32,7 @@ def plain(text: str, how: str = _HOW) -> str:
 
 
 def fraction(text: str) -> str:
-    """What stands behind the point of a plain number, "" where there is none."""
+    """The digits after the point of a plain number; empty where there is none."""
     return text.partition(".")[2]
 
 
@@ -64,7 +64,7 @@ def number(text: str, how: str) -> float:
 
 
 def _meant(text: str) -> tuple[str, ...]:
-    """What the text may have been meant to say, in plain numbers; () where that cannot be told."""
+    """What the text may have been intended to be, in plain numbers; () where that is unclear."""
     text = "".join(_digit(sign) for sign in text.strip())
     text = text.removeprefix("+")
     if found := _EXPONENT.fullmatch(text):

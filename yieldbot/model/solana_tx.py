@@ -17,6 +17,7 @@ class SvmUnsigned:
     """A version 0 message that our account alone signs and pays for, with the leg that it belongs to."""
 
     chain: ChainId
+    """Which cluster."""
     payer: Address
     """Our account."""
     message: bytes
@@ -30,10 +31,13 @@ class SvmUnsigned:
     fee_lamports: int
     """The most that it can cost."""
     description: str
+    """What it does, for the person who approves."""
     plan_id: str
+    """Of the plan or order that it belongs to."""
     leg: int
     """Index of the leg in the plan."""
     market_id: MarketId
+    """The leg's."""
 
 
 @dataclass(frozen=True, slots=True)

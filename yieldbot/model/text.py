@@ -32,7 +32,7 @@ def _instead(sign: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A JSON document in which whatever cannot be printed is written as \\uXXXX: it says the same to who parses it."""
+    """A JSON document with unprintable characters written as \\uXXXX, which parses to the same."""
     if text.isprintable():
         return text
     return "".join(sign if sign == "\n" or sign.isprintable() else _escape(sign) for sign in text)

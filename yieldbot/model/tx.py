@@ -56,8 +56,11 @@ class SvmMeta:
     """One account that an instruction names."""
 
     address: Address
+    """Which account."""
     signer: bool = False
+    """It signs."""
     writable: bool = False
+    """The instruction may change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +85,31 @@ class UnsignedTx:
     """An EIP-1559 transaction before signing, with the leg that it belongs to."""
 
     chain: ChainId
+    """Where."""
     sender: Address
+    """Our account."""
     to: Address
+    """Contract."""
     data: bytes
+    """Calldata."""
     value: int
+    """Wei."""
     nonce: int
+    """Of our account."""
     gas: int
+    """Limit."""
     max_fee_wei: int
+    """Highest price of one gas."""
     priority_fee_wei: int
+    """Highest tip for one gas."""
     description: str
     """What it does, for the person who approves."""
     plan_id: str
+    """Of the plan or order that it belongs to."""
     leg: int
     """Index of the leg in the plan."""
     market_id: MarketId
+    """The leg's."""
 
 
 @dataclass(frozen=True, slots=True)

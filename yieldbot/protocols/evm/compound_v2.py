@@ -243,6 +243,7 @@ class _Observation:
     balance_raw: int
     """The asset's balance of the cToken."""
     status: Status
+    """What the market allows."""
     cap_raw: int | None
     """Supply cap; None: none."""
     fee: int

@@ -19,6 +19,8 @@ from yieldbot.protocols.evm.merkl import merkl_claim, merkl_targets
 
 
 class IdleParams(BaseModel):
+    """The wallet has no table of its own."""
+
     model_config = ConfigDict(extra="forbid")
 
 

@@ -56,7 +56,7 @@ def aave_listing(controller: Address, a_token: Address) -> EthCall:
 
 def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
     """Addresses of an aToken's reward tokens; None where the controller's answer is malformed."""
-    if answer == (32).to_bytes(32, "big") + bytes(32):  # none, told without loading a decoder
+    if answer == (32).to_bytes(32, "big") + bytes(32):  # none, recognised without loading a decoder
         return ()
     try:
         return tuple(checksum(each) for each in abi("aave_rewards").one("getRewardsByAsset", answer)[:MOST])

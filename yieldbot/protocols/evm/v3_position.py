@@ -21,11 +21,17 @@ class V3Position:
     """A position at one block. Pairs are base units of token0 and token1."""
 
     token_id: int
+    """The manager's number."""
     pool: Address
+    """Where it lies."""
     ticks: Range
+    """Its range."""
     liquidity: int
+    """In the pool's units."""
     sqrt_price_x96: int
+    """The pool's."""
     tick: int
+    """The pool's."""
     amounts: tuple[int, int]
     """What its liquidity is worth."""
     fees: tuple[int, int]

@@ -47,27 +47,41 @@ class VaultView:
     """What a flavour read of a vault: base units of the asset, else as in MarketState."""
 
     held_raw: int
+    """What leaving would pay us."""
     supplied_raw: int
+    """What all holders own."""
     borrowed_raw: int | None
     """None: no borrowers."""
     liquidity_raw: int
+    """What all holders could withdraw now."""
     capacity_raw: int | None
     """None: unlimited."""
     curve: YieldCurve
+    """Its yield by our holding."""
     quoted: Apr
+    """Present rate."""
     pools: frozenset[str]
+    """Keys of the pools where its money ends."""
     flags: tuple[str, ...]
+    """What is unusual."""
     exit: Exit
+    """How it is left."""
     status: Status = Status.ACTIVE
+    """What it allows."""
     gas_deposit: int = 250_000
+    """Typical gas of a deposit."""
     gas_withdraw: int = 250_000
+    """Typical gas of a withdrawal."""
     opaque: bool = False
+    """Its money cannot be followed."""
     offered_raw: int | None = None
     """None: ``liquidity_raw`` says it."""
     entry_cost: float = 0.0
     """Entry and exit fees, as a fraction."""
     doubts: tuple[str, ...] = ()
+    """Readings that contradict each other."""
     leaving: Leaving | None = None
+    """What of ours is on its way out."""
 
 
 def interface_reads(vault: Address) -> list[EthCall]:

@@ -37,6 +37,8 @@ def mint_of(address: Address) -> Flow[tuple[Address, int]]:
 
 
 class IdleSvmParams(BaseModel):
+    """The wallet has no table of its own."""
+
     model_config = ConfigDict(extra="forbid")
 
 

@@ -157,7 +157,7 @@ class Marginfi:
         unlent = _unlent(bank)
         group_limited = bool(group["hourly_most"] or group["daily_most"])
         outflow = [window_left(fields, w, clock.timestamp) for w in WINDOWS]
-        if group_limited:  # in whole US dollars, by the newest price that the bank has seen
+        if group_limited:  # in whole US dollars, by the newest price that the bank has recorded
             dollars = min(window_left(group, w, clock.timestamp) for w in WINDOWS)
             outflow.append(dollars * one * ONE // price if (price := fields["last_price"]) > 0 else NO_LIMIT)
         # What will be there when a withdrawal lands: of a bank that has lent far more than it has, fees take it fast.

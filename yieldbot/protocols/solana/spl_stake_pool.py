@@ -14,7 +14,6 @@ its validators' accounts and some minutes: it counts as paused until then.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -24,7 +23,6 @@ from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
@@ -82,18 +80,27 @@ class PoolAccount:
 
     manager: Address
     reserve_stake: Address
+    """Stake account that withdrawals of SOL are paid from."""
     pool_mint: Address
     manager_fee_account: Address
     token_program: Address
     validator_list: Address
     last_update_epoch: int
+    """Epoch of the last update."""
     lockup_timestamp: int
+    """Unix seconds until which stake is locked."""
     lockup_epoch: int
+    """Epoch until which stake is locked."""
     sol_deposit_authority: Address | None
+    """Whose signature deposits of SOL need; None: nobody's."""
     sol_withdraw_authority: Address | None
+    """Whose signature withdrawals of SOL need; None: nobody's."""
     next_withdrawal_fee: Fee
+    """Announced for the next epoch."""
     next_epoch_fee: Fee
+    """Announced for the next epoch."""
     numbers: StakePool
+    """What the pool's arithmetic needs."""
 
 
 class SplStakePool:
@@ -371,31 +378,4 @@ def _exit(pool: PoolAccount, clock: Clock) -> Exit:
     return Exit(limit="the reserve alone pays at once")
 
 
-class StakePoolRate:
-    """A pool token's price in SOL by the pool's own account: what redeeming pays, its fee apart."""
-
-    protocol: ClassVar[str] = "spl_stake_pool"
-    params: ClassVar[type[BaseModel]] = StakePoolParams
-
-    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        program = Address(deployment.params["program"])
-        addresses = [Address(a) for a in deployment.params["pools"]]
-        read = yield [SvmAccount(address, program) for address in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted, found = {frozenset(pair) for pair in pairs}, []
-        for address, data in zip(addresses, read, strict=True):
-            staked, sol = listed.get(decode(address, data).pool_mint), listed.get(WRAPPED_SOL)
-            if staked is not None and sol is not None and {staked, sol} in wanted:
-                found.append(Pool(self.protocol, deployment.name, address, staked, sol, {"program": program}))
-        return tuple(found)
-
-    def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
-        data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
-        found, clock = decode(pool.address, data), Clock.of(clock_data)
-        if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
-            raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
-        said = replace(pool, params={**pool.params, "says": "own rate"})
-        return said, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
-
-
-ADAPTER, PRICE_ORACLE = SplStakePool(), StakePoolRate()
+ADAPTER = SplStakePool()
