@@ -1,4 +1,4 @@
-"""Fixtures that every room of the tests may ask for."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public ERC-7730 registry's own test cases: how many of them are told right, wrong, or not at all.
+"""The public ERC-7730 registry's own test cases: how many are described correctly, wrongly, or refused.
 
 Right: intent, owner, sentence and every field that the case expects, in its order, and no other visible one. Ours may
 say more about the same thing, and is compared without it: separators of thousands, the name behind an address (or the

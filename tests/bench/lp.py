@@ -1,4 +1,4 @@
-"""Orders of liquidity in random Uniswap v3 pools: how far what they did is from what they said (0 units), and how long
+"""Liquidity orders in random Uniswap v3 pools: how far their results are from the predictions (0 units), and how long
 reading a position exactly takes.
 
 Random pools, ranges and amounts over 18 orders of magnitude; each position is opened, compounded, added to, collected,

@@ -1,4 +1,4 @@
-"""The pages of the documentation: what they link to, which anchors they have, and where each stands in the site."""
+"""The pages of the documentation: their links, their anchors, and their paths in the site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/mutate: changes drawn at random in modules of the money path, and whether their tests notice.
+"""scripts/mutate: random changes in modules that handle money, and whether their tests notice.
 
 [MODULE ...] as in modules.toml (default: all); --seed N; --each N changes a module (default 12; 0: all); --of TEXT only
 changes whose name holds it; --timeout SECONDS of the processor a change (default: five times the unchanged tests, at
