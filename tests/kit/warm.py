@@ -1,6 +1,7 @@
 """Runs of the program without the seconds that Python takes to load it: one process of this worker's has loaded all of
 it and forks itself for each run. A run is a process of its own, as a person or cron would start it, with its own
-folder, environment, umask, standard streams and exit status; only what was loaded before is there already.
+folder, environment, umask, standard streams and exit status; only what was loaded before is there already, and new
+keystores are made with a small work factor of scrypt (a second each otherwise).
 
 ``YIELDBOT_TEST_COLD=1`` (as ``scripts/soak`` sets it) makes every run start from nothing instead.
 """
@@ -46,6 +47,7 @@ LAZY = (
     "web3",
 )
 """What the program imports when it comes to it."""
+QUICK_SCRYPT_N = 2**10
 _lock = threading.Lock()
 _server: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
@@ -216,6 +218,13 @@ def _load() -> None:
     for name in LAZY:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    from yieldbot.chains.evm.signing import keystore as evm
+    from yieldbot.chains.solana.signing import keystore as solana
+
+    for family in (evm, solana):
+        for function in (family.create, family.import_key, family.import_seed):
+            assert function.__defaults__ == (family.SCRYPT_N,)
+            function.__defaults__ = (QUICK_SCRYPT_N,)
 
 
 if __name__ == "__main__":

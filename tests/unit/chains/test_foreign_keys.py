@@ -69,10 +69,11 @@ def private(path: Path, text: str) -> Path:
     return path
 
 
-def cheap(secret: str) -> dict[str, Any]:
+def cheap(secret: str, kdf: str = "pbkdf2") -> dict[str, Any]:
+    """A keystore of the same key that is open at once."""
     from eth_account import Account
 
-    return dict(Account.encrypt(bytes.fromhex(SECRET), secret, kdf="pbkdf2", iterations=2))
+    return dict(Account.encrypt(bytes.fromhex(SECRET), secret, kdf=kdf, iterations=2))
 
 
 @pytest.mark.parametrize("document", [PBKDF2, SCRYPT], ids=["pbkdf2", "scrypt"])
@@ -88,6 +89,10 @@ def test_a_keystore_that_names_no_address_takes_it_from_the_configuration(
     assert listed.fault is None and listed.address is None
     with pytest.raises(ConfigError, match=r"does not name its address: give the wallet's in yieldbot.toml"):
         KeystoreSigner(path, lambda: "testpassword")
+    nameless = {
+        key: value for key, value in cheap("testpassword", document["crypto"]["kdf"]).items() if key != "address"
+    }
+    private(path, json.dumps(nameless))
     other = Address("0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A")
     with pytest.raises(ConfigError, match=f"yieldbot.toml, .* says {other} but it holds the key of {ADDRESS}"):
         KeystoreSigner(path, lambda: "testpassword", other).open()

@@ -1,6 +1,7 @@
 """Keys: encrypted, private, never shown; a signature is over exactly what was approved."""
 
 import copy
+import inspect
 import json
 import pickle
 from dataclasses import replace
@@ -13,6 +14,7 @@ from eth_utils.crypto import keccak
 
 from tests.kit.wiring import APPROVAL, KEY, NOW, OWNER, RULES, STRANGER, simulated, supply_data, supply_tx, work
 from yieldbot.chains.evm.execution.judge import judge
+from yieldbot.chains.evm.signing import keystore
 from yieldbot.chains.evm.signing.keystore import KeystoreSigner, create, import_key
 from yieldbot.chains.evm.signing.sign import (
     CURVE_ORDER,
@@ -26,6 +28,7 @@ from yieldbot.chains.evm.signing.sign import (
     with_parity,
 )
 from yieldbot.chains.keystores import list_keystores
+from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.model.ids import Address
@@ -130,6 +133,13 @@ def test_a_keystore_is_private_complete_and_never_overwritten(tmp_path: Path) ->
         KeystoreSigner(path, lambda: SECRET)
     with pytest.raises(ConfigError, match="cannot be found"):
         KeystoreSigner(tmp_path / "none.json", lambda: SECRET)
+
+
+def test_a_new_keystore_costs_who_guesses_its_passphrase_half_a_second_a_try() -> None:
+    """The program names no work factor (and runs of it in the tests have a small one: ``tests.warm``)."""
+    for family, factor in ((keystore, 2**18), (solana, 2**17)):
+        for function in (family.create, family.import_key, family.import_seed):
+            assert inspect.signature(function).parameters["scrypt_n"].default == factor
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}", b'{"version": 3, "address": 7, "crypto": 1}'])
