@@ -173,7 +173,7 @@ def less(mine: str) -> str:
     mine = re.sub(
         r" base units of (0x[0-9a-fA-F]{40}|\S+)( \(by its descriptor [^()]*\))?",
         "",
-        mine.replace("a token that is not said", "?"),
+        mine.replace("an unnamed token", "?"),
     )
     return re.sub(r"(?<=\S) \((\d+|true|false|0x[0-9a-fA-F]*)\)", "", mine).removesuffix(" ()")
 

@@ -227,7 +227,7 @@ class Endpoint:
         if status >= 400 and status != 401 and isinstance(error, Mapping) and ("code" in error or "message" in error):
             return self._refused(method, error, answer)
         message = self._redacted(message_of(document, answer.body))
-        if status == 413:  # a web server before the node: what was asked is too long, in no words of a node
+        if status == 413:  # of a web server before the node, with no JSON-RPC error: the request is too long
             return NodeRefused(method, 0, message or "too much at once", status=status, remedy=self._remedy(status))
         again = status == 429 or status >= 500
         what = f"{self.host} answered {method} with HTTP {status}" + (f" ({message})" if message else "")

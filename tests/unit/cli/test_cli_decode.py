@@ -33,7 +33,7 @@ def test_a_call_of_a_listed_contract_is_told_in_words(tmp_path: Path) -> None:
 
 def test_the_same_bytes_to_a_stranger_are_unknown(tmp_path: Path) -> None:
     ended = yieldbot("decode", SUPPLY, "--to", STRANGER, "--chain", "base", cwd=tmp_path)
-    assert ended.code == 0 and ended.out.startswith("UNKNOWN CONTRACT: what it does cannot be told.")
+    assert ended.code == 0 and ended.out.startswith("UNKNOWN CONTRACT: what it does is unknown.")
     document = yieldbot("decode", SUPPLY, "--to", STRANGER, "--chain", "base", "--json", cwd=tmp_path).document
     assert document["schema"] == "yieldbot/decode/v1" and document["known"] is False and document["contract"] is None
 

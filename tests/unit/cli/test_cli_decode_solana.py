@@ -105,7 +105,7 @@ def test_a_swap_is_told_with_its_least(book: Book) -> None:
     limited = told(10**9, 999_900_000, 1 << 64, True, True)[1]
     assert "for at least 999.9 USDT, or a part of it, up to a price limit in Orca" in limited
     theirs = told(10**9, 1, 0, True, True, owner_b=STRANGER)
-    assert "for at least 1 base units of a token that is not told" in theirs[1]
+    assert "for at least 1 base units of an unknown token" in theirs[1]
     assert theirs[-1].startswith(f"     !! owner_b, {STRANGER}, is no account of the payer's own")
     other = told(10**9, 1, 0, True, True, whirlpool=STRANGER)
     assert other[1].startswith("1. NOT KNOWN: orca_whirlpool: if it is swap, then: swap 1,000 USDC")
@@ -122,7 +122,7 @@ def test_what_is_another_market_account_or_amount_is_not_described_as_known(book
         call, accounts=tuple(SvmMeta(STRANGER, writable=True) if m.address == account else m for m in call.accounts)
     )
     told = said(book, theirs)
-    assert "deposit 1,000,000,000 base units of a token that is not told into marginfi" in told[1]
+    assert "deposit 1,000,000,000 base units of an unknown token into marginfi" in told[1]
     assert told[-1].startswith(f"     !! user_liquidity, {STRANGER}, is no account of the payer's own")
     longer = replace(call, data=call.data + b"\0")
     assert said(book, longer)[1] == "1. NOT KNOWN: marginfi: the bytes are not an exact lending_account_deposit"

@@ -290,7 +290,7 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
         by = f" [{reading.source}]" if reading.source else ""
         yield f"{indent}{reading.intent}" + (f": {reading.function} of {where}{by}" if reading.function else "")
     else:
-        yield f"{indent}UNKNOWN CONTRACT: what it does cannot be told. If it is {reading.function}, then:"
+        yield f"{indent}UNKNOWN CONTRACT: what it does is unknown. If it is {reading.function}, then:"
     inner = indent + "  "
     if reading.sentence:
         yield f"{inner}in its owner's words: {reading.sentence}"

@@ -228,7 +228,7 @@ def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], number
     if source == "SOL":
         return sol(numbers[0])
     token = own_token(call, accounts.get(source, "")) if source in accounts else None
-    return str(Amount(token, numbers[0])) if token else f"{numbers[0]:,} base units of a token that is not told"
+    return str(Amount(token, numbers[0])) if token else f"{numbers[0]:,} base units of an unknown token"
 
 
 def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
@@ -240,7 +240,7 @@ def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
     given, wanted = (own_token(call, accounts[side]) for side in sides)
 
     def units(token: Token | None, raw: int) -> str:
-        return str(Amount(token, raw)) if token else f"{raw:,} base units of a token that is not told"
+        return str(Amount(token, raw)) if token else f"{raw:,} base units of an unknown token"
 
     if exact_in:
         return f"{units(given, raw)} for at least {units(wanted, bound)}{until}"

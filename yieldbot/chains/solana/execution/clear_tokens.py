@@ -90,14 +90,14 @@ def read_token_instruction(call: OwnCall, data: Bytes) -> Recognised | None:
 
 def _units(call: OwnCall, raw: int, mint: str | None, account: str) -> str:
     token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
-    return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'a token that is not told'}"
+    return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'an unknown token'}"
 
 
 def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str) -> Recognised:
     """An allowance: the delegate may take so much out of the account at any later time, until it is revoked."""
     account = call.account(0)
     token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
-    of = token.symbol if token else mint or "a token that is not told"
+    of = token.symbol if token else mint or "an unknown token"
     units = f"any amount of {of}" if raw >= WITHOUT_LIMIT else _units(call, raw, mint, account)
     description = f"{spender} may take up to {units} out of {account}"
     why = ["without limit"] if raw >= WITHOUT_LIMIT else []

@@ -73,8 +73,8 @@ async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Tab
         recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
         bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
         if bid.fee_lamports > account.bounds.max_fee_lamports:
-            said = f"costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}"
-            return Declined("FEE_ABOVE_CEILING", f"{step.description}: {said}")
+            message = f"costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}"
+            return Declined("FEE_ABOVE_CEILING", f"{step.description}: {message}")
         done.append(RehearsedTx(step, ran.units, bid))
         parts.append(changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports))
     deltas = total(parts)

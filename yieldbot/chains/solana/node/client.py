@@ -148,7 +148,7 @@ class Node:
             return await self.endpoint.request(method, params)
         except NodeRefused as refusal:
             if refusal.code == MIN_CONTEXT_SLOT_NOT_REACHED:
-                raise SlotSkew(f"{self.host} is behind the slot that was seen before") from None
+                raise SlotSkew(f"{self.host} is behind a slot that was observed before") from None
             raise
 
     async def verify_chain(self) -> None:

@@ -57,7 +57,7 @@ def values(reading: Reading) -> dict[str, str]:
         ("raw", {}, 7, "7"),
         ("tokenAmount", {"token": USDC}, 12_000_500_000, "12,000.5 USDC"),
         ("tokenAmount", {"token": OTHER}, 12, f"12 base units of {OTHER}"),
-        ("tokenAmount", {}, 12, "12 base units of a token that is not said"),
+        ("tokenAmount", {}, 12, "12 base units of an unnamed token"),
         (
             "tokenAmount",
             {"token": USDC, "threshold": "$.metadata.constants.max", "message": "All"},
@@ -138,7 +138,7 @@ def test_a_selector_alone_makes_nothing_known() -> None:
     data = calldata("approve(address spender, uint256 value)", OTHER, 5)
     reading = read(Call(OTHER, data), BOOK, ABI)
     assert not reading.known and reading.contract is None
-    assert next(iter(lines(reading))).startswith("UNKNOWN CONTRACT: what it does cannot be told. If it is approve(")
+    assert next(iter(lines(reading))).startswith("UNKNOWN CONTRACT: what it does is unknown. If it is approve(")
     assert read(Call(USDC, data), BOOK, ABI).known
     assert values(read(Call(USDC, data), BOOK, ABI))["amount"] == "0.000005 USDC"
 

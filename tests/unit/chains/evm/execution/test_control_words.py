@@ -167,7 +167,7 @@ def test_what_a_message_hands_over_by_its_fields() -> None:
         assert told({who: WHO, whether: False}) == [] == told({who: WHO}) == told({whether: True})
         assert told({who: 5, whether: True}) == [], "no address"
     assert told({"manager": WHO, "isAllowed": True}, None) == [
-        Handed(WHO, ALL.replace(TO, BOOK.named("a contract that is not said")))
+        Handed(WHO, ALL.replace(TO, BOOK.named("an unnamed contract")))
     ]
     assert told(MESSAGE) == [Handed(WHO, LATER, money=True)]
     for name in MESSAGE:
@@ -217,7 +217,7 @@ def plan(commands: bytes, *inputs: bytes) -> Any:
 
 SENT = ["address", "address", "uint256"]
 FIVE = encode(SENT, [USDC, WHO, 5])
-UNREAD = "cannot be read here: what it does is not told"
+UNREAD = "cannot be read here: what it does is unknown"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_money_that_an_action_of_v4_sends(action: int, kinds: list[str], said: A
     assert of(bytes([action]), whole) == ([], [(WHO, does)] if does else [], [])
     if does:
         dirty = of(bytes([action]), whole[:-1])
-        assert dirty[2] == [f"the action 0x{action:02x} in Uniswap v4 cannot be read exactly: what it does is not told"]
+        assert dirty[2] == [f"the action 0x{action:02x} in Uniswap v4 cannot be read exactly: what it does is unknown"]
     after = of(bytes([0x06, action]), b"", whole)
     assert after == ([], [(WHO, does)] if does else [], []), "whatever comes before it"
     few = of(bytes([action, action]), whole)

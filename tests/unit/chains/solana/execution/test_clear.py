@@ -73,7 +73,7 @@ KNOWN: list[tuple[str, bytes, tuple[str, ...], str]] = [
         TOKEN_PROGRAM,
         b"\3" + FIVE,
         (HIS, OURS, OWNER),
-        f"send 5,000,000 base units of a token that is not told from {HIS} to the payer's own USDC account",
+        f"send 5,000,000 base units of an unknown token from {HIS} to the payer's own USDC account",
     ),
     (TOKEN_2022, b"\x0c" + FIVE + b"\6", (HIS, MINT, OURS, OWNER), f"send 5 USDC from {HIS} to {{OURS}}"),
     (TOKEN_PROGRAM, b"\x0c" + FIVE + b"\6", (HIS, OTHER, HIS, OWNER), f"send 5,000,000 base units of {OTHER} from"),
@@ -115,7 +115,7 @@ WARNED: list[tuple[bytes, tuple[str, ...], str, str]] = [
     (
         b"\4" + u64(2**64 - 1),
         (HIS, OTHER, OWNER),
-        f"allow that {OTHER} may take up to any amount of a token that is not told out of {HIS}",
+        f"allow that {OTHER} may take up to any amount of an unknown token out of {HIS}",
         OTHER,
     ),
     (b"\x0d" + FIVE + b"\6", (OURS, MINT, HIS, OWNER), f"allow that {HIS} may take up to 5 USDC out of {OURS}", HIS),
@@ -215,7 +215,7 @@ def test_an_instruction_of_a_layout_is_known_where_its_market_is_listed() -> Non
     other = deposit(reserve=HIS)
     assert not other.known and other.description == f"deposit 5 USDC into {HIS}" and other.fault is None
     not_ours = deposit(source=HIS)
-    assert not_ours.description == "deposit 5,000,000 base units of a token that is not told into the USDC reserve"
+    assert not_ours.description == "deposit 5,000,000 base units of an unknown token into the USDC reserve"
     assert len(not_ours.warnings) == 2
 
 

@@ -194,7 +194,7 @@ def _descriptor(path: Path, document: Mapping[str, Any]) -> Descriptor | None:
             made = _format(rule, function)
             calls[selector(function.signature)] = made
         else:
-            typed |= {said: _format(rule, None) for said in _type_strings(key, bound)}
+            typed |= {type_string: _format(rule, None) for type_string in _type_strings(key, bound)}
     metadata = document.get("metadata") or {}
     owner = str(metadata.get("owner") or "")
     name = metadata.get("contractName") or owner or context.get("$id") or path.stem

@@ -125,8 +125,8 @@ class Scope:
         params = item.get("params") if isinstance(item.get("params"), Mapping) else {}
         kind = str(item.get("format") or "raw")
         if not path:
-            said = self.constant(item.get("value"))
-            found = [] if said is None else [("", Node("constant", said))]
+            literal = self.constant(item.get("value"))
+            found = [] if literal is None else [("", Node("constant", literal))]
         else:
             found = [pair for place, node in self.at(full) for pair in leaves(node, place)]
         for order, (place, node) in enumerate(found):
@@ -179,14 +179,14 @@ class Scope:
                 return False
         return rule not in ("never", False)
 
-    def _same(self, node: Node, said: Any) -> bool:
-        said = self.constant(said)
-        mine, theirs = number(node), as_number(said)
+    def _same(self, node: Node, expected: Any) -> bool:
+        expected = self.constant(expected)
+        mine, theirs = number(node), as_number(expected)
         if mine is not None and theirs is not None:
             return mine == theirs
-        if isinstance(node.value, bool) or isinstance(said, bool):
-            return plain(node) == str(said).lower()
-        return plain(node).lower() == str(said).lower()
+        if isinstance(node.value, bool) or isinstance(expected, bool):
+            return plain(node) == str(expected).lower()
+        return plain(node).lower() == str(expected).lower()
 
     def at(self, path: str) -> list[tuple[str, Node]]:
         """(full path, value) of everything that a path refers to; none where there is nothing."""
@@ -209,14 +209,14 @@ class Scope:
             value = value[step]
         return value
 
-    def constant(self, said: Any) -> Any:
+    def constant(self, value: Any) -> Any:
         """A literal itself, or the constant that a ``$.`` path refers to."""
-        return self.pointed(said) if isinstance(said, str) and said.startswith("$.") else said
+        return self.pointed(value) if isinstance(value, str) and value.startswith("$.") else value
 
     def sentence(self, rule: Format, shown: Sequence[Shown]) -> str:
         """The descriptor's sentence (``interpolatedIntent``) with the shown values; empty where it has none, or a value
         is missing."""
-        said, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
+        text, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
 
         def put(found: re.Match[str]) -> str:
             nonlocal failed
@@ -226,8 +226,8 @@ class Scope:
             failed = failed or not parts
             return " and ".join(parts)
 
-        said = re.sub(r"\{([^{}]*)\}", put, said)
-        return "" if failed else clean(said.replace("\0", "{").replace("\1", "}"))
+        text = re.sub(r"\{([^{}]*)\}", put, text)
+        return "" if failed else clean(text.replace("\0", "{").replace("\1", "}"))
 
     def _bare(self, node: Node) -> str:
         return self.names.named(str(node.value)) if node.type == "address" else plain(node)
@@ -300,24 +300,28 @@ class Scope:
         threshold = as_number(self.constant(params.get("threshold")))
         if threshold is not None and raw >= threshold:
             message = str(self.constant(params.get("message")) or "Unlimited")
-            of = token.symbol if token else f"of {address}" if address else "of a token that is not said"
+            of = token.symbol if token else f"of {address}" if address else "of an unnamed token"
             return f"{message} {of} ({raw})"
         if address is None:
-            return f"{raw} base units of a token that is not said"
+            return f"{raw} base units of an unnamed token"
         if token is not None:
             return str(Amount(token, raw))
-        words = f"{raw} base units of {address}"
+        text = f"{raw} base units of {address}"
         if self.own is not None and self.own[0] == address.lower():  # whoever wrote the file says so
-            words += f" (by its descriptor {Amount(self.own[1], raw)})"
-        return words
+            text += f" (by its descriptor {Amount(self.own[1], raw)})"
+        return text
 
     def _inner(self, data: bytes, params: Mapping[str, Any], near: _Near) -> Inner:
-        said = self.constant(params.get("selector"))
-        if said is None and isinstance(params.get("selectorPath"), str):
+        selector = self.constant(params.get("selector"))
+        if selector is None and isinstance(params.get("selectorPath"), str):
             found = self.near(params["selectorPath"], near)
-            said = plain(found) if found is not None else None
-        if isinstance(said, str) and re.fullmatch(r"0x[0-9a-fA-F]{8}", said) and data[:4].hex() != said[2:].lower():
-            data = bytes.fromhex(said[2:]) + data
+            selector = plain(found) if found is not None else None
+        if (
+            isinstance(selector, str)
+            and re.fullmatch(r"0x[0-9a-fA-F]{8}", selector)
+            and data[:4].hex() != selector[2:].lower()
+        ):
+            data = bytes.fromhex(selector[2:]) + data
         chain = self._number(params, "chainId", near)
         to = self.address(params, "callee", near) if chain in (None, self.names.chain) else None
         sender = self.address(params, "spender", near)
@@ -325,9 +329,9 @@ class Scope:
             sender = str(held.value)
         return Inner(data, to, self._number(params, "amount", near) or 0, sender)
 
-    def _addresses(self, said: Any) -> list[str]:
-        said = self.constant(said)
-        listed = said if isinstance(said, list) else [said]
+    def _addresses(self, value: Any) -> list[str]:
+        value = self.constant(value)
+        listed = value if isinstance(value, list) else [value]
         return [one for entry in listed if isinstance(one := self.constant(entry), str)]
 
     def near(self, path: str, near: _Near) -> Node | None:
@@ -351,8 +355,8 @@ class Scope:
         if isinstance(path := params.get(f"{name}Path"), str):
             found = self.near(path, near)
             return address_of(found) if found is not None else None
-        said = self.constant(params.get(name))
-        return said if isinstance(said, str) and _ADDRESS.fullmatch(said) else None
+        literal = self.constant(params.get(name))
+        return literal if isinstance(literal, str) and _ADDRESS.fullmatch(literal) else None
 
     def _number(self, params: Mapping[str, Any], name: str, near: _Near) -> int | None:
         if isinstance(path := params.get(f"{name}Path"), str):

@@ -138,16 +138,16 @@ def number(node: Node) -> int | None:
     return as_number(value) if node.type == "constant" else None
 
 
-def as_number(said: Any) -> int | None:
+def as_number(value: Any) -> int | None:
     """A number in a descriptor or message: a JSON integer, decimal digits, or hex digits after 0x; None for anything
     else."""
-    if isinstance(said, int) and not isinstance(said, bool):
-        return said
-    if isinstance(said, str) and len(said) <= 80:
-        if re.fullmatch(r"-?[0-9]+", said):
-            return int(said)
-        if re.fullmatch(r"0[xX][0-9a-fA-F]+", said):
-            return int(said, 16)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and len(value) <= 80:
+        if re.fullmatch(r"-?[0-9]+", value):
+            return int(value)
+        if re.fullmatch(r"0[xX][0-9a-fA-F]+", value):
+            return int(value, 16)
     return None
 
 
