@@ -98,7 +98,7 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
 
 
 async def _observed(world: World, live: Session) -> Snapshot:
-    """The markets now, with what the journal knows of their exits; exits in two steps are recorded as they stand."""
+    """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded."""
     records = world.journal.history()
     snapshot = await live.observe(records)
     if news := exits.steps(records, snapshot):

@@ -148,7 +148,7 @@ def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context:
 def _aggregated(
     request: QuoteRequest, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
-    """What the aggregator says, or why it says nothing: our own quote stands without it."""
+    """The aggregator's quote, or why there is none: our own quote does not need it."""
     if not lifi.serves(chain.chain):
         raise ConfigError("--aggregator: LI.FI is only asked for EVM chains")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from yieldbot.model.ids import Address
 
 SCRYPT_WORK = 2**12
-"""Far below a real keystore's 2^18: the passphrase lies in the same folder, and unlocking must not slow the demo."""
+"""Far below a real keystore's 2^18: the passphrase is in the same folder, and unlocking must not slow the demo."""
 
 
 def write_wallet(directory: Path) -> Address:

@@ -334,7 +334,7 @@ class Cluster:
         return "finalized" if age >= FINALIZED_AFTER else "confirmed" if age >= CONFIRMED_AFTER else "processed"
 
     def _keys(self, message: Any) -> tuple[list[Address], int]:
-        """All accounts of a message, those of lookup tables after the others, and how many the others are."""
+        """All accounts of a message, those of lookup tables last, and how many are in the message itself."""
         keys = [Address(str(key)) for key in message.account_keys]
         static = len(keys)
         writable: list[Address] = []

@@ -92,7 +92,7 @@ def exchanges(
 
 
 def observations(program: Address, pool: Address, tick: int, timestamp: int) -> AccountImage:
-    """What a pool has recorded that was at one tick for half an hour."""
+    """The observations of a pool that was at one tick for half an hour."""
     newest = OBSERVATIONS - 1
     fields = {"initialized": True, "observation_index": newest, "pool_id": pool}
     data = bytearray(laid_out("raydium_clmm", "ObservationState", fields))

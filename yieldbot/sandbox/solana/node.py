@@ -28,7 +28,7 @@ SLOTS_PER_DAY = DAY_SECONDS * 10 // 4
 PAST_SECONDS = 90 * DAY_SECONDS
 """The cluster starts this far back, so that warping forward does not overtake the wall clock."""
 SCRYPT_WORK = 2**12
-"""Far below a real keystore's: the passphrase lies in the same folder, and unlocking must not slow the demo."""
+"""Far below a real keystore's: the passphrase is in the same folder, and unlocking must not slow the demo."""
 
 
 @dataclass(frozen=True, slots=True)

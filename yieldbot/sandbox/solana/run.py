@@ -19,7 +19,7 @@ from yieldbot.sandbox.solana.stake_pool import new_epoch
 
 
 async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
-    """Serve until told to end."""
+    """Serve until SIGTERM, or the end of standard input."""
     cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
     found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
     cluster.set(found.images)

@@ -113,7 +113,7 @@ def save_market(seed: str = "save", limit: MarketLimit | None = None) -> tuple[S
 def save_reserve(
     market: SaveMarket, asset: Address, decimals: int, slot: int, terms: SaveTerms, seed: str = "reserve"
 ) -> tuple[Address, Images]:
-    """A reserve of ``asset``, last refreshed at ``slot``, whose vault holds what it says."""
+    """A reserve of ``asset``, last refreshed at ``slot``, with the matching balance in its vault."""
     reserve, vault, collateral = (named(seed, asset, part) for part in ("reserve", "vault", "collateral"))
     supplied = terms.available_raw + terms.borrowed_raw
     shares = (supplied - terms.fees_raw) * COLLATERAL_AT_START_NUMERATOR // COLLATERAL_AT_START_DENOMINATOR
