@@ -10,7 +10,7 @@ import pytest
 from tests.evm.test_cli import Home
 from tests.kit.contracts import call, calldata, send
 from yieldbot.chains.evm.allowances import _approvals, pairs_in
-from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, word
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, abi_word
 from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address
@@ -90,10 +90,10 @@ def test_a_halt_and_a_no_revoke_nothing(given: Home) -> None:
     assert left(sandbox, usdc, STRANGER) == 5_000_000 and account["allowances"]
 
 
-MINE = "0x" + word(Address("0x" + "ab" * 20)).hex()
+MINE = "0x" + abi_word(Address("0x" + "ab" * 20)).hex()
 GOOD = {
     "address": "0x" + "11" * 20,
-    "topics": [APPROVAL_TOPIC, MINE, "0x" + word(STRANGER).hex()],
+    "topics": [APPROVAL_TOPIC, MINE, "0x" + abi_word(STRANGER).hex()],
     "data": "0x" + "00" * 32,
     "blockNumber": "0x10",
 }

@@ -216,7 +216,9 @@ def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> d
                 if isinstance(outcome, Reverted):
                     count = found[tx.market_id].count if tx.market_id in found else 0
                     found[tx.market_id] = Reverts(count + 1, outcome.block.timestamp or record.at, outcome.reason)
-                elif leg.kind is not LegKind.WITHDRAW or _brought(outcome, leg):  # an allowance takes nothing out
+                elif leg.kind is not LegKind.WITHDRAW or _brought(
+                    outcome, leg
+                ):  # a confirmed approve() takes nothing out
                     found.pop(tx.market_id, None)
             case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
                 found.clear()

@@ -61,7 +61,7 @@ def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) 
 
 
 def revocation(given: Given) -> EvmCall:
-    """``approve(spender, 0)`` in words."""
+    """The call ``approve(spender, 0)`` that revokes an allowance."""
     return allowance_call(given.token, given.spender, 0, given.name or given.spender)
 
 

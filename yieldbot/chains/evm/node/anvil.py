@@ -154,5 +154,5 @@ def stop(pid: int) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while is_anvil(pid) and time.monotonic() < deadline:
             time.sleep(0.01)
-    with contextlib.suppress(ChildProcessError):  # ours to reap, unless another process started it
+    with contextlib.suppress(ChildProcessError):  # our child to reap, unless another process started it
         os.waitpid(pid, os.WNOHANG)

@@ -174,7 +174,7 @@ class Node:
             answers = await self._round(calls, block)
             refused = [one.refusal for one in answers if isinstance(one, _Lost)]
             if refused and not served and len(refused) == len(answers):
-                raise refused[0]  # it is not one call that is refused: this node serves none
+                raise refused[0]  # not one call is refused, but all: the node serves none
             served = True
             return answers
 
@@ -240,7 +240,7 @@ class Node:
             else:
                 if size.refused is not None:
                     size.worked(len(part))
-            near = 1 if lost == len(found) else 2 * len(part)  # to what is refused: one by one, then more again
+            near = 1 if lost == len(found) else 2 * len(part)  # one by one up to the refused read, then more again
             width = min(near, size.now) if lost else size.now
         return found
 

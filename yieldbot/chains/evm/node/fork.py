@@ -72,7 +72,7 @@ def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], Abstrac
     async def fork(block: BlockRef) -> AsyncIterator[Node]:
         try:
             coming = (await node.block("pending")).timestamp
-        except TransientError:  # a node without pending blocks: one second after the block is near enough
+        except TransientError:  # a node without pending blocks: assume one second after the block
             coming = block.timestamp + 1
         async with (
             relay(node) as url,
@@ -123,7 +123,7 @@ async def _port(process: asyncio.subprocess.Process, block: BlockRef) -> int:
                     return int(found[1])
     except TimeoutError:
         raise TransientError(f"no fork of {block.chain} block {block.height} after {START_SECONDS:g} s") from None
-    except ValueError:  # a line beyond the reader's limit: not what anvil prints when it starts
+    except ValueError:  # a line longer than the reader's limit, which anvil does not print at start
         pass
     code = await process.wait()
     raise TransientError(

@@ -153,7 +153,7 @@ class Quorum(Node):
             return await self._first(self._usable(), method, params)
         if method == "eth_getTransactionReceipt":
             return await self._agreed(method, params, or_none=True)
-        if params and params[-1] == "latest":  # each endpoint's own latest would not be the same
+        if params and params[-1] == "latest":  # each endpoint has a latest block of its own
             head = await self._block("latest", [False])
             params = [*params[:-1], {"blockHash": head["hash"], "requireCanonical": True}]
         return await self._agreed(method, params)
@@ -176,7 +176,9 @@ class Quorum(Node):
         if tag.startswith("0x"):
             return await self._agreed("eth_getBlockByNumber", [tag, *rest])
         for trial in range(TIP_TRIES):
-            honest = [e for e in self.endpoints if e not in self._lied]  # one that was behind may have caught up
+            honest = [
+                e for e in self.endpoints if e not in self._lied
+            ]  # an endpoint that was behind may have caught up
             heads = await self._all(honest, lambda e: e.request("eth_getBlockByNumber", [tag, *rest]))
             heights = _heights_of(heads)
             self._enough(len(heights))
@@ -228,7 +230,7 @@ class Quorum(Node):
                 return None
             refusals = [vote.value for vote in votes if vote.key.startswith(REFUSES)]
             if refusals and len({vote.key for vote in votes if not vote.key.startswith(REFUSES)}) < 2:
-                raise refusals[0]  # nobody says otherwise: what one has answered is too much for another
+                raise refusals[0]  # no two answers differ; others refuse what one of them answers
             self._enough(len(votes))
             start = where_they_differ([vote.key for vote in votes])
             message = ", ".join(f"{vote.endpoint.host} says {excerpt(vote.key, start)}" for vote in votes)
@@ -236,7 +238,9 @@ class Quorum(Node):
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
             raise value
-        for vote in votes:  # not the one that has refused or knows no such block: it may have a limit, or be behind
+        for (
+            vote
+        ) in votes:  # an endpoint that refused, or lacks the block, is not left out: it may have a limit, or be behind
             silent = isinstance(vote.value, NodeRefused) or vote.key == NO_BLOCK
             if vote.key != most and most != NO_BLOCK and not silent and not or_none:
                 out = self._behind if at_tip else self._lied
@@ -247,7 +251,7 @@ class Quorum(Node):
         try:
             answer = await endpoint.request(method, params)
         except NodeRefused as refusal:
-            if refusal.data or refusal.code == 3:  # 3: execution reverted (geth and those after it)
+            if refusal.data or refusal.code == 3:  # 3: execution reverted (go-ethereum, and nodes like it)
                 return _Vote(endpoint, f"reverts 0x{refusal.data.hex()}", refusal)
             self._failed[endpoint] = str(refusal)
             return _Vote(endpoint, f"{REFUSES} ({refusal.code})", refusal)

@@ -75,7 +75,7 @@ def named_address(path: Path) -> Address | None:
 
 
 def nameless(path: Path) -> Address:
-    """Raises ConfigError: nobody says whose key it is."""
+    """Raises ConfigError: neither the keystore nor yieldbot.toml names the key's address."""
     raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
 
 
@@ -85,14 +85,16 @@ class KeystoreSigner(FileSigner):
     __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address | None = None) -> None:
-        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore).
+        """Read the keystore's address; the key stays encrypted. ask: gets the passphrase.
 
-        address: the wallet's, for a keystore that names none; it is compared with the key's when that is opened.
+        address: the wallet's in yieldbot.toml, for a keystore without one; ``open`` compares it with the key's. Raises
+        ConfigError when the file is missing, open to others, or no keystore.
         """
         super().__init__(path, ask, named_address(path) or address or nameless(path))
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
-        """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
+        """Sign an approved transaction. The signed bytes are decoded again and compared. Raises SafetyError,
+        ConfigError."""
         self.open()
         signed = self._key.sign_transaction(fields(approved.simulated.tx))
         return verified(approved, bytes(signed.raw_transaction))

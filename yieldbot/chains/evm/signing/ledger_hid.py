@@ -63,7 +63,7 @@ class HidTransport:
     def exchange(self, apdu: bytes) -> bytes:
         """Send a command and wait for its answer. Raises ConfigError without the package hidapi, TransientError when
         the device is not connected, disconnected, or nobody acts on it in time."""
-        if self._unanswered:  # an answer that comes late would be taken for the next command's
+        if self._unanswered:  # a late answer would be taken for that of the next command
             raise TransientError("the Ledger still waits for an answer: refuse on it, unplug it, then run again")
         try:
             if self._device is None:
@@ -116,6 +116,6 @@ def _opened() -> Any:
             "the Ledger cannot be opened: close other programs that use it (Ledger's own), and on Linux install "
             "Ledger's udev rules"
         ) from None
-    while device.read(REPORT, 1):  # left over from another program
+    while device.read(REPORT, 1):  # reports left over from another program
         pass
     return device

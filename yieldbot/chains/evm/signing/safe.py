@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import balances, word
+from yieldbot.chains.evm.execution.balances import abi_word, balances
 from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
@@ -231,7 +231,7 @@ def _in_time(account: Account, approval: Approval) -> list[str]:
         and account.now() < stored.plan.expires_at
     }
     marks = [row.entry for row in account.journal.history() if isinstance(row.entry, PlanMarked)]
-    # From the marks, not the plans: one that is made again at the same block is the same plan, in another state.
+    # From the marks, not the plans: a plan made again at the same block is the same plan, with a newer status.
     return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
 
 
@@ -266,7 +266,7 @@ async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int,
 async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Rehearsal) -> Declined | None:
     """Why the Safe transaction is refused after executing it on a fork of the newest block, with the threshold set to
     1; None when it changes the Safe's balances as the rehearsal did, and does not cost too much."""
-    agreed = word(ours) + bytes(32) + b"\x01"  # Safe's form of "who executes this is an owner and agrees"
+    agreed = abi_word(ours) + bytes(32) + b"\x01"  # Safe's signature type 1: the executor is an owner and agrees
     data = exec_data(tx, agreed)
     wanted = [delta for delta in rehearsal.deltas if delta.token != account.native]
     block = await account.node.block()

@@ -115,7 +115,7 @@ def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
     try:
         from_bytes = bytes(TypedTransaction.from_bytes(HexBytes(raw)).hash())
         sender = str(Keys.recover_transaction(raw))
-    except Exception:  # rlp, eth-keys and eth-account have a dozen unrelated errors for bytes that cannot be read
+    except Exception:  # rlp, eth-keys and eth-account raise a dozen unrelated errors for bytes that cannot be decoded
         raise SafetyError("DIGEST_MISMATCH", "the signer gave bytes that are no EIP-1559 transaction") from None
     if not from_bytes == approved.digest == digest(tx):
         raise SafetyError("DIGEST_MISMATCH", f"the bytes signed are not those approved: {tx.description}")

@@ -72,7 +72,7 @@ class Account:
     @property
     def bounds(self) -> SvmLimits:
         """The cluster's limits in its settings: fees, compute units, lookup tables."""
-        assert self.settings.svm is not None  # the session is made of a cluster's settings alone
+        assert self.settings.svm is not None  # only a cluster's settings get here
         return self.settings.svm
 
 

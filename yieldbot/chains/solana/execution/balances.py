@@ -1,7 +1,7 @@
 """Our balance changes, from accounts before and after a transaction, and whether it did what no leg may do. Pure.
 
-SOL is counted over our wallet, our token accounts and the accounts that the transaction created or closed, with the fee
-put back: so that rent locked in an account of ours, or SOL wrapped there, is still ours.
+Our SOL is that of the wallet, of our token accounts (wrapped SOL and rent), and of accounts that the transaction
+created or closed; the fee is not counted.
 """
 
 from __future__ import annotations
@@ -101,8 +101,9 @@ def changes(
 def trespass(before: Images, after: Images, owner: Address, watched: Iterable[Token]) -> Declined | None:
     """Why a transaction's effect on accounts of ours is one that no leg may have; None when it is not. Pure.
 
-    A token that the leg does not name is moved, an account of ours is handed to another, a delegate or a close
-    authority is left on it, or our wallet is assigned to a program.
+    Refused are: a token that the leg does not name leaves (UNKNOWN_TOKEN_MOVED), a token account of ours gets another
+    owner, or our wallet is assigned to a program (OWNER_CHANGED), a delegate or close authority is left
+    (ALLOWANCE_LEFT).
     """
     named = {token.address for token in watched}
     for mint, (old, new) in of_ours(before, after, owner).items():

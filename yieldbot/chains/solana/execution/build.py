@@ -50,8 +50,9 @@ NO_BLOCKHASH = "11111111111111111111111111111111"
 
 
 REVOKE = b"\x05"
+"""SPL Token's Revoke (spl-token instruction.rs)."""
 CLOSE_AUTHORITY_TO_NONE = b"\x06\x03\x00"
-"""SetAuthority, of kind CloseAccount, with no new authority (spl-token instruction.rs)."""
+"""SPL Token's SetAuthority of kind CloseAccount to no new authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +168,10 @@ def _around(
     after: list[SvmInstruction] = []
     is_sol = work.asset.address == WRAPPED_SOL
     wrapped = token_account(present.get(asset_account))
-    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP)  # what it takes lies in the account before
+    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP)  # the account must hold what the leg gives
     for token, account in mine.items():
         if token == work.asset and (work.native or (gives and not is_sol)):
-            continue  # the program takes lamports, or the account holds what is deposited
+            continue  # the program takes lamports, or the account exists since it holds the deposit
         if present.get(account) is None:
             before.append(create_account(owner, token, account, programs[token]))
     if is_sol and work.native and wrapped is not None:
@@ -216,8 +217,9 @@ def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) 
 
 
 def revocation(given: Given, authority: Address) -> SvmInstruction:
-    """``Revoke`` of the account's delegate, or ``SetAuthority`` of its close authority to nobody."""
-    assert given.account is not None and given.program is not None  # Solana's have both
+    """The instruction that revokes a right: ``Revoke`` of the account's delegate, or ``SetAuthority`` of its close
+    authority to none. authority: who signs it."""
+    assert given.account is not None and given.program is not None  # rights on Solana have both
     metas = (SvmMeta(given.account, writable=True), SvmMeta(authority, signer=True))
     who = given.name or given.spender
     if given.right:

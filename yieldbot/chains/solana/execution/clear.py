@@ -269,10 +269,11 @@ def _places(deployment: Deployment) -> tuple[Address, ...]:
 
 
 def _message(raw: bytes) -> Any:
-    """A message of either version, alone or in a transaction; None for what is neither.
+    """The message (legacy or version 0) in bytes that are a message alone or a transaction; None for anything else.
 
-    Bytes of an older message may be a transaction's too, with its first keys for signatures: a transaction has as many
-    signatures as its message asks for. What would be both is refused: readers differ in which of the two they see.
+    Some bytes of legacy messages parse as transactions too, with keys taken for signatures. A transaction must have as
+    many signatures as its message demands. Bytes that are both are refused: parsers differ in which of the two they
+    see.
     """
     from solders.message import from_bytes_versioned, to_bytes_versioned
     from solders.transaction import VersionedTransaction
@@ -285,9 +286,9 @@ def _message(raw: bytes) -> Any:
     for parse, back in ways:
         try:
             found = parse(raw)
-            if back(found) != raw:  # bytes left over: not the whole of what was given is what would be read
+            if back(found) != raw:  # bytes are left over: the parser did not read all of them
                 continue
-        except BaseException as unreadable:  # solders' own errors, and a panic of its Rust for some bytes
+        except BaseException as unreadable:  # solders' own errors, and panics of its Rust code for some bytes
             if isinstance(unreadable, KeyboardInterrupt | SystemExit):
                 raise
             continue

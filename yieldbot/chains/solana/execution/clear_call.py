@@ -1,6 +1,6 @@
 """Clear signing of Solana instructions: names for addresses, decoding of bytes, and what is a danger. Pure.
 
-Control or money is a danger when it goes to somebody else than its holder whom chains/*.toml does not name.
+It is a danger when control or money goes to an address that is neither its present holder nor named in chains/*.toml.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def sol(lamports: int) -> str:
     return f"{whole:,}{f'.{part:09d}'.rstrip('0') if part else ''} SOL"
 
 
-# -- what is handed over
+# -- control and money
 
 
 def control(call: OwnCall, who: str, giver: str, does: str) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def _system(call: OwnCall, data: Bytes) -> Recognised | None:
                 data.key()
                 data.seed()
             return _assigned(call, place, data.key(), place == giver)
-        case 13:  # of an account that may hold SOL already, the payer's own too
+        case 13:  # the account may hold SOL already, and be the payer's own
             data.take(16)
             return _assigned(call, call.account(0), data.key(), False)
         case 2:

@@ -137,7 +137,7 @@ def _batch(call: OwnCall, data: Bytes) -> Recognised | None:
         if at + count > len(call.accounts):
             raise Short
         one = None
-        if bytes_[:1] != b"\xff":  # a batch holds none
+        if bytes_[:1] != b"\xff":  # a batch contains no batch
             one = by(
                 read_token_instruction, replace(call, accounts=call.accounts[at : at + count], data=bytes_, first=False)
             )

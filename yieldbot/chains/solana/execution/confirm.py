@@ -71,7 +71,7 @@ def finality(account: Account) -> str:
 
 async def _can_land_no_more(account: Account, tx: StoredTx) -> bool:
     terms = tx.signed.svm
-    assert terms is not None  # a Solana account's rows have them
+    assert terms is not None  # entries of Solana transactions have them
     if await account.nodes.height("finalized") <= terms.last_valid_height:
         return False
     return await account.nodes.unknown(tx.signed.hash)
@@ -98,7 +98,7 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
     if fault is not None:
         fault = f"{signed.words}: {fault}"
         entries.append(AccountStopped(signed.chain, account.owner, fault, signed.hash))
-    account.journal.append(*entries)  # together: an outcome without its stop must never be what is left
+    account.journal.append(*entries)  # in one transaction: the journal must never hold the outcome without the stop
     if fault is not None:
         raise InvariantError(
             f"account {account.owner} on {signed.chain} is stopped: {fault}; look at {signed.hash}, then clear it"

@@ -107,7 +107,7 @@ def decode(raw: bytes, owner: Address, tables: Sequence[Table] = ()) -> tuple[Sv
     try:
         message: Any = from_bytes_versioned(raw)
         same = bytes(to_bytes_versioned(message)) == raw
-    except BaseException as unreadable:  # solders' own errors, and a panic of its Rust for some bytes
+    except BaseException as unreadable:  # solders' own errors, and panics of its Rust code for some bytes
         if isinstance(unreadable, KeyboardInterrupt | SystemExit):
             raise
         return Declined("MESSAGE_MALFORMED", "the bytes are no message")
@@ -283,8 +283,8 @@ def _bare(instruction: SvmInstruction) -> tuple[Address, tuple[Address, ...], by
 
 
 def judge_revocation(rules: Rules, given: Given, simulated: SvmSimulated) -> SvmApproved | Declined:
-    """The policy's word on taking a right back: our compute budget and exactly that one instruction, and nothing of
-    ours moved on the fork. It needs no living approval: it is never wrong. Pure."""
+    """Judge a revocation: the compute budget and exactly the one instruction, which moved nothing of ours on the fork.
+    It needs no living approval: it can do no harm. Pure."""
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner)
     if isinstance(decoded, Declined):

@@ -47,7 +47,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     for work in works:
         leg = await _leg(account, fork, work, tables)
         if isinstance(leg, NoWayOut):
-            return leg  # of a market, whatever leg showed it
+            return leg  # it is about a market, whichever leg showed it
         if isinstance(leg, Declined):
             return of_leg(work, leg)
         legs.append(leg)
@@ -64,7 +64,7 @@ async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Tab
     parts: list[tuple[Delta, ...]] = []
     for step in steps(work, owner, fork.images(mine), tables):
         if (never := too_large(step, owner, tables)) is not None:
-            return never  # before what prepares it is signed
+            return never  # before the transaction that prepares it is signed
         ran = await ran_step(account, fork, step, watched, tables)
         if isinstance(ran, Declined):
             # A market whose program lacks the instruction is refused alone; the plan's other legs need not wait.

@@ -36,7 +36,7 @@ def swap_fault(owner: Address, work: LegWork, decoded: Sequence[SvmInstruction])
     if not terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", "the terms are not the leg's")
     theirs = [instruction for instruction in decoded if instruction.program in work.tags]
-    if not work.swaps or not theirs:  # no swap, or a part of one that only prepares it or tidies up
+    if not work.swaps or not theirs:  # no swap, or a transaction that only prepares it or cleans up
         return None
     if len(theirs) != len(work.swaps):
         return Declined("SWAP_NOT_BOUND", f"{len(theirs)} swaps, {len(work.swaps)} were approved")

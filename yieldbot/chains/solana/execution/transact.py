@@ -55,7 +55,7 @@ async def transact(
         simulated = await simulate(tx, await node.block())
         if isinstance(simulated, Declined):
             return outcomes, simulated
-        await account.nodes.verify_chain()  # the last look before a key is used
+        await account.nodes.verify_chain()  # the last check before a key is used
         approved = judge(simulated, tables)
         if isinstance(approved, Declined):
             return outcomes, approved

@@ -59,14 +59,14 @@ async def _tried(
             return out.unread(put, state)
         part, least_raw = out.requested(put, held_raw, state.cash)
         if part is None and state.withdrawable < state.held:
-            part = state.withdrawable  # some shares stay, so that their account is not to be closed
+            part = state.withdrawable  # some shares stay, so their account must not be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
         if isinstance(back, Declined):
-            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # an oracle may speak again
+            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # the price oracle may be updated later
         back_raw += back
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
-        # What it says itself that it pays out no more of now (a limit of outflow is used up) is no trap to remember.
+        # A market that itself reports how little it pays out now (outflow limit reached) is not remembered as a trap.
         pays = min(least_raw, state.withdrawable.raw)
         less = replace(less, lasting=back + pays // SLACK + out.state.rounding_raw < pays)
     return less

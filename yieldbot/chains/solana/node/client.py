@@ -214,13 +214,13 @@ class Node:
             rest = addresses[len(found) :]
             parts = [rest[start : start + width] for start in range(0, len(rest), width)]
             if not slots and size.refused is not None and size.works == 0:
-                parts = parts[:1]  # how much it takes is being found out
+                parts = parts[:1]  # no size is known to work yet: try one request
             answers = await together([partial(self._answered, part, least_slot) for part in parts], AT_ONCE)
             for part, answer in zip(parts, answers, strict=True):
                 if isinstance(answer, NodeRefused):
                     if len(part) > 1:
                         size.refuse(len(part))
-                        break  # from here on again, in smaller parts
+                        break  # request the rest again, in smaller parts
                     size.not_for_its_size()
                     if not slots and len(found) >= REFUSED_ALONE:
                         raise answer
@@ -283,7 +283,7 @@ class Node:
                 raise SlotSkew(f"{self.host}: {slot - block.height} slots passed while one snapshot was read")
             refused = [one for one in images if isinstance(one, NodeRefused)]
             if refused and not served and len(refused) == len(images):
-                raise refused[0]  # it is not one account that is refused: this node serves none
+                raise refused[0]  # not one account is refused, but all: the node serves none
             served = True
             known = dict(zip(wanted, images, strict=True))
             return [answer_of(read, known) for read in reads]

@@ -91,7 +91,7 @@ class Fork:
         addresses = await self._prepare(message)
         before = self.images(addresses)
         unsigned = [Signature.default()] * message.header.num_required_signatures
-        self._svm.expire_blockhash()  # so that a transaction like one before is none already processed
+        self._svm.expire_blockhash()  # so that a transaction equal to an earlier one does not count as processed
         result = self._svm.send_transaction(VersionedTransaction.populate(message, unsigned))
         if self._kept is not None:
             self._kept.images = before | self._kept.images
@@ -130,7 +130,7 @@ class Fork:
         if code:
             _, programs = await self.node.accounts_at(sorted(code), slot)
             for address, image in zip(sorted(code), programs, strict=True):
-                self._set(address, image)  # must be there before the program that names it
+                self._set(address, image)  # must exist before the program that refers to it
         for address, image in zip(wanted, found, strict=True):
             self._set(address, image)
 
@@ -198,7 +198,7 @@ class Fork:
         account = Account(image.lamports, image.data, Pubkey.from_string(image.program), image.executable, 0)
         try:
             self._svm.set_account(Pubkey.from_string(address), account)
-        except Exception as refused:  # LiteSVM's own error, which has no name to import: code that cannot be code
+        except Exception as refused:  # LiteSVM's own error, which cannot be imported: the code is no valid program
             raise TransientError(f"{self.node.host}: account {address} cannot be forked: {refused}") from None
 
     def _image(self, address: Address) -> AccountImage | None:
@@ -236,7 +236,7 @@ async def features(node: Node) -> Any:
         found = LiteSVM.mainnet_feature_set()
         known = [Address(str(feature)) for feature in (*found.active, *found.inactive)]
         images: dict[Address, AccountImage | None] = {}
-        for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # one by one: they need not be of one slot
+        for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # separately: they need not be of one slot
             images |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
         slots = {
             address: int.from_bytes(image.data[1:9], "little")

@@ -23,7 +23,9 @@ class Provider:
         from solana.rpc.async_api import AsyncClient
 
         self._host = host_of(url)
-        plain = {"Accept-Encoding": "identity"}  # so that the limit is one of what is read, not of its compression
+        plain = {
+            "Accept-Encoding": "identity"
+        }  # so that the limit bounds the bytes read, and not their compressed size
         self._client = AsyncClient(
             url, timeout=timeout_seconds, extra_headers=plain, max_transport_retries=0, http2=False
         )
@@ -53,7 +55,7 @@ class Provider:
         stream = response.stream
         response.stream = _bounded(stream)
         body = await response.aread()
-        if response.status_code >= 300:  # the session follows no redirection
+        if response.status_code >= 300:  # redirections are not followed
             raise HttpStatus(response.status_code, {"Retry-After": response.headers.get("Retry-After", "")}, body)
         try:
             answered = json.loads(body)

@@ -69,12 +69,13 @@ def address_of(document: Mapping[str, Any], path: Path) -> Address:
 
 
 class KeystoreSigner(FileSigner):
-    """Signs with a file's key."""
+    """Signs with the key of a key file."""
 
     __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str]) -> None:
-        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no key)."""
+        """Read the file's address; the key stays encrypted. ask: gets the passphrase. Raises ConfigError when the file
+        is missing, open to others, or no key of ours."""
         document = read_private(path)
         if not is_solana_key(document):
             raise ConfigError(
@@ -83,8 +84,8 @@ class KeystoreSigner(FileSigner):
         super().__init__(path, ask, address_of(document, path))
 
     def sign(self, approved: SvmApproved) -> SvmSigned:
-        """Sign what was approved. Raises SafetyError when the bytes are not those that were approved or want another
-        signature than ours, ConfigError."""
+        """Sign an approved transaction. Raises SafetyError when the message is not the approved one, or demands another
+        signature than ours; ConfigError when the key cannot be decrypted."""
         import hashlib
 
         from solders.message import from_bytes_versioned
@@ -123,7 +124,7 @@ def secret_of(text: str) -> bytes:
             raise ConfigError("the public half of this key does not belong to its secret half: it is damaged")
     except ConfigError:
         raise
-    except BaseException as unreadable:  # solders panics for some texts; nothing of it may be quoted
+    except BaseException as unreadable:  # solders panics for some texts; its message may quote the key
         if isinstance(unreadable, KeyboardInterrupt | SystemExit):
             raise
         raise ConfigError(message) from None

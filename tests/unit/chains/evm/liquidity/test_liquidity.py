@@ -9,7 +9,7 @@ import pytest
 from tests.kit import ROOT
 from tests.kit.wiring import BLOCK, CHAIN, EXPIRES, NOW, OWNER, STRANGER, USDC
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.balances import nfts_sent, tokens_sent, word
+from yieldbot.chains.evm.execution.balances import abi_word, nfts_sent, tokens_sent
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity
@@ -193,7 +193,7 @@ def _amounts(call: EvmCall) -> frozenset[int]:
 
 
 def test_a_position_that_leaves_is_seen() -> None:
-    mine, other = "0x" + word(OWNER).hex(), "0x" + word(STRANGER).hex()
+    mine, other = "0x" + abi_word(OWNER).hex(), "0x" + abi_word(STRANGER).hex()
     sent = {"address": MANAGER, "topics": [TRANSFER_TOPIC, mine, other, "0x" + "07".rjust(64, "0")]}
     came = {"address": MANAGER, "topics": [TRANSFER_TOPIC, "0x" + "00" * 32, mine, "0x" + "07".rjust(64, "0")]}
     plain = {"address": USDC.address, "topics": [TRANSFER_TOPIC, mine, other]}

@@ -1,7 +1,7 @@
 """Descriptors from a folder: the public registry as it is, or a part of it.
 
-A file that is no descriptor (tests, indexes, templates without a context) is passed over; a descriptor that cannot be
-read loses itself alone and is named once. A file may include another one anywhere in the registry that it lies in.
+Files that are no descriptors (tests, indexes, templates without a context) are skipped. A descriptor that cannot be
+used is named once; the others are used. A file may include any other file of its registry.
 """
 
 from __future__ import annotations

@@ -307,7 +307,7 @@ class Scope:
         if token is not None:
             return str(Amount(token, raw))
         text = f"{raw} base units of {address}"
-        if self.own is not None and self.own[0] == address.lower():  # whoever wrote the file says so
+        if self.own is not None and self.own[0] == address.lower():  # the descriptor says so itself
             text += f" (by its descriptor {Amount(self.own[1], raw)})"
         return text
 
@@ -335,7 +335,7 @@ class Scope:
         return [one for entry in listed if isinstance(one := self.constant(entry), str)]
 
     def near(self, path: str, near: _Near) -> Node | None:
-        """The one value that a parameter's path points to: relative to the field's group, else from the root; of an
+        """The one value that a parameter's path refers to: relative to the field's group, else from the root; of an
         array the value that stands where the field's own value stands."""
         found = []
         if near.prefix and not path.startswith(("@.", "$.", "#.")):

@@ -75,7 +75,7 @@ def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
     if not step.startswith("["):
         if isinstance(value, Mapping) and step in value:
             return [(f"{place}.{step}" if place else step, value[step])]
-        if isinstance(value, list):  # older descriptors leave the brackets out
+        if isinstance(value, list):  # older descriptors omit the brackets
             return [pair for n, one in enumerate(value) for pair in _step(f"{place}.[{n}]", one, step)]
         return []
     inside = step[1:-1]
