@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,12 +138,14 @@ def test_an_env_file_that_others_can_write_is_refused(tmp_path: Path) -> None:
 @contextlib.contextmanager
 def full_disk(room: int) -> Iterator[None]:
     """Files take ``room`` bytes and no more, as on a disk that is full: by this process's own limit."""
-    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was, compiling = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # what is imported meanwhile would be compiled into a file that is cut off
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, was[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, was)
+        sys.dont_write_bytecode = compiling
 
 
 @pytest.mark.parametrize("room", [0, 100])

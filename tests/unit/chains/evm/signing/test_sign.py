@@ -136,7 +136,7 @@ def test_a_keystore_is_private_complete_and_never_overwritten(tmp_path: Path) ->
 
 
 def test_a_new_keystore_costs_who_guesses_its_passphrase_half_a_second_a_try() -> None:
-    """The program names no work factor (and runs of it in the tests have a small one: ``tests.warm``)."""
+    """The program names no work factor (and runs of it in the tests have a small one: ``tests.kit.warm``)."""
     for family, factor in ((keystore, 2**18), (solana, 2**17)):
         for function in (family.create, family.import_key, family.import_seed):
             assert inspect.signature(function).parameters["scrypt_n"].default == factor
