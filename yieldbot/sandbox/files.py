@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
+from collections.abc import Callable
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -15,17 +15,19 @@ SCRYPT_WORK = 2**12
 """Far below a real keystore's 2^18: the passphrase is in the same folder, and unlocking must not slow the demo."""
 
 
-def write_wallet(directory: Path) -> Address:
-    """Write a new encrypted key to keys/main.json, and its passphrase: the folder holds only play money."""
-    from eth_account import Account
-
-    account = Account.create()
-    passphrase = secrets.token_urlsafe(18)
+def write_wallet(
+    directory: Path,
+    create: Callable[[Path, str, int], Address],
+    name: str = "main.json",
+    passphrase: str = "passphrase",
+) -> Address:
+    """A new key, encrypted, in keys/``name``, and its passphrase beside it: this folder holds play money alone.
+    ``create``: makes the family's keystore."""
     (directory / "keys").mkdir(mode=0o700, exist_ok=True)
-    keystore = Account.encrypt(account.key, passphrase, kdf="scrypt", iterations=SCRYPT_WORK)
-    write_private(directory / "keys" / "main.json", json.dumps(keystore))
-    write_private(directory / "passphrase", passphrase + "\n")
-    return Address(account.address)
+    keystore, secret = directory / "keys" / name, secrets.token_urlsafe(18)
+    keystore.unlink(missing_ok=True)
+    write_private(directory / passphrase, secret + "\n")
+    return create(keystore, secret, SCRYPT_WORK)
 
 
 def write_configuration(directory: Path, rpc_url: str, wallet: Address, chain: str) -> None:
