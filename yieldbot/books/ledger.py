@@ -130,11 +130,11 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
     """Prices in whole tokens of ``unit`` in place of the base currency: the quotient of both prices at the same
     block."""
 
-    def told(entry: Entry, token: Token) -> Quote | None:
+    def price_in_unit(entry: Entry, token: Token) -> Quote | None:
         quote, one = quote_of(entry, token), quote_of(entry, unit)
         return None if quote is None or one is None else Quote(quote.price / one.price, quote.source)
 
-    return told
+    return price_in_unit
 
 
 WalletKey = tuple[Account, Token]

@@ -111,7 +111,7 @@ def liquidity_pnl(
     fault = shown.fault or shown.differs(held)
     if fault:
         return f"not known: {fault}"
-    return None if shown.since is None else shown.told(held or PoolHoldings(), now)
+    return None if shown.since is None else shown.result(held or PoolHoldings(), now)
 
 
 def _moved(
@@ -248,7 +248,7 @@ class _Stay:
                 return f"position {position} paid out by a transaction that is not ours"
         return None
 
-    def told(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
+    def result(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
         assert self.since is not None
         remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
         worth = self._sum(held.amounts.items(), now, "now")

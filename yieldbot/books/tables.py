@@ -104,8 +104,8 @@ def to_rotki(rows: Iterable[Row], names: DisplayNames) -> tuple[str, int]:
         trades += row.what is RowKind.SWAP and (row.raw or 0) < 0
         if kind is not None and row.raw:
             amount = whole(row.token, abs(row.raw))
-            said = f"{row.what.value}: {_said(row.entry, names)}"
-            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(said), _ms(row.entry)])
+            note = f"{row.what.value}: {_said(row.entry, names)}"
+            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(note), _ms(row.entry)])
     return _csv(EVENTS, lines), trades
 
 

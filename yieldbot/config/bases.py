@@ -41,18 +41,18 @@ def job_of_base(
     if base.unit == "SOL" != chain.family.coin_unit:
         raise config_error(path, f"{key}.base", f"SOL is no unit of {chain.name}: it is Solana's own")
     if isinstance(wallet.held, SafeOwner):
-        said = "prices do not wait for a Safe's owners, so that it does not swap"
-        raise config_error(path, f"{key}.base", f"{said}: give it a job for each asset")
+        message = "prices do not wait for a Safe's owners, so that it does not swap"
+        raise config_error(path, f"{key}.base", f"{message}: give it a job for each asset")
     tokens = [chain.tokens[symbol] for symbol in base.shares if symbol in chain.tokens]
     file = f"chains/{chain.name}.toml"
     if not tokens:
         raise config_error(path, f"{key}.base", f"{file} has none of its assets: add one to its tokens")
     for token in tokens:
         if token.address not in chain.price_feeds:
-            said = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
-            raise config_error(path, f"{key}.base", f"{said}: add one")
+            message = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
+            raise config_error(path, f"{key}.base", f"{message}: add one")
     if base.liquidity and not any(by_plans(exchange) for exchange in chain.exchanges):
-        said = f"its liquidity = true, and {file} has no Uniswap v3 table of [[exchanges]] with manager and router"
-        raise config_error(path, f"{key}.base", f"{said}: add them, or use a base without it")
+        message = f"its liquidity = true, and {file} has no Uniswap v3 table of [[exchanges]] with manager and router"
+        raise config_error(path, f"{key}.base", f"{message}: add them, or use a base without it")
     base = replace(base, max_feed_age_seconds=chain.family.feed_age_seconds(base.max_feed_age_seconds))
     return Job(wallet=wallet, chain=chain, asset=tokens[0], others=tuple(tokens[1:]), base=base)

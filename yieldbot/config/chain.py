@@ -124,9 +124,9 @@ def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
     if table.quorum is None or count == 0:
         return count // 2 + 1
     if table.quorum > count:
-        said = f"{table.quorum} RPC endpoints must agree, {table.rpc_env} names {count}"
+        message = f"{table.quorum} RPC endpoints must agree, {table.rpc_env} names {count}"
         raise config_error(
-            path, "quorum", f"{said}: put more URLs there, separated by commas, or write a smaller number"
+            path, "quorum", f"{message}: put more URLs there, separated by commas, or write a smaller number"
         )
     return table.quorum
 
@@ -136,8 +136,8 @@ def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping
         return ()
     urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
     if not urls:  # going on in public would be the contrary of what was asked for
-        said = f"{table.submit_rpc_env} is not set: put the private endpoint's URL into .env, or remove this key"
-        raise config_error(path, "submit_rpc_env", said)
+        message = f"{table.submit_rpc_env} is not set: put the private endpoint's URL into .env, or remove this key"
+        raise config_error(path, "submit_rpc_env", message)
     return urls
 
 
@@ -152,8 +152,8 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
         except ValueError:
             sound = False
         if not sound:
-            said = f"{name} in .env or the environment holds what is no RPC address"
-            raise config_error(path, key, f"{said}: write https://host/..., several of them separated by commas")
+            message = f"{name} in .env or the environment holds what is no RPC address"
+            raise config_error(path, key, f"{message}: write https://host/..., several of them separated by commas")
     return urls
 
 

@@ -104,8 +104,8 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
 
 def chain_names(path: Path) -> dict[str, Path]:
     """Every chain that a job of ``path`` may name, with its file; those in the folder of yieldbot.toml come first."""
-    beside = path.expanduser().absolute().parent / "chains"
-    return {f.stem: f for place in (folder("chains"), beside) for f in sorted(place.glob("*.toml"))}
+    own_folder = path.expanduser().absolute().parent / "chains"
+    return {f.stem: f for place in (folder("chains"), own_folder) for f in sorted(place.glob("*.toml"))}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -142,9 +142,9 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
             raise config_error(path, key, f"{table.name!r} stands twice: give each wallet its own name")
         _of_its_kind(path, f"wallets[{index + 1}]", table)
         if table.kind != "keystore" and not family_of_address(Address(table.address)).held_elsewhere:
-            said = f'a Solana key is held in a keystore, not in one of kind "{table.kind}"'
+            message = f'a Solana key is held in a keystore, not in one of kind "{table.kind}"'
             raise config_error(
-                path, f"wallets[{index + 1}].kind", f"{said}: `yieldbot wallet new --chain solana` makes one"
+                path, f"wallets[{index + 1}].kind", f"{message}: `yieldbot wallet new --chain solana` makes one"
             )
         held: KmsKey | LedgerKey | SafeOwner | None = None
         if table.key_id is not None:
@@ -165,9 +165,9 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
         if isinstance(wallet.held, SafeOwner):
             owner = wallets.get(wallet.held.wallet)
             if owner is None or owner.kind not in SIGNS_FOR_SAFES:
-                said = f"{wallet.held.wallet!r} is no wallet of kind {' or '.join(SIGNS_FOR_SAFES)}"
+                message = f"{wallet.held.wallet!r} is no wallet of kind {' or '.join(SIGNS_FOR_SAFES)}"
                 raise config_error(
-                    path, f"wallets[{index + 1}].owner", f"{said}: name one whose key is an owner of the Safe"
+                    path, f"wallets[{index + 1}].owner", f"{message}: name one whose key is an owner of the Safe"
                 )
     return wallets
 
@@ -211,11 +211,11 @@ def _job(
         )
     chain, wallet = chains[table.chain], wallets[table.wallet]
     if wallet.family is not chain.family:
-        said = f"wallet {wallet.name!r} is {wallet.family.member} address and {chain.name} is not"
-        raise config_error(path, f"{key}.wallet", f"{said}: name a wallet of the chain's family")
+        message = f"wallet {wallet.name!r} is {wallet.family.member} address and {chain.name} is not"
+        raise config_error(path, f"{key}.wallet", f"{message}: name a wallet of the chain's family")
     if (table.asset is None) == (table.base is None):
-        said = "is missing" if table.asset is None else "stands beside base"
-        raise config_error(path, f"{key}.asset", f"{said}: name one asset, or a base of [policy.bases]")
+        message = "is missing" if table.asset is None else "stands beside base"
+        raise config_error(path, f"{key}.asset", f"{message}: name one asset, or a base of [policy.bases]")
     if table.base is not None:
         return job_of_base(path, key, table.base, wallet, chain, bases)
     assert table.asset is not None
@@ -240,12 +240,12 @@ def _sale(policy: Policy, job: Job) -> Base | None:
 
 
 def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
-    seen: set[tuple[str, str, str]] = set()
+    accounts: set[tuple[str, str, str]] = set()
     for index, job in enumerate(jobs):
         same = {(job.wallet.address, job.chain.chain, token.address) for token in job.assets}
-        if same & seen:
+        if same & accounts:
             raise config_error(path, f"jobs[{index + 1}]", "does the same as a job before it: remove one of them")
-        seen |= same
+        accounts |= same
 
 
 def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:

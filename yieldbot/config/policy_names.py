@@ -40,8 +40,8 @@ def check_name(path: Path, key: str, name: str, chains: Mapping[str, ChainSettin
     flavours = {str(table.params["flavour"]) for chain in chains.values() for table in _flavoured(chain)}
     known = {*protocols(), *(table.name for table in tables), *flavours, *TRY_FIRST}
     if name not in known and not any(name.startswith(f"{table.name} ") for table in tables):
-        said = f"unknown protocol, flavour, name or id {name!r}: {did_you_mean(name, known)}"
-        raise config_error(path, key, f"{said} (of a market that is in no table of chains/ any more, write the id)")
+        message = f"unknown protocol, flavour, name or id {name!r}: {did_you_mean(name, known)}"
+        raise config_error(path, key, f"{message} (of a market that is in no table of chains/ any more, write the id)")
 
 
 def _flavoured(chain: ChainSettings) -> Iterable[Deployment]:
@@ -96,10 +96,10 @@ def unmatched_names(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Jo
     Left out: names that a job which was not read may have, protocols' names, which are precautions, and pools' names,
     whose markets are not read with the others.
     """
-    seen = [snapshot for _, snapshot in read]
+    snapshots = [snapshot for _, snapshot in read]
     unread = [job for job in jobs if not any(_same(job, one) for one, _ in read)]
-    markets = [state.market for snapshot in seen for state in snapshot.states.values()]
-    markets += [bad.market for snapshot in seen for bad in snapshot.quarantined]
+    markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
+    markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
     given = [(key, name) for key in LISTS for name in getattr(policy, key) if (key, name) != ("try_first", *TRY_FIRST)]
     given += [(key, name) for key in TABLES for name in getattr(policy, key)]
     return [

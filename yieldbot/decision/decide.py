@@ -168,7 +168,7 @@ def _limited(given: Inputs) -> Decision:
 def _made(given: Inputs, guarded: Guard) -> Decision:
     """Assess, allocate and plan under one guard."""
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
-    assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
+    assessments = guarded.annotated(assess(snapshot, guarded.policy, wealth, job.base))
     allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
     if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
@@ -178,6 +178,6 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
         return Decision(assessments, allocation, moves)
     if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:
         return Decision(assessments, allocation, due)
-    if (said := no_new_money(snapshot, guarded.policy, job.base)) is not None:
-        moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {said}")
+    if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
+        moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)

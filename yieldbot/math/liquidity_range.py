@@ -60,15 +60,15 @@ class Range:
         What is requested is near what it takes, and mostly the same. The manager's own rounding can leave a little of
         it.
         """
-        asked = (zero, one)
+        requested = (zero, one)
         for _ in range(SETTLING):
-            liquidity = self.liquidity(sqrt_price_x96, *asked)
+            liquidity = self.liquidity(sqrt_price_x96, *requested)
             taken = self.amounts(liquidity, sqrt_price_x96, up=True)
-            if taken == asked:
+            if taken == requested:
                 break
-            asked = (min(asked[0], taken[0]), min(asked[1], taken[1]))
-        liquidity = self.liquidity(sqrt_price_x96, *asked)
-        return liquidity, asked, self.amounts(liquidity, sqrt_price_x96, up=True)
+            requested = (min(requested[0], taken[0]), min(requested[1], taken[1]))
+        liquidity = self.liquidity(sqrt_price_x96, *requested)
+        return liquidity, requested, self.amounts(liquidity, sqrt_price_x96, up=True)
 
     def least_put(self, sqrt_price_x96: int, desired: tuple[int, int], slippage: float) -> tuple[int, int]:
         """The least of each token that ``desired`` takes, at any price within ``slippage`` (a fraction) of this one.

@@ -184,13 +184,13 @@ class StableVenue:
         n, start = len(xp), float(xp[self.i])
         ann, d = pool.amp * n / pool.unit, float(self.d)
         others = [float(x) for k, x in enumerate(xp) if k not in (self.i, self.j)]
-        beside = sum(others) + d / ann - d
+        offset = sum(others) + d / ann - d
         around = d * math.prod(d / (x * n) for x in others)
         kept = (1.0 - pool.fee / FEE_ONE) * pool.rates[self.i] / pool.rates[self.j]
 
         def marginal(x: float) -> float:
             # y ** 2 + b y = c, the positive root
-            b = x + beside
+            b = x + offset
             c = around * d / (x * n) * d / (ann * n)
             root = math.sqrt(b * b + 4.0 * c)
             y = 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0

@@ -24,11 +24,11 @@ MOST_FEE_WEI = 10**18
 """Wei for one gas: a whole coin."""
 
 
-def decimals(said: int) -> int:
+def decimals(value: int) -> int:
     """The number, if it can be a token's or feed's decimals. Raises ValueError."""
-    if not 0 <= said <= MOST_DECIMALS:
-        raise ValueError(f"{shown(said)} decimals cannot be (0 to {MOST_DECIMALS})")
-    return said
+    if not 0 <= value <= MOST_DECIMALS:
+        raise ValueError(f"{shown(value)} decimals cannot be (0 to {MOST_DECIMALS})")
+    return value
 
 
 def price(usd: float) -> float:
@@ -47,11 +47,11 @@ def told_at(seconds: int, now: int | None = None) -> int:
     return seconds
 
 
-def within(said: int, most: int, what: str) -> int:
+def within(value: int, most: int, what: str) -> int:
     """The number, if 0 <= it < ``most``; ``what`` names it in the message. Raises ValueError."""
-    if not 0 <= said < most:
-        raise ValueError(f"{what} of {shown(said)} cannot be")
-    return said
+    if not 0 <= value < most:
+        raise ValueError(f"{what} of {shown(value)} cannot be")
+    return value
 
 
 def shown(number: int) -> str:

@@ -152,10 +152,10 @@ class RollupFee:
 
     def words(self, native: Token) -> tuple[str, ...]:
         """What is paid apart from the gas of the EVM; none where nothing is. native: the chain's own coin."""
-        said = [f"{self.l1_gas:,} gas more for data on L1"] if self.l1_gas else []
-        said += [f"{Amount(native, self.l1_wei)} beside the gas for data on L1"] if self.l1_wei else []
-        said += [f"an operator's fee of at most {Amount(native, self.operator_wei)}"] if self.operator_wei else []
-        return tuple(said)
+        parts = [f"{self.l1_gas:,} gas more for data on L1"] if self.l1_gas else []
+        parts += [f"{Amount(native, self.l1_wei)} beside the gas for data on L1"] if self.l1_wei else []
+        parts += [f"an operator's fee of at most {Amount(native, self.operator_wei)}"] if self.operator_wei else []
+        return tuple(parts)
 
 
 NO_ROLLUP_FEE = RollupFee()

@@ -108,24 +108,24 @@ class Reserve:
 
 
 def reserve_discovery(
-    provider: Address, assets: Sequence[Token], beside: Sequence[EthCall] = (), rewards: Address | None = None
+    provider: Address, assets: Sequence[Token], extra_reads: Sequence[EthCall] = (), rewards: Address | None = None
 ) -> Flow[tuple[dict[Token, dict[str, object]], Sequence[bytes]]]:
     """What an adapter keeps of each asset's reserve in Market.params: two rounds.
 
-    beside: reads of the caller's own that join the first round; their answers are returned second. rewards: the
+    extra_reads: the caller's own, which join the first round; their answers are returned second. rewards: the
     controller that lists the aTokens' reward tokens. Raises MarketError (ReadReverted) where the pool has no such
     reserve.
     """
     aave = abi("aave_v3")
     first = yield [
-        *beside,
+        *extra_reads,
         *(
             aave.read(provider, name, token.address)
             for token in assets
             for name in ("getReserveTokensAddresses", "getInterestRateStrategyAddress")
         ),
     ]
-    others, answers = first[: len(beside)], first[len(beside) :]
+    others, answers = first[: len(extra_reads)], first[len(extra_reads) :]
     strategies = [aave.one("getInterestRateStrategyAddress", answer) for answer in answers[1::2]]
     tokens = [
         tuple(checksum(address) for address in aave.decode("getReserveTokensAddresses", answer))

@@ -53,10 +53,10 @@ class Aerodrome:
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
-        asked = [(*in_order(pair), stable) for pair in pairs for stable in (False, True)]
-        told = yield [codec.read(factory, "getPool", a.address, b.address, stable) for a, b, stable in asked]
+        keys = [(*in_order(pair), stable) for pair in pairs for stable in (False, True)]
+        answers = yield [codec.read(factory, "getPool", a.address, b.address, stable) for a, b, stable in keys]
         found = []
-        for (a, b, stable), data in zip(asked, told, strict=True):
+        for (a, b, stable), data in zip(keys, answers, strict=True):
             address = codec.one("getPool", data)
             if int(address, 16):
                 params = {"stable": stable, "factory": factory, "router": deployment.params.get("router")}
@@ -100,8 +100,8 @@ class Aerodrome:
         return (router_of(pools),)
 
     def explain_revert(self, data: bytes) -> str | None:
-        said = explain(self.protocol, data)
-        return REVERTS.get(said, said) if said is not None else None
+        message = explain(self.protocol, data)
+        return REVERTS.get(message, message) if message is not None else None
 
 
 EXCHANGE = Aerodrome()

@@ -144,29 +144,29 @@ class CompoundV2:
         if "unfit" in where:
             raise MarketError(where["unfit"])
         answers = yield _reads(market, owner)
-        seen = _Observation.of(market, answers)
+        observed = _Observation.of(market, answers)
         now = block.timestamp if where["clock"] == "seconds" else block.height
-        totals = seen.totals.accrued(seen.model, now)
-        rate = totals.exchange_rate(seen.first_rate)
-        worth = redeem_value_raw(seen.shares, rate)
-        held = worth - worth * seen.fee // MANTISSA
-        liquidity = min(totals.cash_raw, seen.balance_raw)
-        rates = seen.model.supply(seen.totals.utilisation, totals.reserve_factor)
-        capacity = seen.capacity_raw(totals, where["periods"])
-        status = seen.status
+        totals = observed.totals.accrued(observed.model, now)
+        rate = totals.exchange_rate(observed.first_rate)
+        worth = redeem_value_raw(observed.shares, rate)
+        held = worth - worth * observed.fee // MANTISSA
+        liquidity = min(totals.cash_raw, observed.balance_raw)
+        rates = observed.model.supply(observed.totals.utilisation, totals.reserve_factor)
+        capacity = observed.capacity_raw(totals, where["periods"])
+        status = observed.status
         flags = {
-            "above-kink": totals.utilisation > seen.model.kink,
+            "above-kink": totals.utilisation > observed.model.kink,
             "at-cap": capacity is not None and capacity <= totals.supplied_raw // FULL,
             str(status): status is not Status.ACTIVE,
             "thin-liquidity": liquidity * THIN < totals.supplied_raw,
-            "rewards-not-counted": seen.pays_rewards,
+            "rewards-not-counted": observed.pays_rewards,
         }
-        doubts = seen.doubts(token, rate, rates)
+        doubts = observed.doubts(token, rate, rates)
         return MarketState(
             market=market,
             block=block,
             held=Amount(token, held),
-            shares=seen.shares,
+            shares=observed.shares,
             share_token=Token(token.chain, market.address, where["symbol"], where["share_decimals"]),
             liquidity=Amount(token, liquidity),
             capacity=None if capacity is None else Amount(token, capacity),
@@ -176,7 +176,7 @@ class CompoundV2:
             curve=KinkedCurve(
                 others=(totals.supplied_raw - worth) / token.one,
                 borrowed=totals.borrows_raw / token.one,
-                points=_points(seen.model, where["periods"]),
+                points=_points(observed.model, where["periods"]),
                 keep=1.0 - totals.reserve_factor / MANTISSA,
             ),
             quoted=Apr(rates * where["periods"] / MANTISSA),

@@ -88,8 +88,8 @@ class CurveStableSwap:
         state = StablePool(flavour, balances, rates, codec.one("A", amp), codec.one("fee", fee), offpeg)
         i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
         amounts = [(a, b, balances[a] // part) for a, b in ((i, j), (j, i)) for part in PROBES if balances[a] >= part]
-        said = yield [codec.read(at, "get_dy", *probe, optional=True) for probe in amounts]
-        for probe, data in zip(amounts, said, strict=True):
+        quoted = yield [codec.read(at, "get_dy", *probe, optional=True) for probe in amounts]
+        for probe, data in zip(amounts, quoted, strict=True):
             if not data or codec.one("get_dy", data) != _own(state, *probe):
                 raise MarketError(f"{pool.name} ({at}) is no pool of the flavour {flavour!r}: it rounds otherwise")
         try:

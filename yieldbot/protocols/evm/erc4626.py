@@ -251,8 +251,8 @@ def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]
     blue = abi("morpho_blue")
     ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
     terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
-    told = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
-    oracles = {i: checksum(term[2]) for i, term in told if int(term[1], 16)}
+    terms_of = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
+    oracles = {i: checksum(term[2]) for i, term in terms_of if int(term[1], 16)}
     return [replace(market, params={**market.params, "oracles": oracles}) for market in found]
 
 
@@ -374,10 +374,10 @@ def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int
     """Why markets' collateral has no price that liquidations could use, by market: one more round, for the feeds."""
     count = len(oracles)
     each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
-    told = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
+    terms_of = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
     found = {}
     for (market_id, oracle), price, feeds in zip(oracles.items(), answers[:count], each, strict=True):
-        mine, told = told[: len(feeds)], told[len(feeds) :]
+        mine, terms_of = terms_of[: len(feeds)], terms_of[len(feeds) :]
         if why := unpriced(oracle, price, feeds, mine, now):
             found[market_id] = why
     return found

@@ -92,7 +92,7 @@ def root_of(owner: Address, leaf: Leaf) -> bytes:
     return node
 
 
-def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], owner: Address) -> Flow[Found]:
+def merkl_rewards(chain: ChainId, distributor: Address, proofs: Sequence[Leaf], owner: Address) -> Flow[Found]:
     """What can be claimed now of the leaves that the Distributor's root proves, less what was claimed already: one
     round.
 
@@ -100,7 +100,7 @@ def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], ow
     """
     merkl, erc20 = abi("merkl"), abi("erc20")
     reads: list[EthCall] = [merkl.read(distributor, "getMerkleRoot")]
-    for leaf in told:
+    for leaf in proofs:
         reads += [
             merkl.read(distributor, "claimed", owner, leaf.token, optional=True),
             erc20.read(leaf.token, "decimals", optional=True),
@@ -110,7 +110,7 @@ def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], ow
     root, *answers = yield reads
     found: list[Reward] = []
     flags: set[str] = set()
-    for at, leaf in enumerate(told):
+    for at, leaf in enumerate(proofs):
         if root_of(owner, leaf) != root:
             flags.add(UNPROVEN)
             continue

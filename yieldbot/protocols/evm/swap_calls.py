@@ -31,5 +31,5 @@ def swap_description(pools: Sequence[Pool], given: Amount, least: Amount) -> str
 
 def explain_swap(abi_name: str, known: Mapping[str, str], data: bytes) -> str | None:
     """Message of a router's revert, its short reasons spelled out."""
-    said = explain(abi_name, data)
-    return known.get(said, said) if said is not None else None
+    message = explain(abi_name, data)
+    return known.get(message, message) if message is not None else None

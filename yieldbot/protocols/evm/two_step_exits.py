@@ -124,10 +124,10 @@ def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[
         return ()
     what = f"all ({inside})" if shares == state.shares else str(amount)
     if state.exit.kind is ExitKind.COOLDOWN:
-        data, said = vault_abi.encode("cooldownShares", shares), f"start the {state.exit.words} of {what}"
+        data, description = vault_abi.encode("cooldownShares", shares), f"start the {state.exit.words} of {what}"
     else:
-        data, said = vault_abi.encode("requestRedeem", shares, owner, owner), f"ask for {what}"
-    return (EvmCall(market.address, data, 0, f"{said} in {market.name} for {short(owner)}"),)
+        data, description = vault_abi.encode("requestRedeem", shares, owner, owner), f"ask for {what}"
+    return (EvmCall(market.address, data, 0, f"{description} in {market.name} for {short(owner)}"),)
 
 
 def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
@@ -149,8 +149,8 @@ def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
         return ()
     if gone.back:
         data = vault_abi.encode("claimCancelRedeemRequest", gone.request_id, owner, owner)
-        said = f"take {gone.back} that were called back into {market.name} again"
-        return (EvmCall(market.address, data, 0, f"{said} for {short(owner)}"),)
+        description = f"take {gone.back} that were called back into {market.name} again"
+        return (EvmCall(market.address, data, 0, f"{description} for {short(owner)}"),)
     data = vault_abi.encode("cancelRedeemRequest", gone.request_id, owner)
-    said = f"call {gone.requested} back that were asked for in {market.name}"
-    return (EvmCall(market.address, data, 0, f"{said} for {short(owner)}"),)
+    description = f"call {gone.requested} back that were asked for in {market.name}"
+    return (EvmCall(market.address, data, 0, f"{description} for {short(owner)}"),)

@@ -56,11 +56,11 @@ class UniswapV2:
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
-        asked = [sorted(pair, key=lambda token: int(token.address, 16)) for pair in pairs]
-        told = yield [codec.read(factory, "getPair", a.address, b.address) for a, b in asked]
+        keys = [sorted(pair, key=lambda token: int(token.address, 16)) for pair in pairs]
+        answers = yield [codec.read(factory, "getPair", a.address, b.address) for a, b in keys]
         fee_bps, found = deployment.params["fee_bps"], []
         params = {"fee_bps": fee_bps, "router": deployment.params.get("router")}
-        for (a, b), data in zip(asked, told, strict=True):
+        for (a, b), data in zip(keys, answers, strict=True):
             address = codec.one("getPair", data)
             if int(address, 16):
                 name = f"{deployment.name} {fee_bps / BPS:.2%}"

@@ -47,12 +47,12 @@ class UniswapV2Liquidity:
         """Growth of an LP token and TWAPs between earlier blocks (needs a node with history; 0: none are read)."""
         codec, at = abi("uniswap_v2"), state.pool.address
         back, names = lags(lookback_blocks), ("getReserves", "totalSupply", "price0CumulativeLast")
-        told = yield [
+        answers = yield [
             *(clock(lag) for lag in back),
             *(codec.read(at, name, optional=True, lag_blocks=lag) for name in names for lag in back),
         ]
         count = len(back)
-        times, reserves, supplies, sums = (told[i * count : (i + 1) * count] for i in range(4))
+        times, reserves, supplies, sums = (answers[i * count : (i + 1) * count] for i in range(4))
 
         def there(i: int) -> bool:
             return bool(reserves[i] and supplies[i] and sums[i]) and any(reserves[i][:32]) and any(supplies[i])
@@ -88,11 +88,11 @@ class UniswapV2Liquidity:
         down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]
-        told = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _asked(owner)]
+        answers = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _asked(owner)]
         found = []
         for i, state in enumerate(mine):
-            held = codec.one("balanceOf", told[2 * i])
-            supply = codec.one("totalSupply", told[2 * i + 1])
+            held = codec.one("balanceOf", answers[2 * i])
+            supply = codec.one("totalSupply", answers[2 * i + 1])
             if held:
                 zero, one = (reserve * held // supply for reserve in state.reserves)
                 liquidity = state.liquidity * held // supply

@@ -72,10 +72,10 @@ class UniswapV3:
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
         router, router02 = (deployment.params.get(key) for key in ("router", "router02"))
-        asked = [(*in_order(pair), fee) for pair in pairs for fee in deployment.params["fees"]]
-        told = yield [codec.read(factory, "getPool", a.address, b.address, fee) for a, b, fee in asked]
+        keys = [(*in_order(pair), fee) for pair in pairs for fee in deployment.params["fees"]]
+        answers = yield [codec.read(factory, "getPool", a.address, b.address, fee) for a, b, fee in keys]
         found = []
-        for (a, b, fee), data in zip(asked, told, strict=True):
+        for (a, b, fee), data in zip(keys, answers, strict=True):
             address = codec.one("getPool", data)
             if int(address, 16):
                 params = {"fee": fee, "router": router or router02, "router02": router02 is not None}
@@ -141,7 +141,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
     bits = yield [codec.read(pool, "tickBitmap", word) for word in places]
     words = {w: b for w, data in zip(places, bits, strict=True) if (b := codec.one("tickBitmap", data))}
     ticks = [(w * WORD + bit) * spacing for w, b in words.items() for bit in range(WORD) if b >> bit & 1]
-    told = yield [codec.read(pool, "ticks", at) for at in ticks]
+    answers = yield [codec.read(pool, "ticks", at) for at in ticks]
     return V3Pool(
         sqrt_price_x96=sqrt_price,
         tick=tick,
@@ -149,7 +149,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
         fee_pips=codec.one("fee", fee),
         spacing=spacing,
         words=words,
-        net={at: codec.decode("ticks", data)[1] for at, data in zip(ticks, told, strict=True)},
+        net={at: codec.decode("ticks", data)[1] for at, data in zip(ticks, answers, strict=True)},
         first_word=first,
         last_word=last,
     )

@@ -60,7 +60,7 @@ class UniswapV3Liquidity:
         pool's own oracle as far back as it goes, a week at most."""
         codec, at = abi("uniswap_v3"), state.pool.address
         back = lags(lookback_blocks)
-        told = yield [
+        answers = yield [
             codec.read(at, "slot0"),
             clock(),
             *(clock(lag) for lag in back),
@@ -68,9 +68,9 @@ class UniswapV3Liquidity:
             *(codec.read(at, "feeGrowthGlobal1X128", optional=True, lag_blocks=lag) for lag in back),
             *(codec.read(at, "liquidity", optional=True, lag_blocks=lag) for lag in back),
         ]
-        index, cardinality = codec.decode("slot0", told[0])[2:4]
-        now = int.from_bytes(told[1][:32], "big")
-        times, zeros, ones, sizes = (told[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(4))
+        index, cardinality = codec.decode("slot0", answers[0])[2:4]
+        now = int.from_bytes(answers[1][:32], "big")
+        times, zeros, ones, sizes = (answers[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(4))
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def grown(late: int, early: int) -> float:
@@ -105,12 +105,12 @@ class UniswapV3Liquidity:
         count = codec.one("balanceOf", data)
         if count > MOST_LISTED:
             raise MarketError(f"{owner} has {count} positions at {at}: more than {MOST_LISTED} are not looked at")
-        told = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
-        ids = [codec.one("tokenOfOwnerByIndex", data) for data in told]
-        told = yield [codec.read(at, "positions", token_id) for token_id in ids]
+        answers = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
+        ids = [codec.one("tokenOfOwnerByIndex", data) for data in answers]
+        answers = yield [codec.read(at, "positions", token_id) for token_id in ids]
         pools = {(s.pool.token0.address, s.pool.token1.address, round(s.fee * PIPS)): s for s in states.values()}
         mine, others = list[tuple[float, int]](), list[int]()
-        for token_id, data in zip(ids, told, strict=True):
+        for token_id, data in zip(ids, answers, strict=True):
             _, _, token0, token1, fee, low, high, liquidity, _, _, *owed = codec.decode("positions", data)
             state = pools.get((checksum(token0), checksum(token1), fee))
             if not liquidity and not any(owed):

@@ -100,12 +100,12 @@ class UniswapV4:
         manager, view = checksum(given["pool_manager"]), checksum(given["state_view"])
         asked = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
         ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in asked]
-        of, *told = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
+        of, *answers = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
         if codec.one("poolManager", of) != manager:
             raise MarketError(f"{deployment.name}: state_view {view} looks at another pool manager")
         swapping = {"router": given.get("router"), "permit2": given.get("permit2", PERMIT2)}
         found = []
-        for (a, b, fee, spacing), id_, data in zip(asked, ids, told, strict=True):
+        for (a, b, fee, spacing), id_, data in zip(asked, ids, answers, strict=True):
             if codec.one("getSlot0", data):
                 name = f"{deployment.name} {_named(fee, spacing)}"
                 params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view} | swapping
@@ -144,8 +144,8 @@ class UniswapV4:
         return router_of(pools), checksum(pools[0].params["permit2"])
 
     def explain_revert(self, data: bytes) -> str | None:
-        said = explain(self.protocol, data)
-        return REVERTS.get(said.partition("(")[0], said) if said is not None else None
+        message = explain(self.protocol, data)
+        return REVERTS.get(message.partition("(")[0], message) if message is not None else None
 
 
 def ways(state: V3Pool, protocol_fee: int) -> tuple[V3Venue, V3Venue]:
@@ -179,15 +179,15 @@ def read_pool(pool: Pool, near_ticks: int = NEAR_TICKS) -> Flow[tuple[V3Pool, in
     bits = yield [codec.read(view, "getTickBitmap", id_, word) for word in places]
     words = {w: b for w, data in zip(places, bits, strict=True) if (b := codec.one("getTickBitmap", data))}
     ticks = [(w * WORD + bit) * spacing for w, b in words.items() for bit in range(WORD) if b >> bit & 1]
-    told = yield [codec.read(view, "getTickLiquidity", id_, at) for at in ticks]
-    net = {at: codec.decode("getTickLiquidity", data)[1] for at, data in zip(ticks, told, strict=True)}
+    answers = yield [codec.read(view, "getTickLiquidity", id_, at) for at in ticks]
+    net = {at: codec.decode("getTickLiquidity", data)[1] for at, data in zip(ticks, answers, strict=True)}
     whole = codec.one("getLiquidity", liquidity)
     return V3Pool(sqrt_price, tick, whole, fee, spacing, words, net, first, last), protocol_fee
 
 
 def _named(fee: int, spacing: int) -> str:
-    said = f"{fee / PIPS:.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
-    return said if USUAL.get(fee) == spacing else f"{said}/{spacing}"
+    message = f"{fee / PIPS:.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
+    return message if USUAL.get(fee) == spacing else f"{message}/{spacing}"
 
 
 EXCHANGE = UniswapV4()

@@ -62,11 +62,11 @@ class UniswapV4Liquidity:
         codec, view = abi(self.protocol), state.pool.params["state_view"]
         id_, back = bytes.fromhex(state.pool.id[2:]), lags(lookback_blocks)
         names = ("getFeeGrowthGlobals", "getLiquidity", "getSlot0")
-        told = yield [
+        answers = yield [
             *(time_of(lag) for lag in back),
             *(codec.read(view, name, id_, optional=True, lag_blocks=lag) for name in names for lag in back),
         ]
-        times, growths, sizes, slots = (told[i * len(back) : (i + 1) * len(back)] for i in range(4))
+        times, growths, sizes, slots = (answers[i * len(back) : (i + 1) * len(back)] for i in range(4))
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def there(i: int) -> bool:
@@ -96,8 +96,8 @@ class UniswapV4Liquidity:
             return [], ()
         codec, view, kept = abi(self.protocol), checksum(deployment.params["state_view"]), abi("uniswap_v4_manager")
         at = checksum(manager)
-        told = yield [kept.read(at, "getPoolAndPositionInfo", number) for number in numbers]
-        infos = [_info(kept.decode("getPoolAndPositionInfo", data)) for data in told]
+        answers = yield [kept.read(at, "getPoolAndPositionInfo", number) for number in numbers]
+        infos = [_info(kept.decode("getPoolAndPositionInfo", data)) for data in answers]
         inside = yield [codec.read(view, "getFeeGrowthInside", id_, t.low, t.high) for id_, t in infos]
         there = yield [
             codec.read(view, "getPositionInfo", id_, at, ticks.low, ticks.high, number.to_bytes(32, "big"))
@@ -149,10 +149,10 @@ def held(pool: V3Pool) -> tuple[int, int]:
     return zero, one
 
 
-def _info(said: tuple[str | int, ...]) -> tuple[bytes, Range]:
+def _info(answer: tuple[str | int, ...]) -> tuple[bytes, Range]:
     """(pool id, range) of getPoolAndPositionInfo's answer. The packed word has the upper tick above the lower one, and
     that above eight bits."""
-    zero, one, fee, spacing, hooks, packed = said
+    zero, one, fee, spacing, hooks, packed = answer
     assert isinstance(fee, int) and isinstance(spacing, int) and isinstance(packed, int)
     low, high = (int.from_bytes((packed >> at & 0xFFFFFF).to_bytes(3, "big"), "big", signed=True) for at in (8, 32))
     key = PoolKey(checksum(str(zero)), checksum(str(one)), fee, spacing, checksum(str(hooks)))

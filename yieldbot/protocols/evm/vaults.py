@@ -144,7 +144,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         *past,
         *(steps := _exits.request_reads(where, at, owner)),
     ]
-    answers, told = answers[: -len(steps)], answers[-len(steps) :]
+    answers, exit_answers = answers[: -len(steps)], answers[-len(steps) :]
     shares, total_raw = erc20.one("balanceOf", answers[0]), vault.one("totalAssets", answers[1])
     earlier_raw, now = vault.one("totalAssets", answers[2]), vault.one("convertToAssets", answers[3])
     balance_raw = erc20.one("balanceOf", answers[4])
@@ -162,7 +162,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
-    asked = _exits.exit_requests(where, told, cooldown)
+    asked = _exits.exit_requests(where, exit_answers, cooldown)
     pending_raw, back_raw = asked.pending * now // probe, asked.back * now // probe
     if shares or asked.unpriced:
         converted, previewed, *waits = yield [

@@ -116,10 +116,10 @@ class Layout:
     """One file of abis/ for a Solana program. The program's own address is the deployment's, never the file's."""
 
     def __init__(self, name: str) -> None:
-        said = json.loads((folder("abis") / f"{name}.json").read_text())
-        self._accounts: Mapping[str, Any] = said["accounts"]
-        self._instructions: Mapping[str, Any] = said["instructions"]
-        self._errors: Mapping[str, str] = said.get("errors", {})
+        document = json.loads((folder("abis") / f"{name}.json").read_text())
+        self._accounts: Mapping[str, Any] = document["accounts"]
+        self._instructions: Mapping[str, Any] = document["instructions"]
+        self._errors: Mapping[str, str] = document.get("errors", {})
 
     def read(self, address: Address, program: Address, *, optional: bool = False) -> SvmAccount:
         """The read of an account of this program."""

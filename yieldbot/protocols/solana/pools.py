@@ -36,11 +36,11 @@ def named_pools(
     """
     program = Address(deployment.params["program"])
     addresses = [Address(at) for at in deployment.params["pools"]]
-    told = yield [SvmAccount(address, program) for address in addresses]
+    answers = yield [SvmAccount(address, program) for address in addresses]
     listed = {token.address: token for pair in pairs for token in pair}
     wanted = {frozenset(pair) for pair in pairs}
     found = list[Named]()
-    for address, data in zip(addresses, told, strict=True):
+    for address, data in zip(addresses, answers, strict=True):
         fields = layout(deployment.protocol).decode(struct, data)
         one, other = (listed.get(fields[mint]) for mint in mints)
         if one is not None and other is not None and {one, other} in wanted:

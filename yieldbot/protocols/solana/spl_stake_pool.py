@@ -342,8 +342,10 @@ def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: floa
     if growth <= most:
         return growth, ()
     now, before = numbers.total_lamports / numbers.supply, numbers.last_total_lamports / numbers.last_supply
-    said = f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
-    return most, (f"{said} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
+    message = (
+        f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
+    )
+    return most, (f"{message} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
 
 
 def _terms(pool: PoolAccount) -> dict[str, Any]:

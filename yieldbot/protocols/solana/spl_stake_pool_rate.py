@@ -42,8 +42,8 @@ class StakePoolRate:
         found, clock = decode(pool.address, data), Clock.of(clock_data)
         if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
             raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
-        said = replace(pool, params={**pool.params, "says": "own rate"})
-        return said, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
+        named = replace(pool, params={**pool.params, "says": "own rate"})
+        return named, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
 
 
 PRICE_ORACLE = StakePoolRate()
