@@ -19,7 +19,7 @@ from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.sandbox.solana.node import SvmSandbox
+    from yieldbot.sandbox.local import SvmSandbox
 
 DIRECTORY = Path(".yieldbot/sandbox")
 """Where it runs from, where nothing else is named."""

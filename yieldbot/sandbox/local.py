@@ -14,6 +14,7 @@ from yieldbot.sandbox import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
 from yieldbot.sandbox.solana import node as solana
 from yieldbot.sandbox.solana.compile import all_programs
+from yieldbot.sandbox.solana.node import SvmSandbox as SvmSandbox
 
 CHAINS = ("evm", "solana", "both")
 

@@ -18,9 +18,9 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import BPS, MAX_UINT256
+from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.aave_v30 import named, old_parts, old_points, old_reads, strategy_rates, strategy_reads
 from yieldbot.protocols.evm.abi import abi, checksum, explain, short
-from yieldbot.protocols.evm.doubts import backed
 from yieldbot.protocols.evm.reward_controllers import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
 
 RATES = "getInterestRateDataBps"

@@ -20,8 +20,9 @@ from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum, explain
-from yieldbot.protocols.evm.swap_calls import router_of, swap_description
+from yieldbot.protocols.evm.swap_calls import router_of
 from yieldbot.protocols.evm.uniswap_v3 import in_order
 
 SWAP = "swapExactTokensForTokens"

@@ -22,8 +22,8 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
-from yieldbot.protocols.evm.doubts import backed, in_vault
 
 MINT, REDEEM = 0, 1
 """Of Venus's actions (ComptrollerTypes.sol, Action)."""

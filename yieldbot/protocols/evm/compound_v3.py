@@ -16,8 +16,8 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import MAX_UINT256, SECONDS_PER_YEAR
+from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.abi import abi, checksum, explain, short
-from yieldbot.protocols.evm.doubts import backed
 from yieldbot.protocols.evm.reward_controllers import (
     comet_claim,
     comet_listed,

@@ -23,8 +23,9 @@ from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.swap_calls import explain_swap, swap_description
+from yieldbot.protocols.evm.swap_calls import explain_swap
 
 SWAP = "exchange"
 REVERTS = {"Exchange resulted in fewer coins than expected": "the swap would give less than the least that was named"}

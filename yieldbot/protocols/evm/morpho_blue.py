@@ -18,8 +18,9 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import WAD
+from yieldbot.protocols.doubts import in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
-from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, in_vault, oracle_read, unpriced
+from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
 
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""

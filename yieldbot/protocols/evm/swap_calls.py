@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yieldbot.errors import MarketError
-from yieldbot.model.amounts import Amount
-from yieldbot.model.exchange import Pool, tokens_along
+from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm.abi import checksum, explain
 
@@ -20,13 +19,6 @@ def router_of(pools: Sequence[Pool]) -> Address:
     if len(routers) > 1 or not all(pool.params.get("router") for pool in pools):
         raise MarketError(f"{' and '.join(pool.name for pool in pools)} are not swapped in by one router")
     return routers.pop()
-
-
-def swap_description(pools: Sequence[Pool], given: Amount, least: Amount) -> str:
-    """What a swap does, for the person who approves."""
-    between = [token.symbol for token in tokens_along(pools, given.token, least.token)[1:-1]]
-    through = f" through {', '.join(between)}" if between else ""
-    return f"swap {given} for at least {least}{through} on {', then '.join(pool.name for pool in pools)}"
 
 
 def explain_swap(abi_name: str, known: Mapping[str, str], data: bytes) -> str | None:

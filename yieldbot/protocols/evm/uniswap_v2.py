@@ -19,8 +19,9 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import BPS
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.swap_calls import explain_swap, router_of, swap_description
+from yieldbot.protocols.evm.swap_calls import explain_swap, router_of
 
 UNISWAP_BPS = 30
 SWAP = "swapExactTokensForTokens"

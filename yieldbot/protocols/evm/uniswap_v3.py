@@ -22,8 +22,9 @@ from yieldbot.model.exchange import Pool, PoolState, SwapTerms, v3_path
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.swap_calls import explain_swap, router_of, swap_description
+from yieldbot.protocols.evm.swap_calls import explain_swap, router_of
 
 NEAR_TICKS = 23_028
 """Ticks to each side that are read: up to ten times the price, down to a tenth."""

@@ -37,8 +37,9 @@ from yieldbot.model.v4 import (
     PoolKey,
     key_of,
 )
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum, explain
-from yieldbot.protocols.evm.swap_calls import router_of, swap_description
+from yieldbot.protocols.evm.swap_calls import router_of
 from yieldbot.protocols.evm.uniswap_v3 import NEAR_TICKS, in_order
 
 USUAL = {100: 1, 500: 10, 3000: 60, 10_000: 200}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -14,6 +14,22 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import SvmInstruction
+
+
+class ProgramParams(BaseModel):
+    """A deployment's table of one program."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    program: str
+    """The program's address."""
+
+
+class ReserveParams(ProgramParams):
+    """A deployment's table of a lending program."""
+
+    reserves: list[str]
+    """One reserve for each asset, in the same order."""
 
 
 class SvmAdapter(Protocol):

@@ -13,7 +13,7 @@ import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE, KaminoReserve
@@ -26,8 +26,10 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import BPS
-from yieldbot.protocols.evm.doubts import in_vault, minted
+from yieldbot.protocols.doubts import in_vault, minted
+from yieldbot.protocols.solana.base import ReserveParams
 from yieldbot.protocols.solana.layout import (
+    LATER,
     SLOTS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
@@ -43,8 +45,6 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-LATER = "later"
-"""Key of a state's market params: the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 150_000
 VERSION, ACTIVE, OBSOLETE = 1, 0, 1
 NOBODY = (SYSTEM_PROGRAM, Address("nu11111111111111111111111111111111111111111"))
@@ -52,22 +52,11 @@ NOBODY = (SYSTEM_PROGRAM, Address("nu11111111111111111111111111111111111111111")
 ORACLES = ("pyth_price", "switchboard_price", "switchboard_twap", "scope_price_feed")
 
 
-class KaminoParams(BaseModel):
-    """A deployment's table."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    """The lending program."""
-    reserves: list[str]
-    """One reserve for each asset, in the same order."""
-
-
 class KaminoLend:
     """Deposits into a reserve for its collateral token, which stays in our wallet; no obligation is opened."""
 
     protocol: ClassVar[str] = "kamino_lend"
-    params: ClassVar[type[BaseModel]] = KaminoParams
+    params: ClassVar[type[BaseModel]] = ReserveParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         program = Address(deployment.params["program"])

@@ -63,6 +63,9 @@ _SIZES = {
 }
 
 
+LATER = "later"
+"""Key of a state's market params: the reserve or bank as it will be some time after it was read (``SLOTS_AHEAD`` or
+``SECONDS_AHEAD``), when a transaction lands."""
 TERMS = "terms"
 """Key of a state's market params: what its owners set and its exit depends on (who they are, limits on outflow, fees,
 switches). A proof or refusal of the exit holds for these terms (``exits_svm``)."""

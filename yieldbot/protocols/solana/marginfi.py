@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import KinkedCurve
@@ -28,8 +28,10 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols.evm.doubts import in_vault
+from yieldbot.protocols.doubts import in_vault
+from yieldbot.protocols.solana.base import ProgramParams
 from yieldbot.protocols.solana.layout import (
+    LATER,
     SECONDS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
@@ -44,9 +46,8 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-LATER, LIMITED = "later", "limited"
-"""Keys of a state's market params: the bank as it will be ``SECONDS_AHEAD`` after it was read, and whether its group
-limits outflow."""
+LIMITED = "limited"
+"""Key of a state's market params: whether the bank's group limits outflow."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 200_000
 PAUSED, OPERATIONAL, REDUCE_ONLY, KILLED = range(4)
 REDUCE_ONLY_WITH_POWER = 5
@@ -67,13 +68,9 @@ PRICED = "the group limits outflow in US dollars: while its oracle cannot be rea
 """Since 0.1.9 every withdrawal under a group's limiter needs the price (fetch_asset_price_for_bank_low_bias)."""
 
 
-class MarginfiParams(BaseModel):
+class MarginfiParams(ProgramParams):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    """The lending program."""
     banks: list[str]
     """One bank for each asset, in the same order."""
 

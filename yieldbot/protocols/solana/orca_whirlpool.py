@@ -25,7 +25,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols.evm.swap_calls import swap_description
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.solana.layout import ata, key_bytes, layout, pda
 from yieldbot.protocols.solana.pools import NamedPools, named_pools
 

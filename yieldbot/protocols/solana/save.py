@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.save import SaveReserve
@@ -23,8 +23,10 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import WAD
-from yieldbot.protocols.evm.doubts import in_vault, minted
+from yieldbot.protocols.doubts import in_vault, minted
+from yieldbot.protocols.solana.base import ReserveParams
 from yieldbot.protocols.solana.layout import (
+    LATER,
     SLOTS_AHEAD,
     TERMS,
     Clock,
@@ -37,27 +39,14 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-LATER = "later"
-"""Key of a state's market params: the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 90_000, 90_000
-
-
-class SaveParams(BaseModel):
-    """A deployment's table."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    """The lending program."""
-    reserves: list[str]
-    """One reserve for each asset, in the same order."""
 
 
 class Save:
     """Deposits into a reserve for its collateral token, which stays in our wallet."""
 
     protocol: ClassVar[str] = "save"
-    params: ClassVar[type[BaseModel]] = SaveParams
+    params: ClassVar[type[BaseModel]] = ReserveParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         program = Address(deployment.params["program"])

@@ -17,7 +17,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
@@ -29,7 +29,8 @@ from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Sta
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
-from yieldbot.protocols.evm.doubts import minted
+from yieldbot.protocols.doubts import minted
+from yieldbot.protocols.solana.base import ProgramParams
 from yieldbot.protocols.solana.layout import (
     SLOTS_PER_EPOCH,
     SYSTEM_PROGRAM,
@@ -63,13 +64,9 @@ NUMBERS = "numbers"
 """Key of a state's market params: the pool's numbers as they were read, for the minimum out."""
 
 
-class StakePoolParams(BaseModel):
+class StakePoolParams(ProgramParams):
     """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    """The stake pool program."""
     pools: list[str]
     """Addresses."""
 
