@@ -1,4 +1,4 @@
-"""Fixtures that every room of the tests may ask for."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from yieldbot.sandbox import running_sandbox
 from yieldbot.sandbox.node import Sandbox
 
 if TYPE_CHECKING:
-    from tests.crash.small_market import SmallMarket
+    from tests.kit.small_market import SmallMarket
 
 os.umask(0o022)  # where group or others may write, as umask 002 lets them, files are refused
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
@@ -88,7 +88,7 @@ def sandbox(deployed_sandbox: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
 @pytest_asyncio.fixture
 async def market(tmp_path: Path) -> AsyncIterator[SmallMarket]:
     """A node of this test's own with one token, one vault and a funded wallet."""
-    from tests.crash.small_market import running
+    from tests.kit.small_market import running
 
     async with running(tmp_path) as built:
         yield built

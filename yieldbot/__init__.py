@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from yieldbot.model.plan import Assessment as Assessment
     from yieldbot.model.plan import Hold as Hold
     from yieldbot.model.plan import Plan as Plan
-    from yieldbot.model.policy import Job as Job
     from yieldbot.model.policy import Policy as Policy
-    from yieldbot.model.policy import Settings as Settings
+    from yieldbot.model.settings import Job as Job
+    from yieldbot.model.settings import Settings as Settings
 
 __version__ = "0.1.0"
 
@@ -53,9 +53,9 @@ _FROM = {
     "Assessment": "model.plan",
     "Hold": "model.plan",
     "Plan": "model.plan",
-    "Job": "model.policy",
+    "Job": "model.settings",
     "Policy": "model.policy",
-    "Settings": "model.policy",
+    "Settings": "model.settings",
 }
 """The module of each public name. Importing the package alone must stay cheap: every command does."""
 

@@ -1,9 +1,9 @@
 """``scripts/bench``: run the named measurements, one JSON document a line on stdout; progress on stderr.
 
 A measurement is a module of this folder with ``main(rpc_url, settings, adapters) -> document`` (run on a sandbox that
-is started for it), or with ``compare() -> document`` where it needs none. One that is absent is said to be absent.
-``clear-signing FOLDER`` holds the descriptors of a public registry against the registry's own tests.
-A single measurement takes flags where its module has a ``parser()`` for them: they are compare's arguments.
+is started for it), or with ``compare() -> document`` where it needs none. ``clear-signing FOLDER`` compares
+descriptions by a public registry's descriptors with the registry's own tests. A single measurement takes flags if its
+module has a ``parser()`` for them: they are compare's arguments.
 """
 
 from __future__ import annotations

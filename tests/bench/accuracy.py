@@ -18,7 +18,7 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Apy, BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market, MarketState, Status
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.base import YieldAdapter

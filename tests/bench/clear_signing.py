@@ -1,4 +1,4 @@
-"""The public ERC-7730 registry's own test cases: how many of them are told right, wrong, or not at all.
+"""The public ERC-7730 registry's own test cases: how many are described correctly, wrongly, or refused.
 
 Right: intent, owner, sentence and every field that the case expects, in its order, and no other visible one. Ours may
 say more about the same thing, and is compared without it: separators of thousands, the name behind an address (or the
@@ -173,7 +173,7 @@ def less(mine: str) -> str:
     mine = re.sub(
         r" base units of (0x[0-9a-fA-F]{40}|\S+)( \(by its descriptor [^()]*\))?",
         "",
-        mine.replace("a token that is not said", "?"),
+        mine.replace("an unnamed token", "?"),
     )
     return re.sub(r"(?<=\S) \((\d+|true|false|0x[0-9a-fA-F]*)\)", "", mine).removesuffix(" ()")
 

@@ -1,4 +1,4 @@
-"""Orders of liquidity in random Uniswap v3 pools: how far what they did is from what they said (0 units), and how long
+"""Liquidity orders in random Uniswap v3 pools: how far their results are from the predictions (0 units), and how long
 reading a position exactly takes.
 
 Random pools, ranges and amounts over 18 orders of magnitude; each position is opened, compounded, added to, collected,
@@ -12,8 +12,8 @@ import random
 import time
 from typing import Any
 
-from tests.fork.lp_play import Tally, play
-from tests.fork.pools import uniswap
+from tests.kit.lp_play import Tally, play
+from tests.kit.pools import uniswap
 from yieldbot.chains.evm.node.client import Node
 
 POOLS = 24

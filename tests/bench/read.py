@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.kit import ROOT
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.reads import EthCall, Flow
@@ -78,7 +79,7 @@ async def compare(rpc_url: str, settings: Any, adapters: Any) -> dict[str, Any]:
     ours = sum(not isinstance(a, Exception) for a in answers)
 
     w3 = Web3(HTTPProvider(rpc_url))
-    abis = abi_by_selector(Path(__file__).parents[2] / "abis")
+    abis = abi_by_selector(ROOT / "abis")
     stride = max(1, len(reads) // SAMPLE)
     sample = [read for read in reads[::stride] if read.data[:4] in abis and not read.lag_blocks]
     start = time.perf_counter()

@@ -32,7 +32,7 @@ from yieldbot.execution.world import World
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Plan
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.base import YieldAdapter
 
@@ -60,7 +60,7 @@ async def compare(rpc_url: str, settings: Settings, adapters: Mapping[str, Yield
             with suppress(NodeRefused):
                 await node.call(call.to, call.data, seen.block, owner)
             called.append(time.perf_counter() - begin)
-    plans = await _plans(settings, adapters)
+    plans = await _plans(settings)
     whole, start, bare = (statistics.median(row) * 1000 for row in (forked, started, called))
     return {
         "market": state.market.name,
@@ -73,13 +73,12 @@ async def compare(rpc_url: str, settings: Settings, adapters: Mapping[str, Yield
     }
 
 
-async def _plans(settings: Settings, adapters: Mapping[str, YieldAdapter]) -> dict[str, Any]:
+async def _plans(settings: Settings) -> dict[str, Any]:
     """Milliseconds of the first plan's rehearsal with its ways out and without them, and the ratio."""
     job = settings.jobs[0]
     with tempfile.TemporaryDirectory(prefix="yieldbot-bench-") as folder, Journal.open(Path(folder) / "j") as journal:
         world = World(
             settings=settings,
-            adapters=adapters,
             journal=journal,
             approver=DeclineAll(),
             signer_of=lambda wallet: None,

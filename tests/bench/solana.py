@@ -156,7 +156,6 @@ def _dry_run() -> dict[str, Any]:
     from yieldbot.execution.approvals import DeclineAll
     from yieldbot.execution.world import World
     from yieldbot.journal.store import Journal
-    from yieldbot.protocols import adapters, svm_adapters
     from yieldbot.sandbox.solana.node import running
 
     with tempfile.TemporaryDirectory(prefix="yieldbot-bench-") as folder, running(Path(folder)) as sandbox:
@@ -172,8 +171,6 @@ def _dry_run() -> dict[str, Any]:
         with Journal.open(settings.data_dir / "journal.sqlite") as journal:
             world = World(
                 settings=settings,
-                adapters=adapters(),
-                svm_adapters=svm_adapters(),
                 journal=journal,
                 approver=DeclineAll(),
                 signer_of=lambda wallet: None,  # type: ignore[arg-type, return-value]

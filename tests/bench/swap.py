@@ -15,9 +15,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from tests.fork.pools import FEES, compare, new_pool, uniswap
-from tests.fork.stable_pools import FLAVOURS, coins_of, listed, made, questions, read
-from tests.fork.stable_pools import compare as compare_stable
+from tests.kit.pools import FEES, compare, new_pool, uniswap
+from tests.kit.stable_pools import FLAVOURS, coins_of, listed, made, questions, read
+from tests.kit.stable_pools import compare as compare_stable
 from tests.property.test_split import venues_of
 from yieldbot.allocator.split import split
 from yieldbot.chains.evm.node.client import Node

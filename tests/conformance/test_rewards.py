@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests import incentives
 from tests.bench.accuracy import DAY, DAYS_30, Accuracy
-from tests.incentives import Incentives
+from tests.kit import incentives
+from tests.kit.incentives import Incentives
 from yieldbot.allocator.market_curve import curve_of, reward_apr, value
 from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load

@@ -224,7 +224,7 @@ async def test_a_cooldown_is_left_in_two_steps(chain: Accuracy) -> None:
     cooling = await trap.state()
     gone = cooling.leaving
     assert gone is not None and (cooling.shares, cooling.inside.raw, cooling.withdrawable.raw) == (0, 0, 0)
-    assert gone.asked == cooling.held and held.held.raw - 1 <= cooling.held.raw <= held.held.raw
+    assert gone.requested == cooling.held and held.held.raw - 1 <= cooling.held.raw <= held.held.raw
     assert gone.until is not None and 0 <= gone.until - cooling.block.timestamp - 7 * DAY + 3 <= 3
     assert cooling.curve.apr(float(cooling.held), DAY) == 0.0
     assert adapter.withdraw(cooling, None, chain.owner) == adapter.collect_exit(cooling, chain.owner) == ()
@@ -232,7 +232,7 @@ async def test_a_cooldown_is_left_in_two_steps(chain: Accuracy) -> None:
     assert any("on their way out" in veto for veto in judged.vetoes)
     await chain.wait(7 * DAY)
     ready = await trap.state()
-    assert ready.leaving is not None and ready.leaving.ready == cooling.held and not ready.leaving.asked
+    assert ready.leaving is not None and ready.leaving.ready == cooling.held and not ready.leaving.requested
     check_calls(chain, trap.market, adapter.collect_exit(ready, chain.owner), None)
     assert await trap.leave(ready) == cooling.held.raw
     assert ((after := await trap.state()).leaving, after.held.raw) == (None, 0)
@@ -244,8 +244,8 @@ async def test_a_part_cools_down_and_the_rest_stays(chain: Accuracy) -> None:
     part = trap.market.asset.amount(PUT_RAW // 4)
     await chain.do(adapter.request_exit(held, part, chain.owner), chain.owner)
     cooling = await trap.state()
-    assert cooling.leaving is not None and abs(cooling.leaving.asked.raw - part.raw) <= 2
-    assert abs(cooling.held.raw - PUT_RAW) <= 3 and cooling.inside == cooling.held - cooling.leaving.asked
+    assert cooling.leaving is not None and abs(cooling.leaving.requested.raw - part.raw) <= 2
+    assert abs(cooling.held.raw - PUT_RAW) <= 3 and cooling.inside == cooling.held - cooling.leaving.requested
     await trap.d.send(trap.contract, "setCooldownDuration", 0)  # it is given up: all can be had
     free = await trap.state()
     assert free.exit.kind is ExitKind.INSTANT and free.leaving is not None and free.leaving.ready
@@ -264,12 +264,12 @@ async def test_a_request_is_left_in_two_steps(chain: Accuracy) -> None:
     check_calls(chain, trap.market, start, None)
     await chain.do(start, chain.owner)
     asked = await trap.state()
-    assert asked.leaving is not None and asked.leaving.asked == asked.held == held.held and asked.shares == 0
+    assert asked.leaving is not None and asked.leaving.requested == asked.held == held.held and asked.shares == 0
     assert asked.leaving.until is None and asked.leaving.cancels and asked.inside.raw == 0
     assert adapter.collect_exit(asked, chain.owner) == ()
     await trap.d.send(trap.contract, "serveRedeem", chain.owner)
     ready = await trap.state()
-    assert ready.leaving is not None and (ready.leaving.ready, ready.leaving.asked.raw) == (held.held, 0)
+    assert ready.leaving is not None and (ready.leaving.ready, ready.leaving.requested.raw) == (held.held, 0)
     assert not ready.leaving.cancels and ready.leaving.ready_shares == held.shares
     check_calls(chain, trap.market, adapter.collect_exit(ready, chain.owner), None)
     assert await trap.leave(ready) == held.held.raw
@@ -310,7 +310,9 @@ async def test_requests_with_numbers_are_asked_for_by_all_of_them(chain: Accurac
     assert (await trap.state()).held.raw == 0, "nobody remembers the numbers"
     trap.market = with_requests(trap.market, (1, 2))
     asked = await trap.state()
-    assert asked.leaving is not None and abs(asked.held.raw - held.held.raw) <= 2 and asked.held == asked.leaving.asked
+    assert (
+        asked.leaving is not None and abs(asked.held.raw - held.held.raw) <= 2 and asked.held == asked.leaving.requested
+    )
     assert asked.leaving.cancels and asked.leaving.request_id == 1
     await trap.d.send(trap.contract, "serveRedeem", 1, chain.owner)
     partly = await trap.state()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.schedules import Arena, arena
+from tests.kit.schedules import Arena, arena
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
-from tests.crash.child import BOUNDARIES, RAW
-from tests.crash.small_market import FUNDS_RAW, SmallMarket
+from tests.kit import warm
+from tests.kit.child import BOUNDARIES, RAW
+from tests.kit.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.chains.evm.execution.balances import allowance, balances
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
@@ -28,7 +28,7 @@ async def run(market: SmallMarket, point: str = "never", count: int = 1) -> tupl
     def child() -> tuple[int, str, str]:
         words = [str(market.save()), point, str(count)]
         options = {"cwd": warm.ROOT, "env": os.environ, "seconds": LONGEST_RUN_SECONDS}
-        return warm.run(words, module="tests.crash.child", **options)
+        return warm.run(words, module="tests.kit.child", **options)
 
     status, _, said = await asyncio.to_thread(child)
     return status, said

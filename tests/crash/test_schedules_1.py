@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.child import RAW
-from tests.crash.schedules import Arena, End
-from tests.crash.small_market import FUNDS_RAW
-from tests.draws import draws
+from tests.kit.child import RAW
+from tests.kit.draws import draws
+from tests.kit.schedules import Arena, End
+from tests.kit.small_market import FUNDS_RAW
 
 
 @pytest.mark.parametrize("seed", range(1, 1 + draws(12, 100)))

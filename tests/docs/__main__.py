@@ -1,4 +1,5 @@
-"""``scripts/docs``: lays the pages out for the site's builder (``lay``), and looks at what it built (``look``)."""
+"""``scripts/docs``: copies the pages for the site's builder (``lay``), and checks the links of what it built
+(``look``)."""
 
 from __future__ import annotations
 

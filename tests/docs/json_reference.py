@@ -1,6 +1,6 @@
-"""The reference part of docs/json.md, of the documents' own fields: ``python -m tests.docs.json_reference`` writes it.
+"""Writes the reference part of docs/json.md from the documents' own fields: ``python -m tests.docs.json_reference``.
 
-Every module of yieldbot/app is imported, so that a document joins when its module is there.
+It imports every module of yieldbot/app, so new documents are found by themselves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages of the documentation: what they link to, which anchors they have, and where each stands in the site."""
+"""The pages of the documentation: their links, their anchors, and their paths in the site."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit import ROOT
+
 AT_THE_TOP = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Pages that people look for at the top of a repository, and their names in the site."""
 

@@ -147,7 +147,7 @@ def _told(flow: Any, known: Mapping[str, Any]) -> Any:
 
 @cache
 def _reserves() -> dict[str, Any]:
-    from tests.svm.bench import CHAIN, SLOT, Ledger
+    from tests.kit.solana_bench import CHAIN, SLOT, Ledger
     from yieldbot.model.deployment import Deployment
     from yieldbot.protocols import svm_adapters
     from yieldbot.sandbox.solana.market import market

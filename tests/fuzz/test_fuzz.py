@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.draws import draws
 from tests.fuzz.targets import TARGETS
+from tests.kit.draws import draws
 from yieldbot.math.kamino import KaminoReserve
 from yieldbot.math.save import SaveReserve
 from yieldbot.math.slots import MOST_STEPS, with_steps

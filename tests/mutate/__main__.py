@@ -1,4 +1,4 @@
-"""scripts/mutate: changes drawn at random in modules of the money path, and whether their tests notice.
+"""scripts/mutate: random changes in modules that handle money, and whether their tests notice.
 
 [MODULE ...] as in modules.toml (default: all); --seed N; --each N changes a module (default 12; 0: all); --of TEXT only
 changes whose name holds it; --timeout SECONDS of the processor a change (default: five times the unchanged tests, at
@@ -25,10 +25,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.kit import ROOT
 from tests.mutate.changes import Change, changes_of
 from tests.mutate.runner import Host, copy_tree, load_heavy
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from tests.unit.allocator.market_builder import market, snapshot, usdc
+from tests.kit.market_builder import market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.unit.allocator.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
+from tests.kit.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
 from tests.unit.allocator.test_several import DAI, ROUTER
 from tests.unit.allocator.test_several import SETTINGS as TWO_TOKENS
 from yieldbot.math.curves import ConstantCurve
@@ -15,7 +15,8 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
-from yieldbot.model.policy import Base, Job, Policy, Wallet
+from yieldbot.model.policy import Base, Policy
+from yieldbot.model.settings import Job, Wallet
 
 GUSD = Token(CHAIN, Address("0x056Fd409E1d7A124BD7017459dFEa2F387b6d5Cd"), "GUSD", 2)
 TOKENS = (USDC, DAI, GUSD)

@@ -1,7 +1,7 @@
 """``python -m tests.property.soak FIRST COUNT``: decisions about random snapshots of several assets, one of each seed.
 
-Every case that raises or breaks what must hold is told with its seed, and the soak goes on; it ends with 1 if any did.
-What was done so far is said on stderr every minute, and when the soak is ended by a signal.
+Every case that raises or breaks an invariant is printed with its seed, and the soak goes on; it ends with 1 if any did.
+Progress is printed on stderr every minute, and when the soak is ended by a signal.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import Portfolio, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.bench.problems import problem
-from tests.draws import draws
+from tests.kit.draws import draws
 from yieldbot.allocator.answer import Posed, pose, solve
 from yieldbot.allocator.document import read
 from yieldbot.allocator.optimise import optimise

@@ -1,7 +1,7 @@
 """Known vulnerabilities of every pinned Python package, by pip-audit: ``scripts/audit [PIP_AUDIT_FLAGS]``.
 
-pip-audit ends well where it could ask about nothing: packages that the database does not know are skipped in silence,
-and without a network it ends as it does for a vulnerability. So its answer is held against the lock files here.
+pip-audit silently skips packages that the database does not know, and without a network it ends as it does for a
+vulnerability. So its answer is compared with the lock files here.
 
 Exit codes: 0 every package was asked about and nothing is known; 1 a vulnerability is known; 2 wrong usage; 3 not every
 package could be asked about (no network, or a database that does not know them), and of the others nothing is known.

@@ -1,6 +1,6 @@
-"""Which installed distributions a process gets to run when it uses some of our modules.
+"""Finds which installed distributions run in a process that uses some of our modules.
 
-What their functions import counts too: it is read from the source, so that no branch is missed.
+Imports inside functions count too: they are read from the source, so that no branch is missed.
 """
 
 from __future__ import annotations

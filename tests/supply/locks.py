@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit import ROOT
+
 INSTALLED = ROOT / "requirements.lock"
 """What .venv holds: to run, with every extra, and to develop and test."""
 PYTHON = (INSTALLED, ROOT / "scripts" / "uv.lock", ROOT / "scripts" / "audit.lock")

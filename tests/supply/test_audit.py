@@ -1,4 +1,4 @@
-"""An audit that asked about nothing does not end well. What pip-audit says is as version 2.10.1 said it."""
+"""An audit that could not check every package does not succeed. pip-audit's output is that of version 2.10.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bill of materials names what the lock files pin, all of it, and the same each time."""
+"""The bill of materials names everything that the lock files pin, and is reproducible."""
 
 from __future__ import annotations
 

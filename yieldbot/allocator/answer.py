@@ -273,11 +273,11 @@ class _Answer:
         then, cost = self._net(self._vector(self.raws, self.paid))
         gain = then - now
         days = cost / gain * 365 if gain > 0 else math.inf
-        said = f"{gain:,.2f} more a year for {cost:,.2f} once: paid back in {days:,.1f} days"
+        message = f"{gain:,.2f} more a year for {cost:,.2f} once: paid back in {days:,.1f} days"
         most = self.posed.document.break_even_days
         if most is not None and days > most:
-            return True, f"{said}, more than the {most:g} allowed"
-        return False, said
+            return True, f"{message}, more than the {most:g} allowed"
+        return False, message
 
     def document(self) -> dict[str, Any]:
         posed, problem, document = self.posed, self.posed.problem, self.posed.document

@@ -101,7 +101,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
     if state.opaque and state.exit.cash is not None and policy.min_liquidity_multiple > 0.0:
         limit_raw = min(limit_raw, int(state.exit.cash.raw / policy.min_liquidity_multiple))
     elif policy.min_liquidity_multiple > 1.0 and not state.opaque:
-        # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there besides:
+        # Our own deposit is cash too until somebody borrows it, so m - 1 times our holding must be there in addition:
         # L - held + x >= m x. What we hold already is in L; counted as others' cash it would let the holding creep up.
         beside_raw = max(0, state.liquidity.raw - state.held.raw)
         limit_raw = min(limit_raw, int(beside_raw / (policy.min_liquidity_multiple - 1.0)))

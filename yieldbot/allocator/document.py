@@ -28,8 +28,8 @@ EXACT = Context(prec=60)
 class ProblemError(ValueError):
     """A malformed problem. ``path`` names the field, as markets[3].rate.points; indexes count from 0."""
 
-    def __init__(self, path: str, said: str) -> None:
-        super().__init__(f"{path}: {said}" if path else said)
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
         self.path = path
 
 
@@ -216,10 +216,10 @@ def read(document: object) -> ProblemDocument:
 
 def _of(error: Mapping[str, Any]) -> ProblemError:
     location = [part for part in error["loc"] if part not in ("kinked", "adaptive", "constant", "sampled")]
-    said = {"extra_forbidden": "is not a field of a problem: remove it", "missing": "is missing"}.get(
+    message = {"extra_forbidden": "is not a field of a problem: remove it", "missing": "is missing"}.get(
         error["type"], str(error["msg"]).removeprefix("Value error, ")
     )
-    return ProblemError(path_of(location), said[:1].lower() + said[1:])
+    return ProblemError(path_of(location), message[:1].lower() + message[1:])
 
 
 def path_of(location: Sequence[str | int]) -> str:

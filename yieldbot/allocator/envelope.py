@@ -60,7 +60,7 @@ outside of its two points."""
 
 
 def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
-    """Holdings x > 0 that bound the cells which ``tight_bound`` may be asked for, ascending, in whole tokens."""
+    """Holdings x > 0 that bound the cells of ``tight_bound``, ascending, in whole tokens."""
     found = set(curve.breakpoints())
     match curve:
         case RewardedCurve():
@@ -94,6 +94,8 @@ def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
     if isinstance(curve, RewardedCurve):
         lines = [coarse_bound(curve.base, a, b, horizon_seconds)]
         return _sum([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+    if isinstance(curve, ScaledCurve):
+        return _times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
     if isinstance(curve, ScaledCurve):
         return _times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
     if isinstance(curve, CappedCurve):
@@ -159,6 +161,8 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             return _sum([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
         case ScaledCurve():
             return _times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
+        case ScaledCurve():
+            return _times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
         case CappedCurve():
             return _capped_bound(curve, a, b, horizon_seconds)
         case (
@@ -189,7 +193,7 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
 def dilution_breakpoints(dilution: Dilution, held: float, horizon_seconds: float) -> tuple[float, ...]:
     """Holdings beyond ``held`` at which the pool shared with another holding of ours passes a breakpoint of its curve.
 
-    Between them, and between the breakpoints of our own curve, ``less_dilution`` may be asked for a cell.
+    Together with the breakpoints of our own curve they bound the cells of ``less_dilution``.
     """
     levels = breakpoints(dilution.curve, horizon_seconds)
     return tuple(x for level in levels if (x := dilution.holding(held, level)) is not None)
@@ -238,6 +242,11 @@ def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: f
     if term.others <= 0.0:  # all of it from the first unit on
         return [(a, term.income(b, horizon_seconds)), (b, term.income(b, horizon_seconds))]
     return _by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
+
+
+def _times(factor: float, line: Vertices) -> Vertices:
+    """A line over one cell times a factor, 0 or more."""
+    return [(x, factor * y) for x, y in line]
 
 
 def _times(factor: float, line: Vertices) -> Vertices:

@@ -113,7 +113,7 @@ def request_steps(
     """
     doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
     asks = [s for s in doors if s.leaving is None and s.inside]
-    calls = [s for s in doors if s.leaving is not None and s.leaving.cancels and s.leaving.asked]
+    calls = [s for s in doors if s.leaving is not None and s.leaving.cancels and s.leaving.requested]
     if not asks and not calls:
         return []
     free = _with(snapshot, (replace(s, offered=s.held) for s in (*asks, *calls)))
@@ -163,14 +163,14 @@ def _asked(
 
 
 def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy: Policy) -> list[ExitStep]:
-    legs = [Leg(LegKind.CANCEL, s.market.id, s.leaving.asked) for s in stay if s.leaving is not None]
+    legs = [Leg(LegKind.CANCEL, s.market.id, s.leaving.requested) for s in stay if s.leaving is not None]
     return _paying(legs, [2 * snapshot.fees.cost(s.gas_withdraw) for s in stay], more, 0.0, policy)
 
 
 def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[ExitStep]:
     """The legs with their parts of the gain; none where together they do not pay. more: income a year; lost:
     one-time."""
-    years = policy.horizon_seconds / SECONDS_PER_YEAR
+    years = policy.move_days * 86_400 / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
     if not legs or not pays or (cost + lost) / more * 365 > policy.move_days:

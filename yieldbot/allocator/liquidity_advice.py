@@ -185,11 +185,11 @@ def trigger(
     present = net_of(estimate, bounds, full=whole).low if position.in_range else 0.0
     gain = (best.net.low - present) * estimate.horizon_years
     cost = estimate.rebalance / value
-    said = f"a new range earns {gain:.3%} more within the horizon and costs {cost:.3%}"
+    message = f"a new range earns {gain:.3%} more within the horizon and costs {cost:.3%}"
     if not position.in_range:
         if gain > cost:
-            return Trigger(Advice.REBALANCE, f"out of range: {said}", best.ticks, gain - cost)
-        return Trigger(Advice.HOLD, f"out of range, wait: {said}")
+            return Trigger(Advice.REBALANCE, f"out of range: {message}", best.ticks, gain - cost)
+        return Trigger(Advice.HOLD, f"out of range, wait: {message}")
     if gain > IN_RANGE_FACTOR * cost and best.ticks != ticks:
-        return Trigger(Advice.REBALANCE, f"volatility or fees have changed: {said}", best.ticks, gain - cost)
+        return Trigger(Advice.REBALANCE, f"volatility or fees have changed: {message}", best.ticks, gain - cost)
     return Trigger(Advice.HOLD, "in range")

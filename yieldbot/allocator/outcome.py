@@ -109,7 +109,7 @@ class Answer:
     def _reason(self, index: int, state: MarketState, x: Sequence[float]) -> MarketReason:
         problem, h, price = self.problem, self.problem.horizon_seconds, self.price
         market, assessment = problem.markets[index], self.assessments[state.market.id]
-        said = assessment.vetoes[0] if assessment.vetoes else self.closed.get(market.asset)
+        refusal = assessment.vetoes[0] if assessment.vetoes else self.closed.get(market.asset)
         limits: list[tuple[str, float]] = []
         if state.capacity is not None:
             limits.append(("the market's cap", float(state.held) + float(state.capacity)))
@@ -120,7 +120,7 @@ class Answer:
             apr_quoted=state.quoted.value,
             apr_after=market.curve.apr(x[index], h),
             marginal_apr=marginal_apr(problem, index, x[index]),
-            binding=said or binding(problem, index, x, price, limits),
+            binding=refusal or binding(problem, index, x, price, limits),
         )
 
 

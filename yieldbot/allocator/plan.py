@@ -35,8 +35,8 @@ def make_plan(
     if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
         fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
         if fee_wei > max_fee_wei:
-            said = f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}"
-            return Hold(said, allocation)
+            message = f"gas is at {fee_wei / GWEI:.3g} gwei, above the ceiling of {max_fee_wei / GWEI:.3g}"
+            return Hold(message, allocation)
     if (untried := _not_worth_trying(snapshot, changes)) is not None:
         return Hold(untried, allocation)
     moves = _moves(snapshot, allocation, policy, changes)
@@ -136,8 +136,8 @@ def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) ->
         cost = snapshot.fees.cost(state.gas_deposit + state.gas_withdraw, txs=ENTER_TXS + LEAVE_TXS)
         if change.raw < BACK or cost > float(change) / TRIAL * snapshot.price(change.token):
             trial = Amount(change.token, change.raw // TRIAL)
-            said = f"{state.market.name}: its way out is to be tried with real money first (policy.try_first), and"
-            return f"{said} a hundredth of {change} ({trial}) is not worth the {cost:,.4f} of gas that this costs"
+            message = f"{state.market.name}: its way out is to be tried with real money first (policy.try_first), and"
+            return f"{message} a hundredth of {change} ({trial}) is not worth the {cost:,.4f} of gas that this costs"
     return None
 
 
@@ -161,7 +161,9 @@ class _End:
     """One end of a move: a market that money leaves or comes to."""
 
     market_id: MarketId
+    """Which market."""
     token: Token
+    """Its asset."""
     value: int
     """What is not paired with another end yet, in base units of the first asset."""
     whole: int
@@ -276,8 +278,8 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     limit += _locked(snapshot.of(source), allocation.targets[source])
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
-        said = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
-        return f"{said} less {cuts[1]:g} %{limit}" if cuts[1] else f"{said}{limit}"
+        message = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
+        return f"{message} less {cuts[1]:g} %{limit}" if cuts[1] else f"{message}{limit}"
     sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).liquidity_market else ""
     return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
 

@@ -166,7 +166,7 @@ class Relaxation:
             if group >= 0:
                 rooms[group] -= length
         bound = sum(y) + ROUNDING * sum(map(abs, y))
-        for group in range(1, len(prices)):  # what a group's limit costs besides the budget's
+        for group in range(1, len(prices)):  # what a group's limit costs in addition to the budget's
             prices[group] = max(0.0, prices[group] - prices[0])
         return Relaxed(bound, x, y, moved, prices)
 

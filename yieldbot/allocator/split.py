@@ -115,7 +115,7 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     few = any(fixed) and len(venues) <= FEW
     for among in _choices(len(venues)) if few else _tried(venues, fixed, total, amount, prices):
         if few and found and (no_more := most(among, prices)) <= max(one.out for one in found):
-            bounds.append(no_more)  # whatever its best split is, it is none better
+            bounds.append(no_more)  # whatever its best split is, it is no better
             continue
         noted = len(prices)
         if (one := filled(among)) is not None:
@@ -235,9 +235,9 @@ def _tried(
     venues: Sequence[Venue], fixed: Sequence[int], total: Callable[[float], int], goal: int, prices: list[float]
 ) -> Iterator[list[int]]:
     """Subsets of venues to fill: all; with costs also those worth theirs around the goal's price, and each alone."""
-    seen = [list(range(len(venues)))]
+    subsets = [list(range(len(venues)))]
     if not any(fixed):
-        yield from seen
+        yield from subsets
         return
     try:
         ends: tuple[float, ...] = _search(total, goal, venues)
@@ -245,9 +245,9 @@ def _tried(
         ends = ()
     prices += ends
     for price in ends:
-        seen.append([i for i, (v, c) in enumerate(zip(venues, fixed, strict=True)) if _worth(v, price) > c])
-    seen += [[i] for i in range(len(venues))]
-    yield from (one for at, one in enumerate(seen) if one and one not in seen[:at])
+        subsets.append([i for i, (v, c) in enumerate(zip(venues, fixed, strict=True)) if _worth(v, price) > c])
+    subsets += [[i] for i in range(len(venues))]
+    yield from (one for at, one in enumerate(subsets) if one and one not in subsets[:at])
 
 
 def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -> tuple[float, float]:

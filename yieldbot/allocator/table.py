@@ -97,11 +97,11 @@ class Table:
         raise NotImplementedError
 
     def line(self, a: float, b: float, kind: Bound) -> Vertices:
-        """Vertices of an upper bound of the net income on [a, b], of the kind asked for."""
+        """Vertices of an upper bound of the net income on [a, b], of this kind."""
         raise NotImplementedError
 
     def breakpoints(self) -> tuple[float, ...]:
-        """Holdings that bound the cells which a TIGHT ``line`` may be asked for, ascending."""
+        """Holdings that bound the cells of TIGHT bounds, ascending."""
         raise NotImplementedError
 
     def _fill(self, kind: Bound) -> None:
@@ -242,7 +242,7 @@ class Table:
         either side."""
         edges = self._edges(self.starts[k], self.ends[k])
         low, high = 0, len(edges) - 1
-        while low < high:  # income less price rises, then falls (nearly so: this only chooses where to look)
+        while low < high:  # income less price rises, then falls (nearly so: this only chooses where to search)
             middle = (low + high) // 2
             a, b = edges[middle], edges[middle + 1]
             if self.value(b) - self.value(a) > price * (b - a):
@@ -298,7 +298,9 @@ class MarketTable(Table):
     """The table of a market."""
 
     market: ProblemMarket = field(kw_only=True)
+    """The market, as numbers."""
     horizon_seconds: float = field(kw_only=True)
+    """What its curve is averaged over."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> MarketTable:
@@ -344,8 +346,11 @@ class SwapTable(Table):
     """The table of a swap: x is what goes in. Its income is piecewise linear itself, so nothing is left to refine."""
 
     quotes: Quotes = field(kw_only=True)
+    """(in, out), the bounds' breakpoints."""
     problem: Problem = field(kw_only=True)
+    """That it is part of."""
     index: int = field(kw_only=True)
+    """Of the swap in a holdings vector."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> SwapTable:

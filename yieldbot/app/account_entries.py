@@ -23,7 +23,7 @@ from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 FAILED = 1
 
@@ -96,9 +96,9 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
         asyncio.run(_ask(gathered, groups, entries, records, context, since))
         gathered.names = _names(context, records, accounts.values())
     found: list[Entry] = []
-    for account, seen in accounts.items():
-        found += seen.entries if seen else [entry for entry in entries if entry.account == account]
-    quotes = {key: quote for seen in accounts.values() if seen for key, quote in seen.quotes.items()}
+    for account, history in accounts.items():
+        found += history.entries if history else [entry for entry in entries if entry.account == account]
+    quotes = {key: quote for history in accounts.values() if history for key, quote in history.quotes.items()}
     gathered.entries, gathered.quote_of = in_order(found), quote_of(quotes, recorded_prices(records))
     return gathered
 
@@ -119,17 +119,17 @@ async def _ask(
         own = [entry for entry in entries if entry.account == account]
         ours = hashes(records, account)
         try:
-            asked = PastAsked(ours=ours, handed=handed_over(records, account), since=since, say=context.detail)
-            seen = await chain_of(chain).account_history(jobs, own, asked)
+            query = PastAsked(ours=ours, handed=handed_over(records, account), since=since, say=context.detail)
+            history = await chain_of(chain).account_history(jobs, own, query)
         except TransientError as passing:
             gathered.skipped[account] = str(passing)
             gathered.notes.append(f"{chain.name} is skipped: {passing}")
             return
-        gathered.accounts[account] = seen
-        gathered.notes += [f"{chain.name}: {note}" for note in seen.notes]
+        gathered.accounts[account] = history
+        gathered.notes += [f"{chain.name}: {note}" for note in history.notes]
         gathered.notes += [
             f"{chain.name}: {check.token.symbol}: the chain has {check.difference} more than the entries make"
-            for check in seen.checks
+            for check in history.checks
             if check.known and not check.explained
         ]
 
@@ -156,8 +156,8 @@ def _names(context: Context, records: Iterable[Record], found: Iterable[ChainRec
     markets: dict[MarketId, str] = {}
     for row in records:
         if isinstance(row.entry, Observed):
-            for market_id, said in row.entry.facts.get("forecasts", {}).items():
-                markets[MarketId(market_id)] = str(said.get("name") or market_id)
-    snapshots = [snapshot for seen in found if seen for _, snapshot in seen.snapshots]
+            for market_id, forecast in row.entry.facts.get("forecasts", {}).items():
+                markets[MarketId(market_id)] = str(forecast.get("name") or market_id)
+    snapshots = [snapshot for history in found if history for _, snapshot in history.snapshots]
     markets |= {state.market.id: state.market.name for snapshot in snapshots for state in snapshot.states.values()}
     return DisplayNames(chains, wallets, markets)

@@ -1,4 +1,4 @@
-"""``allocate``: solve an allocation problem given as a document; no chain, no configuration."""
+"""``allocate``: solves an allocation problem given as a document, without a chain or a configuration."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from yieldbot.errors import ConfigError
 
 MOST_BYTES = 64 * 2**20
 PIPED = "-"
-"""Stands for what is piped in."""
+"""Stands for standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocateRequest:
-    """A problem."""
+    """An allocation problem to solve."""
 
     problem: str
-    """The file of a yieldbot/problem/v1 document; ``-``: what is piped in."""
+    """The file of a yieldbot/problem/v1 document; ``-``: standard input."""
     piped: Callable[[int], bytes]
-    """Reads so many bytes of what is piped in."""
+    """Reads at most this many bytes of standard input."""
 
 
 def allocate(request: AllocateRequest) -> AllocationDocument:
-    """The best allocation. Raises ConfigError for what is no problem, with the path of its first bad field."""
+    """The best allocation. Raises ConfigError for a malformed problem, with the path of its first bad field."""
     name = "standard input" if request.problem == PIPED else request.problem
     try:
         posed = pose(read(_loaded(request, name)))
@@ -39,7 +39,7 @@ def allocate(request: AllocateRequest) -> AllocationDocument:
 
 
 def _loaded(request: AllocateRequest, name: str) -> Any:
-    """The document. Raises ConfigError for what cannot be read or is no JSON."""
+    """The parsed document. Raises ConfigError where it cannot be read, is too large or is not JSON."""
     try:
         if request.problem == PIPED:
             raw = request.piped(MOST_BYTES + 1)

@@ -1,4 +1,4 @@
-"""``allowances``: what our accounts have allowed to whom, and taking it back."""
+"""``allowances``: lists the allowances that our accounts have given, and revokes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.ports import Revocation, Rights
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
     Ended = Outcome | Declined | None
@@ -32,51 +32,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowancesRequest:
-    """List what the jobs' accounts have allowed."""
+    """List the allowances of the jobs' accounts, or revoke them."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
     """Which jobs; each of their accounts is listed once."""
     from_block: int = 0
-    """Height from which events are looked at."""
+    """Height from which events are read."""
     revoke: bool = False
-    """Set to zero what stands, after a rehearsal and a question."""
+    """Set them to zero, after a rehearsal and consent."""
     unlisted: bool = False
-    """Of tokens that chains/*.toml does not list, too."""
+    """Revoke also those of tokens that chains/*.toml does not list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocations:
-    """Allowances of one account being taken back, as that went on a fork: what a person consents to."""
+    """Rehearsed revocations of one account: what a person consents to."""
 
     job: Job
-    """Its wallet and chain are meant."""
+    """A job of the account: only its wallet and chain matter."""
     tries: tuple[tuple[Given, Revocation | Declined], ...]
-    """Each with its rehearsal, or why it cannot be taken back."""
+    """Each allowance with the rehearsal of its revocation, or why it cannot be revoked."""
     beside: tuple[str, ...]
-    """What all of it pays beside its gas, in words."""
+    """Fees beside the gas of all revocations together, in words."""
 
     @property
     def able(self) -> bool:
-        """Whether anything can be taken back."""
+        """Whether any of them can be revoked."""
         return any(not isinstance(tried, Declined) for _, tried in self.tries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What one account has allowed."""
+    """The allowances of one account, and the outcome of revoking them."""
 
     job: Job
-    """Its wallet and chain are meant."""
+    """A job of the account: only its wallet and chain matter."""
     found: Found | None = None
-    """What stood; None: the chain was not served."""
+    """Its allowances; None: the chain could not be served."""
     ended: tuple[tuple[Given, Ended], ...] = ()
-    """Each allowance with what came of taking it back; None where that was not asked for."""
+    """Each allowance with the outcome of revoking it; None where that was not requested."""
     skipped: str | None = None
-    """Why the chain was not served."""
+    """Why the chain could not be served; None: it was."""
 
     @property
     def failed(self) -> bool:
-        """Not all could be read, or not all was taken back."""
+        """Whether something could not be read or revoked."""
         if self.found is None or self.found.unread or self.found.cut:
             return True
         return any(end is not None and not isinstance(end, Confirmed) for _, end in self.ended)
@@ -84,7 +84,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowancesAnswer:
-    """What was found, and taken back."""
+    """The allowances of all accounts."""
 
     document: AllowancesDocument
     """The answer; its ``exit_code`` is the command's."""
@@ -95,10 +95,10 @@ class AllowancesAnswer:
 def allowances(
     request: AllowancesRequest, context: Context, *, show: Callable[[Revocations], None], ask: Callable[[], bool]
 ) -> AllowancesAnswer:
-    """Every allowance of the jobs' accounts; with ``revoke`` under the run's lock, and taken back.
+    """Lists every allowance of the jobs' accounts; with ``revoke`` also revokes them, under the run lock.
 
-    ``show`` is called with an account's rehearsed revocations before any of them is signed, and then ``ask`` where any
-    can be: nothing is signed unless it gives True.
+    ``show`` is called with an account's rehearsed revocations before any is signed, and then ``ask`` if any can be
+    made: nothing is signed unless it returns True. Raises ConfigError, and YieldbotError where a run is in progress.
     """
     jobs = jobs_of(request.jobs, context)
     each = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
@@ -127,7 +127,7 @@ async def _account(
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
 ) -> tuple[Found, list[tuple[Given, Ended]]]:
-    """What the job's account has given, each with what came of taking it back; None where that was not asked."""
+    """The account's allowances, each with the outcome of revoking it; None where that was not requested."""
     wallets = context.settings.wallets.values()
     async with chain_of(job.chain).rights(world, job, wallets, request.from_block, context.detail) as rights:
         if request.revoke:
@@ -147,7 +147,7 @@ async def _revoked(
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
 ) -> list[tuple[Given, Ended]]:
-    """Shows each right being taken back as it went on the fork, asks, and takes back what can be."""
+    """Rehearse the revocations, show them, ask, and make those that can be made."""
     tries = await rights.rehearse(chosen)
     rehearsed = list(zip(chosen, tries, strict=True))
     revocations = Revocations(job=job, tries=tuple(rehearsed), beside=tuple(rights.beside(tries)))

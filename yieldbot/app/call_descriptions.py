@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.evm.execution.clear import Book, Call, lines, read
-from yieldbot.chains.evm.execution.erc7730 import descriptors
-from yieldbot.model.native import native_token
+from yieldbot.chains.open import chain_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from yieldbot.app.context import Context
     from yieldbot.model.ids import Address
-    from yieldbot.model.policy import ChainSettings
-    from yieldbot.model.tx import EvmCall
+    from yieldbot.model.settings import ChainSettings
 
 
-def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[EvmCall], list[str]]:
-    """A call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
+def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[object], list[str]]:
+    """A rehearsed transaction of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is
+    none."""
     if context.settings.descriptors is None:
-        return lambda call: []
-
-    book, known = Book.of(chain, native_token(chain)), descriptors(context.settings.descriptors, context.complain)
-
-    def described(call: EvmCall) -> list[str]:
-        reading = read(Call(call.to, call.data, call.value, owner), book, {}, known)
-        return list(lines(reading)) if reading.source else []
-
-    return described
+        return lambda tx: []
+    return chain_of(chain).describer(owner, context.settings.descriptors, context.complain)

@@ -1,4 +1,4 @@
-"""``check``: is everything there that a run needs? One line each, with the remedy where it is not."""
+"""``check``: checks whether a run has everything that it needs; names the remedy for each fault."""
 
 from __future__ import annotations
 
@@ -11,52 +11,41 @@ from yieldbot.app.check_exits import no_way_out
 from yieldbot.app.check_leftovers import left_over
 from yieldbot.app.halt import stopped_accounts
 from yieldbot.app.wiring import OPENING, keyed_urls_in_env, passphrases_in_env, signers
-from yieldbot.chains.evm.node.anvil import find_anvil
-from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.signing.safe import state_of
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.keystores import key_signer
-from yieldbot.chains.open import chain_of
-from yieldbot.errors import ConfigError, NodeRefused, YieldbotError
+from yieldbot.chains.open import chain_of, tools
+from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.execution.passphrases import is_given, passphrase
-from yieldbot.model.policy import SafeOwner
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import ChainSettings, Wallet
+    from yieldbot.model.settings import ChainSettings, Wallet
 
 
 def check(context: Context) -> CheckDocument:
-    """Looks at all of the configuration, and at every chain, keystore, device and Safe that it names; nothing is signed
-    and nothing is written. Raises ConfigError for a configuration that cannot be read."""
+    """Checks the configuration and every chain, keystore, device and Safe that it names. Signs and writes nothing.
+    Raises ConfigError for a configuration that cannot be read."""
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
-    found += [Finding("yieldbot.toml", said, "take it out unless the market is meant") for said in settings.warnings]
+    found += [Finding("yieldbot.toml", warning, "remove it unless it is on purpose") for warning in settings.warnings]
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
-    found.append(_anvil(context))
+    found += tools(settings.anvil)
     found += _stops(context)
     found += no_way_out(context)
     found += _env(context)
     found += [_wallet(context, wallet) for wallet in settings.wallets.values()]
     found += asyncio.run(_chains(settings.chains.values()))
-    found += asyncio.run(_safes(context))
+    found += asyncio.run(_accounts(context))
     found += asyncio.run(left_over(context))
     code = max(finding.code for finding in found)
     rows = (Check(what=one.what, ok=one.code == 0, said=one.said, remedy=one.remedy or None) for one in found)
     return CheckDocument(ok=code == 0, exit_code=code, checks=tuple(rows))
 
 
-def _anvil(context: Context) -> Finding:
-    try:
-        return Finding("anvil", str(find_anvil(context.settings.anvil)))
-    except ConfigError as missing:
-        return Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)
-
-
 def _stops(context: Context) -> list[Finding]:
-    """What keeps the bot from signing although all is configured well: a halt, stopped accounts, a damaged journal."""
+    """What keeps a well configured bot from signing: a halt, stopped accounts, a damaged journal."""
     found = []
     if (reason := halted(context.settings.data_dir)) is not None:
         found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
@@ -73,7 +62,7 @@ def _stops(context: Context) -> list[Finding]:
 
 
 def _env(context: Context) -> list[Finding]:
-    """.env, where it holds a passphrase, or an RPC URL with a provider's key in it."""
+    """A finding about .env, if it holds a passphrase or an RPC URL with a provider's key."""
     holds = "a passphrase"
     try:
         file = passphrases_in_env(context)
@@ -86,34 +75,35 @@ def _env(context: Context) -> list[Finding]:
 
 
 def _wallet(context: Context, wallet: Wallet) -> Finding:
-    """The wallet's key can be used and is of its address: the keystore, AWS KMS or the Ledger is asked."""
+    """Whether the wallet's key can be used and has its address, in its keystore, AWS KMS or Ledger."""
     if wallet.kind == "safe":
-        return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: looked at with its chain")
+        return Finding(f"wallet {wallet.name}", f"{wallet.address}, a Safe: checked with its chain")
     return _keystore(context, wallet) if wallet.held is None else _held(context, wallet)
 
 
 def _held(context: Context, wallet: Wallet) -> Finding:
-    """AWS KMS, or the Ledger, has the key, and it is of the wallet's address."""
+    """Whether AWS KMS, or the Ledger, has the key of the wallet's address."""
     what = f"wallet {wallet.name}"
     context.say(f"{OPENING[wallet.kind]} of {what}")
     try:
         signers(context)(wallet).open()
     except YieldbotError as fault:
-        said, _, remedy = str(fault).partition(": ")
-        return Finding(what, said, remedy, MISCONFIGURED if isinstance(fault, ConfigError) else FAILED)
+        message, _, remedy = str(fault).partition(": ")
+        return Finding(what, message, remedy, MISCONFIGURED if isinstance(fault, ConfigError) else FAILED)
     where = "AWS KMS has its key" if wallet.kind == "kms" else "the Ledger has its key and signs contract calls"
     return Finding(what, f"{wallet.address}, {where}")
 
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
-    """The keystore is there, private, of the wallet's address, and opens with the passphrase where one is given."""
+    """Whether the keystore is there, private, of the wallet's address, and opens with the passphrase if one is
+    configured."""
     what = f"wallet {wallet.name}"
     environment = context.environment
     try:
         signer = key_signer(wallet, passphrase(wallet, environment, None))
         if signer.address != wallet.address:
             remedy = f"correct address in yieldbot.toml, or name the keystore of {wallet.address}"
-            return Finding(what, f"{wallet.keystore} is of {signer.address}", remedy, MISCONFIGURED)
+            return Finding(what, f"{wallet.keystore} has the key of {signer.address}", remedy, MISCONFIGURED)
         found = f"{signer.address}, {wallet.keystore} is private"
         if is_given(wallet, environment):
             context.say(f"opening the keystore of {what} (takes a second)")
@@ -127,36 +117,12 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
     return Finding(what, f"{found}; its passphrase is asked for")
 
 
-async def _safes(context: Context) -> list[Finding]:
-    """Each Safe on each chain of its jobs: it is there, and the wallet that is to sign for it is an owner."""
+async def _accounts(context: Context) -> list[Finding]:
+    """Each job's account, where its chain has something to say of it: a Safe and its owners."""
     found: list[Finding] = []
     for job in context.settings.jobs:
-        if not isinstance(job.wallet.held, SafeOwner) or not job.chain.rpc_urls:
-            continue
-        what = f"wallet {job.wallet.name} on {job.chain.name}"
-        signer = context.settings.wallets[job.wallet.held.wallet].address
-        try:
-            async with connect(job.chain) as node:
-                owners, threshold, _ = await state_of(node, job.wallet.address)
-                batches = await node.code(job.chain.safe_multisend)
-        except (NodeRefused, ValueError) as wrong:
-            if isinstance(wrong, NodeRefused) and wrong.by_provider:
-                found.append(Finding(what, wrong.what, wrong.remedy, FAILED))
-                continue
-            remedy = f"correct address of wallet {job.wallet.name}: a Safe's on this chain"
-            found.append(Finding(what, f"{job.wallet.address} does not answer as a Safe", remedy, MISCONFIGURED))
-            continue
-        except YieldbotError as failure:
-            found.append(Finding(what, str(failure), "see the chain's own line", FAILED))
-            continue
-        if signer not in owners:
-            remedy = f"name an owner's wallet, one of {', '.join(owners)}"
-            found.append(Finding(what, f"{signer} is no owner of it", remedy, MISCONFIGURED))
-        elif not batches:
-            remedy = f"correct safe_multisend in chains/{job.chain.name}.toml"
-            found.append(Finding(what, f"no MultiSendCallOnly at {job.chain.safe_multisend}", remedy, MISCONFIGURED))
-        else:
-            found.append(Finding(what, f"a Safe: {threshold} of {len(owners)} owners must sign, {signer} is one"))
+        if job.chain.rpc_urls:
+            found += await chain_of(job.chain).check_account(job, context.settings.wallets)
     return found
 
 

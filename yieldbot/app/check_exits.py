@@ -1,4 +1,4 @@
-"""``check``: what the journal knows of the markets' ways out: which were seen to work, and into which nothing goes."""
+"""``check``: which markets' exits are proven by the journal, and into which markets nothing goes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def no_way_out(context: Context) -> list[Finding]:
-    """A line for each. They are no fault (code 0): the money goes elsewhere."""
+    """Findings about exits. They are no faults (code 0): the money goes elsewhere."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []
     try:
         with Journal.read(file) as journal:
             records = journal.history()
-    except YieldbotError:  # told of with the journal
+    except YieldbotError:  # reported with the journal
         return []
     accounts = dict.fromkeys((job.chain.chain, job.wallet.address) for job in context.settings.jobs)
     exits = [one for account in accounts for one in fold_exits(records, *account).items()]
@@ -30,11 +30,11 @@ def no_way_out(context: Context) -> list[Finding]:
     found = []
     if proofs:
         tried = {proof.market_id for proof in proofs if proof.on_chain}
-        said = f"of {len({proof.market_id for proof in proofs})} markets seen to work"
-        found.append(Finding("ways out", f"{said}, of {len(tried)} of them with real money"))
+        summary = f"of {len({proof.market_id for proof in proofs})} markets seen to work"
+        found.append(Finding("ways out", f"{summary}, of {len(tried)} of them with real money"))
     for market_id, known in exits:
-        for said, why in list(known.refusals.items())[-1:]:
+        for fingerprint, why in list(known.refusals.items())[-1:]:
             again = "exclude it, or wait until it changes: real money did not come out"
-            remedy = again if said in known.lost else "`yieldbot resume --clear` has it rehearsed again"
+            remedy = again if fingerprint in known.lost else "`yieldbot resume --clear` has it rehearsed again"
             found.append(Finding(market_id, f"nothing goes in until it changes: {why}", remedy))
     return found

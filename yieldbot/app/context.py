@@ -1,4 +1,4 @@
-"""What every use case has: its configuration, where progress is told, and who is asked for a secret."""
+"""What every use case gets: the configuration, where progress is reported, and who is asked for secrets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line, printable
 
 if TYPE_CHECKING:
-    from yieldbot.model.policy import Settings
+    from yieldbot.model.settings import Settings
 
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
-"""Environment variables whose names end so are hidden in every text, whatever the configuration says of them."""
+"""Values of environment variables with these endings are hidden in every text."""
 
 
 class Context:
-    """One use of the bot. Progress goes to stderr by lines; a door that wants it elsewhere overrides ``say``."""
+    """The context of one use case. Progress goes to stderr; a door that wants it elsewhere overrides ``say``."""
 
     secret: Callable[[str], str] | None = None
-    """Asks a person for what is not shown while it is typed, as a passphrase; None where nobody can be asked."""
+    """Asks a person for a secret, as a passphrase; None where nobody can be asked."""
 
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False
@@ -35,12 +35,12 @@ class Context:
         self._began = time.monotonic()
 
     def use(self, config: Path) -> None:
-        """Go on with another configuration than the one that --config names."""
+        """Switch to another configuration."""
         self.config, self._settings = config, None
 
     @property
     def program(self) -> str:
-        """How to call us again with the same configuration, for hints that people copy."""
+        """The command line of this program with the same configuration, for hints that people copy."""
         import shlex
 
         default = self.config == Path("yieldbot.toml")
@@ -61,39 +61,39 @@ class Context:
 
     @property
     def environment(self) -> dict[str, str]:
-        """.env beside the configuration, under the real environment."""
+        """The real environment, and below it the .env beside the configuration."""
         from yieldbot.config.load import environment
 
         return environment(self.config)
 
     @property
     def data_dir(self) -> Path:
-        """The configured folder, or the default beside the configuration while that could not be read."""
+        """The configured data directory; the default one where the configuration has not been read."""
         return self._settings.data_dir if self._settings else self.config.absolute().parent / ".yieldbot"
 
     def say(self, line: str) -> None:
-        """One progress line. A reader who has gone never stops what is under way."""
+        """Print a progress line. A closed stderr is ignored: it must not stop what is under way."""
         with contextlib.suppress(OSError, ValueError):
             print(printable(line), file=sys.stderr, flush=True)
 
     def detail(self, line: str) -> None:
-        """A progress line for --verbose, with the seconds since the start."""
+        """Print a progress line if --verbose is set, with the seconds since the start."""
         if self.verbose:
             self.say(f"[{time.monotonic() - self._began:6.2f} s] {line}")
 
     def complain(self, line: str) -> None:
-        """An error's one line."""
+        """Print an error in one line."""
         self.say(f"yieldbot: {one_line(line)}")
 
     def waiting(self) -> AbstractContextManager[None]:
-        """Around a wait for a person, as at a signing device: a terminal lets Ctrl-C end it at once."""
+        """Wraps a wait for a person, as at a signing device; a terminal lets Ctrl-C end it at once."""
         return nullcontext()
 
     def redacted(self, text: str) -> str:
         return telemetry.redacted(text, self.secrets())
 
     def secrets(self) -> list[str]:
-        """The RPC addresses (providers put keys into them) and passphrases that this run knows."""
+        """The RPC URLs (which may contain providers' keys) and passphrases that this process knows."""
         environment: Mapping[str, str] = os.environ
         with contextlib.suppress(YieldbotError):
             environment = self.environment

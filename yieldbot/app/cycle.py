@@ -1,8 +1,7 @@
-"""The whole bot, readable top to bottom.
+"""One cycle of the bot, readable from top to bottom.
 
 settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per leg: observe, sign, send, confirm, check)
--> observe again. Live, dry run and rehearsal are wirings of these same stages: what differs is the approver that a
-World holds, and the node that it points at.
+-> observe again. Live run, dry run and rehearsal use these same stages with another approver or another node.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
 from yieldbot.chains.ports import Session
-from yieldbot.config.names import unbound
+from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.aside import set_aside, without_pools
 from yieldbot.decision.decide import Decision, decide
 from yieldbot.decision.holds import still_holds
@@ -29,7 +28,8 @@ from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
-from yieldbot.model.policy import Job, Policy, SafeOwner, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
 from yieldbot.risk.limits import loss_of, stop_reason
 
@@ -73,19 +73,19 @@ class Report:
 
 
 async def observe_job(world: World, job: Job) -> Snapshot:
-    """Observe one job, checking first that the node serves the right chain."""
+    """Observe one job's markets, after checking that the node serves the right chain."""
     async with session(world, job) as live:
         await live.verify_chain()
         return await live.observe(world.journal.history())
 
 
 async def run_job(world: World, job: Job) -> Report:
-    """One cycle of one job. A chain that cannot be served now is skipped with its reason; safety errors go up."""
+    """One cycle of one job. A chain that cannot be served is skipped with the reason; other errors are raised."""
     return await _served(world, job, lambda live: _cycle(world, job, live))
 
 
 async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
-    """Work done with the job's nodes, once those are known to serve its chain; who was not believed is named."""
+    """Do the work on the job's chain, after checking its id; report endpoints that were not believed."""
     async with session(world, job) as live:
         try:
             await live.verify_chain()
@@ -98,7 +98,7 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
 
 
 async def _observed(world: World, live: Session) -> Snapshot:
-    """The markets now, those left out into which nothing goes for what the journal knows of their way out."""
+    """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded."""
     records = world.journal.history()
     snapshot = await live.observe(records)
     if news := exits.steps(records, snapshot):
@@ -111,7 +111,7 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live)
     policy = world.settings.policy
-    for line in unbound(policy, world.settings.jobs, [(job, snapshot)]):
+    for line in unmatched_names(policy, world.settings.jobs, [(job, snapshot)]):
         world.say(line)
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)
@@ -124,8 +124,8 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
     while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:
         # A market that fails must not keep the rest of the money where it is.
-        snapshot, said = aside
-        world.say(said)
+        snapshot, note = aside
+        world.say(note)
         decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
         report = replace(report, decision=decision, snapshot=snapshot)
         if isinstance(decision.outcome, Hold):
@@ -144,8 +144,8 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
 
 
 def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
-    """The snapshot with nothing to be done about the liquidity that a plan moves; None where it moves none, or was
-    rehearsed to its end."""
+    """The snapshot without the pools whose liquidity the plan moves; None where it moves none, or its rehearsal
+    passed."""
     named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
     pools = {market_id for market_id in named if snapshot.of(market_id).liquidity_market is not None}
     if not pools or report.rehearsal is not None:
@@ -154,7 +154,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
 
 
 def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:
-    """A loss beyond the policy's limit stops the account, until a person clears it."""
+    """Stop the account if a loss exceeds the policy's limit; returns the reason."""
     loss = loss_of(world.settings.policy, world.journal.history(), snapshot)
     if loss is None:
         return None
@@ -165,7 +165,7 @@ def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | No
 
 
 def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
-    """Why nothing would be signed even if there were something to do: a person is to know though nothing moves."""
+    """Why nothing would be signed even if there were something to do; reported with a hold too."""
     stop = stop_reason(world.settings.policy, world.journal.history(), snapshot, world.now())
     reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
     if stop is not None or reason is None:
@@ -174,7 +174,7 @@ def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
 
 
 async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
-    """Rehearse the plan, put it to the approver and, when approved, carry it out."""
+    """Rehearse the plan, ask the approver and, once approved, carry it out."""
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
     world.open_key(job.wallet)
@@ -223,7 +223,7 @@ async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
 
 
 async def _carry_out(world: World, live: Session, job: Job, approval: Approval, report: Report) -> Report:
-    """Leg by leg: look again, check that the leg still lies inside what was approved, then sign and send it."""
+    """Leg by leg: observe again, check that the leg still holds, then sign and send it."""
     plan = approval.plan
     outcomes: list[tuple[Leg, Outcome]] = []
     declined: Declined | None = None
@@ -237,7 +237,7 @@ async def _carry_out(world: World, live: Session, job: Job, approval: Approval, 
             break
         try:
             result = await live.execute(approval, index, snapshot)
-        except InvariantError as fault:  # other money came out than was foreseen: the account is stopped
+        except InvariantError as fault:  # balances changed otherwise than simulated: the account is stopped
             if is_trial(plan, index):
                 await live.refused(leg.market_id, str(fault), snapshot, on_chain=True)
             raise
@@ -257,7 +257,7 @@ async def _carry_out(world: World, live: Session, job: Job, approval: Approval, 
 
 
 def is_trial(plan: Plan, index: int) -> bool:
-    """Whether a leg takes out what an earlier one of the plan put in, to see that it comes (``policy.try_first``)."""
+    """Whether a leg withdraws what an earlier leg of the plan put in, as a trial (``policy.try_first``)."""
     leg = plan.legs[index]
     before = plan.legs[:index]
     return leg.kind is LegKind.WITHDRAW and any(
@@ -266,7 +266,7 @@ def is_trial(plan: Plan, index: int) -> bool:
 
 
 def _stuck(result: LegResult) -> str | None:
-    """Why what was to come out of a market did not, where that is the market's doing."""
+    """Why a withdrawal did not pay, if that is the market's fault."""
     for outcome in result.outcomes:
         if isinstance(outcome, Reverted):
             return outcome.reason
@@ -275,13 +275,14 @@ def _stuck(result: LegResult) -> str | None:
 
 
 def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy) -> tuple[forecast.Unread, ...]:
-    """What the snapshot lacks, of each of the job's assets."""
+    """Markets of the job's assets that the snapshot lacks."""
     parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
     return tuple(one for part in parts for one in part)
 
 
 def _record(world: World, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
-    """Write down what each position is expected to earn, an asset at a time; ``before`` a plan was carried out."""
+    """Record what each position is expected to earn, by asset. ``before``: the snapshot before a plan was carried
+    out."""
     for token in job.assets:
         recorded.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)
 

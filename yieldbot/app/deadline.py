@@ -1,8 +1,8 @@
-"""A whole run has an end: what hangs, or is made to, may not hold the run's lock for ever.
+"""The deadline of a run: nothing that hangs may hold the run lock for ever.
 
-At ``policy.run_timeout_seconds`` whatever is awaited is cancelled: forks and connections are closed on the way, and the
-journal has what was signed. What does not come back to the event loop (a computation, a question on the terminal) is
-interrupted by a signal a little later.
+After ``policy.run_timeout_seconds`` whatever is awaited is cancelled; forks and connections are closed, and the journal
+has what was signed. What does not return to the event loop (a computation, a question on the terminal) is interrupted
+by a signal GRACE_SECONDS later.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from yieldbot.errors import PendingError, RunTimedOut
 
 if TYPE_CHECKING:
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 T = TypeVar("T")
 
 GRACE_SECONDS = 30.0
-"""After the deadline, for connections and forks to be closed."""
+"""Time after the deadline to close connections and forks."""
 AGAIN_SECONDS = 5.0
-"""Between interruptions, should something have swallowed one."""
+"""Time between interruptions, in case one was swallowed."""
 BEGINS = "settling what is open"
 
 
 class Deadline:
-    """One run's end. ``world``: the wiring with its progress lines noted, so that it can be said where it was."""
+    """The deadline of one run. Use its ``world``: it remembers the last progress line, to say where the run was."""
 
     def __init__(self, world: World) -> None:
         self.seconds = world.settings.policy.run_timeout_seconds
@@ -46,7 +46,7 @@ class Deadline:
         self._show(line)
 
     async def within(self, job: Job, work: Callable[[], Awaitable[T]]) -> T:
-        """What the work gives. Raises RunTimedOut at the deadline, PendingError where a transaction of the job's
+        """The result of the work. Raises RunTimedOut at the deadline, PendingError if a transaction of the job's
         account is open then."""
         left = self.ends - time.monotonic()
         if left <= 0:
@@ -62,7 +62,7 @@ class Deadline:
 
     @contextmanager
     def armed(self) -> Iterator[None]:
-        """While the context lasts, what does not await is interrupted too (in the main thread alone)."""
+        """Within this context code that does not await is interrupted too (in the main thread only)."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -83,12 +83,12 @@ class Deadline:
         return f"{self.seconds:g} s (policy.run_timeout_seconds)"
 
     def _error(self, where: str, job: Job | None) -> RunTimedOut | PendingError:
-        said = f"the run's {self._limit} have passed; it was at: {where}"
+        message = f"the run's {self._limit} have passed; it was at: {where}"
         if job is not None:
             open_ones = self.world.journal.open_transactions(job.chain.chain, job.wallet.address)
             if open_ones:
-                return PendingError(f"{said}; {open_ones[0].signed.hash} is still open: run again to settle it")
-        return RunTimedOut(f"{said}; whatever was sent is settled by the next run")
+                return PendingError(f"{message}; {open_ones[0].signed.hash} is still open: run again to settle it")
+        return RunTimedOut(f"{message}; whatever was sent is settled by the next run")
 
 
 def _task() -> object:
@@ -99,7 +99,7 @@ def _task() -> object:
 
 
 def run_within(deadline: Deadline, job: Job, work: Callable[[], Awaitable[T]]) -> T:
-    """The work of one job, run to its end or to the deadline."""
+    """Run the work of one job until it ends or the deadline passes. Raises as ``Deadline.within``."""
     with deadline.armed():
         return asyncio.run(_main(deadline, job, work))
 

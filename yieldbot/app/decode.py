@@ -1,6 +1,6 @@
-"""``decode``: what a transaction says, without a node and without trust.
+"""``decode``: describes in words what a transaction or a message to sign does. No node is asked.
 
-On EVM chains a call, or a message to sign (EIP-712); on Solana a whole transaction, or its message.
+EVM chains: a call, or an EIP-712 message. Solana: a whole transaction, or its message.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 DANGEROUS = 4
-"""Exit code where an allowance is given, or control or money handed over, as nobody should without thinking."""
+"""Exit code for dangerous allowances, and for control or money given to unknown addresses."""
 MOST_BYTES = 4_000_000
-"""Of a message's file."""
+"""The largest file of a message that is read."""
 PIPED = "-"
-"""Stands for what is piped in."""
+"""Stands for standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeRequest:
-    """Bytes with their chain, or a message to sign."""
+    """A call, transaction or message to decode."""
 
     data: str | None = None
-    """0x…; on Solana a transaction or its message in base64; ``-``: what is piped in."""
+    """0x…; on Solana a transaction or its message in base64; ``-``: standard input."""
     typed: str | None = None
     """A message to sign instead: its JSON file, or ``-``."""
     piped: Callable[[int], str]
-    """Reads so many characters of what is piped in; -1: all."""
+    """Reads at most this many characters of standard input; -1: all."""
     to: str | None = None
-    """Whom a call is to; of EVM chains alone."""
+    """The contract that is called (EVM chains)."""
     chain: str | None = None
-    """The chain's number, CAIP-2 id or name; of a message None: its own word."""
+    """The chain's number, CAIP-2 identifier or name; None: the one that the message names."""
     sender: str | None = None
-    """Who calls; of EVM chains alone."""
+    """The caller (EVM chains)."""
     value: int = 0
-    """Wei sent along; of EVM chains alone."""
+    """Native value sent along, in wei (EVM chains)."""
     descriptors: Path | None = None
-    """A folder of ERC-7730 descriptors; None: that of the configuration."""
+    """A folder of ERC-7730 descriptors; None: the configured one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +72,20 @@ class DecodeAnswer:
     document: DecodeDocument
     """For ``--json``."""
     lines: tuple[str, ...]
-    """The same for a person."""
+    """The same as text, for a person."""
     exit_code: int
-    """DANGEROUS where there is a danger in it, else 0."""
+    """DANGEROUS if it has any danger, else 0."""
 
 
 def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
-    """What somebody would sign. Raises ConfigError for what cannot be read."""
+    """Describes what somebody would sign. Raises ConfigError for input that cannot be decoded."""
     if request.typed is not None:
         return _message(request, request.typed, context)
     data = request.data
     if data is None or request.chain is None:
         raise ConfigError("name CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
     chain = _chain(context, request.chain)
-    asked = ToDecode(
+    query = ToDecode(
         chain=chain,
         text=lambda: request.piped(-1) if data == PIPED else data,
         to=request.to,
@@ -94,13 +94,13 @@ def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
         descriptors=request.descriptors is not None,
         known=_known(request, context),
     )
-    return _answer(wings.decode(asked), lambda said: _document(said, chain.chain, request))
+    return _answer(wings.decode(query), lambda decoded: _document(decoded, chain.chain, request))
 
 
 def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnswer:
     given = (("CALLDATA", request.data), ("--to", request.to), ("--from", request.sender), ("--value", request.value))
-    for flag, said in given:
-        if said:
+    for flag, value in given:
+        if value:
             raise ConfigError(f"{flag} means nothing with --typed: the message names all of it")
     message = _json(typed, request.piped)
     wing = wings.messages()
@@ -113,7 +113,7 @@ def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnsw
             if (table := read_toml(file)).get("chain") == chain_id:
                 chain = load_chain(file, table, {})
     reading = wing.decode_message(message, chain_id, chain, _known(request, context))
-    return _answer(reading, lambda said: _document(said, chain.chain if chain is not None else chain_id, request))
+    return _answer(reading, lambda decoded: _document(decoded, chain.chain if chain is not None else chain_id, request))
 
 
 def _answer(reading: Decoded, document: Callable[[Decoded], DecodeDocument]) -> DecodeAnswer:
@@ -121,18 +121,18 @@ def _answer(reading: Decoded, document: Callable[[Decoded], DecodeDocument]) -> 
     return DecodeAnswer(document=document(reading), lines=tuple(reading.lines()), exit_code=exit_code)
 
 
-def _json(said: str, piped: Callable[[int], str]) -> Any:
-    file = Path(said)
+def _json(source: str, piped: Callable[[int], str]) -> Any:
+    file = Path(source)
     try:
-        if said != PIPED and (not file.is_file() or file.stat().st_size > MOST_BYTES):
+        if source != PIPED and (not file.is_file() or file.stat().st_size > MOST_BYTES):
             raise ConfigError(
                 f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
             )
-        text = piped(MOST_BYTES) if said == PIPED else file.read_text(encoding="utf-8")
+        text = piped(MOST_BYTES) if source == PIPED else file.read_text(encoding="utf-8")
         return json_of(text, once=True)
     except (OSError, ValueError, RecursionError) as bad:
         why = one_line(str(bad))
-        raise ConfigError(f"--typed {said} is no JSON file ({why}): give the message as a wallet shows it") from None
+        raise ConfigError(f"--typed {source} is no JSON file ({why}): give the message as a wallet shows it") from None
 
 
 def _known(request: DecodeRequest, context: Context) -> Known:
@@ -145,14 +145,14 @@ def _described(context: Context) -> Path | None:
     return context.settings.descriptors if context.config.is_file() else None
 
 
-def _chain(context: Context, said: str) -> ChainSettings:
+def _chain(context: Context, name_or_id: str) -> ChainSettings:
     """A chain by its number, CAIP-2 id or name."""
     files = chain_names(context.config)
     tables = {name: read_toml(file) for name, file in files.items()}
     for name, file in files.items():
-        if said in (name, tables[name].get("chain"), str(tables[name].get("chain", "")).partition(":")[2]):
+        if name_or_id in (name, tables[name].get("chain"), str(tables[name].get("chain", "")).partition(":")[2]):
             return load_chain(file, tables[name], {})
-    raise ConfigError(f"--chain {said}: no file of chains/ describes it; known are: {', '.join(sorted(files))}")
+    raise ConfigError(f"--chain {name_or_id}: no file of chains/ describes it; known are: {', '.join(sorted(files))}")
 
 
 def _document(reading: Decoded, chain_id: ChainId | None, request: DecodeRequest) -> DecodeDocument:
@@ -193,16 +193,16 @@ def _transaction(reading: SvmReading, chain_id: ChainId | None) -> TransactionDo
         lookup_tables=reading.tables,
         instructions=tuple(
             ReadInstruction(
-                program=said.program,
-                known=said.known,
-                contract=said.contract,
-                function=said.function,
-                intent=said.description,
-                fault=said.fault,
-                warnings=said.warnings,
-                dangers=said.dangers,
-                fields=tuple(InstructionField(label=label, value=value) for label, value in said.fields),
+                program=one.program,
+                known=one.known,
+                contract=one.contract,
+                function=one.function,
+                intent=one.description,
+                fault=one.fault,
+                warnings=one.warnings,
+                dangers=one.dangers,
+                fields=tuple(InstructionField(label=label, value=value) for label, value in one.fields),
             )
-            for said in reading.instructions
+            for one in reading.instructions
         ),
     )

@@ -1,7 +1,6 @@
-"""``demo``: the main job, end to end, on a sandbox: from nothing to positions that have earned for days.
+"""``demo``: the main job from end to end on a sandbox, from idle tokens to positions that have earned.
 
-On an EVM chain and on Solana, one after the other, so that what is shown can be followed; a run serves chains beside
-each other.
+The chains run one after another, so that the output can be followed; a real run serves them concurrently.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ if TYPE_CHECKING:
 
 MOST_DAYS = 3650
 _STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
-"""The stage that a progress line begins, by its first word."""
+"""The stage that a progress line begins, by the line's first word."""
 
 
 class Stages:
-    """Progress lines with the seconds since the start, and how long each stage took."""
+    """Prints progress lines with the seconds since the start, and measures each stage."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
@@ -59,7 +58,7 @@ class Stages:
         self._show(f"[{time.monotonic() - self._began:5.1f} s] {line}")
 
     def end(self) -> None:
-        """Close the last stage and say what each took."""
+        """End the last stage and print how long each took."""
         self._turn("")
         self.seconds["total"] = self._turned - self._began
         self._show("; ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items()))
@@ -72,16 +71,16 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRequest:
-    """What is shown, and where."""
+    """Run the demo."""
 
     chain: str = "both"
     """Which chains: ``evm``, ``solana`` or ``both``."""
     days: float = 30.0
-    """How many days it is let to earn."""
+    """How many days pass after the cycle."""
     directory: Path = DIRECTORY
-    """The sandbox's folder; what runs from there is replaced."""
+    """The sandbox's folder; one that runs there is replaced."""
     keep: bool = False
-    """Whether the sandbox is left running."""
+    """Whether the sandbox is left running afterwards."""
     ask: Callable[[Proposal], Awaitable[bool]] | None = None
     """Shows a plan to a person and asks whether to sign it; None: the sandbox's policy approves."""
 
@@ -93,14 +92,14 @@ class DemoAnswer:
     document: DemoDocument
     """For ``--json``."""
     results: tuple[JobResult, ...]
-    """Of each job: its cycle, and what was there later."""
+    """For each job its cycle, and its markets and holdings some days later."""
     exit_code: int
-    """The gravest of the jobs'."""
+    """The gravest exit code of the jobs."""
 
 
 def demo(request: DemoRequest, context: Context) -> DemoAnswer:
-    """Starts a sandbox, carries out one cycle of each job, lets days pass and looks again. Afterwards the context's
-    configuration is the sandbox's. Raises ConfigError for a folder with another configuration in it."""
+    """Starts a sandbox, runs one cycle of each job, lets days pass and observes again. Afterwards the context has the
+    sandbox's configuration. Raises ConfigError for a folder with another configuration in it."""
     if not 0 < request.days <= MOST_DAYS:
         raise ConfigError(f"--days {request.days:g}: name a number above 0, up to {MOST_DAYS}")
     no_real_folder(request.directory)
@@ -131,7 +130,7 @@ def demo(request: DemoRequest, context: Context) -> DemoAnswer:
 
 
 def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[JobResult]:
-    """One cycle of each job, then time passes, then another look."""
+    """Run one cycle of each job, let time pass, and observe again."""
     reported = []
     for job in world.settings.jobs:
         report = asyncio.run(cycle.run_job(world, job))

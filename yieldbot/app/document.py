@@ -31,7 +31,7 @@ class Document(Part):
 
     @classmethod
     def schema_name(cls) -> str:
-        """As it stands in ``schema`` of the JSON: ``yieldbot/markets/v1``."""
+        """The value of ``schema`` in the JSON, as ``yieldbot/markets/v1``."""
         return f"yieldbot/{cls.SCHEMA}/v{cls.VERSION}"
 
     def as_json(self) -> dict[str, Any]:

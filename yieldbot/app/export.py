@@ -1,4 +1,4 @@
-"""``export``: all our transactions with their values, for taxes."""
+"""``export``: writes all transactions of our accounts with their values, for taxes."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """Which transactions, and how they are written."""
+    """Which transactions to export, and how."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Whose accounts; unnarrowed those of past jobs too, by the journal."""
+    """Whose accounts; without a filter also those of former jobs that the journal has."""
     format: str = "csv"
     """One of FORMATS."""
     first_day: str | None = None
-    """In UTC, as 2026-01-01; None: from the beginning."""
+    """First day (UTC), as 2026-01-01; None: from the beginning."""
     last_day: str | None = None
-    """In UTC; None: until now."""
+    """Last day (UTC); None: until now."""
     output: Path | None = None
-    """The file to write; None: the document has the export."""
+    """The file to write; None: the export is in the document."""
     overwrite: bool = False
-    """Whether a file that is there may be written over."""
+    """Whether an existing file may be overwritten."""
     from_block: int | None = None
-    """From which block on transfers are looked for (of one chain); None: from the first entry."""
+    """Block from which transfers are searched (one chain only); None: from the first entry."""
     offline: bool = False
-    """From the journal alone, no chain is asked."""
+    """Use the journal alone, ask no chain."""
 
 
 def export(request: ExportRequest, context: Context) -> ExportDocument:
-    """Gathers, values and writes. Raises ConfigError for days that are none and for a file that is there already,
-    InvariantError for one that cannot be written and for a journal that contradicts itself."""
+    """Collects the entries, values them and writes the export. Raises ConfigError for malformed days and for a file
+    that exists already, InvariantError for a file that cannot be written and for a journal that contradicts itself."""
     start, end = _day("--from", request.first_day), _day("--to", request.last_day, after=86_400)
     if start is not None and end is not None and start >= end:
         raise ConfigError(f"--from {request.first_day} is after --to {request.last_day}")
@@ -94,7 +94,7 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
             unknown=sums.unknown,
         ),
         accounts=tuple(
-            _account(account, seen, gathered.skipped.get(account)) for account, seen in gathered.accounts.items()
+            _account(account, history, gathered.skipped.get(account)) for account, history in gathered.accounts.items()
         ),
         notes=notes,
     )
@@ -103,7 +103,7 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
 def _written(
     form: str, gathered: AccountEntries, books: Ledger, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
 ) -> tuple[str, list[str]]:
-    """The export, and what it leaves out."""
+    """The export's text, and notes about what it leaves out."""
     match form:
         case "csv":
             return tables.to_csv(rows, gathered.names), []
@@ -119,18 +119,18 @@ def _written(
 
 
 def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Token], tuple[int, int]]:
-    """What the chain says each wallet held, where the books say the same: what is else is a row of its own."""
+    """Each wallet's balance on chain and its time, where the entries add up to the same."""
     return {
-        (account, check.token): (check.chain_raw, seen.block.timestamp)
-        for account, seen in gathered.accounts.items()
-        if seen is not None
-        for check in seen.checks
+        (account, check.token): (check.chain_raw, history.block.timestamp)
+        for account, history in gathered.accounts.items()
+        if history is not None
+        for check in history.checks
         if books.wallet.get((account, check.token)) == check.chain_raw
     }
 
 
 def _missing(rows: Sequence[Row]) -> list[str]:
-    """What has no value or no gain, or no row, a line for each."""
+    """Notes about rows without a value or a gain, and about liquidity, a line each."""
     lines = []
     bare = [row for row in rows if row.value is None and row.what is not RowKind.SHARES]
     if bare:
@@ -139,28 +139,28 @@ def _missing(rows: Sequence[Row]) -> list[str]:
     costless = {row.token for row in rows if row.what in GAINS and (row.raw or 0) < 0 and row.cost is None}
     if costless:
         what = ", ".join(sorted({token.symbol for token in costless}))
-        seen = any(_has_events(token) for token in costless)
-        hint = ": an earlier --from-block may tell" if seen else ""
+        traceable = any(_has_events(token) for token in costless)
+        hint = ": an earlier --from-block may find out" if traceable else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     if any(row.what is RowKind.LIQUIDITY for row in rows):
-        lines.append("what pools made of liquidity is in no row and no sum: docs/books.md says where it is told")
+        lines.append("profit of liquidity is in no row and no sum: `yieldbot positions` shows it (docs/books.md)")
     return lines
 
 
 def _has_events(token: Token) -> bool:
-    """Whether a chain's past tells its changes; a native token has none."""
+    """Whether the chain's events show the token's transfers; native tokens have none."""
     family = family_of(token.chain)
     return family.finds_past and token.address != family.native
 
 
-def _account(account: Account, seen: ChainRecord | None, skipped: str | None) -> ExportedAccount:
+def _account(account: Account, history: ChainRecord | None, skipped: str | None) -> ExportedAccount:
     return ExportedAccount(
         owner=account[1],
         chain_id=account[0],
         skipped=skipped,
-        block=seen.block.height if seen else None,
-        since=seen.since if seen else None,
-        checks=tuple(_check(check) for check in seen.checks) if seen else (),
+        block=history.block.height if history else None,
+        since=history.since if history else None,
+        checks=tuple(_check(check) for check in history.checks) if history else (),
     )
 
 
@@ -177,7 +177,7 @@ def _check(check: WalletCheck) -> BalanceCheck:
 
 
 def _day(flag: str, text: str | None, after: int = 0) -> int | None:
-    """A day's beginning in unix seconds, or ``after`` seconds later."""
+    """The start of a day in unix seconds, plus ``after`` seconds."""
     if text is None:
         return None
     try:
@@ -188,10 +188,8 @@ def _day(flag: str, text: str | None, after: int = 0) -> int | None:
 
 
 def write_whole(file: Path, text: str, force: bool) -> None:
-    """The file as a whole or not at all: written beside it, then put in its place. Raises ConfigError, InvariantError.
-
-    It tells what a wallet holds: its owner alone may read it.
-    """
+    """Write a file completely or not at all, readable by its owner alone. Raises ConfigError for one that exists
+    already (unless ``force``), InvariantError for one that cannot be written."""
     target, name = file.resolve(), ""  # what a link points at, not the link
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -213,7 +211,7 @@ def write_whole(file: Path, text: str, force: bool) -> None:
 
 
 def _put(name: str, target: Path) -> None:
-    """Give a written file its name. Raises FileExistsError where somebody has made one meanwhile."""
+    """Give a written file its final name. Raises FileExistsError if one exists there."""
     try:
         os.link(name, target)
     except OSError as failure:

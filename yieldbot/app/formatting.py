@@ -1,4 +1,4 @@
-"""Times and amounts in words, as every door writes them."""
+"""Times and amounts as text, the same at every door."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def when(unix_seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_seconds)) + " UTC"
 
 
-def leaving(asked: Amount, ready: Amount, back: Amount, until: int | None) -> str:
-    """What of ours is on its way out of a market, in words."""
+def leaving(requested: Amount, ready: Amount, back: Amount, until: int | None) -> str:
+    """Describe money of ours that is leaving a market in two steps: requested, ready to collect, cancelled."""
     end = "somebody serves the request" if until is None else when(until)
-    parts = [f"{asked} in exit until {end}"] if asked else []
+    parts = [f"{requested} in exit until {end}"] if requested else []
     parts += [f"{ready} to be collected"] if ready else []
-    parts += [f"{back} called back, to be taken in again"] if back else []
+    parts += [f"{back} cancelled, to be put in again"] if back else []
     return ", ".join(parts)

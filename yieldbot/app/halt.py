@@ -1,4 +1,4 @@
-"""``halt`` and ``resume``: the kill switch, and accounts that stopped themselves."""
+"""``halt`` and ``resume``: the kill switch, and stopped accounts."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class HaltRequest:
     """Sign and send nothing more."""
 
     reason: str = ""
-    """Shown wherever the bot refuses to go on."""
+    """Shown by every command that refuses to go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRequest:
-    """Lift a halt."""
+    """Lift the halt."""
 
     clear: bool = False
-    """Let stopped accounts sign again too, and markets without a way out be rehearsed again."""
+    """Also let stopped accounts sign again, and rehearse markets without a way out anew."""
 
 
 def halt(request: HaltRequest, context: Context) -> HaltDocument:
-    """Halts every run on this data directory, those in progress included. Who halted first is not forgotten."""
+    """Halts every run on this data directory, those in progress included. An earlier halt's reason is kept."""
     data_dir = context.settings.data_dir
     path, lacking = switch.halt(data_dir, request.reason, int(time.time()))
     if lacking:
@@ -45,8 +45,8 @@ def halt(request: HaltRequest, context: Context) -> HaltDocument:
 
 
 def resume(request: ResumeRequest, context: Context) -> ResumeDocument:
-    """Lifts the halt, and with ``clear`` the stop of every account. Raises InvariantError for a journal that is not
-    sound, YieldbotError where ``clear`` is asked for while a run is in progress."""
+    """Lifts the halt, and with ``clear`` lets every stopped account sign again. Raises InvariantError for a damaged
+    journal, YieldbotError if ``clear`` is requested while a run is in progress."""
     was = switch.resume(context.settings.data_dir)
     stopped = _clear(context) if request.clear else stopped_accounts(context)
     rows = (
@@ -57,7 +57,7 @@ def resume(request: ResumeRequest, context: Context) -> ResumeDocument:
 
 
 def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
-    """Accounts that may sign nothing, each with why. Raises InvariantError for a journal that is not sound."""
+    """Stopped accounts, each with the reason. Raises InvariantError for a damaged journal."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return {}
@@ -66,8 +66,8 @@ def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
 
 
 def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
-    """Clear every stopped account, and markets that were not let in for their way out; what accounts were stopped for.
-    Under the run's lock, since the journal is written."""
+    """Clear every stopped account and every refused exit, under the run lock; the accounts that were stopped, with
+    reasons."""
     data_dir = context.settings.data_dir
     if not (data_dir / JOURNAL).exists():
         return {}

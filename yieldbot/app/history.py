@@ -1,4 +1,4 @@
-"""``history``: what the journal remembers."""
+"""``history``: journal entries, or plans with their status."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from yieldbot.journal.fold import Record, StoredPlan
 
 MOST_EVENTS = 2**31
-"""The longest answer: a database takes no number without an end."""
+"""The largest limit that the database takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRequest:
-    """What is wanted of the journal."""
+    """What to read from the journal."""
 
     limit: int = 50
-    """How many events at most, the last ones; 0: all. Plans are always all."""
+    """The last so many entries; 0: all. Plans are never limited."""
     plans: bool = False
-    """Plans with their present status in place of events."""
+    """Plans with their present status in place of entries."""
     waiting: bool = False
     """Only plans that wait for approval."""
     verify: bool = False
-    """Check that no row was changed, in place of either."""
+    """Check that no entry was changed, in place of either."""
 
 
 def history(request: HistoryRequest, context: Context) -> HistoryDocument:
-    """EventsDocument, PlansDocument or VerifiedDocument, by what is asked. Raises InvariantError for a journal that is
-    not sound, ConfigError where one is to be verified that is not there."""
+    """An EventsDocument, PlansDocument or VerifiedDocument, depending on the request. Raises InvariantError for a
+    damaged journal, ConfigError where a journal is to be verified and there is none."""
     file = context.settings.data_dir / JOURNAL
     if request.verify:
         return _verified(file)

@@ -1,6 +1,6 @@
-"""``init``: five questions (or as many answers beforehand), then yieldbot.toml, .env.example and, for a URL, .env.
+"""``init``: asks five questions and writes yieldbot.toml, .env.example and, for an RPC URL, .env.
 
-A URL can hold a provider's key, so it goes into .env (mode 0600) alone; a private key goes into a keystore alone.
+A URL may contain a provider's key, so it is only written to .env (mode 0600); a private key only to a keystore.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from yieldbot.app.keys import KEYS, NewPassphrase, key_text, passphrase_of
 from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
-from yieldbot.model.address import parse_address, parse_key
-from yieldbot.model.families import EVM, SOLANA
+from yieldbot.model.families import EVM, SOLANA, Family, family_of
+from yieldbot.model.ids import ChainId
 from yieldbot.model.numbers import number
 
 if TYPE_CHECKING:
@@ -33,28 +33,28 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitRequest:
-    """Answers beforehand; what is None is asked for."""
+    """Answers given beforehand; a question whose answer is None is asked."""
 
     chain: str | None = None
     """1. The chain's name."""
     rpc: str | None = None
-    """2. The environment variable that holds the RPC address; ``-``: the address itself is piped in."""
+    """2. The environment variable that holds the RPC URL; ``-``: the URL itself comes on standard input."""
     wallet_from: str | None = None
-    """3. ``new``, ``import``, or the address of a wallet that is there."""
+    """3. ``new``, ``import``, or the address of an existing wallet."""
     asset: str | None = None
     """4. The symbol of the token to put to work."""
     max_share: str | None = None
-    """5. The most that one market may hold, as a fraction."""
+    """5. The largest fraction of the wealth in one market."""
     key_file: Path | None = None
-    """The key to import; ``-``: it is piped in. None: a person is asked, else it is piped in too."""
+    """The key to import; ``-``: standard input. None: a person is asked if one can be, else standard input."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
-    """Of the new keystore."""
+    """The new keystore's passphrase."""
     overwrite: bool = False
-    """Whether a configuration that is there may be written over (a keystore never is)."""
+    """Whether an existing configuration may be overwritten (a keystore never is)."""
     ask: Callable[[str, str], str] | None = None
-    """Asks a person a question with its usual answer; None: nobody can be asked."""
+    """Asks a person a question with its default answer; None: nobody can be asked."""
     piped: Callable[[], str]
-    """Reads a line of what is piped in."""
+    """Reads a line of standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class InitAnswer:
     document: InitDocument
     """For ``--json``."""
     needs_rpc: bool
-    """Whether the RPC address is still to be put into .env or the environment."""
+    """Whether the RPC URL must still be put into .env or the environment."""
 
 
 class Answers(NamedTuple):
@@ -83,7 +83,8 @@ class Answers(NamedTuple):
 
 
 def init(request: InitRequest, context: Context) -> InitAnswer:
-    """Asks what is not answered, then writes. A wrong answer, or none, is a ConfigError: nothing is written."""
+    """Asks the open questions, then writes the files. Raises ConfigError for a wrong or missing answer, before anything
+    is written."""
     target = context.config.expanduser().absolute()
     if target.exists() and not request.overwrite:
         raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
@@ -94,8 +95,8 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
     name = str(described["rpc_env"])
     folder = target.parent
     folder.mkdir(parents=True, exist_ok=True)
-    solana = _is_solana(described)
-    address, keystore = _wallet(request, context, answers.wallet, folder, solana)
+    family = family_of(ChainId(str(described["chain"])))
+    address, keystore = _wallet(request, context, answers.wallet, folder, family)
     written = [target]
     if "://" in answers.rpc:
         written.append(_write_env(folder / ".env", name, answers.rpc))
@@ -120,7 +121,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
 
 
 def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
-    """Answers beforehand first, then a person's. Raises ConfigError where neither answers, or an answer is wrong."""
+    """The five answers: those given beforehand, else a person's. Raises ConfigError for a wrong or missing answer."""
     names = ", ".join(sorted(chains))
     asks = _Asks(request, context)
     chain = _answer(
@@ -129,7 +130,7 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--chain",
         f"1. Which chain? ({names}) [base] ",
         "base",
-        lambda said: None if said in chains else f"{said}: unknown; known are: {names}",
+        lambda answer: None if answer in chains else f"{answer}: unknown; known are: {names}",
     )
     described = read_toml(chains[chain])
     rpc = _rpc(asks, chain, str(described["rpc_env"]))
@@ -139,7 +140,7 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--wallet-from",
         "3. Wallet: new, import, or the address of one you have? [new] ",
         "new",
-        lambda said: _wallet_fault(said, _is_solana(described)),
+        lambda answer: _wallet_fault(answer, family_of(ChainId(str(described["chain"])))),
     )
     symbols = ", ".join(described["tokens"])
     asset = _answer(
@@ -148,35 +149,30 @@ def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> A
         "--asset",
         f"4. Which token? ({symbols}) [USDC] ",
         "USDC",
-        lambda said: None if said in described["tokens"] else f"{said}: chains/{chain}.toml has: {symbols}",
+        lambda answer: None if answer in described["tokens"] else f"{answer}: chains/{chain}.toml has: {symbols}",
     )
     question = "5. The most that one market may hold, as a fraction? [0.5] "
     share = _answer(asks, request.max_share, "--max-share", question, "0.5", _share_fault)
     return Answers(chain, rpc, wallet, asset, float(share))
 
 
-def _is_solana(described: dict[str, Any]) -> bool:
-    """Whether a chain's file is that of a Solana cluster."""
-    return str(described["chain"]).startswith("solana:")
-
-
-def _wallet_fault(said: str, solana: bool) -> str | None:
-    if said in ("new", "import"):
+def _wallet_fault(answer: str, family: Family) -> str | None:
+    if answer in ("new", "import"):
         return None
     try:
-        (parse_key if solana else parse_address)(said)
+        family.parse_address(answer)
     except ValueError as bad:
-        return f"{said}: write new, import or an address; {bad}"
+        return f"{answer}: write new, import or an address; {bad}"
     return None
 
 
-def _share_fault(said: str) -> str | None:
+def _share_fault(answer: str) -> str | None:
     how = "write a fraction above 0, up to 1, as 0.5 for 50 %"
     try:
-        sound = 0 < number(said, how) <= 1
+        sound = 0 < number(answer, how) <= 1
     except ValueError as bad:
         return str(bad)
-    return None if sound else f"{said}: {how}"
+    return None if sound else f"{answer}: {how}"
 
 
 class _Asks(NamedTuple):
@@ -194,9 +190,9 @@ def _answer(
     name: str,
     question: str,
     default: str,
-    fault: Callable[[str], str | None] = lambda said: None,
+    fault: Callable[[str], str | None] = lambda answer: None,
 ) -> str:
-    """What is given, or what a person answers, who is asked again after a wrong answer. Raises ConfigError."""
+    """The given answer, or a person's, who is asked again after a wrong one. Raises ConfigError."""
     if given is not None:
         if (wrong := fault(given)) is not None:
             raise ConfigError(f"{name} {wrong}")
@@ -204,14 +200,14 @@ def _answer(
     if asks.request.ask is None:
         raise ConfigError(f"{name} is missing, and there is no terminal to ask on")
     while True:
-        said = asks.request.ask(question, default)
-        if (wrong := fault(said)) is None:
-            return said
+        answer = asks.request.ask(question, default)
+        if (wrong := fault(answer)) is None:
+            return answer
         asks.context.say(f"   {wrong}")
 
 
 def _rpc(asks: _Asks, chain: str, name: str) -> str:
-    """A URL, or a variable's name. The answer is never quoted in a message: it may be a URL with a key in it."""
+    """An RPC URL, or a variable's name. It is never quoted in a message, since a URL may contain a key."""
     question = f"2. RPC URL of {chain} (kept in .env as {name}), or the variable that holds it? [{name}] "
     if asks.request.rpc == "-":
         given = asks.request.piped().strip()
@@ -226,30 +222,30 @@ def _rpc(asks: _Asks, chain: str, name: str) -> str:
     return given
 
 
-def _rpc_fault(said: str) -> str | None:
+def _rpc_fault(answer: str) -> str | None:
     try:
-        parts = urlsplit(said)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in said for c in "\"'\n #")
+        parts = urlsplit(answer)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c in answer for c in "\"'\n #")
     except ValueError:
         sound = False
-    if sound or _ENV_NAME.fullmatch(said):
+    if sound or _ENV_NAME.fullmatch(answer):
         return None
     return "is neither an http(s) URL nor the name of an environment variable"
 
 
-def _wallet(request: InitRequest, context: Context, way: str, folder: Path, solana: bool) -> tuple[Address, Path]:
-    """The wallet's address and where its keystore is, or will be."""
-    keystore, family = folder / KEYS / f"{NAME}.json", SOLANA if solana else EVM
+def _wallet(request: InitRequest, context: Context, way: str, folder: Path, family: Family) -> tuple[Address, Path]:
+    """The wallet's address, and the path of its keystore."""
+    keystore = folder / KEYS / f"{NAME}.json"
     if way == "new":
         return maker(family).create(keystore, passphrase_of(request.passphrase, context)), keystore
     if way == "import":
         key = key_text(request.key_file, KEY_FORMS[family], request.piped, context)
         return maker(family).import_key(keystore, key, passphrase_of(request.passphrase, context)), keystore
-    return (parse_key if solana else parse_address)(way), keystore
+    return family.parse_address(way), keystore
 
 
 def _write_env(file: Path, name: str, url: str) -> Path:
-    """Set one variable of .env, keeping the others; readable by its owner alone from the first byte on."""
+    """Set one variable in .env and keep the others; the file is created with mode 0600."""
     kept = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     lines = [line for line in kept if not re.match(rf"\s*(export\s+)?{re.escape(name)}\s*=", line)]
     part = file.with_name(".env.part")
@@ -261,7 +257,7 @@ def _write_env(file: Path, name: str, url: str) -> Path:
 
 
 def _own_chain(source: Path, folder: Path, name: str) -> Path:
-    """A copy of the chain's file beside yieldbot.toml that reads another variable."""
+    """Copy the chain's file into chains/ beside yieldbot.toml, with another variable for the RPC URL."""
     own = folder / "chains" / source.name
     own.parent.mkdir(exist_ok=True)
     text = re.sub(r"(?m)^rpc_env\s*=.*$", f'rpc_env = "{name}"', source.read_text(encoding="utf-8"), count=1)
@@ -293,7 +289,7 @@ def _settings_text(
         max_share=f"{answers.max_share:g}",
         least=least,
         gap=" " * (8 - len(least)),
-        haircuts=SOLANA_HAIRCUTS if _is_solana(described) else EVM_HAIRCUTS,
+        haircuts=HAIRCUTS[family_of(ChainId(str(described["chain"])))],
     )
 
 
@@ -355,3 +351,6 @@ spl_stake_pool = 10
 # The most that one protocol may hold of everything.
 # [policy.max_share_protocol]
 # save = 0.5"""
+
+HAIRCUTS = {EVM: EVM_HAIRCUTS, SOLANA: SOLANA_HAIRCUTS}
+"""By the chain's family, whose protocols they name."""

@@ -1,4 +1,4 @@
-"""A cycle's Report as a part of a document, and the exit code that it ends with."""
+"""Makes document parts of a cycle's Report, and its exit code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import Proposed
     from yieldbot.model import plan as model
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
 DONE, FAILED, WAITING, REFUSED, OPEN = 0, 1, 3, 4, 5
@@ -42,7 +42,7 @@ _OF_LEG: TypeAdapter[LegTransaction] = TypeAdapter(LegTransaction)
 
 
 def exit_code(report: Report) -> int:
-    """What one job's report means for a script that called us."""
+    """The exit code of one job's cycle."""
     if report.skipped is not None or report.failed or any(one.held for one in report.unread):
         return FAILED
     if report.proposed is not None:
@@ -53,12 +53,12 @@ def exit_code(report: Report) -> int:
 
 
 def worst(codes: Sequence[int]) -> int:
-    """One exit code for several jobs: a failure before an open transaction, a refusal, a waiting plan."""
+    """The gravest exit code: failure, configuration, open transaction, refusal, waiting plan, in this order."""
     return next((code for code in _WORST_FIRST if code in codes), max(codes, default=DONE))
 
 
 def rehearsal(found: Rehearsed) -> PlanRehearsal:
-    """Each leg of a plan as it went on the fork. The fees' own names say which family's it is."""
+    """The part for a rehearsal. The names of its fees depend on the chain family."""
     legs = tuple(
         RehearsedLeg(
             index=leg.index,
@@ -77,7 +77,7 @@ def rehearsal(found: Rehearsed) -> PlanRehearsal:
 
 
 def report(found: Report, horizon_seconds: float) -> JobReport:
-    """One job's cycle. Stages that were not reached are null or empty."""
+    """The part for one job's cycle. Stages that were not reached are null or empty."""
     decision, snapshot = found.decision, found.snapshot
     return JobReport(
         **JobHead.fields_of(found.job, snapshot, found.skipped),
@@ -96,7 +96,7 @@ def report(found: Report, horizon_seconds: float) -> JobReport:
 
 
 def _of_leg(leg: model.Leg, outcome: Outcome) -> LegTransaction:
-    """A transaction's own part, with its leg before it."""
+    """The part for a transaction, with its leg."""
     part = transaction(outcome)
     return _OF_LEG.validate_python(
         {"leg": Leg.of(leg), **{name: getattr(part, name) for name in type(part).model_fields}}
@@ -104,20 +104,20 @@ def _of_leg(leg: model.Leg, outcome: Outcome) -> LegTransaction:
 
 
 def _stuck(found: Report) -> tuple[Stuck, ...]:
-    """What is held and could not be taken out in this cycle."""
+    """Holdings that could not be withdrawn in this cycle."""
     states = found.snapshot.markets if found.snapshot else ()
     return tuple(Stuck(market_id=s.market.id, held=Money.of(s.held), reason=s.stuck) for s in states if s.stuck)
 
 
 def _proposed(found: Proposed) -> ProposedTransaction:
-    """A Safe transaction that waits for the other owners."""
+    """The part for a Safe transaction that waits for the other owners."""
     return ProposedTransaction(
         hash=found.hash, threshold=found.threshold, owners=found.owners, safe_transaction=found.document
     )
 
 
 def holdings(found: Report, horizon_seconds: float) -> tuple[Holding, ...]:
-    """What is held after the cycle, the wallet included, at what yield."""
+    """Holdings after the cycle, the wallet included, with their yields."""
     snapshot = found.after or found.snapshot
     if snapshot is None:
         return ()
@@ -134,7 +134,7 @@ def holdings(found: Report, horizon_seconds: float) -> tuple[Holding, ...]:
 
 
 def failure(job: Job, error: YieldbotError) -> JobFailure:
-    """A job that ended with an error."""
+    """The part for a job that ended with an error."""
     code = error.code if isinstance(error, SafetyError) else None
-    said = JobError(kind=type(error).__name__, code=code, message=str(error))
-    return JobFailure(**JobHead.fields_of(job), error=said, exit_code=error.exit_code)
+    part = JobError(kind=type(error).__name__, code=code, message=str(error))
+    return JobFailure(**JobHead.fields_of(job), error=part, exit_code=error.exit_code)

@@ -1,4 +1,4 @@
-"""Where a new keystore goes, and where its passphrase and a key that is imported are read."""
+"""Paths of new keystores, and where passphrases and imported keys are read from."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ KEYS = "keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPassphrase:
-    """Where a new keystore's passphrase is from; without either a person is asked, twice."""
+    """Where a new keystore's passphrase comes from; without either a person is asked twice."""
 
     file: Path | None = None
-    """Its first line; nobody else may read the file."""
+    """A file whose first line it is; must have mode 0600."""
     variable: str | None = None
-    """A variable of the environment or of .env."""
+    """A variable of the environment or .env that holds it."""
 
 
 def passphrase_of(given: NewPassphrase, context: Context) -> str:
-    """The passphrase. Raises ConfigError, also where nobody can be asked."""
+    """The new keystore's passphrase. Raises ConfigError where it cannot be read, or nobody can be asked."""
     if given.file is not None:
         return passphrase_in(given.file, "--passphrase-file")
     if given.variable is not None:
@@ -49,8 +49,10 @@ def passphrase_of(given: NewPassphrase, context: Context) -> str:
 
 
 def key_text(file: Path | None, form: str, piped: Callable[[], str], context: Context) -> str:
-    """A private key's text: of a private file, else of a person, else what is piped in (``-`` too). ``form``: how it is
-    to be written. Raises ConfigError."""
+    """The text of a private key: from a file (mode 0600), from a person, or from standard input (``-``).
+
+    ``form``: the expected forms, for the question. Raises ConfigError.
+    """
     if file is None and context.secret is not None:
         return context.secret(f"Private key ({form}, not shown): ")
     if file is None or str(file) == "-":
@@ -60,7 +62,7 @@ def key_text(file: Path | None, form: str, piped: Callable[[], str], context: Co
 
 
 def text_of(file: Path) -> str:
-    """A small text file. Raises ConfigError."""
+    """The content of a text file. Raises ConfigError."""
     try:
         return read_text(file)
     except OSError as failure:
@@ -74,12 +76,12 @@ def keys_folder(context: Context) -> Path:
 
 
 def is_name(text: str) -> bool:
-    """Whether a wallet may be called so, and its keystore by it."""
+    """Whether this is a valid wallet name."""
     return text.replace("-", "").replace("_", "").isalnum()
 
 
 def keystore_path(name: str, elsewhere: Path | None, context: Context) -> Path:
-    """Where a new wallet's keystore goes. Raises ConfigError for a name that is no plain file name."""
+    """The path of a new wallet's keystore. Raises ConfigError for an invalid name."""
     if elsewhere is not None:
         return elsewhere
     if not is_name(name):

@@ -1,4 +1,4 @@
-"""The bot as a library: what a notebook or another program asks for. Nothing is signed, sent or written."""
+"""The library's own functions (docs/library.md). They sign, send and write nothing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from yieldbot.journal.fold import Record
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 
 async def observe(job: Job, policy: Policy | None = None, records: Sequence[Record] = ()) -> Snapshot:
-    """Every market of a job's assets, our positions and the fees, at one block.
+    """Read every market of a job's assets, our positions and the fees, at one block.
 
-    records: the journal's (``Journal.history``), with what they know of the markets' ways out; policy: the
-    configuration's (``Settings.policy``), by which those are judged, the default one without. Raises ConfigError where
-    the nodes serve another chain, TransientError where they do not serve.
+    ``policy``: ``Settings.policy``; None: the default policy. ``records``: ``Journal.history()``, with what is known of
+    the markets' exits. Raises ConfigError where the nodes serve another chain, TransientError where they cannot be
+    reached.
     """
     from yieldbot.model.policy import Policy
 
@@ -40,9 +41,9 @@ def decide(
     wealth: Amount | None = None,
     records: Sequence[Record] = (),
 ) -> Decision:
-    """What a run would do with the job's money: the same function that a run calls.
+    """What a run would do with the job's money, by the same function that a run calls.
 
-    now: unix seconds, the clock's without; wealth: as if we had this much; records: the journal's, for the limits that
-    time sets.
+    ``now``: unix seconds; None: the clock's. ``wealth``: assumed wealth; None: the snapshot's. ``records``:
+    ``Journal.history()``, for the limits over time.
     """
     return _decide(snapshot, policy, job, int(time.time()) if now is None else now, wealth, records=records)

@@ -1,4 +1,4 @@
-"""Liquidity: what pools would yield, and how our positions in them stand."""
+"""Liquidity: expected yields of pools, and the state of our positions in them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.liquidity.position_events import Past
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 ASSUMED_USD = 1_000.0
-"""What is appraised where the wallet holds nothing."""
+"""US dollars for which pools are appraised if the wallet holds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,12 @@ class AccountLiquidity:
 
 
 def provides(job: Job) -> bool:
-    """Whether liquidity can be provided on the job's chain, or looked at."""
+    """Whether the job's chain lists an exchange whose liquidity can be read."""
     return any(table.protocol == "uniswap_v2" or table.params.get("manager") for table in job.chain.exchanges)
 
 
 def accounts(jobs: Sequence[Job]) -> list[Job]:
-    """A job of each wallet on each chain where there is liquidity to look at."""
+    """One job for each wallet and chain where liquidity can be read."""
     return list({(job.wallet.address, job.chain.chain): job for job in jobs if provides(job)}.values())
 
 
@@ -95,7 +96,7 @@ class HeldAnswer:
     """Our positions in pools."""
 
     parts: tuple[AccountPositions, ...]
-    """Of the positions' document."""
+    """Parts of the document of ``positions``."""
     shown: tuple[AccountLiquidity, ...]
     """The same by wallet and chain, for tables."""
     exit_code: int
@@ -103,8 +104,8 @@ class HeldAnswer:
 
 
 def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
-    """Every pool, for our wealth or the amount that is asked for. Raises ConfigError for a request that means no job or
-    no amount, MarketError for an amount that nothing prices."""
+    """The expected yield of every pool, for our wealth or the requested amount. Raises ConfigError for a request that
+    names no job or no amount, MarketError for an amount that no feed prices."""
     found = _all(context, jobs_of(request.jobs, context), request.amount)
     return PoolsAnswer(
         document=PoolsDocument(
@@ -116,7 +117,7 @@ def pools(request: MarketsRequest, context: Context) -> PoolsAnswer:
 
 
 def positions(context: Context, observed: Sequence[Observation], accounting: Accounting) -> HeldAnswer:
-    """Of all jobs; nothing where no chain has any to look at."""
+    """Our positions in pools, for all jobs; empty where no chain has liquidity to read."""
     jobs = [job for job, _ in observed]
     found = _all(context, jobs, None, (observed, accounting)) if accounts(jobs) else []
     return HeldAnswer(
@@ -141,13 +142,14 @@ def _all(
 async def _one(
     context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Accounting] | None
 ) -> AccountLiquidity:
-    """``ours``: our positions, with what the jobs' snapshots and the journal tell; None: the pools."""
-    asked = None if amount is None else amount_of("--amount", amount, job)
+    """One account's liquidity. ``ours``: read our positions, with the jobs' snapshots and the accounting; None: the
+    pools."""
+    requested = None if amount is None else amount_of("--amount", amount, job)
     try:
         async with connect(job.chain) as node:
             await node.verify_chain()
             view = await look(node, job.chain, job.wallet.address, only_ours=ours is not None)
-            shown = await appraised(node, context.settings.policy, job, view, asked, ours=ours is not None)
+            shown = await appraised(node, context.settings.policy, job, view, requested, ours=ours is not None)
             if ours is None:
                 return shown
 
@@ -157,9 +159,9 @@ async def _one(
 
 
 async def appraised(
-    node: Node, policy: Policy, job: Job, view: LpView, asked: Amount | None = None, *, ours: bool
+    node: Node, policy: Policy, job: Job, view: LpView, requested: Amount | None = None, *, ours: bool
 ) -> AccountLiquidity:
-    """What the view says once it is weighed: pools for our wealth (or ``asked``), or (``ours``) our positions."""
+    """Appraise the pools for our wealth (or ``requested``), or with ``ours`` our positions."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
     others = await lending(node, job.chain, job.wallet, view.block, tokens)
@@ -180,7 +182,7 @@ async def appraised(
                 continue
             triggers.append(trigger(position, record, gas, policy, _elsewhere(pool, worth, view, others, policy)))
         return AccountLiquidity(job, view, triggers=tuple(triggers), pasts=tuple(pasts))
-    value_usd = _wealth_usd(job, view, others, asked)
+    value_usd = _wealth_usd(job, view, others, requested)
     appraisals, unvalued = [], []
     for state in view.states.values():
         gas, prices = view.gas_price(state.pool), view.prices(state.pool)
@@ -193,12 +195,12 @@ async def appraised(
     return AccountLiquidity(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
 
 
-def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], asked: Amount | None) -> float:
-    """US dollars of what is asked for, else of all that the wallet holds of the pools' tokens."""
-    if asked is not None:
-        if asked.token not in view.usd:
-            raise MarketError(f"--amount: {asked.token.symbol} has no USD feed in chains/{job.chain.name}.toml")
-        return float(asked) * view.usd[asked.token]
+def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], requested: Amount | None) -> float:
+    """The value of ``requested`` in US dollars, else of all that we hold of the pools' tokens."""
+    if requested is not None:
+        if requested.token not in view.usd:
+            raise MarketError(f"--amount: {requested.token.symbol} has no USD feed in chains/{job.chain.name}.toml")
+        return float(requested) * view.usd[requested.token]
     whole = 0.0
     for token, one in others.items():
         if one.snapshot is not None and token in view.usd:
@@ -212,7 +214,7 @@ def job_of(job: Job, token: Token) -> Job:
 
 
 def _elsewhere(pool: Pool, usd: float, view: LpView, others: dict[Token, Lending], policy: Policy) -> list[Apy]:
-    """What this much would earn in each of the pool's tokens where it is lent."""
+    """The best yields that this value would earn by lending, in each of the pool's tokens."""
     found = []
     horizon = policy.horizon_seconds
     for token in (pool.token0, pool.token1):

@@ -273,20 +273,20 @@ class PoolProfitAndLoss(Part):
     gas_base: str | None = Field(description="value of those fees when they were paid")
 
     @classmethod
-    def of(cls, told: LiquidityPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
+    def of(cls, profit: LiquidityPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
         """``worth``: what our positions there would pay out; ``unit``: what the rest is valued in."""
         return cls(
-            since=told.since,
-            put_in=tuple(Money.of(amount) for amount in told.put_in),
-            taken_out=tuple(Money.of(amount) for amount in told.taken_out),
+            since=profit.since,
+            put_in=tuple(Money.of(amount) for amount in profit.put_in),
+            taken_out=tuple(Money.of(amount) for amount in profit.taken_out),
             worth=tuple(Money.of(amount) for amount in worth),
             base=unit,
-            total=decimal(told.base) or None,
-            realised=decimal(told.realised) or None,
-            unrealised=decimal(told.unrealised) or None,
-            swaps=decimal(told.swaps) or None,
-            gas=Money.or_none(told.gas),
-            gas_base=decimal(told.gas_base) or None,
+            total=decimal(profit.base) or None,
+            realised=decimal(profit.realised) or None,
+            unrealised=decimal(profit.unrealised) or None,
+            swaps=decimal(profit.swaps) or None,
+            gas=Money.or_none(profit.gas),
+            gas_base=decimal(profit.gas_base) or None,
         )
 
 
@@ -302,14 +302,14 @@ class PoolHistory(Part):
 
     @classmethod
     def of(cls, row: Gained) -> PoolHistory:
-        told = row.found
+        profit = row.found
         return cls(
             id=row.market_id,
             name=row.name,
             token_ids=row.token_ids,
             left=row.left,
-            pnl=None if isinstance(told, str) else PoolProfitAndLoss.of(told, row.worth, row.unit),
-            pnl_unknown=told if isinstance(told, str) else told.lacks,
+            pnl=None if isinstance(profit, str) else PoolProfitAndLoss.of(profit, row.worth, row.unit),
+            pnl_unknown=profit if isinstance(profit, str) else profit.lacks,
         )
 
 

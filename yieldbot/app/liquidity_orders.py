@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from yieldbot.model.amounts import Token
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LiquidityPool, PoolPosition
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 SETTLES_SECONDS = 3600
 """Longest lifetime of an order, in seconds."""

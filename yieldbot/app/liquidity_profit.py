@@ -1,4 +1,4 @@
-"""Profit and loss of liquidity since entry, for `yieldbot positions`: a row for each pool that we are or were in."""
+"""Profit and loss of liquidity since entry, for ``positions``: one for each pool that we are or were in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ async def gains(
     view: LpView,
     pasts: Sequence[Past | str],
 ) -> tuple[Gained, ...]:
-    """Of one wallet on one chain, every pool that it is in, or was in by the journal."""
+    """Profit and loss of every pool that one wallet on one chain is in, or was in by the journal."""
     account = (job.chain.chain, job.wallet.address)
     own = tuple(entry for entry in accounting.own(account) if entry.market_id and is_liquidity(entry.market_id))
     there, pools = _held(view, pasts), {market_id(state.pool): state.pool for state in view.states.values()}
@@ -81,8 +81,8 @@ async def gains(
         priced = accounting.quotes(account, hand.quotes)
         now = {token: Quote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
         if unit != BASE:
-            told = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
-            priced, now = in_native(priced, native), {token: quote for token, quote in told.items() if quote}
+            converted = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
+            priced, now = in_native(priced, native), {token: quote for token, quote in converted.items() if quote}
         found = waits.get(one) or fault or liquidity_pnl(own, account, one, moves, held, now, priced)
         if found is None:
             continue
@@ -111,7 +111,8 @@ async def _moves(
     view: LpView,
     pasts: Sequence[Past | str],
 ) -> tuple[Moves, ByHand]:
-    """The events of our transactions, and what our account did to the same positions by another program."""
+    """The position manager's events of our transactions, and of what the account did to these positions by another
+    program."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
     managers = frozenset(checksummed(str(manager)) for manager in table)
     moves = await moves_of(node, [e.hash for e in own if e.kind in (EntryKind.LIQUIDITY, EntryKind.GAS)], managers)
@@ -139,7 +140,7 @@ async def _moves(
 
 
 def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldings]:
-    """What is in each pool that we have something in."""
+    """Our liquidity and amounts in each pool."""
     found: dict[MarketId, PoolHoldings] = {}
     for position, past in zip(view.positions, pasts, strict=True):
         pool = position.state.pool
@@ -157,7 +158,7 @@ def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldi
 
 
 def _tokens(pool: Pool | None, entries: Sequence[Entry]) -> set[Token]:
-    """A pool's tokens; of one that was not read, those that the entries name."""
+    """A pool's tokens; those that the entries name where the pool was not read."""
     if pool is not None:
         return {pool.token0, pool.token1}
     return {delta.token for entry in entries for delta in entry.changes if delta.token not in entry.shares}
@@ -168,7 +169,7 @@ def _unit(
 ) -> tuple[str, Token | None, Snapshot | None]:
     """The unit of the account's jobs over a pool's tokens where they have one in common, else US dollars; the native
     token where that is it; and a snapshot that prices it."""
-    own = [(job, seen) for job, seen in observed if (job.chain.chain, job.wallet.address) == account]
+    own = [(job, snapshot) for job, snapshot in observed if (job.chain.chain, job.wallet.address) == account]
     units = {unit_of(job) for job, _ in own if tokens & set(job.assets)}
-    snapshot = next((seen for _, seen in own if not isinstance(seen, str)), None)
+    snapshot = next((one for _, one in own if not isinstance(one, str)), None)
     return (*(units.pop() if len(units) == 1 else (BASE, None)), snapshot)

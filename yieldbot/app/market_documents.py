@@ -58,7 +58,7 @@ class Leaving(Part):
         if gone is None:
             return None
         return cls(
-            asked=Money.of(gone.asked),
+            asked=Money.of(gone.requested),
             ready=Money.of(gone.ready),
             back=Money.of(gone.back),
             until=gone.until,

@@ -1,4 +1,4 @@
-"""``markets``: what there is, and what it would pay. Nothing is signed."""
+"""``markets``: lists the markets with their yields. Nothing is signed."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Allocation, Assessment
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 KINDS = ("lending", "vault", "staking", "lp")
-"""Of markets that are listed; ``lp``: liquidity in pools."""
+"""Kinds that can be listed; ``lp``: liquidity in pools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketsRequest:
-    """Which markets are listed, and for how much money."""
+    """Which markets to list, and for how much money."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
     """Whose markets."""
     amount: str | None = None
-    """Whole tokens, as if the wallet held this much in all of each job's asset; None: what it holds."""
+    """Assumed wealth in each job's asset, in whole tokens; None: what we hold."""
     kind: str | None = None
     """One of KINDS: only markets of this kind; None: all, liquidity in pools aside."""
 
@@ -52,7 +52,7 @@ class Listed:
     allocation: Allocation | None
     """The best allocation; None: none was made."""
     wealth: Amount | None = None
-    """As if we had this; None: what the snapshot holds."""
+    """Assumed wealth; None: what the snapshot holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +62,22 @@ class MarketsAnswer:
     document: YieldsDocument
     """For ``--json``."""
     listed: tuple[Listed, ...]
-    """By job and asset, of the jobs whose chain was served."""
+    """By job and asset, for tables; of the jobs whose chain could be served."""
     skipped: tuple[tuple[Job, str], ...]
-    """The other jobs, each with why its chain was not served."""
+    """The other jobs, each with why its chain could not be served."""
     exit_code: int
     """1 where a chain could not be served, else 0."""
 
 
 def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsAnswer:
-    """Pools where liquidity is asked for, else every market. Raises ConfigError for a request that means no job, no
-    amount or no kind."""
+    """Lists pools for kind ``lp``, else markets. Raises ConfigError for a request that names no job, amount or kind."""
     if request.kind not in (None, *KINDS):
         raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
     return pools(request, context) if request.kind == "lp" else _markets(request, context)
 
 
 def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
-    """Observes every chain and decides, for the yields after our deposit."""
+    """Observe every chain and decide, which gives the holdings that yields are shown for."""
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
     rows: list[JobMarkets | JobHead] = []
@@ -110,6 +109,6 @@ def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
 
 
 def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
-    """Its markets of one kind, and the wallet."""
+    """The snapshot with its markets of one kind, and the wallet."""
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
     return replace(snapshot, states=shown)

@@ -30,7 +30,7 @@ from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
 from yieldbot.model.amounts import Token
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import SafeOwner
+from yieldbot.model.settings import SafeOwner
 from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.evm.liquidity.rehearse import Back, LpRehearsal
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
 Action = Literal["add", "remove", "collect", "compound", "rerange"]
@@ -147,8 +147,8 @@ async def _act(
             dry = Declined("DRY_RUN", "nothing is signed in a dry run")
             return _document(request, job, intended, rehearsed, refused=dry, code=DONE)
         if not ask():
-            said_no = Declined("HUMAN_REJECTED", "you said no")
-            return _document(request, job, intended, rehearsed, refused=said_no, code=REFUSED)
+            refusal = Declined("HUMAN_REJECTED", "you said no")
+            return _document(request, job, intended, rehearsed, refused=refusal, code=REFUSED)
         ended = await execute_order(account, intended.prepared.steps, rehearsed, tokens, market_id(pool), order)
         refused = next((one for one in ended if isinstance(one, Declined)), None)
         return _document(request, job, intended, rehearsed, refused=refused, ended=ended, code=exit_code(ended))

@@ -1,4 +1,4 @@
-"""What the jobs' chains say now: every job's snapshot, and what the journal knows beside it. Nothing is signed."""
+"""Observes the jobs' chains: every job's snapshot, with what the journal knows. Nothing is signed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
-from yieldbot.config.names import unbound
+from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision import decide as decision
 from yieldbot.errors import TransientError
 from yieldbot.history import holdings, recorded
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 Observation = tuple["Job", "Snapshot | str"]
 """A job with its snapshot, or the reason why its chain could not be served."""
 
 
 def observe(wanted: JobFilter, context: Context) -> list[Observation]:
-    """Every job's snapshot, all chains at once. Raises ConfigError where no job is meant."""
+    """Observe every job, all chains concurrently. Raises ConfigError where no job matches."""
     jobs = jobs_of(wanted, context)
 
     async def every() -> list[Observation]:
@@ -41,7 +42,7 @@ def observe(wanted: JobFilter, context: Context) -> list[Observation]:
 
     found = asyncio.run(every())
     read = [(job, snapshot) for job, snapshot in found if not isinstance(snapshot, str)]
-    for line in unbound(context.settings.policy, context.settings.jobs, read):
+    for line in unmatched_names(context.settings.policy, context.settings.jobs, read):
         context.say(line)
     return found
 
@@ -65,7 +66,7 @@ async def _observation(job: Job, context: Context) -> Observation:
 
 
 def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
-    """A job over several assets as one for each of them, as they are listed."""
+    """Split a job over several assets into one for each, for listings."""
     if job.base is None:
         return [(job, snapshot)]
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
@@ -79,14 +80,14 @@ def decide(
     what_if: WhatIf | None = None,
     unread: Sequence[Unread] = (),
 ) -> Decision:
-    """What the pure stages make of a snapshot now, with the journal's records."""
+    """Decide on a snapshot as of now, with the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
     return decision.decide(snapshot, chosen, job, now, wealth, unread, journalled(context))
 
 
 def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[Unread, ...]]:
-    """Of each job what could not be observed, with what the journal last knew that we hold there."""
+    """For each job the markets that could not be read, with our last known holding there."""
     records, policy = journalled(context), context.settings.policy
     return [
         ()
@@ -97,7 +98,7 @@ def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[U
 
 
 def positions_of(context: Context, observed: Sequence[Observation]) -> list[tuple[Position, ...]]:
-    """The positions of each job. Without a journal they are shown as held, with no history; none is created."""
+    """The positions of each job. Without a journal they have no history; no journal is created."""
     file = context.settings.data_dir / JOURNAL
     if file.exists():
         with Journal.read(file) as journal:
@@ -115,7 +116,7 @@ def positions_of(context: Context, observed: Sequence[Observation]) -> list[tupl
 
 
 def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[Unread]] = ()) -> int:
-    """1 when a chain was skipped, or money of ours cannot be seen; what could be read is shown all the same."""
+    """The exit code: 1 if a chain was skipped or a market with money of ours could not be read, else 0."""
     skipped = any(isinstance(snapshot, str) for _, snapshot in observed)
     return int(skipped or any(one.held for lost in unread for one in lost))
 

@@ -10,7 +10,7 @@ from yieldbot.app.document import Part
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Replaced, Reverted
 
 

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import ChainId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Hold, Plan
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
-    """For which jobs, and what is assumed."""
+    """Which jobs to plan for, and with which assumptions."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Whose money."""
+    """Which jobs."""
     what_if: WhatIf = field(default_factory=WhatIf)
-    """What differs from the configuration for this one answer."""
+    """Assumptions that replace the configuration's for this answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +40,13 @@ class PlannedJob:
     job: Job
     """The job."""
     snapshot: Snapshot | None = None
-    """None: its chain was not served."""
+    """Its markets; None: its chain could not be served."""
     skipped: str | None = None
-    """Why; None: it was served."""
+    """Why the chain could not be served; None: it was."""
     unread: tuple[Unread, ...] = ()
-    """What could not be observed."""
+    """Markets that could not be read."""
     outcome: Plan | Hold | None = None
-    """None: its chain was not served."""
+    """The plan or hold; None: its chain could not be served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,10 @@ class PlanAnswer:
 
 
 def plan(request: PlanRequest, context: Context) -> PlanAnswer:
-    """Observes every chain and decides. Raises ConfigError for a request that means no job, amount or market."""
+    """Observes every chain and decides. Raises ConfigError for a request that names no job, amount or market."""
     what_if = request.what_if
     observed = overview.observe(request.jobs, context)
-    if not overview.exit_code(observed):  # a chain that was skipped may have the markets that are named
+    if not overview.exit_code(observed):  # a skipped chain may have the named markets
         what_if.check_names([snapshot for _, snapshot in observed if not isinstance(snapshot, str)])
     unread = overview.unread_of(context, observed)
     rows: list[JobPlan | JobHead] = []
@@ -100,5 +100,5 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
 
 
 def _across(jobs: list[PlannedJob], what_if: WhatIf, context: Context) -> tuple[Across, ...]:
-    """What bridging would gain, of what could be read."""
+    """What bridging would gain, over the chains that could be read."""
     return across([one.snapshot for one in jobs if one.snapshot is not None], what_if.policy(context.settings.policy))

@@ -1,4 +1,4 @@
-"""How pools are called, and which way round their prices are told."""
+"""Names of pools, and the direction in which their prices are shown."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 def named(pool: Pool) -> str:
-    """A pool with its tokens."""
+    """A pool's name with its pair."""
     return f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
 
 
 def price_at(pool: Pool, tick: float) -> float:
-    """Whole token1 for one token0 at a tick."""
+    """The price at a tick: whole token1 for one token0."""
     return float(1.0001**tick * pool.token0.one / pool.token1.one)
 
 
 def facing(pool: Pool, view: LpView) -> tuple[bool, str]:
-    """(whether prices are shown upside down, their unit): so that the dearer token is counted in the cheaper one."""
+    """Whether prices are shown inverted, and their unit: the dearer token is priced in the cheaper one."""
     price = price_at(pool, view.states[pool.id].tick)
     return price < 1.0, f"{pool.token0.symbol} a {pool.token1.symbol}" if price < 1.0 else (
         f"{pool.token1.symbol} a {pool.token0.symbol}"

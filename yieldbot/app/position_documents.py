@@ -45,18 +45,18 @@ class ProfitAndLoss(Part):
         """None where it is not known, or there was no entry."""
         if row is None or isinstance(row.found, str):
             return None
-        told = row.found
+        profit = row.found
         return cls(
-            since=told.since,
-            put_in=Money.of(told.put_in),
-            taken_out=Money.of(told.taken_out),
-            earned=Money.of(told.earned),
+            since=profit.since,
+            put_in=Money.of(profit.put_in),
+            taken_out=Money.of(profit.taken_out),
+            earned=Money.of(profit.earned),
             base=row.unit,
-            total=decimal(told.base) or None,
-            realised=decimal(told.realised) or None,
-            unrealised=decimal(told.unrealised) or None,
-            gas=Money.or_none(told.gas),
-            gas_base=decimal(told.gas_base) or None,
+            total=decimal(profit.base) or None,
+            realised=decimal(profit.realised) or None,
+            unrealised=decimal(profit.unrealised) or None,
+            gas=Money.or_none(profit.gas),
+            gas_base=decimal(profit.gas_base) or None,
         )
 
 

@@ -1,4 +1,4 @@
-"""``positions``: what we hold, what it earned, and what it was predicted to earn. Nothing is signed."""
+"""``positions``: what we hold, what it has earned, and what it was predicted to earn. Nothing is signed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from yieldbot.app.profit import Earned
     from yieldbot.history.holdings import Position, Unread
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionsRequest:
-    """Whose positions."""
+    """Whose positions to list."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs that hold them."""
@@ -37,15 +37,15 @@ class HeldByJob:
     job: Job
     """The job."""
     snapshot: Snapshot | None = None
-    """None: its chain was not served."""
+    """Its markets; None: its chain could not be served."""
     skipped: str | None = None
-    """Why; None: it was served."""
+    """Why the chain could not be served; None: it was."""
     positions: tuple[Position, ...] = ()
     """Its holdings by market."""
     earned: tuple[Earned, ...] = ()
     """Profit and loss of each market that it is or was in."""
     unread: tuple[Unread, ...] = ()
-    """What could not be observed."""
+    """Markets that could not be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +55,21 @@ class PositionsAnswer:
     document: PositionsDocument
     """For ``--json``."""
     jobs: tuple[HeldByJob, ...]
-    """By job and asset."""
+    """By job and asset, for tables."""
     liquidity: tuple[AccountLiquidity, ...]
-    """Positions in pools, by wallet and chain."""
+    """Positions in pools, by wallet and chain, for tables."""
     exit_code: int
     """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
 
 
 def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
-    """Observes every chain, and asks each for what was done with our accounts. Raises ConfigError for a request that
-    means no job, InvariantError for a journal that contradicts itself."""
+    """Observes every chain and reads our accounts' history. Raises ConfigError for a request that names no job,
+    InvariantError for a journal that contradicts itself."""
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
     observed: list[Observation] = []
-    for job, seen in overview.observe(request.jobs, context):
-        observed += [(job, seen)] if isinstance(seen, str) else overview.by_asset(job, seen)
+    for job, snapshot in overview.observe(request.jobs, context):
+        observed += [(job, snapshot)] if isinstance(snapshot, str) else overview.by_asset(job, snapshot)
     unread = overview.unread_of(context, observed)
     accounting = profit.accounting_of(context, journalled(context), observed)
     earned, held = profit.earned(accounting, observed), overview.positions_of(context, observed)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.history.holdings import Position
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import ChainSettings, Job
+    from yieldbot.model.settings import ChainSettings, Job
 
 MOST_PARTS = 40
 """The most log queries that ``positions`` makes of one chain; ``export`` makes as many as it needs."""
@@ -67,13 +67,13 @@ class Accounting:
 
     def own(self, account: Account) -> tuple[Entry, ...]:
         """An account's entries: by its history on chain, else by the journal alone."""
-        seen = self.histories.get(account)
-        return seen.entries if seen else tuple(entry for entry in self.entries if entry.account == account)
+        history = self.histories.get(account)
+        return history.entries if history else tuple(entry for entry in self.entries if entry.account == account)
 
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
         """Prices in US dollars at the account's entries; ``more``: prices known beside them."""
-        seen = self.histories.get(account)
-        return quote_of({**more, **(seen.quotes if seen else {})}, recorded_prices(self.records))
+        history = self.histories.get(account)
+        return quote_of({**more, **(history.quotes if history else {})}, recorded_prices(self.records))
 
     def open(self, account: Account) -> dict[MarketId, str]:
         """Markets with an open transaction, each with why its profit is not known."""
@@ -176,7 +176,7 @@ async def _histories(
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
         name = its_jobs[0].chain.name
         try:
-            asked = PastAsked(
+            query = PastAsked(
                 ours=hashes(records, account),
                 handed=handed_over(records, account),
                 checked=False,
@@ -184,13 +184,13 @@ async def _histories(
                 most_parts=MOST_PARTS,
                 snapshots=snapshots,
             )
-            seen = await chain_of(its_jobs[0].chain).account_history(its_jobs, own, asked)
+            history = await chain_of(its_jobs[0].chain).account_history(its_jobs, own, query)
         except TransientError as passing:
             context.say(f"{name}: profit and loss is by the journal alone: {passing}")
             return None
-        for note in seen.notes:
+        for note in history.notes:
             context.say(f"{name}: {note}")
-        return account, seen
+        return account, history
 
     answers = await asyncio.gather(*(one(account, group) for account, group in groups.items()))
     return dict(answer for answer in answers if answer is not None)

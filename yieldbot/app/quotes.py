@@ -1,6 +1,6 @@
-"""``quote``: what a swap would give now, by our own arithmetic, and over which pools; beside it an aggregator's word.
+"""``quote``: what a swap would bring now, by our own arithmetic, and over which pools.
 
-What the aggregator (LI.FI, for bridges too) says is shown, decides nothing and is never signed.
+An aggregator's quote (LI.FI's, for bridging too) can be shown beside it; it decides nothing and is never signed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from yieldbot.chains.quote_values import Read
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
-    from yieldbot.model.policy import ChainSettings, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import ChainSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
-    """A swap; either ``amount`` or ``out`` is given."""
+    """A swap to quote; either ``amount`` or ``out`` is given."""
 
     given: str
     """The symbol of the token that goes in."""
@@ -53,13 +54,13 @@ class QuoteRequest:
     out: str | None = None
     """How much comes out, exactly, in whole tokens."""
     slippage_bps: float = 50.0
-    """How much less than the best independent price a swap may bring, in basis points."""
+    """How much less than the best oracle price a swap may bring, in basis points, from 0, below 10000."""
     chain: str | None = None
-    """The chain's name; None: the one that jobs are on, where it is one."""
+    """The chain's name; None: the one chain that has jobs."""
     aggregator: str | None = None
-    """The URL of an aggregator that speaks as LI.FI; empty: LI.FI's own; None: none is asked."""
+    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: none is asked."""
     to_chain: str | None = None
-    """The chain of ``wanted``, where it is another one: a bridge's quote is asked for."""
+    """The chain of ``wanted``, if it is another one: asks for a quote for bridging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +76,9 @@ class Quote:
     read: Read
     """The pools and prices as they were read."""
     judged: FairOutput | Declined
-    """The least output, or why nobody should swap so."""
+    """The minimum out, or why the swap would be refused."""
     aggregated: Quoted | YieldbotError | None
-    """The aggregator's word, or why there is none; None: it was not asked."""
+    """The aggregator's quote, or why there is none; None: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +96,9 @@ class BridgeQuote:
 
 
 def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
-    """A BridgeQuote where another chain is gone to. Raises ConfigError for what names no swap, MarketError for one that
-    the pools do not take, TransientError where the chain (of a bridge: the aggregator) cannot be asked."""
+    """Quotes a swap, or with ``to_chain`` bridging. Raises ConfigError for a request that names no swap, MarketError
+    for one that the pools cannot make, TransientError where the chain (for bridging: the aggregator) cannot be
+    asked."""
     if not 0 <= request.slippage_bps < 10_000:
         raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number from 0 up to 10000")
     chain = _chain(request.chain, context)
@@ -129,7 +131,7 @@ def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
 
 
 def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context: Context) -> BridgeQuote:
-    """A quote from one chain to another: the aggregator's alone, which nothing of ours can check."""
+    """The aggregator's quote for bridging, which nothing of ours can check."""
     if request.aggregator is None or request.out is not None or request.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
     there = _chain_file(context, to_chain)
@@ -146,24 +148,24 @@ def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context:
 def _aggregated(
     request: QuoteRequest, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
-    """What the aggregator says, or why it says nothing: our own quote stands without it."""
+    """The aggregator's quote, or why there is none: our own quote does not need it."""
     if not lifi.serves(chain.chain):
-        raise ConfigError("--aggregator: LI.FI is asked for EVM chains alone")
+        raise ConfigError("--aggregator: LI.FI is only asked for EVM chains")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
     try:
-        asked = lifi.request(given, wanted, owner, request.slippage_bps, request.aggregator or lifi.URL)
-        return lifi.answered(get(asked), given, wanted, owner)
+        url = lifi.request(given, wanted, owner, request.slippage_bps, request.aggregator or lifi.URL)
+        return lifi.answered(get(url), given, wanted, owner)
     except (TransientError, MarketError) as failure:
         return failure
 
 
-def _amount(name: str, token: Token, said: str) -> Amount:
+def _amount(name: str, token: Token, text: str) -> Amount:
     try:
-        amount = token.parse(said)
+        amount = token.parse(text)
     except ValueError as bad:
         raise ConfigError(f"{name}: {bad}") from None
     if amount.raw <= 0:
-        raise ConfigError(f"{name} {said}: name more than nothing")
+        raise ConfigError(f"{name} {text}: must be above 0")
     return amount
 
 

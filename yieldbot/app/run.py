@@ -30,7 +30,7 @@ from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined, Hold
-from yieldbot.model.policy import SafeOwner
+from yieldbot.model.settings import SafeOwner
 from yieldbot.model.text import one_line
 from yieldbot.rpc.service import post
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.approvals import Approval, Approver, Proposal
     from yieldbot.execution.world import SignerOf
     from yieldbot.model.ids import ChainId
-    from yieldbot.model.policy import Job, Wallet
+    from yieldbot.model.settings import Job, Wallet
 
     Ended = Report | tuple[Job, YieldbotError]
     Placed = tuple[int, Job]

@@ -19,7 +19,7 @@ from yieldbot.sandbox.local import Local
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.sandbox.solana.node import SvmSandbox
+    from yieldbot.sandbox.local import SvmSandbox
 
 DIRECTORY = Path(".yieldbot/sandbox")
 """Where it runs from, where nothing else is named."""
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer", bound=SandboxDocument)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
-    """A sandbox, by the folder that all of it lies in."""
+    """A sandbox, by its folder."""
 
     directory: Path = DIRECTORY
     """Its folder."""
@@ -60,7 +60,7 @@ def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
 
 
 def down(request: SandboxRequest) -> SandboxDownDocument:
-    """Ends it; its files stay."""
+    """Stops it; its files stay."""
     return SandboxDownDocument(directory=str(request.directory), stopped=Local.down(request.directory))
 
 
@@ -74,7 +74,7 @@ def warp(request: SandboxWarpRequest) -> SandboxWarpDocument:
 
 
 def status(request: SandboxRequest) -> SandboxStatusDocument:
-    """Where its chains stand. Raises ConfigError where none runs."""
+    """The present blocks of its chains. Raises ConfigError where none runs."""
     return _running(SandboxStatusDocument, Local.load(request.directory))
 
 

@@ -1,6 +1,6 @@
-"""``wallet new | import | list | address``: encrypted keystores, and whose a key in AWS KMS or a Ledger is.
+"""``wallet new | import | list | address``: encrypted keystores, and addresses of keys in AWS KMS or on a Ledger.
 
-A private key is in no request: it is read from a file, a pipe or a person, and goes into a keystore alone.
+No request holds a private key: it is read from a file, a pipe or a person, and written to a keystore alone.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.model.families import EVM, Family
 from yieldbot.model.ids import hd_path
-from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
+from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.model.policy import Wallet
+    from yieldbot.model.settings import Wallet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ class NewWalletRequest:
     name: str
     """The keystore is keys/NAME.json beside the configuration."""
     keystore: Path | None = None
-    """Another place for it."""
+    """Write it to this file instead."""
     family: Family = EVM
-    """What the key is for."""
+    """The chain family that the key is for."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
     """The new keystore's passphrase."""
 
@@ -62,47 +62,47 @@ class ImportWalletRequest:
     """Write the keystore of an existing key."""
 
     name: str
-    """As of a new wallet; or, where it is no plain name, the file that the key is in."""
+    """The wallet's name; if it is no valid name, the file that holds the key."""
     keystore: Path | None = None
-    """Another place for the keystore."""
+    """Write the keystore to this file instead."""
     family: Family | None = None
-    """What the key is for; None: the key's form tells it, and where it can be of both families it is of EVM chains."""
+    """The chain family that the key is for; None: by the key's form, EVM where both are possible."""
     key_file: Path | None = None
-    """A keystore, a solana-cli file, hex digits or a mnemonic; ``-``: what is piped in. None: a person is asked, else
-    it is piped in too."""
+    """A file with a keystore, solana-cli key, hex digits or a mnemonic; ``-``: standard input. None: a person is asked
+    if one can be, else standard input."""
     piped: Callable[[], str]
-    """Reads what is piped in."""
+    """Reads standard input."""
     key_passphrase_file: Path | None = None
-    """Holds the passphrase of the keystore that is imported; None: a person is asked."""
+    """The file with the imported keystore's passphrase; None: a person is asked."""
     path: str | None = None
-    """Of a mnemonic's account; None: the family's first one."""
+    """Derivation path of a mnemonic's account; None: the family's first account."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
     """The new keystore's passphrase."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRequest:
-    """Whose a key is: exactly one of the two keys is given."""
+    """Look up the address of a key: either ``kms`` or ``ledger`` is given."""
 
     kms: str | None = None
     """A key's id, ARN or alias/NAME in AWS KMS."""
     region: str | None = None
-    """With ``kms``: the AWS region, where nothing else names it."""
+    """With ``kms``: the AWS region, if nothing else names it."""
     endpoint_url: str | None = None
-    """With ``kms``: another address of AWS KMS."""
+    """With ``kms``: another endpoint of AWS KMS."""
     ledger: str | None = None
-    """A BIP-32 path of a Ledger."""
+    """A BIP-32 path on a Ledger."""
 
 
 def new(request: NewWalletRequest, context: Context) -> NewWalletDocument:
-    """Makes a key and writes its keystore. Raises ConfigError, also where the file is there already."""
+    """Makes a key and writes its keystore. Raises ConfigError, also for a keystore that exists already."""
     path = keystore_path(request.name, request.keystore, context)
     address = maker(request.family).create(path, passphrase_of(request.passphrase, context))
     return NewWalletDocument(name=request.name, address=address, keystore=str(path))
 
 
 def import_(request: ImportWalletRequest, context: Context) -> ImportedWalletDocument:
-    """Writes the keystore of a key. Raises ConfigError, quoting nothing of the key."""
+    """Writes a keystore for an existing key. Raises ConfigError; its text never quotes the key."""
     name, key_file = request.name, request.key_file
     if not is_name(name):
         if key_file is not None:
@@ -127,8 +127,8 @@ def import_(request: ImportWalletRequest, context: Context) -> ImportedWalletDoc
 
 
 def list_(context: Context) -> WalletListDocument:
-    """Every keystore of keys/ and of the folders that wallets name, and every wallet of the configuration, where there
-    is one. No key is opened or asked for."""
+    """Lists the keystores in keys/ and in the folders that wallets name, and all configured wallets. No key is
+    opened."""
     configured = context.settings.wallets.values() if context.config.exists() else ()
     names = {wallet.keystore.resolve(): wallet.name for wallet in configured if wallet.keystore}
     addresses = {wallet.keystore.resolve(): wallet.address for wallet in configured if wallet.keystore}
@@ -152,7 +152,7 @@ def list_(context: Context) -> WalletListDocument:
 
 
 def address(request: AddressRequest) -> KmsAddressDocument | LedgerAddressDocument:
-    """Asks AWS KMS or the Ledger; nothing is signed and nothing is written. Raises ConfigError, TransientError."""
+    """Asks AWS KMS or the Ledger for a key's address; signs and writes nothing. Raises ConfigError, TransientError."""
     if request.kms is not None:
         key = KmsKey(key_id=request.kms, region=request.region, endpoint_url=request.endpoint_url)
         return KmsAddressDocument(
@@ -182,7 +182,7 @@ def toml_of(found: WrittenWallet | WalletAddressDocument) -> str:
 
 
 def _held(wallet: Wallet) -> AnyWallet:
-    """Of a wallet whose key lies elsewhere."""
+    """The part for a wallet whose key is not in a keystore."""
     match wallet.held:
         case KmsKey(key_id=key_id, region=region, endpoint_url=url):
             return KmsWallet(wallet=wallet.name, address=wallet.address, key_id=key_id, region=region, endpoint_url=url)

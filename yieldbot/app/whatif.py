@@ -1,4 +1,4 @@
-"""What-if flags of ``yieldbot plan``: another wealth, horizon or limit, for this one answer. Nothing is written."""
+"""What-ifs of ``plan``: another wealth, horizon or limit, for one answer. Nothing is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from yieldbot.model.numbers import number
 if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job, Policy
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import Job
 
 LONGEST_DAYS = 3650.0
 
@@ -36,7 +37,7 @@ class WhatIf:
         return self != WhatIf()
 
     def policy(self, policy: Policy) -> Policy:
-        """The policy with these changes. A lower share for all markets lowers the shares of single ones too."""
+        """The policy with these changes. A lower limit for all markets lowers the limits of single ones too."""
         if self.horizon_days is not None:
             policy = replace(policy, horizon_days=self.horizon_days)
         if self.max_share is not None:
@@ -46,11 +47,11 @@ class WhatIf:
         return replace(policy, exclude=(*policy.exclude, *self.exclude))
 
     def amount(self, job: Job) -> Amount | None:
-        """The wealth in a job's asset. Raises ConfigError when it is no amount of it."""
+        """The assumed wealth in a job's asset; None: not changed. Raises ConfigError for a malformed amount."""
         return None if self.wealth is None else amount_of("--wealth", self.wealth, job)
 
     def check_names(self, snapshots: Sequence[Snapshot]) -> None:
-        """Raises ConfigError when an excluded name means no observed market (``model/names``)."""
+        """Raises ConfigError if an excluded name matches no observed market (``model/names``)."""
         markets = [state.market for snapshot in snapshots for state in snapshot.states.values()]
         markets += [bad.market for snapshot in snapshots for bad in snapshot.quarantined]
         for name in self.exclude:
@@ -59,7 +60,7 @@ class WhatIf:
                 raise ConfigError(f"--exclude {name}: no market has this name, id or protocol; known are: {names}")
 
     def summary(self) -> str:
-        """One line for the head of the answer."""
+        """One line that states the assumptions."""
         parts = []
         if self.wealth is not None:
             parts.append(f"wealth {self.wealth}")
@@ -72,7 +73,7 @@ class WhatIf:
         return f"What if: {', '.join(parts)}. The configuration is as it was."
 
     def document(self) -> Assumptions | None:
-        """None: nothing differs."""
+        """The assumptions for the document; None: nothing is changed."""
         if not self:
             return None
         return Assumptions(
@@ -83,7 +84,7 @@ class WhatIf:
 def from_flags(
     wealth: str | None = None, horizon: str | None = None, exclude: Sequence[str] = (), max_share: str | None = None
 ) -> WhatIf:
-    """From what a person wrote. Raises ConfigError for a value that is none."""
+    """Parse the flags of a person. Raises ConfigError for a malformed value."""
     return WhatIf(
         wealth=wealth,
         horizon_days=_number("--horizon", horizon, LONGEST_DAYS, "a number of days, as 90", above=True),
@@ -93,7 +94,7 @@ def from_flags(
 
 
 def amount_of(flag: str, text: str, job: Job) -> Amount:
-    """A flag's amount in a job's asset. Raises ConfigError."""
+    """Parse a flag's amount in a job's asset. Raises ConfigError."""
     try:
         amount = job.asset.parse(text)
     except ValueError as bad:
@@ -103,14 +104,14 @@ def amount_of(flag: str, text: str, job: Job) -> Amount:
     return amount
 
 
-def _number(flag: str, text: str | None, most: float, meant: str, above: bool = False) -> float | None:
+def _number(flag: str, text: str | None, most: float, expected: str, above: bool = False) -> float | None:
     if text is None:
         return None
 
     try:
-        value = number(text, f"write {meant}")
+        value = number(text, f"write {expected}")
     except ValueError as bad:
         raise ConfigError(f"{flag} {text}: {bad}") from None
     if value > most or (above and value == 0.0):
-        raise ConfigError(f"{flag} {text}: write {meant}" + (f", at most {most:g}" if most > 1 else ""))
+        raise ConfigError(f"{flag} {text}: write {expected}" + (f", at most {most:g}" if most > 1 else ""))
     return value

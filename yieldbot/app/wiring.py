@@ -1,4 +1,4 @@
-"""From a use's context to the World that the cycle runs in, and the jobs that a command is about."""
+"""Makes the World that the cycle runs in from a use case's context, and selects jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.keyfile import check_private
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import KmsKey, LedgerKey, SafeOwner
+from yieldbot.model.settings import KmsKey, LedgerKey, SafeOwner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.file_signer import Openable
     from yieldbot.execution.world import SignerOf, World
     from yieldbot.model.ids import Address
-    from yieldbot.model.policy import Job, Wallet
+    from yieldbot.model.settings import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
 
 JOURNAL = "journal.sqlite"
@@ -36,12 +36,12 @@ OPENING = {
     "ledger": "asking the Ledger for the address",
     "safe": "opening the key of an owner",
 }
-"""What is told while a signer of the kind is opened."""
+"""Progress lines while a signer of each kind is opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which of the configured jobs are meant; None: any."""
+    """Selects configured jobs; None matches any."""
 
     wallet: str | None = None
     """A wallet's name."""
@@ -52,7 +52,7 @@ class JobFilter:
 
 
 def jobs_of(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
-    """The jobs that the flags name, each with its RPC address. Raises ConfigError when there is none, or no address."""
+    """The selected jobs. Raises ConfigError where none matches, or one has no RPC URL."""
     jobs = named_jobs(wanted, context)
     for job in jobs:
         if not job.chain.rpc_urls:
@@ -64,7 +64,7 @@ def jobs_of(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
 
 
 def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
-    """The jobs that the flags name, for a command that may do without a node. Raises ConfigError when there is none."""
+    """The selected jobs, for a command that can do without a node. Raises ConfigError where none matches."""
     every = context.settings.jobs
     if not every:
         raise ConfigError(f"{context.config}: jobs: there is none: add a [[jobs]] table with wallet, chain and asset")
@@ -83,7 +83,7 @@ def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
 
 
 def _called(job: Job, part: str) -> tuple[str, ...]:
-    """By what a flag may name a job; one over several assets by any of them."""
+    """The names by which a filter can select a job; one over several assets by any of their symbols."""
     if part == "asset":
         return tuple(token.symbol for token in job.assets)
     return (job.wallet.name if part == "wallet" else job.chain.name,)
@@ -97,12 +97,13 @@ def world_of(
     say: Callable[[str], None] | None = None,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> Iterator[World]:
-    """The stages' wiring for one command. ``signer_of``: the wallets' own signers unless something else is given.
+    """The World of one command, with its journal open.
 
-    ``opens``: whether a wallet's signer is opened before its plan is rehearsed, and not only at the first signature.
+    ``approver_of``: makes the approver; ``signer_of``: the signers, by default the wallets' own; ``say``: reports
+    progress, by default the context's; ``opens``: whether a wallet's signer is opened before its plan is rehearsed,
+    instead of at the first signature. Raises ConfigError and InvariantError for a journal that cannot be used.
     """
     from yieldbot.execution.world import World
-    from yieldbot.protocols import adapters, svm_adapters
 
     settings = context.settings
     own = signers(context)
@@ -118,8 +119,6 @@ def world_of(
     with Journal.open(file) as journal:
         yield World(
             settings=settings,
-            adapters=adapters(),
-            svm_adapters=svm_adapters(),
             journal=journal,
             approver=approver_of(journal),
             signer_of=signer_of or (lambda wallet: own(wallet)),
@@ -130,8 +129,8 @@ def world_of(
 
 
 def signers(context: Context) -> Callable[[Wallet], Openable]:
-    """The signer of each wallet's kind. None touches a network or a device, or asks for a passphrase on the terminal
-    (where nothing else gives it), before it is opened or used."""
+    """Makes the signer of a wallet. It touches no network or device, and asks for no passphrase, before it is opened or
+    used."""
     device = ledger()
 
     @contextmanager
@@ -140,7 +139,7 @@ def signers(context: Context) -> Callable[[Wallet], Openable]:
         with context.waiting():
             yield
 
-    @cache  # a wallet with several jobs is asked for once
+    @cache  # one signer for a wallet with several jobs: its passphrase is asked for once
     def signer_of(wallet: Wallet) -> Openable:
         match wallet.held:
             case KmsKey():
@@ -166,16 +165,16 @@ def signers(context: Context) -> Callable[[Wallet], Openable]:
 
 
 def ledger() -> Transport:
-    """The way to the Ledger; nothing is opened yet."""
+    """The transport to the Ledger, not opened yet."""
     from yieldbot.chains.evm.signing.ledger_hid import HidTransport
 
     return HidTransport()
 
 
 def passphrases_in_env(context: Context, name: str | None = None) -> Path | None:
-    """The .env when it holds a passphrase (the variable ``name``; by default any wallet's), else None.
+    """The .env file, if it holds a passphrase (the variable ``name``; by default any wallet's), else None.
 
-    Raises ConfigError when it does and other users can read or change it.
+    Raises ConfigError if it does and other users can read or change it.
     """
     from yieldbot.config.load import env_file
 
@@ -188,8 +187,11 @@ def passphrases_in_env(context: Context, name: str | None = None) -> Path | None
 
 
 def keyed_urls_in_env(context: Context) -> Path | None:
-    """The .env when it holds an RPC URL of the jobs' chains that says more than a host, as one with a provider's key
-    does; else None. Raises ConfigError when it does and other users can read or change it."""
+    """The .env file, if it holds an RPC URL of the jobs' chains with more than a host, as with a provider's key; else
+    None.
+
+    Raises ConfigError if it does and other users can read or change it.
+    """
     from yieldbot.config.load import env_file
 
     file, written = env_file(context.config)
@@ -203,7 +205,7 @@ def keyed_urls_in_env(context: Context) -> Path | None:
 
 
 class Keyless:
-    """Stands where a signer is wanted by a command that signs nothing; no keystore is read."""
+    """The signer of a command that signs nothing. Reads no keystore; ``sign`` raises SafetyError."""
 
     def __init__(self, wallet: Wallet) -> None:
         self._address = wallet.address

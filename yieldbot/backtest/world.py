@@ -22,7 +22,8 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, RateForecast, Snapshot, Status
-from yieldbot.model.policy import Base, ChainSettings, Job, Wallet
+from yieldbot.model.policy import Base
+from yieldbot.model.settings import ChainSettings, Job, Wallet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -90,8 +90,8 @@ def to_beancount(
     assert, each with the unix seconds at which the chain had it.
     """
     book = _Book(names)
-    told = _opening(book, opening, rows)
-    told += [_transaction(book, group) for group in _grouped(rows)]
+    transactions = _opening(book, opening, rows)
+    transactions += [_transaction(book, group) for group in _grouped(rows)]
     prices = _prices(book, rows)
     checked = _balances(book, closing or {})
     first = min((row.entry.at for row in (*opening, *rows)), default=0)
@@ -103,7 +103,7 @@ def to_beancount(
         "",
         *(f"{day(first)} open {account}" for account in sorted(book.accounts)),
     ]
-    parts = ["\n".join(head), *told, "\n".join(prices), "\n".join(checked)]
+    parts = ["\n".join(head), *transactions, "\n".join(prices), "\n".join(checked)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -15,7 +15,7 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import LegKind
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Delta
 
 Quotes = Mapping[tuple[ChainId, int, Address], Quote]
@@ -144,12 +144,12 @@ def reconciled(
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
     """Prices by a feed at the block, else by what a run recorded near it."""
 
-    def told(entry: Entry, token: Token) -> Quote | None:
+    def price(entry: Entry, token: Token) -> Quote | None:
         chain = entry.account[0]
         found = quotes.get((chain, entry.height, token.address))
         return found or nearest(written, chain, token.address, entry.at)
 
-    return told
+    return price
 
 
 def quote_now(usd: float | None) -> Quote | None:

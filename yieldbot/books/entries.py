@@ -62,7 +62,7 @@ class Entry:
     hash: str = ""
     """Empty where there is no transaction."""
     description: str = ""
-    """What it did, in words."""
+    """What it did."""
     market_id: MarketId | None = None
     """The market that it is about; None: the wallet alone."""
     asset: Token | None = None
@@ -167,7 +167,7 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
     )
     if isinstance(outcome, Reverted):
         return begun
-    settled = _settled(begun, outcome, wraps_coin=family_of(signed.chain).wraps_coin)
+    settled = _settled(begun, outcome, wraps_coin=family_of(signed.chain).wrapped_coin is not None)
     return _named(_by_id(settled, signed.market_id), _leg(plans.get(signed.plan_id), signed.leg))
 
 

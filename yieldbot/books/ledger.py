@@ -1,6 +1,6 @@
 """From entries to rows: each change with its value, what left with its cost by first in, first out, and its gain. Pure.
 
-The choices, which docs/books.md tells the user:
+The choices, which docs/books.md explains to the user:
 
 - A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back is principal first; what
   comes beyond it is interest, income at its value on arrival. What an exit leaves behind is a loss.
@@ -130,11 +130,11 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
     """Prices in whole tokens of ``unit`` in place of the base currency: the quotient of both prices at the same
     block."""
 
-    def told(entry: Entry, token: Token) -> Quote | None:
+    def price_in_unit(entry: Entry, token: Token) -> Quote | None:
         quote, one = quote_of(entry, token), quote_of(entry, unit)
         return None if quote is None or one is None else Quote(quote.price / one.price, quote.source)
 
-    return told
+    return price_in_unit
 
 
 WalletKey = tuple[Account, Token]

@@ -111,7 +111,7 @@ def liquidity_pnl(
     fault = shown.fault or shown.differs(held)
     if fault:
         return f"not known: {fault}"
-    return None if shown.since is None else shown.told(held or PoolHoldings(), now)
+    return None if shown.since is None else shown.result(held or PoolHoldings(), now)
 
 
 def _moved(
@@ -136,7 +136,9 @@ class _Stay:
     plan: str = ""
     """Plan of the last transaction."""
     put_in: dict[Token, int] = field(default_factory=dict)
+    """Base units since the entry, by token."""
     taken_out: dict[Token, int] = field(default_factory=dict)
+    """Base units since the entry, by token."""
     lots: dict[int, Lots] = field(default_factory=dict)
     """What is in, by position."""
     leaving: dict[int, Lots] = field(default_factory=dict)
@@ -144,10 +146,15 @@ class _Stay:
     collected: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Paid out by each position since it last held nothing."""
     swaps: Fraction | None = field(default_factory=Fraction)
+    """What swaps brought less what they took, in the base currency."""
     realised: Fraction | None = field(default_factory=Fraction)
+    """In the base currency."""
     native: Token | None = None
+    """Token that fees are paid in."""
     gas: int | None = 0
+    """Base units of it; None where a fee is not known."""
     gas_base: Fraction | None = field(default_factory=Fraction)
+    """Its value in the base currency."""
     lacks: str | None = None
     """The first missing price."""
     fault: str | None = None
@@ -241,7 +248,7 @@ class _Stay:
                 return f"position {position} paid out by a transaction that is not ours"
         return None
 
-    def told(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
+    def result(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
         assert self.since is not None
         remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
         worth = self._sum(held.amounts.items(), now, "now")

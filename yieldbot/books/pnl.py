@@ -50,13 +50,21 @@ class _Run:
     """A position from its entry on."""
 
     since: int | None = None
+    """Unix seconds of the entry."""
     put_in: int = 0
+    """Base units."""
     taken_out: int = 0
+    """Base units."""
     lots: Lots = ()
+    """What is in, with its cost."""
     realised: Fraction | None = field(default_factory=Fraction)
+    """In the base currency."""
     gas: int | None = 0
+    """Base units of the native token; None where a fee is not known."""
     gas_base: Fraction | None = field(default_factory=Fraction)
+    """Its value in the base currency."""
     native: Token | None = None
+    """Token that fees are paid in."""
     closed: bool = False
     """All was taken out; what comes after begins a new run."""
 

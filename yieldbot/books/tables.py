@@ -104,8 +104,8 @@ def to_rotki(rows: Iterable[Row], names: DisplayNames) -> tuple[str, int]:
         trades += row.what is RowKind.SWAP and (row.raw or 0) < 0
         if kind is not None and row.raw:
             amount = whole(row.token, abs(row.raw))
-            said = f"{row.what.value}: {_said(row.entry, names)}"
-            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(said), _ms(row.entry)])
+            note = f"{row.what.value}: {_said(row.entry, names)}"
+            lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(note), _ms(row.entry)])
     return _csv(EVENTS, lines), trades
 
 
@@ -132,8 +132,7 @@ def identifier(token: Token) -> str:
     if token.address in (EVM_NATIVE, SVM_NATIVE, WRAPPED_SOL):
         return NATIVE.get(token.chain, plain(token.symbol))
     family = family_of(token.chain)
-    chain = token.chain if family.name == "evm" else family.name
-    return f"{chain}/{family.token_namespace}:{token.address}"
+    return f"{family.rotki_chain or token.chain}/{family.token_namespace}:{token.address}"
 
 
 def _said(entry: Entry, names: DisplayNames) -> str:

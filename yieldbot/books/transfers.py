@@ -105,13 +105,13 @@ def with_outside(
 
 def _alone(entry: Entry, groups: Mapping[str, Sequence[Transfer]], outside: Sequence[Sequence[Transfer]]) -> Entry:
     """An entry without what others moved in its block, where that brings it nearer to its own events."""
-    beside = _sums(one for group in outside for one in group if one.height == entry.height)
+    others = _sums(one for group in outside for one in group if one.height == entry.height)
     own = _sums(groups.get(entry.hash.lower(), ()))
-    if not entry.hash or not beside:
+    if not entry.hash or not others:
         return entry
     changes = []
     for delta in entry.changes:
-        less = delta.raw - beside.get(delta.token, 0)
+        less = delta.raw - others.get(delta.token, 0)
         own_raw = own.get(delta.token, 0)
         changes.append(Delta(delta.token, less if abs(less - own_raw) < abs(delta.raw - own_raw) else delta.raw))
     return replace(entry, changes=tuple(delta for delta in changes if delta.raw))

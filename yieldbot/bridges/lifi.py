@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.families import EVM, family_of
+from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId, evm_number
 
 NAME = "LI.FI"
@@ -45,7 +45,7 @@ class Quoted:
 
 def serves(chain: ChainId) -> bool:
     """Whether we ask LI.FI about a chain: EVM chains alone, whose answers are understood here."""
-    return family_of(chain) is EVM
+    return family_of(chain).bridged
 
 
 def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, url: str = URL) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from yieldbot.model.ids import ChainId
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 class Decoded(Protocol):

@@ -109,7 +109,7 @@ def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | Exi
             chain=chain,
             owner=owner,
             market_id=state.market.id,
-            asked=gone.asked,
+            asked=gone.requested,
             ready=gone.ready,
             back=gone.back,
             until=gone.until,

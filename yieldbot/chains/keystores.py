@@ -13,7 +13,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import read_private
 from yieldbot.model.families import EVM, SOLANA, Family
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import Wallet
+from yieldbot.model.settings import Wallet
 
 KEY_FORMS = {EVM: "64 hex digits", SOLANA: "base58 or 64 numbers"}
 """How a key of the family is written, for whoever is asked for one."""

@@ -11,7 +11,8 @@ from yieldbot.execution.world import World
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.risk.limits import limit_exceeded
 

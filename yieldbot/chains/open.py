@@ -6,11 +6,16 @@ from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from yieldbot.chains.findings import MISCONFIGURED, Finding
+from yieldbot.errors import ConfigError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.chains.decoding import Decoded, Messages, ToDecode
     from yieldbot.chains.ports import Chain, Session, Watch
     from yieldbot.execution.world import World
-    from yieldbot.model.policy import ChainSettings, Job
+    from yieldbot.model.settings import ChainSettings, Job
 
 
 def chain_of(settings: ChainSettings) -> Chain:
@@ -36,3 +41,13 @@ def decode(asked: ToDecode) -> Decoded:
 def messages() -> Messages:
     """The wing whose accounts sign messages as JSON (EIP-712)."""
     return cast("Messages", import_module("yieldbot.chains.evm.decode"))
+
+
+def tools(anvil: Path | None) -> list[Finding]:
+    """The programs of this machine that rehearsals run. ``anvil``: where the configuration says it is."""
+    from yieldbot.chains.evm.node.anvil import find_anvil
+
+    try:
+        return [Finding("anvil", str(find_anvil(anvil)))]
+    except ConfigError as missing:
+        return [Finding("anvil", "no rehearsal is possible", str(missing), MISCONFIGURED)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.books.chain_record import ChainRecord, HandedOver
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import LegResult, Proposed
     from yieldbot.execution.world import World
-    from yieldbot.journal.fold import Record
+    from yieldbot.journal.fold import Record, StoredTx
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.ids import MarketId
+    from yieldbot.model.ids import Address, MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Declined, Plan
-    from yieldbot.model.policy import ChainSettings, Job, Policy, Wallet
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
 
@@ -149,6 +152,18 @@ class Chain(Protocol):
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         """The past of the jobs' account, which is one. entries: its own, by the journal. Raises TransientError."""
+
+    def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
+        """What tells a rehearsed transaction of the owner in its target's own words; no line where there are none.
+        folder: of descriptors, where the family has such; say: told of those that cannot be read."""
+
+    async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+        """Whether the job's account is what its wallet's kind says (a Safe, with our signer among its owners); nothing
+        of an account that needs nothing on the chain. wallets: all of them, by name."""
+
+    async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
+        """Signed transactions of the account that were given up and could still be included. transactions: all of the
+        account's, by the journal."""
 
     async def check(self) -> list[Finding]:
         """Whether everything that chains/*.toml says of it is there."""

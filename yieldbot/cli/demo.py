@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yieldbot.allocator.across import across
 from yieldbot.app import demo as use
+from yieldbot.app.results import across
 from yieldbot.app.sandbox import DIRECTORY
 from yieldbot.cli import listings, render
 from yieldbot.cli.flags import decimal
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from yieldbot.app.demo import JobResult
+    from yieldbot.app.results import Proposal
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.execution.approvals import Proposal
-    from yieldbot.model.policy import Settings
+    from yieldbot.model.settings import Settings
 
 WIDTH = 140
 """Width of the picture, in characters."""

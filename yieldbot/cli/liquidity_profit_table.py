@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from yieldbot.books.formatting import day
+from yieldbot.app.results import day
 from yieldbot.cli.profit_table import short, short_gas
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount

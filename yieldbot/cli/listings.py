@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.allocator.market_curve import value
 from yieldbot.app import yields
 from yieldbot.app.formatting import leaving, when
 from yieldbot.app.markets import Listed as Listed
+from yieldbot.app.results import value
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 
 if TYPE_CHECKING:
-    from yieldbot.allocator.across import Across
-    from yieldbot.history.holdings import Position
+    from yieldbot.app.results import Across, Position
 
 
 LEAST_COST_BPS = 0.005
@@ -189,7 +189,7 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
 def _on_their_way(jobs: Sequence[tuple[Job, Snapshot]]) -> list[str]:
     """Holdings that are leaving a market in two steps, a line each."""
     return [
-        f"{names_of(snapshot)[state.market.id]}: {leaving(gone.asked, gone.ready, gone.back, gone.until)}"
+        f"{names_of(snapshot)[state.market.id]}: {leaving(gone.requested, gone.ready, gone.back, gone.until)}"
         for _, snapshot in jobs
         for state in snapshot.markets
         if (gone := state.leaving) is not None

@@ -18,7 +18,7 @@ from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.app.results import LpView
 
 BAR = 21
 """Width of a range's picture, in characters."""

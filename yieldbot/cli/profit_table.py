@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.books.formatting import day
+from yieldbot.app.results import day
 from yieldbot.cli.render import money
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from yieldbot.app.profit import Earned
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:

@@ -13,15 +13,14 @@ from rich.text import Text
 
 from yieldbot.app import quotes
 from yieldbot.app.quotes import BridgeQuote, Quote, QuoteRequest
-from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.app.results import NAME, FairOutput, Quoted
 from yieldbot.cli.flags import decimal
 from yieldbot.cli.tables import Sheet
-from yieldbot.risk.prices import FairOutput
 
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.allocator.route import Route
+    from yieldbot.app.results import Route
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
     from yieldbot.errors import YieldbotError
@@ -88,7 +87,7 @@ def _table(quoted: Quote) -> Group:
     chain, found, read, judged, other = quoted.chain, quoted.route, quoted.read, quoted.judged, quoted.aggregated
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
-    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, block {read.block.height:,}"
+    title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, {chain.family.height} {read.block.height:,}"
     sheet = Sheet(title, "Route", f">{given.symbol}", f">{wanted.symbol}")
     for part in found.parts:
         pools = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from yieldbot.allocator.convert import swap_id
 from yieldbot.app.formatting import when
+from yieldbot.app.results import swap_id
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
@@ -18,14 +18,12 @@ from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
-    from yieldbot.execution.rehearsed import Rehearsed
-    from yieldbot.execution.results import Proposed
-    from yieldbot.history.holdings import Unread
+    from yieldbot.app.results import Proposed, Rehearsed, Unread
 
 
 def money(amount: Amount | None, places: int = 2) -> str:

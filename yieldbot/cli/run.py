@@ -12,7 +12,6 @@ from rich.console import Group
 from yieldbot.app import run as app
 from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
-from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.cli import listings, render
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.cycle import Report
+    from yieldbot.app.results import Proposal
     from yieldbot.app.run import RunAnswer
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.execution.approvals import Proposal
 
 
 def register(listed: Listed) -> None:
@@ -119,6 +118,6 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
         for tx in leg.txs:
             number += 1
             context.say(f"  {number}. {tx.description}  [{tx.to}, {tx.gas_used:,} {unit}]")
-            for line in described(tx.call) if isinstance(tx, RehearsedTx) else ():
+            for line in described(tx):
                 context.say(f"     {line}")
     context.say("  in all: " + ", ".join([*proposal.rehearsal.fees_beside, *moved(proposal.rehearsal.deltas)]))

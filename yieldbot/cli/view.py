@@ -18,11 +18,11 @@ from yieldbot.cli.flags import add_job_flags, filter_of
 if TYPE_CHECKING:
     import argparse
 
+    from yieldbot.app.results import Unread
     from yieldbot.cli.main import Listed
     from yieldbot.cli.screen import Screen
-    from yieldbot.history.holdings import Unread
     from yieldbot.model.market import Snapshot
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
 
 def register(listed: Listed) -> None:

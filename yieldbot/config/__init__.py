@@ -1,1 +1,1 @@
-"""yieldbot.toml, .env and chains/*.toml, read once and checked: ``from yieldbot.config.load import load``."""
+"""yieldbot.toml, .env and chains/*.toml, read once and validated: ``from yieldbot.config.load import load``."""

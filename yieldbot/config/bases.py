@@ -6,23 +6,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from yieldbot.chains.solana.prices import feeds_of
-from yieldbot.config.messages import did_you_mean, wrong
+from yieldbot.config.messages import config_error, did_you_mean
 from yieldbot.config.schema import PolicyTable
-from yieldbot.model.families import SOLANA
-from yieldbot.model.policy import Base, ChainSettings, Job, SafeOwner, Wallet
+from yieldbot.model.policy import Base
+from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
 from yieldbot.protocols.evm.pool_windows import by_plans
 
 
 def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:
-    """The tables as values. Raises ConfigError for an asset that none of the jobs' chains has."""
+    """The tables as values. Raises ConfigError for an asset that no chain of the jobs has."""
     known = {symbol for chain in chains.values() for symbol in chain.tokens}
     found = {}
     for name, row in (table.bases or {}).items():
         for symbol in row.assets:
             if symbol not in known:
                 hint = did_you_mean(symbol, known)
-                raise wrong(path, f"policy.bases.{name}.assets.{symbol}", f"is no token of the jobs' chains: {hint}")
+                raise config_error(
+                    path, f"policy.bases.{name}.assets.{symbol}", f"is no token of the jobs' chains: {hint}"
+                )
         whole = {key: getattr(table, key) for key in ("max_depeg_bps", "max_feed_age_seconds", "confidence")}
         given = {key: value for key, value in whole.items() if value is not None} | row.model_dump(exclude_unset=True)
         found[name] = Base(shares=given.pop("assets"), **given)
@@ -32,27 +33,26 @@ def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]
 def job_of_base(
     path: Path, key: str, name: str, wallet: Wallet, chain: ChainSettings, bases: Mapping[str, Base]
 ) -> Job:
-    """A job over those of a base's assets that the chain has. Raises ConfigError where no swap could be made safely."""
+    """A job over those of a base's assets that the chain has. Raises ConfigError where no swap would be safe."""
     if name not in bases:
         hint = did_you_mean(name, bases) if bases else f"add a table [policy.bases.{name}]"
-        raise wrong(path, f"{key}.base", f"unknown base {name!r}: {hint}")
+        raise config_error(path, f"{key}.base", f"unknown base {name!r}: {hint}")
     base = bases[name]
     if base.unit == "SOL" != chain.family.coin_unit:
-        raise wrong(path, f"{key}.base", f"SOL is no unit of {chain.name}: it is Solana's own")
+        raise config_error(path, f"{key}.base", f"SOL is no unit of {chain.name}: it is Solana's own")
     if isinstance(wallet.held, SafeOwner):
-        said = "prices do not wait for a Safe's owners, so that it does not swap"
-        raise wrong(path, f"{key}.base", f"{said}: give it a job for each asset")
+        message = "prices do not wait for a Safe's owners, so that it does not swap"
+        raise config_error(path, f"{key}.base", f"{message}: give it a job for each asset")
     tokens = [chain.tokens[symbol] for symbol in base.shares if symbol in chain.tokens]
     file = f"chains/{chain.name}.toml"
     if not tokens:
-        raise wrong(path, f"{key}.base", f"{file} has none of its assets: add one to its tokens")
-    feeds = chain.feeds if chain.family is not SOLANA else feeds_of(chain)
+        raise config_error(path, f"{key}.base", f"{file} has none of its assets: add one to its tokens")
     for token in tokens:
-        if token.address not in feeds:
-            said = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
-            raise wrong(path, f"{key}.base", f"{said}: add one")
+        if token.address not in chain.price_feeds:
+            message = f"{file} names no feed for {token.symbol}, and no price is taken on trust"
+            raise config_error(path, f"{key}.base", f"{message}: add one")
     if base.liquidity and not any(by_plans(exchange) for exchange in chain.exchanges):
-        said = f"its liquidity = true, and {file} has no Uniswap v3 table of [[exchanges]] with manager and router"
-        raise wrong(path, f"{key}.base", f"{said}: add them, or use a base without it")
+        message = f"its liquidity = true, and {file} has no Uniswap v3 table of [[exchanges]] with manager and router"
+        raise config_error(path, f"{key}.base", f"{message}: add them, or use a base without it")
     base = replace(base, max_feed_age_seconds=chain.family.feed_age_seconds(base.max_feed_age_seconds))
     return Job(wallet=wallet, chain=chain, asset=tokens[0], others=tuple(tokens[1:]), base=base)

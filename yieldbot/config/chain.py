@@ -1,4 +1,4 @@
-"""One file of chains/ -> ChainSettings."""
+"""One file of chains/ as ChainSettings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from yieldbot.config.messages import did_you_mean, key_path, of_validation, wrong
+from yieldbot.config.messages import config_error, did_you_mean, key_path, of_validation
 from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.policy import ChainSettings, FeeKind, Merkl, SvmLimits
+from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
@@ -25,7 +25,7 @@ _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
-    """A chain's settings; its RPC addresses are in the environment's variable ``rpc_env``, none when that is not set.
+    """A chain's settings. Its RPC addresses come from the environment variable ``rpc_env``; none where that is not set.
 
     Raises ConfigError.
     """
@@ -36,7 +36,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
     except ValidationError as failure:
         raise of_validation(path, failure, ChainTable) from None
     if table.name != path.stem:
-        raise wrong(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
+        raise config_error(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
     chain = ChainId(table.chain)
     tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
     rpc_urls = _urls(path, "rpc_env", table.rpc_env, environ)
@@ -79,7 +79,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
     except ValidationError as failure:
         raise of_validation(path, failure, SvmChainTable) from None
     if table.name != path.stem:
-        raise wrong(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
+        raise config_error(path, "name", f"{table.name!r} must be the file's own name: write {path.stem!r}")
     chain = ChainId(table.chain)
     tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
     rpc_urls = _urls(path, "rpc_env", table.rpc_env, environ)
@@ -120,12 +120,14 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
 
 
 def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
-    """As configured, else more than half of the addresses."""
+    """As configured, else more than half of the endpoints."""
     if table.quorum is None or count == 0:
         return count // 2 + 1
     if table.quorum > count:
-        said = f"{table.quorum} RPC endpoints must agree, {table.rpc_env} names {count}"
-        raise wrong(path, "quorum", f"{said}: put more URLs there, separated by commas, or write a smaller number")
+        message = f"{table.quorum} RPC endpoints must agree, {table.rpc_env} names {count}"
+        raise config_error(
+            path, "quorum", f"{message}: put more URLs there, separated by commas, or write a smaller number"
+        )
     return table.quorum
 
 
@@ -134,14 +136,14 @@ def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping
         return ()
     urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
     if not urls:  # going on in public would be the contrary of what was asked for
-        said = f"{table.submit_rpc_env} is not set: put the private endpoint's URL into .env, or remove this key"
-        raise wrong(path, "submit_rpc_env", said)
+        message = f"{table.submit_rpc_env} is not set: put the private endpoint's URL into .env, or remove this key"
+        raise config_error(path, "submit_rpc_env", message)
     return urls
 
 
 def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The RPC addresses in a variable, separated by commas or blanks; one may hold a provider's key, so that no
-    message quotes it."""
+    """The RPC addresses in an environment variable, separated by commas or blanks. One may contain a provider's key, so
+    that no message quotes it."""
     urls = tuple(dict.fromkeys(environ.get(name, "").replace(",", " ").split()))
     for url in urls:
         try:
@@ -150,8 +152,8 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
         except ValueError:
             sound = False
         if not sound:
-            said = f"{name} in .env or the environment holds what is no RPC address"
-            raise wrong(path, key, f"{said}: write https://host/..., several of them separated by commas")
+            message = f"{name} in .env or the environment holds what is no RPC address"
+            raise config_error(path, key, f"{message}: write https://host/..., several of them separated by commas")
     return urls
 
 
@@ -160,11 +162,11 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
     known = {name: adapter for name, adapter in ADAPTERS[family_of(chain).name]().items() if name != "idle"}
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
-        raise wrong(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
+        raise config_error(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
     for position, symbol in enumerate(row.assets):
         if symbol not in tokens:
             hint = did_you_mean(symbol, tokens)
-            raise wrong(path, key_path((*at, "assets", position)), f"unknown asset {symbol!r}: {hint}")
+            raise config_error(path, key_path((*at, "assets", position)), f"unknown asset {symbol!r}: {hint}")
     schema = known[row.protocol].params
     extra = row.model_extra or {}
     try:
@@ -183,7 +185,7 @@ def _exchange(
     known = EXCHANGES[family_of(chain).name, table]()
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
-        raise wrong(path, key_path((*at, "protocol")), f"unknown {NOUNS[table]} {row.protocol!r}: {hint}")
+        raise config_error(path, key_path((*at, "protocol")), f"unknown {NOUNS[table]} {row.protocol!r}: {hint}")
     schema = known[row.protocol].params
     try:
         params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")
@@ -194,7 +196,7 @@ def _exchange(
 
 
 def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
-    """Every text that starts with 0x is an address with its checksum, or a key of 32 bytes."""
+    """Every text that starts with 0x must be an address with its checksum, or 32 bytes."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _check_addresses(path, (*at, key), inner)
@@ -203,15 +205,15 @@ def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
             _check_addresses(path, (*at, position), inner)
     elif isinstance(value, str) and value.startswith("0x") and not _KEY32.fullmatch(value):
         if abs(len(value) - 66) < abs(len(value) - 42):
-            raise wrong(path, key_path(at), f"{value!r} is no id: write 0x and 64 hex digits")
+            raise config_error(path, key_path(at), f"{value!r} is no id: write 0x and 64 hex digits")
         try:
             parse_address(value)
         except ValueError as bad:
-            raise wrong(path, key_path(at), str(bad)) from None
+            raise config_error(path, key_path(at), str(bad)) from None
 
 
 def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]) -> None:
-    """On Solana every text of an adapter's parameters is a public key."""
+    """On Solana every text of an adapter's parameters must be a public key."""
     for key, value in params.items():
         for position, text in enumerate(value if isinstance(value, list | tuple) else [value]):
             if not isinstance(text, str):
@@ -220,7 +222,7 @@ def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]
                 parse_key(text)
             except ValueError as bad:
                 inner = (key, position) if isinstance(value, list | tuple) else (key,)
-                raise wrong(path, key_path((*at, *inner)), str(bad)) from None
+                raise config_error(path, key_path((*at, *inner)), str(bad)) from None
 
 
 ADAPTERS: Mapping[str, Callable[[], Mapping[str, Any]]] = {"evm": adapters, "solana": svm_adapters}

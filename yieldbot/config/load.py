@@ -1,4 +1,4 @@
-"""yieldbot.toml, .env and chains/*.toml -> Settings. Every mistake is one line that names file, key and remedy."""
+"""yieldbot.toml, .env and chains/*.toml as Settings. Every mistake is one line that names file, key and remedy."""
 
 from __future__ import annotations
 
@@ -14,23 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
-from yieldbot.config.messages import did_you_mean, of_validation, wrong
-from yieldbot.config.names import LISTS, TABLES, check, gone
+from yieldbot.config.messages import config_error, did_you_mean, of_validation
+from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
+from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import (
-    NEVER,
-    SALE,
-    Base,
-    ChainSettings,
-    Job,
-    KmsKey,
-    LedgerKey,
-    Policy,
-    SafeOwner,
-    Settings,
-    Wallet,
-)
+from yieldbot.model.policy import NEVER, SALE, Base, Policy
+from yieldbot.model.settings import ChainSettings, Job, KmsKey, LedgerKey, SafeOwner, Settings, Wallet
 from yieldbot.resources import folder, read_text, refuse_if_others_change
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,9 +31,9 @@ _MONEY = (
 
 
 def load(path: Path) -> Settings:
-    """Settings of ``path`` (a yieldbot.toml), with the .env beside it and the chains that its jobs name.
+    """Settings of ``path`` (a yieldbot.toml), with the .env in its folder and the chains that its jobs name.
 
-    Chains are looked for in chains/ beside the file, then in the chains/ that comes with yieldbot. Raises ConfigError.
+    Chains are looked for in chains/ in its folder, then in the chains/ that comes with yieldbot. Raises ConfigError.
     """
     path = path.expanduser().absolute()
     refuse_if_others_change(path, "the configuration")
@@ -78,19 +68,22 @@ def load(path: Path) -> Settings:
         warnings=tuple(
             f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
             for name in policy.exclude
-            if gone(name, chains)
+            if is_retired(name, chains)
         ),
     )
 
 
 def environment(path: Path) -> dict[str, str]:
-    """What .env beside ``path`` sets, under the real environment. Raises ConfigError, never quoting a value."""
+    """The variables of the .env in the folder of ``path``, overridden by the real environment. Raises ConfigError,
+    never quoting a value."""
     return env_file(path)[1] | dict(os.environ)
 
 
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:
-    """The .env beside ``path`` and what it sets, nothing where there is none. Raises ConfigError, also where others
-    can write it; no value is quoted."""
+    """(the .env in the folder of ``path``, its variables); none where there is no such file.
+
+    Raises ConfigError, also where others can write the file; no value is quoted.
+    """
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
@@ -102,17 +95,17 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
         text = read_text(file)
         bad = next((binding.original.line for binding in parse_stream(StringIO(text)) if binding.error), None)
         if bad is not None:  # told by us, once: dotenv would log each of them and go on without
-            raise wrong(file, f"line {bad}", "is not NAME=value: correct or remove it")
+            raise config_error(file, f"line {bad}", "is not NAME=value: correct or remove it")
         written = dotenv_values(stream=StringIO(text), interpolate=False)
     except (OSError, UnicodeDecodeError):
-        raise wrong(file, "", "cannot be read as text: correct its encoding and permissions") from None
+        raise config_error(file, "", "cannot be read as text: correct its encoding and permissions") from None
     return file, {name: value for name, value in written.items() if value}
 
 
 def chain_names(path: Path) -> dict[str, Path]:
-    """Every chain that a job of ``path`` may name, with its file; the files beside yieldbot.toml come first."""
-    beside = path.expanduser().absolute().parent / "chains"
-    return {f.stem: f for place in (folder("chains"), beside) for f in sorted(place.glob("*.toml"))}
+    """Every chain that a job of ``path`` may name, with its file; those in the folder of yieldbot.toml come first."""
+    own_folder = path.expanduser().absolute().parent / "chains"
+    return {f.stem: f for place in (folder("chains"), own_folder) for f in sorted(place.glob("*.toml"))}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -120,17 +113,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text(path))
     except FileNotFoundError:
-        raise wrong(path, "", "is not there: `yieldbot init` writes one, or name yours with --config") from None
+        raise config_error(path, "", "is not there: `yieldbot init` writes one, or name yours with --config") from None
     except IsADirectoryError:
-        raise wrong(path, "", "is a folder: name the yieldbot.toml in it") from None
+        raise config_error(path, "", "is a folder: name the yieldbot.toml in it") from None
     except OSError as failure:
-        raise wrong(path, "", f"cannot be read ({failure.strerror}): correct its permissions") from None
+        raise config_error(path, "", f"cannot be read ({failure.strerror}): correct its permissions") from None
     except UnicodeDecodeError:
-        raise wrong(path, "", "is not UTF-8 text: save it as UTF-8") from None
+        raise config_error(path, "", "is not UTF-8 text: save it as UTF-8") from None
     except tomllib.TOMLDecodeError as failure:
-        raise wrong(path, "", f"is not TOML: {failure}: correct that line") from None
+        raise config_error(path, "", f"is not TOML: {failure}: correct that line") from None
     except RecursionError:
-        raise wrong(path, "", "nests its values too deeply: write it anew") from None
+        raise config_error(path, "", "nests its values too deeply: write it anew") from None
 
 
 def parse(path: Path, tables: Mapping[str, Any], model: type[M]) -> M:
@@ -146,11 +139,13 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
     for index, table in enumerate(tables):
         if table.name in wallets:
             key = f"wallets[{index + 1}].name"
-            raise wrong(path, key, f"{table.name!r} stands twice: give each wallet its own name")
+            raise config_error(path, key, f"{table.name!r} stands twice: give each wallet its own name")
         _of_its_kind(path, f"wallets[{index + 1}]", table)
-        if table.kind != "keystore" and not table.address.startswith("0x"):
-            said = f'a Solana key is held in a keystore, not in one of kind "{table.kind}"'
-            raise wrong(path, f"wallets[{index + 1}].kind", f"{said}: `yieldbot wallet new --chain solana` makes one")
+        if table.kind != "keystore" and not family_of_address(Address(table.address)).held_elsewhere:
+            message = f'a Solana key is held in a keystore, not in one of kind "{table.kind}"'
+            raise config_error(
+                path, f"wallets[{index + 1}].kind", f"{message}: `yieldbot wallet new --chain solana` makes one"
+            )
         held: KmsKey | LedgerKey | SafeOwner | None = None
         if table.key_id is not None:
             held = KmsKey(key_id=table.key_id, region=table.region, endpoint_url=table.endpoint_url)
@@ -170,31 +165,34 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
         if isinstance(wallet.held, SafeOwner):
             owner = wallets.get(wallet.held.wallet)
             if owner is None or owner.kind not in SIGNS_FOR_SAFES:
-                said = f"{wallet.held.wallet!r} is no wallet of kind {' or '.join(SIGNS_FOR_SAFES)}"
-                raise wrong(path, f"wallets[{index + 1}].owner", f"{said}: name one whose key is an owner of the Safe")
+                message = f"{wallet.held.wallet!r} is no wallet of kind {' or '.join(SIGNS_FOR_SAFES)}"
+                raise config_error(
+                    path, f"wallets[{index + 1}].owner", f"{message}: name one whose key is an owner of the Safe"
+                )
     return wallets
 
 
 SIGNS_FOR_SAFES = ("keystore", "kms")
-"""A Ledger does not: its app takes EIP-712 messages by other commands than those that are spoken here."""
+"""Kinds of wallets that can sign for a Safe. A Ledger cannot: its app takes EIP-712 by commands not implemented
+here."""
 
 
 def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:
-    """A wallet has what its kind needs and no other kind's keys, which would silently mean nothing."""
+    """A wallet must have what its kind needs and no other kind's keys, which would silently have no effect."""
     for kind, keys in OF_KIND.items():
         for key in keys:
             if kind != table.kind and getattr(table, key) is not None:
                 what = f'belongs to kind = "{kind}", and this wallet is of kind "{table.kind}"'
-                raise wrong(path, f"{place}.{key}", f"{what}: remove it, or correct kind")
+                raise config_error(path, f"{place}.{key}", f"{what}: remove it, or correct kind")
     needed = OF_KIND[table.kind][0]
     if getattr(table, needed) is None:
-        raise wrong(path, f"{place}.{needed}", f'is missing: add it, a wallet of kind "{table.kind}" needs it')
+        raise config_error(path, f"{place}.{needed}", f'is missing: add it, a wallet of kind "{table.kind}" needs it')
 
 
 def _chain(path: Path, key: str, name: str, environ: Mapping[str, str]) -> ChainSettings:
     files = chain_names(path)
     if name not in files:
-        raise wrong(path, key, f"unknown chain {name!r}: {did_you_mean(name, files)}")
+        raise config_error(path, key, f"unknown chain {name!r}: {did_you_mean(name, files)}")
     refuse_if_others_change(files[name], "the chain's file")
     return load_chain(files[name], read_toml(files[name]), environ)
 
@@ -208,26 +206,31 @@ def _job(
     bases: Mapping[str, Base],
 ) -> Job:
     if table.wallet not in wallets:
-        raise wrong(path, f"{key}.wallet", f"unknown wallet {table.wallet!r}: {did_you_mean(table.wallet, wallets)}")
+        raise config_error(
+            path, f"{key}.wallet", f"unknown wallet {table.wallet!r}: {did_you_mean(table.wallet, wallets)}"
+        )
     chain, wallet = chains[table.chain], wallets[table.wallet]
     if wallet.family is not chain.family:
-        said = f"wallet {wallet.name!r} is {wallet.family.member} address and {chain.name} is not"
-        raise wrong(path, f"{key}.wallet", f"{said}: name a wallet of the chain's family")
+        message = f"wallet {wallet.name!r} is {wallet.family.member} address and {chain.name} is not"
+        raise config_error(path, f"{key}.wallet", f"{message}: name a wallet of the chain's family")
     if (table.asset is None) == (table.base is None):
-        said = "is missing" if table.asset is None else "stands beside base"
-        raise wrong(path, f"{key}.asset", f"{said}: name one asset, or a base of [policy.bases]")
+        message = "is missing" if table.asset is None else "stands beside base"
+        raise config_error(path, f"{key}.asset", f"{message}: name one asset, or a base of [policy.bases]")
     if table.base is not None:
         return job_of_base(path, key, table.base, wallet, chain, bases)
     assert table.asset is not None
     if table.asset not in chain.tokens:
         hint = did_you_mean(table.asset, chain.tokens)
-        raise wrong(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
+        raise config_error(path, f"{key}.asset", f"unknown asset {table.asset!r} on {chain.name}: {hint}")
     return Job(wallet=wallet, chain=chain, asset=chain.tokens[table.asset])
 
 
 def _sale(policy: Policy, job: Job) -> Base | None:
-    """How a job's rewards are sold: by the limits of feeds and pegs of its base, else of the policy; not where nothing
-    is exchanged, nor on Solana, where none are claimed, nor by a Safe, for whose owners no price waits."""
+    """How a job's rewards are sold: with its base's limits on feeds and pegs, else the policy's.
+
+    None where nothing is swapped, on Solana, where none are claimed, and for a Safe, whose owners sign too late for a
+    price.
+    """
     unsold = not job.chain.family.claims_rewards or isinstance(job.wallet.held, SafeOwner)
     if not policy.sell_rewards or not job.chain.exchanges or unsold:
         return None
@@ -237,12 +240,12 @@ def _sale(policy: Policy, job: Job) -> Base | None:
 
 
 def _no_twins(path: Path, jobs: tuple[Job, ...]) -> None:
-    seen: set[tuple[str, str, str]] = set()
+    accounts: set[tuple[str, str, str]] = set()
     for index, job in enumerate(jobs):
         same = {(job.wallet.address, job.chain.chain, token.address) for token in job.assets}
-        if same & seen:
-            raise wrong(path, f"jobs[{index + 1}]", "does the same as a job before it: remove one of them")
-        seen |= same
+        if same & accounts:
+            raise config_error(path, f"jobs[{index + 1}]", "does the same as a job before it: remove one of them")
+        accounts |= same
 
 
 def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> Policy:
@@ -253,10 +256,10 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
         given["try_first"] = tuple(given["try_first"])
     for key in LISTS:
         for position, name in enumerate(given.get(key, ())):
-            check(path, f"policy.{key}[{position + 1}]", name, chains)
+            check_name(path, f"policy.{key}[{position + 1}]", name, chains)
     for key in TABLES:
         for name in given.get(key, {}):
-            check(path, f"policy.{key}.{name}", name, chains)
+            check_name(path, f"policy.{key}.{name}", name, chains)
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
     return Policy(**given)
@@ -270,9 +273,9 @@ def _money_fits(path: Path, policy: Policy, job: Job) -> None:
             for token in job.assets:
                 token.parse(amount)
         except ValueError as finer:
-            raise wrong(path, f"policy.{name}", f"{finer}: round it") from None
+            raise config_error(path, f"policy.{name}", f"{finer}: round it") from None
 
 
 def _beside(path: Path, text: str) -> Path:
-    """A path of the file: relative ones are taken from the file's own folder."""
+    """A path in the file; relative ones start at the file's own folder."""
     return path.parent / Path(text).expanduser()

@@ -24,8 +24,8 @@ _TYPES = {
 }
 
 
-def wrong(file: Path, key: str, what: str) -> ConfigError:
-    """The error of one key of one file; ``what`` says the mistake and the remedy."""
+def config_error(file: Path, key: str, what: str) -> ConfigError:
+    """The error of one key of one file; ``what`` states the mistake and the remedy."""
     place = f"{file}: {key}: {what}" if key else f"{file}: {what}"
     return ConfigError(place)
 
@@ -43,16 +43,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def of_validation(
     file: Path, failure: ValidationError, model: type[BaseModel], prefix: Sequence[str | int] = ()
 ) -> ConfigError:
-    """The first mistake that pydantic found, in words; how many more there are is told at the end."""
+    """The first mistake that pydantic found, as a message, with how many more there are."""
     errors = sorted(failure.errors(include_url=False), key=lambda e: e["type"] == "missing")  # a misspelt key is both
     first = errors[0]
     place = first["loc"]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return wrong(file, key_path((*prefix, *place)), _said(first, place, model) + more)
+    return config_error(file, key_path((*prefix, *place)), _said(first, place, model) + more)
 
 
 def key_path(place: Sequence[str | int]) -> str:
-    """A key's path as a person counts: jobs[1].wallet is the first [[jobs]] table's wallet."""
+    """A key's path, counted as people do: jobs[1].wallet is the first [[jobs]] table's wallet."""
     text = ""
     for part in place:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part

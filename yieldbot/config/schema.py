@@ -10,7 +10,8 @@ from yieldbot.model.address import parse_address, parse_any, parse_key
 from yieldbot.model.families import SOLANA, family_of
 from yieldbot.model.ids import chain_id, evm_number, hd_path
 from yieldbot.model.numbers import fraction, plain
-from yieldbot.model.policy import NEVER, SAFE_MULTISEND
+from yieldbot.model.policy import NEVER
+from yieldbot.model.settings import SAFE_MULTISEND
 
 SOL_DECIMALS = 9
 
@@ -53,7 +54,7 @@ def _svm_chain(value: str) -> str:
 
 
 def _sol(value: Any) -> Any:
-    """SOL in decimal text to lamports, kept as text."""
+    """SOL as decimal text, checked and kept in lamports as text."""
     text: str = _money(value)
     if len(fraction(text)) > SOL_DECIMALS:
         raise ValueError(f"{text!r} is finer than a lamport: write at most {SOL_DECIMALS} decimals")
@@ -99,20 +100,32 @@ class Table(BaseModel):
 
 
 class WalletTable(Table):
-    """Each kind has keys of its own: OF_KIND."""
+    """A [[wallets]] table. Each kind has keys of its own: OF_KIND."""
 
     name: Name
+    """As jobs call it."""
     address: AnyAddressText
+    """Our account."""
     kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
+    """Where its key lies."""
     keystore: FilePath | None = None
+    """File with the encrypted key."""
     passphrase_file: FilePath | None = None
+    """File with the keystore's passphrase."""
     passphrase_env: EnvName | None = None
+    """Environment variable with it."""
     key_id: Annotated[str, Field(min_length=1)] | None = None
+    """Of AWS KMS: id, ARN or alias/NAME."""
     region: Annotated[str, Field(min_length=1)] | None = None
+    """Of AWS KMS."""
     endpoint_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """Of AWS KMS, where it is not AWS's own."""
     path: Annotated[str, AfterValidator(_path)] | None = None
+    """Of a Ledger: BIP-32 path."""
     owner: Name | None = None
+    """Of a Safe: name of the wallet that signs its proposals."""
     service_url: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """Of a Safe: its transaction service."""
 
 
 OF_KIND = {
@@ -125,19 +138,24 @@ OF_KIND = {
 
 
 class JobTable(Table):
-    """One of asset and base; base: a name of [policy.bases]."""
+    """A [[jobs]] table: one of ``asset`` and ``base``."""
 
     wallet: str
+    """Name of a [[wallets]] table."""
     chain: str
+    """Name of a chain's file."""
     asset: str | None = None
+    """Symbol of a token of the chain."""
     base: str | None = None
+    """A name of [policy.bases]."""
 
 
 class BaseTable(Table):
-    """The fields of model.policy.Base; assets: its shares by symbol, the first is what amounts are counted in."""
+    """A [policy.bases] table: the fields of model.policy.Base."""
 
     unit: Literal["USD", "ETH", "SOL"]
     assets: Annotated[dict[str, Share], Field(min_length=1)]
+    """Largest fraction of the wealth by symbol; the first asset is the one that amounts are counted in."""
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
     max_impact_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
     max_apart_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
@@ -148,7 +166,7 @@ class BaseTable(Table):
 
 
 class PolicyTable(Table):
-    """The fields of model.policy.Policy; a key that is not set keeps that class's default."""
+    """[policy]: the fields of model.policy.Policy; a key that is not set keeps that class's default."""
 
     move_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     enter_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
@@ -192,68 +210,103 @@ class PolicyTable(Table):
 
 
 class SettingsTable(Table):
-    """yieldbot.toml."""
+    """yieldbot.toml (model.settings.Settings)."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
+    """Version of the file's format."""
     data_dir: FilePath = ".yieldbot"
+    """Where the journal lies."""
     anvil: FilePath | None = None
+    """Path of anvil."""
     descriptors: FilePath | None = None
+    """Folder of ERC-7730 descriptors."""
     wallets: list[WalletTable] = []
+    """Our accounts."""
     jobs: list[JobTable] = []
+    """What is to be managed."""
     policy: PolicyTable = PolicyTable()
+    """Limits and preferences."""
 
 
 class NativeTable(Table):
+    """[native]: the chain's own token."""
+
     symbol: Name
+    """Of the token."""
     feed: AddressText | None = None
+    """Chainlink-style US dollar feed."""
 
 
 class TokenTable(Table):
+    """A [tokens] table."""
+
     address: AddressText
+    """Contract."""
     decimals: Annotated[int, Field(ge=0, le=36)]
+    """Checked against the contract."""
     feed: AddressText | None = None
+    """Chainlink-style US dollar feed."""
     pegged: bool = False
+    """Pegged to the US dollar."""
     symbols: list[str] = []
+    """What the contract may call itself beside the table's name."""
 
 
 class SvmTokenTable(Table):
+    """A [tokens] table of a Solana cluster."""
+
     address: KeyText
+    """Mint."""
     decimals: Annotated[int, Field(ge=0, le=18)]
+    """Checked against the mint."""
     feed: KeyText | None = None
+    """Pyth price account."""
     pegged: bool = False
+    """Pegged to the US dollar."""
 
 
 class SvmNativeTable(Table):
+    """[native]: SOL."""
+
     symbol: Name
+    """Of the token."""
     feed: KeyText | None = None
+    """Pyth price account."""
 
 
 class ProtocolTable(BaseModel):
-    """What every [[protocols]] table has; its other keys are the adapter's own, checked by the adapter's class."""
+    """A [[protocols]] table; its other keys are the adapter's own, validated by the adapter's class."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     protocol: str
     name: Name
+    """As tables show it."""
     assets: Annotated[list[str], Field(min_length=1)]
+    """Symbols of tokens that may be held there."""
 
 
 class ExchangeTable(BaseModel):
-    """What every [[exchanges]] and [[witnesses]] table has; its other keys are the adapter's own."""
+    """An [[exchanges]] or [[witnesses]] (price oracles) table; its other keys are the adapter's own."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     protocol: str
     name: Name
+    """As tables show it."""
 
 
 class MerklTable(Table):
+    """[merkl]: where Merkl's rewards are read and claimed."""
+
     distributor: AddressText
+    """The contract that pays rewards."""
     url: Annotated[str, AfterValidator(_endpoint)] = "https://api.merkl.xyz"
+    """Merkl's API, which learns our address."""
 
 
 class ChainTable(Table):
-    """chains/<name>.toml."""
+    """chains/<name>.toml of an EVM chain (model.settings.ChainSettings)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     chain: Annotated[str, AfterValidator(_evm_chain)]
@@ -280,7 +333,7 @@ class ChainTable(Table):
 
 
 class SvmChainTable(Table):
-    """chains/<name>.toml of a Solana cluster."""
+    """chains/<name>.toml of a Solana cluster (model.settings.ChainSettings, SvmLimits)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     chain: Annotated[str, AfterValidator(_svm_chain)]

@@ -32,8 +32,8 @@ def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, s
     if found is None or found.liquidity_market is not None:
         return None
     if leg.kind in OUT:
-        said = f"what is held in {leg.market_id} cannot be taken out now: {why}"
-        return _changed(snapshot, found, replace(found, stuck=why, again=False), said)
+        message = f"what is held in {leg.market_id} cannot be taken out now: {why}"
+        return _changed(snapshot, found, replace(found, stuck=why, again=False), message)
     if leg.kind is LegKind.DEPOSIT:
         doubt = f"a deposit does not go through: {why}"
         shut = replace(found, doubts=(doubt,), flags=(*found.flags, doubt))
@@ -59,11 +59,11 @@ def _unclaimed(snapshot: Snapshot, refused: LegFails) -> tuple[Snapshot, str] | 
         return None
     state, reward = found
     rest = tuple(one for one in state.rewards if one != reward)
-    said = f"{refused.leg.market_id} is not claimed: {refused.reason}"
-    return _changed(snapshot, state, replace(state, rewards=rest), said)
+    message = f"{refused.leg.market_id} is not claimed: {refused.reason}"
+    return _changed(snapshot, state, replace(state, rewards=rest), message)
 
 
-def _changed(snapshot: Snapshot, old: MarketState, new: MarketState, said: str) -> tuple[Snapshot, str] | None:
+def _changed(snapshot: Snapshot, old: MarketState, new: MarketState, message: str) -> tuple[Snapshot, str] | None:
     if new == old:
         return None
-    return replace(snapshot, states=dict(snapshot.states) | {old.market.id: new}), said
+    return replace(snapshot, states=dict(snapshot.states) | {old.market.id: new}), message

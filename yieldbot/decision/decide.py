@@ -21,7 +21,8 @@ from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 from yieldbot.model.units import GWEI
 from yieldbot.risk.limits import Guard, guard, limit_exceeded
 
@@ -147,7 +148,7 @@ def _limited(given: Inputs) -> Decision:
     if not isinstance(plan := first.outcome, Plan):
         if guarded.policy == policy:
             return first
-        # Which limit leaves nothing to do? The plan without limits tells.
+        # Which limit leaves nothing to do? The plan without limits shows it.
         wanted = _made(given, replace(guarded, policy=policy)).outcome
         legs = wanted.legs if isinstance(wanted, Plan) else ()
         refused = limit_exceeded(policy, records, job.chain.chain, legs, given.now)
@@ -167,7 +168,7 @@ def _limited(given: Inputs) -> Decision:
 def _made(given: Inputs, guarded: Guard) -> Decision:
     """Assess, allocate and plan under one guard."""
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
-    assessments = guarded.told(assess(snapshot, guarded.policy, wealth, job.base))
+    assessments = guarded.annotated(assess(snapshot, guarded.policy, wealth, job.base))
     allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
     if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
@@ -177,6 +178,6 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
         return Decision(assessments, allocation, moves)
     if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:
         return Decision(assessments, allocation, due)
-    if (said := no_new_money(snapshot, guarded.policy, job.base)) is not None:
-        moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {said}")
+    if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
+        moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)

@@ -14,7 +14,8 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Base, Job, Policy
+from yieldbot.model.policy import Base, Policy
+from yieldbot.model.settings import Job
 from yieldbot.risk.prices import below_minimum
 
 STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
@@ -102,8 +103,10 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
             token = leg.amount.token
             slack = int(paid / snapshot.price(token) * token.one)
             if _above(after, max(assessment.max_exposure.raw, start), slack):
-                said = f"{Amount(leg.amount.token, after)} would be in {state.market.name}"
-                return Declined("EXPOSURE_LIMIT", f"{said}, {assessment.max_exposure} are allowed: {assessment.bound}")
+                message = f"{Amount(leg.amount.token, after)} would be in {state.market.name}"
+                return Declined(
+                    "EXPOSURE_LIMIT", f"{message}, {assessment.max_exposure} are allowed: {assessment.bound}"
+                )
     if all(leg.kind is LegKind.REBALANCE for leg in into):
         return None
     deposits = [leg for leg in into if leg.kind is LegKind.DEPOSIT]

@@ -25,6 +25,7 @@ class Proposal:
     """What is put to the approver."""
 
     plan: Plan
+    """What is to be done."""
     rehearsal: Rehearsed
     """How the plan's calls went on a fork, exits included."""
 
@@ -39,6 +40,7 @@ class Approval:
     """The yes to one plan. Each of its transactions is still judged by ``judge`` before it is signed."""
 
     plan: Plan
+    """What may be done; nothing else may."""
     approver: str
     """Who said yes: terminal, auto, approve, or the name of a door."""
     expires_at: int
@@ -57,6 +59,7 @@ class DeclineAll:
     """Approves nothing: the approver of a dry run."""
 
     reason: str = "nothing is signed in a dry run"
+    """Why, for a person."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         return Declined("DRY_RUN", self.reason)
@@ -67,6 +70,7 @@ class Ask:
     """Asks a person, and journals the answer."""
 
     journal: Journal
+    """Where plan and answer are kept."""
     ask: Callable[[Proposal], Awaitable[bool]]
     """Shows the proposal and gives the person's answer."""
     by: str = "terminal"
@@ -87,7 +91,9 @@ class Auto:
     of the plan together); everything above is declined with POLICY_LIMIT, for a person to approve."""
 
     journal: Journal
+    """Where plan and approval are kept."""
     policy: Policy
+    """Whose automatic limits apply."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         plan = proposal.plan
@@ -121,6 +127,7 @@ class Queue:
     that still wait are marked as expired."""
 
     journal: Journal
+    """Where the plan is kept."""
     program: str = "yieldbot"
     """The command that the hint names."""
 
@@ -141,7 +148,9 @@ class PreApproved:
     """Approves the plan that a person named by its id, if the rehearsed plan equals the journal's."""
 
     journal: Journal
+    """Where the plan was stored."""
     plan_id: str
+    """The id that the person named."""
     by: str = "approve"
     """Who said yes, for the journal."""
 

@@ -189,7 +189,7 @@ def real_fault(
         if delta.token.address == EVM_NATIVE or delta.token not in real_by_token:
             continue
         observed = real_by_token[delta.token]
-        if delta.least is not None:  # prices move between a simulation and the block; the call's own least does not
+        if delta.least is not None:  # prices move until the block; the minimum out in the calldata does not
             if observed < delta.least:
                 return f"{_change(delta.token, observed)}, the least was {_change(delta.token, delta.least)}"
             continue

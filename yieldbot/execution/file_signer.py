@@ -1,4 +1,4 @@
-"""What signs with a file of keys, whatever its family: the address is known at once, the key when it is needed."""
+"""Signing with a keystore file, on any chain: its address is known at once, its key is decrypted when it is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yieldbot.model.ids import Address
 
 
 class Openable(Protocol):
-    """A signer that can be tried before it is needed."""
+    """A signer whose key can be checked before it is needed."""
 
     @property
     def address(self) -> Address: ...
@@ -20,17 +20,18 @@ class Openable(Protocol):
         """Whether ``open`` has succeeded."""
 
     def open(self) -> None:
-        """Make sure that the key can be used and is the account's. Raises ConfigError, or TransientError for later."""
+        """Check that the key can be used and is the account's. Raises ConfigError; TransientError when a later try may
+        succeed."""
 
 
 class FileSigner:
-    """A keystore's key, decrypted by ``open`` or the first signature (and kept until the process ends). A family's own
-    adds ``sign``."""
+    """Holds a keystore's key, decrypted by ``open`` or the first signature and kept until the process ends. The wings'
+    signers inherit it and add ``sign``."""
 
     __slots__ = ("_address", "_ask", "_key", "_path")
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address) -> None:
-        """``ask`` gives the passphrase."""
+        """path: the keystore. ask: gets the passphrase. address: the key's, which ``open`` compares."""
         self._path = path
         self._ask = ask
         self._address = address
@@ -57,5 +58,5 @@ class FileSigner:
             self._key = self._unlocked()
 
     def _unlocked(self) -> Any:
-        """The family's own object of the key. Raises ConfigError."""
+        """The decrypted key as the wing's library has it. Raises ConfigError."""
         raise NotImplementedError

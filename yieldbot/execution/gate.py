@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from yieldbot.errors import PendingError
 from yieldbot.journal.store import Journal
+from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.plan import Declined
 
@@ -52,6 +53,7 @@ def barred(account: Sender) -> Declined | None:
     if open_ones:
         raise PendingError(f"{open_ones[0].signed.hash} ({open_ones[0].signed.words}) is still open; run again")
     key_of = account.signer.address
-    if key_of != account.owner and not (key_of.startswith("0x") and key_of.lower() == account.owner.lower()):
+    spelled = family_of_address(key_of).address_key
+    if key_of != account.owner and spelled(key_of) != spelled(account.owner):
         return Declined("WRONG_KEY", f"the key is for {key_of}, the account is {account.owner}")
     return None

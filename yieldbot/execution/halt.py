@@ -1,7 +1,8 @@
 """The kill switch: a file in the data directory. While it is there nothing is signed and nothing is sent.
 
-A file, not a journal row: anybody who can write the directory can halt the bot, beside a run that holds the journal
-(within its present leg), with a journal that cannot be read, from a monitor's script with `touch`.
+It is a file and no journal entry, so that everybody who can write to the directory can halt the bot: a monitor's script
+with `touch`, during a run that holds the journal (which then ends within its present leg), or while the journal is
+damaged.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def halted(data_dir: Path) -> str | None:
         if not path.is_symlink() and not path.exists():
             return None
         text = head(path, LONGEST).decode(errors="replace")
-    except (OSError, ConfigError):  # a dangling link, a FIFO, a folder: there is something, and it halts
+    except (OSError, ConfigError):  # a dangling link, a FIFO, a folder: whatever is there halts
         text = ""
     return one_line(text, 200) or "no reason given"
 

@@ -27,7 +27,7 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
         kind = path.stat().st_mode
     except OSError:
         raise ConfigError(f"{named} cannot be found: {missing}") from None
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a device no mode is to be mended
+    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # for a device, chmod is no remedy
         raise ConfigError(f"{named} is no regular file: name one")
     mode = stat.S_IMODE(kind)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -20,7 +20,9 @@ def run_lock(data_dir: Path) -> Iterator[None]:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         file = data_dir / "run.lock"
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644))  # what cannot be made is no other run's
+        os.close(
+            os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        )  # a file that cannot be made is not held by another run
         lock = FileLock(file, timeout=0)
         lock.acquire()
     except Timeout:

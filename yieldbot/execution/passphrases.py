@@ -1,4 +1,4 @@
-"""Where the passphrase of a wallet comes from: its file, its variable, or the person at the terminal."""
+"""Where the passphrase of a wallet comes from: a file, an environment variable, or the person at the terminal."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from pathlib import Path
 
 from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import check_private
-from yieldbot.model.policy import Wallet
+from yieldbot.model.settings import Wallet
 from yieldbot.resources import first_line
 
 
 def passphrase(
     wallet: Wallet, environment: Mapping[str, str], prompt: Callable[[str], str] | None
 ) -> Callable[[], str]:
-    """How to get the wallet's passphrase when it is needed: from its file, its variable, or by asking.
-
-    Calling the result raises ConfigError when none of the three gives one.
-    """
+    """A function that gets the wallet's passphrase when it is needed: from its file, else its variable, else by
+    ``prompt`` (None: there is no terminal). It raises ConfigError when none of the three gives one."""
 
     def ask() -> str:
         if wallet.passphrase_file is not None:
@@ -35,15 +33,16 @@ def passphrase(
 
 
 def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
-    """Whether nobody is asked for a passphrase: it comes from a file or a variable that is set, or there is none."""
+    """Whether no person is asked for a passphrase: a file or a variable has it, or the wallet's key needs none."""
     given = wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
     return given or wallet.held is not None
 
 
 def passphrase_in(file: Path, what: str = "passphrase_file") -> str:
-    """The passphrase that a file holds, for every command: its first line. Raises ConfigError.
+    """The passphrase in a file: its first line. Raises ConfigError for a file that is empty, no text, or open to
+    others.
 
-    what: how the file was named, as its key in yieldbot.toml or its flag.
+    what: the key in yieldbot.toml, or the flag, that named the file.
     """
     check_private(file, what, "write the passphrase into that file (mode 600), or name the right one")
     try:

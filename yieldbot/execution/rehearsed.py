@@ -27,7 +27,7 @@ class TxRehearsed(Protocol):
 
     @property
     def gas_limit(self) -> int:
-        """What will be asked for, margin included."""
+        """The limit that the real transaction will have, margin included."""
 
 
 class LegRehearsed(Protocol):

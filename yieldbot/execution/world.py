@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approver
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import Settings, Wallet
-from yieldbot.protocols.evm.base import YieldAdapter
-from yieldbot.protocols.solana.base import SvmAdapter
+from yieldbot.model.settings import Settings, Wallet
 
 
 class SignerOf(Protocol):
@@ -25,11 +23,13 @@ class World:
     """One wiring of the stages."""
 
     settings: Settings
-    adapters: Mapping[str, YieldAdapter]
-    """Adapters of EVM chains, by protocol."""
+    """Everything in yieldbot.toml, .env and chains/*.toml."""
     journal: Journal
+    """What was intended and signed."""
     approver: Approver
+    """Who decides about plans."""
     signer_of: SignerOf
+    """Finds each wallet's signer."""
     now: Callable[[], int]
     """The clock that plans expire by: unix seconds."""
     say: Callable[[str], None]
@@ -37,5 +37,3 @@ class World:
     open_key: Callable[[Wallet], None] = lambda wallet: None
     """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
     (ConfigError) before anything is approved."""
-    svm_adapters: Mapping[str, SvmAdapter] = field(default_factory=dict)
-    """Adapters of Solana, by protocol."""

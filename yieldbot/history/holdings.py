@@ -78,24 +78,26 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     A market that the policy excludes by any of its names is given up on purpose: it does not count as held.
     """
     remembered = {
-        market_id: said
-        for market_id, said in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
-        if market_id not in snapshot.states and not _given_up(market_id, said, policy)
+        market_id: recorded
+        for market_id, recorded in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
+        if market_id not in snapshot.states and not _given_up(market_id, recorded, policy)
     }
     found = []
     for bad in snapshot.quarantined:
-        said = remembered.pop(bad.market.id, None)
-        held = Amount(asset, int(said["held_raw"])) if said else None
+        recorded = remembered.pop(bad.market.id, None)
+        held = Amount(asset, int(recorded["held_raw"])) if recorded else None
         found.append(Unread(bad.market.id, bad.market.name, bad.reason, held))
-    for market_id, said in remembered.items():
+    for market_id, recorded in remembered.items():
         whole = next((q for q in snapshot.quarantined if q.market.id.endswith("/?") and _within(market_id, q)), None)
         reason = whole.reason if whole else "it is no longer among the configured markets"
-        found.append(Unread(market_id, said.get("name", market_id), reason, Amount(asset, int(said["held_raw"]))))
+        found.append(
+            Unread(market_id, recorded.get("name", market_id), reason, Amount(asset, int(recorded["held_raw"])))
+        )
     return tuple(found)
 
 
-def _given_up(market_id: MarketId, said: Mapping[str, Any], policy: Policy) -> bool:
-    called = (str(said.get("name", "")), str(said.get("deployment", "")), str(said.get("flavour", "")))
+def _given_up(market_id: MarketId, recorded: Mapping[str, Any], policy: Policy) -> bool:
+    called = (str(recorded.get("name", "")), str(recorded.get("deployment", "")), str(recorded.get("flavour", "")))
     return any(matches(name, market_id, called) for name in policy.exclude)
 
 
@@ -117,7 +119,9 @@ def recorded_holdings(
             facts = row.entry.facts
             if "forecasts" in facts and facts.get("asset", asset.address) == asset.address:
                 last = facts["forecasts"]
-    return {MarketId(market_id): dict(said) for market_id, said in last.items() if int(said["held_raw"]) > 0}
+    return {
+        MarketId(market_id): dict(recorded) for market_id, recorded in last.items() if int(recorded["held_raw"]) > 0
+    }
 
 
 def _within(market_id: MarketId, bad: Quarantined) -> bool:
@@ -136,8 +140,8 @@ def _expected(state: MarketState, before: MarketState | None, policy: Policy) ->
 
 def _usd(snapshot: Snapshot) -> dict[str, Any]:
     """US dollar prices of the snapshot, as exact decimal text, for the accounting."""
-    told = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
-    found = {name: repr(usd) for name, usd in told.items() if usd is not None}
+    prices = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
+    found = {name: repr(usd) for name, usd in prices.items() if usd is not None}
     return {"usd": found} if found else {}
 
 
@@ -158,10 +162,10 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
                 if (its_chain, its_owner) != (chain, owner):
                     continue
                 asset, said_of = str(facts.get("asset", "")), facts.get("forecasts", {})
-                for market_id, said in said_of.items():
-                    market, held_raw = MarketId(market_id), int(said["held_raw"])
+                for market_id, recorded in said_of.items():
+                    market, held_raw = MarketId(market_id), int(recorded["held_raw"])
                     fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), held_raw, asset)
-                    forecast = Forecast(block, held_raw, said["apr"], said["horizon_seconds"], fees_raw)
+                    forecast = Forecast(block, held_raw, recorded["apr"], recorded["horizon_seconds"], fees_raw)
                     found.setdefault(market, forecast)
                     last[market] = (asset, held_raw)
                 for market in [one for one, (of, _) in last.items() if of == asset and one not in said_of]:

@@ -34,7 +34,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     horizon_seconds = policy.horizon_seconds
     known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
     forecasts: dict[str, Any] = {
-        market_id: said for market_id, said in known.items() if market_id not in snapshot.states
+        market_id: entry for market_id, entry in known.items() if market_id not in snapshot.states
     }
     forecasts |= {
         state.market.id: {

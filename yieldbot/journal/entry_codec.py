@@ -52,9 +52,13 @@ class RowKeys:
     kind: str
     """The entry's kind on the disk: ``plan.written``, ``tx.signed`` and so on."""
     chain: str = ""
+    """CAIP-2 id of the chain."""
     owner: str = ""
+    """The account's address."""
     plan_id: str = ""
+    """The plan's id."""
     tx_hash: str = ""
+    """The transaction's hash."""
 
 
 def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:

@@ -35,6 +35,7 @@ class Record:
     at: int
     """When it was written: unix seconds by this machine's clock. For people; nothing is decided by it."""
     entry: JournalEntry
+    """What was remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,15 @@ class StoredPlan:
     """A plan with its present status."""
 
     plan: Plan
+    """The plan as it was first written."""
     lines: tuple[str, ...]
     """The description of every call, in order, as it was shown to whoever decides."""
     status: PlanStatus
+    """Of the newest mark; PROPOSED without one."""
     by: str
     """Who set the status; empty while the plan is only proposed."""
     reason: str
+    """Of the newest mark."""
     at: int
     """When the status was set: unix seconds by this machine's clock."""
 
@@ -57,6 +61,7 @@ class StoredTx:
     """A signed transaction and what is known of it since."""
 
     signed: TxSigned
+    """The transaction as it was journalled."""
     at: int
     """When it was journalled: unix seconds by this machine's clock."""
     attempts: int = 0
@@ -177,6 +182,7 @@ class Reverts:
     """Withdrawals from one market that reverted on the chain since the last one that succeeded."""
 
     count: int
+    """How many of them there are."""
     at: int
     """When the last one reverted: unix seconds of the chain."""
     reason: str
@@ -210,7 +216,9 @@ def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> d
                 if isinstance(outcome, Reverted):
                     count = found[tx.market_id].count if tx.market_id in found else 0
                     found[tx.market_id] = Reverts(count + 1, outcome.block.timestamp or record.at, outcome.reason)
-                elif leg.kind is not LegKind.WITHDRAW or _brought(outcome, leg):  # an allowance takes nothing out
+                elif leg.kind is not LegKind.WITHDRAW or _brought(
+                    outcome, leg
+                ):  # a confirmed approve() takes nothing out
                     found.pop(tx.market_id, None)
             case AccountCleared(of, whose, _) if (of, whose) == (chain, owner):
                 found.clear()

@@ -42,6 +42,7 @@ class PlanWritten:
     """A plan as it was proposed."""
 
     plan: Plan
+    """The plan itself."""
     lines: tuple[str, ...] = ()
     """The description of every call, in order, as it was shown to whoever decides."""
 
@@ -51,7 +52,9 @@ class PlanMarked:
     """A plan's new status."""
 
     plan_id: str
+    """The plan's id."""
     status: PlanStatus
+    """The status from now on."""
     by: str
     """Who set it: terminal, auto, queue, approve, execution, or the name of a door."""
     reason: str = ""
@@ -75,11 +78,15 @@ class TxSigned:
     """A signed transaction, written before any network sees it."""
 
     chain: ChainId
+    """Where it is sent."""
     owner: Address
+    """The account that sends it and pays."""
     plan_id: str
+    """The plan that it belongs to; of a revocation an id of its own."""
     leg: int
     """The leg's place in its plan, from 0."""
     market_id: MarketId
+    """The leg's market; of swaps, claims and revocations an id of no market."""
     hash: str
     """The transaction's hash; on Solana its signature in base58."""
     raw: bytes
@@ -113,8 +120,11 @@ class TxSent:
     """An attempt to submit, written before it is made."""
 
     chain: ChainId
+    """Its chain."""
     owner: Address
+    """Its account."""
     hash: str
+    """The transaction."""
     attempt: int
     """Counted from 1."""
 
@@ -124,8 +134,11 @@ class TxNoted:
     """Something that was observed of a transaction on its way: a node's refusal, a receipt that a reorg took back."""
 
     chain: ChainId
+    """Its chain."""
     owner: Address
+    """Its account."""
     hash: str
+    """The transaction."""
     note: str
     """One line for a person; nothing is decided by it."""
 
@@ -135,8 +148,11 @@ class TxSettled:
     """What became of a transaction for good."""
 
     chain: ChainId
+    """Its chain."""
     owner: Address
+    """Its account."""
     outcome: Outcome
+    """What became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +160,11 @@ class AccountStopped:
     """Nothing more is signed for this account until a person clears it."""
 
     chain: ChainId
+    """The account's chain."""
     owner: Address
+    """The account."""
     reason: str
+    """Why, in one line for a person."""
     hash: str | None = None
     """The transaction that did not do what was simulated; None for another reason."""
 
@@ -155,8 +174,11 @@ class AccountCleared:
     """A person looked, and lets the account sign again."""
 
     chain: ChainId
+    """The account's chain."""
     owner: Address
+    """The account."""
     by: str
+    """Who cleared it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +186,11 @@ class Observed:
     """What a cycle observed, for history alone."""
 
     chain: ChainId
+    """The job's chain."""
     owner: Address
+    """The job's account."""
     block: BlockRef
+    """The snapshot's block."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Any JSON object; nothing is decided by it."""
 
@@ -175,8 +200,11 @@ class ExitProven:
     """A market's exit was observed to work, for this account."""
 
     chain: ChainId
+    """The account's chain."""
     owner: Address
+    """The account."""
     market_id: MarketId
+    """The market."""
     fingerprint: str
     """The market's fingerprint at that time; the proof holds while it stays the same."""
     time: int
@@ -192,10 +220,15 @@ class ExitRefused:
     """What was put into a market did not come out again: nothing goes in while its fingerprint stays the same."""
 
     chain: ChainId
+    """The account's chain."""
     owner: Address
+    """The account."""
     market_id: MarketId
+    """The market."""
     fingerprint: str
+    """The market's fingerprint at that time."""
     reason: str
+    """Why, in one line for a person."""
     on_chain: bool = False
     """True: it was real money. False: it happened on a fork."""
     time: int = 0
@@ -207,8 +240,11 @@ class ExitAsked:
     """Money of ours is on its way out of a market with two-step exits, as the chain says."""
 
     chain: ChainId
+    """The account's chain."""
     owner: Address
+    """The account."""
     market_id: MarketId
+    """The market."""
     asked: Amount
     """What was requested and is not ready yet."""
     ready: Amount
@@ -226,8 +262,11 @@ class ExitEnded:
     """Nothing is on its way out of a market any more."""
 
     chain: ChainId
+    """The account's chain."""
     owner: Address
+    """The account."""
     market_id: MarketId
+    """The market."""
     time: int
     """Unix seconds of the chain."""
 

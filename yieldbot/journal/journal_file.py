@@ -66,7 +66,7 @@ def refuse_other(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except OSError:
-        return  # told where it is opened
+        return  # reported where it is opened
     if not stat.S_ISREG(mode):
         what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
         raise InvariantError(f"journal {path} {what}: move it away, or correct data_dir")
@@ -85,7 +85,7 @@ def refuse_emptied(path: Path) -> None:
             message = f"is empty, though {', '.join(found)} lies beside it: what was signed is no longer known"
             raise InvariantError(f"journal {path} {message}; restore it from a backup before anything is signed")
     except OSError:
-        return  # told where it is opened
+        return  # reported where it is opened
 
 
 def cannot_be_opened(path: Path, failure: OSError) -> InvariantError:

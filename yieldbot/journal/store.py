@@ -86,7 +86,7 @@ class Journal:
         refuse_emptied(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if fresh:  # owner alone may read: plans tell what a wallet holds
+            if fresh:  # readable by the owner alone: plans show what a wallet holds
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError as failure:
             raise cannot_be_opened(path, failure) from None
@@ -94,7 +94,7 @@ class Journal:
 
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _: Any) -> None:
-            connection.isolation_level = None  # our own BEGIN, below
+            connection.isolation_level = None  # we issue BEGIN ourselves, below
             connection.text_factory = _text
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -162,7 +162,7 @@ class Journal:
                 prev = _digest(row)
                 marks = ", ".join("?" * 10)
                 connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
-            if self._head(connection) != (seq, prev):  # somebody's trigger, added since the file was opened
+            if self._head(connection) != (seq, prev):  # a trigger that somebody added since the file was opened
                 raise InvariantError(f"journal {self.path} does not keep what is written to it: {RESTORE}")
 
     def verify(self) -> int:
@@ -180,7 +180,7 @@ class Journal:
             if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one() != "ok":
                 raise is_damaged(self.path)
             triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            for name, statement in triggers:  # one of somebody else's could drop each row that is written
+            for name, statement in triggers:  # a foreign trigger could drop every row that is written
                 if statement not in _SCHEMA:
                     raise InvariantError(f"journal {self.path}: somebody added the trigger {name!r}; {RESTORE}")
         return expected_seq - 1
@@ -286,7 +286,7 @@ class Journal:
                 yield connection
         except DatabaseError as failure:
             raise database_error(self.path, failure.orig) from None
-        except UnicodeDecodeError:  # SQLite's own words about a damaged schema, which quote it
+        except UnicodeDecodeError:  # SQLite's message about a damaged schema, which quotes it
             raise is_damaged(self.path) from None
 
 

@@ -53,20 +53,26 @@ def compounded_interest(rate_ray: int, seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReserveIndices:
-    """What a reserve stores between two transactions. scaled_*: raw units divided by the index; updated: unix seconds.
-
-    scaled_treasury_raw: fees that are owed to the treasury and not minted yet.
-    """
+    """What a reserve stores between two transactions."""
 
     liquidity_index_ray: int
+    """Of supply."""
     borrow_index_ray: int
+    """Of variable debt."""
     liquidity_rate_ray: int
+    """Annual, simple."""
     borrow_rate_ray: int
+    """Annual, compounding."""
     updated: int
+    """Unix seconds."""
     scaled_supply_raw: int
+    """Supply over its index."""
     scaled_debt_raw: int
+    """Debt over its index."""
     scaled_treasury_raw: int
+    """Fees owed to the treasury and not minted yet, over the supply's index."""
     reserve_factor_bps: int
+    """Part of the interest that the treasury gets."""
 
     @property
     def supplied_raw(self) -> int:

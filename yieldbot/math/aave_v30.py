@@ -31,14 +31,14 @@ def compounded_interest(rate_ray: int, seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OldReserveIndices(ReserveIndices):
-    """A reserve of v3.0: what ReserveIndices has, and debt at stable rates.
-
-    stable_principal_raw: that debt as of ``stable_updated`` (unix seconds); stable_rate_ray: its average rate.
-    """
+    """A reserve of v3.0: that of today, and debt at stable rates."""
 
     stable_principal_raw: int
+    """Stable-rate debt as of ``stable_updated``."""
     stable_rate_ray: int
+    """Its average rate."""
     stable_updated: int
+    """Unix seconds."""
 
     @property
     def supplied_raw(self) -> int:

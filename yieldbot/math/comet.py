@@ -15,12 +15,16 @@ BASE_INDEX_SCALE = 10**15
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """One side's curve: kink (utilisation scaled by 1e18), rate at zero, slopes below and above the kink."""
+    """One side's rate by utilisation, scaled by 1e18."""
 
     kink: int
+    """Utilisation."""
     base: int
+    """Rate a second at utilisation 0."""
     slope_low: int
+    """Below the kink."""
     slope_high: int
+    """Above the kink."""
 
     @classmethod
     def of(cls, parts: Sequence[int]) -> RateCurve:
@@ -28,20 +32,25 @@ class RateCurve:
         return cls(*parts)
 
     def rate(self, utilisation: int) -> int:
-        """Comet.getSupplyRate and getBorrowRate: a second, for a utilisation scaled by 1e18."""
+        """Comet.getSupplyRate and getBorrowRate: a rate a second for a utilisation, both scaled by 1e18."""
         below, above = min(utilisation, self.kink), max(0, utilisation - self.kink)
         return self.base + self.slope_low * below // FACTOR_SCALE + self.slope_high * above // FACTOR_SCALE
 
 
 @dataclass(frozen=True, slots=True)
 class CometTotals:
-    """What a Comet stores: indices, principal totals in raw units, unix seconds of the last accrual."""
+    """What a Comet stores."""
 
     supply_index: int
+    """Scaled by 1e15."""
     borrow_index: int
+    """Scaled by 1e15."""
     supply_principal: int
+    """Base units over the index."""
     borrow_principal: int
+    """Base units over the index."""
     updated: int
+    """Unix seconds of the last accrual."""
 
     @property
     def supplied_raw(self) -> int:

@@ -44,7 +44,9 @@ class CTokenTotals:
     """What a cToken stores, in base units of its asset."""
 
     cash_raw: int
+    """What can be withdrawn."""
     borrows_raw: int
+    """What is lent out."""
     reserves_raw: int
     """What of cash and debts is the protocol's."""
     shares: int
@@ -87,15 +89,15 @@ class CTokenTotals:
 
 
 def shares_of(amount_raw: int, exchange_rate: int) -> int:
-    """Shares that a deposit of ``amount_raw`` mints, and those that redeemUnderlying of it burns: rounded down."""
+    """cTokens that a deposit of ``amount_raw`` mints, and that redeemUnderlying of it burns: rounded down."""
     return amount_raw * MANTISSA // exchange_rate
 
 
 def redeem_value_raw(shares: int, exchange_rate: int) -> int:
-    """What redeeming ``shares`` pays: rounded down."""
+    """Base units that redeeming ``shares`` pays: rounded down."""
     return shares * exchange_rate // MANTISSA
 
 
 def share_value_raw(exchange_rate: int) -> int:
-    """The least amount that a share's base unit is worth, rounded up: what one rounding may take."""
+    """Value of one base unit of a cToken in base units of the asset, rounded up: what one rounding may take."""
     return -(-exchange_rate // MANTISSA)

@@ -1,8 +1,8 @@
 """Concentrated liquidity: a swap over a Uniswap v3 pool's ticks, to the unit.
 
 Source: Uniswap v3 core 1.0.1, UniswapV3Pool.swap with its libraries SwapMath, SqrtPriceMath, TickMath and TickBitmap.
-Prices are square roots of token1 / token0 in base units, in Q64.96 (*_x96). The pool walks from tick to tick and stops
-at the end of each word of 256 ticks too: each stop rounds, so that it is done here as there.
+Prices are square roots of token1 / token0 in base units, in Q64.96 (*_x96). The pool steps from tick to tick and also
+stops at the end of each word of 256 ticks; each stop rounds, and so it is done here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DIGITS = 80
 
 
 def _powers() -> tuple[int, ...]:
-    """1.0001 ** (-(2 ** i) / 2) in Q128, rounded to the nearest, as TickMath has them."""
+    """1.0001 ** (-(2 ** i) / 2) in Q128, rounded to the nearest, as in TickMath."""
     with localcontext() as context:
         context.prec = DIGITS
         each = [Decimal("1.0001") ** (-Decimal(2**i) / 2) * Q128 for i in range(20)]
@@ -38,43 +38,57 @@ POWERS = _powers()
 
 
 class Unswappable(ValueError):
-    """What the pool refuses, or what cannot be told: liquidity beyond the words that were read."""
+    """The pool refuses the swap, or its ticks were not read far enough to know."""
 
 
 @dataclass(frozen=True, slots=True)
 class V3Swap:
-    """A swap's effect. amounts: what the pool gets (negative: gives) of token0 and token1; crossed: ticks passed;
-    steps: how often it rounded."""
+    """A swap's effect on the pool."""
 
     amount0: int
+    """Base units of token0 that the pool receives; negative: pays."""
     amount1: int
+    """The same of token1."""
     sqrt_price_x96: int
+    """Afterwards."""
     tick: int
+    """Afterwards."""
     liquidity: int
+    """In range afterwards."""
     crossed: int
+    """Ticks passed."""
     steps: int
+    """How often it rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class V3Pool:
-    """A pool's state. words: the tick bitmap's words from ``first_word`` to ``last_word``, those that are not 0; net:
-    liquidity that is added when a tick is passed upwards."""
+    """A pool's state."""
 
     sqrt_price_x96: int
+    """Square root of the price."""
     tick: int
+    """That the price is in."""
     liquidity: int
+    """In range."""
     fee_pips: int
+    """Hundredths of a bp of the input."""
     spacing: int
+    """Of ticks."""
     words: Mapping[int, int]
+    """The tick bitmap's words that are not 0."""
     net: Mapping[int, int]
+    """By tick, liquidity that is added when it is passed upwards."""
     first_word: int
+    """Of the bitmap that was read."""
     last_word: int
+    """Of the bitmap that was read."""
 
     def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None, *, exact: bool = True) -> V3Swap:
-        """token0 for token1, or the other way; ``amount``: base units in, or (negative) out. Raises Unswappable.
+        """Swap token0 for token1 (``zero_for_one``) or the other way. Raises Unswappable.
 
-        Without ``exact`` the ends of words are passed without the pool's roundings there: a few units off, and much
-        faster over long ways.
+        amount: base units in, or (negative) out. limit_x96: price at which it stops. Without ``exact`` the ends of
+        words are passed without the pool's rounding there: a few units off, and much faster over long distances.
         """
         ticks = () if exact else tuple(sorted(self.net))
         limit = limit_x96 or (LEAST_SQRT_X96 + 1 if zero_for_one else MOST_SQRT_X96 - 1)
@@ -110,7 +124,7 @@ class V3Pool:
         return V3Swap(*amounts, sqrt, tick, liquidity, crossed, steps)
 
     def _far(self, ticks: tuple[int, ...], tick: int, left: bool) -> tuple[int, bool]:
-        """The next initialised tick however far it is, or the end of what was read."""
+        """(the next initialised tick however far it is, True), or the end of what was read and False."""
         at = bisect_right(ticks, tick) - (1 if left else 0)
         if 0 <= at < len(ticks):
             return ticks[at], True
@@ -120,7 +134,8 @@ class V3Pool:
         return end, False
 
     def _next_tick(self, tick: int, left: bool) -> tuple[int, bool]:
-        """TickBitmap.nextInitializedTickWithinOneWord: the next tick, or the word's end; whether it is initialised."""
+        """TickBitmap.nextInitializedTickWithinOneWord: the next tick or the word's end, and whether it is
+        initialised."""
         place = tick // self.spacing + (0 if left else 1)
         word, bit = place >> 8, place & 255
         if not self.first_word <= word <= self.last_word:
@@ -136,7 +151,7 @@ class V3Pool:
 
 
 def swap_step(sqrt: int, goal: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
-    """SwapMath.computeSwapStep: (the price after, in, out, fee), towards ``goal`` and not beyond. All in base units."""
+    """SwapMath.computeSwapStep: (price after, in, out, fee), towards ``goal`` and not beyond. Base units."""
     zero_for_one = sqrt >= goal
     if remaining >= 0:
         usable = remaining * (PIPS - fee_pips) // PIPS
@@ -160,7 +175,7 @@ def swap_step(sqrt: int, goal: int, liquidity: int, remaining: int, fee_pips: in
 
 
 def delta0(low: int, high: int, liquidity: int, up: bool) -> int:
-    """token0 between two prices: liquidity * (1 / low - 1 / high)."""
+    """Base units of token0 between two prices: liquidity * (1 / low - 1 / high)."""
     if not low:
         raise Unswappable("the price is 0")
     numerator = (liquidity << 96) * (high - low)
@@ -168,7 +183,7 @@ def delta0(low: int, high: int, liquidity: int, up: bool) -> int:
 
 
 def delta1(low: int, high: int, liquidity: int, up: bool) -> int:
-    """token1 between two prices: liquidity * (high - low)."""
+    """Base units of token1 between two prices: liquidity * (high - low)."""
     product = liquidity * (high - low)
     return _up(product, Q96) if up else product // Q96
 

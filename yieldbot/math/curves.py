@@ -1,4 +1,4 @@
-"""Yield curves: what one more deposit of ours earns in each kind of market.
+"""Yield curves of each kind of market: the rate as a function of our whole holding.
 
 All are YieldCurves (model/curve.py): floats in whole tokens, simple annual fractions averaged over the horizon.
 ``others`` is what everybody else has supplied, so that ``others + x`` is the pool with our whole holding ``x`` in it.
@@ -14,8 +14,9 @@ from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 Points = tuple[tuple[float, float], ...]
+"""(u, rate), u ascending: a piecewise-linear rate by utilisation (or by holding)."""
 FEW = 16
-"""Points that are gone through one by one, which is faster than a search: pools have two to eleven."""
+"""Fewer points than this are searched one by one, which is faster than bisection: pools have two to eleven."""
 
 # Morpho's AdaptiveCurveIrm (ConstantsLib.sol).
 CURVE_STEEPNESS = 4.0
@@ -26,7 +27,7 @@ MAX_RATE_AT_TARGET = 2.0
 
 
 def _segment(points: Points, u: float) -> tuple[float, float]:
-    """Value and slope of a piecewise-linear function at ``u``; at a point, the slope of the segment below it."""
+    """(value, slope) of a piecewise-linear function at ``u``; at a point, the slope of the segment below it."""
     if u <= points[0][0]:
         return points[0][1], 0.0
     if u > points[-1][0]:
@@ -43,7 +44,7 @@ def _segment(points: Points, u: float) -> tuple[float, float]:
 
 
 def _crossings(points: Points, borrowed: float, others: float) -> tuple[float, ...]:
-    """Holdings of ours at which utilisation borrowed / (others + x) passes a point (or starts to fall below 1)."""
+    """Holdings of ours at which utilisation borrowed / (others + x) passes a point, or starts to fall below 1."""
     levels = {u for u, _ in points if 0.0 < u < 1.0} | {1.0}
     return tuple(sorted(x for u in levels if (x := borrowed / u - others) > 0.0))
 
@@ -58,16 +59,20 @@ def _utilisation(borrowed: float, supplied: float) -> float:
 class KinkedCurve:
     """A pool whose BORROW rate is piecewise linear in utilisation u (Aave, Kamino, Compound v2 style).
 
-    Supply APR = borrow(u) * u * keep, with u = borrowed / (others + x) and keep = 1 - reserve factor. Source: Aave v3
-    DefaultReserveInterestRateStrategyV2.calculateInterestRates. points: ((u, borrow APR), ...), u ascending.
-    deficit: bad debt that lowers what suppliers share, not the borrow rate (Aave 3.3 and later).
+    Supply APR = borrow(u) * u * keep with u = borrowed / (others + x). Source: Aave v3
+    DefaultReserveInterestRateStrategyV2.calculateInterestRates.
     """
 
     others: float
+    """What everybody else has supplied."""
     borrowed: float
+    """What is lent out."""
     points: Points
+    """(u, borrow APR), u ascending."""
     keep: float
+    """1 less the reserve factor: the part of the interest that suppliers get."""
     deficit: float = 0.0
+    """Bad debt that lowers what suppliers share, not the borrow rate (Aave 3.3 and later)."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -75,7 +80,7 @@ class KinkedCurve:
         return _segment(self.points, u)[0] * self._shared(u, supplied) * self.keep
 
     def _shared(self, u: float, supplied: float) -> float:
-        """The supply side's utilisation: borrowed over supplied plus deficit."""
+        """The supply side's utilisation: borrowed over supplied and deficit."""
         return u if self.deficit == 0.0 or u == 0.0 else u * supplied / (supplied + self.deficit)
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
@@ -85,7 +90,7 @@ class KinkedCurve:
         shared = self._shared(u, supplied)
         apr = rate * shared * self.keep
         if supplied < self.borrowed or supplied <= 0.0:
-            return apr  # utilisation stays at 1 (or there is nobody to lend to): one more token earns the same
+            return apr  # utilisation stays at 1 (or the pool is empty): one more token earns the same
         falls = shared / (supplied + self.deficit)
         return apr - x * (slope * u / supplied * shared + rate * falls) * self.keep
 
@@ -95,14 +100,14 @@ class KinkedCurve:
 
 @dataclass(frozen=True, slots=True)
 class SupplyKinkedCurve:
-    """A pool whose SUPPLY rate itself is piecewise linear in utilisation. Source: Compound v3 Comet.getSupplyRate.
-
-    points: ((u, supply APR), ...), u ascending.
-    """
+    """A pool whose SUPPLY rate is piecewise linear in utilisation. Source: Compound v3 Comet.getSupplyRate."""
 
     others: float
+    """What everybody else has supplied."""
     borrowed: float
+    """What is lent out."""
     points: Points
+    """(u, supply APR), u ascending."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         return _segment(self.points, _utilisation(self.borrowed, self.others + x))[0]
@@ -120,7 +125,7 @@ class SupplyKinkedCurve:
 
 
 def irm_exp(x: float) -> float:
-    """e^x as the IRM computes it (ExpLib.wExp): 2^q times two Taylor terms, up to 0.7 % off; the chain's truth."""
+    """e^x as Morpho's IRM computes it (ExpLib.wExp): 2^q times two Taylor terms, up to 0.7 % off the true value."""
     q = math.trunc((x + math.copysign(math.log(2) / 2, x)) / math.log(2))
     r = x - q * math.log(2)
     return (1.0 + r + r * r / 2) * 2.0**q
@@ -128,18 +133,21 @@ def irm_exp(x: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveCurve:
-    """Morpho Blue under its AdaptiveCurveIrm, integrated over the horizon as one accrual at its end would do it.
+    """A Morpho Blue market under its AdaptiveCurveIrm, over the horizon as one accrual at its end computes it.
 
-    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the error from
-    90 % and averages it with weights 1, 2, 1 over start, middle, end (AdaptiveCurveIrm._borrowRate); Morpho compounds
-    it by three Taylor terms (MathLib.wTaylorCompounded) and suppliers share the interest less the fee.
-    rate_at_target: annual simple, as of the snapshot; fee: a fraction of interest.
+    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the error from 90
+    % and averages it with weights 1, 2, 1 over start, middle and end (AdaptiveCurveIrm._borrowRate); Morpho compounds
+    it by three Taylor terms (MathLib.wTaylorCompounded), and suppliers share the interest less the fee.
     """
 
     others: float
+    """What everybody else has supplied."""
     borrowed: float
+    """What is lent out."""
     fee: float
+    """The market's fee, a fraction of the interest."""
     rate_at_target: float
+    """Borrow rate at 90 % utilisation as of the snapshot, simple annual."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -152,7 +160,7 @@ class AdaptiveCurve:
         return compounded * u * (1.0 - self.fee) / years
 
     def borrow_apr(self, u: float, years: float) -> float:
-        """Average borrow rate over ``years`` at constant utilisation ``u``."""
+        """Average borrow rate over ``years`` at constant utilisation ``u``, simple annual."""
         norm = 1.0 - TARGET_UTILISATION if u > TARGET_UTILISATION else TARGET_UTILISATION
         error = (u - TARGET_UTILISATION) / norm
         adaptation = ADJUSTMENT_SPEED_PER_YEAR * error * years
@@ -178,6 +186,7 @@ class ConstantCurve:
     """The same rate for any holding."""
 
     rate: float
+    """Simple annual fraction."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         return self.rate
@@ -191,13 +200,15 @@ class ConstantCurve:
 
 @dataclass(frozen=True, slots=True)
 class DilutedCurve:
-    """A fixed income shared pro rata: the cautious model of a vault whose inner working is unknown.
+    """A fixed income shared pro rata: the cautious model of a vault whose strategy is not known.
 
-    income_per_year: whole tokens to all holders together. Our deposit dilutes everybody and adds no income.
+    Our deposit dilutes everybody and adds no income.
     """
 
     others: float
+    """What everybody else has supplied."""
     income_per_year: float
+    """Whole tokens a year to all holders together."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -213,13 +224,16 @@ class DilutedCurve:
 
 @dataclass(frozen=True, slots=True)
 class EnteredCurve:
-    """A DilutedCurve of which fees of the way in and out take ``entry_cost`` (a fraction) of what is put in beyond
-    ``held``: x pays the fee once, over the horizon, and the rest of it earns."""
+    """A DilutedCurve with entry and exit fees on what is added beyond ``held``, charged once over the horizon."""
 
     others: float
+    """What everybody else has supplied."""
     income_per_year: float
+    """Whole tokens a year to all holders together."""
     held: float
+    """What we hold now, in whole tokens."""
     entry_cost: float
+    """Fees on what is added, as a fraction of it."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -243,9 +257,10 @@ class EnteredCurve:
 
 @dataclass(frozen=True, slots=True)
 class SampledCurve:
-    """A table ((x, apr), ...), x ascending: linear in between, constant outside."""
+    """A table of rates: linear in between, constant outside."""
 
     points: Points
+    """(holding, apr), holding ascending."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         return _segment(self.points, x)[0]
@@ -260,33 +275,42 @@ class SampledCurve:
 
 @dataclass(frozen=True, slots=True)
 class VaultSlot:
-    """One market below a vault: its curve by the VAULT's holding, that holding, and what more it takes
-    or pays. pool: its key, by which markets that lend to it too are known (``MarketState.pools``)."""
+    """One market below a vault, by the VAULT's holding there."""
 
     curve: YieldCurve
+    """Its rate."""
     held: float
+    """What the vault holds there, in whole tokens."""
     room: float
+    """What more the vault would put there."""
     liquidity: float
+    """What the vault could withdraw there now."""
     pool: str = ""
+    """Its key, by which markets that lend to the same pool are recognised (``MarketState.pools``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookThroughCurve:
-    """A vault seen through to its markets (MetaMorpho): a deposit goes to the slots in order, up to each one's room.
+    """A vault seen through to its markets (MetaMorpho).
 
-    others, ours: the vault's assets that belong to others and to us now. What finds no room stays idle in the vault.
-    A withdrawal is met from ``withdraw_order`` (slot indexes), each up to its holding and liquidity. fee: the vault's
-    share of interest. Source: MetaMorpho._supplyMorpho, _withdrawMorpho, _accruedFeeShares.
+    A deposit goes to the slots in order, up to each one's room; the rest stays idle in the vault. A withdrawal is met
+    in ``withdraw_order``, from each slot up to its holding and liquidity. Source: MetaMorpho._supplyMorpho,
+    _withdrawMorpho, _accruedFeeShares.
     """
 
     others: float
+    """The vault's assets that belong to others."""
     ours: float
+    """The vault's assets that belong to us now."""
     fee: float
+    """Fraction of the interest that the vault keeps."""
     slots: tuple[VaultSlot, ...]
+    """Its markets, in the order that deposits are put into them."""
     withdraw_order: tuple[int, ...]
+    """Indexes of slots, in the order that withdrawals are met from."""
 
     def holdings(self, x: float) -> tuple[float, ...]:
-        """What the vault would hold in each slot with our holding at ``x``."""
+        """What the vault would hold in each slot with our holding at ``x``, in whole tokens."""
         held = [slot.held for slot in self.slots]
         change = x - self.ours
         if change >= 0.0:
@@ -317,7 +341,7 @@ class LookThroughCurve:
         return _forward_slope(self, x, self.others + x, horizon_seconds)
 
     def breakpoints(self) -> tuple[float, ...]:
-        """Where a slot fills up or empties, and the inner curves' own breakpoints while their slot is being changed."""
+        """Where a slot fills up or empties, and the inner curves' breakpoints while their slot's holding changes."""
         found: set[float] = set()
         start = self.ours
         for slot in self.slots:

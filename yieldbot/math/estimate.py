@@ -1,6 +1,6 @@
-"""Numbers that are known only within an interval: a pool's volatility and its fees, from what it recorded itself.
+"""Interval estimates of a pool's volatility and fees, from what the pool has recorded itself.
 
-The quantiles are approximations that need no library: chi-square by Wilson and Hilferty (1931), Student's t by its
+Quantiles are approximations that need no library: chi-square by Wilson and Hilferty (1931), Student's t by its
 expansion about the normal (Abramowitz and Stegun 26.7.5); within 3 % and 1 % where they are used here.
 """
 
@@ -15,31 +15,36 @@ from statistics import NormalDist
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 LOG_TICK = math.log(1.0001)
+"""Logarithm of one tick's price ratio."""
 LEAST_MOVES = 10
 LEAST_SAMPLES = 5
-"""With fewer of them nothing is said."""
+"""With fewer moves (or samples) there is no estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the bounds between which the truth lies at some confidence."""
+    """An estimate with its confidence bounds."""
 
     low: float
+    """Lower bound."""
     mean: float
+    """The estimate."""
     high: float
+    """Upper bound."""
 
 
 NOTHING_KNOWN = Interval(0.0, 0.0, math.inf)
+"""The interval without any data."""
 
 
 def chi_square(probability: float, freedom: float) -> float:
-    """The quantile of chi-square."""
+    """Quantile of chi-square with ``freedom`` degrees of freedom."""
     part = 2.0 / (9.0 * freedom)
     return freedom * max(0.0, 1.0 - part + NormalDist().inv_cdf(probability) * math.sqrt(part)) ** 3
 
 
 def student(probability: float, freedom: float) -> float:
-    """The quantile of Student's t."""
+    """Quantile of Student's t with ``freedom`` degrees of freedom."""
     z = NormalDist().inv_cdf(probability)
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
@@ -49,15 +54,16 @@ def student(probability: float, freedom: float) -> float:
 
 
 def volatility(cumulatives: Sequence[float], seconds: float, fee: float, confidence: float) -> Interval:
-    """Standard deviation of the log price a year (0.6 is 60 %). cumulatives: the sums over time of a pool's tick,
-    read every ``seconds``, the oldest first; fee: the pool's, as a fraction.
+    """Annual standard deviation of the log price (0.6 is 60 %).
 
-    Of each interval the mean tick is known, not the tick at its ends. For Brownian motion the difference of two
-    neighbouring means has the variance 2/3 sigma^2 t, and a correlation of 1/4 with the next difference; so that the
-    mean of n squares is unbiased after division by 2 t / 3, and has n^2 / (n + (n - 1) / 8) degrees of freedom, by
-    which the interval is chi-square's. What biases it: a pool's price stands anywhere within its fee of the market's,
-    on either side, and ticks are whole; both bounds are moved apart by that (root mean squares added). Jumps, and a
-    volatility that changes within the window, make the true interval wider; nothing is said of the time after it.
+    cumulatives: a pool's tick cumulatives, read every ``seconds``, the oldest first; fee: the pool's, as a fraction.
+
+    Each interval yields the mean tick, not the tick at its ends. For Brownian motion the difference of two neighbouring
+    means has the variance 2/3 sigma^2 t, and a correlation of 1/4 with the next difference, so that the mean of n
+    squares is unbiased after division by 2 t / 3, and has n^2 / (n + (n - 1) / 8) degrees of freedom for chi-square's
+    interval. Two biases widen both bounds (root mean squares added): a pool's price stands anywhere within its fee of
+    the market's, and ticks are whole. Jumps, and a volatility that changes within the window, make the true interval
+    wider; nothing follows for the time after it.
     """
     means = [(late - early) / seconds for early, late in pairwise(cumulatives)]
     moves = [LOG_TICK * (late - early) for early, late in pairwise(means)]
@@ -74,11 +80,11 @@ def volatility(cumulatives: Sequence[float], seconds: float, fee: float, confide
 
 
 def rate_of(amounts: Sequence[float], seconds: Sequence[float], confidence: float) -> Interval:
-    """What comes in a second, from what came in windows of these lengths; it cannot be negative.
+    """Rate a second of amounts that arrived in windows of these lengths; never negative.
 
-    All that came over all the time; the interval is a ratio estimator's, by Student's t over the windows as if they
-    were independent. Fees of neighbouring windows are alike, so that the true interval is wider; longer windows make
-    that less.
+    The mean is all amounts over all seconds; the interval is a ratio estimator's, by Student's t over the windows as if
+    they were independent. Fees of neighbouring windows are correlated, so that the true interval is wider; longer
+    windows reduce that.
     """
     count, whole = len(amounts), math.fsum(seconds)
     if count < LEAST_SAMPLES or whole <= 0.0:

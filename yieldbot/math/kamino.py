@@ -19,18 +19,28 @@ END = 1 << 128
 
 @dataclass(frozen=True, slots=True)
 class KaminoReserve:
-    """What a reserve stores. *_raw: base units; *_sf: base units times 2^60; points: (utilisation, rate) in bps."""
+    """What a reserve stores. *_raw: base units; *_sf: base units times 2^60."""
 
     slot: int
+    """Of the last refresh."""
     available_raw: int
+    """Cash."""
     borrowed_sf: int
+    """Debt."""
     protocol_fees_sf: int
+    """Owed to the protocol."""
     referrer_fees_sf: int
+    """Owed to referrers."""
     pending_fees_sf: int
+    """Owed to referrers, not assigned yet."""
     collateral_raw: int
+    """Collateral tokens that exist."""
     points: tuple[tuple[int, int], ...]
+    """(utilisation, borrow rate), both in bps."""
     take_rate_percent: int
+    """The protocol's part of the interest."""
     host_rate_bps: int
+    """Additional rate that borrowers pay to the host."""
 
     @property
     def supply_sf(self) -> int:
@@ -39,11 +49,12 @@ class KaminoReserve:
         return (self.available_raw << BITS) + self.borrowed_sf - fees
 
     def utilisation_sf(self) -> int:
-        """Borrowed over supply; 0 where there is none."""
+        """Borrowed over supply, times 2^60; 0 where there is no supply."""
         return (self.borrowed_sf << BITS) // self.supply_sf if self.supply_sf else 0
 
     def borrow_rate_sf(self) -> int:
-        """A rate for SLOTS_PER_YEAR slots. Within half a bp of utilisation around a point it is the point's own."""
+        """Rate for SLOTS_PER_YEAR slots, times 2^60. Within half a bp of utilisation around a point it is the point's
+        own."""
         used = min(self.utilisation_sf(), ONE)
         used_bps = (used * BPS + ONE // 2) >> BITS
         for (low, rate), (high, top) in zip(self.points, self.points[1:], strict=False):
@@ -56,7 +67,8 @@ class KaminoReserve:
         raise ValueError("the borrow rate curve does not reach full utilisation")
 
     def accrued(self, slot: int, referral_bps: int = 0) -> KaminoReserve:
-        """The reserve after a refresh at ``slot`` (Reserve::accrue_interest). Raises OverflowError as the program."""
+        """The reserve after a refresh at ``slot`` (Reserve::accrue_interest). Raises OverflowError where the program
+        fails."""
         slots = slot - self.slot
         if slots <= 0:
             return self
@@ -78,19 +90,19 @@ class KaminoReserve:
         )
 
     def collateral_for(self, liquidity_raw: int) -> int:
-        """What a deposit mints, rounded down; one for one in an empty reserve."""
+        """Collateral tokens that a deposit mints, rounded down; one for one in an empty reserve."""
         if not self.collateral_raw or not self.supply_sf:
             return liquidity_raw
         return (liquidity_raw << BITS) * self.collateral_raw // self.supply_sf
 
     def liquidity_for(self, collateral_raw: int) -> int:
-        """What redeeming pays, rounded down."""
+        """Base units that redeeming collateral pays, rounded down."""
         if not self.collateral_raw or not self.supply_sf:
             return collateral_raw
         return collateral_raw * self.supply_sf // self.collateral_raw >> BITS
 
     def collateral_within(self, liquidity_raw: int) -> int:
-        """The most collateral whose redemption pays no more than this, to a share or two."""
+        """The most collateral whose redemption pays no more than this, to a token or two."""
         if not self.collateral_raw or not self.supply_sf:
             return liquidity_raw
         found = (liquidity_raw << BITS) * self.collateral_raw // self.supply_sf
@@ -99,7 +111,7 @@ class KaminoReserve:
         return found
 
     def taken_for(self, liquidity_raw: int) -> int:
-        """What a deposit of so much really takes: the price of the shares it mints, rounded up."""
+        """Base units that a deposit of so many really takes: the price of the tokens it mints, rounded up."""
         collateral = self.collateral_for(liquidity_raw)
         if not self.collateral_raw or not self.supply_sf:
             return collateral
@@ -108,7 +120,7 @@ class KaminoReserve:
 
 
 def growth_sf(rate_sf: int, slots: int) -> int:
-    """What one unit of debt becomes: the first terms of the binomial series (approximate_compounded_interest)."""
+    """What one unit of debt becomes, times 2^60: the binomial series' first terms (approximate_compounded_interest)."""
     base = rate_sf // SLOTS_PER_YEAR
     if slots <= 4:
         once = ONE + base

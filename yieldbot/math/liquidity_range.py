@@ -1,7 +1,8 @@
-"""Concentrated liquidity positions: what liquidity holds, what amounts make, and the fees that wait, to the unit.
+"""Concentrated liquidity in a range: token amounts of liquidity, liquidity of amounts, and uncollected fees, to the
+unit.
 
 Source: Uniswap v3 periphery's LiquidityAmounts, and core's Tick.getFeeGrowthInside and Position.update. Fee growth is
-in Q128 a unit of liquidity and wraps around at 2^256, as do differences of it.
+in Q128 for a unit of liquidity and wraps around at 2^256, as do its differences.
 """
 
 from __future__ import annotations
@@ -14,26 +15,31 @@ from yieldbot.math.concentrated import Q96, Q128, delta0, delta1, sqrt_at
 MASK256 = (1 << 256) - 1
 MASK128 = (1 << 128) - 1
 SETTLING = 3
-"""Times that what is asked for is made what it takes."""
+"""Iterations that reduce requested amounts to what they really take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Fee growth of token0 and token1."""
+    """Fee growth for a unit of liquidity, Q128."""
 
     zero: int
+    """Of token0."""
     one: int
+    """Of token1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A position's lower and upper tick."""
+    """A range of ticks."""
 
     low: int
+    """Lower tick."""
     high: int
+    """Upper tick."""
 
     def amounts(self, liquidity: int, sqrt_price_x96: int, *, up: bool = False) -> tuple[int, int]:
-        """Base units of token0 and token1 that liquidity is worth at a price: taken out, or (``up``) put in."""
+        """Base units of token0 and token1 that liquidity pays at a price when taken out, or takes when put in
+        (``up``)."""
         low, high = sqrt_at(self.low), sqrt_at(self.high)
         price = min(max(sqrt_price_x96, low), high)
         zero = delta0(price, high, liquidity, up) if price < high else 0
@@ -49,21 +55,26 @@ class Range:
         return min(_of_zero(sqrt_price_x96, high, zero), one * Q96 // (sqrt_price_x96 - low))
 
     def settled(self, sqrt_price_x96: int, zero: int, one: int) -> tuple[int, tuple[int, int], tuple[int, int]]:
-        """(liquidity, what to ask for, what that takes) of at most these base units: what is asked for is near what it
-        takes, and mostly the same. Roundings of the manager's own can leave a little of it over."""
-        asked = (zero, one)
+        """(liquidity, amounts to request, amounts that it takes) of at most these base units.
+
+        What is requested is near what it takes, and mostly the same. The manager's own rounding can leave a little of
+        it.
+        """
+        requested = (zero, one)
         for _ in range(SETTLING):
-            liquidity = self.liquidity(sqrt_price_x96, *asked)
+            liquidity = self.liquidity(sqrt_price_x96, *requested)
             taken = self.amounts(liquidity, sqrt_price_x96, up=True)
-            if taken == asked:
+            if taken == requested:
                 break
-            asked = (min(asked[0], taken[0]), min(asked[1], taken[1]))
-        liquidity = self.liquidity(sqrt_price_x96, *asked)
-        return liquidity, asked, self.amounts(liquidity, sqrt_price_x96, up=True)
+            requested = (min(requested[0], taken[0]), min(requested[1], taken[1]))
+        liquidity = self.liquidity(sqrt_price_x96, *requested)
+        return liquidity, requested, self.amounts(liquidity, sqrt_price_x96, up=True)
 
     def least_put(self, sqrt_price_x96: int, desired: tuple[int, int], slippage: float) -> tuple[int, int]:
-        """What ``desired`` takes of each token at least, at any price within ``slippage`` (a fraction) of this one: of
-        token0 least at the upper end, of token1 at the lower; less what roundings of small liquidity make of them."""
+        """The least of each token that ``desired`` takes, at any price within ``slippage`` (a fraction) of this one.
+
+        Token0's least is at the upper end, token1's at the lower; the rounding of small liquidity is taken off.
+        """
         prices = moved(sqrt_price_x96, -slippage), sqrt_price_x96, moved(sqrt_price_x96, slippage)
         made = [self.liquidity(price, *desired) for price in prices]
         taken = [self.amounts(each, price, up=True) for each, price in zip(made, prices, strict=True)]
@@ -76,12 +87,12 @@ class Range:
         return least(min(zero for zero, _ in taken)), least(min(one for _, one in taken))
 
     def least_out(self, sqrt_price_x96: int, liquidity: int, slippage: float) -> tuple[int, int]:
-        """What liquidity pays of each token at least, at any price within ``slippage`` of this one."""
+        """The least of each token that liquidity pays, at any price within ``slippage`` (a fraction) of this one."""
         low, high = moved(sqrt_price_x96, -slippage), moved(sqrt_price_x96, slippage)
         return self.amounts(liquidity, high)[0], self.amounts(liquidity, low)[1]
 
     def growth_inside(self, tick: int, everywhere: Growth, below: Growth, above: Growth) -> Growth:
-        """What a unit of liquidity inside has earned ever. below, above: feeGrowthOutside of both ticks."""
+        """Fees that a unit of liquidity in range has earned ever. below, above: feeGrowthOutside of both ticks."""
 
         def inside(whole: int, low: int, high: int) -> int:
             under = low if tick >= self.low else whole - low
@@ -92,12 +103,13 @@ class Range:
 
 
 def moved(sqrt_price_x96: int, part: float) -> int:
-    """The square root of a price that is higher by this part (-0.01: 1 % lower), rounded down."""
+    """The square root of a price that is higher by the fraction ``part`` (-0.01: 1 % lower), rounded down."""
     return sqrt_price_x96 * math.isqrt(round((1.0 + part) * 10**30)) // 10**15
 
 
 def owed(liquidity: int, now: Growth, then: Growth, already: tuple[int, int]) -> tuple[int, int]:
-    """Fees in base units: those counted ``already``, and what grew since ``then``; each kept in 128 bits."""
+    """Uncollected fees in base units: those counted ``already``, and what grew since ``then``; each kept in 128
+    bits."""
     more = ((now.zero - then.zero) & MASK256, (now.one - then.one) & MASK256)
     zero, one = (had + (liquidity * grown // Q128) & MASK128 for had, grown in zip(already, more, strict=True))
     return zero & MASK128, one & MASK128

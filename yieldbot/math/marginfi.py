@@ -23,21 +23,26 @@ Points = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class MarginfiBank:
-    """What a bank stores. *_fx: I80F48; points: (utilisation, base rate) from 0 to full utilisation, in I80F48.
-
-    rate_fees_fx, fixed_fees_fx: what borrowers pay beyond the base rate, in parts of it and a year; none of it is the
-    suppliers'.
-    """
+    """What a bank stores. *_fx: I80F48."""
 
     last_update: int
+    """Unix seconds."""
     asset_shares_fx: int
+    """Of all suppliers."""
     asset_value_fx: int
+    """Base units for one supply share."""
     liability_shares_fx: int
+    """Of all borrowers."""
     liability_value_fx: int
+    """Base units for one debt share."""
     points: Points
+    """(utilisation, base rate) from 0 to full utilisation."""
     legacy: bool
+    """Whether its rate curve is of the older kind."""
     rate_fees_fx: int
+    """What borrowers pay beyond the base rate, as a fraction of it; not the suppliers'."""
     fixed_fees_fx: int
+    """What borrowers pay beyond the base rate, a year; not the suppliers'."""
 
     @property
     def assets_fx(self) -> int:
@@ -50,7 +55,7 @@ class MarginfiBank:
         return mul_fx(self.liability_shares_fx, self.liability_value_fx)
 
     def base_rate_fx(self, used_fx: int) -> int:
-        """The yearly base rate at a utilisation. Raises OverflowError where the program stops."""
+        """Annual base rate at a utilisation. Raises OverflowError where the program fails."""
         if self.legacy:
             return self._legacy_rate_fx(used_fx)
         used = min(used_fx, ONE)
@@ -72,7 +77,7 @@ class MarginfiBank:
         return mul_fx(div_fx(used_fx - optimal, ONE - optimal), most - plateau) + plateau
 
     def accrued(self, now: int) -> MarginfiBank:
-        """The bank after an accrual at ``now`` (unix seconds). Raises OverflowError as the program."""
+        """The bank after an accrual at ``now`` (unix seconds). Raises OverflowError where the program fails."""
         seconds = now - self.last_update
         if seconds <= 0:
             return self
@@ -91,33 +96,33 @@ class MarginfiBank:
         )
 
     def shares_fx_for(self, amount_raw: int) -> int:
-        """The shares that a deposit of so many base units buys, or that a withdrawal of them costs."""
+        """Supply shares that a deposit of so many base units buys, or that withdrawing them costs."""
         return div_fx(amount_raw << BITS, self.asset_value_fx) if self.asset_value_fx else 0
 
     def amount_raw_for(self, shares_fx: int) -> int:
-        """What withdrawing all of so many shares pays, rounded down."""
+        """Base units that withdrawing all of so many shares pays, rounded down."""
         return mul_fx(shares_fx, self.asset_value_fx) >> BITS
 
 
 def mul_fx(a: int, b: int) -> int:
-    """An I80F48 product. Raises OverflowError as checked_mul answers None."""
+    """An I80F48 product. Raises OverflowError where checked_mul returns None."""
     return _fits(a * b >> BITS)
 
 
 def div_fx(a: int, b: int) -> int:
-    """An I80F48 quotient. Raises OverflowError as checked_div answers None."""
+    """An I80F48 quotient. Raises OverflowError where checked_div returns None."""
     if not b:
         raise OverflowError("a division by nothing")
     return _fits((a << BITS) // b)
 
 
 def util_fx(stored: int) -> int:
-    """A stored utilisation: U32_MAX is 100 %."""
+    """A stored utilisation as I80F48: U32_MAX is 100 %."""
     return div_fx(stored << BITS, U32_MAX << BITS)
 
 
 def rate_fx(stored: int) -> int:
-    """A stored rate: U32_MAX is 1,000 % a year."""
+    """A stored rate as I80F48: U32_MAX is 1,000 % a year."""
     return util_fx(stored) * MOST_RATE
 
 

@@ -26,14 +26,20 @@ WEXP_UPPER_VALUE = 57_716_089_161_558_943_949_701_069_502_944_508_345_128_422_50
 
 @dataclass(frozen=True, slots=True)
 class MarketTotals:
-    """A market's totals in raw units; fee scaled by 1e18; last_update: unix seconds."""
+    """A market's totals, in base units."""
 
     supply_assets: int
+    """Of all suppliers."""
     supply_shares: int
+    """Of all suppliers."""
     borrow_assets: int
+    """Of all borrowers."""
     borrow_shares: int
+    """Of all borrowers."""
     last_update: int
+    """Unix seconds."""
     fee: int
+    """Of the interest, scaled by 1e18."""
 
     @property
     def share_price(self) -> float:

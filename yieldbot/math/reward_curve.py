@@ -1,7 +1,7 @@
-"""Incentives beside the yield: what our own deposit would get of them, as a curve of its own on top of the market's.
+"""Incentives beside the yield, as a function of our own holding, on top of the market's curve.
 
 Source of the shares: Aave v3 RewardsDistributor (emission by scaled supply) and Comet's tracking index (by principal):
-both hand out a fixed amount a second by share of what is supplied, so that x tokens of ours get x / (others + x) of it.
+both pay a fixed amount a second pro rata to supply, so that x tokens of ours get x / (others + x) of it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 @dataclass(frozen=True, slots=True)
 class RewardTerm:
-    """One reward. others: what everybody else shares it by, in whole tokens of the asset.
-
-    value_per_year: whole asset tokens to all of them together, after its haircut; seconds_left: until it ends (inf
-    where no end is known). claim_cost: whole asset tokens for one claim, made at the horizon's end: a share that does
-    not pay it is not claimed and counts nothing.
-    """
+    """One reward."""
 
     others: float
+    """What everybody else shares it by, in whole tokens of the asset."""
     value_per_year: float
+    """Whole asset tokens a year to all together, after its haircut."""
     seconds_left: float
+    """Until it ends; infinite where no end is known."""
     claim_cost: float
+    """Whole asset tokens for one claim at the horizon's end: a reward that does not pay it is not claimed and counts as
+    0."""
 
     def _rates(self, horizon_seconds: float) -> tuple[float, float]:
-        """To all together, and what the claim takes; both a year, as means over the horizon."""
+        """(flow to all together, cost of the claim), both in asset tokens a year, averaged over the horizon."""
         flow = self.value_per_year * min(1.0, self.seconds_left / horizon_seconds)
         return flow, self.claim_cost * SECONDS_PER_YEAR / horizon_seconds
 
@@ -39,7 +39,7 @@ class RewardTerm:
         return max(0.0, flow * x / (self.others + x) - cost)
 
     def slope(self, x: float, horizon_seconds: float) -> float:
-        """d income / dx, from the right."""
+        """d income / dx at x, from the right."""
         flow, cost = self._rates(horizon_seconds)
         total = self.others + x
         if total <= 0.0 or flow * x / total < cost:
@@ -47,25 +47,27 @@ class RewardTerm:
         return flow * self.others / total**2
 
     def start(self, horizon_seconds: float) -> float | None:
-        """The holding from which on it pays its claim: there the income bends up. None where no holding does."""
+        """The holding from which on it pays for its claim, where income bends upwards; None where no holding does."""
         flow, cost = self._rates(horizon_seconds)
         return cost * self.others / (flow - cost) if flow > cost else None
 
 
 @dataclass(frozen=True, slots=True)
 class RewardedCurve:
-    """A market's own curve and its rewards: their incomes are added, and nothing of one is in the other."""
+    """A market's own curve plus its rewards."""
 
     base: YieldCurve
+    """The market's own curve."""
     terms: tuple[RewardTerm, ...]
+    """Its rewards."""
 
     @property
     def others(self) -> float:
-        """What the base is shared with, where it says so: the scale on which incomes bend."""
+        """What the base is shared with, where it says so: the scale on which incomes bend, in whole tokens."""
         return float(getattr(self.base, "others", 0.0)) or max(term.others for term in self.terms)
 
     def reward_apr(self, x: float, horizon_seconds: float) -> float:
-        """The rewards' part of ``apr``. At 0 the limit from above where claims cost nothing, and else 0."""
+        """The rewards' part of ``apr``. At 0: the limit from above where claims cost nothing, else 0."""
         if x > 0.0:
             return sum(term.income(x, horizon_seconds) for term in self.terms) / x
         return sum(term.slope(0.0, horizon_seconds) for term in self.terms if not term.claim_cost and term.others > 0.0)
@@ -77,5 +79,5 @@ class RewardedCurve:
         return self.base.marginal(x, horizon_seconds) + sum(term.slope(x, horizon_seconds) for term in self.terms)
 
     def breakpoints(self) -> tuple[float, ...]:
-        """The base's: where a reward starts to pay its claim depends on the horizon (``RewardTerm.start``)."""
+        """The base's: where a reward starts to pay depends on the horizon (``RewardTerm.start``)."""
         return self.base.breakpoints()

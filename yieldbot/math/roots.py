@@ -1,7 +1,7 @@
-"""Where a falling function of a positive number crosses nothing, by a bracketed search in logarithms.
+"""The root of a falling function of a positive number, by a bracketed search in logarithms.
 
-Source: Chandrupatla (1997), "A new hybrid quadratic/bisection algorithm": inverse quadratic interpolation where it can
-be trusted, halving where it cannot.
+Source: Chandrupatla (1997), "A new hybrid quadratic/bisection algorithm": inverse quadratic interpolation where it is
+reliable, bisection where it is not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 TRIES = 128
 ULPS = 2.0**-51
-"""How near to each other, as a share of either, the ends are that the search stops at."""
+"""Relative distance between the ends at which the search stops."""
 
 
 def crossing(
@@ -21,10 +21,10 @@ def crossing(
     enough: Callable[[float, float], bool] = lambda low, high: high - low <= ULPS * low,
     nothing: float = math.nan,
 ) -> tuple[float, float]:
-    """Two numbers next to each other: ``level`` is not negative at the lower one, negative at the higher one.
+    """Two adjacent numbers: ``level`` is not negative at the lower one, and negative at the higher one.
 
-    low, high: positive, with the same said of them. enough: whether two ends are near enough to each other. nothing:
-    a level that is not to be told from nothing; the search ends where it is found.
+    low, high: positive, with these signs. enough: whether two ends are near enough to each other. nothing: a level that
+    counts as 0; the search ends where it is found.
     """
     a, b, c = high, low, low
     at_a, at_b, at_c = level(high), level(low), 0.0
@@ -51,13 +51,13 @@ def crossing(
 
 
 def _apart(x: float, a: float) -> float:
-    """log(x / a), of neighbours too."""
+    """log(x / a), accurate for neighbours too."""
     share = (x - a) / a
     return math.log1p(share) if abs(share) < 0.5 else math.log(x / a)
 
 
 def _next_fraction(b: float, c: float, at_a: float, at_b: float, at_c: float) -> float:
-    """How far from a to b to try next, as a share of the way; b, c: how far they are from a."""
+    """Where to try next, as a fraction of the way from a to b; b, c: logarithmic distances from a."""
     if at_c in (at_a, at_b) or c == b or not c:
         return 0.5
     xi, phi = -b / (c - b), (at_a - at_b) / (at_c - at_b)

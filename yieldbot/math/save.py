@@ -18,20 +18,33 @@ RATE_END = 1 << 128
 
 @dataclass(frozen=True, slots=True)
 class SaveReserve:
-    """What a reserve stores. *_raw: base units; *_wads: base units times 1e18; the rest in whole percent."""
+    """What a reserve stores. *_raw: base units; *_wads: base units times 1e18; rates and utilisations in whole
+    percent."""
 
     slot: int
+    """Of the last refresh."""
     available_raw: int
+    """Cash."""
     borrowed_wads: int
+    """Debt."""
     fees_wads: int
+    """Owed to the protocol."""
     collateral_raw: int
+    """Collateral tokens that exist."""
     optimal_utilisation: int
+    """First kink."""
     max_utilisation: int
+    """Second kink."""
     min_rate: int
+    """At utilisation 0."""
     optimal_rate: int
+    """At the first kink."""
     max_rate: int
+    """At the second kink."""
     super_max_rate: int
+    """At full utilisation."""
     take_rate: int
+    """The protocol's part of the interest."""
 
     @property
     def supply_wads(self) -> int:
@@ -39,13 +52,14 @@ class SaveReserve:
         return self.available_raw * WAD + self.borrowed_wads - self.fees_wads
 
     def utilisation_wad(self) -> int:
-        """Borrowed over borrowed and available (utilization_rate): fees that wait for their owner do not raise it."""
+        """Borrowed over borrowed and available (utilization_rate), times 1e18: fees that wait for their owner do not
+        raise it."""
         if not self.supply_wads or not self.borrowed_wads:
             return 0
         return self.borrowed_wads * WAD // (self.borrowed_wads + self.available_raw * WAD)
 
     def borrow_rate_wad(self) -> int:
-        """A rate for SLOTS_PER_YEAR slots, by three segments (Reserve::current_borrow_rate)."""
+        """Rate for SLOTS_PER_YEAR slots, times 1e18, by three segments (Reserve::current_borrow_rate)."""
         u, optimal, top = self.utilisation_wad(), self.optimal_utilisation * PERCENT, self.max_utilisation * PERCENT
         if u <= optimal:
             if not optimal:
@@ -68,21 +82,21 @@ class SaveReserve:
         return replace(self, slot=slot, borrowed_wads=self.borrowed_wads + new_debt, fees_wads=self.fees_wads + fees)
 
     def exchange_rate_wad(self) -> int:
-        """Collateral for one unit of liquidity; 1 for an empty reserve (INITIAL_COLLATERAL_RATE)."""
+        """Collateral tokens for one unit of liquidity, times 1e18; 1 for an empty reserve (INITIAL_COLLATERAL_RATE)."""
         if not self.collateral_raw or not self.supply_wads:
             return WAD
         return self.collateral_raw * WAD * WAD // self.supply_wads
 
     def collateral_for(self, liquidity_raw: int) -> int:
-        """What a deposit mints, rounded down."""
+        """Collateral tokens that a deposit mints, rounded down."""
         return liquidity_raw * WAD * self.exchange_rate_wad() // WAD // WAD
 
     def liquidity_for(self, collateral_raw: int) -> int:
-        """What redeeming pays, rounded down."""
+        """Base units that redeeming collateral pays, rounded down."""
         return collateral_raw * WAD * WAD // self.exchange_rate_wad() // WAD
 
     def collateral_within(self, liquidity_raw: int) -> int:
-        """The most collateral whose redemption pays no more than this, to a share or two."""
+        """The most collateral whose redemption pays no more than this, to a token or two."""
         found = liquidity_raw * self.exchange_rate_wad() // WAD
         while found and self.liquidity_for(found) > liquidity_raw:
             found -= 1
@@ -98,7 +112,7 @@ class SaveReserve:
 
 
 def pow_wad(base_wad: int, exponent: int) -> int:
-    """Rate::try_pow: by squaring, rounded down at each product. Raises OverflowError where its 128 bits end."""
+    """Rate::try_pow: by squaring, rounded down at each product. Raises OverflowError where 128 bits do not hold it."""
     result = base_wad if exponent % 2 else WAD
     while exponent := exponent // 2:
         base_wad = base_wad * base_wad // WAD

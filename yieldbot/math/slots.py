@@ -1,4 +1,4 @@
-"""Lending on Solana, whose interest accrues by slots: the yield curve of pools with a rate that is piecewise linear."""
+"""Yield curve of lending on Solana, where interest accrues by slots and the borrow rate is piecewise linear."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 SLOTS_PER_YEAR = 63_072_000
 """The year of klend and spl-token-lending: two slots a second, whatever the cluster's real speed."""
 SERIES_BITS = 60
+"""Fractional bits of klend's fixed-point numbers."""
 SERIES_ONE = 1 << SERIES_BITS
 MOST_STEPS = 1000
+"""Rounding steps between two points beyond which they are left out."""
 
 
 def with_steps(points: Points, fixed: float = 0.0) -> Points:
-    """The same rates, with a point wherever the square of a slot's rate (and ``fixed`` a year besides) reaches a next
-    whole ``2**-SERIES_BITS``.
+    """The same rates, with a point wherever the square of a slot's rate (``fixed`` a year added) reaches the next
+    multiple of 2**-SERIES_BITS.
 
-    There the growth of a month steps by some 0.2 bp; a curve's breakpoints must know it. Beyond ``MOST_STEPS`` of them
-    between two points (a rate near 200 %) they are left out.
+    There the rounded growth of a month jumps by some 0.2 bp, which a curve's breakpoints must include. Beyond
+    ``MOST_STEPS`` of them between two points (a rate near 200 %) they are left out.
     """
     found = [points[0]]
     for (low, rate), (high, top) in pairwise(points):
@@ -39,24 +41,26 @@ def with_steps(points: Points, fixed: float = 0.0) -> Points:
 
 @dataclass(frozen=True, slots=True)
 class SlotCurve:
-    """A pool whose borrow rate is piecewise linear in utilisation u and a rate for SLOTS_PER_YEAR slots.
-
-    ``others + x``: what suppliers own with our whole holding x in it; points: ((u, rate), ...), u ascending; keep: what
-    suppliers get of the interest; slot_seconds: how long a slot really lasts. compounds: each slot (spl-token-lending's
-    compound_interest), else as klend's approximate_compounded_interest from now to the horizon's end: the first three
-    terms of the binomial series, the powers in them rounded down to ``SERIES_BITS`` bits. fixed: what borrowers pay a
-    year besides, of which suppliers get nothing. fees: what the pool holds for its owner, which is not suppliers' and
-    utilisation counts all the same (Save).
-    """
+    """A pool whose borrow rate is piecewise linear in utilisation u and set for SLOTS_PER_YEAR slots."""
 
     others: float
+    """What other suppliers own."""
     borrowed: float
+    """What is lent out."""
     points: Points
+    """(u, rate), u ascending."""
     keep: float
+    """Part of the interest that suppliers get."""
     slot_seconds: float
+    """How long a slot really lasts."""
     compounds: bool
+    """Whether interest compounds every slot (spl-token-lending's compound_interest); else from now to the horizon's end
+    as klend's approximate_compounded_interest: the first three terms of the binomial series, powers rounded down to
+    SERIES_BITS bits."""
     fixed: float = 0.0
+    """Additional annual rate that borrowers pay, none of which suppliers get."""
     fees: float = 0.0
+    """What the pool holds for its owner: not suppliers', and counted in utilisation (Save)."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -80,11 +84,11 @@ class SlotCurve:
         return _crossings(self.points, self.borrowed, self.others + self.fees)
 
     def _lent(self, u: float, supplied: float) -> float:
-        """What is lent, for each unit that suppliers own."""
+        """What is lent out for each unit that suppliers own."""
         return self.borrowed / supplied if self.fees and supplied > 0.0 and u < 1.0 else u
 
     def _growth(self, rate: float, horizon_seconds: float) -> tuple[float, float]:
-        """What debt grows by over the horizon, and the derivative of that by the rate."""
+        """(growth of debt over the horizon, its derivative by the rate)."""
         slots = horizon_seconds / self.slot_seconds
         if not self.compounds:
             return _series(rate + self.fixed, slots) - _series(self.fixed, slots), slots / SLOTS_PER_YEAR
@@ -93,7 +97,7 @@ class SlotCurve:
 
 
 def _series(rate: float, slots: float) -> float:
-    """What debt grows by: see klend's approximate_compounded_interest."""
+    """Growth of debt by klend's approximate_compounded_interest."""
     base = rate / SLOTS_PER_YEAR
     square = math.floor(base * base * SERIES_ONE)
     cube = math.floor(square * base) * (slots - 2.0) / 3.0

@@ -1,8 +1,8 @@
 """Solidly's pools, as Aerodrome has them: volatile (x y) and stable (x^3 y + x y^3), to the unit.
 
 Source: Aerodrome's Pool (aerodrome-finance/contracts a5fae2e), getAmountOut with its _get_y, _f, _d and _k. Stable
-pools count in 1e18ths of a token; Newton's method runs as it does there, its overflows and its quirk included: where it
-has come from below, _k scales by the decimals once more.
+pools count in 1e18ths of a token; Newton's method runs as it does there, with its overflows and its quirk: approaching
+from below, _k scales by the decimals once more.
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ ROUNDS = 255
 
 @dataclass(frozen=True, slots=True)
 class SolidlyPool:
-    """A pool. reserves: base units of both tokens; ones: of a whole one of each; fee_bps: of what goes in."""
+    """A pool's state."""
 
     stable: bool
+    """Which of the two curves it has."""
     reserves: tuple[int, int]
+    """Base units of both tokens."""
     ones: tuple[int, int]
+    """Base units in a whole token of each."""
     fee_bps: int
+    """Of the input."""
 
     def out(self, taken: int, zero: bool) -> int:
-        """getAmountOut: what comes out for ``taken`` of token0 (or token1). Raises Unswappable where it reverts."""
+        """getAmountOut: base units out for ``taken`` of token0 (``zero``) or token1. Raises Unswappable where it
+        reverts."""
         counted = taken - _fits(taken * self.fee_bps) // BPS
         here, there = (0, 1) if zero else (1, 0)
         if not self.stable:
@@ -47,7 +52,7 @@ class SolidlyPool:
         return _f(x, y)
 
     def _y(self, x: int, xy: int, y: int) -> int:
-        """Where the curve is at x, from y on."""
+        """_get_y: the other reserve at x, searched from y."""
         for _ in range(ROUNDS):
             k, slope = _f(x, y), _slope(x, y)
             if k < xy:
@@ -71,10 +76,12 @@ class SolidlyPool:
 
 @dataclass(frozen=True, slots=True)
 class SolidlyVenue:
-    """One way of a pool: token0 goes in (``zero``), or token1."""
+    """One direction of a pool."""
 
     pool: SolidlyPool
+    """The pool."""
     zero: bool
+    """Whether token0 goes in."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
@@ -111,7 +118,7 @@ class SolidlyVenue:
         return self._most(int(min(float(MOST_IN), max(0.0, (at - x) / kept * one_in))))
 
     def _most(self, taken: int) -> int:
-        """As much of this as the pool's arithmetic bears."""
+        """The input, halved until the pool's arithmetic does not overflow."""
         while taken and not self._gives(taken, 0):
             taken //= 2
         return taken
@@ -123,8 +130,8 @@ class SolidlyVenue:
             return False
 
     def _lost(self, taken: int) -> int:
-        """Units that roundings may have taken: of the fee and of ``amount_until_price`` one that goes in each, one that
-        comes out, and of a stable pool's curve what the roundings of k move it by."""
+        """Output units that rounding may take: one each for the fee, the input and the output, and in a stable pool
+        what the rounding of k moves the curve by."""
         if not self.pool.stable:
             return 3
         here, there = (0, 1) if self.zero else (1, 0)
@@ -142,7 +149,7 @@ def _f(x: int, y: int) -> int:
 
 
 def _third(price: float) -> float:
-    """The ratio of the reserves at which a stable curve's price is that (below 1)."""
+    """The ratio of the reserves at which a stable curve's price is ``price`` (below 1)."""
     return math.tanh(math.atanh(price) / 3.0) if price < 1.0 else 1.0
 
 

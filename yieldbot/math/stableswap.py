@@ -32,16 +32,20 @@ Flavour = Literal["3pool", "template", "plain2", "ng"]
 
 @dataclass(frozen=True, slots=True)
 class StablePool:
-    """A pool's state. balances: raw base units; rates: what a base unit counts, times 1e36 / 1e18; amp: A as the pool
-    keeps it (times 100, of ``3pool`` whole); fee: in 1e-10; offpeg: the multiplier of the fee off the peg, in 1e-10 (0:
-    none)."""
+    """A pool's state."""
 
     flavour: Flavour
+    """Which version of the code it runs."""
     balances: tuple[int, ...]
+    """Base units of each coin."""
     rates: tuple[int, ...]
+    """Value of a base unit at 18 decimals, times 1e18."""
     amp: int
+    """A as the pool stores it (times 100; of ``3pool`` as it is)."""
     fee: int
+    """In 1e-10."""
     offpeg: int = 0
+    """Multiplier of the fee off the peg, in 1e-10; 0: none."""
 
     @property
     def xp(self) -> tuple[int, ...]:
@@ -50,12 +54,12 @@ class StablePool:
 
     @property
     def unit(self) -> int:
-        """What an amplification of one is."""
+        """What an amplification of 1 is stored as."""
         return 1 if self.flavour == "3pool" else 100
 
 
 def invariant(pool: StablePool) -> int:
-    """get_D: the pool's invariant. Raises Unswappable where it does not converge, or the pool is empty."""
+    """get_D: the pool's invariant. Raises Unswappable where it does not converge, or a coin is missing."""
     xp, n, one = pool.xp, len(pool.balances), pool.unit
     total, ann = sum(xp), pool.amp * len(xp)
     if not all(xp):
@@ -77,7 +81,7 @@ def invariant(pool: StablePool) -> int:
 
 
 def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
-    """get_y: the balance of coin j (18 decimals) once coin i's is ``x``. Raises Unswappable."""
+    """get_y: balance of coin j (18 decimals) once coin i's is ``x``, at invariant d. Raises Unswappable."""
     n, one, xp = len(pool.balances), pool.unit, pool.xp
     ann = pool.amp * n
     total, c = 0, d
@@ -99,16 +103,16 @@ def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
 
 
 def fee_of(pool: StablePool, x: int, y: int) -> int:
-    """NG's _dynamic_fee of the mean balances of both coins; the plain fee of other pools."""
+    """The fee at mean balances x and y of both coins (NG's _dynamic_fee), in 1e-10."""
     if pool.offpeg <= FEE_ONE:
         return pool.fee
     return pool.offpeg * pool.fee // ((pool.offpeg - FEE_ONE) * 4 * x * y // (x + y) ** 2 + FEE_ONE)
 
 
 def exchange_output(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -> tuple[int, int]:
-    """(what ``exchange`` gives for ``dx`` base units, the same at the plain fee). Raises Unswappable as it reverts.
+    """(output of ``exchange`` for ``dx`` base units, the same at the plain fee). Raises Unswappable where it reverts.
 
-    d: the invariant where it is known already.
+    d: the invariant, where it is known already.
     """
     xp = pool.xp
     x = xp[i] + dx * pool.rates[i] // PRECISION
@@ -133,16 +137,20 @@ def get_dy(pool: StablePool, i: int, j: int, dx: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class StableVenue:
-    """Coin i for coin j. d: the pool's invariant.
+    """Exchange of coin i for coin j.
 
-    NG's fee falls as a swap brings the pool nearer to its balance, so that the output is not quite concave; at the
-    plain fee it is, and never less. What lies between counts as lost, so that bounds made of it stay bounds.
+    NG's fee falls as a swap brings the pool nearer to balance, so that the output is not quite concave; at the plain
+    fee it is, and never less. The difference counts as rounding, so that bounds made of it stay bounds.
     """
 
     pool: StablePool
+    """The pool."""
     i: int
+    """Index of the coin that goes in."""
     j: int
+    """Index of the coin that comes out."""
     d: int
+    """The pool's invariant."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
@@ -176,13 +184,13 @@ class StableVenue:
         n, start = len(xp), float(xp[self.i])
         ann, d = pool.amp * n / pool.unit, float(self.d)
         others = [float(x) for k, x in enumerate(xp) if k not in (self.i, self.j)]
-        beside = sum(others) + d / ann - d
+        offset = sum(others) + d / ann - d
         around = d * math.prod(d / (x * n) for x in others)
         kept = (1.0 - pool.fee / FEE_ONE) * pool.rates[self.i] / pool.rates[self.j]
 
         def marginal(x: float) -> float:
             # y ** 2 + b y = c, the positive root
-            b = x + beside
+            b = x + offset
             c = around * d / (x * n) * d / (ann * n)
             root = math.sqrt(b * b + 4.0 * c)
             y = 2.0 * c / (b + root) if b > 0.0 else (root - b) / 2.0

@@ -1,4 +1,4 @@
-"""SPL stake pools: what pool tokens cost and pay, and what a deposit of ours earns.
+"""SPL stake pools: exchange between SOL and pool tokens, and the yield of a deposit.
 
 Source: the stake pool program's state.rs (calc_pool_tokens_for_deposit, calc_lamports_withdraw_amount, Fee::apply) and
 processor.rs (process_deposit_sol, process_withdraw_sol). All integers; fees are rounded up, all else down.
@@ -12,37 +12,45 @@ from dataclasses import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 Fee = tuple[int, int]
-"""(denominator, numerator), in the order that the program stores them; none where the denominator is 0."""
+"""(denominator, numerator), in the order that the program stores them; no fee where the denominator is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class StakePool:
-    """What a pool stores: lamports under management, pool tokens, both at the end of the epoch before the last update,
-    and the fees on deposits and withdrawals of SOL and on rewards. referral_percent: how much of the deposit fee its
-    referrer gets."""
+    """What a pool stores."""
 
     total_lamports: int
+    """Under management."""
     supply: int
+    """Pool tokens, in base units."""
     last_total_lamports: int
+    """Under management at the end of the epoch before the last update."""
     last_supply: int
+    """Pool tokens at that time."""
     deposit_fee: Fee
+    """On deposits of SOL."""
     withdrawal_fee: Fee
+    """On withdrawals of SOL."""
     referral_percent: int
+    """Part of the deposit fee that the referrer gets."""
     epoch_fee: Fee
+    """On rewards."""
 
     def tokens_for(self, lamports: int, *, referred: bool = True) -> int:
-        """What a deposit brings to somebody who is his own referrer; else without what the referrer gets."""
+        """Pool tokens for a deposit whose depositor is its own referrer; without the referrer's part where not
+        ``referred``."""
         minted = lamports * self.supply // self.total_lamports if self.total_lamports and self.supply else lamports
         fee = fee_of(self.deposit_fee, minted)
         return minted - fee + (fee * self.referral_percent // 100 if referred else 0)
 
     def lamports_for(self, tokens: int) -> int:
-        """What giving so many tokens back pays."""
+        """Lamports that redeeming so many pool tokens pays."""
         burnt = tokens - fee_of(self.withdrawal_fee, tokens)
         return burnt * self.total_lamports // self.supply if self.supply else 0
 
     def tokens_paying(self, lamports: int) -> int:
-        """The least tokens that pay at least so many lamports. Raises OverflowError where the fee takes everything."""
+        """The fewest pool tokens that pay at least so many lamports. Raises OverflowError where the fee takes
+        everything."""
         denominator, numerator = self.withdrawal_fee
         if not self.total_lamports or not self.supply or (denominator and numerator >= denominator):
             raise OverflowError("the pool pays nothing for its tokens")
@@ -53,10 +61,10 @@ class StakePool:
         return tokens
 
     def stake_growth(self, staked: int) -> float:
-        """What an epoch adds to each lamport that is ``staked`` now, by what the last one did to the pool token.
+        """Growth an epoch of each lamport that is ``staked`` now, by what the last epoch did to the pool token.
 
-        A reward r of an epoch that began with T in all makes a token worth r * (1 - fee) / T more. 0 where nothing is
-        known of the epoch before, or where it lost. Raises OverflowError where it cannot have been.
+        A reward r of an epoch that began with T lamports makes a token worth r * (1 - fee) / T more. 0 where the epoch
+        before is not known, or had a loss. Raises OverflowError for an impossible growth.
         """
         if not (self.last_total_lamports and self.last_supply and self.supply and staked > 0):
             return 0.0
@@ -64,14 +72,14 @@ class StakePool:
         kept = 1.0 - rate(self.epoch_fee)
         if gained <= 0.0 or kept <= 0.0:
             return 0.0
-        of_now = gained / kept / staked  # the reward, as a part of what it made
+        of_now = gained / kept / staked  # the reward, as a fraction of the stake after it
         if of_now >= 0.5:
             raise OverflowError("the pool cannot have doubled in an epoch")
         return of_now / (1.0 - of_now)
 
 
 def fee_of(fee: Fee, amount: int) -> int:
-    """Fee::apply: rounded up."""
+    """The fee on an amount (Fee::apply): rounded up."""
     denominator, numerator = fee
     return -(-amount * numerator // denominator) if denominator else 0
 
@@ -84,22 +92,26 @@ def rate(fee: Fee) -> float:
 
 @dataclass(frozen=True, slots=True)
 class StakeCurve:
-    """A pool whose stake grows once an epoch, and that new money only dilutes until somebody stakes it.
+    """A stake pool's yield: stake grows once an epoch, and new money dilutes it until somebody stakes it.
 
-    others + x: the whole pool with our holding x in it; staked: what earns, ``growth`` an epoch, compounding, of which
-    the manager takes ``fee``. held: what we hold already; entry_cost: the fraction of what is put in beyond it that the
-    fees of the way in and out take. Growth is counted evenly, though it is credited at an epoch's end. That the
-    manager's share is taken in pool tokens makes a token worth (pool then / pool now) ** (1 - fee), to second order in
-    an epoch's growth.
+    Growth is spread evenly, though it is credited at an epoch's end. The manager takes its part in pool tokens, which
+    makes a token worth (pool then / pool now) ** (1 - fee), to second order in an epoch's growth.
     """
 
     others: float
+    """What others have in the pool, in whole SOL."""
     staked: float
+    """What is staked and earns, in whole SOL."""
     held: float
+    """What we hold now."""
     growth: float
+    """Of the stake in an epoch, compounding."""
     fee: float
+    """Fraction of the rewards that the manager takes."""
     epoch_seconds: float
+    """Length of an epoch."""
     entry_cost: float = 0.0
+    """Entry and exit fees on what is added beyond ``held``, as a fraction of it."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -127,5 +139,5 @@ class StakeCurve:
         return (self.held,) if self.entry_cost and self.held > 0.0 else ()
 
     def rewards(self, horizon_seconds: float) -> float:
-        """What the stake gains over the horizon, the manager's share included."""
+        """What the stake gains over the horizon, the manager's part included, in whole SOL."""
         return self.staked * math.expm1(horizon_seconds / self.epoch_seconds * math.log1p(self.growth))

@@ -1,4 +1,4 @@
-"""One-way venues (model/exchange.py): exact amounts out, and how much goes in until the price is too bad."""
+"""One-way venues (model/exchange.py) of pools: exact outputs, and inputs by marginal price."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from yieldbot.math.roots import crossing
 from yieldbot.model.exchange import Venue
 
 MOST_IN = 1 << 127
+"""Largest input that is considered."""
 NEARLY = -1e-16
 NEAR_BITS = 40
-"""Two inputs of a path are one where they differ by a part of 2^40, or by what brings one unit of the token between."""
+"""Two inputs of a path count as equal where they differ by one part in 2^40, or by what brings one unit between."""
 
 
 def smallest_input(gives: Callable[[int], bool]) -> int:
-    """The least that must go in, by doubling and halving. ``gives``: whether so much brings what is asked for. Raises
-    Unswappable where nothing does."""
+    """The least input for which ``gives`` holds, by doubling and bisection. Raises Unswappable where none does."""
     low, high = 0, 1
     while not gives(high):
         low, high = high, 2 * high
@@ -43,11 +43,14 @@ def smallest_input(gives: Callable[[int], bool]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class V2Venue:
-    """A constant-product pool. fee: (numerator, denominator) of what of the input counts."""
+    """One direction of a constant-product pool."""
 
     reserve_in: int
+    """Base units of the input token."""
     reserve_out: int
+    """Base units of the output token."""
     fee: tuple[int, int] = constant_product.UNISWAP_FEE
+    """(numerator, denominator): the part of the input that counts."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
@@ -61,7 +64,7 @@ class V2Venue:
         return constant_product.amount_in(given, self.reserve_in, self.reserve_out, self.fee)
 
     def amount_until_price(self, price: float) -> int:
-        # One more unit gives k * in * out / (in + k x)^2, k the share of the input that counts.
+        # One more unit brings k * in * out / (in + k x)^2, k being the part of the input that counts.
         k = self.fee[0] / self.fee[1]
         return max(
             0, min(MOST_IN, int((math.sqrt(k * self.reserve_in * self.reserve_out / price) - self.reserve_in) / k))
@@ -70,10 +73,12 @@ class V2Venue:
 
 @dataclass(frozen=True, slots=True)
 class V3Venue:
-    """A concentrated pool, one way."""
+    """One direction of a concentrated pool."""
 
     pool: V3Pool
+    """The pool."""
     zero_for_one: bool
+    """Whether token0 goes in."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
@@ -109,7 +114,7 @@ class V3Venue:
         return done.amount0 if self.zero_for_one else done.amount1
 
     def _read_to(self) -> int:
-        """What takes the price to the end of the ticks that were read, and no unit beyond it."""
+        """Input that takes the price to the end of the ticks that were read, and no unit beyond it."""
         word = self.pool.first_word if self.zero_for_one else self.pool.last_word + 1
         edge = sqrt_at(max(-MOST_TICK, min(MOST_TICK, word * WORD * self.pool.spacing)))
         limit = edge + 1 if self.zero_for_one else edge - 1
@@ -130,15 +135,17 @@ class V3Venue:
 
 @dataclass(frozen=True, slots=True)
 class VenuePath:
-    """Two venues, one after the other."""
+    """Two venues passed one after the other."""
 
     first: Venue
+    """Takes the input."""
     second: Venue
+    """Takes the first one's output."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         between, lost = self.first.quote_exact_in(taken)
         given, more = self.second.quote_exact_in(between)
-        # A unit lost between is worth no more than the second pays for one on the average.
+        # A unit lost in between is worth at most what the second pays for one on average.
         off = lost + self.second.off(between) if between else 0
         return given, more + (math.ceil(off * given / between) if between else 0)
 
@@ -149,7 +156,7 @@ class VenuePath:
         return self.first.quote_exact_out(self.second.quote_exact_out(given))
 
     def amount_until_price(self, price: float) -> int:
-        """Where the product of both marginal prices falls to ``price``: the first one's is searched."""
+        """Input until the product of both marginal prices falls to ``price``: the first one's is searched."""
         taken, given, over = dict[float, int](), dict[float, int](), dict[float, float]()
 
         def level(first_price: float) -> float:
@@ -172,7 +179,8 @@ class VenuePath:
         return taken[crossing(level, low, high, near, NEARLY)[1]]
 
     def _start(self, level: Callable[[float], float]) -> tuple[float, float]:
-        """First prices at which it does not fit and at which it does; (0, 0) where nothing goes in."""
+        """(first price at which the output does not fit the second venue, one at which it does); (0, 0) where nothing
+        goes in."""
         high = step = 16.0
         while self.first.amount_until_price(high) > 0:
             if high > 1e60:

@@ -2,9 +2,8 @@
 
 Source: the Whirlpool program (manager/swap_manager.rs; swap_math.rs, token_math.rs and tick_math.rs of math/;
 sparse_swap.rs and swap_tick_sequence.rs of util/). Prices are square roots of token B / token A in base units, in
-Q64.64 (*_x64). Ticks lie in arrays of 88; one swap passes three of them at most, and stops nowhere but at initialised
-ticks and at the end of the third. Pools whose fee adapts to volatility are not told by this: their adapter refuses
-them.
+Q64.64 (*_x64). Ticks lie in arrays of 88; a swap passes at most three of them, and stops only at initialised ticks and
+at the end of the third. Pools with an adaptive fee are not covered: their adapter refuses them.
 """
 
 from __future__ import annotations
@@ -46,36 +45,54 @@ UPWARDS, DOWNWARDS = _powers(1, 1 << 96), _powers(-1, Q64)
 
 @dataclass(frozen=True, slots=True)
 class WhirlpoolSwap:
-    """A swap's effect. a, b: base units that went in of one token and came out of the other; fee: of what went in, of
-    which protocol_fee is the protocol's; steps: how often it rounded."""
+    """A swap's effect."""
 
     a: int
+    """Base units of token A that went in or came out."""
     b: int
+    """Base units of token B that went in or came out."""
     sqrt_price_x64: int
+    """Afterwards."""
     tick: int
+    """Afterwards."""
     liquidity: int
+    """In range afterwards."""
     fee: int
+    """Base units of the input."""
     protocol_fee: int
+    """The protocol's part of the fee."""
     crossed: int
+    """Ticks passed."""
     steps: int
+    """How often it rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whirlpool:
-    """A pool's state. fee_pips: hundredths of a bp of what goes in; protocol_bps: of that fee; net: by initialised tick
-    the liquidity that is added when it is passed upwards, of all arrays that a swap from here may pass."""
+    """A pool's state."""
 
     sqrt_price_x64: int
+    """Square root of the price."""
     tick: int
+    """That the price is in."""
     liquidity: int
+    """In range."""
     fee_pips: int
+    """Hundredths of a bp of the input."""
     protocol_bps: int
+    """The protocol's part of the fee."""
     spacing: int
+    """Of ticks."""
     net: Mapping[int, int]
+    """By initialised tick, liquidity that is added when it is passed upwards; of all arrays that a swap from here may
+    pass."""
 
     def swap(self, amount: int, a_to_b: bool, limit_x64: int = 0, *, exact_in: bool = True) -> WhirlpoolSwap:
-        """token A for token B, or the other way; ``amount``: base units in, or out where not ``exact_in``. With a price
-        limit, and at the last tick of all, it may be made in part. Raises Unswappable where the program refuses."""
+        """Swap token A for token B (``a_to_b``) or the other way. Raises Unswappable where the program refuses.
+
+        amount: base units in, or out where not ``exact_in``. With a price limit, and at the last tick of all, only a
+        part may be swapped.
+        """
         limit = limit_x64 or (LEAST_SQRT_X64 if a_to_b else MOST_SQRT_X64)
         if not LEAST_SQRT_X64 <= limit <= MOST_SQRT_X64:
             raise Unswappable("the price limit is beyond all ticks")
@@ -116,7 +133,7 @@ class Whirlpool:
         return WhirlpoolSwap(*amounts, sqrt, tick, liquidity, fees, protocol, crossed, steps)
 
     def starts(self, a_to_b: bool) -> tuple[int, ...]:
-        """The first ticks of the arrays that a swap passes, in its order. Source: get_start_tick_indexes."""
+        """First ticks of the arrays that a swap passes, in its order. Source: get_start_tick_indexes."""
         return starts(self.tick, self.spacing, a_to_b)
 
     def _next_tick(self, ticks: list[int], starts: tuple[int, ...], tick: int, a_to_b: bool) -> int:
@@ -134,7 +151,7 @@ class Whirlpool:
 
 
 def starts(tick: int, spacing: int, a_to_b: bool) -> tuple[int, ...]:
-    """The first ticks of the arrays that a swap from ``tick`` passes, in its order."""
+    """First ticks of the arrays that a swap from ``tick`` passes, in its order."""
     width = TICKS * spacing
     base = tick // width * width
     if a_to_b:
@@ -148,7 +165,7 @@ def starts(tick: int, spacing: int, a_to_b: bool) -> tuple[int, ...]:
 def swap_step(
     sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: int, a_to_b: bool, exact_in: bool
 ) -> tuple[int, int, int, int]:
-    """compute_swap: (the price after, in, out, fee), towards ``target`` and not beyond. All in base units."""
+    """compute_swap: (price after, in, out, fee), towards ``target`` and not beyond. Base units."""
     fixed_is_a = a_to_b == exact_in
     fixed = delta_a if fixed_is_a else delta_b
     other = delta_b if fixed_is_a else delta_a
@@ -174,7 +191,7 @@ def swap_step(
 
 
 def delta_a(one: int, other: int, liquidity: int, up: bool) -> int | None:
-    """token A between two prices: liquidity * (1 / low - 1 / high); None where 64 bits do not hold it."""
+    """Base units of token A between two prices: liquidity * (1 / low - 1 / high); None where 64 bits do not hold it."""
     low, high = sorted((one, other))
     numerator = (liquidity * (high - low)) << 64
     if numerator > MOST_U256:
@@ -184,7 +201,7 @@ def delta_a(one: int, other: int, liquidity: int, up: bool) -> int | None:
 
 
 def delta_b(one: int, other: int, liquidity: int, up: bool) -> int | None:
-    """token B between two prices: liquidity * (high - low); None where 64 bits do not hold it."""
+    """Base units of token B between two prices: liquidity * (high - low); None where 64 bits do not hold it."""
     product = liquidity * abs(one - other)
     if product > MOST_U128:
         return None
@@ -251,10 +268,12 @@ def tick_at(sqrt_x64: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WhirlpoolVenue:
-    """A pool, one way (model/exchange.py)."""
+    """One direction of a Whirlpool (model/exchange.py)."""
 
     pool: Whirlpool
+    """The pool."""
     a_to_b: bool
+    """Whether token A goes in."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
@@ -287,7 +306,7 @@ class WhirlpoolVenue:
             return self._to_the_end()
 
     def _to_the_end(self) -> int:
-        """What takes the price to the end of the arrays that a swap passes, and no unit beyond it."""
+        """Input that takes the price to the end of the arrays that a swap passes, and no unit beyond it."""
         last, width = self.pool.starts(self.a_to_b)[-1], TICKS * self.pool.spacing
         edge = max(-MOST_TICK, last) if self.a_to_b else min(MOST_TICK, last + width - 1)
         try:

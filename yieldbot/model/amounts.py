@@ -13,12 +13,16 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An ERC-20 (or native) token. Equality is by chain and address."""
+    """An ERC-20, SPL or native token. Two are equal when chain and address are."""
 
     chain: ChainId
+    """Where."""
     address: Address
+    """Contract or mint; for a native token the address that stands for it."""
     symbol: str
+    """For people; identifies nothing."""
     decimals: int
+    """Base units are 10^-decimals."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Token) and (self.chain, self.address) == (other.chain, other.address)
@@ -38,17 +42,19 @@ class Token:
     def parse(self, text: str) -> Amount:
         """Whole tokens as a plain number (digits, one optional point, at most the token's decimals) to an Amount.
 
-        Raises ValueError that says the right spelling.
+        Raises ValueError with the right spelling.
         """
         return Amount(self, base_units(text, self.decimals, self.symbol))
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Raw base units of one token; ``+``, ``-`` and comparisons work for the same token alone."""
+    """An amount of one token; ``+``, ``-`` and comparisons raise TypeError for two tokens."""
 
     token: Token
+    """Of what."""
     raw: int
+    """Base units."""
 
     def _same(self, other: Amount) -> None:
         if self.token != other.token:
@@ -93,9 +99,10 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Apr:
-    """Simple annual rate as a fraction: 0.05 is 5 %. Not comparable: convert to Apy first."""
+    """A simple annual rate. Not comparable: convert to Apy first."""
 
     value: float
+    """As a fraction: 0.05 is 5 %."""
 
     def compounded(self, period_seconds: float = 1.0) -> Apy:
         """The Apy when growth at this rate is reinvested each ``period_seconds``: (1 + r*p/Y)^(Y/p) - 1."""
@@ -105,9 +112,10 @@ class Apr:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Apy:
-    """Effective annual yield as a fraction; the only rate that is compared."""
+    """An effective annual yield; the only rate that is compared."""
 
     value: float
+    """As a fraction: 0.05 is 5 %."""
 
     @classmethod
     def from_growth(cls, growth: float, seconds: float) -> Apy:
@@ -120,9 +128,13 @@ class Apy:
 
 @dataclass(frozen=True, slots=True)
 class BlockRef:
-    """One EVM block (or Solana slot)."""
+    """One block (or Solana slot)."""
 
     chain: ChainId
+    """Which chain."""
     height: int
+    """Block number or slot."""
     hash: str
+    """Of the block."""
     timestamp: int
+    """Unix seconds."""

@@ -1,4 +1,4 @@
-"""The yield of our own deposit, as a function of our whole holding."""
+"""A market's rate as a function of our own holding."""
 
 from __future__ import annotations
 

@@ -12,14 +12,15 @@ from yieldbot.model.ids import ChainId
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery.
-
-    ``name``: the market's display name, as "Aave v3". ``params``: the TOML table's other keys, already validated by the
-    adapter's own ``params_schema`` (pydantic model) into a plain mapping; ``assets``: chain tokens that may be held.
-    """
+    """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery."""
 
     protocol: str
+    """Name of the adapter."""
     chain: ChainId
+    """Where."""
     name: str
+    """As tables show it, as "Aave v3"."""
     params: Mapping[str, Any]
+    """The table's other keys, validated by the adapter's pydantic model."""
     assets: tuple[Token, ...]
+    """Tokens of the chain that may be held."""

@@ -1,14 +1,18 @@
-"""The families of chains, and what they differ in beyond how they are reached: words, units, the coin that pays.
+"""Families of chains, and what they differ in beyond how they are reached: names, units, the native token.
 
 Nobody asks which family a chain is of; what depends on it is a field here, or a method of ``chains/ports.Chain``.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.known import WRAPPED_SOL
 
 EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
 """Stands for an EVM chain's native token where a token is asked for (a widespread convention; no contract is there)."""
@@ -23,32 +27,44 @@ class Family:
     name: str
     """``evm`` or ``solana``."""
     member: str
-    """One of its addresses in words, with the article: ``an EVM``."""
+    """Adjective with its article, for messages: ``an EVM``."""
     namespace: str
-    """CAIP-2's, as it begins ids of chains."""
+    """CAIP-2 namespace of its chain ids."""
     height: str
     """What the chain counts: ``block`` or ``slot``."""
     gas: str
     """What computation is measured in: ``gas`` or ``compute units``."""
     paid: str
-    """What a plan's cost on the chain is called: ``gas`` or ``fees and rent``."""
+    """What a plan's on-chain cost is called: ``gas`` or ``fees and rent``."""
     native: Address
-    """Stands for the chain's own coin."""
+    """Address that stands for the native token."""
     native_decimals: int
+    """Of the native token."""
     token_namespace: str
-    """CAIP-19's, of a token's id."""
+    """CAIP-19 namespace of its token ids."""
     case_matters: bool
-    """Whether two addresses that differ in case alone are two addresses."""
+    """Whether addresses that differ only in case are different."""
     most_feed_age_seconds: int | None
     """A price older than this is never used, whatever the policy allows; None: the policy alone bounds it."""
     claims_rewards: bool
     """Whether adapters of its protocols claim rewards."""
     coin_unit: str | None
-    """A base's unit that its own coin can be (``policy.bases``), None where there is none."""
-    wraps_coin: bool
-    """Whether the coin is held and lent as a wrapped token of which rent is taken (wrapped SOL)."""
+    """A base's unit that the native token can be (``policy.bases``); None where there is none."""
+    wrapped_coin: Address | None
+    """The token in whose form the native one is lent, which locks rent and has its price feed (wrapped SOL); None: the
+    family has none."""
+    parse_address: Callable[[str], Address]
+    """An address as written in a file. Raises ValueError."""
+    place: Callable[[str], bool]
+    """Whether a text can be the contract, key or hash in a market's id."""
+    held_elsewhere: bool
+    """Whether AWS KMS, a Ledger or a Safe's owners can hold its keys; otherwise a keystore only."""
+    bridged: bool
+    """Whether aggregators of swaps and bridges are asked about its chains, so that their answers are understood."""
+    rotki_chain: str | None
+    """How rotki's token ids name its one chain; None: each by its CAIP-2 id."""
     finds_past: bool
-    """Whether past events tell more of allowances and costs the further back one looks."""
+    """Whether searching further back in past events finds more allowances and costs."""
 
     def address_key(self, address: Address) -> str:
         """The address as ids and comparisons spell it."""
@@ -57,6 +73,16 @@ class Family:
     def feed_age_seconds(self, allowed: int) -> int:
         """The oldest a price may be, where the policy allows ``allowed``."""
         return allowed if self.most_feed_age_seconds is None else min(allowed, self.most_feed_age_seconds)
+
+
+_PLACE = re.compile(r"0x(?:[0-9a-f]{40}|[0-9a-f]{64})")
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(parse_key(text))
+    except ValueError:
+        return False
 
 
 EVM = Family(
@@ -73,7 +99,12 @@ EVM = Family(
     most_feed_age_seconds=None,
     claims_rewards=True,
     coin_unit=None,
-    wraps_coin=False,
+    wrapped_coin=None,
+    parse_address=parse_address,
+    place=lambda text: _PLACE.fullmatch(text) is not None,
+    held_elsewhere=True,
+    bridged=True,
+    rotki_chain=None,
     finds_past=True,
 )
 SOLANA = Family(
@@ -90,7 +121,12 @@ SOLANA = Family(
     most_feed_age_seconds=600,
     claims_rewards=False,
     coin_unit="SOL",
-    wraps_coin=True,
+    wrapped_coin=WRAPPED_SOL,
+    parse_address=parse_key,
+    place=_is_key,
+    held_elsewhere=False,
+    bridged=False,
+    rotki_chain="solana",
     finds_past=False,
 )
 FAMILIES = (EVM, SOLANA)

@@ -1,4 +1,4 @@
-"""Addresses, topics and sizes that are the same on every chain of a family, each written once."""
+"""Addresses, topics and sizes that are the same on every chain of a family."""
 
 from __future__ import annotations
 

@@ -58,18 +58,19 @@ class ExitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """The way out of a market, as its contracts say: a claim, until a rehearsal has shown it."""
+    """How money leaves a market, as its contracts state it: a claim, until a rehearsal has shown it."""
 
     kind: ExitKind = ExitKind.INSTANT
+    """How money leaves."""
     seconds: int | None = 0
     """From asking until the money is there, at the longest; None where nothing bounds it."""
     cash: Amount | None = None
-    """What all suppliers together could take out now, in the market's asset; None where that cannot be told (or where
-    the market's ``liquidity`` says it)."""
+    """What all suppliers together could withdraw now, in the market's asset; None where that is not known, or where the
+    market's ``liquidity`` states it."""
     limit: str = ""
-    """What limits it, in words; empty where nothing but the cash does."""
+    """What limits it beside the cash, as a phrase; empty: nothing does."""
     priced: bool = False
-    """A withdrawal needs an oracle's fresh price. On a fork nobody writes prices: it is rehearsed without waiting."""
+    """A withdrawal needs an oracle's fresh price. On a fork nobody updates prices: it is rehearsed without waiting."""
 
     @property
     def hours(self) -> float:
@@ -104,7 +105,7 @@ class RateForecast:
 class Leaving:
     """Money of ours on its way out of a market with a two-step exit; all of it is part of what we hold there."""
 
-    asked: Amount
+    requested: Amount
     """Requested and not paid out yet."""
     ready: Amount
     """What can be collected now."""
@@ -122,7 +123,7 @@ class Leaving:
     @property
     def whole(self) -> Amount:
         """All of it: requested, ready and called back."""
-        return self.asked + self.ready + self.back
+        return self.requested + self.ready + self.back
 
 
 @dataclass(frozen=True, slots=True)

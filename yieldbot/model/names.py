@@ -1,7 +1,7 @@
-"""What a name in the policy means: the one rule for every list and table of it, and for ``plan --exclude``. Pure.
+"""Which markets a name in the policy means: one rule for every list and table of it, and for ``plan --exclude``. Pure.
 
-A market is named by its protocol, its flavour, the table of chains/ that it comes from ("Drip Vault"), its own name as
-tables show it ("Drip Vault dvUSDC"), or its id. An id that is cut short at a ``/`` names every market below it.
+A market is named by its protocol, its flavour, its table in chains/ ("Drip Vault"), its own name as tables show it
+("Drip Vault dvUSDC"), or its id. An id that is cut at a ``/`` means every market below it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from yieldbot.model.market import Market
 
 T = TypeVar("T")
 POOLS = "_lp"
-"""How the protocol of liquidity ends; before it stands the exchange's."""
+"""Suffix of the protocol name of a pool's liquidity, after the exchange's."""
 
 
 def matches(name: str, market_id: str, names: Iterable[str] = ()) -> bool:
@@ -35,7 +35,7 @@ def named(market: Market, names: Iterable[str]) -> bool:
 
 
 def of_table(table: Mapping[str, T], market: Market, default: T) -> T:
-    """What a table says of this market by the narrowest name that means it: an id (the longest first), the market's
+    """The table's value for this market, by the narrowest name that means it: an id (the longest first), the market's
     name, that of its table in chains/, its flavour, its protocol; else ``default``."""
     if not table:
         return default
@@ -46,20 +46,20 @@ def of_table(table: Mapping[str, T], market: Market, default: T) -> T:
 
 
 def pool_id(pool: Pool) -> MarketId:
-    """The id of the market of a pool's liquidity."""
+    """The market id of a pool's liquidity."""
     return MarketId(f"{pool.protocol}{POOLS}/{market_chain(pool.token0.chain)}/{pool.id.lower()}")
 
 
 def pool_named(pool: Pool, names: Iterable[str]) -> bool:
-    """Whether one of the names means liquidity in a pool: as a market of plans, or by the exchange, by the pool's
-    address or by its name, with its tokens or without."""
+    """Whether one of the names means liquidity in a pool: as a market of plans, or by the exchange, the pool's address
+    or its name, with its tokens or without."""
     called = {pool.name, pool_name(pool), pool.protocol, f"{pool.protocol}{POOLS}", pool.address.lower(), pool.id}
     market_id = pool_id(pool)
     return any(matches(name, market_id, called) or pool.name.startswith(f"{name} ") for name in names if name)
 
 
 def pool_name(pool: Pool) -> str:
-    """What the market of a pool's liquidity is called."""
+    """The market name of a pool's liquidity."""
     return f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
 
 

@@ -1,10 +1,10 @@
-"""A chain's own coin as a token: the address that stands for it, by the convention of its family."""
+"""A chain's native token, by the address that stands for it."""
 
 from __future__ import annotations
 
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import native_of
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 
 
 def native_token(settings: ChainSettings) -> Token:

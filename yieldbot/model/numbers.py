@@ -18,21 +18,21 @@ _HOW = "write whole tokens, as 100.50"
 
 
 def plain(text: str, how: str = _HOW) -> str:
-    """The text, where it is a plain number of 0 or more. Raises ValueError that says the right spelling.
+    """The text, if it is a plain number of 0 or more. Raises ValueError with the right spelling.
 
-    how: what is to be written where no number can be made out.
+    how: what to write, where no number can be made out.
     """
     if len(text) <= LONGEST and _PLAIN.fullmatch(text):
         return text
     shown = f"{text[:40]!r}..." if len(text) > 40 else repr(text)
     if re.fullmatch(r"[-\u2212][0-9.,]*[0-9][0-9.,]*", text) and len(text) <= LONGEST:
         raise ValueError(f"{shown} is not an amount: it must be 0 or more, without a sign")
-    meant = _meant(text) if len(text) <= LONGEST else ()
-    raise ValueError(f"{shown} is not an amount: {'write ' + ' or '.join(meant) if meant else how}")
+    intended = _intended(text) if len(text) <= LONGEST else ()
+    raise ValueError(f"{shown} is not an amount: {'write ' + ' or '.join(intended) if intended else how}")
 
 
 def fraction(text: str) -> str:
-    """What stands behind the point of a plain number, "" where there is none."""
+    """The digits after the point of a plain number; empty where there is none."""
     return text.partition(".")[2]
 
 
@@ -40,8 +40,8 @@ def base_units(text: str, decimals: int, unit: str) -> int:
     """A plain number of whole tokens as base units. Raises ValueError, also for more decimals than the token has."""
     whole, _, behind = plain(text).partition(".")
     if len(behind) > decimals:
-        said = f"{text!r} is finer than {unit}'s {decimals} decimals"
-        raise ValueError(said if behind[decimals:].strip("0") else f"{said}: write {shortest(text)}")
+        message = f"{text!r} is finer than {unit}'s {decimals} decimals"
+        raise ValueError(message if behind[decimals:].strip("0") else f"{message}: write {shortest(text)}")
     return int(whole + behind.ljust(decimals, "0"))
 
 
@@ -63,8 +63,8 @@ def number(text: str, how: str) -> float:
         raise ValueError(str(bad).replace(" is not an amount: ", " is not a number here: ", 1)) from None
 
 
-def _meant(text: str) -> tuple[str, ...]:
-    """What the text may have been meant to say, in plain numbers; () where that cannot be told."""
+def _intended(text: str) -> tuple[str, ...]:
+    """What the text may have been intended to be, in plain numbers; () where that is unclear."""
     text = "".join(_digit(sign) for sign in text.strip())
     text = text.removeprefix("+")
     if found := _EXPONENT.fullmatch(text):

@@ -1,4 +1,4 @@
-"""What adapters may ask for. An adapter yields reads and is sent bytes; it never does I/O itself."""
+"""What adapters may read. An adapter yields reads and is sent bytes; it never does I/O itself."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class EthCall:
-    """One read-only contract call at the snapshot's block.
-
-    ``optional``: a revert (or a target without code) gives ``b""`` in place of ReadReverted thrown into the flow.
-    ``lag_blocks``: read this many blocks before the snapshot's block (clamped at 0); needs a node with history.
-    """
+    """One read-only contract call at the snapshot's block."""
 
     to: Address
+    """Contract."""
     data: bytes
+    """Calldata."""
     optional: bool = False
+    """A revert (or a target without code) gives ``b""`` instead of ReadReverted thrown into the flow."""
     lag_blocks: int = 0
+    """Read so many blocks before the snapshot's (clamped at 0); needs a node with history."""
 
 
 @dataclass(frozen=True, slots=True)
 class SvmAccount:
-    """The data of one Solana account, at the snapshot's slot.
-
-    ``program``: who must own the account; ReadReverted is thrown into the flow when another does, or when there is no
-    account, unless ``optional``: then a missing account is ``b""`` (one of another program is never let through).
-    """
+    """The data of one Solana account at the snapshot's slot."""
 
     address: Address
+    """Which account."""
     program: Address
+    """Who must own it; ReadReverted is thrown into the flow where another does, or where there is no account."""
     optional: bool = False
+    """A missing account gives ``b""`` (one of another program is still refused)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class SvmLamports:
     """The lamports of one Solana account, 8 bytes little-endian; 0 where there is none."""
 
     address: Address
+    """Which account."""
 
 
 Read = EthCall | SvmAccount | SvmLamports

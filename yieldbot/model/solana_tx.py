@@ -14,50 +14,67 @@ from yieldbot.model.tx import Delta, SvmInstruction
 
 @dataclass(frozen=True, slots=True)
 class SvmUnsigned:
-    """A version 0 message that our account alone signs and pays for, with the leg it belongs to.
-
-    message: the bytes that are signed. last_valid_height: the block height after which its blockhash no longer lets it
-    land. instructions: what it was compiled from, compute budget included. meaning: sha256 of the message with a
-    blockhash of zeros, so that two messages of one meaning are known as such. fee_lamports: the most it can cost.
-    """
+    """A version 0 message that our account alone signs and pays for, with the leg that it belongs to."""
 
     chain: ChainId
+    """Which cluster."""
     payer: Address
+    """Our account."""
     message: bytes
+    """The bytes that are signed."""
     last_valid_height: int
+    """Block height after which its blockhash no longer lets it land."""
     instructions: tuple[SvmInstruction, ...]
+    """What it was compiled from, compute budget included."""
     meaning: bytes
+    """sha256 of the message with a blockhash of zeros: equal for messages that do the same."""
     fee_lamports: int
+    """The most that it can cost."""
     description: str
+    """What it does, for the person who approves."""
     plan_id: str
+    """Of the plan or order that it belongs to."""
     leg: int
+    """Index of the leg in the plan."""
     market_id: MarketId
+    """The leg's."""
 
 
 @dataclass(frozen=True, slots=True)
 class SvmSimulated:
-    """Proof that the transaction ran on a fork at ``slot``: compute units used and our balance changes there."""
+    """Proof that the transaction ran on a fork."""
 
     tx: SvmUnsigned
+    """Which."""
     slot: BlockRef
+    """The fork's."""
     units: int
+    """Compute units used."""
     deltas: tuple[Delta, ...]
+    """Our balance changes there."""
 
 
 @dataclass(frozen=True, slots=True)
 class SvmApproved:
-    """A simulated transaction that policy and approver accepted. digest: sha256 of the message to be signed."""
+    """A simulated transaction that policy and approver accepted."""
 
     simulated: SvmSimulated
+    """Which."""
     digest: bytes
+    """sha256 of the message to be signed."""
     approver: str
+    """Who."""
     expires_at: int
+    """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SvmSigned:
-    """Signed bytes, ready for the journal and then the network. signature: base58, the transaction's id."""
+    """Signed bytes, ready for the journal and then the network."""
 
     approved: SvmApproved
+    """What was signed."""
     raw: bytes
+    """The bytes."""
     signature: str
+    """In base58; the transaction's id."""

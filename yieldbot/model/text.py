@@ -1,4 +1,4 @@
-"""Words of others (nodes, tokens, vaults, reverts, files) before a person reads them: one line of printable characters.
+"""Text from outside (nodes, tokens, vaults, reverts, files) before a person reads it: one line of printable characters.
 
 What could move a terminal's cursor, set its title, change the direction of writing or begin a forged second line is
 replaced. Python counts as printable no control, format (bidi, zero width), surrogate or private character.
@@ -10,9 +10,9 @@ STANDS_IN = "\N{REPLACEMENT CHARACTER}"
 
 
 def one_line(text: str, longest: int | None = None) -> str:
-    """The text as one line: any white space is a single space, whatever cannot be printed is a replacement character.
+    """The text as one line: white space becomes single spaces, unprintable characters a replacement character.
 
-    longest: characters that are kept.
+    longest: characters that are kept; None: all.
     """
     line = " ".join(text.split())
     if not line.isprintable():
@@ -21,7 +21,7 @@ def one_line(text: str, longest: int | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of several lines that we made ourselves: its line ends stay, everything else is as in ``one_line``."""
+    """Our own text of several lines: line ends stay, everything else is as in ``one_line``."""
     if text.isprintable():
         return text
     return "".join(sign if sign == "\n" or sign.isprintable() else _instead(sign) for sign in text)
@@ -32,7 +32,7 @@ def _instead(sign: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """A JSON document in which whatever cannot be printed is written as \\uXXXX: it says the same to who parses it."""
+    """A JSON document with unprintable characters written as \\uXXXX, which parses to the same."""
     if text.isprintable():
         return text
     return "".join(sign if sign == "\n" or sign.isprintable() else _escape(sign) for sign in text)

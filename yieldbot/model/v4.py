@@ -1,4 +1,4 @@
-"""Uniswap v4's words: a pool's key and the id that the pool manager keeps it by, and how a swap is spelled.
+"""Uniswap v4's encodings: pool keys and ids, and the actions of a swap.
 
 Source: v4 core 1.0.2, PoolKey, PoolIdLibrary.toId and LPFeeLibrary; v4 periphery 1.0.3, Actions, IV4Router and
 CalldataDecoder; Universal Router 2.0 and 2.1, Commands.
@@ -31,13 +31,18 @@ ALL_THERE_IS = 0
 
 @dataclass(frozen=True, slots=True)
 class PoolKey:
-    """A pool. zero, one: its tokens in order; fee: of the liquidity providers, in hundredths of a bp."""
+    """What identifies a pool."""
 
     zero: Address
+    """Its first token."""
     one: Address
+    """Its second token."""
     fee: int
+    """Of the liquidity providers, in hundredths of a bp."""
     spacing: int
+    """Of its ticks."""
     hooks: Address = NO_HOOKS
+    """Contract that is called at swaps; none by default."""
 
     @property
     def fields(self) -> tuple[str, str, int, int, str]:

@@ -44,7 +44,7 @@ class Guard:
     bounded: Mapping[MarketId, str] = field(default_factory=dict)
     """By market, the limit that sets the most."""
 
-    def told(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
+    def annotated(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
         """The assessments, with these limits named where they close or bound a market."""
         return tuple(
             replace(
@@ -153,8 +153,8 @@ def limit_exceeded(
             ("MARKET_DAY_LIMIT", "limit_day_market", _left(policy.limit_day_market, flows, now, token, market_id)),
         ):
             if room is not None and leg.amount.raw > room:
-                said = f"{leg.amount} into {market_id}: policy.{name} leaves {Amount(token, room)} now"
-                return Declined(code, said)
+                message = f"{leg.amount} into {market_id}: policy.{name} leaves {Amount(token, room)} now"
+                return Declined(code, message)
         flows = (*flows, _Flow(now, chain, market_id, token, leg.amount.raw, failed=False))
     return None
 

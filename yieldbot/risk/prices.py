@@ -42,12 +42,14 @@ def fair_output(
     prices: by source, whole tokens wanted for one given. slippage_bps: how much less than the highest of them is
     accepted. Declined where there are fewer than two prices, or they are further apart than ``most_apart_bps``.
     """
-    said = ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
+    message = ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
     if len(prices) < LEAST_PRICES or min(prices.values()) <= 0.0:
-        return Declined("PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {said or 'none'}")
+        return Declined(
+            "PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {message or 'none'}"
+        )
     low, high = min(prices.values()), max(prices.values())
     if (high / low - 1.0) * BPS > most_apart_bps:
-        return Declined("PRICES_DISAGREE", f"{said}: more than {most_apart_bps:g} bp apart")
+        return Declined("PRICES_DISAGREE", f"{message}: more than {most_apart_bps:g} bp apart")
     kept = high * (1.0 - slippage_bps / BPS)
     return FairOutput(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
 
@@ -67,8 +69,8 @@ def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined |
     old = {name: now - at for name, at in updated.items() if now - at > most_seconds}
     if not old:
         return None
-    said = ", ".join(f"{name}'s feed is {age:,} s old" for name, age in sorted(old.items()))
-    return Declined("PRICE_STALE", f"{said}, {most_seconds:,} s are allowed (policy.max_feed_age_seconds)")
+    message = ", ".join(f"{name}'s feed is {age:,} s old" for name, age in sorted(old.items()))
+    return Declined("PRICE_STALE", f"{message}, {most_seconds:,} s are allowed (policy.max_feed_age_seconds)")
 
 
 def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
@@ -79,8 +81,8 @@ def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
     wide = {name: part * BPS for name, part in parts.items() if part * BPS > most_bps}
     if not wide:
         return None
-    said = ", ".join(f"{name}'s feed is sure within {bps:,.1f} bp alone" for name, bps in sorted(wide.items()))
-    return Declined("PRICE_UNSURE", f"{said}, {most_bps:g} bp are allowed")
+    message = ", ".join(f"{name}'s feed is sure within {bps:,.1f} bp alone" for name, bps in sorted(wide.items()))
+    return Declined("PRICE_UNSURE", f"{message}, {most_bps:g} bp are allowed")
 
 
 def depegged(
@@ -91,12 +93,12 @@ def depegged(
     usd: dollars for one whole token, by feed. A pegged token without a feed is refused. Both sides of a swap are
     checked: what is given away too cheaply is a loss as well.
     """
-    meant = [token for token in tokens if token.address in pegged]
-    if untold := ", ".join(sorted(token.symbol for token in meant if token not in usd)):
+    checked = [token for token in tokens if token.address in pegged]
+    if untold := ", ".join(sorted(token.symbol for token in checked if token not in usd)):
         return Declined("PRICE_UNKNOWN", f"no feed says whether {untold} is worth its dollar")
-    off = {token.symbol: (usd[token] - 1.0) * BPS for token in meant}
+    off = {token.symbol: (usd[token] - 1.0) * BPS for token in checked}
     far = {symbol: bps for symbol, bps in off.items() if abs(bps) > most_bps}
     if not far:
         return None
-    said = ", ".join(f"{symbol} is {bps:+,.1f} bp off its dollar" for symbol, bps in sorted(far.items()))
-    return Declined("DEPEGGED", f"{said}, {most_bps:g} bp are allowed (policy.max_depeg_bps)")
+    message = ", ".join(f"{symbol} is {bps:+,.1f} bp off its dollar" for symbol, bps in sorted(far.items()))
+    return Declined("DEPEGGED", f"{message}, {most_bps:g} bp are allowed (policy.max_depeg_bps)")

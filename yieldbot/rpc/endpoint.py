@@ -227,7 +227,7 @@ class Endpoint:
         if status >= 400 and status != 401 and isinstance(error, Mapping) and ("code" in error or "message" in error):
             return self._refused(method, error, answer)
         message = self._redacted(message_of(document, answer.body))
-        if status == 413:  # a web server before the node: what was asked is too long, in no words of a node
+        if status == 413:  # of a web server before the node, with no JSON-RPC error: the request is too long
             return NodeRefused(method, 0, message or "too much at once", status=status, remedy=self._remedy(status))
         again = status == 429 or status >= 500
         what = f"{self.host} answered {method} with HTTP {status}" + (f" ({message})" if message else "")
@@ -273,7 +273,7 @@ class Endpoint:
         remedy = ""
         if status == 403:
             remedy = f"the plan of the provider in {self.setting} lacks it, or its key is wrong: correct it"
-        elif status >= 400 and not data and code != 3:  # 3: the contract's own doing, no provider's
+        elif status >= 400 and not data and code != 3:  # 3: the contract reverted, which is no fault of the provider
             remedy = f"another provider in {self.setting} may serve it" if status == 400 else self._remedy(status)
         refusal = NodeRefused(method, code, message, data, error.get("data"), status=status, remedy=remedy)
         if status >= 500 and not data and code != 3:
@@ -364,7 +364,7 @@ def _provider_class() -> Any:
             self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
 
         async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
-            # Whoever is named in the settings gets what we sign, and nobody that they send us to.
+            # Signed bytes go to the hosts in the settings alone, and not to where a redirection leads.
             sent = {"data": request_data, "headers": self.get_request_headers(), "allow_redirects": False}
             async with self._session.post(str(self.endpoint_uri), **sent) as answer:
                 body: bytes = b"" if 300 <= answer.status < 400 else await answer.read()
@@ -399,7 +399,7 @@ def _bounded_session(timeout: Any) -> Any:
                 if size > MAX_ANSWER_BYTES:
                     self.close()
                     raise TooLong
-                await asyncio.sleep(0)  # a body that comes faster than it is read must not keep the timeout waiting
+                await asyncio.sleep(0)  # let the timeout act even if the body arrives faster than it is read
             return b"".join(parts)
 
     connector = TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS)

@@ -27,7 +27,7 @@ def _staying() -> OpenerDirector:
 
     class Stay(urllib.request.HTTPRedirectHandler):
         def redirect_request(self, *request: Any) -> None:
-            return None  # then it is an HTTPError
+            return None  # urllib then raises HTTPError
 
     return urllib.request.build_opener(Stay)
 

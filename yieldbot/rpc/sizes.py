@@ -46,7 +46,7 @@ class Size:
         """How many items to request next, 1 at least."""
         if self.refused is None:
             return self.most
-        if self.works >= self.refused:  # a smaller one was refused too: it was not for its size
+        if self.works >= self.refused:  # a smaller one was refused too, so the refusal was not about size
             return self.works
         if self.refused - self.works > max(1, self.works // CLOSE):
             return max(1, (self.works + self.refused) // 2)
@@ -66,7 +66,7 @@ class Size:
         self.refusals.append(size)
         if self.refused is None or size < self.refused:
             self.refused = size
-        if size <= self.works:  # what worked before may have been easier: begin lower
+        if size <= self.works:  # the requests that worked may have been lighter: begin lower
             self.works = max(1, size // 2)
 
     def not_for_its_size(self) -> None:

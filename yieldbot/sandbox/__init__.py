@@ -1,15 +1,15 @@
-"""The sandbox: a local market of real protocols on a node of our own, with a wallet in it. Nothing here is worth money.
+"""The sandbox: real protocols on a local node, and a wallet with play money.
 
-What others call (nothing heavy is imported before a function is called):
+Use (nothing heavy is imported before a function is called):
 
     from yieldbot.sandbox import compile_contracts, down, load, running_sandbox, up, warp
 
-    sandbox = up(directory, say=print)      # compile (cached), start, deploy, write the files; the node goes on running
-    sandbox = load(directory)               # a sandbox that `up` left running; ConfigError when there is none
-    warp(directory, days=30.0)              # its clock forward in one block
-    down(directory)                         # stop the node; True when one was running. The files stay.
+    sandbox = up(directory, say=print)      # compile (cached), start, deploy, write the files; leaves the node running
+    sandbox = load(directory)               # the sandbox that runs from there; ConfigError if none does
+    warp(directory, days=30.0)              # let time pass, in one block
+    down(directory)                         # stop the node; True if one was running. The files stay.
 
-    with running_sandbox(directory) as sandbox:     # the same, stopped when left (and killed if we are)
+    with running_sandbox(directory) as sandbox:     # the same, stopped at the end of the block, or with this process
         sandbox.rpc_url, sandbox.wallet, sandbox.addresses["usdc"], sandbox.config, sandbox.warp(30.0)
 
     sandbox.status() -> Status(height, timestamp, seconds_to_wall_clock)        # what `yieldbot sandbox status` shows
@@ -19,7 +19,7 @@ Inside an event loop, of yieldbot.sandbox.node: ``await start(directory, say)``;
 
 ``directory`` then holds yieldbot.toml, .env (SANDBOX_RPC_URL), chains/sandbox.toml, keys/main.json, passphrase,
 sandbox.json (process id, addresses) and anvil.log: `yieldbot --config <directory>/yieldbot.toml ...` works from there.
-``say`` is called with one line as each long step starts or ends. Errors: ConfigError (anvil, node or an npm package is
+``say`` is called with a line as each long step starts or ends. Raises ConfigError (anvil, Node.js or an npm package is
 missing, with the remedy), TransientError (the node does not start), InvariantError (a set-up transaction reverted).
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def _silent(line: str) -> None:
-    """Say nothing."""
+    """Ignore progress lines."""
 
 
 def compile_contracts(say: Callable[[str], None] = _silent, more: Sequence[str] = ()) -> None:
@@ -47,7 +47,7 @@ def compile_contracts(say: Callable[[str], None] = _silent, more: Sequence[str] 
 
 
 def up(directory: Path, say: Callable[[str], None] = _silent) -> Sandbox:
-    """A fresh sandbox in ``directory``, its node left running in the background; one that ran there is replaced."""
+    """Start a new sandbox in ``directory`` and leave its node running; one that runs there is replaced."""
     import asyncio
 
     from yieldbot.sandbox.node import start
@@ -56,7 +56,7 @@ def up(directory: Path, say: Callable[[str], None] = _silent) -> Sandbox:
 
 
 def load(directory: Path) -> Sandbox:
-    """The sandbox that runs from ``directory``. Raises ConfigError when none does."""
+    """The sandbox that runs from ``directory``. Raises ConfigError if none does."""
     from yieldbot.errors import ConfigError
     from yieldbot.sandbox.node import current
 
@@ -67,14 +67,14 @@ def load(directory: Path) -> Sandbox:
 
 
 def warp(directory: Path, days: float) -> Sandbox:
-    """Let ``days`` pass in the sandbox of ``directory``, in one block. Raises ConfigError when none runs."""
+    """Let ``days`` pass in the sandbox of ``directory``, in one block. Raises ConfigError if none runs."""
     sandbox = load(directory)
     sandbox.warp(days)
     return sandbox
 
 
 def down(directory: Path) -> bool:
-    """Stop the node of ``directory``; whether one was running. Configuration, key and journal stay."""
+    """Stop the node of ``directory``; returns whether one was running. Configuration, key and journal stay."""
     from yieldbot.sandbox.node import current
 
     sandbox = current(directory)
@@ -86,8 +86,8 @@ def down(directory: Path) -> bool:
 def running_sandbox(
     directory: Path, say: Callable[[str], None] = _silent, protocols: Sequence[str] = ()
 ) -> AbstractContextManager[Sandbox]:
-    """A sandbox that ends with the block, and with this process however that ends. ``protocols``: those of
-    sandbox/evm/protocols that it has beside its own market."""
+    """A sandbox that is stopped at the end of the block, or with this process. ``protocols``: names of protocols in
+    sandbox/evm/protocols to deploy beside its own market."""
     from yieldbot.sandbox.node import running
 
     return running(directory, say, protocols)

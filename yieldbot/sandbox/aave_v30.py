@@ -1,6 +1,6 @@
-"""A real Aave v3.0 pool (npm @aave/core-v3, ready compiled) as Spark's is, put on a running sandbox by its tests.
+"""A real Aave v3.0 pool like Spark's (npm @aave/core-v3, precompiled), which tests deploy on a running sandbox.
 
-Not part of the sandbox's market as it starts: it is deployed on demand, in about sixty transactions.
+It is not part of the sandbox's own market. Deploying it takes about sixty transactions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE
@@ -24,7 +24,7 @@ STABLE, VARIABLE = 1, 2
 BPS_RAY = 10**23
 SUPPLIED, BORROWED, FIRST_STABLE, LATER_STABLE = 8_000_000, 4_900_000, 1_000_000, 500_000
 CAP = 12_000_000
-"""Whole USDC. As deployed it is 80 % used, and almost a quarter of the debt is at stable rates."""
+"""Supply cap in whole USDC. Initially utilisation is 80 %, and almost a quarter of the debt is at stable rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class OldPool:
     """AaveProtocolDataProvider."""
 
     def deployment(self, job: Job) -> Deployment:
-        """It as a table of a chain's TOML file."""
+        """Its ``[[protocols]]`` table."""
         where = {"pool": self.pool.address, "data_provider": self.data_provider.address}
         return Deployment("aave_v3", job.chain.chain, "Aave v3.0", where, (job.asset,))
 
@@ -105,7 +105,8 @@ def _names(symbol: str) -> tuple[str, ...]:
 
 
 async def _populate(old: OldPool, usdc: Contract, weth: Contract) -> None:
-    """Debt at stable rates is taken twice, days apart, so that its average rate and its age are no round numbers."""
+    """Supply and borrow. Debt at stable rates is taken twice, days apart, so that average rate and age are not
+    round."""
     d, pool, borrower = old.d, old.pool, old.d.accounts[1]
     await d.send(usdc, "approve", pool.address, MAX_UINT256)
     await d.send(pool, "supply", usdc.address, SUPPLIED * USDC_ONE, d.me, 0)

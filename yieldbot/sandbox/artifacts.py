@@ -43,19 +43,19 @@ class Artifact:
     """Where library addresses go: {file: {library: [{start, length}]}}, in bytes."""
 
     def linked(self, libraries: Mapping[str, str]) -> str:
-        """Bytecode with each library's address put in. Raises KeyError for a library that is not deployed."""
+        """The bytecode with library addresses inserted. Raises KeyError for a library that is not deployed."""
         code = self.bytecode
         for file in self.links.values():
-            for library, places in file.items():
+            for library, slots in file.items():
                 address = libraries[library][2:].lower()
-                for place in places:
-                    at = place["start"] * 2
+                for slot in slots:
+                    at = slot["start"] * 2
                     code = code[:at] + address + code[at + 40 :]
         return code
 
 
 def packages() -> Path:
-    """The folder that npm installed into. Raises ConfigError when it did not."""
+    """The folder node_modules/. Raises ConfigError if it is missing."""
     folder = CHECKOUT / "node_modules"
     if not (folder / "@aave-dao").is_dir():
         raise ConfigError(f"{folder} is missing: the sandbox runs from a checkout; run scripts/demo once to install it")
@@ -65,8 +65,10 @@ def packages() -> Path:
 def compiled(
     say: Callable[[str], None] = lambda line: None, units: Sequence[str] = UNITS
 ) -> dict[str, dict[str, Artifact]]:
-    """Every unit's contracts by name, compiling what is not in the cache (two processes at a time). ``units``: those of
-    the sandbox, or others of compile.cjs."""
+    """The contracts of each unit by name; compiles what is not cached, in two processes.
+
+    ``units``: units of compile.cjs; default: those of the sandbox. Raises ConfigError.
+    """
     modules = packages()
     CACHE.mkdir(parents=True, exist_ok=True)
     files = {unit: CACHE / f"{unit}-{_key(unit)}.json" for unit in units}
@@ -88,8 +90,8 @@ def own(say: Callable[[str], None] = lambda line: None) -> dict[str, Artifact]:
 
 
 def packaged(path: str) -> Artifact:
-    """An artifact that a package ships ready compiled (hardhat's, waffle's or foundry's form). Raises ConfigError where
-    the package is not there."""
+    """A precompiled artifact of a package (hardhat's, waffle's or foundry's format). Raises ConfigError if the package
+    is missing."""
     document = json.loads(_package_file(path))
     code = document["bytecode"]
     made = code if isinstance(code, dict) else {"object": code} | document
@@ -97,8 +99,7 @@ def packaged(path: str) -> Artifact:
 
 
 def permit2_code() -> str:
-    """Permit2's runtime code as v4 periphery ships it, in the script that its tests put it in place with (hex, no
-    0x)."""
+    """Permit2's runtime code (hex without 0x), from the script by which v4 periphery's tests deploy it."""
     text = _package_file("@uniswap/v4-periphery/lib/permit2/test/utils/DeployPermit2.sol")
     return text.split('hex"', 1)[1].split('"', 1)[0]
 
@@ -119,7 +120,7 @@ def _package_file(path: str) -> str:
 
 
 def _key(unit: str) -> str:
-    """A hash of all that a unit is compiled from: the packages' lock, the compiler's settings, our own sources."""
+    """A hash of everything that a unit is compiled from: package-lock.json, compiler settings, our own sources."""
     folder = OWN.get(unit)
     own = sorted((HERE / folder).glob("*.sol")) if folder else []
     digest = hashlib.sha256()
@@ -143,9 +144,9 @@ def _alone(say: Callable[[str], None]) -> Iterator[None]:
 def _compile(group: Mapping[str, Path], modules: Path, say: Callable[[str], None]) -> None:
     """Compile units in one process, each into its file."""
     names = ", ".join(group)
-    asked = [word for unit, out in group.items() for word in (unit, str(out))]
+    arguments = [word for unit, out in group.items() for word in (unit, str(out))]
     done = subprocess.run(
-        [_node(), str(HERE / "compile.cjs"), str(modules), *asked], capture_output=True, text=True, check=False
+        [_node(), str(HERE / "compile.cjs"), str(modules), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise ConfigError(f"compiling {names} failed: {(done.stderr.strip().splitlines() or ['no message'])[-1][:300]}")

@@ -1,4 +1,4 @@
-"""How the sandbox's chain describes itself: chains/sandbox.toml, in a real chain's format, and addresses by name."""
+"""The sandbox's chain file (chains/sandbox.toml, in the format of real chains), and its addresses by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
 
 
 def addresses_of(market: SandboxMarket) -> dict[str, str]:
-    """Every contract (and each Morpho market's id) by a short name, for tests and for people who look around."""
+    """Every contract, and each Morpho market's id, by a short name."""
     tokens, suite, exchange, v4 = market.tokens, market.morpho, market.exchange, market.exchange_v4
     found = {
         "multicall3": MULTICALL3,
@@ -58,7 +58,7 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
 
 
 def chain_toml(market: SandboxMarket) -> str:
-    """chains/sandbox.toml: the same format as a real chain's."""
+    """The text of chains/sandbox.toml."""
     tokens = market.tokens
     head = [
         'name = "sandbox"',

@@ -1,4 +1,4 @@
-"""Sending deployment transactions to the sandbox's node from its unlocked accounts."""
+"""Sends deployment transactions from the unlocked accounts of the sandbox's node."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ GAS = 16_000_000
 
 @lru_cache(maxsize=512)
 def _encoder(abi: str, bytecode: str | None = None) -> Any:
-    """web3's class for contracts of an ABI (JSON), with their code where some are to be created: it takes long to
-    make, and many are alike."""
+    """web3's contract class for an ABI (JSON), with creation code for deployments. Cached, since making one is slow."""
     from web3 import Web3
 
     return Web3().eth.contract(abi=json.loads(abi), bytecode=bytecode)
@@ -35,12 +34,12 @@ class Contract:
         self._web3 = _encoder(json.dumps(abi))
 
     def data(self, function: str, *args: Any) -> str:
-        """Call data (0x hex) of a function by name, or by signature where it is overloaded."""
+        """Calldata (0x hex) for a function, by name or, if overloaded, by signature."""
         return str(self._web3.encode_abi(function, args=list(args)))
 
 
 class Deployer:
-    """One node, one paying account; every transaction is mined at once and checked to have succeeded."""
+    """Sends transactions from one account; each is mined at once and must succeed."""
 
     def __init__(self, node: Node, accounts: list[Address]) -> None:
         self.node = node
@@ -50,7 +49,7 @@ class Deployer:
         self.libraries: dict[str, str] = {}
 
     async def deploy(self, artifact: Artifact, *args: Any) -> Contract:
-        """Create a contract with its constructor's arguments; libraries must be in ``self.libraries``."""
+        """Deploy a contract with constructor arguments; its libraries must be in ``self.libraries``."""
         made = _encoder(json.dumps(artifact.abi), "0x" + artifact.linked(self.libraries))
         receipt = await self._send({"data": str(made.constructor(*args).data_in_transaction)}, "a deployment")
         return Contract(receipt["contractAddress"], artifact.abi)
@@ -61,7 +60,7 @@ class Deployer:
     async def send(
         self, contract: Contract, function: str, *args: Any, sender: Address | None = None, value_wei: int = 0
     ) -> Mapping[str, Any]:
-        """Call a function in a transaction; its receipt. Raises InvariantError when it reverts."""
+        """Call a function in a transaction and return the receipt. Raises InvariantError if it reverts."""
         transaction = {"to": contract.address, "data": contract.data(function, *args), "value": hex(value_wei)}
         return await self._send(transaction | {"from": sender or self.me}, function)
 

@@ -15,7 +15,7 @@ PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 FEE, STABLE_FEE = 500, 100
 FULL_RANGE, STABLE_WIDTH = 887_270, 200
 REMEMBERED = 50
-"""Observations that a pool keeps, so that its mean price outlives a few swaps."""
+"""Observations that a pool keeps, enough for its TWAP to span a few swaps."""
 FAR_DEADLINE = 2**40
 
 
@@ -38,7 +38,8 @@ class Exchange:
 
 
 async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
-    """A full-range pool of 1.5 M USDC and 500 WETH at a fee of 0.05 %, and one of USDC and DAI around 1 at 0.01 %."""
+    """Deploy Uniswap v3 with two pools: full-range 1.5 M USDC and 500 WETH at 0.05 %, and USDC/DAI around 1 at 0.01
+    %."""
     factory = await d.deploy(
         packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json")
     )
@@ -71,7 +72,7 @@ async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
 async def _pool(
     d: Deployer, factory: Contract, positions: Contract, sides: dict[Address, int], fee: int, width: int
 ) -> str:
-    """A pool at the price of what is put in, which lies ``width`` ticks to each side (of tick 0 for a full range)."""
+    """Create a pool at the price of the amounts put in, with liquidity ``width`` ticks to each side; its address."""
     pair = sorted(sides, key=lambda token: int(token, 16))
     amounts = [sides[token] for token in pair]
     sqrt_price = int((amounts[1] / amounts[0]) ** 0.5 * 2**96)

@@ -31,7 +31,7 @@ PERMIT2_ABI: list[dict[str, Any]] = [
     }
 ]
 FEE, STABLE_FEE = (3000, 60), (1000, 20)
-"""Hundredths of a bp and the spacing of ticks."""
+"""Fee in hundredths of a bp, and tick spacing."""
 STABLE_WIDTH = 200
 FAR = 2**40
 MINT_POSITION, SETTLE_PAIR = 0x02, 0x0D
@@ -59,14 +59,14 @@ class ExchangeV4:
 
 
 async def deploy_v4(d: Deployer, weth: Address, v3_factory: Address, v3_positions: Address) -> ExchangeV4:
-    """The contracts alone. What the router needs of other exchanges is named, but not tried here."""
+    """Deploy the contracts without pools. Addresses of other exchanges that the router takes are set but not used."""
     manager = await d.deploy(packaged(OUT + "PoolManager.sol/PoolManager.default.json"), d.me)
     state_view = await d.deploy(packaged(OUT + "StateView.sol/StateView.json"), manager.address)
     quoter = await d.deploy(packaged(OUT + "V4Quoter.sol/V4Quoter.json"), manager.address)
-    # Permit2's code, whose immutables only cache a signing domain that it makes anew on another chain, at its own
-    # address on every chain.
+    # Permit2's code at its canonical address. Its immutables only cache a signing domain that it recomputes on other
+    # chains.
     await d.node.request("anvil_setCode", [PERMIT2, "0x" + permit2_code()])
-    picture = ZERO  # what draws a position's picture is never asked
+    picture = ZERO  # the contract that draws NFT pictures is never called
     positions = await d.deploy(
         packaged(OUT + "PositionManager.sol/PositionManager.json"),
         *(manager.address, PERMIT2, UNSUBSCRIBE_GAS, picture, weth),
@@ -79,7 +79,8 @@ async def deploy_v4(d: Deployer, weth: Address, v3_factory: Address, v3_position
 
 
 async def deploy_exchange_v4(d: Deployer, tokens: Tokens, v3_factory: Address, v3_positions: Address) -> ExchangeV4:
-    """A full-range pool of 300,000 USDC and 100 WETH at 0.3 %, and one of USDC and DAI around 1 at 0.1 %."""
+    """Deploy Uniswap v4 with two pools: full-range 300,000 USDC and 100 WETH at 0.3 %, and USDC/DAI around 1 at 0.1
+    %."""
     made = await deploy_v4(d, tokens.weth.address, v3_factory, v3_positions)
     for token in (tokens.usdc, tokens.dai, tokens.weth):
         await allow(d, made, token)
@@ -92,7 +93,7 @@ async def deploy_exchange_v4(d: Deployer, tokens: Tokens, v3_factory: Address, v
 
 
 async def allow(d: Deployer, made: ExchangeV4, token: Contract) -> None:
-    """Let the position manager take the deployer's token, by Permit2."""
+    """Allow the position manager to take the deployer's token through Permit2."""
     await d.send(token, "approve", PERMIT2, MAX_UINT256)
     await d.send(made.permit2, "approve", token.address, made.positions.address, 2**160 - 1, FAR)
 
@@ -100,7 +101,7 @@ async def allow(d: Deployer, made: ExchangeV4, token: Contract) -> None:
 async def mint(
     d: Deployer, made: ExchangeV4, key: tuple[Any, ...], ticks: Range, liquidity: int, owner: str | None = None
 ) -> None:
-    """A position of the deployer's (or for ``owner``), for whatever it takes."""
+    """Mint a position for the deployer (or ``owner``), with whatever amounts it takes."""
     from eth_abi.abi import encode
 
     terms = (key, ticks.low, ticks.high, liquidity, 2**128 - 1, 2**128 - 1, owner or d.me, b"")
@@ -112,7 +113,8 @@ async def mint(
 async def _pool(
     d: Deployer, made: ExchangeV4, sides: dict[Address, int], fee: tuple[int, int], width: int | None
 ) -> None:
-    """A pool at the price of what is put in, which lies ``width`` ticks to each side (None: over all ticks)."""
+    """Create a pool at the price of the amounts put in, with liquidity ``width`` ticks to each side (None: full
+    range)."""
     pair = sorted(sides, key=lambda token: int(token, 16))
     zero, one = (sides[token] for token in pair)
     sqrt_price, spacing = int((one / zero) ** 0.5 * 2**96), fee[1]

@@ -1,10 +1,10 @@
-"""The folder of a sandbox: the same files that a real set-up has, with a throw-away key."""
+"""Writes a sandbox's folder: the files of a real set-up, with a throw-away key."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
+from collections.abc import Callable
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -12,24 +12,26 @@ from pathlib import Path
 from yieldbot.model.ids import Address
 
 SCRYPT_WORK = 2**12
-"""Far below a real keystore's 2^18: the passphrase lies in the same folder, and unlocking must not slow the demo."""
+"""Far below a real keystore's 2^18: the passphrase is in the same folder, and unlocking must not slow the demo."""
 
 
-def write_wallet(directory: Path) -> Address:
-    """A new key, encrypted, in keys/main.json, and its passphrase beside it: this folder holds play money alone."""
-    from eth_account import Account
-
-    account = Account.create()
-    passphrase = secrets.token_urlsafe(18)
+def write_wallet(
+    directory: Path,
+    create: Callable[[Path, str, int], Address],
+    name: str = "main.json",
+    passphrase: str = "passphrase",
+) -> Address:
+    """A new key, encrypted, in keys/``name``, and its passphrase beside it: this folder holds play money alone.
+    ``create``: makes the family's keystore."""
     (directory / "keys").mkdir(mode=0o700, exist_ok=True)
-    keystore = Account.encrypt(account.key, passphrase, kdf="scrypt", iterations=SCRYPT_WORK)
-    write_private(directory / "keys" / "main.json", json.dumps(keystore))
-    write_private(directory / "passphrase", passphrase + "\n")
-    return Address(account.address)
+    keystore, secret = directory / "keys" / name, secrets.token_urlsafe(18)
+    keystore.unlink(missing_ok=True)
+    write_private(directory / passphrase, secret + "\n")
+    return create(keystore, secret, SCRYPT_WORK)
 
 
 def write_configuration(directory: Path, rpc_url: str, wallet: Address, chain: str) -> None:
-    """yieldbot.toml, .env and chains/sandbox.toml (whose text is ``chain``)."""
+    """Write yieldbot.toml, .env and chains/sandbox.toml (with the text ``chain``)."""
     (directory / "chains").mkdir(exist_ok=True)
     (directory / "chains" / "sandbox.toml").write_text(chain)
     write_private(directory / ".env", f"SANDBOX_RPC_URL={rpc_url}\n")
@@ -37,21 +39,21 @@ def write_configuration(directory: Path, rpc_url: str, wallet: Address, chain: s
 
 
 WRITTEN = ".yieldbot.toml.sha256"
-"""Of the yieldbot.toml that was written last, so that a person's changes are seen."""
+"""Holds the hash of yieldbot.toml as last written, to notice a person's changes."""
 
 
 def as_written(directory: Path) -> None:
-    """Remember yieldbot.toml as it is now."""
+    """Record the hash of yieldbot.toml as it is now."""
     (directory / WRITTEN).write_text(sha256((directory / "yieldbot.toml").read_bytes()).hexdigest())
 
 
 def keep_changed(directory: Path) -> Path | None:
-    """A copy of yieldbot.toml where it is not as it was written; None where it is, where there is none, or where such a
-    copy is there already."""
-    file, seen = directory / "yieldbot.toml", directory / WRITTEN
+    """Copy yieldbot.toml if it was changed since it was written. Returns the copy; None if it was not changed, does not
+    exist, or such a copy exists already."""
+    file, written = directory / "yieldbot.toml", directory / WRITTEN
     if not file.is_file():
         return None
-    if seen.is_file() and sha256(file.read_bytes()).hexdigest() == seen.read_text():
+    if written.is_file() and sha256(file.read_bytes()).hexdigest() == written.read_text():
         return None
     copies = (directory / f"yieldbot.toml.{number}" for number in count(1))
     for copy in copies:
@@ -64,7 +66,7 @@ def keep_changed(directory: Path) -> Path | None:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner may read, from its first byte on."""
+    """Write a file that is created with mode 0600."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
         out.write(text)

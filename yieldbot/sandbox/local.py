@@ -1,4 +1,4 @@
-"""The sandbox of a folder, whichever chains it has: an EVM chain, a Solana cluster, or both in one configuration."""
+"""The sandbox in a folder, with an EVM chain, a Solana cluster, or both in one configuration."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from yieldbot.sandbox import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
 from yieldbot.sandbox.solana import node as solana
 from yieldbot.sandbox.solana.compile import all_programs
+from yieldbot.sandbox.solana.node import SvmSandbox as SvmSandbox
 
 CHAINS = ("evm", "solana", "both")
 
@@ -31,10 +32,10 @@ class Local:
 
     @classmethod
     def up(cls, directory: Path, chain: str, say: Callable[[str], None], *, temporary: bool = False) -> Self:
-        """Start those that ``chain`` names (one of ``CHAINS``); what ran there before is ended.
+        """Start the chains that ``chain`` names (one of ``CHAINS``); a sandbox that runs there is stopped first.
 
         ``temporary``: the nodes die with this process. A yieldbot.toml that a person has changed is kept under another
-        name: a new one has to name the new wallet. Raises ConfigError, TransientError as the nodes' own start does.
+        name, since a new one must name the new wallet. Raises ConfigError, TransientError.
         """
         if (kept := keep_changed(directory)) is not None:
             say(f"yieldbot.toml has been changed by hand: kept as {kept}")
@@ -59,7 +60,7 @@ class Local:
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """What runs from a folder. Raises ConfigError when nothing does."""
+        """The sandbox that runs from a folder. Raises ConfigError if none does."""
         found = cls(directory, evm.current(directory), solana.current(directory))
         if found.evm is None and found.solana is None:
             raise ConfigError(
@@ -69,7 +70,7 @@ class Local:
 
     @classmethod
     def down(cls, directory: Path) -> bool:
-        """End what runs from a folder; whether anything did. Configuration, keys and journal stay."""
+        """Stop what runs from a folder; returns whether anything did. Configuration, keys and journal stay."""
         try:
             cls.load(directory).stop()
         except ConfigError:
@@ -88,7 +89,7 @@ class Local:
                 chain.warp(days)
 
     def stop(self) -> None:
-        """End the nodes; the folder stays."""
+        """Stop the nodes; the folder stays."""
         for chain in (self.evm, self.solana):
             if chain is not None:
                 chain.stop()

@@ -1,4 +1,4 @@
-"""The sandbox's money market: what is deployed and how it stands."""
+"""The EVM sandbox's market: which protocols are deployed, in which state."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AAVE_SHAPES = {
     "Aave v3 Prime": AaveShape(3 * M, 2_700_000, cap=3 * M, kink_bps=9200, slope1_bps=700, slope2_bps=4000),
     "Aave v3 Legacy": AaveShape(M, 700_000, cap=0, kink_bps=9000, slope1_bps=600, slope2_bps=6000, frozen=True),
 }
-"""As deployed: healthy at 80 %; at its supply cap; frozen."""
+"""Initial states of the three Aave instances: healthy at 80 % utilisation; at its supply cap; frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,10 @@ class SandboxMarket:
 
 
 async def deploy_market(node: Node, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
-    """Deploy and populate the sandbox's market on an empty node with unlocked accounts, and ``protocols`` of
-    sandbox/evm/protocols beside it. About 200 transactions. Raises ConfigError for one that is not known there."""
+    """Deploy and populate the market on an empty node with unlocked accounts, in about 200 transactions.
+
+    ``protocols``: names of protocols in sandbox/evm/protocols to deploy too. Raises ConfigError for an unknown one.
+    """
     chosen = [sandbox_protocol(name) for name in protocols]
     units = compiled(say)
     ours, aave = units["ours"], units["aave"]
@@ -88,13 +90,13 @@ async def deploy_market(node: Node, say: Callable[[str], None], protocols: Seque
     exchange = await deploy_exchange(d, tokens)
     v4 = await deploy_exchange_v4(d, tokens, exchange.factory.address, exchange.positions.address)
     more = tuple([await one.deploy(d, all_of_ours, tokens) for one in chosen])
-    for _ in range(48):  # some history, so that a trailing rate has something to trail
+    for _ in range(48):  # some history for trailing rates
         await d.warp(HOUR)
     return SandboxMarket(tokens, instances, stata, suite, comet, drip, dai_drip, exchange, v4, more, d.transactions)
 
 
 async def _multicall3(d: Deployer) -> None:
-    """Multicall3's code, which has no immutables, copied to its canonical address."""
+    """Put Multicall3's code, which has no immutables, at its canonical address."""
     made = await d.deploy(Artifact([], multicall3_bytecode(), {}))
     code = await d.node.code(made.address)
     await d.node.request("anvil_setCode", [MULTICALL3, "0x" + code.hex()])
@@ -113,7 +115,7 @@ async def _tokens(d: Deployer, ours: dict[str, Artifact]) -> Tokens:
 
 
 async def _comet(d: Deployer, double: Artifact, usdc: Contract) -> Contract:
-    """95 % used, above its kink of 90 %."""
+    """A Comet double at 95 % utilisation, above its kink of 90 %."""
     supply_curve = [9 * WAD // 10, 0, 36 * WAD // 1000, 3 * WAD // 10]
     borrow_curve = [9 * WAD // 10, 15 * WAD // 1000, 35 * WAD // 1000, 4 * WAD // 10]
     comet = await d.deploy(double, usdc.address, supply_curve, borrow_curve)
@@ -124,7 +126,8 @@ async def _comet(d: Deployer, double: Artifact, usdc: Contract) -> Contract:
 
 
 async def _drip(d: Deployer, vault: Artifact, symbol: str, token: Contract, one: int, a_year: int) -> Contract:
-    """1,000,000 deposited, earning so many whole tokens a year between all holders, for ten years."""
+    """A vault with 1,000,000 deposited, which pays a fixed number of whole tokens a year to all holders, for ten
+    years."""
     drip = await d.deploy(vault, token.address, a_year * one // 31_536_000, f"dv{symbol}")
     await d.send(token, "approve", drip.address, MAX_UINT256)
     await d.send(drip, "deposit", 1_000_000 * one, d.me)

@@ -41,7 +41,7 @@ class MorphoSuite:
 async def deploy_morpho(
     d: Deployer, blue: Artifacts, irm_unit: Artifacts, meta: Artifacts, tokens: Tokens
 ) -> MorphoSuite:
-    """Two markets (85 % and 92 % used) and a vault over both, capped in the second."""
+    """Deploy two markets (85 % and 92 % utilisation) and a vault over both, with a cap in the second."""
     morpho = await d.deploy(blue["Morpho"], d.me)
     irm = await d.deploy(irm_unit["AdaptiveCurveIrm"], morpho.address)
     oracle = await d.deploy(blue["OracleMock"])
@@ -84,7 +84,8 @@ async def _market(
 async def _vault(
     d: Deployer, meta: Artifacts, morpho: Contract, tokens: Tokens, markets: tuple[MorphoMarket, MorphoMarket]
 ) -> Contract:
-    """Capped at 300,000 in the 92 % market and at 20 million in the other; 10 % fee; 1,000,000 deposited."""
+    """A vault with caps of 300,000 in the 92 % market and 20 million in the other, a 10 % fee, and 1,000,000
+    deposited."""
     # Without its factory, which holds the vault's code a second time: the compiler would optimise both.
     terms = (d.me, morpho.address, TIMELOCK_SECONDS, tokens.usdc.address, "Sandbox USDC Vault", "mmUSDC")
     vault = await d.deploy(meta["MetaMorpho"], *terms)

@@ -1,4 +1,4 @@
-"""The contracts by which a rollup tells its fees, put where its chain has them.
+"""The contracts that state a rollup's L1 fees, at the addresses of a real chain.
 
 OP stack: the real GasPriceOracle 1.3.0 and L1Block of npm ``@eth-optimism/contracts-bedrock`` 0.17.3, for the eras that
 they know; the operator fee of Isthmus and Jovian is a labelled double before the same oracle. Arbitrum's ArbGasInfo is
@@ -55,7 +55,7 @@ class L1Fees:
 
 
 async def put_op_stack(node: Node, era: Era, fees: L1Fees) -> None:
-    """GasPriceOracle and L1Block at their addresses, as ``era`` knows them, with ``fees``."""
+    """Put GasPriceOracle and L1Block of ``era`` at their addresses, with ``fees``."""
     operator = era in (Era.ISTHMUS, Era.JOVIAN)
     oracle = runtime("GasPriceOracle")
     if operator:
@@ -81,12 +81,12 @@ async def put_op_stack(node: Node, era: Era, fees: L1Fees) -> None:
 
 
 async def put_arbitrum(node: Node) -> None:
-    """The double of ArbGasInfo at its address."""
+    """Put the double of ArbGasInfo at its address."""
     await put_double(node, ARB_GAS_INFO, "ArbGasInfoDouble")
 
 
 async def put_double(node: Node, address: Address, name: str) -> None:
-    """One of our labelled doubles, at ``address``."""
+    """Put one of our labelled doubles at ``address``."""
     accounts = [Address(account) for account in await node.request("eth_accounts", [])]
     double: Artifact = compiled(units=("traps",))["traps"][name]
     made = await Deployer(node, accounts).deploy(double)
@@ -94,7 +94,7 @@ async def put_double(node: Node, address: Address, name: str) -> None:
 
 
 def runtime(contract: str) -> str:
-    """The code of one of the package's contracts as a chain holds it (0x hex)."""
+    """The runtime code (0x hex) of one of the package's contracts."""
     document = json.loads((packages() / ARTIFACTS / f"{contract}.sol" / f"{contract}.json").read_text())
     return str(document["deployedBytecode"]["object"])
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.allocator.market_builder import kinked, market, snapshot
+from tests.kit.market_builder import kinked, market, snapshot
 from yieldbot.allocator.across import across
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess

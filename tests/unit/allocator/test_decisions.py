@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.allocator.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan

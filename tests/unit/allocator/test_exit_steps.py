@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import BLOCK, market, snapshot, usdc
-from tests.unit.test_protections import JOB
+from tests.kit.market_builder import BLOCK, market, snapshot, usdc
+from tests.unit.risk.test_protections import JOB
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.exit_steps import (
@@ -46,7 +46,7 @@ def held_there(rate: float, way: Exit = WEEK, held: float = 10_000.0, **parts: A
 
 
 def outward(asked: float = 0.0, ready: float = 0.0, back: float = 0.0, **parts: Any) -> Leaving:
-    return Leaving(asked=usdc(asked), ready=usdc(ready), back=usdc(back), **parts)
+    return Leaving(requested=usdc(asked), ready=usdc(ready), back=usdc(back), **parts)
 
 
 def planned(state: MarketState, policy: Policy = Policy(horizon_days=30.0), gwei: float = 1.0) -> Plan | Hold:  # noqa: B008

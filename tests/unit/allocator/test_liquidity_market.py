@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import BLOCK, OWNER, market, snapshot
+from tests.kit.market_builder import BLOCK, OWNER, market, snapshot
 from tests.unit.allocator.test_liquidity_decisions import CALM, GAS, ONE, OTHER, STATE, WILD, held, record
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess

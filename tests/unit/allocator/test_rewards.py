@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.allocator.market_builder import BLOCK, CHAIN, OWNER, kinked, market, snapshot
+from tests.kit.market_builder import BLOCK, CHAIN, OWNER, kinked, market, snapshot
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.market_curve import curve_of, reward_apr, value

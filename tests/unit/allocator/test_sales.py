@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC
+from tests.kit.market_builder import CHAIN, OWNER, USDC
 from tests.unit.allocator.test_several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
 from yieldbot.allocator.claims import sale_plan
 from yieldbot.allocator.convert import swap_id

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from tests.unit.allocator.market_builder import BLOCK, CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot, usdc
+from tests.kit.market_builder import BLOCK, CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate, exchange_cost
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.convert import convert, swap_id, swap_ways
@@ -20,7 +20,8 @@ from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, LegKind, Plan
-from yieldbot.model.policy import Base, ChainSettings, Job, Policy, Wallet
+from yieldbot.model.policy import Base, Policy
+from yieldbot.model.settings import ChainSettings, Job, Wallet
 
 DAI = Token(CHAIN, Address("0x6B175474E89094C44Da98b954EedeAC495271d0F"), "DAI", 18)
 BASE = Base(unit="USD", shares={"USDC": 1.0, "DAI": 1.0})

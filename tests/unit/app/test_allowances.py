@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_cycle import DONE, JOB, SEEN
+from tests.unit.app.test_cycle import DONE, JOB, SEEN
 from yieldbot.app import allowances as module
 from yieldbot.app.allowances import AllowancesRequest, Revocations, allowances
 from yieldbot.app.context import Context
@@ -20,7 +20,8 @@ from yieldbot.errors import TransientError, YieldbotError
 from yieldbot.execution.lock import run_lock
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Settings
 
 USDC = JOB.asset
 SPENDER = Address("0x" + "99" * 20)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.allocator.test_liquidity_decisions import STATE, held
-from tests.unit.test_cycle import DONE, JOB, SEEN
+from tests.unit.app.test_cycle import DONE, JOB, SEEN
 from yieldbot.app import move_liquidity as module
 from yieldbot.app.context import Context
 from yieldbot.app.liquidity_orders import _have, _part, _position, _wanted, pool_of
@@ -19,7 +19,8 @@ from yieldbot.errors import ConfigError
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import full_range
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy, SafeOwner, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import SafeOwner, Settings
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, Reverted
 
 POOL = STATE.pool

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot
+from tests.kit.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot
 from tests.unit.config.test_config_load import written
 from yieldbot.app import liquidity, overview
 from yieldbot.app.context import Context
@@ -30,7 +30,8 @@ from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.journal.fold import Record
 from yieldbot.model.market import Quarantined, Snapshot
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 
 HELD = market("a", kinked(1e6, 8e5), held=10_000)
 FREE = market("b", kinked(1e6, 8.9e5))

@@ -64,7 +64,7 @@ def test_what_no_price_confirms_is_declined(tmp_path: Path, monkeypatch: pytest.
         (replace(SWAP, wanted="NONE"), "has: USDC, DAI"),
         (replace(SWAP, out="1"), "either AMOUNT"),
         (replace(SWAP, amount=None), "either AMOUNT"),
-        (replace(SWAP, amount="0"), "name more than nothing"),
+        (replace(SWAP, amount="0"), "must be above 0"),
         (replace(SWAP, to_chain="base"), "bridges are quoted by LI.FI alone"),
         (replace(SWAP, to_chain="nowhere", aggregator=""), "--to-chain nowhere"),
         (SWAP, r"has no \[\[exchanges\]\] table"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
+from tests.unit.app.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
 from yieldbot.app import cycle, wiring
 from yieldbot.app.context import Context
 from yieldbot.app.job_reports import rehearsal
@@ -33,7 +33,8 @@ from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import Policy, Settings
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Settings
 
 EVM_FEES = {"max_fee_wei": "7", "l1_fee_wei": "0", "operator_fee_wei": "0", "l1_gas": 0}
 REHEARSED: Any = SimpleNamespace(

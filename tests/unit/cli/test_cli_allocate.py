@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.bench.problems import problem
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 
 
 def test_it_needs_no_configuration_and_prints_the_proof(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 
 POOL = "0xA238Dd80C259a72e81d7e4664a9801593F98d1c5"
 USDC = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
@@ -33,7 +33,7 @@ def test_a_call_of_a_listed_contract_is_told_in_words(tmp_path: Path) -> None:
 
 def test_the_same_bytes_to_a_stranger_are_unknown(tmp_path: Path) -> None:
     ended = yieldbot("decode", SUPPLY, "--to", STRANGER, "--chain", "base", cwd=tmp_path)
-    assert ended.code == 0 and ended.out.startswith("UNKNOWN CONTRACT: what it does cannot be told.")
+    assert ended.code == 0 and ended.out.startswith("UNKNOWN CONTRACT: what it does is unknown.")
     document = yieldbot("decode", SUPPLY, "--to", STRANGER, "--chain", "base", "--json", cwd=tmp_path).document
     assert document["schema"] == "yieldbot/decode/v1" and document["known"] is False and document["contract"] is None
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.cli.program import yieldbot
+from tests.kit import ROOT
+from tests.kit.program import yieldbot
 from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
     Bid,
@@ -30,7 +31,7 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes, layout
 
-FILE = Path(__file__).parents[3] / "chains" / "solana.toml"
+FILE = ROOT / "chains" / "solana.toml"
 OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
 STRANGER = Address("4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T")
 USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
@@ -104,7 +105,7 @@ def test_a_swap_is_told_with_its_least(book: Book) -> None:
     limited = told(10**9, 999_900_000, 1 << 64, True, True)[1]
     assert "for at least 999.9 USDT, or a part of it, up to a price limit in Orca" in limited
     theirs = told(10**9, 1, 0, True, True, owner_b=STRANGER)
-    assert "for at least 1 base units of a token that is not told" in theirs[1]
+    assert "for at least 1 base units of an unknown token" in theirs[1]
     assert theirs[-1].startswith(f"     !! owner_b, {STRANGER}, is no account of the payer's own")
     other = told(10**9, 1, 0, True, True, whirlpool=STRANGER)
     assert other[1].startswith("1. NOT KNOWN: orca_whirlpool: if it is swap, then: swap 1,000 USDC")
@@ -121,7 +122,7 @@ def test_what_is_another_market_account_or_amount_is_not_described_as_known(book
         call, accounts=tuple(SvmMeta(STRANGER, writable=True) if m.address == account else m for m in call.accounts)
     )
     told = said(book, theirs)
-    assert "deposit 1,000,000,000 base units of a token that is not told into marginfi" in told[1]
+    assert "deposit 1,000,000,000 base units of an unknown token into marginfi" in told[1]
     assert told[-1].startswith(f"     !! user_liquidity, {STRANGER}, is no account of the payer's own")
     longer = replace(call, data=call.data + b"\0")
     assert said(book, longer)[1] == "1. NOT KNOWN: marginfi: the bytes are not an exact lending_account_deposit"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.program import ROOT, yieldbot
+from tests.kit.program import ROOT, yieldbot
 from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.main import COMMANDS, INTERRUPTED, main
 from yieldbot.cli.screen import Screen
@@ -265,7 +265,7 @@ def test_the_journal_can_be_looked_at_on_a_full_disk(tmp_path: Path) -> None:
     with Journal.open(file) as journal:
         journal.append(AccountStopped(evm_chain(31337), Address("0x" + "11" * 20), "why"))
     for words, code in (("history --verify", 0), ("history --limit 0", 0), ("reject deadbeef", 1)):
-        command = f"ulimit -f 4; {sys.executable} -m yieldbot.cli.main --config {path} {words}"
+        command = f"ulimit -f 4; {sys.executable} -B -m yieldbot.cli.main --config {path} {words}"
         done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
         if code:

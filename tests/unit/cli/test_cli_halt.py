@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 from yieldbot.execution.halt import NAME, halted
 from yieldbot.journal.journal_entries import AccountStopped
 from yieldbot.journal.store import Journal

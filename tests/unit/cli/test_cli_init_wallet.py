@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 from yieldbot.chains.keystores import keystore_address
 from yieldbot.config.load import load
 

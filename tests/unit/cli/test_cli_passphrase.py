@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 from tests.unit.config.test_config_load import SETTINGS, swapped, written
 from yieldbot.app.wiring import signers
 from yieldbot.chains.evm.signing.keystore import create

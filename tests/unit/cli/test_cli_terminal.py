@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.unit.cli.program import ROOT
+from tests.kit.program import ROOT
 from yieldbot.chains.keystores import keystore_address
 from yieldbot.cli.main import INTERRUPTED
 from yieldbot.config.load import load

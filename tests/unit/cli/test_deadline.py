@@ -24,7 +24,7 @@ def world(seconds: int, open_ones: list[Any]) -> World:
     journal: Any = SimpleNamespace(open_transactions=lambda chain, owner: open_ones)
     nothing: Any = None
     return World(
-        settings=settings, adapters={}, journal=journal, approver=nothing, signer_of=nothing,
+        settings=settings, journal=journal, approver=nothing, signer_of=nothing,
         now=lambda: 0, say=lambda line: None,
     )  # fmt: skip
 

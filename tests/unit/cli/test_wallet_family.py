@@ -7,7 +7,7 @@ from pathlib import Path
 
 from solders.keypair import Keypair
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 
 
 def test_a_solana_cli_file_is_known_by_its_form(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from tests.unit.allocator.market_builder import kinked, market, snapshot
+from tests.kit.market_builder import kinked, market, snapshot
 from yieldbot.app.whatif import WhatIf, from_flags
 from yieldbot.cli.view import what_if_flags
 from yieldbot.errors import ConfigError

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.config.test_config_load import CHAIN, SETTINGS
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Settings
+from yieldbot.model.settings import Settings
 
 SCALARS: list[Any] = [True, 0, -1, 2**70, 1.5, float("nan"), float("inf"), "", "x", "0x12", "main", "\u2028", "é" * 70]
 VALUES = st.recursive(

@@ -10,7 +10,8 @@ import pytest
 from yieldbot.config.load import chain_names, env_file, environment, load
 from yieldbot.config.schema import PolicyTable
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import SALE, KmsKey, LedgerKey, Policy
+from yieldbot.model.policy import SALE, Policy
+from yieldbot.model.settings import KmsKey, LedgerKey
 
 WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
 POOL = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"

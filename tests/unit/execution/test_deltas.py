@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from chain_double import ChainDouble, hash_at, node_of
-from wiring import OWNER, RAW, SHARES, STRANGER, USDC, work
 
+from tests.kit.chain_double import ChainDouble, hash_at, node_of
+from tests.kit.wiring import OWNER, RAW, SHARES, STRANGER, USDC, work
 from yieldbot.chains.evm.execution.balances import (
     APPROVAL_TOPIC,
     allowances_touched,

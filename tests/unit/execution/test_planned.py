@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from wiring import MARKET, RAW, SHARES, STRANGER, USDC, leg, plan, work
 
+from tests.kit.wiring import MARKET, RAW, SHARES, STRANGER, USDC, leg, plan, work
 from yieldbot.execution.planned import leg_in_plan, terms_are_the_legs
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, SwapTerms

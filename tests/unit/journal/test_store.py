@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -381,12 +382,14 @@ def test_a_full_disk_writes_nothing_and_says_so(path: Path) -> None:
 @contextmanager
 def full_disk(most: int) -> Iterator[None]:
     """No file can grow beyond ``most`` bytes: SQLite sees the disk I/O error that it sees where no space is left."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, compiling = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # what is imported meanwhile would be compiled into a file that is cut off
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = compiling
 
 
 def test_on_a_full_disk_the_journal_cannot_be_opened_and_can_be_read(path: Path) -> None:

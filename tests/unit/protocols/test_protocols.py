@@ -14,6 +14,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from pydantic import ValidationError
 
+from tests.kit import ROOT
 from yieldbot.errors import MarketError
 from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.comet import RateCurve
@@ -26,7 +27,6 @@ from yieldbot.protocols import adapters, exchanges, liquidity, svm_adapters, svm
 from yieldbot.protocols.evm.aave_v3 import Reserve
 from yieldbot.protocols.evm.abi import abi, checksum, label
 
-ROOT = Path(__file__).parents[3]
 ABIS = sorted((ROOT / "abis").glob("*.json"))
 CHAIN = ChainId("eip155:1")
 USDC = Token(CHAIN, Address("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"), "USDC", 6)

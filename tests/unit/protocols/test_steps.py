@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.market_builder import OWNER, USDC, market, usdc
+from tests.kit.market_builder import OWNER, USDC, market, usdc
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.steps import LATEST, Asked, ask, asked, cancel, collect, leaving, reads
+from yieldbot.protocols.evm.two_step_exits import (
+    LATEST,
+    ExitRequests,
+    cancel,
+    collect,
+    exit_requests,
+    leaving,
+    request,
+    request_reads,
+)
 
 VAULT = Address("0x" + "ab" * 20)
 REQUESTS: dict[str, object] = {"async_redeem": True}
@@ -26,7 +35,7 @@ def words(*numbers: int) -> bytes:
 
 
 def test_a_request_is_asked_for_by_four_reads_and_a_cooldown_by_one() -> None:
-    of_requests, of_cooldown = reads(REQUESTS, VAULT, OWNER), reads(COOLS, VAULT, OWNER)
+    of_requests, of_cooldown = request_reads(REQUESTS, VAULT, OWNER), request_reads(COOLS, VAULT, OWNER)
     names = ["pendingRedeemRequest", "claimableRedeemRequest", "pendingCancelRedeemRequest"]
     vault = abi("erc4626")
     assert [read.data for read in of_requests] == [
@@ -38,52 +47,60 @@ def test_a_request_is_asked_for_by_four_reads_and_a_cooldown_by_one() -> None:
 
 def test_what_a_vault_answers_of_a_request() -> None:
     answers = [words(5), words(6), words(1), words(7)]
-    found = asked(REQUESTS, answers, None)
-    assert found == Asked(pending=5, claimable=6, back=7, calling=True) and found.unpriced == 12
-    assert asked(REQUESTS, [words(5), b"", b"\1" * 31, words(0)], 9) == Asked(pending=5), "what is no word is nothing"
-    assert asked(REQUESTS, [words(5), words(6), words(2), words(7)], 9).calling is False
-    assert asked(REQUESTS, [words(5, 9), words(6), words(0), words(7)], 9).pending == 5, "the first word"
+    found = exit_requests(REQUESTS, answers, None)
+    assert found == ExitRequests(pending=5, claimable=6, back=7, calling=True) and found.unpriced == 12
+    assert exit_requests(REQUESTS, [words(5), b"", b"\1" * 31, words(0)], 9) == ExitRequests(pending=5), (
+        "what is no word is nothing"
+    )
+    assert exit_requests(REQUESTS, [words(5), words(6), words(2), words(7)], 9).calling is False
+    assert exit_requests(REQUESTS, [words(5, 9), words(6), words(0), words(7)], 9).pending == 5, "the first word"
 
 
 def test_what_a_vault_answers_of_a_cooldown() -> None:
-    assert asked(COOLS, [words(NOW, 44)], 0) == Asked(assets=44, until=NOW)
-    assert asked(COOLS, [words(2**255, 2**255)], 0) == Asked(assets=2**255, until=2**255), "whole words"
+    assert exit_requests(COOLS, [words(NOW, 44)], 0) == ExitRequests(assets=44, until=NOW)
+    assert exit_requests(COOLS, [words(2**255, 2**255)], 0) == ExitRequests(assets=2**255, until=2**255), "whole words"
     for answer, cooldown in ((words(NOW, 44), None), (words(NOW), 9), (words(NOW, 44, 0), 9), (b"", 9)):
-        assert asked(COOLS, [answer], cooldown) == Asked()
+        assert exit_requests(COOLS, [answer], cooldown) == ExitRequests()
 
 
 def test_a_cooldown_is_ready_when_it_has_ended_or_the_vault_has_none_any_more() -> None:
     def of(until: int, cooldown: int = 9, assets: int = 44) -> Leaving | None:
-        return leaving(COOLS, USDC, Asked(assets=assets, until=until), (1, 2, 3), NOW, cooldown)
+        return leaving(COOLS, USDC, ExitRequests(assets=assets, until=until), (1, 2, 3), NOW, cooldown)
 
-    waits = Leaving(asked=Amount(USDC, 44), ready=usdc(0), back=usdc(0), until=NOW + 1)
-    ready = Leaving(asked=usdc(0), ready=Amount(USDC, 44), back=usdc(0))
+    waits = Leaving(requested=Amount(USDC, 44), ready=usdc(0), back=usdc(0), until=NOW + 1)
+    ready = Leaving(requested=usdc(0), ready=Amount(USDC, 44), back=usdc(0))
     assert of(NOW + 1) == waits and of(NOW) == of(NOW - 1) == ready
     assert of(NOW + 1, 0) == ready
     assert of(LATEST) == replace(waits, until=None) and of(LATEST - 1) == replace(waits, until=LATEST - 1)
 
 
 def test_a_request_is_what_its_shares_are_worth_and_says_what_it_lets_be_done() -> None:
-    def of(found: Asked, *worth: int, **where: object) -> Leaving | None:
+    def of(found: ExitRequests, *worth: int, **where: object) -> Leaving | None:
         return leaving(REQUESTS | where, USDC, found, (worth[0], worth[1], worth[2]), NOW, 9)
 
-    assert of(Asked(), 0, 0, 0) is None
-    some = of(Asked(pending=5, claimable=6, back=7), 50, 60, 70)
+    assert of(ExitRequests(), 0, 0, 0) is None
+    some = of(ExitRequests(pending=5, claimable=6, back=7), 50, 60, 70)
     assert some == Leaving(
-        asked=Amount(USDC, 50), ready=Amount(USDC, 60), back=Amount(USDC, 70), ready_shares=6, until=None
+        requested=Amount(USDC, 50), ready=Amount(USDC, 60), back=Amount(USDC, 70), ready_shares=6, until=None
     )
-    assert of(Asked(pending=5, claimable=6), 50, 0, 0) == Leaving(asked=Amount(USDC, 50), ready=usdc(0), back=usdc(0))
-    for found, cancels in ((Asked(pending=5), True), (Asked(pending=5, calling=True), False), (Asked(back=7), False)):
+    assert of(ExitRequests(pending=5, claimable=6), 50, 0, 0) == Leaving(
+        requested=Amount(USDC, 50), ready=usdc(0), back=usdc(0)
+    )
+    for found, cancels in (
+        (ExitRequests(pending=5), True),
+        (ExitRequests(pending=5, calling=True), False),
+        (ExitRequests(back=7), False),
+    ):
         told = of(found, 50, 0, 0, cancel_redeem=True)
         assert told is not None and told.cancels is cancels
-    told = of(Asked(pending=1), 50, 0, 0, cancel_redeem=True)
+    told = of(ExitRequests(pending=1), 50, 0, 0, cancel_redeem=True)
     assert told is not None and told.cancels
-    none = of(Asked(pending=5), 50, 0, 0)
+    none = of(ExitRequests(pending=5), 50, 0, 0)
     assert none is not None and not none.cancels, "the vault does not know how"
 
 
 def test_of_a_request_nothing_says_when_it_ends() -> None:
-    told = leaving(REQUESTS, USDC, Asked(pending=5, until=NOW + 5), (50, 0, 0), NOW, 9)
+    told = leaving(REQUESTS, USDC, ExitRequests(pending=5, until=NOW + 5), (50, 0, 0), NOW, 9)
     assert told is not None and told.until is None
 
 
@@ -97,7 +114,7 @@ def state(kind: ExitKind = ExitKind.COOLDOWN, shares: int = 1_000, **changes: An
 
 
 def gone(asked_raw: int = 0, ready: int = 0, back: int = 0, **parts: Any) -> Leaving:
-    return Leaving(asked=Amount(USDC, asked_raw), ready=Amount(USDC, ready), back=Amount(USDC, back), **parts)
+    return Leaving(requested=Amount(USDC, asked_raw), ready=Amount(USDC, ready), back=Amount(USDC, back), **parts)
 
 
 WHOLE = usdc(100).raw
@@ -115,20 +132,20 @@ WHOLE = usdc(100).raw
     ],
 )
 def test_a_cooldown_is_started_of_the_shares_that_an_amount_is(amount: Amount | None, shares: int, said: str) -> None:
-    (call,) = ask(state(), amount, OWNER)
+    (call,) = request(state(), amount, OWNER)
     assert (call.to, call.value) == (VAULT, 0) and call.data == abi("erc4626").encode("cooldownShares", shares)
     assert said in call.description
 
 
 def test_a_request_is_asked_for_ourselves_of_what_is_still_inside() -> None:
-    (call,) = ask(state(ExitKind.REQUEST), usdc(50), OWNER)
+    (call,) = request(state(ExitKind.REQUEST), usdc(50), OWNER)
     assert call.data == abi("erc4626").encode("requestRedeem", 500, OWNER, OWNER)
     assert call.description.startswith("ask for 50 USDC in door for ")
-    (call,) = ask(state(ExitKind.REQUEST, leaving=gone(usdc(50).raw)), usdc(25), OWNER)
+    (call,) = request(state(ExitKind.REQUEST, leaving=gone(usdc(50).raw)), usdc(25), OWNER)
     assert call.data == abi("erc4626").encode("requestRedeem", 500, OWNER, OWNER), "half of the 50 that are inside"
-    assert ask(state(shares=0), None, OWNER) == () == ask(state(), Amount(USDC, 1), OWNER)
+    assert request(state(shares=0), None, OWNER) == () == request(state(), Amount(USDC, 1), OWNER)
     empty = state(shares=7, held=usdc(0))
-    assert ask(empty, usdc(1), OWNER)[0].data == abi("erc4626").encode("cooldownShares", 7)
+    assert request(empty, usdc(1), OWNER)[0].data == abi("erc4626").encode("cooldownShares", 7)
 
 
 def test_what_is_ready_is_collected_by_its_shares_or_as_the_cooldown_ends() -> None:

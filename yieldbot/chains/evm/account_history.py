@@ -19,7 +19,7 @@ from yieldbot.books.chain_record import (
 from yieldbot.books.entries import Account, Entry, EntryKind, receipts
 from yieldbot.books.ledger import Quote
 from yieldbot.books.transfers import Transfer, TransferContext, transfers_in, with_outside
-from yieldbot.chains.evm.execution.balances import balances, word
+from yieldbot.chains.evm.execution.balances import abi_word, balances
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
@@ -35,7 +35,7 @@ from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.model.market import Kind as MarketKind
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.native import native_token
-from yieldbot.model.policy import ChainSettings, Job
+from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.model.tx import Delta
 from yieldbot.protocols import adapters
 from yieldbot.rpc.together import together
@@ -198,7 +198,7 @@ async def _transfers(
     notes: list[str],
 ) -> tuple[tuple[Transfer, ...], int]:
     """Transfers of the tokens to and from us, and the height from which they are complete."""
-    mine, contracts = "0x" + word(owner).hex(), [token.address for token in tokens]
+    mine, contracts = "0x" + abi_word(owner).hex(), [token.address for token in tokens]
     filters: list[Mapping[str, Any]] = [
         {"address": contracts, "topics": [TRANSFER_TOPIC, mine]},
         {"address": contracts, "topics": [TRANSFER_TOPIC, None, mine]},

@@ -12,15 +12,15 @@ from typing import Any
 
 from yieldbot.chains.allowances import Found, Given
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
-from yieldbot.chains.evm.execution.balances import ALLOWANCE, APPROVAL_TOPIC, word
+from yieldbot.chains.evm.execution.balances import ALLOWANCE, APPROVAL_TOPIC, abi_word
 from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.settings import ChainSettings
 
 
 async def find(
@@ -63,7 +63,7 @@ async def _approvals(
 ) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
     """(token, spender) of every Approval event of ours with the last height; the height from which they are complete;
     and why not from ``first``."""
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     wanted = {"topics": [APPROVAL_TOPIC, mine]}
     read = await read_logs(node, [wanted], first, last, lambda line: say(f"{owner}: {line}"))
     return pairs_in(list(read.logs[0]), mine), read.since, read.cut
@@ -90,7 +90,7 @@ def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
 
 def _look(settings: ChainSettings, address: Address, owner: Address, spender: Address) -> Flow[tuple[Token, int]]:
     allowed, symbol, decimals = yield [
-        EthCall(address, ALLOWANCE + word(owner) + word(spender)),
+        EthCall(address, ALLOWANCE + abi_word(owner) + abi_word(spender)),
         EthCall(address, SYMBOL, optional=True),
         EthCall(address, DECIMALS, optional=True),
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.evm import account_history, allowances
+from yieldbot.chains.evm import account_history, allowances, check_accounts
 from yieldbot.chains.evm import check as checks
+from yieldbot.chains.evm.decode import describer
 from yieldbot.chains.evm.execution.clear import Book
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
@@ -21,6 +22,8 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.tx import NO_ROLLUP_FEE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
     from yieldbot.chains.ports import PastAsked, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import Read
     from yieldbot.execution.world import World
+    from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.policy import ChainSettings, Job, Wallet
+    from yieldbot.model.ids import Address
+    from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
 
@@ -59,6 +64,15 @@ class Chain:
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, asked)
+
+    def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
+        return describer(self.settings, owner, folder, say)
+
+    async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+        return await check_accounts.safe(job, wallets)
+
+    async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
+        return await check_accounts.given_up(self.settings, owner, transactions)
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

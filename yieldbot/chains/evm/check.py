@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.chains.evm.node.quorum import Quorum
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:

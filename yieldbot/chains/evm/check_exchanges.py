@@ -12,7 +12,7 @@ from yieldbot.chains.findings import MISCONFIGURED, Finding
 from yieldbot.errors import YieldbotError
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 
 FACTORY = bytes.fromhex("c45a0155")  # factory()
 POOL_MANAGER = bytes.fromhex("dc4c90d3")  # poolManager()

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
+from yieldbot.chains.evm.execution.clear import Book, Call, Reading, lines, read
 from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
 from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
 from yieldbot.chains.evm.execution.erc7730 import descriptors
+from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.errors import ConfigError
 from yieldbot.model.address import parse_address
 from yieldbot.model.amounts import Token
@@ -18,10 +19,13 @@ from yieldbot.model.native import native_token
 from yieldbot.resources import folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from yieldbot.chains.decoding import Known, ToDecode
     from yieldbot.chains.evm.execution.erc7730 import Descriptor
     from yieldbot.model.ids import ChainId
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 def decode(asked: ToDecode) -> Reading:
@@ -79,3 +83,19 @@ def _bytes(said: str) -> bytes:
         return bytes.fromhex(text[2:])
     except ValueError:
         raise ConfigError("CALLDATA is no bytes: write 0x and an even count of hex digits, or - for stdin") from None
+
+
+def describer(
+    chain: ChainSettings, owner: Address, files: Path, say: Callable[[str], None]
+) -> Callable[[object], list[str]]:
+    """A rehearsed call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
+    book, known = Book.of(chain, native_token(chain)), descriptors(files, say)
+
+    def described(tx: object) -> list[str]:
+        if not isinstance(tx, RehearsedTx):
+            return []
+        call = tx.call
+        reading = read(Call(call.to, call.data, call.value, owner), book, {}, known)
+        return list(lines(reading)) if reading.source else []
+
+    return described

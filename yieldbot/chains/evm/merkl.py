@@ -9,7 +9,7 @@ from dataclasses import replace
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.market import MarketState
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.protocols.evm.merkl import UNREAD, Found, Leaf, leaves
 from yieldbot.rpc.service import get
 

@@ -19,9 +19,9 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
-from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow
 from yieldbot.model.requests import with_requests
+from yieldbot.model.settings import Job
 from yieldbot.model.units import GWEI
 from yieldbot.protocols.evm.base import YieldAdapter
 from yieldbot.protocols.evm.merkl import merkl_rewards

@@ -13,8 +13,8 @@ from yieldbot.model.exchange import Price
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Reward
-from yieldbot.model.policy import Job
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.settings import Job
 
 LATEST_ROUND_DATA = bytes.fromhex("feaf968c")  # latestRoundData()
 GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)

@@ -13,7 +13,7 @@ from yieldbot.model.units import GWEI
 from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Read:

@@ -15,8 +15,8 @@ from typing import Any
 
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import ChainSettings, FeeKind
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.settings import ChainSettings, FeeKind
 
 GAS_PRICE_ORACLE = Address("0x420000000000000000000000000000000000000F")
 GET_L1_FEE = bytes.fromhex("49948e0e")  # getL1Fee(bytes): of an unsigned transaction, the signature is added there

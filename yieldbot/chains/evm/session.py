@@ -44,8 +44,9 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.names import named
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy, SafeOwner
+from yieldbot.model.policy import Policy
 from yieldbot.model.requests import with_requests
+from yieldbot.model.settings import Job, SafeOwner
 from yieldbot.model.tx import EvmCall, Outcome
 from yieldbot.protocols import adapters, exchanges
 from yieldbot.protocols.evm.base import InSteps, YieldAdapter
@@ -272,7 +273,7 @@ def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
 async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
     """The job's chain, to be acted on."""
     async with connect(job.chain) as node:
-        yield JobSession(job, node, world.adapters, world, account_of(world, job, node))
+        yield JobSession(job, node, adapters(), world, account_of(world, job, node))
 
 
 @asynccontextmanager
@@ -286,7 +287,7 @@ def account_of(world: World, job: Job, node: Node) -> Account:
     """What execution needs for this job; the fork is made of the very node that we observe."""
 
     def explain(data: bytes) -> str | None:
-        asked = [a.explain_revert for a in world.adapters.values()] + [e.explain_revert for e in exchanges().values()]
+        asked = [a.explain_revert for a in adapters().values()] + [e.explain_revert for e in exchanges().values()]
         return next((words for one in asked if (words := one(data))), None)
 
     return Account(

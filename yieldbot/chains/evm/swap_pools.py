@@ -9,8 +9,8 @@ from typing import Any
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, twap
 

@@ -24,7 +24,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Snapshot
 from yieldbot.model.native import native_token
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Delta
 from yieldbot.protocols import svm_adapters
 from yieldbot.rpc.together import together

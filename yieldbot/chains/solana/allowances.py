@@ -18,7 +18,7 @@ from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 
 
 async def find(nodes: Quorum, settings: ChainSettings, owner: Address, names: Mapping[Address, str]) -> Found:

@@ -21,6 +21,8 @@ from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
     from yieldbot.chains.quote_values import Read
     from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import World
+    from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
-    from yieldbot.model.policy import ChainSettings, Job, Wallet
+    from yieldbot.model.settings import ChainSettings, Job, Wallet
     from yieldbot.model.tx import Outcome
 
 
@@ -60,6 +63,15 @@ class Chain:
 
     async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
         return await account_history.look(jobs, entries, asked)
+
+    def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
+        return lambda tx: []
+
+    async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+        return []
+
+    async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
+        return []  # what is given up expires
 
     async def check(self) -> list[Finding]:
         return await checks.findings(self.settings)

@@ -16,7 +16,7 @@ from yieldbot.protocols.solana.idle import mint_of
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:

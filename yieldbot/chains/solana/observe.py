@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
-from yieldbot.chains.solana.prices import feed_price, feeds_of
+from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import NOWHERE, SAME_PRICE, Found, apart, exchange_of, found_of, listings, looks
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
@@ -18,8 +18,8 @@ from yieldbot.model.fees import SvmFees
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
-from yieldbot.model.policy import Job
 from yieldbot.model.reads import Flow, SvmLamports
+from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
 from yieldbot.protocols.solana.idle import mint_of
 
@@ -189,7 +189,7 @@ def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
 
 def _feeds(job: Job) -> dict[Address, Address]:
     """Price accounts by mint: the assets', and SOL's. A job of SOL alone needs none, but for its value in the books."""
-    known = feeds_of(job.chain)
+    known = job.chain.price_feeds
     wanted = dict.fromkeys((*(token.address for token in job.assets), WRAPPED_SOL))
     alone = job.base is None and job.asset.address == WRAPPED_SOL
     if not alone and any(mint not in known for mint in wanted):

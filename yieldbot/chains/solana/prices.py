@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 
 from yieldbot.errors import MarketError
 from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address
-from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.protocols.solana.layout import key_bytes
 
@@ -47,9 +44,3 @@ def feed_price(address: Address, now: int) -> Flow[Price]:
         return Price(bounds.price(price * 10.0**exponent), bounds.told_at(published_at, now), confidence / price)
     except ValueError as impossible:
         raise MarketError(f"Pyth price account {address}: {impossible}") from None
-
-
-def feeds_of(chain: ChainSettings) -> Mapping[Address, Address]:
-    """Price accounts by mint; that of wrapped SOL is the native token's where it names none of its own."""
-    native = {WRAPPED_SOL: chain.native_feed} if chain.native_feed else {}
-    return {**native, **chain.feeds}

@@ -12,7 +12,7 @@ from yieldbot.model.exchange import Exchange, Price
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
-    from yieldbot.model.policy import ChainSettings
+    from yieldbot.model.settings import ChainSettings
 
 
 async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Read:
@@ -43,10 +43,10 @@ class _Seen:
 
 
 async def _seen_by(node: Node, chain: ChainSettings, pair: tuple[Token, Token]) -> _Seen:
-    from yieldbot.chains.solana.prices import feed_price, feeds_of
+    from yieldbot.chains.solana.prices import feed_price
     from yieldbot.chains.solana.swap_pools import exchange_of, found_of, listings, looks
 
-    block, feeds = await node.block(), feeds_of(chain)
+    block, feeds = await node.block(), chain.price_feeds
     fed = [token for token in pair if token.address in feeds]
     asked = [feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
     flows: list[Any] = [*(feed_price(address, block.timestamp) for address in asked), *listings(chain)]

@@ -32,7 +32,8 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
-from yieldbot.model.policy import Job, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
 from yieldbot.model.tx import Outcome
 from yieldbot.protocols import svm_adapters, svm_exchanges
 from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter
@@ -157,7 +158,7 @@ class JobSession(JobWatch):
 async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
     """The job's cluster, to be acted on."""
     async with connect(job.chain) as nodes:
-        yield JobSession(job, nodes, world.svm_adapters, world, account_of(world, job, nodes))
+        yield JobSession(job, nodes, svm_adapters(), world, account_of(world, job, nodes))
 
 
 @asynccontextmanager
@@ -171,7 +172,7 @@ def account_of(world: World, job: Job, nodes: Quorum) -> Account:
     """What execution needs for this job."""
 
     of_program: dict[Address, SvmAdapter | SvmSwapAdapter] = {
-        d.params["program"]: world.svm_adapters[d.protocol] for d in job.chain.deployments if "program" in d.params
+        d.params["program"]: svm_adapters()[d.protocol] for d in job.chain.deployments if "program" in d.params
     }
     of_program |= {Address(d.params["program"]): svm_exchanges()[d.protocol] for d in job.chain.exchanges}
 

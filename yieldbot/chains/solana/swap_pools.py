@@ -15,8 +15,8 @@ from yieldbot.chains.pools import pools_of
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols import svm_exchanges, svm_price_oracles
 
 Found = tuple[list[Pool], list[Pool], list[str]]

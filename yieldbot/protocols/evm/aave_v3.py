@@ -18,48 +18,56 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import BPS, MAX_UINT256
+from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.aave_v30 import named, old_parts, old_points, old_reads, strategy_rates, strategy_reads
 from yieldbot.protocols.evm.abi import abi, checksum, explain, short
-from yieldbot.protocols.evm.doubts import backed
 from yieldbot.protocols.evm.reward_controllers import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
 
 RATES = "getInterestRateDataBps"
 CAP_MARGIN_SECONDS = 3600
-"""The cap counts interest too: headroom shrinks while a plan waits, so an hour's interest is kept back."""
+"""The supply cap counts interest too: an hour's interest is kept free, since headroom shrinks while a plan waits."""
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""
 
 
 class AaveParams(BaseModel):
-    """The deployment's addresses; all are in Aave's address book. rewards_controller: DEFAULT_INCENTIVES_CONTROLLER."""
+    """A deployment's addresses, all of them in Aave's address book."""
 
     model_config = ConfigDict(extra="forbid")
     pool: str
+    """Pool."""
     data_provider: str
+    """ProtocolDataProvider."""
     oracle: str | None = None
+    """AaveOracle."""
     addresses_provider: str | None = None
+    """PoolAddressesProvider."""
     rewards_controller: str | None = None
+    """DEFAULT_INCENTIVES_CONTROLLER; None: rewards are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """One reserve, accrued to a block. Amounts in raw units; supply_cap in whole tokens, 0 for none.
-
-    points: ((utilisation, borrow rate a year), ...), the rate strategy's three points. unbacked_raw: aTokens that a
-    bridge minted without money behind them, which share in the interest (v3.0).
-    """
+    """One reserve, accrued to a block. Amounts in base units."""
 
     indices: ReserveIndices
+    """Rates, indices and totals."""
     cash_raw: int
+    """What can be withdrawn."""
     deficit_raw: int
+    """Bad debt."""
     supply_cap: int
+    """In whole tokens; 0: none."""
     points: tuple[tuple[float, float], ...]
+    """(utilisation, annual borrow rate): the rate strategy's three points."""
     status: Status
+    """What it allows."""
     unbacked_raw: int = 0
+    """aTokens that a bridge minted without backing, which share in the interest (v3.0)."""
 
     @property
     def lent_raw(self) -> int:
-        """Liquidity and debt, which make up what suppliers share."""
+        """Cash and debt together, which suppliers share."""
         return self.cash_raw + self.indices.debt_raw
 
     @property
@@ -68,7 +76,7 @@ class Reserve:
         return Apr(self.indices.liquidity_rate_ray / RAY)
 
     def curve(self, token: Token, held_raw: int) -> KinkedCurve:
-        """Income of our whole holding, ``held_raw`` of which lies in the reserve already."""
+        """The reserve's rate by our whole holding, ``held_raw`` of which lies in it already."""
         return KinkedCurve(
             others=(self.lent_raw - held_raw) / token.one,
             borrowed=self.indices.debt_raw / token.one,
@@ -78,14 +86,15 @@ class Reserve:
         )
 
     def capacity_raw(self, token: Token) -> int | None:
-        """Room below the supply cap an hour from now (ValidationLogic.validateSupply); None without a cap."""
+        """Room below the supply cap an hour from now (ValidationLogic.validateSupply), in base units; None without a
+        cap."""
         if self.supply_cap == 0:
             return None
         later = self.indices.accrued(self.indices.updated + CAP_MARGIN_SECONDS)
         return max(0, self.supply_cap * token.one - later.counted_raw - 1)
 
     def flags(self, token: Token) -> tuple[str, ...]:
-        """Risk flags of the reserve, for people."""
+        """What is unusual about the reserve, as phrases."""
         capacity_raw, supplied_raw = self.capacity_raw(token), self.indices.supplied_raw
         found = {
             "above-kink": self.indices.debt_raw > self.points[1][0] * self.lent_raw,
@@ -99,24 +108,24 @@ class Reserve:
 
 
 def reserve_discovery(
-    provider: Address, assets: Sequence[Token], beside: Sequence[EthCall] = (), rewards: Address | None = None
+    provider: Address, assets: Sequence[Token], extra_reads: Sequence[EthCall] = (), rewards: Address | None = None
 ) -> Flow[tuple[dict[Token, dict[str, object]], Sequence[bytes]]]:
-    """The parts of each asset's reserve that an adapter keeps in Market.params: two rounds.
+    """What an adapter keeps of each asset's reserve in Market.params: two rounds.
 
-    ``beside``: reads of the caller's own, made in the first round; their answers come second. ``rewards``: the
-    controller that is asked for the aTokens' reward tokens. Raises MarketError (ReadReverted) where the pool has no
-    such reserve.
+    extra_reads: the caller's own, which join the first round; their answers are returned second. rewards: the
+    controller that lists the aTokens' reward tokens. Raises MarketError (ReadReverted) where the pool has no such
+    reserve.
     """
     aave = abi("aave_v3")
     first = yield [
-        *beside,
+        *extra_reads,
         *(
             aave.read(provider, name, token.address)
             for token in assets
             for name in ("getReserveTokensAddresses", "getInterestRateStrategyAddress")
         ),
     ]
-    others, answers = first[: len(beside)], first[len(beside) :]
+    others, answers = first[: len(extra_reads)], first[len(extra_reads) :]
     strategies = [aave.one("getInterestRateStrategyAddress", answer) for answer in answers[1::2]]
     tokens = [
         tuple(checksum(address) for address in aave.decode("getReserveTokensAddresses", answer))
@@ -222,7 +231,7 @@ def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Res
 
 
 def pool_key(number: int, pool: str, asset: Address) -> str:
-    """The key of a reserve, shared by every market whose money ends there."""
+    """The key of a reserve, common to every market whose money ends there."""
     return f"aave_v3/{number}/{pool.lower()}/{asset.lower()}"
 
 

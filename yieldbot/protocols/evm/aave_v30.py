@@ -1,8 +1,8 @@
-"""What Aave v3.0 answers otherwise than v3 does today (Spark lends by its code): a rate strategy of its own for each
-asset, in rays; the aToken's balance for cash; debt at stable rates; errors by number.
+"""How Aave v3.0 differs from v3 today (Spark lends by its code): a rate strategy for each asset, in rays; the aToken's
+balance as cash; debt at stable rates; errors by number.
 
-Source: aave/core-v3 1.19.3, Pool, DefaultReserveInterestRateStrategy, StableDebtToken, Errors; of Spark's own
-strategies sparklend-advanced, VariableBorrowInterestRateStrategy and what is derived from it.
+Source: aave/core-v3 1.19.3, Pool, DefaultReserveInterestRateStrategy, StableDebtToken, Errors; for Spark's own
+strategies sparklend-advanced, VariableBorrowInterestRateStrategy and its derivatives.
 """
 
 from __future__ import annotations
@@ -35,25 +35,28 @@ ERRORS = {
     "80": "OPERATION_NOT_SUPPORTED",
     "82": "ASSET_NOT_LISTED",
 }
-"""What supplying and withdrawing can be refused with, by the words of Error(string)."""
+"""Errors of supplying and withdrawing, by the number in Error(string)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One reserve's parts as it stores them; amounts in raw units. unbacked_raw: aTokens that a bridge minted."""
+    """What a reserve of v3.0 stores, in base units."""
 
     indices: OldReserveIndices
+    """Rates, indices and totals."""
     cash_raw: int
+    """What can be withdrawn."""
     unbacked_raw: int
+    """aTokens that a bridge minted without backing."""
 
 
 def strategy_reads(strategy: Address) -> list[EthCall]:
-    """Four reads of a rate strategy, as ``strategy_rates`` takes them."""
+    """Four reads of a rate strategy, for ``strategy_rates``."""
     return [abi("aave_v30").read(strategy, name, optional=True) for name in STRATEGY]
 
 
 def strategy_rates(strategy: Address, answers: Sequence[bytes]) -> tuple[int, ...]:
-    """The kink's utilisation, the base rate and both slopes, in rays. Raises MarketError where it answers otherwise."""
+    """(utilisation at the kink, base rate, both slopes), in rays. Raises MarketError for malformed answers."""
     if not all(answers):
         raise MarketError(f"the rate strategy {strategy} answers neither as Aave v3's of today nor as v3.0's")
     rates = tuple(abi("aave_v30").one(name, answer) for name, answer in zip(STRATEGY, answers, strict=True))
@@ -63,7 +66,7 @@ def strategy_rates(strategy: Address, answers: Sequence[bytes]) -> tuple[int, ..
 
 
 def old_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
-    """The cash and the stable-rate debt, which ``old_parts`` takes."""
+    """Reads of cash and stable-rate debt, for ``old_parts``."""
     return [
         abi("erc20").read(asset, "balanceOf", where["a_token"]),
         abi("aave_v30").read(Address(where["stable_debt_token"]), "getSupplyData"),
@@ -71,7 +74,7 @@ def old_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
 
 
 def old_parts(stored: ReserveIndices, unbacked_raw: int, answers: Sequence[bytes]) -> Parts:
-    """From what both versions store in common, and the answers to ``old_reads``."""
+    """The reserve from what both versions store alike, and the answers to ``old_reads``."""
     principal_raw, _, rate_ray, updated = abi("aave_v30").decode("getSupplyData", answers[1])
     indices = OldReserveIndices(
         liquidity_index_ray=stored.liquidity_index_ray,
@@ -91,7 +94,7 @@ def old_parts(stored: ReserveIndices, unbacked_raw: int, answers: Sequence[bytes
 
 
 def old_points(rates_ray: Sequence[int], indices: OldReserveIndices) -> tuple[tuple[float, float], ...]:
-    """((utilisation, what borrowers pay on average), ...): variable debt at the strategy's rate, the rest at its own.
+    """(utilisation, average borrow rate): variable debt at the strategy's rate, stable debt at its own.
 
     Source: DefaultReserveInterestRateStrategy._getOverallBorrowRate.
     """
@@ -105,5 +108,5 @@ def old_points(rates_ray: Sequence[int], indices: OldReserveIndices) -> tuple[tu
 
 
 def named(words: str | None) -> str | None:
-    """An error's number with its name; other words as they are."""
+    """An error's number with its name appended; other messages as they are."""
     return f"{ERRORS[words]} ({words})" if words in ERRORS else words

@@ -1,4 +1,4 @@
-"""Encoding calls and decoding answers by the ABIs in abis/, and words for reverts."""
+"""Encoding calls and decoding answers by the ABIs in abis/, and explaining reverts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yieldbot.resources import folder
 
 ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
 DECIMALS = ("decimals", "DECIMALS_OFFSET")
-"""Functions whose answer is an exponent of ten: what cannot be one ends the market's flow."""
+"""Functions whose answer is an exponent of ten; an impossible one ends the market's flow."""
 
 
 class Abi:
@@ -32,7 +32,7 @@ class Abi:
         return _selector(_signature(self._functions[function]))
 
     def encode(self, function: str, *args: Any) -> bytes:
-        """Call data of ``function``."""
+        """Calldata of ``function``."""
         types = self._types(function, "inputs")
         if is_static(types):
             return self.selector(function) + pack(types, args)
@@ -45,7 +45,7 @@ class Abi:
         return EthCall(to, self.encode(function, *args), optional=optional, lag_blocks=lag_blocks)
 
     def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
-        """A view function's answer. Raises an error, which ends the market's flow, for an answer of another shape."""
+        """A view function's answer. Raises an error, which ends the market's flow, for a malformed one."""
         types = self._types(function, "outputs")
         if is_static(types):
             values = unpack(types, data)
@@ -69,7 +69,7 @@ class Abi:
         return checksum(value) if isinstance(value, str) and value.startswith("0x") else value
 
     def explain(self, data: bytes) -> str | None:
-        """A custom error of this ABI, with its arguments; None when it is not one."""
+        """A custom error of this ABI with its arguments; None when it is not one."""
         from eth_abi.abi import decode
         from eth_abi.exceptions import DecodingError
 
@@ -91,7 +91,7 @@ def abi(name: str) -> Abi:
 
 
 def explain_standard(data: bytes) -> str | None:
-    """Solidity's own two errors in words: Error(string) and Panic(uint256)."""
+    """Message of Solidity's own two errors, Error(string) and Panic(uint256); None for others."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError
 
@@ -106,7 +106,7 @@ def explain_standard(data: bytes) -> str | None:
 
 
 def explain(name: str, data: bytes) -> str | None:
-    """A revert of one protocol's contracts in words."""
+    """Message of a revert of one protocol's contracts."""
     return abi(name).explain(data) or explain_standard(data)
 
 
@@ -118,7 +118,7 @@ def checksum(address: str) -> Address:
 
 
 def label(data: bytes) -> str | None:
-    """A string answer made fit to be shown: printable ASCII, at most 24 characters. Old tokens answer bytes32.
+    """A string answer made fit for display: printable ASCII, at most 24 characters. Old tokens answer bytes32.
 
     None for anything else: what a contract calls itself must not make it unreadable.
     """
@@ -133,7 +133,7 @@ def label(data: bytes) -> str | None:
 
 
 def short(address: str) -> str:
-    """An address as people compare it: 0x1234…cdef."""
+    """An address shortened for comparison by eye: 0x1234…cdef."""
     return f"{address[:6]}…{address[-4:]}"
 
 

@@ -1,7 +1,7 @@
-"""Aerodrome's basic pools, volatile and stable: those of Solidly's kind, whose fee the factory says pool by pool.
+"""Aerodrome's basic pools, volatile and stable, of Solidly's kind; the factory sets each pool's fee.
 
 Source: aerodrome-finance/contracts a5fae2e: Pool, factories/PoolFactory, Router. Its concentrated pools (Slipstream)
-are other contracts and not these.
+are other contracts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum, explain
-from yieldbot.protocols.evm.swap_calls import router_of, swap_words
+from yieldbot.protocols.evm.swap_calls import router_of
 from yieldbot.protocols.evm.uniswap_v3 import in_order
 
 SWAP = "swapExactTokensForTokens"
@@ -35,13 +36,14 @@ REVERTS = {
 
 
 class AerodromeParams(BaseModel):
-    """``factory``: the PoolFactory of the basic pools; ``router``: a Router that knows it, without which nothing is
-    swapped there."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     factory: str
+    """PoolFactory of the basic pools."""
     router: str | None = None
+    """A Router that knows it; None: pools are read, and nothing is swapped there."""
 
 
 class Aerodrome:
@@ -52,10 +54,10 @@ class Aerodrome:
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
-        asked = [(*in_order(pair), stable) for pair in pairs for stable in (False, True)]
-        told = yield [codec.read(factory, "getPool", a.address, b.address, stable) for a, b, stable in asked]
+        keys = [(*in_order(pair), stable) for pair in pairs for stable in (False, True)]
+        answers = yield [codec.read(factory, "getPool", a.address, b.address, stable) for a, b, stable in keys]
         found = []
-        for (a, b, stable), data in zip(asked, told, strict=True):
+        for (a, b, stable), data in zip(keys, answers, strict=True):
             address = codec.one("getPool", data)
             if int(address, 16):
                 params = {"stable": stable, "factory": factory, "router": deployment.params.get("router")}
@@ -89,7 +91,7 @@ class Aerodrome:
             for (source, wanted), pool in zip(pairwise(tokens), pools, strict=True)
         ]
         data = abi(self.protocol).encode(SWAP, given.raw, least.raw, routes, owner, deadline)
-        words = swap_words(pools, given, least)
+        words = swap_description(pools, given, least)
         return (EvmCall(router, data, 0, words, Allowance(given.token, router, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
@@ -99,8 +101,8 @@ class Aerodrome:
         return (router_of(pools),)
 
     def explain_revert(self, data: bytes) -> str | None:
-        said = explain(self.protocol, data)
-        return REVERTS.get(said, said) if said is not None else None
+        message = explain(self.protocol, data)
+        return REVERTS.get(message, message) if message is not None else None
 
 
 EXCHANGE = Aerodrome()

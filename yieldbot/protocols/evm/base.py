@@ -1,4 +1,4 @@
-"""What adapters of EVM protocols are."""
+"""Protocols (typing) that adapters of EVM protocols implement."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class YieldAdapter(Protocol):
         """Calls that withdraw ``amount``, or the whole position for None."""
 
     def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that claim all of one of the state's rewards for ``owner``; empty where there is no such."""
+        """Calls that claim all of one of the state's rewards for ``owner``; empty where there is none."""
 
     def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
-        """As ``targets``, of a claim: nothing else may be called by it."""
+        """As ``targets``, for a claim: it may call nothing else."""
 
     def explain_revert(self, data: bytes) -> str | None:
-        """A custom error of the protocol in words, or None when it is not one of its own."""
+        """Message of a custom error of the protocol; None when it is not one of its own."""
 
     def spenders(self, market: Market) -> tuple[Address, ...]:
         """Contracts that may receive an allowance of the asset."""
@@ -53,16 +53,16 @@ class YieldAdapter(Protocol):
 
 @runtime_checkable
 class InSteps(Protocol):
-    """An adapter some of whose markets are left in two steps (``Exit.kind`` COOLDOWN or REQUEST)."""
+    """An adapter some of whose markets have a two-step exit (``Exit.kind`` COOLDOWN or REQUEST)."""
 
     def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that begin the way out of ``amount``, or of all that is inside for None."""
+        """Calls that request the exit of ``amount``, or of everything inside for None."""
 
     def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that bring what ``MarketState.leaving`` says is ready."""
+        """Calls that collect what ``MarketState.leaving`` says is ready."""
 
     def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that call back what is asked for, or take in again what was called back."""
+        """Calls that cancel what is requested, or take in again what was cancelled."""
 
 
 class SwapAdapter(Protocol):
@@ -72,10 +72,10 @@ class SwapAdapter(Protocol):
     params: ClassVar[type[BaseModel]]
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        """The exchange's pools of these pairs, those that have none left out."""
+        """The exchange's pools of these pairs; pairs without one are left out."""
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        """All of a pool that swaps in it need. Raises MarketError for what is none."""
+        """Everything of a pool that its swaps depend on. Raises MarketError where it is no pool."""
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
@@ -83,7 +83,7 @@ class SwapAdapter(Protocol):
         """Calls that swap exactly ``given`` along ``pools`` (one or two, all of this exchange) for at least ``least``,
         to ``owner``, before ``deadline`` (unix seconds); each names the exact allowance that it consumes.
 
-        Raises MarketError where the deployment names no router, ValueError where the pools do not lead there.
+        Raises MarketError where the deployment names no router, ValueError where the pools do not connect the tokens.
         """
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
@@ -93,7 +93,7 @@ class SwapAdapter(Protocol):
         """Contracts that may receive an allowance of what goes in."""
 
     def explain_revert(self, data: bytes) -> str | None:
-        """A revert of the exchange in words, or None when it is not one of its own."""
+        """Message of a revert of the exchange; None when it is not one of its own."""
 
 
 class LiquidityAdapter(Protocol):
@@ -102,15 +102,16 @@ class LiquidityAdapter(Protocol):
     protocol: ClassVar[str]  # the exchange's, whose ``pools`` lists them
 
     def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
-        """A pool as it is. Raises MarketError for what is none."""
+        """A pool's state. Raises MarketError where it is no pool."""
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
-        """What the pool recorded of its past; with a lookback of 0 no earlier block is read."""
+        """What the pool has recorded; with a lookback of 0 no earlier block is read."""
 
     def owned(
         self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address
     ) -> Flow[tuple[list[PoolPosition], tuple[int, ...]]]:
-        """Our positions in the pools among ``states`` (by id), and the numbers of those in other pools."""
+        """(our positions in the pools among ``states``, by id; numbers of our positions in other pools)."""
 
     def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
-        """(seconds ever spent within its range, the time) some blocks ago; None where that is not told."""
+        """(seconds ever spent in the position's range, the time) so many blocks ago; None where that is not
+        recorded."""

@@ -1,7 +1,7 @@
-"""Compound v2's form of market (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
+"""Compound v2's kind of market (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
 
-Much of what fails there answers an error code and does not revert: such a transaction is mined and moves nothing. No
-code is read here: a rehearsal, and the chain, show by the balances what did not arrive.
+Many failures there return an error code and do not revert: such a transaction is mined and moves nothing. No code is
+decoded here: a rehearsal, and the chain, show by balances what did not arrive.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
-from yieldbot.protocols.evm.doubts import backed, in_vault
 
 MINT, REDEEM = 0, 1
 """Of Venus's actions (ComptrollerTypes.sol, Action)."""
@@ -32,22 +32,24 @@ THIN = 20
 FULL = 10_000
 """Headroom below a ten-thousandth of what is supplied is flagged."""
 HEADROOM_SECONDS = 3600
-"""A cap's headroom is told less what an hour of interest takes of it: it counts against the cap."""
+"""A cap's headroom is reduced by an hour of interest, which counts against the cap."""
 COARSE = 10**6
-"""The base unit of a share is normally worth far less than a millionth of a whole token. Where it is worth more, hardly
-any share is out, and a gift moves the exchange rate."""
+"""The base unit of a cToken is normally worth far less than a millionth of a whole token. Where it is worth more,
+hardly any cToken exists, and a donation moves the exchange rate."""
 AGREE = 10**6
-"""The market's word of its rate and its model's agree within a millionth (and two units of 1e-18)."""
+"""The rates of the market and of its model agree within one part in this (and two units of 1e-18)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What a deployment counts periods by: the functions that say when interest was last accrued, the supply rate of a
-    period, and the rate model's parameters (base, multiplier, jump)."""
+    """What a deployment counts periods by: names of the functions that answer it."""
 
     accrual: str
+    """When interest was last accrued."""
     supply_rate: str
+    """The supply rate of a period."""
     model: tuple[str, str, str]
+    """The rate model's parameters: base, multiplier, jump."""
 
 
 CLOCKS = {
@@ -71,16 +73,17 @@ class CTokenParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     comptroller: str
+    """Comptroller."""
     markets: list[str] = Field(min_length=1)
-    """cTokens, at most one an asset. One that pays the chain's native token (CEther, Moonwell's mWETH) is none for us:
-    what it pays is not the token that was put in."""
+    """cTokens, at most one an asset. One that pays the native token (CEther, Moonwell's mWETH) is refused: what it pays
+    is not the token that was put in."""
     blocks_per_year: int | None = Field(default=None, gt=0)
-    """How many blocks the chain makes a year; for deployments that accrue by block, on chains whose contracts see the
+    """Blocks that the chain makes a year; for deployments that accrue by block, on chains whose contracts see the
     chain's own block numbers."""
 
 
 class CompoundV2:
-    """Supply to a cToken; the position is its shares."""
+    """Supply to a cToken; the position is cTokens."""
 
     protocol: ClassVar[str] = "compound_v2"
     params: ClassVar[type[BaseModel]] = CTokenParams
@@ -109,7 +112,7 @@ class CompoundV2:
     def _market(
         self, deployment: Deployment, at: Address, token: Token, comptroller: Address, row: dict[str, bytes]
     ) -> Market:
-        """One cToken; what is wrong with it goes along as ``unfit`` and quarantines it alone when it is observed."""
+        """One cToken; what is wrong with it is kept as ``unfit``, and quarantines it alone when it is observed."""
         ctoken = abi("compound_v2")
         params: dict[str, Any] = {"comptroller": comptroller}
         clock = next((name for name, clock in CLOCKS.items() if len(row[clock.accrual]) >= 32), None)
@@ -141,29 +144,29 @@ class CompoundV2:
         if "unfit" in where:
             raise MarketError(where["unfit"])
         answers = yield _reads(market, owner)
-        seen = _Seen.of(market, answers)
+        observed = _Observation.of(market, answers)
         now = block.timestamp if where["clock"] == "seconds" else block.height
-        totals = seen.totals.accrued(seen.model, now)
-        rate = totals.exchange_rate(seen.first_rate)
-        worth = redeem_value_raw(seen.shares, rate)
-        held = worth - worth * seen.fee // MANTISSA
-        liquidity = min(totals.cash_raw, seen.balance_raw)
-        rates = seen.model.supply(seen.totals.utilisation, totals.reserve_factor)
-        capacity = seen.capacity_raw(totals, where["periods"])
-        status = seen.status
+        totals = observed.totals.accrued(observed.model, now)
+        rate = totals.exchange_rate(observed.first_rate)
+        worth = redeem_value_raw(observed.shares, rate)
+        held = worth - worth * observed.fee // MANTISSA
+        liquidity = min(totals.cash_raw, observed.balance_raw)
+        rates = observed.model.supply(observed.totals.utilisation, totals.reserve_factor)
+        capacity = observed.capacity_raw(totals, where["periods"])
+        status = observed.status
         flags = {
-            "above-kink": totals.utilisation > seen.model.kink,
+            "above-kink": totals.utilisation > observed.model.kink,
             "at-cap": capacity is not None and capacity <= totals.supplied_raw // FULL,
             str(status): status is not Status.ACTIVE,
             "thin-liquidity": liquidity * THIN < totals.supplied_raw,
-            "rewards-not-counted": seen.pays_rewards,
+            "rewards-not-counted": observed.pays_rewards,
         }
-        doubts = seen.doubts(token, rate, rates)
+        doubts = observed.doubts(token, rate, rates)
         return MarketState(
             market=market,
             block=block,
             held=Amount(token, held),
-            shares=seen.shares,
+            shares=observed.shares,
             share_token=Token(token.chain, market.address, where["symbol"], where["share_decimals"]),
             liquidity=Amount(token, liquidity),
             capacity=None if capacity is None else Amount(token, capacity),
@@ -173,7 +176,7 @@ class CompoundV2:
             curve=KinkedCurve(
                 others=(totals.supplied_raw - worth) / token.one,
                 borrowed=totals.borrows_raw / token.one,
-                points=_points(seen.model, where["periods"]),
+                points=_points(observed.model, where["periods"]),
                 keep=1.0 - totals.reserve_factor / MANTISSA,
             ),
             quoted=Apr(rates * where["periods"] / MANTISSA),
@@ -225,30 +228,32 @@ class CompoundV2:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
+class _Observation:
     """The answers of one observation; amounts in base units of the asset."""
 
     totals: CTokenTotals
     """As stored."""
     model: JumpRate
+    """The rate model."""
     shares: int
     """Ours."""
     first_rate: int
-    """What exchangeRateStored says: the initial rate where no share is out."""
+    """exchangeRateStored: the initial rate where no cToken exists."""
     quoted: int
-    """What the market itself says that a period pays suppliers."""
+    """The market's own supply rate of a period."""
     balance_raw: int
     """The asset's balance of the cToken."""
     status: Status
+    """What the market allows."""
     cap_raw: int | None
-    """None where supply is not capped."""
+    """Supply cap; None: none."""
     fee: int
-    """What of a redemption is kept (Venus's treasuryPercent), scaled by 1e18."""
+    """Part of a redemption that is kept (Venus's treasuryPercent), scaled by 1e18."""
     pays_rewards: bool
-    """Whether a distributor of rewards is named (Moonwell): what it pays is not counted here."""
+    """A distributor of rewards is named (Moonwell); what it pays is not counted here."""
 
     @classmethod
-    def of(cls, market: Market, answers: Sequence[bytes]) -> _Seen:
+    def of(cls, market: Market, answers: Sequence[bytes]) -> _Observation:
         ctoken, clock = abi("compound_v2"), CLOCKS[market.params["clock"]]
         names = (*TOTALS, clock.accrual, clock.supply_rate, "balanceOf", *clock.model, "kink")
         said = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
@@ -285,14 +290,14 @@ class _Seen:
         )
 
     def capacity_raw(self, totals: CTokenTotals, periods: int) -> int | None:
-        """What the comptroller still lets in: supply stays below the cap, and an hour of interest counts against it."""
+        """What the comptroller still lets in: supply stays below the cap, which an hour of interest counts against."""
         if self.cap_raw is None:
             return None
         hour = self.model.borrow(totals.utilisation) * periods * HEADROOM_SECONDS // SECONDS_PER_YEAR
         return max(0, self.cap_raw - 1 - totals.supplied_raw - hour * totals.borrows_raw // MANTISSA)
 
     def doubts(self, token: Token, rate: int, computed: int) -> tuple[str, ...]:
-        """Readings that contradict each other, and what new money must not be put into."""
+        """Readings that contradict each other, and what new money must not go into."""
         stored, found = self.totals, []
         if not stored.shares:
             found.append("no share of it is out: whoever is first can be robbed by a gift to it")
@@ -327,7 +332,7 @@ def _reads(market: Market, owner: Address) -> list[EthCall]:
 
 
 def _optional(function: str, answer: bytes) -> Any:
-    """An answer that need not be there; None without one. An address of zero is none."""
+    """An answer that may be missing; None without one, and for an address of zero."""
     if len(answer) < 32:
         return None
     value = abi("compound_v2").one(function, answer)
@@ -335,7 +340,7 @@ def _optional(function: str, answer: bytes) -> Any:
 
 
 def _points(model: JumpRate, periods: int) -> tuple[tuple[float, float], ...]:
-    """((utilisation, borrow rate a year), ...): the curve's points as fractions."""
+    """(utilisation, annual borrow rate): the curve's points as fractions."""
     points = sorted({0, model.kink, MANTISSA})
     return tuple((u / MANTISSA, model.borrow(u) * periods / MANTISSA) for u in points)
 

@@ -16,8 +16,8 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import MAX_UINT256, SECONDS_PER_YEAR
+from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.abi import abi, checksum, explain, short
-from yieldbot.protocols.evm.doubts import backed
 from yieldbot.protocols.evm.reward_controllers import (
     comet_claim,
     comet_listed,
@@ -35,15 +35,17 @@ THIN = 20
 
 
 class CometParams(BaseModel):
-    """rewards: the CometRewards that pays for holding the base asset."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
     comet: str
+    """The Comet."""
     rewards: str | None = None
+    """CometRewards that pays for holding the base asset; None: rewards are not read."""
 
 
 class CompoundV3:
-    """Supply to a Comet; the position is a balance inside it, growing by an index."""
+    """Supply to a Comet; the position is a balance inside it that grows by an index."""
 
     protocol: ClassVar[str] = "compound_v3"
     params: ClassVar[type[BaseModel]] = CometParams
@@ -164,7 +166,7 @@ class CompoundV3:
 
 
 def _points(curve: RateCurve) -> tuple[tuple[float, float], ...]:
-    """((utilisation, supply rate a year), ...): the curve's points as fractions."""
+    """(utilisation, annual supply rate): the curve's points as fractions."""
     points = sorted({0, curve.kink, FACTOR_SCALE})
     return tuple((u / FACTOR_SCALE, curve.rate(u) * SECONDS_PER_YEAR / FACTOR_SCALE) for u in points)
 

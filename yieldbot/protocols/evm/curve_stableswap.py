@@ -1,9 +1,9 @@
 """Curve's StableSwap pools, named one by one in the chain's file; each is its own router.
 
 Source: the pools' own getters and ``exchange`` (Curve's published 3pool, pool template, factory plain pools and
-StableSwap-NG). ``exchange`` names no recipient, so that what comes out goes to whoever calls, and no deadline: what
-bounds a swap that waits is its least output alone. The flavour says where the pool rounds; it is checked against the
-pool's own ``get_dy`` whenever the pool is read.
+StableSwap-NG). ``exchange`` names no recipient, so that the output goes to the caller, and no deadline: a pending swap
+is bounded by its minimum out alone. The flavour says where the pool rounds; it is checked against the pool's own
+``get_dy`` whenever the pool is read.
 """
 
 from __future__ import annotations
@@ -23,27 +23,30 @@ from yieldbot.model.exchange import Pool, PoolState, tokens_along
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.swap_calls import explain_swap, swap_words
+from yieldbot.protocols.evm.swap_calls import explain_swap
 
 SWAP = "exchange"
 REVERTS = {"Exchange resulted in fewer coins than expected": "the swap would give less than the least that was named"}
 PROBES = (10, 1000, 100_000)
-"""Parts of a coin's balance that the pool is asked about, to see that our arithmetic is its own."""
+"""Parts of a coin's balance for which our arithmetic is compared with the pool's own quote."""
 
 
 class CurveParams(BaseModel):
-    """``pools``: their addresses; ``flavour``: "3pool" (its contemporaries of 2020, A without decimals), "template"
-    (the pool template and factory plain pools of three and four coins), "plain2" (factory plain pools of two), "ng"."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     pools: list[str] = Field(min_length=1)
+    """Addresses."""
     flavour: Flavour = "ng"
+    """"3pool" (of 2020, A without decimals), "template" (the pool template and factory plain pools of three and four
+    coins), "plain2" (factory plain pools of two), "ng"."""
 
 
 class CurveStableSwap:
-    """Pools of plain coins: each counts by its decimals alone (NG: by the pool's own stored rates)."""
+    """Pools of plain coins, valued by their decimals alone (NG: by the pool's own stored rates)."""
 
     protocol: ClassVar[str] = "curve_stableswap"
     params: ClassVar[type[BaseModel]] = CurveParams
@@ -86,8 +89,8 @@ class CurveStableSwap:
         state = StablePool(flavour, balances, rates, codec.one("A", amp), codec.one("fee", fee), offpeg)
         i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
         amounts = [(a, b, balances[a] // part) for a, b in ((i, j), (j, i)) for part in PROBES if balances[a] >= part]
-        said = yield [codec.read(at, "get_dy", *probe, optional=True) for probe in amounts]
-        for probe, data in zip(amounts, said, strict=True):
+        quoted = yield [codec.read(at, "get_dy", *probe, optional=True) for probe in amounts]
+        for probe, data in zip(amounts, quoted, strict=True):
             if not data or codec.one("get_dy", data) != _own(state, *probe):
                 raise MarketError(f"{pool.name} ({at}) is no pool of the flavour {flavour!r}: it rounds otherwise")
         try:
@@ -103,7 +106,7 @@ class CurveStableSwap:
         tokens_along(pools, given.token, least.token)
         i, j = (pool.params["coins"].index(token.address) for token in (given.token, least.token))
         data = abi(self.protocol).encode(SWAP, i, j, given.raw, least.raw)
-        words = swap_words(pools, given, least)
+        words = swap_description(pools, given, least)
         return (EvmCall(pool.address, data, 0, words, Allowance(given.token, pool.address, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:

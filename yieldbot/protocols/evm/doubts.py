@@ -1,45 +1,17 @@
-"""Two readings of one thing held against each other: what lenders are owed against what is there, shares that are
-counted against those that are out, and whether a Morpho market's collateral has a price. A doubt stops new money and
-names both numbers."""
+"""Two readings of one thing compared: what suppliers are owed and what is there, shares that are counted and shares
+that exist, and whether a Morpho market's collateral has a price. A doubt stops new money and states both numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.protocols.evm.abi import abi, short
 
-SHORT = 1000
-"""What is there may fall short of what is owed by a thousandth: interest accrues at other moments on both sides."""
 OLD_SECONDS = 30 * 86_400
-"""The slowest of Chainlink's feeds speak once a day, and those of rates once a week: this old is abandoned."""
+"""The slowest Chainlink feeds update daily, those of rates weekly: one this old is abandoned."""
 FEEDS = ("BASE_FEED_1", "BASE_FEED_2", "QUOTE_FEED_1", "QUOTE_FEED_2")
-
-
-def backed(owed_raw: int, cash_raw: int, lent_raw: int, token: Token) -> tuple[str, ...]:
-    """Whether what suppliers are owed is there, as cash and as debts."""
-    there_raw = cash_raw + lent_raw
-    if owed_raw <= there_raw + owed_raw // SHORT + 2:
-        return ()
-    return (f"suppliers are owed {Amount(token, owed_raw)}, cash and debts are {Amount(token, there_raw)}",)
-
-
-def in_vault(cash_raw: int, vault_raw: int, token: Token) -> tuple[str, ...]:
-    """Whether the cash that a pool counts lies in its account."""
-    if cash_raw <= vault_raw + cash_raw // SHORT + 2:
-        return ()
-    return (f"it counts {Amount(token, cash_raw)} of cash, its account holds {Amount(token, vault_raw)}",)
-
-
-def minted(counted: int, mint: bytes) -> tuple[str, ...]:
-    """Whether more shares of a Solana program are out than it divides by (spl-token state.rs: supply at 36). Fewer are
-    none: anybody may burn what is theirs."""
-    out = int.from_bytes(mint[36:44], "little")
-    if out <= counted + counted // SHORT + 2:
-        return ()
-    return (f"it counts {counted} shares, its mint says that {out} are out",)
 
 
 def oracle_read(oracle: Address) -> EthCall:
@@ -48,12 +20,12 @@ def oracle_read(oracle: Address) -> EthCall:
 
 
 def feeds_reads(oracle: Address) -> list[EthCall]:
-    """Which feeds an oracle is made of (MorphoChainlinkOracleV2); others answer nothing."""
+    """Reads of the feeds that an oracle is made of (MorphoChainlinkOracleV2); other oracles answer nothing."""
     return [abi("morpho_oracle").read(oracle, name, optional=True) for name in FEEDS]
 
 
 def feeds_of(answers: Sequence[bytes]) -> tuple[Address, ...]:
-    """Of ``feeds_reads``."""
+    """The feeds' addresses, from the answers to ``feeds_reads``."""
     found = (int.from_bytes(answer[:32], "big") for answer in answers if len(answer) == 32)
     return tuple(dict.fromkeys(Address(f"0x{address:040x}") for address in found if 0 < address < 2**160))
 
@@ -63,7 +35,7 @@ def feed_reads(feeds: Sequence[Address]) -> list[EthCall]:
 
 
 def unpriced(oracle: Address, price: bytes, feeds: Sequence[Address], rounds: Sequence[bytes], now: int) -> str | None:
-    """Why a market's collateral has no price that liquidations could go by; None where it has one."""
+    """Why a market's collateral has no price that liquidations could use; None where it has one."""
     where = f"its collateral's oracle {short(oracle)}"
     if len(price) < 32:
         return f"{where} answers nothing"

@@ -1,4 +1,5 @@
-"""ERC-4626 vaults: MetaMorpho seen through to its markets, stataToken to its Aave reserve, others by their record."""
+"""ERC-4626 vaults: MetaMorpho seen through to its markets, stataToken to its Aave reserve, others by their price
+history."""
 
 from __future__ import annotations
 
@@ -19,41 +20,48 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import WAD
-from yieldbot.protocols.evm import steps as _steps
+from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.aave_v3 import pool_key, reserve, reserve_discovery, reserve_reads
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
 from yieldbot.protocols.evm.morpho_blue import blue_market, blue_reads
-from yieldbot.protocols.evm.vaults import FULL, MAX_FEE_BPS, View, generic, interface_reads, interfaces
+from yieldbot.protocols.evm.vaults import FULL, MAX_FEE_BPS, VaultView, generic, interface_reads, interfaces
 
 QUEUE_LENGTH = 30
 """MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
 INSTANT_SECONDS = 1.0
 CAP_MARGIN_SECONDS = 3600
-"""Caps count interest: headroom shrinks while a plan waits, so an hour's interest is kept back."""
+"""Caps count interest: an hour's interest is kept free, since headroom shrinks while a plan waits."""
 THIN = 20
 """Flagged: liquidity below a twentieth of what is supplied."""
 QUEUES = ("supply_queue", "withdraw_queue")
 SLACK = 10**6
-"""Two readings of one sum agree within a millionth, and a base unit a part."""
+"""Two readings of one sum agree within one part in this, and a base unit a summand."""
 HEAD = ("asset", "decimals", "symbol")
 META = ("fee", "DECIMALS_OFFSET", "MORPHO")
 NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
 
 
 class VaultParams(BaseModel):
-    """generic needs lookback_blocks, and takes no new money beyond a fee of max_fee_bps;
-    metamorpho needs morpho and irm; stata needs pool and data_provider."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
     flavour: Literal["generic", "metamorpho", "stata"]
+    """generic: an opaque vault; metamorpho and stata: seen through."""
     vaults: list[str]
+    """Addresses."""
     lookback_blocks: int = Field(default=7200, gt=0)
+    """Over which a generic vault's yield is measured."""
     max_fee_bps: float = Field(default=MAX_FEE_BPS, ge=0, lt=10_000)
+    """Entry or exit fee above which a generic vault gets no new money."""
     morpho: str | None = None
+    """Of metamorpho: Morpho Blue."""
     irm: str | None = None
+    """Of metamorpho: the AdaptiveCurveIrm."""
     pool: str | None = None
+    """Of stata: Aave's pool."""
     data_provider: str | None = None
+    """Of stata: ProtocolDataProvider."""
 
     @model_validator(mode="after")
     def _complete(self) -> VaultParams:
@@ -139,8 +147,8 @@ class Erc4626:
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
         market, vault_abi = state.market, abi("erc4626")
-        if state.exit.kind in _steps.TWO_STEPS:  # the next of its steps
-            return _steps.collect(state, owner) or (() if state.leaving else _steps.ask(state, amount, owner))
+        if state.exit.kind in _exits.TWO_STEPS:  # the next of its steps
+            return _exits.collect(state, owner) or (() if state.leaving else _exits.request(state, amount, owner))
         if amount is None:  # by shares, so that nothing is left behind
             data, what = vault_abi.encode("redeem", state.shares, owner, owner), f"all ({state.held})"
         else:
@@ -148,13 +156,13 @@ class Erc4626:
         return (EvmCall(market.address, data, 0, f"withdraw {what} from {market.name} to {short(owner)}"),)
 
     def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-        return _steps.ask(state, amount, owner)
+        return _exits.request(state, amount, owner)
 
     def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        return _steps.collect(state, owner)
+        return _exits.collect(state, owner)
 
     def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        return _steps.cancel(state, owner)
+        return _exits.cancel(state, owner)
 
     def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
         return ()
@@ -170,7 +178,7 @@ class Erc4626:
 
     def targets(self, market: Market) -> dict[Address, frozenset[bytes]]:
         vault_abi, names = abi("erc4626"), ["deposit", "withdraw", "redeem"]
-        names += _steps.NAMES if market.params.get("flavour") == "generic" else ()
+        names += _exits.NAMES if market.params.get("flavour") == "generic" else ()
         return {market.address: frozenset(map(vault_abi.selector, names))}
 
 
@@ -189,7 +197,7 @@ def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
 def _market(
     deployment: Deployment, vault: Address, mine: Sequence[bytes], reserves: Mapping[Token, Mapping[str, object]]
 ) -> Market:
-    """One vault as a market; one that is not what it should be says so when observed, and only it is quarantined."""
+    """One vault as a market; a malformed one says so when observed, and only it is quarantined."""
     vault_abi, where = abi("erc4626"), deployment.params
     token, symbol, params = deployment.assets[0], short(vault), dict[str, object](flavour=where["flavour"])
     if not all(mine[: len(HEAD)]):
@@ -240,17 +248,17 @@ def _flavoured(
 
 
 def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]]:
-    """The vaults with the oracle of each market of their queues that takes a collateral."""
+    """The vaults, with the oracle of each market in their queues that has collateral."""
     blue = abi("morpho_blue")
     ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
     terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
-    told = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
-    oracles = {i: checksum(term[2]) for i, term in told if int(term[1], 16)}
+    terms_of = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
+    oracles = {i: checksum(term[2]) for i, term in terms_of if int(term[1], 16)}
     return [replace(market, params={**market.params, "oracles": oracles}) for market in found]
 
 
-def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
-    """Aave's own wrapper: its money lies in the reserve, so the reserve's curve is its curve.
+def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
+    """Aave's own wrapper: its money lies in the reserve, so that the reserve's curve is its curve.
 
     Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
     """
@@ -265,7 +273,7 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, 
     held_raw = shares * found.indices.liquidity_index_ray // RAY
     stopped = bool(paused) and vault.one("paused", paused)
     flags = found.flags(token)
-    return View(
+    return VaultView(
         held_raw=held_raw,
         supplied_raw=found.lent_raw,
         borrowed_raw=found.indices.debt_raw,
@@ -283,8 +291,8 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, 
     ), shares
 
 
-def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
-    """MetaMorpho: each market of its queues as it stands, and where our deposit or withdrawal would go."""
+def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
+    """MetaMorpho: each market of its queues, and where our deposit or withdrawal would go."""
     vault, blue, where, one = abi("erc4626"), abi("morpho_blue"), market.params, market.asset.one
     morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
     ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
@@ -343,7 +351,7 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         "at-cap": room_raw < assets // FULL,
         "thin-liquidity": cash * THIN < assets,
     }
-    return View(
+    return VaultView(
         held_raw=held_raw,
         supplied_raw=assets,
         borrowed_raw=borrowed,
@@ -366,13 +374,13 @@ def _pool(market: Market, market_id: str) -> str:
 
 
 def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:
-    """Markets whose collateral has no price that liquidations could go by, and why: one round more, for the feeds."""
+    """Why markets' collateral has no price that liquidations could use, by market: one more round, for the feeds."""
     count = len(oracles)
     each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
-    told = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
+    terms_of = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
     found = {}
     for (market_id, oracle), price, feeds in zip(oracles.items(), answers[:count], each, strict=True):
-        mine, told = told[: len(feeds)], told[len(feeds) :]
+        mine, terms_of = terms_of[: len(feeds)], terms_of[len(feeds) :]
         if why := unpriced(oracle, price, feeds, mine, now):
             found[market_id] = why
     return found

@@ -1,5 +1,5 @@
-"""The wallet itself as a market: it earns nothing, takes anything and pays at once. What Merkl owes the wallet,
-whatever it was earned by, is its reward."""
+"""The wallet itself as a market: earns nothing, takes anything, pays at once. What Merkl owes the wallet is its
+reward."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from yieldbot.protocols.evm.merkl import merkl_claim, merkl_targets
 
 
 class IdleParams(BaseModel):
+    """The wallet has no table of its own."""
+
     model_config = ConfigDict(extra="forbid")
 
 

@@ -1,4 +1,4 @@
-"""Merkl's distributions: leaves that its API tells, believed only where they lead to the root on the chain.
+"""Merkl's distributions: leaves from its API, believed only where they prove against the root on the chain.
 
 Source: Merkl's Distributor (getMerkleRoot, claimed, claim): a leaf is keccak256(abi.encode(user, token, amount)), the
 amount being all that was ever earned; pairs of nodes are hashed in ascending order.
@@ -23,7 +23,7 @@ MOST_LEAVES = 32
 MOST_SIBLINGS = 64
 """A tree of 2^64 leaves."""
 MOST_RAW = 2**208
-"""What the Distributor can remember as claimed."""
+"""Largest amount that the Distributor can record as claimed."""
 GAS = 220_000
 
 Found = tuple[tuple[Reward, ...], tuple[str, ...]]
@@ -31,16 +31,18 @@ Found = tuple[tuple[Reward, ...], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What an answer says of one token of ours."""
+    """What the API states of one token of ours."""
 
     token: Address
+    """Which."""
     proof: Proof
+    """Total earned, and the path to the root."""
 
 
 def leaves(document: object, chain_number: int, owner: Address) -> tuple[Leaf, ...]:
-    """The leaves of an answer of v4/users/{address}/rewards for one chain. Raises MarketError for any other shape.
+    """The leaves of an API answer (v4/users/{address}/rewards) for one chain. Raises MarketError for a malformed one.
 
-    Entries for other chains, or for another recipient, are not ours and are left out. Nothing of it is believed yet.
+    Entries for other chains, or for another recipient, are left out. The leaves are not proven yet.
     """
     try:
         found = [
@@ -80,7 +82,7 @@ def _bytes32(text: str) -> bytes:
 
 
 def root_of(owner: Address, leaf: Leaf) -> bytes:
-    """The root of the tree that the leaf's siblings lead to."""
+    """The root that the leaf's siblings lead to."""
     from eth_utils.crypto import keccak
 
     words = (bytes(12) + bytes.fromhex(owner[2:]), bytes(12) + bytes.fromhex(leaf.token[2:]))
@@ -90,12 +92,15 @@ def root_of(owner: Address, leaf: Leaf) -> bytes:
     return node
 
 
-def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], owner: Address) -> Flow[Found]:
-    """What of the leaves can be claimed now, in one round: those that the Distributor's root proves, less what it has
-    paid already. A leaf that no root proves, or a token that does not describe itself, is flagged and left out."""
+def merkl_rewards(chain: ChainId, distributor: Address, proofs: Sequence[Leaf], owner: Address) -> Flow[Found]:
+    """What can be claimed now of the leaves that the Distributor's root proves, less what was claimed already: one
+    round.
+
+    A leaf that no root proves, or a token without its standard functions, is flagged and left out.
+    """
     merkl, erc20 = abi("merkl"), abi("erc20")
     reads: list[EthCall] = [merkl.read(distributor, "getMerkleRoot")]
-    for leaf in told:
+    for leaf in proofs:
         reads += [
             merkl.read(distributor, "claimed", owner, leaf.token, optional=True),
             erc20.read(leaf.token, "decimals", optional=True),
@@ -105,7 +110,7 @@ def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], ow
     root, *answers = yield reads
     found: list[Reward] = []
     flags: set[str] = set()
-    for at, leaf in enumerate(told):
+    for at, leaf in enumerate(proofs):
         if root_of(owner, leaf) != root:
             flags.add(UNPROVEN)
             continue
@@ -133,7 +138,7 @@ def merkl_rewards(chain: ChainId, distributor: Address, told: Sequence[Leaf], ow
 
 
 def merkl_claim(reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-    """One token's leaf; the Distributor pays what it has not paid of it yet, to the user of the leaf."""
+    """The claim of one token's leaf; the Distributor pays the unpaid part to the user of the leaf."""
     if reward.proof is None:
         return ()
     data = abi("merkl").encode(
@@ -144,5 +149,5 @@ def merkl_claim(reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
 
 
 def merkl_targets(reward: Reward) -> dict[Address, frozenset[bytes]]:
-    """The Distributor that the chain's file names, and its claim alone."""
+    """The Distributor that the chain's file names, and its ``claim`` alone."""
     return {reward.distributor: frozenset({abi("merkl").selector("claim")})} if reward.proof is not None else {}

@@ -1,4 +1,4 @@
-"""Morpho Blue: supplying to single markets."""
+"""Morpho Blue: supply to single markets."""
 
 from __future__ import annotations
 
@@ -18,28 +18,34 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Statu
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import WAD
+from yieldbot.protocols.doubts import in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
-from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, in_vault, oracle_read, unpriced
+from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
 
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""
 
 
 class MorphoParams(BaseModel):
-    """``markets``: market ids (0x and 64 hex digits), all under the one ``irm``, an AdaptiveCurveIrm."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
     morpho: str
+    """Morpho Blue."""
     irm: str
+    """The AdaptiveCurveIrm that all markets must have."""
     markets: list[str]
+    """Market ids: 0x and 64 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlueMarket:
-    """One market accrued to a block. rate_at_target: a second, scaled by 1e18."""
+    """One market accrued to a block."""
 
     totals: MarketTotals
+    """Supply and debt."""
     rate_at_target: int
+    """A second, scaled by 1e18."""
 
     @property
     def utilisation(self) -> float:
@@ -50,15 +56,15 @@ class BlueMarket:
         return self.totals.supply_assets - self.totals.borrow_assets
 
     def worth(self, shares: int) -> int:
-        """Assets of supply shares, rounded down."""
+        """Base units of the asset for supply shares, rounded down."""
         return assets_down(shares, self.totals.supply_assets, self.totals.supply_shares)
 
     def worth_up(self, shares: int) -> int:
-        """Assets of supply shares, rounded up."""
+        """Base units of the asset for supply shares, rounded up."""
         return assets_up(shares, self.totals.supply_assets, self.totals.supply_shares)
 
     def curve(self, token: Token, held_raw: int) -> AdaptiveCurve:
-        """Income of a holder of ``held_raw`` in this market."""
+        """The market's rate by our whole holding, ``held_raw`` of which lies in it already."""
         return AdaptiveCurve(
             others=(self.totals.supply_assets - held_raw) / token.one,
             borrowed=self.totals.borrow_assets / token.one,
@@ -67,7 +73,7 @@ class BlueMarket:
         )
 
     def quoted(self) -> Apr:
-        """The supply rate of this instant."""
+        """The present supply rate."""
         rate, _ = borrow_rate(self.totals, self.rate_at_target, self.totals.last_update)
         return Apr(rate * YEAR / WAD * self.utilisation * (1 - self.totals.fee / WAD))
 
@@ -207,7 +213,7 @@ def _market(
     terms: tuple[Any, ...],
     told: Sequence[bytes],
 ) -> Market:
-    """One market of the list; one that cannot be used says so when observed, and only it is quarantined."""
+    """One market of the list; an unusable one says so when observed, and only it is quarantined."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}

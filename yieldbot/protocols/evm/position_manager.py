@@ -1,6 +1,6 @@
-"""Calls of Uniswap v3's NonfungiblePositionManager, each with its bounds and its deadline in its own bytes.
+"""Calls of Uniswap v3's NonfungiblePositionManager, each with its minimums and its deadline in its own bytes.
 
-Source: periphery's INonfungiblePositionManager. ``multicall``, ``burn`` and whatever moves a position's token are never
+Source: periphery's INonfungiblePositionManager. ``multicall``, ``burn`` and transfers of a position's NFT are never
 called: nothing here can give a position away.
 """
 
@@ -19,34 +19,34 @@ Pair = tuple[int, int]
 
 
 def mint(state: LiquidityPool, ticks: Range, desired: Pair, least: Pair, owner: Address, deadline: int) -> EvmCall:
-    """A new position of ours."""
+    """Open a position of ours."""
     pool = state.pool
     fee = round(state.fee * 1_000_000)
     terms = (pool.token0.address, pool.token1.address, fee, ticks.low, ticks.high, *desired, *least, owner, deadline)
-    words = f"open a position in {pool.name} over ticks {ticks.low} to {ticks.high} with {said(pool, desired)}"
+    words = f"open a position in {pool.name} over ticks {ticks.low} to {ticks.high} with {amounts_text(pool, desired)}"
     return _call(state, "mint", terms, words)
 
 
 def increase(state: LiquidityPool, token_id: int, desired: Pair, least: Pair, deadline: int) -> EvmCall:
-    """More into a position."""
-    words = f"add {said(state.pool, desired)} to position {token_id} in {state.pool.name}"
+    """Add liquidity to a position."""
+    words = f"add {amounts_text(state.pool, desired)} to position {token_id} in {state.pool.name}"
     return _call(state, "increaseLiquidity", (token_id, *desired, *least, deadline), words)
 
 
 def decrease(state: LiquidityPool, token_id: int, liquidity: int, least: Pair, deadline: int) -> EvmCall:
-    """Take liquidity out; the manager keeps what it is worth until it is collected."""
-    words = f"take {liquidity:,} of liquidity out of position {token_id}, at least {said(state.pool, least)}"
+    """Take liquidity out; the manager keeps the tokens until they are collected."""
+    words = f"take {liquidity:,} of liquidity out of position {token_id}, at least {amounts_text(state.pool, least)}"
     return _call(state, "decreaseLiquidity", (token_id, liquidity, *least, deadline), words)
 
 
 def collect(state: LiquidityPool, token_id: int, owner: Address, most: Pair = (MASK128, MASK128)) -> EvmCall:
-    """Pay out what waits in a position, to us."""
-    amount = "all that waits" if most == (MASK128, MASK128) else said(state.pool, most)
+    """Pay a position's uncollected tokens out to us."""
+    amount = "all that waits" if most == (MASK128, MASK128) else amounts_text(state.pool, most)
     return _call(state, "collect", (token_id, owner, *most), f"collect {amount} of position {token_id}")
 
 
-def said(pool: Pool, amounts: Pair) -> str:
-    """Both amounts in words."""
+def amounts_text(pool: Pool, amounts: Pair) -> str:
+    """Both amounts as text."""
     return f"{Amount(pool.token0, amounts[0])} and {Amount(pool.token1, amounts[1])}"
 
 

@@ -1,6 +1,6 @@
-"""Incentives that Aave's RewardsController and Compound's CometRewards pay: reads that go along with a market's own.
+"""Incentives that Aave's RewardsController and Compound's CometRewards pay: reads that join a market's own.
 
-Every read is optional: a reward that cannot be read is flagged, and its market stands without it.
+Every read is optional: a reward that cannot be read is flagged, and its market is observed without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yieldbot.protocols.evm.abi import abi, checksum, label, short
 UNREAD = "rewards-not-read"
 BELOW_MINIMUM = "rewards-below-minimum"
 MOST = 8
-"""Reward tokens of one market that are looked at."""
+"""Reward tokens of one market that are read at most."""
 MOST_DECIMALS = 36
 FACTOR_SCALE = 10**18
 """Of the multiplier that newer CometRewards have as a fourth word of their configuration."""
@@ -40,7 +40,7 @@ def _token_reads(token: Address, owner: Address) -> list[EthCall]:
 
 
 def _token(market: Market, address: Address, answers: Sequence[bytes]) -> Amount:
-    """What is in our wallet of a reward token, as it describes itself. Raises ValueError for one that does not."""
+    """A reward token and our balance of it. Raises ValueError for a token without its standard functions."""
     erc20 = abi("erc20")
     decimals = erc20.one("decimals", answers[0])
     if decimals > MOST_DECIMALS:
@@ -55,8 +55,8 @@ def aave_listing(controller: Address, a_token: Address) -> EthCall:
 
 
 def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
-    """Their addresses; None where the controller does not answer as one."""
-    if answer == (32).to_bytes(32, "big") + bytes(32):  # none, told without loading a decoder
+    """Addresses of an aToken's reward tokens; None where the controller's answer is malformed."""
+    if answer == (32).to_bytes(32, "big") + bytes(32):  # none, recognised without loading a decoder
         return ()
     try:
         return tuple(checksum(each) for each in abi("aave_rewards").one("getRewardsByAsset", answer)[:MOST])
@@ -65,7 +65,7 @@ def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
 
 
 def aave_reads(where: Mapping[str, Any], owner: Address) -> list[EthCall]:
-    """Five reads for each reward token of a market's params, as ``aave_rewards`` takes them."""
+    """Five reads for each reward token of a market's params, for ``aave_rewards``."""
     if not where.get("rewards"):
         return []
     rewards, controller, a_token = abi("aave_rewards"), Address(where["rewards_controller"]), where["a_token"]
@@ -80,8 +80,10 @@ def aave_reads(where: Mapping[str, Any], owner: Address) -> list[EthCall]:
 
 
 def aave_rewards(market: Market, answers: Sequence[bytes], scaled_supply_raw: int, index_ray: int, held: int) -> Found:
-    """Emission goes by scaled balances (RewardsDistributor._getAssetIndex); ``index_ray`` and ``held``, in base units,
-    as of the snapshot's block."""
+    """Rewards from the answers to ``aave_reads``. Emission goes by scaled balances (RewardsDistributor._getAssetIndex).
+
+    index_ray and held (base units): as of the snapshot's block.
+    """
     where, rewards, one = market.params, abi("aave_rewards"), market.asset.one
     if where.get("rewards_controller") is None:
         return (), ()
@@ -112,18 +114,18 @@ def aave_rewards(market: Market, answers: Sequence[bytes], scaled_supply_raw: in
 
 
 def aave_claim(market: Market, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-    """All of one reward token, which this function can send to nobody but the caller."""
+    """Claim all of one reward token, by a function that can pay nobody but the caller."""
     data = abi("aave_rewards").encode(
         "claimRewardsToSelf", [market.params["a_token"]], MAX_UINT256, reward.token.address
     )
-    return (EvmCall(reward.distributor, data, 0, _words(market, reward, owner)),)
+    return (EvmCall(reward.distributor, data, 0, _description(market, reward, owner)),)
 
 
 COMET_TERMS = ("baseTrackingSupplySpeed", "trackingIndexScale", "baseMinForRewards")
 
 
 def comet_listing(rewards: Address, comet: Address) -> list[EthCall]:
-    """Four reads, as ``comet_listed`` takes them."""
+    """Four reads, for ``comet_listed``."""
     read = abi("comet_rewards").read
     return [
         *(read(comet, name, optional=True) for name in COMET_TERMS),
@@ -158,8 +160,8 @@ def comet_listed(rewards: Address, answers: Sequence[bytes]) -> dict[str, Any] |
 
 
 def comet_reads(market: Market, owner: Address) -> list[EthCall]:
-    """Five reads, as ``comet_rewards`` takes them. The last one accrues our account when it is called, so that whatever
-    reads the Comet must be asked before it."""
+    """Five reads, for ``comet_rewards``. The last one accrues our account when it is called, so that it must come after
+    all other reads of the Comet."""
     if (terms := market.params.get("rewards")) is None:
         return []
     rewards, token = terms["distributor"], terms["token"]
@@ -171,8 +173,11 @@ def comet_reads(market: Market, owner: Address) -> list[EthCall]:
 
 
 def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals, held: int, now: int) -> Found:
-    """Shares go by principal (CometCore.updateBaseBalance). It lasts as long as what the contract holds, or for ever
-    where it pays nothing. ``now``: unix seconds; ``held``: base units."""
+    """Rewards from the answers to ``comet_reads``. Shares go by principal (CometCore.updateBaseBalance).
+
+    They last as long as what the contract holds, or for ever where it pays nothing. now: unix seconds; held: base
+    units.
+    """
     terms = market.params.get("rewards")
     if terms is None:
         return (), (UNREAD,) if market.params.get("rewards_address") else ()
@@ -204,10 +209,10 @@ def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals,
 
 
 def comet_claim(market: Market, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-    """What is owed goes to the account that earned it."""
+    """Claim what is owed, which goes to the account that earned it."""
     data = abi("comet_rewards").encode("claim", market.address, owner, True)
-    return (EvmCall(reward.distributor, data, 0, _words(market, reward, owner)),)
+    return (EvmCall(reward.distributor, data, 0, _description(market, reward, owner)),)
 
 
-def _words(market: Market, reward: Reward, owner: Address) -> str:
+def _description(market: Market, reward: Reward, owner: Address) -> str:
     return f"claim {reward.claimable} from {market.name} for {short(owner)}"

@@ -1,18 +1,17 @@
-"""What the adapters of exchanges share: their router, and a swap in words."""
+"""What adapters of exchanges share: their router, descriptions of swaps, and messages of reverts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from yieldbot.errors import MarketError
-from yieldbot.model.amounts import Amount
-from yieldbot.model.exchange import Pool, tokens_along
+from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm.abi import checksum, explain
 
 
 def router_of(pools: Sequence[Pool]) -> Address:
-    """The one router of all the pools. Raises MarketError where they have none in common."""
+    """The common router of all the pools. Raises MarketError where they have none."""
     routers = {checksum(pool.params["router"]) for pool in pools if pool.params.get("router")}
     if not routers:
         name = pools[0].name if pools else "a swap"
@@ -22,14 +21,7 @@ def router_of(pools: Sequence[Pool]) -> Address:
     return routers.pop()
 
 
-def swap_words(pools: Sequence[Pool], given: Amount, least: Amount) -> str:
-    """What a swap does, for the person who approves."""
-    between = [token.symbol for token in tokens_along(pools, given.token, least.token)[1:-1]]
-    through = f" through {', '.join(between)}" if between else ""
-    return f"swap {given} for at least {least}{through} on {', then '.join(pool.name for pool in pools)}"
-
-
 def explain_swap(abi_name: str, known: Mapping[str, str], data: bytes) -> str | None:
-    """A router's revert, its short reasons in words."""
-    said = explain(abi_name, data)
-    return known.get(said, said) if said is not None else None
+    """Message of a router's revert, its short reasons spelled out."""
+    message = explain(abi_name, data)
+    return known.get(message, message) if message is not None else None

@@ -1,4 +1,4 @@
-"""Uniswap v2 pairs and those of its forks: constant product, a fee on what goes in.
+"""Uniswap v2 pairs and those of its forks: constant product, with a fee on the input.
 
 Source: Uniswap v2 core, UniswapV2Factory.getPair and UniswapV2Pair.getReserves; v2 periphery, UniswapV2Router02.
 """
@@ -19,8 +19,9 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import BPS
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.swap_calls import explain_swap, router_of, swap_words
+from yieldbot.protocols.evm.swap_calls import explain_swap, router_of
 
 UNISWAP_BPS = 30
 SWAP = "swapExactTokensForTokens"
@@ -34,16 +35,18 @@ REVERTS = {
 
 
 class UniswapV2Params(BaseModel):
-    """``factory``; ``fee_bps``: what of the input the pairs keep (a fork's own); ``lookback_blocks``: over how many
-    blocks the pairs' fees are measured; ``router``: a UniswapV2Router02 of that factory, without which nothing is
-    swapped there."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     factory: str
+    """UniswapV2Factory."""
     fee_bps: int = Field(default=UNISWAP_BPS, ge=0, lt=BPS)
+    """What of the input the pairs keep (a fork's own)."""
     lookback_blocks: int = Field(default=7200, ge=0)
+    """Over how many blocks the pairs' fees are measured."""
     router: str | None = None
+    """A UniswapV2Router02 of that factory; None: pools are read, and nothing is swapped there."""
 
 
 class UniswapV2:
@@ -54,11 +57,11 @@ class UniswapV2:
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
-        asked = [sorted(pair, key=lambda token: int(token.address, 16)) for pair in pairs]
-        told = yield [codec.read(factory, "getPair", a.address, b.address) for a, b in asked]
+        keys = [sorted(pair, key=lambda token: int(token.address, 16)) for pair in pairs]
+        answers = yield [codec.read(factory, "getPair", a.address, b.address) for a, b in keys]
         fee_bps, found = deployment.params["fee_bps"], []
         params = {"fee_bps": fee_bps, "router": deployment.params.get("router")}
-        for (a, b), data in zip(asked, told, strict=True):
+        for (a, b), data in zip(keys, answers, strict=True):
             address = codec.one("getPair", data)
             if int(address, 16):
                 name = f"{deployment.name} {fee_bps / BPS:.2%}"
@@ -80,7 +83,7 @@ class UniswapV2:
         router = router_of(pools)
         path = [token.address for token in tokens_along(pools, given.token, least.token)]
         data = abi(self.protocol).encode(SWAP, given.raw, least.raw, path, owner, deadline)
-        words = swap_words(pools, given, least)
+        words = swap_description(pools, given, least)
         return (EvmCall(router, data, 0, words, Allowance(given.token, router, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:

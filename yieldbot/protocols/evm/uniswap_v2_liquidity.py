@@ -1,7 +1,7 @@
-"""Uniswap v2 liquidity: a pair's state and its record, and our share of it.
+"""Uniswap v2 liquidity: a pair's state and history, and our LP tokens of it.
 
-Source: Uniswap v2 core (UniswapV2Pair): reserves, price0CumulativeLast in UQ112x112, shares of totalSupply. Fees stay
-in the reserves: sqrt(reserve0 reserve1) over the supply grows by them alone.
+Source: Uniswap v2 core (UniswapV2Pair): reserves, price0CumulativeLast in UQ112x112, LP tokens of totalSupply. Fees
+stay in the reserves: sqrt(reserve0 reserve1) over the supply grows by them alone.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.pool_windows import Empty, Owned, clock, lags, windows
+from yieldbot.protocols.evm.pool_windows import EmptyPool, Owned, clock, lags, windows
 
 
 class UniswapV2Liquidity:
-    """Shares of pairs; every one is of the full range."""
+    """LP tokens of pairs, all of the full range."""
 
     protocol: ClassVar[str] = "uniswap_v2"
 
@@ -32,7 +32,7 @@ class UniswapV2Liquidity:
         (data,) = yield [codec.read(pool.address, "getReserves")]
         zero, one = codec.decode("getReserves", data)[:2]
         if not zero or not one:
-            raise Empty(f"pair {pool.address} is empty")
+            raise EmptyPool(f"pair {pool.address} is empty")
         return LiquidityPool(
             pool=pool,
             sqrt_price_x96=math.isqrt((one << 192) // zero),
@@ -44,15 +44,15 @@ class UniswapV2Liquidity:
         )
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
-        """Growth of a share and mean prices between earlier blocks (a node with history is asked; 0: none is)."""
+        """Growth of an LP token and TWAPs between earlier blocks (needs a node with history; 0: none are read)."""
         codec, at = abi("uniswap_v2"), state.pool.address
         back, names = lags(lookback_blocks), ("getReserves", "totalSupply", "price0CumulativeLast")
-        told = yield [
+        answers = yield [
             *(clock(lag) for lag in back),
             *(codec.read(at, name, optional=True, lag_blocks=lag) for name in names for lag in back),
         ]
         count = len(back)
-        times, reserves, supplies, sums = (told[i * count : (i + 1) * count] for i in range(4))
+        times, reserves, supplies, sums = (answers[i * count : (i + 1) * count] for i in range(4))
 
         def there(i: int) -> bool:
             return bool(reserves[i] and supplies[i] and sums[i]) and any(reserves[i][:32]) and any(supplies[i])
@@ -84,14 +84,15 @@ class UniswapV2Liquidity:
         )
 
     def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
-        """Our shares of the pairs among ``states``; what burning them would pay (UniswapV2Pair.burn rounds down)."""
+        """Our LP tokens of the pairs among ``states``, and what burning them would pay (UniswapV2Pair.burn rounds
+        down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]
-        told = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _asked(owner)]
+        answers = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _asked(owner)]
         found = []
         for i, state in enumerate(mine):
-            held = codec.one("balanceOf", told[2 * i])
-            supply = codec.one("totalSupply", told[2 * i + 1])
+            held = codec.one("balanceOf", answers[2 * i])
+            supply = codec.one("totalSupply", answers[2 * i + 1])
             if held:
                 zero, one = (reserve * held // supply for reserve in state.reserves)
                 liquidity = state.liquidity * held // supply
@@ -109,7 +110,7 @@ class UniswapV2Liquidity:
         return found, ()
 
     def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
-        """Nothing: a share is never out of range."""
+        """None: a pair's position is never out of range."""
         yield ()
         return None
 

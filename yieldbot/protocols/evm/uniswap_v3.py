@@ -1,8 +1,8 @@
-"""Uniswap v3 pools, read so that a swap can be told to the unit without asking the chain again.
+"""Uniswap v3 pools, read so that swaps can be computed to the unit without further reads.
 
 Source: Uniswap v3 core 1.0.1 (IUniswapV3PoolState); v3 periphery 1.4.4 (ISwapRouter, Path); swap-router-contracts 1.3.1
 (IV3SwapRouter, IMulticallExtended). Only the words of the tick bitmap around the price are read: a swap that would
-leave them is refused (``Unswappable``), never guessed. Swaps are made by SwapRouter, whose calls carry a deadline, or
+leave them is refused (``Unswappable``), never estimated. Swaps are made by SwapRouter, whose calls carry a deadline, or
 by SwapRouter02, whose calls do not: there one call goes into its multicall, which does.
 """
 
@@ -22,11 +22,12 @@ from yieldbot.model.exchange import Pool, PoolState, SwapTerms, v3_path
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.swap_calls import explain_swap, router_of, swap_words
+from yieldbot.protocols.evm.swap_calls import explain_swap, router_of
 
 NEAR_TICKS = 23_028
-"""Ticks to each side that are read: a price ten times, or a tenth of, what it is."""
+"""Ticks to each side that are read: up to ten times the price, down to a tenth."""
 
 SINGLE, MULTI = "exactInputSingle", "exactInput"
 ROUTER02, BY_DEADLINE = "uniswap_router02", "multicall"
@@ -39,19 +40,22 @@ REVERTS = {
 
 
 class UniswapV3Params(BaseModel):
-    """``factory``; ``fees``: the fee tiers that are asked for, in hundredths of a bp. ``manager``: the position
-    manager, where liquidity is to be provided; ``lookback_blocks``: over how many blocks fees are measured. ``router``:
-    a SwapRouter (of v3 periphery) of that factory, or ``router02``: a SwapRouter02 of it; without either nothing is
-    swapped there."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     factory: str
+    """UniswapV3Factory."""
     fees: list[int] = [100, 500, 3000, 10_000]
+    """Fee tiers that are read, in hundredths of a bp."""
     manager: str | None = None
+    """NonfungiblePositionManager; None: no liquidity there."""
     lookback_blocks: int = Field(default=7200, ge=0)
+    """Over how many blocks fees are measured."""
     router: str | None = None
+    """A SwapRouter (v3 periphery) of that factory."""
     router02: str | None = None
+    """A SwapRouter02 of it; without either router nothing is swapped there."""
 
     @model_validator(mode="after")
     def _one_router(self) -> UniswapV3Params:
@@ -69,10 +73,10 @@ class UniswapV3:
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, factory = abi(self.protocol), checksum(deployment.params["factory"])
         router, router02 = (deployment.params.get(key) for key in ("router", "router02"))
-        asked = [(*in_order(pair), fee) for pair in pairs for fee in deployment.params["fees"]]
-        told = yield [codec.read(factory, "getPool", a.address, b.address, fee) for a, b, fee in asked]
+        keys = [(*in_order(pair), fee) for pair in pairs for fee in deployment.params["fees"]]
+        answers = yield [codec.read(factory, "getPool", a.address, b.address, fee) for a, b, fee in keys]
         found = []
-        for (a, b, fee), data in zip(asked, told, strict=True):
+        for (a, b, fee), data in zip(keys, answers, strict=True):
             address = codec.one("getPool", data)
             if int(address, 16):
                 params = {"fee": fee, "router": router or router02, "router02": router02 is not None}
@@ -96,7 +100,7 @@ class UniswapV3:
             data = codec.encode(MULTI, (v3_path(terms), *ends))
         if by_deadline:
             data = codec.encode(BY_DEADLINE, deadline, [data])
-        words = swap_words(pools, given, least)
+        words = swap_description(pools, given, least)
         return (EvmCall(router, data, 0, words, Allowance(given.token, router, given.raw), least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
@@ -113,18 +117,18 @@ class UniswapV3:
 
 
 def _by_deadline(pools: Sequence[Pool]) -> bool:
-    """Whether the pools' one router is a SwapRouter02."""
+    """Whether the pools' common router is a SwapRouter02."""
     return bool(pools and pools[0].params.get("router02"))
 
 
 def in_order(pair: tuple[Token, Token]) -> tuple[Token, Token]:
-    """The two tokens as pools sort them: by address."""
+    """The two tokens in the pools' order: by address."""
     one, other = sorted(pair, key=lambda token: int(token.address, 16))
     return one, other
 
 
 def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
-    """A pool's whole state within ``near_ticks`` of its price, in three rounds. Raises MarketError for what is none."""
+    """A pool's state within ``near_ticks`` of its price, in three rounds. Raises MarketError where it is no pool."""
     codec = abi("uniswap_v3")
     slot0, liquidity, fee, spacing_data = yield [
         codec.read(pool, name) for name in ("slot0", "liquidity", "fee", "tickSpacing")
@@ -138,7 +142,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
     bits = yield [codec.read(pool, "tickBitmap", word) for word in places]
     words = {w: b for w, data in zip(places, bits, strict=True) if (b := codec.one("tickBitmap", data))}
     ticks = [(w * WORD + bit) * spacing for w, b in words.items() for bit in range(WORD) if b >> bit & 1]
-    told = yield [codec.read(pool, "ticks", at) for at in ticks]
+    answers = yield [codec.read(pool, "ticks", at) for at in ticks]
     return V3Pool(
         sqrt_price_x96=sqrt_price,
         tick=tick,
@@ -146,7 +150,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
         fee_pips=codec.one("fee", fee),
         spacing=spacing,
         words=words,
-        net={at: codec.decode("ticks", data)[1] for at, data in zip(ticks, told, strict=True)},
+        net={at: codec.decode("ticks", data)[1] for at, data in zip(ticks, answers, strict=True)},
         first_word=first,
         last_word=last,
     )

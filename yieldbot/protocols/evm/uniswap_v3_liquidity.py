@@ -1,4 +1,4 @@
-"""Uniswap v3 liquidity: a pool's state and its record, our positions, and the calls of the position manager.
+"""Uniswap v3 liquidity: a pool's state and history, and our positions.
 
 Source: Uniswap v3 core 1.0.1 (observations, feeGrowthGlobal) and periphery 1.4 (NonfungiblePositionManager).
 """
@@ -17,24 +17,24 @@ from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.pool_windows import Empty, Owned, clock, lags, windows
+from yieldbot.protocols.evm.pool_windows import EmptyPool, Owned, clock, lags, windows
 from yieldbot.protocols.evm.v3_position import read_position
 
 TICK_READINGS = 34
 LONGEST_SECONDS = 7 * 86_400
 MOST_POSITIONS = 50
-"""Of one manager and account, that are looked at closely."""
+"""Positions of one manager and account that are read in full."""
 MOST_LISTED = 5_000
-"""That are looked at at all."""
+"""Positions that are listed at all."""
 
 
 class UniswapV3Liquidity:
-    """Positions kept by a NonfungiblePositionManager: the exchange's table names it as ``manager``."""
+    """Positions kept by a NonfungiblePositionManager, which the exchange's table names as ``manager``."""
 
     protocol: ClassVar[str] = "uniswap_v3"
 
     def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
-        """A pool as it is. Raises MarketError for what is none."""
+        """A pool's state. Raises MarketError where it is no pool."""
         codec, erc20 = abi("uniswap_v3"), abi("erc20")
         slot0, liquidity, fee, spacing, held0, held1 = yield [
             *(codec.read(pool.address, name) for name in ("slot0", "liquidity", "fee", "tickSpacing")),
@@ -42,7 +42,7 @@ class UniswapV3Liquidity:
         ]
         sqrt_price, tick = codec.decode("slot0", slot0)[:2]
         if not sqrt_price:
-            raise Empty(f"pool {pool.address} has no price")
+            raise EmptyPool(f"pool {pool.address} has no price")
         manager = deployment.params["manager"]
         return LiquidityPool(
             pool=pool,
@@ -56,11 +56,11 @@ class UniswapV3Liquidity:
         )
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
-        """Fees by the growth between earlier blocks (a node with history is asked; 0: none is), ticks by the pool's own
-        oracle as far back as it goes, a week at most."""
+        """Fees by their growth between earlier blocks (needs a node with history; 0: none are read), ticks by the
+        pool's own oracle as far back as it goes, a week at most."""
         codec, at = abi("uniswap_v3"), state.pool.address
         back = lags(lookback_blocks)
-        told = yield [
+        answers = yield [
             codec.read(at, "slot0"),
             clock(),
             *(clock(lag) for lag in back),
@@ -68,9 +68,9 @@ class UniswapV3Liquidity:
             *(codec.read(at, "feeGrowthGlobal1X128", optional=True, lag_blocks=lag) for lag in back),
             *(codec.read(at, "liquidity", optional=True, lag_blocks=lag) for lag in back),
         ]
-        index, cardinality = codec.decode("slot0", told[0])[2:4]
-        now = int.from_bytes(told[1][:32], "big")
-        times, zeros, ones, sizes = (told[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(4))
+        index, cardinality = codec.decode("slot0", answers[0])[2:4]
+        now = int.from_bytes(answers[1][:32], "big")
+        times, zeros, ones, sizes = (answers[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(4))
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def grown(late: int, early: int) -> float:
@@ -92,8 +92,10 @@ class UniswapV3Liquidity:
         return PoolHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
 
     def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
-        """Our positions in pools that are among ``states`` (by address), empty ones left out; and the numbers of those
-        in other pools. Anybody can give us positions: of more than MOST_POSITIONS those worth most are looked at."""
+        """(our non-empty positions in pools among ``states``, by address; numbers of those in other pools).
+
+        Anybody can send us positions: of more than MOST_POSITIONS the most valuable are read.
+        """
         manager = deployment.params["manager"]
         if not manager:
             yield ()
@@ -103,12 +105,12 @@ class UniswapV3Liquidity:
         count = codec.one("balanceOf", data)
         if count > MOST_LISTED:
             raise MarketError(f"{owner} has {count} positions at {at}: more than {MOST_LISTED} are not looked at")
-        told = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
-        ids = [codec.one("tokenOfOwnerByIndex", data) for data in told]
-        told = yield [codec.read(at, "positions", token_id) for token_id in ids]
+        answers = yield [codec.read(at, "tokenOfOwnerByIndex", owner, index) for index in range(count)]
+        ids = [codec.one("tokenOfOwnerByIndex", data) for data in answers]
+        answers = yield [codec.read(at, "positions", token_id) for token_id in ids]
         pools = {(s.pool.token0.address, s.pool.token1.address, round(s.fee * PIPS)): s for s in states.values()}
         mine, others = list[tuple[float, int]](), list[int]()
-        for token_id, data in zip(ids, told, strict=True):
+        for token_id, data in zip(ids, answers, strict=True):
             _, _, token0, token1, fee, low, high, liquidity, _, _, *owed = codec.decode("positions", data)
             state = pools.get((checksum(token0), checksum(token1), fee))
             if not liquidity and not any(owed):
@@ -146,8 +148,8 @@ class UniswapV3Liquidity:
         )
 
     def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
-        """(seconds ever spent within the position's range, the time) some blocks ago; None where the pool did not count
-        them then. By the pool's own count (snapshotCumulativesInside)."""
+        """(seconds ever spent in the position's range, the time) so many blocks ago, by the pool's own count
+        (snapshotCumulativesInside); None where the pool did not count then."""
         codec, name = abi("uniswap_v3"), "snapshotCumulativesInside"
         ticks = position.ticks or (0, 0)
         call = codec.read(position.state.pool.address, name, *ticks, optional=True, lag_blocks=lag_blocks)
@@ -167,7 +169,7 @@ def _oldest(pool: Address, index: int, cardinality: int) -> Flow[int]:
 
 
 def _ticks(pool: Address, seconds: int) -> Flow[tuple[tuple[float, ...], float]]:
-    """The tick's sums over time at equal distances over the last ``seconds``, the oldest first, and the distance."""
+    """(tick cumulatives at equal distances over the last ``seconds``, the oldest first; the distance in seconds)."""
     every = seconds // (TICK_READINGS - 1)
     if every <= 0:
         yield ()

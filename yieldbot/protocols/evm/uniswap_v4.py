@@ -1,10 +1,9 @@
-"""Uniswap v4 pools without hooks, read through StateView, so that a swap can be told to the unit.
+"""Uniswap v4 pools without hooks, read through StateView, so that swaps can be computed to the unit.
 
 Source: v4 core 1.0.2 (Pool.swap, ProtocolFeeLibrary, StateLibrary) and v4 periphery 1.0.3 (StateView). Ticks, prices
-and each step's rounding are v3's; the fee has a part that is the protocol's, of its own for each direction. A pool is
-found by its key, which the chain's file can only spell with a static fee and without hooks: hooks can change a swap's
-amounts in any way, and a dynamic fee can be another one in the next block. Pools of the chain's native coin are left
-out: nothing here sends native coins.
+and each step's rounding are v3's; the fee has a protocol part for each direction. A pool is found by its key, which the
+chain's file can only spell with a static fee and without hooks: hooks can change a swap's amounts in any way, and a
+dynamic fee can differ in the next block. Pools of the native token are left out: nothing here sends native tokens.
 """
 
 from __future__ import annotations
@@ -38,12 +37,13 @@ from yieldbot.model.v4 import (
     PoolKey,
     key_of,
 )
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum, explain
-from yieldbot.protocols.evm.swap_calls import router_of, swap_words
+from yieldbot.protocols.evm.swap_calls import router_of
 from yieldbot.protocols.evm.uniswap_v3 import NEAR_TICKS, in_order
 
 USUAL = {100: 1, 500: 10, 3000: 60, 10_000: 200}
-"""Tick spacings that go with fees by habit; v4 lets anybody choose both."""
+"""Usual tick spacings by fee; v4 lets anybody choose both."""
 PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
 """The same on every chain."""
 SWAP = "execute"
@@ -57,7 +57,7 @@ REVERTS = {
     "PoolNotInitialized": "the pool has no price",
 }
 FEE_BITS = 12
-"""The protocol's fee is two numbers of so many bits: of token0 going in, above it of token1."""
+"""Bits of each of the two protocol fees: token0 going in, and above it token1."""
 
 
 def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -70,20 +70,24 @@ def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class UniswapV4Params(BaseModel):
-    """``pool_manager``, ``state_view``: the contracts; ``keys``: [fee, tick spacing] of the pools that are asked for,
-    all of them without hooks; the fee in hundredths of a bp. ``router``: a Universal Router (2.0 or 2.1.0) of that
-    manager, without which nothing is swapped there; ``permit2``: through which it takes tokens. ``manager``: the
-    PositionManager, where liquidity is to be looked at; ``lookback_blocks``: over how many blocks fees are measured."""
+    """A deployment's table."""
 
     model_config = ConfigDict(extra="forbid")
 
     pool_manager: str
+    """PoolManager."""
     state_view: str
+    """StateView."""
     keys: Annotated[list[tuple[int, int]], AfterValidator(_fees), Field(min_length=1)] = list(USUAL.items())
+    """[fee in hundredths of a bp, tick spacing] of the pools that are read, all without hooks."""
     router: str | None = None
+    """A Universal Router (2.0 or 2.1.0) of that manager; None: nothing is swapped there."""
     permit2: str = PERMIT2
+    """Through which the router takes tokens."""
     manager: str | None = None
+    """PositionManager; None: no liquidity is read."""
     lookback_blocks: int = Field(default=7200, ge=0)
+    """Over how many blocks fees are measured."""
 
 
 class UniswapV4:
@@ -97,12 +101,12 @@ class UniswapV4:
         manager, view = checksum(given["pool_manager"]), checksum(given["state_view"])
         asked = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
         ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in asked]
-        of, *told = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
+        of, *answers = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
         if codec.one("poolManager", of) != manager:
             raise MarketError(f"{deployment.name}: state_view {view} looks at another pool manager")
         swapping = {"router": given.get("router"), "permit2": given.get("permit2", PERMIT2)}
         found = []
-        for (a, b, fee, spacing), id_, data in zip(asked, ids, told, strict=True):
+        for (a, b, fee, spacing), id_, data in zip(asked, ids, answers, strict=True):
             if codec.one("getSlot0", data):
                 name = f"{deployment.name} {_named(fee, spacing)}"
                 params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view} | swapping
@@ -132,7 +136,7 @@ class UniswapV4:
         data = codec.encode(SWAP, V4_SWAP, [plan], deadline)
         permit2 = checksum(pools[0].params["permit2"])
         allowance = Allowance(given.token, permit2, given.raw, Onward(router, deadline))
-        return (EvmCall(router, data, 0, swap_words(pools, given, least), allowance, least),)
+        return (EvmCall(router, data, 0, swap_description(pools, given, least), allowance, least),)
 
     def targets(self, pools: tuple[Pool, ...]) -> dict[Address, frozenset[bytes]]:
         return {router_of(pools): frozenset({abi(self.protocol).selector(SWAP)})}
@@ -141,28 +145,29 @@ class UniswapV4:
         return router_of(pools), checksum(pools[0].params["permit2"])
 
     def explain_revert(self, data: bytes) -> str | None:
-        said = explain(self.protocol, data)
-        return REVERTS.get(said.partition("(")[0], said) if said is not None else None
+        message = explain(self.protocol, data)
+        return REVERTS.get(message.partition("(")[0], message) if message is not None else None
 
 
 def ways(state: V3Pool, protocol_fee: int) -> tuple[V3Venue, V3Venue]:
-    """The pool's two directions, of which each has the protocol's fee of its own."""
+    """The pool's two directions, each with its own protocol fee."""
     zero, one = protocol_fee % (1 << FEE_BITS), protocol_fee >> FEE_BITS
     return (
-        V3Venue(replace(state, fee_pips=whole_fee(zero, state.fee_pips)), True),
-        V3Venue(replace(state, fee_pips=whole_fee(one, state.fee_pips)), False),
+        V3Venue(replace(state, fee_pips=total_fee(zero, state.fee_pips)), True),
+        V3Venue(replace(state, fee_pips=total_fee(one, state.fee_pips)), False),
     )
 
 
-def whole_fee(protocol_pips: int, pips: int) -> int:
-    """What a swap pays in hundredths of a bp: the protocol's part first, the providers' of what that leaves."""
+def total_fee(protocol_pips: int, pips: int) -> int:
+    """A swap's fee in hundredths of a bp: the protocol's part first, the providers' of what that leaves."""
     return protocol_pips + pips - protocol_pips * pips // PIPS
 
 
 def read_pool(pool: Pool, near_ticks: int = NEAR_TICKS) -> Flow[tuple[V3Pool, int]]:
-    """A pool's state within ``near_ticks`` of its price, with the providers' fee; and the protocol's fees.
+    """(a pool's state within ``near_ticks`` of its price with the providers' fee, the protocol's fees), in three
+    rounds.
 
-    Three rounds. Raises MarketError for a pool without a price, or whose fee is not its key's.
+    Raises MarketError for a pool without a price, or whose fee is not its key's.
     """
     codec, view, id_ = abi("uniswap_v4"), pool.params["state_view"], bytes.fromhex(pool.params["id"][2:])
     spacing = pool.params["spacing"]
@@ -175,15 +180,15 @@ def read_pool(pool: Pool, near_ticks: int = NEAR_TICKS) -> Flow[tuple[V3Pool, in
     bits = yield [codec.read(view, "getTickBitmap", id_, word) for word in places]
     words = {w: b for w, data in zip(places, bits, strict=True) if (b := codec.one("getTickBitmap", data))}
     ticks = [(w * WORD + bit) * spacing for w, b in words.items() for bit in range(WORD) if b >> bit & 1]
-    told = yield [codec.read(view, "getTickLiquidity", id_, at) for at in ticks]
-    net = {at: codec.decode("getTickLiquidity", data)[1] for at, data in zip(ticks, told, strict=True)}
+    answers = yield [codec.read(view, "getTickLiquidity", id_, at) for at in ticks]
+    net = {at: codec.decode("getTickLiquidity", data)[1] for at, data in zip(ticks, answers, strict=True)}
     whole = codec.one("getLiquidity", liquidity)
     return V3Pool(sqrt_price, tick, whole, fee, spacing, words, net, first, last), protocol_fee
 
 
 def _named(fee: int, spacing: int) -> str:
-    said = f"{fee / PIPS:.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
-    return said if USUAL.get(fee) == spacing else f"{said}/{spacing}"
+    message = f"{fee / PIPS:.2%}" if fee % 100 == 0 else f"{fee * 100 / PIPS:g}%"
+    return message if USUAL.get(fee) == spacing else f"{message}/{spacing}"
 
 
 EXCHANGE = UniswapV4()

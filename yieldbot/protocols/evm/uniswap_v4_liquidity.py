@@ -1,8 +1,8 @@
-"""Uniswap v4 liquidity, to be looked at: a pool's state and its record, and our positions, as collecting pays them.
+"""Uniswap v4 liquidity, read only: a pool's state and history, and our positions with what collecting would pay.
 
 Source: v4 core 1.0.2 (Pool.modifyLiquidity, Position.update) and v4 periphery 1.0.3 (StateView, PositionManager). Each
-position has a place of its own in the pool (its number is the salt), so that what it earned is its alone. v4 has no
-oracle: prices are those of the blocks that are looked at. Whoever donates to a pool raises what it seems to earn.
+position has its own record in the pool (its number is the salt), so that its fees are its alone. v4 has no oracle:
+prices are those of the blocks that are read. Donations to a pool raise what it seems to earn.
 """
 
 from __future__ import annotations
@@ -20,27 +20,30 @@ from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
 from yieldbot.model.reads import Flow
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols.evm.abi import abi, checksum
-from yieldbot.protocols.evm.pool_windows import Empty, Owned, lags, windows
+from yieldbot.protocols.evm.pool_windows import EmptyPool, Owned, lags, windows
 from yieldbot.protocols.evm.pool_windows import clock as time_of
 from yieldbot.protocols.evm.uniswap_v4 import read_pool
 
 NUMBERS = "token_ids"
-"""In a deployment's params: the numbers of our positions, which the position manager itself does not list."""
+"""Key of a deployment's params: numbers of our positions, which the position manager does not list."""
 SPOT = 1.5
-"""Differences of prices have the variance sigma^2 t, those of means, which ``volatility`` expects, two thirds of it: so
-much longer is the time between them said to be."""
+"""Differences of spot prices have the variance sigma^2 t, those of means, which ``volatility`` expects, two thirds of
+it: the time between readings is stretched by this factor."""
 
 
 class UniswapV4Liquidity:
-    """Positions kept by a PositionManager: the exchange's table names it as ``manager``; without it no pool is looked
-    at. Nothing is moved here: ``LiquidityPool.manager`` is None."""
+    """Positions kept by a PositionManager, which the exchange's table names as ``manager``; without it no pool is read.
+
+    Nothing is moved here: ``LiquidityPool.manager`` is None.
+    """
 
     protocol: ClassVar[str] = "uniswap_v4"
 
     def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
+        """A pool's state. Raises MarketError where it is no pool."""
         if not deployment.params.get("manager"):
             yield ()
-            raise Empty(f"{deployment.name} names no position manager")
+            raise EmptyPool(f"{deployment.name} names no position manager")
         state, protocol_fee = yield from read_pool(pool)
         del protocol_fee  # on top of the providers' fee
         return LiquidityPool(
@@ -54,15 +57,16 @@ class UniswapV4Liquidity:
         )
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
-        """Fees by the growth between earlier blocks, and prices then (a node with history is asked; 0: none is)."""
+        """Fees by their growth between earlier blocks, and prices then (needs a node with history; 0: none are
+        read)."""
         codec, view = abi(self.protocol), state.pool.params["state_view"]
         id_, back = bytes.fromhex(state.pool.id[2:]), lags(lookback_blocks)
         names = ("getFeeGrowthGlobals", "getLiquidity", "getSlot0")
-        told = yield [
+        answers = yield [
             *(time_of(lag) for lag in back),
             *(codec.read(view, name, id_, optional=True, lag_blocks=lag) for name in names for lag in back),
         ]
-        times, growths, sizes, slots = (told[i * len(back) : (i + 1) * len(back)] for i in range(4))
+        times, growths, sizes, slots = (answers[i * len(back) : (i + 1) * len(back)] for i in range(4))
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def there(i: int) -> bool:
@@ -84,16 +88,16 @@ class UniswapV4Liquidity:
         )
 
     def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
-        """Those of ``params["token_ids"]`` in pools among ``states`` (by id), empty ones left out; and the numbers of
-        those in other pools, among them all with hooks."""
+        """(non-empty positions of ``params["token_ids"]`` in pools among ``states``, by id; numbers of those in other
+        pools, all with hooks included)."""
         numbers, manager = deployment.params.get(NUMBERS, ()), deployment.params.get("manager")
         if not numbers or not manager:
             yield ()
             return [], ()
         codec, view, kept = abi(self.protocol), checksum(deployment.params["state_view"]), abi("uniswap_v4_manager")
         at = checksum(manager)
-        told = yield [kept.read(at, "getPoolAndPositionInfo", number) for number in numbers]
-        infos = [_info(kept.decode("getPoolAndPositionInfo", data)) for data in told]
+        answers = yield [kept.read(at, "getPoolAndPositionInfo", number) for number in numbers]
+        infos = [_info(kept.decode("getPoolAndPositionInfo", data)) for data in answers]
         inside = yield [codec.read(view, "getFeeGrowthInside", id_, t.low, t.high) for id_, t in infos]
         there = yield [
             codec.read(view, "getPositionInfo", id_, at, ticks.low, ticks.high, number.to_bytes(32, "big"))
@@ -123,14 +127,16 @@ class UniswapV4Liquidity:
         return found, tuple(others)
 
     def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
-        """Nothing: v4 does not count the time within a range."""
+        """None: v4 does not count the time in a range."""
         yield ()
         return None
 
 
 def held(pool: V3Pool) -> tuple[int, int]:
-    """Base units of both tokens in a pool's liquidity: the manager holds those of all pools together. Liquidity that
-    the last tick that was read leaves over goes on to the end of all ticks."""
+    """Base units of both tokens in a pool's liquidity; the manager holds those of all pools together.
+
+    Liquidity that reaches beyond the ticks that were read counts up to the last tick of all.
+    """
     zero = one = 0
     at, size = pool.sqrt_price_x96, pool.liquidity
     for tick in [*sorted(t for t in pool.net if t > pool.tick), MOST_TICK]:
@@ -143,10 +149,10 @@ def held(pool: V3Pool) -> tuple[int, int]:
     return zero, one
 
 
-def _info(said: tuple[str | int, ...]) -> tuple[bytes, Range]:
-    """(the pool's id, the range) of getPoolAndPositionInfo's answer. The packed word has the upper tick above the lower
-    one, and that above eight bits."""
-    zero, one, fee, spacing, hooks, packed = said
+def _info(answer: tuple[str | int, ...]) -> tuple[bytes, Range]:
+    """(pool id, range) of getPoolAndPositionInfo's answer. The packed word has the upper tick above the lower one, and
+    that above eight bits."""
+    zero, one, fee, spacing, hooks, packed = answer
     assert isinstance(fee, int) and isinstance(spacing, int) and isinstance(packed, int)
     low, high = (int.from_bytes((packed >> at & 0xFFFFFF).to_bytes(3, "big"), "big", signed=True) for at in (8, 32))
     key = PoolKey(checksum(str(zero)), checksum(str(one)), fee, spacing, checksum(str(hooks)))

@@ -1,6 +1,6 @@
-"""A Uniswap v3 position, read so that what it holds and what ``collect`` would pay are known to the unit.
+"""A Uniswap v3 position, read so that its amounts and what ``collect`` would pay are known to the unit.
 
-The position manager counts fees of each of its positions, the pool those of all of the manager's positions of one range
+The position manager counts fees of each position, the pool those of all of the manager's positions of one range
 together, each rounded down: ``collect`` pays the lesser, so that both are read. Source:
 NonfungiblePositionManager.collect.
 """
@@ -18,20 +18,28 @@ from yieldbot.protocols.evm.abi import abi
 
 @dataclass(frozen=True, slots=True)
 class V3Position:
-    """A position at one block. amounts: what its liquidity is worth; fees: what ``collect`` pays besides; base units of
-    token0 and token1. in_range: whether it earns."""
+    """A position at one block. Pairs are base units of token0 and token1."""
 
     token_id: int
+    """The manager's number."""
     pool: Address
+    """Where it lies."""
     ticks: Range
+    """Its range."""
     liquidity: int
+    """In the pool's units."""
     sqrt_price_x96: int
+    """The pool's."""
     tick: int
+    """The pool's."""
     amounts: tuple[int, int]
+    """What its liquidity is worth."""
     fees: tuple[int, int]
+    """What ``collect`` pays beside them."""
 
     @property
     def in_range(self) -> bool:
+        """Whether the price is in its range, so that it earns fees."""
         return self.ticks.low <= self.tick < self.ticks.high
 
 
@@ -49,7 +57,7 @@ def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3P
     key = keccak(
         bytes.fromhex(manager[2:]) + low.to_bytes(3, "big", signed=True) + high.to_bytes(3, "big", signed=True)
     )
-    told = yield [
+    answers = yield [
         pools.read(pool, "slot0"),
         pools.read(pool, "feeGrowthGlobal0X128"),
         pools.read(pool, "feeGrowthGlobal1X128"),
@@ -57,12 +65,12 @@ def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3P
         pools.read(pool, "ticks", high),
         pools.read(pool, "positions", key),
     ]
-    sqrt_price, tick = pools.decode("slot0", told[0])[:2]
-    everywhere = Growth(pools.one("feeGrowthGlobal0X128", told[1]), pools.one("feeGrowthGlobal1X128", told[2]))
-    below, above = (Growth(*pools.decode("ticks", answer)[2:4]) for answer in told[3:5])
+    sqrt_price, tick = pools.decode("slot0", answers[0])[:2]
+    everywhere = Growth(pools.one("feeGrowthGlobal0X128", answers[1]), pools.one("feeGrowthGlobal1X128", answers[2]))
+    below, above = (Growth(*pools.decode("ticks", answer)[2:4]) for answer in answers[3:5])
     ticks = Range(low, high)
     now = ticks.growth_inside(tick, everywhere, below, above)
-    whole, whole0, whole1, kept0, kept1 = pools.decode("positions", told[5])
+    whole, whole0, whole1, kept0, kept1 = pools.decode("positions", answers[5])
     # A position without liquidity is not brought up to date by collect: what was counted is what there is.
     mine = owed(liquidity, now, Growth(last0, last1), (owed0, owed1)) if liquidity else (owed0, owed1)
     all_of_it = owed(whole, now, Growth(whole0, whole1), (kept0, kept1)) if liquidity else (kept0, kept1)

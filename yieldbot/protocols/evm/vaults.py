@@ -1,8 +1,7 @@
-"""ERC-4626 vaults that cannot be looked into: what they say of themselves, each claim held against another one.
+"""Opaque ERC-4626 vaults: what they state of themselves, each statement compared with another one.
 
-Nothing that such a vault claims is taken for cash, for a rate or for what a position is worth where a second reading
-of it says less. Source of what each view means: EIP-4626; of the requests: EIP-7540 and EIP-7575; of the cooldown:
-Ethena's StakedUSDeV2.
+Nothing that such a vault states counts as cash, as a rate or as a position's value where a second reading says less.
+Source of what each view means: EIP-4626; of requests: EIP-7540 and EIP-7575; of the cooldown: Ethena's StakedUSDeV2.
 """
 
 from __future__ import annotations
@@ -20,85 +19,103 @@ from yieldbot.model.known import MULTICALL3
 from yieldbot.model.market import Exit, ExitKind, Leaving, Market, Status
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
-from yieldbot.protocols.evm import steps as _steps
+from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.abi import abi, checksum
 
 UNLIMITED_RAW = 2**128
-"""maxDeposit from here on means that there is no limit."""
+"""A maxDeposit from here on means that there is no limit."""
 FULL = 10_000
 """Flagged: headroom below a ten-thousandth of what is supplied."""
 SAMPLES = 2
-"""Parts of the lookback whose rates are compared, one more request to the node: the least of them is moved up by no
-single step of the price."""
+"""Parts of the lookback whose rates are compared: no single step of the price raises the least of them."""
 FINE = 10**9
-"""How many whole shares are converted, so that a price shows its small steps whatever the decimals of both tokens."""
+"""Whole shares that are converted, so that small steps of the price show whatever the decimals of both tokens."""
 PROBE_TOKENS = 10**6
-"""Whole tokens of the asset of which the entry fee is asked."""
+"""Whole tokens of the asset for which the entry fee is read."""
 SLACK = 10**6
-"""Two readings agree within a millionth and two base units."""
+"""Two readings agree within one part in this, and two base units."""
 LEAST_COST = 1e-8
 """Fees below a ten-thousandth of a bp are rounding."""
 STEP_APR = 0.01
-"""A whole window's rate that is this far above its least part is a step, and said."""
+"""A whole window's rate this far above its least part is flagged as a step."""
 LONGEST_SECONDS = 10 * 365 * 86_400
 ASYNC_REDEEM, ASYNC_DEPOSIT = bytes.fromhex("620ee8e4"), bytes.fromhex("ce3bbe50")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """What a flavour found: raw units of the asset, and the curve. ``capacity_raw``: None without a limit; the rest as
-    in MarketState."""
+class VaultView:
+    """What a flavour read of a vault: base units of the asset, else as in MarketState."""
 
     held_raw: int
+    """What leaving would pay us."""
     supplied_raw: int
+    """What all holders own."""
     borrowed_raw: int | None
+    """None: no borrowers."""
     liquidity_raw: int
+    """What all holders could withdraw now."""
     capacity_raw: int | None
+    """None: unlimited."""
     curve: YieldCurve
+    """Its yield by our holding."""
     quoted: Apr
+    """Present rate."""
     pools: frozenset[str]
+    """Keys of the pools where its money ends."""
     flags: tuple[str, ...]
+    """What is unusual."""
     exit: Exit
+    """How it is left."""
     status: Status = Status.ACTIVE
+    """What it allows."""
     gas_deposit: int = 250_000
+    """Typical gas of a deposit."""
     gas_withdraw: int = 250_000
+    """Typical gas of a withdrawal."""
     opaque: bool = False
+    """Its money cannot be followed."""
     offered_raw: int | None = None
+    """None: ``liquidity_raw`` says it."""
     entry_cost: float = 0.0
+    """Entry and exit fees, as a fraction."""
     doubts: tuple[str, ...] = ()
+    """Readings that contradict each other."""
     leaving: Leaving | None = None
+    """What of ours is on its way out."""
     index: float | None = None
+    """By which its holders earn; None where none is read."""
 
 
 def interface_reads(vault: Address) -> list[EthCall]:
-    """What a vault says of the standards that it follows beside ERC-4626."""
+    """Reads of the standards that a vault supports beside ERC-4626."""
     vault_abi = abi("erc4626")
-    ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _steps.CANCELS)
+    ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS)
     asked = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
     return [*asked, vault_abi.read(vault, "share", optional=True)]
 
 
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
-    """Of ``interface_reads``: whether exits and entries are requests, and where the shares lie if not in the vault."""
+    """The answers to ``interface_reads``: whether exits and entries are requests, and the share token where it is not
+    the vault."""
     redeem, deposit, cancels, share = (_number(answer) for answer in answers)
     found: dict[str, object] = {"async_redeem": redeem == 1, "async_deposit": deposit == 1}
     if redeem == 1:
-        found |= {"request_id": _steps.REQUEST_ID, "cancel_redeem": cancels == 1}
+        found |= {"request_id": _exits.REQUEST_ID, "cancel_redeem": cancels == 1}
     if share and share < 2**160 and share != int(vault, 16):
         found["share"] = checksum(f"0x{share:040x}")
     return found
 
 
-def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View, int]]:
-    """A vault that cannot be looked into: what its share price did over the lookback, shared by all holders.
+def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
+    """An opaque vault: its yield is what the share price did over the lookback, shared by all holders.
 
-    The trailing income is taken as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
-    It is what the smaller of the totals then and now earned: money that came meanwhile had little part in it. Its rate
-    is the least of ``SAMPLES`` parts of the lookback: a gift, or a report, raises one of them alone.
+    The trailing income counts as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
+    It is what the smaller of the totals then and now earned: money that arrived meanwhile had little part in it. The
+    rate is the least of ``SAMPLES`` parts of the lookback: a donation, or a report, raises one of them alone.
 
-    Cash is the asset's balance of the vault and nothing else; where there is none it is not known. What a position is
-    worth is what leaving pays (``previewRedeem``), never more than its shares convert to. ``max*`` of 0 or without an
-    answer tell nothing of a holding of ours: it is offered whole, and the rehearsal decides.
+    Cash is the vault's own balance of the asset and nothing else; where there is none it is not known. A position is
+    worth what leaving pays (``previewRedeem``), never more than its shares convert to. ``max*`` of 0 or without an
+    answer say nothing about a holding of ours: all of it is offered, and the rehearsal decides.
     """
     vault, erc20, where = abi("erc4626"), abi("erc20"), market.params
     at, asset, lag = market.address, market.asset, where["lookback_blocks"]
@@ -127,9 +144,9 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         vault.read(at, "convertToShares", tokens, optional=True),
         vault.read(at, "cooldownDuration", optional=True),
         *past,
-        *(steps := _steps.reads(where, at, owner)),
+        *(steps := _exits.request_reads(where, at, owner)),
     ]
-    answers, told = answers[: -len(steps)], answers[-len(steps) :]
+    answers, exit_answers = answers[: -len(steps)], answers[-len(steps) :]
     shares, total_raw = erc20.one("balanceOf", answers[0]), vault.one("totalAssets", answers[1])
     earlier_raw, now = vault.one("totalAssets", answers[2]), vault.one("convertToAssets", answers[3])
     balance_raw = erc20.one("balanceOf", answers[4])
@@ -147,7 +164,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
-    asked = _steps.asked(where, told, cooldown)
+    asked = _exits.exit_requests(where, exit_answers, cooldown)
     pending_raw, back_raw = asked.pending * now // probe, asked.back * now // probe
     if shares or asked.unpriced:
         converted, previewed, *waits = yield [
@@ -161,7 +178,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
         back_raw = _priced(waits.pop(0), back_raw) if asked.back else 0
     ready_raw = (payable or asked.claimable * now // probe) if asked.claimable else 0
     worth = (pending_raw, ready_raw, back_raw)
-    gone = _steps.leaving(where, asset, asked, worth, block.timestamp, cooldown or 0)
+    gone = _exits.leaving(where, asset, asked, worth, block.timestamp, cooldown or 0)
     gone_raw = gone.whole.raw if gone else 0
     inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
     held_raw = inside_raw + gone_raw
@@ -190,7 +207,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[View,
     flags["exit-not-told"] = bool(shares) and way.kind is ExitKind.INSTANT and not (free and payable)
     flags["thin-liquidity"] = offered_raw < inside_raw
     curve = EnteredCurve(others, income, held_raw / asset.one, cost) if cost else DilutedCurve(others, income)
-    return View(
+    return VaultView(
         held_raw=held_raw,
         supplied_raw=total_raw + gone_raw,
         borrowed_raw=None,
@@ -218,14 +235,15 @@ def _priced(answer: bytes, otherwise: int) -> int:
 
 
 MAX_FEE_BPS = 100.0
-"""Fees of entry or exit up to this are counted with; beyond it a vault gets no new money unless its table says more."""
+"""Entry or exit fees above this stop new money, unless the vault's table allows more."""
 
 
 def rates_of(prices: Sequence[tuple[int, int]], name: str, lag: int) -> tuple[float, float]:
-    """(simple annual rate of the whole window, the least of its parts' rates) from (unix seconds, price), oldest first.
+    """(annual rate of the whole window, the least of its parts' rates), both simple, from (unix seconds, price), oldest
+    first.
 
     Raises MarketError where there is no such history. A step of the price lies in one part, so that it moves the former
-    alone; a price that moves in steps alone, one in a window, is told to earn nothing.
+    alone; a price that moves in steps alone, one a window, counts as earning nothing.
     """
     parts = [
         (price / before - 1) * SECONDS_PER_YEAR / (then - start)
@@ -244,7 +262,7 @@ def _pairs(answers: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | None) -> Exit:
-    """How the vault is left, by what it says of itself."""
+    """How the vault is left, by what it states."""
     if where.get("async_redeem"):
         return Exit(kind=ExitKind.REQUEST, seconds=None, cash=cash, limit="exits are requests (EIP-7540)")
     if cooldown:
@@ -254,8 +272,8 @@ def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | N
 
 
 def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: int | None) -> int:
-    """What of our holding may be asked for at once: all, where the vault does not tell; what it says, where
-    it says that there is less. A way out that takes two steps offers nothing in one."""
+    """Base units of our holding that may be withdrawn at once: all where the vault says nothing, what it says where
+    that is less, 0 for a two-step exit."""
     if way.kind is not ExitKind.INSTANT:
         return 0
     if not free or not payable or free >= shares:
@@ -264,7 +282,7 @@ def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: i
 
 
 def _fee(after: int | None, before: int | None) -> float | None:
-    """What of ``before`` is not there ``after``, as a fraction; None where one of them is not told."""
+    """The fraction of ``before`` that is not in ``after``; None where one of them is not known."""
     if after is None or not before:
         return None
     if abs(after - before) <= before // SLACK + 2:

@@ -1,11 +1,11 @@
-"""What adapters of Solana's programs are."""
+"""Protocols (typing) that adapters of Solana programs implement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -16,12 +16,28 @@ from yieldbot.model.reads import Flow
 from yieldbot.model.tx import SvmInstruction
 
 
+class ProgramParams(BaseModel):
+    """A deployment's table of one program."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    program: str
+    """The program's address."""
+
+
+class ReserveParams(ProgramParams):
+    """A deployment's table of a lending program."""
+
+    reserves: list[str]
+    """One reserve for each asset, in the same order."""
+
+
 class SvmAdapter(Protocol):
     """Reads and instructions of one Solana program. Pure, as YieldAdapter is.
 
-    Accounts of the asset's and the share token's mints that are ours (associated token accounts) are created, wrapped
-    and closed by what builds the transaction; an adapter only names them. What a first deposit creates beside them it
-    creates itself, and says its rent in ``MarketState.rent_deposit`` (share accounts' rent included while they lack).
+    Our associated token accounts of the asset and the share token are created, wrapped and closed by what builds the
+    transaction; an adapter only names them. Further accounts that a first deposit needs it creates itself, and states
+    their rent in ``MarketState.rent_deposit`` (with that of share accounts that are missing).
     """
 
     protocol: ClassVar[str]
@@ -37,13 +53,13 @@ class SvmAdapter(Protocol):
         """Instructions, all of one transaction, that deposit exactly ``amount``; refreshes before it included."""
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        """Instructions that withdraw at least ``amount`` (by less than one share more), or everything for None."""
+        """Instructions that withdraw at least ``amount`` (at most one share more), or everything for None."""
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
         """Instructions that claim rewards; empty where there are none."""
 
     def explain_error(self, program: Address, code: int) -> str | None:
-        """A custom program error in words, or None when it is not one of its own."""
+        """Message of a custom program error; None when it is not one of its own."""
 
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
         """Programs, and the first bytes of their instructions, that the signer may allow for this market."""
@@ -59,14 +75,17 @@ class SvmSwapAdapter(Protocol):
         """As SwapAdapter."""
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        """As SwapAdapter; the state's own pool carries what ``swap`` needs of it."""
+        """As SwapAdapter; the returned state's pool carries what ``swap`` needs."""
 
     def swap(self, pool: Pool, given: Amount, least: Amount, owner: Address) -> SvmInstruction:
-        """The instruction that swaps exactly ``given`` in a pool of a state for at least ``least``, out of and into
-        our associated accounts. Raises ValueError where the pool does not lead there."""
+        """The instruction that swaps exactly ``given`` in an observed pool for at least ``least``, between our
+        associated accounts.
+
+        Raises ValueError where the pool does not exchange these tokens.
+        """
 
     def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
-        """As SvmAdapter, of a swap in this pool."""
+        """As SvmAdapter, for a swap in this pool."""
 
     def explain_error(self, program: Address, code: int) -> str | None:
         """As SvmAdapter."""

@@ -1,4 +1,4 @@
-"""A Solana wallet itself as a market: it earns nothing, takes anything and pays at once."""
+"""A Solana wallet itself as a market: earns nothing, takes anything, pays at once."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MINT_DECIMALS_AT = 44
 
 
 def mint_of(address: Address) -> Flow[tuple[Address, int]]:
-    """The program that a mint belongs to, SPL Token or Token-2022, and its decimals. One or two rounds.
+    """(the token program of a mint, SPL Token or Token-2022; its decimals), in one or two rounds.
 
-    Raises MarketError for what is no mint.
+    Raises MarketError where it is no mint.
     """
     try:
         (data,) = yield [SvmAccount(address, TOKEN_PROGRAM)]
@@ -37,11 +37,13 @@ def mint_of(address: Address) -> Flow[tuple[Address, int]]:
 
 
 class IdleSvmParams(BaseModel):
+    """The wallet has no table of its own."""
+
     model_config = ConfigDict(extra="forbid")
 
 
 class IdleSvm:
-    """Tokens lying in the wallet; for SOL what it holds beyond ``keep_lamports``, wrapped SOL included."""
+    """Tokens in the wallet; for SOL what exceeds ``keep_lamports``, wrapped SOL included."""
 
     protocol: ClassVar[str] = "idle"
     params: ClassVar[type[BaseModel]] = IdleSvmParams

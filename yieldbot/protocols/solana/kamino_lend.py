@@ -1,10 +1,10 @@
 """Kamino Lend: reserves that mint collateral tokens for deposits, into our own wallet.
 
 Layouts and instructions: npm @kamino-finance/klend-sdk 8.0.2 (idl/klend.json); behaviour: klend 1.16.0. Rates are for
-63,072,000 slots a year; how long a slot really lasts is in the Clock. Interest compounds at each refresh alone, and
-yields here are meant with no refresh before the horizon's end, as if nobody else acted: a reserve in use, which is
-refreshed every few slots, earns a little more (1 bp a year at a borrow rate of 5 %). Within half a bp of utilisation
-around a point of its curve the program takes that point's rate, which is not modelled. Farms' rewards are not counted.
+63,072,000 slots a year; how long a slot really lasts follows from the Clock. Interest compounds at each refresh alone,
+and yields here assume no refresh before the horizon's end: a reserve in use, which is refreshed every few slots, earns
+a little more (1 bp a year at a borrow rate of 5 %). Within half a bp of utilisation around a point of its curve the
+program takes that point's rate, which is not modelled. Farms' rewards are not counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE, KaminoReserve
@@ -26,8 +26,10 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import BPS
-from yieldbot.protocols.evm.doubts import in_vault, minted
+from yieldbot.protocols.doubts import in_vault, minted
+from yieldbot.protocols.solana.base import ReserveParams
 from yieldbot.protocols.solana.layout import (
+    LATER,
     SLOTS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
@@ -43,29 +45,18 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-LATER = "later"
-"""Under this a state's market carries the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 150_000
 VERSION, ACTIVE, OBSOLETE = 1, 0, 1
 NOBODY = (SYSTEM_PROGRAM, Address("nu11111111111111111111111111111111111111111"))
-"""What stands in a reserve where it has no such oracle."""
+"""What stands in a reserve in place of an oracle that it does not have."""
 ORACLES = ("pyth_price", "switchboard_price", "switchboard_twap", "scope_price_feed")
-
-
-class KaminoParams(BaseModel):
-    """``program``; ``reserves``: one reserve's address for each asset, in the same order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    reserves: list[str]
 
 
 class KaminoLend:
     """Deposits into a reserve for its collateral token, which stays in our wallet; no obligation is opened."""
 
     protocol: ClassVar[str] = "kamino_lend"
-    params: ClassVar[type[BaseModel]] = KaminoParams
+    params: ClassVar[type[BaseModel]] = ReserveParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         program = Address(deployment.params["program"])
@@ -192,7 +183,8 @@ class KaminoLend:
     def _call(
         self, name: str, state: MarketState, owner: Address, raw: int, description: str
     ) -> tuple[SvmInstruction, ...]:
-        """The call alone: it accrues by itself. A refresh would ask the oracles, which must not stop an exit."""
+        """The instruction alone: it accrues by itself. A refresh would read the oracles, which must not stop an
+        exit."""
         params, market = state.market.params, state.market
         accounts = {
             "owner": owner,
@@ -240,7 +232,7 @@ def reserve_of(fields: dict[str, Any]) -> KaminoReserve:
 
 
 def points_of(reserve: KaminoReserve) -> tuple[tuple[float, float], ...]:
-    """The borrow rate by utilisation, the host's fixed rate apart, as ``SlotCurve`` takes it."""
+    """(utilisation, annual borrow rate), the host's fixed rate apart, for ``SlotCurve``."""
     points: list[tuple[float, float]] = []
     for used, rate in reserve.points:
         at = used / BPS
@@ -253,7 +245,7 @@ def points_of(reserve: KaminoReserve) -> tuple[tuple[float, float], ...]:
 
 
 def _withdrawable(fields: dict[str, Any], now: int) -> int:
-    """What the reserve's cap on withdrawals of an interval leaves (remaining_withdrawal_caps_amount)."""
+    """What the reserve's cap on withdrawals of an interval leaves, in base units (remaining_withdrawal_caps_amount)."""
     seconds = fields["withdrawal_interval_seconds"]
     if not seconds:
         return 2**64 - 1
@@ -269,7 +261,7 @@ def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, 
 
 
 def _unknown(fields: dict[str, Any], lending_market: dict[str, Any]) -> tuple[str, ...]:
-    """What klend 1.22 added and nobody has described yet: where it is set, no new money goes in."""
+    """Fields that klend 1.22 added and nobody has described yet: where one is set, no new money goes in."""
     rewards = (fields["rewards_available"], fields["rewards_per_slot"], lending_market["rewards_max_apr"])
     names = {"reserve-rewards": any(rewards), "permissioned-operations": lending_market["permissioned_ops"]}
     return tuple(name for name, value in names.items() if value)

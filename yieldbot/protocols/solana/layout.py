@@ -42,11 +42,11 @@ SLOTS_PER_EPOCH = 432_000
 """Mainnet's epochs have had this length from its first slot (EpochSchedule: no warm-up)."""
 USUAL_SLOT_SECONDS = 0.4
 PRIOR_SLOTS = 20_000
-"""How many slots of the usual length count beside those of the present epoch, so that its first ones do not decide."""
+"""Slots of usual length that count beside those of the present epoch, so that its first ones do not dominate."""
 
 SLOTS_AHEAD, SECONDS_AHEAD = 200, 120
-"""How long after a reading its withdrawal may land: a blockhash's life and some more. What is taken from a market with
-less cash than our shares are worth is priced for then, so that it is still there."""
+"""How long after a reading its withdrawal may land: a blockhash's life and some more. What is withdrawn from a market
+with less cash than our shares are worth is priced for then, so that the cash is still there."""
 
 _SIZES = {
     "u8": 1,
@@ -63,11 +63,14 @@ _SIZES = {
 }
 
 
+LATER = "later"
+"""Key of a state's market params: the reserve or bank as it will be some time after it was read (``SLOTS_AHEAD`` or
+``SECONDS_AHEAD``), when a transaction lands."""
 TERMS = "terms"
-"""Under this a state's market carries what its owners set and its way out depends on, as it was read: who they are,
-limits on outflow, fees, switches. A proof or refusal of the way out is of these (``exits_svm``)."""
+"""Key of a state's market params: what its owners set and its exit depends on (who they are, limits on outflow, fees,
+switches). A proof or refusal of the exit holds for these terms (``exits_svm``)."""
 DEAREST_SHARE = 10_000
-"""Base units that one raw share is thought to be worth at most."""
+"""Base units that one raw share counts as at most."""
 
 
 def rent_exempt(data_bytes: int) -> int:
@@ -77,12 +80,16 @@ def rent_exempt(data_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The Clock sysvar: the slot that reads see, its time (unix seconds), how long a slot lasts of late, its epoch."""
+    """The Clock sysvar."""
 
     slot: int
+    """That reads see."""
     timestamp: int
+    """Unix seconds."""
     slot_seconds: float
+    """Recent length of a slot."""
     epoch: int
+    """Present epoch."""
 
     @classmethod
     def of(cls, data: bytes) -> Clock:
@@ -95,9 +102,11 @@ class Clock:
 
 
 def rounding(pooled_raw: int, shares: int) -> int:
-    """Base units that rounding may take of a deposit and its withdrawal: of shares three (minted, and the fees of
-    either way), each worth its part of what is pooled, and a few units of the asset itself. A pool of few shares, each
-    worth a fortune, is bounded: what rounding takes there is a loss."""
+    """Base units that rounding may take of a deposit and its withdrawal.
+
+    Three shares (minted, and the fees of either way), each worth its part of what is pooled, and a few units of the
+    asset itself. Bounded for a pool of few very valuable shares: what rounding takes there is a loss.
+    """
     return 4 + 3 * min(pooled_raw // shares if shares else 1, DEAREST_SHARE)
 
 
@@ -110,10 +119,10 @@ class Layout:
     """One file of abis/ for a Solana program. The program's own address is the deployment's, never the file's."""
 
     def __init__(self, name: str) -> None:
-        said = json.loads((folder("abis") / f"{name}.json").read_text())
-        self._accounts: Mapping[str, Any] = said["accounts"]
-        self._instructions: Mapping[str, Any] = said["instructions"]
-        self._errors: Mapping[str, str] = said.get("errors", {})
+        document = json.loads((folder("abis") / f"{name}.json").read_text())
+        self._accounts: Mapping[str, Any] = document["accounts"]
+        self._instructions: Mapping[str, Any] = document["instructions"]
+        self._errors: Mapping[str, str] = document.get("errors", {})
 
     def read(self, address: Address, program: Address, *, optional: bool = False) -> SvmAccount:
         """The read of an account of this program."""
@@ -154,7 +163,7 @@ class Layout:
         return SvmInstruction(program, (*metas, *more), data, description)
 
     def explain(self, code: int) -> str | None:
-        """A custom error's number in words."""
+        """Message of a custom error."""
         return self._errors.get(str(code))
 
 
@@ -178,7 +187,7 @@ def ata(owner: Address, mint: Address, token_program: Address = TOKEN_PROGRAM) -
 
 
 def token_amount(data: bytes) -> int:
-    """The balance of an SPL Token account's data; 0 for no account. Raises MarketError for what is none."""
+    """The balance of an SPL Token account's data; 0 for no account. Raises MarketError where it is none."""
     if not data:
         return 0
     if len(data) < TOKEN_ACCOUNT_BYTES:
@@ -187,7 +196,7 @@ def token_amount(data: bytes) -> int:
 
 
 def key_bytes(address: Address) -> bytes:
-    """A public key's 32 bytes. Raises ValueError for what is none."""
+    """A public key's 32 bytes. Raises ValueError where it is none."""
     from solders.pubkey import Pubkey
 
     return bytes(Pubkey.from_string(address))

@@ -1,13 +1,13 @@
-"""marginfi: banks that lend what is deposited, held as shares in an account of ours that the program keeps.
+"""marginfi: banks that lend deposits, held as shares in an account of ours that the program keeps.
 
 Layouts and instructions: npm @mrgnlabs/marginfi-client-v2 6.4.1 (idl/marginfi_0.1.7.json); behaviour: marginfi-v2
-0.1.7. Rates are for 31,536,000 seconds. Interest is simple between two accruals, and yields here are meant with none
-before the horizon's end: a bank in use, which accrues at each visit, earns a little more (1 bp a year at 5 %). All fees
-are the borrowers'. Utilisation above 1 (bad debt) counts as 1.
+0.1.7. Rates are for 31,536,000 seconds. Interest is simple between two accruals, and yields here assume none before the
+horizon's end: a bank in use, which accrues at each visit, earns a little more (1 bp a year at 5 %). All fees are the
+borrowers'. Utilisation above 1 (bad debt) counts as 1.
 
 Each bank has an account of its own, a derived address that nobody else can take: its health then depends on no other
-bank, and leaving the bank closes it, which gives its rent back. Positions in accounts opened elsewhere are not seen.
-Banks of Token-2022 mints, of staked SOL and of other programs' reserves are refused. Emissions are not counted.
+bank, and leaving the bank closes it, which returns its rent. Positions in accounts opened elsewhere are not read. Banks
+of Token-2022 mints, of staked SOL and of other programs' reserves are refused. Emissions are not counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import KinkedCurve
@@ -28,8 +28,10 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction, SvmMeta
-from yieldbot.protocols.evm.doubts import in_vault
+from yieldbot.protocols.doubts import in_vault
+from yieldbot.protocols.solana.base import ProgramParams
 from yieldbot.protocols.solana.layout import (
+    LATER,
     SECONDS_AHEAD,
     SYSTEM_PROGRAM,
     SYSVAR_INSTRUCTIONS,
@@ -44,13 +46,12 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-LATER, LIMITED = "later", "limited"
-"""Under these a state's market carries the bank as it will be ``SECONDS_AHEAD`` after it was read, and if its group
-limits outflow."""
+LIMITED = "limited"
+"""Key of a state's market params: whether the bank's group limits outflow."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 200_000
 PAUSED, OPERATIONAL, REDUCE_ONLY, KILLED = range(4)
 REDUCE_ONLY_WITH_POWER = 5
-"""Since 0.1.9: as REDUCE_ONLY, what is in it still counts as collateral; it pays out."""
+"""Since 0.1.9: as REDUCE_ONLY, but what is in it still counts as collateral; it pays out."""
 ORACLE_FIXED = 8
 DEFAULT_TAG, SOL_TAG = 0, 1
 EMISSIONS_LENDING, TOKENLESS_REPAYMENTS_ALLOWED, TOKENLESS_REPAYMENTS_COMPLETE = 1 << 1, 1 << 5, 1 << 6
@@ -60,24 +61,22 @@ PAUSE_SECONDS = 30 * 60
 NO_LIMIT = 2**64 - 1
 BALANCES_AT, BALANCES = 72, 16
 NO_THIRD_PARTY, NO_LIMITING = 0, 0
-"""Options of an instruction that are left out: one zero byte each."""
+"""Omitted optional arguments of an instruction: one zero byte each."""
 SOME, YES, NO = 1, 1, 0
 WINDOWS = ("hourly", "daily")
 PRICED = "the group limits outflow in US dollars: while its oracle cannot be read, nothing leaves"
-"""Since 0.1.9 every withdrawal under a group's limiter asks for the price (fetch_asset_price_for_bank_low_bias)."""
+"""Since 0.1.9 every withdrawal under a group's limiter needs the price (fetch_asset_price_for_bank_low_bias)."""
 
 
-class MarginfiParams(BaseModel):
-    """``program``; ``banks``: one bank's address for each asset, in the same order."""
+class MarginfiParams(ProgramParams):
+    """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
     banks: list[str]
+    """One bank for each asset, in the same order."""
 
 
 class Marginfi:
-    """Deposits into a bank, into an account that is opened for it and closed when everything is withdrawn."""
+    """Deposits into a bank, through an account that is opened for it and closed when everything is withdrawn."""
 
     protocol: ClassVar[str] = "marginfi"
     params: ClassVar[type[BaseModel]] = MarginfiParams
@@ -155,7 +154,7 @@ class Marginfi:
         unlent = _unlent(bank)
         group_limited = bool(group["hourly_most"] or group["daily_most"])
         outflow = [window_left(fields, w, clock.timestamp) for w in WINDOWS]
-        if group_limited:  # in whole US dollars, by the newest price that the bank has seen
+        if group_limited:  # in whole US dollars, by the newest price that the bank has recorded
             dollars = min(window_left(group, w, clock.timestamp) for w in WINDOWS)
             outflow.append(dollars * one * ONE // price if (price := fields["last_price"]) > 0 else NO_LIMIT)
         # What will be there when a withdrawal lands: of a bank that has lent far more than it has, fees take it fast.
@@ -188,7 +187,8 @@ class Marginfi:
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:
-        """(shares, the account's flags, whether rewards wait). MarketError where the account is not as we open it."""
+        """(shares, the account's flags, whether rewards wait). Raises MarketError where the account is not as we open
+        it."""
         if not data:
             return 0, 0, False
         codec = layout(self.protocol)
@@ -323,7 +323,7 @@ def bank_of(fields: dict[str, Any], group: dict[str, Any]) -> MarginfiBank:
 
 
 def points_of(bank: MarginfiBank) -> tuple[tuple[float, float], ...]:
-    """The base rate by utilisation, ascending, as ``KinkedCurve`` takes it."""
+    """(utilisation, annual base rate), ascending, for ``KinkedCurve``."""
     points: list[tuple[float, float]] = []
     for used, rate in bank.points:
         at = used / ONE
@@ -340,9 +340,11 @@ def _terms(fields: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
 
 
 def window_left(fields: dict[str, Any], window: str, now: int) -> int:
-    """What one window of outflow still lets out, from now until ``SECONDS_AHEAD`` later: a bank's in base units,
-    a group's in whole US dollars (remaining_capacity: the window before counts by the part of it that is within one
-    length from now)."""
+    """What a window of outflow still lets out from now until ``SECONDS_AHEAD`` later (remaining_capacity).
+
+    A bank's in base units, a group's in whole US dollars. The previous window counts by the part of it that lies within
+    one length from now.
+    """
     most, length = fields[f"{window}_most"], fields[f"{window}_seconds"]
     if not most:
         return NO_LIMIT
@@ -361,7 +363,7 @@ def window_left(fields: dict[str, Any], window: str, now: int) -> int:
 
 
 def _unlent(bank: MarginfiBank) -> int:
-    """What may leave: fees make debts grow by more than deposits, so that it shrinks until a withdrawal lands."""
+    """Base units that can be withdrawn: fees make debts grow faster than deposits, so that it shrinks until then."""
     return (bank.assets_fx >> BITS) - (bank.liabilities_fx >> BITS) - 2
 
 

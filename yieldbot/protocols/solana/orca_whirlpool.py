@@ -1,10 +1,10 @@
-"""Orca's Whirlpools, read so that a swap can be told to the unit without asking the chain again.
+"""Orca's Whirlpools, read so that swaps can be computed to the unit without further reads.
 
 Layout and account order: npm @orca-so/whirlpools-sdk (its IDL, whirlpool.json); behaviour: the program's
 swap_manager.rs and sparse_swap.rs. An array of ticks that nobody has opened holds no liquidity and may be named all the
-same. Refused are pools whose fee adapts to volatility (they have an account "oracle") and mints that are not SPL
-Token's own: those of Token-2022 may take a fee of each transfer. ``swap`` has no deadline: what bounds one that waits
-is its least output and its blockhash.
+same. Refused are pools with an adaptive fee (they have an account "oracle") and mints that are not SPL Token's own:
+those of Token-2022 may charge a fee on each transfer. ``swap`` has no deadline: a pending one is bounded by its minimum
+out and its blockhash.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
-from yieldbot.protocols.evm.swap_calls import swap_words
+from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.solana.layout import ata, key_bytes, layout, pda
 from yieldbot.protocols.solana.pools import NamedPools, named_pools
 
 SWAP = "swap"
 UNITS = 90_000
-"""About what a swap takes in compute units."""
+"""Compute units of a swap, about."""
 FIXED, DYNAMIC = bytes.fromhex("4561bdbe6e0742bb"), bytes.fromhex("11d8f68ee1c7da38")
 """Discriminators of the two kinds of tick arrays (account:TickArray, account:DynamicTickArray)."""
 TICK_BYTES = 113
-"""Of a tick: whether it is initialised, and then liquidity_net i128 first; those of a dynamic array that are not take
-one byte."""
+"""Bytes of a tick: whether it is initialised, then liquidity_net (i128) first; an uninitialised one of a dynamic array
+has one byte."""
 FIXED_AT, DYNAMIC_AT = 12, 60
-"""Where the ticks begin: behind the first one's index, and in a dynamic array also the pool and a bitmap."""
+"""Where the ticks begin: after the first tick's index, and in a dynamic array also the pool and a bitmap."""
 FIXED_BYTES = FIXED_AT + TICKS * TICK_BYTES + 32
 
 
 class OrcaWhirlpool:
-    """Pools of two SPL Token mints with a fixed fee, each swapped in by itself."""
+    """Pools of two SPL Token mints with a fixed fee, one swap passing one pool."""
 
     protocol: ClassVar[str] = "orca_whirlpool"
     params: ClassVar[type[BaseModel]] = NamedPools
@@ -113,7 +113,7 @@ class OrcaWhirlpool:
             "oracle": pool.params["oracle"],
         }
         args = (given.raw, least.raw, 0, True, a_to_b)
-        description = swap_words((pool,), given, least)
+        description = swap_description((pool,), given, least)
         return layout(self.protocol).build(SWAP, pool.params["program"], accounts, *args, description=description)
 
     def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
@@ -124,7 +124,7 @@ class OrcaWhirlpool:
 
 
 def oracle_of(program: Address, pool: Address) -> Address:
-    """Where a pool whose fee adapts keeps what it adapts by; named by every swap."""
+    """The account with which an adaptive-fee pool computes its fee; every swap names it."""
     return pda(program, b"oracle", key_bytes(pool))
 
 
@@ -134,7 +134,7 @@ def tick_array(program: Address, pool: Address, first_tick: int) -> Address:
 
 
 def ticks_of(data: bytes, pool: Address, first_tick: int, spacing: int) -> dict[int, int]:
-    """liquidity_net by initialised tick. Raises MarketError for bytes that are no such array of the pool's."""
+    """liquidity_net by initialised tick. Raises MarketError where the bytes are no such array of the pool."""
     dynamic = data[:8] == DYNAMIC
     if not dynamic and (data[:8] != FIXED or len(data) != FIXED_BYTES):
         raise MarketError(f"these {len(data)} bytes are no array of ticks")
@@ -154,7 +154,7 @@ def ticks_of(data: bytes, pool: Address, first_tick: int, spacing: int) -> dict[
 
 
 def _three(places: dict[int, Address], wanted: Sequence[int]) -> tuple[Address, ...]:
-    """The arrays of one direction; where there are less than three, the last one again, as the program allows."""
+    """The three arrays of one direction; where there are fewer, the last one again, as the program allows."""
     found = [places[at] for at in wanted]
     return tuple(found + found[-1:] * (3 - len(found)))
 

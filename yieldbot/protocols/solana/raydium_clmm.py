@@ -53,9 +53,9 @@ class RaydiumClmm:
         if fields["pool_id"] != pool.address or not fields["initialized"]:
             raise MarketError(f"pool {pool.address} has recorded nothing")
         tick, seconds = mean_tick(data, fields["observation_index"], now)
-        said = {"says": f"TWAP over {seconds // 60} minutes"}
+        source = {"says": f"TWAP over {seconds // 60} minutes"}
         price = 1.0001**tick * pool.token0.one / pool.token1.one
-        return replace(pool, params={**pool.params, **said}), float(price)
+        return replace(pool, params={**pool.params, **source}), float(price)
 
 
 def mean_tick(data: bytes, index: int, now: int) -> tuple[float, int]:

@@ -1,7 +1,7 @@
 """Save, formerly Solend (spl-token-lending): reserves that mint collateral tokens for deposits.
 
 Layouts and account orders: npm @solendprotocol/solend-sdk 0.14.27 (state/reserve.js, instructions/*.js). Rates are for
-63,072,000 slots a year and compound each slot; how long a slot really lasts is in the Clock.
+63,072,000 slots a year and compound each slot; how long a slot really lasts follows from the Clock.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.save import SaveReserve
@@ -23,8 +23,10 @@ from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import WAD
-from yieldbot.protocols.evm.doubts import in_vault, minted
+from yieldbot.protocols.doubts import in_vault, minted
+from yieldbot.protocols.solana.base import ReserveParams
 from yieldbot.protocols.solana.layout import (
+    LATER,
     SLOTS_AHEAD,
     TERMS,
     Clock,
@@ -37,25 +39,14 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-LATER = "later"
-"""Under this a state's market carries the reserve as it will be ``SLOTS_AHEAD`` slots after it was read."""
 UNITS_DEPOSIT, UNITS_WITHDRAW = 90_000, 90_000
-
-
-class SaveParams(BaseModel):
-    """``program``; ``reserves``: one reserve's address for each asset, in the same order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
-    reserves: list[str]
 
 
 class Save:
     """Deposits into a reserve for its collateral token, which stays in our wallet."""
 
     protocol: ClassVar[str] = "save"
-    params: ClassVar[type[BaseModel]] = SaveParams
+    params: ClassVar[type[BaseModel]] = ReserveParams
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         program = Address(deployment.params["program"])
@@ -192,7 +183,8 @@ class Save:
     def _call(
         self, name: str, state: MarketState, owner: Address, raw: int, description: str
     ) -> tuple[SvmInstruction, ...]:
-        """The call alone: it accrues by itself. A refresh would ask the oracles, which must not stop an exit."""
+        """The instruction alone: it accrues by itself. A refresh would read the oracles, which must not stop an
+        exit."""
         params, market = state.market.params, state.market
         wallet, shares = ata(owner, market.asset.address), ata(owner, params["collateral_mint"])
         accounts = {
@@ -229,8 +221,12 @@ def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, 
 
 
 def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
-    """What a limiter of outflow still lets out until ``SLOTS_AHEAD`` later, in wads of what it counts; None for none
-    (RateLimiter::remaining_outflow). The window before counts by how much of it lies within one length from now."""
+    """What a limiter of outflow still lets out until ``SLOTS_AHEAD`` later, in wads of its unit; None without a
+    limiter.
+
+    Source: RateLimiter::remaining_outflow. The previous window counts by the part of it that lies within one length
+    from now.
+    """
     window, most = fields["limiter_window"], fields["limiter_most"] * WAD
     if not window:
         return None
@@ -246,7 +242,7 @@ def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
 
 
 def in_tokens(usd_wads: int, fields: dict[str, Any]) -> int:
-    """Base units, in wads, that a market's limiter in US dollars leaves (Reserve::market_value_upper_bound)."""
+    """Base units, in wads, that a limiter in US dollars leaves (Reserve::market_value_upper_bound)."""
     prices = [fields["market_price"], fields["smoothed_market_price"]]
     price = max(*prices, fields["extra_market_price"] if fields["has_extra_price"] else 0)
     return max(0, usd_wads - 1) * 10 ** fields["liquidity_mint_decimals"] * WAD // price if price else 2**128
@@ -271,7 +267,7 @@ def reserve_of(fields: dict[str, Any]) -> SaveReserve:
 
 
 def points_of(reserve: SaveReserve) -> tuple[tuple[float, float], ...]:
-    """The borrow rate by utilisation, as ``SlotCurve`` takes it."""
+    """(utilisation, annual borrow rate), for ``SlotCurve``."""
     segments = [
         (reserve.optimal_utilisation, reserve.optimal_rate),
         (reserve.max_utilisation, reserve.max_rate),

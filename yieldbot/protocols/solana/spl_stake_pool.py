@@ -1,37 +1,36 @@
-"""SPL stake pools (the JitoSOL class): SOL for pool tokens, whose worth grows with what the pool's stake earns.
+"""SPL stake pools (the JitoSOL class): SOL for pool tokens, whose value grows with what the pool's stake earns.
 
 Layout and instructions: npm @solana/spl-stake-pool 1.1.8 (src/layouts.ts, src/instructions.ts); behaviour: the stake
 pool program's state.rs and processor.rs. The yield is what the stake must have earned for the pool token to grow as it
-did in the last epoch, as if every epoch brought that, with an epoch's real length, and no more than ``MOST_A_YEAR``;
-new money is taken to dilute it until the horizon's end, as if nobody staked it. The fees of the way in and out are in
-what a deposit earns, and ``entry_cost_bps`` says them.
+did in the last epoch, as if every epoch were like that, with an epoch's real length, and no more than ``MOST_A_YEAR``;
+new money counts as diluting it until the horizon's end, as if nobody staked it. Entry and exit fees are in the curve,
+and ``entry_cost_bps`` states them.
 
 Deposits and withdrawals are of SOL itself, at once, into and out of the pool's reserve, which is all the liquidity
-there is: waiting for stake to cool down is not done. At each epoch's start both are refused until somebody has brought
-the pool up to date, which takes its validators' accounts and some minutes: it counts as paused then.
+there is: unstaking is not used. At each epoch's start both are refused until somebody has updated the pool, which takes
+its validators' accounts and some minutes: it counts as paused until then.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
-from yieldbot.protocols.evm.doubts import minted
+from yieldbot.protocols.doubts import minted
+from yieldbot.protocols.solana.base import ProgramParams
 from yieldbot.protocols.solana.layout import (
     SLOTS_PER_EPOCH,
     SYSTEM_PROGRAM,
@@ -53,45 +52,52 @@ STAKE_PROGRAM = Address("Stake11111111111111111111111111111111111111")
 STAKE_HISTORY = Address("SysvarStakeHistory1111111111111111111111111")
 IS_STAKE_POOL = 1
 SPARE_LAMPORTS = 1
-"""What older versions of the program keep in the reserve beyond its rent; the newest source keeps nothing."""
+"""What older versions of the program keep in the reserve beyond its rent; the newest keeps nothing."""
 STAKE_ACCOUNT_BYTES = 200
 IMMUTABLE_OWNER_BYTES = 5
-"""What Token-2022 adds to an associated account: its kind, and the extension that its owner never changes."""
+"""What Token-2022 adds to an associated account: its type, and the ImmutableOwner extension."""
 LEAST_SHARE = 999, 1000
-"""The least that is taken for what is given: an epoch's growth may come in between, a manager's new fee may not."""
+"""Fraction of the expected output that is the minimum out: an epoch's growth may come in between, a new fee may not."""
 MOST_A_YEAR = 0.25
-"""What stake may be thought to earn, inflation, fees and tips together: three times what the main cluster has paid."""
+"""Highest plausible annual growth of stake (inflation, fees and tips): three times what the main cluster has paid."""
 NUMBERS = "numbers"
-"""Under this a state's market carries the pool's numbers as they were read with it, for what is least to be given."""
+"""Key of a state's market params: the pool's numbers as they were read, for the minimum out."""
 
 
-class StakePoolParams(BaseModel):
-    """``program``; ``pools``: the pools' addresses."""
+class StakePoolParams(ProgramParams):
+    """A deployment's table."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    program: str
     pools: list[str]
+    """Addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolAccount:
-    """A decoded stake pool account: what is read of it."""
+    """What is read of a stake pool account."""
 
     manager: Address
     reserve_stake: Address
+    """Stake account that withdrawals of SOL are paid from."""
     pool_mint: Address
     manager_fee_account: Address
     token_program: Address
     validator_list: Address
     last_update_epoch: int
+    """Epoch of the last update."""
     lockup_timestamp: int
+    """Unix seconds until which stake is locked."""
     lockup_epoch: int
+    """Epoch until which stake is locked."""
     sol_deposit_authority: Address | None
+    """Whose signature deposits of SOL need; None: nobody's."""
     sol_withdraw_authority: Address | None
+    """Whose signature withdrawals of SOL need; None: nobody's."""
     next_withdrawal_fee: Fee
+    """Announced for the next epoch."""
     next_epoch_fee: Fee
+    """Announced for the next epoch."""
     numbers: StakePool
+    """What the pool's arithmetic needs."""
 
 
 class SplStakePool:
@@ -245,9 +251,9 @@ class SplStakePool:
 
 
 def decode(address: Address, data: bytes) -> PoolAccount:
-    """A stake pool account, whose fields have no fixed places: options are as long as what they hold (borsh).
+    """A stake pool account, whose fields have no fixed offsets (borsh options vary in length).
 
-    Raises MarketError when the bytes are none.
+    Raises MarketError where the bytes are none.
     """
     at = 0
 
@@ -324,8 +330,8 @@ def _numbers(state: MarketState) -> StakePool:
 
 
 def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: float) -> tuple[float, tuple[str, ...]]:
-    """What an epoch adds to what is staked, and the doubt where the last one added more than stake earns: somebody gave
-    the pool something, which will not come again."""
+    """(growth of the stake an epoch, a doubt where the last epoch grew more than stake earns: a donation, which will
+    not recur)."""
     try:
         growth = numbers.stake_growth(staked)
     except OverflowError as unbelievable:
@@ -334,8 +340,10 @@ def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: floa
     if growth <= most:
         return growth, ()
     now, before = numbers.total_lamports / numbers.supply, numbers.last_total_lamports / numbers.last_supply
-    said = f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
-    return most, (f"{said} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
+    message = (
+        f"a token of it is worth {now:.6f} SOL and was {before:.6f} an epoch ago: {growth / most * MOST_A_YEAR:.0%}"
+    )
+    return most, (f"{message} a year, where stake earns {MOST_A_YEAR:.0%} at most",)
 
 
 def _terms(pool: PoolAccount) -> dict[str, Any]:
@@ -344,7 +352,7 @@ def _terms(pool: PoolAccount) -> dict[str, Any]:
 
 
 def _entry_cost(pool: PoolAccount) -> float:
-    """What of a deposit its fees take, those of the way out included, an announced one where it is higher."""
+    """Entry and exit fees as a fraction of a deposit, an announced higher fee included."""
     numbers = pool.numbers
     into = rate(numbers.deposit_fee) * (1.0 - numbers.referral_percent / 100)
     out = min(1.0, max(rate(numbers.withdrawal_fee), rate(pool.next_withdrawal_fee)))
@@ -360,7 +368,7 @@ def _status(pool: PoolAccount, clock: Clock) -> tuple[Status, tuple[str, ...]]:
 
 
 def _exit(pool: PoolAccount, clock: Clock) -> Exit:
-    """At once out of the reserve; after a lockup; or when somebody else signs."""
+    """At once out of the reserve; after a lockup; or only when somebody else signs."""
     if pool.sol_withdraw_authority is not None:
         return Exit(kind=ExitKind.REQUEST, seconds=None, limit="its own authority must sign")
     epochs = max(0, pool.lockup_epoch - clock.epoch) * SLOTS_PER_EPOCH * clock.slot_seconds
@@ -370,31 +378,4 @@ def _exit(pool: PoolAccount, clock: Clock) -> Exit:
     return Exit(limit="the reserve alone pays at once")
 
 
-class StakePoolRate:
-    """What a pool's token is worth in SOL by the pool's own account: what giving it back pays, its fee apart."""
-
-    protocol: ClassVar[str] = "spl_stake_pool"
-    params: ClassVar[type[BaseModel]] = StakePoolParams
-
-    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        program = Address(deployment.params["program"])
-        addresses = [Address(a) for a in deployment.params["pools"]]
-        read = yield [SvmAccount(address, program) for address in addresses]
-        listed = {token.address: token for pair in pairs for token in pair}
-        wanted, found = {frozenset(pair) for pair in pairs}, []
-        for address, data in zip(addresses, read, strict=True):
-            staked, sol = listed.get(decode(address, data).pool_mint), listed.get(WRAPPED_SOL)
-            if staked is not None and sol is not None and {staked, sol} in wanted:
-                found.append(Pool(self.protocol, deployment.name, address, staked, sol, {"program": program}))
-        return tuple(found)
-
-    def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
-        data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
-        found, clock = decode(pool.address, data), Clock.of(clock_data)
-        if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
-            raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
-        said = replace(pool, params={**pool.params, "says": "own rate"})
-        return said, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
-
-
-ADAPTER, PRICE_ORACLE = SplStakePool(), StakePoolRate()
+ADAPTER = SplStakePool()

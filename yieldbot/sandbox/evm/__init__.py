@@ -1,1 +1,1 @@
-"""Of sandboxes of EVM chains."""
+"""Parts of the EVM sandbox."""

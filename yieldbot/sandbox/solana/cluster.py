@@ -61,7 +61,7 @@ class Landed:
 
 
 class Refused(Exception):
-    """A transaction that is not taken: its JSON error, as Agave names it, and the logs of its simulation."""
+    """A transaction that was not accepted, with its JSON error as Agave names it and the logs of its simulation."""
 
     def __init__(self, error: Any, logs: Sequence[str] = ()) -> None:
         super().__init__(str(error))
@@ -114,7 +114,7 @@ class Cluster:
     # -- time
 
     def tick(self) -> None:
-        """Let the slots go by that the wall clock has seen."""
+        """Advance to the slot of the clock."""
         if self.auto:
             slots = int((self.now() - self._began) / self.pace_seconds)
             if slots > 0:
@@ -122,7 +122,7 @@ class Cluster:
                 self.advance(slots)
 
     def advance(self, slots: int, seconds: float | None = None) -> None:
-        """Let slots go by; by default 0.4 s each."""
+        """Let slots pass, in ``seconds``; by default 0.4 s each."""
         if self.each_epoch and (slots_left := SLOTS_PER_EPOCH - self.slot % SLOTS_PER_EPOCH) <= slots:
             part = None if seconds is None else seconds * slots_left / slots
             self._advance(slots_left, part)
@@ -142,7 +142,7 @@ class Cluster:
 
     @property
     def height(self) -> int:
-        """Blocks so far: no slot of this cluster is skipped."""
+        """The block height: this cluster skips no slot."""
         return self.slot
 
     def blockhash(self, height: int | None = None) -> str:
@@ -153,7 +153,7 @@ class Cluster:
         return str(Hash(hashlib.sha256(f"{self.genesis}/{at}".encode()).digest()))
 
     def is_recent(self, blockhash: str) -> bool:
-        """Whether a transaction naming it may still land."""
+        """Whether a transaction with this blockhash may still land."""
         return any(self.blockhash(self.slot - age) == blockhash for age in range(BLOCKHASH_BLOCKS + 1))
 
     def _set_clock(self) -> None:
@@ -166,7 +166,7 @@ class Cluster:
     # -- accounts
 
     def set(self, images: Images) -> None:
-        """Put accounts there as they are given."""
+        """Set accounts to the given states."""
         for address, image in images.items():
             self._put(address, image)
 
@@ -180,11 +180,11 @@ class Cluster:
 
     @property
     def shown_slot(self) -> int:
-        """The slot that reads say they saw."""
+        """The slot that reads report."""
         return self.slot - self.stale
 
     def newest(self, address: Address) -> AccountImage | None:
-        """An account after the newest transaction."""
+        """An account after the latest transaction."""
         from solders.pubkey import Pubkey
 
         found = self._svm.get_account(Pubkey.from_string(address))
@@ -217,7 +217,7 @@ class Cluster:
     # -- transactions
 
     def act(self, instruction: SvmInstruction) -> None:
-        """What somebody else does, who pays for it: no transaction that anybody could look up."""
+        """Run instructions of somebody else, at their cost; the transaction cannot be looked up."""
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 
@@ -233,7 +233,8 @@ class Cluster:
             raise RuntimeError(f"{instruction.description}: {error}")
 
     def send(self, raw: bytes, *, preflight: bool) -> str:
-        """Take a transaction; its signature. Raises Refused as a node's preflight does, ValueError for other bytes."""
+        """Accept a transaction and return its signature. Raises Refused as a node's preflight would, ValueError for
+        other bytes."""
         tx = self._parsed(raw)
         signature = str(tx.signatures[0])
         if not all(tx.verify_with_results()):
@@ -297,7 +298,7 @@ class Cluster:
         return error, tuple(result.meta().logs()), result.meta().compute_units_consumed(), after
 
     def take_back(self, count: int) -> list[str]:
-        """The cluster goes on with another fork, without the last transactions that are not final; their signatures."""
+        """Switch to another fork, without the last transactions that are not final; returns their signatures."""
         undone = []
         for signature, tx in list(reversed(self.landed.items()))[:count]:
             if self.commitment(tx) == "finalized":
@@ -310,11 +311,11 @@ class Cluster:
         return undone
 
     def snapshot(self) -> None:
-        """Remember every account from here on as it is now, for ``revert``."""
+        """Remember the present state of all accounts, for ``revert``."""
         self._kept = {}
 
     def revert(self) -> None:
-        """The accounts as they were at the snapshot, and no transaction; time goes on. The snapshot stays."""
+        """Restore the accounts of the snapshot and forget all transactions; time goes on. The snapshot stays."""
         kept, self._kept = self._kept or {}, None
         for address, image in kept.items():
             if image != self.newest(address):
@@ -328,12 +329,12 @@ class Cluster:
         self._kept = {}
 
     def commitment(self, tx: Landed) -> str:
-        """How far a transaction has come."""
+        """A transaction's commitment level."""
         age = self.slot - tx.slot
         return "finalized" if age >= FINALIZED_AFTER else "confirmed" if age >= CONFIRMED_AFTER else "processed"
 
     def _keys(self, message: Any) -> tuple[list[Address], int]:
-        """All accounts of a message, those of lookup tables after the others, and how many the others are."""
+        """All accounts of a message, those of lookup tables last, and how many are in the message itself."""
         keys = [Address(str(key)) for key in message.account_keys]
         static = len(keys)
         writable: list[Address] = []

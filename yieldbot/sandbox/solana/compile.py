@@ -1,4 +1,4 @@
-"""The sandbox's Solana programs, C to a shared object that LiteSVM loads; compiled once, cached by content."""
+"""Compiles the sandbox's Solana programs from C to shared objects for LiteSVM; compiled once, cached by content."""
 
 from __future__ import annotations
 

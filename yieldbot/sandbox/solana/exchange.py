@@ -1,6 +1,5 @@
-"""Where the Solana sandbox's tokens are swapped: pools of the Whirlpool program's double, and, beside the feeds,
-accounts of another program's pools whose recorded mean price is a witness. Nobody trades there: the mean stays what it
-is.
+"""The Solana sandbox's exchanges and price oracles: pools of the Whirlpool program's double, and accounts of another
+program's pools whose recorded TWAP is a price oracle. Nobody trades there, so that the TWAP is constant.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpo
 
 OBSERVED_EVERY_SECONDS = 18
 REACH = 0.02
-"""How far to each side of the price most of a pool's liquidity reaches, as a part of it."""
+"""How far most of a pool's liquidity reaches to each side of the price, as a fraction of it."""
 
 Published = Mapping[Address, Callable[[int], AccountImage]]
-"""Accounts that somebody writes anew all the time, made from the time."""
+"""Accounts that are rewritten at every slot, made from the time in unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +41,20 @@ class SvmExchanges:
     published: Published
     """Accounts that are rewritten at every slot."""
     places: dict[str, str]
-    """Addresses by a name: ``PAIR_pool``, and ``PAIR_mean`` for what is published of its mean."""
+    """Addresses by name: ``PAIR_pool``, and ``PAIR_mean`` for the observations of its TWAP."""
 
 
 def exchanges(
     pairs: Mapping[tuple[Token, Token], tuple[float, float, int, int]], rated: Collection[Token] = ()
 ) -> SvmExchanges:
-    """A pool and a witness of each pair. By pair: whole tokens of the second for one of the first, whole tokens of the
-    second that lie on each side of the price, the fee in hundredths of a bp, and the ticks' spacing. rated: tokens of
-    which somebody else is a witness."""
+    """A pool and a price oracle for each pair.
+
+    ``pairs``: by pair the price (whole tokens of the second for one of the first), the liquidity on each side of it
+    (whole tokens of the second), the fee in hundredths of a bp, and the tick spacing. ``rated``: tokens that have
+    another oracle.
+    """
     program, images = whirlpool_program()
-    witness = named("witness", "program")
+    oracle = named("witness", "program")
     published: dict[Address, Callable[[int], AccountImage]] = {}
     places: dict[str, str] = {}
     pools, observed = list[str](), list[str]()
@@ -74,15 +76,15 @@ def exchanges(
         places[f"{name}_pool"] = pool
         if {one, other} & set(rated):
             continue
-        seen, at = named("witness", a.symbol, b.symbol), named("witness", a.symbol, b.symbol, "observations")
+        clmm, at = named("witness", a.symbol, b.symbol), named("witness", a.symbol, b.symbol, "observations")
         keys = {"token_mint_0": a.address, "token_mint_1": b.address, "observation_key": at}
-        images[seen] = image(witness, laid_out("raydium_clmm", "PoolState", keys))
+        images[clmm] = image(oracle, laid_out("raydium_clmm", "PoolState", keys))
         places[f"{name}_mean"] = at
-        published[at] = partial(observations, witness, seen, tick)
-        observed.append(seen)
+        published[at] = partial(observations, oracle, clmm, tick)
+        observed.append(clmm)
     return SvmExchanges(
         ({"protocol": "orca_whirlpool", "name": "Orca (double)", "program": program, "pools": pools},),
-        ({"protocol": "raydium_clmm", "name": "Witness (double)", "program": witness, "pools": observed},),
+        ({"protocol": "raydium_clmm", "name": "Price oracle (double)", "program": oracle, "pools": observed},),
         images,
         published,
         places,
@@ -90,7 +92,7 @@ def exchanges(
 
 
 def observations(program: Address, pool: Address, tick: int, timestamp: int) -> AccountImage:
-    """What a pool has recorded that was at one tick for half an hour."""
+    """The observations of a pool that was at one tick for half an hour."""
     newest = OBSERVATIONS - 1
     fields = {"initialized": True, "observation_index": newest, "pool_id": pool}
     data = bytearray(laid_out("raydium_clmm", "ObservationState", fields))

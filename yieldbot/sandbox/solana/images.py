@@ -1,4 +1,4 @@
-"""Accounts as a local Solana starts with them: mints, token accounts, programs, and what layouts describe."""
+"""Account states for a local Solana: mints, token accounts, programs, and accounts of layouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Images = dict[Address, AccountImage]
 
 
 def image(program: Address, data: bytes, lamports: int | None = None) -> AccountImage:
-    """An account with its data, exempt from rent unless its lamports are given."""
+    """An account with this data, rent-exempt unless lamports are given."""
     return AccountImage(rent_exempt(len(data)) if lamports is None else lamports, program, data)
 
 

@@ -80,7 +80,7 @@ def kamino_market(
 def kamino_reserve(
     market: KaminoMarket, asset: Address, decimals: int, slot: int, terms: KaminoTerms, seed: str = "kamino"
 ) -> tuple[Address, Images]:
-    """A reserve of ``asset``, last refreshed at ``slot``, whose vault holds what it says."""
+    """A reserve of ``asset``, last refreshed at ``slot``, with the matching balance in its vault."""
     reserve, vault, collateral = (named(seed, asset, part) for part in ("reserve", "vault", "collateral"))
     shares = (terms.available_raw + terms.borrowed_raw) * 93 // 100  # worth more than one, as after some years
     curve = [*terms.points, *[terms.points[-1]] * (POINTS - len(terms.points))]

@@ -82,7 +82,7 @@ def marginfi_group(
 def marginfi_bank(
     group: MarginfiGroup, asset: Address, decimals: int, now: int, terms: MarginfiTerms, seed: str = "marginfi"
 ) -> tuple[Address, Images]:
-    """A bank of ``asset``, accrued at ``now`` (unix seconds), whose vault holds what it says."""
+    """A bank of ``asset``, accrued at ``now`` (unix seconds), with the matching balance in its vault."""
     from solders.pubkey import Pubkey
 
     bank = named(seed, asset, "bank")

@@ -23,14 +23,14 @@ USDC_DECIMALS, SOL_DECIMALS = 6, 9
 IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
 PRICE_EXPONENT = -8
 PLACES = ("reserves", "banks", "pools")
-"""Under which of these a protocol's row lists where money goes."""
+"""The keys under which a protocol's row lists its markets."""
 
 PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0, "stSOL": 177.0}
-"""US dollars, as the sandbox's price accounts say all the time."""
+"""Prices in US dollars, which the sandbox's price accounts always state."""
 PEGGED = ("USDC", "USDT")
 SLOT_SECONDS = 0.4
 STAKED_KEPT = 0.945
-"""What of the stake's growth a pool token keeps: without the manager's share, and with what lies unstaked."""
+"""The fraction of the stake's growth that the pool token keeps, after the manager's fee and the unstaked reserve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class SvmMarket:
 
 
 def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
-    """Every account of the sandbox at its first slot, our wallet's among them."""
+    """Every account of the sandbox at its first slot, our wallet's included."""
     usdc = Token(chain, named("sandbox", "USDC"), "USDC", USDC_DECIMALS)
     sol = Token(chain, WRAPPED_SOL, "SOL", SOL_DECIMALS)
     usdt = Token(chain, named("sandbox", "USDT"), "USDT", USDC_DECIMALS)
@@ -170,7 +170,7 @@ def price_account(feed: Address, usd: float, published_at: int, unsure: float = 
 
 
 def staked_price(feed: Address, growth_ppb: int, began: int, now: int) -> AccountImage:
-    """The price account of staked SOL, which is worth more each epoch, about as the pool's stake grows."""
+    """The price account of staked SOL, whose price rises each epoch about as the pool's stake grows."""
     epochs = max(0, int((now - began) / (SLOTS_PER_EPOCH * SLOT_SECONDS)))
     return price_account(feed, PRICES["stSOL"] * (1.0 + growth_ppb / 10**9 * STAKED_KEPT) ** epochs, now)
 

@@ -1,8 +1,7 @@
-"""The Solana sandbox's node: a process of its own, started, left running or ended, and found again."""
+"""The Solana sandbox's node, a process of its own: starts, finds and stops it."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import signal
@@ -11,36 +10,32 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from yieldbot.errors import ConfigError, NodeRefused, TransientError
+from yieldbot.chains.solana.signing.keystore import create
+from yieldbot.errors import ConfigError, NodeRefused
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.model.units import DAY_SECONDS
-from yieldbot.sandbox.files import write_private
+from yieldbot.sandbox.files import write_private, write_wallet
+from yieldbot.sandbox.local_node import LocalNode
 from yieldbot.sandbox.solana.market import PLACES, chain_toml, market
 
 NAME, RPC_ENV = "solana-sandbox", "SOLANA_SANDBOX_RPC_URL"
-STATE = "solana-sandbox.json"
 START_SECONDS = 60.0
 SLOTS_PER_DAY = DAY_SECONDS * 10 // 4
 PAST_SECONDS = 90 * DAY_SECONDS
 """The cluster starts this far back, so that warping forward does not overtake the wall clock."""
-SCRYPT_WORK = 2**12
-"""Far below a real keystore's: the passphrase lies in the same folder, and unlocking must not slow the demo."""
 
 
 @dataclass(frozen=True, slots=True)
-class SvmSandbox:
+class SvmSandbox(LocalNode):
     """A running Solana sandbox."""
 
-    directory: Path
-    """The folder that holds all of its files."""
-    rpc_url: str
-    """Where its node listens."""
-    pid: int
-    """The node's process id."""
+    STATE: ClassVar[str] = "solana-sandbox.json"
+    LOG: ClassVar[str] = "solana.log"
+
     token: str
     """A word on the node's command line that identifies the process."""
     chain: ChainId
@@ -51,65 +46,40 @@ class SvmSandbox:
     """Accounts by a short name."""
 
     @property
-    def config(self) -> Path:
-        """Its yieldbot.toml."""
-        return self.directory / "yieldbot.toml"
-
-    @property
     def alive(self) -> bool:
-        """Whether its node still runs (and is not another process under the same number)."""
+        """Whether its node still runs, and its process id was not reused."""
         try:
             return self.token.encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes()
         except OSError:
             return False
 
-    def rpc(self, method: str, *params: Any) -> Any:
-        """One JSON-RPC request, blocking. Raises NodeRefused for an error answer, TransientError for none."""
-        import urllib.request
-
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
-        request = urllib.request.Request(self.rpc_url, body, {"content-type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:
-                answer = json.load(response)
-        except (OSError, ValueError):
-            raise TransientError(f"the sandbox's node does not answer at {self.rpc_url}") from None
-        if error := answer.get("error"):
-            raise NodeRefused(method, error["code"], error["message"], details=error.get("data"))
-        return answer["result"]
+    def refused(self, method: str, error: dict[str, Any]) -> NodeRefused:
+        return NodeRefused(method, error["code"], error["message"], details=error.get("data"))
 
     def warp(self, days: float) -> None:
         """Let ``days`` pass."""
         self.rpc("svm_warp", round(days * SLOTS_PER_DAY))
 
-    def stop(self) -> None:
-        """End the node; the folder stays. Nothing happens when it has ended already."""
-        if self.alive:
-            os.kill(self.pid, signal.SIGTERM)
-            deadline = time.monotonic() + 5
-            while self.alive and time.monotonic() < deadline:
-                _reap(self.pid)
-                time.sleep(0.02)
-        (self.directory / STATE).unlink(missing_ok=True)
+    def end(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 5
+        while self.alive and time.monotonic() < deadline:
+            _reap(self.pid)
+            time.sleep(0.02)
 
 
 def current(directory: Path) -> SvmSandbox | None:
     """The Solana sandbox that runs from a folder, or None."""
-    try:
-        state = json.loads((directory / STATE).read_text())
-        sandbox = SvmSandbox(**(state | {"directory": directory}))
-    except (OSError, ValueError, TypeError):
-        return None
-    return sandbox if sandbox.alive else None
+    return SvmSandbox.current(directory)
 
 
 def start(
     directory: Path, say: Callable[[str], None] = lambda line: None, *, temporary: bool = False, auto: bool = True
 ) -> SvmSandbox:
-    """Start a node with the market and write the folder; a Solana sandbox that ran there is ended.
+    """Start a node with the market and write the folder; a Solana sandbox that runs there is stopped.
 
-    Beside an EVM sandbox's files its own are added: one configuration with two chains. ``temporary``: the node dies
-    with this process. ``auto``: slots go by with the wall clock.
+    The files of an EVM sandbox in the folder are kept: one configuration with two chains. ``temporary``: the node dies
+    with this process. ``auto``: slots follow the wall clock.
     """
     directory = directory.absolute()
     if (running := current(directory)) is not None:
@@ -120,7 +90,7 @@ def start(
         for old in directory.glob("journal.sqlite*"):
             old.unlink()  # the journal of a cluster that no longer exists would only confuse
     say("compiling Solana programs and starting a cluster of one")
-    wallet = _write_wallet(directory)
+    wallet = write_wallet(directory, create, "solana.json", "solana-passphrase")
     genesis = _random_hash()
     process, url, token = _spawn(directory, genesis, wallet, temporary, auto)
     try:
@@ -135,9 +105,7 @@ def start(
             if isinstance(places, list):
                 addresses[str(row["name"])] = str(places[0])
         sandbox = SvmSandbox(directory, url, process.pid, token, chain, wallet, addresses)
-        part = directory / (STATE + ".part")
-        part.write_text(json.dumps(asdict(sandbox) | {"directory": str(directory)}, indent=1))
-        os.replace(part, directory / STATE)
+        sandbox.remember()
         return sandbox
     except BaseException:
         process.terminate()
@@ -148,7 +116,7 @@ def start(
 def running(
     directory: Path, say: Callable[[str], None] = lambda line: None, *, auto: bool = True
 ) -> Iterator[SvmSandbox]:
-    """A Solana sandbox that ends with the block."""
+    """A Solana sandbox that is stopped at the end of the block."""
     sandbox = start(directory, say, temporary=True, auto=auto)
     try:
         yield sandbox
@@ -177,21 +145,9 @@ def _spawn(
     line = process.stdout.readline()
     if not line.startswith("http://"):
         process.terminate()
-        told = (directory / "solana.log").read_text().strip().splitlines() or ["no message"]
-        raise ConfigError(f"the Solana sandbox does not start: {told[-1][:300]}")
+        lines = (directory / "solana.log").read_text().strip().splitlines() or ["no message"]
+        raise ConfigError(f"the Solana sandbox does not start: {lines[-1][:300]}")
     return process, line.strip(), token
-
-
-def _write_wallet(directory: Path) -> Address:
-    """A new key, encrypted, in keys/solana.json; the passphrase lies beside it: this folder holds play money alone."""
-    from yieldbot.chains.solana.signing.keystore import create
-
-    (directory / "keys").mkdir(mode=0o700, exist_ok=True)
-    keystore, file = directory / "keys" / "solana.json", directory / "solana-passphrase"
-    keystore.unlink(missing_ok=True)
-    secret = secrets.token_urlsafe(18)
-    write_private(file, secret + "\n")
-    return create(keystore, secret, SCRYPT_WORK)
 
 
 def _write_configuration(directory: Path, url: str, wallet: Address, chain: str, beside: bool) -> None:
@@ -213,7 +169,7 @@ def _random_hash() -> str:
 
 
 def _reap(pid: int) -> None:
-    """A child of ours that has ended is collected, so that it is no zombie under its number."""
+    """Reap a child process that has ended, so that its id does not remain as a zombie."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except OSError:

@@ -1,6 +1,6 @@
 """The process of the Solana sandbox's node: ``python -m yieldbot.sandbox.solana.run GENESIS WALLET TIMESTAMP TOKEN``.
 
-Prints its URL when it answers, and ends on SIGTERM, or with its standard input where its parent says so.
+Prints its URL once it serves. Ends on SIGTERM, or at the end of standard input if its parent asks for that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from yieldbot.sandbox.solana.stake_pool import new_epoch
 
 
 async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
-    """Serve until told to end."""
+    """Serve until SIGTERM, or the end of standard input."""
     cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
     found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
     cluster.set(found.images)

@@ -13,7 +13,7 @@ from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
 
 COLLATERAL_AT_START_NUMERATOR, COLLATERAL_AT_START_DENOMINATOR = 93, 100
-"""Collateral is worth more than one unit of liquidity, as it is after some years."""
+"""Collateral tokens are worth more than one unit of liquidity each, as after some years of interest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class SaveMarket:
 
 
 def named(*parts: str) -> Address:
-    """An address made of words, so that a sandbox has the same ones each time."""
+    """An address derived from words, so that every sandbox has the same ones."""
     from solders.pubkey import Pubkey
 
     return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
@@ -113,7 +113,7 @@ def save_market(seed: str = "save", limit: MarketLimit | None = None) -> tuple[S
 def save_reserve(
     market: SaveMarket, asset: Address, decimals: int, slot: int, terms: SaveTerms, seed: str = "reserve"
 ) -> tuple[Address, Images]:
-    """A reserve of ``asset``, last refreshed at ``slot``, whose vault holds what it says."""
+    """A reserve of ``asset``, last refreshed at ``slot``, with the matching balance in its vault."""
     reserve, vault, collateral = (named(seed, asset, part) for part in ("reserve", "vault", "collateral"))
     supplied = terms.available_raw + terms.borrowed_raw
     shares = (supplied - terms.fees_raw) * COLLATERAL_AT_START_NUMERATOR // COLLATERAL_AT_START_DENOMINATOR

@@ -42,26 +42,26 @@ class RpcError(Exception):
 
 
 class Methods:
-    """What the server answers, by JSON-RPC method name."""
+    """The JSON-RPC methods: ``on_NAME`` answers NAME."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
 
-    def answer(self, asked: Any) -> Any:
+    def answer(self, request: Any) -> Any:
         """The JSON-RPC answer to one request."""
-        if not isinstance(asked, dict) or not isinstance(asked.get("method"), str):
+        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             return _failed(None, RpcError(INVALID_REQUEST, "Invalid request"))
-        method, params = asked["method"], asked.get("params") or []
+        method, params = request["method"], request.get("params") or []
         handler: Callable[..., Any] | None = getattr(self, f"on_{method}", None)
         if handler is None:
-            return _failed(asked.get("id"), RpcError(NO_METHOD, "Method not found"))
+            return _failed(request.get("id"), RpcError(NO_METHOD, "Method not found"))
         self.cluster.tick()
         try:
-            return {"jsonrpc": "2.0", "id": asked.get("id"), "result": handler(*params)}
+            return {"jsonrpc": "2.0", "id": request.get("id"), "result": handler(*params)}
         except RpcError as error:
-            return _failed(asked.get("id"), error)
+            return _failed(request.get("id"), error)
         except Exception as wrong:  # whatever a request can do wrong is the request's fault
-            return _failed(asked.get("id"), RpcError(INVALID_PARAMS, f"Invalid params: {type(wrong).__name__}"))
+            return _failed(request.get("id"), RpcError(INVALID_PARAMS, f"Invalid params: {type(wrong).__name__}"))
 
     def _in_context(self, value: Any, options: Any = None) -> Any:
         slot = self.cluster.shown_slot
@@ -149,8 +149,8 @@ class Methods:
         rows = []
         for program in programs:
             for key, image in self.cluster.program_accounts(Address(program)).items():
-                told = _token(image)
-                if told and told[1] == owner and which.get("mint", told[0]) == told[0]:
+                token = _token(image)
+                if token and token[1] == owner and which.get("mint", token[0]) == token[0]:
                     rows.append({"pubkey": key, "account": encoded(image)})
         return self._in_context(rows, options)
 
@@ -164,8 +164,8 @@ class Methods:
             if refused.error == "SignatureFailure":
                 raise RpcError(SIGNATURE_FAILED, "Transaction signature verification failure") from None
             data = {"err": refused.error, "logs": list(refused.logs), "accounts": None, "unitsConsumed": 0}
-            said = f"Transaction simulation failed: {json.dumps(refused.error)}"
-            raise RpcError(PREFLIGHT_FAILED, said, data) from None
+            message = f"Transaction simulation failed: {json.dumps(refused.error)}"
+            raise RpcError(PREFLIGHT_FAILED, message, data) from None
 
     def on_simulateTransaction(self, raw: str, options: Any = None) -> Any:
         options = options or {}
@@ -262,14 +262,14 @@ class Methods:
         return micro_lamports
 
     def on_svm_setPrice(self, feed: str, usd: float, unsure: float = 0.0005) -> bool:
-        """What a price account says from now on."""
+        """Set the price that a price account states from now on."""
         made = partial(price_account, _key(feed), usd, unsure=unsure)
         self.cluster.published[_key(feed)] = made
         self.cluster.set({_key(feed): made(self.cluster.timestamp)})
         return True
 
     def on_svm_stopFeed(self, account: str) -> bool:
-        """Nobody writes a published account any more."""
+        """Stop rewriting a published account."""
         return self.cluster.published.pop(_key(account), None) is not None
 
     def on_svm_addresses(self) -> list[str]:
@@ -278,17 +278,17 @@ class Methods:
 
 @asynccontextmanager
 async def serve(cluster: Cluster, port: int = 0) -> AsyncIterator[str]:
-    """The cluster's URL while it is served on loopback. ``port``: 0 for any that is free."""
+    """Serve the cluster on loopback within this context; its URL. ``port``: 0 for a free one."""
     from aiohttp import web
 
     methods = Methods(cluster)
 
     async def handle(request: web.Request) -> web.Response:
         try:
-            asked = await request.json()
+            body = await request.json()
         except ValueError:
             return web.json_response(_failed(None, RpcError(PARSE_ERROR, "Parse error")))
-        answer = [methods.answer(one) for one in asked] if isinstance(asked, list) else methods.answer(asked)
+        answer = [methods.answer(one) for one in body] if isinstance(body, list) else methods.answer(body)
         return web.json_response(answer)
 
     app = web.Application(client_max_size=4 * 2**20)
@@ -337,15 +337,15 @@ def _token(image: AccountImage | None) -> tuple[str, str, int] | None:
 def _token_balances(tx: Landed, images: dict[Address, AccountImage | None]) -> list[Any]:
     rows = []
     for index, key in enumerate(tx.keys):
-        told = _token(images[key])
-        if told is not None:
-            mint, owner, amount = told
+        token = _token(images[key])
+        if token is not None:
+            mint, owner, amount = token
             rows.append({"accountIndex": index, "mint": mint, "owner": owner, "uiTokenAmount": {"amount": str(amount)}})
     return rows
 
 
 def _sliced(image: AccountImage | None, options: Any) -> AccountImage | None:
-    """An account of whose bytes a part alone is asked for."""
+    """An account with the requested slice of its data."""
     part = (options or {}).get("dataSlice")
     if image is None or part is None:
         return image

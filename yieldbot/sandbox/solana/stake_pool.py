@@ -79,7 +79,7 @@ class StakePlace:
 
 
 def stake_pool(epoch: int, terms: StakePoolTerms, seed: str = "stake") -> tuple[StakePlace, Images]:
-    """The program, and a pool that was brought up to ``epoch``."""
+    """The program, and a pool that was last updated in ``epoch``."""
     from solders.pubkey import Pubkey
 
     program_id, pool = named(seed, "program"), named(seed, "pool")
@@ -146,7 +146,7 @@ def update(place: StakePlace) -> SvmInstruction:
 
 
 def new_epoch(place: StakePlace, cluster: Cluster) -> None:
-    """Rewards, and somebody who brings the pool up to date, as each epoch's start sees on a real cluster."""
+    """The start of an epoch: rewards, and somebody who updates the pool, as on a real cluster."""
     listed, epoch = cluster.newest(place.validator_list), cluster.slot // SLOTS_PER_EPOCH
     if listed is not None and struct.unpack_from("<Q", listed.data, LIST_HEADER_BYTES + 16)[0] < epoch:
         cluster.set({place.validator_list: rewarded(place, listed, epoch)})

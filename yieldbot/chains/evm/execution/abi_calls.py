@@ -19,10 +19,10 @@ our own account. market: an address or a number that the market's row names. emp
 ``reason`` beside it says why it can do no harm."""
 ROLES = PLAIN | {
     *("amount_in", "least_out", "deadline", "path", "token_in", "token_out", "fee", "coin_in", "coin_out"),
-    *("price_limit", "pool_kind", "factory", "commands", "commands_inputs", "calls"),  # of swaps: swaps*.py
+    *("price_limit", "pool_kind", "factory", "commands", "commands_inputs", "calls"),  # of swaps; judged in swaps*.py
     *("token0", "token1", "tick_lower", "tick_upper", "amount0", "amount1", "least0", "least1"),
-    *("position", "liquidity"),  # of liquidity: liquidity.py
-    *("spender", "allowance"),  # of allowances: approve.py, permit2.py
+    *("position", "liquidity"),  # of liquidity; judged in chains/evm/liquidity/judge.py
+    *("spender", "allowance"),  # of allowances; judged in judge.py and permit2.py
 }
 APPROVE = bytes.fromhex("095ea7b3")  # approve(address,uint256)
 UNBOUNDED = 2**256 - 1
@@ -33,6 +33,7 @@ class AbiFunction:
     """One function of an ABI."""
 
     name: str
+    """As in the ABI."""
     types: tuple[str, ...]
     """Argument types as eth_abi takes them, tuples spelled out."""
     inputs: tuple[Mapping[str, Any], ...]
@@ -58,6 +59,7 @@ class Argument:
     type: str
     """The ABI's type."""
     value: Any
+    """As eth_abi decodes it."""
     role: str = ""
     """Its role in abis/*.json; empty where there is none, or a free one without a reason."""
 

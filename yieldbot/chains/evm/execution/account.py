@@ -16,8 +16,8 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import GWEI
 
@@ -50,11 +50,17 @@ class Account:
     mode."""
 
     node: Node
+    """The chain, by a quorum of its endpoints."""
     settings: ChainSettings
+    """The chain's settings."""
     owner: Address
+    """The account's address."""
     journal: Journal
+    """What was intended and signed."""
     signer: Signer
+    """Holds the account's key."""
     fork: ForkFactory
+    """Makes the forks for rehearsals and simulations."""
     abi: Mapping[bytes, tuple[AbiFunction, ...]]
     """Functions that the judge can decode, by selector (``abi_functions``). Calls of others are not signed."""
     explain: Callable[[bytes], str | None] = _unexplained
@@ -95,6 +101,7 @@ class LegWork:
     leg: Leg
     """What is done now; its amount is the plan's at most."""
     market: Market
+    """The leg's market; of a swap one of its pools' deployment."""
     calls: tuple[EvmCall, ...]
     """The adapter's calls, in order, without allowances; none for a leg of liquidity."""
     share_token: Token | None

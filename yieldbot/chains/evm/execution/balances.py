@@ -21,7 +21,7 @@ ALLOWANCE = bytes.fromhex("dd62ed3e")  # allowance(address,address)
 APPROVAL_TOPIC = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
 
 
-def word(address: Address) -> bytes:
+def abi_word(address: Address) -> bytes:
     """An address as one ABI word."""
     return bytes(12) + bytes.fromhex(address[2:])
 
@@ -34,7 +34,7 @@ async def balances(
     async def one(token: Token) -> int:
         if token.address == EVM_NATIVE:
             return await node.balance_wei(owner, block)
-        return int.from_bytes(await node.call(token.address, BALANCE_OF + word(owner), block), "big")
+        return int.from_bytes(await node.call(token.address, BALANCE_OF + abi_word(owner), block), "big")
 
     wanted = list(dict.fromkeys(tokens))
     return dict(zip(wanted, await together([partial(one, token) for token in wanted]), strict=True))
@@ -42,12 +42,12 @@ async def balances(
 
 async def allowance(node: Node, token: Address, owner: Address, spender: Address) -> int:
     """How much ``spender`` may take of the owner's tokens at the newest block, in base units (EIP-20)."""
-    return int.from_bytes(await node.call(token, ALLOWANCE + word(owner) + word(spender)), "big")
+    return int.from_bytes(await node.call(token, ALLOWANCE + abi_word(owner) + abi_word(spender)), "big")
 
 
 def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
     """Contracts, in lower case, with a Transfer log in the receipt whose sender is ``owner``."""
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     return frozenset(
         str(log["address"]).lower()
         for log in receipt.get("logs", ())
@@ -58,7 +58,7 @@ def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 def nfts_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
     """Contracts, in lower case, with an ERC-721 Transfer log (the token id is its fourth topic) whose sender is
     ``owner``. No call of ours intends to give an NFT away."""
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     return frozenset(
         str(log["address"]).lower()
         for log in receipt.get("logs", ())
@@ -70,7 +70,7 @@ def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[
     """(token, spender) of every Approval log in a receipt whose owner is ``owner``."""
     from eth_utils.address import to_checksum_address
 
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     return frozenset(
         (
             Address(str(to_checksum_address(log["address"]))),
@@ -108,7 +108,7 @@ def given_fault(simulated: Iterable[str] | None, real: frozenset[str], compared:
 def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Token]) -> tuple[Delta, ...]:
     """Balance changes computed from the receipt's Transfer logs, for nodes that no longer have the older block's
     state."""
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     sums = {token.address.lower(): 0 for token in tokens}
     for log in receipt.get("logs", ()):
         address, topics = str(log["address"]).lower(), [str(topic).lower() for topic in log["topics"]]
@@ -142,7 +142,7 @@ address sender, uint256 shares)."""
 def request_of(receipt: Mapping[str, Any], vault: str, owner: Address) -> int | None:
     """The id of the request that ``owner`` made of a vault, by the vault's RedeemRequest log (EIP-7540); None where
     there is none, or it is 0."""
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     for log in receipt.get("logs", ()):
         topics = log["topics"]
         ours = len(topics) == 4 and topics[0].lower() == REDEEM_REQUEST and topics[1].lower() == mine

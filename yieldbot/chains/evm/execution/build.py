@@ -38,11 +38,15 @@ class TxContext:
     """What a transaction needs beyond its call."""
 
     chain: ChainId
+    """Where it is sent."""
     sender: Address
+    """Our account."""
     plan_id: str
+    """The plan that it belongs to."""
     leg: int
     """The leg's place in its plan, from 0."""
     market_id: MarketId
+    """The leg's market."""
 
 
 def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) -> EvmCall:
@@ -57,7 +61,7 @@ def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) 
 
 
 def revocation(given: Given) -> EvmCall:
-    """``approve(spender, 0)`` in words."""
+    """The call ``approve(spender, 0)`` that revokes an allowance."""
     return allowance_call(given.token, given.spender, 0, given.name or given.spender)
 
 

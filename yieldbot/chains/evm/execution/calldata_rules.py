@@ -117,7 +117,7 @@ def _fault(
                 return "AMOUNT_ABOVE_PLAN", f"{name} is {value} shares, {most_shares} may be given back"
         case "free":
             return None
-        case _ if item.type in ("bytes", "string"):  # "empty", or bytes of a call that is judged elsewhere
+        case _ if item.type in ("bytes", "string"):  # the role "empty", or bytes that another rule judges
             if value or item.role != "empty":
                 return "CALLDATA_OPAQUE", f"{name} carries bytes that nobody can read"
         case _ if item.type == "address" and str(value).lower() not in known:

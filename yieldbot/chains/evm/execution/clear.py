@@ -23,7 +23,7 @@ from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, evm_number
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 
 MOST_NESTED = 4
 """How deep calls within calls are read."""
@@ -34,7 +34,9 @@ class Call:
     """A call as it would be made."""
 
     to: str
+    """The contract."""
     data: bytes
+    """Calldata, selector included."""
     value: int = 0
     """Wei sent along."""
     sender: str | None = None
@@ -91,6 +93,7 @@ class Book:
     chain: int
     """The chain's number."""
     native: Token
+    """The chain's coin."""
     names: Mapping[str, str]
     """Names of contracts and tokens by lower-case address."""
     tokens: Mapping[str, Token]
@@ -179,7 +182,9 @@ def _by_descriptor(
         intent, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
         held = plain_calls(rule.function, root, call.to)
         more = _read_all(call, held, rule.function, book, abi, known, depth)
-        if nested and not any(one.dangerous for one in nested):  # what a descriptor leaves out is signed all the same
+        if nested and not any(
+            one.dangerous for one in nested
+        ):  # what a descriptor does not show is signed all the same
             more = tuple(one for one in more if one.dangerous)
         nested = (*nested, *more) if not any(one.dangerous for one in nested) else nested
         rest = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
@@ -287,7 +292,7 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
         by = f" [{reading.source}]" if reading.source else ""
         yield f"{indent}{reading.intent}" + (f": {reading.function} of {where}{by}" if reading.function else "")
     else:
-        yield f"{indent}UNKNOWN CONTRACT: what it does cannot be told. If it is {reading.function}, then:"
+        yield f"{indent}UNKNOWN CONTRACT: what it does is unknown. If it is {reading.function}, then:"
     inner = indent + "  "
     if reading.sentence:
         yield f"{inner}in its owner's words: {reading.sentence}"

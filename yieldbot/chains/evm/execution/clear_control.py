@@ -131,7 +131,7 @@ _RUNS = (
     "setAuthorizationWithSig((address authorizer, address authorized, bool isAuthorized, uint256 nonce, "
     "uint256 deadline) authorization, (uint8 v, bytes32 r, bytes32 s) signature)",
 )
-_PHRASES = {selector(parsed(text).signature): said for text, said in _OPERATORS.items()}
+_PHRASES = {selector(parsed(text).signature): phrase for text, phrase in _OPERATORS.items()}
 CONTROL: dict[bytes, AbiFunction] = {
     selector(one.signature): one for one in map(parsed, (*_OPERATORS, *_MOVES, *_RUNS))
 }
@@ -175,7 +175,7 @@ def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
 
 def control_in(names: Names, primary: str, contract: str | None, root: Node) -> Iterator[Handed]:
     """What a typed message hands over, by the names of its fields, whichever contract it is for."""
-    values, to = _plain(root.value), contract or "a contract that is not said"
+    values, to = _plain(root.value), contract or "an unnamed contract"
     if {"operation", "to", "data"} <= set(values):
         yield from _run(names, values)
     yield from _authorised(names, to, values)

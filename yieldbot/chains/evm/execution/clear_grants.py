@@ -184,13 +184,7 @@ def _number(node: Node, path: str) -> int | None:
 def in_words(names: Names, grant: Grant) -> str:
     """One sentence about the allowance."""
     token = names.tokens.get(grant.token.lower()) if grant.token else None
-    of = (
-        token.symbol
-        if token
-        else f"the token {names.named(grant.token)}"
-        if grant.token
-        else "a token that is not said"
-    )
+    of = token.symbol if token else f"the token {names.named(grant.token)}" if grant.token else "an unnamed token"
     if grant.item is not None:
         some = "" if grant.amount in (None, 1) else "all there is of " if grant.unlimited else f"{grant.amount} of "
         much = f"{some}number {grant.item} of {of}"

@@ -87,13 +87,13 @@ def routed(names: Names, data: bytes) -> tuple[list[Grant], list[Handed], list[s
 
 def _plan(names: Names, commands: bytes, inputs: Sequence[bytes], depth: int) -> Iterator[Grant | Handed | str]:
     if len(commands) != len(inputs) or depth > MOST_PLANS:
-        yield "the router's commands do not match their inputs, or are nested too deep: what they do is not told"
+        yield "the router's commands do not match their inputs, or are nested too deep: what they do is unknown"
         return
     for byte, given in zip(commands, inputs, strict=True):
         function = COMMANDS.get(byte & MASK)
         read = decoded(function, bytes(4) + given) if function is not None else None
         if function is None or read is None or byte & 0x40:
-            yield f"the router's command 0x{byte:02x} cannot be read here: what it does is not told"
+            yield f"the router's command 0x{byte:02x} cannot be read here: what it does is unknown"
             continue
         yield from _command(names, byte & MASK, {k: n.value for k, n in tree(function.inputs, read[0]).value.items()},
                             depth)  # fmt: skip
@@ -109,12 +109,12 @@ def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> 
         yield from _plan(names, values["commands"], [node.value for node in values["inputs"]], depth + 1)
     elif command == 0x10:
         if len(values["actions"]) != len(values["params"]):
-            yield "the actions in Uniswap v4 do not match their inputs: what they do is not told"
+            yield "the actions in Uniswap v4 do not match their inputs: what they do is unknown"
         for action, node in zip(values["actions"], values["params"], strict=False):
             if (function := SENDS.get(action)) is None:
                 continue
             if (read := decoded(function, bytes(4) + node.value)) is None:
-                yield f"the action 0x{action:02x} in Uniswap v4 cannot be read exactly: what it does is not told"
+                yield f"the action 0x{action:02x} in Uniswap v4 cannot be read exactly: what it does is unknown"
             else:
                 yield from _sent(names, {k: n.value for k, n in tree(function.inputs, read[0]).value.items()}, "sends")
     elif "recipient" in values:

@@ -53,7 +53,7 @@ async def fetch_inclusion(account: Account, group: Sequence[StoredTx]) -> Inclus
     count."""
     head = await account.node.block()
     final_height = await _final_height(account, head)
-    for _ in range(2):  # mined between the two questions: ask for receipts again
+    for _ in range(2):  # a transaction may be mined between the two requests: fetch receipts again
         for tx in group:
             receipt = await account.node.request("eth_getTransactionReceipt", [tx.signed.hash])
             if isinstance(receipt, Mapping) and receipt.get("blockNumber"):
@@ -112,7 +112,7 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
         if time.monotonic() >= deadline:
             newest = stored(account, group[-1].signed.hash)
             if newest.notes and not observed.nonce_taken:
-                trouble = f"{trouble} ({newest.notes[-1]})"  # why a node would not take it, say
+                trouble = f"{trouble} ({newest.notes[-1]})"  # for example why a node refused it
             raise PendingError(f"{newest.signed.hash} ({newest.signed.words}): {trouble}; run again to settle it")
         await asyncio.sleep(account.settings.poll_seconds)
 
@@ -125,7 +125,7 @@ async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
     or the node no longer has that state.
     """
     owner, nonce = account.owner, group[0].signed.nonce
-    floor = min(tx.signed.simulated_at.height for tx in group)  # the nonce was free there
+    floor = min(tx.signed.simulated_at.height for tx in group)  # at this height the nonce was unused
     used = (await account.node.block()).height
     step = 1
     try:
@@ -186,7 +186,7 @@ async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclus
     if fault is not None:
         fault = f"{mined.words}: {fault}"
         entries.append(AccountStopped(mined.chain, account.owner, fault, mined.hash))
-    account.journal.append(*entries)  # together: an outcome without its stop must never be what is left
+    account.journal.append(*entries)  # in one transaction: the journal must never hold the outcome without the stop
     if fault is not None:
         raise InvariantError(
             f"account {account.owner} on {mined.chain} is stopped: {fault}; look at {mined.hash}, then clear it"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import BALANCE_OF, balances, word
+from yieldbot.chains.evm.execution.balances import BALANCE_OF, abi_word, balances
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.node.client import Node
@@ -34,6 +34,7 @@ class Holder:
     """A market that is to be tried."""
 
     state: MarketState
+    """The market as it was observed."""
     size: Amount
     """How much should come out."""
     observe: Callable[[BlockRef], Flow[MarketState]]
@@ -97,7 +98,7 @@ async def _holding(account: Account, fork: Node, holder: Holder, token: Token, r
 async def _given(fork: Node, token: Address, owner: Address, raw: int) -> bool:
     """Write our balance into the token's storage; whether that worked. The slot is found by trying each one that
     ``balanceOf`` reads (eth_createAccessList)."""
-    data = BALANCE_OF + word(owner)
+    data = BALANCE_OF + abi_word(owner)
     call = {"from": owner, "to": token, "data": "0x" + data.hex()}
     try:
         answer: Any = await fork.request("eth_createAccessList", [call, "latest"])

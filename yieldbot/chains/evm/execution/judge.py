@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, AbiFunction, addresses_in
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import word
+from yieldbot.chains.evm.execution.balances import abi_word
 from yieldbot.chains.evm.execution.calldata_rules import numbers_in, objection
 from yieldbot.chains.evm.execution.permit2 import is_permit, permit_fault, permits_nothing
 from yieldbot.chains.evm.signing.sign import digest, unsigned_of
@@ -30,7 +30,9 @@ class Rules:
     """What bounds every transaction of an account, whatever the plan."""
 
     chain: ChainId
+    """The only chain."""
     owner: Address
+    """The only sender."""
     max_fee_wei: int
     """Wei per gas at most."""
     max_gas: int
@@ -79,7 +81,7 @@ def judge_revocation(rules: Rules, given: Given, simulated: SimulatedTx) -> Appr
     tx, token, spender = simulated.tx, given.token, given.spender
     if (refused := bounds(rules, tx)) is not None:
         return refused
-    if tx.to.lower() != token.address.lower() or tx.data != APPROVE + word(spender) + bytes(32):
+    if tx.to.lower() != token.address.lower() or tx.data != APPROVE + abi_word(spender) + bytes(32):
         return Declined("NOT_A_REVOCATION", f"{tx.description}: is not approve({spender}, 0) on {token.address}")
     if change_of(simulated.deltas, token):
         return Declined("DELTA_NOT_PLANNED", f"{tx.description}: moves {token.symbol}")
@@ -181,7 +183,7 @@ def _call(rules: Rules, work: LegWork, tx: UnsignedTx, now: int) -> Declined | N
     faults = [objection(*judged, terms, now, rules.abi, work.most_shares) for terms in work.swaps or (None,)]
     if (found := None if None in faults else faults[0]) is not None:
         return Declined(found[0], f"{tx.description}: {found[1]}")
-    # Harmless alone is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
+    # That a call is harmless is not enough: it must be what the adapter built and the rehearsal ran, byte for byte.
     if not any(call.to.lower() == tx.to.lower() and call.data == tx.data for call in work.calls):
         return Declined("NOT_THE_CALL", f"{tx.description}: is no call of this leg")
     return None
@@ -198,7 +200,7 @@ def _allowance(work: LegWork, tx: UnsignedTx) -> Declined | None:
     if spender not in {allowed.lower() for allowed in work.spenders}:
         return Declined("SPENDER_NOT_ALLOWED", f"{spender} is no spender of {work.market.name}")
     if raw == 0:
-        return None  # taking an allowance back is always allowed
+        return None  # revoking an allowance is always allowed
     if work.leg.kind not in GIVING or work.leg.amount.raw < raw:
         return Declined("ALLOWANCE_NOT_EXACT", f"an allowance of {raw}, the leg moves {work.leg.amount.raw}")
     needs = {

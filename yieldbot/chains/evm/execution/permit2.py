@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from yieldbot.chains.evm.execution.account import LegWork
-from yieldbot.chains.evm.execution.balances import word
+from yieldbot.chains.evm.execution.balances import abi_word
 from yieldbot.chains.evm.execution.erc7730 import date
 from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
 from yieldbot.chains.evm.node.client import Node
@@ -34,7 +34,7 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
     spender's, for the description."""
     assert need.onward is not None
     ends = need.onward.expires_at if raw else 0
-    data = PERMIT + word(need.token.address) + word(need.onward.spender) + _word(raw) + _word(ends)
+    data = PERMIT + abi_word(need.token.address) + abi_word(need.onward.spender) + _abi_number(raw) + _abi_number(ends)
     amount = Amount(need.token, raw)
     description = (
         f"let {name} take exactly {amount} by {NAME}, until {date(ends)}"
@@ -47,7 +47,7 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
 async def permitted(node: Node, owner: Address, need: Allowance) -> int:
     """What the onward spender may take at the newest block, in base units, even if that has expired."""
     assert need.onward is not None
-    calldata = PERMITTED + word(owner) + word(need.token.address) + word(need.onward.spender)
+    calldata = PERMITTED + abi_word(owner) + abi_word(need.token.address) + abi_word(need.onward.spender)
     return int.from_bytes((await node.call(need.spender, calldata))[:32], "big")
 
 
@@ -96,5 +96,5 @@ def permit_fault(work: LegWork, tx: UnsignedTx, now: int) -> Declined | None:
     return None
 
 
-def _word(value: int) -> bytes:
+def _abi_number(value: int) -> bytes:
     return value.to_bytes(32, "big")

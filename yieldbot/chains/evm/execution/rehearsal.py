@@ -18,6 +18,7 @@ class RehearsedTx:
     """One transaction of a leg on the fork."""
 
     call: EvmCall
+    """What was called."""
     gas_used: int
     """On the fork, without Arbitrum's gas for data on L1."""
     gas_limit: int
@@ -58,6 +59,7 @@ class Rehearsal:
     block: BlockRef
     """The block that was forked."""
     legs: tuple[RehearsedLeg, ...]
+    """The plan's legs, in order."""
     fees: Fees
     """The fees per gas that the transactions offered."""
     native_symbol: str = "ETH"

@@ -39,7 +39,7 @@ async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[Stor
     approved = Declined("HALTED", reason) if reason is not None else await _approved(account, group[-1])
     try:
         signed = approved if isinstance(approved, Declined) else sign(account, approved)
-    except (ConfigError, TransientError) as locked:  # no passphrase, no device here: who has one will run again
+    except (ConfigError, TransientError) as locked:  # no passphrase or device is here: a later run may have one
         note = f"not replaced: {locked}"
     else:
         if not isinstance(signed, Declined):

@@ -23,7 +23,7 @@ from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import FeeKind
+from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import NO_ROLLUP_FEE, EvmCall, RollupFee, UnsignedTx
 from yieldbot.rpc.together import both
 
@@ -55,7 +55,7 @@ async def _operator_fee(node: Node, gas: int, block: BlockRef | None) -> int:
     except NodeRefused as refusal:
         if refusal.data or refusal.code != REVERTED:
             raise
-        return 0  # an oracle of before Isthmus has no such function, and there is no such fee
+        return 0  # before the Isthmus upgrade the oracle lacks this function, and the chain this fee
 
 
 async def rehearsed_gas(account: Account, fork: Node, call: EvmCall, needed: int, fees: Fees) -> tuple[int, RollupFee]:

@@ -61,7 +61,9 @@ async def simulate_tx(
             "chainId": hex(int(tx.chain.partition(":")[2])),
         }
         if work is None and not tx.data and tx.to.lower() == account.owner.lower():
-            await fork.request("anvil_setNonce", [account.owner, hex(tx.nonce)])  # it may be beyond the chain's
+            await fork.request(
+                "anvil_setNonce", [account.owner, hex(tx.nonce)]
+            )  # a cancelled nonce may be above the chain's
         receipt = await mined(account, fork, fields, tx.description)
         if isinstance(receipt, Declined):
             return receipt

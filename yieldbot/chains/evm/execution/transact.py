@@ -43,7 +43,7 @@ async def transact(
         return simulated
     if (dear := cost_above_gain(account, call.description, gas_wei, simulated.rollup)) is not None:
         return dear
-    await account.node.verify_chain()  # the last look before a key is used
+    await account.node.verify_chain()  # the last check before a key is used
     approved = judge(simulated)
     if isinstance(approved, Declined):
         return approved
@@ -56,4 +56,4 @@ async def transact(
     await submit(account, recorded)
     outcomes = await confirm(account, (recorded,))
     mined = (outcome for outcome in outcomes if isinstance(outcome, Confirmed | Reverted))
-    return next(mined, outcomes[0])  # of several attempts the one that was mined tells
+    return next(mined, outcomes[0])  # of several attempts the mined one has the outcome

@@ -36,7 +36,9 @@ async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fe
         return None
     kept = await fork.request("evm_snapshot", [])
     try:
-        await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a market is not judged by our gas
+        await fork.request(
+            "anvil_setBalance", [account.owner, hex(GAS_WEI)]
+        )  # a market is not refused because we lack gas
         if out is None:
             return await _left(account, fork, work, held_raw, fees)
         return await _tried(account, fork, work, out, held_raw)
@@ -82,7 +84,7 @@ async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees
         lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
         return no_way_out(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
     came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
-    whole_raw = held_raw + (put.raw if work.leg.kind is LegKind.DEPOSIT else 0)  # a new range brings nothing with it
+    whole_raw = held_raw + (put.raw if work.leg.kind is LegKind.DEPOSIT else 0)  # a rebalanced range puts nothing in
     least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
     if came_raw + ROUNDING_RAW >= least_raw:
         return None

@@ -18,7 +18,7 @@ from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.native import native_token
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.tx import Delta
 
 Moves = Mapping[str, tuple[PositionEvent, ...]]

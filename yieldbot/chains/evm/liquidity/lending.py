@@ -9,7 +9,8 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
-from yieldbot.model.policy import ChainSettings, Policy, Wallet
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import ChainSettings, Wallet
 from yieldbot.protocols import adapters
 
 
@@ -52,7 +53,7 @@ async def lending(
     """What there is for each of these tokens, at the same block. A token without a market or a feed has none."""
     from yieldbot.chains.evm.observe import observe
     from yieldbot.errors import ConfigError
-    from yieldbot.model.policy import Job
+    from yieldbot.model.settings import Job
 
     found = {}
     for token in tokens:

@@ -18,11 +18,11 @@ from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.fees import LIQUIDITY_TX_GAS
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
-from yieldbot.model.policy import ChainSettings
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.units import GWEI
 from yieldbot.protocols import exchanges, liquidity
-from yieldbot.protocols.evm.pool_windows import Empty
+from yieldbot.protocols.evm.pool_windows import EmptyPool
 from yieldbot.protocols.evm.uniswap_v4_liquidity import NUMBERS, UniswapV4Liquidity
 
 OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
@@ -113,7 +113,7 @@ async def look(
         beside = fee_told(chain, node.host, answers.pop())
     states: dict[str, LiquidityPool] = {}
     for pool, state in zip(pools, answers, strict=False):
-        if isinstance(state, Empty):
+        if isinstance(state, EmptyPool):
             continue
         if isinstance(state, MarketError):
             unread.append(f"{pool.name}: {state}")

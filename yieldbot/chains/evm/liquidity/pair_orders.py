@@ -20,7 +20,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.protocols.evm.position_manager import said
+from yieldbot.protocols.evm.position_manager import amounts_text
 
 ROUTER = "the router"
 
@@ -44,14 +44,14 @@ def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
     """As much as these base units make at the pair's ratio. Raises MarketError where that is nothing."""
     taken = fitting(state.reserves, have)
     if not all(taken):
-        raise MarketError(f"{said(state.pool, have)} make no liquidity: a pair takes both tokens at its price")
+        raise MarketError(f"{amounts_text(state.pool, have)} make no liquidity: a pair takes both tokens at its price")
     slip = 1.0 + terms.slippage
     least = (max(0, int(taken[0] / slip) - 1), max(0, int(taken[1] / slip) - 1))
     order = _order(state, terms, most=taken, least_put=least)
     pair, share = order.tokens, share_of(state)
     amounts = (*taken, *least)
     data = abi("uniswap_v2").encode("addLiquidity", *(t.address for t in pair), *amounts, terms.owner, terms.deadline)
-    call = EvmCall(order.manager, data, 0, f"add {said(state.pool, taken)} to {state.pool.name}")
+    call = EvmCall(order.manager, data, 0, f"add {amounts_text(state.pool, taken)} to {state.pool.name}")
 
     async def steps(node: Node) -> AsyncIterator[Step]:
         for token, raw in zip(pair, taken, strict=True):
@@ -80,7 +80,7 @@ def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepar
     pair, share = order.tokens, share_of(state)
     terms_of_call = (*(t.address for t in pair), shares, *least, terms.owner, terms.deadline)
     data = abi("uniswap_v2").encode("removeLiquidity", *terms_of_call)
-    words = f"burn {shares:,} shares of {state.pool.name} for at least {said(state.pool, least)}"
+    words = f"burn {shares:,} shares of {state.pool.name} for at least {amounts_text(state.pool, least)}"
     call = EvmCall(order.manager, data, 0, words)
 
     async def steps(node: Node) -> AsyncIterator[Step]:

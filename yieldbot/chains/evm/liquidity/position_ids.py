@@ -6,7 +6,7 @@ says so now, and counted against ``balanceOf``.
 
 from __future__ import annotations
 
-from yieldbot.chains.evm.execution.balances import word
+from yieldbot.chains.evm.execution.balances import abi_word
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, TransientError
@@ -31,7 +31,7 @@ async def token_ids(node: Node, manager: Address, owner: Address, block: BlockRe
     count = int.from_bytes(said[:32], "big")
     if not count:
         return (), ""
-    mine = "0x" + word(owner).hex()
+    mine = "0x" + abi_word(owner).hex()
     wanted = {"address": manager, "topics": [TRANSFER_TOPIC, None, mine]}
     try:
         read = await read_logs(node, [wanted], 0, block.height, most_parts=MOST_PARTS)
@@ -51,4 +51,4 @@ async def _is_ours(node: Node, manager: Address, number: int, owner: Address, bl
         if refusal.by_provider:
             raise
         return False  # burnt
-    return said[:32] == word(owner)
+    return said[:32] == abi_word(owner)

@@ -22,7 +22,8 @@ from yieldbot.model.exchange import FEEDS, Pool, SwapTerms
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import ChainSettings, Policy
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import ChainSettings
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import BPS
 from yieldbot.protocols import exchanges, liquidity

@@ -70,7 +70,9 @@ async def come_back(
     least = value_of(state, went) * kept - value_of(state, (ROUNDING_RAW, ROUNDING_RAW))
     if value_of(state, (came[0], came[1])) >= least:
         return None
-    return _stuck(state, f"{words.said(pool, went)} go in, {words.said(pool, (came[0], came[1]))} come out")
+    return _stuck(
+        state, f"{words.amounts_text(pool, went)} go in, {words.amounts_text(pool, (came[0], came[1]))} come out"
+    )
 
 
 def _removal(mine: Sequence[PoolPosition], before: Sequence[PoolPosition], terms: Terms) -> Prepared | None:

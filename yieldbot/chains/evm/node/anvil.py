@@ -1,6 +1,6 @@
-"""Finding anvil, and starting one that is not a fork: the sandbox's own chain.
+"""Finding the anvil program, and running one that is no fork: the sandbox's own chain.
 
-Forks for simulations are in :mod:`yieldbot.chains.evm.node.fork`; both take the program that :func:`find_anvil` found.
+Forks are in ``node/fork.py``; both run the program that ``find_anvil`` finds.
 """
 
 from __future__ import annotations
@@ -30,10 +30,8 @@ _PLATFORM = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "
 
 
 def find_anvil(setting: Path | None = None) -> Path:
-    """The anvil program: the setting, else the one on PATH, else the npm platform package of this checkout or folder.
-
-    Raises ConfigError naming the remedy when there is none.
-    """
+    """The path of the anvil program: ``setting`` (yieldbot.toml), else the one on PATH, else the npm package in this
+    checkout or the current folder. Raises ConfigError with the remedy when there is none, or it is another program."""
     if setting is not None:
         remedy = "correct it in yieldbot.toml, or remove it and it is looked for"
         if not (setting.is_file() and os.access(setting, os.X_OK)):
@@ -57,13 +55,13 @@ PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
 
 
 def surroundings() -> dict[str, str]:
-    """The environment that anvil gets: no passphrase, RPC address or key of ours is in it."""
+    """The environment variables that anvil gets: no passphrase, RPC address or key of ours is among them."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
 @cache
 def _is_anvil(program: Path) -> bool:
-    """Whether it says that it is: a program that is not would look like a node that does not answer."""
+    """Whether ``program --version`` names anvil. Another program would look like a node that does not answer."""
     try:
         result = subprocess.run(
             [program, "--version"], capture_output=True, timeout=START_SECONDS, check=False, env=surroundings()
@@ -75,22 +73,25 @@ def _is_anvil(program: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Anvil:
-    """A running node: where it answers, its process id, and where its output goes."""
+    """A running anvil."""
 
     url: str
+    """Where it answers JSON-RPC."""
     pid: int
+    """Its process id."""
     log: Path
+    """The file with its output."""
 
     def stop(self) -> None:
-        """End the process and wait for it; nothing happens when it is gone already."""
+        """End the process and wait for its end; nothing happens when it has ended already."""
         stop(self.pid)
 
 
 def spawn(options: Sequence[str], *, log: Path, temporary: bool, anvil: Path | None = None) -> Anvil:
     """Start anvil on a free loopback port and wait until it listens; its output goes to ``log``.
 
-    ``temporary``: the kernel ends it with us (Linux), even when we are killed; otherwise it lives on in a session of
-    its own until :func:`stop`. Raises TransientError when it does not start.
+    temporary: True: the kernel ends it when this process ends, even by SIGKILL (Linux alone). False: it runs on in a
+    session of its own until ``stop``. Raises TransientError when it does not start within START_SECONDS.
     """
     program = str(find_anvil(anvil))
     with log.open("wb") as output:
@@ -129,7 +130,7 @@ def _dies_with_us() -> Callable[[], None]:
 
 
 def is_anvil(pid: int, options: str = "") -> bool:
-    """Whether ``pid`` is a living anvil started with ``options``: process ids are reused, so a number is no proof."""
+    """Whether process ``pid`` is a running anvil whose command line contains ``options``: process ids are reused."""
     if sys.platform == "linux":
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
@@ -145,7 +146,7 @@ def is_anvil(pid: int, options: str = "") -> bool:
 
 
 def stop(pid: int) -> None:
-    """End the anvil ``pid`` (ask, wait, then kill); a process that is no anvil is left alone."""
+    """End the anvil with process id ``pid`` by SIGTERM, then SIGKILL. A process that is no anvil is left alone."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         if not is_anvil(pid):
             break
@@ -153,5 +154,5 @@ def stop(pid: int) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while is_anvil(pid) and time.monotonic() < deadline:
             time.sleep(0.01)
-    with contextlib.suppress(ChildProcessError):  # ours to reap, unless another process started it
+    with contextlib.suppress(ChildProcessError):  # our child to reap, unless another process started it
         os.waitpid(pid, os.WNOHANG)

@@ -1,7 +1,7 @@
-"""An EVM node over JSON-RPC, and the driver that runs adapters' flows against it.
+"""An EVM node over JSON-RPC, and running adapters' flows against it.
 
-All flows advance in lockstep: the reads of one round, of every adapter, become one Multicall3 ``aggregate3`` pinned to
-one block by its hash (EIP-1898), so that no read of a snapshot can see another block, not even across a reorg.
+All flows run in lockstep: one round's reads, of every adapter, become one Multicall3 ``aggregate3`` at one block, named
+by its hash (EIP-1898). So no read of a snapshot sees another block, not even across a reorg.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ T = TypeVar("T")
 
 AGGREGATE3 = bytes.fromhex("82ad56cb")  # aggregate3((address,bool,bytes)[])
 BATCH_READS = 3000
-"""Reads put into one aggregate3 before it is split; a node that refuses one (gas or size limit) gets smaller ones."""
+"""Reads of one aggregate3 at first; a node that refuses it (a limit of gas or size) gets smaller ones
+(rpc/sizes.py)."""
 REFUSED_ALONE = 8
-"""Reads of one round that are refused each by itself, before any is answered, after which the node serves none."""
+"""Once so many single reads of a round are refused before any is answered, the node is taken to serve none."""
 
 LONGEST_QUANTITY = 66
-"""Characters of 256 bits in hex digits."""
+"""Characters of the longest quantity: 0x and 256 bits in hex digits."""
 OF_THE_REQUEST = (400, 403, 404, 413, 422)
-"""HTTP errors that can be of what was asked, and not of who asks: archive state that a plan lacks, say."""
+"""HTTP statuses that may be about the one request (archive state that a plan lacks, say) and not about the client."""
 
 
 class _Lost(ReadReverted):
-    """A read that the node refuses by itself: it costs the market that asks."""
+    """A single read that the node refuses: the market that needs it is quarantined, and no other."""
 
     def __init__(self, message: str, refusal: NodeRefused) -> None:
         super().__init__(message)
@@ -44,7 +45,7 @@ class _Lost(ReadReverted):
 
 
 class Node:
-    """One JSON-RPC endpoint of one chain, with the reads that the rest asks for."""
+    """One JSON-RPC endpoint of one EVM chain."""
 
     def __init__(
         self,
@@ -64,12 +65,12 @@ class Node:
 
     @property
     def host(self) -> str:
-        """Who answers, for messages."""
+        """The endpoint's host, for messages."""
         return self.endpoint.host
 
     @property
     def setting(self) -> str:
-        """Where the URL comes from, for messages."""
+        """Where the URL comes from, for messages (".env: RPC_URL")."""
         return self.endpoint.setting
 
     @property
@@ -88,11 +89,11 @@ class Node:
         await self.endpoint.aclose()
 
     def size(self, what: str, most: int) -> Size:
-        """How much of ``what`` is asked for at once, as far as this process has found out."""
+        """How many items of the kind ``what`` the endpoint takes in one request (rpc/sizes.py), ``most`` at first."""
         return size_of((self.endpoint,), what, most)
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """One JSON-RPC request: see ``Endpoint.request``."""
+        """The result of one JSON-RPC request, and what is raised: see ``Endpoint.request``."""
         return await self.endpoint.request(method, params)
 
     async def verify_chain(self) -> None:
@@ -125,17 +126,17 @@ class Node:
             raise TransientError(f"{self.host} described block {tag} in a way that cannot be read{why}") from None
 
     async def nonce(self, owner: Address, tag: str | Mapping[str, object] = "latest") -> int:
-        """Transactions sent by ``owner`` as of ``tag``."""
+        """How many transactions ``owner`` has sent as of ``tag``: its next nonce."""
         answer = await self.request("eth_getTransactionCount", [owner, tag])
         return self._quantity(answer, "eth_getTransactionCount", bounds.MOST_NONCE)
 
     async def balance_wei(self, owner: Address, block: BlockRef | None = None) -> int:
-        """Native balance in wei."""
+        """The balance of the chain's coin, in wei, at ``block`` (None: the newest)."""
         tag: Any = _at(block) if block else "latest"
         return self._quantity(await self.request("eth_getBalance", [owner, tag]), "eth_getBalance")
 
     async def priority_fee_wei(self) -> int:
-        """The node's suggestion for the priority fee; 0 where the node has none."""
+        """The node's suggestion for the priority fee, in wei per gas; 0 where it has none."""
         try:
             answer = await self.request("eth_maxPriorityFeePerGas", [])
             return self._quantity(answer, "eth_maxPriorityFeePerGas", bounds.MOST_FEE_WEI)
@@ -143,7 +144,7 @@ class Node:
             return 0
 
     async def code(self, address: Address, block: BlockRef | None = None) -> bytes:
-        """Deployed code; empty where there is none."""
+        """The code of a contract at ``block`` (None: the newest); empty where there is none."""
         return self._bytes(
             await self.request("eth_getCode", [address, _at(block) if block else "latest"]), "eth_getCode"
         )
@@ -151,15 +152,16 @@ class Node:
     async def call(
         self, to: Address, data: bytes, block: BlockRef | None = None, sender: Address | None = None
     ) -> bytes:
-        """One ``eth_call``. Raises NodeRefused with the revert bytes when it reverts."""
+        """What a contract returns to ``data`` at ``block`` (None: the newest). Raises NodeRefused, with the revert
+        bytes, when it reverts."""
         call = {"to": to, "data": "0x" + data.hex()} | ({"from": sender} if sender else {})
         return self._bytes(await self.request("eth_call", [call, _at(block) if block else "latest"]), "eth_call")
 
     async def run(self, flows: Sequence[Flow[T]], block: BlockRef) -> list[T | MarketError]:
-        """Advance all flows in lockstep at ``block``; one aggregate3 a round (one more for each other lag asked for).
+        """Run all flows in lockstep at ``block``: one aggregate3 for each round and each ``lag_blocks`` in it.
 
-        Returns each flow's value, or the MarketError that ended it, in order. Raises TransientError when the node
-        fails: then no flow's result may be used.
+        Returns each flow's return value, or the MarketError that ended it, in the flows' order. Raises TransientError
+        when the node fails: then no flow has a result.
         """
 
         served = False
@@ -172,16 +174,17 @@ class Node:
             answers = await self._round(calls, block)
             refused = [one.refusal for one in answers if isinstance(one, _Lost)]
             if refused and not served and len(refused) == len(answers):
-                raise refused[0]  # it is not one call that is refused: this node serves none
+                raise refused[0]  # not one call is refused, but all: the node serves none
             served = True
             return answers
 
         return await run(flows, answer)
 
     async def _round(self, reads: Sequence[EthCall], block: BlockRef) -> list[Answer]:
-        """Answers of one round in order; reads of equal lag share one aggregate3, all sent at once.
+        """The answers to one round's reads, in order. Reads with the same lag share one aggregate3; all are sent at
+        once.
 
-        A node that has no state of so long ago ends the flows that ask for it, and no other.
+        Where the node has no state of so long ago, the reads with that lag fail, and no others.
         """
         by_lag: dict[int, list[int]] = {}
         for position, read in enumerate(reads):
@@ -212,9 +215,11 @@ class Node:
         return answers
 
     async def _parts(self, reads: Sequence[EthCall], at: Any, size: Size, lag: int) -> list[Answer]:
-        """Answers to the reads in order, in aggregates as large as the node takes. A read that is refused by itself is
-        lost alone. Raises the refusal (NodeRefused) where so many are, before any is answered, that the node serves
-        none; the state of ``lag`` blocks before is none at once."""
+        """The answers to reads at one block, in order, in aggregates as large as the node takes.
+
+        A single read that is refused is Lost. Raises NodeRefused when REFUSED_ALONE are refused before any is answered;
+        for reads ``lag`` blocks back the first refusal is raised, since the node then lacks that state.
+        """
         found: list[Answer] = []
         lost, width = 0, len(reads)
         while len(found) < len(reads):
@@ -235,7 +240,7 @@ class Node:
             else:
                 if size.refused is not None:
                     size.worked(len(part))
-            near = 1 if lost == len(found) else 2 * len(part)  # to what is refused: one by one, then more again
+            near = 1 if lost == len(found) else 2 * len(part)  # one by one up to the refused read, then more again
             width = min(near, size.now) if lost else size.now
         return found
 
@@ -267,14 +272,14 @@ class Node:
 
 
 def number(value: Any) -> int:
-    """A quantity of JSON-RPC, 256 bits at most. Raises TypeError or ValueError for what is none."""
+    """The number of a JSON-RPC quantity, of 256 bits at most. Raises ValueError for anything else."""
     if not isinstance(value, str) or not value.startswith("0x") or len(value) > LONGEST_QUANTITY:
         raise ValueError("something that is no quantity")
     return int(value, 16)
 
 
 def _hash_of(value: Any) -> str:
-    """A block's hash. Raises ValueError for what is none."""
+    """``value`` itself where it is a block hash: 0x and 64 hex digits. Raises ValueError for anything else."""
     if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x"):
         raise ValueError("something that is no hash")
     int(value, 16)
@@ -282,7 +287,7 @@ def _hash_of(value: Any) -> str:
 
 
 def _at(block: BlockRef, lag: int = 0) -> Any:
-    """The block parameter: by hash (EIP-1898), or by height for an earlier one."""
+    """The block parameter of a request: by hash (EIP-1898), or by height for the state ``lag`` blocks before."""
     return hex(max(0, block.height - lag)) if lag else {"blockHash": block.hash, "requireCanonical": True}
 
 

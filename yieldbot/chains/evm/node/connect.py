@@ -1,10 +1,10 @@
-"""From a chain's settings to the node that everything asks."""
+"""From a chain's settings to its node: the quorum of all its endpoints."""
 
 from __future__ import annotations
 
 from yieldbot.chains.evm.node.quorum import Quorum, Submission
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.rpc.endpoint import Endpoint
 
 

@@ -1,4 +1,5 @@
-"""A fork of a chain: a real ``anvil`` on the loopback, starting from one upstream block; it sends nothing back."""
+"""A fork of a chain: an ``anvil`` process on the loopback that starts from one upstream block. It sends nothing
+back."""
 
 from __future__ import annotations
 
@@ -34,11 +35,11 @@ async def fork_of(
     timestamp: int | None = None,
     timeout_seconds: float = 30.0,
 ) -> AsyncIterator[Node]:
-    """A node holding ``block``'s state of the upstream, mining each transaction at once; stopped when left.
+    """A node with the upstream's state at ``block``. It mines each transaction at once, and ends with the context.
 
-    Its clock goes on from ``timestamp`` (unix seconds; the block's own by default), not from this machine's time.
-    ``anvil``: the program; None has it looked for. Raises ConfigError when there is none, TransientError when the fork
-    does not start or does not hold the block asked for.
+    timestamp: the time of its next block in unix seconds; by default one second after ``block``. anvil: the program;
+    None: ``find_anvil``. Raises ConfigError when there is no anvil, TransientError when the fork does not start or
+    holds another block than the one requested (a reorg).
     """
     program = str(find_anvil(anvil))
     number = str(evm_number(chain))
@@ -63,14 +64,15 @@ async def fork_of(
 
 
 def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[Node]]:
-    """Forks of the chain as the node tells it (``rpc.relay``). Their clock stands where the chain's own next block
-    would: what is simulated there accrues the same seconds of interest as what is then mined."""
+    """A function that forks the chain at a block. The forks read through ``node`` (node/relay.py), so that a quorum's
+    answers are what they start from. Their next block has the time of the chain's own next block: a simulation accrues
+    as many seconds of interest as the transaction that is then mined."""
 
     @asynccontextmanager
     async def fork(block: BlockRef) -> AsyncIterator[Node]:
         try:
             coming = (await node.block("pending")).timestamp
-        except TransientError:  # a node without pending blocks: one second after the block is near enough
+        except TransientError:  # a node without pending blocks: assume one second after the block
             coming = block.timestamp + 1
         async with (
             relay(node) as url,
@@ -97,7 +99,8 @@ async def _started(program: str, options: list[str]) -> asyncio.subprocess.Proce
 
 
 def _dies_with_us() -> Any:
-    """For the child, before exec: the kernel kills it when we die, even by SIGKILL, so that no fork is left behind."""
+    """A function for the child process to call before exec: the kernel then ends it when this process ends, even by
+    SIGKILL, so that no fork is left behind (Linux, prctl(2))."""
     import ctypes
 
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
@@ -111,7 +114,7 @@ def _dies_with_us() -> Any:
 
 
 async def _port(process: asyncio.subprocess.Process, block: BlockRef) -> int:
-    """The port that anvil says it listens on. Its output is never quoted: it can name the upstream's URL."""
+    """The port in anvil's output. The output is never quoted: it can contain the upstream's URL."""
     assert process.stdout is not None
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -120,7 +123,7 @@ async def _port(process: asyncio.subprocess.Process, block: BlockRef) -> int:
                     return int(found[1])
     except TimeoutError:
         raise TransientError(f"no fork of {block.chain} block {block.height} after {START_SECONDS:g} s") from None
-    except ValueError:  # a line beyond the reader's limit: not what anvil prints when it starts
+    except ValueError:  # a line longer than the reader's limit, which anvil does not print at start
         pass
     code = await process.wait()
     raise TransientError(
@@ -130,14 +133,14 @@ async def _port(process: asyncio.subprocess.Process, block: BlockRef) -> int:
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:
-    """Read on, so that a full pipe never halts anvil."""
+    """Read anvil's output and drop it, so that a full pipe does not block anvil."""
     assert process.stdout is not None
     while await process.stdout.read(1 << 16):
         pass
 
 
 async def _positioned(node: Node, block: BlockRef, timestamp: int | None) -> None:
-    """Check that the fork stands where it was asked to, and set the time of its next block."""
+    """Check that the fork holds the requested block, and set the time of its next block."""
     head = await node.block("latest")
     if head.height != block.height or head.hash != block.hash:
         raise TransientError(f"the fork holds block {head.height} {head.hash[:10]}…, not {block.hash[:10]}…: a reorg")

@@ -1,8 +1,8 @@
-"""Several endpoints of one chain that must agree: what decides is believed only when a quorum of them says the same.
+"""Several endpoints of one chain: an answer that decides anything counts only when a quorum of them gives it.
 
-The newest block is the highest one that a quorum knows by the same hash; reads of "the latest" state are pinned to it.
-An endpoint that is behind, says something else or does not answer is left out and named. Sending goes where the
-configuration says: to private endpoints where there are some, to the public ones only where it allows that.
+The newest block is the highest one that a quorum knows by the same hash, and reads of the latest state are made at it.
+An endpoint that is behind, answers differently or not at all is left out and named. Signed transactions go to the
+private endpoints where the settings name some, and to the others only as the settings allow.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from yieldbot.rpc.sizes import Size, size_of
 from yieldbot.rpc.votes import NO_BLOCK, excerpt, key_of, where_they_differ
 
 GRACE_SECONDS = 0.2
-"""After a quorum is reached the others are waited for this long, so that one which says something else is named."""
+"""How long the other endpoints are waited for once a quorum agrees, so that one that answers differently is named."""
 TIP_TRIES = 3
 TIP_PAUSE_SECONDS = 0.3
-"""At the tip honest endpoints may differ for a moment: the block is asked for again before that is called a lie."""
+"""At the newest block honest endpoints may differ for a moment: it is fetched up to TIP_TRIES times, with this pause,
+before a difference counts."""
 
 ANY = ("eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_gasPrice", "eth_estimateGas", "net_version", "web3_")
-"""Suggestions: the first endpoint that answers is enough, for what is made of them has ceilings of ours."""
+"""Methods that give suggestions: the first answer is enough, since our own ceilings bound what is made of it."""
 SEND = "eth_sendRawTransaction"
 REFUSES = "refuses"
+"""The beginning of a vote's key where an endpoint refuses the request itself, and not the call."""
 
 _T = TypeVar("_T")
 _Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
@@ -37,21 +39,26 @@ _Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Where signed bytes go. private: endpoints that keep them from the public pool; public: whether the chain's own
-    endpoints get them too when no private one took them; to_all: every one at once, not the first that takes them."""
+    """Where signed transactions go."""
 
     private: tuple[Endpoint, ...] = ()
+    """Endpoints that keep them out of the public pool; none: they go to the chain's endpoints."""
     public: bool = False
+    """Whether the chain's endpoints get them too when no private one takes them."""
     to_all: bool = False
+    """True: to every endpoint at once. False: to one after the other until one takes them."""
 
 
 @dataclass(slots=True)
 class _Vote:
-    """What one endpoint said: ``key`` compares, ``value`` is the answer or the refusal."""
+    """What one endpoint answered."""
 
     endpoint: Endpoint
+    """Who answered."""
     key: str
+    """The answer as a text that is compared (rpc/votes.py)."""
     value: Any
+    """The answer itself, or the NodeRefused."""
 
 
 class Quorum(Node):
@@ -93,7 +100,7 @@ class Quorum(Node):
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
-        """(host, why) of each endpoint that was left out since this node was made."""
+        """(host, reason) of each endpoint that was left out since this node was made."""
         named = {**self._failed, **self._behind, **self._lied}
         reasons = [(e.host, named[e].removeprefix(f"{e.host} ")) for e in self.endpoints if e in named]
         return tuple(reasons)
@@ -108,7 +115,7 @@ class Quorum(Node):
     async def verify_chain(self) -> None:
         """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer.
 
-        One for signed bytes alone may not tell its chain; it is asked again as long as it does.
+        An endpoint for signed transactions alone may not answer this; one that failed once is not asked again.
         """
         private = [e for e in self.submission.private if e not in self._failed]
         answers = [await self._all(some, lambda e: e.request("eth_chainId", [])) for some in (self.endpoints, private)]
@@ -128,7 +135,7 @@ class Quorum(Node):
         self._enough(answered)
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """One JSON-RPC request, answered by as many endpoints as its method needs.
+        """The result of one JSON-RPC request, by a quorum or one endpoint as its method needs.
 
         Raises TransientError when fewer than a quorum can be used or agree, NodeRefused when a quorum refuses.
         """
@@ -146,14 +153,15 @@ class Quorum(Node):
             return await self._first(self._usable(), method, params)
         if method == "eth_getTransactionReceipt":
             return await self._agreed(method, params, or_none=True)
-        if params and params[-1] == "latest":  # each endpoint's own latest would not be the same
+        if params and params[-1] == "latest":  # each endpoint has a latest block of its own
             head = await self._block("latest", [False])
             params = [*params[:-1], {"blockHash": head["hash"], "requireCanonical": True}]
         return await self._agreed(method, params)
 
     async def _pending(self, params: list[Any]) -> Any:
-        """How many transactions of an account a quorum knows with those in the pool: one endpoint that says more keeps
-        nobody from signing. Pools differ for a moment, so that it is asked again before that is an error."""
+        """An account's nonce with the pool's transactions, by a quorum: a single endpoint that inflates it blocks
+        nothing. Pools differ for a moment, so that it is fetched up to TIP_TRIES times before a difference is an
+        error."""
         for _ in range(TIP_TRIES - 1):
             with suppress(TransientError):
                 return await self._agreed("eth_getTransactionCount", params, at_tip=True)
@@ -161,13 +169,16 @@ class Quorum(Node):
         return await self._agreed("eth_getTransactionCount", params, at_tip=True)
 
     async def _block(self, tag: str, rest: list[Any]) -> Any:
-        """A block that a quorum knows by the same hash; None when a quorum knows none at that height."""
+        """A block that a quorum knows by the same hash; None when a quorum knows none at that height. ``rest``: the
+        request's further parameters."""
         if tag == "pending":
             return await self._first(self._usable(), "eth_getBlockByNumber", [tag, *rest])
         if tag.startswith("0x"):
             return await self._agreed("eth_getBlockByNumber", [tag, *rest])
         for trial in range(TIP_TRIES):
-            honest = [e for e in self.endpoints if e not in self._lied]  # one that was behind may have caught up
+            honest = [
+                e for e in self.endpoints if e not in self._lied
+            ]  # an endpoint that was behind may have caught up
             heads = await self._all(honest, lambda e: e.request("eth_getBlockByNumber", [tag, *rest]))
             heights = _heights_of(heads)
             self._enough(len(heights))
@@ -182,7 +193,8 @@ class Quorum(Node):
         raise AssertionError("not reached")
 
     def _judge_heights(self, heights: Mapping[Endpoint, int], reached: int) -> None:
-        """Leave out, until the next look, who is too far behind what a quorum has reached, or alone far ahead."""
+        """Leave out, until the heights are fetched again, endpoints more than ``max_behind`` blocks behind or ahead of
+        the height that a quorum has reached."""
         self._behind = {}
         for endpoint, height in heights.items():
             if height < reached - self._max_behind:
@@ -191,10 +203,10 @@ class Quorum(Node):
                 self._behind[endpoint] = f"claims block {height}, the others know {reached}"
 
     async def _agreed(self, method: str, params: list[Any], at_tip: bool = False, or_none: bool = False) -> Any:
-        """What a quorum says. Who says something else is left out from now on; ``at_tip``, where honest endpoints can
-        differ for a moment, until the next look at the tip.
+        """The answer that a quorum gives. Endpoints that answer differently are left out for good; with ``at_tip``,
+        where honest endpoints can differ for a moment, only until the newest block is fetched again.
 
-        Where no quorum agrees: TransientError; with ``or_none`` None, and nobody is called a liar.
+        Where no quorum agrees, raises TransientError; with ``or_none`` returns None and leaves nobody out.
         """
         votes: list[_Vote] = []
         tally: dict[str, int] = {}
@@ -218,7 +230,7 @@ class Quorum(Node):
                 return None
             refusals = [vote.value for vote in votes if vote.key.startswith(REFUSES)]
             if refusals and len({vote.key for vote in votes if not vote.key.startswith(REFUSES)}) < 2:
-                raise refusals[0]  # nobody says otherwise: what one has answered is too much for another
+                raise refusals[0]  # no two answers differ; others refuse what one of them answers
             self._enough(len(votes))
             start = where_they_differ([vote.key for vote in votes])
             message = ", ".join(f"{vote.endpoint.host} says {excerpt(vote.key, start)}" for vote in votes)
@@ -226,7 +238,9 @@ class Quorum(Node):
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
             raise value
-        for vote in votes:  # not the one that has refused or knows no such block: it may have a limit, or be behind
+        for (
+            vote
+        ) in votes:  # an endpoint that refused, or lacks the block, is not left out: it may have a limit, or be behind
             silent = isinstance(vote.value, NodeRefused) or vote.key == NO_BLOCK
             if vote.key != most and most != NO_BLOCK and not silent and not or_none:
                 out = self._behind if at_tip else self._lied
@@ -237,7 +251,7 @@ class Quorum(Node):
         try:
             answer = await endpoint.request(method, params)
         except NodeRefused as refusal:
-            if refusal.data or refusal.code == 3:  # 3: execution reverted (geth and those after it)
+            if refusal.data or refusal.code == 3:  # 3: execution reverted (go-ethereum, and nodes like it)
                 return _Vote(endpoint, f"reverts 0x{refusal.data.hex()}", refusal)
             self._failed[endpoint] = str(refusal)
             return _Vote(endpoint, f"{REFUSES} ({refusal.code})", refusal)
@@ -253,7 +267,7 @@ class Quorum(Node):
         return _Vote(endpoint, key_of(method, answer), answer)
 
     async def _all(self, endpoints: Sequence[Endpoint], ask: _Ask) -> dict[Endpoint, Any]:
-        """Answers of those that gave one; the others are remembered with the reason."""
+        """The answers of the endpoints that gave one; of the others the reason is remembered."""
         given: dict[Endpoint, Any] = {}
 
         def take(endpoint: Endpoint, task: asyncio.Task[Any]) -> None:
@@ -279,8 +293,9 @@ class Quorum(Node):
         enough: Callable[[], bool],
         silent: str,
     ) -> None:
-        """``take`` each task as it ends. Once it is ``enough``, the others get a moment, and those that have failed
-        before none; who is still ``silent`` then is remembered with those words, unless worse is known."""
+        """Hand each task to ``take`` as it ends. Once ``enough`` is true, the rest get GRACE_SECONDS, or nothing if all
+        of them have failed before; endpoints that have not answered by then are remembered with the reason
+        ``silent``."""
         pending = set(requests)
         try:
             while pending:
@@ -307,7 +322,8 @@ class Quorum(Node):
         params: list[Any],
         found: Callable[[Any], bool] = lambda answer: True,
     ) -> Any:
-        """The first answer that is one, endpoint by endpoint; a refusal is the answer when all give nothing better."""
+        """The first answer for which ``found`` is true, endpoint by endpoint; None where there were only others. Raises
+        the refusal, or else the first failure, when no endpoint answered."""
         refusal: TransientError | None = None
         answered = False
         for endpoint in endpoints:
@@ -337,8 +353,8 @@ class Quorum(Node):
         return await self._deliver(public, params)
 
     async def _deliver(self, endpoints: Sequence[Endpoint], params: list[Any]) -> Any:
-        """Sent to one after the other until one takes it, or to all at once. One that has it already has taken it;
-        what is true of the transaction is looked up afterwards, whatever is said here."""
+        """Send to one endpoint after the other until one takes it, or to all at once (``to_all``). The answer decides
+        nothing: what became of the transaction is looked up afterwards."""
         if not self.submission.to_all:
             return await self._first(endpoints, SEND, params)
         answers = await asyncio.gather(*(e.request(SEND, params) for e in endpoints), return_exceptions=True)
@@ -351,7 +367,7 @@ class Quorum(Node):
         return [e for e in self.endpoints if e not in self._lied and e not in self._behind]
 
     def _enough(self, count: int) -> None:
-        """Raise TransientError when fewer than a quorum can be used."""
+        """Raise TransientError when ``count``, the endpoints that can be used, is below the quorum."""
         if count >= self.quorum:
             return
         reasons = "; ".join(f"{host}: {why}" for host, why in self.left_out)
@@ -366,7 +382,7 @@ def _as_a_node(method: str, refused: HttpRefused) -> NodeRefused:
 
 
 def _heights_of(heads: Mapping[Endpoint, Any]) -> dict[Endpoint, int]:
-    """The height of each endpoint whose block can be read."""
+    """The height of each endpoint whose block can be decoded."""
     heights = {}
     for endpoint, found in heads.items():
         with suppress(KeyError, TypeError, ValueError):

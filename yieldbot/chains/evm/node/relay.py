@@ -1,8 +1,8 @@
-"""A JSON-RPC server on the loopback that hands a fork's reads on to our node.
+"""A JSON-RPC server on the loopback that passes a fork's reads on to our node.
 
-What a fork starts from is thereby what our node believes, a quorum's word where there are several endpoints, with its
-patience and limits; and no URL, with the key that providers put into it, stands on the fork's command line, which every
-user of the machine can read. It answers reads alone, under a path that nobody can guess.
+So a fork starts from a quorum's answers, with our retries and limits; and no URL, which may contain a provider's key,
+is on the fork's command line, which every user of the machine can read. The server answers reads alone, under a path of
+24 random bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_REQUEST_BYTES = 2**20
 
 @asynccontextmanager
 async def relay(node: Node) -> AsyncIterator[str]:
-    """The URL under which ``node`` can be asked to read, while the context lasts."""
+    """The URL under which ``node`` answers reads, while the context lasts."""
     from aiohttp import web
 
     async def answer(request: web.Request) -> web.Response:

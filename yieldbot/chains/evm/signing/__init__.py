@@ -1,1 +1,1 @@
-"""Who signs on EVM chains: keystores, hardware, key services, and Safes."""
+"""Signers of EVM chains: keystores, AWS KMS, Ledger; and proposals to a Safe."""

@@ -1,6 +1,8 @@
-"""Local keys: encrypted keystore files, version 3 (scrypt), readable by their owner alone.
+"""Local keys: encrypted keystore files of version 3 (Web3 Secret Storage; scrypt or pbkdf2), readable by their owner
+alone.
 
-A key exists in clear only inside eth-account's object while it signs; it is in no message, repr, or file of ours.
+A decrypted key exists only inside eth-account's object, until the process ends; it is in no message, repr or file of
+ours.
 """
 
 from __future__ import annotations
@@ -29,29 +31,31 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.signing.safe import ApprovedSafeTx
 
 SCRYPT_N = 2**18
-"""Work factor of new keystores: about half a second a try."""
+"""scrypt's work factor n for new keystores: about half a second a try."""
 KEY_BYTES = 32
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""Of secp256k1: a private key is below it."""
+"""The order of secp256k1 (SEC 2, 2.4.1): a private key is from 1 to one below it."""
 
 
 def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Make a new key and write its keystore. Raises ConfigError when the file exists or the passphrase is short."""
+    """Make a new key, write its keystore, and return its address. Raises ConfigError when the file exists or the
+    passphrase is too short. scrypt_n: scrypt's work factor."""
     return _write(path, os.urandom(32), passphrase, scrypt_n)
 
 
 def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Write the keystore of a private key given as 64 hex digits. Raises ConfigError, never quoting the key."""
+    """Write the keystore of a private key in 64 hex digits, and return its address. Raises ConfigError, which never
+    quotes the key."""
     return import_seed(path, secret_of(text), passphrase, scrypt_n)
 
 
 def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Write the keystore of a private key's 32 bytes. Raises ConfigError."""
+    """Write the keystore of a private key's 32 bytes, and return its address. Raises ConfigError."""
     return _write(path, seed, passphrase, scrypt_n)
 
 
 def secret_of(text: str) -> bytes:
-    """The private key in 64 hex digits. Raises ConfigError, quoting nothing."""
+    """The 32 bytes of a private key in 64 hex digits. Raises ConfigError, which never quotes the text."""
     try:
         key = bytes.fromhex(text.strip().removeprefix("0x"))
         if len(key) != KEY_BYTES or not 0 < int.from_bytes(key, "big") < ORDER:
@@ -65,13 +69,13 @@ def secret_of(text: str) -> bytes:
 
 
 def named_address(path: Path) -> Address | None:
-    """The account that a keystore says it is for; None for one that names none: the definition asks for none, and
-    Foundry's `cast wallet` writes none. Raises ConfigError."""
+    """The address in a keystore; None where it has none (the format does not demand it, and Foundry's `cast wallet`
+    writes none). Raises ConfigError for a file that is no keystore."""
     return address_of(_evm(read_private(path), path), path)
 
 
 def nameless(path: Path) -> Address:
-    """Raises ConfigError: nobody says whose key it is."""
+    """Raises ConfigError: neither the keystore nor yieldbot.toml names the key's address."""
     raise ConfigError(f"{path} does not name its address: give the wallet's in yieldbot.toml")
 
 
@@ -81,14 +85,16 @@ class KeystoreSigner(FileSigner):
     __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address | None = None) -> None:
-        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no keystore).
+        """Read the keystore's address; the key stays encrypted. ask: gets the passphrase.
 
-        address: the wallet's, for a keystore that names none; it is compared with the key's when that is opened.
+        address: the wallet's in yieldbot.toml, for a keystore without one; ``open`` compares it with the key's. Raises
+        ConfigError when the file is missing, open to others, or no keystore.
         """
         super().__init__(path, ask, named_address(path) or address or nameless(path))
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
-        """Sign what was approved; the bytes are read again before they leave. Raises SafetyError, ConfigError."""
+        """Sign an approved transaction. The signed bytes are decoded again and compared. Raises SafetyError,
+        ConfigError."""
         self.open()
         signed = self._key.sign_transaction(fields(approved.simulated.tx))
         return verified(approved, bytes(signed.raw_transaction))
@@ -110,12 +116,15 @@ class KeystoreSigner(FileSigner):
 
 
 MOST_ROUNDS = 10_000_000
-"""Of pbkdf2: forty times the definition's, some seconds."""
+"""Iterations of pbkdf2 at most: forty times the format's example, some seconds."""
 
 
 def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
-    """The 32 bytes of a keystore of version 3 (scrypt or pbkdf2). Raises ConfigError for a wrong passphrase, a damaged
-    file, or one whose work factors ask for more than MOST_MEMORY_BYTES, MOST_SCRYPT or MOST_ROUNDS."""
+    """The private key (32 bytes) in a keystore of version 3. ``secret``: the passphrase.
+
+    Raises ConfigError for a wrong passphrase, a damaged file, or work factors above MOST_MEMORY_BYTES, MOST_SCRYPT or
+    MOST_ROUNDS.
+    """
     from eth_account import Account as Keys
 
     _bounded(_evm(document, path), path)
@@ -131,7 +140,7 @@ def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
 
 
 def _bounded(document: Mapping[str, Any], path: Path) -> None:
-    """Raise ConfigError for work factors that would take minutes or the whole memory, or are none."""
+    """Raise ConfigError for work factors that would take minutes or the whole memory, or that are missing."""
     crypto = next((part for name, part in document.items() if name.lower() == "crypto"), None)
     try:
         kinds = {str(name).lower(): value for name, value in crypto.items()}  # type: ignore[union-attr]

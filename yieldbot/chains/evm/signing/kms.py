@@ -1,4 +1,4 @@
-"""A key in AWS KMS (ECC_SECG_P256K1): it never leaves AWS, which signs the approved digest and nothing more.
+"""Signing with a key in AWS KMS (ECC_SECG_P256K1): the key never leaves AWS, which signs the approved digest alone.
 
 Sign with MessageType DIGEST, https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html: AWS hashes nothing, so
 that ECDSA_SHA_256 signs our keccak-256 digest as it is. The answer is DER (RFC 3279, section 2.2.3).
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.chains.evm.signing.sign import address_of, assembled, to_sign, with_parity
 from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotError
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import KmsKey
+from yieldbot.model.settings import KmsKey
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 SPEC = "ECC_SECG_P256K1"
 NEEDED = f"make one of spec {SPEC}, usage SIGN_VERIFY"
 SPKI = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a03420004")
-"""What stands before x and y in the SubjectPublicKeyInfo of a key on secp256k1 (RFC 5480; uncompressed point)."""
+"""The bytes before x and y in the SubjectPublicKeyInfo of a key on secp256k1 (RFC 5480; uncompressed point)."""
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 10, 3
+"""Timeouts of a request to AWS, and how often it is tried."""
 
 INSTALL = "AWS KMS needs the package boto3, which is not installed: pip install boto3 (yieldbot's extra kms)"
 LATER = (
@@ -33,7 +34,7 @@ LATER = (
     "KMSInternal",
     "Internal",
 )
-"""Parts of the error codes that asking again later may cure."""
+"""Parts of AWS error codes after which a later try may succeed."""
 REMEDIES = {
     "AccessDenied": "refused the permission: allow kms:GetPublicKey and kms:Sign on this key to these AWS credentials",
     "NotFound": "knows no such key: correct key_id and region",
@@ -49,11 +50,12 @@ REMEDIES = {
     "IncompleteSignature": "does not know these AWS credentials: correct or renew them",
     "ExpiredToken": "says that these AWS credentials have expired: renew them (`aws sso login`, say)",
 }
-"""What AWS said, by the beginning of the error's code, and the remedy. AWS's own text names accounts: never shown."""
+"""The message with its remedy, by the beginning of AWS's error code. AWS's own text names accounts: it is never
+shown."""
 
 
 class KmsClient:
-    """One key's two requests. AWS's library and its settings are loaded with the first of them."""
+    """The two requests to AWS about one key. boto3 and AWS's settings are loaded with the first request."""
 
     __slots__ = ("_client", "_key")
 
@@ -62,7 +64,8 @@ class KmsClient:
         self._client: Any = None
 
     def address(self) -> Address:
-        """The account of the key. Raises ConfigError when it is no signing key on secp256k1, or cannot be had."""
+        """The key's address. Raises ConfigError when it is no signing key on secp256k1 or AWS refuses, TransientError
+        when AWS cannot be reached."""
         answer = self._request("get_public_key")
         spec, usage = answer.get("KeySpec", answer.get("CustomerMasterKeySpec")), answer.get("KeyUsage")
         if spec != SPEC or usage != "SIGN_VERIFY":
@@ -73,7 +76,8 @@ class KmsClient:
             raise TransientError(f"{self._named()}: AWS answered with no public key on secp256k1") from None
 
     def sign(self, digest: bytes) -> tuple[int, int]:
-        """r and s over 32 bytes. Raises ConfigError, TransientError, SafetyError for an answer that is no signature."""
+        """(r, s) of a signature over a digest of 32 bytes. Raises ConfigError, TransientError, and SafetyError for an
+        answer that is no signature."""
         answer = self._request("sign", Message=digest, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256")
         try:
             return ecdsa_signature(answer["Signature"])
@@ -123,7 +127,7 @@ class KmsClient:
         )
 
     def _error_of(self, answer: Any) -> YieldbotError:
-        """An error that AWS answered with, in our words."""
+        """Our error for an error answer of AWS: TransientError where a later try may succeed, else ConfigError."""
         code = str(answer.get("Error", {}).get("Code", ""))
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500 or any(part in code for part in LATER):
@@ -134,12 +138,12 @@ class KmsClient:
 
 
 class KmsSigner:
-    """Signs with a key in AWS KMS. Nothing is asked of AWS before ``open`` or the first signature."""
+    """Signs with a key in AWS KMS. No request is made before ``open`` or the first signature."""
 
     __slots__ = ("_address", "_client", "_opened")
 
     def __init__(self, key: KmsKey, address: Address) -> None:
-        """``address``: the account that yieldbot.toml names; the key must be its."""
+        """``address``: the wallet's in yieldbot.toml; ``open`` checks that the key is its."""
         self._client = KmsClient(key)
         self._address = address
         self._opened = False
@@ -153,11 +157,11 @@ class KmsSigner:
 
     @property
     def opened(self) -> bool:
-        """Whether AWS has shown that the key is the account's."""
+        """Whether AWS has shown that the key is the address's."""
         return self._opened
 
     def open(self) -> None:
-        """Ask AWS whose the key is, once. Raises ConfigError, TransientError."""
+        """Fetch the key's address from AWS, once, and compare it. Raises ConfigError, TransientError."""
         if self._opened:
             return
         found = self._client.address()
@@ -166,7 +170,7 @@ class KmsSigner:
         self._opened = True
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
-        """Sign what was approved. Raises SafetyError, ConfigError, TransientError (nothing is signed then)."""
+        """Sign an approved transaction. Raises SafetyError, ConfigError, TransientError: then there is no signature."""
         digest = to_sign(approved)
         self.open()
         return assembled(approved, self._address, *self._client.sign(digest))

@@ -1,4 +1,4 @@
-"""A key in a Ledger: the Ethereum app's APDUs over any ``Transport``; a person confirms each signature on the device.
+"""Signing with a key in a Ledger, by APDUs to its Ethereum app; a person confirms each signature on the device.
 
 Protocol: https://github.com/LedgerHQ/app-ethereum/blob/develop/doc/ethapp.adoc. The device shows what it can read of a
 call, which for a protocol's contracts is little (blind signing); what is signed is checked here all the same.
@@ -14,7 +14,7 @@ from typing import Protocol
 from yieldbot.chains.evm.signing.sign import address_of, assembled, payload, to_sign
 from yieldbot.errors import ConfigError, SafetyError, SignerRefused, TransientError, YieldbotError
 from yieldbot.model.ids import Address, hd_path
-from yieldbot.model.policy import LedgerKey
+from yieldbot.model.settings import LedgerKey
 from yieldbot.model.tx import ApprovedTx, SignedTx
 
 CLA = 0xE0
@@ -23,6 +23,7 @@ FIRST, NEXT = 0x00, 0x80
 CHUNK = 255
 """Bytes of data in one APDU at most."""
 BLIND_SIGNING = 0x01
+"""The flag of the app's configuration that allows calls which it cannot show."""
 OLDEST = (1, 9, 2)
 """The app's first version with EIP-1559 (1.9.0) and chain numbers above 255 (1.9.2)."""
 OK = 0x9000
@@ -32,26 +33,29 @@ OTHER_APP = (0x6D00, 0x6E00, 0x6E01, 0x6D02, 0x6511)
 INVALID = 0x6A80
 
 Waits = Callable[[str], AbstractContextManager[None]]
-"""Entered while a person is expected at the device; takes what the device asks about, in words."""
+"""Makes a context that lasts while a person must act at the device, from the description of what is to be confirmed."""
 
 
 class Transport(Protocol):
-    """A way to the device."""
+    """A connection to the device."""
 
     def exchange(self, apdu: bytes) -> bytes:
-        """Send one command, wait for its answer: data and the two bytes of the status word. Raises TransientError."""
+        """Send one command (APDU) and wait for its answer: data, then the status word of 2 bytes. Raises
+        TransientError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the Ethereum app says of itself. blind_signing: whether it signs calls that it cannot show in words."""
+    """The Ethereum app's configuration."""
 
     version: tuple[int, int, int]
+    """Major, minor, patch."""
     blind_signing: bool
+    """Whether it signs calls that it cannot show to the person."""
 
 
 class EthereumApp:
-    """The three commands that we use."""
+    """The three commands of the Ethereum app that we use."""
 
     __slots__ = ("_transport",)
 
@@ -59,14 +63,15 @@ class EthereumApp:
         self._transport = transport
 
     def configuration(self) -> Configuration:
-        """Flags and version. Raises TransientError (not reachable, locked, another app), as every command."""
+        """Its version and flags. Raises TransientError, as every command: not connected, locked, or another app is
+        open."""
         data = self._exchange(GET_CONFIGURATION, FIRST, b"")
         if len(data) < 4:
             raise _nonsense()
         return Configuration((data[1], data[2], data[3]), bool(data[0] & BLIND_SIGNING))
 
     def address(self, path: str) -> Address:
-        """The account of a path, by its public key. Raises ValueError for what is no path."""
+        """The address of a BIP-32 path. Raises ValueError for what is no path."""
         data = self._exchange(GET_ADDRESS, FIRST, encoded(path))
         try:
             if data[0] != 65 or data[1] != 4:
@@ -76,7 +81,8 @@ class EthereumApp:
             raise _nonsense() from None
 
     def sign(self, path: str, transaction: bytes) -> tuple[int, int]:
-        """r and s over a typed transaction; waits for the person. Raises SignerRefused when the person says no."""
+        """(r, s) of a signature over a typed transaction's bytes, once the person has confirmed it. Raises
+        SignerRefused when the person refuses."""
         answer = b""
         for apdu_first, chunk in chunks(encoded(path) + transaction):
             answer = self._exchange(SIGN_TRANSACTION, FIRST if apdu_first else NEXT, chunk)
@@ -95,14 +101,14 @@ class EthereumApp:
 
 
 class LedgerSigner:
-    """Signs with a Ledger. The device is not asked before ``open`` or the first signature."""
+    """Signs with a Ledger. No command is sent before ``open`` or the first signature."""
 
     __slots__ = ("_address", "_app", "_opened", "_path", "_waits")
 
     def __init__(
         self, key: LedgerKey, address: Address, transport: Transport, waits: Waits = lambda words: nullcontext()
     ) -> None:
-        """``address``: the account that yieldbot.toml names; the path must be its."""
+        """``address``: the wallet's in yieldbot.toml; ``open`` checks that the key's path is its."""
         self._path = key.path
         self._address = address
         self._app = EthereumApp(transport)
@@ -118,14 +124,12 @@ class LedgerSigner:
 
     @property
     def opened(self) -> bool:
-        """Whether the device has shown that the path is the account's."""
+        """Whether the device has shown that the path is the address's."""
         return self._opened
 
     def open(self) -> None:
-        """See that the device is there, ready to sign calls, and of this account. Raises ConfigError, TransientError.
-
-        No person is asked.
-        """
+        """Check, once and without a person, that the device is connected, signs contract calls, and holds the address's
+        key. Raises ConfigError, TransientError."""
         if self._opened:
             return
         found = self._app.configuration()
@@ -145,8 +149,8 @@ class LedgerSigner:
         self._opened = True
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
-        """Sign what was approved, once the person has confirmed it. Raises SafetyError (SignerRefused when the person
-        says no), ConfigError, TransientError (nothing is signed then)."""
+        """Sign an approved transaction once the person has confirmed it. Raises SignerRefused when the person refuses,
+        SafetyError, ConfigError, TransientError: then there is no signature."""
         to_sign(approved)
         self.open()
         tx = approved.simulated.tx
@@ -156,18 +160,19 @@ class LedgerSigner:
 
 
 def encoded(path: str) -> bytes:
-    """A BIP-32 path as the app takes it: how many numbers, each of 4 bytes. Raises ValueError."""
+    """A BIP-32 path as the app takes it: one byte with the count of numbers, then each in 4 bytes. Raises
+    ValueError."""
     numbers = hd_path(path)
     return bytes([len(numbers)]) + b"".join(number.to_bytes(4, "big") for number in numbers)
 
 
 def chunks(data: bytes) -> list[tuple[bool, bytes]]:
-    """Data in pieces of at most 255 bytes, each with whether it is the first."""
+    """(whether it is the first, bytes) of each piece of ``data``, CHUNK bytes at most."""
     return [(at == 0, data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
 
 
 def _status_error(status: int, instruction: int) -> YieldbotError:
-    """A status word in words, with the remedy."""
+    """The error for a status word, with its remedy."""
     if status in REFUSED and instruction == SIGN_TRANSACTION:
         return SignerRefused("it was refused on the Ledger")
     if status in LOCKED:

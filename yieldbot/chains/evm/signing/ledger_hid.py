@@ -1,4 +1,4 @@
-"""The USB cable to a Ledger: APDUs cut into HID reports of 64 bytes and joined again.
+"""The USB connection to a Ledger: APDUs are cut into HID reports of 64 bytes, and answers joined again.
 
 A report: channel (2 bytes), tag 0x05, sequence number (2 bytes), data; the first one's data begins with the length of
 the whole (2 bytes), the last one is filled up with zeros. All numbers are big endian.
@@ -19,15 +19,15 @@ CHANNEL, TAG = 0x0101, 0x05
 REPORT = 64
 HEADER = CHANNEL.to_bytes(2, "big") + bytes([TAG])
 PERSON_SECONDS = 300.0
-"""How long a person may take to answer on the device."""
+"""How long a person may take to confirm or refuse on the device."""
 POLL_MS = 200
-"""How long one read waits: between two, Ctrl-C is heard."""
+"""How long one read waits; between two reads Ctrl-C takes effect."""
 
 INSTALL = "a Ledger needs the package hidapi, which is not installed: pip install hidapi (yieldbot's extra ledger)"
 
 
 def framed(apdu: bytes) -> list[bytes]:
-    """A command as reports of 64 bytes."""
+    """A command as HID reports of 64 bytes."""
     rest = len(apdu).to_bytes(2, "big") + apdu
     room = REPORT - len(HEADER) - 2
     pieces = [rest[at : at + room] for at in range(0, len(rest), room)]
@@ -35,7 +35,8 @@ def framed(apdu: bytes) -> list[bytes]:
 
 
 def joined(reports: Iterable[bytes]) -> bytes:
-    """The answer that reports hold; takes no more of them than it needs. Raises ValueError for what is no answer."""
+    """The answer in HID reports, of which no more are taken than it needs. Raises ValueError for reports of something
+    else."""
     found, length = b"", None
     for number, report in enumerate(reports):
         if len(report) < 7 or report[:3] != HEADER or int.from_bytes(report[3:5], "big") != number:
@@ -50,7 +51,7 @@ def joined(reports: Iterable[bytes]) -> bytes:
 
 
 class HidTransport:
-    """The one Ledger that is plugged in, opened with the first command and kept. Satisfies ``ledger.Transport``."""
+    """The one Ledger that is plugged in, opened with the first command and kept open. A ``ledger.Transport``."""
 
     __slots__ = ("_device", "_seconds", "_unanswered")
 
@@ -60,8 +61,9 @@ class HidTransport:
         self._unanswered = False
 
     def exchange(self, apdu: bytes) -> bytes:
-        """Send a command and wait for its answer. Raises ConfigError without hidapi, TransientError without device."""
-        if self._unanswered:  # an answer that comes late would be taken for the next command's
+        """Send a command and wait for its answer. Raises ConfigError without the package hidapi, TransientError when
+        the device is not connected, disconnected, or nobody acts on it in time."""
+        if self._unanswered:  # a late answer would be taken for that of the next command
             raise TransientError("the Ledger still waits for an answer: refuse on it, unplug it, then run again")
         try:
             if self._device is None:
@@ -92,7 +94,7 @@ class HidTransport:
 
 
 def _opened() -> Any:
-    """The device. Raises ConfigError, TransientError."""
+    """The opened device. Raises ConfigError, TransientError."""
     try:
         import hid
     except ImportError:
@@ -114,6 +116,6 @@ def _opened() -> Any:
             "the Ledger cannot be opened: close other programs that use it (Ledger's own), and on Linux install "
             "Ledger's udev rules"
         ) from None
-    while device.read(REPORT, 1):  # left over from another program
+    while device.read(REPORT, 1):  # reports left over from another program
         pass
     return device

@@ -1,8 +1,8 @@
-"""A Safe (https://safe.global) as the account: its plan becomes one Safe transaction with one owner's signature.
+"""A Safe (https://safe.global) as the account: a plan becomes one Safe transaction that we sign as one of the owners.
 
-Nothing is sent: the other owners confirm, and whoever likes executes. All calls of the plan go together, in one
-``multiSend`` of MultiSendCallOnly, so that they all happen or none does and no allowance is left between. Source of the
-hash and of the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``MultiSendCallOnly.multiSend``.
+Nothing is sent: the other owners confirm, and anybody may then execute. All calls of the plan are one ``multiSend`` of
+MultiSendCallOnly, so that all of them happen or none, and no allowance is left between them. Source of the hash and of
+the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``MultiSendCallOnly.multiSend``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import balances, word
+from yieldbot.chains.evm.execution.balances import abi_word, balances
 from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.fees import priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
@@ -36,9 +36,10 @@ from yieldbot.rpc.together import both
 CALL, DELEGATE_CALL = 0, 1
 NOBODY = Address("0x" + "00" * 20)
 MOST_SIGNATURES = 100
-"""Of a Safe's owners that are reckoned with: a threshold is a number from outside."""
+"""Signatures that a fee is computed for at most: a threshold is a number from outside."""
 THRESHOLD_SLOT = 4
-"""Where a Safe (1.3 and 1.4) keeps how many owners must sign: on the fork ours alone is made enough."""
+"""The storage slot of a Safe's threshold (Safe 1.3 and 1.4): on the fork it is set to 1, so that we can execute
+alone."""
 MULTI_SEND = "multiSend(bytes)"
 EXEC = "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)"
 FIELDS = (
@@ -46,23 +47,29 @@ FIELDS = (
     *(("baseGas", "uint256"), ("gasPrice", "uint256"), ("gasToken", "address"), ("refundReceiver", "address")),
     ("nonce", "uint256"),
 )
-"""The EIP-712 type SafeTx."""
+"""The members of the EIP-712 type SafeTx, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class SafeTx:
-    """A Safe transaction that refunds nobody: its gas is paid by who executes it."""
+    """A Safe transaction without a refund: whoever executes it pays the gas."""
 
     safe: Address
+    """The Safe's address."""
     chain: int
+    """The chain's number."""
     to: Address
+    """Whom the Safe calls: MultiSendCallOnly."""
     data: bytes
+    """The calldata of that call."""
     operation: int
+    """CALL or DELEGATE_CALL."""
     nonce: int
+    """The Safe's own."""
 
     @property
     def message(self) -> dict[str, Any]:
-        """The values of FIELDS."""
+        """The values of FIELDS, by name."""
         zeros = {"value": 0, "safeTxGas": 0, "baseGas": 0, "gasPrice": 0, "gasToken": NOBODY, "refundReceiver": NOBODY}
         return zeros | {"to": self.to, "data": self.data, "operation": self.operation, "nonce": self.nonce}
 
@@ -80,12 +87,16 @@ class SafeTx:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedSafeTx:
-    """A Safe transaction that ran on a fork as it is and that policy and approver accepted."""
+    """A Safe transaction that ran on a fork, and that the judge and the approver accepted."""
 
     tx: SafeTx
+    """The transaction."""
     hash: bytes
+    """The 32 bytes to sign."""
     approver: str
+    """Who approved the plan."""
     expires_at: int
+    """Unix seconds of the chain from which it is no longer signed."""
 
 
 @runtime_checkable
@@ -96,12 +107,14 @@ class HashSigner(Protocol):
     def address(self) -> Address: ...
 
     def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
-        """r, s, v (65 bytes) over the approved hash."""
+        """The signature over the approved hash: r, s, v in 65 bytes."""
 
 
 def waiting(notes: Sequence[str], nonce: int) -> str | None:
-    """The hash of a proposal that the Safe has not gone past (``notes``: of proposals that are still in time); None
-    where there is none. Pure."""
+    """The hash of a proposal that the Safe can still execute; None where there is none. Pure.
+
+    notes: ``Proposed.note`` of proposals that have not expired. nonce: the Safe's next nonce.
+    """
     for note in notes:
         name, _, its = note.partition(" nonce ")
         if its.isdigit() and int(its) >= nonce:
@@ -110,7 +123,8 @@ def waiting(notes: Sequence[str], nonce: int) -> str | None:
 
 
 def packed(calls: Sequence[EvmCall]) -> bytes:
-    """Calls as MultiSendCallOnly reads them: operation, to, value, length, data, one after the other."""
+    """Calls packed for MultiSendCallOnly: of each operation (1 byte), target (20), value (32), length (32) and
+    calldata."""
     return b"".join(
         bytes([CALL])
         + bytes.fromhex(call.to[2:])
@@ -122,7 +136,8 @@ def packed(calls: Sequence[EvmCall]) -> bytes:
 
 
 def unpacked(data: bytes) -> list[tuple[int, str, int, bytes]]:
-    """(operation, to, value, data) of each packed call. Raises ValueError for bytes that are not exactly such calls."""
+    """(operation, target, wei, calldata) of each packed call. Raises ValueError for bytes that are not exactly such
+    calls."""
     found, at = [], 0
     while at < len(data):
         head = data[at : at + 85]
@@ -136,7 +151,7 @@ def unpacked(data: bytes) -> list[tuple[int, str, int, bytes]]:
 
 
 def batch(safe: Address, chain: int, calls: Sequence[EvmCall], multi_send: Address, nonce: int) -> SafeTx:
-    """The calls as one transaction of the Safe."""
+    """The calls as one Safe transaction. multi_send: the address of MultiSendCallOnly. nonce: the Safe's."""
     from eth_abi.abi import encode
 
     data = selector(MULTI_SEND) + bytes(encode(["bytes"], [packed(calls)]))
@@ -144,8 +159,8 @@ def batch(safe: Address, chain: int, calls: Sequence[EvmCall], multi_send: Addre
 
 
 def calls_in(tx: SafeTx, multi_send: Address) -> list[tuple[str, bytes]]:
-    """What the final bytes would do, read again from them. Raises ValueError for anything but a batch of plain calls
-    without value."""
+    """(target, calldata) of each call, decoded again from the transaction's final bytes. Raises ValueError for anything
+    but a MultiSendCallOnly batch of calls without value."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError
 
@@ -208,7 +223,7 @@ async def propose(
 
 
 def _in_time(account: Account, approval: Approval) -> list[str]:
-    """Notes of this Safe's proposals whose plans have not expired."""
+    """``Proposed.note`` of this Safe's proposals whose plans have not expired."""
     alive = {
         stored.plan.id
         for stored in account.journal.plans()
@@ -216,7 +231,7 @@ def _in_time(account: Account, approval: Approval) -> list[str]:
         and account.now() < stored.plan.expires_at
     }
     marks = [row.entry for row in account.journal.history() if isinstance(row.entry, PlanMarked)]
-    # From the marks, not the plans: one that is made again at the same block is the same plan, in another state.
+    # From the marks, not the plans: a plan made again at the same block is the same plan, with a newer status.
     return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
 
 
@@ -232,7 +247,7 @@ def _judged(
 
 
 async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int, int]:
-    """Owners, how many must sign, and the next nonce. Raises ValueError or NodeRefused where there is no Safe."""
+    """(owners, threshold, next nonce) of a Safe. Raises ValueError or NodeRefused where there is none."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError
     from eth_utils.address import to_checksum_address
@@ -249,9 +264,9 @@ async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int,
 
 
 async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Rehearsal) -> Declined | None:
-    """The very transaction, executed on a fork of the newest block where our signature alone is made enough; it must
-    change the Safe's balances as the rehearsal did."""
-    agreed = word(ours) + bytes(32) + b"\x01"  # Safe's form of "who executes this is an owner and agrees"
+    """Why the Safe transaction is refused after executing it on a fork of the newest block, with the threshold set to
+    1; None when it changes the Safe's balances as the rehearsal did, and does not cost too much."""
+    agreed = abi_word(ours) + bytes(32) + b"\x01"  # Safe's signature type 1: the executor is an owner and agrees
     data = exec_data(tx, agreed)
     wanted = [delta for delta in rehearsal.deltas if delta.token != account.native]
     block = await account.node.block()
@@ -270,8 +285,8 @@ async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Reh
 
 
 async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: BlockRef) -> Declined | None:
-    """Why executing it costs more than the plan's gain allows, whoever pays for that: its gas, and its data on L1 with
-    every owner's signature; None where it does not."""
+    """Why executing the Safe transaction costs more than the plan's gain allows, whoever pays; None when it does not.
+    Its gas counts, and its data on L1 with every owner's signature."""
     if account.max_cost_wei is None:
         return None
     _, threshold, _ = await state_of(account.node, tx.safe)
@@ -284,13 +299,14 @@ async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: Bl
 
 
 def unsigned_yet(threshold: int) -> bytes:
-    """In the place of so many signatures: bytes that compress as badly as they do (the OP stack's fee goes by that)."""
+    """Placeholders for ``threshold`` signatures that compress as badly as real ones: the OP stack's fee depends on
+    that."""
     places = [hashlib.sha512(bytes([n])).digest() for n in range(min(threshold, MOST_SIGNATURES))]
     return b"".join(place + b"\x1c" for place in places)
 
 
 def exec_data(tx: SafeTx, signatures: bytes) -> bytes:
-    """``execTransaction`` of it."""
+    """The calldata of the Safe's ``execTransaction``."""
     from eth_abi.abi import encode
 
     values = [tx.message[name] for name, _ in FIELDS[:-1]]
@@ -317,7 +333,7 @@ def _recovered(digest: bytes, signature: bytes) -> str:
 
 
 def _document(approved: ApprovedSafeTx, sender: Address, signature: bytes) -> dict[str, Any]:
-    """What https://docs.safe.global's transaction service takes for a new multisig transaction."""
+    """The JSON object that Safe's transaction service takes for a new transaction (https://docs.safe.global)."""
     message = approved.tx.message
     return {
         "safe": approved.tx.safe,

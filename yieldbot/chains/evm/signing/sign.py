@@ -1,4 +1,4 @@
-"""Signing: takes only an ApprovedTx, and hands out only bytes whose digest is the approved one.
+"""What all signers of EVM chains share: they take an ApprovedTx alone, and return only bytes with the approved digest.
 
 Digest: keccak-256(0x02 || rlp([chainId, nonce, maxPriorityFeePerGas, maxFeePerGas, gasLimit, to, value, data,
 accessList])), https://eips.ethereum.org/EIPS/eip-1559.
@@ -15,25 +15,25 @@ from yieldbot.model.ids import Address, evm_number
 from yieldbot.model.tx import ApprovedTx, SignedTx, UnsignedTx
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""Of secp256k1, https://www.secg.org/sec2-v2.pdf."""
+"""The order of secp256k1 (SEC 2, 2.4.1, https://www.secg.org/sec2-v2.pdf)."""
 
 
 class Signer(Protocol):
-    """Something that holds one key. Signing may ask a person (passphrase, device) the first time."""
+    """Holds one key. The first signature may ask a person, for a passphrase or on a device."""
 
     @property
     def address(self) -> Address: ...
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
-        """The signed bytes. Raises SafetyError when they are not exactly what was approved."""
+        """The signed transaction. Raises SafetyError when the bytes are not exactly what was approved."""
 
 
 class WalletSigner(Signer, Openable, Protocol):
-    """A signer that can be tried before it is needed."""
+    """A signer whose key can be checked before it is needed."""
 
 
 def fields(tx: UnsignedTx) -> dict[str, Any]:
-    """The transaction as eth-account takes it."""
+    """The transaction as a dict for eth-account."""
     return {
         "type": 2,
         "chainId": evm_number(tx.chain),
@@ -49,7 +49,7 @@ def fields(tx: UnsignedTx) -> dict[str, Any]:
 
 
 def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> UnsignedTx:
-    """The journalled bytes as a transaction again, at other fees."""
+    """A journalled transaction decoded from its signed bytes, with other fees."""
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
     from eth_utils.address import to_checksum_address
     from hexbytes import HexBytes
@@ -73,9 +73,9 @@ def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> Un
 
 
 def is_by(signed: TxSigned, owner: Address) -> bool:
-    """Whether journalled bytes are what ``owner``'s key signed, and the row names them by their hash. Pure.
+    """Whether journalled bytes are signed by ``owner``'s key, and the entry's hash is theirs. Pure.
 
-    Whoever can write the journal can add a row whose hashes hold; a signature of ours he cannot make.
+    Somebody who can write the journal's file can add a sound row, but cannot make our signature.
     """
     from eth_account import Account as Keys
     from eth_utils.crypto import keccak
@@ -88,7 +88,7 @@ def is_by(signed: TxSigned, owner: Address) -> bool:
 
 
 def payload(tx: UnsignedTx) -> bytes:
-    """What ``digest`` is of, and what a device is shown: 0x02 || rlp([...])."""
+    """The bytes that ``digest`` hashes, and that a device takes: 0x02 || rlp([...])."""
     import rlp
 
     return b"\x02" + bytes(rlp.encode([value for name, value in fields(tx).items() if name != "type"]))
@@ -102,7 +102,7 @@ def digest(tx: UnsignedTx) -> bytes:
 
 
 def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
-    """Signed bytes as a SignedTx, after reading them again: digest and sender must be the approved ones.
+    """Signed bytes as a SignedTx, once they are decoded again: digest and sender must be the approved ones.
 
     Raises SafetyError DIGEST_MISMATCH or WRONG_KEY.
     """
@@ -115,7 +115,7 @@ def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
     try:
         from_bytes = bytes(TypedTransaction.from_bytes(HexBytes(raw)).hash())
         sender = str(Keys.recover_transaction(raw))
-    except Exception:  # rlp, eth-keys and eth-account have a dozen unrelated errors for bytes that cannot be read
+    except Exception:  # rlp, eth-keys and eth-account raise a dozen unrelated errors for bytes that cannot be decoded
         raise SafetyError("DIGEST_MISMATCH", "the signer gave bytes that are no EIP-1559 transaction") from None
     if not from_bytes == approved.digest == digest(tx):
         raise SafetyError("DIGEST_MISMATCH", f"the bytes signed are not those approved: {tx.description}")
@@ -125,7 +125,8 @@ def verified(approved: ApprovedTx, raw: bytes) -> SignedTx:
 
 
 def to_sign(approved: ApprovedTx) -> bytes:
-    """The approved digest, once it is sure that it is the transaction's. Raises SafetyError DIGEST_MISMATCH."""
+    """The approved digest, after computing it again from the transaction. Raises SafetyError DIGEST_MISMATCH when they
+    differ."""
     tx = approved.simulated.tx
     if approved.digest != digest(tx):
         raise SafetyError("DIGEST_MISMATCH", f"the approval is of another transaction than {tx.description}")
@@ -133,7 +134,8 @@ def to_sign(approved: ApprovedTx) -> bytes:
 
 
 def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedTx:
-    """A signature made elsewhere as the signed transaction: low s (EIP-2), parity by recovering ``address``.
+    """The signed transaction with a signature (r, s) from outside: with low s (EIP-2), and the parity that recovers
+    ``address``.
 
     Raises SafetyError: WRONG_KEY when the signature is not that account's over this transaction; see ``verified``.
     """
@@ -148,8 +150,8 @@ def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedT
 
 
 def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
-    """r, s, v (65 bytes; low s, v 27 or 28) of a signature made elsewhere. Raises SafetyError WRONG_KEY when it is not
-    ``address``'s."""
+    """A signature (r, s) from outside as r, s, v in 65 bytes (low s; v is 27 or 28). Raises SafetyError WRONG_KEY when
+    it is not ``address``'s."""
     if (found := _low_s_and_parity(digest, address, r, s)) is None:
         raise SafetyError("WRONG_KEY", f"what came back is no signature of {address}")
     s, parity = found
@@ -157,7 +159,8 @@ def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
 
 
 def _low_s_and_parity(digest: bytes, address: Address, r: int, s: int) -> tuple[int, int] | None:
-    """The lower of the two s that are valid (EIP-2) and its parity, 0 or 1; None when neither recovers ``address``."""
+    """The lower of the two valid s (EIP-2), and the parity, 0 or 1, that recovers ``address``; None when neither
+    does."""
     from eth_keys.datatypes import Signature
     from eth_keys.exceptions import BadSignature
     from eth_utils.exceptions import ValidationError
@@ -174,7 +177,7 @@ def _low_s_and_parity(digest: bytes, address: Address, r: int, s: int) -> tuple[
 
 
 def address_of(public_key: bytes) -> Address:
-    """The account of a public key, 64 bytes: x, y. Raises ValueError for another length."""
+    """The address of a public key in 64 bytes, x and y. Raises ValueError for another length."""
     from eth_keys.datatypes import PublicKey
     from eth_utils.exceptions import ValidationError
 

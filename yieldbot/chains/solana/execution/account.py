@@ -1,4 +1,4 @@
-"""The wiring of one wallet on one Solana cluster, and one leg as its adapter built it."""
+"""What execution needs of one wallet on one Solana cluster, and one leg as its adapter built it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import ChainSettings, SvmLimits
 from yieldbot.model.reads import Flow
+from yieldbot.model.settings import ChainSettings, SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 from yieldbot.model.tx import SvmInstruction
 
@@ -28,35 +28,42 @@ SYSTEM = Address("11111111111111111111111111111111")
 
 
 class Signer(Protocol):
-    """Signs what the policy approved, and nothing else."""
+    """Holds one key, and signs approved transactions alone."""
 
     @property
     def address(self) -> Address: ...
 
-    def sign(self, approved: SvmApproved) -> SvmSigned: ...
+    def sign(self, approved: SvmApproved) -> SvmSigned:
+        """The signed transaction. Raises SafetyError when the bytes are not exactly what was approved, ConfigError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One wallet on one cluster: everything that execution needs, and no mode.
-
-    explain: a program's own error number in words, or None. tolerance_bps: how far a real balance change may lie from
-    the simulated one. max_cost_lamports: the most that one leg may pay in fees, None for no bound but the limits'.
-    now: unix seconds by the clock that plans expire by. halted: why nothing may be signed or sent, asked again before
-    each signature. limits: why legs are beyond what the policy lets into markets.
-    """
+    """One wallet on one cluster: everything that execution needs. Live and dry run differ in these values, not in a
+    mode."""
 
     nodes: Quorum
+    """The cluster, by a quorum of its nodes."""
     settings: ChainSettings
+    """The cluster's settings."""
     owner: Address
+    """The account's address."""
     journal: Journal
+    """What was intended and signed."""
     signer: Signer
+    """Holds the account's key."""
     explain: Callable[[Address, int], str | None] = lambda program, code: None
+    """From a program and its own error number a reason for a person, or None."""
     tolerance_bps: float = 1.0
+    """How far a balance change on the chain may be from the simulated one."""
     max_cost_lamports: int | None = None
+    """The most that one transaction may pay in fees, as the plan's gain allows; None: only ``bounds`` bind."""
     now: Callable[[], int] = lambda: int(time.time())
+    """The clock that plans expire by: unix seconds."""
     halted: Callable[[], str | None] = lambda: None
+    """Why the kill switch is set (execution/halt.py), None while it is not; asked again before each signature."""
     limits: Callable[[Sequence[Leg]], Declined | None] = lambda legs: None
+    """Why the policy's limits forbid legs now (chains/leg_limits.py); asked before a leg begins."""
 
     @property
     def native(self) -> Token:
@@ -64,49 +71,54 @@ class Account:
 
     @property
     def bounds(self) -> SvmLimits:
-        """The cluster's own limits."""
-        assert self.settings.svm is not None  # the session is made of a cluster's settings alone
+        """The cluster's limits in its settings: fees, compute units, lookup tables."""
+        assert self.settings.svm is not None  # only a cluster's settings get here
         return self.settings.svm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegWork:
-    """A leg of a plan, ready to be built into transactions.
-
-    index: its place in the plan's legs; leg: what is done now, never more than the plan's. calls: the adapter's
-    instructions. tags: programs and the first bytes of their instructions that the adapter lists for the market.
-    token_program: of the asset's mint; share_program: of the share token's. native: the asset is SOL and the program
-    takes lamports, not wrapped SOL. entry_cost_bps: what of a deposit is known to go in fees. observe: the adapter's
-    reads of our position there. swaps: of a swap the terms of each of its calls, in their order; expires_at: unix
-    seconds from which on it is neither signed nor sent, None for no such bound but the approval's. out: of a deposit,
-    how its way out is rehearsed; None for other legs.
-    """
+    """A leg of a plan, ready to be built into transactions."""
 
     index: int
+    """Its place in the plan's legs, from 0."""
     leg: Leg
+    """What is done now; its amount is the plan's at most."""
     market: Market
+    """The leg's market; of a swap its pool's deployment."""
     calls: tuple[SvmInstruction, ...]
+    """The adapter's instructions, in order."""
     share_token: Token | None
+    """The market's shares; None where a position is no token."""
     tags: Mapping[Address, frozenset[bytes]]
+    """Programs that may be called, with the tags (first bytes) of their instructions, as the adapter lists them."""
     token_program: Address
+    """The token program of the asset's mint."""
     share_program: Address
+    """The token program of the shares' mint."""
     native: bool = False
+    """True: the asset is SOL, and the program takes lamports instead of wrapped SOL."""
     entry_cost_bps: float = 0.0
+    """Fees of a deposit that the decision counted with, in bp of the amount."""
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
+    """The adapter's reads of our position; None where its worth after the leg is not compared."""
     swaps: tuple[SwapTerms, ...] = ()
+    """The terms of each of a swap's instructions, in order; none for other kinds of legs."""
     expires_at: int | None = None
+    """Unix seconds from which it is neither signed nor sent; None: as long as the approval lives."""
     out: WayOut[SvmInstruction] | None = None
+    """How the exit is rehearsed after a deposit; None for other kinds of legs."""
     most_shares: int = 0
-    """The most shares, in raw units, that a withdrawal of this leg may give back; none for every other leg."""
+    """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
 
     @property
     def wanted(self) -> Token | None:
-        """What a swap brings; None for any other leg."""
+        """The token that a swap brings; None for other kinds of legs."""
         return self.leg.gets.token if self.leg.kind is LegKind.SWAP and self.leg.gets is not None else None
 
     @property
     def programs(self) -> dict[Token, Address]:
-        """The tokens that the leg moves, by the programs of their mints; what swaps bring is SPL Token's own."""
+        """The token program of each token that the leg moves. Tokens that swaps bring are SPL Token's."""
         found = {self.asset: self.token_program}
         if self.share_token is not None:
             found[self.share_token] = self.share_program
@@ -120,10 +132,11 @@ class LegWork:
 
     @property
     def description(self) -> str:
-        """What the leg does, in its adapter's words: all that its instructions do, in their order."""
+        """What the leg does, in one line for the person who approves: the descriptions of its instructions, in
+        order."""
         return "; ".join(call.description for call in self.calls if call.description) or self.leg.kind.value
 
     @property
     def about(self) -> Address:
-        """The program that the leg is about: that of the adapter's last instruction."""
+        """The program that the leg is mainly for: that of the adapter's last instruction."""
         return self.calls[-1].program

@@ -1,7 +1,7 @@
-"""Balance changes of ours from accounts before and after a transaction, and what else it must not have done. Pure.
+"""Our balance changes, from accounts before and after a transaction, and whether it did what no leg may do. Pure.
 
-SOL is counted over our wallet, our token accounts and the accounts that the transaction created or closed, with the fee
-put back: so that rent locked in an account of ours, or SOL wrapped there, is still ours.
+Our SOL is that of the wallet, of our token accounts (wrapped SOL and rent), and of accounts that the transaction
+created or closed; the fee is not counted.
 """
 
 from __future__ import annotations
@@ -21,25 +21,32 @@ TOKEN_PROGRAMS = frozenset(
     Address(a) for a in ("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 )
 ACCOUNT_TYPE_AT = 165
-"""Token-2022 puts the kind of account (2: a token account) behind the fields of the older program."""
+"""Where Token-2022 has the kind of account (2: a token account), after the fields of the older program."""
 
 Images = Mapping[Address, AccountImage | None]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenAccount:
-    """SPL Token's account (spl-token state.rs: mint 0, owner 32, amount 64, delegate 72, delegated 121, close 129)."""
+    """A token account of SPL Token or Token-2022. Offsets (spl-token state.rs): mint 0, owner 32, amount 64, delegate
+    72, delegated amount 121, close authority 129."""
 
     mint: Address
+    """The token."""
     owner: Address
+    """Whose it is."""
     amount: int
+    """Base units."""
     delegate: Address | None
+    """Who may take ``delegated`` base units; None: nobody."""
     delegated: int
+    """What ``delegate`` may take, in base units."""
     close_authority: Address | None
+    """Who may close it beside its owner; None: nobody."""
 
 
 def token_account(image: AccountImage | None) -> TokenAccount | None:
-    """An image as a token account; None when it is none."""
+    """An account decoded as a token account; None where it is none."""
     if image is None or image.program not in TOKEN_PROGRAMS or len(image.data) < TOKEN_ACCOUNT_BYTES:
         return None
     if len(image.data) > TOKEN_ACCOUNT_BYTES and image.data[ACCOUNT_TYPE_AT] != 2:
@@ -50,7 +57,7 @@ def token_account(image: AccountImage | None) -> TokenAccount | None:
 
 
 def of_ours(before: Images, after: Images, owner: Address) -> dict[Address, tuple[int, int]]:
-    """Token balances of ours that the transaction names: mint to (before, after)."""
+    """By mint, our token balance (before, after) in base units over all accounts that the transaction names."""
     sums: dict[Address, tuple[int, int]] = {}
     for address in before:
         for position, image in enumerate((before[address], after.get(address))):
@@ -62,7 +69,8 @@ def of_ours(before: Images, after: Images, owner: Address) -> dict[Address, tupl
 
 
 def sol_change(before: Images, after: Images, owner: Address, fee_lamports: int) -> int:
-    """How our SOL changed, wrapped or not and rent of ours included, fees aside. ``fee_lamports``: what was paid."""
+    """The change of all our SOL in lamports, wrapped SOL and rent included, without the fee. fee_lamports: the fee
+    paid."""
     change = fee_lamports
     for address in before:
         old, new = before[address], after.get(address)
@@ -77,7 +85,7 @@ def sol_change(before: Images, after: Images, owner: Address, fee_lamports: int)
 def changes(
     before: Images, after: Images, owner: Address, watched: Sequence[Token], native: Token, fee_lamports: int
 ) -> tuple[Delta, ...]:
-    """The change of each watched token, then of the wallet's own lamports (fees, rent and wrapping included)."""
+    """The change of each watched token, then of the wallet's own lamports (fee, rent and wrapping included)."""
     sums = of_ours(before, after, owner)
     found = []
     for token in watched:
@@ -91,10 +99,11 @@ def changes(
 
 
 def trespass(before: Images, after: Images, owner: Address, watched: Iterable[Token]) -> Declined | None:
-    """What a transaction did to accounts of ours that no leg may do; None when nothing. Pure.
+    """Why a transaction's effect on accounts of ours is one that no leg may have; None when it is not. Pure.
 
-    A token that the leg does not name is moved, an account of ours is handed to another, a delegate or a close
-    authority is left on it, or our wallet is assigned to a program.
+    Refused are: a token that the leg does not name leaves (UNKNOWN_TOKEN_MOVED), a token account of ours gets another
+    owner, or our wallet is assigned to a program (OWNER_CHANGED), a delegate or close authority is left
+    (ALLOWANCE_LEFT).
     """
     named = {token.address for token in watched}
     for mint, (old, new) in of_ours(before, after, owner).items():

@@ -1,5 +1,7 @@
-"""From an adapter's instructions to version 0 messages: our token accounts made and closed, SOL wrapped and unwrapped,
-compute budget set, split where one transaction cannot hold it. Pure.
+"""From an adapter's instructions to unsigned version 0 messages. Pure.
+
+Added are: opening and closing our token accounts, wrapping and unwrapping SOL, and the compute budget. What one
+transaction cannot hold is split.
 """
 
 from __future__ import annotations
@@ -34,68 +36,85 @@ SYNC_NATIVE, CLOSE_ACCOUNT = b"\x11", b"\x09"
 
 LARGEST_TRANSACTION_BYTES = 1232
 SIGNATURE_BYTES = 65
-"""One signature and their count."""
+"""Bytes of one signature and of their count."""
 MOST_UNITS = 1_400_000
+"""Compute units of one transaction at most (Agave, MAX_COMPUTE_UNIT_LIMIT)."""
 LAMPORTS_PER_SIGNATURE = 5000
+"""The base fee."""
 UNITS_MARGIN_PERCENT = 15
+"""Requested beyond the compute units that the simulation used."""
 SPARE_UNITS = 120_000
-"""Beyond the margin: a reserve's refresh takes more steps the more slots have passed since the one before."""
+"""Compute units requested beyond the margin: a reserve's refresh takes the more of them the more slots have passed."""
 NO_BLOCKHASH = "11111111111111111111111111111111"
+"""A blockhash of zeros, for messages that are only measured or run on a fork."""
 
 
 REVOKE = b"\x05"
+"""SPL Token's Revoke (spl-token instruction.rs)."""
 CLOSE_AUTHORITY_TO_NONE = b"\x06\x03\x00"
-"""SetAuthority, of kind CloseAccount, with no new authority (spl-token instruction.rs)."""
+"""SPL Token's SetAuthority of kind CloseAccount to no new authority."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Instructions that make one transaction. about: the program that it is made for."""
+    """The instructions of one transaction."""
 
     instructions: tuple[SvmInstruction, ...]
+    """In order, without the compute budget's."""
     about: Address
+    """The program that it is mainly for."""
 
     @property
     def description(self) -> str:
-        """All that it does, for the person who approves, in order."""
+        """What it does, for the person who approves: the descriptions of its instructions, in order."""
         return "; ".join(instruction.description for instruction in self.instructions if instruction.description)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An address lookup table and what it holds."""
+    """An address lookup table."""
 
     address: Address
+    """The table's own address."""
     addresses: tuple[Address, ...]
+    """Its content, by index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bid:
-    """What a transaction asks for: compute units, and micro-lamports for each."""
+    """A transaction's compute budget."""
 
     units: int
+    """The limit of compute units."""
     micro_lamports: int
+    """The price of one compute unit (priority fee)."""
 
     @property
     def fee_lamports(self) -> int:
-        """The whole fee: one signature and the priority fee, rounded up as the runtime does."""
+        """The whole fee in lamports: for one signature, and the priority fee rounded up, as the runtime does."""
         return LAMPORTS_PER_SIGNATURE + -(-self.units * self.micro_lamports // 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
 class TxContext:
-    """What a transaction needs beyond its instructions. written_out: addresses that no lookup table may stand for."""
+    """What a transaction needs beyond its instructions."""
 
     chain: ChainId
+    """Where it is sent."""
     payer: Address
+    """Our account, which signs alone."""
     plan_id: str
+    """The plan that it belongs to."""
     leg: int
+    """The leg's place in its plan, from 0."""
     market_id: MarketId
+    """The leg's market."""
     written_out: frozenset[Address] = frozenset()
+    """Addresses that the message must name in full, and not by a lookup table (see ``written_out`` below)."""
 
 
 def associated(owner: Address, mint: Address, token_program: Address) -> Address:
-    """The owner's associated token account."""
+    """The address of the owner's associated token account for a mint."""
     from solders.pubkey import Pubkey
 
     key = Pubkey.from_string
@@ -104,30 +123,32 @@ def associated(owner: Address, mint: Address, token_program: Address) -> Address
 
 
 def own_accounts(work: LegWork, owner: Address) -> dict[Token, Address]:
-    """Our token accounts that the leg moves, by token."""
+    """Our associated token accounts for the tokens that the leg moves."""
     return {token: associated(owner, token.address, program) for token, program in work.programs.items()}
 
 
 def written_out(work: LegWork, owner: Address) -> frozenset[Address]:
-    """What a leg's bytes must name in full: our token accounts, the market, the pools swapped in.
+    """Addresses that a leg's message must name in full: our token accounts, the market, and the pools of a swap.
 
-    What a lookup table holds is known by a node's word alone: one that lies would have us sign for another's account.
+    The content of lookup tables is known from a node alone; with a false one we would sign for somebody else's account.
     """
     pools = {pool.address for terms in work.swaps for pool in terms.pools}
     return frozenset({*own_accounts(work, owner).values(), work.market.address, *pools})
 
 
 def without(tables: Sequence[Table], kept: Collection[Address]) -> tuple[Table, ...]:
-    """The tables as if the table's own address, which nothing names, stood where they hold one of ``kept``."""
+    """The tables with each address of ``kept`` replaced by the table's own, which no instruction names: so the compiler
+    never uses a table for them."""
     return tuple(Table(t.address, tuple(t.address if a in kept else a for a in t.addresses)) for t in tables)
 
 
 def steps(
     work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[Table] = ()
 ) -> tuple[Step, ...]:
-    """The leg as few transactions as can be: all in one, or what prepares, what is called, and what tidies up.
+    """The leg as one transaction; where that is too long, as up to three: what prepares, the adapter's instructions,
+    and what cleans up.
 
-    ``present``: our token accounts (``own_accounts``) as they are now.
+    present: our token accounts (``own_accounts``) as they are now.
     """
     before, after = _around(work, owner, present)
     whole = Step((*before, *work.calls, *after), work.about)
@@ -140,17 +161,17 @@ def steps(
 def _around(
     work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None]
 ) -> tuple[list[SvmInstruction], list[SvmInstruction]]:
-    """What goes before and after the adapter's calls."""
+    """The instructions before and after the adapter's."""
     mine = own_accounts(work, owner)
     asset_account, programs = mine[work.asset], work.programs
     before: list[SvmInstruction] = []
     after: list[SvmInstruction] = []
     is_sol = work.asset.address == WRAPPED_SOL
     wrapped = token_account(present.get(asset_account))
-    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP)  # what it takes lies in the account before
+    gives = work.leg.kind in (LegKind.DEPOSIT, LegKind.SWAP)  # the account must hold what the leg gives
     for token, account in mine.items():
         if token == work.asset and (work.native or (gives and not is_sol)):
-            continue  # the program takes lamports, or the account holds what is deposited
+            continue  # the program takes lamports, or the account exists since it holds the deposit
         if present.get(account) is None:
             before.append(create_account(owner, token, account, programs[token]))
     if is_sol and work.native and wrapped is not None:
@@ -170,7 +191,7 @@ def _around(
 
 
 def create_account(owner: Address, token: Token, account: Address, token_program: Address) -> SvmInstruction:
-    """The associated token account's ``CreateIdempotent``."""
+    """The associated token program's ``CreateIdempotent``."""
     metas = (
         SvmMeta(owner, signer=True, writable=True),
         SvmMeta(account, writable=True),
@@ -183,21 +204,22 @@ def create_account(owner: Address, token: Token, account: Address, token_program
 
 
 def close_account(owner: Address, account: Address, token_program: Address, description: str) -> SvmInstruction:
-    """SPL Token's ``CloseAccount``: what SOL it holds, rent and wrapped alike, comes back to the wallet."""
+    """SPL Token's ``CloseAccount``: its SOL, rent and wrapped alike, goes to our wallet."""
     metas = (SvmMeta(account, writable=True), SvmMeta(owner, writable=True), SvmMeta(owner, signer=True))
     return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, description)
 
 
 def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) -> list[SvmInstruction]:
-    """SOL into our wrapped account: a transfer, and ``SyncNative`` so that the account counts it."""
+    """SOL into our wrapped SOL account: a transfer, then ``SyncNative``, by which the account's balance counts it."""
     metas = (SvmMeta(owner, signer=True, writable=True), SvmMeta(account, writable=True))
     transfer = SvmInstruction(SYSTEM, metas, SYSTEM_TRANSFER + struct.pack("<Q", sol.raw), f"wrap {sol}")
     return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
 
 
 def revocation(given: Given, authority: Address) -> SvmInstruction:
-    """``Revoke`` of the account's delegate, or ``SetAuthority`` of its close authority to nobody."""
-    assert given.account is not None and given.program is not None  # Solana's have both
+    """The instruction that revokes a right: ``Revoke`` of the account's delegate, or ``SetAuthority`` of its close
+    authority to none. authority: who signs it."""
+    assert given.account is not None and given.program is not None  # rights on Solana have both
     metas = (SvmMeta(given.account, writable=True), SvmMeta(authority, signer=True))
     who = given.name or given.spender
     if given.right:
@@ -208,8 +230,11 @@ def revocation(given: Given, authority: Address) -> SvmInstruction:
 
 
 def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamports: int) -> Bid:
-    """What to ask for a transaction that needed ``units`` in simulation: a margin above it, and the price that three of
-    four recent transactions on the same accounts did not exceed, below the ceiling."""
+    """The compute budget of a transaction that used ``units`` on the fork: these with UNITS_MARGIN_PERCENT and
+    SPARE_UNITS more, at the third quartile of the prices paid recently for the same accounts, at most the ceiling.
+
+    recent_micro_lamports, ceiling_micro_lamports: prices of a compute unit.
+    """
     paid = sorted(recent_micro_lamports)
     price = paid[(3 * (len(paid) - 1)) // 4] if paid else 0
     requested = units + units * UNITS_MARGIN_PERCENT // 100 + SPARE_UNITS
@@ -217,7 +242,7 @@ def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamp
 
 
 def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
-    """The compute budget program's two instructions."""
+    """The compute budget program's instructions that set limit and price."""
     limit = SvmInstruction(COMPUTE_BUDGET, (), struct.pack("<BI", SET_UNIT_LIMIT, bid.units), "")
     price = SvmInstruction(COMPUTE_BUDGET, (), struct.pack("<BQ", SET_UNIT_PRICE, bid.micro_lamports), "")
     return limit, price
@@ -226,7 +251,7 @@ def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
 def unsigned(
     step: Step, context: TxContext, bid: Bid, blockhash: Blockhash, tables: Sequence[Table] = ()
 ) -> SvmUnsigned | Declined:
-    """The transaction of one step; Declined when it is longer than a packet."""
+    """The unsigned transaction of one step; Declined TOO_LARGE when it is longer than a packet."""
     instructions = (*budget(bid), *step.instructions)
     message = compiled(instructions, context.payer, blockhash.hash, tables)
     raw = message_bytes(message)
@@ -250,7 +275,7 @@ def unsigned(
 def compiled(
     instructions: Sequence[SvmInstruction], payer: Address, blockhash: str, tables: Sequence[Table] = ()
 ) -> MessageV0:
-    """The version 0 message of these instructions, our account paying."""
+    """The version 0 message of these instructions, for which ``payer`` pays."""
     from solders.address_lookup_table_account import AddressLookupTableAccount
     from solders.hash import Hash
     from solders.instruction import AccountMeta, Instruction
@@ -267,21 +292,21 @@ def compiled(
 
 
 def message_bytes(message: Any) -> bytes:
-    """What is signed: the message behind its version byte."""
+    """The bytes that are signed: the version byte and the message."""
     from solders.message import to_bytes_versioned
 
     return bytes(to_bytes_versioned(message))
 
 
 def meaning_of(raw: bytes, blockhash: str) -> bytes:
-    """sha256 of a message with its blockhash (whose place is found by its value) replaced by zeros."""
+    """sha256 of a message with its blockhash replaced by zeros: equal for messages that do the same."""
     from solders.hash import Hash
 
     return hashlib.sha256(raw.replace(bytes(Hash.from_string(blockhash)), bytes(32), 1)).digest()
 
 
 def too_large(step: Step, payer: Address, tables: Sequence[Table] = ()) -> Declined | None:
-    """Why no transaction holds a step; None where one does."""
+    """The refusal (TOO_LARGE) of a step that no transaction can hold; None where one can."""
     size = _size(step.instructions, payer, tables)
     return None if size <= LARGEST_TRANSACTION_BYTES else _declined(step, size)
 

@@ -1,9 +1,9 @@
-"""What a Solana transaction says, in words: by our own layouts and those of the programs that everybody uses. Pure.
+"""Clear signing: what a Solana transaction would do, for a person, by our layouts and those of common programs. Pure.
 
-An instruction is *known* when its program is one of ours in chains/*.toml (or one of Solana's own), its bytes are
-exactly what the layout says, and the market that it names is listed. An amount is one of a token only where a token
-account of the payer's own, derived from that token's mint, stands where the program takes it from; else it is said in
-base units. Addresses that come from a lookup table cannot be known without a node, and are said as such.
+An instruction is *known* when its program is in chains/*.toml (or one of Solana's own), its bytes are exactly as its
+layout says, and the market that it names is listed. An amount is shown with a token only where the account that the
+program takes it from is the payer's associated account of that token; else in base units. Addresses by lookup tables
+cannot be resolved without a node, and are shown as such.
 """
 
 from __future__ import annotations
@@ -21,26 +21,31 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 from yieldbot.resources import folder
 
 PLACES = ("reserves", "banks", "pools")
+"""Parameters of a deployment that list its markets' accounts."""
 NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
-"""Price limits of a swap that stop nothing: none, and the prices of the outermost ticks."""
+"""Price limits of a swap that never bind: none, and the prices of the outermost ticks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The names of one cluster: programs and markets by address, tokens by mint, layouts by program."""
+    """The names that are known on one cluster."""
 
     programs: Mapping[Address, str]
+    """Names of programs by address."""
     markets: Mapping[Address, str]
+    """Names of deployments by their markets' accounts."""
     tokens: Mapping[Address, Token]
+    """Tokens by mint."""
     layouts: Mapping[Address, Mapping[str, Any]]
+    """Layout files (abis/*.json) by program."""
 
     @classmethod
     def of(cls, settings: ChainSettings) -> Book:
-        """The names in a cluster's file."""
+        """The names in a cluster's settings."""
         programs, layouts = dict(SOLANAS), {}
         markets: dict[Address, str] = {}
         for deployment in (*settings.deployments, *settings.exchanges):
@@ -55,47 +60,61 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class InstructionReading:
-    """One instruction. known: whether all of it is; words: what it does; fields: (label, value); fault: why no more can
-    be said; warnings: what the payer should know; dangers: what they should not sign without thinking (control, money
-    or an allowance for somebody unknown, an allowance without limit, a signature without end)."""
+    """What one instruction would do."""
 
     program: Address
+    """The program that is called."""
     known: bool
+    """Whether program, bytes and market are all known."""
     contract: str | None
+    """The program's name; None: it has none."""
     function: str | None
+    """The instruction's name in its layout; None: unknown, or of one of Solana's own programs."""
     description: str
+    """What it does; empty where that is unknown."""
     fields: tuple[tuple[str, str], ...] = ()
+    """(label, value) of what else is shown."""
     fault: str | None = None
+    """Why it cannot be read further; None: it can."""
     warnings: tuple[str, ...] = ()
+    """What the payer should know."""
     dangers: tuple[str, ...] = ()
+    """What nobody should sign without thinking: control, money or an allowance for a stranger, an allowance without
+    limit, a signature that never expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A transaction: who pays, how many must sign, and what each instruction does."""
+    """What a transaction would do."""
 
     payer: Address
+    """Who pays the fee."""
     signatures: int
+    """How many must sign."""
     instructions: tuple[InstructionReading, ...]
+    """What each instruction would do, in order."""
     tables: tuple[Address, ...] = ()
+    """Lookup tables that it uses."""
 
     @property
     def dangerous(self) -> bool:
-        """Whether an instruction has a danger."""
+        """Whether any instruction has a danger."""
         return any(one.dangers for one in self.instructions)
 
     def lines(self) -> Iterator[str]:
-        """It in lines, for a person."""
+        """The reading in lines, for a terminal."""
         return lines(self)
 
 
 @dataclass(frozen=True, slots=True)
 class _Call(OwnCall):
     book: Book = field(repr=False)
+    """The names of its cluster."""
 
 
 def read(raw: bytes, book: Book) -> Reading | None:
-    """What a transaction's bytes, or its message's alone, say; None where they are neither. Never raises for them."""
+    """What a transaction, given whole or as its message alone, would do; None where the bytes are neither. Raises
+    nothing, whatever the bytes are."""
     message = _message(raw)
     if message is None:
         return None
@@ -162,7 +181,7 @@ def _instruction(call: _Call) -> InstructionReading:
 
 
 def _ours(call: _Call, name: str) -> InstructionReading:
-    """An instruction of a program of the chain's file, by its layout."""
+    """An instruction of a program in the chain's settings, by its layout."""
     kinds = call.book.layouts[call.program]["instructions"]
     for function, kind in kinds.items():
         tag = bytes.fromhex(kind["tag"])
@@ -202,24 +221,26 @@ def _ours(call: _Call, name: str) -> InstructionReading:
 
 
 def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], numbers: list[int]) -> str:
-    """The first number as what the payer's own account, or SOL, says that it is."""
+    """The first argument as an amount: of SOL, or of the token whose associated account of the payer is the one named
+    ``source`` in the layout; else in base units."""
     if source is None or not numbers:
         return ""
     if source == "SOL":
         return sol(numbers[0])
     token = own_token(call, accounts.get(source, "")) if source in accounts else None
-    return str(Amount(token, numbers[0])) if token else f"{numbers[0]:,} base units of a token that is not told"
+    return str(Amount(token, numbers[0])) if token else f"{numbers[0]:,} base units of an unknown token"
 
 
 def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
-    """What a swap of an exact input (4th number: 1) or output gives and gets; the 5th says whether A goes in."""
+    """What a Whirlpool swap gives and gets. Its 4th argument: whether the amount is the input; the 5th: whether token A
+    goes in."""
     raw, bound, limit, exact_in, a_to_b = numbers
     until = ", or a part of it, up to a price limit" if limit not in NO_LIMITS else ""
     sides = ("owner_a", "owner_b") if a_to_b else ("owner_b", "owner_a")
     given, wanted = (own_token(call, accounts[side]) for side in sides)
 
     def units(token: Token | None, raw: int) -> str:
-        return str(Amount(token, raw)) if token else f"{raw:,} base units of a token that is not told"
+        return str(Amount(token, raw)) if token else f"{raw:,} base units of an unknown token"
 
     if exact_in:
         return f"{units(given, raw)} for at least {units(wanted, bound)}{until}"
@@ -227,7 +248,8 @@ def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
 
 
 def _strangers(call: _Call, kind: Mapping[str, Any], accounts: Mapping[str, str]) -> tuple[str, ...]:
-    """Which accounts that should be the payer's own are not, as far as that can be told from the mints there are."""
+    """A warning for each account that should be the payer's own and is none that can be derived from the known
+    mints."""
     found = []
     if (owner := accounts.get("owner", call.payer)) != call.payer:
         found.append(f"the owner, {owner}, is not who pays")
@@ -247,10 +269,11 @@ def _places(deployment: Deployment) -> tuple[Address, ...]:
 
 
 def _message(raw: bytes) -> Any:
-    """A message of either version, alone or in a transaction; None for what is neither.
+    """The message (legacy or version 0) in bytes that are a message alone or a transaction; None for anything else.
 
-    Bytes of an older message may be a transaction's too, with its first keys for signatures: a transaction has as many
-    signatures as its message asks for. What would be both is refused: readers differ in which of the two they see.
+    Some bytes of legacy messages parse as transactions too, with keys taken for signatures. A transaction must have as
+    many signatures as its message demands. Bytes that are both are refused: parsers differ in which of the two they
+    see.
     """
     from solders.message import from_bytes_versioned, to_bytes_versioned
     from solders.transaction import VersionedTransaction
@@ -263,9 +286,9 @@ def _message(raw: bytes) -> Any:
     for parse, back in ways:
         try:
             found = parse(raw)
-            if back(found) != raw:  # bytes left over: not the whole of what was given is what would be read
+            if back(found) != raw:  # bytes are left over: the parser did not read all of them
                 continue
-        except BaseException as unreadable:  # solders' own errors, and a panic of its Rust for some bytes
+        except BaseException as unreadable:  # solders' own errors, and panics of its Rust code for some bytes
             if isinstance(unreadable, KeyboardInterrupt | SystemExit):
                 raise
             continue

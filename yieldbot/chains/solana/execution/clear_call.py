@@ -1,6 +1,6 @@
-"""An instruction of Solana as it is told: its names, its bytes, and whether what it hands over stays with who gives it.
+"""Clear signing of Solana instructions: names for addresses, decoding of bytes, and what is a danger. Pure.
 
-Dangerous is what somebody else gets than who gives it, where chains/*.toml does not name them. Pure.
+It is a danger when control or money goes to an address that is neither its present holder nor named in chains/*.toml.
 """
 
 from __future__ import annotations
@@ -28,34 +28,44 @@ SOLANAS = {
     LOADER: "the upgradeable loader",
 }
 LAMPORTS = 10**9
+"""Of one SOL."""
 
 
 class Short(Exception):
-    """Bytes or accounts that are not all there: the program itself refuses them."""
+    """Bytes or accounts are missing, so that the program itself refuses the instruction."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCall:
-    """An instruction. first: of its transaction, where AdvanceNonceAccount makes that one last for ever. signers: of
-    the transaction. programs, places, tokens: the names of the cluster's file."""
+    """One instruction of a transaction, with the names of its cluster."""
 
     payer: Address
+    """Who pays the transaction's fee."""
     program: Address
+    """The program that is called."""
     accounts: tuple[str, ...]
+    """Addresses, in order; one by a lookup table is a text that says so."""
     data: bytes
+    """The instruction's bytes."""
     first: bool
+    """Whether it is the transaction's first: only there AdvanceNonceAccount makes the transaction last for ever."""
     signers: frozenset[str]
+    """Every signer of the transaction."""
     programs: Mapping[Address, str] = field(repr=False)
+    """Names of programs."""
     places: Mapping[Address, str] = field(repr=False)
+    """Names of markets' accounts."""
     tokens: Mapping[Address, Token] = field(repr=False)
+    """Tokens by mint."""
 
     def account(self, place: int) -> str:
+        """The account at index ``place``. Raises Short where there is none."""
         if place >= len(self.accounts):
             raise Short
         return self.accounts[place]
 
     def named(self, address: str) -> str:
-        """The address, with the file's name for it, or as the payer or one of its own accounts."""
+        """The address with its name; or as the payer, or one of the payer's own accounts."""
         if (name := self.programs.get(Address(address)) or self.places.get(Address(address))) is not None:
             return f"{name} ({address})"
         return to_whom(self, address)
@@ -63,17 +73,20 @@ class OwnCall:
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """words: what it does; warnings: what the payer should know; dangers: what nobody should sign without thinking;
-    more: bytes behind the arguments."""
+    """What an instruction of one of Solana's own programs does."""
 
     description: str
+    """What it does."""
     warnings: tuple[str, ...] = ()
+    """What the payer should know."""
     dangers: tuple[str, ...] = ()
+    """What nobody should sign without thinking."""
     more: int = 0
+    """Bytes after its arguments, which the program ignores."""
 
 
 def to_whom(call: OwnCall, address: str) -> str:
-    """An address that gets something, as the payer or an account of the payer's own."""
+    """The name of a receiver: the payer, one of the payer's own accounts, or the address."""
     if address == call.payer:
         return "the payer"
     token = own_token(call, address)
@@ -83,7 +96,8 @@ def to_whom(call: OwnCall, address: str) -> str:
 
 
 def own_token(call: OwnCall, account: str, owner: str | None = None) -> Token | None:
-    """The listed token whose account this is: the payer's, or the owner's."""
+    """The listed token of which ``account`` is the associated account of ``owner`` (None: of the payer); None where it
+    is none."""
     for token in call.tokens.values():
         for program in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
             if account == own_account(call.payer if owner is None else owner, token.address, program):
@@ -92,7 +106,7 @@ def own_token(call: OwnCall, account: str, owner: str | None = None) -> Token | 
 
 
 def own_account(owner: str, mint: str, program: Address) -> str:
-    """An owner's own account of a mint; nothing for an address of a lookup table."""
+    """The owner's associated account of a mint; empty for an address by a lookup table."""
     try:
         return associated(Address(owner), Address(mint), program)
     except ValueError:
@@ -100,35 +114,39 @@ def own_account(owner: str, mint: str, program: Address) -> str:
 
 
 def sol(lamports: int) -> str:
+    """Lamports as an amount of SOL."""
     whole, part = divmod(lamports, LAMPORTS)
     return f"{whole:,}{f'.{part:09d}'.rstrip('0') if part else ''} SOL"
 
 
-# -- what is handed over
+# -- control and money
 
 
 def control(call: OwnCall, who: str, giver: str, does: str) -> tuple[str, ...]:
-    """The danger where a right over something goes to somebody else than who gives it."""
+    """The danger of a right that goes from ``giver`` to ``who``; none where that is the same, or a known address. does:
+    what the right allows."""
     if who == giver or listed(call, who):
         return ()
     return (f"control handed to an unknown address: {call.named(who)} may {does}",)
 
 
 def money(call: OwnCall, to: str, giver: str, what: str) -> tuple[str, ...]:
-    """The danger where money that comes free goes to somebody else than whose it is."""
+    """The danger of money that goes from ``giver`` to ``to``; none where that is the giver's own account or a known
+    address."""
     if to == giver or own_token(call, to, giver) is not None or listed(call, to):
         return ()
     return (f"money handed to an unknown address: {what} goes to {call.named(to)}",)
 
 
 def giver_of(call: OwnCall, place: int) -> str:
-    """Whose right it is, where the program takes any signer of the instruction for it, wherever it stands: nobody can
-    be named where another signs too."""
+    """Who gives a right, for programs that accept any signer among the accounts: the account at index ``place``; empty
+    where another account signs too, so that nobody can be named."""
     giver = call.account(place)
     return giver if {one for one in call.accounts if one in call.signers} <= {giver} else ""
 
 
 def listed(call: OwnCall, address: str) -> bool:
+    """Whether chains/*.toml names the address."""
     return address in call.programs or address in call.places
 
 
@@ -136,6 +154,8 @@ def listed(call: OwnCall, address: str) -> bool:
 
 
 class Bytes:
+    """Instruction data that is decoded from front to back (little-endian, bincode). Raises Short at its end."""
+
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
@@ -166,11 +186,13 @@ class Bytes:
 
 
 Reader = Callable[[OwnCall, Bytes], Recognised | None]
-"""What tells an instruction of one program: None for one that is not known. Short: the program itself refuses it."""
+"""Reads an instruction of one program; None for one that it does not know. Raises Short for one that the program
+itself refuses."""
 
 
 def by(reader: Reader, call: OwnCall) -> Recognised | None:
-    """What a program's reader tells, with how many bytes stand behind."""
+    """What a program's reader finds, with the count of bytes after the arguments; None where it does not know the
+    instruction, or the program refuses it."""
     data = Bytes(call.data)
     try:
         found = reader(call, data)

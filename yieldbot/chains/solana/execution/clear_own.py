@@ -1,10 +1,9 @@
-"""Solana's own programs in words, and what of it hands over control, an allowance or money: System, SPL Token and
-Token-2022, Stake, the upgradeable loader. Pure.
+"""Clear signing of Solana's own programs: System, SPL Token and Token-2022, Stake, the upgradeable loader. Pure.
 
 Layouts: SystemInstruction, StakeInstruction and UpgradeableLoaderInstruction (bincode: a tag of four bytes),
-TokenInstruction of spl-token, token-2022 and p-token (a tag of one byte). All of them pass over bytes behind the
-arguments: a danger is told whatever stands behind, though the instruction is then not described as known. What is too
-short, or lacks an account, fails there: it hands nothing over.
+TokenInstruction of spl-token, token-2022 and p-token (a tag of one byte). All these programs ignore bytes after the
+arguments: dangers are shown all the same, but the instruction does not count as known. Data that is too short, or a
+missing account, fails on the chain and hands nothing over.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 
 def recognise(call: OwnCall) -> Recognised | None:
-    """What an instruction of one of Solana's own programs says; None for one that is not known here."""
+    """What an instruction of one of Solana's own programs does; None for one that is not known here."""
     if (reader := _READERS.get(call.program)) is None:
         return None
     return by(reader, call)
@@ -84,7 +83,7 @@ def _system(call: OwnCall, data: Bytes) -> Recognised | None:
                 data.key()
                 data.seed()
             return _assigned(call, place, data.key(), place == giver)
-        case 13:  # of an account that may hold SOL already, the payer's own too
+        case 13:  # the account may hold SOL already, and be the payer's own
             data.take(16)
             return _assigned(call, call.account(0), data.key(), False)
         case 2:
@@ -106,8 +105,8 @@ def _program(call: OwnCall, program: str) -> str:
 
 
 def _assigned(call: OwnCall, place: str, program: str, signs: bool) -> Recognised:
-    """An account given to a program, which alone rules its SOL and its bytes from then on. An account that signs may be
-    a person's own, which no program should have, listed or not."""
+    """An account assigned to a program, which alone controls its SOL and its bytes from then on. An account that signs
+    may be a person's own, which no program should get, known or not."""
     description = f"give {to_whom(call, place)} to {_program(call, program)}"
     if program == SYSTEM:
         return Recognised(description)
@@ -119,7 +118,7 @@ def _assigned(call: OwnCall, place: str, program: str, signs: bool) -> Recognise
 
 
 def _nonce(call: OwnCall, data: Bytes, tag: int) -> Recognised:
-    """Durable nonces; the accounts without the sysvars among them: the nonce, (who gets it,) the authority."""
+    """Instructions about durable nonces. Accounts, sysvars left out: the nonce, (the receiver,) the authority."""
     call = _without_sysvars(call)
     nonce = call.account(0)
     if tag == 4:
@@ -141,7 +140,7 @@ def _nonce(call: OwnCall, data: Bytes, tag: int) -> Recognised:
 
 
 def _without_sysvars(call: OwnCall) -> OwnCall:
-    """Without the sysvars among the accounts, which newer versions of a program no longer ask for."""
+    """The instruction without the sysvars among its accounts, which newer versions of a program no longer take."""
     return replace(call, accounts=tuple(one for one in call.accounts if not one.startswith("Sysvar")))
 
 

@@ -1,6 +1,6 @@
-"""SPL Token and Token-2022 in words: transfers, allowances, authorities, closed accounts, batches. Pure.
+"""Clear signing of SPL Token and Token-2022: transfers, delegates, authorities, closed accounts, batches. Pure.
 
-Layouts: TokenInstruction of spl-token, token-2022 and p-token (solana-program): bytes behind the arguments pass.
+Layouts: TokenInstruction of spl-token, token-2022 and p-token, which ignore bytes after the arguments.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM
 
 WITHOUT_LIMIT = 2**63 - 1
-"""No account holds as many base units; what is allowed from here on is all that there ever is."""
+"""An allowance of at least this is without limit: no account holds as many base units."""
 RIGHTS = {0: "mint more of", 1: "freeze accounts of", 2: "own", 3: "close"}
 """SPL Token's kinds of authority, each over an account or a mint (spl-token instruction.rs, AuthorityType)."""
 MORE_RIGHTS = {
@@ -44,10 +44,11 @@ MORE_RIGHTS = {
     16: "pause all of",
     17: "burn with the holder's signature",
 }
-"""Token-2022's further kinds."""
+"""Token-2022's further kinds of authority."""
 
 
 def read_token_instruction(call: OwnCall, data: Bytes) -> Recognised | None:
+    """What an instruction of either token program does; None for one that is not known here."""
     tag = data.number(1)
     match tag:
         case 3 | 12:
@@ -89,14 +90,14 @@ def read_token_instruction(call: OwnCall, data: Bytes) -> Recognised | None:
 
 def _units(call: OwnCall, raw: int, mint: str | None, account: str) -> str:
     token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
-    return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'a token that is not told'}"
+    return str(Amount(token, raw)) if token else f"{raw:,} base units of {mint or 'an unknown token'}"
 
 
 def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str) -> Recognised:
-    """An allowance: a delegate may take what lies there whenever it wants, until it is taken back."""
+    """An allowance: the delegate may take so much out of the account at any later time, until it is revoked."""
     account = call.account(0)
     token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
-    of = token.symbol if token else mint or "a token that is not told"
+    of = token.symbol if token else mint or "an unknown token"
     units = f"any amount of {of}" if raw >= WITHOUT_LIMIT else _units(call, raw, mint, account)
     description = f"{spender} may take up to {units} out of {account}"
     why = ["without limit"] if raw >= WITHOUT_LIMIT else []
@@ -109,7 +110,7 @@ def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str
 
 
 def _authority(call: OwnCall, data: Bytes) -> Recognised | None:
-    """SetAuthority, whose new holder is a public key or nobody."""
+    """SetAuthority, to a public key or to nobody."""
     kind, place, giver = data.number(1), call.account(0), call.account(1)
     right = RIGHTS.get(kind) or (MORE_RIGHTS.get(kind) if call.program == TOKEN_2022_PROGRAM else None)
     if right is None:
@@ -128,7 +129,7 @@ def _authority(call: OwnCall, data: Bytes) -> Recognised | None:
 
 
 def _batch(call: OwnCall, data: Bytes) -> Recognised | None:
-    """p-token's Batch: for each instruction how many accounts and bytes it has, then its bytes."""
+    """p-token's Batch. Of each instruction: count of accounts (1 byte), count of bytes (1 byte), bytes."""
     found, at, known = list[Recognised](), 0, True
     while data.at < len(data.data):
         count, size = data.number(1), data.number(1)
@@ -136,7 +137,7 @@ def _batch(call: OwnCall, data: Bytes) -> Recognised | None:
         if at + count > len(call.accounts):
             raise Short
         one = None
-        if bytes_[:1] != b"\xff":  # a batch holds none
+        if bytes_[:1] != b"\xff":  # a batch contains no batch
             one = by(
                 read_token_instruction, replace(call, accounts=call.accounts[at : at + count], data=bytes_, first=False)
             )

@@ -1,4 +1,4 @@
-"""What became of a transaction that was sent. The same bytes are sent until they landed for good or can land no more.
+"""Waiting for a sent transaction's outcome. The same bytes are sent again until they are final or can no longer land.
 
 A transaction is Expired when the chain has finalised a block beyond its last valid height and a quorum of nodes finds
 no trace of it in all their history: then it can never land.
@@ -25,11 +25,11 @@ from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Reverted
 
 AGAIN_SECONDS = 2.0
-"""Between sendings of the same bytes: leaders change every 1.6 s, and none keeps what it could not include."""
+"""The pause between two sendings of the same bytes: leaders change every 1.6 s and drop what they could not include."""
 
 
 async def confirm(account: Account, tx: StoredTx) -> Outcome:
-    """Wait until the transaction has landed for good or can land no more; settle it in the journal.
+    """Wait until the transaction is final or can no longer land, and settle it in the journal.
 
     Raises PendingError when the time is up, InvariantError when balances changed otherwise than simulated (the account
     is then stopped).
@@ -64,14 +64,14 @@ async def confirm(account: Account, tx: StoredTx) -> Outcome:
 
 
 def finality(account: Account) -> str:
-    """The commitment from which on an outcome counts."""
+    """The commitment that an outcome needs by the chain's settings: processed, confirmed or finalized."""
     setting = str(account.settings.finality)
     return setting if setting in DEPTH else "finalized"
 
 
 async def _can_land_no_more(account: Account, tx: StoredTx) -> bool:
     terms = tx.signed.svm
-    assert terms is not None  # a Solana account's rows have them
+    assert terms is not None  # entries of Solana transactions have them
     if await account.nodes.height("finalized") <= terms.last_valid_height:
         return False
     return await account.nodes.unknown(tx.signed.hash)
@@ -98,7 +98,7 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
     if fault is not None:
         fault = f"{signed.words}: {fault}"
         entries.append(AccountStopped(signed.chain, account.owner, fault, signed.hash))
-    account.journal.append(*entries)  # together: an outcome without its stop must never be what is left
+    account.journal.append(*entries)  # in one transaction: the journal must never hold the outcome without the stop
     if fault is not None:
         raise InvariantError(
             f"account {account.owner} on {signed.chain} is stopped: {fault}; look at {signed.hash}, then clear it"
@@ -109,10 +109,11 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
 def changes_in_meta(
     landed: Mapping[str, Any], raw: bytes, owner: Address, tokens: Sequence[Token]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
-    """Our balance changes as a landed transaction's meta tells them, with the balances before. ``tokens``: as they were
-    predicted, the wallet's own lamports last.
+    """Our balance changes by a landed transaction, and the balances before it, from its meta. Pure.
 
-    The wrapped asset counts as SOL: the wallet's lamports and those of our token accounts, the fee put back. Pure.
+    landed: the result of ``getTransaction``. raw: the signed bytes. tokens: those whose changes were predicted, the
+    wallet's own lamports last. Of wrapped SOL the change is that of all our SOL: the wallet's and our token accounts'
+    lamports, without the fee.
     """
     from solders.transaction import VersionedTransaction
 
@@ -142,7 +143,8 @@ def changes_in_meta(
 
 
 def _why(account: Account, meta: Mapping[str, Any]) -> str:
-    """Why a landed transaction failed, from its logs."""
+    """Why a landed transaction failed: the adapter's message for the program's error number, else the last log line
+    about an error."""
     logs = [str(line) for line in meta.get("logMessages") or ()]
     failed = next((line for line in reversed(logs) if " failed: custom program error: " in line), None)
     if failed is not None:

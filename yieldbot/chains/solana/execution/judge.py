@@ -1,7 +1,7 @@
-"""The signer's policy on Solana: default deny over the instructions decoded from the final bytes. Pure.
+"""The signer's policy on Solana, over the instructions decoded from a message's final bytes: default deny.
 
-Allowed are our compute budget, opening and closing our own token accounts of the leg's tokens, wrapping SOL for the
-leg, and the adapter's own instructions as they were rehearsed. Everything else is Declined with a stable code.
+Allowed are the compute budget, opening and closing our token accounts for the leg's tokens, wrapping SOL for the leg,
+and the adapter's instructions as they were rehearsed. Everything else is Declined with a stable code. Pure.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.plan import Declined, LegKind
-from yieldbot.model.policy import SvmLimits
+from yieldbot.model.settings import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 
@@ -53,8 +53,11 @@ class Rules:
     """What bounds every transaction of an account, whatever the plan."""
 
     chain: ChainId
+    """The only cluster."""
     owner: Address
+    """The only signer."""
     limits: SvmLimits
+    """The cluster's ceilings for fees and prices."""
 
     @classmethod
     def of(cls, account: Account) -> Rules:
@@ -70,7 +73,9 @@ def judge(
     now: int,
     tables: Sequence[Table] = (),
 ) -> SvmApproved | Declined:
-    """The policy's word on one simulated transaction of an approved plan. ``now``: unix seconds."""
+    """Judge one simulated transaction of an approved plan: it must belong to the leg, contain the adapter's
+    instructions as rehearsed, and have done on the fork what the leg says. now: unix seconds of the chain. tables:
+    lookup tables that its message may use."""
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner, without(tables, written_out(work, rules.owner)))
     if isinstance(decoded, Declined):
@@ -95,14 +100,14 @@ def judge(
 def decode(raw: bytes, owner: Address, tables: Sequence[Table] = ()) -> tuple[SvmInstruction, ...] | Declined:
     """The instructions of a version 0 message that ``owner`` alone signs and pays for; Declined for any other bytes.
 
-    Accounts of lookup tables are resolved by ``tables`` alone: one that is not given is refused.
+    Addresses by lookup tables are resolved with ``tables``; a message that uses another table is refused.
     """
     from solders.message import MessageV0, from_bytes_versioned, to_bytes_versioned
 
     try:
         message: Any = from_bytes_versioned(raw)
         same = bytes(to_bytes_versioned(message)) == raw
-    except BaseException as unreadable:  # solders' own errors, and a panic of its Rust for some bytes
+    except BaseException as unreadable:  # solders' own errors, and panics of its Rust code for some bytes
         if isinstance(unreadable, KeyboardInterrupt | SystemExit):
             raise
         return Declined("MESSAGE_MALFORMED", "the bytes are no message")
@@ -146,7 +151,8 @@ def _in_plan(rules: Rules, approval: Approval, work: LegWork, tx: SvmUnsigned) -
 
 
 def _each(rules: Rules, work: LegWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
-    """Every instruction is one that is allowed; the adapter's are all there, in their order, or none is."""
+    """Why an instruction is not allowed; None when all are. The adapter's instructions must all be there, in order, or
+    (in a transaction that only prepares or cleans up) none. No account may be writable that no instruction needs so."""
     theirs = [instruction for instruction in decoded if instruction.program in work.tags]
     for instruction in decoded:
         if (refused := _one(rules, work, instruction)) is not None:
@@ -217,7 +223,8 @@ def _own_token_account(rules: Rules, work: LegWork, instruction: SvmInstruction)
 
 
 def budget_fault(rules: Rules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction]) -> Declined | None:
-    """What is wrong with a transaction's compute budget: asked once each, below the ceilings, and as it was priced."""
+    """Why a transaction's compute budget is refused; None when limit and price are set once each, are below the
+    ceilings, and give the fee that the transaction was built with."""
     units = price = None
     for instruction in decoded:
         if instruction.program != COMPUTE_BUDGET:
@@ -240,7 +247,8 @@ def budget_fault(rules: Rules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction
 
 
 def _effect(work: LegWork, simulated: SvmSimulated) -> Declined | None:
-    """Against what the bytes did on the fork: never more out than the leg says."""
+    """Why the transaction's effect on the fork is not the leg's: more of the asset left than the leg says, a deposit
+    took shares, or a swap brought less than its minimum."""
     leg, asset = work.leg, work.asset
     least = -leg.amount.raw if leg.kind in (LegKind.DEPOSIT, LegKind.SWAP) else 0
     if change_of(simulated.deltas, asset) < least:
@@ -255,7 +263,7 @@ def _effect(work: LegWork, simulated: SvmSimulated) -> Declined | None:
 
 
 def as_built(tx: SvmUnsigned) -> Declined | None:
-    """The bytes are those that were built from the rehearsed instructions, but for their blockhash."""
+    """The refusal of bytes that, but for their blockhash, are not those built from the rehearsed instructions."""
     from solders.message import from_bytes_versioned
 
     message: Any = from_bytes_versioned(tx.message)
@@ -269,13 +277,14 @@ def _names(instruction: SvmInstruction) -> tuple[Address, ...]:
 
 
 def _bare(instruction: SvmInstruction) -> tuple[Address, tuple[Address, ...], bytes]:
-    """What an instruction does, without flags: a message keeps those for each account, not for each instruction."""
+    """Program, accounts and data of an instruction. Its flags (signer, writable) are left out: a message keeps them for
+    each account, not for each instruction."""
     return instruction.program, _names(instruction), instruction.data
 
 
 def judge_revocation(rules: Rules, given: Given, simulated: SvmSimulated) -> SvmApproved | Declined:
-    """The policy's word on taking a right back: our compute budget and exactly that one instruction, and nothing of
-    ours moved on the fork. It needs no living approval: it is never wrong. Pure."""
+    """Judge a revocation: the compute budget and exactly the one instruction, which moved nothing of ours on the fork.
+    It needs no living approval: it can do no harm. Pure."""
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner)
     if isinstance(decoded, Declined):

@@ -18,7 +18,13 @@ from yieldbot.model.tx import Confirmed, Outcome
 
 
 async def execute_leg(account: Account, approval: Approval, work: LegWork) -> LegResult:
-    """Carry out one leg. The plan's mark in the journal follows. Raised and returned are as on EVM chains."""
+    """Execute one leg, and journal the plan's status (``results.mark``). Refusals and failures are values in the
+    result.
+
+    Raises PendingError (a transaction's outcome is open: settle it first), TransientError (a node failed; everything
+    that was signed is in the journal), InvariantError (balances did not change as simulated; the account is stopped),
+    SafetyError (the signer gave other bytes than were approved).
+    """
     rehearsed = (
         barred(account)
         or account.limits((work.leg,))

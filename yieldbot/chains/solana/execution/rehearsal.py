@@ -19,6 +19,7 @@ class RehearsedTx:
     """One transaction of a leg on the fork."""
 
     step: Step
+    """What was run."""
     gas_used: int
     """Compute units."""
     bid: Bid
@@ -61,7 +62,9 @@ class Rehearsal:
     """A whole plan on the fork."""
 
     block: BlockRef
+    """About the fork's slot."""
     legs: tuple[RehearsedLeg, ...]
+    """The plan's legs, in order."""
 
     @property
     def gas_used(self) -> int:

@@ -47,7 +47,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     for work in works:
         leg = await _leg(account, fork, work, tables)
         if isinstance(leg, NoWayOut):
-            return leg  # of a market, whatever leg showed it
+            return leg  # it is about a market, whichever leg showed it
         if isinstance(leg, Declined):
             return of_leg(work, leg)
         legs.append(leg)
@@ -64,7 +64,7 @@ async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Tab
     parts: list[tuple[Delta, ...]] = []
     for step in steps(work, owner, fork.images(mine), tables):
         if (never := too_large(step, owner, tables)) is not None:
-            return never  # before what prepares it is signed
+            return never  # before the transaction that prepares it is signed
         ran = await ran_step(account, fork, step, watched, tables)
         if isinstance(ran, Declined):
             # A market whose program lacks the instruction is refused alone; the plan's other legs need not wait.
@@ -73,8 +73,8 @@ async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Tab
         recent = await account.nodes.unit_prices(list(dict.fromkeys(writable)))
         bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
         if bid.fee_lamports > account.bounds.max_fee_lamports:
-            said = f"costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}"
-            return Declined("FEE_ABOVE_CEILING", f"{step.description}: {said}")
+            message = f"costs up to {bid.fee_lamports} lamports, allowed are {account.bounds.max_fee_lamports}"
+            return Declined("FEE_ABOVE_CEILING", f"{step.description}: {message}")
         done.append(RehearsedTx(step, ran.units, bid))
         parts.append(changes(ran.before, ran.after, owner, watched, account.native, ran.fee_lamports))
     deltas = total(parts)

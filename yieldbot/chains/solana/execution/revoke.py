@@ -1,8 +1,9 @@
-"""Taking back what others may do with our token accounts: a delegate by SPL Token's ``Revoke``, a close authority by
-``SetAuthority`` to none; each rehearsed on a fork, then one transaction each, by the stages of every other.
+"""Revoking what others may do with our token accounts: each right rehearsed on a fork, then one transaction each, by
+the stages of every transaction.
 
-SPL Token's processor.rs: ``Revoke`` wants the account's owner; ``SetAuthority`` of kind CloseAccount wants the present
-close authority itself, so that the owner alone cannot take that right back.
+A delegate is revoked by SPL Token's ``Revoke``, a close authority by ``SetAuthority`` to none. By processor.rs
+``Revoke`` is signed by the account's owner, but ``SetAuthority`` of kind CloseAccount by the present close authority:
+the owner alone cannot revoke that right.
 """
 
 from __future__ import annotations
@@ -39,16 +40,17 @@ from yieldbot.model.solana_tx import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Outcome
 
 DELEGATE, DELEGATED, CLOSER = slice(72, 108), slice(121, 129), slice(129, 165)
+"""Where a token account has its delegate, the delegated amount and its close authority (spl-token state.rs)."""
 
 
 def authority_of(given: Given, owner: Address) -> Address:
-    """Who must sign that it is taken back."""
+    """Who must sign the revocation."""
     return given.spender if given.right else owner
 
 
 async def rehearse_revocations(account: Account, given: Sequence[Given]) -> list[RehearsedTx | Declined]:
-    """Each revocation on a fork of its own: its compute units and its bid, or why it would fail. ``account``: of who
-    signs them."""
+    """Each revocation on a fork of its own: its compute units and compute budget, or why it would fail. account: the
+    signer's."""
     return [await _rehearsed(account, one) for one in given]
 
 
@@ -65,8 +67,8 @@ async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
 
 
 async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
-    """Take one right back. ``index``: its place among those of this run; ``rehearsed``: how it went on the
-    fork."""
+    """Revoke one right. index: its place among those of this run. rehearsed: how it went on the fork. Refusals are
+    values; see ``execute_leg`` for what is raised."""
     assert given.account is not None
     if (refused := barred(account)) is not None:
         return refused
@@ -98,9 +100,9 @@ async def revoke(account: Account, given: Given, index: int, rehearsed: Rehearse
 
 
 def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
-    """What else than the revocation a transaction did; None when nothing. Pure.
+    """Why a transaction's effect is more or less than the revocation; None when it is exactly that. Pure.
 
-    The payer paid the fee; the right is gone from the account; not a byte else of any account has changed.
+    The right must be gone from the account, the payer have paid the fee, and no other byte of any account have changed.
     """
     assert given.account is not None
     old, new = ran.before.get(given.account), ran.after.get(given.account)
@@ -126,7 +128,8 @@ def _others(given: Given, payer: Address, before: Images, after: Images, fee_lam
 
 
 def _rest(image: AccountImage) -> tuple[int, Address, bytes]:
-    """All of a token account but its delegate and close authority, whose unused bytes programs leave as they were."""
+    """A token account without its delegate and close authority: (lamports, program, data with zeros in their
+    places)."""
     data = bytearray(image.data)
     for part in (DELEGATE, DELEGATED, CLOSER):
         data[part] = bytes(part.stop - part.start)

@@ -1,9 +1,9 @@
-"""Whether a lending instruction says no more than its leg, by the role that abis/*.json gives each argument. Pure.
+"""The judge's rules for instructions of lending programs, by the role that abis/*.json gives each argument. Pure.
 
-Layouts name the arguments' types and, beside them, their ``roles``: amount (base units of the asset, never more than
-the leg's), shares (never more than the leg may give back), least (what must come out: above zero), everything (1 asks
-for the whole position: only where the leg means it), or ``{"free": reason}``. Accounts that a layout lists as ``mine``
-must be our own, and so must whoever signs. An instruction with an argument without a role is never signed.
+Roles: amount (base units of the asset, the leg's amount at most), shares (what the leg may give back at most), least (a
+minimum out: above zero), everything (1 means the whole position: only where the leg says so), and ``{"free": reason}``.
+Accounts that a layout lists as ``mine`` must be our own, and every signer must be our account. An instruction with an
+argument that has no role is never signed.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from yieldbot.model.tx import SvmInstruction
 from yieldbot.resources import folder
 
 SIZES = {"bool": 1, "u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16}
-"""Bytes of each type that an instruction's arguments have."""
+"""Bytes of each type of argument."""
 ROLES = frozenset({"amount", "shares", "least", "everything"})
 OF_SWAPS = frozenset({"amount_in", "least_out", "price_limit", "exact_in", "direction"})  # judged in swaps.py
 
 
 @cache
 def instructions_of(protocol: str) -> Mapping[str, Any]:
-    """The instructions of a protocol's layout file, none where it has no such file; read once."""
+    """The instructions in a protocol's layout file (abis/*.json) by name; none where it has no such file. Read once."""
     path = folder("abis") / f"{protocol}.json"
     found = json.loads(path.read_text()) if path.is_file() else []
     return found["instructions"] if isinstance(found, dict) else {}
 
 
 def has_roles(kind: Mapping[str, Any]) -> bool:
-    """Whether a layout's instruction says of every argument what it is."""
+    """Whether a layout gives every argument of an instruction a role."""
     roles = kind.get("roles", [])
     return len(roles) == len(kind["args"]) and all(
         (isinstance(role, dict) and bool(role.get("free"))) or (isinstance(role, str) and role in ROLES | OF_SWAPS)
@@ -44,7 +44,8 @@ def has_roles(kind: Mapping[str, Any]) -> bool:
 
 
 def role_fault(owner: Address, work: LegWork, call: SvmInstruction) -> Declined | None:
-    """Why an instruction of the leg's market must not be signed; None when each argument keeps to its role."""
+    """Why an instruction for the leg's market must not be signed; None when every argument and account keeps to its
+    role."""
     for name, kind in instructions_of(work.market.protocol).items():
         tag = bytes.fromhex(kind["tag"])
         if call.data.startswith(tag):

@@ -1,4 +1,7 @@
-"""Start-up is recovery: every signed transaction without an outcome gets one before anything new is thought of."""
+"""Settling what earlier runs left open: every signed transaction gets an outcome before anything new is signed.
+
+Recovery is not a mode: each run begins so.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from yieldbot.model.tx import Outcome
 
 
 async def settle(account: Account) -> tuple[Outcome, ...]:
-    """Settle the account's open transactions, in order of signing; start-up is recovery.
+    """Settle the account's open transactions, in order of signing; their outcomes.
 
     While its approval lives, and its blockhash does, the bytes are sent again; else they are only waited for.
     Raises PendingError while one stays open, InvariantError, SafetyError HALTED.

@@ -147,7 +147,7 @@ def _difference(
     mine, other = ran.after.get(account.owner), theirs.get(account.owner)
     was = before.get(account.owner)
     if least is not None and least.token.address == WRAPPED_SOL and mine is not None and other is not None and was:
-        # What a swap brings of SOL is unwrapped into the wallet: the nodes must see its least too, less fees and rent.
+        # SOL from a swap is unwrapped into the wallet: on the nodes too it must reach the minimum out, less fee, rent.
         floor = was.lamports + least.raw - account.bounds.max_fee_lamports - OPENED_LAMPORTS
         if mine.lamports >= floor:
             said_less = f"our SOL would be {other.lamports} lamports there, {floor} at least"

@@ -1,4 +1,4 @@
-"""Write-ahead, then send: what is not in the journal is on no node. What a node answers is noted, never believed."""
+"""Journalling and sending, in this order. A node's answer to sending is noted and never taken as the outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from yieldbot.model.solana_tx import SvmSigned
 
 
 def record(account: Account, signed: SvmSigned, replaces: str | None = None, *, units: int) -> StoredTx:
-    """Put the signed bytes into the journal. Nothing may be sent before this returns. units: the limit asked for."""
+    """Put the signed bytes into the journal. Nothing may be sent before this returns. units: the limit of compute
+    units. repeats: the signature of the expired transaction that this one repeats."""
     simulated = signed.approved.simulated
     tx = simulated.tx
     account.journal.append(
@@ -38,7 +39,7 @@ def record(account: Account, signed: SvmSigned, replaces: str | None = None, *, 
 
 
 async def submit(account: Account, tx: StoredTx) -> None:
-    """Send the journalled bytes once. Never raises for what the nodes say or fail to say: it is noted."""
+    """Send journalled bytes once. Raises nothing for what the nodes answer, or that they do not answer: it is noted."""
     signed = tx.signed
     attempt = stored(account, signed.hash).attempts + 1
     account.journal.append(TxSent(signed.chain, signed.owner, signed.hash, attempt))
@@ -49,12 +50,12 @@ async def submit(account: Account, tx: StoredTx) -> None:
 
 
 def may_send(account: Account, tx: StoredTx) -> bool:
-    """Whether a journalled transaction may be sent again: its approval lives and nobody has halted the bot."""
+    """Whether a journalled transaction may be sent again: its approval lives, and the kill switch is not set."""
     return account.halted() is None and account.now() < tx.signed.expires_at
 
 
 def stored(account: Account, tx_hash: str) -> StoredTx:
-    """A transaction of the journal by its signature."""
+    """A transaction that the journal holds, as it is known now."""
     found = account.journal.transaction(tx_hash)
     assert found is not None
     return found

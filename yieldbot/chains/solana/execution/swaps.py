@@ -1,9 +1,10 @@
-"""Whether a swap's instructions say no more than the terms that were approved. Default deny: every argument and every
-account of ours has its rule. Pure.
+"""The judge's rules for swaps: instructions must be exactly the approved terms. Default deny: every argument, and every
+account of ours, has a rule. Pure.
 
-Known is the Whirlpool program's ``swap`` (npm @orca-so/whirlpools-sdk, whirlpool.json): amount u64, threshold u64,
-price limit u128, whether the amount goes in, whether it is of token A; token program, owner, pool, our account and the
-vault of A, of B, then arrays of ticks and oracle, which the program itself binds to the pool.
+Known is the Whirlpool program's ``swap`` (npm @orca-so/whirlpools-sdk, whirlpool.json). Arguments: amount u64,
+threshold u64, price limit u128, whether the amount is the input, whether token A goes in. Accounts: token program,
+owner, pool, our account and the pool's vault of A, the same of B, then tick arrays and oracle, which the program itself
+checks against the pool.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 
 SWAP = bytes.fromhex("f8c69e91e17587c8")
 ARGUMENTS = struct.Struct("<QQ16s??")
+"""The layout of its arguments."""
 ACCOUNTS = 11
+"""How many accounts it takes."""
 
 
 def swap_fault(owner: Address, work: LegWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
-    """Why the instructions of the leg's programs are not this swap; None when they are, or where the leg is none."""
+    """Why the instructions are not the leg's swap; None when they are, or the leg is no swap. owner: whose accounts
+    alone may give and receive."""
     if not terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", "the terms are not the leg's")
     theirs = [instruction for instruction in decoded if instruction.program in work.tags]
-    if not work.swaps or not theirs:  # no swap, or a part of one that only prepares it or tidies up
+    if not work.swaps or not theirs:  # no swap, or a transaction that only prepares it or cleans up
         return None
     if len(theirs) != len(work.swaps):
         return Declined("SWAP_NOT_BOUND", f"{len(theirs)} swaps, {len(work.swaps)} were approved")

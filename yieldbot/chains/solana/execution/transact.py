@@ -21,10 +21,10 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Expired, Outcome
 
 BLOCKHASHES = 3
-"""How many times a transaction is signed at most, each with a newer blockhash, while its approval lives."""
+"""How often a transaction is signed at most, each time with a newer blockhash, while its approval lives."""
 
 VALID_BLOCKS = 150
-"""How many blocks a blockhash lasts (Agave, MAX_PROCESSING_AGE)."""
+"""Blocks after which a blockhash is too old (Agave, MAX_PROCESSING_AGE)."""
 
 Simulate = Callable[[SvmUnsigned, BlockRef], Awaitable[SvmSimulated | Declined]]
 Judge = Callable[[SvmSimulated, Sequence[Table]], SvmApproved | Declined]
@@ -33,8 +33,11 @@ Judge = Callable[[SvmSimulated, Sequence[Table]], SvmApproved | Declined]
 async def transact(
     account: Account, context: TxContext, planned: RehearsedTx, simulate: Simulate, judge: Judge
 ) -> tuple[list[Outcome], Declined | None]:
-    """One transaction to its outcome: that of the last blockhash it was signed with. Earlier ones, which expired, are
-    in the journal."""
+    """Execute one rehearsed step as a transaction. simulate, judge: the stages of the kind of transaction.
+
+    Returns (outcomes, refusal): the outcome under the last blockhash that it was signed with (earlier ones expired, and
+    are in the journal), and why it was not signed (again), or None. See ``execute_leg`` for what is raised.
+    """
     bid, outcomes = planned.bid, list[Outcome]()
     if account.max_cost_lamports is not None and bid.fee_lamports > account.max_cost_lamports:
         message = f"{planned.description}: its fee of {bid.fee_lamports} lamports is more than the gain allows"
@@ -52,7 +55,7 @@ async def transact(
         simulated = await simulate(tx, await node.block())
         if isinstance(simulated, Declined):
             return outcomes, simulated
-        await account.nodes.verify_chain()  # the last look before a key is used
+        await account.nodes.verify_chain()  # the last check before a key is used
         approved = judge(simulated, tables)
         if isinstance(approved, Declined):
             return outcomes, approved
@@ -75,8 +78,8 @@ async def transact(
 
 
 async def _blockhash(account: Account) -> Blockhash:
-    """The newest one, given up no earlier than a quorum's height allows: by one node's word that it is over soon, the
-    leg would be signed again while the first bytes can still land."""
+    """The newest blockhash. It counts as too old no earlier than VALID_BLOCKS after a quorum's height: if one node's
+    lower height were believed, the leg could be signed again while the first transaction can still land."""
     newest = await account.nodes.first.blockhash()
     lasts = await account.nodes.height("confirmed") + VALID_BLOCKS
     return replace(newest, last_valid_height=max(newest.last_valid_height, lasts))

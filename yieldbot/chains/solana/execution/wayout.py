@@ -1,5 +1,5 @@
-"""The way out of a market of a cluster, rehearsed before the way in, as ``execution.wayout`` does on EVM chains: on the
-fork on which a deposit was rehearsed, everything is taken out again some time later by the adapter's own instructions.
+"""The exit of a market, rehearsed before money goes in: on the fork on which a deposit was rehearsed, everything is
+withdrawn again some time later by the adapter's own instructions, and compared with what went in.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 SLACK = 1000
-"""What is taken out of a thin market is priced some slots ahead: one part in so many of it may be missing."""
+"""One part in so many of a withdrawal may be missing, since its price is of some slots before."""
 
 
 async def way_out(
     account: Account, fork: Fork, work: LegWork, held_raw: int, tables: Sequence[Table] = ()
 ) -> NoWayOut | None:
-    """Why what the leg just put in does not come out again on the fork; None when it does. The fork is as it was
-    afterwards, its clock too. held_raw: what the position was worth before the leg."""
+    """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can. Afterwards the fork and
+    its clock are put back. held_raw: what the position was worth before the leg, in base units of the asset."""
     out = work.out
     if out is None or work.observe is None:
         return None
@@ -59,14 +59,14 @@ async def _tried(
             return out.unread(put, state)
         part, least_raw = out.requested(put, held_raw, state.cash)
         if part is None and state.withdrawable < state.held:
-            part = state.withdrawable  # some shares stay, so that their account is not to be closed
+            part = state.withdrawable  # some shares stay, so their account must not be closed
         back = await _taken(account, fork, work, out.withdraw(state, part), part, tables)
         if isinstance(back, Declined):
-            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # an oracle may speak again
+            return out.stuck(put, back.reason, lasting=not state.exit.priced)  # the price oracle may be updated later
         back_raw += back
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
-        # What it says itself that it pays out no more of now (a limit of outflow is used up) is no trap to remember.
+        # A market that itself reports how little it pays out now (outflow limit reached) is not remembered as a trap.
         pays = min(least_raw, state.withdrawable.raw)
         less = replace(less, lasting=back + pays // SLACK + out.state.rounding_raw < pays)
     return less
@@ -86,7 +86,8 @@ async def _taken(
     part: Amount | None,
     tables: Sequence[Table],
 ) -> int | Declined:
-    """Make the calls on the fork as a withdrawal's leg would be made; base units of the asset that they bring."""
+    """Run the adapter's instructions on the fork as a withdrawal; base units of the asset that they bring. part: the
+    amount withdrawn; None: everything."""
     from yieldbot.chains.solana.execution.rehearse import ran_step
     from yieldbot.chains.solana.execution.simulate import watched_of
 

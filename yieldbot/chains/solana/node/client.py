@@ -1,7 +1,7 @@
-"""One Solana node over JSON-RPC: accounts of a snapshot within few slots, transactions and what became of them.
+"""One Solana node over JSON-RPC: accounts, transactions and their status, and running adapters' flows against it.
 
-Reads cannot be pinned to a past slot as an EVM block can. Each answer says which slot it saw; the answers of one
-snapshot must lie within the chain's ``max_slot_skew``, else all is read again.
+Solana cannot be read at a past slot as an EVM chain can at a past block. Each answer names its slot; the answers of one
+snapshot must be of slots within the chain's ``max_slot_skew``, else everything is read again.
 """
 
 from __future__ import annotations
@@ -27,59 +27,75 @@ from yieldbot.rpc.together import together
 T = TypeVar("T")
 
 ACCOUNTS_A_REQUEST = 100
-"""The most that getMultipleAccounts takes; providers' plans take down to 5."""
+"""Accounts of one getMultipleAccounts at most; some providers' plans allow only 5 (rpc/sizes.py)."""
 AT_ONCE = 8
-"""Requests for accounts under way at a time: in turn they would drift apart by too many slots."""
+"""Requests for accounts at a time. One after the other they would be of slots too far apart."""
 REFUSED_ALONE = 8
-"""Accounts that are refused each by itself, before any is answered, after which the node serves none."""
+"""Once so many single accounts are refused before any is answered, the node is taken to serve none."""
 MOST_U64 = 2**64
 LONGEST_HASH = 44
-"""Characters of 32 bytes in base 58."""
+"""Characters of 32 bytes in base58 at most."""
 CLOCK = Address("SysvarC1ock11111111111111111111111111111111")
 MIN_CONTEXT_SLOT_NOT_REACHED = -32016
+"""The JSON-RPC error code of a node that has not reached the slot requested."""
 
 
 class SlotSkew(TransientError):
-    """The answers of one snapshot came from slots too far apart; another try may succeed."""
+    """The answers of one snapshot are of slots too far apart; another try may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountImage:
-    """An account as the chain holds it."""
+    """An account as the chain has it."""
 
     lamports: int
+    """Its SOL."""
     program: Address
+    """The program that owns it."""
     data: bytes
+    """Its bytes."""
     executable: bool = False
+    """Whether it is a program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blockhash:
-    """A recent blockhash, and the last block height at which a transaction that names it may land."""
+    """A recent blockhash."""
 
     hash: str
+    """In base58."""
     last_valid_height: int
+    """The last block height at which a transaction with it may land."""
     slot: int
+    """The slot of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What a node says of a signature. error: None for a success. commitment: processed, confirmed or finalized."""
+    """The status of a transaction that landed, by one node."""
 
     slot: int
+    """The slot in which it landed."""
     error: Any
+    """None: it succeeded."""
     commitment: str
+    """processed, confirmed or finalized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """A node's own simulation. accounts: those asked for, as they would be afterwards (None: no account)."""
+    """A node's own simulation of a transaction."""
 
     slot: int
+    """The slot whose state it began from."""
     error: Any
+    """None: it would succeed."""
     logs: tuple[str, ...]
+    """Log lines of its programs."""
     units: int
+    """Compute units."""
     accounts: tuple[AccountImage | None, ...]
+    """The requested accounts as they would be afterwards; None: no such account."""
 
 
 class Node:
@@ -99,7 +115,8 @@ class Node:
         self.commitment = commitment
         self.max_slot_skew = max_slot_skew
         self.features: Any = None
-        """What of the runtime the cluster has activated (svm_fork.features); None while nobody has asked."""
+        """The runtime features that the cluster has activated (node/fork.py, ``features``); None until they are
+        fetched."""
         self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=Provider)
 
     def __repr__(self) -> str:
@@ -107,7 +124,7 @@ class Node:
 
     @property
     def host(self) -> str:
-        """Who answers, for messages."""
+        """The endpoint's host, for messages."""
         return self.endpoint.host
 
     async def __aenter__(self) -> Self:
@@ -121,16 +138,17 @@ class Node:
         await self.endpoint.aclose()
 
     def size(self, what: str, most: int) -> Size:
-        """How much of ``what`` is asked for at once, as far as this process has found out."""
+        """How many items of the kind ``what`` the endpoint takes in one request (rpc/sizes.py), ``most`` at first."""
         return size_of((self.endpoint,), what, most)
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """One JSON-RPC request: see ``Endpoint.request``. SlotSkew from a node that is behind the slot asked for."""
+        """The result of one JSON-RPC request, and what is raised: see ``Endpoint.request``. Raises SlotSkew when the
+        node has not reached the slot requested."""
         try:
             return await self.endpoint.request(method, params)
         except NodeRefused as refusal:
             if refusal.code == MIN_CONTEXT_SLOT_NOT_REACHED:
-                raise SlotSkew(f"{self.host} is behind the slot that was seen before") from None
+                raise SlotSkew(f"{self.host} is behind a slot that was observed before") from None
             raise
 
     async def verify_chain(self) -> None:
@@ -143,7 +161,7 @@ class Node:
             )
 
     async def block(self) -> BlockRef:
-        """The newest slot at our commitment, its blockhash, and the chain's own time of it."""
+        """The newest slot at our commitment, with its blockhash and the time of the chain's clock."""
         newest = await self.blockhash()
         ((slot, (clock,)),) = (await self.accounts_at([CLOCK], newest.slot),)
         if clock is None or len(clock.data) < 40:
@@ -165,7 +183,7 @@ class Node:
             raise self._nonsense("getLatestBlockhash") from None
 
     async def height(self, commitment: str | None = None) -> int:
-        """The block height (not the slot) at a commitment, by default ours."""
+        """The block height (which is not the slot) at a commitment, by default ours."""
         return self._integer(
             await self.request("getBlockHeight", [{"commitment": commitment or self.commitment}]), "getBlockHeight"
         )
@@ -173,9 +191,9 @@ class Node:
     async def accounts_at(
         self, addresses: Sequence[Address], least_slot: int = 0
     ) -> tuple[int, list[AccountImage | None]]:
-        """Accounts (None where there is none) and the newest slot among the answers. Raises SlotSkew beyond the limit.
+        """(newest slot among the answers, accounts in the order of ``addresses``, None where there is none).
 
-        ``least_slot``: the node must have seen it.
+        least_slot: the node must have reached it. Raises SlotSkew when the answers' slots are too far apart.
         """
         newest, found = await self._images(addresses, least_slot)
         for one in found:
@@ -186,8 +204,8 @@ class Node:
     async def _images(
         self, addresses: Sequence[Address], least_slot: int
     ) -> tuple[int, list[AccountImage | NodeRefused | None]]:
-        """As ``accounts_at``, with the refusal in place of an account that is refused by itself. Raises the refusal
-        where so many are, before any is answered, that the node serves none."""
+        """``accounts_at``, with the node's refusal in the place of a single account that it refuses. Raises NodeRefused
+        when REFUSED_ALONE are refused before any is answered."""
         size = self.size("getMultipleAccounts", ACCOUNTS_A_REQUEST)
         found: list[AccountImage | NodeRefused | None] = []
         slots: list[int] = []
@@ -196,13 +214,13 @@ class Node:
             rest = addresses[len(found) :]
             parts = [rest[start : start + width] for start in range(0, len(rest), width)]
             if not slots and size.refused is not None and size.works == 0:
-                parts = parts[:1]  # how much it takes is being found out
+                parts = parts[:1]  # no size is known to work yet: try one request
             answers = await together([partial(self._answered, part, least_slot) for part in parts], AT_ONCE)
             for part, answer in zip(parts, answers, strict=True):
                 if isinstance(answer, NodeRefused):
                     if len(part) > 1:
                         size.refuse(len(part))
-                        break  # from here on again, in smaller parts
+                        break  # request the rest again, in smaller parts
                     size.not_for_its_size()
                     if not slots and len(found) >= REFUSED_ALONE:
                         raise answer
@@ -217,7 +235,7 @@ class Node:
         return max(slots, default=least_slot), found
 
     async def heads(self, addresses: Sequence[Address], length: int) -> dict[Address, AccountImage | None]:
-        """Accounts by address, of whose bytes no more than the first ``length`` are read: programs' code is long."""
+        """Accounts by address, with only the first ``length`` bytes of their data: the code of programs is long."""
         answers = await together([partial(self._answered, (one,), 0, length) for one in addresses], AT_ONCE)
         found: dict[Address, AccountImage | None] = {}
         for address, answer in zip(addresses, answers, strict=True):
@@ -229,8 +247,8 @@ class Node:
     async def _answered(
         self, part: Sequence[Address], least_slot: int, length: int | None = None
     ) -> tuple[int, list[AccountImage | None]] | NodeRefused:
-        """One request: the slot and the accounts (of each the first ``length`` bytes), or what the node refuses it
-        with."""
+        """One request for accounts: (slot, accounts), or the node's refusal. length: bytes of each account's data;
+        None: all."""
         options: dict[str, Any] = {"encoding": "base64", "commitment": self.commitment, "minContextSlot": least_slot}
         if length is not None:
             options["dataSlice"] = {"offset": 0, "length": length}
@@ -244,15 +262,15 @@ class Node:
         return slot, [self._image(one) for one in images]
 
     async def accounts(self, addresses: Sequence[Address]) -> dict[Address, AccountImage | None]:
-        """Accounts by address, read within few slots of each other."""
+        """Accounts by address, of slots within ``max_slot_skew``."""
         _, found = await self.accounts_at(addresses)
         return dict(zip(addresses, found, strict=True))
 
     async def run(self, flows: Sequence[Flow[T]], block: BlockRef) -> list[T | MarketError]:
-        """Advance all flows in lockstep from slot ``block`` on; the distinct accounts of one round are asked for once.
+        """Run all flows in lockstep from slot ``block`` on; each account of a round is fetched once.
 
-        Returns each flow's value, or the MarketError that ended it, in order. Raises TransientError when the node
-        fails, SlotSkew when the rounds drift too far from ``block``: then no flow's result may be used.
+        Returns each flow's return value, or the MarketError that ended it, in the flows' order. Raises TransientError
+        when the node fails, SlotSkew when the rounds are too many slots after ``block``: then no flow has a result.
         """
 
         served = False
@@ -265,7 +283,7 @@ class Node:
                 raise SlotSkew(f"{self.host}: {slot - block.height} slots passed while one snapshot was read")
             refused = [one for one in images if isinstance(one, NodeRefused)]
             if refused and not served and len(refused) == len(images):
-                raise refused[0]  # it is not one account that is refused: this node serves none
+                raise refused[0]  # not one account is refused, but all: the node serves none
             served = True
             known = dict(zip(wanted, images, strict=True))
             return [answer_of(read, known) for read in reads]
@@ -273,13 +291,14 @@ class Node:
         return await run(flows, answer)
 
     async def send(self, raw: bytes) -> str:
-        """Submit signed bytes; the signature that the node answers. The node neither simulates nor repeats: both are
-        ours. Raises NodeRefused, TransientError."""
+        """Send signed bytes; the signature in the node's answer. The node is told neither to simulate nor to resend: we
+        do both. Raises NodeRefused, TransientError."""
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         return str(await self.request("sendTransaction", [base64.b64encode(raw).decode(), options]))
 
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
-        """What the node knows of a signature; None for nothing. history: search all that it keeps, not recent ones."""
+        """The status of a signature; None where the node knows none. history: search everything that the node keeps,
+        not only recent transactions."""
         _, answer = self._context(
             await self.request("getSignatureStatuses", [[signature], {"searchTransactionHistory": history}]),
             "getSignatureStatuses",
@@ -296,7 +315,8 @@ class Node:
             raise self._nonsense("getSignatureStatuses") from None
 
     async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
-        """A landed transaction's slot, blockTime and meta (fee, balances before and after, logs); None when unknown."""
+        """A landed transaction's slot, blockTime and meta (fee, balances before and after, logs), as ``getTransaction``
+        gives them; None where the node does not know it at that commitment."""
         options = {"encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0}
         answer = await self.request("getTransaction", [signature, options])
         if answer is None:
@@ -306,7 +326,8 @@ class Node:
         return answer
 
     async def simulate(self, raw: bytes, addresses: Sequence[Address], least_slot: int = 0) -> Simulated:
-        """The node's own simulation of a transaction (its signatures unchecked), with accounts as it leaves them."""
+        """The node's own simulation of a transaction, without checking signatures. addresses: accounts to return as
+        they would be afterwards. least_slot: the node must have reached it."""
         options = {
             "encoding": "base64",
             "commitment": self.commitment,
@@ -327,7 +348,7 @@ class Node:
             raise self._nonsense("simulateTransaction") from None
 
     async def recent_unit_prices(self, writable: Sequence[Address]) -> list[int]:
-        """Micro-lamports a compute unit that landed transactions touching these accounts paid in recent slots."""
+        """Prices in micro-lamports a compute unit that transactions which write these accounts paid in recent slots."""
         answer = await self.request("getRecentPrioritizationFees", [list(writable)[:128]])
         if not isinstance(answer, list):
             raise self._nonsense("getRecentPrioritizationFees")
@@ -363,7 +384,8 @@ class Node:
 
 
 def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | None]) -> Answer:
-    """What a read is answered from accounts that are known, or that the node refuses to tell."""
+    """The answer to a read from fetched accounts: its bytes, or ReadReverted where the account is missing, of another
+    program than expected, or refused by the node."""
     if isinstance(read, SvmAccount | SvmLamports) and isinstance(refusal := known[read.address], NodeRefused):
         return ReadReverted(f"the node refuses account {read.address}: {refusal}")
     if isinstance(read, SvmLamports):

@@ -1,11 +1,11 @@
-"""From a cluster's settings to the nodes that everything asks."""
+"""From a cluster's settings to its nodes and their quorum."""
 
 from __future__ import annotations
 
 from yieldbot.chains.solana.node.client import Node
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import ChainSettings
+from yieldbot.model.settings import ChainSettings
 
 
 def connect(chain: ChainSettings, timeout_seconds: float = 10.0) -> Quorum:

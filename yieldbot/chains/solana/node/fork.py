@@ -1,7 +1,7 @@
-"""A fork of a Solana cluster in this process: LiteSVM, with accounts and programs cloned as transactions name them.
+"""A fork of a Solana cluster: LiteSVM in this process, with accounts and programs cloned as transactions name them.
 
-A transaction lists every account that it touches, what its programs call included; so the accounts of the message,
-those of its lookup tables and the code of upgradeable programs are a complete fork.
+A transaction lists every account that it touches, those of nested calls included. So the accounts of its message and of
+its lookup tables, and the code of upgradeable programs, are all that it needs.
 """
 
 from __future__ import annotations
@@ -27,44 +27,52 @@ NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
 SYSVARS = Address("Sysvar1111111111111111111111111111111111111")
 FEATURES = Address("Feature111111111111111111111111111111111111")
 GONE = AccountImage(0, Address("11111111111111111111111111111111"), b"", executable=False)
-"""An account that is set to this is no account."""
+"""An account that is set to this does not exist any more."""
 SLOTS_A_SECOND = 5, 2
-"""A slot is made to last 0.4 seconds (solana-clock, DEFAULT_MS_PER_SLOT)."""
+"""So many slots in so many seconds: one is made to last 0.4 s (solana-clock, DEFAULT_MS_PER_SLOT)."""
 LAMPORTS = 10**15
-"""What airdrops of the local runtime come from; nothing of ours does."""
+"""What LiteSVM's own airdrops are paid from; nothing of ours is."""
 PROGRAM_TAG = struct.pack("<I", 2)
-"""UpgradeableLoaderState::Program, whose next 32 bytes name the account that holds the code."""
+"""The tag of UpgradeableLoaderState::Program; its next 32 bytes are the address of the account with the code."""
 TABLE_META_BYTES = 56
 """A lookup table's addresses begin after its meta data (address-lookup-table program, LOOKUP_TABLE_META_SIZE)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A transaction as it went on the fork. error: None for a success; accounts: those of the message afterwards."""
+    """A transaction's result on the fork."""
 
     error: Any
+    """None: it succeeded."""
     logs: tuple[str, ...]
+    """Log lines of its programs."""
     units: int
+    """Compute units."""
     fee_lamports: int
+    """The fee paid."""
     before: dict[Address, AccountImage | None]
+    """The accounts of its message before it; None: no such account."""
     after: dict[Address, AccountImage | None]
+    """The same accounts after it."""
 
     @property
     def custom_error(self) -> tuple[int, int] | None:
-        """(index of the instruction, the program's own error number) where that is what failed."""
+        """(index of the instruction, the program's own error number) where such an error is the reason; else None."""
         return _custom(self.error)
 
 
 @dataclass(slots=True)
 class Kept:
-    """A fork's clock, and the accounts that were changed since it was kept, as they were."""
+    """What ``put_back`` restores."""
 
     clock: Any
+    """The fork's clock."""
     images: dict[Address, AccountImage | None] = field(default_factory=dict)
+    """Accounts changed since ``keep``, as they were before."""
 
 
 class Fork:
-    """LiteSVM with what it lacks fetched from ``node``; transactions that are sent stay for the next ones."""
+    """A LiteSVM whose missing accounts are fetched from ``node``. Transactions sent to it last for the next ones."""
 
     def __init__(self, node: Node) -> None:
         from solders.litesvm import LiteSVM
@@ -76,14 +84,14 @@ class Fork:
         self._svm: Any = _runtime(LiteSVM.mainnet_feature_set())
 
     async def send(self, message: MessageV0) -> Ran:
-        """Run a transaction; its changes stay. Raises TransientError when the node cannot give the accounts."""
+        """Run a transaction, whose changes last. Raises TransientError when the node does not give its accounts."""
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 
         addresses = await self._prepare(message)
         before = self.images(addresses)
         unsigned = [Signature.default()] * message.header.num_required_signatures
-        self._svm.expire_blockhash()  # so that a transaction like one before is none already processed
+        self._svm.expire_blockhash()  # so that a transaction equal to an earlier one does not count as processed
         result = self._svm.send_transaction(VersionedTransaction.populate(message, unsigned))
         if self._kept is not None:
             self._kept.images = before | self._kept.images
@@ -99,7 +107,8 @@ class Fork:
         )
 
     async def clone(self, addresses: Iterable[Address]) -> None:
-        """Bring accounts to the fork that are not there yet; with the first ones the clock, so all see one slot."""
+        """Fetch accounts that the fork lacks; with the first ones the clock, and so the slot. Raises TransientError
+        when the node has moved on too many slots since."""
         wanted = [a for a in dict.fromkeys(addresses) if a not in self._seen and not self._builtin(a)]
         first = not self._seen
         if not wanted and not first:
@@ -121,17 +130,17 @@ class Fork:
         if code:
             _, programs = await self.node.accounts_at(sorted(code), slot)
             for address, image in zip(sorted(code), programs, strict=True):
-                self._set(address, image)  # must be there before the program that names it
+                self._set(address, image)  # must exist before the program that refers to it
         for address, image in zip(wanted, found, strict=True):
             self._set(address, image)
 
     def keep(self) -> None:
-        """Remember the accounts and the clock as they are now, for ``put_back``. LiteSVM cannot be copied: what
-        transactions change from here on is kept as it was before the first of them."""
+        """Remember accounts and clock as they are now, for ``put_back``. LiteSVM cannot be copied: of each account that
+        transactions change from here on, the earlier state is kept."""
         self._kept = Kept(self._svm.get_clock())
 
     def put_back(self) -> None:
-        """Accounts and clock as they were at ``keep``; what was brought to the fork since stays, as its node has it."""
+        """Restore accounts and clock as they were at ``keep``. Accounts fetched since stay as the node has them."""
         kept, self._kept = self._kept, None
         if kept is None:
             raise RuntimeError("nothing was kept")
@@ -141,8 +150,8 @@ class Fork:
         self._svm.set_clock(kept.clock)
 
     def wait(self, seconds: int) -> None:
-        """Let time go by, and as many slots as the cluster makes of it at its usual pace. The epoch stays: what others
-        do when one begins (stake that earns, pools that are brought up to it) nobody does on a fork."""
+        """Move the clock on by ``seconds``, and by as many slots as usually pass meanwhile. The epoch stays: what
+        happens at its begin (stake rewards, pools that are updated) happens on no fork."""
         from solders.clock import Clock
 
         now = self._svm.get_clock()
@@ -162,11 +171,11 @@ class Fork:
         return await run(flows, answer)
 
     def images(self, addresses: Iterable[Address]) -> dict[Address, AccountImage | None]:
-        """Accounts as the fork holds them now."""
+        """Accounts as the fork has them now; None where there is none."""
         return {address: self._image(address) for address in addresses}
 
     async def _prepare(self, message: MessageV0) -> list[Address]:
-        """Clone all that a message touches; its addresses, those of lookup tables after the others."""
+        """Fetch every account that a message touches; their addresses, those by lookup tables last."""
         static = [Address(str(key)) for key in message.account_keys]
         tables = list(message.address_table_lookups)
         await self.clone([*static, *(Address(str(table.account_key)) for table in tables)])
@@ -189,7 +198,7 @@ class Fork:
         account = Account(image.lamports, image.data, Pubkey.from_string(image.program), image.executable, 0)
         try:
             self._svm.set_account(Pubkey.from_string(address), account)
-        except Exception as refused:  # LiteSVM's own error, which has no name to import: code that cannot be code
+        except Exception as refused:  # LiteSVM's own error, which cannot be imported: the code is no valid program
             raise TransientError(f"{self.node.host}: account {address} cannot be forked: {refused}") from None
 
     def _image(self, address: Address) -> AccountImage | None:
@@ -214,8 +223,9 @@ class Fork:
 
 
 async def features(node: Node) -> Any:
-    """What of the runtime the cluster has activated, of all that this LiteSVM knows: a solders FeatureSet. Asked for
-    once a node. Where the node has no such account at all (a cluster of somebody's own) it is the main cluster's.
+    """The runtime features that the cluster has activated, among those that this LiteSVM knows, as a solders
+    FeatureSet. They are fetched once for each node. A cluster without any feature account (somebody's own) gets the
+    main cluster's.
 
     Source of the layout: solana-feature-gate-interface, ``Feature``: an optional slot, 1 byte and 8.
     """
@@ -226,7 +236,7 @@ async def features(node: Node) -> Any:
         found = LiteSVM.mainnet_feature_set()
         known = [Address(str(feature)) for feature in (*found.active, *found.inactive)]
         images: dict[Address, AccountImage | None] = {}
-        for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # one by one: they need not be of one slot
+        for start in range(0, len(known), ACCOUNTS_A_REQUEST):  # separately: they need not be of one slot
             images |= await node.accounts(known[start : start + ACCOUNTS_A_REQUEST])
         slots = {
             address: int.from_bytes(image.data[1:9], "little")
@@ -244,7 +254,7 @@ async def features(node: Node) -> Any:
 
 
 def _runtime(active: Any) -> Any:
-    """A LiteSVM with these features and nothing else that is not every cluster's."""
+    """A LiteSVM with these features, and otherwise only what every cluster has."""
     from solders.litesvm import LiteSVM
 
     made = LiteSVM.default().with_feature_set(active).with_builtins().with_lamports(LAMPORTS).with_sysvars()
@@ -253,7 +263,7 @@ def _runtime(active: Any) -> Any:
 
 
 def table_addresses(data: bytes, indexes: Sequence[int]) -> list[Address]:
-    """Addresses of a lookup table at these indexes. Raises TransientError for one that it does not have."""
+    """The addresses in a lookup table's data at these indexes. Raises TransientError for an index beyond its end."""
     found = [data[TABLE_META_BYTES + 32 * i : TABLE_META_BYTES + 32 * (i + 1)] for i in indexes]
     if any(len(raw) != 32 for raw in found):
         raise TransientError("a lookup table is shorter than a transaction wants it")

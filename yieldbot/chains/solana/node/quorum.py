@@ -1,4 +1,4 @@
-"""Several nodes of one Solana cluster: one that is read from, the others that must say the same where it matters.
+"""Several nodes of one Solana cluster: one is read from, and the others must agree where it matters.
 
 Two nodes never answer for exactly the same slot, so that accounts are not compared byte by byte. What decides is:
 each node is observed by itself and the snapshots must agree (``agree``); what a transaction does is simulated by each
@@ -20,19 +20,27 @@ from yieldbot.model.ids import Address, ChainId
 T = TypeVar("T")
 
 DEPTH = {"processed": 0, "confirmed": 1, "finalized": 2}
+"""Commitments in the order of their certainty."""
 
 
 @dataclass(slots=True)
 class Quorum:
-    """The nodes of a cluster. ``quorum``: how many must agree. ``private``: where signed bytes go instead, if any."""
+    """The nodes of a cluster."""
 
     chain: ChainId
+    """The cluster."""
     nodes: tuple[Node, ...]
+    """All its nodes, the first one read from."""
     quorum: int = 1
+    """How many nodes must agree."""
     private: tuple[Node, ...] = ()
+    """Nodes that signed transactions go to instead; none: they go to ``nodes``."""
     submit_public: bool = False
+    """Whether ``nodes`` get signed transactions too when no private node takes them."""
     submit_to_all: bool = False
+    """Whether private nodes and ``nodes`` get them at once (with ``submit_public``)."""
     trouble: dict[str, str] = field(default_factory=dict)
+    """By host, why a node is left out."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -42,21 +50,22 @@ class Quorum:
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
-        """(host, why) of nodes that were not believed, in the order of their first fault."""
+        """(host, reason) of nodes that are left out, in the order in which that happened."""
         return tuple(self.trouble.items())
 
     @property
     def sound(self) -> tuple[Node, ...]:
-        """The nodes that nothing has been held against."""
+        """The nodes that are not left out."""
         return tuple(node for node in self.nodes if node.host not in self.trouble)
 
     @property
     def first(self) -> Node:
-        """The node that is read from: the first one not left out. Raises TransientError below the quorum."""
+        """The node that is read from: the first one that is not left out. Raises TransientError when fewer than a
+        quorum are left."""
         return self._enough()[0]
 
     def leave_out(self, node: Node, why: str) -> None:
-        """Hold something against a node, for the rest of this connection."""
+        """Leave a node out for the rest of this connection."""
         self.trouble.setdefault(node.host, why)
 
     def _enough(self) -> tuple[Node, ...]:
@@ -69,13 +78,15 @@ class Quorum:
         return sound
 
     async def verify_chain(self) -> None:
-        """Leave out nodes that serve another cluster; with one node alone its ConfigError goes up."""
+        """Leave out nodes that serve another cluster. Raises ConfigError for the only node, TransientError when fewer
+        than a quorum are left."""
         if len(self.nodes) == 1:
             return await self.nodes[0].verify_chain()
         await self.each(lambda node: node.verify_chain())
 
     async def each(self, ask: Callable[[Node], Awaitable[T]]) -> list[tuple[Node, T]]:
-        """What every sound node answers; one that fails is left out. Raises TransientError below the quorum."""
+        """(node, answer) of every node that is not left out; one that fails is left out from now on. Raises
+        TransientError when fewer than a quorum are left; the only node's own error is raised as it is."""
         nodes = self._enough()
         answers = await asyncio.gather(*(ask(node) for node in nodes), return_exceptions=True)
         given: list[tuple[Node, T]] = []
@@ -92,9 +103,11 @@ class Quorum:
         return given
 
     async def agreed(self, ask: Callable[[Node], Awaitable[T]], apart: Callable[[T, T], str | None], name: str) -> T:
-        """What a quorum of the nodes shows, each asked by itself, for no two answer at the same slot. ``apart``: why
-        two answers are not of one chain, None when they are; ``name``: the chain's. A node that differs is left out.
-        Raises TransientError below the quorum."""
+        """The answer that agrees with those of a quorum; nodes that differ from it are left out.
+
+        Every node is asked, since no two answer for the same slot. apart: why two answers cannot be of one chain; None
+        when they can. name: the chain's, for messages. Raises TransientError when no quorum agrees.
+        """
         answers = await self.each(ask)
         if len(answers) == 1 and self.quorum == 1:
             return answers[0][1]
@@ -112,8 +125,8 @@ class Quorum:
         return chosen
 
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
-        """What a quorum says became of a signature, at the least commitment among those that say it; None while fewer
-        know it, or they differ."""
+        """The status of a signature by a quorum: slot and error that a quorum of nodes give, with the highest
+        commitment that a quorum has reached. None while no quorum knows it or agrees."""
         known = [
             answer for _, answer in await self.each(lambda node: node.landed(signature, history=history)) if answer
         ]
@@ -126,17 +139,19 @@ class Quorum:
         return None
 
     async def unknown(self, signature: str) -> bool:
-        """Whether a quorum knows nothing of a signature in all the history that it keeps, and nobody knows more."""
+        """Whether no node, in everything that it keeps, knows a signature. Raises TransientError when fewer than a
+        quorum answer."""
         answers = await self.each(lambda node: node.landed(signature, history=True))
         return all(answer is None for _, answer in answers)
 
     async def height(self, commitment: str) -> int:
-        """The block height that a quorum has reached at a commitment."""
+        """The highest block height that a quorum has reached at a commitment."""
         heights = sorted((h for _, h in await self.each(lambda node: node.height(commitment))), reverse=True)
         return heights[self.quorum - 1]
 
     async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
-        """A landed transaction with its balances, as a quorum tells them; None while fewer know it."""
+        """A landed transaction (see ``Node.transaction``) whose slot, error, fee and balances a quorum gives; None
+        while none does."""
         known = [t for _, t in await self.each(lambda node: node.transaction(signature, commitment)) if t]
         votes = Counter(_balances(one) for one in known)
         for key, count in votes.most_common(1):
@@ -145,11 +160,13 @@ class Quorum:
         return None
 
     async def unit_prices(self, writable: Sequence[Address]) -> list[int]:
-        """What was paid for compute units of late, as the first node tells: a price, bounded by the policy."""
+        """Prices recently paid (see ``Node.recent_unit_prices``), by the first node alone: our ceilings bound what is
+        made of them."""
         return await self.first.recent_unit_prices(writable)
 
     async def send(self, raw: bytes) -> None:
-        """Submit signed bytes to the private nodes, else to all. Raises the first error when nobody takes them."""
+        """Send signed bytes as the settings say. Raises the first refusal, or else the first error, when no node takes
+        them."""
         stages = [self.private] if self.private else []
         if not self.private or self.submit_public:
             stages.append(self.nodes)

@@ -1,4 +1,4 @@
-"""solana-py's client as the way to a Solana node: bounded answers, each to its own question."""
+"""solana-py's client as the transport to a Solana node, with bounded answers that bear their request's id."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 
 class Provider:
-    """JSON-RPC requests through an ``AsyncClient`` of solana-py, for ``Endpoint``.
+    """Sends JSON-RPC requests by an ``AsyncClient`` of solana-py, for ``Endpoint``.
 
-    The client's own retry is off: ``Endpoint`` knows which requests may be repeated, and what the server asked for.
+    The client's own retries are off: ``Endpoint`` knows which requests may be repeated, and when.
     """
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
         from solana.rpc.async_api import AsyncClient
 
         self._host = host_of(url)
-        plain = {"Accept-Encoding": "identity"}  # so that the limit is one of what is read, not of its compression
+        plain = {
+            "Accept-Encoding": "identity"
+        }  # so that the limit bounds the bytes read, and not their compressed size
         self._client = AsyncClient(
             url, timeout=timeout_seconds, extra_headers=plain, max_transport_retries=0, http2=False
         )
@@ -31,7 +33,7 @@ class Provider:
         self._ids = count(1)
 
     async def make_request(self, method: str, params: Any) -> Mapping[str, Any]:
-        """The JSON-RPC answer: ``result``, or ``error`` with code, message and data."""
+        """The JSON-RPC answer: an object with ``result``, or with ``error`` (code, message, data)."""
         from solana.exceptions import SolanaRpcException
         from solana.rpc.jsonrpc import JsonRpcRequest, SolanaJsonRpcError
 
@@ -48,11 +50,12 @@ class Provider:
         await self._client.close()
 
     async def _checked(self, response: httpx2.Response) -> None:
-        """Before an answer is believed: it ends, and it is the answer to what was asked."""
+        """Check an answer before it is decoded: not too long, no HTTP error, and with the id of its request. Raises
+        TooLong, HttpStatus, Unusable."""
         stream = response.stream
         response.stream = _bounded(stream)
         body = await response.aread()
-        if response.status_code >= 300:  # the session follows no redirection
+        if response.status_code >= 300:  # redirections are not followed
             raise HttpStatus(response.status_code, {"Retry-After": response.headers.get("Retry-After", "")}, body)
         try:
             answered = json.loads(body)

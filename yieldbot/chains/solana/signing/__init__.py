@@ -1,1 +1,1 @@
-"""Who signs on Solana."""
+"""Signers of Solana: encrypted key files."""

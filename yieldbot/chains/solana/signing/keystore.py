@@ -1,8 +1,8 @@
-"""Solana keys at rest: a JSON file that its owner alone can read, encrypted with scrypt and AES-256-GCM.
+"""Local keys of Solana: JSON files encrypted with scrypt and AES-256-GCM, readable by their owner alone.
 
-The file names version, type, address, the work factors and salt of scrypt (RFC 7914), nonce and ciphertext; the address
-is authenticated with the secret, which is the 32 bytes of an Ed25519 seed. A key exists in clear only inside solders'
-object while the process lives; it is in no message, repr, or file of ours.
+A file has version, type, address, scrypt's work factors and salt (RFC 7914), nonce and ciphertext. What is encrypted is
+the 32 bytes of an Ed25519 seed; the address is authenticated with it. A decrypted key exists only inside solders'
+object, until the process ends; it is in no message, repr or file of ours.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 TYPE = "yieldbot solana key"
 VERSION = 1
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
-"""Work factors of new files: 128 MiB and about half a second a try."""
+"""scrypt's work factors for new files: 128 MiB and about half a second a try."""
 SEED_BYTES, SALT_BYTES, NONCE_BYTES = 32, 32, 12
 
 
 def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Make a new key and write it, encrypted. Raises ConfigError when the file exists or the passphrase is short."""
+    """Make a new key, write it encrypted, and return its address. Raises ConfigError when the file exists or the
+    passphrase is too short. scrypt_n: scrypt's work factor."""
     return _write(path, os.urandom(SEED_BYTES), passphrase, scrypt_n)
 
 
@@ -46,7 +47,7 @@ def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N)
 
 
 def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Write the key of an Ed25519 seed, 32 bytes. Raises ConfigError."""
+    """Write the key of an Ed25519 seed of 32 bytes, encrypted, and return its address. Raises ConfigError."""
     return _write(path, seed, passphrase, scrypt_n)
 
 
@@ -68,12 +69,13 @@ def address_of(document: Mapping[str, Any], path: Path) -> Address:
 
 
 class KeystoreSigner(FileSigner):
-    """Signs with a file's key."""
+    """Signs with the key of a key file."""
 
     __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str]) -> None:
-        """Reads the address alone; ``ask`` gives the passphrase. Raises ConfigError (missing, open, no key)."""
+        """Read the file's address; the key stays encrypted. ask: gets the passphrase. Raises ConfigError when the file
+        is missing, open to others, or no key of ours."""
         document = read_private(path)
         if not is_solana_key(document):
             raise ConfigError(
@@ -82,8 +84,8 @@ class KeystoreSigner(FileSigner):
         super().__init__(path, ask, address_of(document, path))
 
     def sign(self, approved: SvmApproved) -> SvmSigned:
-        """Sign what was approved. Raises SafetyError when the bytes are not those that were approved or want another
-        signature than ours, ConfigError."""
+        """Sign an approved transaction. Raises SafetyError when the message is not the approved one, or demands another
+        signature than ours; ConfigError when the key cannot be decrypted."""
         import hashlib
 
         from solders.message import from_bytes_versioned
@@ -122,7 +124,7 @@ def secret_of(text: str) -> bytes:
             raise ConfigError("the public half of this key does not belong to its secret half: it is damaged")
     except ConfigError:
         raise
-    except BaseException as unreadable:  # solders panics for some texts; nothing of it may be quoted
+    except BaseException as unreadable:  # solders panics for some texts; its message may quote the key
         if isinstance(unreadable, KeyboardInterrupt | SystemExit):
             raise
         raise ConfigError(message) from None
@@ -180,7 +182,7 @@ def decrypted(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
 
 
 def _plain(cipher: Any, nonce: bytes, text: bytes, address: Address) -> bytes | None:
-    """The plain text; None where the key is not the one."""
+    """The decrypted bytes; None where the key is a wrong one."""
     from cryptography.exceptions import InvalidTag
 
     try:

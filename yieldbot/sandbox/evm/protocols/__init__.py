@@ -1,9 +1,8 @@
-"""Protocols that a sandbox has where it is asked for them, one file each: a module that has ``SANDBOX`` is one. There
-is no other list.
+"""Protocols that can be deployed on a sandbox on request: every module here with a ``SANDBOX``.
 
-The sandbox's own market (``sandbox/market.py``) stands without them, so that plans on it do not change when one more
-protocol is known. Who needs them says so: ``running_sandbox(directory, protocols=found())`` (the conformance suite), or
-some by their names.
+The sandbox's own market (``sandbox/market.py``) does not include them, so plans on it do not change when a protocol is
+added. Request all with ``running_sandbox(directory, protocols=found())``, as the conformance suite does, or some by
+name.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from yieldbot.sandbox.deployer import Deployer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """What a protocol's deployment left on the sandbox."""
+    """What a protocol's deployment added to the sandbox."""
 
     tables: Sequence[Mapping[str, Any]]
-    """``[[protocols]]`` of chains/sandbox.toml; for USDC where a table names no assets."""
+    """``[[protocols]]`` tables for chains/sandbox.toml; a table without assets is for USDC."""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """Contracts by a short name, for tests and for people who look around."""
+    """Contracts by a short name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxProtocol:
-    """How a protocol is put on a sandbox."""
+    """How a protocol is deployed on a sandbox."""
 
     protocol: str
     """The adapter's name."""
@@ -41,7 +40,7 @@ class SandboxProtocol:
     """Deploys and populates it, given our own contracts (``contracts/*.sol`` and ``contracts/doubles/*.sol``, by name)
     and the sandbox's tokens. The first account (``Deployer.me``) lends, the second borrows."""
     tolerance_bp: float | None = None
-    """How far predictions may be from what is accrued over 30 days, in bp of APY; None where the rate is estimated."""
+    """How far predicted and accrued yield over 30 days may differ, in bp of APY; None: the rate is only estimated."""
 
 
 @cache
@@ -52,12 +51,12 @@ def _found() -> dict[str, SandboxProtocol]:
 
 
 def found() -> tuple[str, ...]:
-    """The names of all."""
+    """The names of all protocols here."""
     return tuple(_found())
 
 
 def sandbox_protocol(name: str) -> SandboxProtocol:
-    """One by its name. Raises ConfigError where there is none."""
+    """The protocol of this name. Raises ConfigError if there is none."""
     try:
         return _found()[name]
     except KeyError:

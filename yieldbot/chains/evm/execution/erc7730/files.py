@@ -1,7 +1,7 @@
 """Descriptors from a folder: the public registry as it is, or a part of it.
 
-A file that is no descriptor (tests, indexes, templates without a context) is passed over; a descriptor that cannot be
-read loses itself alone and is named once. A file may include another one anywhere in the registry that it lies in.
+Files that are no descriptors (tests, indexes, templates without a context) are skipped. A descriptor that cannot be
+used is named once; the others are used. A file may include any other file of its registry.
 """
 
 from __future__ import annotations
@@ -19,45 +19,55 @@ from yieldbot.chains.evm.execution.erc7730.words import clean
 from yieldbot.errors import ConfigError
 
 MOST_INCLUDES = 8
+"""How deep includes may nest."""
 MOST_DEPTH = 200
+"""Levels that a file's JSON may nest."""
 MOST_BYTES = 4_000_000
+"""The longest file that is read."""
 NOT_DESCRIPTORS = frozenset({"tests", "testsv1", "testsv2", "sigs", "node_modules"})
+"""Folders of the registry without descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How one function, or one primary type of EIP-712, is shown. function: None for typed data.
-
-    sentence: the interpolated intent, with {path} where values stand; empty without one.
-    """
+    """How one function, or one primary type of EIP-712, is shown."""
 
     function: AbiFunction | None
+    """The function; None for a typed message."""
     intent: str
+    """What it does, in a few words."""
     fields: Sequence[Mapping[str, Any]]
+    """The fields to show, as the descriptor has them."""
     sentence: str = ""
+    """``interpolatedIntent``, with {path} in the places of values; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """One file: which contracts it is of (chain number, lower-case address), and its formats.
-
-    formats: of calls, by selector. typed: of messages, by type string (EIP-712's encodeType). domain: what a message's
-    domain must say. separator: the domain separator that it must hash to (hex), or empty.
-    """
+    """One descriptor file."""
 
     file: str
+    """Its name, for a person."""
     name: str
+    """The contract's name."""
     deployments: frozenset[tuple[int, str]]
+    """(chain number, lower-case address) of each contract that it describes."""
     formats: Mapping[bytes, Format]
+    """Formats of calls, by selector."""
     document: Mapping[str, Any] = field(repr=False)
+    """The JSON document, includes merged."""
     owner: str = ""
+    """Who owns the contract."""
     typed: Mapping[str, Format] = field(default_factory=dict)
+    """Formats of messages, by type string (EIP-712's encodeType)."""
     domain: Mapping[str, Any] = field(default_factory=dict)
+    """Values that a message's domain must have."""
     separator: str = ""
+    """The hash that a message's domain must have, in hex; empty: any."""
 
 
 def descriptors(folder: Path, lost: Callable[[str], None] | None = None) -> tuple[Descriptor, ...]:
-    """Every descriptor in a folder and those below it. lost: is told each that cannot be read, one line a file.
+    """Every descriptor in a folder and its subfolders. lost: called with one line for each file that cannot be used.
 
     Raises ConfigError where there is no folder.
     """
@@ -83,7 +93,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _registry(folder: Path) -> Path:
-    """The root of the registry that a folder lies in (with ercs/ and registry/ in it); else the folder itself."""
+    """The root of the registry (the folder with ercs/ and registry/) that a folder is in; else the folder itself."""
     here = folder.resolve()
     for above in (here, *here.parents[:3]):
         if (above / "ercs").is_dir() and (above / "registry").is_dir():
@@ -92,8 +102,8 @@ def _registry(folder: Path) -> Path:
 
 
 def json_of(text: str, once: bool = False) -> Any:
-    """JSON that is not nested so deep that reading it could end the process. once: no object may have a key twice, for
-    who reads it again may take the other value. Raises ValueError."""
+    """Parsed JSON that nests at most MOST_DEPTH levels: deeper ones could crash the parser. once: refuse an object with
+    the same key twice, of which parsers take different values. Raises ValueError."""
     depth = 0
     for bracket in re.findall(r"[\[{\]}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
         depth += 1 if bracket in "[{" else -1
@@ -139,7 +149,7 @@ def _with_includes(path: Path, top: Path, read: dict[Path, dict[str, Any]], dept
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` wins; objects are merged key by key; fields (an array of objects with paths) by their path."""
+    """Two documents merged: ``over`` wins; objects are merged by key, and ``fields`` (objects with paths) by path."""
     made = dict(under)
     for key, value in over.items():
         if isinstance(value, Mapping) and isinstance(made.get(key), Mapping):
@@ -164,7 +174,7 @@ def _fields_merged(under: Sequence[Any], over: Sequence[Any]) -> list[Any]:
 
 
 def _descriptor(path: Path, document: Mapping[str, Any]) -> Descriptor | None:
-    """None for a file that is of no contract and of no message: templates, indexes and the like."""
+    """The descriptor in a file; None for a file without contract and message (templates, indexes)."""
     context = document.get("context")
     if context is None or "display" not in document:
         return None
@@ -184,7 +194,7 @@ def _descriptor(path: Path, document: Mapping[str, Any]) -> Descriptor | None:
             made = _format(rule, function)
             calls[selector(function.signature)] = made
         else:
-            typed |= {said: _format(rule, None) for said in _type_strings(key, bound)}
+            typed |= {type_string: _format(rule, None) for type_string in _type_strings(key, bound)}
     metadata = document.get("metadata") or {}
     owner = str(metadata.get("owner") or "")
     name = metadata.get("contractName") or owner or context.get("$id") or path.stem
@@ -203,7 +213,7 @@ def _format(rule: Mapping[str, Any], function: AbiFunction | None) -> Format:
 
 
 def _function(key: str, contract: Mapping[str, Any]) -> AbiFunction:
-    """By its signature; by its selector where the file brings the ABI along, as older ones do."""
+    """The function of a format's key: a signature, or (in older files, which contain the ABI) a selector."""
     if "(" in key:
         return parsed(key)
     abi = contract.get("abi")
@@ -214,7 +224,8 @@ def _function(key: str, contract: Mapping[str, Any]) -> AbiFunction:
 
 
 def _type_strings(key: str, message: Mapping[str, Any]) -> Iterator[str]:
-    """By its type string; by the name of its primary type where the file brings the types along, as older ones do."""
+    """The type string of a format's key: the string itself, or (in older files, which contain the types) the name of
+    its primary type."""
     if "(" in key:
         primary, types = types_of(key)
         yield type_string(types, primary)

@@ -1,4 +1,4 @@
-"""The fields of one call or message as its descriptor wants them: paths, groups, conditions, formats, sentences."""
+"""The fields of one call or message as its descriptor shows them: paths, groups, conditions, formats, sentences."""
 
 from __future__ import annotations
 
@@ -13,70 +13,94 @@ from yieldbot.chains.evm.execution.erc7730.words import clean, date, duration, u
 from yieldbot.model.amounts import Amount, Token
 
 NATIVE = "0x" + "ee" * 20
-"""Stands for the native currency in the calls of many applications."""
+"""The address by which many applications mean the chain's coin."""
 MOST_FIELDS = 5_000
+"""A call with more values than this is not shown by its descriptor."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class Names(Protocol):
-    """The names of one chain, as far as they are known here."""
+    """The names that are known on one chain: ``clear.Book``."""
 
     @property
-    def chain(self) -> int: ...
+    def chain(self) -> int:
+        """The chain's number."""
+
     @property
-    def native(self) -> Token: ...
+    def native(self) -> Token:
+        """The chain's coin."""
+
     @property
-    def names(self) -> Mapping[str, str]: ...
+    def names(self) -> Mapping[str, str]:
+        """Names of contracts and tokens by lower-case address."""
+
     @property
-    def tokens(self) -> Mapping[str, Token]: ...
+    def tokens(self) -> Mapping[str, Token]:
+        """Tokens by lower-case address."""
+
     @property
-    def chains(self) -> Mapping[int, str]: ...
-    def named(self, address: str) -> str: ...
+    def chains(self) -> Mapping[int, str]:
+        """Names of chains by number."""
+
+    def named(self, address: str) -> str:
+        """The address with its name, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A call within another one's bytes. to: None where it is not said whom it calls, or it is on another chain."""
+    """A call within another call's arguments."""
 
     data: bytes
+    """Its calldata."""
     to: str | None
+    """The contract; None where the descriptor does not name it, or it is on another chain."""
     value: int = 0
+    """Wei sent along."""
     sender: str | None = None
+    """Who makes it; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One field as its descriptor wants it: ``paths`` are the values that it shows. calls: nested calldata with whom it
-    calls. visible: whether the descriptor would show it. described: False for a value that no field speaks of."""
+    """One field for a person."""
 
     label: str
+    """What the value is."""
     value: str
+    """The value in its format."""
     paths: tuple[str, ...]
+    """Full paths of the argument values that it shows."""
     visible: bool = True
+    """Whether the descriptor itself would show it."""
     calls: tuple[Inner, ...] = ()
+    """Calls within its value."""
     described: bool = True
+    """False: no field of the descriptor is about this value."""
 
 
 class Mismatch(Exception):
-    """The values break a rule of the descriptor, so that its words must not be shown for them."""
+    """The values break a rule of the descriptor (``mustMatch``, say), so that it must not be used for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One call or message that a descriptor describes, with everything that its paths can point to.
-
-    container: what ``@.`` paths point to. own: a token that the descriptor says its contract is.
-    """
+    """One call or message that a descriptor describes, with everything that its paths can refer to."""
 
     names: Names
+    """The names of its chain."""
     descriptor: Descriptor
+    """Its descriptor."""
     root: Node
+    """The decoded arguments."""
     container: Mapping[str, Node]
+    """What ``@.`` paths refer to: from, to, value, chainId, data."""
     own: tuple[str, Token] | None = None
+    """(address in lower case, token) where the descriptor says that its contract is a token."""
     count: list[int] = field(default_factory=lambda: [0])
+    """How many values were shown so far."""
 
     def all(self, rule: Format) -> list[Shown]:
-        """Every field, and every value that no field speaks of. Raises Mismatch."""
+        """Every field of the descriptor, then every value that none of them shows. Raises Mismatch."""
         shown = [one for item in rule.fields for one in self.fields(item, "")]
         covered = {path for one in shown for path in one.paths}
         missed = (
@@ -87,7 +111,8 @@ class Scope:
         return [*shown, *missed]
 
     def fields(self, item: Mapping[str, Any], prefix: str) -> Iterator[Shown]:
-        """The fields of one entry; an entry with fields of its own is a group. Raises Mismatch."""
+        """The fields of one entry of the descriptor; an entry with fields of its own is a group. prefix: the group's
+        path. Raises Mismatch."""
         if isinstance(reference := item.get("$ref"), str):
             base = self.pointed(reference)
             item = merged(base, item) if isinstance(base, Mapping) else item
@@ -100,8 +125,8 @@ class Scope:
         params = item.get("params") if isinstance(item.get("params"), Mapping) else {}
         kind = str(item.get("format") or "raw")
         if not path:
-            said = self.constant(item.get("value"))
-            found = [] if said is None else [("", Node("constant", said))]
+            literal = self.constant(item.get("value"))
+            found = [] if literal is None else [("", Node("constant", literal))]
         else:
             found = [pair for place, node in self.at(full) for pair in leaves(node, place)]
         for order, (place, node) in enumerate(found):
@@ -123,7 +148,7 @@ class Scope:
             yield Shown(label_of, clean(value), (place,) if place else (), visible, calls)
 
     def _group(self, item: Mapping[str, Any], group: Sequence[Any], full: str) -> Iterator[Shown]:
-        """A group's fields: element by element where its path goes through an array, unless it says otherwise."""
+        """A group's fields: element by element where its path leads through an array, or as its ``iteration`` says."""
         if full and item.get("iteration") != "sequential" and not full.startswith(("@.", "$.")):
             found = self.at(full)
             elements = [
@@ -154,17 +179,17 @@ class Scope:
                 return False
         return rule not in ("never", False)
 
-    def _same(self, node: Node, said: Any) -> bool:
-        said = self.constant(said)
-        mine, theirs = number(node), as_number(said)
+    def _same(self, node: Node, expected: Any) -> bool:
+        expected = self.constant(expected)
+        mine, theirs = number(node), as_number(expected)
         if mine is not None and theirs is not None:
             return mine == theirs
-        if isinstance(node.value, bool) or isinstance(said, bool):
-            return plain(node) == str(said).lower()
-        return plain(node).lower() == str(said).lower()
+        if isinstance(node.value, bool) or isinstance(expected, bool):
+            return plain(node) == str(expected).lower()
+        return plain(node).lower() == str(expected).lower()
 
     def at(self, path: str) -> list[tuple[str, Node]]:
-        """What a full path points to; none where there is nothing there."""
+        """(full path, value) of everything that a path refers to; none where there is nothing."""
         if path.startswith("@."):
             name, _, rest = path[2:].partition(".")
             if name not in self.container:
@@ -176,7 +201,7 @@ class Scope:
         return at(self.root, path)
 
     def pointed(self, path: str) -> Any:
-        """What a ``$.`` path of the descriptor's own document points to; None where there is nothing."""
+        """What a ``$.`` path refers to in the descriptor's own document; None where there is nothing."""
         value: Any = self.descriptor.document
         for step in path.removeprefix("$.").split("."):
             if not isinstance(value, Mapping) or step not in value:
@@ -184,13 +209,14 @@ class Scope:
             value = value[step]
         return value
 
-    def constant(self, said: Any) -> Any:
-        """A literal, or the constant that it points to."""
-        return self.pointed(said) if isinstance(said, str) and said.startswith("$.") else said
+    def constant(self, value: Any) -> Any:
+        """A literal itself, or the constant that a ``$.`` path refers to."""
+        return self.pointed(value) if isinstance(value, str) and value.startswith("$.") else value
 
     def sentence(self, rule: Format, shown: Sequence[Shown]) -> str:
-        """The interpolated intent with the values that are shown; empty where there is none or one cannot be told."""
-        said, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
+        """The descriptor's sentence (``interpolatedIntent``) with the shown values; empty where it has none, or a value
+        is missing."""
+        text, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
 
         def put(found: re.Match[str]) -> str:
             nonlocal failed
@@ -200,14 +226,14 @@ class Scope:
             failed = failed or not parts
             return " and ".join(parts)
 
-        said = re.sub(r"\{([^{}]*)\}", put, said)
-        return "" if failed else clean(said.replace("\0", "{").replace("\1", "}"))
+        text = re.sub(r"\{([^{}]*)\}", put, text)
+        return "" if failed else clean(text.replace("\0", "{").replace("\1", "}"))
 
     def _bare(self, node: Node) -> str:
         return self.names.named(str(node.value)) if node.type == "address" else plain(node)
 
     def shown(self, node: Node, kind: str, params: Mapping[str, Any], near: _Near) -> tuple[str, tuple[Inner, ...]]:
-        """A value by its format, and the calls that are in it."""
+        """(text, calls within it) of a value in the format ``kind``."""
         if kind == "calldata" and isinstance(node.value, bytes) and (node.value or params.get("selector")):
             return plain(node), (self._inner(node.value, params, near),)
         if kind in ("addressName", "tokenTicker") or (node.type == "address" and kind != "nftName"):
@@ -274,24 +300,28 @@ class Scope:
         threshold = as_number(self.constant(params.get("threshold")))
         if threshold is not None and raw >= threshold:
             message = str(self.constant(params.get("message")) or "Unlimited")
-            of = token.symbol if token else f"of {address}" if address else "of a token that is not said"
+            of = token.symbol if token else f"of {address}" if address else "of an unnamed token"
             return f"{message} {of} ({raw})"
         if address is None:
-            return f"{raw} base units of a token that is not said"
+            return f"{raw} base units of an unnamed token"
         if token is not None:
             return str(Amount(token, raw))
-        words = f"{raw} base units of {address}"
-        if self.own is not None and self.own[0] == address.lower():  # whoever wrote the file says so
-            words += f" (by its descriptor {Amount(self.own[1], raw)})"
-        return words
+        text = f"{raw} base units of {address}"
+        if self.own is not None and self.own[0] == address.lower():  # the descriptor says so itself
+            text += f" (by its descriptor {Amount(self.own[1], raw)})"
+        return text
 
     def _inner(self, data: bytes, params: Mapping[str, Any], near: _Near) -> Inner:
-        said = self.constant(params.get("selector"))
-        if said is None and isinstance(params.get("selectorPath"), str):
+        selector = self.constant(params.get("selector"))
+        if selector is None and isinstance(params.get("selectorPath"), str):
             found = self.near(params["selectorPath"], near)
-            said = plain(found) if found is not None else None
-        if isinstance(said, str) and re.fullmatch(r"0x[0-9a-fA-F]{8}", said) and data[:4].hex() != said[2:].lower():
-            data = bytes.fromhex(said[2:]) + data
+            selector = plain(found) if found is not None else None
+        if (
+            isinstance(selector, str)
+            and re.fullmatch(r"0x[0-9a-fA-F]{8}", selector)
+            and data[:4].hex() != selector[2:].lower()
+        ):
+            data = bytes.fromhex(selector[2:]) + data
         chain = self._number(params, "chainId", near)
         to = self.address(params, "callee", near) if chain in (None, self.names.chain) else None
         sender = self.address(params, "spender", near)
@@ -299,13 +329,13 @@ class Scope:
             sender = str(held.value)
         return Inner(data, to, self._number(params, "amount", near) or 0, sender)
 
-    def _addresses(self, said: Any) -> list[str]:
-        said = self.constant(said)
-        listed = said if isinstance(said, list) else [said]
+    def _addresses(self, value: Any) -> list[str]:
+        value = self.constant(value)
+        listed = value if isinstance(value, list) else [value]
         return [one for entry in listed if isinstance(one := self.constant(entry), str)]
 
     def near(self, path: str, near: _Near) -> Node | None:
-        """The one value that a parameter's path points to: relative to the field's group, else from the root; of an
+        """The one value that a parameter's path refers to: relative to the field's group, else from the root; of an
         array the value that stands where the field's own value stands."""
         found = []
         if near.prefix and not path.startswith(("@.", "$.", "#.")):
@@ -321,12 +351,12 @@ class Scope:
         return found[near.order][1] if found and len(found) == near.of else None
 
     def address(self, params: Mapping[str, Any], name: str, near: _Near) -> str | None:
-        """An address given as ``name`` or by ``namePath``."""
+        """The address that the parameter ``name``, or the path in ``namePath``, gives; None where neither does."""
         if isinstance(path := params.get(f"{name}Path"), str):
             found = self.near(path, near)
             return address_of(found) if found is not None else None
-        said = self.constant(params.get(name))
-        return said if isinstance(said, str) and _ADDRESS.fullmatch(said) else None
+        literal = self.constant(params.get(name))
+        return literal if isinstance(literal, str) and _ADDRESS.fullmatch(literal) else None
 
     def _number(self, params: Mapping[str, Any], name: str, near: _Near) -> int | None:
         if isinstance(path := params.get(f"{name}Path"), str):
@@ -337,9 +367,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """Where a value stands: its group's path, its own full path, which of how many of its field it is."""
+    """Where a value is."""
 
     prefix: str
+    """Its group's path."""
     place: str
+    """Its own full path."""
     order: int
+    """Its place among the values of its field, from 0."""
     of: int
+    """How many values its field has."""

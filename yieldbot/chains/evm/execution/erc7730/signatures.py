@@ -12,16 +12,16 @@ _TOKEN = re.compile(r"\s*([A-Za-z_$][\w$]*|[(),]|(?:\[\d*\])+)")
 
 
 def parsed(signature: str) -> AbiFunction:
-    """A function from its human-readable signature, parameter names included. Raises ValueError."""
-    words, at = [], 0
+    """A function by its human-readable signature, with parameter names. Raises ValueError."""
+    tokens, at = [], 0
     while at < len(signature.rstrip()):
         found = _TOKEN.match(signature, at)
         if found is None:
             raise ValueError(f"{signature!r} is no function signature")
-        words.append(found[1])
+        tokens.append(found[1])
         at = found.end()
     try:
-        name, rest = words[0], words[1:]
+        name, rest = tokens[0], tokens[1:]
         inputs, left = _parameters(rest)
     except IndexError:
         raise ValueError(f"{signature!r} is no function signature") from None
@@ -31,34 +31,34 @@ def parsed(signature: str) -> AbiFunction:
     return function
 
 
-def _parameters(words: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The parameters of "(type name, ...)" at the front of ``words``, and the words after."""
-    if words[0] != "(":
+def _parameters(tokens: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """(parameters, rest) of tokens that begin with "(type name, ...)"."""
+    if tokens[0] != "(":
         raise IndexError
-    words, found = words[1:], list[dict[str, Any]]()
-    while words[0] != ")":
-        if words[0] == "(":
-            inner, words = _parameters(words)
+    tokens, found = tokens[1:], list[dict[str, Any]]()
+    while tokens[0] != ")":
+        if tokens[0] == "(":
+            inner, tokens = _parameters(tokens)
             entry: dict[str, Any] = {"type": "tuple", "components": inner}
         else:
-            entry, words = {"type": {"uint": "uint256", "int": "int256"}.get(words[0], words[0])}, words[1:]
-        if words[0].startswith("["):
-            entry["type"] += words[0]
-            words = words[1:]
-        while words[0] in ("memory", "calldata", "indexed"):
-            words = words[1:]
+            entry, tokens = {"type": {"uint": "uint256", "int": "int256"}.get(tokens[0], tokens[0])}, tokens[1:]
+        if tokens[0].startswith("["):
+            entry["type"] += tokens[0]
+            tokens = tokens[1:]
+        while tokens[0] in ("memory", "calldata", "indexed"):
+            tokens = tokens[1:]
         entry["name"] = ""
-        if words[0] not in (",", ")"):
-            entry["name"], words = words[0], words[1:]
+        if tokens[0] not in (",", ")"):
+            entry["name"], tokens = tokens[0], tokens[1:]
         found.append(entry)
-        if words[0] == ",":
-            words = words[1:]
-    return found, words[1:]
+        if tokens[0] == ",":
+            tokens = tokens[1:]
+    return found, tokens[1:]
 
 
 def type_string(types: Mapping[str, Any], primary: str) -> str:
-    """EIP-712's encodeType: the primary type and then all it refers to, sorted by name. Raises KeyError where a type is
-    not described, ValueError where types are nested too deep."""
+    """EIP-712's encodeType: the primary type, then all types that it refers to, sorted by name. Raises KeyError for a
+    type that is not defined, ValueError for types that nest too deep."""
     needed: set[str] = set()
 
     def gather(name: str, depth: int) -> None:
@@ -81,19 +81,19 @@ def type_string(types: Mapping[str, Any], primary: str) -> str:
 _STRUCT = re.compile(r"([A-Za-z_$][\w$:]*)\(([^()]*)\)")
 
 
-def types_of(said: str) -> tuple[str, dict[str, list[dict[str, str]]]]:
+def types_of(text: str) -> tuple[str, dict[str, list[dict[str, str]]]]:
     """The primary type and all types of an encodeType string. Raises ValueError."""
-    said, types, at, primary = said.strip(), dict[str, list[dict[str, str]]](), 0, ""
-    while at < len(said):
-        found = _STRUCT.match(said, at)
+    text, types, at, primary = text.strip(), dict[str, list[dict[str, str]]](), 0, ""
+    while at < len(text):
+        found = _STRUCT.match(text, at)
         if found is None:
-            raise ValueError(f"{said[:200]!r} is no type string of EIP-712")
+            raise ValueError(f"{text[:200]!r} is no type string of EIP-712")
         fields = []
         for part in filter(None, (word.strip() for word in found[2].split(","))):
-            words = part.split()
-            if len(words) != 2:
-                raise ValueError(f"{said[:200]!r} is no type string of EIP-712")
-            fields.append({"type": words[0], "name": words[1]})
+            tokens = part.split()
+            if len(tokens) != 2:
+                raise ValueError(f"{text[:200]!r} is no type string of EIP-712")
+            fields.append({"type": tokens[0], "name": tokens[1]})
         types[found[1]] = fields
         primary, at = primary or found[1], found.end()
     if not primary:

@@ -1,4 +1,4 @@
-"""Decoded values as a tree, and the paths of descriptors that point into it (ERC-7730, "Path references")."""
+"""Decoded values as a tree, and the descriptors' paths into it (ERC-7730, "Path references")."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 WORD = 32
+"""Bytes of an ABI word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A decoded value with its ABI type; a tuple's value is a dict by argument name, an array's a list of nodes.
-
-    part: it is a slice of the bytes of a value of that type; its value is bytes then.
-    """
+    """A decoded value."""
 
     type: str
+    """The ABI's type; ``constant`` for a value of the descriptor."""
     value: Any
+    """Of a tuple a dict of nodes by name, of an array a list of nodes."""
     part: bool = False
+    """True: it is a slice of the bytes of a value of this type, as bytes."""
 
 
 def tree(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> Node:
-    """Decoded arguments as nodes, by name (by place where a parameter has none)."""
+    """Decoded arguments as a tuple node, by name; a parameter without a name by its place."""
     named = {}
     for place, (item, value) in enumerate(zip(inputs, values, strict=True)):
         named[str(item.get("name") or place)] = _node(item, value)
@@ -41,7 +42,7 @@ def _node(item: Mapping[str, Any], value: Any) -> Node:
 
 
 def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
-    """Every value that is no tuple or array, with its full path."""
+    """(full path, node) of every value that is no tuple or array."""
     if isinstance(node.value, Mapping):
         for name, inner in node.value.items():
             yield from leaves(inner, f"{path}.{name}" if path else name)
@@ -53,12 +54,12 @@ def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def steps(path: str) -> list[str]:
-    """The steps of a path, without its root; brackets may stand with or without a point before them."""
+    """The steps of a path, without its root; a dot before brackets is optional."""
     return [step for step in re.sub(r"(?<=[^.])\[", ".[", path.removeprefix("#.")).split(".") if step]
 
 
 def at(root: Node, path: str) -> list[tuple[str, Node]]:
-    """The nodes that a path of a descriptor points to, each with its full path; none where there is nothing there.
+    """(full path, node) of everything that a descriptor's path refers to; none where there is nothing.
 
     Steps: a name, [n] (from the end when negative), [] (each), [a:b] (a part of an array, or of the bytes of a value:
     an integer or address counts as its 32 bytes, big-endian).
@@ -74,7 +75,7 @@ def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
     if not step.startswith("["):
         if isinstance(value, Mapping) and step in value:
             return [(f"{place}.{step}" if place else step, value[step])]
-        if isinstance(value, list):  # older descriptors leave the brackets out
+        if isinstance(value, list):  # older descriptors omit the brackets
             return [pair for n, one in enumerate(value) for pair in _step(f"{place}.[{n}]", one, step)]
         return []
     inside = step[1:-1]
@@ -98,7 +99,7 @@ def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
 
 
 def bytes_of(node: Node) -> bytes | None:
-    """The bytes that a slice counts in; None where there are none."""
+    """The bytes that a slice is taken of: an integer or address as 32 bytes, big-endian; None where there are none."""
     value: Any = node.value
     if isinstance(value, bytes):
         return value
@@ -110,12 +111,12 @@ def bytes_of(node: Node) -> bytes | None:
 
 
 def places(path: str) -> tuple[int, ...]:
-    """The places in arrays that a full path goes through."""
+    """The array indexes in a full path."""
     return tuple(int(step[1:-1]) for step in steps(path) if re.fullmatch(r"\[\d+\]", step))
 
 
 def plain(node: Node) -> str:
-    """A value as it is."""
+    """A value as text, without any format."""
     if isinstance(node.value, Mapping):
         return "(" + ", ".join(f"{name}: {plain(inner)}" for name, inner in node.value.items()) + ")"
     if isinstance(node.value, list):
@@ -137,15 +138,16 @@ def number(node: Node) -> int | None:
     return as_number(value) if node.type == "constant" else None
 
 
-def as_number(said: Any) -> int | None:
-    """A number of a descriptor: a JSON integer, decimal digits, or hex after 0x; None for anything else."""
-    if isinstance(said, int) and not isinstance(said, bool):
-        return said
-    if isinstance(said, str) and len(said) <= 80:
-        if re.fullmatch(r"-?[0-9]+", said):
-            return int(said)
-        if re.fullmatch(r"0[xX][0-9a-fA-F]+", said):
-            return int(said, 16)
+def as_number(value: Any) -> int | None:
+    """A number in a descriptor or message: a JSON integer, decimal digits, or hex digits after 0x; None for anything
+    else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and len(value) <= 80:
+        if re.fullmatch(r"-?[0-9]+", value):
+            return int(value)
+        if re.fullmatch(r"0[xX][0-9a-fA-F]+", value):
+            return int(value, 16)
     return None
 
 

@@ -11,7 +11,7 @@ PREFIXES = (("T", 12), ("G", 9), ("M", 6), ("k", 3))
 
 
 def date(seconds: int) -> str:
-    """A unix time in words; the number where it is no date."""
+    """A unix time as date and time in UTC; the number itself where it is no date."""
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
@@ -19,14 +19,14 @@ def date(seconds: int) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Seconds as HH:MM:SS (hours may be many); the number with its unit where it is no time that anybody waits for."""
+    """Seconds as HH:MM:SS; the number of seconds where it is negative or above 10^12."""
     if not 0 <= seconds < 10**12:
         return f"{seconds} s"
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def unit(raw: int, decimals: int, base: str, prefix: bool) -> str:
-    """A number with its unit; SI prefixes k, M, G, T where the descriptor wants them."""
+    """A number divided by 10^decimals, with its unit ``base``. prefix: with the SI prefixes k, M, G, T."""
     with localcontext() as context:
         context.prec = 200  # 256 bits have 78 digits
         value = Decimal(raw).scaleb(-decimals)
@@ -37,5 +37,6 @@ def unit(raw: int, decimals: int, base: str, prefix: bool) -> str:
 
 
 def clean(text: str) -> str:
-    """Words of others without what could move a terminal's cursor or change its direction of writing."""
+    """A stranger's text in one line, without characters that move a terminal's cursor or change the direction of
+    writing."""
     return one_line(text)

@@ -1,0 +1,149 @@
+"""Every active market of the sandbox: what its adapter builds is rehearsed, judged, signed, sent and confirmed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.kit import ROOT
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.account import Account, LegWork
+from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearse import rehearse
+from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.node.fork import forks
+from yieldbot.chains.evm.observe import observe
+from yieldbot.chains.evm.signing.keystore import KeystoreSigner
+from yieldbot.chains.leg_limits import shares_for
+from yieldbot.config.load import load
+from yieldbot.execution.approvals import Approval
+from yieldbot.execution.passphrases import passphrase
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
+from yieldbot.model.settings import Job
+from yieldbot.protocols import adapters
+from yieldbot.sandbox.evm.protocols import found
+from yieldbot.sandbox.node import sandboxed
+
+pytestmark = pytest.mark.sandbox
+RAW = 20_000 * 10**6
+
+
+class Stage:
+    """One sandbox with the wallet's account wired to it."""
+
+    def __init__(self, job: Job, node: Node, journal: Journal) -> None:
+        self.job, self.node = job, node
+        self.account = Account(
+            node=node,
+            settings=job.chain,
+            owner=job.wallet.address,
+            journal=journal,
+            signer=KeystoreSigner(job.wallet.keystore, passphrase(job.wallet, {}, None)),
+            fork=forks(node),
+            abi=abi_functions(ROOT / "abis"),
+        )
+
+    async def snapshot(self) -> Snapshot:
+        return await observe(self.node, self.job, adapters())
+
+    def work(self, state: MarketState, leg: Leg, index: int) -> LegWork:
+        adapter, owner = adapters()[state.market.protocol], self.job.wallet.address
+        calls = (
+            adapter.deposit(state, leg.amount, owner)
+            if leg.kind is LegKind.DEPOSIT
+            else adapter.withdraw(state, None if leg.all else leg.amount, owner)
+        )
+        targets, spenders = adapter.targets(state.market), adapter.spenders(state.market)
+        return LegWork(
+            index=index,
+            leg=leg,
+            market=state.market,
+            calls=calls,
+            share_token=state.share_token,
+            targets=targets,
+            spenders=spenders,
+            most_shares=shares_for(state, leg),
+        )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("sandbox")
+    async with sandboxed(folder, protocols=found()) as sandbox:
+        (job,) = load(sandbox.config).jobs
+        with Journal.open(folder / "journal.sqlite") as journal:
+            async with sandbox.node() as node:
+                yield Stage(job, node, journal)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_deposit_part_of_it_back_then_all_in_every_market(stage: Stage) -> None:
+    first = await stage.snapshot()
+    room = [
+        state
+        for state in first.states.values()
+        if state.status is Status.ACTIVE
+        and state.market.kind is not Kind.IDLE
+        and (state.capacity is None or state.capacity.raw >= RAW)
+        and state.liquidity.raw >= RAW
+    ]
+    protocols = {state.market.protocol for state in room}
+    assert protocols >= {"aave_v3", "compound_v3", "morpho_blue", "erc4626"}
+    for state in room:
+        await _there_and_back(stage, state)
+
+
+async def _there_and_back(stage: Stage, state: MarketState) -> None:
+    market, owner = state.market, stage.job.wallet.address
+    amount = Amount(market.asset, RAW)
+    legs = (
+        Leg(LegKind.DEPOSIT, market.id, amount),
+        Leg(LegKind.WITHDRAW, market.id, Amount(market.asset, RAW // 3)),
+        Leg(LegKind.WITHDRAW, market.id, Amount(market.asset, RAW - RAW // 3 - 10), all=True),
+    )
+    block = (await stage.snapshot()).block
+    allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
+    plan = Plan(f"plan-{market.id}", block, owner, (), legs, allocation, 1.0, 0.0, 1, int(time.time()) + 600)
+    for index, leg in enumerate(legs):
+        # five days pass with no block between: the fork must accrue them as the chain will, or the account is stopped
+        await stage.node.request("evm_increaseTime", [hex(5 * 86_400)])
+        snapshot = await stage.snapshot()
+        fresh = snapshot.of(market.id)
+        work = stage.work(fresh, leg, index)
+        rehearsal = await rehearse(stage.account, [work], snapshot.block)
+        assert isinstance(rehearsal, Rehearsal), (market.id, rehearsal)
+        result = await execute_leg(stage.account, Approval(plan, "test", plan.expires_at), work)
+        assert result.done, (market.id, leg.kind, result)
+        assert rehearsal.lines == tuple(
+            tx.signed.words for tx in stage.account.journal.transactions()[-len(result.outcomes) :]
+        )
+    after = (await stage.snapshot()).of(market.id)
+    assert after.held.raw <= 1, (market.id, after.held)
+    for spender in adapters()[market.protocol].spenders(market):
+        assert await allowance(stage.node, market.asset.address, owner, spender) == 0
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_plan_of_two_legs_rehearses_on_one_fork(stage: Stage) -> None:
+    snapshot = await stage.snapshot()
+    aave, vault = (
+        next(s for s in snapshot.states.values() if s.market.protocol == name and s.status is Status.ACTIVE)
+        for name in ("aave_v3", "erc4626")
+    )
+    amount = Amount(stage.job.asset, RAW)
+    works = [
+        stage.work(state, Leg(LegKind.DEPOSIT, state.market.id, amount), index)
+        for index, state in enumerate((aave, vault))
+    ]
+    seen = await rehearse(stage.account, works, snapshot.block)
+    assert isinstance(seen, Rehearsal), seen
+    assert next(delta.raw for delta in seen.deltas if delta.token == stage.job.asset) == -2 * RAW
+    assert (await stage.node.block()) == snapshot.block

@@ -1,0 +1,296 @@
+"""A job whose plans may provide liquidity, on real Uniswap v3: in by the low end, exact amounts, new ranges, out."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.evm.test_lp_cli import shut_from_now_on, without_decrease
+from tests.evm.test_main_job import world
+from tests.kit.program import yieldbot
+from yieldbot.app import cycle
+from yieldbot.chains.evm.liquidity import execute as provide
+from yieldbot.errors import TransientError
+from yieldbot.execution.approvals import Queue
+from yieldbot.model.address import checksummed
+from yieldbot.model.liquidity import PoolPosition
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.plan import Hold, LegKind, Plan
+from yieldbot.model.tx import Confirmed
+from yieldbot.model.units import MAX_UINT256
+from yieldbot.sandbox.artifacts import packaged
+from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.node import Sandbox
+
+BASE = """
+[policy.bases.USD]
+unit = "USD"
+assets = { USDC = 1.0, DAI = 1.0 }
+liquidity = true
+"""
+ROUTER = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json"
+POOL = "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json"
+WEIGHED = "erc4626 = 15"
+EVERY = 1800
+
+
+@pytest.fixture
+def pools(sandbox: Sandbox) -> Sandbox:
+    """The sandbox, whose one job may provide liquidity to the pool of its two dollars."""
+    text = sandbox.config.read_text()
+    assert text.count('asset = "USDC"') == 1 and text.count(WEIGHED) == 1
+    sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
+    return sandbox
+
+
+def trade(sandbox: Sandbox, *dollars: int) -> None:
+    """Swaps in the pool of both dollars, half an hour apart; more than 0: USDC goes in, less: DAI."""
+
+    async def run() -> None:
+        async with sandbox.node() as node:
+            accounts = await node.request("eth_accounts", [])
+            d, at = Deployer(node, [checksummed(account) for account in accounts]), sandbox.addresses
+            router = Contract(at["uniswap_router"], packaged(ROUTER).abi)
+            erc20 = packaged("@uniswap/v2-periphery/build/ERC20.json").abi
+            pool = Contract(at["uniswap_stable_pool"], packaged(POOL).abi)
+            await d.send(pool, "increaseObservationCardinalityNext", 200)
+            for token in ("usdc", "dai"):
+                await d.send(Contract(at[token], erc20), "approve", router.address, MAX_UINT256)
+            for whole in dollars:
+                pair = (at["usdc"], at["dai"]) if whole > 0 else (at["dai"], at["usdc"])
+                raw = abs(whole) * (10**6 if whole > 0 else 10**18)
+                await d.send(router, "exactInputSingle", (*pair, 100, d.me, 2**40, raw, 0, 0))
+                await d.warp(EVERY)
+
+    asyncio.run(run())
+
+
+BUSY = (200_000, -200_000) * 20
+
+
+def pool_of(snapshot: Snapshot | None) -> MarketState:
+    assert snapshot is not None
+    (found,) = [state for state in snapshot.markets if state.market.kind is Kind.LIQUIDITY]
+    return found
+
+
+def near(position: PoolPosition, approved: tuple[int, int] | None) -> bool:
+    """As wide as was approved, moved by what our own swaps moved the price, with the price well inside."""
+    assert position.ticks is not None and approved is not None
+    (low, high), half = position.ticks, (approved[1] - approved[0]) // 2
+    centred = abs(position.state.tick - (low + high) // 2) <= max(2, half // 4)
+    return centred and high - low == approved[1] - approved[0] and abs(low - approved[0]) <= 31
+
+
+def pool_pnl(sandbox: Sandbox) -> Any:
+    """The one pool's row of profit and loss."""
+    (row,) = yieldbot("--json", "positions", cwd=sandbox.directory).document["liquidity"][0]["markets"]
+    assert row["pnl_unknown"] is None
+    return row
+
+
+def run_job(sandbox: Sandbox) -> cycle.Report:
+    async def run() -> cycle.Report:
+        with world(sandbox) as w:
+            return await cycle.run_job(w, w.settings.jobs[0])
+
+    return asyncio.run(run())
+
+
+def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox) -> None:
+    quiet = yieldbot("--json", "plan", cwd=pools.directory).document["jobs"][0]["plan"]
+    assert not any("_lp/" in leg["market_id"] for leg in quiet["legs"]), "no fees were paid: nothing enters"
+    trade(pools, *BUSY)
+
+    # In: exactly the amount, over the range that was approved, worth what was put in less what swaps cost.
+    report = run_job(pools)
+    assert report.declined is None and not report.failed and report.decision is not None
+    plan, before = report.decision.outcome, pool_of(report.snapshot)
+    assert isinstance(plan, Plan) and plan.allocation.certificate.gap_bps < 0.1
+    (leg,) = [step for step in plan.legs if step.market_id == before.market.id]
+    assert (
+        leg.kind is LegKind.DEPOSIT
+        and leg.ticks is not None
+        and before.liquidity_market is not None
+        and not before.held
+    )
+    entered = [outcome for step, outcome in report.outcomes if step == leg]
+    assert all(isinstance(outcome, Confirmed) for outcome in entered)
+    sums: dict[str, int] = {}
+    for outcome in entered:
+        assert isinstance(outcome, Confirmed)
+        for delta in outcome.deltas:
+            sums[delta.token.symbol] = sums.get(delta.token.symbol, 0) + delta.raw
+    assert -leg.amount.raw <= sums["USDC"] <= -leg.amount.raw + 2 and 0 <= sums["DAI"] < 10**9
+    held = pool_of(report.after)
+    assert held.liquidity_market is not None and held.status is Status.ACTIVE
+    (ours,) = held.liquidity_market.positions
+    assert near(ours, leg.ticks)
+    cost_bps = (1 - held.held.raw / leg.amount.raw) * 10_000
+    assert 0 < cost_bps <= before.entry_cost_bps
+    assert isinstance(run_job(pools).decision.outcome, Hold)  # type: ignore[union-attr]
+
+    # Fees come in; predicted and earned are told beside those of other markets, and counted once.
+    trade(pools, *BUSY[:20])  # as many blocks as fees are looked for in
+    document = yieldbot("--json", "positions", cwd=pools.directory).document
+    (row,) = [p for job in document["jobs"] for p in job["positions"] if p["id"] == leg.market_id]
+    (shown,) = document["liquidity"][0]["positions"]
+    assert int(row["earned"]["raw"]) > 0 and shown["in_range"]
+    assert int(row["held"]["raw"]) / 1e6 == pytest.approx(shown["value_usd"] + shown["fees_usd"], rel=1e-3)
+
+    told = pool_pnl(pools)["pnl"]
+    begun, worth = told["since"], sum(Decimal(side["text"]) for side in told["worth"])
+    given = Decimal(sums["USDC"]).scaleb(-6) + Decimal(sums["DAI"]).scaleb(-18)
+    assert Decimal(told["total"]) == round(worth + given, 10)
+
+    # Out of range: laid anew by a plan of its own, with nothing of the wallet's.
+    trade(pools, 180_000)
+    out = run_job(pools)
+    assert out.declined is None and not out.failed and out.decision is not None
+    plan, gone = out.decision.outcome, pool_of(out.snapshot)
+    assert isinstance(plan, Plan) and gone.flags == ("out-of-range",)
+    (anew,) = plan.legs
+    assert anew.kind is LegKind.REBALANCE and anew.amount == gone.held and anew.ticks != leg.ticks
+    fresh = pool_of(out.after)
+    assert fresh.liquidity_market is not None and anew.ticks is not None
+    (position,) = fresh.liquidity_market.positions
+    assert near(position, anew.ticks)
+    assert fresh.held.raw > gone.held.raw * (1 - gone.entry_cost_bps / 10_000)
+    for token in out.after.assets if out.after else ():
+        was, now = (
+            next(s.held.raw for s in snapshot.idle if s.market.asset == token) for snapshot in (out.snapshot, out.after)
+        )
+        assert was <= now <= was + token.one // 1000
+
+    # Out: its risk is no longer thought to be paid for. To the unit what was said that it is worth.
+    text = pools.config.read_text()
+    pools.config.write_text(text.replace(WEIGHED, f"{WEIGHED}\nuniswap_v3_lp = 9000"))
+    left = run_job(pools)
+    assert left.declined is None and not left.failed and left.decision is not None
+    plan, last = left.decision.outcome, pool_of(left.snapshot)
+    assert isinstance(plan, Plan)
+    leaving = plan.legs[0]
+    assert (leaving.kind, leaving.market_id, leaving.all) == (LegKind.WITHDRAW, last.market.id, True)
+    brought = sum(
+        delta.raw
+        for step, outcome in left.outcomes
+        if step == leaving and isinstance(outcome, Confirmed)
+        for delta in outcome.deltas
+        if delta.token == leaving.amount.token
+    )
+    assert abs(brought - last.held.raw) <= 1 and not pool_of(left.after).held
+    accounts = yieldbot("--json", "allowances", cwd=pools.directory).document["accounts"]
+    assert [account["allowances"] for account in accounts] == [[]]
+
+    # What it earned, to the last decimal what the wallet has more or less of both dollars.
+    row = pool_pnl(pools)
+    flows = sum(
+        Decimal(delta.raw).scaleb(-delta.token.decimals)
+        for run in (report, out, left)
+        for step, outcome in run.outcomes
+        if step.market_id == leg.market_id and isinstance(outcome, Confirmed)
+        for delta in outcome.deltas
+        if delta.token.symbol in ("USDC", "DAI")
+    )
+    assert row["left"] and row["pnl"]["since"] == begun and Decimal(row["pnl"]["total"]) == round(flows, 10)
+    assert row["pnl"]["unrealised"] == "0" and Decimal(row["pnl"]["swaps"]) < 0
+    books = yieldbot("--json", "export", cwd=pools.directory).document
+    assert all(check["explained"] for check in books["accounts"][0]["checks"])
+
+
+def test_a_pool_that_was_pushed_meanwhile_gets_nothing(pools: Sandbox) -> None:
+    trade(pools, *BUSY)
+
+    async def queue() -> str:
+        with world(pools, Queue) as w:
+            report = await cycle.run_job(w, w.settings.jobs[0])
+            assert report.decision is not None and isinstance(report.decision.outcome, Plan)
+            assert any(leg.ticks for leg in report.decision.outcome.legs)
+            return report.decision.outcome.id
+
+    waiting = asyncio.run(queue())
+    trade(pools, 1_000_000)
+    ended = yieldbot("--json", "approve", waiting, cwd=pools.directory)
+    assert ended.code == 4 and ended.document["jobs"][0]["declined"]["code"] in (
+        "CAP_REACHED",
+        "PRICE_IMPACT",
+        "PRICES_DISAGREE",
+    )
+    assert int(pools.rpc("eth_getTransactionCount", pools.wallet, "latest"), 16) == 0
+    fresh = yieldbot("--json", "plan", cwd=pools.directory).document["jobs"][0]
+    assert not any("_lp/" in leg["market_id"] for leg in fresh["plan"]["legs"]), "its price is off the feeds"
+
+
+def test_a_leg_that_stops_half_way_is_gone_on_with(pools: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    trade(pools, *BUSY)
+    real, calls = provide.transact, []
+
+    async def lost(*args: object, **kwargs: object) -> object:
+        calls.append(args)
+        if len(calls) == 3:  # both dollars lie in the wallet then: the swap was made, and nothing was put in
+            raise TransientError("the node is gone")
+        return await real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provide, "transact", lost)
+    first = run_job(pools)
+    assert first.skipped is not None and "the node is gone" in first.skipped
+    monkeypatch.undo()
+    again = run_job(pools)
+    assert again.declined is None and not again.failed and again.after is not None
+    assert pool_of(again.after).held.raw > 0
+    wealth = again.after.wealth(again.after.assets[0])
+    assert 99_950 < float(wealth) < 100_050, "what was swapped is still there, and is put to work"
+
+
+def test_what_others_send_meanwhile_is_none_of_the_legs(pools: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dust of both dollars comes in before each of its transactions, and money lies there that no leg may touch."""
+    trade(pools, *BUSY)
+    real, dai = provide.transact, pools.addresses["dai"]
+    erc20 = packaged("@uniswap/v2-periphery/build/ERC20.json").abi
+
+    async def sent(*args: object, **kwargs: object) -> object:
+        async with pools.node() as node:
+            accounts = await node.request("eth_accounts", [])
+            d = Deployer(node, [checksummed(account) for account in accounts])
+            for token, raw in ((dai, 10**18), (pools.addresses["usdc"], 7)):
+                await d.send(Contract(token, erc20), "transfer", pools.wallet, raw)
+        return await real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provide, "transact", sent)
+    report = run_job(pools)
+    assert report.declined is None and not report.failed and report.after is not None
+    assert pool_of(report.after).held.raw > 0
+    (wallet,) = [state for state in report.after.idle if state.market.asset.symbol == "DAI"]
+    count = sum(step.market_id == pool_of(report.after).market.id for step, _ in report.outcomes)
+    assert count > 3 and wallet.held.raw >= count * 10**18, "all of what came in lies there"
+
+
+def test_a_pool_that_could_not_be_left_gets_nothing_and_the_rest_goes_on(pools: Sandbox) -> None:
+    trade(pools, *BUSY)
+    without_decrease(pools)
+    report = run_job(pools)
+    pool = pool_of(report.snapshot)
+    assert (
+        report.declined is None and not report.failed and report.after is not None and pool.liquidity_market is not None
+    )
+    assert "nothing comes out" in pool.no_way_out
+    into = {leg.market_id for leg, _ in report.outcomes if leg.kind is LegKind.DEPOSIT}
+    assert into and pool.market.id not in into and not pool_of(report.after).held
+    shown = yieldbot("--json", "plan", cwd=pools.directory).document["jobs"][0]
+    (way,) = (way for way in shown["ways_out"] if way["market_id"] == pool.market.id)
+    assert "nothing comes out" in way["no_way_out"], "it is written down, and stays shut"
+
+
+def test_a_range_is_not_laid_anew_in_a_pool_that_could_not_be_left_afterwards(pools: Sandbox) -> None:
+    """What is there comes out now; what would be put in anew would stay. It is not put in."""
+    trade(pools, *BUSY)
+    assert run_job(pools).declined is None
+    trade(pools, 180_000)
+    shut_from_now_on(pools)
+    report = run_job(pools)
+    pool = pool_of(report.snapshot)
+    assert "nothing comes out" in pool.no_way_out and pool.held
+    assert not [leg for leg, _ in report.outcomes if leg.kind is LegKind.REBALANCE], "it was rehearsed and refused"

@@ -1,0 +1,232 @@
+"""Runs of the program without the seconds that Python takes to load it: one process of this worker's has loaded all of
+it and forks itself for each run. A run is a process of its own, as a person or cron would start it, with its own
+folder, environment, umask, standard streams and exit status; only what was loaded before is there already, and new
+keystores are made with a small work factor of scrypt (a second each otherwise).
+
+``YIELDBOT_TEST_COLD=1`` (as ``scripts/soak`` sets it) makes every run start from nothing instead.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.kit import ROOT
+
+COLD = "YIELDBOT_TEST_COLD"
+ENCODING = "PYTHONIOENCODING"
+LAZY = (
+    "aiohttp.web",
+    "cryptography.hazmat.primitives.kdf.scrypt",
+    "dotenv",
+    "eth_abi.abi",
+    "eth_account",
+    "eth_hash.auto",
+    "filelock",
+    "rich.console",
+    "rich.table",
+    "solana.rpc.async_api",
+    "solders.litesvm",
+    "sqlalchemy.dialects.sqlite",
+    "web3",
+)
+"""What the program imports when it comes to it."""
+QUICK_SCRYPT_N = 2**10
+_lock = threading.Lock()
+_server: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+
+
+def can_fork(environment: Mapping[str, str]) -> bool:
+    """Whether a run with these settings of its own may be forked: some are Python's, which reads them as it starts."""
+    of_python = any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environment if name != ENCODING)
+    return sys.platform == "linux" and not of_python and not os.environ.get(COLD)
+
+
+def run(
+    words: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    seconds: float,
+    given: str = "",
+    umask: int = -1,
+    module: str = "yieldbot.cli.main",
+) -> tuple[int, str, str]:
+    """What ``python -m MODULE WORDS...`` ends with, and what it wrote to stdout and stderr. module: it has a ``main``.
+
+    Raises subprocess.TimeoutExpired for a run that takes longer than ``seconds``; it is killed then.
+    """
+    asked = {"words": list(words), "cwd": str(cwd), "env": dict(env), "umask": umask if umask >= 0 else _umask()}
+    asked["module"] = module
+    with contextlib.ExitStack() as opened:
+        request, stdin, stdout, stderr = (opened.enter_context(_memory()) for _ in range(4))
+        request.write(json.dumps(asked).encode())
+        stdin.write(given.encode())
+        for file in (request, stdin):
+            file.seek(0)
+        told, theirs = socket.socketpair()
+        opened.enter_context(told)
+        with theirs:
+            _send([file.fileno() for file in (request, stdin, stdout, stderr, theirs)])
+        code = _outcome(told, words, seconds)
+        said = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            said.append(file.read().decode())
+    return code, said[0].replace("\r\n", "\n"), said[1].replace("\r\n", "\n")
+
+
+def stop() -> None:
+    """End this worker's server, if it has one."""
+    global _server
+    if _server is not None:
+        process, control = _server
+        _server = None
+        control.close()
+        process.wait(30)
+
+
+def _memory() -> Any:
+    return os.fdopen(os.memfd_create("yieldbot"), "r+b", buffering=0)
+
+
+def _umask() -> int:
+    now = os.umask(0o022)
+    os.umask(now)
+    return now
+
+
+def _send(files: list[int]) -> None:
+    global _server
+    with _lock:
+        if _server is None or _server[0].poll() is not None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            command = [sys.executable, "-m", "tests.kit.warm", str(theirs.fileno())]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
+            theirs.close()
+            _server = process, ours
+            atexit.register(stop)
+        socket.send_fds(_server[1], [b"run"], files)
+
+
+def _outcome(told: socket.socket, words: Sequence[str], seconds: float) -> int:
+    """The run's exit code; negative: the signal that ended it."""
+    until, text = time.monotonic() + seconds, b""
+    while text.count(b"\n") < 2:
+        ready, _, _ = select.select([told], [], [], max(0.0, until - time.monotonic()))
+        if not ready:
+            if b"\n" in text:
+                os.kill(int(text.split()[0]), signal.SIGKILL)
+            raise subprocess.TimeoutExpired(["yieldbot", *words], seconds)
+        more = told.recv(64)
+        assert more, "the process that forks runs has ended: what it wrote to stderr says why"
+        text += more
+    return int(text.split()[1])
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a run for each request, until the worker has ended."""
+    _load()
+    gc.collect()
+    gc.freeze()
+    while True:
+        message, files, _, _ = socket.recv_fds(control, 8, 5)
+        with contextlib.suppress(ChildProcessError):  # there are none
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if not message:
+            return
+        if os.fork() == 0:  # waits for the run, while others may be asked for
+            control.close()
+            _wait_for_one(files)
+            os._exit(0)
+        for file in files:
+            os.close(file)
+
+
+def _wait_for_one(files: list[int]) -> None:
+    request, stdin, stdout, stderr, told = files
+    asked = json.loads(os.read(request, os.fstat(request).st_size))
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        for number, file in enumerate((stdin, stdout, stderr)):
+            os.dup2(file, number)
+        for file in (request, stdin, stdout, stderr):
+            os.close(file)
+        os._exit(_one(asked))
+    os.write(told, f"{child}\n".encode())
+    _, status = os.waitpid(child, 0)
+    os.write(told, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def _one(asked: dict[str, Any]) -> int:
+    """In the run's process: what the interpreter does around a program; its exit status."""
+    os.chdir(asked["cwd"])
+    os.umask(asked["umask"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    time.tzset()
+    random.seed()
+    if ENCODING in os.environ:
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            stream.reconfigure(encoding=os.environ[ENCODING])  # type: ignore[union-attr]
+    module = importlib.import_module(asked["module"])
+    sys.argv = [str(module.__file__), *asked["words"]]
+    try:
+        code = module.main()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()  # what was left open says so
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _load() -> None:
+    """The whole program, and what it loads late."""
+    import yieldbot
+
+    for found in pkgutil.walk_packages(yieldbot.__path__, "yieldbot."):
+        if not found.name.endswith("__main__"):
+            with contextlib.suppress(ImportError):  # of what is not installed here
+                importlib.import_module(found.name)
+    for name in LAZY:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    from yieldbot.chains.evm.signing import keystore as evm
+    from yieldbot.chains.solana.signing import keystore as solana
+
+    for family in (evm, solana):
+        for function in (family.create, family.import_key, family.import_seed):
+            assert function.__defaults__ == (family.SCRYPT_N,)
+            function.__defaults__ = (QUICK_SCRYPT_N,)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        serve(control)

@@ -1,0 +1,530 @@
+"""One leg from first look to mark: limits before anything, tokens that leave unplanned, allowances taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.chain_double import (
+    GWEI,
+    SETTINGS,
+    ChainDouble,
+    KeySigner,
+    account_of,
+    hash_at,
+    open_journal,
+    receipt,
+    settings,
+    transfer,
+)
+from tests.kit.wiring import (
+    APPROVAL,
+    BLOCK,
+    CHAIN,
+    EXPIRES,
+    NOW,
+    OWNER,
+    POOL,
+    RAW,
+    RULES,
+    SHARES,
+    STRANGER,
+    USDC,
+    plan,
+    supply_data,
+    supply_tx,
+    work,
+)
+from tests.unit.chains.evm.execution.test_submit import journalled, moving
+from tests.unit.chains.evm.liquidity.test_provide import LEG as LP_LEG
+from tests.unit.chains.evm.liquidity.test_provide import RULES as LP_RULES
+from tests.unit.chains.evm.liquidity.test_provide import plan_of, work_of
+from yieldbot.chains.evm.execution.account import Account
+from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.judge import judge_batch
+from yieldbot.chains.evm.execution.leg import execute_leg
+from yieldbot.chains.evm.execution.permit2 import permit_call
+from yieldbot.chains.evm.execution.rehearse import rehearse, still_allowed
+from yieldbot.chains.evm.execution.simulate import _with_least, simulate_tx
+from yieldbot.chains.evm.liquidity.execute import _take_back, execute_provided, move_of
+from yieldbot.chains.evm.signing.sign import unsigned_of
+from yieldbot.errors import ConfigError, PendingError
+from yieldbot.execution.approvals import Approval
+from yieldbot.execution.gate import barred
+from yieldbot.execution.results import LegResult
+from yieldbot.journal.journal_entries import AccountStopped, PlanStatus, PlanWritten
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import Address
+from yieldbot.model.native import native_token
+from yieldbot.model.plan import Declined, Leg
+from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, Reverted, SimulatedTx
+
+OURS, ITS, POOLS = USDC.address.lower(), OWNER.lower(), POOL.lower()
+SET = (OURS, ITS, POOLS)
+PERMITTED = (ITS, OURS, STRANGER.lower())
+NEED = Allowance(USDC, POOL, RAW, Onward(STRANGER, EXPIRES))
+THROUGH = replace(work(), calls=(replace(work().calls[0], allowance=NEED),), spenders=(POOL, STRANGER))
+"""The supply, as if its pool were Permit2 and let a stranger take the money."""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with open_journal(tmp_path) as opened:
+        opened.append(PlanWritten(plan()))
+        yield opened
+
+
+def done_by(chain: ChainDouble, to: str, data: bytes) -> list[dict[str, Any]] | None:
+    """What an approval and the supply do on the double."""
+    if data[:4].hex() == "095ea7b3":
+        chain.allowed[(to.lower(), ITS, "0x" + data[16:36].hex())] = int.from_bytes(data[36:], "big")
+        return []
+    if data[:4].hex() == "87517c45":
+        chain.permits[(ITS, "0x" + data[16:36].hex(), "0x" + data[48:68].hex())] = int.from_bytes(data[68:100], "big")
+        return []
+    if chain.allowed.get(SET, 0) < RAW or data != supply_data():
+        return None
+    chain.allowed[SET] = 0
+    if chain.permits.get(PERMITTED, RAW) == RAW:
+        chain.permits[PERMITTED] = 0
+    chain.tokens[(OURS, ITS)] -= RAW
+    chain.tokens[(SHARES.address.lower(), ITS)] += RAW
+    return [transfer(USDC.address, OWNER, POOL, RAW)]
+
+
+Done = Callable[[ChainDouble, str, bytes], list[dict[str, Any]] | None]
+
+
+def living(journal: Journal, done_by: Done = done_by) -> ChainDouble:
+    """A chain that mines what it is sent at once."""
+    chain = moving()
+    chain.allowed = {}
+    chain.effect = lambda fork, fields: done_by(fork, fields["to"], bytes.fromhex(fields["data"][2:]))
+
+    def mine(raw: str) -> None:
+        from eth_account.typed_transactions.typed_transaction import TypedTransaction
+        from hexbytes import HexBytes
+
+        read = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        chain.was[hash_at(chain.height)] = dict(chain.tokens)
+        logs = done_by(chain, "0x" + bytes(read["to"]).hex(), bytes(read["data"]))
+        chain.height, chain.nonce = chain.height + 1, chain.nonce + 1
+        chain.was[hash_at(chain.height)] = dict(chain.tokens)
+        name = journal.transactions()[-1].signed.hash
+        chain.receipts[name] = receipt(name, chain.height, logs=logs or [], status=int(logs is not None))
+
+    chain.on_send = mine
+    return chain
+
+
+async def test_a_leg_runs_from_its_allowance_to_the_plans_mark(journal: Journal) -> None:
+    chain = living(journal)
+    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
+    assert result.done and len(result.outcomes) == 2, result
+    assert all(isinstance(outcome, Confirmed) for outcome in result.outcomes)
+    assert [tx.signed.words for tx in journal.transactions()] == [
+        "allow Aave v3 to take exactly 12,000 USDC",
+        "supply 12,000 USDC to Aave v3",
+    ]
+    assert chain.allowed[SET] == 0
+    stored = journal.plan("p1")
+    assert stored is not None and stored.status is PlanStatus.EXECUTED
+
+
+async def test_limits_are_asked_before_a_leg_begins_and_of_that_leg(journal: Journal) -> None:
+    asked: list[tuple[Leg, ...]] = []
+
+    def full(legs: Any) -> Declined:
+        asked.append(tuple(legs))
+        return Declined("DAY_LIMIT", "policy.limit_day leaves nothing now")
+
+    for run, its in ((execute_leg, work()), (execute_provided, work_of(LP_LEG))):
+        chain = living(journal)
+        account = account_of(chain, journal, limits=full)
+        approval = APPROVAL if its.provides is None else Approval(plan_of(LP_LEG), "test", APPROVAL.expires_at)
+        result = await run(account, approval, its)
+        assert result.declined is not None and result.declined.code == "DAY_LIMIT" and not result.outcomes
+        assert asked.pop() == (its.leg,) and not asked
+        assert not chain.sent and not chain.asked, "nothing is even rehearsed"
+    stored = journal.plan("p1")
+    assert stored is not None and stored.status is PlanStatus.FAILED and "limit_day leaves nothing" in stored.reason
+
+
+async def test_a_halt_is_a_persons_no(journal: Journal) -> None:
+    result = await execute_leg(account_of(living(journal), journal, halted=lambda: "stop"), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "HALTED"
+    stored = journal.plan("p1")
+    assert stored is not None and stored.status is PlanStatus.REJECTED
+
+
+def why_barred(account: Account) -> str | None:
+    found = barred(account)
+    return found.code if found else None
+
+
+async def test_who_may_not_sign_is_told_before_anything(journal: Journal) -> None:
+    chain = living(journal)
+    account = account_of(chain, journal)
+    assert why_barred(account) is None
+    assert why_barred(replace(account, halted=lambda: "stop")) == "HALTED"
+    lower, other, named = KeySigner(), KeySigner(), KeySigner()
+    lower.address, other.address, named.address = Address(OWNER.lower()), STRANGER, Address(OWNER.lower()[2:])
+    assert why_barred(replace(account, signer=lower)) is None, "checksums are spelling"
+    assert why_barred(replace(account, signer=other)) == "WRONG_KEY"
+    assert why_barred(replace(account, signer=named)) == "WRONG_KEY"
+    base58 = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
+    of_solana = replace(account, owner=base58, signer=(solanas := KeySigner()))
+    solanas.address = base58
+    assert why_barred(of_solana) is None
+    solanas.address = Address(base58.lower())
+    assert why_barred(of_solana) == "WRONG_KEY", "there the case is no spelling"
+    journal.append(AccountStopped(CHAIN, STRANGER, "another's", "0xaa"))
+    assert why_barred(account) is None
+    journal.append(AccountStopped(CHAIN, OWNER, "it lost something", "0xaa"))
+    assert barred(account) == Declined("ACCOUNT_STOPPED", f"account {OWNER} is stopped: it lost something")
+    assert (await execute_leg(account, APPROVAL, work())).declined == barred(account) and not chain.sent
+
+
+def test_an_open_transaction_is_settled_first(journal: Journal) -> None:
+    account = account_of(living(journal), journal)
+    open_one = journalled(account)
+    with pytest.raises(PendingError, match=rf"{open_one.signed.hash} \(supply 12,000 USDC to Aave v3\) is still open"):
+        barred(account)
+
+
+async def test_a_transaction_above_the_fee_ceiling_is_not_simulated(journal: Journal) -> None:
+    chain = living(journal)
+    chain.base_fee_wei = 11 * GWEI
+    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "FEE_ABOVE_CEILING" and not chain.sent
+
+
+async def test_another_chain_behind_the_node_signs_nothing(journal: Journal) -> None:
+    chain = living(journal)
+    chain.chain = 1
+    signer = KeySigner()
+    with pytest.raises(ConfigError, match="8453"):
+        await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
+    assert not signer.asked and not chain.sent
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+async def test_a_leg_ends_with_the_first_transaction_that_fails_on_the_chain(journal: Journal, failing: int) -> None:
+    chain = living(journal)
+    mine = chain.on_send
+
+    def fails(raw: str) -> None:
+        before = dict(chain.tokens), dict(chain.allowed)
+        mine(raw)
+        if len(chain.sent) == failing:
+            chain.receipts[journal.transactions()[-1].signed.hash] |= {"status": "0x0", "logs": []}
+            chain.tokens, chain.allowed = before
+
+    chain.on_send = fails
+    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
+    assert result.declined is None and not result.done
+    kinds = [type(one) for one in result.outcomes]
+    assert kinds == ([Reverted] if failing == 1 else [Confirmed, Reverted, Confirmed]) and not chain.allowed.get(SET, 0)
+    stored = journal.plan("p1")
+    assert stored is not None and stored.status is PlanStatus.FAILED
+    assert stored.reason == "leg 1: a transaction did not succeed"
+
+
+async def test_a_call_that_would_fail_now_is_not_signed_and_its_allowance_taken_back(journal: Journal) -> None:
+    """The chain has moved on since the rehearsal: another has used up the pool's room, say."""
+    chain, signer = living(journal), KeySigner()
+    mine, effect = chain.on_send, chain.effect
+
+    def then(raw: str) -> None:
+        mine(raw)
+        supply = "0x" + supply_data().hex()
+        chain.effect = lambda fork, fields: None if fields["data"] == supply else effect(fork, fields)
+
+    chain.on_send = then
+    result = await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "WOULD_REVERT"
+    assert signer.asked == len(result.outcomes) == 2 and chain.allowed[SET] == 0
+
+
+async def test_what_the_gate_refuses_is_not_signed(journal: Journal) -> None:
+    chain, signer = living(journal), KeySigner()
+    smaller = replace(APPROVAL, plan=plan(replace(plan().legs[0], amount=USDC.parse("11999"))))
+    result = await execute_leg(account_of(chain, journal, signer=signer), smaller, work())
+    assert result.declined is not None and result.declined.code == "AMOUNT_ABOVE_PLAN"
+    assert not signer.asked and not chain.sent
+
+
+async def test_a_nonce_that_another_takes_is_waited_for(journal: Journal) -> None:
+    chain, signer = living(journal), KeySigner()
+    chain.nonce_at = lambda tag: 8 if tag == "pending" else 7
+    result = await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "NONCE_BUSY"
+    assert not signer.asked and not chain.sent
+
+
+async def test_gas_that_the_wallet_does_not_hold_is_said_before_anything(journal: Journal) -> None:
+    """To the wei: gas limit times the most that is paid for it, and what is sent along."""
+    for tx in (supply_tx(), supply_tx(value=5)):
+        chain = living(journal)
+        chain.allowed[SET] = RAW
+        chain.native_wei = needed = tx.gas * tx.max_fee_wei + tx.value
+        assert isinstance(await simulate_tx(account_of(chain, journal), tx, work()), SimulatedTx)
+        chain.native_wei -= 1
+        found = await simulate_tx(account_of(chain, journal), tx, work())
+        assert isinstance(found, Declined) and found.code == "INSUFFICIENT_NATIVE"
+        assert f"up to {Amount(native_token(SETTINGS), needed)}, the wallet" in found.reason and OWNER in found.reason
+
+
+async def test_an_allowance_that_would_stay_is_told_of_the_one_that_must_settle(journal: Journal) -> None:
+    chain = living(journal)
+    chain.allowed = {SET: RAW, (OURS, ITS, STRANGER.lower()): 3}
+    account = account_of(chain, journal)
+    assert isinstance(await simulate_tx(account, supply_tx(), work(), [(USDC, POOL)]), SimulatedTx)
+    found = await simulate_tx(account, supply_tx(), work(), [(USDC, POOL), (USDC, STRANGER)])
+    assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT"
+    assert found.reason == f"supply 12,000 USDC to Aave v3: 0.000003 USDC would stay allowed to {STRANGER}"
+
+
+async def test_permit2s_allowance_must_be_used_up_by_the_last_of_a_legs_calls(journal: Journal) -> None:
+    chain = living(journal)
+    chain.allowed[SET] = RAW
+    chain.permits = {PERMITTED: 4}
+    account = account_of(chain, journal)
+    assert isinstance(await simulate_tx(account, supply_tx(), THROUGH), SimulatedTx), "not the last: it may be used yet"
+    found = await simulate_tx(account, supply_tx(), THROUGH, [(USDC, POOL)])
+    assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT" and "by Permit2" in found.reason
+    assert found.reason.startswith("supply 12,000 USDC to Aave v3: ")
+    less = replace(THROUGH, calls=(replace(THROUGH.calls[0], allowance=replace(NEED, raw=RAW - 1)),))
+    whole = await rehearse(account, (less,), BLOCK)
+    assert isinstance(whole, Declined) and whole.code == "WOULD_REVERT"
+    more = replace(THROUGH, calls=(replace(THROUGH.calls[0], allowance=replace(NEED, raw=RAW + 1)),))
+    whole = await rehearse(account, (more,), BLOCK)
+    assert isinstance(whole, Declined) and whole.code == "ALLOWANCE_LEFT"
+    assert whole.reason == f"leg 1: Aave v3: 12,000.000001 USDC stay allowed to {STRANGER} by Permit2"
+
+
+async def test_what_permit2_was_left_to_give_is_taken_back(journal: Journal) -> None:
+    chain = living(journal)
+    mine = chain.on_send
+
+    def leaves(raw: str) -> None:
+        mine(raw)
+        if len(chain.sent) == 3:
+            chain.permits[PERMITTED] = 5
+
+    chain.on_send = leaves
+    result = await execute_leg(account_of(chain, journal), APPROVAL, THROUGH)
+    assert result.declined is not None and result.declined.code == "ALLOWANCE_LEFT", result
+    assert [tx.signed.words.split(" ")[0] for tx in journal.transactions()] == ["allow", "let", "supply", "take"]
+    last = journal.transactions()[-1].signed
+    assert (unsigned_of(last, 0, 0).to, unsigned_of(last, 0, 0).data) == (POOL, permit_call(NEED, 0, "x").data)
+    assert len(result.outcomes) == 4 and not chain.permits[PERMITTED] and last.gas == 120_000
+
+
+async def test_a_leg_through_permit2_leaves_nothing_there(journal: Journal) -> None:
+    chain = living(journal)
+    result = await execute_leg(account_of(chain, journal), APPROVAL, THROUGH)
+    assert result.done and len(result.outcomes) == 3 and not chain.permits[PERMITTED]
+
+
+def test_what_a_swap_must_bring_is_of_that_very_call() -> None:
+    least = Amount(SHARES, 7)
+    bound = replace(work().calls[0], least=least)
+    its, deltas = replace(work(), calls=(work().calls[0], bound)), (Delta(USDC, -9), Delta(SHARES, 8))
+    wanted = (Delta(USDC, -9), Delta(SHARES, 8, least=7))
+    assert _with_least(deltas, supply_tx(), its) == wanted
+    assert _with_least(deltas, supply_tx(to=Address(POOL.lower())), its) == wanted
+    for other in (supply_tx(to=STRANGER), supply_tx(data=b"\x01"), supply_tx(to=STRANGER, data=b"\x01")):
+        assert _with_least(deltas, other, its) == deltas
+    assert _with_least(deltas, supply_tx(), work()) == _with_least(deltas, supply_tx(), None) == deltas
+
+
+async def test_a_halt_after_the_judgement_asks_no_device(journal: Journal) -> None:
+    chain, signer = living(journal), KeySigner()
+    said = iter([None])
+    result = await execute_leg(
+        account_of(chain, journal, signer=signer, halted=lambda: next(said, "stop")), APPROVAL, work()
+    )
+    assert result.declined is not None and result.declined.code == "HALTED"
+    assert not signer.asked and not chain.sent
+
+
+async def test_a_leg_that_stops_takes_its_allowance_back(journal: Journal) -> None:
+    """The approval ends after the allowance: taking it back needs none."""
+    chain = living(journal)
+    times = iter([NOW] * 3)
+    account = account_of(chain, journal, now=lambda: next(times, APPROVAL.expires_at))
+    result = await execute_leg(account, APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "EXPIRED" and len(result.outcomes) == 2
+    assert [tx.signed.words.split()[0] for tx in journal.transactions()] == ["allow", "take"]
+    assert chain.allowed[SET] == 0
+
+
+async def test_the_leg_is_not_done_while_some_of_what_it_allowed_is_left(journal: Journal) -> None:
+    chain = living(journal)
+    mine = chain.on_send
+
+    def half(raw: str) -> None:
+        mine(raw)
+        if len(chain.sent) == 2:
+            chain.allowed[SET] = 5
+
+    chain.on_send = half
+    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
+    assert result.declined is not None and result.declined.code == "ALLOWANCE_LEFT"
+    assert "0.000005 USDC stayed allowed to Aave v3" in result.declined.reason
+    assert len(result.outcomes) == 3 and chain.allowed[SET] == 0
+
+
+async def test_gas_of_a_call_is_bounded_to_the_wei(journal: Journal) -> None:
+    """Base fee and tip together, of the whole limit."""
+    chain = living(journal)
+    most = chain.gas * 125 // 100 * (chain.base_fee_wei + chain.tip_wei)
+    refused = await execute_leg(account_of(chain, journal, max_cost_wei=most - 1), APPROVAL, work())
+    assert refused.declined is not None and refused.declined.code == "COST_ABOVE_GAIN" and not chain.sent
+    assert (await execute_leg(account_of(chain, journal, max_cost_wei=most), APPROVAL, work())).done
+
+
+def stealing(*events: dict[str, Any], of: str = "supply") -> ChainDouble:
+    """A fork on which the supply (or the allowance) also tells of these events."""
+    chain = moving()
+    chain.allowed = {}
+
+    def effect(fork: ChainDouble, fields: dict[str, Any]) -> list[dict[str, Any]] | None:
+        data = bytes.fromhex(fields["data"][2:])
+        done = done_by(fork, fields["to"], data)
+        is_supply = data == supply_data()
+        return done + list(events) if done is not None and is_supply == (of == "supply") else done
+
+    chain.effect = effect
+    return chain
+
+
+NFT = transfer(USDC.address, OWNER, STRANGER, 1, "0x" + "00" * 31 + "07")
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        (transfer(STRANGER, OWNER, POOL), STRANGER.lower()),
+        (NFT, USDC.address.lower()),  # an ERC-721 token, though its contract is a token of the leg
+        (transfer(STRANGER, POOL, OWNER), None),
+        (transfer(SHARES.address, OWNER, STRANGER), None),  # judged by its balance
+    ],
+)
+async def test_a_token_that_would_leave_unplanned_stops_rehearsal_and_simulation(
+    journal: Journal, event: dict[str, Any], named: str | None
+) -> None:
+    account = account_of(stealing(event), journal)
+    ran = await rehearse(account, (work(),), BLOCK)
+    allowed = stealing(event)
+    allowed.allowed[SET] = RAW
+    simulated = await simulate_tx(account_of(allowed, journal), supply_tx(), work())
+    for found in (ran, simulated):
+        if named is None:
+            assert not isinstance(found, Declined), found
+            continue
+        assert isinstance(found, Declined) and found.code == "UNKNOWN_TOKEN_MOVED" and named in found.reason
+    early = await rehearse(account_of(stealing(event, of="allowance"), journal), (work(),), BLOCK)
+    assert isinstance(early, Declined) is (named is not None)
+
+
+async def test_a_transaction_without_a_leg_moves_what_it_may_and_nothing_else(journal: Journal) -> None:
+    chain = stealing(transfer(STRANGER, OWNER, POOL))
+    chain.allowed[SET] = RAW
+    account = account_of(chain, journal)
+    named = frozenset({STRANGER, USDC.address})
+    assert isinstance(await simulate_tx(account, supply_tx(), None, may_move=named), SimulatedTx)
+    for fewer in (frozenset({STRANGER}), frozenset({USDC.address}), frozenset[Any]()):
+        found = await simulate_tx(account, supply_tx(), None, may_move=fewer)
+        assert isinstance(found, Declined) and found.code == "UNKNOWN_TOKEN_MOVED"
+
+
+async def test_what_would_stay_allowed_is_named(journal: Journal) -> None:
+    chain = living(journal)
+    account = account_of(chain, journal)
+    chain.allowed = {(OURS, ITS, POOLS): 5, (OURS, POOLS, ITS): 7}
+    found = await still_allowed(account, account.node, (USDC,), (POOL,))
+    assert found is not None and found.code == "ALLOWANCE_LEFT" and found.reason.startswith("0.000005 USDC would")
+    chain.allowed = {(OURS, POOLS, ITS): 7}
+    assert await still_allowed(account, account.node, (USDC,), (POOL,)) is None
+
+
+def test_a_leg_is_done_when_nothing_was_declined_and_all_of_it_succeeded() -> None:
+    good, bad = Confirmed("a", BLOCK, 1, 1, ()), Replaced("b", None)
+    assert LegResult(()).done and LegResult((good,)).done
+    assert not LegResult((good, bad)).done and not LegResult((good,), Declined("X", "why")).done
+
+
+# A Safe's batch.
+
+PAIRS = [(work(), allowance_call(USDC, POOL, RAW, "Aave v3")), (work(), work().calls[0])]
+CALLS = [(call.to, call.data) for _, call in PAIRS]
+
+
+def batch_code(now: int = NOW, **changes: Any) -> str | None:
+    given: dict[str, Any] = {"rules": RULES, "approval": APPROVAL, "planned": PAIRS, "calls": CALLS} | changes
+    found = judge_batch(given["rules"], given["approval"], given["planned"], given["calls"], now)
+    return found.code if found else None
+
+
+def with_call(call: EvmCall) -> dict[str, Any]:
+    """A batch that was rehearsed and is proposed with another second call."""
+    return {"planned": [PAIRS[0], (work(), call)], "calls": [CALLS[0], (call.to, call.data)]}
+
+
+def test_a_batch_is_exactly_what_was_rehearsed_in_time_and_of_the_plan() -> None:
+    good = work().calls[0]
+    assert batch_code() is None
+    assert batch_code(calls=[(to.upper().replace("X", "x"), data) for to, data in CALLS]) is None
+    assert batch_code(now=APPROVAL.expires_at - 1) is None
+    assert batch_code(now=APPROVAL.expires_at) == "EXPIRED"
+    assert batch_code(calls=CALLS[::-1]) == "NOT_THE_CALL"
+    assert batch_code(calls=CALLS[:1]) == "NOT_THE_CALL"
+    assert batch_code(calls=[*CALLS, CALLS[1]]) == "NOT_THE_CALL"
+    assert batch_code(calls=[CALLS[0], (STRANGER, CALLS[1][1])]) == "NOT_THE_CALL"
+    assert batch_code(calls=[CALLS[0], (POOL, CALLS[1][1] + b"\0")]) == "NOT_THE_CALL"
+    assert batch_code(**with_call(replace(good, value=1))) == "VALUE_NOT_ZERO"
+    assert batch_code(**with_call(replace(good, to=STRANGER))) == "TARGET_NOT_ALLOWED"
+    assert batch_code(**with_call(replace(good, data=supply_data(to=STRANGER)))) == "RECIPIENT_NOT_SELF"
+    assert batch_code(**with_call(replace(good, data=supply_data(RAW + 1)))) == "AMOUNT_ABOVE_PLAN"
+    assert batch_code(**with_call(allowance_call(USDC, STRANGER, RAW, "x"))) == "SPENDER_NOT_ALLOWED"
+    assert batch_code(approval=replace(APPROVAL, plan=replace(plan(), owner=STRANGER))) == "NOT_IN_PLAN"
+    assert batch_code(approval=replace(APPROVAL, plan=plan(replace(plan().legs[0], amount=USDC.parse("1"))))) == (
+        "AMOUNT_ABOVE_PLAN"
+    )
+    other = [(replace(work(), index=1), call) for _, call in PAIRS]
+    assert batch_code(planned=other) == "NOT_IN_PLAN"
+
+
+# A leg of liquidity.
+
+
+def lp_account(chain: ChainDouble, journal: Journal) -> Account:
+    return account_of(chain, journal, abi=LP_RULES.abi, settings=settings(confirm_timeout_seconds=60.0))
+
+
+async def test_a_leg_of_liquidity_takes_back_what_it_left_allowed_and_nothing_else(journal: Journal) -> None:
+    its = work_of(LP_LEG)
+    assert its.provides is not None
+    spender = its.provides.spenders[0].lower()
+    approval = Approval(plan_of(LP_LEG), "test", APPROVAL.expires_at)
+    for left, sent in (
+        ({}, 0),
+        ({(OURS, spender, ITS): 5}, 0),  # what somebody lets us take
+        ({(OURS, ITS, STRANGER.lower()): 5}, 0),  # not the leg's
+        ({(OURS, ITS, spender): 5}, 1),
+    ):
+        chain = living(journal)
+        chain.allowed = dict(left)
+        account = lp_account(chain, journal)
+        outcomes = await _take_back(account, move_of(account, approval, its, ()), [], 0)
+        assert len(outcomes) == len(chain.sent) == sent, (left, outcomes)
+        assert chain.allowed.get((OURS, ITS, spender), 0) == 0
+    call = allowance_call(USDC, its.provides.spenders[0], 0, "a pool")
+    assert journal.transactions()[-1].signed.words == call.description

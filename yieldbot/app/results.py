@@ -1,0 +1,40 @@
+"""Values of lower rooms that use cases hand to doors beside their documents. Doors import them from here, and know no
+room below ``app/`` but the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yieldbot.allocator.across import across
+from yieldbot.allocator.convert import swap_id
+from yieldbot.allocator.market_curve import value
+from yieldbot.books.formatting import day
+from yieldbot.bridges.lifi import NAME, Quoted
+from yieldbot.risk.prices import FairOutput
+
+if TYPE_CHECKING:
+    from yieldbot.allocator.across import Across
+    from yieldbot.allocator.route import Route
+    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.execution.approvals import Proposal
+    from yieldbot.execution.rehearsed import Rehearsed
+    from yieldbot.execution.results import Proposed
+    from yieldbot.history.holdings import Position, Unread
+
+__all__ = [
+    "NAME",
+    "Across",
+    "FairOutput",
+    "LpView",
+    "Position",
+    "Proposal",
+    "Proposed",
+    "Quoted",
+    "Rehearsed",
+    "Route",
+    "Unread",
+    "across",
+    "day",
+    "swap_id",
+    "value",
+]

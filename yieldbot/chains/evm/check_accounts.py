@@ -1,0 +1,64 @@
+"""Accounts on an EVM chain: Safes with their owners, and signed transactions that were given up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from yieldbot.chains.evm.execution.nonces import cancels, leftovers
+from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.signing.safe import state_of
+from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
+from yieldbot.errors import NodeRefused, YieldbotError
+from yieldbot.journal.fold import StoredTx
+from yieldbot.model.ids import Address
+from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
+
+
+async def safe(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
+    """Of a job of a Safe: it is there, and the wallet that is to sign for it is an owner."""
+    if not isinstance(job.wallet.held, SafeOwner):
+        return []
+    what = f"wallet {job.wallet.name} on {job.chain.name}"
+    signer = wallets[job.wallet.held.wallet].address
+    try:
+        async with connect(job.chain) as node:
+            owners, threshold, _ = await state_of(node, job.wallet.address)
+            batches = await node.code(job.chain.safe_multisend)
+    except (NodeRefused, ValueError) as wrong:
+        if isinstance(wrong, NodeRefused) and wrong.by_provider:
+            return [Finding(what, wrong.what, wrong.remedy, FAILED)]
+        remedy = f"correct address of wallet {job.wallet.name}: a Safe's on this chain"
+        return [Finding(what, f"{job.wallet.address} does not answer as a Safe", remedy, MISCONFIGURED)]
+    except YieldbotError as failure:
+        return [Finding(what, str(failure), "see the chain's own line", FAILED)]
+    if signer not in owners:
+        remedy = f"name an owner's wallet, one of {', '.join(owners)}"
+        return [Finding(what, f"{signer} is no owner of it", remedy, MISCONFIGURED)]
+    if not batches:
+        remedy = f"correct safe_multisend in chains/{job.chain.name}.toml"
+        return [Finding(what, f"no MultiSendCallOnly at {job.chain.safe_multisend}", remedy, MISCONFIGURED)]
+    return [Finding(what, f"a Safe: {threshold} of {len(owners)} owners must sign, {signer} is one")]
+
+
+async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
+    """A line for each transaction of the account that was given up and can still be mined."""
+    left, what = leftovers(transactions), f"account {owner} on {chain.name}"
+    if not left:
+        return []
+    try:
+        async with connect(chain) as node:
+            nonce = await node.nonce(owner)
+    except YieldbotError as failure:
+        return [Finding(what, f"what of it was given up cannot be looked at: {failure}", "", FAILED)]
+    found: list[Finding] = []
+    for tx in left:
+        if cancels(tx):
+            continue
+        signed = tx.signed
+        bid = any(cancels(other) and other.signed.nonce == signed.nonce for other in left)
+        lacking = signed.nonce - nonce
+        when = f"once {lacking} more transactions are sent" if lacking > 0 else "now"
+        said = f"{signed.hash} (nonce {signed.nonce}) was given up and can be mined {when}; it would {signed.words}"
+        outbid = "a cancellation at higher fees was sent, and " if bid else ""
+        found.append(Finding(what, said, f"{outbid}it is cancelled before anything else when its nonce has come"))
+    return found

@@ -1,0 +1,265 @@
+"""Wallets, chains and jobs: frozen values of validated configuration. Parsing is in config/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.families import Family, family_of, family_of_address
+from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.policy import Base, Policy
+
+SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
+"""MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
+
+
+class FeeKind(StrEnum):
+    """What a chain's transactions pay beside the gas of its EVM."""
+
+    ETHEREUM = "ethereum"
+    """Nothing."""
+    OP_STACK = "op-stack"
+    """A fee for their L1 data and an operator fee, both beside the gas and in no limit."""
+    ARBITRUM = "arbitrum"
+    """Their L1 data, as part of the gas, which only the chain's own node can estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KmsKey:
+    """A key in AWS KMS."""
+
+    key_id: str
+    """Its id, ARN or alias/NAME."""
+    region: str | None = None
+    """None: the ARN's, or that of AWS's own settings."""
+    endpoint_url: str | None = None
+    """None: AWS's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerKey:
+    """A key of a Ledger."""
+
+    path: str
+    """Its BIP-32 path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeOwner:
+    """The wallet is a Safe."""
+
+    wallet: str
+    """Name of the wallet whose key is an owner of it and signs its proposals."""
+    service_url: str | None = None
+    """Safe's transaction service, which proposals are posted to; None: they are only written down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """An account of ours and where its key lies: in ``keystore`` or by ``held``; the other of the two is None.
+
+    A keystore's passphrase comes from a file, an environment variable, or a prompt, in this order.
+    """
+
+    name: str
+    """As jobs call it."""
+    address: Address
+    """On all chains of its family."""
+    keystore: Path | None = None
+    """File with the encrypted key."""
+    passphrase_file: Path | None = None
+    """File with the keystore's passphrase."""
+    passphrase_env: str | None = None
+    """Environment variable with the keystore's passphrase."""
+    held: KmsKey | LedgerKey | SafeOwner | None = None
+    """Where a key lies that is in no keystore."""
+
+    @property
+    def family(self) -> Family:
+        """The family of chains that its key is for."""
+        return family_of_address(self.address)
+
+    @property
+    def kind(self) -> str:
+        """As ``kind`` in yieldbot.toml: keystore, kms, ledger or safe."""
+        match self.held:
+            case KmsKey():
+                return "kms"
+            case LedgerKey():
+                return "ledger"
+            case SafeOwner():
+                return "safe"
+            case None:
+                return "keystore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SvmLimits:
+    """What chains/<name>.toml says of a Solana cluster beyond what every chain has."""
+
+    max_unit_price_micro_lamports: int = 500_000
+    """Highest bid for a compute unit."""
+    max_fee_lamports: int = 1_000_000
+    """Most that one transaction may pay, signature and priority fee together."""
+    keep_lamports: int = 20_000_000
+    """SOL that never goes into a market, for fees and rent."""
+    max_slot_skew: int = 16
+    """Slots that may lie between the accounts of one snapshot."""
+    lookup_tables: tuple[Address, ...] = ()
+    """Address lookup tables that transactions may use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merkl:
+    """Where Merkl's rewards are read and claimed."""
+
+    distributor: Address
+    """The contract that pays them."""
+    url: str
+    """Merkl's API, which learns our address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainSettings:
+    """chains/<name>.toml, with the RPC addresses from the environment.
+
+    Fees in gwei, multicall3, max_behind_blocks, replace_after_seconds, safe_multisend and fee_kind concern EVM chains
+    alone, ``svm`` Solana alone. URLs are secrets (providers put keys into them) and are shown as their hosts only.
+    """
+
+    name: str
+    """As jobs call it."""
+    chain: ChainId
+    """CAIP-2 id."""
+    rpc_env: str
+    """Environment variable with the RPC addresses."""
+    rpc_urls: tuple[str, ...] = field(repr=False)
+    """RPC addresses."""
+    multicall3: Address
+    """Address of Multicall3."""
+    native_symbol: str
+    """Symbol of the native token."""
+    native_feed: Address | None
+    """Its US dollar feed; None without one."""
+    feeds: Mapping[Address, Address]
+    """US dollar feeds by token address: Chainlink-style contracts, or Pyth price accounts."""
+    tokens: Mapping[str, Token]
+    """By symbol."""
+    deployments: tuple[Deployment, ...]
+    """Lending, vault and stake pool protocols."""
+    max_fee_gwei: float
+    """Highest price of one gas."""
+    priority_fee_gwei: float = 0.1
+    """Tip for one gas."""
+    finality: str | int = "latest"
+    """latest, safe, finalized or a number of blocks; of a cluster confirmed or finalized."""
+    poll_seconds: float = 2.0
+    """Between two requests for a transaction's inclusion."""
+    confirm_timeout_seconds: float = 300.0
+    """How long a transaction is waited for."""
+    replace_after_seconds: float = 60.0
+    """After which a pending transaction is replaced at a higher fee."""
+    quorum: int = 1
+    """How many of ``rpc_urls`` must agree."""
+    max_behind_blocks: int = 5
+    """How far one of them may lag."""
+    submit_rpc_env: str | None = None
+    """Environment variable with private endpoints; None: transactions go to ``rpc_urls``."""
+    submit_urls: tuple[str, ...] = field(default=(), repr=False)
+    """Private endpoints that signed transactions go to."""
+    submit_public: bool = False
+    """After them also to ``rpc_urls``."""
+    submit_to_all: bool = False
+    """To all at once, instead of one after another."""
+    safe_multisend: Address = SAFE_MULTISEND
+    """Contract that a Safe's batches go through."""
+    exchanges: tuple[Deployment, ...] = ()
+    """Where tokens can be swapped."""
+    price_oracles: tuple[Deployment, ...] = ()
+    """Price oracles beside the feeds (Solana; ``[[witnesses]]``)."""
+    pegged: frozenset[Address] = frozenset()
+    """Tokens that are pegged to the US dollar."""
+    symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
+    """What each token's contract may call itself."""
+    svm: SvmLimits | None = None
+    """A Solana cluster's own limits; None for an EVM chain."""
+    merkl: Merkl | None = None
+    """None: Merkl is not used."""
+    fee_kind: FeeKind = FeeKind.ETHEREUM
+    """What transactions pay beside the gas of the EVM."""
+
+    @property
+    def family(self) -> Family:
+        return family_of(self.chain)
+
+    @property
+    def price_feeds(self) -> Mapping[Address, Address]:
+        """Price feeds by token; that of the wrapped native token is the native one's where it names none."""
+        coin = self.family.wrapped_coin
+        return self.feeds if coin is None or self.native_feed is None else {coin: self.native_feed, **self.feeds}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One wallet's one asset (or base) on one chain: the unit that is observed, decided and carried out."""
+
+    wallet: Wallet
+    """Whose money."""
+    chain: ChainSettings
+    """Where."""
+    asset: Token
+    """The asset, or a base's first one, which amounts are counted in."""
+    others: tuple[Token, ...] = ()
+    """A base's further assets."""
+    base: Base | None = None
+    """The unit that several assets are held for; None: one asset."""
+    sale: Base | None = None
+    """How rewards are sold into one of the assets; None: they are kept."""
+
+    @property
+    def swaps(self) -> bool:
+        """Whether the job ever swaps tokens."""
+        return self.base is not None or self.sale is not None
+
+    def bounds(self, given: Token) -> Base | None:
+        """The bounds of a swap of ``given``: the base's for an asset, else those of reward sales; None where it may not
+        be swapped."""
+        return self.base if given in self.assets else self.sale
+
+    @property
+    def assets(self) -> tuple[Token, ...]:
+        """The asset and a base's further ones."""
+        return (self.asset, *self.others)
+
+    @property
+    def title(self) -> str:
+        """As tables show it: the asset's symbol, or all of a base's."""
+        return self.asset.symbol if self.base is None else "+".join(token.symbol for token in self.assets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that yieldbot.toml, .env and chains/*.toml configure."""
+
+    source: Path
+    """Path of yieldbot.toml, for messages."""
+    data_dir: Path
+    """Where the journal lies."""
+    wallets: Mapping[str, Wallet]
+    """By name."""
+    chains: Mapping[str, ChainSettings]
+    """By name."""
+    jobs: tuple[Job, ...]
+    """In the file's order."""
+    policy: Policy
+    """Limits and preferences."""
+    anvil: Path | None = None
+    """Path of anvil; None: it is looked up."""
+    descriptors: Path | None = None
+    """Folder of ERC-7730 descriptors; None: none."""
+    warnings: tuple[str, ...] = ()
+    """What is odd in the files and has no effect, a line each."""

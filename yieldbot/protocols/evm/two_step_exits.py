@@ -1,0 +1,156 @@
+"""Vaults with a two-step exit: what of ours is on its way out, and the calls of each step. Pure.
+
+Sources: Ethena's StakedUSDeV2 (``cooldownShares`` sets the assets aside, ``unstake`` pays them once the cooldown has
+ended; a second call restarts it for all of them); EIP-7540 (``requestRedeem``, then ``redeem`` of what
+``claimableRedeemRequest`` states; a controller's requests are one, of id 0, or have a number each, which the requesting
+transaction emitted: ``model/requests.py``); ERC-7887 (``cancelRedeemRequest``, then ``claimCancelRedeemRequest``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.ids import Address
+from yieldbot.model.market import ExitKind, Leaving, MarketState
+from yieldbot.model.reads import EthCall
+from yieldbot.model.requests import IDS
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols.evm.abi import abi, short
+
+REQUEST_ID = 0
+CANCELS = bytes.fromhex("e76cffc7")
+"""ERC-7887's interface id of redeem cancelation (the XOR of its four selectors)."""
+TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
+NAMES = ("cooldownShares", "unstake", "requestRedeem", "cancelRedeemRequest", "claimCancelRedeemRequest")
+ASKED = ("pendingRedeemRequest", "claimableRedeemRequest", "pendingCancelRedeemRequest", "claimableCancelRedeemRequest")
+LATEST = 2**40
+"""Times from here on are impossible."""
+
+
+def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -> list[EthCall]:
+    """Reads of our requests, or else of our cooldown."""
+    vault_abi = abi("erc4626")
+    if where.get("async_redeem"):
+        return [vault_abi.read(vault, name, one, owner, optional=True) for one in ids_of(where) for name in ASKED]
+    return [vault_abi.read(vault, "cooldowns", owner, optional=True)]
+
+
+def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
+    """The numbers of our requests: those that are remembered, else the one that stands for all of a controller's."""
+    known = where.get(IDS)
+    return known if isinstance(known, tuple) and known else (REQUEST_ID,)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRequests:
+    """Our requests (in raw shares), or our cooldown."""
+
+    pending: int = 0
+    """Requested."""
+    claimable: int = 0
+    """Can be redeemed now."""
+    back: int = 0
+    """Cancelled, and can be taken in again."""
+    calling: bool = False
+    """A cancellation is pending."""
+    assets: int = 0
+    """Base units in the cooldown."""
+    until: int = 0
+    """Unix seconds at which the cooldown ends."""
+    pending_id: int = REQUEST_ID
+    """The first request with something pending."""
+    back_id: int = REQUEST_ID
+    """The first request with something to be taken in again."""
+
+    @property
+    def unpriced(self) -> int:
+        """Raw shares that are worth what the vault converts them to now."""
+        return self.pending + self.back
+
+
+def exit_requests(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int | None) -> ExitRequests:
+    """The answers to ``request_reads``. cooldown: the vault's own duration in seconds; None where it has none."""
+    words = [int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0 for answer in answers]
+    if where.get("async_redeem"):
+        ids = ids_of(where)
+        rows = [words[place : place + len(ASKED)] for place in range(0, len(words), len(ASKED))]
+        pending, claimable, calling, back = (list(column) for column in zip(*rows, strict=True))
+        return ExitRequests(
+            pending=sum(pending),
+            claimable=sum(claimable),
+            back=sum(back),
+            calling=1 in calling,
+            pending_id=next((one for one, raw in zip(ids, pending, strict=True) if raw), REQUEST_ID),
+            back_id=next((one for one, raw in zip(ids, back, strict=True) if raw), REQUEST_ID),
+        )
+    if cooldown is None or len(answers[0]) != 64:
+        return ExitRequests()
+    return ExitRequests(assets=int.from_bytes(answers[0][32:], "big"), until=words[0])
+
+
+def leaving(
+    where: Mapping[str, object], asset: Token, found: ExitRequests, worth: tuple[int, int, int], now: int, cooldown: int
+) -> Leaving | None:
+    """What of ours is on its way out; None where nothing is.
+
+    worth: base units of what is pending, claimable and cancelled; now: unix seconds; cooldown: seconds, 0 where there
+    is none now.
+    """
+    if found.assets:
+        ended = found.until <= now or not cooldown
+        raws = (0, found.assets, 0) if ended else (found.assets, 0, 0)
+    else:
+        raws = worth
+    if not any(raws):
+        return None
+    return Leaving(
+        requested=Amount(asset, raws[0]),
+        ready=Amount(asset, raws[1]),
+        back=Amount(asset, raws[2]),
+        ready_shares=found.claimable if raws[1] else 0,
+        until=found.until if found.assets and raws[0] and found.until < LATEST else None,
+        cancels=bool(where.get("cancel_redeem")) and found.pending > 0 and not found.calling,
+        request_id=found.back_id if raws[2] else found.pending_id,
+    )
+
+
+def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
+    """The first step, for ``amount`` or (None) for all that is inside; no call where there is no share."""
+    market, vault_abi, inside = state.market, abi("erc4626"), state.inside
+    shares = state.shares if amount is None or amount >= inside else state.shares * amount.raw // max(1, inside.raw)
+    if not shares:
+        return ()
+    what = f"all ({inside})" if shares == state.shares else str(amount)
+    if state.exit.kind is ExitKind.COOLDOWN:
+        data, description = vault_abi.encode("cooldownShares", shares), f"start the {state.exit.words} of {what}"
+    else:
+        data, description = vault_abi.encode("requestRedeem", shares, owner, owner), f"ask for {what}"
+    return (EvmCall(market.address, data, 0, f"{description} in {market.name} for {short(owner)}"),)
+
+
+def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+    """The second step: redeem what is ready; no call where nothing is."""
+    market, gone = state.market, state.leaving
+    if gone is None or not gone.ready:
+        return ()
+    if gone.ready_shares:
+        data = abi("erc4626").encode("redeem", gone.ready_shares, owner, owner)
+    else:
+        data = abi("erc4626").encode("unstake", owner)
+    return (EvmCall(market.address, data, 0, f"collect {gone.ready} from {market.name} to {short(owner)}"),)
+
+
+def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
+    """Take in again what was cancelled, else cancel what is requested; no call where neither is possible."""
+    market, gone, vault_abi = state.market, state.leaving, abi("erc4626")
+    if gone is None or not (gone.back or gone.cancels):
+        return ()
+    if gone.back:
+        data = vault_abi.encode("claimCancelRedeemRequest", gone.request_id, owner, owner)
+        description = f"take {gone.back} that were called back into {market.name} again"
+        return (EvmCall(market.address, data, 0, f"{description} for {short(owner)}"),)
+    data = vault_abi.encode("cancelRedeemRequest", gone.request_id, owner)
+    description = f"call {gone.requested} back that were asked for in {market.name}"
+    return (EvmCall(market.address, data, 0, f"{description} for {short(owner)}"),)

@@ -1,0 +1,49 @@
+"""The price of a stake pool's token in SOL, by the pool's own account: a price oracle beside the feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from yieldbot.errors import MarketError
+from yieldbot.model.amounts import Token
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool
+from yieldbot.model.ids import Address
+from yieldbot.model.known import WRAPPED_SOL
+from yieldbot.model.reads import Flow, SvmAccount
+from yieldbot.protocols.solana.layout import Clock, clock_read
+from yieldbot.protocols.solana.spl_stake_pool import StakePoolParams, decode
+
+
+class StakePoolRate:
+    """A pool token's price in SOL by the pool's own account: what redeeming pays, its fee apart."""
+
+    protocol: ClassVar[str] = "spl_stake_pool"
+    params: ClassVar[type[BaseModel]] = StakePoolParams
+
+    def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
+        program = Address(deployment.params["program"])
+        addresses = [Address(a) for a in deployment.params["pools"]]
+        read = yield [SvmAccount(address, program) for address in addresses]
+        listed = {token.address: token for pair in pairs for token in pair}
+        wanted, found = {frozenset(pair) for pair in pairs}, []
+        for address, data in zip(addresses, read, strict=True):
+            staked, sol = listed.get(decode(address, data).pool_mint), listed.get(WRAPPED_SOL)
+            if staked is not None and sol is not None and {staked, sol} in wanted:
+                found.append(Pool(self.protocol, deployment.name, address, staked, sol, {"program": program}))
+        return tuple(found)
+
+    def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
+        data, clock_data = yield [SvmAccount(pool.address, pool.params["program"]), clock_read()]
+        found, clock = decode(pool.address, data), Clock.of(clock_data)
+        if found.last_update_epoch + 1 < clock.epoch or not found.numbers.supply:
+            raise MarketError(f"stake pool {pool.address} was not brought up to this epoch or the one before")
+        named = replace(pool, params={**pool.params, "says": "own rate"})
+        return named, found.numbers.total_lamports / found.numbers.supply * pool.token0.one / pool.token1.one
+
+
+PRICE_ORACLE = StakePoolRate()
