@@ -96,8 +96,6 @@ def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
         return _sum([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
     if isinstance(curve, ScaledCurve):
         return _times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
-    if isinstance(curve, ScaledCurve):
-        return _times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
     if isinstance(curve, CappedCurve):
         if a >= curve.cap_end:
             return coarse_bound(curve.base, a, b, horizon_seconds)
@@ -159,8 +157,6 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
         case RewardedCurve():
             lines = [tight_bound(curve.base, a, b, horizon_seconds)]
             return _sum([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
-        case ScaledCurve():
-            return _times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
         case ScaledCurve():
             return _times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
         case CappedCurve():
@@ -242,11 +238,6 @@ def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: f
     if term.others <= 0.0:  # all of it from the first unit on
         return [(a, term.income(b, horizon_seconds)), (b, term.income(b, horizon_seconds))]
     return _by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
-
-
-def _times(factor: float, line: Vertices) -> Vertices:
-    """A line over one cell times a factor, 0 or more."""
-    return [(x, factor * y) for x, y in line]
 
 
 def _times(factor: float, line: Vertices) -> Vertices:

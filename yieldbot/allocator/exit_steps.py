@@ -170,7 +170,7 @@ def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy
 def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[ExitStep]:
     """The legs with their parts of the gain; none where together they do not pay. more: income a year; lost:
     one-time."""
-    years = policy.move_days * 86_400 / SECONDS_PER_YEAR
+    years = policy.horizon_seconds / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
     if not legs or not pays or (cost + lost) / more * 365 > policy.move_days:

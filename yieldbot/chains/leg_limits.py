@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from yieldbot.allocator.horizons import days_allowed
+from yieldbot.allocator.horizons import horizon_days
 from yieldbot.decision.holds import SLACK
 from yieldbot.execution.world import World
 from yieldbot.model.amounts import Amount, Token
@@ -25,7 +25,7 @@ def beyond_limits(world: World, job: Job, legs: Sequence[Leg]) -> Declined | Non
 def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: int) -> int:
     """What a transaction may cost at most, in the native token's base units: the policy's share of what the whole plan
     gains within the time that it has to pay (``allocator/horizons``)."""
-    gain = plan.gain_per_year * days_allowed(plan.moves, policy) * 86_400 / SECONDS_PER_YEAR
+    gain = plan.gain_per_year * horizon_days(plan.moves, policy) * 86_400 / SECONDS_PER_YEAR
     return int(gain * policy.max_gas_share_of_gain / snapshot.fees.native_price * 10**native_decimals)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 from tests.unit.forecast import markets
 from yieldbot.app import forecast_ledger
 from yieldbot.app.context import Context
