@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.names import unbound
@@ -33,6 +34,18 @@ Observation = tuple["Job", "Snapshot | str"]
 
 
 def observe(wanted: JobFilter, context: Context) -> list[Observation]:
+    """Every job's snapshot, all chains at once, which are remembered. Raises ConfigError where no job is meant."""
+    found = look(wanted, context)
+    keep(context.settings.data_dir / FOLDER, seen_of(found), context.complain)
+    return found
+
+
+def seen_of(observed: Sequence[Observation]) -> list[Snapshot]:
+    """The snapshots of those jobs whose chain was served."""
+    return [snapshot for _, snapshot in observed if not isinstance(snapshot, str)]
+
+
+def look(wanted: JobFilter, context: Context) -> list[Observation]:
     """Every job's snapshot, all chains at once. Raises ConfigError where no job is meant."""
     jobs = jobs_of(wanted, context)
 
