@@ -22,13 +22,16 @@ from yieldbot.app.forecast_documents import (
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, Boosted, installed
+from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
 from yieldbot.forecast.registered import parse
 from yieldbot.forecast.rules import PERSISTENCE
+from yieldbot.forecast.series import STALE_DAYS
 from yieldbot.forecast.tournament import Standing, Tournament, builtin
 from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.market import RateForecast
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -84,6 +87,24 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
         return _skill(request, source, run, notes)
     says = {one.name: one.says for one in ours} | dict(entered.says)
     return _forecasts(request, source, run, says, notes)
+
+
+def expected(source: Path, days: float, now: int, *, extras: bool = False) -> Mapping[tuple[str, str], RateForecast]:
+    """By chain and market, what memory says each market will pay over so many days; nothing where there is no memory,
+    or only an old one. What strangers registered is weighed too; no stranger's code is loaded."""
+    if not source.is_dir():
+        return {}
+    try:
+        panel = panel_of(source, False, [])
+    except ConfigError:
+        return {}
+    rows = len(panel.times)
+    if not rows or now - int(panel.times[-1]) > STALE_DAYS * DAY:
+        return {}
+    ours = [one for one in builtin() if extras or not isinstance(one, Boosted)]
+    run = Tournament(panel, ours, enter(source, panel, now, [one.name for one in ours], installed=False).means)
+    made = rate_forecasts(run, rows - 1, days)
+    return {(key.chain, key.market): one for key, one in zip(panel.keys, made, strict=True) if one is not None}
 
 
 def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:

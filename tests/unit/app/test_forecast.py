@@ -15,7 +15,7 @@ from tests.unit.cli.program import yieldbot
 from tests.unit.forecast import markets
 from yieldbot.app import forecast_ledger
 from yieldbot.app.context import Context
-from yieldbot.app.forecast import ForecastRequest, forecast
+from yieldbot.app.forecast import ForecastRequest, expected, forecast
 from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS, Forecasts
@@ -119,6 +119,21 @@ def test_a_file_is_registered_before_its_horizon_and_then_counts(folder: Path, t
     with pytest.raises(ConfigError, match="was changed"):
         ask(folder, register=file, now=END - 30)
     ledger.unlink()
+
+
+def test_what_a_run_expects_is_what_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(group: str) -> Iterator[EntryPoint]:
+        raise AssertionError("a run loads no stranger")
+
+    monkeypatch.setattr(forecast_ledger, "entry_points", never)
+    found = expected(folder, 7, END)
+    shown = {(one.chain, one.market): one for one in ask(folder, strangers=False).markets}
+    assert found.keys() == shown.keys()
+    for key, one in found.items():
+        week = next(each for each in shown[key].horizons if each.horizon_days == 7)
+        assert (one.mean, one.low, one.high) == pytest.approx((week.mean, week.low, week.high))
+        assert one.reason == shown[key].why and one.days == 7
+    assert expected(folder, 7, END + 10 * DAY) == {} == expected(folder / "nothing", 7, END)
 
 
 class Seven:
