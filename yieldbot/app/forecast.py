@@ -20,6 +20,7 @@ from yieldbot.app.forecast_documents import (
     SkillDocument,
 )
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
+from yieldbot.app.memory import folder_of
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, Boosted, installed
 from yieldbot.forecast.levels import rate_forecasts
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.forecast.score import Score
 
-FOLDER = "history"
-"""Memory's folder below the data directory."""
 LOOK_BACK_DAYS = 760
 """A forecast is made from so many days: what the regression learns from, and a horizon."""
 WARM_DAYS = 30
@@ -71,7 +70,7 @@ class ForecastRequest:
 
 def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | SkillDocument | RegisteredDocument:
     """By what is asked. Raises ConfigError where there is no history, or no market of that name in it."""
-    source = request.history or _configured(context)
+    source = folder_of(context, request.history)
     if request.register is not None:
         return _register(request, source)
     faults: list[Fault] = []
@@ -132,12 +131,6 @@ def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
     return stored(store, start=start, faults=faults)
 
 
-def _configured(context: Context) -> Path:
-    if not context.config.exists():
-        raise ConfigError(f"there is no {context.config} here that says where memory lies: name it by --history FOLDER")
-    return context.settings.data_dir / FOLDER
-
-
 def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> list[str]:
     notes = [f"{one.where}: {one.what}" for one in faults[:20]]
     if request.extras and not installed():
@@ -183,7 +176,7 @@ def _forecasts(
                 market_class=series.classes[column],
                 quoted=quoted,
                 days=float(series.readings[row, column]),
-                why=why(series, row, column, mean, SHOWN_HORIZON),
+                why=why(series, row, column, mean, SHOWN_HORIZON, int(run.bias[row, column, shown])),
                 horizons=tuple(_horizons(made, column)),
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yieldbot.forecast.model import Forecasts
+from yieldbot.forecast.model import HORIZONS, Forecasts
 from yieldbot.forecast.tournament import Tournament
 from yieldbot.forecast.words import why
 from yieldbot.model.market import RateForecast
@@ -39,13 +39,15 @@ def rate_forecasts(run: Tournament, row: int, days: float) -> tuple[RateForecast
 
     mean, low, high = over(run.at(row), days)
     row = row % len(run.series.panel.times)
+    nearest = int(np.abs(np.log(np.asarray(HORIZONS)) - np.log(max(days, 1e-9))).argmin())
+    sides = run.bias[row, :, nearest]
     return tuple(
         RateForecast(
             mean=float(mean[i]),
             low=float(low[i]),
             high=float(high[i]),
             days=days,
-            reason=why(run.series, row, i, float(mean[i]), round(days)),
+            reason=why(run.series, row, i, float(mean[i]), round(days), int(sides[i])),
         )
         if np.isfinite(mean[i]) and np.isfinite(low[i]) and np.isfinite(high[i])
         else None

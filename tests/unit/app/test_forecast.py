@@ -184,7 +184,7 @@ def test_installed_forecasters_are_asked_registered_and_have_no_weight_yet(
 
 def test_the_command_in_an_empty_folder(folder: Path, tmp_path: Path) -> None:
     done = yieldbot("forecast", "--history", folder, "--no-extras", "--no-strangers", cwd=tmp_path)
-    assert done.code == 0 and "Who is weighed how" in done.out and "aave_v3/1/usdc" in done.out
+    assert done.code == 0 and "Who is weighed how" in done.out and "USDC" in done.out
     done = yieldbot("forecast", "--skill", "--history", folder, "--no-extras", "--json", cwd=tmp_path)
     assert done.code == 0 and done.document["schema"] == "yieldbot/forecast-skill/v1"
     done = yieldbot("forecast", "--history", tmp_path / "none", cwd=tmp_path)
