@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from yieldbot.app.memory import FOLDER, keep
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
@@ -101,6 +102,7 @@ async def _observed(world: World, live: Session) -> Snapshot:
     """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded."""
     records = world.journal.history()
     snapshot = await live.observe(records)
+    keep(world.settings.data_dir / FOLDER, [snapshot], world.say)
     if news := exits.steps(records, snapshot):
         world.journal.append(*news)
     return await live.with_exits(snapshot, records, world.settings.policy)

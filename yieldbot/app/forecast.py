@@ -20,22 +20,24 @@ from yieldbot.app.forecast_documents import (
     SkillDocument,
 )
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
+from yieldbot.app.memory import folder_of
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, Boosted, installed
+from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
 from yieldbot.forecast.registered import parse
 from yieldbot.forecast.rules import PERSISTENCE
+from yieldbot.forecast.series import STALE_DAYS
 from yieldbot.forecast.tournament import Standing, Tournament, builtin
 from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.market import RateForecast
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.forecast.score import Score
 
-FOLDER = "history"
-"""Memory's folder below the data directory."""
 LOOK_BACK_DAYS = 760
 """A forecast is made from so many days: what the regression learns from, and a horizon."""
 WARM_DAYS = 30
@@ -68,7 +70,7 @@ class ForecastRequest:
 
 def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | SkillDocument | RegisteredDocument:
     """By what is asked. Raises ConfigError where there is no history, or no market of that name in it."""
-    source = request.history or _configured(context)
+    source = folder_of(context, request.history)
     if request.register is not None:
         return _register(request, source)
     faults: list[Fault] = []
@@ -84,6 +86,24 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
         return _skill(request, source, run, notes)
     says = {one.name: one.says for one in ours} | dict(entered.says)
     return _forecasts(request, source, run, says, notes)
+
+
+def expected(source: Path, days: float, now: int, *, extras: bool = False) -> Mapping[tuple[str, str], RateForecast]:
+    """By chain and market, what memory says each market will pay over so many days; nothing where there is no memory,
+    or only an old one. What strangers registered is weighed too; no stranger's code is loaded."""
+    if not source.is_dir():
+        return {}
+    try:
+        panel = panel_of(source, False, [])
+    except ConfigError:
+        return {}
+    rows = len(panel.times)
+    if not rows or now - int(panel.times[-1]) > STALE_DAYS * DAY:
+        return {}
+    ours = [one for one in builtin() if extras or not isinstance(one, Boosted)]
+    run = Tournament(panel, ours, enter(source, panel, now, [one.name for one in ours], installed=False).means)
+    made = rate_forecasts(run, rows - 1, days)
+    return {(key.chain, key.market): one for key, one in zip(panel.keys, made, strict=True) if one is not None}
 
 
 def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
@@ -109,12 +129,6 @@ def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
     first, last = min(one.first for one in spans), max(one.last for one in spans)
     start = None if everything else max(first, last - LOOK_BACK_DAYS * DAY)
     return stored(store, start=start, faults=faults)
-
-
-def _configured(context: Context) -> Path:
-    if not context.config.exists():
-        raise ConfigError(f"there is no {context.config} here that says where memory lies: name it by --history FOLDER")
-    return context.settings.data_dir / FOLDER
 
 
 def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> list[str]:
@@ -162,7 +176,7 @@ def _forecasts(
                 market_class=series.classes[column],
                 quoted=quoted,
                 days=float(series.readings[row, column]),
-                why=why(series, row, column, mean, SHOWN_HORIZON),
+                why=why(series, row, column, mean, SHOWN_HORIZON, int(run.bias[row, column, shown])),
                 horizons=tuple(_horizons(made, column)),
             )
         )

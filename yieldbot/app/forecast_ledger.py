@@ -48,9 +48,10 @@ class Entered:
     """What was wrong with some."""
 
 
-def enter(source: Path, panel: Panel, now: int, used: Sequence[str]) -> Entered:
+def enter(source: Path, panel: Panel, now: int, used: Sequence[str], *, installed: bool = True) -> Entered:
     """Strangers of the ledger and of the entry point group; what the latter say now is registered. used: names that
-    are taken. Whatever is wrong with one costs that one and is a note."""
+    are taken. installed: without it no stranger's code is loaded, and the ledger alone counts. Whatever is wrong with
+    one costs that one and is a note."""
     import numpy as np
 
     found: dict[str, Cube] = {}
@@ -65,7 +66,7 @@ def enter(source: Path, panel: Panel, now: int, used: Sequence[str]) -> Entered:
                 notes.append(f"forecasts of {name} are left out: {bad}")
                 continue
             found[name], says[name] = grid, "forecasts that were registered beforehand"
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group=GROUP) if installed else ():
         name, now_says, fault = _asked(point, panel, [*used, *(one for one in says if one != point.name)])
         if fault:
             notes.append(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.policy_names import unmatched_names
@@ -34,6 +35,19 @@ Observation = tuple["Job", "Snapshot | str"]
 
 
 def observe(wanted: JobFilter, context: Context) -> list[Observation]:
+    """Observe every job, all chains concurrently, and remember what was observed. Raises ConfigError where no job
+    matches."""
+    found = fetch_snapshots(wanted, context)
+    keep(context.settings.data_dir / FOLDER, snapshots_of(found), context.complain)
+    return found
+
+
+def snapshots_of(observed: Sequence[Observation]) -> list[Snapshot]:
+    """The snapshots of those jobs whose chain was served."""
+    return [snapshot for _, snapshot in observed if not isinstance(snapshot, str)]
+
+
+def fetch_snapshots(wanted: JobFilter, context: Context) -> list[Observation]:
     """Observe every job, all chains concurrently. Raises ConfigError where no job matches."""
     jobs = jobs_of(wanted, context)
 

@@ -129,6 +129,28 @@ class PastAsked:
     """The jobs', where they were taken already."""
 
 
+class Past(Protocol):
+    """One wallet's assets on one chain as they were."""
+
+    @property
+    def round_trips(self) -> int:
+        """Requests made so far."""
+
+    async def verify_chain(self) -> None:
+        """As of ``Watch``."""
+
+    async def newest(self) -> BlockRef:
+        """The newest block. Raises TransientError where nobody answers."""
+
+    async def block_before(self, moment: int, slack_seconds: int = 0) -> BlockRef | None:
+        """The last block at or before a time (unix seconds), or one that is no more than ``slack_seconds`` before it.
+        None where the chain is younger."""
+
+    async def observe(self, block: BlockRef) -> Snapshot:
+        """Every market as of that block. Raises NodeRefused where the node keeps no state of it, TransientError or
+        ConfigError where what prices need was not there."""
+
+
 class Chain(Protocol):
     """One chain of chains/*.toml."""
 
@@ -137,6 +159,9 @@ class Chain(Protocol):
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         """The job's account, to be looked at."""
+
+    def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
+        """The job's account as it was. Raises ConfigError where no node of the family tells that."""
 
     def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
         """The job's account, to be acted on."""

@@ -68,7 +68,7 @@ def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument) -> Any:
 def _forecasts(found: ForecastDocument) -> Group:
     days = [one.horizon_days for one in max((m.horizons for m in found.markets), key=len, default=())]
     heads = [f">{day} d" for day in days]
-    sheet = Sheet(f"Expected from {when(found.at)} on", "Market", ">Quoted", *heads, ">Days", "Why")
+    sheet = Sheet(f"Expected from {when(found.at)} on", "Market", "Asset", ">Quoted", *heads, ">Days", "Why")
     for market in found.markets:
         by_day = {one.horizon_days: one for one in market.horizons}
         cells = [
@@ -78,7 +78,7 @@ def _forecasts(found: ForecastDocument) -> Group:
             for day in days
         ]
         quoted = _percent(market.quoted) if market.quoted is not None else "none"
-        sheet.add_row(market.market, quoted, *cells, f"{market.days:.0f}", market.why)
+        sheet.add_row(market.market, market.asset, quoted, *cells, f"{market.days:.0f}", market.why)
     parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; % a year, before a deposit of ours.")]
     for market_class in dict.fromkeys(one.market_class for one in found.standings):
         who = Sheet(

@@ -1,4 +1,4 @@
-"""``yieldbot history``: journal entries, or plans with their status."""
+"""``yieldbot history``: journal entries, or plans with their status; and what is remembered of markets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from yieldbot.app import history as use
 from yieldbot.app.formatting import when
 from yieldbot.app.history_documents import EventsDocument, HistoryDocument, PlansDocument, VerifiedDocument
 from yieldbot.cli.flags import natural
+from yieldbot.cli.memory import register_history
 from yieldbot.cli.render import short_hash
 from yieldbot.cli.tables import Sheet
 
@@ -29,6 +30,8 @@ def register(listed: Listed) -> None:
         "--verify", action="store_true", help="check that no entry was changed; print the last one's hash"
     )
     parser.set_defaults(command="history", handler=history)
+    actions = parser.add_subparsers(title="what memory holds of markets", metavar="COMMAND", required=False)
+    register_history(actions)
 
 
 def history(args: argparse.Namespace, context: Screen) -> int:

@@ -37,7 +37,8 @@ COMMANDS = {
         "approve": "carry out a queued plan: observe and rehearse again, show every call, sign, send",
         "reject": "reject a queued plan",
     },
-    "history": {"history": "what was planned, approved, signed and confirmed, from the journal"},
+    "memory": {"observe": "read every market and remember it; nothing is decided"},
+    "history": {"history": "what was planned, approved, signed and confirmed; what is remembered of markets"},
     "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
     "halt": {

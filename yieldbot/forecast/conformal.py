@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yieldbot.forecast.model import DAY, HIGH, HORIZONS, steps_of
+from yieldbot.forecast.model import DAY, DOLLAR, HIGH, HORIZONS, OTHER, steps_of
 from yieldbot.forecast.parameters import WIDTHS
 from yieldbot.forecast.series import Series
 
@@ -27,10 +27,10 @@ WINDOW_DAYS, WINDOW_HORIZONS = 90, 9
 but three futures of 30 days that do not overlap, and on what they say alone six in ten were covered."""
 ANEW_DAYS = 7
 """How often the number of widths is counted anew."""
-PRIOR_DAYS = 60
+PRIOR_DAYS = 20
 """The shipped width counts like so many days of errors and a horizon's more."""
-MARKET_DAYS = 300
-"""What is pooled counts for a market like so many days of its own errors."""
+MARKET_DAYS = {DOLLAR: 300, OTHER: 30}
+"""What is pooled counts for a market like so many days of its own errors: dollars are alike, the others are not."""
 LEAST_WIDTHS, MOST_WIDTHS = 0.25, 8.0
 YOUNG_DAYS = 90
 """A market seen for fewer days has a wider interval."""
@@ -87,7 +87,7 @@ def intervals(series: Series, means: Cube) -> tuple[Cube, Cube]:
                 row, over_by_then = slice(first, end), max(0, first - steps + 1)
                 known = slice(max(0, over_by_then - span), over_by_then)
                 for errors, width, sign, side in ((under, down, -1.0, low), (over, up, 1.0, high)):
-                    times = _reach(errors[known, columns, place], horizon, series.per_day)
+                    times = _reach(errors[known, columns, place], horizon, series.per_day, MARKET_DAYS[market_class])
                     reach = times * width[row, columns, place] * young[row, columns]
                     side[row, columns, place] = means[row, columns, place] + sign * reach
     floor = np.where(means >= 0.0, 0.0, -np.inf)  # a rate that is not below zero is not expected to go there
@@ -111,8 +111,9 @@ def _turns(series: Series) -> list[tuple[int, int]]:
     return list(zip(turns.tolist(), [*turns[1:].tolist(), len(times)], strict=True))
 
 
-def _reach(errors: NDArray[np.float64], horizon: int, per_day: float) -> NDArray[np.float64]:
-    """How many widths hold nine in ten of these errors (times, markets), for each market."""
+def _reach(errors: NDArray[np.float64], horizon: int, per_day: float, pooled_days: float) -> NDArray[np.float64]:
+    """How many widths hold nine in ten of these errors (times, markets), for each market. pooled_days: see
+    ``MARKET_DAYS``."""
     import numpy as np
 
     ordered = np.sort(errors, axis=0)  # NaN last
@@ -130,5 +131,6 @@ def _reach(errors: NDArray[np.float64], horizon: int, per_day: float) -> NDArray
     place = np.clip(np.ceil(HIGH * (number + 1)).astype(int) - 1, 0, np.maximum(number - 1, 0))
     own = np.nan_to_num(np.take_along_axis(ordered, place[None, :], axis=0)[0])
     seen = number / per_day
-    made = (seen * own + (MARKET_DAYS + horizon) * all_of_them) / (seen + MARKET_DAYS + horizon)
+    hold = pooled_days + horizon
+    made = (seen * own + hold * all_of_them) / (seen + hold)
     return np.asarray(np.clip(made, LEAST_WIDTHS, MOST_WIDTHS))

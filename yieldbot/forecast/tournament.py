@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from yieldbot.forecast.bias import bias, widened
 from yieldbot.forecast.boosting import Boosted, installed
 from yieldbot.forecast.conformal import intervals
 from yieldbot.forecast.likes import from_likes
@@ -93,6 +94,19 @@ class Tournament:
     @cached_property
     def walk(self) -> Walk:
         """The combined forecast at every row."""
+        mean, low, high = self._combined
+        low, high = widened(mean, low, high, self.bias)
+        return from_likes(self.series, self._walk(mean, low, high))
+
+    @cached_property
+    def bias(self) -> NDArray[np.int8]:
+        """(times, markets, horizons): where the last forecasts were too low (1) or too high (-1): see ``bias``."""
+        _, low, high = self._combined
+        return bias(self.series.panel, low, high, self.series.futures)
+
+    @cached_property
+    def _combined(self) -> tuple[Cube, Cube, Cube]:
+        """Mean, low and high before a bias widens them and the like's word is heard."""
         import numpy as np
 
         mean = np.full(self.means.shape[1:], np.nan)
@@ -107,8 +121,7 @@ class Tournament:
         for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: nothing is known of it
             if not steps_of(self.series.panel, horizon):
                 mean[:, :, place] = np.nan
-        low, high = intervals(self.series, mean)
-        return from_likes(self.series, self._walk(mean, low, high))
+        return (mean, *intervals(self.series, mean))
 
     def of(self, name: str) -> Walk:
         """One entrant's forecasts, with an interval from its own errors."""

@@ -11,8 +11,17 @@ WORTH_SAYING = 0.1
 """A forecast that differs from the quote by less than this share of it needs no words."""
 
 
-def why(series: Series, row: int, column: int, mean: float, horizon: int) -> str:
-    """As ``spike: 14.2 % now, 4.1 % over 7 days``; empty where the forecast is about the quote."""
+def why(series: Series, row: int, column: int, mean: float, horizon: int, side: int = 0) -> str:
+    """As ``spike: 14.2 % now, 4.1 % over 7 days``; empty where the forecast is about the quote and nothing is to be
+    said. side: a bias that stands (``bias``)."""
+    said = _differs(series, row, column, mean, horizon)
+    if not side or math.isnan(mean):
+        return said
+    biased = f"the last three forecasts were too {'low' if side > 0 else 'high'}, so the interval is wider"
+    return f"{said}; {biased}" if said else biased
+
+
+def _differs(series: Series, row: int, column: int, mean: float, horizon: int) -> str:
     quote, week = float(series.quote[row, column]), float(series.window("mean", 7)[row, column])
     if math.isnan(mean):
         return "no forecast: too little is known of it"

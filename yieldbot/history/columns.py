@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.history.arrow import column
 from yieldbot.history.reading import STANDARD_SIZES, MarketKey, Reading
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def table(readings: Sequence[Reading]) -> pyarrow.Table:
         columns[name] = [None if one.rates_after is None else one.rates_after[at] for one in rows]
     columns["rewards"] = [_json([dict(reward) for reward in one.rewards]) for one in rows]
     columns["flags"] = [_json(list(one.flags)) for one in rows]
-    return pa.table({name: columns[name] for name in schema().names}, schema=schema())
+    return pa.Table.from_arrays([column(columns[one.name], one.type) for one in schema()], schema=schema())
 
 
 def _json(values: list[Any]) -> str | None:

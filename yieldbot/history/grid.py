@@ -54,22 +54,35 @@ def panel(
     phase_seconds: where in a step the grid stands, counted from the epoch (3600 with a step of a day: 01:00 UTC); None
     for where the readings are youngest. Raises ValueError where there is no reading at all.
     """
-    import numpy as np
-
     rows = list(readings)
     if keys is None:
         keys = sorted({row.key for row in rows}, key=key_order)
     place = {key: at for at, key in enumerate(keys)}
-    rows = [row for row in rows if row.key in place]
+    columns = _columns([row for row in rows if row.key in place], place)
+    times = grid_times(columns.time, step_seconds, start, end, phase_seconds)
+    return fill(columns, tuple(keys), times, step_seconds)
+
+
+def paid_between(readings: Sequence[Reading]) -> list[float]:
+    """For each of one market's readings (ascending) the rate that was paid since the one before, as a panel counts it;
+    NaN where nothing tells."""
+    if not readings:
+        return []
+    columns = _columns(readings, dict.fromkeys((one.key for one in readings), 0))
+    paid, _ = _paid(columns.market, columns.time, columns.numbers, DAY)
+    return [float(rate) for rate in paid]
+
+
+def _columns(rows: Sequence[Reading], place: Mapping[MarketKey, int]) -> Columns:
+    import numpy as np
+
     numbers = {name: np.array([_number(getattr(row, name)) for row in rows], dtype=np.float64) for name in NUMBERS}
-    columns = Columns(
+    return Columns(
         market=np.array([place[row.key] for row in rows], dtype=np.int64),
         time=np.array([row.time for row in rows], dtype=np.int64),
         blocked=np.array([row.status != "active" for row in rows], dtype=np.bool_),
         numbers=numbers,
     )
-    times = grid_times(columns.time, step_seconds, start, end, phase_seconds)
-    return fill(columns, tuple(keys), times, step_seconds)
 
 
 def _number(value: float | None) -> float:

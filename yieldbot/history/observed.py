@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from yieldbot.errors import CurveUnknown
@@ -28,15 +28,14 @@ class Seen:
 
 
 def readings_of(
-    snapshot: Snapshot, source: str = "observed", before: dict[MarketKey, Seen] | None = None
+    snapshot: Snapshot, source: str = "observed", before: Mapping[str, Seen] | None = None
 ) -> tuple[Reading, ...]:
     """Every market of a snapshot, in its order; the wallet's own money is none.
 
-    before: what was seen of the markets last, for the mean rate since then by the growth of their index, where the
-    market has one. Nothing of this reading is written into it.
+    before: what was seen of the markets last, by their ids, for the mean rate since then by the growth of their index.
     """
     known = before or {}
-    return tuple(with_mean(one, known.get(one.key)) for one in _readings(snapshot, source))
+    return tuple(with_mean(one, known.get(one.key.market)) for one in _readings(snapshot, source))
 
 
 def with_mean(reading: Reading, before: Seen | None) -> Reading:

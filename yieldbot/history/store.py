@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from yieldbot.history import columns, files
+from yieldbot.history.arrow import scalar
 from yieldbot.history.reading import Fault, Reading
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class Kept:
 
 
 class Store:
-    """The readings under one folder, which is made by the first that is kept."""
+    """The readings under one folder, which is made by the first that is kept. wait_seconds: for another writer."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.folder, self.wait_seconds = folder, wait_seconds
 
     def append(self, readings: Iterable[Reading]) -> Kept:
         """Remember readings. The same market at the same time is one row: what was known stays.
@@ -75,7 +76,7 @@ class Store:
                     for (chain, month), rows in sorted(by_month.items()):
                         kept += self._append(chain, month, rows)
         except (OSError, Timeout) as failure:
-            return Kept(kept.rows, kept.known, _words(self.folder, failure))
+            return Kept(kept.rows, kept.known, self._words(failure))
         return kept
 
     def _append(self, chain: str, month: str, rows: list[Reading]) -> Kept:
@@ -188,10 +189,21 @@ class Store:
                 gone += _merged(folder, day, parts)
         return gone
 
+    def _words(self, failure: Exception) -> str:
+        """Why nothing is remembered, and what helps."""
+        if isinstance(failure, Timeout):
+            return (
+                f"{self.folder}: another process has been writing there for {self.wait_seconds:.0f} s: not remembered"
+            )
+        number = failure.errno if isinstance(failure, OSError) else None
+        said = os.strerror(number) if number else str(failure)
+        remedy = "make room" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "see who may write there"
+        return f"{self.folder}: nothing is remembered ({said}): {remedy}"
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / LOCK, timeout=WAIT_SECONDS):
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(self.folder / LOCK, timeout=self.wait_seconds):
             yield
 
 
@@ -231,10 +243,10 @@ def read(
         content = file.read_row_groups(list(groups), columns=needed)
     mask = None
     if market is not None:
-        mask = compute.equal(content["market"], market)
+        mask = compute.equal(content["market"], scalar(market, pa.string()))
     for bound, compare in ((start, compute.greater_equal), (end, compute.less_equal)):
         if bound is not None:
-            inside = compare(content["time"], pa.scalar(bound, pa.int64()))
+            inside = compare(content["time"], scalar(bound, pa.int64()))
             mask = inside if mask is None else compute.and_(mask, inside)
     if mask is not None:
         content = content.filter(mask)
@@ -319,13 +331,3 @@ def _write(folder: Path, span: str, *, whole: bool, content: pyarrow.Table) -> P
     finally:
         os.close(at)
     return path
-
-
-def _words(folder: Path, failure: Exception) -> str:
-    """Why nothing is remembered, and what helps."""
-    if isinstance(failure, Timeout):
-        return f"{folder}: another process has been writing there for {WAIT_SECONDS:.0f} s: nothing is remembered now"
-    number = failure.errno if isinstance(failure, OSError) else None
-    said = os.strerror(number) if number else str(failure)
-    remedy = "make room" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "see who may write there"
-    return f"{folder}: nothing is remembered ({said}): {remedy}"

@@ -15,7 +15,7 @@ from tests.kit.program import yieldbot
 from tests.unit.forecast import markets
 from yieldbot.app import forecast_ledger
 from yieldbot.app.context import Context
-from yieldbot.app.forecast import ForecastRequest, forecast
+from yieldbot.app.forecast import ForecastRequest, expected, forecast
 from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS, Forecasts
@@ -121,6 +121,21 @@ def test_a_file_is_registered_before_its_horizon_and_then_counts(folder: Path, t
     ledger.unlink()
 
 
+def test_what_a_run_expects_is_what_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(group: str) -> Iterator[EntryPoint]:
+        raise AssertionError("a run loads no stranger")
+
+    monkeypatch.setattr(forecast_ledger, "entry_points", never)
+    found = expected(folder, 7, END)
+    shown = {(one.chain, one.market): one for one in ask(folder, strangers=False).markets}
+    assert found.keys() == shown.keys()
+    for key, one in found.items():
+        week = next(each for each in shown[key].horizons if each.horizon_days == 7)
+        assert (one.mean, one.low, one.high) == pytest.approx((week.mean, week.low, week.high))
+        assert one.reason == shown[key].why and one.days == 7
+    assert expected(folder, 7, END + 10 * DAY) == {} == expected(folder / "nothing", 7, END)
+
+
 class Seven:
     """A stranger's forecaster."""
 
@@ -169,7 +184,7 @@ def test_installed_forecasters_are_asked_registered_and_have_no_weight_yet(
 
 def test_the_command_in_an_empty_folder(folder: Path, tmp_path: Path) -> None:
     done = yieldbot("forecast", "--history", folder, "--no-extras", "--no-strangers", cwd=tmp_path)
-    assert done.code == 0 and "Who is weighed how" in done.out and "aave_v3/1/usdc" in done.out
+    assert done.code == 0 and "Who is weighed how" in done.out and "USDC" in done.out
     done = yieldbot("forecast", "--skill", "--history", folder, "--no-extras", "--json", cwd=tmp_path)
     assert done.code == 0 and done.document["schema"] == "yieldbot/forecast-skill/v1"
     done = yieldbot("forecast", "--history", tmp_path / "none", cwd=tmp_path)

@@ -13,7 +13,19 @@ ROOT = Path(str(chains.__file__)).parent
 EVM, SOLANA = "evm", "solana"
 
 BOTH = {
-    *("account_history", "allowances", "chain", "check", "decode", "exits", "observe", "prices", "quotes", "session"),
+    *(
+        "account_history",
+        "allowances",
+        "chain",
+        "check",
+        "decode",
+        "exits",
+        "observe",
+        "past",
+        "prices",
+        "quotes",
+        "session",
+    ),
     *("swap_pools", "swap_work"),
     *(f"node/{name}" for name in ("client", "connect", "fork", "quorum")),
     *("signing/keystore",),

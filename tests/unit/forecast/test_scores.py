@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.unit.forecast import markets
+from yieldbot.forecast.bias import bias, widened
 from yieldbot.forecast.conformal import intervals, widening
+from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import HORIZONS, Walk
 from yieldbot.forecast.regression import Frozen, Regression, fit
 from yieldbot.forecast.rules import rules
@@ -115,3 +117,29 @@ def test_a_prior_holds_where_there_is_little() -> None:
     prior = np.array([0.0, 1.0])
     assert fit(inputs, wanted, np.ones(200), 0.5, prior, 1e-6) == pytest.approx([1.0, 0.0], abs=0.02)
     assert fit(inputs, wanted, np.ones(200), 0.5, prior, 1e4) == pytest.approx([0.0, 1.0], abs=0.02)
+
+
+def test_three_misses_in_a_row_on_one_side_widen_that_side() -> None:
+    rows, week = 60, HORIZONS.index(7)
+    panel = markets.panel(np.full((rows, 2), 0.04))
+    mean = np.full((rows, 2, len(HORIZONS)), 0.04)
+    low, high = mean - 0.01, mean + 0.01
+    came = mean.copy()
+    came[:, 0] = 0.06
+    came[rows - 7 :, :, week] = np.nan
+    sides = bias(panel, low, high, came)
+    assert (sides[:21, 0, week] == 0).all() and (sides[21:, 0, week] == 1).all() and (sides[:, 1] == 0).all()
+    came[30, 0, week] = 0.04  # one hit ends it, for three horizons
+    assert bias(panel, low, high, came)[:, 0, week][[36, 37, 44, 51, 58, 59]].tolist() == [1, 0, 0, 0, 1, 1]
+    wide_low, wide_high = widened(mean, low, high, sides)
+    assert wide_high[40, 0, week] == pytest.approx(0.055) and wide_low[40, 0, week] == low[40, 0, week]
+    assert (wide_high[:, 1] == high[:, 1]).all()
+
+
+def test_a_bias_is_told() -> None:
+    quiet = np.full((90, 2), 0.04)
+    run = Tournament(markets.panel(quiet), PLAIN)
+    run.bias[-1, 0, HORIZONS.index(7)] = -1
+    found = rate_forecasts(run, -1, 7)
+    assert found[0] and "too high, so the interval is wider" in found[0].reason
+    assert found[1] and not found[1].reason

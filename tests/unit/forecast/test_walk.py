@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.forecast import markets
 from yieldbot.forecast.boosting import Boosted
+from yieldbot.forecast.levels import over, rate_forecasts
 from yieldbot.forecast.model import HORIZONS
 from yieldbot.forecast.regression import Frozen, Regression
 from yieldbot.forecast.rules import ExponentialMean, Persistence, rules
@@ -140,3 +141,21 @@ def test_without_lightgbm_all_else_works(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "boosted" not in Tournament(panel).names and not Tournament(panel).at(-1).none.any()
     with pytest.raises(ConfigError, match=r"pip install 'yieldbot\[forecast\]'"):
         Boosted().means(Series(panel))
+
+
+def test_any_number_of_days_lies_between_two_horizons() -> None:
+    made = Tournament(markets.panel(markets.rates(90, 4, 5)), PLAIN).at(-1)
+    for days, place in ((0.5, 0), (1, 0), (7, 2), (30, 4), (90, 4)):
+        for one, grid in zip(over(made, days), (made.mean, made.low, made.high), strict=True):
+            np.testing.assert_allclose(one, grid[:, place])
+    mean, low, high = over(made, 10)
+    assert (low < mean).all() and (mean < high).all()
+    assert (np.minimum(made.mean[:, 2], made.mean[:, 3]) <= mean).all()
+
+
+def test_a_spike_is_told() -> None:
+    quiet = np.full((40, 2), 0.04)
+    quiet[-1, 0] = 0.142
+    found = rate_forecasts(Tournament(markets.panel(quiet), PLAIN), -1, 7)
+    assert found[0] and found[0].reason.startswith("spike: 14.2 % now, ") and found[0].mean < 0.12
+    assert found[1] and not found[1].reason and found[1].mean == pytest.approx(0.04)

@@ -316,12 +316,11 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert kept.rows == 0 and "nothing is remembered" in kept.failure
 
 
-def test_a_writer_that_does_not_end_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_does_not_end_is_one_line(tmp_path: Path) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
     with FileLock(tmp_path / store.LOCK):
-        assert "another process" in Store(tmp_path).append([reading(0)]).failure
+        assert "another process" in Store(tmp_path, 0.1).append([reading(0)]).failure
 
 
 def test_no_folder_is_no_memory(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.connect import connect
+from yieldbot.chains.evm.past import open_past
 from yieldbot.chains.evm.quotes import read_quotes
 from yieldbot.chains.evm.session import account_of, open_session, open_watch
 from yieldbot.model.native import native_token
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import PastAsked, Revocation, Rights, Session, Watch
+    from yieldbot.chains.ports import Past, PastAsked, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import Read
     from yieldbot.execution.world import World
     from yieldbot.journal.fold import StoredTx
@@ -47,6 +48,9 @@ class Chain:
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
+
+    def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
+        return open_past(job)
 
     def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
         return open_session(world, job)

@@ -16,6 +16,7 @@ from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revoc
 from yieldbot.chains.solana.execution.settle import settle
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
+from yieldbot.chains.solana.past import open_past
 from yieldbot.chains.solana.quotes import read_quotes
 from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import Found, Given
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import PastAsked, Revocation, Rights, Session, Watch
+    from yieldbot.chains.ports import Past, PastAsked, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import Read
     from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import World
@@ -46,6 +47,9 @@ class Chain:
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
+
+    def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
+        return open_past(job)
 
     def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
         return open_session(world, job)

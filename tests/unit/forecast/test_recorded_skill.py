@@ -1,0 +1,31 @@
+"""The skill that docs/forecast.md states, on the part of the recordings that nothing was fitted on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yieldbot.forecast.model import DOLLAR
+
+FOLDER = Path(os.environ.get("YIELDBOT_RECORDED_DATA", "/nowhere"))
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_RECORDED_DATA names no folder of recordings")
+
+
+@pytest.mark.parametrize(("extras", "least"), [(False, (5, 8, 9, 8)), (True, (5, 8, 10, 11))])
+def test_dollars_are_forecast_better_than_by_the_quote(extras: bool, least: tuple[int, ...]) -> None:
+    from tests.bench.forecast import compare
+
+    found: dict[str, dict[int, Any]] = {}
+    for row in compare(without_extras=not extras)["rows"]:
+        if row["class"] == DOLLAR:
+            found.setdefault(row["recording"], {})[row["horizon_days"]] = row
+    aave, compound = found["Aave v3 on 11 chains"], found["Compound v2"]
+    for horizon, percent in zip((3, 7, 14, 30), least, strict=True):
+        assert 100 * aave[horizon]["skill"] >= percent and aave[horizon]["skill_low"] > 0, horizon
+        assert compound[horizon]["skill"] > -0.05, horizon  # a calm year
+    for row in (*aave.values(), *compound.values()):
+        assert 0.75 <= row["coverage"] <= 0.86 and row["coverage_stress"] >= 0.6
+        assert row["pinball_less_bare"] >= 0.15

@@ -1,0 +1,176 @@
+"""``history backfill``: the same adapters at blocks of the past, through an archive node, into memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.memory import folder_of, keep
+from yieldbot.app.memory_documents import HistoryBackfillDocument
+from yieldbot.app.remembered import duration, moment
+from yieldbot.app.wiring import JobFilter, jobs_of
+from yieldbot.chains.open import chain_of
+from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
+from yieldbot.history.store import Kept, Store
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.chains.ports import Past
+    from yieldbot.model.settings import Job
+
+SOURCE = "backfill"
+PART_OF_STEP = 20
+MOST_SLACK_SECONDS = 300
+"""How far before the time that is meant a block may lie: a twentieth of the step, and this at most."""
+MOST_TIMES = 1_000_000
+
+Progress = Callable[[int, int, str], None]
+"""Told after each time: how many are done, of how many, and what is to come in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillRequest:
+    """What of the past is read."""
+
+    start: str
+    """The first time, as 2026-01-01."""
+    every: str
+    """From one time to the next, as 6h."""
+    end: str | None = None
+    """The last time; None: now."""
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """The jobs whose markets are read; all of one chain."""
+    folder: Path | None = None
+    """Memory's folder; None: the configuration's."""
+    requests_per_second: float = 10.0
+    """No more than so many on the mean."""
+    again: bool = False
+    """Also times of which there is a reading: for markets that the configuration did not have then."""
+
+
+@dataclass(slots=True)
+class _Done:
+    kept: Kept = field(default_factory=Kept)
+    read: int = 0
+    absent: int = 0
+    failure: str = ""
+
+
+def backfill(request: BackfillRequest, context: Context, progress: Progress) -> tuple[HistoryBackfillDocument, int]:
+    """Reads and remembers, the oldest time first; the exit code is 1 where it ended early. What was read stays, and
+    running again goes on from there. Raises ConfigError for a request that cannot be meant."""
+    start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
+    assert start is not None and step is not None
+    end = int(time.time()) if end is None else end
+    if start > end:
+        raise ConfigError(f"--from {request.start} lies after --to, or in the future")
+    if (end - start) // step >= MOST_TIMES:
+        raise ConfigError(f"that is {(end - start) // step + 1:,} times: {MOST_TIMES:,} at most, by a longer --every")
+    if request.requests_per_second <= 0:
+        raise ConfigError("--rate must be more than 0 requests a second")
+    job = _one(jobs_of(request.jobs, context))
+    folder = folder_of(context, request.folder)
+    times = list(range(start, end + 1, step))
+    known = set[int]() if request.again else _known(folder, job, start, end, step)
+    left = [at for at in times if at not in known]
+    done = _Done()
+    requests = asyncio.run(_read(request, job, folder, left, step, done, context, progress)) if left else 0
+    document = HistoryBackfillDocument(
+        history=str(folder),
+        chain=job.chain.name,
+        every_seconds=step,
+        times=len(times),
+        known=len(known),
+        read=done.read,
+        absent=done.absent,
+        kept=done.kept.rows,
+        requests=requests,
+        failure=done.failure or None,
+    )
+    return document, int(bool(done.failure))
+
+
+def _one(jobs: tuple[Job, ...]) -> Job:
+    """One job that has all assets of the chain's jobs. Raises ConfigError for jobs of several chains."""
+    chains = {job.chain.name for job in jobs}
+    if len(chains) > 1:
+        raise ConfigError(f"one chain at a time: name it by --chain ({', '.join(sorted(chains))})")
+    first = jobs[0]
+    tokens = dict.fromkeys(token for job in jobs for token in job.assets)
+    if set(tokens) == set(first.assets):
+        return first
+    widest = max(jobs, key=lambda job: len(job.assets))
+    if set(widest.assets) != set(tokens):
+        raise ConfigError("the jobs of this chain have different assets: name one by --asset, then the other")
+    return widest
+
+
+def _known(folder: Path, job: Job, start: int, end: int, step: int) -> set[int]:
+    """Times of which a backfill has read the block before."""
+    found = set[int]()
+    for content, _ in Store(folder).tables(job.chain.chain, start - step + 1, end, ("time", "source")):
+        for at, source in zip(content["time"].to_pylist(), content["source"].to_pylist(), strict=True):
+            if source == SOURCE:
+                found.add(start + -(-(at - start) // step) * step)
+    return found
+
+
+async def _read(
+    request: BackfillRequest,
+    job: Job,
+    folder: Path,
+    left: list[int],
+    step: int,
+    done: _Done,
+    context: Context,
+    progress: Progress,
+) -> int:
+    """The requests that it took."""
+    slack = min(MOST_SLACK_SECONDS, step // PART_OF_STEP)
+    async with chain_of(job.chain).past(job) as past:
+        await past.verify_chain()
+        newest = (await past.newest()).timestamp
+        left = [at for at in left if at <= newest]
+        began, before = time.monotonic(), past.round_trips
+        progress(0, len(left), f"{len(left)} times, some six requests each")
+        for count, at in enumerate(left, start=1):
+            done.failure = await _at(past, at, slack, folder, done, context)
+            if done.failure:
+                break
+            spent = past.round_trips - before
+            due = spent / request.requests_per_second - (time.monotonic() - began)
+            if due > 0:
+                await asyncio.sleep(due)
+            to_come = spent / count * (len(left) - count)
+            seconds = (time.monotonic() - began) / count * (len(left) - count)
+            words = f"some {to_come:,.0f} requests to come, {seconds / 60:.0f} min" if to_come else "done"
+            progress(count, len(left), words)
+        return past.round_trips - before
+
+
+async def _at(past: Past, at: int, slack: int, folder: Path, done: _Done, context: Context) -> str:
+    """Read one time; why nothing can be read at all, empty where that is not so."""
+    try:
+        block = await past.block_before(at, slack)
+        if block is None:
+            done.absent += 1
+            return ""
+        snapshot = await past.observe(block)
+    except (NodeRefused, HttpRefused) as refused:
+        return f"{refused}: an archive node is needed to read the past"
+    except (TransientError, ConfigError) as failure:  # a feed or a token that was not there yet; or nobody answers
+        try:
+            await past.newest()
+        except TransientError:
+            return str(failure)
+        context.detail(f"{at}: {failure}")
+        done.absent += 1
+        return ""
+    kept = keep(folder, [replace(snapshot, quarantined=())], context.complain, SOURCE)
+    done.kept += kept
+    done.read += 1
+    return kept.failure

@@ -1,0 +1,64 @@
+"""What every use case that observes does besides: it remembers what it saw. Memory decides nothing and ends nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.errors import ConfigError
+from yieldbot.history.observed import Seen, readings_of
+from yieldbot.history.store import Kept, Store
+from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.market import Snapshot
+
+FOLDER = "history"
+"""Memory's folder below the data directory."""
+WAIT_SECONDS = 5.0
+"""For another process that is writing there."""
+LOOK_BACK_SECONDS = 2 * 86_400
+"""How old a market's last reading may be to make a mean with the new one; a panel makes means over any time."""
+
+
+def folder_of(context: Context, told: Path | None) -> Path:
+    """The folder that a command is told, or the configuration's own. Raises ConfigError where there is neither."""
+    if told is not None:
+        return told
+    if not context.config.exists():
+        raise ConfigError(f"there is no {context.config} here that says where memory lies: name it by --history FOLDER")
+    return context.settings.data_dir / FOLDER
+
+
+def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None], source: str = "observed") -> Kept:
+    """Remember snapshots. Whatever goes wrong is one line by ``say`` and in the answer, and nothing else."""
+    kept = Kept()
+    try:
+        store = Store(folder, WAIT_SECONDS)
+        for snapshot in snapshots:
+            chain, moment = snapshot.block.chain, snapshot.block.timestamp
+            before = _last(store, chain, moment)
+            kept += store.append(readings_of(snapshot, source, before))
+            if not kept.failure:
+                store.compact_if_due(chain, int(time.time()))
+    except Exception as failure:  # whatever it is, money must not wait for it
+        kept += Kept(failure=f"{folder}: nothing is remembered ({one_line(str(failure), 300)})")
+    if kept.failure:
+        say(kept.failure)
+    return kept
+
+
+def _last(store: Store, chain: str, moment: int) -> dict[str, Seen]:
+    """The newest index of each market before a moment, as far as it is not too old."""
+    found: dict[str, Seen] = {}
+    wanted = ("market", "time", "index")
+    for content, _ in store.tables(chain, moment - LOOK_BACK_SECONDS, moment - 1, wanted):
+        columns = (content[name].to_pylist() for name in wanted)
+        for market, at, index in zip(*columns, strict=True):
+            known = found.get(market)
+            if index is not None and (known is None or at > known.time):
+                found[market] = Seen(at, index)
+    return found

@@ -1,0 +1,115 @@
+"""``history import``, ``verify`` and ``compact``: files of others into memory, and whether it is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from yieldbot.app.memory import folder_of
+from yieldbot.app.memory_documents import (
+    HistoryCompactDocument,
+    HistoryImportDocument,
+    HistoryVerifyDocument,
+    ImportedFile,
+    NamedFault,
+)
+from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.history.importers.read import Told, markets, read_file
+from yieldbot.history.store import Kept, Store
+from yieldbot.model.text import one_line
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.history.reading import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """Which files are taken, and what is said of them."""
+
+    files: tuple[Path, ...]
+    """In the order in which they are read."""
+    folder: Path | None = None
+    """Memory's folder; None: the configuration's."""
+    told: Told = field(default_factory=Told)
+    """What the files do not say themselves."""
+
+
+def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImportDocument, int]:
+    """Reads each file and remembers it; the exit code is 2 where a file was refused, 1 where something could not be
+    remembered. Raises ConfigError where every file was refused, for the first of them."""
+    folder = folder_of(context, request.folder)
+    store, rows, whole = Store(folder), list[ImportedFile](), Kept()
+    for file in request.files:
+        try:
+            taken = read_file(file, request.told)
+        except ConfigError as refused:
+            if len(request.files) == 1:
+                raise
+            rows.append(_refused(file, str(refused)))
+            continue
+        kept = store.append(taken.readings)
+        whole += kept
+        times = [one.time for one in taken.readings]
+        row = ImportedFile(
+            file=str(file),
+            refused=None,
+            readings=len(taken.readings),
+            kept=kept.rows,
+            known=kept.known,
+            markets=len(markets(taken.readings)),
+            first=min(times),
+            last=max(times),
+            faults=named(taken.faults),
+        )
+        rows.append(row)
+    if whole.failure:
+        context.complain(whole.failure)
+    if all(row.refused for row in rows):
+        raise ConfigError(f"{rows[0].refused} (and {len(rows) - 1} more files were refused)")
+    document = HistoryImportDocument(history=str(folder), failure=whole.failure or None, files=tuple(rows))
+    return document, 1 if whole.failure else 2 if any(row.refused for row in rows) else 0
+
+
+def _refused(file: Path, why: str) -> ImportedFile:
+    nothing = {"readings": 0, "kept": 0, "known": 0, "markets": 0}
+    return ImportedFile(file=str(file), refused=one_line(why), first=None, last=None, faults=(), **nothing)
+
+
+def named(faults: Iterable[Fault]) -> tuple[NamedFault, ...]:
+    """Faults as documents tell them, each in printable lines."""
+    return tuple(
+        NamedFault(where=one_line(one.where), what=one_line(one.what, 500), kind=one.kind, taken=one.taken)
+        for one in faults
+    )
+
+
+def verify(folder: Path | None, context: Context) -> HistoryVerifyDocument:
+    """Reads all of memory. Raises ConfigError where no folder is meant or there is none."""
+    from yieldbot.history import verify as looks
+
+    place = _there(folder_of(context, folder))
+    found = looks.verify(Store(place))
+    return HistoryVerifyDocument(
+        history=str(place), sound=found.sound, files=found.files, readings=found.rows, faults=named(found.faults)
+    )
+
+
+def compact(folder: Path | None, context: Context) -> HistoryCompactDocument:
+    """Makes few files of many. Raises ConfigError where there is no folder, YieldbotError where the disk refuses."""
+    place = _there(folder_of(context, folder))
+    try:
+        gone = Store(place).compact(everything=True)
+    except (OSError, Timeout) as failure:
+        raise YieldbotError(f"{place} cannot be compacted ({failure}): nothing is lost, try again later") from None
+    return HistoryCompactDocument(history=str(place), files_gone=gone)
+
+
+def _there(place: Path) -> Path:
+    if not place.is_dir():
+        raise ConfigError(f"{place} is not there: nothing has been remembered yet, or --history names another folder")
+    return place

@@ -1,0 +1,225 @@
+"""``history show``: what memory holds of its markets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.memory import folder_of
+from yieldbot.app.memory_documents import (
+    HistoryShowDocument,
+    MarketRemembered,
+    MarketsRemembered,
+    RememberedMarket,
+    SeenThen,
+)
+from yieldbot.app.recordings import named
+from yieldbot.errors import ConfigError
+from yieldbot.history import grid, query
+from yieldbot.history.importers.table import COLUMNS, MORE
+from yieldbot.history.networks import NETWORKS, network
+from yieldbot.history.reading import Fault
+from yieldbot.history.store import Store
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.history.panel import Panel
+    from yieldbot.history.query import Span
+    from yieldbot.history.reading import Reading
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DURATION = re.compile(r"^(\d{1,9})([smhdw])$")
+_APART = re.compile(r"[^0-9a-z.]+")
+LEAST_PART = 4
+"""Characters of a part of a name."""
+MOST_NAMED = 8
+"""Markets that a message names where several are meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowRequest:
+    """What is wanted of memory."""
+
+    folder: Path | None = None
+    """Memory's folder; None: the configuration's."""
+    market: str | None = None
+    """A market's id, or a part of id, protocol, asset and chain that means one alone; None: what there is of each."""
+    chain: str | None = None
+    """Id, number or name of a chain; None: all."""
+    start: str | None = None
+    """The first time, as 2026-01-31 or in ISO 8601; None: from the first reading on."""
+    end: str | None = None
+    """The last time; a day alone means its end."""
+    every: str | None = None
+    """A row for each step, as ``6h`` or ``1d``; None: for each reading."""
+
+
+def show(request: ShowRequest, context: Context) -> HistoryShowDocument:
+    """MarketsRemembered, or MarketRemembered where a market is named. Raises ConfigError for a market, time or step
+    that is none."""
+    folder, faults = folder_of(context, request.folder), list[Fault]()
+    store = Store(folder)
+    start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
+    spans = query.markets(store, network(request.chain) if request.chain else None, faults)
+    if request.market is None:
+        rows = tuple(_market(one) for one in spans)
+        return MarketsRemembered(history=str(folder), markets=rows, faults=named(faults))
+    span = meant(request.market, spans, folder)
+    seen = query.readings(store, span.key.chain, span.key.market, start, end, faults)
+    return MarketRemembered(
+        history=str(folder),
+        market=_market(span),
+        every_seconds=step,
+        rows=tuple(_rows(seen, step, start, end)),
+        faults=named(faults),
+    )
+
+
+def lines(request: ShowRequest, context: Context) -> Iterator[str]:
+    """The readings as lines of CSV in the schema that ``history import`` reads. Raises as ``show``."""
+    store = Store(folder_of(context, request.folder))
+    start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
+    chain = network(request.chain) if request.chain else None
+    market = None
+    if request.market is not None:
+        key = meant(request.market, query.markets(store, chain), store.folder).key
+        chain, market = key.chain, key.market
+    yield ",".join((*COLUMNS, *MORE))
+    last: tuple[object, int] | None = None
+    held: Reading | None = None
+    for one in query.readings(store, chain, market, start, end):
+        cell = (one.key, -(-one.time // step) if step else one.time)
+        if held is not None and cell != last:
+            yield _csv(held)
+        held, last = one, cell
+    if held is not None:
+        yield _csv(held)
+
+
+def moment(text: str | None, *, end: bool = False) -> int | None:
+    """Unix seconds of a time as people write it, UTC where no zone is named. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no time: write a day as 2026-01-31, or 2026-01-31T12:00") from None
+    whole_day = len(text) == len("2026-01-31") and end
+    seconds = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    return seconds + 86_399 if whole_day else seconds
+
+
+def duration(text: str | None) -> int | None:
+    """Seconds of ``10m``, ``6h``, ``1d`` or ``1w``. Raises ConfigError."""
+    if text is None:
+        return None
+    match = _DURATION.match(text.strip().lower())
+    seconds = int(match[1]) * UNITS[match[2]] if match else 0
+    if not 0 < seconds <= 366 * 86_400:
+        raise ConfigError(f"{text!r} is no step: write 10m, 6h, 1d or 1w, a year at most")
+    return seconds
+
+
+def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
+    """The one market that is meant. Raises ConfigError for none, and for several, which it names."""
+    exact = [one for one in spans if text in (one.key.market, f"{one.key.chain}/{one.key.market}")]
+    words = text.lower().split()
+    found = exact or [one for one in spans if all(_fits(word, _called(one)) for word in words)]
+    if len(found) == 1:
+        return found[0]
+    if not spans:
+        raise ConfigError(f"{folder} remembers nothing yet: `yieldbot observe` or `yieldbot history import` fill it")
+    if not found:
+        raise ConfigError(f"{text!r} is no market that {folder} remembers: `yieldbot history show` lists them")
+    names = ", ".join(one.key.market for one in found[:MOST_NAMED])
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    raise ConfigError(f"{text!r} means {len(found)} markets ({names}{more}): name one, or add --chain")
+
+
+def _fits(word: str, called: str) -> bool:
+    """Whether a market is called so: by a word of its names, or by a part of them that is long enough to mean it."""
+    return word in _APART.split(called) or (len(word) >= LEAST_PART and word in called)
+
+
+def _called(one: Span) -> str:
+    key = one.key
+    names = [name for name, chain in NETWORKS.items() if chain == key.chain]
+    return " ".join((*names, key.chain, key.market, key.protocol, key.asset, key.asset_address)).lower()
+
+
+def _market(one: Span) -> RememberedMarket:
+    key = one.key
+    return RememberedMarket(
+        chain=key.chain,
+        protocol=key.protocol,
+        asset=key.asset,
+        asset_address=key.asset_address,
+        market=key.market,
+        readings=one.rows,
+        first=one.first,
+        last=one.last,
+    )
+
+
+def _rows(seen: list[Reading], step: int | None, start: int | None, end: int | None) -> Iterator[SeenThen]:
+    if not seen:
+        return
+    one = seen[-1].key  # of two spellings of its asset, the newest
+    rows = [replace(reading, key=one) for reading in seen]
+    if step is not None:
+        yield from _of_panel(grid.panel(rows, step_seconds=step, start=start, end=end))
+        return
+    for reading, paid in zip(rows, grid.paid_between(rows), strict=True):
+        yield SeenThen(
+            time=reading.time,
+            supply_rate=reading.supply_rate,
+            realised_rate=_known(paid),
+            borrow_rate=reading.borrow_rate,
+            utilisation=reading.utilisation,
+            supplied=reading.supplied,
+            cash=reading.cash,
+            blocked=reading.status != "active",
+        )
+
+
+def _of_panel(panel: Panel) -> Iterator[SeenThen]:
+    for at, time in enumerate(panel.times.tolist()):
+        yield SeenThen(
+            time=time,
+            supply_rate=_known(panel.quoted[at, 0]),
+            realised_rate=_known(panel.realised[at, 0]),
+            borrow_rate=_known(panel.borrow_rate[at, 0]),
+            utilisation=_known(panel.utilisation[at, 0]),
+            supplied=_known(panel.supplied[at, 0]),
+            cash=_known(panel.cash[at, 0]),
+            blocked=bool(panel.blocked[at, 0]),
+        )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _csv(one: Reading) -> str:
+    """A reading as a line; text that a table program would take for a formula or a cell's end is quoted."""
+    cells: dict[str, object] = {
+        "timestamp": one.time,
+        "chain": one.key.chain,
+        "protocol": one.key.protocol,
+        "market": one.key.market,
+        "asset": one.key.asset,
+        "asset_address": one.key.asset_address,
+        "frozen": int(one.status == "frozen"),
+        "paused": int(one.status == "paused"),
+    }
+    return ",".join(_cell(cells[name] if name in cells else getattr(one, name)) for name in (*COLUMNS, *MORE))
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text

@@ -1,0 +1,16 @@
+"""A Solana cluster as it was: no node tells that."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from yieldbot.chains.ports import Past
+from yieldbot.errors import ConfigError
+from yieldbot.model.policy import Job
+
+
+def open_past(job: Job) -> AbstractAsyncContextManager[Past]:
+    """Raises ConfigError: nodes keep the newest state of an account and no earlier one."""
+    raise ConfigError(
+        f"{job.chain.name}: Solana's nodes keep no account's past: `yieldbot observe` on cron remembers from now on"
+    )

@@ -1,0 +1,296 @@
+"""``yieldbot observe`` and ``yieldbot history import | show | verify | compact | backfill``: what memory holds."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.app import backfill as backfill_use
+from yieldbot.app import observe as observe_use
+from yieldbot.app import recordings, remembered
+from yieldbot.app.formatting import when
+from yieldbot.app.memory_documents import HistoryShowDocument, MarketRemembered, MarketsRemembered
+from yieldbot.cli.chart import chart
+from yieldbot.cli.flags import add_job_flags, decimal, filter_of
+from yieldbot.cli.tables import Sheet
+from yieldbot.errors import ConfigError
+from yieldbot.history.importers.read import Told
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.memory_documents import (
+        HistoryBackfillDocument,
+        HistoryImportDocument,
+        HistoryVerifyDocument,
+        ImportedFile,
+        NamedFault,
+        ObserveDocument,
+        SeenThen,
+    )
+    from yieldbot.cli.main import Listed
+    from yieldbot.cli.screen import Screen
+
+MOST_ROWS = 40
+"""Of a market's readings in a table; all are in the picture, in --json and in --csv."""
+MOST_FAULTS = 3
+"""Of each kind that are shown; all are in --json."""
+
+
+def register(listed: Listed) -> None:
+    parser = listed.add_parser("observe")
+    add_job_flags(parser)
+    _folder_flag(parser)
+    parser.set_defaults(command="observe", handler=observe)
+
+
+def register_history(actions: Any) -> None:
+    """The commands below ``history``."""
+    what = "take files of others into memory: CSV, Parquet, DefiLlama's charts, known recordings"
+    parser = actions.add_parser("import", help=what, description=what + ". docs/history.md has the columns.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="packed by gzip or not")
+    parser.add_argument("--chain", metavar="NAME", help="take this chain's rows alone; a chart needs it")
+    for name, of in (("protocol", "protocol"), ("market", "market"), ("asset", "asset's symbol")):
+        parser.add_argument(f"--{name}", metavar="NAME", default="", help=f"a chart's {of}, which it does not say")
+    _folder_flag(parser)
+    parser.set_defaults(command="history-import", handler=import_files)
+
+    what = "what memory holds: its markets, or one market's rates over time"
+    parser = actions.add_parser("show", help=what, description=what)
+    parser.add_argument("market", nargs="?", metavar="MARKET", help="an id, or words that mean one market: 'aave usdc'")
+    parser.add_argument("--chain", metavar="NAME", help="only this chain's")
+    parser.add_argument("--from", dest="start", metavar="TIME", help="as 2026-01-31 or 2026-01-31T12:00, UTC")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="the last time; a day alone: its end")
+    parser.add_argument("--every", metavar="STEP", help="a row each 10m, 6h, 1d or 1w; else each reading is one")
+    parser.add_argument("--csv", action="store_true", help="readings as `history import` takes them, on stdout")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the market into a .png or .svg")
+    _folder_flag(parser)
+    parser.set_defaults(command="history-show", handler=show)
+
+    what = "read the past through an archive node, with the same adapters, and remember it"
+    more = ". Stop it whenever you like: running it again goes on from there."
+    parser = actions.add_parser("backfill", help=what, description=what + more)
+    add_job_flags(parser)
+    parser.add_argument("--from", dest="start", required=True, metavar="TIME", help="as 2026-01-01")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="the last time (default: now)")
+    parser.add_argument("--every", required=True, metavar="STEP", help="from one time to the next: 10m, 6h, 1d")
+    parser.add_argument(
+        "--rate", type=decimal, default=10.0, metavar="N", help="requests a second at most (default 10)"
+    )
+    parser.add_argument("--again", action="store_true", help="read times too of which there is a reading")
+    _folder_flag(parser)
+    parser.set_defaults(command="history-backfill", handler=backfill)
+
+    what = "read all of memory and name what is wrong; exit code 1 where it is not sound"
+    parser = actions.add_parser("verify", help=what, description=what)
+    _folder_flag(parser)
+    parser.set_defaults(command="history-verify", handler=verify)
+
+    what = "make one file of a day's many, and one of a month's that is over"
+    parser = actions.add_parser("compact", help=what, description=what + ". Runs and `observe` do it by themselves.")
+    _folder_flag(parser)
+    parser.set_defaults(command="history-compact", handler=compact)
+
+
+def _folder_flag(parser: argparse.ArgumentParser) -> None:
+    about = "memory's folder; default: history in the configuration's data_dir. With it no configuration is needed"
+    parser.add_argument("--history", type=Path, metavar="FOLDER", help=about)
+
+
+def observe(args: argparse.Namespace, context: Screen) -> int:
+    request = observe_use.ObserveRequest(jobs=filter_of(args), folder=args.history)
+    document, code = observe_use.observe(request, context)
+    context.show(document.as_json(), lambda: _observed(document))
+    return code
+
+
+def _observed(found: ObserveDocument) -> Any:
+    made = Sheet(f"{found.kept} readings remembered in {found.history}", "Chain", "Wallet", ">Block", ">Markets", "")
+    for one in found.jobs:
+        note = one.skipped or (f"{one.unread} could not be read" if one.unread else "")
+        block = "" if one.block is None else f"{one.block:,}"
+        made.add_row(f"{one.chain} {'+'.join(one.assets)}", one.wallet, block, str(one.markets), note)
+    return made
+
+
+def import_files(args: argparse.Namespace, context: Screen) -> int:
+    told = Told(chain=args.chain or "", protocol=args.protocol, market=args.market, asset=args.asset)
+    request = recordings.ImportRequest(files=tuple(args.files), folder=args.history, told=told)
+    document, code = recordings.import_files(request, context)
+    context.show(document.as_json(), lambda: _imported(document))
+    return code
+
+
+def _imported(found: HistoryImportDocument) -> Any:
+    parts: list[Any] = []
+    for one in found.files:
+        if one.refused:
+            parts.append(Text(f"refused: {one.refused}", style="yellow"))
+            continue
+        parts += [Text(_said(one)), *_faults(one.faults)]
+    return Group(*parts, Text(f"remembered in {found.history}"))
+
+
+def _said(one: ImportedFile) -> str:
+    span = f", {when(one.first)} to {when(one.last)}" if one.first is not None and one.last is not None else ""
+    known = f", {one.known:,} were known" if one.known else ""
+    return f"{one.file}: {one.readings:,} readings of {one.markets} markets{span}: {one.kept:,} are new{known}"
+
+
+def _faults(faults: Sequence[NamedFault]) -> list[Any]:
+    """A line for each kind, with some of what it is about."""
+    kinds: dict[tuple[str, bool], list[NamedFault]] = defaultdict(list)
+    for one in faults:
+        kinds[one.kind, one.taken].append(one)
+    lines: list[Any] = []
+    for (kind, taken), ones in kinds.items():
+        words = "taken all the same" if taken else "not taken"
+        lines.append(Text(f"  {kind}: {len(ones)} ({words})", style="" if taken else "yellow"))
+        lines += [Text(f"    {one.where}: {one.what}") for one in ones[:MOST_FAULTS]]
+        if len(ones) > MOST_FAULTS:
+            lines.append(Text(f"    and {len(ones) - MOST_FAULTS} more: --json has them"))
+    return lines
+
+
+def show(args: argparse.Namespace, context: Screen) -> int:
+    request = remembered.ShowRequest(
+        folder=args.history, market=args.market, chain=args.chain, start=args.start, end=args.end, every=args.every
+    )
+    if args.csv:
+        if args.json or args.plot:
+            raise ConfigError("--csv is one form of the answer: leave --json and --plot out")
+        for line in remembered.lines(request, context):
+            sys.stdout.write(line + "\n")
+        return 0
+    if args.plot is not None:
+        from yieldbot.cli.plot import check, plot
+
+        if args.market is None:
+            raise ConfigError("--plot draws one market: name it")
+        check(args.plot)
+    found = remembered.show(request, context)
+    for fault in found.faults:
+        context.complain(f"{fault.where}: {fault.what}")
+    if args.plot is not None and isinstance(found, MarketRemembered):
+        plot(found, args.plot)
+        context.say(f"drawn into {args.plot}")
+    context.show(found.as_json(), lambda: _shown(found))
+    return 0
+
+
+def _shown(found: HistoryShowDocument) -> Any:
+    match found:
+        case MarketsRemembered():
+            return _markets(found)
+        case MarketRemembered():
+            return _market(found)
+
+
+def _markets(found: MarketsRemembered) -> Any:
+    if not found.markets:
+        return f"{found.history} remembers nothing: `yieldbot observe` or `yieldbot history import` fill it"
+    made = Sheet(f"Remembered in {found.history}", "Chain", "Protocol", "Asset", "Market", ">Readings", "First", "Last")
+    made.columns[3].overflow = "fold"
+    for one in found.markets:
+        times = when(one.first), when(one.last)
+        made.add_row(one.chain, one.protocol, one.asset, one.market, f"{one.readings:,}", *times)
+    return made
+
+
+def _market(found: MarketRemembered) -> Any:
+    one = found.market
+    title = f"{one.asset} {one.protocol} on {one.chain}: {one.market}"
+    if not found.rows:
+        return f"{title}: nothing between these times ({when(one.first)} to {when(one.last)} is known)"
+    made = Sheet(title, "When", ">Quoted", ">Paid", ">Borrow", ">Used", ">Supplied", ">Cash", "")
+    for row in found.rows[-MOST_ROWS:]:
+        made.add_row(when(row.time), *_cells(row), "blocked" if row.blocked else "")
+    left = len(found.rows) - MOST_ROWS
+    more = [Text(f"{left:,} earlier rows are in --json and --csv; --every makes them fewer")] if left > 0 else []
+    times = [row.time for row in found.rows]
+    paid = [row.supply_rate if row.realised_rate is None else row.realised_rate for row in found.rows]
+    return Group(made, *more, Text("\nPaid (quoted where that is not known), % a year"), Text(chart(times, paid)))
+
+
+def _cells(row: SeenThen) -> list[str]:
+    rates = (row.supply_rate, row.realised_rate, row.borrow_rate, row.utilisation)
+    amounts = (row.supplied, row.cash)
+    return [
+        *("" if value is None else f"{value:.2%}" for value in rates),
+        *("" if value is None else f"{value:,.0f}" for value in amounts),
+    ]
+
+
+def verify(args: argparse.Namespace, context: Screen) -> int:
+    found = recordings.verify(args.history, context)
+    context.show(found.as_json(), lambda: _verified(found))
+    return 0 if found.sound else 1
+
+
+def _verified(found: HistoryVerifyDocument) -> Any:
+    state = "is sound" if found.sound else "IS NOT SOUND"
+    line = Text(f"{found.history} {state}: {found.readings:,} readings in {found.files:,} files")
+    return Group(line, *_faults(found.faults))
+
+
+def compact(args: argparse.Namespace, context: Screen) -> int:
+    found = recordings.compact(args.history, context)
+    context.show(found.as_json(), lambda: f"{found.history}: {found.files_gone:,} files are in fewer others now")
+    return 0
+
+
+def backfill(args: argparse.Namespace, context: Screen) -> int:
+    request = backfill_use.BackfillRequest(
+        start=args.start,
+        end=args.end,
+        every=args.every,
+        jobs=filter_of(args),
+        folder=args.history,
+        requests_per_second=args.rate,
+        again=args.again,
+    )
+    with _bar(context) as progress:
+        document, code = backfill_use.backfill(request, context, progress)
+    if document.failure:
+        context.complain(f"{document.failure}; running again goes on from here")
+    context.show(document.as_json(), lambda: _backfilled(document))
+    return code
+
+
+@contextmanager
+def _bar(context: Screen) -> Iterator[backfill_use.Progress]:
+    """A bar on a terminal; elsewhere a line at each tenth."""
+    if not sys.stderr.isatty():
+        told = -1
+
+        def line(done: int, of: int, words: str) -> None:
+            nonlocal told
+            if (tenth := 10 * done // max(1, of)) != told:
+                told = tenth
+                context.say(f"{done} of {of}: {words}")
+
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task("")
+        yield lambda done, of, words: shown.update(task, completed=done, total=of, description=words)
+
+
+def _backfilled(found: HistoryBackfillDocument) -> Any:
+    parts = [f"{found.read:,} times read", f"{found.known:,} known before"]
+    parts += [f"{found.absent:,} at which there was nothing"] if found.absent else []
+    return (
+        f"{found.chain}: {', '.join(parts)}: {found.kept:,} readings remembered in {found.history}, "
+        f"by {found.requests:,} requests"
+    )

@@ -1,0 +1,55 @@
+"""Forecasts as decisions take them: for any horizon, in the model's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yieldbot.forecast.model import HORIZONS, Forecasts
+from yieldbot.forecast.tournament import Tournament
+from yieldbot.forecast.words import why
+from yieldbot.model.market import RateForecast
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Column = NDArray[np.float64]
+
+
+def over(made: Forecasts, days: float) -> tuple[Column, Column, Column]:
+    """Mean, low and high of each market over any number of days: between two horizons by the logarithm of days, below
+    the first and beyond the last as there. NaN for none."""
+    import numpy as np
+
+    known = np.log(np.asarray(made.horizons, dtype=float))
+    place = float(np.clip(np.log(max(days, 1e-9)), known[0], known[-1]))
+    after = min(int(np.searchsorted(known, place)), len(known) - 1)
+    before = max(after - 1, 0)
+    share = (place - known[before]) / (known[after] - known[before]) if after > before else 1.0
+    mean, low, high = (
+        np.where(share < 1.0, (1.0 - share) * grid[:, before], 0.0) + share * grid[:, after]
+        for grid in (made.mean, made.low, made.high)
+    )
+    return np.asarray(mean), np.asarray(low), np.asarray(high)
+
+
+def rate_forecasts(run: Tournament, row: int, days: float) -> tuple[RateForecast | None, ...]:
+    """The combined forecast at one row for each market of the panel, with why it is not the quote; None for none."""
+    import numpy as np
+
+    mean, low, high = over(run.at(row), days)
+    row = row % len(run.series.panel.times)
+    nearest = int(np.abs(np.log(np.asarray(HORIZONS)) - np.log(max(days, 1e-9))).argmin())
+    sides = run.bias[row, :, nearest]
+    return tuple(
+        RateForecast(
+            mean=float(mean[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+            days=days,
+            reason=why(run.series, row, i, float(mean[i]), round(days), int(sides[i])),
+        )
+        if np.isfinite(mean[i]) and np.isfinite(low[i]) and np.isfinite(high[i])
+        else None
+        for i in range(len(run.series.panel.keys))
+    )

@@ -1,0 +1,43 @@
+"""Columns of Arrow, made from their buffers.
+
+pyarrow's own ``array`` and ``scalar`` import pandas whenever it is installed, to see whether they were given a frame:
+a second of every command that observes and remembers, and a library more beside a key. These need none.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow
+
+CODES = {"int64": "q", "double": "d", "float": "f"}
+"""Python's codes of the types, as ``str`` of an Arrow type says them."""
+
+
+def column(values: Sequence[object], kind: pyarrow.DataType) -> pyarrow.Array:
+    """Values of one type (whole numbers, doubles, floats, text), None where there is none."""
+    import pyarrow as pa
+
+    valid = bytearray((len(values) + 7) // 8)
+    for at, value in enumerate(values):
+        if value is not None:
+            valid[at >> 3] |= 1 << (at & 7)
+    buffers = [pa.py_buffer(bytes(valid))]
+    if kind == pa.string():
+        parts = [b"" if value is None else str(value).encode() for value in values]
+        ends, end = array("i", [0]), 0
+        for part in parts:
+            end += len(part)
+            ends.append(end)
+        buffers += [pa.py_buffer(ends), pa.py_buffer(b"".join(parts))]
+    else:
+        buffers.append(pa.py_buffer(array(CODES[str(kind)], [0 if value is None else value for value in values])))  # type: ignore[type-var]
+    return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+def scalar(value: object, kind: pyarrow.DataType) -> pyarrow.Scalar:
+    """One value, to compare a column with."""
+    return column([value], kind)[0]
