@@ -101,7 +101,7 @@ class LegWork:
     leg: Leg
     """What is done now; its amount is the plan's at most."""
     market: Market
-    """The leg's market; of a swap one of its pools' deployment."""
+    """The leg's market; of a swap a stand-in with the exchange's name and router."""
     calls: tuple[EvmCall, ...]
     """The adapter's calls, in order, without allowances; none for a leg of liquidity."""
     share_token: Token | None

@@ -68,7 +68,7 @@ class Reading:
     dangers: tuple[str, ...] = ()
     """What a person should not sign without thinking: an allowance without limit, control given to a stranger."""
     owner: str | None = None
-    """Who wrote the descriptor."""
+    """Who owns the contract, by the descriptor."""
     sentence: str = ""
     """The descriptor's own sentence (``interpolatedIntent``), filled in; empty where it has none."""
     typed: bool = False

@@ -85,7 +85,7 @@ class LegWork:
     leg: Leg
     """What is done now; its amount is the plan's at most."""
     market: Market
-    """The leg's market; of a swap its pool's deployment."""
+    """The leg's market; of a swap a stand-in with the exchange's name."""
     calls: tuple[SvmInstruction, ...]
     """The adapter's instructions, in order."""
     share_token: Token | None
