@@ -84,8 +84,8 @@ ONLY_VERBS = {
     ),
     ("execution/account", SOLANA): ("Signer", "one kind of signer; EVM's is in signing/sign.py"),
     ("execution/balances", EVM): (
-        "abi_word allowance allowances_touched balances changes_in given given_fault log_changes nfts_sent request_of"
-        " tokens_sent",
+        "abi_word allowances_touched changes_in fetch_allowance fetch_balances given given_fault log_changes"
+        " nfts_sent request_of tokens_sent",
         "balances and allowances are calls, effects are events",
     ),
     ("execution/balances", SOLANA): (

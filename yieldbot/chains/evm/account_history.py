@@ -19,7 +19,7 @@ from yieldbot.books.chain_record import (
 from yieldbot.books.entries import Account, Entry, EntryKind, receipts
 from yieldbot.books.ledger import Quote
 from yieldbot.books.transfers import Transfer, TransferContext, transfers_in, with_outside
-from yieldbot.chains.evm.execution.balances import abi_word, balances
+from yieldbot.chains.evm.execution.balances import abi_word, fetch_balances
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
@@ -80,7 +80,7 @@ async def look(
         every = with_outside(mine, found, account, known, ours, times, fees, native)
         checks: tuple[WalletCheck, ...] = ()
         if asked.checked:
-            now = await balances(node, owner, [*tokens, native], block)
+            now = await fetch_balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
         quotes = await quotes_at(node, settings, every, native, asked.also, notes, asked.say)
@@ -169,7 +169,7 @@ async def _opened(
         return [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None], True
     try:
         before = await node.block(first - 1)
-        held = await balances(node, account[1], [*tokens, native], before)
+        held = await fetch_balances(node, account[1], [*tokens, native], before)
     except TransientError as gone:
         notes.append(f"balances before block {first} cannot be read ({gone}): they are not checked")
         return list(entries), False

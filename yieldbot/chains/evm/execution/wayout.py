@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.reverts import REVERTED, revert_words
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut, no_way_out
@@ -49,7 +49,7 @@ async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fe
 
 async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCall], held_raw: int) -> NoWayOut | None:
     put, less = work.leg.amount, None
-    before, back_raw = await balances(fork, account.owner, (put.token,)), 0
+    before, back_raw = await fetch_balances(fork, account.owner, (put.token,)), 0
     for seconds in out.waits:
         await fork.request("evm_increaseTime", [hex(seconds)])
         await fork.request("evm_mine", [])
@@ -59,7 +59,7 @@ async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCal
         part, least_raw = out.requested(put, held_raw, state.exit.cash)
         if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
             return out.stuck(put, *stuck)
-        back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
+        back_raw = (await fetch_balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
     return less
@@ -72,7 +72,7 @@ async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees
 
     put, provides = work.leg.amount, work.provides
     assert provides is not None and provides.back is not None
-    before = await balances(fork, account.owner, (put.token,))
+    before = await fetch_balances(fork, account.owner, (put.token,))
     await fork.request("evm_increaseTime", [hex(LEAST_SECONDS)])
     await fork.request("evm_mine", [])
     try:
@@ -83,7 +83,7 @@ async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees
     if isinstance(ran, Declined):
         lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
         return no_way_out(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
-    came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
+    came_raw = (await fetch_balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
     whole_raw = held_raw + (put.raw if work.leg.kind is LegKind.DEPOSIT else 0)  # a rebalanced range puts nothing in
     least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
     if came_raw + ROUNDING_RAW >= least_raw:
