@@ -83,7 +83,7 @@ def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
         return _message(request, request.typed, context)
     data = request.data
     if data is None or request.chain is None:
-        raise ConfigError("name CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
+        raise ConfigError("give CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
     chain = _chain(context, request.chain)
     query = ToDecode(
         chain=chain,
@@ -101,7 +101,7 @@ def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnsw
     given = (("CALLDATA", request.data), ("--to", request.to), ("--from", request.sender), ("--value", request.value))
     for flag, value in given:
         if value:
-            raise ConfigError(f"{flag} means nothing with --typed: the message names all of it")
+            raise ConfigError(f"{flag} cannot be used with --typed: the message has all of it")
     message = _json(typed, request.piped)
     wing = wings.messages()
     chain_id = wing.message_chain(message)
@@ -126,13 +126,15 @@ def _json(source: str, piped: Callable[[int], str]) -> Any:
     try:
         if source != PIPED and (not file.is_file() or file.stat().st_size > MOST_BYTES):
             raise ConfigError(
-                f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
+                f"{file} is not a regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
             )
         text = piped(MOST_BYTES) if source == PIPED else file.read_text(encoding="utf-8")
         return json_of(text, once=True)
     except (OSError, ValueError, RecursionError) as bad:
         why = one_line(str(bad))
-        raise ConfigError(f"--typed {source} is no JSON file ({why}): give the message as a wallet shows it") from None
+        raise ConfigError(
+            f"--typed {source} is not a JSON file ({why}): give the message as a wallet shows it"
+        ) from None
 
 
 def _known(request: DecodeRequest, context: Context) -> Known:

@@ -66,7 +66,7 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
     output = request.output
     if output is not None and output.exists():
         if not output.is_file():
-            raise ConfigError(f"--output {output} is no ordinary file: name one, or leave the flag out")
+            raise ConfigError(f"--output {output} is not a regular file: name one, or leave the flag out")
         if not request.overwrite:
             raise _there_already(output)
     gathered = account_entries.gather(request.jobs, context, offline=request.offline, since=request.from_block)
@@ -223,4 +223,4 @@ def _put(name: str, target: Path) -> None:
 
 
 def _there_already(file: Path) -> ConfigError:
-    return ConfigError(f"--output {file} is there already: name another file, or add --force")
+    return ConfigError(f"--output {file} exists already: name another file, or add --force")

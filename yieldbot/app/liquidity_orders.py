@@ -224,7 +224,7 @@ def _position(name: str, view: LpView) -> PoolPosition:
     if name.lower() not in called:
         known = ", ".join(called) or "none"
         more = f"; not read: {'; '.join(view.unread)}" if view.unread else ""
-        raise ConfigError(f"position {name}: the wallet's are: {known}{more}")
+        raise ConfigError(f"position {name}: not found; the wallet's positions are: {known}{more}")
     return called[name.lower()]
 
 

@@ -186,7 +186,7 @@ async def _histories(
             )
             history = await chain_of(its_jobs[0].chain).account_history(its_jobs, own, query)
         except TransientError as passing:
-            context.say(f"{name}: profit and loss is by the journal alone: {passing}")
+            context.say(f"{name}: profit and loss comes from the journal alone: {passing}")
             return None
         for note in history.notes:
             context.say(f"{name}: {note}")
