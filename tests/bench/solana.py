@@ -44,9 +44,8 @@ async def _observed() -> dict[str, Any]:
     from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
     from yieldbot.protocols.solana.layout import layout
     from yieldbot.sandbox.solana.cluster import Cluster
-    from yieldbot.sandbox.solana.images import mint
-    from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
-    from yieldbot.sandbox.solana.save import named
+    from yieldbot.sandbox.solana.images import mint, named
+    from yieldbot.sandbox.solana.protocols.kamino_lend import KaminoTerms, kamino_market, kamino_reserve
     from yieldbot.sandbox.solana.server import serve
 
     chain = svm_chain(GENESIS)

@@ -26,8 +26,8 @@ from yieldbot.model.settings import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes
+from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.node import SvmSandbox, running
-from yieldbot.sandbox.solana.save import named
 
 THIEF, CLOSER, US = named("thief"), named("closer"), named("us")
 CHAIN = ChainId("solana:x")

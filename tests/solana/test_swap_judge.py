@@ -23,8 +23,8 @@ from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.solana_tx import SvmApproved
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.node import running
-from yieldbot.sandbox.solana.save import named
 
 MUTANTS = 4_000
 

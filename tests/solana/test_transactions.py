@@ -26,8 +26,8 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
+from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.node import SvmSandbox, running
-from yieldbot.sandbox.solana.save import named
 
 TABLE_PROGRAM = Address("AddressLookupTab1e1111111111111111111111111")
 TABLE = named("our lookup table")

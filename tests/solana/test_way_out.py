@@ -32,9 +32,8 @@ from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, SYSVAR_CLOCK, TERMS, Clock, key_bytes
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import program_image
+from yieldbot.sandbox.solana.images import named, program_image
 from yieldbot.sandbox.solana.node import SvmSandbox, running
-from yieldbot.sandbox.solana.save import named
 
 TRAP = "Save turbo (double)"
 E = TypeVar("E")

@@ -9,13 +9,11 @@ import asyncio
 import os
 import signal
 import sys
-from functools import partial
 
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.solana.cluster import Cluster
 from yieldbot.sandbox.solana.market import market
 from yieldbot.sandbox.solana.server import serve
-from yieldbot.sandbox.solana.stake_pool import new_epoch
 
 
 async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
@@ -25,7 +23,7 @@ async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None
     cluster.set(found.images)
     cluster.published = dict(found.published)
     cluster.set({address: made(cluster.timestamp) for address, made in found.published.items()})
-    cluster.each_epoch.append(partial(new_epoch, found.stake))
+    cluster.each_epoch.extend(found.each_epoch)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
