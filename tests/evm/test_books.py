@@ -251,7 +251,7 @@ def test_days_and_files(home: Home, tmp_path: Path) -> None:
     folder.mkdir()
     file = folder / "books.csv"
     written = home.run("export", "--offline", "--output", file)
-    assert written.code == 0 and written.out == "" and f"rows are in {file}: income " in written.err
+    assert written.code == 0 and written.out == "" and f"rows to {file}: income " in written.err
     data = file.read_bytes()
     assert data.count(b"\r\n") == data.count(b"\n") == len(every) + 1, "RFC 4180's ends of lines"
     assert rows(data.decode()) == every and file.stat().st_mode & 0o777 == 0o600
