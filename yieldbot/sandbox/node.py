@@ -51,7 +51,9 @@ class Sandbox(LocalNode):
     """A running EVM sandbox."""
 
     STATE: ClassVar[str] = "sandbox.json"
+    """The file that records process, addresses and wallet, in the folder."""
     LOG: ClassVar[str] = "anvil.log"
+    """The node's log file, in the folder."""
 
     born: int
     """The genesis time in unix seconds; identifies the process on its command line."""
