@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.allocator.problem import Problem
-from yieldbot.allocator.table import Box, Edge, Table
+from yieldbot.allocator.table import BoundTable, Box, Edge
 
 FEASIBILITY = 1e-10
 """HiGHS's smallest tolerance; amounts are given to it as fractions of our wealth."""
@@ -35,7 +35,9 @@ class Solution:
 class Linear:
     """The linear programs of one problem. uses: see ``relax.Resources``."""
 
-    def __init__(self, problem: Problem, tables: Sequence[Table], uses: Sequence[Sequence[tuple[int, float]]]) -> None:
+    def __init__(
+        self, problem: Problem, tables: Sequence[BoundTable], uses: Sequence[Sequence[tuple[int, float]]]
+    ) -> None:
         import highspy  # type: ignore[import-untyped]
 
         self.problem, self.tables, self.uses = problem, tables, uses
