@@ -223,7 +223,7 @@ def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tupl
 
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.execution.wayout import ExitRehearsal
     from yieldbot.sandbox.artifacts import own
     from yieldbot.sandbox.deployer import Deployer
 
@@ -242,7 +242,7 @@ async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: Smal
                 (state,) = await node.run([work.observe(block)], block)
                 assert not isinstance(state, Exception)
                 owner = Address(trap.owner)
-                out = WayOut(state=state, withdraw=partial(_withdraw, owner))
+                out = ExitRehearsal(state=state, withdraw=partial(_withdraw, owner))
                 found = await rehearse(account, (replace(work, out=out),), block)
         if said is None:
             assert not isinstance(found, Declined)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.program import yieldbot
 from yieldbot.chains.allowances import Given
-from yieldbot.chains.solana.execution.build import Bid, Step, TxContext, revocation, unsigned
+from yieldbot.chains.solana.execution.build import Bid, TxContext, TxStep, revocation, unsigned
 from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
 from yieldbot.chains.solana.execution.revoke import effect_fault
 from yieldbot.chains.solana.node.client import AccountImage, Blockhash
@@ -158,7 +158,7 @@ def given(right: str = "") -> Given:
 
 def simulated(instruction: SvmInstruction, *more: SvmInstruction) -> SvmSimulated:
     context = TxContext(CHAIN, US, "revoke-1", 0, MarketId("allowance/solana/x"))
-    tx = unsigned(Step((instruction, *more), TOKEN_PROGRAM), context, Bid(10_000, 1), Blockhash(named("hash"), 9, 1))
+    tx = unsigned(TxStep((instruction, *more), TOKEN_PROGRAM), context, Bid(10_000, 1), Blockhash(named("hash"), 9, 1))
     assert not isinstance(tx, Declined)
     return SvmSimulated(tx, BlockRef(CHAIN, 1, "", 0), 1, (Delta(USDC, 0), Delta(USDC, -5000)))
 

@@ -97,8 +97,8 @@ ONLY_VERBS = {
         "gas has a price and a limit, spenders their allowances",
     ),
     ("execution/build", SOLANA): (
-        "Bid Step Table associated bid_for budget close_account compiled create_account meaning_of message_bytes"
-        " own_accounts steps too_large without wrap written_out",
+        "Bid LookupTable TxStep associated bid_for budget close_account compiled create_account meaning_of"
+        " message_bytes own_accounts steps too_large without wrap written_out",
         "messages of instructions, within a size, with accounts that are made and closed",
     ),
     ("execution/clear", EVM): ("Call own_token tail within", "calls within calls"),
@@ -148,7 +148,7 @@ OTHER_ARGUMENTS = {
     "execution/build.unsigned": "a call with its nonce, a step with its blockhash",
     "execution/swaps.swap_fault": "a router's arguments, or decoded instructions",
     "execution/simulate.simulate_tx": "allowances that must be gone, or the slot",
-    "execution/wayout.way_out": "what gas costs, or the lookup tables",
+    "execution/wayout.rehearse_exit": "what gas costs, or the lookup tables",
     "execution/transact.transact": "a call with its gas, or a step with its bid",
 }
 """Functions of both whose arguments differ, with the reason. Else those of one begin with those of the other."""

@@ -20,7 +20,7 @@ from yieldbot.chains.evm.execution.permit2 import still_permitted
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, short_of_native
 from yieldbot.chains.evm.execution.simulate import stray_fault
-from yieldbot.chains.evm.execution.wayout import way_out
+from yieldbot.chains.evm.execution.wayout import rehearse_exit
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, NodeRefused, SafetyError
@@ -168,7 +168,7 @@ async def _done(
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
     if work.leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE):
-        trap = await way_out(account, fork, work, worth_raw or 0, fees)
+        trap = await rehearse_exit(account, fork, work, worth_raw or 0, fees)
         if trap is not None:
             return trap
     return RehearsedLeg(work.index, txs, deltas)

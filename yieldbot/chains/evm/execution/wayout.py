@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.reverts import REVERTED, revert_words
 from yieldbot.errors import MarketError, NodeRefused, TransientError
-from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut, no_way_out
+from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal, no_way_out
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
@@ -25,7 +25,7 @@ GAS_WEI = 10**20
 """Wei that the wallet is given on the fork to pay for the exit, whatever the deposit left of its own."""
 
 
-async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
+async def rehearse_exit(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
     """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can.
 
     held_raw: what the position was worth before the leg, in base units of the asset. Raises TransientError when the
@@ -47,7 +47,9 @@ async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fe
             raise TransientError("the fork cannot be put back after the way out was rehearsed")
 
 
-async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCall], held_raw: int) -> NoWayOut | None:
+async def _tried(
+    account: Account, fork: Node, work: LegWork, out: ExitRehearsal[EvmCall], held_raw: int
+) -> NoWayOut | None:
     put, less = work.leg.amount, None
     before, back_raw = await fetch_balances(fork, account.owner, (put.token,)), 0
     for seconds in out.waits:

@@ -22,7 +22,7 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 from yieldbot.model.tx import SvmInstruction
 
 if TYPE_CHECKING:
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.execution.wayout import ExitRehearsal
 
 SYSTEM = Address("11111111111111111111111111111111")
 
@@ -106,7 +106,7 @@ class LegWork:
     """The terms of each of a swap's instructions, in order; none for other kinds of legs."""
     expires_at: int | None = None
     """Unix seconds from which it is neither signed nor sent; None: as long as the approval lives."""
-    out: WayOut[SvmInstruction] | None = None
+    out: ExitRehearsal[SvmInstruction] | None = None
     """How the exit is rehearsed after a deposit; None for other kinds of legs."""
     most_shares: int = 0
     """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
