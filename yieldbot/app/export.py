@@ -143,7 +143,7 @@ def _missing(rows: Sequence[Row]) -> list[str]:
         hint = ": an earlier --from-block may find out" if traceable else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     if any(row.what is RowKind.LIQUIDITY for row in rows):
-        lines.append("profit of liquidity is in no row and no sum: `yieldbot positions` shows it (docs/books.md)")
+        lines.append("profit of liquidity is in no row and no sum: docs/books.md says where it is shown")
     return lines
 
 
