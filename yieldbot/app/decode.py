@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from yieldbot.app.decode_documents import (
     CallDocument,
@@ -21,10 +21,8 @@ from yieldbot.app.decode_documents import (
     TransactionDocument,
 )
 from yieldbot.chains import open as wings
-from yieldbot.chains.decoding import Decoded, Known, ToDecode
-from yieldbot.chains.evm.execution.clear import Reading
+from yieldbot.chains.decoding import Decoded, DecodedCall, DecodedTransaction, Known, ToDecode
 from yieldbot.chains.evm.execution.erc7730.files import json_of
-from yieldbot.chains.solana.execution.clear import Reading as SvmReading
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError
@@ -158,19 +156,15 @@ def _chain(context: Context, name_or_id: str) -> ChainSettings:
 
 
 def _document(reading: Decoded, chain_id: ChainId | None, request: DecodeRequest) -> DecodeDocument:
-    match reading:
-        case Reading() if request.typed is not None:
-            return MessageDocument(chain_id=chain_id, **dict(_read(reading)))
-        case Reading():
-            value = str(request.value)
-            return CallDocument(chain_id=chain_id, to=str(request.to), value_wei=value, **dict(_read(reading)))
-        case SvmReading():
-            return _transaction(reading, chain_id)
-        case _:
-            raise AssertionError(f"{type(reading).__name__} has no document")
+    if isinstance(reading, DecodedTransaction):
+        return _transaction(reading, chain_id)
+    call = dict(_read(cast("DecodedCall", reading)))
+    if request.typed is not None:
+        return MessageDocument(chain_id=chain_id, **call)
+    return CallDocument(chain_id=chain_id, to=str(request.to), value_wei=str(request.value), **call)
 
 
-def _read(reading: Reading) -> ReadCall:
+def _read(reading: DecodedCall) -> ReadCall:
     return ReadCall(
         known=reading.known,
         contract=reading.contract,
@@ -187,7 +181,7 @@ def _read(reading: Reading) -> ReadCall:
     )
 
 
-def _transaction(reading: SvmReading, chain_id: ChainId | None) -> TransactionDocument:
+def _transaction(reading: DecodedTransaction, chain_id: ChainId | None) -> TransactionDocument:
     return TransactionDocument(
         chain_id=chain_id,
         payer=reading.payer,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from yieldbot.allocator.convert import Conversion, convert
+from yieldbot.allocator.convert import Conversion as Conversion
+from yieldbot.allocator.convert import convert
 from yieldbot.allocator.route import RoutePart
 from yieldbot.errors import SafetyError
 from yieldbot.model.amounts import Amount
