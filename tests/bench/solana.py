@@ -61,7 +61,7 @@ async def _observed() -> dict[str, Any]:
         reserves.append(reserve)
     cluster.set(images)
     params = {"program": lending.program, "reserves": reserves}
-    async with serve(cluster) as url, Node(chain, url) as node:
+    async with serve(lambda: cluster) as url, Node(chain, url) as node:
         block = await node.block()
         (markets,) = await node.run(
             [ADAPTER.discover(Deployment("kamino_lend", chain, "Bench", params, tuple(tokens)))], block

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSimulated
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes
 from yieldbot.sandbox.solana.images import named
-from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 THIEF, CLOSER, US = named("thief"), named("closer"), named("us")
 CHAIN = ChainId("solana:x")
@@ -35,9 +34,8 @@ USDC = Token(CHAIN, named("mint"), "USDC", 6)
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 def mine(sandbox: SvmSandbox) -> Address:
