@@ -104,7 +104,8 @@ class HashSigner(Protocol):
     """A signer that can sign for a Safe."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
     def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
         """The signature over the approved hash: r, s, v in 65 bytes."""

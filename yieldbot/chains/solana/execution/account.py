@@ -31,7 +31,8 @@ class Signer(Protocol):
     """Holds one key, and signs approved transactions alone."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
     def sign(self, approved: SvmApproved) -> SvmSigned:
         """The signed transaction. Raises SafetyError when the bytes are not exactly what was approved, ConfigError."""
@@ -67,6 +68,7 @@ class Account:
 
     @property
     def native(self) -> Token:
+        """SOL as fees are paid in it."""
         return native_token(self.settings)
 
     @property
@@ -128,6 +130,7 @@ class LegWork:
 
     @property
     def asset(self) -> Token:
+        """The leg's asset."""
         return self.leg.amount.token
 
     @property

@@ -27,6 +27,7 @@ class RehearsedTx:
 
     @property
     def description(self) -> str:
+        """What the step does, for the person who approves."""
         return self.step.description
 
     @property
@@ -83,6 +84,7 @@ class Rehearsal:
 
     @property
     def fees_beside(self) -> tuple[str, ...]:
+        """None: Solana takes no other fees."""
         return ()
 
     @property
