@@ -11,6 +11,7 @@ from yieldbot.protocols import adapters, svm_adapters
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM
 from yieldbot.sandbox.evm import protocols
 from yieldbot.sandbox.evm.protocols import found, sandbox_protocol
+from yieldbot.sandbox.market import STANDARD
 from yieldbot.sandbox.solana import market as solana_market
 from yieldbot.sandbox.solana import protocols as solana_protocols
 from yieldbot.sandbox.solana.images import image
@@ -22,6 +23,8 @@ OWNER, STRANGER = (Address(str(Pubkey(bytes([byte]) * 32))) for byte in (1, 2))
 def test_each_file_is_a_protocol_that_has_an_adapter() -> None:
     files = {file.stem for file in Path(protocols.__file__).parent.glob("*.py")} - {"__init__"}
     assert set(found()) == files and files <= set(adapters())
+    assert files == set(adapters()) - {"idle"}, "every adapter can be deployed"
+    assert set(STANDARD) <= files
     assert all(sandbox_protocol(name).protocol == name for name in found())
 
 
