@@ -74,7 +74,7 @@ class Linear:
         filled: list[float] = solution.col_value
         prices = [max(0.0, dual) for dual in solution.row_dual[: len(rooms)]]
         grown = [
-            (i, share * (end - start), -negative * share * (end - start))
+            (i, min(share, 1.0) * (end - start), -negative * min(share, 1.0) * (end - start))
             for (negative, i, start, end), share in zip(edges, filled, strict=False)
             if share > 0.0
         ]
@@ -83,6 +83,8 @@ class Linear:
             weights = filled[at : at + len(vertices)]
             at += len(vertices)
             paid = sum(w * x for w, (x, _, _) in zip(weights, vertices, strict=True))
+            # Weights add up to one but for the tolerance: an amount outside of its box would be searched for ever.
+            paid = max(vertices[0][0], min(paid, vertices[-1][0]))
             swapped.append((paid, sum(w * y for w, (_, y, _) in zip(weights, vertices, strict=True))))
         return Solution(self._dual(prices, rooms, edges, swaps), grown, swapped, prices)
 
