@@ -69,7 +69,7 @@ async def test_addresses_of_a_configured_lookup_table_are_taken_from_it(sandbox:
             raw = build.message_bytes(message)
             refused = decode(raw, job.wallet.address)
             assert isinstance(refused, Declined) and refused.code == "TABLE_NOT_ALLOWED"
-            short = decode(raw, job.wallet.address, [build.Table(TABLE, ())])
+            short = decode(raw, job.wallet.address, [build.LookupTable(TABLE, ())])
             assert isinstance(short, Declined) and short.code == "MESSAGE_MALFORMED"
 
 
