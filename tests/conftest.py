@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from yieldbot.sandbox.node import Sandbox
 
 if TYPE_CHECKING:
     from tests.kit.small_market import SmallMarket
+    from yieldbot.sandbox.solana.node import SvmSandbox
 
 os.umask(0o022)  # where group or others may write, as umask 002 lets them, files are refused
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
@@ -83,6 +84,32 @@ def sandbox(deployed_sandbox: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
     snapshot = deployed_sandbox.rpc("evm_snapshot")
     yield replace(deployed_sandbox, directory=home)
     assert deployed_sandbox.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture(scope="session")
+def solana_started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], SvmSandbox]]:
+    """Gives this worker's Solana sandbox, started where none runs (a test may end it)."""
+    from yieldbot.sandbox.solana.node import start
+
+    started: list[SvmSandbox] = []
+
+    def running() -> SvmSandbox:
+        if not started or not started[-1].alive:
+            started.append(start(tmp_path_factory.mktemp("solana"), temporary=True))
+        return started[-1]
+
+    yield running
+    for sandbox in started:
+        sandbox.stop()
+
+
+@pytest.fixture
+def solana_sandbox(solana_started: Callable[[], SvmSandbox], tmp_path: Path) -> SvmSandbox:
+    """The Solana sandbox with a cluster as at the start, and with files (and so a journal) of this test's own."""
+    sandbox = solana_started()
+    assert sandbox.rpc("svm_reset")
+    shutil.copytree(sandbox.directory, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.log"))
+    return replace(sandbox, directory=tmp_path)
 
 
 @pytest_asyncio.fixture

@@ -37,7 +37,7 @@ def head(path: Path, most: int) -> bytes:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory", str(path))
         if not stat.S_ISREG(mode):
-            raise ConfigError(f"{path} is no regular file: name one")
+            raise ConfigError(f"{path} is not a regular file: name one")
         return file.read(most)
 
 
@@ -46,7 +46,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     OSError."""
     found = head(path, most + 1)
     if len(found) > most:
-        raise ConfigError(f"{path} has more than {most:,} bytes: it is not what it should be, name another file")
+        raise ConfigError(f"{path} has more than {most:,} bytes, too many for its purpose: name another file")
     return found
 
 

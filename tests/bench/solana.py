@@ -44,9 +44,8 @@ async def _observed() -> dict[str, Any]:
     from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
     from yieldbot.protocols.solana.layout import layout
     from yieldbot.sandbox.solana.cluster import Cluster
-    from yieldbot.sandbox.solana.images import mint
-    from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
-    from yieldbot.sandbox.solana.save import named
+    from yieldbot.sandbox.solana.images import mint, named
+    from yieldbot.sandbox.solana.protocols.kamino_lend import KaminoTerms, kamino_market, kamino_reserve
     from yieldbot.sandbox.solana.server import serve
 
     chain = svm_chain(GENESIS)
@@ -62,7 +61,7 @@ async def _observed() -> dict[str, Any]:
         reserves.append(reserve)
     cluster.set(images)
     params = {"program": lending.program, "reserves": reserves}
-    async with serve(cluster) as url, Node(chain, url) as node:
+    async with serve(lambda: cluster) as url, Node(chain, url) as node:
         block = await node.block()
         (markets,) = await node.run(
             [ADAPTER.discover(Deployment("kamino_lend", chain, "Bench", params, tuple(tokens)))], block

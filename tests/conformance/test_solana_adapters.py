@@ -1,5 +1,5 @@
 """What every adapter of a Solana program must do, tried on the sandbox's doubles. A new one is picked up by being in
-the package; its double must be in yieldbot/sandbox/svm/market.py."""
+the package, and its double by being in yieldbot/sandbox/solana/protocols."""
 
 from __future__ import annotations
 
@@ -49,8 +49,6 @@ def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[
     ledger.set(found.images)
     ledger.set({ledger.me: replace(found.images[ledger.me], lamports=10**13)})
     tokens = {token.symbol: token for token in found.tokens}
-    for token in (tokens["USDT"], *([] if request.param == "spl_stake_pool" else [tokens["stSOL"]])):  # its own shares
-        ledger.set({ata(ledger.me, token.address): token_account(token.address, ledger.me, 10_000 * token.one)})
     adapter = svm_adapters()[request.param]
     markets: list[Market] = []
     for row in found.rows:
@@ -58,9 +56,10 @@ def tried(request: pytest.FixtureRequest) -> tuple[Ledger, SvmMarket, Any, list[
             params = {key: value for key, value in row.items() if key not in ("protocol", "name", "assets")}
             assets = tuple(tokens[str(a)] for a in row["assets"])  # type: ignore[attr-defined]
             markets += ledger.run(adapter.discover(Deployment(request.param, CHAIN, str(row["name"]), params, assets)))
-    assert markets, (
-        f"the sandbox has no market of {request.param}: put its double into yieldbot/sandbox/solana/market.py"
-    )
+    assert markets, f"the sandbox has no market of {request.param}: put its double into sandbox/solana/protocols"
+    for token in {market.asset for market in markets}:
+        if token not in (found.usdc, found.sol):  # those of our wallet on the sandbox
+            ledger.set({ata(ledger.me, token.address): token_account(token.address, ledger.me, 10_000 * token.one)})
     return ledger, found, adapter, markets
 
 

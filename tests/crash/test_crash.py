@@ -12,7 +12,7 @@ import pytest
 from tests.kit import warm
 from tests.kit.child import BOUNDARIES, RAW
 from tests.kit.small_market import FUNDS_RAW, SmallMarket
-from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.model.ids import Address
@@ -38,9 +38,9 @@ async def assert_deposited_once(market: SmallMarket) -> None:
     """One deposit, no gap and no reuse in nonces, no allowance left, every signed transaction settled."""
     owner = Address(market.owner)
     async with market.node() as node:
-        found = await balances(node, owner, (market.usdc, market.shares))
+        found = await fetch_balances(node, owner, (market.usdc, market.shares))
         assert found == {market.usdc: FUNDS_RAW - RAW, market.shares: RAW}
-        assert await allowance(node, market.usdc.address, owner, market.market.address) == 0
+        assert await fetch_allowance(node, market.usdc.address, owner, market.market.address) == 0
         mined = await node.nonce(owner)
     with market.journal() as journal:
         transactions = journal.transactions()

@@ -18,7 +18,7 @@ from tests.kit.contracts import call, calldata, send
 from tests.kit.small_market import FUNDS_RAW, SmallMarket, running
 from yieldbot.app import cycle
 from yieldbot.app.job_reports import exit_code
-from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.config.load import load
@@ -61,9 +61,9 @@ async def deposited(market: SmallMarket) -> LegResult:
             plan = await market.plan(node, market.deposit_leg(RAW))
             work = market.observed(market.deposit_work(RAW))
             result = await execute_leg(account, market.approval(plan), work)
-        assert await allowance(node, market.usdc.address, Address(market.owner), market.market.address) == 0
+        assert await fetch_allowance(node, market.usdc.address, Address(market.owner), market.market.address) == 0
         if not result.done:
-            found = await balances(node, Address(market.owner), (market.usdc, market.shares))
+            found = await fetch_balances(node, Address(market.owner), (market.usdc, market.shares))
             assert (found[market.usdc], found[market.shares]) == (FUNDS_RAW, 0)
         return result
 
@@ -96,14 +96,14 @@ async def test_an_account_that_is_refused_later_keeps_its_position_and_sends_not
     await set_token(troubled, "setRefused(address,bool)", troubled.owner, True)
     async with troubled.node() as node:
         with troubled.journal() as journal:
-            before = await balances(node, Address(troubled.owner), (troubled.usdc, troubled.shares))
+            before = await fetch_balances(node, Address(troubled.owner), (troubled.usdc, troubled.shares))
             plan = await troubled.plan(node, leg)
             work = troubled.redeem_work(leg, before[troubled.shares])
             account = troubled.account(node, journal)
             refused = await execute_leg(account, troubled.approval(plan), work)
             assert refused.declined is not None and refused.declined.code == "WOULD_REVERT"
             assert "redeem all: custom error 71f4b414" in refused.declined.reason and refused.outcomes == ()
-            assert await balances(node, Address(troubled.owner), (troubled.usdc, troubled.shares)) == before
+            assert await fetch_balances(node, Address(troubled.owner), (troubled.usdc, troubled.shares)) == before
             await set_token(troubled, "setRefused(address,bool)", troubled.owner, False)
             assert (await execute_leg(account, troubled.approval(plan), work)).done
 
@@ -223,7 +223,7 @@ def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tupl
 
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.execution.wayout import ExitRehearsal
     from yieldbot.sandbox.artifacts import own
     from yieldbot.sandbox.deployer import Deployer
 
@@ -242,7 +242,7 @@ async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: Smal
                 (state,) = await node.run([work.observe(block)], block)
                 assert not isinstance(state, Exception)
                 owner = Address(trap.owner)
-                out = WayOut(state=state, withdraw=partial(_withdraw, owner))
+                out = ExitRehearsal(state=state, withdraw=partial(_withdraw, owner))
                 found = await rehearse(account, (replace(work, out=out),), block)
         if said is None:
             assert not isinstance(found, Declined)

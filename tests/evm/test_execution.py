@@ -12,7 +12,7 @@ import pytest
 from tests.kit.small_market import DEPOSIT, FUNDS_RAW, SmallMarket
 from yieldbot.chains.evm.execution import leg
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, allowance, balances
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
@@ -33,7 +33,7 @@ RAW = 12_000 * 10**6
 
 
 async def held(market: SmallMarket, node: Node) -> tuple[int, int]:
-    found = await balances(node, Address(market.owner), (market.usdc, market.shares))
+    found = await fetch_balances(node, Address(market.owner), (market.usdc, market.shares))
     return found[market.usdc], found[market.shares]
 
 
@@ -66,7 +66,7 @@ async def test_a_leg_is_executed_and_journalled(market: SmallMarket) -> None:
             result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
             assert result.done and len(result.outcomes) == 2, result
             assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
-            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, account.owner, market.market.address) == 0
             last = result.outcomes[-1]
             assert isinstance(last, Confirmed)
             assert last.deltas[:2] == (Delta(market.usdc, -RAW), Delta(market.shares, RAW))
@@ -85,7 +85,7 @@ async def test_a_leftover_allowance_is_reset_before_the_exact_one(market: SmallM
             plan = await market.plan(node, market.deposit_leg(RAW))
             result = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
             assert result.done and len(result.outcomes) == 3, result
-            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, account.owner, market.market.address) == 0
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_a_refusal_is_a_value_and_signs_nothing(market: SmallMarket, code:
             assert result.declined is not None and result.declined.code == code, result
             assert not any(tx.signed.words.startswith("deposit") for tx in journal.transactions())
             assert await held(market, node) == (FUNDS_RAW, 0)
-            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, account.owner, market.market.address) == 0
             stored = journal.plan(plan.id)
             assert stored is not None and stored.status is PlanStatus.FAILED
 
@@ -145,7 +145,7 @@ async def test_an_allowance_is_taken_back_when_the_approval_ends_on_the_way(mark
             assert result.declined is not None and result.declined.code == "EXPIRED"
             assert [type(outcome) for outcome in result.outcomes] == [Confirmed, Confirmed]
             assert journal.transactions()[-1].signed.words == "take back Drip Vault's allowance of USDC"
-            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, account.owner, market.market.address) == 0
             assert await held(market, node) == (FUNDS_RAW, 0)
 
 
@@ -171,7 +171,7 @@ async def test_an_allowance_that_is_left_on_the_real_chain_is_taken_back(
             assert len(result.outcomes) == 3 and all(isinstance(outcome, Confirmed) for outcome in result.outcomes)
             stored = journal.plan(plan.id)
             assert stored is not None and stored.status is PlanStatus.FAILED
-        assert await allowance(node, market.usdc.address, Address(market.owner), market.market.address) == 0
+        assert await fetch_allowance(node, market.usdc.address, Address(market.owner), market.market.address) == 0
 
 
 async def test_a_revert_is_said_in_words(market: SmallMarket) -> None:

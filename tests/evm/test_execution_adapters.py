@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.kit import ROOT
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse
@@ -128,7 +128,7 @@ async def _there_and_back(stage: Stage, state: MarketState) -> None:
     after = (await stage.snapshot()).of(market.id)
     assert after.held.raw <= 1, (market.id, after.held)
     for spender in adapters()[market.protocol].spenders(market):
-        assert await allowance(stage.node, market.asset.address, owner, spender) == 0
+        assert await fetch_allowance(stage.node, market.asset.address, owner, spender) == 0
 
 
 @pytest.mark.asyncio(loop_scope="module")

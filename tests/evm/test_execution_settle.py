@@ -15,7 +15,7 @@ import pytest
 from tests.evm.test_execution import RAW, held, pending_allowance, send
 from tests.kit.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.app.check_leftovers import left_over
-from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.nonces import cancels, given_up, leftovers
 from yieldbot.chains.evm.execution.settle import settle
@@ -108,7 +108,7 @@ async def test_a_transaction_that_nobody_mines_is_replaced_at_higher_fees(market
                 assert newer.signed.priority_fee_wei >= older.signed.priority_fee_wei * 1.1
                 assert newer.signed.max_fee_wei <= account.max_fee_wei
             assert await held(market, node) == (FUNDS_RAW - RAW, RAW)
-            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, account.owner, market.market.address) == 0
             journal.verify()
 
 
@@ -148,7 +148,7 @@ async def test_after_the_approval_the_nonce_is_taken_back(market: SmallMarket) -
             first, second = await settling
             assert isinstance(first, Expired) and isinstance(second, Confirmed)
             assert "cancelled by " + second.hash in first.reason
-            assert await allowance(node, market.usdc.address, account.owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, account.owner, market.market.address) == 0
             assert await node.nonce(account.owner) == 1
 
 

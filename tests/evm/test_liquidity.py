@@ -73,7 +73,7 @@ def test_fees_volatility_and_the_best_range_after_trades(pool_sandbox: Sandbox, 
     assert 0 < pool["lvr_kept_by_arbitrage"] < 1
     assert pool["net_apy"]["low"] < pool["net_apy"]["mean"] < pool["net_apy"]["high"]
     words = shown(pool_sandbox, tmp_path, "markets", "--kind", "lp").out
-    assert "does not pay" in words and "90% sure" in words and "plans do where a base says" in words
+    assert "does not pay" in words and "90% confidence" in words and "plans where a base has" in words
 
 
 def test_other_kinds_are_listed_alone(pool_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ def test_what_cannot_be_done_is_told(pool_sandbox: Sandbox, lp: Callable[..., En
         (("add", POOL, "--give", "USDC=10", "--range", "2800:3200", "--anyway", "--yes"), 1, "with each WETH"),
         (("add", POOL, *GIVE, "--range", "5:1", "--yes"), 2, "below the second"),
         (("add", POOL, *GIVE, "--slippage-bps", "0", "--yes"), 2, "--slippage-bps"),
-        (("collect", "77", "--yes"), 2, "position 77: the wallet's are: none"),
-        (("remove", "1", "--yes"), 2, "position 1: the wallet's are"),  # somebody else's
+        (("collect", "77", "--yes"), 2, "position 77: not found; the wallet's positions are: none"),
+        (("remove", "1", "--yes"), 2, "position 1: not found; the wallet's positions are"),  # somebody else's
     ):
         ended = lp("lp", *words)
         assert ended.code == code and said in ended.err, (words, ended.err)

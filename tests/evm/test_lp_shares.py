@@ -134,12 +134,12 @@ def test_shares_of_a_pair(pool_sandbox: Sandbox, tmp_path: Path) -> None:
     )
     assert seen["positions"] == [] and pool["left"] and Decimal(pool["pnl"]["realised"]) == round(brought, 10)
     books = lp("export", "--json").document
-    assert "pair" not in str(books["notes"]) and "what pools made of liquidity is in no row" in str(books["notes"])
+    assert "pair" not in str(books["notes"]) and "profit of liquidity is in no row" in str(books["notes"])
     assert all(check["explained"] for check in books["accounts"][0]["checks"])
     assert lp("allowances").out.count("no allowance is given") == 1
-    for words, said in ((("collect", at), "a share of a pair"), (("remove", at), "the wallet's are: none")):
+    for words, said in ((("collect", at), "a share of a pair"), (("remove", at), "the wallet's positions are: none")):
         ended = lp("lp", *words, "--yes")
-        assert ended.code == 2 and (said in ended.err or "the wallet's are" in ended.err)
+        assert ended.code == 2 and (said in ended.err or "the wallet's positions are" in ended.err)
 
 
 def test_what_the_router_takes_is_asked_for_exactly() -> None:

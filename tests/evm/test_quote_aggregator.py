@@ -91,8 +91,8 @@ def test_the_aggregators_word_stands_beside_ours(sandbox: Sandbox, tmp_path: Pat
         assert (ended.code, asked) == (2, []) and why in ended.line
     for words, said in (
         (bridge, "and --aggregator"),
-        ((*bridge[:-1], "nowhere", "--aggregator", url), "files of chains/ are: "),
-        ((*bridge[:-1], "solana", "--aggregator", url), "EVM chains are wanted"),
+        ((*bridge[:-1], "nowhere", "--aggregator", url), "known are: "),
+        ((*bridge[:-1], "solana", "--aggregator", url), "name an EVM chain"),
     ):
         ended = yieldbot(*words, cwd=tmp_path)
         assert ended.code == 2 and said in ended.line

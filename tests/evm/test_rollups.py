@@ -24,7 +24,7 @@ from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedTx
 from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
-from yieldbot.chains.evm.execution.rollup import rollup_fee
+from yieldbot.chains.evm.execution.rollup import fetch_rollup_fee
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.node.client import Node
@@ -140,7 +140,7 @@ async def _words_agree(market: SmallMarket, node: Node, era: Era) -> None:
             data = bytes((7 * n * n) % 256 if n % 3 else 0 for n in range(length))
             call = EvmCall(market.market.address, data, 0, "a call")
             tx = unsigned(call, context, length, gas, Fees(3 * 10**9, 10**9))
-            fee = await rollup_fee(account, node, tx)
+            fee = await fetch_rollup_fee(account, node, tx)
             assert fee.l1_wei == await oracle(node, "getL1Fee", "bytes", payload(tx)) > 0 == fee.l1_gas
             assert fee.l1_wei == op_fees.l1_fee(era, fees, payload(tx))
             assert fee.operator_wei == op_fees.operator_fee(era, fees, gas)
@@ -183,7 +183,7 @@ async def test_an_oracle_that_reverts_or_answers_nonsense_lets_nothing_be_signed
             for name, code in {**codes, "more than can be": saying(MOST_WEI + 1)}.items():
                 await node.request("anvil_setCode", [places[kind], code])
                 with pytest.raises(TransientError, match=f"fee_kind of chains/local.toml is {kind}"):
-                    await rollup_fee(account, node, tx)
+                    await fetch_rollup_fee(account, node, tx)
                 with pytest.raises(TransientError, match="fee for data on L1 cannot be read"):
                     await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
                 if kind == "op-stack":
@@ -200,7 +200,7 @@ async def test_an_oracle_that_reverts_or_answers_nonsense_lets_nothing_be_signed
             assert not journal.transactions(), "nothing was signed"
             for word in (0, MOST_WEI):  # dear, but a fee
                 await node.request("anvil_setCode", [places[kind], saying(word)])
-                fee = await rollup_fee(account, node, tx)
+                fee = await fetch_rollup_fee(account, node, tx)
                 assert fee == (RollupFee(word, word) if kind == "op-stack" else RollupFee(l1_gas=word))
             done = await execute_leg(account, market.approval(plan), market.deposit_work(RAW))
             code = "INSUFFICIENT_NATIVE" if kind == "op-stack" else "GAS_ABOVE_LIMIT"
@@ -227,7 +227,7 @@ async def test_a_fee_that_a_provider_refuses_to_tell_is_none_of_zero(market: Sma
             context = TxContext(account.settings.chain, account.owner, "p", 0, MarketId("m"))
             tx = unsigned(EvmCall(market.market.address, b"1", 0, "a call"), context, 0, 50_000, Fees(3, 1))
             with pytest.raises(TransientError, match="daily request count exceeded"):
-                await rollup_fee(account, node, tx)
+                await fetch_rollup_fee(account, node, tx)
 
 
 async def test_every_transaction_of_a_leg_is_asked_for_and_what_it_paid_is_in_the_journal(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.kit.ledger_double import PATH, Ledger, UsbLibrary, key_of
 from tests.kit.program import Ended, yieldbot
 from tests.kit.small_market import FUNDS_RAW, SmallMarket
 from tests.unit.config.test_config_load import SETTINGS, WALLET, written
-from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.client import Node
@@ -76,7 +76,7 @@ async def deposit(market: SmallMarket, node: Node, journal: Journal, signer: Sig
 
 
 async def held(market: SmallMarket, node: Node, owner: Address) -> tuple[int, int]:
-    found = await balances(node, owner, (market.usdc, market.shares))
+    found = await fetch_balances(node, owner, (market.usdc, market.shares))
     return found[market.usdc], found[market.shares]
 
 
@@ -88,7 +88,7 @@ async def test_a_deposit_signed_by_aws_kms(market: SmallMarket, aws: str) -> Non
             result = await deposit(market, node, journal, KmsSigner(key, owner))
             assert result.done and len(result.outcomes) == 2, result
             assert await held(market, node, owner) == (FUNDS_RAW - RAW, RAW)
-            assert await allowance(node, market.usdc.address, owner, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, owner, market.market.address) == 0
             journal.verify()
 
 
@@ -128,7 +128,7 @@ async def test_a_no_on_the_device_ends_the_leg_and_takes_back_what_was_allowed(m
             assert "refused on the Ledger" in result.declined.reason and result.declined.reason.startswith("deposit")
             assert [isinstance(outcome, Confirmed) for outcome in result.outcomes] == [True, True]
             assert await held(market, node, HOLDER) == (FUNDS_RAW, 0)
-            assert await allowance(node, market.usdc.address, HOLDER, market.market.address) == 0
+            assert await fetch_allowance(node, market.usdc.address, HOLDER, market.market.address) == 0
             assert len(device.shown) == 3
             stored = journal.plan("plan-1")
             assert stored is not None and stored.status is PlanStatus.REJECTED  # no failure of ours

@@ -11,7 +11,7 @@ from tests.kit.contracts import call as ask_contract
 from tests.kit.pools import own_sandbox
 from tests.kit.v4 import V4World, take_protocol_fee, v4_of, v4_world
 from yieldbot.chains.evm.execution.build import with_allowances
-from yieldbot.chains.evm.execution.permit2 import permitted
+from yieldbot.chains.evm.execution.permit2 import fetch_permitted
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, sqrt_at
@@ -67,7 +67,7 @@ class Ways:
         assert need is not None
         parties = b"".join(bytes(12) + bytes.fromhex(a[2:]) for a in (self.d.me, need.spender))
         data = await self.world.node.call(need.token.address, bytes.fromhex("dd62ed3e") + parties)
-        return int.from_bytes(data, "big"), await permitted(self.world.node, self.d.me, need)
+        return int.from_bytes(data, "big"), await fetch_permitted(self.world.node, self.d.me, need)
 
 
 async def ways(d: Deployer, draw: random.Random) -> Ways:

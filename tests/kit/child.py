@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit.small_market import CHAIN, MULTICALL3, SmallMarket
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.quorum import Quorum
@@ -87,7 +87,7 @@ async def deposit_once(
                 account = market.account(node, journal)
                 await node.verify_chain()
                 await settle(account)
-                if (await balances(node, account.owner, (market.shares,)))[market.shares]:
+                if (await fetch_balances(node, account.owner, (market.shares,)))[market.shares]:
                     return 0
                 name = f"plan-{journal.head()[0]}"
                 plan = await market.plan(node, market.deposit_leg(RAW), ttl_seconds=ttl_seconds, plan_id=name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.kit.pools import FAR, FEES, World, new_pool
-from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.liquidity.orders import Prepared, adding, collecting, compounding, removing
 from yieldbot.chains.evm.liquidity.swaps import Terms
 from yieldbot.errors import MarketError
@@ -74,7 +74,7 @@ class Field:
         for was, now, said in zip(before, after, prepared.expected, strict=True):
             self.tally.errors += abs(now - was - said)
         for token in self.world.tokens:
-            left = await allowance(self.world.node, token.address, Address(d.me), self.world.positions.address)
+            left = await fetch_allowance(self.world.node, token.address, Address(d.me), self.world.positions.address)
             self.tally.left_allowed += left
         self.tally.played[kind] = self.tally.played.get(kind, 0) + 1
 

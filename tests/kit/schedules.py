@@ -27,7 +27,7 @@ from tests.faults.proxy import FAILS, LIES
 from tests.kit.child import BOUNDARIES, RAW, Fuse, deposit_once
 from tests.kit.forked import forked
 from tests.kit.small_market import FUNDS_RAW, SmallMarket, build
-from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.node.anvil import stop
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.journal.store import Journal
@@ -190,9 +190,9 @@ class Arena:
         owner = Address(market.owner)
         native = native_token(market.settings)
         async with Node(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
-            held = await balances(node, owner, (market.usdc, market.shares, native))
+            held = await fetch_balances(node, owner, (market.usdc, market.shares, native))
             nonce = await node.nonce(owner)
-            left = await allowance(node, market.usdc.address, owner, market.market.address)
+            left = await fetch_allowance(node, market.usdc.address, owner, market.market.address)
         with Journal.open(Path(market.folder) / "journal.sqlite") as journal:
             assert journal.verify() == journal.head()[0], "the journal's hashes do not hold"
             transactions = journal.transactions()

@@ -61,7 +61,7 @@ class Ledger:
 
     def token(self, symbol: str, decimals: int, mine: int) -> Token:
         """A new mint, of which we hold ``mine`` base units."""
-        from yieldbot.sandbox.solana.save import named
+        from yieldbot.sandbox.solana.images import named
 
         address = named("mint", symbol)
         self.set({address: mint(named("mint authority"), 10**18, decimals)})

@@ -34,14 +34,14 @@ def test_names_that_are_known_include_flavours(tmp_path: Path) -> None:
 
 
 def test_no_mode_of_a_device_is_to_be_mended() -> None:
-    with pytest.raises(ConfigError, match=r"--key-file /dev/zero is no regular file: name one$"):
+    with pytest.raises(ConfigError, match=r"--key-file /dev/zero is not a regular file: name one$"):
         check_private(Path("/dev/zero"), "--key-file")
 
 
 def test_a_journal_that_is_no_file_is_told_as_what_it_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
-    for name, said in (("fifo", "is no regular file"), ("folder", "is a folder")):
+    for name, said in (("fifo", "is not a regular file"), ("folder", "is a folder")):
         for opened in (Journal.open, Journal.read):
             with pytest.raises(InvariantError, match=f"{said}: move it away, or correct data_dir"):
                 opened(tmp_path / name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from tests.kit.program import yieldbot
 from yieldbot.chains.allowances import Given
-from yieldbot.chains.solana.execution.build import Bid, Step, TxContext, revocation, unsigned
+from yieldbot.chains.solana.execution.build import Bid, TxContext, TxStep, revocation, unsigned
 from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
 from yieldbot.chains.solana.execution.revoke import effect_fault
 from yieldbot.chains.solana.node.client import AccountImage, Blockhash
@@ -26,8 +25,8 @@ from yieldbot.model.settings import SvmLimits
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes
-from yieldbot.sandbox.solana.node import SvmSandbox, running
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import named
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 THIEF, CLOSER, US = named("thief"), named("closer"), named("us")
 CHAIN = ChainId("solana:x")
@@ -35,9 +34,8 @@ USDC = Token(CHAIN, named("mint"), "USDC", 6)
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 def mine(sandbox: SvmSandbox) -> Address:
@@ -158,7 +156,7 @@ def given(right: str = "") -> Given:
 
 def simulated(instruction: SvmInstruction, *more: SvmInstruction) -> SvmSimulated:
     context = TxContext(CHAIN, US, "revoke-1", 0, MarketId("allowance/solana/x"))
-    tx = unsigned(Step((instruction, *more), TOKEN_PROGRAM), context, Bid(10_000, 1), Blockhash(named("hash"), 9, 1))
+    tx = unsigned(TxStep((instruction, *more), TOKEN_PROGRAM), context, Bid(10_000, 1), Blockhash(named("hash"), 9, 1))
     assert not isinstance(tx, Declined)
     return SvmSimulated(tx, BlockRef(CHAIN, 1, "", 0), 1, (Delta(USDC, 0), Delta(USDC, -5000)))
 

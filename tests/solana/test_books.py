@@ -7,9 +7,7 @@ import csv
 import io
 import re
 import struct
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +16,12 @@ from beancount import loader
 from tests.kit.program import Ended, yieldbot
 from yieldbot.config.load import load
 from yieldbot.protocols.solana.layout import ata
-from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 def say(sandbox: SvmSandbox, *words: object) -> Ended:

@@ -20,9 +20,8 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
 from yieldbot.protocols.solana.layout import layout
-from yieldbot.sandbox.solana.images import token_account
-from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import named, token_account
+from yieldbot.sandbox.solana.protocols.kamino_lend import KaminoTerms, kamino_market, kamino_reserve
 
 USUAL = KaminoTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SLOTS = 30 * 86_400 * 10 // 4

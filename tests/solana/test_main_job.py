@@ -23,13 +23,12 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed, Expired
-from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 @contextmanager

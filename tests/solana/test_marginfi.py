@@ -24,9 +24,8 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, layout
 from yieldbot.protocols.solana.marginfi import ADAPTER, account_of, bank_of
 from yieldbot.resources import folder
-from yieldbot.sandbox.solana.images import token_account
-from yieldbot.sandbox.solana.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import named, token_account
+from yieldbot.sandbox.solana.protocols.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
 
 USUAL = MarginfiTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SECONDS = 30 * 86_400

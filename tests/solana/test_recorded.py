@@ -31,7 +31,7 @@ from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, at
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
 from yieldbot.sandbox.solana.compile import program
 from yieldbot.sandbox.solana.images import image, laid_out, mint, program_image, token_account
-from yieldbot.sandbox.solana.marginfi import DOLLAR
+from yieldbot.sandbox.solana.protocols.marginfi import DOLLAR
 
 MARGINFI = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
 HOUR_SLOTS = 9_000

@@ -15,9 +15,9 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Market
 from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
 from yieldbot.protocols.solana.layout import rounding
-from yieldbot.sandbox.solana.kamino import KaminoTerms
-from yieldbot.sandbox.solana.marginfi import MarginfiTerms
-from yieldbot.sandbox.solana.save import SaveTerms
+from yieldbot.sandbox.solana.protocols.kamino_lend import KaminoTerms
+from yieldbot.sandbox.solana.protocols.marginfi import MarginfiTerms
+from yieldbot.sandbox.solana.protocols.save import SaveTerms
 
 MILLION = 10**12
 SHARE_WORTH = (1, 3, 40, 1_000)

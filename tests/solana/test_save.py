@@ -20,8 +20,8 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR, WAD
 from yieldbot.protocols.solana.layout import ata, layout
 from yieldbot.protocols.solana.save import ADAPTER, reserve_of
-from yieldbot.sandbox.solana.images import token_account
-from yieldbot.sandbox.solana.save import MarketLimit, SaveTerms, named, save_market, save_reserve
+from yieldbot.sandbox.solana.images import named, token_account
+from yieldbot.sandbox.solana.protocols.save import MarketLimit, SaveTerms, save_market, save_reserve
 
 FEES = 1_000 * 10**6
 USUAL = SaveTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6 + FEES, fees_raw=FEES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,12 @@ assets = { USDC = 1.0, USDT = 0.5 }
 
 
 @pytest.fixture
-def dollars(tmp_path: Path) -> Iterator[SvmSandbox]:
+def dollars(solana_sandbox: SvmSandbox) -> SvmSandbox:
     """The sandbox with one job over both of its dollars."""
-    with running(tmp_path) as sandbox:
-        text = sandbox.config.read_text()
-        assert text.count('asset = "USDC"') == 1
-        sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
-        yield sandbox
+    text = solana_sandbox.config.read_text()
+    assert text.count('asset = "USDC"') == 1
+    solana_sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
+    return solana_sandbox
 
 
 def json(sandbox: SvmSandbox, *words: str) -> Any:

@@ -22,9 +22,8 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, ata
 from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, decode
 from yieldbot.protocols.solana.spl_stake_pool_rate import PRICE_ORACLE
-from yieldbot.sandbox.solana.images import token_account
-from yieldbot.sandbox.solana.save import named
-from yieldbot.sandbox.solana.stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update
+from yieldbot.sandbox.solana.images import named, token_account
+from yieldbot.sandbox.solana.protocols.spl_stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update
 
 SOL = Token(CHAIN, WRAPPED_SOL, "SOL", 9)
 USUAL = StakePoolTerms(staked=900_000 * SOL.one, reserve=20_000 * SOL.one)

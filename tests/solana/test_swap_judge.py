@@ -16,15 +16,22 @@ from tests.solana.test_main_job import world
 from tests.solana.test_several_assets import BASE
 from yieldbot.app import cycle
 from yieldbot.chains.solana.execution import leg
-from yieldbot.chains.solana.execution.build import NO_BLOCKHASH, Table, associated, compiled, meaning_of, message_bytes
+from yieldbot.chains.solana.execution.build import (
+    NO_BLOCKHASH,
+    LookupTable,
+    associated,
+    compiled,
+    meaning_of,
+    message_bytes,
+)
 from yieldbot.chains.solana.execution.judge import judge
 from yieldbot.chains.solana.execution.swaps import swap_fault
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined, LegKind
 from yieldbot.model.solana_tx import SvmApproved
 from yieldbot.model.tx import SvmInstruction, SvmMeta
+from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.node import running
-from yieldbot.sandbox.solana.save import named
 
 MUTANTS = 4_000
 
@@ -161,12 +168,12 @@ def test_our_accounts_and_the_pool_are_never_a_lookup_tables_word(judged: tuple[
     rules, approval, work, simulated, now, _ = judged
     own = [associated(rules.owner, token.address, TOKEN_PROGRAM) for token in (work.asset, work.wanted)]
     for address in (*own, work.swaps[0].pools[0].address):
-        lie = Table(named("a table"), (address,))
+        lie = LookupTable(named("a table"), (address,))
         message = message_bytes(compiled(simulated.tx.instructions, rules.owner, NO_BLOCKHASH, [lie]))
         tx = replace(simulated.tx, message=message, meaning=meaning_of(message, NO_BLOCKHASH))
         said = judge(rules, approval, work, replace(simulated, tx=tx), now, [lie])
         assert isinstance(said, Declined), f"{address} by a table"
-    honest = Table(named("a table"), (TOKEN_PROGRAM, work.calls[0].accounts[10].address))
+    honest = LookupTable(named("a table"), (TOKEN_PROGRAM, work.calls[0].accounts[10].address))
     message = message_bytes(compiled(simulated.tx.instructions, rules.owner, NO_BLOCKHASH, [honest]))
     tx = replace(simulated.tx, message=message, meaning=meaning_of(message, NO_BLOCKHASH))
     assert isinstance(judge(rules, approval, work, replace(simulated, tx=tx), now, [honest]), SvmApproved)

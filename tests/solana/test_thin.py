@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,15 +23,14 @@ from yieldbot.model.tx import Confirmed
 from yieldbot.model.units import WAD
 from yieldbot.protocols.solana.layout import layout, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES
-from yieldbot.sandbox.solana.node import SvmSandbox, running
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 HELD_TO_CASH = 20 / 42
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 def image(sandbox: SvmSandbox, address: str) -> AccountImage:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,17 +24,16 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
-from yieldbot.sandbox.solana.node import SvmSandbox, running
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import named
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 TABLE_PROGRAM = Address("AddressLookupTab1e1111111111111111111111111")
 TABLE = named("our lookup table")
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 def put_table(sandbox: SvmSandbox, addresses: list[Address]) -> None:
@@ -72,7 +69,7 @@ async def test_addresses_of_a_configured_lookup_table_are_taken_from_it(sandbox:
             raw = build.message_bytes(message)
             refused = decode(raw, job.wallet.address)
             assert isinstance(refused, Declined) and refused.code == "TABLE_NOT_ALLOWED"
-            short = decode(raw, job.wallet.address, [build.Table(TABLE, ())])
+            short = decode(raw, job.wallet.address, [build.LookupTable(TABLE, ())])
             assert isinstance(short, Declined) and short.code == "MESSAGE_MALFORMED"
 
 

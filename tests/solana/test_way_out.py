@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -32,18 +30,16 @@ from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, SYSVAR_CLOCK, TERMS, Clock, key_bytes
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import program_image
-from yieldbot.sandbox.solana.node import SvmSandbox, running
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import named, program_image
+from yieldbot.sandbox.solana.node import SvmSandbox
 
 TRAP = "Save turbo (double)"
 E = TypeVar("E")
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[SvmSandbox]:
-    with running(tmp_path) as found:
-        yield found
+def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
+    return solana_sandbox
 
 
 def becomes(sandbox: SvmSandbox, trap: str, name: str = "save", address: Address | None = None) -> None:

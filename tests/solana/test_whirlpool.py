@@ -21,8 +21,7 @@ from yieldbot.model.known import TOKEN_2022_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import layout
 from yieldbot.protocols.solana.orca_whirlpool import EXCHANGE, oracle_of, tick_array
-from yieldbot.sandbox.solana.images import Images
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import Images, named
 from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
 
 PLENTY = 2**62

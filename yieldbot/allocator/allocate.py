@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-from yieldbot.allocator.convert import SMALLEST, SwapWay, convert, swap_ways, upper_quotes
+from yieldbot.allocator.convert import SMALLEST, QuotedWay, convert, swap_ways, upper_quotes
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
@@ -102,7 +102,7 @@ class _SwapQuotes:
     """Our money by asset."""
     base: Base | None
     """What the assets are held for; None: one asset."""
-    rows: list[tuple[int, int, SwapWay]]
+    rows: list[tuple[int, int, QuotedWay]]
     """(asset given, asset wanted, the way)."""
     near: list[set[int]]
     """Of each row further amounts to be quoted, in base units."""
@@ -111,7 +111,7 @@ class _SwapQuotes:
 
     @classmethod
     def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
-        rows, closed = list[tuple[int, int, SwapWay]](), dict[int, str]()
+        rows, closed = list[tuple[int, int, QuotedWay]](), dict[int, str]()
         for source, target in permutations(range(len(portfolio.tokens)), 2):
             most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
             if base is None or most.raw <= 0:

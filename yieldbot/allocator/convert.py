@@ -89,7 +89,7 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
 
 
 @dataclass(frozen=True, slots=True)
-class SwapWay:
+class QuotedWay:
     """One way from an asset to another: one call of a router."""
 
     venue: Venue
@@ -147,7 +147,7 @@ class SwapWay:
         return best
 
 
-def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[SwapWay]:
+def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[QuotedWay]:
     """The ways to swap up to ``most``; none where the prices cannot be trusted."""
     exchange, now, token = snapshot.exchange, snapshot.block.timestamp, most.token
     if exchange is None or price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now):
@@ -162,7 +162,7 @@ def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> li
         found = ways_of(exchange.states, most, wanted, sent=True)
     except Unswappable:
         return []
-    return [SwapWay(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
+    return [QuotedWay(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
 
 
 def _kept(bps: float) -> Fraction:

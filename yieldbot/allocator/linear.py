@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.allocator.problem import Problem
-from yieldbot.allocator.table import Box, Edge, Table
+from yieldbot.allocator.table import BoundTable, Box, Edge
 
 FEASIBILITY = 1e-10
 """HiGHS's smallest tolerance; amounts are given to it as fractions of our wealth."""
@@ -35,7 +35,9 @@ class Solution:
 class Linear:
     """The linear programs of one problem. uses: see ``relax.Resources``."""
 
-    def __init__(self, problem: Problem, tables: Sequence[Table], uses: Sequence[Sequence[tuple[int, float]]]) -> None:
+    def __init__(
+        self, problem: Problem, tables: Sequence[BoundTable], uses: Sequence[Sequence[tuple[int, float]]]
+    ) -> None:
         import highspy  # type: ignore[import-untyped]
 
         self.problem, self.tables, self.uses = problem, tables, uses
@@ -72,7 +74,7 @@ class Linear:
         filled: list[float] = solution.col_value
         prices = [max(0.0, dual) for dual in solution.row_dual[: len(rooms)]]
         grown = [
-            (i, share * (end - start), -negative * share * (end - start))
+            (i, min(share, 1.0) * (end - start), -negative * min(share, 1.0) * (end - start))
             for (negative, i, start, end), share in zip(edges, filled, strict=False)
             if share > 0.0
         ]
@@ -81,6 +83,8 @@ class Linear:
             weights = filled[at : at + len(vertices)]
             at += len(vertices)
             paid = sum(w * x for w, (x, _, _) in zip(weights, vertices, strict=True))
+            # Weights add up to one but for the tolerance: an amount outside of its box would be searched for ever.
+            paid = max(vertices[0][0], min(paid, vertices[-1][0]))
             swapped.append((paid, sum(w * y for w, (_, y, _) in zip(weights, vertices, strict=True))))
         return Solution(self._dual(prices, rooms, edges, swaps), grown, swapped, prices)
 

@@ -15,7 +15,7 @@ from math import isfinite
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
-from yieldbot.allocator.table import Box, MarketTable, SwapTable, Table
+from yieldbot.allocator.table import BoundTable, Box, MarketTable, SwapTable
 
 Holdings = tuple[float, ...]
 """Whole tokens: one holding a market, then what goes into each swap."""
@@ -71,7 +71,7 @@ class _Search:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         markets = len(problem.markets)
-        self.tables: list[Table] = [MarketTable.of(problem, index) for index in range(markets)]
+        self.tables: list[BoundTable] = [MarketTable.of(problem, index) for index in range(markets)]
         self.tables += [SwapTable.of(problem, markets + k) for k in range(len(problem.swaps))]
         self.relaxation = Relaxation(problem, self.tables)
         self._tolerate(problem.wealth * TOLERANCE_BPS / 10_000)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from yieldbot.allocator.linear import Linear
 from yieldbot.allocator.problem import Problem
-from yieldbot.allocator.table import Box, Edge, Hull, Table, edges_of
+from yieldbot.allocator.table import BoundTable, Box, Edge, Hull, edges_of
 
 ROUNDING = 1e-9
 """What is added to the bound for the rounding of doubles, as a fraction of the incomes."""
@@ -66,7 +66,7 @@ class Resources:
 class Relaxation:
     """The relaxed problem, kept ready between nodes of the search: hulls of the root boxes and their edges, sorted."""
 
-    def __init__(self, problem: Problem, tables: Sequence[Table]) -> None:
+    def __init__(self, problem: Problem, tables: Sequence[BoundTable]) -> None:
         self.problem, self.tables = problem, tables
         self.resources = Resources(problem)
         # Only for the rounding of doubles: one base unit too much in a full group is too much.
@@ -200,7 +200,7 @@ class Relaxation:
         return sum(relaxed.prices[resource] * weight for resource, weight in self.resources.uses[index])
 
 
-def _of(table: Table, box: Box) -> Hull:
+def _of(table: BoundTable, box: Box) -> Hull:
     hull = table.hull(box)
     assert hull is not None, "what is held lies in the root box"
     return hull

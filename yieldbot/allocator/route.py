@@ -16,7 +16,7 @@ TX_GAS = 21_000 + 55_000
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RoutePart:
     """What goes one way."""
 
     pools: tuple[Pool, ...]
@@ -33,7 +33,7 @@ class Part:
 class Route:
     """A swap's parts, largest first."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[RoutePart, ...]
     """Made side by side."""
     taken: Amount
     """What goes in, together."""
@@ -155,9 +155,9 @@ def gas_of(pools: Sequence[PoolState]) -> int:
 
 def _parts(
     ways: Sequence[Way], given: Token, wanted: Token, taken: Sequence[int], out: Sequence[int]
-) -> tuple[Part, ...]:
+) -> tuple[RoutePart, ...]:
     found = [
-        Part(tuple(s.pool for s in pools), Amount(given, into), Amount(wanted, brought), gas_of(pools))
+        RoutePart(tuple(s.pool for s in pools), Amount(given, into), Amount(wanted, brought), gas_of(pools))
         for (pools, _), into, brought in zip(ways, taken, out, strict=True)
         if into
     ]

@@ -67,7 +67,7 @@ def edges_of(index: int, hull: Hull) -> list[Edge]:
 
 
 @dataclass(slots=True)
-class Table:
+class BoundTable:
     """Upper bounds of the net income of one market or swap, in tokens of the first asset a year: haircut and costs are
     off."""
 
@@ -294,7 +294,7 @@ class Table:
 
 
 @dataclass(slots=True)
-class MarketTable(Table):
+class MarketTable(BoundTable):
     """The table of a market."""
 
     market: ProblemMarket = field(kw_only=True)
@@ -342,7 +342,7 @@ class MarketTable(Table):
 
 
 @dataclass(slots=True)
-class SwapTable(Table):
+class SwapTable(BoundTable):
     """The table of a swap: x is what goes in. Its income is piecewise linear itself, so nothing is left to refine."""
 
     quotes: Quotes = field(kw_only=True)

@@ -53,6 +53,6 @@ def _loaded(request: AllocateRequest, name: str) -> Any:
     try:
         return json.loads(raw)
     except json.JSONDecodeError as wrong:
-        raise ConfigError(f"{name}: line {wrong.lineno}, column {wrong.colno}: is no JSON: {wrong.msg}") from None
+        raise ConfigError(f"{name}: line {wrong.lineno}, column {wrong.colno}: is not JSON: {wrong.msg}") from None
     except (UnicodeDecodeError, RecursionError):
-        raise ConfigError(f"{name}: is no JSON text: write it as UTF-8") from None
+        raise ConfigError(f"{name}: is not JSON text: write it as UTF-8") from None

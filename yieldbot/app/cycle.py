@@ -52,7 +52,7 @@ class Report:
     """Outcomes of transactions that an earlier run had left open."""
     snapshot: Snapshot | None = None
     """The markets on which the plan was decided."""
-    unread: tuple[forecast.Unread, ...] = ()
+    unread: tuple[forecast.UnreadMarket, ...] = ()
     """Markets that could not be read, with what the journal last knew of our holding there."""
     decision: Decision | None = None
     """The plan or hold, and the assessments behind it."""
@@ -276,7 +276,9 @@ def _stuck(result: LegResult) -> str | None:
     return declined.reason if declined is not None and declined.code in ("WOULD_REVERT", "DELTA_NOT_PLANNED") else None
 
 
-def _unread(records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy) -> tuple[forecast.Unread, ...]:
+def _unread(
+    records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy
+) -> tuple[forecast.UnreadMarket, ...]:
     """Markets of the job's assets that the snapshot lacks."""
     parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
     return tuple(one for part in parts for one in part)

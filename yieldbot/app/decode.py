@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from yieldbot.app.decode_documents import (
     CallDocument,
@@ -21,10 +21,8 @@ from yieldbot.app.decode_documents import (
     TransactionDocument,
 )
 from yieldbot.chains import open as wings
-from yieldbot.chains.decoding import Decoded, Known, ToDecode
-from yieldbot.chains.evm.execution.clear import Reading
+from yieldbot.chains.decoding import Decoded, DecodedCall, DecodedTransaction, Known, ToDecode
 from yieldbot.chains.evm.execution.erc7730.files import json_of
-from yieldbot.chains.solana.execution.clear import Reading as SvmReading
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import chain_names, read_toml
 from yieldbot.errors import ConfigError
@@ -83,7 +81,7 @@ def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
         return _message(request, request.typed, context)
     data = request.data
     if data is None or request.chain is None:
-        raise ConfigError("name CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
+        raise ConfigError("give CALLDATA with --chain ID, or a message to sign with --typed FILE.json")
     chain = _chain(context, request.chain)
     query = ToDecode(
         chain=chain,
@@ -101,7 +99,7 @@ def _message(request: DecodeRequest, typed: str, context: Context) -> DecodeAnsw
     given = (("CALLDATA", request.data), ("--to", request.to), ("--from", request.sender), ("--value", request.value))
     for flag, value in given:
         if value:
-            raise ConfigError(f"{flag} means nothing with --typed: the message names all of it")
+            raise ConfigError(f"{flag} cannot be used with --typed: the message has all of it")
     message = _json(typed, request.piped)
     wing = wings.messages()
     chain_id = wing.message_chain(message)
@@ -126,13 +124,15 @@ def _json(source: str, piped: Callable[[int], str]) -> Any:
     try:
         if source != PIPED and (not file.is_file() or file.stat().st_size > MOST_BYTES):
             raise ConfigError(
-                f"{file} is no regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
+                f"{file} is not a regular file of at most {MOST_BYTES:,} bytes: name the message's JSON file"
             )
         text = piped(MOST_BYTES) if source == PIPED else file.read_text(encoding="utf-8")
         return json_of(text, once=True)
     except (OSError, ValueError, RecursionError) as bad:
         why = one_line(str(bad))
-        raise ConfigError(f"--typed {source} is no JSON file ({why}): give the message as a wallet shows it") from None
+        raise ConfigError(
+            f"--typed {source} is not a JSON file ({why}): give the message as a wallet shows it"
+        ) from None
 
 
 def _known(request: DecodeRequest, context: Context) -> Known:
@@ -156,19 +156,15 @@ def _chain(context: Context, name_or_id: str) -> ChainSettings:
 
 
 def _document(reading: Decoded, chain_id: ChainId | None, request: DecodeRequest) -> DecodeDocument:
-    match reading:
-        case Reading() if request.typed is not None:
-            return MessageDocument(chain_id=chain_id, **dict(_read(reading)))
-        case Reading():
-            value = str(request.value)
-            return CallDocument(chain_id=chain_id, to=str(request.to), value_wei=value, **dict(_read(reading)))
-        case SvmReading():
-            return _transaction(reading, chain_id)
-        case _:
-            raise AssertionError(f"{type(reading).__name__} has no document")
+    if isinstance(reading, DecodedTransaction):
+        return _transaction(reading, chain_id)
+    call = dict(_read(cast("DecodedCall", reading)))
+    if request.typed is not None:
+        return MessageDocument(chain_id=chain_id, **call)
+    return CallDocument(chain_id=chain_id, to=str(request.to), value_wei=str(request.value), **call)
 
 
-def _read(reading: Reading) -> ReadCall:
+def _read(reading: DecodedCall) -> ReadCall:
     return ReadCall(
         known=reading.known,
         contract=reading.contract,
@@ -185,7 +181,7 @@ def _read(reading: Reading) -> ReadCall:
     )
 
 
-def _transaction(reading: SvmReading, chain_id: ChainId | None) -> TransactionDocument:
+def _transaction(reading: DecodedTransaction, chain_id: ChainId | None) -> TransactionDocument:
     return TransactionDocument(
         chain_id=chain_id,
         payer=reading.payer,

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
     from yieldbot.execution.approvals import Approver, Proposal
     from yieldbot.execution.world import World
-    from yieldbot.history.holdings import Position
+    from yieldbot.history.holdings import MeasuredPosition
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy
 
-    JobResult = tuple[Report, Snapshot, tuple[Position, ...]]
+    JobResult = tuple[Report, Snapshot, tuple[MeasuredPosition, ...]]
 
 MOST_DAYS = 3650
 _STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
@@ -146,7 +146,7 @@ def _work(world: World, warp: Callable[[float], None], days: float, say: Callabl
     return results
 
 
-def _job(report: Report, later: Snapshot, held: tuple[Position, ...], policy: Policy) -> DemoJob:
+def _job(report: Report, later: Snapshot, held: tuple[MeasuredPosition, ...], policy: Policy) -> DemoJob:
     horizon = policy.horizon_seconds
     holdings = Holdings.of(later, held, horizon, policy)
     return DemoJob(

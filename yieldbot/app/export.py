@@ -66,7 +66,7 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
     output = request.output
     if output is not None and output.exists():
         if not output.is_file():
-            raise ConfigError(f"--output {output} is no ordinary file: name one, or leave the flag out")
+            raise ConfigError(f"--output {output} is not a regular file: name one, or leave the flag out")
         if not request.overwrite:
             raise _there_already(output)
     gathered = account_entries.gather(request.jobs, context, offline=request.offline, since=request.from_block)
@@ -143,7 +143,7 @@ def _missing(rows: Sequence[Row]) -> list[str]:
         hint = ": an earlier --from-block may find out" if traceable else ""
         lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
     if any(row.what is RowKind.LIQUIDITY for row in rows):
-        lines.append("profit of liquidity is in no row and no sum: `yieldbot positions` shows it (docs/books.md)")
+        lines.append("profit of liquidity is in no row and no sum: docs/books.md says where it is shown")
     return lines
 
 
@@ -223,4 +223,4 @@ def _put(name: str, target: Path) -> None:
 
 
 def _there_already(file: Path) -> ConfigError:
-    return ConfigError(f"--output {file} is there already: name another file, or add --force")
+    return ConfigError(f"--output {file} exists already: name another file, or add --force")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from yieldbot.app.liquidity import appraised
 from yieldbot.app.pool_names import facing, price_at
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
 from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
@@ -224,7 +224,7 @@ def _position(name: str, view: LpView) -> PoolPosition:
     if name.lower() not in called:
         known = ", ".join(called) or "none"
         more = f"; not read: {'; '.join(view.unread)}" if view.unread else ""
-        raise ConfigError(f"position {name}: the wallet's are: {known}{more}")
+        raise ConfigError(f"position {name}: not found; the wallet's positions are: {known}{more}")
     return called[name.lower()]
 
 
@@ -243,7 +243,7 @@ async def _have(given: Sequence[str], account: Account, pool: Pool) -> tuple[int
             raise ConfigError(f"--give {text}: {bad}") from None
     if not any(raw > 0 for raw in found.values()) or min(found.values()) < 0:
         raise ConfigError(f"--give is missing: name what goes in, as --give {next(iter(tokens))}=100")
-    held = await balances(account.node, account.owner, tokens.values())
+    held = await fetch_balances(account.node, account.owner, tokens.values())
     for symbol, raw in found.items():
         if held[tokens[symbol]] < raw:
             raise MarketError(f"--give {symbol}: the wallet holds {tokens[symbol].amount(held[tokens[symbol]])}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.app.profit import Accounting, in_native, names_of, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order, is_liquidity
-from yieldbot.books.ledger import BASE, Quote
+from yieldbot.books.ledger import BASE, PriceQuote
 from yieldbot.books.liquidity_pnl import SHARES, LiquidityPnl, PoolHoldings, liquidity_pnl
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
@@ -79,7 +79,7 @@ async def gains(
         tokens = _tokens(pools.get(one), [entry for entry in own if entry.market_id == one])
         unit, native, snapshot = _unit(observed, account, tokens)
         priced = accounting.quotes(account, hand.quotes)
-        now = {token: Quote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
+        now = {token: PriceQuote(Fraction(repr(usd)), "now") for token, usd in view.usd.items()}
         if unit != BASE:
             converted = {token: snapshot and per_native(quote, native, snapshot) for token, quote in now.items()}
             priced, now = in_native(priced, native), {token: quote for token, quote in converted.items() if quote}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.whatif import WhatIf
     from yieldbot.decision.decide import Decision
-    from yieldbot.history.holdings import Position, Unread
+    from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy
@@ -92,7 +92,7 @@ def decide(
     snapshot: Snapshot,
     wealth: Amount | None = None,
     what_if: WhatIf | None = None,
-    unread: Sequence[Unread] = (),
+    unread: Sequence[UnreadMarket] = (),
 ) -> Decision:
     """Decide on a snapshot as of now, with the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
@@ -100,7 +100,7 @@ def decide(
     return decision.decide(snapshot, chosen, job, now, wealth, unread, journalled(context))
 
 
-def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[Unread, ...]]:
+def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadMarket, ...]]:
     """For each job the markets that could not be read, with our last known holding there."""
     records, policy = journalled(context), context.settings.policy
     return [
@@ -111,7 +111,7 @@ def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[U
     ]
 
 
-def positions_of(context: Context, observed: Sequence[Observation]) -> list[tuple[Position, ...]]:
+def positions_of(context: Context, observed: Sequence[Observation]) -> list[tuple[MeasuredPosition, ...]]:
     """The positions of each job. Without a journal they have no history; no journal is created."""
     file = context.settings.data_dir / JOURNAL
     if file.exists():
@@ -121,7 +121,7 @@ def positions_of(context: Context, observed: Sequence[Observation]) -> list[tupl
         ()
         if isinstance(snapshot, str)
         else tuple(
-            holdings.Position(state, None, None, None, None)
+            holdings.MeasuredPosition(state, None, None, None, None)
             for state in snapshot.states.values()
             if state.held and state.market.kind is not Kind.IDLE
         )
@@ -129,7 +129,7 @@ def positions_of(context: Context, observed: Sequence[Observation]) -> list[tupl
     ]
 
 
-def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[Unread]] = ()) -> int:
+def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[UnreadMarket]] = ()) -> int:
     """The exit code: 1 if a chain was skipped or a market with money of ours could not be read, else 0."""
     skipped = any(isinstance(snapshot, str) for _, snapshot in observed)
     return int(skipped or any(one.held for lost in unread for one in lost))

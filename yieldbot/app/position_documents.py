@@ -96,7 +96,7 @@ class Position(Part):
     pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is, or the entry is not known")
 
     @classmethod
-    def of(cls, found: holdings.Position, horizon_seconds: float, gain: Earned | None) -> Position:
+    def of(cls, found: holdings.MeasuredPosition, horizon_seconds: float, gain: Earned | None) -> Position:
         state = found.state
         return cls(
             id=state.market.id,
@@ -139,7 +139,7 @@ class Holdings(Part):
     def of(
         cls,
         snapshot: Snapshot,
-        found: Sequence[holdings.Position],
+        found: Sequence[holdings.MeasuredPosition],
         horizon_seconds: float,
         policy: Policy,
         gains: Sequence[Earned] = (),

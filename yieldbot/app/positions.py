@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.overview import Observation
     from yieldbot.app.profit import Earned
-    from yieldbot.history.holdings import Position, Unread
+    from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
 
@@ -40,11 +40,11 @@ class HeldByJob:
     """Its markets; None: its chain could not be served."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
-    positions: tuple[Position, ...] = ()
+    positions: tuple[MeasuredPosition, ...] = ()
     """Its holdings by market."""
     earned: tuple[Earned, ...] = ()
     """Profit and loss of each market that it is or was in."""
-    unread: tuple[Unread, ...] = ()
+    unread: tuple[UnreadMarket, ...] = ()
     """Markets that could not be read."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.account_entries import entries_of, hashes, open_of
 from yieldbot.books.chain_record import ChainRecord, Quotes, handed_over, quote_now, quote_of
 from yieldbot.books.entries import Account, Entry, EntryKind, receipts
-from yieldbot.books.ledger import BASE, Quote, QuoteOf, in_unit
+from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
@@ -27,7 +27,7 @@ from yieldbot.model.market import Kind as MarketKind
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.overview import Observation
-    from yieldbot.history.holdings import Position
+    from yieldbot.history.holdings import MeasuredPosition
     from yieldbot.journal.fold import Record
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import ChainSettings, Job
@@ -120,7 +120,7 @@ def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tupl
     return found
 
 
-def agreed(held: Sequence[Position], gains: Sequence[Earned]) -> tuple[Position, ...]:
+def agreed(held: Sequence[MeasuredPosition], gains: Sequence[Earned]) -> tuple[MeasuredPosition, ...]:
     """The positions with ``earned`` taken from profit and loss where that is known, so that the two never differ."""
     known = {gain.market_id: gain.found.earned for gain in gains if isinstance(gain.found, Pnl)}
     return tuple(replace(row, earned=known.get(row.state.market.id, row.earned)) for row in held)
@@ -138,12 +138,12 @@ def in_native(priced: QuoteOf, token: Token | None) -> QuoteOf:
     return in_unit(priced, token) if token is not None else lambda entry, other: None
 
 
-def per_native(now: Quote | None, token: Token | None, snapshot: Snapshot) -> Quote | None:
+def per_native(now: PriceQuote | None, token: Token | None, snapshot: Snapshot) -> PriceQuote | None:
     """A present US dollar price in units of the native token."""
     native = quote_now(snapshot.native_usd)
     if token is None or now is None or native is None:
         return None
-    return Quote(now.price / native.price, f"{token.symbol} now")
+    return PriceQuote(now.price / native.price, f"{token.symbol} now")
 
 
 def native_of(chain: ChainSettings) -> Token:
@@ -186,7 +186,7 @@ async def _histories(
             )
             history = await chain_of(its_jobs[0].chain).account_history(its_jobs, own, query)
         except TransientError as passing:
-            context.say(f"{name}: profit and loss is by the journal alone: {passing}")
+            context.say(f"{name}: profit and loss comes from the journal alone: {passing}")
             return None
         for note in history.notes:
             context.say(f"{name}: {note}")

@@ -198,7 +198,7 @@ def _chain_file(context: Context, name: str) -> ChainSettings:
     files = chain_names(context.config)
     found = load_chain(files[name], read_toml(files[name]), {}) if name in files else None
     if found is None or not lifi.serves(found.chain):
-        raise ConfigError(f"--to-chain {name}: EVM chains are wanted, files of chains/ are: {', '.join(sorted(files))}")
+        raise ConfigError(f"--to-chain {name}: name an EVM chain; known are: {', '.join(sorted(files))}")
     return found
 
 

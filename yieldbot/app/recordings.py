@@ -18,7 +18,8 @@ from yieldbot.app.memory_documents import (
     NamedFault,
 )
 from yieldbot.errors import ConfigError, YieldbotError
-from yieldbot.history.importers.read import Told, markets, read_file
+from yieldbot.history.importers.read import Told as Told
+from yieldbot.history.importers.read import markets, read_file
 from yieldbot.history.store import Kept, Store
 from yieldbot.model.text import one_line
 

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from yieldbot.execution.approvals import Proposal
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import Proposed
-    from yieldbot.history.holdings import Position, Unread
+    from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
 
 __all__ = [
     "NAME",
     "Across",
     "FairOutput",
     "LpView",
-    "Position",
+    "MeasuredPosition",
     "Proposal",
     "Proposed",
     "Quoted",
     "Rehearsed",
     "Route",
-    "Unread",
+    "UnreadMarket",
     "across",
     "day",
     "swap_id",

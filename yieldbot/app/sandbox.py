@@ -83,7 +83,7 @@ def no_real_folder(directory: Path) -> None:
     ours = any((directory / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
     for name in ("yieldbot.toml", "journal.sqlite", ".env"):
         if not ours and (directory / name).exists():
-            raise ConfigError(f"--dir {directory}: {name} is there already and is no sandbox's: name another folder")
+            raise ConfigError(f"--dir {directory}: {name} exists there and is not a sandbox's: name another folder")
 
 
 def _running(answer: type[Answer], found: Local) -> Answer:

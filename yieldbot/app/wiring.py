@@ -115,7 +115,9 @@ def world_of(
 
     file = settings.data_dir / JOURNAL
     if file.is_file() and not file.stat().st_size:
-        context.say(f"journal {file} is empty and starts afresh; if it was not, stop now and restore it from a backup")
+        context.say(
+            f"journal {file} is empty: a new one is started; if it had entries, stop now and restore it from a backup"
+        )
     with Journal.open(file) as journal:
         yield World(
             settings=settings,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order
-from yieldbot.books.ledger import Quote, QuoteOf
+from yieldbot.books.ledger import PriceQuote, QuoteOf
 from yieldbot.books.recorded_prices import Recorded, nearest
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
@@ -18,7 +18,7 @@ from yieldbot.model.plan import LegKind
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Delta
 
-Quotes = Mapping[tuple[ChainId, int, Address], Quote]
+Quotes = Mapping[tuple[ChainId, int, Address], PriceQuote]
 """Feeds' prices by chain, height and token."""
 
 
@@ -144,7 +144,7 @@ def reconciled(
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
     """Prices by a feed at the block, else by what a run recorded near it."""
 
-    def price(entry: Entry, token: Token) -> Quote | None:
+    def price(entry: Entry, token: Token) -> PriceQuote | None:
         chain = entry.account[0]
         found = quotes.get((chain, entry.height, token.address))
         return found or nearest(written, chain, token.address, entry.at)
@@ -152,6 +152,6 @@ def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
     return price
 
 
-def quote_now(usd: float | None) -> Quote | None:
+def quote_now(usd: float | None) -> PriceQuote | None:
     """The price that a snapshot was made with."""
-    return None if usd is None else Quote(Fraction(repr(usd)), "now")
+    return None if usd is None else PriceQuote(Fraction(repr(usd)), "now")

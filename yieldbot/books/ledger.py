@@ -54,7 +54,7 @@ GAINS = frozenset({RowKind.SWAP, RowKind.LIQUIDITY, RowKind.FEE, RowKind.LOSS, R
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class PriceQuote:
     """A token's price."""
 
     price: Fraction
@@ -63,7 +63,7 @@ class Quote:
     """Where it is from, as a phrase."""
 
 
-QuoteOf = Callable[[Entry, Token], "Quote | None"]
+QuoteOf = Callable[[Entry, Token], "PriceQuote | None"]
 """The price of a token at an entry's block; None where there is none."""
 
 
@@ -81,7 +81,7 @@ class Row:
     """Base units; negative: out of our hands; None: not known (a fee of an old revert)."""
     market: MarketId | None = None
     """Where the money of the row lies; None: in the wallet alone."""
-    quote: Quote | None = None
+    quote: PriceQuote | None = None
     """The token's price at the time."""
     value: Fraction | None = None
     """At that price."""
@@ -91,7 +91,7 @@ class Row:
     """What was gained on units that left."""
 
 
-def value_of(token: Token, raw: int, quote: Quote | None) -> Fraction | None:
+def value_of(token: Token, raw: int, quote: PriceQuote | None) -> Fraction | None:
     """``raw`` base units in the base currency; None without a price."""
     return None if quote is None else quote.price * raw / token.one
 
@@ -130,9 +130,9 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
     """Prices in whole tokens of ``unit`` in place of the base currency: the quotient of both prices at the same
     block."""
 
-    def price_in_unit(entry: Entry, token: Token) -> Quote | None:
+    def price_in_unit(entry: Entry, token: Token) -> PriceQuote | None:
         quote, one = quote_of(entry, token), quote_of(entry, unit)
-        return None if quote is None or one is None else Quote(quote.price / one.price, quote.source)
+        return None if quote is None or one is None else PriceQuote(quote.price / one.price, quote.source)
 
     return price_in_unit
 

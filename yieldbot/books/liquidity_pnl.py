@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind
-from yieldbot.books.ledger import Quote, QuoteOf, value_of
+from yieldbot.books.ledger import PriceQuote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take, total
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -90,7 +90,7 @@ def liquidity_pnl(
     market_id: MarketId,
     moves: Mapping[str, Sequence[PositionEvent]],
     held: PoolHoldings | None,
-    now: Mapping[Token, Quote],
+    now: Mapping[Token, PriceQuote],
     quote_of: QuoteOf,
 ) -> LiquidityPnl | str | None:
     """A pool's profit and loss over the present stay or, where nothing is in it, over the last one.
@@ -223,7 +223,9 @@ class _Stay:
         quotes = {delta.token: quote for delta in changes if (quote := quote_of(entry, delta.token)) is not None}
         return self._sum([(delta.token, delta.raw) for delta in changes], quotes, f"at block {entry.height}")
 
-    def _sum(self, amounts: Iterable[tuple[Token, int]], quotes: Mapping[Token, Quote], when: str) -> Fraction | None:
+    def _sum(
+        self, amounts: Iterable[tuple[Token, int]], quotes: Mapping[Token, PriceQuote], when: str
+    ) -> Fraction | None:
         whole = Fraction(0)
         for token, raw in amounts:
             value = value_of(token, raw, quotes.get(token))
@@ -248,7 +250,7 @@ class _Stay:
                 return f"position {position} paid out by a transaction that is not ours"
         return None
 
-    def result(self, held: PoolHoldings, now: Mapping[Token, Quote]) -> LiquidityPnl:
+    def result(self, held: PoolHoldings, now: Mapping[Token, PriceQuote]) -> LiquidityPnl:
         assert self.since is not None
         remaining = cost(tuple(lot for lots in (*self.lots.values(), *self.leaving.values()) for lot in lots))
         worth = self._sum(held.amounts.items(), now, "now")

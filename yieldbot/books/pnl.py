@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from yieldbot.books.entries import Account, Entry, EntryKind
-from yieldbot.books.ledger import Quote, QuoteOf, value_of
+from yieldbot.books.ledger import PriceQuote, QuoteOf, value_of
 from yieldbot.books.lots import Lot, Lots, cost, put, take
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -70,7 +70,12 @@ class _Run:
 
 
 def pnl(
-    entries: Iterable[Entry], account: Account, market_id: MarketId, held: Amount, now: Quote | None, quote_of: QuoteOf
+    entries: Iterable[Entry],
+    account: Account,
+    market_id: MarketId,
+    held: Amount,
+    now: PriceQuote | None,
+    quote_of: QuoteOf,
 ) -> Pnl | None:
     """A position's profit and loss since it was last empty; None where no entry tells how it began.
 
@@ -114,7 +119,7 @@ def _after(run: _Run, entry: Entry, asset: Token, quote_of: QuoteOf) -> _Run:
     return _paid(run, entry, quote_of)
 
 
-def _put_in(run: _Run, entry: Entry, raw: int, quote: Quote | None) -> _Run:
+def _put_in(run: _Run, entry: Entry, raw: int, quote: PriceQuote | None) -> _Run:
     run.since = entry.at if run.since is None else run.since
     run.put_in += raw
     assert entry.asset is not None

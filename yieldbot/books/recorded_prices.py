@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from fractions import Fraction
 
-from yieldbot.books.ledger import Quote
+from yieldbot.books.ledger import PriceQuote
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.model.families import family_of
@@ -43,7 +43,7 @@ def recorded_prices(records: Iterable[Record]) -> Recorded:
     return found
 
 
-def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> Quote | None:
+def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> PriceQuote | None:
     """The recorded price nearest to a time, its source naming the distance; None where none is near."""
     told = found.get((chain, token), [])
     position = bisect_left(told, (at, Fraction(0)))
@@ -52,4 +52,4 @@ def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> Quote |
         return None
     when, price = near[0]
     how = f"{abs(when - at)} s {'later' if when > at else 'before'}" if when != at else "then"
-    return Quote(price, f"written down {how}")
+    return PriceQuote(price, f"written down {how}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from yieldbot.allocator.convert import Conversion, convert
-from yieldbot.allocator.route import Part
+from yieldbot.allocator.convert import Conversion as Conversion
+from yieldbot.allocator.convert import convert
+from yieldbot.allocator.route import RoutePart
 from yieldbot.errors import SafetyError
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Snapshot
@@ -26,7 +27,7 @@ def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
     return made if made.least >= leg.gets else replace(made, least=leg.gets)
 
 
-def leasts(made: Conversion) -> list[tuple[Part, Amount]]:
+def leasts(made: Conversion) -> list[tuple[RoutePart, Amount]]:
     """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
     parts, whole = made.route.parts, made.route.given.raw
     shares = [made.least.raw * part.given.raw // whole for part in parts]

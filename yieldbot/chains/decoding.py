@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from yieldbot.model.ids import ChainId
+    from yieldbot.model.ids import Address, ChainId
     from yieldbot.model.settings import ChainSettings
 
 
@@ -21,6 +21,109 @@ class Decoded(Protocol):
 
     def lines(self) -> Iterator[str]:
         """It in lines, for a person."""
+
+
+class Field(Protocol):
+    """An argument, as it is shown."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def value(self) -> str: ...
+
+    @property
+    def visible(self) -> bool:
+        """Whether the descriptor shows it to everybody."""
+
+
+class DecodedCall(Decoded, Protocol):
+    """A call of a contract, or a typed message, with the calls within its bytes."""
+
+    @property
+    def known(self) -> bool: ...
+
+    @property
+    def contract(self) -> str | None: ...
+
+    @property
+    def function(self) -> str | None: ...
+
+    @property
+    def source(self) -> str | None: ...
+
+    @property
+    def intent(self) -> str: ...
+
+    @property
+    def fault(self) -> str | None: ...
+
+    @property
+    def owner(self) -> str | None: ...
+
+    @property
+    def sentence(self) -> str: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    @property
+    def dangers(self) -> tuple[str, ...]: ...
+
+    @property
+    def fields(self) -> Sequence[Field]: ...
+
+    @property
+    def nested(self) -> Sequence[DecodedCall]: ...
+
+
+class Instruction(Protocol):
+    """One instruction of a transaction."""
+
+    @property
+    def program(self) -> Address: ...
+
+    @property
+    def known(self) -> bool: ...
+
+    @property
+    def contract(self) -> str | None: ...
+
+    @property
+    def function(self) -> str | None: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def fault(self) -> str | None: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    @property
+    def dangers(self) -> tuple[str, ...]: ...
+
+    @property
+    def fields(self) -> Sequence[tuple[str, str]]:
+        """Labels and values."""
+
+
+@runtime_checkable
+class DecodedTransaction(Decoded, Protocol):
+    """A whole transaction: several instructions."""
+
+    @property
+    def payer(self) -> Address: ...
+
+    @property
+    def signatures(self) -> int: ...
+
+    @property
+    def tables(self) -> tuple[Address, ...]: ...
+
+    @property
+    def instructions(self) -> Sequence[Instruction]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.allocator.horizons import horizon_days
-from yieldbot.decision.holds import SLACK
 from yieldbot.execution.world import World
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
-from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+from yieldbot.model.plan import SLACK, Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 from yieldbot.model.units import SECONDS_PER_YEAR

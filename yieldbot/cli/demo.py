@@ -63,7 +63,7 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
             context.say(f"wrote {args.svg}")
     if args.keep:
         context.say(f"still running: yieldbot --config {found.document.config} positions")
-        context.say(f"end it: yieldbot sandbox down --dir {args.dir}")
+        context.say(f"stop it: yieldbot sandbox down --dir {args.dir}")
     return found.exit_code
 
 

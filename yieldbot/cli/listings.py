@@ -21,7 +21,7 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 
 if TYPE_CHECKING:
-    from yieldbot.app.results import Across, Position
+    from yieldbot.app.results import Across, MeasuredPosition
 
 
 LEAST_COST_BPS = 0.005
@@ -143,7 +143,7 @@ def _flags(state: MarketState, vetoes: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys((*closed, *costs, *tried, *state.flags, *vetoes)))
 
 
-Held = tuple[Job, Snapshot, "Sequence[Position]"]
+Held = tuple[Job, Snapshot, "Sequence[MeasuredPosition]"]
 
 
 def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> RenderableType:

@@ -17,11 +17,11 @@ from yieldbot.app import observe as observe_use
 from yieldbot.app import recordings, remembered
 from yieldbot.app.formatting import when
 from yieldbot.app.memory_documents import HistoryShowDocument, MarketRemembered, MarketsRemembered
+from yieldbot.app.recordings import Told
 from yieldbot.cli.chart import chart
 from yieldbot.cli.flags import add_job_flags, decimal, filter_of
 from yieldbot.cli.tables import Sheet
 from yieldbot.errors import ConfigError
-from yieldbot.history.importers.read import Told
 
 if TYPE_CHECKING:
     import argparse

@@ -23,7 +23,7 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
-    from yieldbot.app.results import Proposed, Rehearsed, Unread
+    from yieldbot.app.results import Proposed, Rehearsed, UnreadMarket
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -152,7 +152,7 @@ def _costs(job: Job) -> str:
     return paid if job.base is None or paid != "gas" else "gas and swaps"
 
 
-def unread(found: Sequence[Unread]) -> list[RenderableType]:
+def unread(found: Sequence[UnreadMarket]) -> list[RenderableType]:
     """A line for each market that could not be read, in red where we hold something there."""
     return [
         Text(f"NOT READ: {one.name}, where we held {one.held}: {one.reason}", style="bold red")

@@ -10,7 +10,7 @@ from yieldbot.config.messages import config_error, did_you_mean
 from yieldbot.config.schema import PolicyTable
 from yieldbot.model.policy import Base
 from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
-from yieldbot.protocols.evm.pool_windows import by_plans
+from yieldbot.protocols import by_plans
 
 
 def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:

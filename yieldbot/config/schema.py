@@ -93,13 +93,13 @@ Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class Table(BaseModel):
+class TomlTable(BaseModel):
     """A TOML table: types are not converted and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class WalletTable(Table):
+class WalletTable(TomlTable):
     """A [[wallets]] table. Each kind has keys of its own: OF_KIND."""
 
     name: Name
@@ -137,7 +137,7 @@ OF_KIND = {
 """The keys of a [[wallets]] table by its kind; the first of them must be there."""
 
 
-class JobTable(Table):
+class JobTable(TomlTable):
     """A [[jobs]] table: one of ``asset`` and ``base``."""
 
     wallet: str
@@ -150,7 +150,7 @@ class JobTable(Table):
     """A name of [policy.bases]."""
 
 
-class BaseTable(Table):
+class BaseTable(TomlTable):
     """A [policy.bases] table: the fields of model.policy.Base."""
 
     unit: Literal["USD", "ETH", "SOL"]
@@ -165,7 +165,7 @@ class BaseTable(Table):
     liquidity: bool | None = None
 
 
-class PolicyTable(Table):
+class PolicyTable(TomlTable):
     """[policy]: the fields of model.policy.Policy; a key that is not set keeps that class's default."""
 
     move_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
@@ -209,7 +209,7 @@ class PolicyTable(Table):
     bases: dict[Name, BaseTable] | None = None
 
 
-class SettingsTable(Table):
+class SettingsTable(TomlTable):
     """yieldbot.toml (model.settings.Settings)."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
@@ -228,7 +228,7 @@ class SettingsTable(Table):
     """Limits and preferences."""
 
 
-class NativeTable(Table):
+class NativeTable(TomlTable):
     """[native]: the chain's own token."""
 
     symbol: Name
@@ -237,7 +237,7 @@ class NativeTable(Table):
     """Chainlink-style US dollar feed."""
 
 
-class TokenTable(Table):
+class TokenTable(TomlTable):
     """A [tokens] table."""
 
     address: AddressText
@@ -252,7 +252,7 @@ class TokenTable(Table):
     """What the contract may call itself beside the table's name."""
 
 
-class SvmTokenTable(Table):
+class SvmTokenTable(TomlTable):
     """A [tokens] table of a Solana cluster."""
 
     address: KeyText
@@ -265,7 +265,7 @@ class SvmTokenTable(Table):
     """Pegged to the US dollar."""
 
 
-class SvmNativeTable(Table):
+class SvmNativeTable(TomlTable):
     """[native]: SOL."""
 
     symbol: Name
@@ -296,7 +296,7 @@ class ExchangeTable(BaseModel):
     """As tables show it."""
 
 
-class MerklTable(Table):
+class MerklTable(TomlTable):
     """[merkl]: where Merkl's rewards are read and claimed."""
 
     distributor: AddressText
@@ -305,7 +305,7 @@ class MerklTable(Table):
     """Merkl's API, which learns our address."""
 
 
-class ChainTable(Table):
+class ChainTable(TomlTable):
     """chains/<name>.toml of an EVM chain (model.settings.ChainSettings)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -332,7 +332,7 @@ class ChainTable(Table):
     merkl: MerklTable | None = None
 
 
-class SvmChainTable(Table):
+class SvmChainTable(TomlTable):
     """chains/<name>.toml of a Solana cluster (model.settings.ChainSettings, SvmLimits)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]

@@ -15,7 +15,7 @@ from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
-from yieldbot.history.holdings import Unread, unseen_money
+from yieldbot.history.holdings import UnreadMarket, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
@@ -53,7 +53,7 @@ class Inputs:
     """Unix seconds."""
     wealth: Amount | None = None
     """A what-if total; None: what we have."""
-    unread: Sequence[Unread] = ()
+    unread: Sequence[UnreadMarket] = ()
     """Markets that could not be observed."""
     records: Sequence[Record] = ()
     """The journal's."""
@@ -123,7 +123,7 @@ def decide(
     job: Job,
     now: int,
     wealth: Amount | None = None,
-    unread: Sequence[Unread] = (),
+    unread: Sequence[UnreadMarket] = (),
     records: Sequence[Record] = (),
 ) -> Decision:
     """Guard, assess, allocate, plan (``Inputs`` documents the arguments).

@@ -13,15 +13,12 @@ from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
-from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind, Plan
+from yieldbot.model.plan import EXCLUDED, SLACK, Assessment, Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.settings import Job
 from yieldbot.risk.prices import below_minimum
 
 STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
-SLACK = 1000
-"""A bound may be exceeded by one part in so many: what interest and rounding do to holdings and to fractions of the
-wealth while a plan waits is no reason to drop it."""
 
 
 def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:

@@ -62,6 +62,7 @@ class DeclineAll:
     """Why, for a person."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
         return Declined("DRY_RUN", self.reason)
 
 
@@ -77,6 +78,7 @@ class Ask:
     """Where the person is asked; it stands in the journal as who approved."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
         written = PlanWritten(proposal.plan, proposal.lines)
         if not await self.ask(proposal):
             self.journal.append(written, PlanMarked(proposal.plan.id, PlanStatus.REJECTED, self.by))
@@ -96,6 +98,7 @@ class Auto:
     """Whose automatic limits apply."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
         plan = proposal.plan
         if (refused := self._beyond(plan)) is not None:
             return refused
@@ -132,6 +135,7 @@ class Queue:
     """The command that the hint names."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
         plan = proposal.plan
         older = [
             PlanMarked(stored.plan.id, PlanStatus.EXPIRED, "queue", f"a newer plan waits: {plan.id}")
@@ -155,6 +159,7 @@ class PreApproved:
     """Who said yes, for the journal."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
         stored = self.journal.plan(self.plan_id)
         if stored is None or proposal.plan != stored.plan:
             return Declined("NOT_THE_PLAN", f"what was rehearsed is not the stored plan {self.plan_id}")

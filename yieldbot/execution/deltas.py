@@ -27,7 +27,8 @@ class IntendedLeg(Protocol):
         """The leg as it is made now; its amount is the plan's at most."""
 
     @property
-    def market(self) -> Market: ...
+    def market(self) -> Market:
+        """The leg's market."""
 
     @property
     def share_token(self) -> Token | None:

@@ -13,7 +13,8 @@ class Openable(Protocol):
     """A signer whose key can be checked before it is needed."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
     @property
     def opened(self) -> bool:
@@ -39,6 +40,7 @@ class FileSigner:
 
     @property
     def address(self) -> Address:
+        """The key's address."""
         return self._address
 
     def __repr__(self) -> str:

@@ -13,28 +13,34 @@ from yieldbot.model.plan import Declined
 
 class _Chain(Protocol):
     @property
-    def chain(self) -> ChainId: ...
+    def chain(self) -> ChainId:
+        """The chain's CAIP-2 id."""
 
 
 class _Key(Protocol):
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
 
 class Sender(Protocol):
     """An account that sends transactions: the ``Account`` of either wing."""
 
     @property
-    def settings(self) -> _Chain: ...
+    def settings(self) -> _Chain:
+        """The chain's settings."""
 
     @property
-    def owner(self) -> Address: ...
+    def owner(self) -> Address:
+        """The account's address."""
 
     @property
-    def journal(self) -> Journal: ...
+    def journal(self) -> Journal:
+        """What was intended and signed."""
 
     @property
-    def signer(self) -> _Key: ...
+    def signer(self) -> _Key:
+        """Holds the account's key."""
 
     @property
     def halted(self) -> Any:

@@ -28,7 +28,7 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
     except OSError:
         raise ConfigError(f"{named} cannot be found: {missing}") from None
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # for a device, chmod is no remedy
-        raise ConfigError(f"{named} is no regular file: name one")
+        raise ConfigError(f"{named} is not a regular file: name one")
     mode = stat.S_IMODE(kind)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{named} is open to other users (mode {mode:04o}): chmod 600 {path}")

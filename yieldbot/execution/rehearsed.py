@@ -58,7 +58,8 @@ class Rehearsed(Protocol):
         """The block, or slot, that was forked."""
 
     @property
-    def legs(self) -> Sequence[LegRehearsed]: ...
+    def legs(self) -> Sequence[LegRehearsed]:
+        """The plan's legs, in order."""
 
     @property
     def gas_used(self) -> int:

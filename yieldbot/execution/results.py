@@ -54,7 +54,8 @@ class WorkOfLeg(Protocol):
         """The leg's place in its plan, from 0."""
 
     @property
-    def leg(self) -> Leg: ...
+    def leg(self) -> Leg:
+        """What is done now."""
 
 
 def of_leg(work: WorkOfLeg, why: Declined) -> Declined:

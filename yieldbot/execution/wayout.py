@@ -23,7 +23,7 @@ ROUNDING_RAW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayOut(Generic[C]):
+class ExitRehearsal(Generic[C]):
     """The exit of one deposit, as it is to be rehearsed."""
 
     state: MarketState

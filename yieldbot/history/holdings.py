@@ -42,7 +42,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class MeasuredPosition:
     """A holding of ours with its expected and its realised yield. Entry and exit fees count as lost in all three
     figures."""
 
@@ -59,7 +59,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadMarket:
     """A market that could not be observed."""
 
     market_id: MarketId
@@ -72,7 +72,7 @@ class Unread:
     """What the journal last recorded that we hold there; None for nothing."""
 
 
-def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[Unread, ...]:
+def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[UnreadMarket, ...]:
     """Quarantined markets, and holdings of ours in markets that the snapshot lacks. Pure.
 
     A market that the policy excludes by any of its names is given up on purpose: it does not count as held.
@@ -86,12 +86,12 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     for bad in snapshot.quarantined:
         recorded = remembered.pop(bad.market.id, None)
         held = Amount(asset, int(recorded["held_raw"])) if recorded else None
-        found.append(Unread(bad.market.id, bad.market.name, bad.reason, held))
+        found.append(UnreadMarket(bad.market.id, bad.market.name, bad.reason, held))
     for market_id, recorded in remembered.items():
         whole = next((q for q in snapshot.quarantined if q.market.id.endswith("/?") and _within(market_id, q)), None)
         reason = whole.reason if whole else "it is no longer among the configured markets"
         found.append(
-            Unread(market_id, recorded.get("name", market_id), reason, Amount(asset, int(recorded["held_raw"])))
+            UnreadMarket(market_id, recorded.get("name", market_id), reason, Amount(asset, int(recorded["held_raw"])))
         )
     return tuple(found)
 
@@ -101,7 +101,7 @@ def _given_up(market_id: MarketId, recorded: Mapping[str, Any], policy: Policy) 
     return any(matches(name, market_id, called) for name in policy.exclude)
 
 
-def unseen_money(found: Iterable[Unread]) -> str | None:
+def unseen_money(found: Iterable[UnreadMarket]) -> str | None:
     """Why no plan may be made: money of ours in markets that cannot be read. None where there is none."""
     lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:
@@ -183,15 +183,15 @@ def _fees(before_raw: int, moved: Iterable[Delta], held_raw: int, asset: str) ->
     return lost_raw if any(raws) and lost_raw > ROUNDING else 0
 
 
-def _position(state: MarketState, forecast: Forecast | None) -> Position:
+def _position(state: MarketState, forecast: Forecast | None) -> MeasuredPosition:
     if forecast is None or forecast.held_raw <= 0:
-        return Position(state, None, None, None, None)
+        return MeasuredPosition(state, None, None, None, None)
     horizon = forecast.horizon_seconds
     elapsed = state.block.timestamp - forecast.block.timestamp
     start_raw = forecast.held_raw + forecast.fees_raw
     growth = state.held.raw / start_raw - 1
     expected = forecast.held_raw / start_raw * (1.0 + forecast.apr * horizon / SECONDS_PER_YEAR) - 1.0
-    return Position(
+    return MeasuredPosition(
         state=state,
         since=forecast.block.timestamp,
         predicted=Apy.from_growth(max(expected, LEAST_GROWTH), horizon),

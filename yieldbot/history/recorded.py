@@ -6,7 +6,7 @@ from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.history.holdings import (
-    Position,
+    MeasuredPosition,
     _expected,
     _held,
     _position,
@@ -51,7 +51,7 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
 
 
-def positions(journal: Journal, snapshot: Snapshot) -> tuple[Position, ...]:
+def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, ...]:
     """Every holding of the snapshot, measured since its last change that the journal knows."""
     known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))

@@ -42,10 +42,12 @@ def _float(doc: Any, name: str) -> float:
 
 
 def token_to_doc(token: Token) -> Doc:
+    """A token as a JSON document."""
     return {"chain": token.chain, "address": token.address, "symbol": token.symbol, "decimals": token.decimals}
 
 
 def token_from_doc(doc: Any) -> Token:
+    """The token in a document. Raises ValueError when it holds none."""
     return Token(
         chain_id(part(doc, "chain", str)),
         Address(part(doc, "address", str)),
@@ -55,18 +57,22 @@ def token_from_doc(doc: Any) -> Token:
 
 
 def amount_to_doc(amount: Amount) -> Doc:
+    """An amount as a JSON document."""
     return {"token": token_to_doc(amount.token), "raw": str(amount.raw)}
 
 
 def amount_from_doc(doc: Any) -> Amount:
+    """The amount in a document. Raises ValueError when it holds none."""
     return Amount(token_from_doc(part(doc, "token", Mapping)), integer(doc, "raw"))
 
 
 def block_to_doc(block: BlockRef) -> Doc:
+    """A block as a JSON document."""
     return {"chain": block.chain, "height": block.height, "hash": block.hash, "timestamp": block.timestamp}
 
 
 def block_from_doc(doc: Any) -> BlockRef:
+    """The block in a document. Raises ValueError when it holds none."""
     return BlockRef(
         chain_id(part(doc, "chain", str)),
         part(doc, "height", int),
@@ -76,6 +82,7 @@ def block_from_doc(doc: Any) -> BlockRef:
 
 
 def deltas_to_doc(deltas: tuple[Delta, ...]) -> list[Doc]:
+    """Balance changes as a list of JSON documents."""
     return [
         {"token": token_to_doc(delta.token), "raw": str(delta.raw)}
         | ({} if delta.least is None else {"least": str(delta.least)})
@@ -84,6 +91,7 @@ def deltas_to_doc(deltas: tuple[Delta, ...]) -> list[Doc]:
 
 
 def deltas_from_doc(docs: Any) -> tuple[Delta, ...]:
+    """The balance changes in a list of documents. Raises ValueError when it holds none."""
     return tuple(
         Delta(
             token_from_doc(part(doc, "token", Mapping)),
@@ -247,6 +255,7 @@ def plan_from_doc(doc: Any) -> Plan:
 
 
 def outcome_to_doc(outcome: Outcome) -> Doc:
+    """An outcome as a JSON document."""
     match outcome:
         case Confirmed(hash, block, gas_used, gas_price_wei, deltas, fee_raw, request_id):
             return {
@@ -283,6 +292,7 @@ def _fee_from_doc(doc: Any) -> int | None:
 
 
 def outcome_from_doc(doc: Any) -> Outcome:
+    """The outcome in a document. Raises ValueError when it holds none."""
     tx_hash = part(doc, "hash", str)
     match part(doc, "result", str):
         case "confirmed":

@@ -68,7 +68,7 @@ def refuse_other(path: Path) -> None:
     except OSError:
         return  # reported where it is opened
     if not stat.S_ISREG(mode):
-        what = "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+        what = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
         raise InvariantError(f"journal {path} {what}: move it away, or correct data_dir")
 
 

@@ -257,3 +257,6 @@ class NoWayOut(Declined):
 
 
 EXCLUDED = "excluded by policy"
+SLACK = 1000
+"""A bound may be exceeded by one part in so many: what interest and rounding do to holdings and to fractions of the
+wealth while a plan waits is no reason to drop it."""

@@ -263,15 +263,3 @@ class Replaced:
 
 
 Outcome = Confirmed | Reverted | Expired | Replaced
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceCheck:
-    """A balance of ours before and after, for comparing simulated with real changes."""
-
-    token: Token
-    """Of what."""
-    before: Amount
-    """Balance."""
-    after: Amount
-    """Balance."""

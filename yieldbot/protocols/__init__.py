@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from yieldbot.model.deployment import Deployment
     from yieldbot.protocols.evm.base import LiquidityAdapter, SwapAdapter, YieldAdapter
     from yieldbot.protocols.solana.base import SvmAdapter, SvmPriceOracle, SvmSwapAdapter
 
@@ -54,3 +55,13 @@ def _of(family: str, kind: str = "ADAPTER") -> dict[str, Any]:
     modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
     mine = [getattr(module, kind) for module in modules if hasattr(module, kind)]
     return {adapter.protocol: adapter for adapter in sorted(mine, key=lambda a: str(a.protocol))}
+
+
+def by_plans(table: Deployment) -> bool:
+    """Whether plans may put liquidity into an exchange's pools: Uniswap v3 with its position manager and a router.
+
+    (A v2 pair charges as much for the swap on the way in as a base's ``max_impact_bps`` allows by default.)
+    """
+    params = table.params
+    router = params.get("router") or params.get("router02")
+    return table.protocol == "uniswap_v3" and bool(params.get("manager") and router)

@@ -136,7 +136,7 @@ def _alone(say: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("contracts are being compiled by another process: waiting for it")
+            say("waiting for another process that compiles the contracts")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

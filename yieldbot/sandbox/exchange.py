@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from yieldbot.math.concentrated import tick_at
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.aave import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
 
 PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 FEE, STABLE_FEE = 500, 100

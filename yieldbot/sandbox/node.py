@@ -16,11 +16,11 @@ from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.units import DAY_SECONDS
-from yieldbot.sandbox.aave import USDC_ONE
 from yieldbot.sandbox.chain_file import MULTICALL3, addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet
 from yieldbot.sandbox.local_node import LocalNode
 from yieldbot.sandbox.market import deploy_market
+from yieldbot.sandbox.tokens import USDC_ONE
 
 CHAIN_NUMBER = 31337
 CHAIN = evm_chain(CHAIN_NUMBER)
@@ -51,7 +51,9 @@ class Sandbox(LocalNode):
     """A running EVM sandbox."""
 
     STATE: ClassVar[str] = "sandbox.json"
+    """The file that records process, addresses and wallet, in the folder."""
     LOG: ClassVar[str] = "anvil.log"
+    """The node's log file, in the folder."""
 
     born: int
     """The genesis time in unix seconds; identifies the process on its command line."""

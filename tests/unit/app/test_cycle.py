@@ -10,20 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.kit.market_builder import BLOCK, market, snapshot, usdc
-from tests.unit.allocator.test_liquidity_decisions import CALM, ONE, held
-from tests.unit.allocator.test_liquidity_market import BASE as LP_BASE
-from tests.unit.allocator.test_liquidity_market import everything
-from tests.unit.allocator.test_liquidity_market import pool as lp_pool
-from tests.unit.allocator.test_sales import RWD, SELLS, earned, reward
-from tests.unit.allocator.test_several import JOB as SEVERAL
-from tests.unit.allocator.test_several import dai, seen
-from tests.unit.decision.test_holds_edges import plan_of, put, take
-from tests.unit.risk.test_protections import JOB, NOW, moved
+from tests.kit.market_builder import market, snapshot, usdc
+from tests.unit.risk.test_protections import JOB, NOW
 from yieldbot.app import cycle
-from yieldbot.app.cycle import approve_queued, is_trial, job_of, observe_job, run_job
+from yieldbot.app.cycle import approve_queued, observe_job, run_job
 from yieldbot.decision.decide import decide
-from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError
+from yieldbot.errors import ConfigError, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.results import LegResult
 from yieldbot.journal.fold import Record
@@ -33,18 +25,15 @@ from yieldbot.journal.journal_entries import (
     PlanMarked,
     PlanStatus,
     PlanWritten,
-    TxSettled,
-    TxSigned,
 )
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
-from yieldbot.model.amounts import Amount
-from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Quarantined, Snapshot, Status
-from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Declined, Hold, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import SafeOwner, Settings
-from yieldbot.model.tx import Confirmed, Delta, Reverted
+from yieldbot.model.tx import Confirmed, Reverted
 
 A, B = market("a", ConstantCurve(0.1)), market("b", ConstantCurve(0.08))
 SEEN = snapshot(100_000, A, B)
@@ -390,189 +379,3 @@ async def test_a_plan_that_has_expired_is_not_asked_about(journal: Journal, monk
         await approve_queued(world, plan.id)
     stored = journal.plan(plan.id)
     assert refused.value.code == "EXPIRED" and stored is not None and stored.status is PlanStatus.EXPIRED
-
-
-def test_a_plans_job_is_found_by_wallet_chain_and_asset() -> None:
-    plan = decide(SEEN, Policy(horizon_days=30.0), JOB, NOW).outcome
-    assert isinstance(plan, Plan)
-    elsewhere = replace(JOB, wallet=replace(JOB.wallet, address=Address("0x" + "12" * 20)))
-    in_dai = replace(JOB, asset=dai(1).token)
-    far = replace(JOB, chain=replace(JOB.chain, chain="eip155:10"))
-    settings: Any = type("S", (), {"jobs": (elsewhere, in_dai, far, JOB), "source": Path("yieldbot.toml")})()
-    assert job_of(settings, plan) is JOB
-    settings.jobs = settings.jobs[:3]
-    with pytest.raises(ConfigError, match=f"no job for wallet {plan.owner} on {plan.block.chain}"):
-        job_of(settings, plan)
-
-
-def test_what_cannot_be_read_is_told_of_every_asset_of_the_job() -> None:
-    view = seen(0, 0)
-    bad = replace(A.market, id=MarketId("lend/1/?"))
-    view = replace(view, quarantined=(Quarantined(bad, "it reverts"),))
-    assert [one.reason for one in cycle._unread((), view, SEVERAL, Policy(horizon_days=30.0))] != []
-
-
-def test_liquidity_that_cannot_be_moved_keeps_nothing_else() -> None:
-    plan = decide(SEEN, Policy(horizon_days=30.0), JOB, NOW).outcome
-    assert isinstance(plan, Plan)
-    report = cycle.Report(job=JOB)
-    assert cycle._without_pools(SEEN, plan, report) is None, "it moves none"
-    pooled = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, liquidity_market=object())})  # type: ignore[arg-type]
-    found = cycle._without_pools(pooled, plan, report)
-    assert found is not None and found.of(A.market.id).status is Status.PAUSED
-    assert {k: v for k, v in found.states.items() if k != A.market.id} == {
-        k: v for k, v in pooled.states.items() if k != A.market.id
-    }
-    assert cycle._without_pools(pooled, plan, replace(report, rehearsal=REHEARSED)) is None
-    gone = replace(plan, legs=(Leg(LegKind.CLAIM, MarketId("claim/1/x"), usdc(0)),))
-    assert cycle._without_pools(pooled, gone, report) is None
-
-
-def brought(raw: int, now: int) -> list[Record]:
-    """A claim of ours that brought so much of the reward."""
-    view = earned(2.0, 1.99)
-    delta = Delta(RWD, raw)
-    signed = TxSigned(
-        chain=view.block.chain,
-        owner=view.owner,
-        plan_id="p",
-        leg=0,
-        market_id=MarketId("claim/1/x"),
-        hash="0xcc",
-        raw=b"",
-        nonce=1,
-        gas=1,
-        max_fee_wei=1,
-        priority_fee_wei=1,
-        words="",
-        expires_at=now,
-        simulated_at=view.block,
-        predicted=(delta,),
-    )
-    done = TxSettled(view.block.chain, view.owner, Confirmed("0xcc", view.block, 1, 1, (delta,)))
-    return [Record(1, now, signed), Record(2, now, done)]
-
-
-def test_what_claims_brought_is_sold_where_nothing_else_is_to_be_done_and_the_job_sells() -> None:
-    view, records = earned(2.0, 1.99), brought(60 * RWD.one, BLOCK.timestamp)
-    policy = Policy(horizon_days=30.0, idle_buffer="0")
-    found = decide(view, policy, SELLS, BLOCK.timestamp, records=records).outcome
-    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.SWAP]
-    assert found.legs[0].amount == Amount(RWD, 60 * RWD.one), "what we claimed, not all that lies there"
-    for job, theirs, wealth in ((SEVERAL, records, None), (SELLS, [], None), (SELLS, records, usdc(5))):
-        kept = decide(view, policy, job, BLOCK.timestamp, records=theirs, wealth=wealth).outcome
-        assert not isinstance(kept, Plan) or LegKind.SWAP not in [leg.kind for leg in kept.legs]
-    dear = replace(SELLS, chain=replace(SELLS.chain, max_fee_gwei=1e-9))
-    assert isinstance(decide(view, policy, dear, BLOCK.timestamp, records=records).outcome, Hold)
-
-
-def test_a_reward_is_claimed_where_nothing_else_is_to_be_done() -> None:
-    due = replace(reward(), claimable=Amount(RWD, 50 * RWD.one), price=2.0)
-    view = replace(IN_A, states={**IN_A.states, A.market.id: replace(IN_A.of(A.market.id), rewards=(due,))})
-    found = decide(view, Policy(horizon_days=30.0, min_claim="10"), JOB, NOW).outcome
-    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.CLAIM]
-    assert isinstance(decide(view, Policy(horizon_days=30.0, min_claim="never"), JOB, NOW).outcome, Hold)
-    dear = replace(JOB, chain=replace(JOB.chain, max_fee_gwei=1e-9))
-    assert isinstance(decide(view, Policy(horizon_days=30.0, min_claim="10"), dear, NOW).outcome, Hold)
-    moves = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, rewards=(due,))})
-    first = decide(moves, Policy(horizon_days=30.0, min_claim="10"), JOB, NOW).outcome
-    assert isinstance(first, Plan) and LegKind.CLAIM not in [leg.kind for leg in first.legs]
-
-
-def test_a_range_is_laid_anew_where_nothing_else_is_to_be_done() -> None:
-    gone = lp_pool(CALM, held(500, 1500))
-    view, base = everything(gone, idle=0.0), LP_BASE
-    job = replace(SEVERAL, base=base, asset=ONE, others=(gone.liquidity_market.other,) if gone.liquidity_market else ())
-    policy = Policy(horizon_days=30.0, min_gain_share=0.0)
-    found = decide(view, policy, job, BLOCK.timestamp).outcome
-    assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.REBALANCE]
-    dear = replace(job, chain=replace(job.chain, max_fee_gwei=1e-9))
-    assert isinstance(decide(view, policy, dear, BLOCK.timestamp).outcome, Hold)
-
-
-def test_limits_that_a_second_plan_still_breaks_make_a_hold(journal: Journal) -> None:
-    records = moved(1, A.market.id, 4_000, 2)
-    policy = Policy(horizon_days=30.0, limit_day="9000", idle_buffer="0")
-    found = decide(SEEN, policy, JOB, NOW, records=records).outcome
-    assert isinstance(found, Plan)
-    assert sum(leg.amount.raw for leg in found.legs if leg.kind is LegKind.DEPOSIT) <= usdc(5_000).raw
-
-
-# A first part that is taken out again on the chain, before the rest follows.
-
-TRIAL = plan_of(put(1_000), take(500, A), put(50_000))
-
-
-async def tried(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch, *results: LegResult, raises: int | None = None
-) -> tuple[SessionDouble, cycle.Report | None]:
-    inside = snapshot(99_000, replace(A, held=usdc(1_000)), B)
-    back = snapshot(99_500, replace(A, held=usdc(500)), B)
-    live = SessionDouble([SEEN, inside, back, back], results=list(results))
-    if raises is not None:
-        execute = live.execute
-
-        async def fails(approval: Approval, index: int, view: Snapshot) -> LegResult:
-            if index == raises:
-                raise InvariantError("other money came out")
-            return await execute(approval, index, view)
-
-        monkeypatch.setattr(live, "execute", fails)
-    world = wired(monkeypatch, journal, live, min_move="0")
-    approval = Approval(TRIAL, "a person", TRIAL.expires_at)
-    try:
-        return live, await cycle._carry_out(world, live, JOB, approval, cycle.Report(job=JOB))  # type: ignore[arg-type]
-    except InvariantError:
-        return live, None
-
-
-def refusals(live: SessionDouble) -> list[Any]:
-    return [one[1:] for one in live.did if one[0] == "refused"]
-
-
-async def test_what_does_not_come_out_of_a_trial_is_written_down_as_real_money(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert [is_trial(TRIAL, index) for index in range(3)] == [False, True, False]
-    assert not is_trial(plan_of(put(1), take(1)), 1), "another market's"
-    assert not is_trial(plan_of(take(1, A), put(1)), 0)
-    good = LegResult((DONE,))
-    live, report = await tried(journal, monkeypatch, good)
-    assert report is not None and report.declined is None and len(report.outcomes) == 3 and not refusals(live)
-    said = "500 USDC of what went in do not come out: why"
-    for bad, code in (
-        (LegResult((Reverted("0xbb", SEEN.block, 1, "why"),)), None),
-        (LegResult((), Declined("WOULD_REVERT", "why")), "WOULD_REVERT"),
-        (LegResult((), Declined("DELTA_NOT_PLANNED", "why")), "DELTA_NOT_PLANNED"),
-    ):
-        live, report = await tried(journal, monkeypatch, good, bad)
-        assert refusals(live) == [(A.market.id, said, True)] and ("execute", 2) not in live.did
-        assert report is not None and (report.declined.code if report.declined else None) == code
-    for fine in (LegResult((), Declined("EXPIRED", "why")),):
-        live, _ = await tried(journal, monkeypatch, good, fine)
-        assert not refusals(live)
-    live, report = await tried(journal, monkeypatch, LegResult((Reverted("0xbb", SEEN.block, 1, "why"),)))
-    assert not refusals(live) and report is not None, "what did not go in"
-
-
-async def test_other_money_than_foreseen_stops_and_is_the_markets_doing_where_it_came_out_of_it(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live, report = await tried(journal, monkeypatch, LegResult((DONE,)), raises=1)
-    assert report is None and refusals(live) == [(A.market.id, "other money came out", True)]
-    live, report = await tried(journal, monkeypatch, LegResult((DONE,)), raises=0)
-    assert report is None and not refusals(live)
-
-
-@pytest.mark.parametrize("lasting", [True, False])
-async def test_a_market_that_does_not_give_back_is_remembered_where_that_lasts(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch, lasting: bool
-) -> None:
-    trap = NoWayOut("NO_WAY_OUT", "it does not come out", A.market.id, lasting)
-    live = SessionDouble(rehearsals=[trap, REHEARSED])
-    await run_job(wired(monkeypatch, journal, live), JOB)
-    wanted = [(A.market.id, "it does not come out", False)] if lasting else []
-    assert refusals(live) == wanted and live.known and live.known[0] == 0
-    live = SessionDouble(results=[LegResult((), trap)])
-    await run_job(wired(monkeypatch, journal, live), JOB)
-    assert refusals(live) == wanted

@@ -17,7 +17,7 @@ def test_it_starts_nothing_where_it_must_not(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="above 0, up to 3650"):
             demo(DemoRequest(days=days, directory=tmp_path), context)
     (tmp_path / ".env").touch()
-    with pytest.raises(ConfigError, match="no sandbox's"):
+    with pytest.raises(ConfigError, match="is not a sandbox's"):
         demo(DemoRequest(directory=tmp_path), context)
     assert [file.name for file in tmp_path.iterdir()] == [".env"]
 

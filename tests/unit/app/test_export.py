@@ -34,7 +34,7 @@ def test_an_account_without_a_past_has_a_head_and_no_rows(tmp_path: Path) -> Non
     [
         (replace(OFFLINE, first_day="2026-13-01"), "write a day as"),
         (replace(OFFLINE, first_day="2026-02-01", last_day="2026-01-01"), "is after --to"),
-        (replace(OFFLINE, output=Path()), "no ordinary file"),
+        (replace(OFFLINE, output=Path()), "not a regular file"),
     ],
 )
 def test_what_is_no_span_or_no_file_is_refused(request_: ExportRequest, said: str, tmp_path: Path) -> None:

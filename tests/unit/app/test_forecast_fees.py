@@ -10,7 +10,7 @@ from tests.kit.market_builder import USDC, market, snapshot, usdc
 from tests.unit.risk.test_protections import NOW, moved
 from yieldbot.app.profit import Earned, agreed
 from yieldbot.books.pnl import Pnl
-from yieldbot.history.holdings import Position, _position, forecasts_since_change
+from yieldbot.history.holdings import MeasuredPosition, _position, forecasts_since_change
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.math.curves import ConstantCurve
@@ -31,7 +31,7 @@ def observed(seq: int, *held: float) -> Record:
     return Record(seq, NOW, Observed(SEEN.block.chain, SEEN.owner, SEEN.block, facts))
 
 
-def numbers(*records: list[Record]) -> Position:
+def numbers(*records: list[Record]) -> MeasuredPosition:
     rows = [replace(row, seq=n) for n, row in enumerate(row for part in records for row in part)]
     return _position(STATE, forecasts_since_change(rows, SEEN.block.chain, SEEN.owner).get(VAULT))
 
@@ -60,7 +60,7 @@ def test_more_put_in_costs_its_own_fee_and_what_was_left_counts_no_more() -> Non
 
 
 def test_positions_and_profit_and_loss_say_the_same() -> None:
-    row = Position(STATE, NOW, None, None, Amount(USDC, 0))
+    row = MeasuredPosition(STATE, NOW, None, None, Amount(USDC, 0))
     books = Pnl(NOW, Amount(USDC, PUT), Amount(USDC, 0), Amount(USDC, THERE - PUT), None, None, None, None)
     assert [one.earned for one in agreed([row], [Earned(VAULT, "vault", books)])] == [books.earned]
     assert agreed([row], [Earned(VAULT, "vault", "not known")]) == (row,) == agreed([row], [])

@@ -45,10 +45,10 @@ def test_another_name_is_refused_with_those_there_are(name: str) -> None:
 
 def test_a_position_is_meant_by_its_number() -> None:
     assert _position(str(OURS.token_id), VIEW) is VIEW.positions[0]
-    with pytest.raises(ConfigError, match=f"position 99: the wallet's are: {OURS.token_id}$"):
+    with pytest.raises(ConfigError, match=f"position 99: not found; the wallet's positions are: {OURS.token_id}$"):
         _position("99", VIEW)
     unread = SimpleNamespace(states={}, positions=(), unread=("no answer",))
-    with pytest.raises(ConfigError, match="the wallet's are: none; not read: no answer"):
+    with pytest.raises(ConfigError, match="the wallet's positions are: none; not read: no answer"):
         _position("1", unread)  # type: ignore[arg-type]
 
 

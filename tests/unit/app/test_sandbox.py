@@ -43,5 +43,5 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="up to 3650"):
         sandbox.warp(SandboxWarpRequest(directory=tmp_path, days=0))
     (tmp_path / "yieldbot.toml").touch()
-    with pytest.raises(ConfigError, match="no sandbox's"):
+    with pytest.raises(ConfigError, match="is not a sandbox's"):
         sandbox.no_real_folder(SandboxUpRequest(directory=tmp_path).directory)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from yieldbot.books.entries import EVM_NATIVE, Entry, EntryKind
-from yieldbot.books.ledger import Quote, QuoteOf
+from yieldbot.books.ledger import PriceQuote, QuoteOf
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, MarketId, evm_chain
 from yieldbot.model.tx import Delta
@@ -44,9 +44,9 @@ def entry(kind: EntryKind, day: int = 0, *changes: tuple[Token, int], **more: An
 def quotes(prices: Mapping[Token, str | Mapping[int, str]]) -> QuoteOf:
     """Prices by token, the same at all times or by day."""
 
-    def quote_of(at: Entry, token: Token) -> Quote | None:
+    def quote_of(at: Entry, token: Token) -> PriceQuote | None:
         told = prices.get(token)
         price = told if isinstance(told, str) or told is None else told.get((at.at - BORN) // DAY)
-        return None if price is None else Quote(Fraction(price), "a test")
+        return None if price is None else PriceQuote(Fraction(price), "a test")
 
     return quote_of

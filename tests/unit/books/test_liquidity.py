@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, USDC, WETH, entry, quotes
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.ledger import Quote, QuoteOf, in_unit
+from yieldbot.books.ledger import PriceQuote, QuoteOf, in_unit
 from yieldbot.books.liquidity_pnl import LiquidityPnl, PoolHoldings, PositionEvent, liquidity_pnl
 from yieldbot.books.pnl import pnl
 from yieldbot.model.amounts import Amount, Token
@@ -20,7 +20,7 @@ PAIR = MarketId("uniswap_v2_lp/31337/0x" + "08" * 20)
 NFT = Token(CHAIN, Address("0x" + "07" * 20), "position", 0)
 SHARE = Token(CHAIN, Address("0x" + "08" * 20), "pair", 18)
 PRICES = quotes({USDC: "1", WETH: {1: "2000", 10: "3000", 20: "2500", 30: "4000"}, ETH: "2000"})
-NOW = {USDC: Quote(Fraction(1), "now"), WETH: Quote(Fraction(5000), "now")}
+NOW = {USDC: PriceQuote(Fraction(1), "now"), WETH: PriceQuote(Fraction(5000), "now")}
 D, E = 10**6, 10**18
 NOTHING = PoolHoldings()
 
@@ -72,7 +72,7 @@ class Book:
         self,
         held: PoolHoldings | None = NOTHING,
         prices: QuoteOf = PRICES,
-        now: Mapping[Token, Quote] = NOW,
+        now: Mapping[Token, PriceQuote] = NOW,
     ) -> LiquidityPnl | str | None:
         return liquidity_pnl(self.entries, ACCOUNT, self.market, self.moves, held, now, prices)
 
@@ -212,6 +212,6 @@ def test_what_one_pool_earned_is_in_no_other_market_and_counts_in_the_jobs_unit(
     assert liquidity_pnl(every, ACCOUNT, POOL, book.moves, held, NOW, PRICES) == alone
     aave = pnl(every, ACCOUNT, AAVE, Amount(USDC, 100), NOW[USDC], PRICES)
     assert aave == pnl([lent], ACCOUNT, AAVE, Amount(USDC, 100), NOW[USDC], PRICES)
-    ether = {USDC: Quote(Fraction(1, 5000), "now"), WETH: Quote(Fraction(1), "now")}
+    ether = {USDC: PriceQuote(Fraction(1, 5000), "now"), WETH: PriceQuote(Fraction(1), "now")}
     found = book.known(held, prices=in_unit(PRICES, ETH), now=ether)
     assert found.unrealised == Fraction(7, 5) - 2 and found.gas_base == Fraction(2, 1000)

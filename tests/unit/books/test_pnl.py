@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, DAY, ETH, SHARES, USDC, entry, quotes
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.ledger import Quote, in_unit
+from yieldbot.books.ledger import PriceQuote, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.model.amounts import Amount
 
@@ -14,7 +14,7 @@ PRICES = quotes({USDC: {1: "1", 10: "0.9", 20: "1.1"}, ETH: "2000"})
 
 
 def of(*entries: Entry, held: int, now: str | None = "1.2") -> Pnl | None:
-    quote = None if now is None else Quote(Fraction(now), "now")
+    quote = None if now is None else PriceQuote(Fraction(now), "now")
     return pnl(entries, ACCOUNT, AAVE, Amount(USDC, held), quote, PRICES)
 
 
@@ -63,7 +63,9 @@ def test_what_was_there_before_counts_at_its_worth_then() -> None:
 def test_in_another_unit_each_amount_counts_at_both_prices_of_its_time() -> None:
     dollars = quotes({USDC: {1: "1", 20: "1"}, ETH: {1: "2000", 20: "2500"}})
     part = entry(EntryKind.WITHDRAW, 20, (USDC, 1_000_000), (SHARES, -1), fee_raw=10**15)
-    found = pnl([FIRST, part], ACCOUNT, AAVE, Amount(USDC, 100), Quote(Fraction(1, 2500), "now"), in_unit(dollars, ETH))
+    found = pnl(
+        [FIRST, part], ACCOUNT, AAVE, Amount(USDC, 100), PriceQuote(Fraction(1, 2500), "now"), in_unit(dollars, ETH)
+    )
     assert found is not None and found.realised == Fraction(1, 2500) - Fraction(1, 2000)
     assert found.gas_base == Fraction(2, 1000) and found.unrealised == Fraction(100, 10**6 * 2500)
     assert pnl([FIRST], ACCOUNT, AAVE, Amount(USDC, 1), None, in_unit(quotes({USDC: "1"}), ETH)).base is None  # type: ignore

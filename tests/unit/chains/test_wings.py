@@ -96,8 +96,8 @@ ONLY_VERBS = {
     ),
     ("execution/account", SOLANA): ("Signer", "one kind of signer; EVM's is in signing/sign.py"),
     ("execution/balances", EVM): (
-        "abi_word allowance allowances_touched balances changes_in given given_fault log_changes nfts_sent request_of"
-        " tokens_sent",
+        "abi_word allowances_touched changes_in fetch_allowance fetch_balances given given_fault log_changes"
+        " nfts_sent request_of tokens_sent",
         "balances and allowances are calls, effects are events",
     ),
     ("execution/balances", SOLANA): (
@@ -109,8 +109,8 @@ ONLY_VERBS = {
         "gas has a price and a limit, spenders their allowances",
     ),
     ("execution/build", SOLANA): (
-        "Bid Step Table associated bid_for budget close_account compiled create_account meaning_of message_bytes"
-        " own_accounts steps too_large without wrap written_out",
+        "Bid LookupTable TxStep associated bid_for budget close_account compiled create_account meaning_of"
+        " message_bytes own_accounts steps too_large without wrap written_out",
         "messages of instructions, within a size, with accounts that are made and closed",
     ),
     ("execution/clear", EVM): ("Call own_token tail within", "calls within calls"),
@@ -160,7 +160,7 @@ OTHER_ARGUMENTS = {
     "execution/build.unsigned": "a call with its nonce, a step with its blockhash",
     "execution/swaps.swap_fault": "a router's arguments, or decoded instructions",
     "execution/simulate.simulate_tx": "allowances that must be gone, or the slot",
-    "execution/wayout.way_out": "what gas costs, or the lookup tables",
+    "execution/wayout.rehearse_exit": "what gas costs, or the lookup tables",
     "execution/transact.transact": "a call with its gas, or a step with its bid",
 }
 """Functions of both whose arguments differ, with the reason. Else those of one begin with those of the other."""

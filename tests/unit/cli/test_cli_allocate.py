@@ -33,7 +33,7 @@ def test_a_mistake_is_one_line_that_names_file_and_field(tmp_path: Path) -> None
     assert ended.code == 2 and "standard input: markets[3].rate.points: " in ended.line
     (tmp_path / "bad.json").write_text('{"schema": \n  nothing}')
     ended = yieldbot("allocate", "bad.json", cwd=tmp_path)
-    assert ended.code == 2 and "bad.json: line 2, column 3: is no JSON" in ended.line
+    assert ended.code == 2 and "bad.json: line 2, column 3: is not JSON" in ended.line
     (tmp_path / "bad.json").write_bytes(b"\xff\xfe\x00")
     assert yieldbot("allocate", "bad.json", cwd=tmp_path).code == 2
     assert "none.json: cannot be read" in yieldbot("allocate", "none.json", cwd=tmp_path).line

@@ -89,10 +89,10 @@ def test_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
     ended = yieldbot("decode", SUPPLY, "--to", POOL, "--chain", "base", "--descriptors", ".", cwd=tmp_path)
     assert ended.code == 0 and "deep.json is no ERC-7730 descriptor and is left out" in ended.line
     for words, said in (
-        ((), "name CALLDATA with --chain ID, or a message to sign with --typed FILE.json"),
-        (("--typed", "deep.json"), "--typed deep.json is no JSON file"),
-        (("--typed", "nowhere.json"), "nowhere.json is no regular file"),
-        (("--typed", "deep.json", "--to", POOL), "--to means nothing with --typed"),
+        ((), "give CALLDATA with --chain ID, or a message to sign with --typed FILE.json"),
+        (("--typed", "deep.json"), "--typed deep.json is not a JSON file"),
+        (("--typed", "nowhere.json"), "nowhere.json is not a regular file"),
+        (("--typed", "deep.json", "--to", POOL), "--to cannot be used with --typed"),
     ):
         ended = yieldbot("decode", *words, cwd=tmp_path)
         assert ended.code == 2 and said in ended.line

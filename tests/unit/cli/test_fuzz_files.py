@@ -93,7 +93,7 @@ def told(capsys: pytest.CaptureFixture[str], change: Callable[[Path], None]) -> 
 def test_a_journal_that_nobody_touched_is_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     journal_in(tmp_path)
     assert main(("--config", str(tmp_path / "yieldbot.toml"), "history", "--verify")) == 0
-    assert "7 rows, none changed" in capsys.readouterr().out
+    assert "7 entries, none changed" in capsys.readouterr().out
     assert told(capsys, lambda path: None) == 0
 
 

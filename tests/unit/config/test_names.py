@@ -159,4 +159,4 @@ def test_a_name_that_no_market_answers_to_is_told(tmp_path: Path) -> None:
     )
     lines = unmatched_names(settings.policy, settings.jobs, [(job, lost)])
     assert [line.split("'")[1] for line in lines] == [GONE], "whose markets cannot be listed may have it"
-    assert unmatched_names(Policy(), settings.jobs, [(job, BOTH)]) == []
+    assert unmatched_names(Policy(horizon_days=30.0), settings.jobs, [(job, BOTH)]) == []

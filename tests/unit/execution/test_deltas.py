@@ -8,6 +8,7 @@ from tests.kit.chain_double import ChainDouble, hash_at, node_of
 from tests.kit.wiring import OWNER, RAW, SHARES, STRANGER, USDC, work
 from yieldbot.chains.evm.execution.balances import (
     APPROVAL_TOPIC,
+    abi_word,
     allowances_touched,
     changes_in,
     given,
@@ -15,7 +16,6 @@ from yieldbot.chains.evm.execution.balances import (
     log_changes,
     nfts_sent,
     tokens_sent,
-    word,
 )
 from yieldbot.execution.deltas import leg_fault, provided_fault, real_fault, still_least, total, within, worth_fault
 from yieldbot.model.amounts import Amount, BlockRef, Token
@@ -99,7 +99,7 @@ def test_the_asset_is_judged_by_its_change_and_growing_shares_by_what_was_held()
 
 
 def topic(address: str) -> str:
-    return "0x" + word(address).hex()
+    return "0x" + abi_word(address).hex()
 
 
 def test_receipts_are_read() -> None:

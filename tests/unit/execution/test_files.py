@@ -67,7 +67,7 @@ def test_what_is_no_regular_file_or_has_no_end_is_refused_at_once(tmp_path: Path
         file.truncate(MOST_BYTES + 1)
     (tmp_path / "large").chmod(0o600)
     for name, said in (("fifo", "neither"), ("zero", "neither"), ("large", "more than")):
-        with pytest.raises(ConfigError, match=r"no regular file|more than"):
+        with pytest.raises(ConfigError, match=r"not a regular file|more than"):
             read_text(tmp_path / name)
         ended = yieldbot("--config", tmp_path / name, "plan", cwd=tmp_path, seconds=100)
         assert ended.code == 2 and said in ended.line

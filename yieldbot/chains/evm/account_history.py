@@ -17,9 +17,9 @@ from yieldbot.books.chain_record import (
     wallet_sums,
 )
 from yieldbot.books.entries import Account, Entry, EntryKind, receipts
-from yieldbot.books.ledger import Quote
+from yieldbot.books.ledger import PriceQuote
 from yieldbot.books.transfers import Transfer, TransferContext, transfers_in, with_outside
-from yieldbot.chains.evm.execution.balances import abi_word, balances
+from yieldbot.chains.evm.execution.balances import abi_word, fetch_balances
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
@@ -80,7 +80,7 @@ async def look(
         every = with_outside(mine, found, account, known, ours, times, fees, native)
         checks: tuple[WalletCheck, ...] = ()
         if asked.checked:
-            now = await balances(node, owner, [*tokens, native], block)
+            now = await fetch_balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
         quotes = await quotes_at(node, settings, every, native, asked.also, notes, asked.say)
@@ -169,7 +169,7 @@ async def _opened(
         return [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None], True
     try:
         before = await node.block(first - 1)
-        held = await balances(node, account[1], [*tokens, native], before)
+        held = await fetch_balances(node, account[1], [*tokens, native], before)
     except TransientError as gone:
         notes.append(f"balances before block {first} cannot be read ({gone}): they are not checked")
         return list(entries), False
@@ -261,7 +261,7 @@ async def quotes_at(
     if len(asked) > AT_ONCE * 4:
         say(f"reading prices at {len(asked):,} blocks")
     reads = [partial(_at, node, height, feeds, tokens) for height, tokens in asked.items()]
-    found: dict[tuple[ChainId, int, Address], Quote] = {}
+    found: dict[tuple[ChainId, int, Address], PriceQuote] = {}
     failed: list[str] = []
     for height, told in zip(asked, await each(reads), strict=True):
         if isinstance(told, str):
@@ -280,7 +280,7 @@ def _feed(settings: ChainSettings, token: Token) -> Address | None:
 
 async def _at(
     node: Node, height: int, feeds: Mapping[Token, Address], tokens: Sequence[Token]
-) -> dict[Token, Quote] | str:
+) -> dict[Token, PriceQuote] | str:
     try:
         block = await node.block(height)
         told = await node.run([feed_price(feeds[token], block.timestamp) for token in tokens], block)
@@ -289,10 +289,10 @@ async def _at(
     return {token: _quote(price, block) for token, price in zip(tokens, told, strict=True) if isinstance(price, Price)}
 
 
-def _quote(price: Price, block: BlockRef) -> Quote:
+def _quote(price: Price, block: BlockRef) -> PriceQuote:
     age = block.timestamp - price.updated_at
     old = f", {age // 3600} h old" if age > OLD_SECONDS else ""
-    return Quote(Fraction(repr(price.usd)), f"feed at block {block.height}{old}")
+    return PriceQuote(Fraction(repr(price.usd)), f"feed at block {block.height}{old}")
 
 
 async def each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:

@@ -36,7 +36,7 @@ from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
 from yieldbot.execution.results import LegResult, Proposed
-from yieldbot.execution.wayout import WayOut
+from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.execution.world import World
 from yieldbot.journal.fold import Record, fold_requests
 from yieldbot.model.amounts import Amount, BlockRef
@@ -225,7 +225,7 @@ class JobSession(JobWatch):
             most_shares=shares_for(state, leg),
             out=None
             if index in self.known
-            else WayOut(
+            else ExitRehearsal(
                 state=state,
                 withdraw=lambda now, amount: adapter.withdraw(now, amount, plan.owner),
                 fees_bps=state.entry_cost_bps,

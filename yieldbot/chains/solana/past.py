@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from yieldbot.chains.ports import Past
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Job
+from yieldbot.model.settings import Job
 
 
 def open_past(job: Job) -> AbstractAsyncContextManager[Past]:

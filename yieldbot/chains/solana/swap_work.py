@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from yieldbot.allocator.convert import Conversion
-from yieldbot.chains.conversions import leasts, made_of
+from yieldbot.chains.conversions import Conversion, leasts, made_of
 from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address

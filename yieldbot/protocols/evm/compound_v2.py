@@ -41,7 +41,7 @@ AGREE = 10**6
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class AccrualClock:
     """What a deployment counts periods by: names of the functions that answer it."""
 
     accrual: str
@@ -53,12 +53,12 @@ class Clock:
 
 
 CLOCKS = {
-    "seconds": Clock(
+    "seconds": AccrualClock(
         "accrualBlockTimestamp",
         "supplyRatePerTimestamp",
         ("baseRatePerTimestamp", "multiplierPerTimestamp", "jumpMultiplierPerTimestamp"),
     ),
-    "blocks": Clock(
+    "blocks": AccrualClock(
         "accrualBlockNumber",
         "supplyRatePerBlock",
         ("baseRatePerBlock", "multiplierPerBlock", "jumpMultiplierPerBlock"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from yieldbot.errors import MarketError
-from yieldbot.model.deployment import Deployment
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.reads import EthCall
@@ -19,16 +18,6 @@ GET_CURRENT_BLOCK_TIMESTAMP = bytes.fromhex("0f28c97d")
 
 class EmptyPool(MarketError):
     """A pool without liquidity or a price: nobody can have anything in it."""
-
-
-def by_plans(table: Deployment) -> bool:
-    """Whether plans may put liquidity into an exchange's pools: Uniswap v3 with its position manager and a router.
-
-    (A v2 pair charges as much for the swap on the way in as a base's ``max_impact_bps`` allows by default.)
-    """
-    params = table.params
-    router = params.get("router") or params.get("router02")
-    return table.protocol == "uniswap_v3" and bool(params.get("manager") and router)
 
 
 def lags(lookback_blocks: int) -> tuple[int, ...]:

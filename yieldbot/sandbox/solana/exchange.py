@@ -16,8 +16,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT
-from yieldbot.sandbox.solana.images import Images, image, laid_out
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import Images, image, laid_out, named
 from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
 
 OBSERVED_EVERY_SECONDS = 18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from collections.abc import Mapping
@@ -17,6 +18,13 @@ LOADER = Address("BPFLoader2111111111111111111111111111111111")
 MINT_BYTES, TOKEN_ACCOUNT_BYTES = 82, 165
 
 Images = dict[Address, AccountImage]
+
+
+def named(*parts: str) -> Address:
+    """An address derived from words, so that every sandbox has the same ones."""
+    from solders.pubkey import Pubkey
+
+    return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
 
 
 def image(program: Address, data: bytes, lamports: int | None = None) -> AccountImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,12 +13,11 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes
+from yieldbot.sandbox.solana.cluster import Cluster
 from yieldbot.sandbox.solana.exchange import Published, SvmExchanges, exchanges
-from yieldbot.sandbox.solana.images import Images, image, mint, token_account
-from yieldbot.sandbox.solana.kamino import KaminoTerms, kamino_market, kamino_reserve
-from yieldbot.sandbox.solana.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
-from yieldbot.sandbox.solana.save import SaveTerms, named, save_market, save_reserve
-from yieldbot.sandbox.solana.stake_pool import StakePlace, StakePoolTerms, stake_pool
+from yieldbot.sandbox.solana.images import Images, image, mint, named, token_account
+from yieldbot.sandbox.solana.protocols import Setting, found
+from yieldbot.sandbox.solana.protocols.spl_stake_pool import GROWTH_PPB, pool_token
 
 USDC_DECIMALS, SOL_DECIMALS = 6, 9
 IDLE_USDC, IDLE_LAMPORTS = 100_000, 25 * 10**9
@@ -47,8 +47,8 @@ class SvmMarket:
     """Rows of [[protocols]]."""
     images: Images
     """All accounts."""
-    stake: StakePlace
-    """The stake pool."""
+    each_epoch: tuple[Callable[[Cluster], None], ...]
+    """What happens when an epoch begins."""
     tokens: tuple[Token, ...]
     """Every token."""
     exchanges: SvmExchanges
@@ -62,6 +62,7 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     usdc = Token(chain, named("sandbox", "USDC"), "USDC", USDC_DECIMALS)
     sol = Token(chain, WRAPPED_SOL, "SOL", SOL_DECIMALS)
     usdt = Token(chain, named("sandbox", "USDT"), "USDT", USDC_DECIMALS)
+    stsol = Token(chain, pool_token(), "stSOL", SOL_DECIMALS)
     feeds = {symbol: named("sandbox", f"{symbol}/USD") for symbol in PRICES}
     images: Images = {
         usdc.address: mint(named("sandbox", "mint authority"), 10**18, USDC_DECIMALS),
@@ -71,67 +72,10 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
         owner: AccountImage(IDLE_LAMPORTS, SYSTEM_PROGRAM, b""),
         ata(owner, usdc.address): token_account(usdc.address, owner, IDLE_USDC * usdc.one),
     }
-    rows: list[dict[str, object]] = []
-    pooled = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
-    stake, more = stake_pool(slot // SLOTS_PER_EPOCH, pooled)
-    images |= more
-    stsol = Token(chain, stake.pool_mint, "stSOL", SOL_DECIMALS)
-    for name, seed, terms in (
-        (
-            "Save main (double)",
-            "save",
-            SaveTerms(available_raw=3_000_000 * usdc.one, borrowed_raw=9_000_000 * usdc.one, optimal_rate=7),
-        ),
-        (
-            "Save turbo (double)",
-            "turbo",
-            SaveTerms(available_raw=150_000 * usdc.one, borrowed_raw=600_000 * usdc.one, optimal_rate=9, max_rate=60),
-        ),
-    ):
-        lending, more = save_market(seed)
-        images |= more
-        reserve, more = save_reserve(lending, usdc.address, USDC_DECIMALS, slot, terms, seed)
-        images |= more
-        lent = SaveTerms(
-            available_raw=20_000 * sol.one,
-            borrowed_raw=60_000 * sol.one,
-            optimal_rate=terms.optimal_rate,
-            max_rate=terms.max_rate,
-        )
-        of_sol, more = save_reserve(lending, WRAPPED_SOL, SOL_DECIMALS, slot, lent, seed)
-        images |= more
-        reserves, assets = [reserve, of_sol], ["USDC", "SOL"]
-        other, avail, borrowed, rate = (
-            (usdt, 1_700_000, 6_300_000, 15) if seed == "turbo" else (stsol, 12_000, 36_000, 13)
-        )
-        busy = SaveTerms(available_raw=avail * other.one, borrowed_raw=borrowed * other.one, optimal_rate=rate)
-        of_other, more = save_reserve(lending, other.address, other.decimals, slot, busy, seed)
-        images |= more
-        reserves.append(of_other)
-        assets.append(other.symbol)
-        place = {"program": lending.program, "reserves": reserves, "assets": assets}
-        rows.append({"protocol": "save", "name": name, **place})
-    kamino, more = kamino_market()
-    images |= more
-    points = ((0, 0), (9_000, 700), (10_000, 4_000))
-    usual = KaminoTerms(available_raw=390_000 * usdc.one, borrowed_raw=3_700_000 * usdc.one, points=points)
-    reserve, more = kamino_reserve(kamino, usdc.address, USDC_DECIMALS, slot, usual)
-    images |= more
-    name = "Kamino main (double)"
-    rows.append({"protocol": "kamino_lend", "name": name, "program": kamino.program, "reserves": [reserve]})
-    group, more = marginfi_group()
-    images |= more
-    banked = MarginfiTerms(
-        available_raw=400_000 * usdc.one,
-        borrowed_raw=2_600_000 * usdc.one,
-        points=((0.0, 0.0), (0.9, 0.0952), (0.95, 0.15), (1.0, 1.0)),
-    )
-    bank, more = marginfi_bank(group, usdc.address, USDC_DECIMALS, timestamp, banked)
-    images |= more
-    name = "marginfi (double)"
-    rows.append({"protocol": "marginfi", "name": name, "program": group.program, "banks": [bank]})
-    place = {"program": stake.program, "pools": [stake.pool], "assets": ["SOL"]}
-    rows.append({"protocol": "spl_stake_pool", "name": "Stake pool (double)", **place})
+    by_symbol = {token.symbol: token for token in (usdc, usdt, sol, stsol)}
+    placed = [one.place(Setting(slot=slot, timestamp=timestamp, tokens=by_symbol)) for one in found()]
+    for one in placed:
+        images |= one.images
     swapped = exchanges(
         {
             (usdc, usdt): (1.0, 4_000_000.0, 100, 1),
@@ -144,17 +88,21 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     published = {
         feed: partial(price_account, feed, PRICES[symbol]) for symbol, feed in feeds.items() if symbol != "stSOL"
     }
-    published[feeds["stSOL"]] = partial(staked_price, feeds["stSOL"], stake.growth_ppb, timestamp)
-    listed = tuple({"assets": ["USDC"], **row} for row in rows)
-    tokens = (usdc, usdt, sol, stsol)
-    rated: dict[str, object] = {
-        "protocol": "spl_stake_pool",
-        "name": "Stake pool (double)",
-        "program": stake.program,
-        "pools": [stake.pool],
-    }
-    swapped = replace(swapped, witnesses=(*swapped.witnesses, rated))
-    return SvmMarket(usdc, sol, feeds, listed, images, stake, tokens, swapped, {**published, **swapped.published})
+    published[feeds["stSOL"]] = partial(staked_price, feeds["stSOL"], GROWTH_PPB, timestamp)
+    listed = tuple({"assets": ["USDC"], **row} for one in placed for row in one.rows)
+    swapped = replace(swapped, witnesses=(*swapped.witnesses, *(dict(row) for one in placed for row in one.oracles)))
+    each_epoch = tuple(act for one in placed for act in one.each_epoch)
+    return SvmMarket(
+        usdc,
+        sol,
+        feeds,
+        listed,
+        images,
+        each_epoch,
+        tuple(by_symbol.values()),
+        swapped,
+        {**published, **swapped.published},
+    )
 
 
 def price_account(feed: Address, usd: float, published_at: int, unsure: float = 0.0005) -> AccountImage:

@@ -34,7 +34,9 @@ class SvmSandbox(LocalNode):
     """A running Solana sandbox."""
 
     STATE: ClassVar[str] = "solana-sandbox.json"
+    """The file that records process, addresses and wallet, in the folder."""
     LOG: ClassVar[str] = "solana.log"
+    """The node's log file, in the folder."""
 
     token: str
     """A word on the node's command line that identifies the process."""

@@ -9,30 +9,34 @@ import asyncio
 import os
 import signal
 import sys
-from functools import partial
+import time
 
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.sandbox.solana.cluster import Cluster
 from yieldbot.sandbox.solana.market import market
 from yieldbot.sandbox.solana.server import serve
-from yieldbot.sandbox.solana.stake_pool import new_epoch
 
 
 async def run(genesis: str, wallet: Address, timestamp: int, auto: bool) -> None:
     """Serve until SIGTERM, or the end of standard input."""
-    cluster = Cluster(genesis, auto=auto, timestamp=timestamp)
-    found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
-    cluster.set(found.images)
-    cluster.published = dict(found.published)
-    cluster.set({address: made(cluster.timestamp) for address, made in found.published.items()})
-    cluster.each_epoch.append(partial(new_epoch, found.stake))
+    began = time.monotonic()
+
+    def fresh() -> Cluster:
+        cluster = Cluster(genesis, auto=auto, timestamp=timestamp + int(time.monotonic() - began))
+        found = market(svm_chain(genesis), cluster.slot, cluster.timestamp, wallet)
+        cluster.set(found.images)
+        cluster.published = dict(found.published)
+        cluster.set({address: made(cluster.timestamp) for address, made in found.published.items()})
+        cluster.each_epoch.extend(found.each_epoch)
+        return cluster
+
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     if os.environ.get("YIELDBOT_DIES_WITH_STDIN"):
         loop.add_reader(sys.stdin.fileno(), ended.set)  # nothing is ever written there: readable means closed
-    async with serve(cluster) as url:
+    async with serve(fresh) as url:
         print(url, flush=True)
         await ended.wait()
 

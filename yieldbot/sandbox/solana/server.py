@@ -44,8 +44,8 @@ class RpcError(Exception):
 class Methods:
     """The JSON-RPC methods: ``on_NAME`` answers NAME."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, fresh: Callable[[], Cluster]) -> None:
+        self.cluster, self._fresh = fresh(), fresh
 
     def answer(self, request: Any) -> Any:
         """The JSON-RPC answer to one request."""
@@ -234,6 +234,11 @@ class Methods:
         self.cluster.set({_key(address): image})
         return True
 
+    def on_svm_reset(self) -> bool:
+        """A new cluster in place of this one, as it was at the start: its accounts, its settings, its slot."""
+        self.cluster = self._fresh()
+        return True
+
     def on_svm_snapshot(self) -> bool:
         self.cluster.snapshot()
         return True
@@ -277,11 +282,12 @@ class Methods:
 
 
 @asynccontextmanager
-async def serve(cluster: Cluster, port: int = 0) -> AsyncIterator[str]:
-    """Serve the cluster on loopback within this context; its URL. ``port``: 0 for a free one."""
+async def serve(fresh: Callable[[], Cluster], port: int = 0) -> AsyncIterator[str]:
+    """Serve a cluster on loopback within this context; its URL. fresh: makes it, and another at each ``svm_reset``.
+    port: 0 for a free one."""
     from aiohttp import web
 
-    methods = Methods(cluster)
+    methods = Methods(fresh)
 
     async def handle(request: web.Request) -> web.Response:
         try:

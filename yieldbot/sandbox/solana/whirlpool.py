@@ -11,8 +11,7 @@ from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.orca_whirlpool import DYNAMIC, FIXED, TICK_BYTES, tick_array
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, program_image, token_account
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import Images, image, laid_out, named, program_image, token_account
 
 CONFIG = named("whirlpools", "config")
 

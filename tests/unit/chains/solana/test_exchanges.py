@@ -16,8 +16,8 @@ from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
 from yieldbot.sandbox.solana.exchange import OBSERVED_EVERY_SECONDS, observations
+from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.market import price_account
-from yieldbot.sandbox.solana.save import named
 
 CHAIN = svm_chain("TestTestTestTestTestTestTestTestTestTestTest")
 ONE, OTHER = (Token(CHAIN, named(symbol), symbol, 6) for symbol in ("ONE", "OTHER"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.abi_calls import AbiFunction
     from yieldbot.chains.evm.liquidity.order import Provides
     from yieldbot.chains.evm.signing.sign import Signer
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.execution.wayout import ExitRehearsal
 
 
 ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[Node]]
@@ -101,7 +101,7 @@ class LegWork:
     leg: Leg
     """What is done now; its amount is the plan's at most."""
     market: Market
-    """The leg's market; of a swap one of its pools' deployment."""
+    """The leg's market; of a swap a stand-in with the exchange's name and router."""
     calls: tuple[EvmCall, ...]
     """The adapter's calls, in order, without allowances; none for a leg of liquidity."""
     share_token: Token | None
@@ -124,7 +124,7 @@ class LegWork:
     """The steps of a leg of liquidity, each of which is built from what the one before it left; None for other legs."""
     most_shares: int = 0
     """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
-    out: WayOut[EvmCall] | None = None
+    out: ExitRehearsal[EvmCall] | None = None
     """How the exit is rehearsed after a deposit; None where it is not."""
     requests: list[int] = field(default_factory=list)
     """Ids of the requests made of the market on this fork (EIP-7540), so that ``observe`` reads them too."""

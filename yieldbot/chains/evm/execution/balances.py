@@ -26,7 +26,7 @@ def abi_word(address: Address) -> bytes:
     return bytes(12) + bytes.fromhex(address[2:])
 
 
-async def balances(
+async def fetch_balances(
     node: Node, owner: Address, tokens: Iterable[Token], block: BlockRef | None = None
 ) -> dict[Token, int]:
     """Balances in base units at a block, by default the newest. A token with the address NATIVE is the chain's coin."""
@@ -40,7 +40,7 @@ async def balances(
     return dict(zip(wanted, await together([partial(one, token) for token in wanted]), strict=True))
 
 
-async def allowance(node: Node, token: Address, owner: Address, spender: Address) -> int:
+async def fetch_allowance(node: Node, token: Address, owner: Address, spender: Address) -> int:
     """How much ``spender`` may take of the owner's tokens at the newest block, in base units (EIP-20)."""
     return int.from_bytes(await node.call(token, ALLOWANCE + abi_word(owner) + abi_word(spender)), "big")
 
@@ -128,8 +128,8 @@ async def changes_in(
     """
     try:
         parent = await node.block(block.height - 1)
-        before = await balances(node, owner, tokens, parent)
-        return changes(before, await balances(node, owner, tokens, block)), before
+        before = await fetch_balances(node, owner, tokens, parent)
+        return changes(before, await fetch_balances(node, owner, tokens, block)), before
     except NodeRefused:
         return log_changes(receipt, owner, [token for token in tokens if token.address != EVM_NATIVE]), {}
 

@@ -18,7 +18,7 @@ from yieldbot.chains.evm.execution.clear_control import CONTROL, control_message
 from yieldbot.chains.evm.execution.clear_grants import GRANTS, PLAIN, dangers, grants_of, in_words, plain_calls
 from yieldbot.chains.evm.execution.clear_router import EXECUTE, routed
 from yieldbot.chains.evm.execution.clear_v4 import v4_fields
-from yieldbot.chains.evm.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
+from yieldbot.chains.evm.execution.erc7730 import DecodedValue, Descriptor, Mismatch, Scope, ShownField
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
 from yieldbot.chains.evm.execution.swaps import GIVEN, LEAST, unpacked
 from yieldbot.model.amounts import Amount, Token
@@ -57,7 +57,7 @@ class Reading:
     """What the reading rests on: a descriptor's file, ``abis``, or ``common`` for functions that everybody has."""
     intent: str
     """What it does, in a few words."""
-    fields: tuple[Shown, ...]
+    fields: tuple[ShownField, ...]
     """Its arguments, as they are shown."""
     fault: str | None = None
     """Why it cannot be read further; None: it can."""
@@ -68,7 +68,7 @@ class Reading:
     dangers: tuple[str, ...] = ()
     """What a person should not sign without thinking: an allowance without limit, control given to a stranger."""
     owner: str | None = None
-    """Who wrote the descriptor."""
+    """Who owns the contract, by the descriptor."""
     sentence: str = ""
     """The descriptor's own sentence (``interpolatedIntent``), filled in; empty where it has none."""
     typed: bool = False
@@ -167,13 +167,13 @@ def _by_descriptor(
         values, behind = found
         root = erc7730.tree(rule.function.inputs, values)
         container = {
-            "to": Node("address", call.to),
-            "value": Node("uint256", call.value),
-            "chainId": Node("uint256", book.chain),
-            "data": Node("bytes", call.data),
+            "to": DecodedValue("address", call.to),
+            "value": DecodedValue("uint256", call.value),
+            "chainId": DecodedValue("uint256", book.chain),
+            "data": DecodedValue("bytes", call.data),
         }
         if call.sender is not None:
-            container["from"] = Node("address", call.sender)
+            container["from"] = DecodedValue("address", call.sender)
         scope = Scope(book, descriptor, root, container, own_token(descriptor, book, call.to))
         try:
             shown = scope.all(rule)
@@ -205,7 +205,7 @@ def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] 
 
 
 def within(
-    shown: Sequence[Shown],
+    shown: Sequence[ShownField],
     book: Book,
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
@@ -247,13 +247,13 @@ def _by_abi(
     nested = _read_all(call, held, function, book, abi, known, depth)
     tokens = _tokens(book, call.to, root)
     fields = tuple(
-        Shown(path, erc7730.clean(_by_name(book, tokens, path, node)), (path,))
+        ShownField(path, erc7730.clean(_by_name(book, tokens, path, node)), (path,))
         for path, node in erc7730.leaves(root)
         if not (nested and node.type == "bytes")
     )
     fields = v4_fields(book.tokens, book.named, function.signature, values) or fields
     if function.signature == "deposit()":
-        fields = (Shown("value", str(Amount(book.native, call.value)), ()),)
+        fields = (ShownField("value", str(Amount(book.native, call.value)), ()),)
     source = "abis" if call.data[:4] in abi else "common"
     intent = function.name
     return Reading(
@@ -306,7 +306,7 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
         yield from lines(nested, inner)
 
 
-def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
+def _tokens(book: Book, to: str, root: DecodedValue) -> dict[str, Token | None]:
     """By an argument's name in lower case, the token that it is an amount of; None: an unlisted token."""
     asset = erc7730.at(root, "asset")
     token = book.tokens.get(str(asset[0][1].value).lower() if asset else to.lower())
@@ -322,7 +322,7 @@ def _tokens(book: Book, to: str, root: Node) -> dict[str, Token | None]:
     return {name: of for names, of in amounts_of for name in names}
 
 
-def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: Node) -> str:
+def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: DecodedValue) -> str:
     """The value of an argument that only our ABI describes: an address with its name, an amount with its token."""
     name = path.rpartition(".")[2].lower()
     if node.type == "address":

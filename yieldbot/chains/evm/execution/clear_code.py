@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.clear import Book, Reading
-from yieldbot.chains.evm.execution.erc7730 import Shown
+from yieldbot.chains.evm.execution.erc7730 import ShownField
 from yieldbot.chains.evm.execution.erc7730.values import as_number
 from yieldbot.errors import ConfigError
 
@@ -54,13 +54,13 @@ def authorizations(document: Any) -> tuple[Authorization, ...]:
 def read_authorizations(codes: tuple[Authorization, ...], book: Book) -> Reading:
     """What signing them does. Each that sets code is a danger, whoever wrote it: the code controls the whole
     account."""
-    fields, dangers = list[Shown](), list[str]()
+    fields, dangers = list[ShownField](), list[str]()
     for place, one in enumerate(codes):
         where = "on EVERY chain" if one.chain == 0 else f"on chain {one.chain}"
         path = f"[{place}]"
-        fields.append(Shown("code", book.named(one.address), (path,)))
-        fields.append(Shown("chain", where.removeprefix("on "), (path,)))
-        fields.append(Shown("nonce", str(one.nonce), (path,)))
+        fields.append(ShownField("code", book.named(one.address), (path,)))
+        fields.append(ShownField("chain", where.removeprefix("on "), (path,)))
+        fields.append(ShownField("nonce", str(one.nonce), (path,)))
         if one.address.lower() != NOBODY:
             dangers.append(
                 f"control of the whole account: the code of {book.named(one.address)} runs as the account {where}, and "

@@ -13,7 +13,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, selector
 from yieldbot.chains.evm.execution.clear_bytes import decoded
-from yieldbot.chains.evm.execution.erc7730 import Node, clean, date, parsed, tree
+from yieldbot.chains.evm.execution.erc7730 import DecodedValue, clean, date, parsed, tree
 from yieldbot.chains.evm.execution.erc7730.scope import Names
 from yieldbot.chains.evm.execution.erc7730.values import number
 from yieldbot.model.amounts import Amount
@@ -33,7 +33,7 @@ LIBRARIES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class Handover:
     """Control or money that goes to somebody."""
 
     who: str
@@ -137,7 +137,7 @@ CONTROL: dict[bytes, AbiFunction] = {
 }
 
 
-def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
+def control_of(names: Names, to: str, data: bytes) -> Iterator[Handover]:
     """What a call hands over, by its selector whatever the target is; nothing for a call that takes something back."""
     function = CONTROL.get(data[:4])
     read = decoded(function, data) if function is not None else None
@@ -149,7 +149,7 @@ def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
         if values.get(whether, True) and values[who].lower() != NOBODY:
             given = {name: names.named(values[name]) for name in ("proxy",) if name in values}
             role = "0x" + values["role"].hex() if "role" in values else ""
-            yield Handed(values[who], does.format(to=names.named(to), role=role, **given))
+            yield Handover(values[who], does.format(to=names.named(to), role=role, **given))
     elif function.name == "setAuthorizationWithSig":
         yield from _authorised(names, to, _plain(values["authorization"]))
     elif function.name in ("transferWithAuthorization", "receiveWithAuthorization"):
@@ -157,23 +157,23 @@ def control_of(names: Names, to: str, data: bytes) -> Iterator[Handed]:
     elif function.name == "transferFrom":
         for one in [node.value for node in values["transferDetails"]] if "transferDetails" in values else [values]:
             row = _plain(one)
-            yield Handed(row["to"], _moved(names, row["token"], row["amount"], row["from"]), money=True)
+            yield Handover(row["to"], _moved(names, row["token"], row["amount"], row["from"]), money=True)
     elif function.name.startswith("execTransaction"):
         yield from _run(names, values)
     elif function.name == "multiSend":
         yield from _delegated(names, values["transactions"])
     elif function.name == "setup":
-        yield from (Handed(node.value, _SAFE.format(to=names.named(to))) for node in values["owners"])
+        yield from (Handover(node.value, _SAFE.format(to=names.named(to))) for node in values["owners"])
         yield from _run(names, values | {"operation": 1, "gasPrice": values["payment"], **_paid(values)})
     elif function.name == "diamondCut":
         faces = [node.value["facet"].value for node in values["cut"]] + [values["init"]]
         does = f"be the code of {names.named(to)}"
-        yield from (Handed(one, does) for one in dict.fromkeys(faces) if one.lower() != NOBODY)
+        yield from (Handover(one, does) for one in dict.fromkeys(faces) if one.lower() != NOBODY)
     else:
-        yield Handed("", f"from now on {values['threshold']} owners sign for the Safe {names.named(to)}")
+        yield Handover("", f"from now on {values['threshold']} owners sign for the Safe {names.named(to)}")
 
 
-def control_in(names: Names, primary: str, contract: str | None, root: Node) -> Iterator[Handed]:
+def control_in(names: Names, primary: str, contract: str | None, root: DecodedValue) -> Iterator[Handover]:
     """What a typed message hands over, by the names of its fields, whichever contract it is for."""
     values, to = _plain(root.value), contract or "an unnamed contract"
     if {"operation", "to", "data"} <= set(values):
@@ -181,7 +181,7 @@ def control_in(names: Names, primary: str, contract: str | None, root: Node) -> 
     yield from _authorised(names, to, values)
 
 
-def handover_sentence(names: Names, handed: Handed) -> str:
+def handover_sentence(names: Names, handed: Handover) -> str:
     """One sentence about what is handed over."""
     if not handed.who:
         return clean(handed.does)
@@ -191,7 +191,7 @@ def handover_sentence(names: Names, handed: Handed) -> str:
     return clean(f"{who} {'runs' if handed.by_code else 'may'} {handed.does}")
 
 
-def control_message(names: Names, handed: Handed, own: str | None) -> tuple[str, str | None]:
+def control_message(names: Names, handed: Handover, own: str | None) -> tuple[str, str | None]:
     """(warning, danger) for a person; no danger where the receiver is known, or the account itself. own: the account's
     address; None: unknown."""
     sentence = handover_sentence(names, handed)
@@ -202,39 +202,41 @@ def control_message(names: Names, handed: Handed, own: str | None) -> tuple[str,
     return note, f"{'money' if handed.money else 'control'} handed to an unknown address: {sentence}"
 
 
-def _authorised(names: Names, to: str, values: Mapping[str, Any]) -> Iterator[Handed]:
+def _authorised(names: Names, to: str, values: Mapping[str, Any]) -> Iterator[Handover]:
     """What the values of Comet's and Morpho's Authorization, an operator's approval and EIP-3009's transfer hand
     over."""
     for who, whether in (("authorized", "isAuthorized"), ("manager", "isAllowed"), ("operator", "approved")):
         if isinstance(values.get(who), str) and values.get(whether):
-            yield Handed(values[who], _ALL.format(to=names.named(to)))
+            yield Handover(values[who], _ALL.format(to=names.named(to)))
     if {"from", "to", "value", "validBefore", "nonce"} <= set(values) and isinstance(values["to"], str):
-        much = number(Node("uint256", values["value"]))
+        much = number(DecodedValue("uint256", values["value"]))
         if much:
-            until = number(Node("uint256", values["validBefore"])) or 0
+            until = number(DecodedValue("uint256", values["validBefore"])) or 0
             does = (
                 _moved(names, to, much, str(values["from"])) + f" for whoever sends the signature until {date(until)},"
             )
-            yield Handed(values["to"], does, money=True)
+            yield Handover(values["to"], does, money=True)
 
 
-def _run(names: Names, values: Mapping[str, Any]) -> Iterator[Handed]:
+def _run(names: Names, values: Mapping[str, Any]) -> Iterator[Handover]:
     """What a Safe's transaction hands over: code that runs as the Safe by delegatecall, and a refund of gas."""
     to = str(values["to"])
     if values["operation"] and to.lower() not in LIBRARIES and to.lower() != NOBODY:
-        yield Handed(to, _CODE, by_code=True)
+        yield Handover(to, _CODE, by_code=True)
     if values.get("gasPrice"):
         paid = str(values.get("refundReceiver", NOBODY))
         token = str(values.get("gasToken", NOBODY))
         of = str(names.native.symbol) if token.lower() == NOBODY else names.named(token)
         if paid.lower() != NOBODY:
-            yield Handed(paid, f"pays a refund of gas, at {values['gasPrice']} base units of {of} a unit,", money=True)
+            yield Handover(
+                paid, f"pays a refund of gas, at {values['gasPrice']} base units of {of} a unit,", money=True
+            )
         else:
             what = f"pays a refund of gas, at {values['gasPrice']} base units of {of} a unit, to whoever sends it"
-            yield Handed("", what, money=True, always=True)
+            yield Handover("", what, money=True, always=True)
 
 
-def _delegated(names: Names, packed: bytes) -> Iterator[Handed]:
+def _delegated(names: Names, packed: bytes) -> Iterator[Handover]:
     """What the delegatecalls in a batch hand over (MultiSend.sol: the first byte of each call is its operation)."""
     place = 0
     while place < len(packed):
@@ -254,4 +256,4 @@ def _moved(names: Names, token: str, raw: int, source: str) -> str:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: node.value if isinstance(node, Node) else node for name, node in values.items()}
+    return {name: node.value if isinstance(node, DecodedValue) else node for name, node in values.items()}

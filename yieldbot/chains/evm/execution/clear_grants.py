@@ -12,7 +12,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, selector
 from yieldbot.chains.evm.execution.clear_bytes import decoded
-from yieldbot.chains.evm.execution.erc7730 import Node, at, clean, date, parsed, tree
+from yieldbot.chains.evm.execution.erc7730 import DecodedValue, at, clean, date, parsed, tree
 from yieldbot.chains.evm.execution.erc7730.scope import Names
 from yieldbot.chains.evm.execution.erc7730.values import number
 from yieldbot.model.amounts import Amount
@@ -137,7 +137,7 @@ def grants_of(to: str, data: bytes) -> Iterator[Grant]:
         yield Grant(values["spender"], values.get("token", to), values["amount"], values.get("expiration"), permit)
 
 
-def details_of(signed: Mapping[str, Node]) -> Iterator[Grant]:
+def details_of(signed: Mapping[str, DecodedValue]) -> Iterator[Grant]:
     """The allowances of a PermitSingle or PermitBatch of Permit2."""
     listed = signed["details"].value
     for one in listed if isinstance(listed, list) else [signed["details"]]:
@@ -147,7 +147,7 @@ def details_of(signed: Mapping[str, Node]) -> Iterator[Grant]:
             yield Grant(signed["spender"].value, inner["token"].value, inner["amount"].value, until, True)
 
 
-def grants_in(primary: str, contract: str | None, root: Node) -> Iterator[Grant]:
+def grants_in(primary: str, contract: str | None, root: DecodedValue) -> Iterator[Grant]:
     """The allowances that a typed message gives (EIP-2612, DAI's permit, ERC-4494, Aave's credit delegation, Permit2),
     by the names of its fields, whichever contract it is for."""
     fields = root.value
@@ -176,7 +176,7 @@ def grants_in(primary: str, contract: str | None, root: Node) -> Iterator[Grant]
             yield Grant(spender, contract, amount_of, None, True)
 
 
-def _number(node: Node, path: str) -> int | None:
+def _number(node: DecodedValue, path: str) -> int | None:
     found = at(node, path)
     return number(found[0][1]) if len(found) == 1 else None
 
@@ -221,7 +221,7 @@ def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
     return tuple(messages)
 
 
-def plain_calls(function: AbiFunction, root: Node, to: str) -> list[tuple[bytes, str, int]]:
+def plain_calls(function: AbiFunction, root: DecodedValue, to: str) -> list[tuple[bytes, str, int]]:
     """(calldata, target, wei) of each call that a batch contains. The calls of a router's multicall go to the router
     itself, ``to``."""
     plain = PLAIN.get(selector(function.signature))

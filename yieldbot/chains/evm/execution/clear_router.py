@@ -11,7 +11,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, selector
 from yieldbot.chains.evm.execution.clear_bytes import decoded
-from yieldbot.chains.evm.execution.clear_control import Handed
+from yieldbot.chains.evm.execution.clear_control import Handover
 from yieldbot.chains.evm.execution.clear_grants import Grant, details_of
 from yieldbot.chains.evm.execution.erc7730 import parsed, tree
 from yieldbot.chains.evm.execution.erc7730.scope import Names
@@ -71,21 +71,21 @@ SENDS: dict[int, AbiFunction] = {
 }
 
 
-def routed(names: Names, data: bytes) -> tuple[list[Grant], list[Handed], list[str]]:
+def routed(names: Names, data: bytes) -> tuple[list[Grant], list[Handover], list[str]]:
     """What the router commands in a call hand over: allowances, money, and messages about commands that cannot be
     read."""
-    grants, handed, unread = list[Grant](), list[Handed](), list[str]()
+    grants, handed, unread = list[Grant](), list[Handover](), list[str]()
     function = EXECUTE.get(data[:4])
     if function is None:
         return grants, handed, unread
     if (read := decoded(function, data)) is None:
         return grants, handed, ["it looks like a router's commands, but its bytes cannot be read exactly"]
     for one in _plan(names, read[0][0], read[0][1], 0):
-        (grants if isinstance(one, Grant) else handed if isinstance(one, Handed) else unread).append(one)  # type: ignore[arg-type]
+        (grants if isinstance(one, Grant) else handed if isinstance(one, Handover) else unread).append(one)  # type: ignore[arg-type]
     return grants, handed, unread
 
 
-def _plan(names: Names, commands: bytes, inputs: Sequence[bytes], depth: int) -> Iterator[Grant | Handed | str]:
+def _plan(names: Names, commands: bytes, inputs: Sequence[bytes], depth: int) -> Iterator[Grant | Handover | str]:
     if len(commands) != len(inputs) or depth > MOST_PLANS:
         yield "the router's commands do not match their inputs, or are nested too deep: what they do is unknown"
         return
@@ -99,7 +99,7 @@ def _plan(names: Names, commands: bytes, inputs: Sequence[bytes], depth: int) ->
                             depth)  # fmt: skip
 
 
-def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> Iterator[Grant | Handed | str]:
+def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> Iterator[Grant | Handover | str]:
     if command in (0x03, 0x0A):
         yield from details_of(values["permit"])
     elif command == 0x0D:
@@ -121,7 +121,7 @@ def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> 
         yield from _sent(names, values, "moves" if command == 0x02 else "sends")
 
 
-def _sent(names: Names, values: dict[str, Any], verb: str) -> Iterator[Handed]:
+def _sent(names: Names, values: dict[str, Any], verb: str) -> Iterator[Handover]:
     """Money that a command sends to anybody but the caller or the router itself."""
     if values["recipient"].lower() in (CALLER, ROUTER):
         return
@@ -137,4 +137,4 @@ def _sent(names: Names, values: dict[str, Any], verb: str) -> Iterator[Handed]:
         does = f"{verb} {values['bips'] / 100:g} % of the {names.named(values['token'])} that comes out"
     else:
         does = f"{verb} all the {names.named(values['token'])} that comes out"
-    yield Handed(values["recipient"], does, money=True)
+    yield Handover(values["recipient"], does, money=True)

@@ -15,7 +15,7 @@ from yieldbot.chains.evm.execution.abi_calls import AbiFunction
 from yieldbot.chains.evm.execution.clear import Book, Call, Reading, own_token, read, within
 from yieldbot.chains.evm.execution.clear_control import control_in, control_message
 from yieldbot.chains.evm.execution.clear_grants import dangers, grants_in, in_words
-from yieldbot.chains.evm.execution.erc7730 import Descriptor, Mismatch, Node, Scope, Shown
+from yieldbot.chains.evm.execution.erc7730 import DecodedValue, Descriptor, Mismatch, Scope, ShownField
 from yieldbot.chains.evm.execution.erc7730.values import as_number
 from yieldbot.errors import ConfigError
 
@@ -48,7 +48,7 @@ def read_typed(
     found_dangers = (*dangers(book, given), *(danger for _, danger in handed if danger is not None))
     calls = _of_safe(primary, contract, root, book, abi, known)
     shown_domain = tuple(
-        Shown(
+        ShownField(
             f"domain {name}", erc7730.clean(book.named(str(value)) if name == "verifyingContract" else str(value)), ()
         )
         for name, value in domain.items()
@@ -58,11 +58,11 @@ def read_typed(
         if rule is None or not _bound(descriptor, domain, document):
             continue
         names = (True, descriptor.name, primary, descriptor.file)
-        container = {"value": Node("uint256", 0)}
+        container = {"value": DecodedValue("uint256", 0)}
         if contract is not None:
-            container["to"] = Node("address", contract)
+            container["to"] = DecodedValue("address", contract)
         if (chain := chain_of(document)) is not None:
-            container["chainId"] = Node("uint256", chain)
+            container["chainId"] = DecodedValue("uint256", chain)
         scope = Scope(book, descriptor, root, container, own_token(descriptor, book, contract or ""))
         try:
             shown = scope.all(rule)
@@ -76,7 +76,8 @@ def read_typed(
         return Reading(*names, intent, fields, None, nested, warnings, found_dangers, descriptor.owner, sentence, True)
     name = book.names.get(str(contract).lower())
     bare = tuple(
-        Shown(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,)) for path, node in erc7730.leaves(root)
+        ShownField(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,))
+        for path, node in erc7730.leaves(root)
     )
     fields = (*bare, *shown_domain)
     labels = (name is not None, name, erc7730.clean(primary), None)
@@ -86,7 +87,7 @@ def read_typed(
 def _of_safe(
     primary: str,
     contract: str | None,
-    root: Node,
+    root: DecodedValue,
     book: Book,
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
@@ -113,7 +114,7 @@ def chain_of(document: Any) -> int | None:
     return chain
 
 
-def _bare(book: Book, node: Node) -> str:
+def _bare(book: Book, node: DecodedValue) -> str:
     return book.named(str(node.value)) if node.type == "address" else erc7730.plain(node)
 
 
@@ -141,7 +142,7 @@ def _separator(document: Any) -> str:
         return ""
 
 
-def _parts(document: Any) -> tuple[dict[str, list[dict[str, str]]], str, dict[str, Any], Node]:
+def _parts(document: Any) -> tuple[dict[str, list[dict[str, str]]], str, dict[str, Any], DecodedValue]:
     """(types, primary type, domain values by name, message as a tree) of a document. Raises ConfigError."""
     try:
         types = {
@@ -167,7 +168,9 @@ def _parts(document: Any) -> tuple[dict[str, list[dict[str, str]]], str, dict[st
     return types, primary, {name: node.value for name, node in domain.value.items()}, root
 
 
-def _struct(fields: Sequence[Mapping[str, str]], values: Any, types: Mapping[str, Any], where: str, depth: int) -> Node:
+def _struct(
+    fields: Sequence[Mapping[str, str]], values: Any, types: Mapping[str, Any], where: str, depth: int
+) -> DecodedValue:
     if not isinstance(values, Mapping):
         raise ValueError(f"{where} is no object")
     names = [f["name"] for f in fields]
@@ -175,20 +178,22 @@ def _struct(fields: Sequence[Mapping[str, str]], values: Any, types: Mapping[str
         raise ValueError(f"{where} has {more[0][:60]!r}, which its type does not name: it would not be signed")
     if missing := [name for name in names if name not in values]:
         raise ValueError(f"{where} has no {missing[0][:60]!r}")
-    return Node("tuple", {f["name"]: _value(f["type"], values[f["name"]], types, f["name"], depth + 1) for f in fields})
+    return DecodedValue(
+        "tuple", {f["name"]: _value(f["type"], values[f["name"]], types, f["name"], depth + 1) for f in fields}
+    )
 
 
-def _value(kind: str, value: Any, types: Mapping[str, Any], where: str, depth: int) -> Node:
+def _value(kind: str, value: Any, types: Mapping[str, Any], where: str, depth: int) -> DecodedValue:
     if depth > MOST_DEPTH:
         raise ValueError("it is nested too deep")
     if kind.endswith("]"):
         inner, _, count = kind[:-1].rpartition("[")
         if not isinstance(value, list) or (count and len(value) != int(count)):
             raise ValueError(f"{where} is no {kind}")
-        return Node(kind, [_value(inner, one, types, where, depth + 1) for one in value])
+        return DecodedValue(kind, [_value(inner, one, types, where, depth + 1) for one in value])
     if kind in types:
         return _struct(types[kind], value, types, where, depth)
-    return Node(kind, _atom(kind, value, where))
+    return DecodedValue(kind, _atom(kind, value, where))
 
 
 def _atom(kind: str, value: Any, where: str) -> Any:

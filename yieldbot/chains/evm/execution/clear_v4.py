@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from yieldbot.chains.evm.execution.erc7730 import Shown, date
+from yieldbot.chains.evm.execution.erc7730 import ShownField, date
 from yieldbot.chains.evm.execution.swaps_v4 import exactly
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.v4 import (
@@ -28,7 +28,7 @@ PIPS = 1_000_000
 
 def v4_fields(
     tokens: Mapping[str, Token], named: Callable[[str], str], signature: str, values: Sequence[Any]
-) -> tuple[Shown, ...] | None:
+) -> tuple[ShownField, ...] | None:
     """One field for each action of a V4_SWAP command; None for any other call, or where an action cannot be read.
 
     tokens: by lower-case address. named: gives an address its name. signature, values: of the decoded call.
@@ -47,8 +47,8 @@ def v4_fields(
         line = _line(plan[0][place : place + 1], part, money, named)
         if line is None:
             return None
-        lines.append(Shown(f"{place + 1}.", line, (f"inputs.[0].[{place}]",)))
-    return (*lines, Shown("deadline", date(values[2]), ("deadline",)))
+        lines.append(ShownField(f"{place + 1}.", line, (f"inputs.[0].[{place}]",)))
+    return (*lines, ShownField("deadline", date(values[2]), ("deadline",)))
 
 
 def _line(action: bytes, part: bytes, money: Callable[[str, int], str], named: Callable[[str], str]) -> str | None:

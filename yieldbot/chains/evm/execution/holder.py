@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import BALANCE_OF, abi_word, balances
+from yieldbot.chains.evm.execution.balances import BALANCE_OF, abi_word, fetch_balances
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
 from yieldbot.chains.evm.node.client import Node
@@ -75,12 +75,12 @@ async def _paid(account: Account, fork: Node, holder: Holder, raw: int) -> Amoun
     state = await _holding(account, fork, holder, token, FIRST_SHARES * token.one * raw // first.held.raw)
     if state is None or not state.held:
         return None
-    before = await balances(fork, account.owner, (asset,))
+    before = await fetch_balances(fork, account.owner, (asset,))
     for call in holder.withdraw(state):
         fields = {"from": account.owner, "to": call.to, "data": "0x" + call.data.hex(), "gas": hex(account.max_gas)}
         if not isinstance(await mined(account, fork, fields, call.description), Mapping):
             return None
-    came = (await balances(fork, account.owner, (asset,)))[asset] - before[asset]
+    came = (await fetch_balances(fork, account.owner, (asset,)))[asset] - before[asset]
     return Amount(asset, came) if came + state.rounding_raw >= state.held.raw else None
 
 

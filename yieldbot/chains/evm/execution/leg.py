@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call, spender_names
 from yieldbot.chains.evm.execution.judge import Rules, judge
-from yieldbot.chains.evm.execution.permit2 import permit_call, permitted, still_permitted
+from yieldbot.chains.evm.execution.permit2 import fetch_permitted, permit_call, still_permitted
 from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
@@ -68,7 +68,7 @@ async def _left_allowed(account: Account, work: LegWork, settles: Sequence[tuple
     """Why a leg whose transactions all succeeded is not done: an allowance was not consumed in full (code
     ALLOWANCE_LEFT). On the fork it was, but the chain has moved on since."""
     for token, spender in settles:
-        if left := await allowance(account.node, token.address, account.owner, spender):
+        if left := await fetch_allowance(account.node, token.address, account.owner, spender):
             name = spender_names(work).get(spender, spender)
             return Declined("ALLOWANCE_LEFT", f"{Amount(token, left)} stayed allowed to {name}: it is taken back")
     return await still_permitted(account.node, account.owner, work.calls)
@@ -99,13 +99,13 @@ async def _take_back(account: Account, approval: Approval, work: LegWork) -> lis
     """Set to zero the allowances that a stopped leg has left; the outcomes of those that could be sent."""
     outcomes: list[Outcome] = []
     for need in {call.allowance for call in work.calls if call.allowance}:
-        if await allowance(account.node, need.token.address, account.owner, need.spender):
+        if await fetch_allowance(account.node, need.token.address, account.owner, need.spender):
             name = spender_names(work).get(need.spender, need.spender)
             call = allowance_call(need.token, need.spender, 0, name)
             outcome = await _execute(account, approval, work, call, TAKE_BACK_GAS, ())
             if not isinstance(outcome, Declined):
                 outcomes.append(outcome)
-        if need.onward is not None and await permitted(account.node, account.owner, need):
+        if need.onward is not None and await fetch_permitted(account.node, account.owner, need):
             call = permit_call(need, 0, spender_names(work).get(need.onward.spender, need.onward.spender))
             outcome = await _execute(account, approval, work, call, TAKE_BACK_GAS, ())
             if not isinstance(outcome, Declined):

@@ -14,7 +14,7 @@ from functools import partial
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import Fees, TxContext, bumped, cancellation, gas_limit, price
 from yieldbot.chains.evm.execution.confirm import confirm
-from yieldbot.chains.evm.execution.fees import priority_fee
+from yieldbot.chains.evm.execution.fees import fetch_priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation
 from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
@@ -154,7 +154,7 @@ async def cancelled(account: Account, stuck: StoredTx) -> StoredTx:
     PendingError when it is refused."""
     signed = stuck.signed
     _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):
         raise PendingError(f"{signed.hash} ({signed.words}) must be cancelled, but {fees.reason}")
     fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))

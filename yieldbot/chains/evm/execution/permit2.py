@@ -44,7 +44,7 @@ def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
     return EvmCall(need.spender, data, 0, description)
 
 
-async def permitted(node: Node, owner: Address, need: Allowance) -> int:
+async def fetch_permitted(node: Node, owner: Address, need: Allowance) -> int:
     """What the onward spender may take at the newest block, in base units, even if that has expired."""
     assert need.onward is not None
     calldata = PERMITTED + abi_word(owner) + abi_word(need.token.address) + abi_word(need.onward.spender)
@@ -55,7 +55,7 @@ async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) 
     """The refusal (ALLOWANCE_LEFT) while Permit2 still allows a spender of these calls something; None when nothing is
     left."""
     for need in onward(calls):
-        if left := await permitted(node, owner, need):
+        if left := await fetch_permitted(node, owner, need):
             assert need.onward is not None
             message = f"{Amount(need.token, left)} stay allowed to {need.onward.spender} by {NAME}"
             return Declined("ALLOWANCE_LEFT", message)

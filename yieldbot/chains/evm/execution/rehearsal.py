@@ -28,6 +28,7 @@ class RehearsedTx:
 
     @property
     def description(self) -> str:
+        """What the call does, for the person who approves."""
         return self.call.description
 
     @property
@@ -49,6 +50,7 @@ class RehearsedLeg:
 
     @property
     def gas_used(self) -> int:
+        """Gas of all of them."""
         return sum(tx.gas_used for tx in self.txs)
 
 
@@ -67,10 +69,12 @@ class Rehearsal:
 
     @property
     def gas_used(self) -> int:
+        """Gas of all of them."""
         return sum(leg.gas_used for leg in self.legs)
 
     @property
     def native(self) -> Token:
+        """The chain's coin."""
         return native_of(self.block.chain, self.native_symbol)
 
     @property

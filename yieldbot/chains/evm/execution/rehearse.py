@@ -8,19 +8,19 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import (
-    allowance,
     allowances_touched,
-    balances,
+    fetch_allowance,
+    fetch_balances,
     request_of,
 )
 from yieldbot.chains.evm.execution.build import Fees, spender_names, with_allowances
-from yieldbot.chains.evm.execution.fees import fees_at
+from yieldbot.chains.evm.execution.fees import fetch_fees
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined, would_revert
 from yieldbot.chains.evm.execution.permit2 import still_permitted
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.execution.rollup import charge, rehearsed_gas, short_of_native
 from yieldbot.chains.evm.execution.simulate import stray_fault
-from yieldbot.chains.evm.execution.wayout import way_out
+from yieldbot.chains.evm.execution.wayout import rehearse_exit
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, NodeRefused, SafetyError
@@ -43,7 +43,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     Raises TransientError when the fork or its upstream fails.
     """
     async with account.fork(block) as fork:
-        fees = await fees_at(account, block)
+        fees = await fetch_fees(account, block)
         if isinstance(fees, Declined):
             return fees
         await impersonate(fork, account.owner)
@@ -77,7 +77,7 @@ async def _fresh(account: Account, fork: Node, work: LegWork) -> LegWork:
     if isinstance(state, MarketError):
         return work
     token = work.leg.amount.token
-    idle = Amount(token, (await balances(fork, account.owner, (token,)))[token])
+    idle = Amount(token, (await fetch_balances(fork, account.owner, (token,)))[token])
     return work.again(state, idle)
 
 
@@ -85,14 +85,14 @@ async def leg_calls(account: Account, node: Node, work: LegWork) -> tuple[EvmCal
     """The leg's calls with the calls that set their allowances, by the allowances that ``node`` has now."""
     needs = {(call.allowance.token, call.allowance.spender) for call in work.calls if call.allowance}
     existing = {
-        (token, spender): await allowance(node, token.address, account.owner, spender) for token, spender in needs
+        (token, spender): await fetch_allowance(node, token.address, account.owner, spender) for token, spender in needs
     }
     return with_allowances(work.calls, existing, spender_names(work))
 
 
 async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> RehearsedLeg | Declined:
     tokens = (*work.watched, account.native) if account.pays_gas else work.watched
-    before = await balances(fork, account.owner, tokens)
+    before = await fetch_balances(fork, account.owner, tokens)
     worth_raw = await _worth(fork, work)
     if work.provides is not None:
         ran = await run_steps(account, fork, work.provides.steps, fees, work.provides)
@@ -126,7 +126,7 @@ async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> Rehea
     if work.leg.kind is LegKind.DEPOSIT and (idle := await _took_nothing(account, fork, work, before)) is not None:
         return idle
     for token_address, spender in sorted(touched):
-        if raw := await allowance(fork, token_address, account.owner, spender):
+        if raw := await fetch_allowance(fork, token_address, account.owner, spender):
             message = f"{work.market.name}: {raw} units of {token_address} stay allowed to {spender}"
             return Declined("ALLOWANCE_LEFT", message)
     if (left_on := await still_permitted(fork, account.owner, work.calls)) is not None:
@@ -137,7 +137,7 @@ async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> Rehea
 async def _took_nothing(account: Account, fork: Node, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
     """Why a deposit that moved none of the asset failed; None where it moved some. Some protocols return an error code
     instead of reverting. The allowance then stays as it was given: the market's failure, and no theft."""
-    deltas = changes(before, await balances(fork, account.owner, before))
+    deltas = changes(before, await fetch_balances(fork, account.owner, before))
     if change_of(deltas, work.leg.amount.token):
         return None
     return leg_fault(work, deltas, account.tolerance_bps)
@@ -154,7 +154,7 @@ async def _done(
 ) -> RehearsedLeg | Declined:
     """The rehearsed leg once all its calls succeeded, or why their effect is not what the leg says, or its exit
     fails."""
-    deltas = changes(before, await balances(fork, account.owner, before))
+    deltas = changes(before, await fetch_balances(fork, account.owner, before))
     if provides := work.provides:
         other = next(token for token in provides.pair if token != work.leg.amount.token)
         fault = provided_fault(work.leg, other, deltas, account.tolerance_bps + provides.slippage_bps)
@@ -168,7 +168,7 @@ async def _done(
         if (loss := worth_fault(work, gained, account.tolerance_bps, cost)) is not None:
             return loss
     if work.leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE):
-        trap = await way_out(account, fork, work, worth_raw or 0, fees)
+        trap = await rehearse_exit(account, fork, work, worth_raw or 0, fees)
         if trap is not None:
             return trap
     return RehearsedLeg(work.index, txs, deltas)
@@ -200,12 +200,12 @@ async def run_steps(
                 return Declined("GAS_ABOVE_LIMIT", f"{call.description}: {limit} gas, allowed are {account.max_gas}")
             if (short := await short_of_native(account, fork, limit * fees.max_fee_wei, fee)) is not None:
                 return short
-            before = await balances(fork, account.owner, pair)
+            before = await fetch_balances(fork, account.owner, pair)
             receipt = await mined(account, fork, fields | priced | {"gas": hex(limit)}, call.description)
             if isinstance(receipt, Declined):
                 return receipt
             if provides:
-                provides.tally.add(changes(before, await balances(fork, account.owner, pair)))
+                provides.tally.add(changes(before, await fetch_balances(fork, account.owner, pair)))
             allowed = frozenset(token.address.lower() for token in step.moves)
             if (stray := stray_fault(receipt, account.owner, allowed)) is not None:
                 return replace(stray, reason=f"{call.description}: {stray.reason}")
@@ -225,7 +225,7 @@ async def still_allowed(
     has."""
     for token in tokens:
         for spender in spenders:
-            if left := await allowance(node, token.address, account.owner, spender):
+            if left := await fetch_allowance(node, token.address, account.owner, spender):
                 message = f"{Amount(token, left)} would stay allowed to {spender}"
                 return Declined(
                     "ALLOWANCE_LEFT", f"{message}: `yieldbot allowances --revoke` takes back what is already"

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees, bumped, price
-from yieldbot.chains.evm.execution.fees import priority_fee
+from yieldbot.chains.evm.execution.fees import fetch_priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_cancellation, judge_replacement
 from yieldbot.chains.evm.execution.rollup import cost_above_gain
 from yieldbot.chains.evm.execution.simulate import simulate_tx
@@ -57,7 +57,7 @@ async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
     if not is_by(signed, account.owner):
         return Declined("WRONG_KEY", f"{signed.hash} in the journal is not what {account.owner} signed")
     _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):
         return fees
     fees = bumped(fees, Fees(signed.max_fee_wei, signed.priority_fee_wei))
@@ -67,7 +67,7 @@ async def _approved(account: Account, stuck: StoredTx) -> ApprovedTx | Declined:
     if not cancels and (dear := cost_above_gain(account, signed.words, gas_wei)) is not None:
         return dear
     tokens = [delta.token for delta in signed.predicted if delta.token != account.native]
-    before = await balances(account.node, account.owner, tokens)
+    before = await fetch_balances(account.node, account.owner, tokens)
     named: frozenset[Address] = frozenset({*(token.address for token in tokens), tx.to})
     simulated = await simulate_tx(account, tx, None, tokens=tokens, may_move=named)
     if isinstance(simulated, Declined):

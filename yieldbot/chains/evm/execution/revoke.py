@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, revocation
-from yieldbot.chains.evm.execution.fees import fees_at
+from yieldbot.chains.evm.execution.fees import fetch_fees
 from yieldbot.chains.evm.execution.judge import Rules, judge_revocation
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined, would_revert
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
@@ -27,7 +27,7 @@ async def rehearse_revocations(
     account: Account, given: Sequence[Given], block: BlockRef
 ) -> list[RehearsedTx | Declined]:
     """Every revocation on one fork of ``block``, in order: its gas, or why it would fail."""
-    fees = await fees_at(account, block)
+    fees = await fetch_fees(account, block)
     if isinstance(fees, Declined):
         return [fees] * len(given)
     priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}

@@ -28,7 +28,7 @@ from yieldbot.model.tx import NO_ROLLUP_FEE, EvmCall, RollupFee, UnsignedTx
 from yieldbot.rpc.together import both
 
 
-async def rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
+async def fetch_rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
     """The fee of exactly this transaction at ``block`` (None: the newest). node: the chain's own; on the OP stack a
     fork serves as well.
 
@@ -67,7 +67,7 @@ async def rehearsed_gas(account: Account, fork: Node, call: EvmCall, needed: int
     context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
     nonce = await fork.nonce(account.owner)
     tx = unsigned(call, context, nonce, limit, fees)
-    fee = await rollup_fee(account, fork, tx)
+    fee = await fetch_rollup_fee(account, fork, tx)
     return limit + BASE_FEE_HEADROOM * fee.l1_gas, fee
 
 
@@ -88,7 +88,7 @@ async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
     except (TypeError, ValueError):
         raise TransientError(f"{account.node.host} answered eth_estimateGas with something that is no number") from None
     context = TxContext(account.settings.chain, account.owner, "", 0, MarketId(""))
-    fee = await rollup_fee(account, account.node, unsigned(made, context, 0, gas, Fees(0, 0)))
+    fee = await fetch_rollup_fee(account, account.node, unsigned(made, context, 0, gas, Fees(0, 0)))
     return gas + BASE_FEE_HEADROOM * fee.l1_gas
 
 

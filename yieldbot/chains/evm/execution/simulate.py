@@ -8,15 +8,15 @@ from typing import Any
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import (
-    allowance,
-    balances,
+    fetch_allowance,
+    fetch_balances,
     given,
     nfts_sent,
     tokens_sent,
 )
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.permit2 import still_permitted
-from yieldbot.chains.evm.execution.rollup import rollup_fee, short_of_native
+from yieldbot.chains.evm.execution.rollup import fetch_rollup_fee, short_of_native
 from yieldbot.execution.deltas import changes
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
@@ -44,11 +44,11 @@ async def simulate_tx(
     block = await account.node.block()
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
-        fee = await rollup_fee(account, account.node, tx, block)
+        fee = await fetch_rollup_fee(account, account.node, tx, block)
         if (short := await short_of_native(account, fork, tx.gas * tx.max_fee_wei + tx.value, fee)) is not None:
             return short
         watched = (*(work.watched if work else tokens), account.native)
-        before = await balances(fork, account.owner, watched)
+        before = await fetch_balances(fork, account.owner, watched)
         fields = {
             "from": tx.sender,
             "to": tx.to,
@@ -74,9 +74,9 @@ async def simulate_tx(
         allowed = work.may_move if work else frozenset(address.lower() for address in may_move)
         if (stray := stray_fault(receipt, account.owner, allowed)) is not None:
             return stray
-        deltas = _with_least(changes(before, await balances(fork, account.owner, watched)), tx, work)
+        deltas = _with_least(changes(before, await fetch_balances(fork, account.owner, watched)), tx, work)
         for token, spender in settles:
-            if left := await allowance(fork, token.address, account.owner, spender):
+            if left := await fetch_allowance(fork, token.address, account.owner, spender):
                 return Declined(
                     "ALLOWANCE_LEFT", f"{tx.description}: {Amount(token, left)} would stay allowed to {spender}"
                 )

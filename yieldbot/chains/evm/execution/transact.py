@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, price, unsigned
 from yieldbot.chains.evm.execution.confirm import confirm
-from yieldbot.chains.evm.execution.fees import priority_fee
+from yieldbot.chains.evm.execution.fees import fetch_priority_fee
 from yieldbot.chains.evm.execution.nonces import clear_leftovers, next_nonce
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, node_gas
 from yieldbot.chains.evm.execution.submit import record, sign, submit
@@ -28,7 +28,7 @@ async def transact(
     the kind of transaction. Refusals are values; see ``execute_leg`` for what is raised.
     """
     _, base_fee_wei = await account.node.block_and_base_fee()
-    fees = price(base_fee_wei, await priority_fee(account), account.max_fee_wei)
+    fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)
     if isinstance(fees, Declined):
         return fees
     await clear_leftovers(account)

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.reverts import REVERTED, revert_words
 from yieldbot.errors import MarketError, NodeRefused, TransientError
-from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut, no_way_out
+from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal, no_way_out
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Declined, LegKind, NoWayOut
@@ -25,7 +25,7 @@ GAS_WEI = 10**20
 """Wei that the wallet is given on the fork to pay for the exit, whatever the deposit left of its own."""
 
 
-async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
+async def rehearse_exit(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
     """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can.
 
     held_raw: what the position was worth before the leg, in base units of the asset. Raises TransientError when the
@@ -47,9 +47,11 @@ async def way_out(account: Account, fork: Node, work: LegWork, held_raw: int, fe
             raise TransientError("the fork cannot be put back after the way out was rehearsed")
 
 
-async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCall], held_raw: int) -> NoWayOut | None:
+async def _tried(
+    account: Account, fork: Node, work: LegWork, out: ExitRehearsal[EvmCall], held_raw: int
+) -> NoWayOut | None:
     put, less = work.leg.amount, None
-    before, back_raw = await balances(fork, account.owner, (put.token,)), 0
+    before, back_raw = await fetch_balances(fork, account.owner, (put.token,)), 0
     for seconds in out.waits:
         await fork.request("evm_increaseTime", [hex(seconds)])
         await fork.request("evm_mine", [])
@@ -59,7 +61,7 @@ async def _tried(account: Account, fork: Node, work: LegWork, out: WayOut[EvmCal
         part, least_raw = out.requested(put, held_raw, state.exit.cash)
         if (stuck := await _taken(account, fork, work, out.withdraw(state, part))) is not None:
             return out.stuck(put, *stuck)
-        back_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
+        back_raw = (await fetch_balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
         if (less := out.less(put, back_raw, least_raw)) is None:
             return None
     return less
@@ -72,7 +74,7 @@ async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees
 
     put, provides = work.leg.amount, work.provides
     assert provides is not None and provides.back is not None
-    before = await balances(fork, account.owner, (put.token,))
+    before = await fetch_balances(fork, account.owner, (put.token,))
     await fork.request("evm_increaseTime", [hex(LEAST_SECONDS)])
     await fork.request("evm_mine", [])
     try:
@@ -83,7 +85,7 @@ async def _left(account: Account, fork: Node, work: LegWork, held_raw: int, fees
     if isinstance(ran, Declined):
         lasting = ran.code in ("WOULD_REVERT", "BELOW_LEAST")
         return no_way_out(work.market, f"{put} go in, and nothing comes out: {ran.reason}", lasting)
-    came_raw = (await balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
+    came_raw = (await fetch_balances(fork, account.owner, (put.token,)))[put.token] - before[put.token]
     whole_raw = held_raw + (put.raw if work.leg.kind is LegKind.DEPOSIT else 0)  # a rebalanced range puts nothing in
     least_raw = whole_raw - int(whole_raw * (provides.entry_cost_bps + account.tolerance_bps) / 10_000)
     if came_raw + ROUNDING_RAW >= least_raw:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.build import TxContext, allowance_call
 from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
@@ -208,7 +208,7 @@ async def _take_back(account: Account, move: Move, outcomes: Sequence[Outcome], 
     """What is left allowed, set to zero; as far as the policy and the node still let us."""
     before, found = list(outcomes), list[Outcome | Declined]()
     for token, (spender, name) in product(move.allowed, move.spenders.items()):
-        if await allowance(account.node, token.address, account.owner, spender):
+        if await fetch_allowance(account.node, token.address, account.owner, spender):
             step = Step(call=allowance_call(token, spender, 0, name), order=move.bare)
             outcome = await _one(account, move, step, TAKE_BACK_GAS, before, place + len(found))
             found.append(outcome)

@@ -14,7 +14,7 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Quarantined
 from yieldbot.model.settings import Job
-from yieldbot.protocols.evm.pool_windows import by_plans
+from yieldbot.protocols import by_plans
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
-from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, allowing, router_of
@@ -79,7 +79,7 @@ def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None,
         moved = {token: -raw for token, raw in zip(order.tokens, desired, strict=True)}
         yield Step(call=call, order=replace(order, expires_at=end), moves=order.tokens, least=moved)
         for token in order.tokens:  # roundings, and a price that has moved, can leave some of it allowed
-            if await allowance(node, token.address, terms.owner, order.manager):
+            if await fetch_allowance(node, token.address, terms.owner, order.manager):
                 yield Step(call=allowance_call(token, order.manager, 0, MANAGER), order=order)
 
     return Prepared(order, steps, (-taken[0], -taken[1]))
@@ -140,7 +140,7 @@ def reranging(
     pool = Swapper(state.pool, deployment, order, usd, terms.slippage, terms)
 
     async def steps(node: Node) -> AsyncIterator[Step]:
-        before = await balances(node, terms.owner, order.tokens)
+        before = await fetch_balances(node, terms.owner, order.tokens)
         async for step in out.steps(node):
             yield step
         async for step in laid(pool, node, ticks, None, before):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 
-from yieldbot.chains.evm.execution.balances import allowance
+from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step
 from yieldbot.chains.evm.liquidity.orders import Pair, Prepared
@@ -61,7 +61,7 @@ def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
         moved = {token: -raw for token, raw in zip(pair, taken, strict=True)} | {share: 1}
         yield Step(call=call, order=order, moves=pair, least=moved)
         for token in pair:
-            if await allowance(node, token.address, terms.owner, order.manager):
+            if await fetch_allowance(node, token.address, terms.owner, order.manager):
                 yield Step(call=allowance_call(token, order.manager, 0, ROUTER), order=order)
 
     return Prepared(order, steps, (-taken[0], -taken[1]))

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.fees import fees_at
+from yieldbot.chains.evm.execution.fees import fetch_fees
 from yieldbot.chains.evm.execution.on_fork import impersonate
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.rehearse import run_steps, still_allowed
@@ -57,18 +57,18 @@ async def rehearse_steps(
 ) -> LpRehearsal | Declined:
     """All steps in order on one fork: their gas and what they do to our balances, or why they would fail. No allowance
     of ``tokens`` to ``spenders`` may be left. back: how the way out is tried afterwards, where something goes in."""
-    fees = await fees_at(account, block)
+    fees = await fetch_fees(account, block)
     if isinstance(fees, Declined):
         return fees
     async with account.fork(block) as fork:
         await impersonate(fork, account.owner)
-        before = await balances(fork, account.owner, tokens)
+        before = await fetch_balances(fork, account.owner, tokens)
         done = await run_steps(account, fork, steps, fees)
         if isinstance(done, Declined):
             return done
         if (left := await still_allowed(account, fork, tokens, spenders)) is not None:
             return left
-        deltas = changes(before, await balances(fork, account.owner, tokens))
+        deltas = changes(before, await fetch_balances(fork, account.owner, tokens))
         if back is not None and (stuck := await back(fork, fees, deltas)) is not None:
             return stuck
         return LpRehearsal(block, done, deltas)

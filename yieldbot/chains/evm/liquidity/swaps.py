@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.chains.evm.execution.balances import allowance, balances
+from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.look import LpView
 from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Tally
@@ -82,7 +82,7 @@ class Swapper:
         zero, one = self.order.tokens
         if self.tally is not None:
             return self.tally.has(zero), self.tally.has(one)
-        now = await balances(node, self.terms.owner, (zero, one))
+        now = await fetch_balances(node, self.terms.owner, (zero, one))
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 
     async def balanced(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[Step]:
@@ -218,7 +218,7 @@ async def allowing(
     node: Node, order: LpOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
 ) -> AsyncIterator[Step]:
     """The exact allowance; another one is reset to zero first (USDT refuses to change it in one step)."""
-    allowed = await allowance(node, token.address, owner, spender)
+    allowed = await fetch_allowance(node, token.address, owner, spender)
     if allowed == raw:
         return
     for value in (0, raw) if allowed else (raw,):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from yieldbot.allocator.liquidity_advice import value_of
 from yieldbot.allocator.liquidity_market import market_id
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.rehearse import run_steps
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
@@ -59,11 +59,11 @@ async def come_back(
         return _stuck(state, f"it cannot be taken out: {unread}")
     if prepared is None:
         return _stuck(state, "what was put in is no position of ours")
-    had = await balances(fork, account.owner, pair)
+    had = await fetch_balances(fork, account.owner, pair)
     ran = await run_steps(account, fork, prepared.steps, fees)
     if isinstance(ran, Declined):
         return _stuck(state, f"nothing comes out: {ran.reason}", lasting=ran.code in ("WOULD_REVERT", "BELOW_LEAST"))
-    back = changes(had, await balances(fork, account.owner, pair))
+    back = changes(had, await fetch_balances(fork, account.owner, pair))
     gone, came = (tuple(change_of(deltas, token) for token in pair) for deltas in (put, back))
     went = (out[0] - gone[0], out[1] - gone[1])
     kept = 1 - account.tolerance_bps / BPS - swaps

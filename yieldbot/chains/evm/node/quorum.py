@@ -92,10 +92,12 @@ class Quorum(Node):
 
     @property
     def host(self) -> str:
+        """The endpoints' hosts, for messages."""
         return ", ".join(dict.fromkeys(endpoint.host for endpoint in self.endpoints))
 
     @property
     def round_trips(self) -> int:
+        """Requests made so far, of all endpoints."""
         return sum(endpoint.round_trips for endpoint in self.endpoints)
 
     @property
@@ -106,10 +108,12 @@ class Quorum(Node):
         return tuple(reasons)
 
     async def aclose(self) -> None:
+        """Close every connection; the node can be used again afterwards."""
         every = (*self.endpoints, *self.submission.private)
         await asyncio.gather(*(endpoint.aclose() for endpoint in every), return_exceptions=True)
 
     def size(self, what: str, most: int) -> Size:
+        """As ``Node.size``, of all endpoints together."""
         return size_of(self.endpoints, what, most)
 
     async def verify_chain(self) -> None:

@@ -179,6 +179,7 @@ def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def address_of(document: Mapping[str, Any], path: Path) -> Address | None:
+    """The address in a keystore's document; None where it has none. Raises ConfigError for an invalid one."""
     from eth_utils.address import is_hex_address, to_checksum_address
 
     if not document.get("address"):

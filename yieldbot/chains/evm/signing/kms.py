@@ -150,6 +150,7 @@ class KmsSigner:
 
     @property
     def address(self) -> Address:
+        """The wallet's address."""
         return self._address
 
     def __repr__(self) -> str:

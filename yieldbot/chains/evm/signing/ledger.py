@@ -117,6 +117,7 @@ class LedgerSigner:
 
     @property
     def address(self) -> Address:
+        """The wallet's address."""
         return self._address
 
     def __repr__(self) -> str:

@@ -14,13 +14,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account, LegWork
-from yieldbot.chains.evm.execution.balances import abi_word, balances
+from yieldbot.chains.evm.execution.balances import abi_word, fetch_balances
 from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
-from yieldbot.chains.evm.execution.fees import priority_fee
+from yieldbot.chains.evm.execution.fees import fetch_priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
-from yieldbot.chains.evm.execution.rollup import cost_above_gain, rollup_fee
+from yieldbot.chains.evm.execution.rollup import cost_above_gain, fetch_rollup_fee
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
@@ -104,7 +104,8 @@ class HashSigner(Protocol):
     """A signer that can sign for a Safe."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
     def sign_safe(self, approved: ApprovedSafeTx) -> bytes:
         """The signature over the approved hash: r, s, v in 65 bytes."""
@@ -274,12 +275,12 @@ async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Reh
         await fork.request("anvil_setStorageAt", [tx.safe, hex(THRESHOLD_SLOT), "0x" + (1).to_bytes(32, "big").hex()])
         await fork.request("anvil_setBalance", [ours, hex(10**20)])
         await impersonate(fork, ours)
-        before = await balances(fork, tx.safe, [delta.token for delta in wanted])
+        before = await fetch_balances(fork, tx.safe, [delta.token for delta in wanted])
         fields = {"from": ours, "to": tx.safe, "data": "0x" + data.hex(), "value": "0x0", "gas": hex(account.max_gas)}
         receipt = await mined(account, fork, fields, "the Safe transaction")
         if isinstance(receipt, Declined):
             return receipt
-        done = changes(before, await balances(fork, tx.safe, list(before)))
+        done = changes(before, await fetch_balances(fork, tx.safe, list(before)))
     dear = await _dear(account, ours, tx, int(receipt["gasUsed"], 16), block)
     return dear or _compared(wanted, done, account.tolerance_bps)
 
@@ -291,10 +292,10 @@ async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: Bl
         return None
     _, threshold, _ = await state_of(account.node, tx.safe)
     call = EvmCall(tx.safe, exec_data(tx, unsigned_yet(threshold)), 0, "the Safe transaction")
-    (_, base_fee_wei), tip_wei = await both(account.node.block_and_base_fee(), priority_fee(account))
+    (_, base_fee_wei), tip_wei = await both(account.node.block_and_base_fee(), fetch_priority_fee(account))
     fees = Fees(base_fee_wei + tip_wei, tip_wei)
     context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
-    fee = await rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
+    fee = await fetch_rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
     return cost_above_gain(account, call.description, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
 
 

@@ -22,7 +22,8 @@ class Signer(Protocol):
     """Holds one key. The first signature may ask a person, for a passphrase or on a device."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
     def sign(self, approved: ApprovedTx) -> SignedTx:
         """The signed transaction. Raises SafetyError when the bytes are not exactly what was approved."""

@@ -22,7 +22,7 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 from yieldbot.model.tx import SvmInstruction
 
 if TYPE_CHECKING:
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.execution.wayout import ExitRehearsal
 
 SYSTEM = Address("11111111111111111111111111111111")
 
@@ -31,7 +31,8 @@ class Signer(Protocol):
     """Holds one key, and signs approved transactions alone."""
 
     @property
-    def address(self) -> Address: ...
+    def address(self) -> Address:
+        """The key's address."""
 
     def sign(self, approved: SvmApproved) -> SvmSigned:
         """The signed transaction. Raises SafetyError when the bytes are not exactly what was approved, ConfigError."""
@@ -67,6 +68,7 @@ class Account:
 
     @property
     def native(self) -> Token:
+        """SOL as fees are paid in it."""
         return native_token(self.settings)
 
     @property
@@ -85,7 +87,7 @@ class LegWork:
     leg: Leg
     """What is done now; its amount is the plan's at most."""
     market: Market
-    """The leg's market; of a swap its pool's deployment."""
+    """The leg's market; of a swap a stand-in with the exchange's name."""
     calls: tuple[SvmInstruction, ...]
     """The adapter's instructions, in order."""
     share_token: Token | None
@@ -106,7 +108,7 @@ class LegWork:
     """The terms of each of a swap's instructions, in order; none for other kinds of legs."""
     expires_at: int | None = None
     """Unix seconds from which it is neither signed nor sent; None: as long as the approval lives."""
-    out: WayOut[SvmInstruction] | None = None
+    out: ExitRehearsal[SvmInstruction] | None = None
     """How the exit is rehearsed after a deposit; None for other kinds of legs."""
     most_shares: int = 0
     """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
@@ -128,6 +130,7 @@ class LegWork:
 
     @property
     def asset(self) -> Token:
+        """The leg's asset."""
         return self.leg.amount.token
 
     @property

@@ -56,7 +56,7 @@ CLOSE_AUTHORITY_TO_NONE = b"\x06\x03\x00"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TxStep:
     """The instructions of one transaction."""
 
     instructions: tuple[SvmInstruction, ...]
@@ -71,7 +71,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LookupTable:
     """An address lookup table."""
 
     address: Address
@@ -136,25 +136,25 @@ def written_out(work: LegWork, owner: Address) -> frozenset[Address]:
     return frozenset({*own_accounts(work, owner).values(), work.market.address, *pools})
 
 
-def without(tables: Sequence[Table], kept: Collection[Address]) -> tuple[Table, ...]:
+def without(tables: Sequence[LookupTable], kept: Collection[Address]) -> tuple[LookupTable, ...]:
     """The tables with each address of ``kept`` replaced by the table's own, which no instruction names: so the compiler
     never uses a table for them."""
-    return tuple(Table(t.address, tuple(t.address if a in kept else a for a in t.addresses)) for t in tables)
+    return tuple(LookupTable(t.address, tuple(t.address if a in kept else a for a in t.addresses)) for t in tables)
 
 
 def steps(
-    work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[Table] = ()
-) -> tuple[Step, ...]:
+    work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[LookupTable] = ()
+) -> tuple[TxStep, ...]:
     """The leg as one transaction; where that is too long, as up to three: what prepares, the adapter's instructions,
     and what cleans up.
 
     present: our token accounts (``own_accounts``) as they are now.
     """
     before, after = _around(work, owner, present)
-    whole = Step((*before, *work.calls, *after), work.about)
+    whole = TxStep((*before, *work.calls, *after), work.about)
     if _fits(whole.instructions, owner, tables):
         return (whole,)
-    parts = [Step(tuple(part), work.about) for part in (before, work.calls, after)]
+    parts = [TxStep(tuple(part), work.about) for part in (before, work.calls, after)]
     return tuple(part for part in parts if part.instructions)
 
 
@@ -249,7 +249,7 @@ def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
 
 
 def unsigned(
-    step: Step, context: TxContext, bid: Bid, blockhash: Blockhash, tables: Sequence[Table] = ()
+    step: TxStep, context: TxContext, bid: Bid, blockhash: Blockhash, tables: Sequence[LookupTable] = ()
 ) -> SvmUnsigned | Declined:
     """The unsigned transaction of one step; Declined TOO_LARGE when it is longer than a packet."""
     instructions = (*budget(bid), *step.instructions)
@@ -273,7 +273,7 @@ def unsigned(
 
 
 def compiled(
-    instructions: Sequence[SvmInstruction], payer: Address, blockhash: str, tables: Sequence[Table] = ()
+    instructions: Sequence[SvmInstruction], payer: Address, blockhash: str, tables: Sequence[LookupTable] = ()
 ) -> MessageV0:
     """The version 0 message of these instructions, for which ``payer`` pays."""
     from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -305,20 +305,20 @@ def meaning_of(raw: bytes, blockhash: str) -> bytes:
     return hashlib.sha256(raw.replace(bytes(Hash.from_string(blockhash)), bytes(32), 1)).digest()
 
 
-def too_large(step: Step, payer: Address, tables: Sequence[Table] = ()) -> Declined | None:
+def too_large(step: TxStep, payer: Address, tables: Sequence[LookupTable] = ()) -> Declined | None:
     """The refusal (TOO_LARGE) of a step that no transaction can hold; None where one can."""
     size = _size(step.instructions, payer, tables)
     return None if size <= LARGEST_TRANSACTION_BYTES else _declined(step, size)
 
 
-def _declined(step: Step, size: int) -> Declined:
+def _declined(step: TxStep, size: int) -> Declined:
     return Declined("TOO_LARGE", f"{step.description}: {size} bytes, a transaction holds {LARGEST_TRANSACTION_BYTES}")
 
 
-def _fits(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> bool:
+def _fits(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[LookupTable]) -> bool:
     return _size(instructions, payer, tables) <= LARGEST_TRANSACTION_BYTES
 
 
-def _size(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[Table]) -> int:
+def _size(instructions: Sequence[SvmInstruction], payer: Address, tables: Sequence[LookupTable]) -> int:
     whole = compiled((*budget(Bid(MOST_UNITS, 0)), *instructions), payer, NO_BLOCKHASH, tables)
     return len(message_bytes(whole)) + SIGNATURE_BYTES

@@ -160,26 +160,31 @@ class Bytes:
         self.data, self.at = data, 0
 
     def take(self, size: int) -> bytes:
+        """The next ``size`` bytes."""
         if self.at + size > len(self.data):
             raise Short
         self.at += size
         return self.data[self.at - size : self.at]
 
     def number(self, size: int) -> int:
+        """An unsigned integer of ``size`` bytes."""
         return int.from_bytes(self.take(size), "little")
 
     def key(self) -> str:
+        """A public key, in base58."""
         from solders.pubkey import Pubkey
 
         return str(Pubkey(self.take(32)))
 
     def seed(self) -> None:
+        """Pass over a string with its length (bincode)."""
         try:
             self.take(self.number(8)).decode()
         except UnicodeDecodeError:  # bincode refuses it as a string
             raise Short from None
 
     def option(self, size: int = 1) -> bool:
+        """Whether an optional value follows; its tag has ``size`` bytes."""
         if (tag := self.number(size)) > 1:
             raise Short
         return tag == 1

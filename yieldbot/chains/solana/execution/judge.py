@@ -26,7 +26,7 @@ from yieldbot.chains.solana.execution.build import (
     SYNC_NATIVE,
     SYSTEM_TRANSFER,
     Bid,
-    Table,
+    LookupTable,
     budget,
     meaning_of,
     own_accounts,
@@ -71,7 +71,7 @@ def judge(
     work: LegWork,
     simulated: SvmSimulated,
     now: int,
-    tables: Sequence[Table] = (),
+    tables: Sequence[LookupTable] = (),
 ) -> SvmApproved | Declined:
     """Judge one simulated transaction of an approved plan: it must belong to the leg, contain the adapter's
     instructions as rehearsed, and have done on the fork what the leg says. now: unix seconds of the chain. tables:
@@ -97,7 +97,7 @@ def judge(
     return SvmApproved(simulated, hashlib.sha256(tx.message).digest(), approval.approver, ends)
 
 
-def decode(raw: bytes, owner: Address, tables: Sequence[Table] = ()) -> tuple[SvmInstruction, ...] | Declined:
+def decode(raw: bytes, owner: Address, tables: Sequence[LookupTable] = ()) -> tuple[SvmInstruction, ...] | Declined:
     """The instructions of a version 0 message that ``owner`` alone signs and pays for; Declined for any other bytes.
 
     Addresses by lookup tables are resolved with ``tables``; a message that uses another table is refused.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from yieldbot.chains.solana.execution.build import (
     Bid,
-    Step,
+    TxStep,
 )
 from yieldbot.execution.deltas import total
 from yieldbot.model.amounts import BlockRef
@@ -18,7 +18,7 @@ from yieldbot.model.tx import Delta
 class RehearsedTx:
     """One transaction of a leg on the fork."""
 
-    step: Step
+    step: TxStep
     """What was run."""
     gas_used: int
     """Compute units."""
@@ -27,6 +27,7 @@ class RehearsedTx:
 
     @property
     def description(self) -> str:
+        """What the step does, for the person who approves."""
         return self.step.description
 
     @property
@@ -83,6 +84,7 @@ class Rehearsal:
 
     @property
     def fees_beside(self) -> tuple[str, ...]:
+        """None: Solana takes no other fees."""
         return ()
 
     @property

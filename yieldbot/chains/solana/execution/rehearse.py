@@ -10,8 +10,8 @@ from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,
     NO_BLOCKHASH,
     Bid,
-    Step,
-    Table,
+    LookupTable,
+    TxStep,
     bid_for,
     budget,
     compiled,
@@ -23,7 +23,7 @@ from yieldbot.chains.solana.execution.build import (
 )
 from yieldbot.chains.solana.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.solana.execution.simulate import LACKS, tables_of, watched_of, would_fail
-from yieldbot.chains.solana.execution.wayout import way_out
+from yieldbot.chains.solana.execution.wayout import rehearse_exit
 from yieldbot.chains.solana.node.fork import Fork, Ran
 from yieldbot.errors import MarketError
 from yieldbot.execution.deltas import leg_fault, total, worth_fault
@@ -54,7 +54,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
     return Rehearsal(block, tuple(legs))
 
 
-async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Table]) -> RehearsedLeg | Declined:
+async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[LookupTable]) -> RehearsedLeg | Declined:
     owner, watched = account.owner, watched_of(work)
     tables = without(tables, written_out(work, owner))
     mine = tuple(own_accounts(work, owner).values())
@@ -84,7 +84,7 @@ async def _leg(account: Account, fork: Fork, work: LegWork, tables: Sequence[Tab
         gained = (await _worth(fork, work) or 0) - worth_raw
         if (loss := worth_fault(work, gained, account.tolerance_bps, work.entry_cost_bps)) is not None:
             return loss
-    if _into(work) and (trap := await way_out(account, fork, work, worth_raw or 0, tables)) is not None:
+    if _into(work) and (trap := await rehearse_exit(account, fork, work, worth_raw or 0, tables)) is not None:
         return trap
     return RehearsedLeg(work.index, tuple(done), deltas)
 
@@ -94,7 +94,7 @@ def _into(work: LegWork) -> bool:
 
 
 async def ran_step(
-    account: Account, fork: Fork, step: Step, watched: Sequence[Token], tables: Sequence[Table]
+    account: Account, fork: Fork, step: TxStep, watched: Sequence[Token], tables: Sequence[LookupTable]
 ) -> Ran | Declined:
     """Run one step on the fork. Declined when it fails there, or touches an account of ours that it may not."""
     instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)

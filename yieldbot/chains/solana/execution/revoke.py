@@ -19,8 +19,8 @@ from yieldbot.chains.solana.execution.build import (
     MOST_UNITS,
     NO_BLOCKHASH,
     Bid,
-    Step,
     TxContext,
+    TxStep,
     bid_for,
     budget,
     compiled,
@@ -63,7 +63,7 @@ async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
         return refused
     recent = await account.nodes.unit_prices([account.owner, *(m.address for m in call.accounts if m.writable)])
     bid = bid_for(ran.units, recent, account.bounds.max_unit_price_micro_lamports)
-    return RehearsedTx(Step((call,), call.program), ran.units, bid)
+    return RehearsedTx(TxStep((call,), call.program), ran.units, bid)
 
 
 async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:

@@ -11,7 +11,7 @@ from typing import Any
 from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.balances import changes, of_ours, trespass
 from yieldbot.chains.solana.execution.build import (
-    Table,
+    LookupTable,
     own_accounts,
 )
 from yieldbot.chains.solana.node.client import Node, Simulated
@@ -34,11 +34,11 @@ OPENED_LAMPORTS = 2 * 2_039_280
 """Lamports of rent for the two token accounts that a leg may open, which leave the wallet's own lamports."""
 
 
-async def tables_of(account: Account, node: Node) -> tuple[Table, ...]:
+async def tables_of(account: Account, node: Node) -> tuple[LookupTable, ...]:
     """The chain settings' lookup tables with their content; tables that do not exist are left out."""
     found = await node.accounts(account.bounds.lookup_tables) if account.bounds.lookup_tables else {}
     return tuple(
-        Table(address, tuple(table_addresses(image.data, range((len(image.data) - 56) // 32))))
+        LookupTable(address, tuple(table_addresses(image.data, range((len(image.data) - 56) // 32))))
         for address, image in found.items()
         if image is not None
     )

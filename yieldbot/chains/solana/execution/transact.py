@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from yieldbot.chains.solana.execution.account import Account
-from yieldbot.chains.solana.execution.build import Table, TxContext, unsigned, without
+from yieldbot.chains.solana.execution.build import LookupTable, TxContext, unsigned, without
 from yieldbot.chains.solana.execution.confirm import confirm
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.simulate import tables_of
@@ -27,7 +27,7 @@ VALID_BLOCKS = 150
 """Blocks after which a blockhash is too old (Agave, MAX_PROCESSING_AGE)."""
 
 Simulate = Callable[[SvmUnsigned, BlockRef], Awaitable[SvmSimulated | Declined]]
-Judge = Callable[[SvmSimulated, Sequence[Table]], SvmApproved | Declined]
+Judge = Callable[[SvmSimulated, Sequence[LookupTable]], SvmApproved | Declined]
 
 
 async def transact(

@@ -19,17 +19,17 @@ from yieldbot.model.tx import SvmInstruction
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.execution.account import Account, LegWork
-    from yieldbot.chains.solana.execution.build import Table
+    from yieldbot.chains.solana.execution.build import LookupTable
     from yieldbot.chains.solana.node.fork import Fork
-    from yieldbot.execution.wayout import WayOut
+    from yieldbot.execution.wayout import ExitRehearsal
 
 
 SLACK = 1000
 """One part in so many of a withdrawal may be missing, since its price is of some slots before."""
 
 
-async def way_out(
-    account: Account, fork: Fork, work: LegWork, held_raw: int, tables: Sequence[Table] = ()
+async def rehearse_exit(
+    account: Account, fork: Fork, work: LegWork, held_raw: int, tables: Sequence[LookupTable] = ()
 ) -> NoWayOut | None:
     """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can. Afterwards the fork and
     its clock are put back. held_raw: what the position was worth before the leg, in base units of the asset."""
@@ -47,9 +47,9 @@ async def _tried(
     account: Account,
     fork: Fork,
     work: LegWork,
-    out: WayOut[SvmInstruction],
+    out: ExitRehearsal[SvmInstruction],
     held_raw: int,
-    tables: Sequence[Table],
+    tables: Sequence[LookupTable],
 ) -> NoWayOut | None:
     put, less, back_raw = work.leg.amount, None, 0
     for seconds in out.waits:
@@ -84,7 +84,7 @@ async def _taken(
     work: LegWork,
     calls: tuple[SvmInstruction, ...],
     part: Amount | None,
-    tables: Sequence[Table],
+    tables: Sequence[LookupTable],
 ) -> int | Declined:
     """Run the adapter's instructions on the fork as a withdrawal; base units of the asset that they bring. part: the
     amount withdrawn; None: everything."""

@@ -1,8 +1,8 @@
-"""Protocols that can be deployed on a sandbox on request: every module here with a ``SANDBOX``.
+"""Protocols of the EVM sandbox: every module here with a ``SANDBOX`` can be deployed on it.
 
-The sandbox's own market (``sandbox/market.py``) does not include them, so plans on it do not change when a protocol is
-added. Request all with ``running_sandbox(directory, protocols=found())``, as the conformance suite does, or some by
-name.
+Those of the sandbox's own market are named in ``sandbox/market.py`` (``STANDARD``). The others are not part of it, so
+plans on it do not change when a protocol is added: request all with ``running_sandbox(directory, protocols=found())``,
+as the conformance suite does, or some by name.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pkgutil import iter_modules
 from typing import Any
 
 from yieldbot.errors import ConfigError
-from yieldbot.sandbox.aave import Tokens
 from yieldbot.sandbox.artifacts import Artifact
 from yieldbot.sandbox.deployer import Deployer
+from yieldbot.sandbox.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,27 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a protocol is deployed with."""
+
+    d: Deployer
+    """Sends the transactions. The first account (``Deployer.me``) lends, the second borrows."""
+    ours: Mapping[str, Artifact]
+    """Our own contracts (``contracts/*.sol`` and ``contracts/doubles/*.sol``) by name."""
+    units: Mapping[str, dict[str, Artifact]]
+    """Contracts of packages, by unit of compile.cjs and name."""
+    tokens: Tokens
+    """The sandbox's tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxProtocol:
     """How a protocol is deployed on a sandbox."""
 
     protocol: str
     """The adapter's name."""
-    deploy: Callable[[Deployer, Mapping[str, Artifact], Tokens], Awaitable[Deployed]]
-    """Deploys and populates it, given our own contracts (``contracts/*.sol`` and ``contracts/doubles/*.sol``, by name)
-    and the sandbox's tokens. The first account (``Deployer.me``) lends, the second borrows."""
+    deploy: Callable[[Site], Awaitable[Deployed]]
+    """Deploys and populates it."""
     tolerance_bp: float | None = None
     """How far predicted and accrued yield over 30 days may differ, in bp of APY; None: the rate is only estimated."""
 

@@ -3,13 +3,10 @@ that is closed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.aave import USDC_ONE, Tokens
-from yieldbot.sandbox.artifacts import Artifact
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol
+from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.tokens import USDC_ONE
 
 FIRST_RATE = 2 * 10**14
 """Moonwell's for USDC: 0.02 of it for a whole share of 8 decimals."""
@@ -19,8 +16,9 @@ RATES = (0, 61 * 10**15, 9 * 10**18, 9 * 10**17)
 CAP, SUPPLIED, BORROWED = 1_200_000, 1_000_000, 800_000
 
 
-async def deploy(d: Deployer, ours: Mapping[str, Artifact], tokens: Tokens) -> Deployed:
+async def deploy(site: Site) -> Deployed:
     """1,000,000 USDC supplied to each and 800,000 borrowed, under one comptroller."""
+    d, ours, tokens = site.d, site.ours, site.tokens
     comptroller = await d.deploy(ours["ComptrollerDouble"])
     model = await d.deploy(ours["SecondsJumpRateDouble"], *RATES)
 

@@ -26,7 +26,7 @@ from tests.unit.chains.evm.execution.test_dangers_control import (
 )
 from tests.unit.chains.evm.execution.test_erc7730 import WHO
 from yieldbot.chains.evm.execution.clear_control import (
-    Handed,
+    Handover,
     control_in,
     control_message,
     control_of,
@@ -34,7 +34,7 @@ from yieldbot.chains.evm.execution.clear_control import (
 )
 from yieldbot.chains.evm.execution.clear_grants import Grant
 from yieldbot.chains.evm.execution.clear_router import CALLER, ROUTER, routed
-from yieldbot.chains.evm.execution.erc7730 import Node
+from yieldbot.chains.evm.execution.erc7730 import DecodedValue
 
 TO = BOOK.named(USDC)
 ALL = f"take and move all that the account holds or may borrow at {TO}, now and later"
@@ -46,60 +46,60 @@ GAS = "pays a refund of gas, at 7 base units of"
 OWN = f"own the Safe {TO} and sign for it"
 
 
-def handed(signature: str, *arguments: Any) -> list[Handed]:
+def handed(signature: str, *arguments: Any) -> list[Handover]:
     return list(control_of(BOOK, USDC, calldata(signature, *arguments)))
 
 
 @pytest.mark.parametrize(
     ("signature", "arguments", "wanted"),
     [
-        ("allow(address m, bool a)", (WHO, True), [Handed(WHO, ALL)]),
+        ("allow(address m, bool a)", (WHO, True), [Handover(WHO, ALL)]),
         ("allow(address m, bool a)", (WHO, False), []),
         ("allow(address m, bool a)", (ZERO, True), []),
-        ("authorizeOperator(address m)", (WHO,), [Handed(WHO, ALL)]),
-        (MANAGER, (TARGET, WHO, True, 0, 9, *VRS), [Handed(WHO, ALL)]),
-        (MORPHO, ((TARGET, WHO, True, 0, 9), VRS), [Handed(WHO, ALL)]),
+        ("authorizeOperator(address m)", (WHO,), [Handover(WHO, ALL)]),
+        (MANAGER, (TARGET, WHO, True, 0, 9, *VRS), [Handover(WHO, ALL)]),
+        (MORPHO, ((TARGET, WHO, True, 0, 9), VRS), [Handover(WHO, ALL)]),
         (MORPHO, ((TARGET, WHO, False, 0, 9), VRS), []),
-        ("swapOwner(address p, address o, address n)", (TARGET, KNOWN, WHO), [Handed(WHO, OWN)]),
+        ("swapOwner(address p, address o, address n)", (TARGET, KNOWN, WHO), [Handover(WHO, OWN)]),
         (
             "grantRole(bytes32 r, address a)",
             (b"\7" * 32, WHO),
-            [Handed(WHO, f"use the role 0x{'07' * 32} of {TO}")],
+            [Handover(WHO, f"use the role 0x{'07' * 32} of {TO}")],
         ),
         (
             "changeProxyAdmin(address p, address a)",
             (OTHER, WHO),
-            [Handed(WHO, f"control {BOOK.named(OTHER)} as its administrator")],
+            [Handover(WHO, f"control {BOOK.named(OTHER)} as its administrator")],
         ),
-        ("upgrade(address p, address i)", (OTHER, WHO), [Handed(WHO, f"be the code of {BOOK.named(OTHER)}")]),
-        (SAFE_TX, safe(WHO, 1), [Handed(WHO, CODE, by_code=True)]),
+        ("upgrade(address p, address i)", (OTHER, WHO), [Handover(WHO, f"be the code of {BOOK.named(OTHER)}")]),
+        (SAFE_TX, safe(WHO, 1), [Handover(WHO, CODE, by_code=True)]),
         (SAFE_TX, safe(WHO, 0), []),
         (SAFE_TX, safe(ZERO, 1), []),
         (SAFE_TX, safe(MULTISEND, 1), []),
-        (SAFE_TX, safe(WHO, 0, b"", 7, OTHER), [Handed(OTHER, f"{GAS} ETH a unit,", money=True)]),
+        (SAFE_TX, safe(WHO, 0, b"", 7, OTHER), [Handover(OTHER, f"{GAS} ETH a unit,", money=True)]),
         (
             SAFE_TX,
             safe(WHO, 0, b"", 7),
-            [Handed("", f"{GAS} ETH a unit, to whoever sends it", money=True, always=True)],
+            [Handover("", f"{GAS} ETH a unit, to whoever sends it", money=True, always=True)],
         ),
         (
             SAFE_TX,
             (*safe(WHO, 0, b"", 7, OTHER)[:7], USDC, OTHER, b""),
-            [Handed(OTHER, f"{GAS} {TO} a unit,", money=True)],
+            [Handover(OTHER, f"{GAS} {TO} a unit,", money=True)],
         ),
-        (SIGNED, (TARGET, WHO, 5, 0, 9, NONCE, b""), [Handed(WHO, LATER, money=True)]),
+        (SIGNED, (TARGET, WHO, 5, 0, 9, NONCE, b""), [Handover(WHO, LATER, money=True)]),
         (SIGNED, (TARGET, WHO, 0, 0, 9, NONCE, b""), []),
         (
             "transferFrom(address f, address t, uint160 x, address k)",
             (TARGET, WHO, 5, USDC),
-            [Handed(WHO, MOVES, money=True)],
+            [Handover(WHO, MOVES, money=True)],
         ),
         (
             "transferFrom((address f, address t, uint160 x, address k)[] d)",
             ([(TARGET, WHO, 5, USDC), (TARGET, KNOWN, 5, OTHER)],),
             [
-                Handed(WHO, MOVES, money=True),
-                Handed(
+                Handover(WHO, MOVES, money=True),
+                Handover(
                     KNOWN,
                     f"moves 5 base units of the token {BOOK.named(OTHER)} from {BOOK.named(TARGET)}",
                     money=True,
@@ -109,31 +109,31 @@ def handed(signature: str, *arguments: Any) -> list[Handed]:
         (
             "diamondCut((address f, uint8 a, bytes4[] s)[] c, address i, bytes d)",
             ([(WHO, 0, []), (WHO, 1, []), (ZERO, 2, [])], OTHER, b""),
-            [Handed(WHO, f"be the code of {TO}"), Handed(OTHER, f"be the code of {TO}")],
+            [Handover(WHO, f"be the code of {TO}"), Handover(OTHER, f"be the code of {TO}")],
         ),
-        ("changeThreshold(uint256 t)", (3,), [Handed("", f"from now on 3 owners sign for the Safe {TO}")]),
+        ("changeThreshold(uint256 t)", (3,), [Handover("", f"from now on 3 owners sign for the Safe {TO}")]),
         (
             "removeOwner(address p, address o, uint256 t)",
             (TARGET, WHO, 2),
-            [Handed("", f"from now on 2 owners sign for the Safe {TO}")],
+            [Handover("", f"from now on 2 owners sign for the Safe {TO}")],
         ),
         (
             SETUP,
             ([WHO, OTHER], 1, KNOWN, b"", ZERO, USDC, 7, OTHER),
             [
-                Handed(WHO, OWN),
-                Handed(OTHER, OWN),
-                Handed(KNOWN, CODE, by_code=True),
-                Handed(OTHER, f"{GAS} {TO} a unit,", money=True),
+                Handover(WHO, OWN),
+                Handover(OTHER, OWN),
+                Handover(KNOWN, CODE, by_code=True),
+                Handover(OTHER, f"{GAS} {TO} a unit,", money=True),
             ],
         ),
-        (SETUP, ([WHO], 1, ZERO, b"", ZERO, ZERO, 0, ZERO), [Handed(WHO, OWN)]),
+        (SETUP, ([WHO], 1, ZERO, b"", ZERO, ZERO, 0, ZERO), [Handover(WHO, OWN)]),
         ("balanceOf(address a)", (WHO,), []),
     ],
 )
-def test_what_a_call_hands_over(signature: str, arguments: Any, wanted: list[Handed]) -> None:
-    assert [Handed(o.who.lower(), o.does, o.money, o.always, o.by_code) for o in handed(signature, *arguments)] == [
-        Handed(o.who.lower(), o.does, o.money, o.always, o.by_code) for o in wanted
+def test_what_a_call_hands_over(signature: str, arguments: Any, wanted: list[Handover]) -> None:
+    assert [Handover(o.who.lower(), o.does, o.money, o.always, o.by_code) for o in handed(signature, *arguments)] == [
+        Handover(o.who.lower(), o.does, o.money, o.always, o.by_code) for o in wanted
     ]
 
 
@@ -153,8 +153,8 @@ def test_every_delegatecall_of_a_batch_is_found_wherever_it_lies() -> None:
     assert of(plain, b"\1" + packed(MULTISEND, b"")[1:]) == []
 
 
-def told(fields: dict[str, Any], contract: str | None = USDC) -> list[Handed]:
-    root = Node("Message", {name: Node("x", value) for name, value in fields.items()})
+def told(fields: dict[str, Any], contract: str | None = USDC) -> list[Handover]:
+    root = DecodedValue("Message", {name: DecodedValue("x", value) for name, value in fields.items()})
     return list(control_in(BOOK, "Message", contract, root))
 
 
@@ -163,33 +163,33 @@ MESSAGE = {"from": TARGET, "to": WHO, "value": 5, "validBefore": 9, "nonce": NON
 
 def test_what_a_message_hands_over_by_its_fields() -> None:
     for who, whether in (("authorized", "isAuthorized"), ("manager", "isAllowed"), ("operator", "approved")):
-        assert told({who: WHO, whether: True}) == [Handed(WHO, ALL)]
+        assert told({who: WHO, whether: True}) == [Handover(WHO, ALL)]
         assert told({who: WHO, whether: False}) == [] == told({who: WHO}) == told({whether: True})
         assert told({who: 5, whether: True}) == [], "no address"
     assert told({"manager": WHO, "isAllowed": True}, None) == [
-        Handed(WHO, ALL.replace(TO, BOOK.named("an unnamed contract")))
+        Handover(WHO, ALL.replace(TO, BOOK.named("an unnamed contract")))
     ]
-    assert told(MESSAGE) == [Handed(WHO, LATER, money=True)]
+    assert told(MESSAGE) == [Handover(WHO, LATER, money=True)]
     for name in MESSAGE:
         assert told({key: value for key, value in MESSAGE.items() if key != name}) == []
     assert told(MESSAGE | {"to": 5}) == [] == told(MESSAGE | {"value": 0})
     late = told(MESSAGE | {"validBefore": 1_800_000_000})
     assert "until 2027-01-15 08:00:00 UTC" in late[0].does
     safe_tx = {"operation": 1, "to": WHO, "data": b"", "gasPrice": 0}
-    assert told(safe_tx) == [Handed(WHO, CODE, by_code=True)] and told(safe_tx | {"operation": 0}) == []
+    assert told(safe_tx) == [Handover(WHO, CODE, by_code=True)] and told(safe_tx | {"operation": 0}) == []
     for name in ("operation", "to", "data"):
         assert told({key: value for key, value in safe_tx.items() if key != name}) == []
 
 
 def test_what_is_handed_over_is_a_danger_where_who_gets_it_is_not_known() -> None:
-    money, control = Handed(WHO, "sends it", money=True), Handed(WHO, "own it")
+    money, control = Handover(WHO, "sends it", money=True), Handover(WHO, "own it")
     who = BOOK.named(WHO)
     assert (
         handover_sentence(BOOK, money) == f"sends it to {who}"
         and handover_sentence(BOOK, control) == f"{who} may own it"
     )
-    assert handover_sentence(BOOK, Handed(WHO, CODE, by_code=True)) == f"{who} runs {CODE}"
-    assert handover_sentence(BOOK, Handed("", "it\n is")) == "it is"
+    assert handover_sentence(BOOK, Handover(WHO, CODE, by_code=True)) == f"{who} runs {CODE}"
+    assert handover_sentence(BOOK, Handover("", "it\n is")) == "it is"
     assert control_message(BOOK, money, None) == (
         f"money: sends it to {who}",
         f"money handed to an unknown address: sends it to {who}",
@@ -200,11 +200,11 @@ def test_what_is_handed_over_is_a_danger_where_who_gets_it_is_not_known() -> Non
     )
     for own in (WHO, WHO.upper().replace("0X", "0x")):
         assert control_message(BOOK, control, own) == (f"control: {who} may own it", None), "ourselves"
-    note, danger = control_message(BOOK, Handed(KNOWN.upper().replace("0X", "0x"), "own it"), None)
+    note, danger = control_message(BOOK, Handover(KNOWN.upper().replace("0X", "0x"), "own it"), None)
     assert note.startswith("control: ") and danger is None
-    everyone = Handed("", "pays whoever sends it", money=True, always=True)
+    everyone = Handover("", "pays whoever sends it", money=True, always=True)
     assert control_message(BOOK, everyone, None) == ("money: pays whoever sends it",) * 2
-    assert control_message(BOOK, Handed("", "fewer sign"), None) == ("control: fewer sign", None)
+    assert control_message(BOOK, Handover("", "fewer sign"), None) == ("control: fewer sign", None)
 
 
 # The Universal Router's commands.

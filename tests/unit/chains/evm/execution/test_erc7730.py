@@ -73,7 +73,7 @@ def test_an_include_stays_in_the_registry(tmp_path: Path) -> None:
     assert descriptors(tmp_path / "in", lost.append) == ()
     assert len(lost) == 1 and "includes a file outside" in lost[0]
     os.mkfifo(tmp_path / "in" / "pipe.json")
-    assert descriptors(tmp_path / "in", lost.append) == () and "no regular file" in lost[-1]
+    assert descriptors(tmp_path / "in", lost.append) == () and "not a regular file" in lost[-1]
 
 
 def test_a_definition_keeps_its_params_under_the_fields_own(tmp_path: Path) -> None:

@@ -29,12 +29,12 @@ from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.judge import judge
 from yieldbot.chains.evm.execution.permit2 import (
     PERMIT,
+    fetch_permitted,
     is_permit,
     onward,
     permit_call,
     permit_fault,
     permits_nothing,
-    permitted,
     still_permitted,
 )
 from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
@@ -148,7 +148,7 @@ async def test_what_is_left_to_be_taken_is_read_of_us_the_token_and_the_spender(
     token, ours, spender = USDC.address.lower(), OWNER.lower(), POOL.lower()
     chain = ChainDouble(permits={(ours, token, spender): 7, (spender, token, ours): 9, (token, ours, spender): 8})
     node: Any = node_of(chain)
-    assert await permitted(node, OWNER, NEED) == 7
+    assert await fetch_permitted(node, OWNER, NEED) == 7
     assert [to for method, (call, _) in chain.asked if method == "eth_call" for to in [call["to"]]] == [PERMIT2]
     found = await still_permitted(node, OWNER, (PLAIN, CALL))
     assert found is not None and found.code == "ALLOWANCE_LEFT"
@@ -159,7 +159,7 @@ async def test_what_is_left_to_be_taken_is_read_of_us_the_token_and_the_spender(
 
 async def test_only_the_first_word_of_three_is_the_amount(journal: Journal) -> None:
     chain = ChainDouble(answers={(PERMIT2.lower(), "927da105"): (5).to_bytes(32, "big") + bytes([9]) * 64})
-    assert await permitted(node_of(chain), OWNER, NEED) == 5
+    assert await fetch_permitted(node_of(chain), OWNER, NEED) == 5
 
 
 def judged(data: bytes, to: Address = PERMIT2, now: int = NOW) -> ApprovedTx | Declined:

@@ -15,7 +15,7 @@ from tests.unit.chains.evm.execution.test_leg import ITS, OURS, SET, living
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.fees import priority_fee
+from yieldbot.chains.evm.execution.fees import fetch_priority_fee
 from yieldbot.chains.evm.execution.on_fork import mined
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import leg_calls, rehearse
@@ -205,7 +205,7 @@ async def test_the_tip_is_what_the_node_suggests_up_to_the_setting(journal: Jour
     chain = living(journal)
     for suggested, paid in ((0, GWEI // 10), (GWEI // 10 - 1, GWEI // 10 - 1), (GWEI, GWEI // 10)):
         chain.tip_wei = suggested
-        assert await priority_fee(account_of(chain, journal)) == paid
+        assert await fetch_priority_fee(account_of(chain, journal)) == paid
 
 
 async def test_a_fork_that_mines_nothing_is_not_waited_for_for_ever(

@@ -20,9 +20,9 @@ from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.rollup import (
     charge,
     cost_above_gain,
+    fetch_rollup_fee,
     node_gas,
     rehearsed_gas,
-    rollup_fee,
     short_of_native,
 )
 from yieldbot.chains.evm.execution.simulate import simulate_tx
@@ -86,14 +86,14 @@ def asked_of(chain: ChainDouble, to: str) -> list[str]:
 async def test_the_chains_own_oracle_is_asked_for_the_very_bytes(journal: Journal) -> None:
     chain = rollup(ChainDouble())
     account = account_of(chain, journal, settings=OP)
-    assert await rollup_fee(account, account.node, supply_tx()) == RollupFee(l1_wei=L1, operator_wei=OPERATOR)
+    assert await fetch_rollup_fee(account, account.node, supply_tx()) == RollupFee(l1_wei=L1, operator_wei=OPERATOR)
     wanted = [l1_fee_call(payload(supply_tx())), operator_fee_call(300_000)]
     assert sorted(asked_of(chain, ORACLE)) == sorted("0x" + one.hex() for one in wanted)
     arbitrum = account_of(chain, journal, settings=ARBITRUM)
-    assert await rollup_fee(arbitrum, arbitrum.node, supply_tx()) == RollupFee(l1_gas=UNITS)
+    assert await fetch_rollup_fee(arbitrum, arbitrum.node, supply_tx()) == RollupFee(l1_gas=UNITS)
     assert asked_of(chain, NODE_INTERFACE) == ["0x" + l1_component_call(POOL, supply_tx().data).hex()]
     plain = account_of(ChainDouble(), journal)
-    assert await rollup_fee(plain, plain.node, supply_tx()) == NO_ROLLUP_FEE
+    assert await fetch_rollup_fee(plain, plain.node, supply_tx()) == NO_ROLLUP_FEE
 
 
 async def test_an_oracle_of_before_isthmus_has_no_operator_fee_and_one_that_fails_is_no_zero(journal: Journal) -> None:
@@ -108,14 +108,14 @@ async def test_an_oracle_of_before_isthmus_has_no_operator_fee_and_one_that_fail
 
     chain.make_request = refused  # type: ignore[method-assign]
     data = "0x"
-    assert await rollup_fee(account, account.node, supply_tx()) == RollupFee(l1_wei=L1)
+    assert await fetch_rollup_fee(account, account.node, supply_tx()) == RollupFee(l1_wei=L1)
     data = "0x08c379a0"
     with pytest.raises(TransientError, match=r"cannot be read \(fee_kind of chains/base.toml is op-stack\)"):
-        await rollup_fee(account, account.node, supply_tx())
+        await fetch_rollup_fee(account, account.node, supply_tx())
     for made in (OP, ARBITRUM):
         broken = account_of(ChainDouble(), journal, settings=made)
         with pytest.raises(TransientError, match="the fee for data on L1 cannot be read"):
-            await rollup_fee(broken, broken.node, supply_tx())
+            await fetch_rollup_fee(broken, broken.node, supply_tx())
 
 
 async def test_a_gas_limit_leaves_room_for_what_data_takes_inside_the_gas(journal: Journal) -> None:

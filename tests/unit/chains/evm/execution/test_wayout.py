@@ -16,11 +16,11 @@ from tests.kit.market_builder import market
 from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, RAW, STRANGER, USDC, work
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
-from yieldbot.chains.evm.execution.wayout import way_out
+from yieldbot.chains.evm.execution.wayout import rehearse_exit
 from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, TransientError
-from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, WayOut
+from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, BlockRef
@@ -40,8 +40,8 @@ def state(**changes: Any) -> MarketState:
     return replace(STATE, **changes)
 
 
-def out_of(fees_bps: float = 0.0, **changes: Any) -> WayOut[EvmCall]:
-    return WayOut(state=state(**changes), withdraw=lambda _, part: (call(part),), fees_bps=fees_bps)
+def out_of(fees_bps: float = 0.0, **changes: Any) -> ExitRehearsal[EvmCall]:
+    return ExitRehearsal(state=state(**changes), withdraw=lambda _, part: (call(part),), fees_bps=fees_bps)
 
 
 def call(part: Amount | None) -> EvmCall:
@@ -152,13 +152,13 @@ def forked(*pays: int | None) -> ForkDouble:
 async def tried(
     journal: Journal,
     fork: ForkDouble,
-    out: WayOut[EvmCall],
+    out: ExitRehearsal[EvmCall],
     held: int = 0,
     observe: Observe | None = None,
     **changes: Any,
 ) -> NoWayOut | None:
     made = replace(work(), out=out, observe=observe or observed(out.state))
-    return await way_out(account_of(fork, journal, **changes), node_of(fork), made, held, FEES)
+    return await rehearse_exit(account_of(fork, journal, **changes), node_of(fork), made, held, FEES)
 
 
 async def test_what_comes_out_again_is_let_by_and_the_fork_is_put_back(journal: Journal) -> None:
@@ -282,7 +282,7 @@ async def test_nothing_is_tried_where_nothing_says_how(journal: Journal) -> None
         replace(work(), provides=pool(), out=None),
         replace(work(), provides=pool(), out=out_of()),
     ):
-        assert await way_out(account, node, made, 0, FEES) is None
+        assert await rehearse_exit(account, node, made, 0, FEES) is None
     assert not fork.asked
 
 
@@ -328,7 +328,7 @@ async def left(
         return replace(pool(), steps=steps(*raws))
 
     made: LegWork = replace(work(), provides=pool(back, entry))
-    return await way_out(account_of(fork, journal), node_of(fork), made, held, FEES)
+    return await rehearse_exit(account_of(fork, journal), node_of(fork), made, held, FEES)
 
 
 async def test_liquidity_comes_out_again_less_what_its_swaps_take_and_a_moved_price_may(journal: Journal) -> None:

@@ -27,7 +27,7 @@ from tests.unit.chains.evm.liquidity.test_provide_run import (
     done_by,
     lp_account,
 )
-from yieldbot.chains.evm.execution.balances import balances
+from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees, allowance_call
 from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
 from yieldbot.chains.evm.execution.nonces import leftovers
@@ -95,7 +95,7 @@ async def test_the_way_back_is_tried_on_the_same_fork_and_its_word_counts(journa
     seen: list[Any] = []
 
     async def back(node: Any, fees: Fees, deltas: Sequence[Delta]) -> Declined | None:
-        seen.append((fees, tuple(deltas), (await balances(node, OWNER, (USDC,)))[USDC]))
+        seen.append((fees, tuple(deltas), (await fetch_balances(node, OWNER, (USDC,)))[USDC]))
         return answers.pop()
 
     stuck = Declined("NO_WAY_OUT", "it stays")

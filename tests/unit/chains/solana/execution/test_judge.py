@@ -35,9 +35,9 @@ from yieldbot.chains.solana.execution.build import (
     SYNC_NATIVE,
     SYSTEM_TRANSFER,
     Bid,
-    Step,
-    Table,
+    LookupTable,
     TxContext,
+    TxStep,
     associated,
     budget,
     close_account,
@@ -110,7 +110,7 @@ def approval_of(work: LegWork, **changes: Any) -> Approval:
     return Approval(replace(plan, **changes), "you", ENDS)
 
 
-def text(found: tuple[Step, ...]) -> list[list[str]]:
+def text(found: tuple[TxStep, ...]) -> list[list[str]]:
     """What each instruction is: its words, or its program and first bytes."""
     return [[i.description or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
 
@@ -129,8 +129,8 @@ def test_token_accounts_are_derived_of_owner_program_and_mint() -> None:
 
 
 def test_a_table_stands_for_nothing_that_must_be_named_in_full() -> None:
-    table = Table(TABLE, (STRANGER, RESERVE, SAVE))
-    assert without((table,), {RESERVE}) == (Table(TABLE, (STRANGER, TABLE, SAVE)),)
+    table = LookupTable(TABLE, (STRANGER, RESERVE, SAVE))
+    assert without((table,), {RESERVE}) == (LookupTable(TABLE, (STRANGER, TABLE, SAVE)),)
     assert without((table,), set()) == (table,) and without((), {RESERVE}) == ()
 
 
@@ -220,14 +220,14 @@ def test_what_one_transaction_does_not_hold_is_split_and_what_no_one_holds_refus
     sizes = [
         size
         for size in range(600, 1_000)
-        if too_large(Step(padded(size).calls, SAVE), OWNER) is None and len(steps(padded(size), OWNER, {})) == 2
+        if too_large(TxStep(padded(size).calls, SAVE), OWNER) is None and len(steps(padded(size), OWNER, {})) == 2
     ]
-    first = Step(padded(sizes[0]).calls, SAVE)
+    first = TxStep(padded(sizes[0]).calls, SAVE)
     assert text(steps(padded(sizes[0]), OWNER, {})) == [["open an account for cUSDC"], ["deposit"]]
     assert len(steps(padded(sizes[0] - 1), OWNER, {})) == 1 and sizes == list(range(sizes[0], sizes[-1] + 1))
     whole = message_bytes(compiled((*budget(Bid(1, 0)), *padded(sizes[-1]).calls), OWNER, NO_BLOCKHASH))
     assert len(whole) + SIGNATURE_BYTES == 1232, "a packet, to the byte"
-    largest = Step(padded(sizes[-1] + 1).calls, SAVE)
+    largest = TxStep(padded(sizes[-1] + 1).calls, SAVE)
     refused = too_large(largest, OWNER)
     assert (
         refused is not None
@@ -237,7 +237,7 @@ def test_what_one_transaction_does_not_hold_is_split_and_what_no_one_holds_refus
     context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
     assert unsigned(largest, context, Bid(1, 0), HASH) == refused
     assert isinstance(unsigned(first, context, Bid(1, 0), HASH), SvmUnsigned)
-    table = Table(TABLE, (RESERVE, LENDING))
+    table = LookupTable(TABLE, (RESERVE, LENDING))
     assert too_large(largest, OWNER, (table,)) is None, "addresses of a table take a byte"
     assert len(steps(padded(sizes[0]), OWNER, {}, (table,))) == 1
 
@@ -246,9 +246,11 @@ BID = Bid(200_000, 10_000)
 DELTAS = (Delta(USDC, -RAW), Delta(SHARES, 4_900), Delta(NATIVE, -5_000))
 
 
-def tx_of(*instructions: SvmInstruction, tables: tuple[Table, ...] = (), bid: Bid = BID, **changes: Any) -> SvmUnsigned:
+def tx_of(
+    *instructions: SvmInstruction, tables: tuple[LookupTable, ...] = (), bid: Bid = BID, **changes: Any
+) -> SvmUnsigned:
     context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
-    made = unsigned(Step(instructions, SAVE), context, bid, HASH, tables)
+    made = unsigned(TxStep(instructions, SAVE), context, bid, HASH, tables)
     assert isinstance(made, SvmUnsigned)
     return replace(made, **changes)
 
@@ -432,7 +434,7 @@ def test_only_a_version_0_message_that_we_alone_sign_and_pay_is_read() -> None:
     assert [(m.address, m.writable) for m in read[2].accounts] == AS_READ
     assert [m.signer for m in read[2].accounts] == [m.address == OWNER for m in CALL.accounts]
 
-    def said(raw: bytes, owner: Address = OWNER, tables: tuple[Table, ...] = ()) -> str | None:
+    def said(raw: bytes, owner: Address = OWNER, tables: tuple[LookupTable, ...] = ()) -> str | None:
         found = decode(raw, owner, tables)
         return found.code if isinstance(found, Declined) else None
 
@@ -447,17 +449,20 @@ def test_only_a_version_0_message_that_we_alone_sign_and_pay_is_read() -> None:
 
 
 def test_lookup_tables_are_read_by_what_is_configured_alone() -> None:
-    table = Table(TABLE, (STRANGER, LENDING, RESERVE))
+    table = LookupTable(TABLE, (STRANGER, LENDING, RESERVE))
     raw = tx_of(CALL, tables=(table,)).message
     assert len(raw) < len(tx_of(CALL).message)
     read = decode(raw, OWNER, (table,))
     assert not isinstance(read, Declined)
     assert [(m.address, m.writable) for m in read[2].accounts] == AS_READ
-    for tables, wanted in (((), "TABLE_NOT_ALLOWED"), ((Table(TABLE, table.addresses[:2]),), "MESSAGE_MALFORMED")):
+    for tables, wanted in (
+        ((), "TABLE_NOT_ALLOWED"),
+        ((LookupTable(TABLE, table.addresses[:2]),), "MESSAGE_MALFORMED"),
+    ):
         found = decode(raw, OWNER, tables)
         assert isinstance(found, Declined) and found.code == wanted
-    only_read = tx_of(CALL, tables=(Table(TABLE, (LENDING,)),))
-    tables = (Table(TABLE, (LENDING,)),)
+    only_read = tx_of(CALL, tables=(LookupTable(TABLE, (LENDING,)),))
+    tables = (LookupTable(TABLE, (LENDING,)),)
     assert code(WORK, tx=only_read, tables=tables) is None
     assert code(WORK, tx=only_read) == "TABLE_NOT_ALLOWED"
     hidden = tx_of(CALL, tables=(table,))

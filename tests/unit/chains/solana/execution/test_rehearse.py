@@ -44,7 +44,7 @@ from tests.unit.chains.solana.execution.test_wayout import STATE, account_of, ob
 from yieldbot.chains.solana.execution import rehearse as rehearse_module
 from yieldbot.chains.solana.execution import simulate
 from yieldbot.chains.solana.execution.account import SYSTEM, Account, LegWork
-from yieldbot.chains.solana.execution.build import Step, Table, bid_for
+from yieldbot.chains.solana.execution.build import LookupTable, TxStep, bid_for
 from yieldbot.chains.solana.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.solana.execution.rehearse import rehearse
 from yieldbot.chains.solana.execution.simulate import (
@@ -253,7 +253,7 @@ async def test_tables_are_those_that_are_configured_and_there(journal: Journal) 
     data = bytes(56) + key(STRANGER) + key(OTHER)
     nodes = ClusterDouble(accounts_held={TABLE: AccountImage(1, SYSTEM, data)})
     account = account_of(journal, nodes, settings=limited(lookup_tables=(TABLE, OTHER)))
-    assert await tables_of(account, nodes) == (Table(TABLE, (STRANGER, OTHER)),)  # type: ignore[arg-type]
+    assert await tables_of(account, nodes) == (LookupTable(TABLE, (STRANGER, OTHER)),)  # type: ignore[arg-type]
     nodes.asked.clear()
     assert await tables_of(account_of(journal, nodes), nodes) == () and not nodes.asked  # type: ignore[arg-type]
 
@@ -466,7 +466,7 @@ def test_why_it_fails_is_told_in_the_words_of_who_knows_them(journal: Journal) -
 
 
 def test_a_rehearsals_sums_are_those_of_its_legs() -> None:
-    step = Step(
+    step = TxStep(
         (call_of(LegKind.DEPOSIT, USDC, RAW), replace(call_of(LegKind.DEPOSIT, USDC, RAW), description="")), SAVE
     )
     tx = RehearsedTx(step, 70, BID)

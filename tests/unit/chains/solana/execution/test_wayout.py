@@ -16,9 +16,9 @@ from tests.kit.solana_fork_double import ClusterDouble, SvmForkDouble
 from tests.unit.chains.solana.execution.test_gate import CHAIN, LIMITS, OTHER, OWNER, STRANGER, USDC, held, wallet
 from tests.unit.chains.solana.execution.test_judge import RAW, SHARES, call_of, mine, padded, work_of
 from yieldbot.chains.solana.execution.account import Account, LegWork
-from yieldbot.chains.solana.execution.wayout import SLACK, way_out
+from yieldbot.chains.solana.execution.wayout import SLACK, rehearse_exit
 from yieldbot.errors import MarketError
-from yieldbot.execution.wayout import WayOut
+from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, BlockRef
@@ -94,7 +94,7 @@ def out_of(asked: Asked | None = None, calls: tuple[SvmInstruction, ...] | None 
             asked.append((state, part))
         return (call_of(LegKind.WITHDRAW, USDC, RAW),) if calls is None else calls
 
-    return WayOut(state=replace(STATE, **changes), withdraw=withdraw)
+    return ExitRehearsal(state=replace(STATE, **changes), withdraw=withdraw)
 
 
 async def tried(
@@ -102,7 +102,7 @@ async def tried(
 ) -> NoWayOut | None:
     out = out or out_of()
     work: LegWork = replace(WORK, out=out, observe=observe or observed(out.state))
-    return await way_out(account_of(journal), fork, work, held_raw)  # type: ignore[arg-type]
+    return await rehearse_exit(account_of(journal), fork, work, held_raw)  # type: ignore[arg-type]
 
 
 async def test_what_comes_out_again_is_let_by_and_the_fork_is_put_back(journal: Journal) -> None:
@@ -119,7 +119,7 @@ async def test_what_comes_out_again_is_let_by_and_the_fork_is_put_back(journal: 
 async def test_nothing_is_tried_where_nothing_says_how(journal: Journal) -> None:
     fork = forked(None)
     for work in (WORK, replace(WORK, out=out_of()), replace(WORK, observe=observed(STATE))):
-        assert await way_out(account_of(journal), fork, work, 0) is None  # type: ignore[arg-type]
+        assert await rehearse_exit(account_of(journal), fork, work, 0) is None  # type: ignore[arg-type]
     assert not fork.did and not fork.sent
 
 

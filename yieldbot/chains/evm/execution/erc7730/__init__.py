@@ -7,19 +7,19 @@ left out. Descriptors help a person to read; they never decide what may be signe
 """
 
 from yieldbot.chains.evm.execution.erc7730.files import Descriptor, Format, descriptors
-from yieldbot.chains.evm.execution.erc7730.scope import Inner, Mismatch, Scope, Shown
+from yieldbot.chains.evm.execution.erc7730.scope import Inner, Mismatch, Scope, ShownField
 from yieldbot.chains.evm.execution.erc7730.signatures import parsed, type_string
-from yieldbot.chains.evm.execution.erc7730.values import Node, at, leaves, plain, tree
+from yieldbot.chains.evm.execution.erc7730.values import DecodedValue, at, leaves, plain, tree
 from yieldbot.chains.evm.execution.erc7730.words import clean, date, unit
 
 __all__ = [
+    "DecodedValue",
     "Descriptor",
     "Format",
     "Inner",
     "Mismatch",
-    "Node",
     "Scope",
-    "Shown",
+    "ShownField",
     "at",
     "clean",
     "date",

@@ -126,7 +126,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _json(path: Path, read: dict[Path, dict[str, Any]]) -> dict[str, Any]:
     if path not in read:
         if not path.is_file():
-            raise ValueError("it, or what it includes, is no regular file")
+            raise ValueError("it, or what it includes, is not a regular file")
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it has more than {MOST_BYTES} bytes")
         document = json_of(path.read_text(encoding="utf-8"), once=True)

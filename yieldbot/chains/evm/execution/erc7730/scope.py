@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from yieldbot.chains.evm.execution.erc7730.files import Descriptor, Format, merged
-from yieldbot.chains.evm.execution.erc7730.values import Node, address_of, as_number, at, leaves, number, places, plain
+from yieldbot.chains.evm.execution.erc7730.values import (
+    DecodedValue,
+    address_of,
+    as_number,
+    at,
+    leaves,
+    number,
+    places,
+    plain,
+)
 from yieldbot.chains.evm.execution.erc7730.words import clean, date, duration, unit
 from yieldbot.model.amounts import Amount, Token
 
@@ -61,7 +70,7 @@ class Inner:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownField:
     """One field for a person."""
 
     label: str
@@ -90,27 +99,27 @@ class Scope:
     """The names of its chain."""
     descriptor: Descriptor
     """Its descriptor."""
-    root: Node
+    root: DecodedValue
     """The decoded arguments."""
-    container: Mapping[str, Node]
+    container: Mapping[str, DecodedValue]
     """What ``@.`` paths refer to: from, to, value, chainId, data."""
     own: tuple[str, Token] | None = None
     """(address in lower case, token) where the descriptor says that its contract is a token."""
     count: list[int] = field(default_factory=lambda: [0])
     """How many values were shown so far."""
 
-    def all(self, rule: Format) -> list[Shown]:
+    def all(self, rule: Format) -> list[ShownField]:
         """Every field of the descriptor, then every value that none of them shows. Raises Mismatch."""
         shown = [one for item in rule.fields for one in self.fields(item, "")]
         covered = {path for one in shown for path in one.paths}
         missed = (
-            Shown(clean(path), clean(self._bare(node)), (path,), described=False)
+            ShownField(clean(path), clean(self._bare(node)), (path,), described=False)
             for path, node in leaves(self.root)
             if not any(path == one or path.startswith(f"{one}.") for one in covered)
         )
         return [*shown, *missed]
 
-    def fields(self, item: Mapping[str, Any], prefix: str) -> Iterator[Shown]:
+    def fields(self, item: Mapping[str, Any], prefix: str) -> Iterator[ShownField]:
         """The fields of one entry of the descriptor; an entry with fields of its own is a group. prefix: the group's
         path. Raises Mismatch."""
         if isinstance(reference := item.get("$ref"), str):
@@ -126,7 +135,7 @@ class Scope:
         kind = str(item.get("format") or "raw")
         if not path:
             literal = self.constant(item.get("value"))
-            found = [] if literal is None else [("", Node("constant", literal))]
+            found = [] if literal is None else [("", DecodedValue("constant", literal))]
         else:
             found = [pair for place, node in self.at(full) for pair in leaves(node, place)]
         for order, (place, node) in enumerate(found):
@@ -145,9 +154,9 @@ class Scope:
                 label_of = f"{clean(parting.replace('{index}', str(order)))} {label}"
             else:
                 label_of = label
-            yield Shown(label_of, clean(value), (place,) if place else (), visible, calls)
+            yield ShownField(label_of, clean(value), (place,) if place else (), visible, calls)
 
-    def _group(self, item: Mapping[str, Any], group: Sequence[Any], full: str) -> Iterator[Shown]:
+    def _group(self, item: Mapping[str, Any], group: Sequence[Any], full: str) -> Iterator[ShownField]:
         """A group's fields: element by element where its path leads through an array, or as its ``iteration`` says."""
         if full and item.get("iteration") != "sequential" and not full.startswith(("@.", "$.")):
             found = self.at(full)
@@ -169,7 +178,7 @@ class Scope:
         else:
             yield from (one for part in each for one in part)
 
-    def _visible(self, rule: Any, node: Node, label: str) -> bool:
+    def _visible(self, rule: Any, node: DecodedValue, label: str) -> bool:
         if isinstance(rule, Mapping):
             if isinstance(unless := rule.get("ifNotIn"), list):
                 return not any(self._same(node, one) for one in unless)
@@ -179,7 +188,7 @@ class Scope:
                 return False
         return rule not in ("never", False)
 
-    def _same(self, node: Node, expected: Any) -> bool:
+    def _same(self, node: DecodedValue, expected: Any) -> bool:
         expected = self.constant(expected)
         mine, theirs = number(node), as_number(expected)
         if mine is not None and theirs is not None:
@@ -188,7 +197,7 @@ class Scope:
             return plain(node) == str(expected).lower()
         return plain(node).lower() == str(expected).lower()
 
-    def at(self, path: str) -> list[tuple[str, Node]]:
+    def at(self, path: str) -> list[tuple[str, DecodedValue]]:
         """(full path, value) of everything that a path refers to; none where there is nothing."""
         if path.startswith("@."):
             name, _, rest = path[2:].partition(".")
@@ -197,7 +206,7 @@ class Scope:
             return [(path, node) for _, node in at(self.container[name], rest)]
         if path.startswith("$."):
             value = self.pointed(path)
-            return [(path, Node("constant", value))] if value is not None else []
+            return [(path, DecodedValue("constant", value))] if value is not None else []
         return at(self.root, path)
 
     def pointed(self, path: str) -> Any:
@@ -213,7 +222,7 @@ class Scope:
         """A literal itself, or the constant that a ``$.`` path refers to."""
         return self.pointed(value) if isinstance(value, str) and value.startswith("$.") else value
 
-    def sentence(self, rule: Format, shown: Sequence[Shown]) -> str:
+    def sentence(self, rule: Format, shown: Sequence[ShownField]) -> str:
         """The descriptor's sentence (``interpolatedIntent``) with the shown values; empty where it has none, or a value
         is missing."""
         text, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
@@ -229,10 +238,12 @@ class Scope:
         text = re.sub(r"\{([^{}]*)\}", put, text)
         return "" if failed else clean(text.replace("\0", "{").replace("\1", "}"))
 
-    def _bare(self, node: Node) -> str:
+    def _bare(self, node: DecodedValue) -> str:
         return self.names.named(str(node.value)) if node.type == "address" else plain(node)
 
-    def shown(self, node: Node, kind: str, params: Mapping[str, Any], near: _Near) -> tuple[str, tuple[Inner, ...]]:
+    def shown(
+        self, node: DecodedValue, kind: str, params: Mapping[str, Any], near: _Near
+    ) -> tuple[str, tuple[Inner, ...]]:
         """(text, calls within it) of a value in the format ``kind``."""
         if kind == "calldata" and isinstance(node.value, bytes) and (node.value or params.get("selector")):
             return plain(node), (self._inner(node.value, params, near),)
@@ -273,7 +284,7 @@ class Scope:
                     return unit(raw, decimals, str(base or ""), bool(params.get("prefix"))), ()
         return plain(node), ()
 
-    def _address_words(self, node: Node, kind: str, params: Mapping[str, Any], near: _Near) -> str:
+    def _address_words(self, node: DecodedValue, kind: str, params: Mapping[str, Any], near: _Near) -> str:
         address = address_of(node)
         if address is None:
             return plain(node)
@@ -334,7 +345,7 @@ class Scope:
         listed = value if isinstance(value, list) else [value]
         return [one for entry in listed if isinstance(one := self.constant(entry), str)]
 
-    def near(self, path: str, near: _Near) -> Node | None:
+    def near(self, path: str, near: _Near) -> DecodedValue | None:
         """The one value that a parameter's path refers to: relative to the field's group, else from the root; of an
         array the value that stands where the field's own value stands."""
         found = []

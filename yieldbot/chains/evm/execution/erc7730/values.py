@@ -12,7 +12,7 @@ WORD = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DecodedValue:
     """A decoded value."""
 
     type: str
@@ -23,25 +23,25 @@ class Node:
     """True: it is a slice of the bytes of a value of this type, as bytes."""
 
 
-def tree(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> Node:
+def tree(inputs: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> DecodedValue:
     """Decoded arguments as a tuple node, by name; a parameter without a name by its place."""
     named = {}
     for place, (item, value) in enumerate(zip(inputs, values, strict=True)):
         named[str(item.get("name") or place)] = _node(item, value)
-    return Node("tuple", named)
+    return DecodedValue("tuple", named)
 
 
-def _node(item: Mapping[str, Any], value: Any) -> Node:
+def _node(item: Mapping[str, Any], value: Any) -> DecodedValue:
     kind = str(item["type"])
     if kind.endswith("]"):
         inner = dict(item) | {"type": kind[: kind.rindex("[")]}
-        return Node(kind, [_node(inner, one) for one in value])
+        return DecodedValue(kind, [_node(inner, one) for one in value])
     if kind == "tuple":
         return tree(item["components"], value)
-    return Node(kind, value)
+    return DecodedValue(kind, value)
 
 
-def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+def leaves(node: DecodedValue, path: str = "") -> Iterator[tuple[str, DecodedValue]]:
     """(full path, node) of every value that is no tuple or array."""
     if isinstance(node.value, Mapping):
         for name, inner in node.value.items():
@@ -58,7 +58,7 @@ def steps(path: str) -> list[str]:
     return [step for step in re.sub(r"(?<=[^.])\[", ".[", path.removeprefix("#.")).split(".") if step]
 
 
-def at(root: Node, path: str) -> list[tuple[str, Node]]:
+def at(root: DecodedValue, path: str) -> list[tuple[str, DecodedValue]]:
     """(full path, node) of everything that a descriptor's path refers to; none where there is nothing.
 
     Steps: a name, [n] (from the end when negative), [] (each), [a:b] (a part of an array, or of the bytes of a value:
@@ -70,7 +70,7 @@ def at(root: Node, path: str) -> list[tuple[str, Node]]:
     return found
 
 
-def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
+def _step(place: str, node: DecodedValue, step: str) -> list[tuple[str, DecodedValue]]:
     value = node.value
     if not step.startswith("["):
         if isinstance(value, Mapping) and step in value:
@@ -84,7 +84,7 @@ def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
             first, last = (int(part) if part else None for part in inside.split(":"))
             if not isinstance(value, list):
                 whole = bytes_of(node)
-                cut = [] if whole is None else [Node(node.type, whole[first:last], True)]
+                cut = [] if whole is None else [DecodedValue(node.type, whole[first:last], True)]
                 return [(f"{place}.{step}", one) for one in cut]
             chosen = range(len(value))[first:last]
         elif not isinstance(value, list):
@@ -98,7 +98,7 @@ def _step(place: str, node: Node, step: str) -> list[tuple[str, Node]]:
     return [(f"{place}.[{n}]", value[n]) for n in chosen]
 
 
-def bytes_of(node: Node) -> bytes | None:
+def bytes_of(node: DecodedValue) -> bytes | None:
     """The bytes that a slice is taken of: an integer or address as 32 bytes, big-endian; None where there are none."""
     value: Any = node.value
     if isinstance(value, bytes):
@@ -115,7 +115,7 @@ def places(path: str) -> tuple[int, ...]:
     return tuple(int(step[1:-1]) for step in steps(path) if re.fullmatch(r"\[\d+\]", step))
 
 
-def plain(node: Node) -> str:
+def plain(node: DecodedValue) -> str:
     """A value as text, without any format."""
     if isinstance(node.value, Mapping):
         return "(" + ", ".join(f"{name}: {plain(inner)}" for name, inner in node.value.items()) + ")"
@@ -128,7 +128,7 @@ def plain(node: Node) -> str:
     return str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
 
 
-def number(node: Node) -> int | None:
+def number(node: DecodedValue) -> int | None:
     """A value that is an integer, or a slice of bytes as one (big-endian); None for anything else."""
     value = node.value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -151,7 +151,7 @@ def as_number(value: Any) -> int | None:
     return None
 
 
-def address_of(node: Node) -> str | None:
+def address_of(node: DecodedValue) -> str | None:
     """The address that a value holds: an address, 20 bytes, or the low 160 bits of an integer or of 32 bytes. None
     where it holds none, or where 32 bytes have more in them than an address."""
     value = node.value

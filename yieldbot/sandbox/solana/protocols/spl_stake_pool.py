@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from functools import partial
 
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.math.stake_pool import Fee
@@ -14,14 +15,21 @@ from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ke
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
 from yieldbot.sandbox.solana.cluster import Cluster
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, mint, program_image, token_account
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import Images, image, mint, named, program_image, token_account
+from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 POOL_BYTES = 611
 """What the real program reserves for a pool's account; the fields end before."""
 ENTRY_BYTES, LIST_HEADER_BYTES = 73, 9
 UPDATE_STAKE_POOL_BALANCE = b"\x07"
 ONE_E9 = 10**9
+GROWTH_PPB = 360_000
+"""What an epoch adds to a pool's stake, in parts per billion, where its terms name nothing else."""
+
+
+def pool_token(seed: str = "stake") -> Address:
+    """The mint of a pool's token."""
+    return named(seed, "mint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +40,7 @@ class StakePoolTerms:
     """Lamports staked with validators."""
     reserve: int
     """Lamports in the reserve account."""
-    growth_ppb: int = 360_000
+    growth_ppb: int = GROWTH_PPB
     """What an epoch adds to the stake, in parts per billion."""
     price_ppb: int = 1_180_000_000
     """Lamports a whole pool token (1e9 base units)."""
@@ -159,3 +167,19 @@ def _fee(fee: Fee) -> bytes:
 
 def _option(address: Address | None) -> bytes:
     return b"\0" if address is None or address == SYSTEM_PROGRAM else b"\x01" + key_bytes(address)
+
+
+def place(setting: Setting) -> Placed:
+    """One pool with 8,000,000 SOL staked. Its token is stSOL, whose price the pool's own rate tells."""
+    sol = setting.tokens["SOL"]
+    terms = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
+    pool, images = stake_pool(setting.slot // SLOTS_PER_EPOCH, terms)
+    assert pool.pool_mint == setting.tokens["stSOL"].address
+    at = {"program": pool.program, "pools": [pool.pool]}
+    row = {"protocol": "spl_stake_pool", "name": "Stake pool (double)", **at}
+    return Placed(
+        rows=({**row, "assets": ["SOL"]},), images=images, oracles=(row,), each_epoch=(partial(new_epoch, pool),)
+    )
+
+
+SANDBOX = SandboxProtocol(protocol="spl_stake_pool", place=place)

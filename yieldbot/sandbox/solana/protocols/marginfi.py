@@ -9,8 +9,8 @@ from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
 from yieldbot.protocols.solana.marginfi import OPERATIONAL, PROGRAM_FEES_ENABLED
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, program_image, token_account
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import Images, image, laid_out, named, program_image, token_account
+from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 Points = tuple[tuple[float, float], ...]
 MOST_POINTS = 5
@@ -139,3 +139,20 @@ def _curve(terms: MarginfiTerms) -> dict[str, object]:
 
 def _stored(rate: float) -> int:
     return round(rate / MOST_RATE * U32_MAX)
+
+
+def place(setting: Setting) -> Placed:
+    """One group with a bank of USDC, at 87 % utilisation."""
+    usdc = setting.tokens["USDC"]
+    group, images = marginfi_group()
+    terms = MarginfiTerms(
+        available_raw=400_000 * usdc.one,
+        borrowed_raw=2_600_000 * usdc.one,
+        points=((0.0, 0.0), (0.9, 0.0952), (0.95, 0.15), (1.0, 1.0)),
+    )
+    bank, more = marginfi_bank(group, usdc.address, usdc.decimals, setting.timestamp, terms)
+    row = {"protocol": "marginfi", "name": "marginfi (double)", "program": group.program, "banks": [bank]}
+    return Placed(rows=(row,), images=images | more)
+
+
+SANDBOX = SandboxProtocol(protocol="marginfi", place=place)

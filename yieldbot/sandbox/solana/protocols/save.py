@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
@@ -10,7 +9,8 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.units import WAD
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
+from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, named, program_image, token_account
+from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 COLLATERAL_AT_START_NUMERATOR, COLLATERAL_AT_START_DENOMINATOR = 93, 100
 """Collateral tokens are worth more than one unit of liquidity each, as after some years of interest."""
@@ -86,13 +86,6 @@ class SaveMarket:
     """The authority's bump seed."""
 
 
-def named(*parts: str) -> Address:
-    """An address derived from words, so that every sandbox has the same ones."""
-    from solders.pubkey import Pubkey
-
-    return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
-
-
 def save_market(seed: str = "save", limit: MarketLimit | None = None) -> tuple[SaveMarket, Images]:
     """The program and a lending market."""
     from solders.pubkey import Pubkey
@@ -156,3 +149,36 @@ def save_reserve(
         vault: token_account(asset, market.authority, terms.available_raw),
         collateral: mint(market.authority, shares, decimals),
     }
+
+
+def place(setting: Setting) -> Placed:
+    """Two lending markets, each of USDC, SOL and one token more, lent out to three quarters and above."""
+    usdc, sol, usdt, stsol = (setting.tokens[symbol] for symbol in ("USDC", "SOL", "USDT", "stSOL"))
+    rows: list[dict[str, object]] = []
+    images: Images = {}
+    main = SaveTerms(available_raw=3_000_000 * usdc.one, borrowed_raw=9_000_000 * usdc.one, optimal_rate=7)
+    turbo = SaveTerms(available_raw=150_000 * usdc.one, borrowed_raw=600_000 * usdc.one, optimal_rate=9, max_rate=60)
+    for name, seed, terms, (other, available, borrowed, rate) in (
+        ("Save main (double)", "save", main, (stsol, 12_000, 36_000, 13)),
+        ("Save turbo (double)", "turbo", turbo, (usdt, 1_700_000, 6_300_000, 15)),
+    ):
+        lending, more = save_market(seed)
+        images |= more
+        lent = SaveTerms(
+            available_raw=20_000 * sol.one,
+            borrowed_raw=60_000 * sol.one,
+            optimal_rate=terms.optimal_rate,
+            max_rate=terms.max_rate,
+        )
+        busy = SaveTerms(available_raw=available * other.one, borrowed_raw=borrowed * other.one, optimal_rate=rate)
+        reserves: list[Address] = []
+        for token, state in ((usdc, terms), (sol, lent), (other, busy)):
+            reserve, more = save_reserve(lending, token.address, token.decimals, setting.slot, state, seed)
+            images |= more
+            reserves.append(reserve)
+        at = {"program": lending.program, "reserves": reserves, "assets": ["USDC", "SOL", other.symbol]}
+        rows.append({"protocol": "save", "name": name, **at})
+    return Placed(rows=tuple(rows), images=images)
+
+
+SANDBOX = SandboxProtocol(protocol="save", place=place)

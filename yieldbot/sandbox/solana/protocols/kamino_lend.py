@@ -9,8 +9,8 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, program_image, token_account
-from yieldbot.sandbox.solana.save import named
+from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, named, program_image, token_account
+from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 POINTS = 11
 Points = tuple[tuple[int, int], ...]
@@ -113,3 +113,22 @@ def kamino_reserve(
         vault: token_account(asset, market.authority, terms.available_raw),
         collateral: mint(market.authority, shares, decimals),
     }
+
+
+def place(setting: Setting) -> Placed:
+    """One market that lends USDC, at 90 % utilisation."""
+    usdc = setting.tokens["USDC"]
+    market, images = kamino_market()
+    points = ((0, 0), (9_000, 700), (10_000, 4_000))
+    terms = KaminoTerms(available_raw=390_000 * usdc.one, borrowed_raw=3_700_000 * usdc.one, points=points)
+    reserve, more = kamino_reserve(market, usdc.address, usdc.decimals, setting.slot, terms)
+    row = {
+        "protocol": "kamino_lend",
+        "name": "Kamino main (double)",
+        "program": market.program,
+        "reserves": [reserve],
+    }
+    return Placed(rows=(row,), images=images | more)
+
+
+SANDBOX = SandboxProtocol(protocol="kamino_lend", place=place)

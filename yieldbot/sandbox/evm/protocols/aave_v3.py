@@ -8,28 +8,11 @@ from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import Artifact
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
 
 Artifacts = dict[str, Artifact]
 LIBRARIES = ("PoolLogic", "SupplyLogic", "BorrowLogic", "LiquidationLogic", "FlashLoanLogic", "ConfiguratorLogic")
-USDC_ONE, DAI_ONE, WETH_ONE = 10**6, 10**18, 10**18
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The sandbox's tokens and their USD price feeds."""
-
-    usdc: Contract
-    """USD Coin, 6 decimals."""
-    dai: Contract
-    """Dai, 18 decimals."""
-    weth: Contract
-    """Wrapped ether, 18 decimals."""
-    usdc_feed: Contract
-    """USDC/USD."""
-    dai_feed: Contract
-    """DAI/USD."""
-    weth_feed: Contract
-    """ETH/USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +35,15 @@ class AaveShape:
     """Whether the reserve is frozen."""
     dai: bool = False
     """Whether the instance lends DAI too: 3 M supplied, 2.4 M borrowed."""
+
+
+M = 1_000_000
+AAVE_SHAPES = {
+    "Aave v3": AaveShape(8 * M, 6_400_000, cap=50 * M, kink_bps=9200, slope1_bps=550, slope2_bps=3500, dai=True),
+    "Aave v3 Prime": AaveShape(3 * M, 2_700_000, cap=3 * M, kink_bps=9200, slope1_bps=700, slope2_bps=4000),
+    "Aave v3 Legacy": AaveShape(M, 700_000, cap=0, kink_bps=9000, slope1_bps=600, slope2_bps=6000, frozen=True),
+}
+"""Initial states of the three Aave instances: healthy at 80 % utilisation; at its supply cap; frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +176,45 @@ async def deploy_stata(d: Deployer, stata: Artifacts, a: Artifacts, instance: Aa
     await d.send(usdc, "approve", token.address, MAX_UINT256)
     await d.send(token, "deposit", 10_000 * USDC_ONE, d.me)
     return token
+
+
+async def deploy(site: Site) -> Deployed:
+    """Three instances, and Aave's own ERC-4626 wrapper on the first."""
+    d, a = site.d, site.units["aave"]
+    await deploy_libraries(d, a)
+    instances = {name: await deploy_instance(d, a, site.tokens, shape) for name, shape in AAVE_SHAPES.items()}
+    main = instances["Aave v3"]
+    stata = await deploy_stata(d, site.units["stata"], a, main, site.tokens.usdc)
+    tables: list[dict[str, object]] = [
+        {
+            "protocol": "aave_v3",
+            "name": name,
+            "pool": one.pool.address,
+            "data_provider": one.data_provider.address,
+            "oracle": one.oracle.address,
+            "assets": ["USDC", "DAI"] if AAVE_SHAPES[name].dai else ["USDC"],
+        }
+        for name, one in instances.items()
+    ]
+    wrapper: dict[str, object] = {
+        "protocol": "erc4626",
+        "name": "Static Aave",
+        "flavour": "stata",
+        "vaults": [stata.address],
+        "pool": main.pool.address,
+        "data_provider": main.data_provider.address,
+    }
+    addresses: dict[str, str] = {"stata": stata.address}
+    for prefix, one in zip(("aave", "aave_prime", "aave_legacy"), instances.values(), strict=True):
+        addresses |= {
+            f"{prefix}_pool": one.pool.address,
+            f"{prefix}_data_provider": one.data_provider.address,
+            f"{prefix}_configurator": one.configurator.address,
+            f"{prefix}_oracle": one.oracle.address,
+            f"{prefix}_rewards": one.rewards,
+            f"{prefix}_emissions": one.emissions.address,
+        }
+    return Deployed(tables=[*tables, wrapper], addresses=addresses)
+
+
+SANDBOX = SandboxProtocol(protocol="aave_v3", deploy=deploy)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.aave import USDC_ONE, WETH_ONE, Artifacts, Tokens
+from yieldbot.sandbox.artifacts import Artifact
 from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.tokens import USDC_ONE, WETH_ONE, Tokens
+
+Artifacts = dict[str, Artifact]
 
 LLTVS = (86 * 10**16, 915 * 10**15)
 TIMELOCK_SECONDS = 86_400
@@ -107,3 +111,24 @@ async def _vault(
         await d.send(morpho, "supplyCollateral", market.params, collateral, d.me, b"")
         await d.send(morpho, "borrow", market.params, borrowed * USDC_ONE, 0, d.me, d.me)
     return vault
+
+
+async def deploy(site: Site) -> Deployed:
+    """Two markets, and a MetaMorpho vault over both."""
+    units = site.units
+    suite = await deploy_morpho(site.d, units["morpho"], units["irm"], units["metamorpho"], site.tokens)
+    at = {"morpho": suite.morpho.address, "irm": suite.irm.address}
+    markets = [one.id for one in suite.markets]
+    vault = {"name": "MetaMorpho", "flavour": "metamorpho", "vaults": [suite.vault.address]}
+    return Deployed(
+        tables=[
+            {"protocol": "morpho_blue", "name": "Morpho Blue", **at, "markets": markets},
+            {"protocol": "erc4626", **vault, **at},
+        ],
+        addresses=at
+        | {"morpho_oracle": suite.oracle.address, "metamorpho": suite.vault.address}
+        | {f"morpho_market_{letter}": one for letter, one in zip("ab", markets, strict=True)},
+    )
+
+
+SANDBOX = SandboxProtocol(protocol="morpho_blue", deploy=deploy)
