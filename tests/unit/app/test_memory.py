@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.program import ROOT, yieldbot
+from tests.kit import ROOT
+from tests.kit.program import yieldbot
 from yieldbot.app.memory import keep
 from yieldbot.app.remembered import duration, moment
 from yieldbot.errors import ConfigError
