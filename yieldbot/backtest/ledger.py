@@ -70,6 +70,11 @@ class Ledger:
         self.plans += 1
         self.log.append((row, plan))
 
+    def fail(self, row: int, plan: Plan) -> None:
+        """A plan whose first transaction fails: its gas is paid, nothing moves."""
+        self._touch(self.world.costs[row].touch)
+        self.plans += 1
+
     def rebalance(self, row: int, targets: Sequence[int]) -> None:
         """Bring each market to its target (base units), as far as cash there and money allow: withdrawals, one swap for
         each coin that has too much into each that lacks, deposits."""

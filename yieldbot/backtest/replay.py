@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from yieldbot.backtest.ledger import Ledger
 from yieldbot.backtest.world import World
 from yieldbot.decision.decide import decide
+from yieldbot.model.market import RateForecast
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
 
-Levels = Callable[[int], Sequence[float]]
-"""At a row: the rate that each market is expected to pay, of what was known then."""
+Forecasts = Callable[[int], "Sequence[RateForecast | None]"]
+"""At a row: what each market is expected to pay, of what was known then; None where what it quotes is all that is
+known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,42 @@ class Replayed:
     """The wallet at the end."""
     wealth: tuple[float, ...]
     """Dollars at each row, the first being what it began with."""
+    held: tuple[tuple[int, ...], ...]
+    """Base units in each market, after each row's decision."""
+    failed: int
+    """Plans that failed on the way: their gas was paid, and nothing moved."""
 
 
-def replay(world: World, policy: Policy, levels: Levels, dollars: float, first: int, last: int) -> Replayed:
-    """Decide at each row from ``first`` to the one before ``last``; all begins as cash in the first coin."""
-    job, ledger = world.job(), Ledger.with_cash(world, dollars)
-    wealth = [ledger.wealth]
+def replay(
+    world: World,
+    policy: Policy,
+    forecasts: Forecasts,
+    dollars: float,
+    first: int,
+    last: int,
+    *,
+    failures: float = 0.0,
+    seed: int = 0,
+) -> Replayed:
+    """Decide at each row from ``first`` to the one before ``last``; all begins as cash in the first coin.
+
+    failures: the share of plans that fail on the chain, drawn from ``seed`` and the window. Raises FutureRead where
+    anything that a decision asks for came after it.
+    """
+    job, ledger, draw = world.job(), Ledger.with_cash(world, dollars), random.Random(f"{seed}/{first}/{dollars}")
+    wealth, held, failed = [ledger.wealth], [], 0
     for row in range(first, last):
-        snapshot = world.snapshot(row, ledger.held, ledger.idle, levels(row))
-        found = decide(snapshot, policy, job, snapshot.block.timestamp)
-        if isinstance(found.outcome, Plan):
-            ledger.carry_out(row, found.outcome)
+        world.clock = row
+        snapshot = world.snapshot(row, ledger.held, ledger.idle, forecasts(row))
+        plan = decide(snapshot, policy, job, snapshot.block.timestamp).outcome
+        if isinstance(plan, Plan):
+            if failures and draw.random() < failures:
+                ledger.fail(row, plan)
+                failed += 1
+            else:
+                ledger.carry_out(row, plan)
+        world.clock = None
+        held.append(tuple(ledger.held))
         ledger.earn(row)
         wealth.append(ledger.wealth)
-    return Replayed(ledger, tuple(wealth))
+    return Replayed(ledger, tuple(wealth), tuple(held), failed)

@@ -19,18 +19,19 @@ Shares = Sequence[float]
 """Of our wealth, by market; what is missing to 1 lies idle."""
 
 
-def best_at(world: World, row: int, dollars: float) -> int | None:
-    """The market whose quote after a deposit of all our money is the highest, of those that could pay it out again."""
-    found = [
-        (cell.curve(cell.rate).apr(dollars, 1.0), -column)
-        for column, cell in enumerate(world.cells(row))
-        if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED and cell.cash >= dollars
-    ]
-    return -max(found)[1] if found else None
+def best_at(world: World, row: int, dollars: float) -> tuple[int, float] | None:
+    """(market, share of our money): where all of it, or as much as the market could pay out again, earns most by the
+    quote after our deposit."""
+    found = []
+    for column in open_columns(world, row):
+        if (cell := world.cells(row)[column]) is not None:
+            x = min(dollars, cell.cash)
+            found.append((x * cell.curve(cell.rate).apr(x, 1.0), -column, x / dollars))
+    return (-max(found)[1], max(found)[2]) if found else None
 
 
-def _all_in(world: World, column: int | None) -> list[float]:
-    return [1.0 if column == at else 0.0 for at in range(len(world.markets))]
+def _all_in(world: World, best: tuple[int, float] | None) -> list[float]:
+    return [best[1] if best is not None and best[0] == at else 0.0 for at in range(len(world.markets))]
 
 
 def open_columns(world: World, row: int) -> list[int]:
@@ -65,7 +66,7 @@ class Largest:
         if self.shares is not None:
             return None
         found = [(cell.supplied, -at) for at in open_columns(world, row) if (cell := world.cells(row)[at]) is not None]
-        self.shares = _all_in(world, -max(found)[1] if found else None)
+        self.shares = _all_in(world, (-max(found)[1], 1.0) if found else None)
         return self.shares
 
 
@@ -89,7 +90,7 @@ class Greedy:
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         best = best_at(world, row, dollars)
-        return None if best is None or held[best] > 0.999 else _all_in(world, best)
+        return None if best is None or held[best[0]] > 0.999 * best[1] else _all_in(world, best)
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ class Band:
         if self.moved is not None and rate < ours + self.more:
             return None
         self.moved = row
-        return None if held[best] > 0.999 else _all_in(world, best)
+        return None if held[best] > 0.999 else _all_in(world, (best, 1.0))
 
     def _mean(self, world: World, row: int, column: int) -> float:
         seen = [

@@ -36,7 +36,7 @@ CARRIED = 3
 """Rows for which a reading that lacks is carried forward; a market unread for longer takes nothing and pays nothing."""
 LOCKED = 0.995
 """Utilisation above which nothing can be taken out."""
-GUESSED_SUPPLY = 1e7
+GUESSED_SUPPLY = 1e6
 """Whole tokens in a market whose recording does not say how much it holds."""
 RESHAPED_EVERY = 7
 """Rows after which a market's shape is taken anew from its last points."""
@@ -66,8 +66,15 @@ class Cell:
         return curve_at(self.points, rate, self.supplied, self.utilisation, self.keep)
 
 
+class FutureRead(Exception):
+    """A decision asked for what came after it."""
+
+
 class World:
-    """One universe of markets on one chain, with what its moves cost."""
+    """One universe of markets on one chain, with what its moves cost.
+
+    While a ``clock`` is set, what came after that row raises FutureRead: a replay sets it before each decision.
+    """
 
     def __init__(self, panel: Panel, costs: Sequence[Costs]) -> None:
         if len(costs) != len(panel.times):
@@ -76,6 +83,7 @@ class World:
         if len(chains) != 1:
             raise ValueError(f"a universe is of one chain, not of {', '.join(sorted(chains)) or 'none'}")
         self.panel, self.costs, self.chain = panel, costs, ChainId(chains.pop())
+        self.clock: int | None = None
         self._cells: dict[int, tuple[Cell | None, ...]] = {}
         self._shapes: dict[tuple[int, int], Points] = {}
 
@@ -140,7 +148,9 @@ class World:
         )  # fmt: skip
 
     def cells(self, row: int) -> tuple[Cell | None, ...]:
-        """Each market at a row; None where it is not known."""
+        """Each market at a row; None where it is not known. Raises FutureRead for a row after the clock's."""
+        if self.clock is not None and row > self.clock:
+            raise FutureRead(f"row {row} is asked for at row {self.clock}")
         if row not in self._cells:
             self._cells[row] = tuple(self._cell(row, column) for column in range(len(self.panel.keys)))
         return self._cells[row]
@@ -174,23 +184,27 @@ class World:
             self._shapes[at, column] = shape_of(seen)
         return self._shapes[at, column]
 
-    def snapshot(self, row: int, held: Sequence[int], idle: Sequence[int], levels: Sequence[float] | None) -> Snapshot:
-        """What a run observes at a row: held, idle: base units by market and by coin; levels: the rate that each market
-        is expected to pay, None: what it quotes."""
+    def snapshot(
+        self, row: int, held: Sequence[int], idle: Sequence[int], expected: Sequence[RateForecast | None] | None = None
+    ) -> Snapshot:
+        """What a run observes at a row. held, idle: base units by market and by coin; expected: what each market is
+        forecast to pay."""
         time = int(self.panel.times[row])
         block = BlockRef(self.chain, row, f"0x{row:064x}", time)
         states: dict[MarketId, MarketState] = {}
         for column, cell in enumerate(self.cells(row)):
             if cell is not None or held[column]:
-                rate = None if levels is None or not math.isfinite(levels[column]) else float(levels[column])
-                states[self.markets[column].id] = self._state(block, column, cell, held[column], rate)
+                forecast = None if expected is None else expected[column]
+                states[self.markets[column].id] = self._state(block, column, cell, held[column], forecast)
         for market, raw in zip(self.wallets, idle, strict=True):
             states[market.id] = _wallet(block, market, raw)
         return Snapshot(
             block, OWNER, states, (), self.costs[row].fees, 10**24, exchange=self._exchange(time, self.costs[row])
         )
 
-    def _state(self, block: BlockRef, column: int, cell: Cell | None, held: int, rate: float | None) -> MarketState:
+    def _state(
+        self, block: BlockRef, column: int, cell: Cell | None, held: int, forecast: RateForecast | None
+    ) -> MarketState:
         market = self.markets[column]
         token = market.asset
         if cell is None:
@@ -207,7 +221,7 @@ class World:
             market=market, block=block, held=Amount(token, held), shares=held, share_token=None,
             liquidity=Amount(token, cash), capacity=None, supplied=Amount(token, supplied), borrowed=borrowed,
             status=status, curve=curve, quoted=Apr(quoted), pools=frozenset({market.id}), gas_deposit=TOUCH_GAS,
-            gas_withdraw=TOUCH_GAS, forecast=_forecast(rate),
+            gas_withdraw=TOUCH_GAS, forecast=None if cell is None else forecast,
         )  # fmt: skip
 
     def _exchange(self, time: int, costs: Costs) -> Exchange | None:
@@ -219,8 +233,14 @@ class World:
         )
 
     def rates_until_next(self, row: int) -> NDArray[np.float64]:
-        """What each market paid its suppliers from this row to the next, ours not among them: a fraction a year."""
+        """What each market paid its suppliers from this row to the next, ours not among them: a fraction a year.
+
+        Raises FutureRead while a decision is made.
+        """
         import numpy as np
+
+        if self.clock is not None and row + 1 > self.clock:
+            raise FutureRead(f"what row {row} earns is asked for at row {self.clock}")
 
         panel = self.panel
         found = np.zeros(len(panel.keys))
@@ -233,10 +253,6 @@ class World:
             else:
                 found[column] = (cell.rate + after) / 2 if math.isfinite(after) else cell.rate
         return found
-
-
-def _forecast(rate: float | None) -> RateForecast | None:
-    return None if rate is None else RateForecast(mean=rate, low=rate, high=rate, days=7.0)
 
 
 def _last(grid: NDArray[np.float64], row: int, column: int, carried: int = CARRIED) -> float | None:

@@ -16,7 +16,7 @@ from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
-from yieldbot.config.schema import OF_KIND, JobTable, PolicyTable, SettingsTable, WalletTable
+from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SettingsTable, WalletTable
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
 from yieldbot.model.policy import NEVER, SALE, Base, Policy
@@ -263,6 +263,14 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
     return Policy(**given)
+
+
+def policy_file(path: Path) -> Policy:
+    """A policy from a file of its own: a [policy] table as in yieldbot.toml, without bases. Raises ConfigError."""
+    table = parse(path, read_toml(path), PolicyFile).policy
+    if table.bases:
+        raise config_error(path, "policy.bases", "a policy's own file has none: leave it out")
+    return _policy(path, table, {})
 
 
 def _money_fits(path: Path, policy: Policy, job: Job) -> None:

@@ -228,6 +228,13 @@ class SettingsTable(TomlTable):
     """Limits and preferences."""
 
 
+class PolicyFile(TomlTable):
+    """A file with a policy alone."""
+
+    policy: PolicyTable
+    """Limits and preferences."""
+
+
 class NativeTable(TomlTable):
     """[native]: the chain's own token."""
 

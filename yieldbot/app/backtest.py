@@ -1,0 +1,289 @@
+"""``backtest``: what the policy would have earned on recorded history, by the very decisions of live runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot import __version__
+from yieldbot.app.backtest_documents import BacktestDocument, BacktestManifest, BacktestRow
+from yieldbot.app.forecast import panel_of
+from yieldbot.app.memory import folder_of
+from yieldbot.backtest.costs import Costs
+from yieldbot.backtest.costs_file import ethereum_costs, gas_prices
+from yieldbot.backtest.study import Window, rows_of, starts, window_of
+from yieldbot.backtest.universe import universes
+from yieldbot.backtest.world import World
+from yieldbot.config.load import policy_file
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.boosting import Boosted
+from yieldbot.forecast.levels import over
+from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.history.panel import Panel
+from yieldbot.history.reading import Fault
+from yieldbot.model.market import RateForecast
+from yieldbot.model.policy import Policy
+from yieldbot.resources import CHECKOUT
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from yieldbot.app.context import Context
+
+ETHEREUM = "eip155:1"
+DEFAULT = "default"
+CONSTANT_GAS = Costs(gas_price_wei=5e9, native_usd=3000.0)
+"""On Ethereum where no file of gas prices is given."""
+ROOMS = ("allocator", "backtest", "decision", "forecast", "history", "math", "model", "risk")
+"""What decides: their code is a part of the manifest."""
+MOST_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestRequest:
+    """What is wanted."""
+
+    history: Path | None = None
+    """A folder of memory, or a file that `history import` takes; the configured memory where None."""
+    since: str = ""
+    """The first day of the first window (YYYY-MM-DD); as early as the history allows where empty."""
+    until: str = ""
+    """The last day; that of the history where empty."""
+    wealth: tuple[float, ...] = (10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
+    """Dollars."""
+    markets: tuple[str, ...] = ()
+    """Parts of a market's id, its symbol, protocol or chain; all where empty."""
+    policy: Path | None = None
+    """A file with a [policy] table, beside the shipped one."""
+    gas: Path | None = None
+    """A file of daily gas prices on Ethereum."""
+    window_days: int = 60
+    every_days: int = 15
+    warm_days: int = 14
+    failures: float = 0.0
+    """Share of plans that fail."""
+    seed: int = 0
+    processes: int = 0
+    """How many work at once; 0: one a core."""
+    extras: bool = False
+    """With LightGBM among the forecasters."""
+
+
+Progress = Callable[[int, int], None]
+"""(windows done, of so many)."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What every process has: no task carries it."""
+
+    panel: Panel
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    """(times, markets): forecasts over the policy's horizon."""
+    days: float
+    costs: Mapping[str, Sequence[Costs]]
+    """By chain."""
+    columns: Mapping[str, Sequence[int]]
+    """By universe."""
+    policies: Mapping[str, Policy]
+    window: int
+    """Rows."""
+    failures: float
+    seed: int
+    worlds: dict[str, World] = field(default_factory=dict)
+
+    def run(self, task: tuple[str, float, int]) -> list[Window]:
+        """One window of a universe and a wealth, for each policy."""
+        name, wealth, first = task
+        columns = self.columns[name]
+        if name not in self.worlds:
+            panel = self.panel.of(columns)
+            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain])
+
+        def expected(row: int) -> list[RateForecast | None]:
+            return [self._forecast(row, column) for column in columns]
+
+        return window_of(
+            self.worlds[name], expected, name, wealth, self.policies, first, self.window,
+            failures=self.failures, seed=self.seed,
+        )  # fmt: skip
+
+    def _forecast(self, row: int, column: int) -> RateForecast | None:
+        mean, low, high = (float(grid[row, column]) for grid in (self.mean, self.low, self.high))
+        if not low <= mean <= high:  # NaN among them
+            return None
+        return RateForecast(mean=mean, low=low, high=high, days=self.days)
+
+
+_work: Work | None = None
+
+
+def _begin(work: Work) -> None:
+    global _work
+    _work = work
+
+
+def _run(task: tuple[str, float, int]) -> list[Window]:
+    assert _work is not None
+    return _work.run(task)
+
+
+def backtest(request: BacktestRequest, context: Context, progress: Progress) -> BacktestDocument:
+    """Every window. Raises ConfigError where there is nothing to run, or a flag or file cannot be meant."""
+    faults: list[Fault] = []
+    panel = panel_of(folder_of(context, request.history), True, faults)
+    policies = {DEFAULT: Policy()}
+    if request.policy is not None:
+        policies[request.policy.name] = policy_file(request.policy)
+    columns = universes(panel, request.markets)
+    if not columns:
+        raise ConfigError(
+            "no two markets of one chain whose coins are dollars are in this history"
+            + (f" and mean {', '.join(request.markets)}" if request.markets else "")
+            + ": `yieldbot history show` lists what there is"
+        )
+    notes = [f"{one.where}: {one.what}" for one in faults[:MOST_FAULTS]]
+    costs = _costs(request, panel, columns, notes)
+    first, last = _range(request, panel)
+    per_day = 86_400 / panel.step_seconds
+    window, every = max(1, round(request.window_days * per_day)), max(1, round(request.every_days * per_day))
+    firsts = [first + at for at in starts(last - first + 1, window, every, 0)]
+    if not firsts:
+        raise ConfigError(
+            f"{(last - first) / per_day:.0f} days of history after the first {request.warm_days} hold no window of "
+            f"{request.window_days}: write a shorter --window"
+        )
+    days = policies[DEFAULT].mean_days
+    entrants = [one for one in builtin() if request.extras or not isinstance(one, Boosted)]
+    run = Tournament(panel, entrants)
+    mean, low, high = _forecasts(run, days)
+    work = Work(
+        panel=panel, mean=mean, low=low, high=high, days=days, costs=costs, columns=columns, policies=policies,
+        window=window, failures=request.failures, seed=request.seed,
+    )  # fmt: skip
+    tasks = [(name, wealth, at) for name in columns for wealth in request.wealth for at in firsts]
+    windows: list[Window] = []
+    for done, some in enumerate(_each(work, tasks, request.processes), 1):
+        windows += some
+        progress(done, len(tasks))
+    rows = rows_of(windows, block=max(1, -(-request.window_days // request.every_days)), seed=request.seed)
+    return BacktestDocument(
+        results=tuple(BacktestRow(**asdict(row)) for row in rows),
+        manifest=BacktestManifest(
+            command=_command(request), version=__version__, code=_code(), data=_data(panel),
+            gas=hashlib.sha256(request.gas.read_bytes()).hexdigest() if request.gas else "",
+            policies={name: _changed(policy) for name, policy in policies.items()},
+            forecasters=tuple(run.names), seed=request.seed, failures=request.failures,
+            first=int(panel.times[first]), last=int(panel.times[last]), window_days=request.window_days,
+            every_days=request.every_days, warm_days=request.warm_days,
+        ),
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _each(work: Work, tasks: Sequence[tuple[str, float, int]], processes: int) -> Iterator[list[Window]]:
+    """The tasks' windows in their order, whoever works on them."""
+    count = min(processes or os.cpu_count() or 1, len(tasks))
+    if count <= 1:
+        for task in tasks:
+            yield work.run(task)
+        return
+    with ProcessPoolExecutor(count, initializer=_begin, initargs=(work,)) as pool:
+        yield from pool.map(_run, tasks)
+
+
+def _forecasts(run: Tournament, days: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    import numpy as np
+
+    rows = len(run.series.panel.times)
+    found = [over(run.at(row), days) for row in range(rows)]
+    mean, low, high = (np.array([one[k] for one in found]) for k in range(3))
+    return mean, low, high
+
+
+def _costs(
+    request: BacktestRequest, panel: Panel, columns: Mapping[str, Sequence[int]], notes: list[str]
+) -> dict[str, Sequence[Costs]]:
+    found: dict[str, Sequence[Costs]] = {}
+    for chain in sorted({panel.keys[some[0]].chain for some in columns.values()}):
+        if chain != ETHEREUM:
+            found[chain] = [Costs.of_rollup()] * len(panel.times)
+        elif request.gas is not None:
+            found[chain] = ethereum_costs(gas_prices(request.gas), panel.times.tolist())
+        else:
+            found[chain] = [CONSTANT_GAS] * len(panel.times)
+            gwei = CONSTANT_GAS.gas_price_wei / 1e9
+            notes.append(f"gas on Ethereum is taken as {gwei:g} gwei throughout: --gas FILE names daily prices")
+    return found
+
+
+def _range(request: BacktestRequest, panel: Panel) -> tuple[int, int]:
+    """First and last row of all windows."""
+    times = panel.times.tolist()
+    warm = round(request.warm_days * 86_400 / panel.step_seconds)
+    since, until = _day(request.since, "--from"), _day(request.until, "--to")
+    first = max(warm, next((at for at, time in enumerate(times) if since is None or time >= since), len(times)))
+    last = max((at for at, time in enumerate(times) if until is None or time < until + 86_400), default=-1)
+    if first >= len(times) or last <= first:
+        begins, ends = (datetime.fromtimestamp(times[at], UTC).date() for at in (0, -1))
+        raise ConfigError(
+            f"the history is from {begins} to {ends}, of which {request.warm_days} days warm up forecasts"
+        )
+    return first, last
+
+
+def _day(text: str, flag: str) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: write a day as 2026-01-31") from None
+
+
+def _changed(policy: Policy) -> dict[str, object]:
+    usual = Policy()
+    own = {one.name: getattr(policy, one.name) for one in fields(policy)}
+    return {name: value for name, value in own.items() if value != getattr(usual, name)}
+
+
+def _code() -> str:
+    found = hashlib.sha256()
+    for room in ROOMS:
+        for path in sorted((CHECKOUT / "yieldbot" / room).rglob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def _data(panel: Panel) -> str:
+    found = hashlib.sha256(json.dumps([asdict(key) for key in panel.keys]).encode())
+    for one in fields(panel):
+        value = getattr(panel, one.name)
+        if hasattr(value, "tobytes"):
+            found.update(value.tobytes())
+    return found.hexdigest()
+
+
+def _command(request: BacktestRequest) -> str:
+    words = ["yieldbot", "backtest"]
+    flags = {
+        "--history": request.history, "--from": request.since, "--to": request.until, "--policy": request.policy,
+        "--gas": request.gas, "--window": request.window_days, "--every": request.every_days,
+        "--seed": request.seed, "--failures": request.failures,
+        "--wealth": ",".join(f"{one:g}" for one in request.wealth), "--markets": " ".join(request.markets),
+    }  # fmt: skip
+    for flag, value in flags.items():
+        if value not in (None, "", 0, 0.0):
+            words += [flag, *(request.markets if flag == "--markets" else (str(value),))]
+    return shlex.join(words + (["--extras"] if request.extras else []))

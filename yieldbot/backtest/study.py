@@ -1,0 +1,219 @@
+"""A study: the same windows for each universe, wealth and policy, beside simple rules and perfect foresight."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from yieldbot.backtest.foresight import foresee
+from yieldbot.backtest.replay import Replayed, replay
+from yieldbot.backtest.rules import RULES, follow
+from yieldbot.backtest.world import ONE, World
+from yieldbot.model.market import RateForecast
+from yieldbot.model.policy import Policy
+
+YEAR_DAYS = 365
+DAY = 86_400
+LOST_PP = 0.1
+"""A window that gains less than minus this is one that lost: 10 basis points a year."""
+DRAWS = 2_000
+"""Of the block bootstrap."""
+USED = 0.95
+"""Utilisation above which time is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One policy through one window."""
+
+    universe: str
+    wealth: float
+    """Dollars at the start."""
+    policy: str
+    first: int
+    """Unix seconds of its first row."""
+    days: float
+    apy: float
+    """What the policy earned, a simple annual fraction, all costs taken off."""
+    static_apy: float
+    """What the best quote of the first day earned, never touched."""
+    foresight_apy: float
+    """What one who knew the future would have earned."""
+    rules: Mapping[str, float]
+    """What the other simple rules earned, by name."""
+    plans: int
+    """Plans carried out, the first one too."""
+    cost: float
+    """Dollars of gas and swaps."""
+    drawdown: float
+    """The largest fall of wealth from an earlier row, a fraction."""
+    locked_days: float
+    """The longest time in which a market held ours and could not pay it all."""
+    used_share: float
+    """The share of time, weighed by our money, in markets whose utilisation was above ``USED``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A universe, wealth and policy over all its windows."""
+
+    universe: str
+    wealth: float
+    policy: str
+    windows: int
+    window_days: float
+    apy: float
+    static_apy: float
+    gain_pp: float
+    """Mean gain over static, in percentage points a year."""
+    gain_pp_low: float
+    gain_pp_high: float
+    """Ends of the 90 % interval of the mean: block bootstrap over start dates."""
+    foresight_gain_pp: float
+    share_of_foresight: float | None
+    """Sum of gains over the sum of foresight's gains; None where foresight gained nothing."""
+    windows_lost_over_10bp: int
+    worst_pp: float
+    moves_per_year: float
+    """Plans a year after the first one of each window."""
+    cost: float
+    """Dollars a year."""
+    drawdown: float
+    locked_days: float
+    used_share: float
+    rules_pp: Mapping[str, float]
+    """Mean gains of the simple rules over static, in percentage points a year."""
+
+
+Expected = Callable[[int], "Sequence[RateForecast | None]"]
+
+
+def starts(rows: int, window: int, every: int, warm: int) -> list[int]:
+    """First rows of rolling windows that fit, after ``warm`` rows of history alone."""
+    return list(range(warm, rows - window, every))
+
+
+def window_of(
+    world: World,
+    expected: Expected,
+    universe: str,
+    wealth: float,
+    policies: Mapping[str, Policy],
+    first: int,
+    rows: int,
+    *,
+    failures: float = 0.0,
+    seed: int = 0,
+) -> list[Window]:
+    """Each policy through one window of so many rows, from ``first``."""
+    last = first + rows
+    days = float(world.panel.times[last] - world.panel.times[first]) / DAY
+    scale = YEAR_DAYS / days / wealth
+    rules = {name: (follow(world, rule(), wealth, first, last).wealth - wealth) * scale for name, rule in RULES.items()}
+    best = foresee(world, wealth, first, last).gain * scale
+    found = []
+    for name, policy in policies.items():
+        made = replay(world, policy, expected, wealth, first, last, failures=failures, seed=seed)
+        found.append(
+            Window(
+                universe=universe,
+                wealth=wealth,
+                policy=name,
+                first=int(world.panel.times[first]),
+                days=days,
+                apy=(made.wealth[-1] - wealth) * scale,
+                static_apy=rules["static"],
+                foresight_apy=max(best, rules["static"]),
+                rules=rules,
+                plans=made.ledger.plans,
+                cost=made.ledger.gas + made.ledger.swapped,
+                drawdown=_drawdown(made.wealth),
+                **_exits(world, made, first),
+            )
+        )
+    return found
+
+
+def _drawdown(wealth: Sequence[float]) -> float:
+    most, found = wealth[0], 0.0
+    for one in wealth:
+        most = max(most, one)
+        found = max(found, 1.0 - one / most)
+    return found
+
+
+def _exits(world: World, made: Replayed, first: int) -> dict[str, float]:
+    longest = run = used = total = 0.0
+    step = world.panel.step_seconds / DAY
+    for offset, held in enumerate(made.held):
+        cells = world.cells(first + offset)
+        locked = any(raw and (cell is None or cell.cash * ONE < raw) for raw, cell in zip(held, cells, strict=True))
+        run = run + step if locked else 0.0
+        longest = max(longest, run)
+        for raw, cell in zip(held, cells, strict=True):
+            total += raw
+            used += raw if raw and cell is not None and (cell.utilisation or 0.0) > USED else 0
+    return {"locked_days": longest, "used_share": used / total if total else 0.0}
+
+
+def rows_of(windows: Iterable[Window], *, block: int, seed: int = 0, together: str = "all") -> list[Row]:
+    """A row for each universe, wealth and policy, and one over all universes together (``together``) where there are
+    several. block: how many start dates the bootstrap draws at once: those of one window."""
+    groups: dict[tuple[str, float, str], list[Window]] = {}
+    for one in windows:
+        groups.setdefault((one.universe, one.wealth, one.policy), []).append(one)
+    if len({universe for universe, _, _ in groups}) > 1:
+        for (_, wealth, policy), some in list(groups.items()):
+            groups.setdefault((together, wealth, policy), []).extend(some)
+    return [_row(*key, some, block, seed) for key, some in groups.items()]
+
+
+def _row(universe: str, wealth: float, policy: str, windows: Sequence[Window], block: int, seed: int) -> Row:
+    gains = [(one.apy - one.static_apy) * 100 for one in windows]
+    most = [(one.foresight_apy - one.static_apy) * 100 for one in windows]
+    low, high = interval(windows, gains, block, seed)
+    names = windows[0].rules
+    return Row(
+        universe=universe,
+        wealth=wealth,
+        policy=policy,
+        windows=len(windows),
+        window_days=fmean(one.days for one in windows),
+        apy=fmean(one.apy for one in windows),
+        static_apy=fmean(one.static_apy for one in windows),
+        gain_pp=fmean(gains),
+        gain_pp_low=low,
+        gain_pp_high=high,
+        foresight_gain_pp=fmean(most),
+        share_of_foresight=sum(gains) / sum(most) if sum(most) > 0.0 else None,
+        windows_lost_over_10bp=sum(gain < -LOST_PP for gain in gains),
+        worst_pp=min(gains),
+        moves_per_year=fmean(max(0, one.plans - 1) / one.days * YEAR_DAYS for one in windows),
+        cost=fmean(one.cost / one.days * YEAR_DAYS for one in windows),
+        drawdown=max(one.drawdown for one in windows),
+        locked_days=max(one.locked_days for one in windows),
+        used_share=fmean(one.used_share for one in windows),
+        rules_pp={name: fmean((one.rules[name] - one.static_apy) * 100 for one in windows) for name in names},
+    )
+
+
+def interval(windows: Sequence[Window], gains: Sequence[float], block: int, seed: int) -> tuple[float, float]:
+    """The 5 % and 95 % points of the mean under a moving-block bootstrap: start dates are drawn in runs of ``block``,
+    as windows that overlap say the same thing, and every universe's windows of a date together."""
+    by_date: dict[int, list[float]] = {}
+    for one, gain in zip(windows, gains, strict=True):
+        by_date.setdefault(one.first, []).append(gain)
+    dates = sorted(by_date)
+    size = max(1, min(block, len(dates)))
+    draw, means = random.Random(seed), []
+    for _ in range(DRAWS):
+        taken: list[float] = []
+        for _ in range(-(-len(dates) // size)):
+            at = draw.randrange(len(dates) - size + 1)
+            for date in dates[at : at + size]:
+                taken += by_date[date]
+        means.append(fmean(taken))
+    means.sort()
+    return means[int(0.05 * DRAWS)], means[int(0.95 * DRAWS) - 1]

@@ -1,0 +1,49 @@
+"""Which markets are compared with each other: a universe is what one wallet could be in, on one chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yieldbot.history.panel import Panel
+from yieldbot.history.reading import MarketKey
+
+DOLLARS = frozenset(("DAI", "SAI", "XDAI", "WXDAI", "GHO", "FRAX", "LUSD", "MAI", "MIMATIC", "DOLA", "BOLD", "USDT0"))
+"""Symbols of coins that are a dollar and have no USD in their name."""
+NO_DOLLARS = frozenset(("SUSDE", "SUSDS", "SDAI", "STUSD", "SFRAX", "WUSDM", "SAVUSD", "SYRUPUSDT", "SYRUPUSDC"))
+"""Symbols that have USD in their name and are shares in something, worth more each day."""
+
+
+def is_dollar(key: MarketKey) -> bool:
+    """Whether the market lends a coin that is meant to be worth a dollar, by its symbol."""
+    symbol = (key.asset or key.market).upper().replace("₮", "T").split("_")[0].removesuffix(".E")
+    return symbol not in NO_DOLLARS and not symbol.startswith(("PT-", "A")) and ("USD" in symbol or symbol in DOLLARS)
+
+
+def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
+    """By name, the columns of each universe that has two markets at least.
+
+    The stablecoins of one protocol on one chain (``aave_v3 on eip155:1``), and one coin over several protocols of a
+    chain (``USDC on eip155:1``). wanted: parts of a market's id, symbol or protocol; markets that match none are left
+    out.
+    """
+    chosen = [at for at, key in enumerate(panel.keys) if not wanted or any(_means(key, one) for one in wanted)]
+    found: dict[str, list[int]] = {}
+    for at in chosen:
+        key = panel.keys[at]
+        if is_dollar(key):
+            found.setdefault(f"{key.protocol or 'markets'} on {key.chain}", []).append(at)
+    protocols = {(key.chain, key.asset): set[str]() for key in panel.keys}
+    for key in panel.keys:
+        protocols[key.chain, key.asset].add(key.protocol)
+    for at in chosen:
+        key = panel.keys[at]
+        if is_dollar(key) and len(protocols[key.chain, key.asset]) > 1:
+            found.setdefault(f"{key.asset} on {key.chain}", []).append(at)
+    return {name: columns for name, columns in found.items() if len(columns) > 1}
+
+
+def _means(key: MarketKey, text: str) -> bool:
+    one = text.casefold()
+    return one in (key.market.casefold(), key.asset.casefold(), key.protocol.casefold(), key.chain.casefold()) or (
+        one in key.market.casefold()
+    )
