@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STALE_DAYS = 3
 """A market whose last reading is older has no forecast of its own."""
 COMPLETE = 0.8
-"""Of a horizon's rows, the share that must be recorded for its mean to count as what came."""
+"""Of a horizon's rows, the share that must be recorded for its mean to count as realised."""
 
 MOST_RATE = 100.0
 """Beyond plus or minus 10,000 % a year it is no rate: as if it had not been read."""
@@ -127,7 +127,7 @@ class Series:
         return np.where(np.isnan(self.quote), np.nan, low), np.where(np.isnan(self.quote), np.nan, high)
 
     def realised(self, horizon: int) -> Grid:
-        """What came after each row: the mean rate over the next so many days; NaN where it is not over, or recorded
+        """The realised rate after each row: the mean over the next so many days; NaN where it is not over, or recorded
         for less than four fifths. This is the future: only what scores and trains may ask for it, and what trains at a
         row may use ``realised[: row - steps + 1]`` alone."""
         import numpy as np

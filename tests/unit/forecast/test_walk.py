@@ -14,7 +14,7 @@ from yieldbot.forecast.model import HORIZONS
 from yieldbot.forecast.regression import Frozen, Regression
 from yieldbot.forecast.rules import ExponentialMean, Persistence, rules
 from yieldbot.forecast.series import Series
-from yieldbot.forecast.strangers import peeks
+from yieldbot.forecast.third_party import peeks
 from yieldbot.forecast.tournament import Combined, Single, Tournament, builtin
 
 PLAIN = (*rules(), Frozen(), Regression())
