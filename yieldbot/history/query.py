@@ -106,9 +106,10 @@ def _unreadable(path: str) -> Fault | None:
 
 
 def markets(store: Store, chain: str | None = None, faults: list[Fault] | None = None) -> tuple[Span, ...]:
-    """Every market of which there is a reading, by chain, protocol, asset and name."""
-    names = ", ".join(columns.KEY)
-    query = f"SELECT {names}, count(*) AS rows, min(time) AS first, max(time) AS last FROM {VIEW} GROUP BY {names}"
+    """Every market of which there is a reading, by chain, protocol, asset and name, called as by its newest reading."""
+    names = ", ".join(f"arg_max({name}, time) AS {name}" for name in columns.KEY[2:])
+    counts = "count(*) AS rows, min(time) AS first, max(time) AS last"
+    query = f"SELECT chain, market, {names}, {counts} FROM {VIEW} GROUP BY chain, market"
     found = sql(store, query, chain=chain, faults=faults)
     spans = [
         Span(MarketKey(**{name: row[name] for name in columns.KEY}), *(int(row[name]) for name in _COUNTS))
