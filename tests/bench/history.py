@@ -66,6 +66,7 @@ class Drawn:
 
     def __init__(self, keys: list[MarketKey], seed: int) -> None:
         self.keys, self.draw = keys, np.random.default_rng(seed)
+        self.vaults = [int(key.asset_address, 16) // 7919 % 10 == 1 for key in keys]
         count = len(keys)
         self.supplied = 10 ** self.draw.uniform(6, 9, count)
         self.used = self.draw.uniform(0.4, 0.92, count)
@@ -117,7 +118,7 @@ class Drawn:
         for market in range(len(self.keys)):
             for others, lent in zip(supplied[market].tolist(), borrowed[market].tolist(), strict=True):
                 pool = f'{{"kind":"kinked","others":{others!r},"borrowed":{lent!r},{points}'
-                if market % 10:
+                if not self.vaults[market]:
                     yield head + pool + tail
                     continue
                 slots = ",".join(
@@ -177,7 +178,7 @@ def _compare(count: int, place: Path) -> dict[str, Any]:
         "append_of_a_reading_of_all_markets_ms": _appends(place / "appended", keys),
         "one_markets_year_ms": looked,
         "panel_of_days": panel,
-        "panel_of_26_million_rows_seconds": [round(one * whole, 1) for one in panel["seconds"]],
+        "panel_of_26_million_rows_seconds": [round(one * whole, 1) for one in panel["again"]],
         "sqlite": _sqlite(place / "history.sqlite", keys, rows),
         "seconds_are": "of the clock, then of the processor",
     }
@@ -199,16 +200,19 @@ import json, resource, sys, time
 from pathlib import Path
 from yieldbot.history import query
 from yieldbot.history.store import Store
-began = time.perf_counter(), time.process_time()
-found = query.panel(Store(Path(sys.argv[1])))
-seconds = [round(time.perf_counter() - began[0], 2), round(time.process_time() - began[1], 2)]
+seconds = []
+for _ in range(2):
+    began = time.perf_counter(), time.process_time()
+    found = query.panel(Store(Path(sys.argv[1])))
+    seconds.append([round(time.perf_counter() - began[0], 2), round(time.process_time() - began[1], 2)])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"shape": found.quoted.shape, "seconds": seconds, "peak_megabytes": round(peak)}))
+print(json.dumps({"shape": found.quoted.shape, "first": seconds[0], "again": seconds[1], "megabytes": round(peak)}))
 """
+"""The first time with the import of what it needs."""
 
 
 def _panel(folder: Path) -> dict[str, Any]:
-    """In a process of its own, so that its memory can be told; importing what it needs is counted."""
+    """In a process of its own, so that its memory can be told."""
     done = subprocess.run([sys.executable, "-c", PANEL, folder], capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
