@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "accuracy", "forecast")
+NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "accuracy", "forecast", "history")
 
 
 def main() -> int:

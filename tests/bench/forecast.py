@@ -70,7 +70,8 @@ def compare(
         part = _before(one, ends[name]) if development else one
         tested = part.times <= ends[name] if development else part.times > ends[name]
         rows += _table(name, part, tested, without_extras, each)
-    return {"variants": VARIANTS, "lightgbm": installed() and not without_extras, "rows": rows}
+    plain = [{name: None if value != value else value for name, value in row.items()} for row in rows]  # NaN is no JSON
+    return {"variants": VARIANTS, "lightgbm": installed() and not without_extras, "rows": plain}
 
 
 def _table(name: str, one: Panel, tested: NDArray[np.bool_], without_extras: bool, each: bool) -> list[dict[str, Any]]:

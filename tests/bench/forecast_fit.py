@@ -30,8 +30,8 @@ def coefficients(recordings: Sequence[Series], market_class: str) -> list[list[f
     """Of the median regression, for each horizon; each recording weighs the same."""
     made = []
     for horizon in HORIZONS:
-        taught = [_taught(one, market_class, features(one), one.realised(horizon) - one.quote) for one in recordings]
-        made.append(_joined(taught, 0.5, PULL[market_class]))
+        trained = [_trained(one, market_class, features(one), one.realised(horizon) - one.quote) for one in recordings]
+        made.append(_joined(trained, 0.5, PULL[market_class]))
     return made
 
 
@@ -41,8 +41,8 @@ def widths(recordings: Sequence[Series], market_class: str) -> list[list[list[fl
     for sign in (-1.0, 1.0):
         made = []
         for place, horizon in enumerate(HORIZONS):
-            taught = [
-                _taught(
+            trained = [
+                _trained(
                     one,
                     market_class,
                     conformal.shape(one),
@@ -50,13 +50,13 @@ def widths(recordings: Sequence[Series], market_class: str) -> list[list[list[fl
                 )
                 for one in recordings
             ]
-            active = list(range(taught[0][0].shape[1]))
+            active = list(range(trained[0][0].shape[1]))
             while True:
-                some = _joined([(x[:, active], y, w) for x, y, w in taught], HIGH, WIDTH_PULL)
+                some = _joined([(x[:, active], y, w) for x, y, w in trained], HIGH, WIDTH_PULL)
                 if min(some) >= 0.0:
                     break
                 active.pop(int(np.argmin(some)))
-            whole = np.zeros(taught[0][0].shape[1])
+            whole = np.zeros(trained[0][0].shape[1])
             whole[active] = some
             made.append(whole.tolist())
         sides.append(made)
@@ -64,7 +64,7 @@ def widths(recordings: Sequence[Series], market_class: str) -> list[list[list[fl
 
 
 def frozen(recordings: Sequence[Series]) -> None:
-    """Put what these recordings teach in the place of what is shipped, in this process."""
+    """Put what is fitted on these recordings in the place of what is shipped, in this process."""
     for market_class in CLASSES:
         parameters.COEFFICIENTS[market_class] = coefficients(recordings, market_class)  # type: ignore[index]
     for market_class in CLASSES:
@@ -144,10 +144,10 @@ def _numbers(row: Sequence[float]) -> str:
     return "(" + ", ".join(f"{one:.4g}" for one in row) + ")"
 
 
-Taught = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Trained = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _taught(series: Series, market_class: str, inputs: NDArray[np.float64], wanted: NDArray[np.float64]) -> Taught:
+def _trained(series: Series, market_class: str, inputs: NDArray[np.float64], wanted: NDArray[np.float64]) -> Trained:
     columns = [i for i, one in enumerate(series.classes) if one == market_class]
     inputs, wanted = inputs[:, columns], wanted[:, columns]
     quote = series.quote[:, columns]
@@ -156,8 +156,8 @@ def _taught(series: Series, market_class: str, inputs: NDArray[np.float64], want
     return inputs[good], wanted[good], weights * 1e4 / (weights * np.abs(wanted[good])).sum()
 
 
-def _joined(taught: Sequence[Taught], quantile: float, pull: float) -> list[float]:
-    inputs, wanted, weights = (np.concatenate([one[i] for one in taught]) for i in range(3))
+def _joined(trained: Sequence[Trained], quantile: float, pull: float) -> list[float]:
+    inputs, wanted, weights = (np.concatenate([one[i] for one in trained]) for i in range(3))
     return regression_fit(inputs, wanted, weights, quantile, pull)
 
 

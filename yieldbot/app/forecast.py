@@ -62,7 +62,7 @@ class ForecastRequest:
     """Register this file of forecasts in place of either."""
     extras: bool = True
     """With LightGBM where it is installed."""
-    strangers: bool = True
+    third_parties: bool = True
     """With forecasters of the entry point group and of the ledger."""
     now: int = field(default_factory=lambda: int(time.time()))
     """Unix seconds."""
@@ -77,7 +77,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     panel = panel_of(source, request.skill, faults)
     ours = [one for one in builtin() if request.extras or not isinstance(one, Boosted)]
     entered = Entered({}, {}, ())
-    if request.strangers:
+    if request.third_parties:
         entered = enter(source, panel, request.now, [one.name for one in ours])
     notes = [*entered.notes, *_notes(panel, faults, request)]
     context.say(f"forecasting {len(panel.keys)} markets from {len(panel.times)} days")
@@ -90,7 +90,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
 
 def expected(source: Path, days: float, now: int, *, extras: bool = False) -> Mapping[tuple[str, str], RateForecast]:
     """By chain and market, what memory says each market will pay over so many days; nothing where there is no memory,
-    or only an old one. What strangers registered is weighed too; no stranger's code is loaded."""
+    or only an old one. What third parties registered is weighed too; no third party's code is loaded."""
     if not source.is_dir():
         return {}
     try:
@@ -184,7 +184,7 @@ def _forecasts(
     standings = [
         ForecasterStanding(
             forecaster=one.name,
-            says=says.get(one.name, "a stranger's"),
+            says=says.get(one.name, "a third party's"),
             market_class=one.market_class,
             horizon_days=one.horizon,
             weight=one.weight,

@@ -74,7 +74,7 @@ class ForecasterSkill(Part):
     persistence_pinball: float | None = Field(description="that of persistence with an interval made the same way")
     bare_pinball: float | None = Field(description="that of persistence as a number without an interval")
     crps: float | None = Field(description="continuous ranked probability score of the three quantiles")
-    coverage: float | None = Field(description="the share of what came that lay inside of the 80 % interval")
+    coverage: float | None = Field(description="the share of realised rates inside the 80 % interval")
 
 
 class SkillDocument(Document):

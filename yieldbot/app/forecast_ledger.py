@@ -1,7 +1,7 @@
-"""Forecasters of others: installed ones are asked once a run and what they say is registered, like files of forecasts.
+"""Third-party forecasters: installed ones are asked once a run, and what they say is registered as files are.
 
 So nobody is scored on what could have been known: an installed forecaster begins without any weight, and earns it by
-forecasts that were in the ledger before their horizon began. A run that holds a key loads no stranger: it reads the
+forecasts that were in the ledger before their horizon began. A run that holds a key loads no third party: it reads the
 ledger alone.
 """
 
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS, Forecaster
 from yieldbot.forecast.registered import SCHEMA, means, parse, read, register
-from yieldbot.forecast.strangers import GROUP, fit_name, taken
+from yieldbot.forecast.third_party import GROUP, fit_name, taken
 from yieldbot.history.panel import Panel
 from yieldbot.model.text import one_line
 
@@ -38,7 +38,7 @@ WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Strangers of a run."""
+    """Third parties of a run."""
 
     means: Mapping[str, Cube]
     """What each registered before its horizons began, (times, markets, horizons), and says now."""
@@ -49,9 +49,9 @@ class Entered:
 
 
 def enter(source: Path, panel: Panel, now: int, used: Sequence[str], *, installed: bool = True) -> Entered:
-    """Strangers of the ledger and of the entry point group; what the latter say now is registered. used: names that
-    are taken. installed: without it no stranger's code is loaded, and the ledger alone counts. Whatever is wrong with
-    one costs that one and is a note."""
+    """Third parties of the ledger and of the entry point group; what the latter say now is registered. used: names that
+    are taken. installed: without it no third party's code is loaded, and the ledger alone counts. Whatever is wrong
+    with one costs that one and is a note."""
     import numpy as np
 
     found: dict[str, Cube] = {}
@@ -110,7 +110,7 @@ def append(folder: Path, text: str, now: int) -> None:
 
 
 def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, Cube, str]:
-    """A stranger's name, what it says at the panel's end, and why it is left out."""
+    """A third party's name, what it says at the panel's end, and why it is left out."""
     import numpy as np
 
     nothing = np.zeros((0, 0))
@@ -121,12 +121,12 @@ def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, C
         if bad := fit_name(forecaster.name, used):
             return "", nothing, bad
         return forecaster.name, taken(forecaster.forecast(panel.until(len(panel.times) - 1)), panel), ""
-    except Exception as failure:  # a stranger's code may raise anything
+    except Exception as failure:  # a third party's code may raise anything
         return "", nothing, one_line(f"{type(failure).__name__}: {failure}", 200)
 
 
 def _registered(folder: Path, name: str, panel: Panel, said: Cube, now: int) -> str:
-    """Write down what a stranger says now; why not, if not."""
+    """Write down what a third party says now; why not, if not."""
     import numpy as np
 
     rows = [

@@ -206,7 +206,7 @@ def _known(value: float) -> float | None:
 
 
 def _csv(one: Reading) -> str:
-    """A reading as a line; text that a table program would take for a formula or a cell's end is quoted."""
+    """A reading as a line of CSV; text that holds a comma, a quote or a line end is quoted."""
     cells: dict[str, object] = {
         "timestamp": one.time,
         "chain": one.key.chain,

@@ -33,7 +33,7 @@ def register(listed: Listed) -> None:
     )
     parser.add_argument("--register", type=Path, metavar="FILE", help="register a file of forecasts (docs/forecast.md)")
     parser.add_argument("--no-extras", action="store_true", help="as if LightGBM were not installed")
-    parser.add_argument("--no-strangers", action="store_true", help="without forecasters of others")
+    parser.add_argument("--no-third-party", action="store_true", help="without third-party forecasters")
     parser.set_defaults(command="forecast", handler=forecast)
 
 
@@ -45,7 +45,7 @@ def forecast(args: argparse.Namespace, context: Screen) -> int:
         since=args.since,
         register=args.register,
         extras=not args.no_extras,
-        strangers=not args.no_strangers,
+        third_parties=not args.no_third_party,
     )
     found = use.forecast(request, context)
     context.show(found.as_json(), lambda: _shown(found))

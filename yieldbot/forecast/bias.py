@@ -23,8 +23,8 @@ WIDER = 1.5
 
 
 def bias(panel: Panel, low: Cube, high: Cube, futures: Cube) -> NDArray[np.int8]:
-    """(times, markets, horizons): 1 where what came was above the interval of the last three forecasts whose horizons
-    are over and do not overlap, -1 where below, 0 elsewhere. Each row from what was over then."""
+    """(times, markets, horizons): 1 where the realised rate was above the interval of the last three forecasts whose
+    horizons are over and do not overlap, -1 where below, 0 elsewhere. Each row from what was over then."""
     import numpy as np
 
     missed = (futures > high).astype(np.int8) - (futures < low).astype(np.int8)  # NaN is neither

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REMEDY = "the forecaster `boosted` needs LightGBM: `pip install 'yieldbot[forecast]'`; all else works without it"
 LEAST_EXAMPLES = 500
-"""Fewer teach nothing: the frozen regression speaks alone."""
+"""With fewer nothing is trained: the frozen regression speaks alone."""
 LEAST_SCALE = 2e-3
 FULL_DAYS = 365
 """With so much history there are ``TREES`` trees, with less of it fewer."""
@@ -57,10 +57,10 @@ def installed() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Boosted:
-    """The regression and, upon it, trees that were taught by this history."""
+    """The regression and, upon it, trees that were trained by this history."""
 
     name: str = "boosted"
-    says: str = "LightGBM on what the frozen regression gets wrong, taught every four weeks by the history so far"
+    says: str = "LightGBM on what the frozen regression gets wrong, trained every four weeks by the history so far"
 
     def means(self, series: Series) -> Cube:
         """See ``Rule``. Raises ConfigError where LightGBM is not installed."""
@@ -78,7 +78,7 @@ class Boosted:
             )
             for place, horizon in enumerate(HORIZONS):
                 for first, end in refits(series):
-                    model = _taught(series, own, base[:, columns, place], scale[:, columns], columns, horizon, first)
+                    model = _trained(series, own, base[:, columns, place], scale[:, columns], columns, horizon, first)
                     if model is None:
                         continue
                     asked = own[first:end].reshape(-1, own.shape[-1])
@@ -122,7 +122,7 @@ def _others(series: Series, columns: Sequence[int]) -> NDArray[np.float64]:
     return np.asarray(middle - quote)
 
 
-def _taught(
+def _trained(
     series: Series,
     own: Cube,
     base: NDArray[np.float64],

@@ -88,7 +88,7 @@ class Walk:
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """Who forecasts. Strangers' are found by the entry point group ``yieldbot.forecasters``."""
+    """Who forecasts. Third parties' are found by the entry point group ``yieldbot.forecasters``."""
 
     @property
     def name(self) -> str:

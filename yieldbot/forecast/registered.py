@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import DAY, HORIZONS
-from yieldbot.forecast.strangers import MOST_RATE, NAME
+from yieldbot.forecast.third_party import MOST_RATE, NAME
 from yieldbot.history.panel import Panel
 from yieldbot.model.text import one_line
 

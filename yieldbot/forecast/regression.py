@@ -1,4 +1,4 @@
-"""Median regression on what the quotes did, pooled over the markets of a class, learnt from the past alone.
+"""Median regression on what the quotes did, pooled over the markets of a class, fitted on the past alone.
 
 The mean rate over a horizon less the quote is modelled as a sum of distances, each a rate: to exponential means, to the
 30-day median, how far the quote stands above its usual level, and how much it swings. Without a constant, so that a
@@ -38,9 +38,9 @@ WINDOW_DAYS = 730
 PRIOR_DAYS, PRIOR_HORIZONS = 120, 4
 """The frozen coefficients count like so many days of history, and so many horizons more."""
 LEAST_ROWS = 60
-"""Fewer examples teach nothing."""
+"""With fewer nothing is fitted."""
 FLOOR, CEILING = 1e-3, 1.0
-"""Examples weigh less by the root of their level, which is at least 0.1 %; quotes above 100 % teach nothing."""
+"""Examples weigh less by the root of their level, which is at least 0.1 %; quotes above 100 % are left out."""
 ITERATIONS = 12
 
 
@@ -81,8 +81,8 @@ class Regression:
             for place, horizon in enumerate(HORIZONS):
                 frozen = np.asarray(COEFFICIENTS[market_class][place])
                 for first, end in refits(series):
-                    learnt = _learn(series, own, columns, horizon, first, frozen)
-                    out[first:end, columns, place] = own[first:end] @ learnt
+                    coefficients = _fitted(series, own, columns, horizon, first, frozen)
+                    out[first:end, columns, place] = own[first:end] @ coefficients
         return within(series, series.quote[:, :, None] + out)
 
 
@@ -127,7 +127,7 @@ def refits(series: Series) -> list[tuple[int, int]]:
 def examples(
     series: Series, columns: Sequence[int], horizon: int, row: int, apart: int | None = None
 ) -> NDArray[np.bool_]:
-    """(times, columns): what may teach at ``row``: its horizon is over by then. Horizons that overlap teach little, so
+    """(times, columns): the examples at ``row``: their horizon is over by then. Horizons that overlap add little, so
     one row in a third of a horizon is taken, or in ``apart`` days."""
     import numpy as np
 
@@ -141,7 +141,7 @@ def examples(
     return allowed
 
 
-def _learn(
+def _fitted(
     series: Series, own: Cube, columns: Sequence[int], horizon: int, row: int, frozen: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Coefficients from what was over at ``row``."""

@@ -1,6 +1,6 @@
 """How good forecasts were, once their horizon is over: errors, pinball loss, CRPS, coverage, skill against persistence.
 
-Everything is measured on the rows and markets where both the forecaster and persistence spoke and where what came is
+Everything is measured on the rows and markets where both the forecaster and persistence spoke and the realised rate is
 recorded. Skill is the share of persistence's loss that a forecaster spares: 1 - sum of losses / sum of persistence's.
 Its interval is a block bootstrap over dates (Kuensch 1989): forecasts of neighbouring days share their future, and all
 markets share a day.
@@ -52,7 +52,7 @@ class Score:
     crps: float
     """Continuous ranked probability score of the distribution that the three quantiles stand for."""
     coverage: float
-    """Share of what came that lay inside the 80 % interval."""
+    """Share of realised rates inside the 80 % interval."""
 
 
 def pinball(came: Grid, said: Grid, quantile: float) -> Grid:
@@ -86,7 +86,7 @@ def score(
 ) -> tuple[Score, ...]:
     """One score a horizon.
 
-    futures: what came (times, markets, horizons), NaN where it is not known.
+    futures: realised rates (times, markets, horizons), NaN where it is not known.
     chosen: (times, markets): what is scored; all by default.
     """
     return tuple(

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 STALE_DAYS = 3
 """A market whose last reading is older has no forecast of its own."""
 COMPLETE = 0.8
-"""Of a horizon's rows, the share that must be recorded for its mean to count as what came."""
+"""Of a horizon's rows, the share that must be recorded for its mean to count as realised."""
 
+MOST_RATE = 100.0
+"""Beyond plus or minus 10,000 % a year it is no rate: as if it had not been read."""
 LEAST_LEVEL = 1e-4
 WILD = 5.0
 """A market that swings by so many times its level tells nothing of its class."""
@@ -41,10 +43,8 @@ class Series:
 
     @cached_property
     def raw(self) -> Grid:
-        """The quotes; what is no number is NaN."""
-        import numpy as np
-
-        return np.where(np.isfinite(self.panel.quoted), self.panel.quoted, np.nan)
+        """The quotes; what is no number, or no rate, is NaN."""
+        return _rates(self.panel.quoted)
 
     @cached_property
     def quote(self) -> Grid:
@@ -127,13 +127,13 @@ class Series:
         return np.where(np.isnan(self.quote), np.nan, low), np.where(np.isnan(self.quote), np.nan, high)
 
     def realised(self, horizon: int) -> Grid:
-        """What came after each row: the mean rate over the next so many days; NaN where it is not over, or recorded
+        """The realised rate after each row: the mean over the next so many days; NaN where it is not over, or recorded
         for less than four fifths. This is the future: only what scores and trains may ask for it, and what trains at a
         row may use ``realised[: row - steps + 1]`` alone."""
         import numpy as np
 
         steps = steps_of(self.panel, horizon)
-        rates = np.where(np.isfinite(self.panel.realised), self.panel.realised, np.nan)
+        rates = _rates(self.panel.realised)
         found = np.full_like(rates, np.nan)
         if not steps or len(rates) <= steps:
             return found
@@ -151,6 +151,12 @@ class Series:
         import numpy as np
 
         return np.stack([self.realised(horizon) for horizon in HORIZONS], axis=-1)
+
+
+def _rates(grid: Grid) -> Grid:
+    import numpy as np
+
+    return np.where(np.isfinite(grid) & (np.abs(grid) <= MOST_RATE), grid, np.nan)
 
 
 def decayed(values: Grid, half_lives: Sequence[float]) -> list[Grid]:

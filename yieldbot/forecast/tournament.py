@@ -3,7 +3,7 @@
 Weights are a softmax of skill over discounted losses, per class of markets and horizon (Hedge: Freund and Schapire
 1997). Skill is 1 - own loss / persistence's loss on the same rows; a loss is the absolute error (twice the pinball loss
 at the median), divided by the root of the market's level, so that no market of 100 % rules alone. Before it is scored,
-a built-in counts as skilled as it was on recorded history (``parameters``), a stranger's as not skilled at all.
+a built-in counts as skilled as it was on recorded history (``parameters``), a third party's as not skilled at all.
 Persistence takes part with its skill of nothing; whoever has less has no weight. Who says the same as one before it in
 the list adds nothing and has no weight.
 
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from yieldbot.forecast.bias import bias, widened
 from yieldbot.forecast.boosting import Boosted, installed
+from yieldbot.forecast.cold_start import with_similar
 from yieldbot.forecast.conformal import intervals
-from yieldbot.forecast.likes import from_likes
 from yieldbot.forecast.model import HORIZONS, Forecasts, Walk, steps_of
 from yieldbot.forecast.parameters import SKILLS
 from yieldbot.forecast.regression import Frozen, Regression
@@ -79,8 +79,8 @@ class Tournament:
     def __init__(
         self, panel: Panel, entrants: Sequence[Rule] | None = None, others: Mapping[str, Cube] | None = None
     ) -> None:
-        """entrants: ours, persistence first; all of them by default. others: strangers' means by name, (times, markets,
-        horizons), NaN where they said nothing, each row made without what came after it (``strangers``)."""
+        """entrants: ours, persistence first; all of them by default. others: third parties' means by name, (times,
+        markets, horizons), NaN where they said nothing, each row made without the future (``third_party``)."""
         import numpy as np
 
         self.series = Series(panel)
@@ -96,7 +96,7 @@ class Tournament:
         """The combined forecast at every row."""
         mean, low, high = self._combined
         low, high = widened(mean, low, high, self.bias)
-        return from_likes(self.series, self._walk(mean, low, high))
+        return with_similar(self.series, self._walk(mean, low, high))
 
     @cached_property
     def bias(self) -> NDArray[np.int8]:

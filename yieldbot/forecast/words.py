@@ -27,7 +27,7 @@ def _differs(series: Series, row: int, column: int, mean: float, horizon: int) -
         return "no forecast: too little is known of it"
     if math.isnan(quote):
         days = float(series.readings[row, column])
-        return "never read: from its like" if not days else "not read lately"
+        return "never read: from similar markets" if not days else "not read lately"
     if abs(mean - quote) <= WORTH_SAYING * abs(quote):
         return ""
     both = f"{100 * quote:.1f} % now, {100 * mean:.1f} % over {horizon} days"

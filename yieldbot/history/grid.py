@@ -69,7 +69,10 @@ def paid_between(readings: Sequence[Reading]) -> list[float]:
     if not readings:
         return []
     columns = _columns(readings, dict.fromkeys((one.key for one in readings), 0))
-    paid, _ = _paid(columns.market, columns.time, columns.numbers, DAY)
+    import numpy as np
+
+    starts = np.zeros(1, dtype=np.int64)
+    paid, _ = _paid(columns, _Before.of(columns, starts, _Before.nothing(1)), DAY)
     return [float(rate) for rate in paid]
 
 
@@ -133,7 +136,7 @@ def fill(columns: Columns, keys: tuple[MarketKey, ...], times: Ints, step: int) 
 
 class Filler:
     """A panel that is filled by parts: all of a market's readings in one part are later than those in the part before.
-    Between them only the last reading of each market is kept."""
+    Between them only what the next mean needs is kept of each market."""
 
     def __init__(self, keys: tuple[MarketKey, ...], times: Ints, step: int) -> None:
         import numpy as np
@@ -143,7 +146,7 @@ class Filler:
         self._grids = {name: np.full(shape, np.nan) for name in FIELDS}
         self._blocked = np.zeros(shape, dtype=np.bool_)
         self._seconds, self._earned = np.zeros(shape), np.zeros(shape)
-        self._last: Columns | None = None
+        self._last = _Before.nothing(len(keys))
 
     def add(self, columns: Columns) -> None:
         """Take one part in."""
@@ -151,33 +154,27 @@ class Filler:
 
         if not len(columns.time):
             return
-        columns = _joined(self._last, columns)
-        order = np.lexsort((columns.time, columns.market))
-        if (np.diff(order) == 1).all():
-            market, time, numbers, blocked = columns.market, columns.time, columns.numbers, columns.blocked
-        else:
-            market, time, blocked = columns.market[order], columns.time[order], columns.blocked[order]
-            numbers = {name: column[order] for name, column in columns.numbers.items()}
-        ends = np.ones(len(time), dtype=np.bool_)
-        ends[:-1] = market[1:] != market[:-1]
-        self._keep(market[ends], time[ends], blocked[ends], {name: column[ends] for name, column in numbers.items()})
+        columns, starts = _grouped(columns)
+        market, time, numbers = columns.market, columns.time, columns.numbers
+        before = _Before.of(columns, starts, self._last)
+        self._last.remember(columns, np.append(starts[1:], len(time)) - 1)
         if not len(self.times):
             return
         cell = -(-(time - self.times[0]) // self.step)
         inside = (cell >= 0) & (cell < len(self.times))
-        last = ends.copy()
-        last[:-1] |= cell[1:] != cell[:-1]
-        chosen = last & inside
+        last = np.ones(len(time), dtype=np.bool_)
+        last[:-1] = cell[1:] != cell[:-1]
+        last[starts[1:] - 1] = True
+        chosen = np.flatnonzero(last & inside)
         at = (cell[chosen], market[chosen])
         for name in FIELDS:
             self._grids[name][at] = numbers[name][chosen]
-        self._blocked[at] = blocked[chosen]
+        self._blocked[at] = columns.blocked[chosen]
         _derived(self._grids, numbers["borrowed"][chosen], at)
-        paid, held = _paid(market, time, numbers, self.step)
-        known = inside & ~np.isnan(paid)
+        paid, held = _paid(columns, before, self.step)
+        known = np.flatnonzero(inside & ~np.isnan(paid))
         flat = cell[known] * len(self.keys) + market[known]
-        size = self._seconds.size
-        shape = self._seconds.shape
+        size, shape = self._seconds.size, self._seconds.shape
         self._seconds += np.bincount(flat, weights=held[known], minlength=size).reshape(shape)
         self._earned += np.bincount(flat, weights=paid[known] * held[known], minlength=size).reshape(shape)
 
@@ -201,64 +198,88 @@ class Filler:
             blocked=self._blocked,
         )
 
-    def _keep(self, market: Ints, time: Ints, blocked: NDArray[np.bool_], numbers: Mapping[str, Floats]) -> None:
-        """These are the last readings of their markets; what they say of the time before them is counted already."""
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the readings before said: their times (-1 where there is none), indices and quotes."""
+
+    time: Ints
+    index: Floats
+    quote: Floats
+
+    @classmethod
+    def nothing(cls, count: int) -> _Before:
         import numpy as np
 
-        bare = {name: column for name, column in numbers.items()} | {"mean_rate": np.full(len(time), np.nan)}
-        before = self._last
-        if before is not None:
-            others = ~np.isin(before.market, market)
-            market, time = np.append(market, before.market[others]), np.append(time, before.time[others])
-            blocked = np.append(blocked, before.blocked[others])
-            bare = {name: np.append(column, before.numbers[name][others]) for name, column in bare.items()}
-        self._last = Columns(market, time, blocked, bare)
+        return cls(np.full(count, -1, dtype=np.int64), np.full(count, np.nan), np.full(count, np.nan))
+
+    @classmethod
+    def of(cls, columns: Columns, starts: Ints, last: _Before) -> _Before:
+        """For each reading the one before it; for a market's first one its ``last`` of the part before."""
+        import numpy as np
+
+        found = cls.nothing(len(columns.time))
+        markets = columns.market[starts]
+        for mine, now, then in (
+            (found.time, columns.time, last.time),
+            (found.index, columns.numbers["index"], last.index),
+            (found.quote, columns.numbers["supply_rate"], last.quote),
+        ):
+            mine[1:] = now[:-1]
+            np.put(mine, starts, then[markets])
+        return found
+
+    def remember(self, columns: Columns, ends: Ints) -> None:
+        """These are the last readings of their markets."""
+        markets = columns.market[ends]
+        self.time[markets] = columns.time[ends]
+        self.index[markets] = columns.numbers["index"][ends]
+        self.quote[markets] = columns.numbers["supply_rate"][ends]
 
 
-def _joined(before: Columns | None, columns: Columns) -> Columns:
-    """A part with the last readings of its markets before it."""
+def _grouped(columns: Columns) -> tuple[Columns, Ints]:
+    """The readings market by market, each ascending by time, and where each market begins."""
     import numpy as np
 
-    if before is None:
-        return columns
-    wanted = np.isin(before.market, columns.market)
-    return Columns(
-        np.append(before.market[wanted], columns.market),
-        np.append(before.time[wanted], columns.time),
-        np.append(before.blocked[wanted], columns.blocked),
-        {name: np.append(before.numbers[name][wanted], column) for name, column in columns.numbers.items()},
-    )
+    def starts_of(market: Ints) -> Ints:
+        return np.append(0, 1 + np.flatnonzero(market[1:] != market[:-1])).astype(np.int64)
+
+    market, time = columns.market, columns.time
+    starts = starts_of(market)
+    falls = time[1:] < time[:-1]
+    falls[starts[1:] - 1] = False
+    if len(np.unique(market[starts])) == len(starts) and not falls.any():
+        return columns, starts
+    order = np.lexsort((time, market))
+    numbers = {name: column[order] for name, column in columns.numbers.items()}
+    columns = Columns(market[order], time[order], columns.blocked[order], numbers)
+    return columns, starts_of(columns.market)
 
 
-def _paid(market: Ints, time: Ints, numbers: Mapping[str, Floats], step: int) -> tuple[Floats, Floats]:
+def _paid(columns: Columns, before: _Before, step: int) -> tuple[Floats, Floats]:
     """For each reading the rate that was paid since the one before of its market, and for how many seconds.
 
-    By growth of the index; else by the mean that the reading itself names, if it counts from the reading before; else
-    the mean of the two quotes, where they are not further apart than ``LONGEST_MEAN`` steps. NaN where nothing tells.
+    By growth of the index; else by the mean that the reading itself names, if it counts from the reading before (or
+    there is none); else the mean of the two quotes, where they are not further apart than ``LONGEST_MEAN`` steps. NaN
+    where nothing tells.
     """
     import numpy as np
 
-    paid, held = np.full(len(time), np.nan), np.zeros(len(time))
-    same = market[1:] == market[:-1]
-    apart = np.where(same, time[1:] - time[:-1], 0).astype(np.float64)
-    held[1:] = apart
-    index, quote = numbers["index"], numbers["supply_rate"]
+    time, numbers = columns.time, columns.numbers
+    first = before.time < 0
+    held = np.where(first, 0, time - before.time).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        grown = np.log(index[1:] / index[:-1]) / apart * SECONDS_PER_YEAR
-    grown[~(same & (apart > 0) & (grown >= 0.0))] = np.nan
-    between = (quote[1:] + quote[:-1]) / 2
-    between[~(same & (apart <= LONGEST_MEAN * step))] = np.nan
-    own = numbers["mean_rate"].copy()
-    since = time - numbers["mean_since"]
-    first = np.ones(len(time), dtype=np.bool_)
-    first[1:] = ~same
-    own[~((since > 0) & (first | (np.abs(since - held) <= 0.01 * held)))] = np.nan
-    paid[1:] = np.where(np.isnan(grown), between, grown)
-    named = ~np.isnan(own)
-    named[1:] &= np.isnan(grown)
-    paid[named] = own[named]
-    held[named & first] = since[named & first]
-    paid[held <= 0.0] = np.nan
+        paid = np.log(numbers["index"] / before.index) / held * SECONDS_PER_YEAR
+        paid[~(paid >= 0.0) | (held <= 0.0)] = np.nan
+    unknown = np.flatnonzero(np.isnan(paid))
+    if len(unknown):
+        own, since = numbers["mean_rate"][unknown], time[unknown] - numbers["mean_since"][unknown]
+        width, alone = held[unknown], first[unknown]
+        own_counts = ~np.isnan(own) & (since > 0) & (alone | (np.abs(since - width) <= 0.01 * width))
+        between = (numbers["supply_rate"][unknown] + before.quote[unknown]) / 2
+        between[(width <= 0.0) | (width > LONGEST_MEAN * step)] = np.nan
+        paid[unknown] = np.where(own_counts, own, between)
+        held[unknown] = np.where(own_counts & alone, since, width)
     return paid, held
 
 

@@ -47,6 +47,16 @@ ETHEREUM_TOKENS = {
 }
 """Mainnet contracts, in lower case, of symbols that the recordings of Ethereum use. Source: the issuers' own pages."""
 
+AAVE_V3_POOLS = {
+    ETHEREUM: "0x87870bca3f3fd6335c3f4ce8392d69350b4fa4e2",
+    "eip155:10": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
+    "eip155:137": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
+    "eip155:8453": "0xa238dd80c259a72e81d7e4664a9801593f98d1c5",
+    "eip155:42161": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
+    "eip155:43114": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
+}
+"""Aave v3's main pool on the chains that chains/*.toml describe, in lower case: it is a part of the market's id."""
+
 DOLLARS = frozenset(
     {
         "USDC",

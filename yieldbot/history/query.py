@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -106,9 +107,10 @@ def _unreadable(path: str) -> Fault | None:
 
 
 def markets(store: Store, chain: str | None = None, faults: list[Fault] | None = None) -> tuple[Span, ...]:
-    """Every market of which there is a reading, by chain, protocol, asset and name."""
-    names = ", ".join(columns.KEY)
-    query = f"SELECT {names}, count(*) AS rows, min(time) AS first, max(time) AS last FROM {VIEW} GROUP BY {names}"
+    """Every market of which there is a reading, by chain, protocol, asset and name, called as by its newest reading."""
+    names = ", ".join(f"arg_max({name}, time) AS {name}" for name in columns.KEY[2:])
+    counts = "count(*) AS rows, min(time) AS first, max(time) AS last"
+    query = f"SELECT chain, market, {names}, {counts} FROM {VIEW} GROUP BY chain, market"
     found = sql(store, query, chain=chain, faults=faults)
     spans = [
         Span(MarketKey(**{name: row[name] for name in columns.KEY}), *(int(row[name]) for name in _COUNTS))
@@ -181,18 +183,39 @@ def panel(
     times = grid_times(np.array([first, last], dtype=np.int64), step_seconds, start, end, phase)
     into = Filler(chosen, times, step_seconds)
     earliest = int(times[0]) - 40 * DAY if start is not None and len(times) else None
-    for one in sorted({key.chain for key in chosen}):
-        codes = {market: at for (its, market), at in place.items() if its == one}
-        for month in files.months(store.folder, one):
-            low, high = files.bounds(month)
-            if (earliest is not None and high < earliest) or (len(times) and low > times[-1]):
-                continue
-            content = [part for part, _ in store.tables(one, low, high, _WANTED, None, faults)]
-            if content:
-                into.add(_columns(content, codes))
+    for content, codes in _months(store, place, times, earliest, faults):
+        into.add(_columns(content, codes))
     return into.panel()
 
 
+def _months(
+    store: Store,
+    place: dict[tuple[str, str], int],
+    times: NDArray[np.int64],
+    earliest: int | None,
+    faults: list[Fault] | None,
+) -> Iterator[tuple[list[pyarrow.Table], dict[str, int]]]:
+    """Each chain's months as they are needed, the next one read while the one before is worked on."""
+    wanted: list[tuple[str, int, int]] = []
+    for chain in sorted({chain for chain, _ in place}):
+        for month in files.months(store.folder, chain):
+            low, high = files.bounds(month)
+            if not ((earliest is not None and high < earliest) or (len(times) and low > times[-1])):
+                wanted.append((chain, low, high))
+
+    def fetch(chain: str, low: int, high: int) -> list[pyarrow.Table]:
+        return [part for part, _ in store.tables(chain, low, high, _WANTED, None, faults, _CODED)]
+
+    with ThreadPoolExecutor(1) as reader:
+        coming = [reader.submit(fetch, *one) for one in wanted[:1]]
+        for at, (chain, _, _) in enumerate(wanted):
+            content = coming.pop().result()
+            coming = [reader.submit(fetch, *one) for one in wanted[at + 1 : at + 2]]
+            if content:
+                yield content, {market: code for (its, market), code in place.items() if its == chain}
+
+
+_CODED = ("market", "status")
 _WANTED = ("market", "time", "status", *NUMBERS)
 
 
@@ -201,11 +224,10 @@ def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> Columns
     import numpy as np
     import pyarrow as pa
 
-    whole = pa.concat_tables(content).combine_chunks()
-    market = whole["market"].combine_chunks().dictionary_encode()
+    whole = pa.concat_tables(content).unify_dictionaries().combine_chunks()
+    market, status = (whole[name].combine_chunks() for name in _CODED)
     by_index = np.array([codes.get(name, -1) for name in market.dictionary.to_pylist()], dtype=np.int64)
     code = by_index[market.indices.to_numpy(zero_copy_only=False)]
-    status = whole["status"].combine_chunks().dictionary_encode()
     free = np.array([name == "active" for name in status.dictionary.to_pylist()], dtype=np.bool_)
     blocked = ~free[status.indices.to_numpy(zero_copy_only=False)]
     chosen: Any = slice(None) if (code >= 0).all() else code >= 0

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,24 @@ class Kept:
 
     def __add__(self, other: Kept) -> Kept:
         return Kept(self.rows + other.rows, self.known + other.known, self.failure or other.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is wanted of a file: see ``Store.tables``."""
+
+    start: int | None = None
+    end: int | None = None
+    wanted: Sequence[str] | None = None
+    market: str | None = None
+    coded: Sequence[str] = ()
+
+    def within(self, span: str) -> _Asked:
+        """The same without bounds that a file of this day or month cannot cross."""
+        first, last = files.bounds(span)
+        start = None if self.start is None or self.start <= first else self.start
+        end = None if self.end is None or self.end >= last else self.end
+        return replace(self, start=start, end=end)
 
 
 class Store:
@@ -107,32 +125,30 @@ class Store:
         wanted: Sequence[str] | None = None,
         market: str | None = None,
         faults: list[Fault] | None = None,
+        coded: Sequence[str] = (),
     ) -> Iterator[tuple[pyarrow.Table, files.Stored]]:
         """The readings from ``start`` to ``end``, a table for each file that counts, by chain and month. wanted: these
-        columns alone. A file that cannot be read is left out, and named in ``faults``."""
+        columns alone. coded: of these, text that comes as numbers and the words that they stand for (dictionaries). A
+        file that cannot be read is left out, and named in ``faults``."""
         for one in files.chains(self.folder) if chain is None else [chain]:
             for month in files.months(self.folder, one):
-                yield from self._month(one, month, start, end, wanted, market, [] if faults is None else faults)
+                odd = list[Fault]()
+                yield from self._month(one, month, _Asked(start, end, wanted, market, coded), odd)
+                if faults is not None:
+                    faults += odd
 
     def _month(
-        self,
-        chain: str,
-        month: str,
-        start: int | None,
-        end: int | None,
-        wanted: Sequence[str] | None,
-        market: str | None,
-        faults: list[Fault],
+        self, chain: str, month: str, asked: _Asked, faults: list[Fault]
     ) -> list[tuple[pyarrow.Table, files.Stored]]:
         """A month's tables as they all counted at one moment."""
         for attempt in range(TRIES):
             found, odd = [], list[Fault]()
             try:
-                for file in list(files.within(self.folder, chain, *_clipped(month, start, end))):
+                for file in list(files.within(self.folder, chain, *_clipped(month, asked.start, asked.end))):
                     if file.month != month:
                         continue
                     try:
-                        content = read(file.path, wanted, start, end, market)
+                        content = read(file.path, asked.within(file.span))
                     except FileNotFoundError:
                         raise
                     except unreadable() as failure:
@@ -212,39 +228,37 @@ def _clipped(month: str, start: int | None, end: int | None) -> tuple[int, int]:
     return first if start is None else max(first, start), last if end is None else min(last, end)
 
 
+_WHOLE = _Asked()
+
+
 def unreadable() -> tuple[type[Exception], ...]:
     import pyarrow
 
     return OSError, ValueError, KeyError, pyarrow.ArrowException
 
 
-def read(
-    path: Path,
-    wanted: Sequence[str] | None = None,
-    start: int | None = None,
-    end: int | None = None,
-    market: str | None = None,
-) -> pyarrow.Table:
+def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
     """A file's rows, each page compared with its checksum. Raises FileNotFoundError, and one of ``unreadable()`` for a
     file that is damaged or of another schema."""
     import pyarrow as pa
     from pyarrow import compute, parquet
 
-    with parquet.ParquetFile(path, page_checksum_verification=True, memory_map=False) as file:
+    coded = list(asked.coded)
+    with parquet.ParquetFile(path, page_checksum_verification=True, read_dictionary=coded) as file:
         said = (file.metadata.metadata or {}).get(b"schema", b"")
         if said != columns.SCHEMA.encode():
             raise ValueError(f"it is of the schema {said.decode(errors='replace')[:60]!r}, not {columns.SCHEMA}")
-        names = list(columns.schema().names if wanted is None else wanted)
-        asked = ["market"] * (market is not None) + ["time"] * (start is not None or end is not None)
-        needed = list(dict.fromkeys([*names, *asked]))
-        groups = range(file.metadata.num_row_groups)
-        if market is not None:
-            groups = [at for at in groups if _may_hold(file.metadata.row_group(at), market)]  # type: ignore[assignment]
-        content = file.read_row_groups(list(groups), columns=needed)
+        names = list(columns.schema().names if asked.wanted is None else asked.wanted)
+        bounded = asked.start is not None or asked.end is not None
+        needed = list(dict.fromkeys([*names, *["market"] * (asked.market is not None), *["time"] * bounded]))
+        groups = list(range(file.metadata.num_row_groups))
+        if asked.market is not None:
+            groups = [at for at in groups if _may_hold(file.metadata.row_group(at), asked.market)]
+        content = file.read_row_groups(groups, columns=needed)
     mask = None
-    if market is not None:
-        mask = compute.equal(content["market"], scalar(market, pa.string()))
-    for bound, compare in ((start, compute.greater_equal), (end, compute.less_equal)):
+    if asked.market is not None:
+        mask = compute.equal(content["market"], scalar(asked.market, pa.string()))
+    for bound, compare in ((asked.start, compute.greater_equal), (asked.end, compute.less_equal)):
         if bound is not None:
             inside = compare(content["time"], scalar(bound, pa.int64()))
             mask = inside if mask is None else compute.and_(mask, inside)

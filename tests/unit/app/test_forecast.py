@@ -123,11 +123,11 @@ def test_a_file_is_registered_before_its_horizon_and_then_counts(folder: Path, t
 
 def test_what_a_run_expects_is_what_is_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(group: str) -> Iterator[EntryPoint]:
-        raise AssertionError("a run loads no stranger")
+        raise AssertionError("a run loads no third party")
 
     monkeypatch.setattr(forecast_ledger, "entry_points", never)
     found = expected(folder, 7, END)
-    shown = {(one.chain, one.market): one for one in ask(folder, strangers=False).markets}
+    shown = {(one.chain, one.market): one for one in ask(folder, third_parties=False).markets}
     assert found.keys() == shown.keys()
     for key, one in found.items():
         week = next(each for each in shown[key].horizons if each.horizon_days == 7)
@@ -137,7 +137,7 @@ def test_what_a_run_expects_is_what_is_shown(folder: Path, monkeypatch: pytest.M
 
 
 class Seven:
-    """A stranger's forecaster."""
+    """A third party's forecaster."""
 
     name = "seven"
 
@@ -178,12 +178,12 @@ def test_installed_forecasters_are_asked_registered_and_have_no_weight_yet(
         assert any(one in note and "\x1b" not in note for note in found.notes), one
     registered, fault = read(forecast_ledger.lines(folder))
     assert not fault and [(one.forecaster, one.time, len(one.said)) for one in registered] == [("seven", END, 25)]
-    assert not any(one.forecaster == "seven" for one in ask(folder, strangers=False).standings)
+    assert not any(one.forecaster == "seven" for one in ask(folder, third_parties=False).standings)
     (folder / forecast_ledger.LEDGER).unlink()
 
 
 def test_the_command_in_an_empty_folder(folder: Path, tmp_path: Path) -> None:
-    done = yieldbot("forecast", "--history", folder, "--no-extras", "--no-strangers", cwd=tmp_path)
+    done = yieldbot("forecast", "--history", folder, "--no-extras", "--no-third-party", cwd=tmp_path)
     assert done.code == 0 and "Who is weighed how" in done.out and "USDC" in done.out
     done = yieldbot("forecast", "--skill", "--history", folder, "--no-extras", "--json", cwd=tmp_path)
     assert done.code == 0 and done.document["schema"] == "yieldbot/forecast-skill/v1"

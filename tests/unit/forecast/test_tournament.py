@@ -13,7 +13,7 @@ from yieldbot.forecast.model import DOLLAR, HORIZONS, OTHER, Forecasts, class_of
 from yieldbot.forecast.regression import Frozen, Regression
 from yieldbot.forecast.rules import ExponentialMean, Persistence, SpikeRule, rules
 from yieldbot.forecast.series import Series
-from yieldbot.forecast.strangers import fit_name, walk
+from yieldbot.forecast.third_party import fit_name, walk
 from yieldbot.forecast.tournament import Standing, Tournament
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey
@@ -66,7 +66,7 @@ def test_noise_has_no_weight(seed: int) -> None:
         assert standing(run, "noise", horizon, 3).weight == 0.0  # nor before it is scored
 
 
-def test_a_stranger_earns_its_weight_when_horizons_are_over() -> None:
+def test_a_third_party_earns_its_weight_when_horizons_are_over() -> None:
     futures = Series(PANEL).futures
     gifted = np.where(np.isnan(futures), np.nan, futures * 1.02)
     run = Tournament(PANEL, PLAIN, {"gifted": gifted})
@@ -110,7 +110,7 @@ def test_names_are_taken_once_and_persistence_comes_first() -> None:
 
 @dataclass(frozen=True)
 class Stranger:
-    """A forecaster as a stranger would write one."""
+    """A forecaster as a third party would write one."""
 
     name: str
     what: Callable[[Panel], np.ndarray]
@@ -120,7 +120,7 @@ class Stranger:
         return Forecasts(keys=panel.keys, time=int(panel.times[-1]), mean=mean, low=mean, high=mean)
 
 
-def test_a_stranger_sees_its_past_alone() -> None:
+def test_a_third_party_sees_its_past_alone() -> None:
     lengths: list[int] = []
 
     def last(panel: Panel) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_a_stranger_sees_its_past_alone() -> None:
     assert np.array_equal(found.means[:, :, 0], PANEL.quoted)
 
 
-def test_a_stranger_that_fails_costs_itself() -> None:
+def test_a_third_party_that_fails_costs_itself() -> None:
     def wild(panel: Panel) -> np.ndarray:
         if len(panel.times) % 2:
             raise RuntimeError("no\nidea")
@@ -146,7 +146,7 @@ def test_a_stranger_that_fails_costs_itself() -> None:
     assert Tournament(PANEL, PLAIN, {"wild": found.means}).walk.mean.shape == (200, 8, 5)
 
 
-def test_names_of_strangers() -> None:
+def test_names_of_third_parties() -> None:
     assert not fit_name("mine-2", ["spike"])
     assert "taken" in fit_name("spike", ["spike"]) and "1 to 40" in fit_name("a\x1b[0m", []) and fit_name(3, [])
 

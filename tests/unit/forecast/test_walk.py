@@ -14,7 +14,7 @@ from yieldbot.forecast.model import HORIZONS
 from yieldbot.forecast.regression import Frozen, Regression
 from yieldbot.forecast.rules import ExponentialMean, Persistence, rules
 from yieldbot.forecast.series import Series
-from yieldbot.forecast.strangers import peeks
+from yieldbot.forecast.third_party import peeks
 from yieldbot.forecast.tournament import Combined, Single, Tournament, builtin
 
 PLAIN = (*rules(), Frozen(), Regression())
@@ -159,3 +159,30 @@ def test_a_spike_is_told() -> None:
     found = rate_forecasts(Tournament(markets.panel(quiet), PLAIN), -1, 7)
     assert found[0] and found[0].reason.startswith("spike: 14.2 % now, ") and found[0].mean < 0.12
     assert found[1] and not found[1].reason and found[1].mean == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.filterwarnings("error")
+def test_whatever_the_readings_are_there_are_numbers_or_none(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rates = markets.rates(int(random.integers(1, 120)), int(random.integers(1, 6)), seed)
+    match seed % 6:
+        case 0:
+            rates[random.random(rates.shape) < random.random()] = np.nan
+        case 1:
+            rates *= 10.0 ** int(random.integers(-12, 8))
+        case 2:
+            rates *= -1.0
+        case 3:
+            rates[random.random(rates.shape) < 0.1] = random.choice([np.inf, -np.inf, 1e300, -1e300, 3.0, 0.0])
+        case 4:
+            rates[:, 0] = np.nan
+        case 5:
+            rates[random.random(len(rates)) < 0.5] = np.nan
+    names = markets.keys(rates.shape[1], asset=str(random.choice(["USDC", "WETH", ""])))
+    run = Tournament(markets.panel(rates, names, step=int(random.choice([3600, 86_400, 172_800]))), PLAIN)
+    walk = run.walk
+    said = np.isfinite(walk.mean)
+    assert (np.isfinite(walk.low) == said).all() and (np.isfinite(walk.high) == said).all()
+    assert (walk.low[said] <= walk.mean[said]).all() and (walk.mean[said] <= walk.high[said]).all()
+    assert said[np.isfinite(run.series.quote)].any(axis=1).all()  # what is quoted is forecast

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import tomllib
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from yieldbot.errors import ConfigError
 from yieldbot.history.importers.read import Told, markets, read_file
 from yieldbot.history.importers.table import COLUMNS
+from yieldbot.history.networks import AAVE_V3_POOLS
 from yieldbot.history.reading import Reading, Taken
+from yieldbot.resources import folder
 
 NOW = 1_790_000_000
 DAY = 86_400
@@ -219,6 +222,16 @@ def test_no_bytes_crash_the_importer(tmp_path_factory: pytest.TempPathFactory, c
             assert all(isinstance(one, Reading) for one in read_file(file, Told(chain="base"), NOW).readings)
         except ConfigError as failure:
             assert str(failure).isprintable()
+
+
+def test_pools_of_aave_are_those_of_the_chains_files() -> None:
+    found = {}
+    for file in folder("chains").glob("*.toml"):
+        table = tomllib.loads(file.read_text())
+        for one in table.get("protocols", ()):
+            if one["name"] == "Aave v3":
+                found[table["chain"]] = one["pool"].lower()
+    assert found == AAVE_V3_POOLS
 
 
 CHART = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yieldbot.history.importers.rows import Row, amount, moment, number, text
 from yieldbot.history.importers.table import status
-from yieldbot.history.networks import ETHEREUM, ETHEREUM_TOKENS, is_dollar, network
+from yieldbot.history.networks import AAVE_V3_POOLS, ETHEREUM, ETHEREUM_TOKENS, is_dollar, network
 from yieldbot.history.reading import MarketKey, Reading
 
 READ_AT = 3600
@@ -38,7 +38,8 @@ COMPOUND_ASSETS = {
 
 
 def aave_panel(row: Row, now: int) -> Reading:
-    """A market-day of Aave v3. ``mean_since`` is the time of the reading before, which ``since_before`` fills in."""
+    """A market-day of Aave v3, under the id that the market has on the chain. ``mean_since`` is the time of the reading
+    before, which ``since_before`` fills in."""
     cells = row.cells
     chain, asset = network(text(cells["network"])), text(cells["asset"]).lower()
     if not asset:
@@ -46,7 +47,7 @@ def aave_panel(row: Row, now: int) -> Reading:
     cap, utilisation = amount(cells["borrow_cap"], "borrow_cap"), number(cells["utilisation"], "utilisation")
     supplied = OF_BORROW_CAP * cap if cap else None
     return Reading(
-        key=_key(chain, f"aave_v3/{_reference(chain)}/{asset}", "aave_v3", text(cells["symbol"]), asset),
+        key=_key(chain, _aave_v3(chain, asset), "aave_v3", text(cells["symbol"]), asset),
         time=moment(cells["date"], now) + READ_AT,
         source="import:aave_v3_daily_panel",
         supply_rate=number(cells["supply_rate"], "supply_rate"),
@@ -127,8 +128,9 @@ def _percent(cell: object, name: str) -> float | None:
     return None if found is None else found / 100.0
 
 
-def _reference(chain: str) -> str:
-    return chain.removeprefix("eip155:") if chain.startswith("eip155:") else "solana"
+def _aave_v3(chain: str, asset: str) -> str:
+    """The id of a market of Aave v3's main pool; without the pool on chains that are not known here."""
+    return "/".join(filter(None, ("aave_v3", chain.removeprefix("eip155:"), AAVE_V3_POOLS.get(chain), asset)))
 
 
 def _key(chain: str, market: str, protocol: str, asset: str, address: str) -> MarketKey:

@@ -1,4 +1,4 @@
-"""Cold start: a market that was seldom seen is forecast from its like, until it has a history of its own."""
+"""Cold start: a market that was seldom seen is forecast from similar markets, until it has a history of its own."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     Grid = NDArray[np.float64]
 
 YOUNG_DAYS = 30
-"""Up to so many days of readings a market's forecast leans on its like's."""
+"""Up to so many days of readings a market's forecast is drawn towards that of similar markets."""
 LEAN_DAYS = 14
 """The longer the horizon beside this, the more."""
 UNSEEN = 2.0
-"""How much wider than its like's the interval of a market is that was never read."""
+"""How much wider than that of similar markets the interval is where a market was never read."""
 
 
-def from_likes(series: Series, walk: Walk) -> Walk:
+def with_similar(series: Series, walk: Walk) -> Walk:
     """The walk with young markets drawn towards the median of their like, and those that were never read forecast by
     it alone. Likes: the markets of the same asset and protocol (on other chains); else of the same asset; else of the
     same protocol; old enough themselves, unless the market was never read. A market that was read and is silent now is

@@ -1,4 +1,4 @@
-"""Forecasters of others: walked through history a row at a time, shown nothing that came later.
+"""Third-party forecasters: walked through history a row at a time, shown nothing that came later.
 
 One enters by the entry point group ``yieldbot.forecasters`` (a class or function without arguments that gives a
 ``Forecaster``), or by files of forecasts (``registered``).
@@ -31,7 +31,7 @@ MOST_RATE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a stranger said at each row."""
+    """What a third party said at each row."""
 
     means: Cube
     """(times, markets, horizons); NaN where it said nothing that can be taken."""
@@ -49,7 +49,7 @@ def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None
     for row in range(len(panel.times)) if rows is None else rows:
         try:
             means[row] = taken(forecaster.forecast(panel.until(row)), panel)
-        except Exception as failure:  # a stranger's code may raise anything
+        except Exception as failure:  # a third party's code may raise anything
             fault = fault or one_line(f"at row {row}: {type(failure).__name__}: {failure}")
             faults += 1
             if faults >= 10:
@@ -58,7 +58,7 @@ def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None
 
 
 def taken(said: Forecasts, panel: Panel) -> Cube:
-    """The means of a stranger's forecasts, (markets, horizons). Raises ValueError for what is none."""
+    """The means of a third party's forecasts, (markets, horizons). Raises ValueError for what is none."""
     import numpy as np
 
     if not isinstance(said, Forecasts):
@@ -72,7 +72,7 @@ def taken(said: Forecasts, panel: Panel) -> Cube:
 
 
 def fit_name(name: object, used: Sequence[str]) -> str:
-    """Why a stranger may not be called so; empty where it may."""
+    """Why a third party may not be called so; empty where it may."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return "its name must be 1 to 40 letters, digits, blanks, - and _"
     return f"the name {name} is taken" if name in used else ""
