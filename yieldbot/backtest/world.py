@@ -7,7 +7,7 @@ from the next row, by ``Ledger`` and after the decision; a decision never sees i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -273,9 +273,8 @@ def _wallet(block: BlockRef, market: Market, raw: int) -> MarketState:
 
 
 def _pool(one: Token, other: Token, costs: Costs) -> PoolState:
-    params: Mapping[str, object] = {"router": OWNER}
-    pool = Pool(
-        "recorded", f"{one.symbol}/{other.symbol}", OWNER, one, other, {**params, "id": f"{one.address}{other.address}"}
-    )
+    """Each pair's pool has a router of its own, so that no swap goes through a third coin, which would cost twice."""
+    pair = f"{one.address}{other.address}"
+    pool = Pool("recorded", f"{one.symbol}/{other.symbol}", OWNER, one, other, {"router": pair, "id": pair})
     venue = FlatVenue(costs.swap_bps)
     return PoolState(pool, venue, venue, SWAP_GAS)
