@@ -132,9 +132,11 @@ def _ways(
     tokens = {token for state in states for token in (state.pool.token0, state.pool.token1)}
     for between in sorted(tokens - {given, wanted}, key=lambda token: token.address):
         used = {state.pool.id for pools, _ in ways for state in pools}
-        free = [state for state in states if state.pool.id not in used]
-        routers = dict.fromkeys(_router(state) for state in free)
-        tried = [through(between, [s for s in free if _router(s) == one]) for one in routers]
+        by_router: dict[tuple[str, str | None], list[PoolState]] = {}
+        for state in (*_of(states, given, between), *_of(states, between, wanted)):
+            if state.pool.id not in used:
+                by_router.setdefault(_router(state), []).append(state)
+        tried = [through(between, free) for free in by_router.values()]
         found = [one for one in tried if one is not None and one[1][0][0].pool.id != one[1][0][1].pool.id]
         if found:
             ways.append(min(found, key=lambda one: one[0])[1])
