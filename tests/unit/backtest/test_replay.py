@@ -1,0 +1,117 @@
+"""Recorded history through the decisions of live runs: the same function, nothing of the future, money to the unit."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+import pytest
+
+from tests.unit.backtest.recorded import says, world
+from yieldbot.app import overview
+from yieldbot.backtest import replay as replaying
+from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.replay import replay
+from yieldbot.backtest.world import ONE, FutureRead
+from yieldbot.decision import decide as deciding
+from yieldbot.model.plan import LegKind
+from yieldbot.model.policy import Policy
+
+FLAT = {"USDC": [0.05] * 40, "USDC/two": [0.03] * 40}
+
+
+def quiet(row: int) -> list[None]:
+    return [None, None]
+
+
+def test_the_replay_decides_by_the_function_that_live_runs_decide_by() -> None:
+    """One function object; and neither module makes a decision of its own beside it."""
+    assert replaying.decide is deciding.decide
+    calls = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(ast.parse(inspect.getsource(overview)))
+        if isinstance(node, ast.Call)
+    }
+    assert "decide" in calls and "allocate" not in calls and "make_plan" not in calls
+    source = inspect.getsource(replaying)
+    assert "allocate(" not in source and "make_plan(" not in source
+
+
+def test_money_enters_the_better_market_and_earns_what_it_paid() -> None:
+    made = replay(world(FLAT), Policy(), quiet, 10_000.0, 0, 30)
+    assert [leg.kind for _, plan in made.ledger.log for leg in plan.legs] == [LegKind.DEPOSIT]
+    assert made.ledger.held[1] == 0 and made.ledger.touched == 1
+    growth = (1 + 0.05 * (1 - 2 * 10_000 / 1e9) / 365) ** 30
+    assert made.wealth[-1] == pytest.approx(10_000 * growth - 0.05, abs=0.01)
+    assert made.ledger.gas == pytest.approx(0.05) and made.failed == 0 and len(made.wealth) == 31
+
+
+def test_a_forecaster_that_peeks_is_caught() -> None:
+    """Whatever asks for a row after the one that is decided on raises, whichever way it asks."""
+    seen = world(FLAT)
+
+    def peeks(row: int) -> list[Any]:
+        cell = seen.cells(row + 1)[0]
+        return says(cell.rate if cell else None, None)
+
+    with pytest.raises(FutureRead, match="row 6 is asked for at row 5"):
+        replay(seen, Policy(), peeks, 10_000.0, 5, 20)
+    seen = world(FLAT)
+
+    def earns(row: int) -> list[Any]:
+        return says(*seen.rates_until_next(row))
+
+    with pytest.raises(FutureRead, match="what row 5 earns"):
+        replay(seen, Policy(), earns, 10_000.0, 5, 20)
+
+
+def test_nothing_that_comes_later_changes_a_decision() -> None:
+    early, late = dict(FLAT), {name: [*rates[:20], *([0.9] * 20)] for name, rates in FLAT.items()}
+    one = replay(world(early), Policy(), quiet, 10_000.0, 0, 19).ledger
+    other = replay(world(late), Policy(), quiet, 10_000.0, 0, 19).ledger
+    assert [(row, plan.legs) for row, plan in one.log] == [(row, plan.legs) for row, plan in other.log]
+    assert one.held == other.held
+
+
+def test_a_spike_is_not_chased_where_the_forecast_says_that_it_goes() -> None:
+    """A quote of one moment, which nobody earned: as one borrower's nightly loan makes it."""
+    spike = {"USDC": [0.05] * 40, "USDT": [0.04] * 20 + [0.30] + [0.04] * 19}
+    paid = [[0.05, 0.04]] * 40
+    chased = replay(world(spike, realised=paid), Policy(horizon_days=30.0), quiet, 100_000.0, 0, 38)
+    calm = replay(
+        world(spike, realised=paid), Policy(), lambda row: says(0.05, 0.06 if row == 20 else 0.04), 100_000.0, 0, 38
+    )
+    assert len(chased.ledger.log) > len(calm.ledger.log) == 1
+    assert calm.wealth[-1] > chased.wealth[-1]
+
+
+def test_what_is_locked_stays_and_what_is_blocked_takes_nothing() -> None:
+    days = {"USDC": [0.05] * 10 + [0.001] * 20, "USDC/two": [0.04] * 30}
+    use = [[0.5, 0.5]] * 8 + [[0.999, 0.5]] * 22
+    made = replay(world(days, utilisation=use), Policy(), quiet, 50_000.0, 0, 28)
+    assert made.ledger.held[0] > 50_000 * ONE and made.ledger.held[1] == 0, "nothing could be taken out"
+    shut = replay(world(days, blocked=[[1, 0]] * 30), Policy(), quiet, 50_000.0, 0, 8)
+    assert shut.ledger.held[0] == 0 and shut.ledger.held[1] > 0
+
+
+def test_failures_are_drawn_from_the_seed_and_cost_their_gas() -> None:
+    one, same, other = (
+        replay(world(FLAT), Policy(), quiet, 10_000.0, 0, 30, failures=0.9, seed=seed) for seed in (2, 2, 4)
+    )
+    assert one.wealth == same.wealth and one.failed == same.failed > 0
+    assert (one.failed, one.wealth) != (other.failed, other.wealth)
+    assert one.ledger.gas == pytest.approx(0.05 * (one.failed + 1))
+
+
+def test_no_unit_is_made_or_lost_by_moving() -> None:
+    seen = world({"USDC": [0.05] * 4, "USDT": [0.04] * 4, "DAI": [0.03] * 4})
+    ledger = Ledger.with_cash(seen, 1_000.0)
+    ledger.rebalance(0, [300 * ONE, 300 * ONE, 0])
+    swapped = round(ledger.swapped * ONE)
+    assert sum(ledger.held) + sum(ledger.idle) + swapped == 1_000 * ONE
+    assert ledger.held[0] == 300 * ONE and 0 < 300 * ONE - ledger.held[1] <= 300 * ONE * 4 // 10_000
+    ledger.rebalance(1, [0, 0, 100 * ONE])
+    assert sum(ledger.held) + sum(ledger.idle) + round(ledger.swapped * ONE) == pytest.approx(1_000 * ONE, abs=2)
+    with pytest.raises(ValueError, match="base units are taken where there are"):
+        ledger._take(ledger.held, 0, 1)

@@ -1,0 +1,119 @@
+"""Windows, rows and intervals; universes; the command in an empty folder."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.kit.program import yieldbot
+from tests.unit.backtest.recorded import panel, world
+from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
+from yieldbot.backtest.universe import is_dollar, universes
+from yieldbot.history.reading import MarketKey
+from yieldbot.model.policy import Policy
+
+
+def window(first: int, apy: float = 0.05, static: float = 0.04, **more: object) -> Window:
+    made = Window(
+        universe="u", wealth=1e4, policy="default", first=first, days=60.0, apy=apy, static_apy=static,
+        foresight_apy=0.06, rules={"static": static, "greedy": 0.01}, plans=3, cost=1.5, drawdown=0.0, locked_days=0.0,
+        used_share=0.0,
+    )  # fmt: skip
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_a_row_is_the_mean_of_its_windows() -> None:
+    (row,) = rows_of([window(0), window(15, apy=0.0385), window(30, apy=0.0395)], block=2)
+    assert row.windows == 3 and row.windows_lost_over_10bp == 1
+    assert row.gain_pp == pytest.approx((1.0 - 0.15 - 0.05) / 3) and row.worst_pp == pytest.approx(-0.15)
+    assert row.share_of_foresight == pytest.approx(0.8 / 6.0)
+    assert row.moves_per_year == pytest.approx(2 / 60 * 365) and row.rules_pp["greedy"] == pytest.approx(-3.0)
+    assert row.gain_pp_low <= row.gain_pp <= row.gain_pp_high
+
+
+def test_all_universes_together_are_a_row_of_their_own() -> None:
+    rows = rows_of([window(0), window(0, universe="v", apy=0.06)], block=1)
+    assert [row.universe for row in rows] == ["u", "v", "all"] and rows[2].gain_pp == pytest.approx(1.5)
+    (alone,) = rows_of([window(0, foresight_apy=0.04)], block=1)
+    assert alone.share_of_foresight is None
+
+
+def test_the_interval_is_wider_where_windows_of_a_date_say_the_same() -> None:
+    gains = [1.0, -1.0, 2.0, 0.5, -0.5, 1.5] * 4
+    apart = [window(day) for day in range(24)]
+    together = [window(day // 6) for day in range(24)]
+    narrow, wide = interval(apart, sorted(gains), 1, 7), interval(together, sorted(gains), 1, 7)
+    assert wide[1] - wide[0] > narrow[1] - narrow[0] > 0.0
+    assert interval(apart, gains, 4, 7) == interval(apart, gains, 4, 7)
+
+
+def test_windows_fit_and_every_policy_runs_in_each() -> None:
+    assert starts(100, 30, 20, 10) == [10, 30, 50] and starts(20, 30, 5, 0) == []
+    seen = world({"USDC": [0.05] * 40, "USDC/two": [0.03] * 40})
+    policies = {"default": Policy(), "slow": Policy(enter_horizon_days=365.0)}
+    made = window_of(seen, lambda row: [None, None], "u", 10_000.0, policies, 2, 30)
+    assert [one.policy for one in made] == ["default", "slow"] and made[0].days == 30.0
+    assert made[0].apy == pytest.approx(made[0].static_apy, abs=1e-4) and made[0].foresight_apy >= made[0].static_apy
+    assert set(made[0].rules) == {"static", "largest", "equal", "greedy", "zyfai-like"}
+
+
+def test_universes_are_dollars_of_one_protocol_and_one_coin_over_several() -> None:
+    made = panel({"USDC": [0.1] * 2, "USDT": [0.1] * 2, "USDC/two": [0.1] * 2, "WETH": [0.1] * 2, "sUSDe": [0.1] * 2})
+    assert universes(made) == {"lend on eip155:8453": [0, 1], "USDC on eip155:8453": [0, 2]}
+    assert universes(made, ("two",)) == {} and universes(made, ("usdc",)) == {"USDC on eip155:8453": [0, 2]}
+    dollars = {
+        one: is_dollar(MarketKey(chain="c", market="m", asset=one)) for one in ("USD₮0", "DAI.e", "EURC", "PT-USDe")
+    }
+    assert dollars == {"USD₮0": True, "DAI.e": True, "EURC": False, "PT-USDe": False}
+
+
+def recording(folder: Path, days: int = 90) -> Path:
+    path = folder / "recorded.csv.gz"
+    rows = ["timestamp,chain,protocol,market,asset,supply_rate,borrow_rate,utilisation,supplied,borrowed,cash,"
+            "reserve_factor,frozen,paused"]  # fmt: skip
+    for day in range(days):
+        for name, rate in (("usdc", 0.05), ("usdt", 0.03 + 0.04 * (day // 30 % 2))):
+            rows.append(
+                f"{1_735_689_600 + day * 86_400},eip155:8453,lend,{name},{name.upper()},{rate},{rate / 0.72},0.8,"
+                "1e8,8e7,2e7,0.1,,"
+            )
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    return path
+
+
+def test_the_command_works_in_an_empty_folder_and_gives_the_same_for_any_number_of_workers(tmp_path: Path) -> None:
+    file = recording(tmp_path)
+    flags = ["backtest", "--history", str(file), "--wealth", "1000,50000", "--window", "30", "--every", "15"]
+    made = [yieldbot("--json", *flags, "--processes", count, cwd=tmp_path) for count in ("1", "2")]
+    one, two = (run.document for run in made)
+    assert one == two and one["schema"] == "yieldbot/backtest/v1" and made[0].code == 0
+    assert [(row["universe"], row["wealth"]) for row in one["results"]] == [
+        ("lend on eip155:8453", 1000.0), ("lend on eip155:8453", 50000.0)
+    ]  # fmt: skip
+    row = one["results"][1]
+    assert row["policy"] == "default" and row["windows"] == 4 and row["gain_pp"] > 0.0
+    assert len(one["manifest"]["data"]) == 64 and one["manifest"]["window_days"] == 30
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--history", "nothing.csv"], "nothing.csv"),
+        (["--wealth", "0"], "write dollars from 1"),
+        (["--wealth", "ten"], "write dollars from 1"),
+        (["--from", "yesterday"], "write a day as 2026-01-31"),
+        (["--window", "400"], "write a shorter --window"),
+        (["--markets", "curve"], "no two markets"),
+        (["--failures", "2"], "--failures 0 to 1"),
+        (["--gas", "missing.csv"], "missing.csv"),
+    ],
+)
+def test_wrong_usage_gets_one_line(tmp_path: Path, flags: list[str], line: str) -> None:
+    file = recording(tmp_path, 70)
+    if "--gas" in flags:
+        file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"eip155:8453", b"eip155:1")))
+    made = yieldbot("backtest", *([] if "--history" in flags else ["--history", file]), *flags, cwd=tmp_path)
+    assert made.code == 2 and line in made.line
