@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.allocate import exchange_cost
+from yieldbot.allocator.allocate import entry_gas, exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.horizons import days_allowed
@@ -26,8 +26,8 @@ def make_plan(
     """The legs that lead from what is held to the targets, or Hold. now: unix seconds; the plan expires after the
     policy's ttl.
 
-    Hold when nothing changes, when gas is above ``max_fee_wei``, when the gain does not earn the cost back within the
-    policy's break-even time, or when the cost is more than its allowed fraction of the horizon's gain.
+    Hold when nothing changes, when gas is above ``max_fee_wei``, or when the moves together do not earn their cost back
+    within the horizons of each (``horizons.days_allowed``).
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
@@ -51,6 +51,7 @@ def make_plan(
             f"{gain:,.2f} {symbol} a year more would take {days:,.1f} days to pay {cost:,.2f} {symbol} of cost; "
             f"the policy allows {allowed:,.3g}",
             allocation,
+            late=True,
         )
     legs = _legs(snapshot, allocation, changes)
     return identified(
@@ -212,11 +213,7 @@ def _moves(
 
 def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
     """(gas, rent, transactions) of a market's legs."""
-    if change.raw <= 0:
-        return state.gas_withdraw, 0, LEAVE_TXS
-    if not state.untried:
-        return state.gas_deposit, state.rent_deposit, ENTER_TXS
-    return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
+    return (state.gas_withdraw, 0, LEAVE_TXS) if change.raw <= 0 else entry_gas(state)
 
 
 def _ends(

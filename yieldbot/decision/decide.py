@@ -169,11 +169,10 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     """Assess, allocate and plan under one guard."""
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
     assessments = guarded.annotated(assess(snapshot, guarded.policy, wealth, job.base))
-    allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
+    allocation, moves = _moved(given, guarded.policy, assessments)
     if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
     judged = Judged(given, guarded.policy, assessments, allocation)
-    moves = make_plan(snapshot, allocation, guarded.policy, given.now, max_fee_wei=given.max_fee_wei)
     if isinstance(moves, Plan) or wealth is not None:
         return Decision(assessments, allocation, moves)
     if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:
@@ -181,3 +180,19 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
         moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)
+
+
+def _moved(given: Inputs, policy: Policy, assessments: Sequence[Assessment]) -> tuple[Allocation, Plan | Hold]:
+    """The best allocation, and the plan that leads there.
+
+    The solver prices each market by itself, and may take money for idle that another move uses too; where the moves
+    together then pay too late, the best allocation is that of the shorter horizon for all of them, whose moves pay by
+    either rule.
+    """
+    snapshot, base = given.snapshot, given.job.base
+    for limits in (policy, policy.hurried):
+        found = allocate(snapshot, assessments, limits, wealth=given.wealth, base=base)
+        moves = make_plan(snapshot, found, limits, given.now, max_fee_wei=given.max_fee_wei)
+        if isinstance(moves, Plan) or not moves.late:
+            break
+    return found, moves
