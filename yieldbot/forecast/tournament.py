@@ -23,7 +23,7 @@ from yieldbot.forecast.cold_start import with_similar
 from yieldbot.forecast.conformal import intervals
 from yieldbot.forecast.model import HORIZONS, Forecasts, Walk, steps_of
 from yieldbot.forecast.parameters import SKILLS
-from yieldbot.forecast.regression import Frozen, Regression
+from yieldbot.forecast.regression import Frozen, Regression, within
 from yieldbot.forecast.rules import PERSISTENCE, Persistence, Rule, rules
 from yieldbot.forecast.series import Series
 from yieldbot.history.panel import Panel
@@ -88,7 +88,9 @@ class Tournament:
         self.names = (*(one.name for one in ours), *(others or {}))
         if self.names[:1] != (PERSISTENCE,) or len(set(self.names)) != len(self.names):
             raise ValueError("persistence is the first entrant, and each name is taken once")
-        self.means = np.stack([*(one.means(self.series) for one in ours), *(others or {}).values()])
+        self.means = np.stack(
+            [*(one.means(self.series) for one in ours), *(within(self.series, one) for one in (others or {}).values())]
+        )
         self._made_by_class: dict[str, tuple[Cube, Cube, Cube, Cube]] = {}
 
     @cached_property
