@@ -19,6 +19,9 @@ from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move,
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import GWEI
 
+NOTHING_PAYS = "nothing earns more than what is held, after costs"
+"""Why nothing is done where the solver changes nothing."""
+
 
 def make_plan(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
@@ -31,7 +34,7 @@ def make_plan(
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
-        return Hold(f"nothing earns more than what is held, after costs{_below_buffer(snapshot, policy)}", allocation)
+        return Hold(f"{NOTHING_PAYS}{_below_buffer(snapshot, policy)}", allocation)
     if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
         fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
         if fee_wei > max_fee_wei:
@@ -274,11 +277,13 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     if snapshot.of(target).untried:
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     limit += _locked(snapshot.of(source), allocation.targets[source])
+    days = {said.days for m in (source, target) if (said := snapshot.of(m).forecast) is not None}
+    by = f" by forecast over {max(days):g} days" if days else ""
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         message = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
-        return f"{message} less {cuts[1]:g} %{limit}" if cuts[1] else f"{message}{limit}"
+        return f"{message} less {cuts[1]:g} %{by}{limit}" if cuts[1] else f"{message}{by}{limit}"
     sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).liquidity_market else ""
-    return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
+    return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{by}{limit}"
 
 
 def _locked(source: MarketState, left: Amount) -> str:
