@@ -123,7 +123,7 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
         _record(world, job, snapshot)
-        reason = told(decision, snapshot, policy, job, world.now())
+        reason = told(decision, snapshot, policy, job, world.now(), records)
         return replace(report, decision=reason, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
     while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:

@@ -98,8 +98,9 @@ def decide(
     """Decide on a snapshot as of now, with the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
-    found = decision.decide(snapshot, chosen, job, now, wealth, unread, journalled(context))
-    return found if wealth is not None else told(found, snapshot, chosen, job, now)
+    records = journalled(context)
+    found = decision.decide(snapshot, chosen, job, now, wealth, unread, records)
+    return found if wealth is not None else told(found, snapshot, chosen, job, now, records)
 
 
 def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadMarket, ...]]:

@@ -15,6 +15,7 @@ from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
+from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.history.holdings import UnreadMarket, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
@@ -126,12 +127,13 @@ def decide(
     unread: Sequence[UnreadMarket] = (),
     records: Sequence[Record] = (),
 ) -> Decision:
-    """Guard, assess, allocate, plan (``Inputs`` documents the arguments).
+    """Guard, assess, allocate, plan (``Inputs`` documents the arguments), with the gas of legs as our receipts have it.
 
     Hold, whatever the allocation, while money of ours cannot be read (fractions would be of half the wealth), and when
     a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its own, when nothing else
     is due.
     """
+    snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
     found = _limited(replace(given, snapshot=without_again(snapshot)))
     if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
