@@ -252,9 +252,7 @@ def _sqlite(path: Path, keys: list[MarketKey], rows: int) -> dict[str, Any]:
     base = sqlite3.connect(path)
     try:
         base.execute("PRAGMA journal_mode=WAL")
-        base.execute(
-            f"CREATE TABLE readings ({', '.join(map(_quoted, names))}, PRIMARY KEY (chain, market, time)) WITHOUT ROWID"
-        )
+        base.execute(f"CREATE TABLE readings ({', '.join(map(_quoted, names))}, PRIMARY KEY (chain, market, time))")
         began, wrote = time.monotonic(), 0
         drawn = {c: Drawn([key for key in keys if key.chain == c], at) for at, c in enumerate(CHAINS)}
         for day in range(DAYS):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.unit.cli.program import yieldbot
+from tests.kit.program import yieldbot
 from yieldbot.config.load import load
 from yieldbot.history import query
 from yieldbot.history.reading import Reading
@@ -22,14 +22,18 @@ def at(sandbox: Sandbox, seconds: int) -> None:
     sandbox.rpc("evm_mine")
 
 
+def newest(sandbox: Sandbox) -> int:
+    """The newest block's time."""
+    return int(sandbox.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
 def iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def test_the_past_is_read_to_the_unit(sandbox: Sandbox) -> None:
     home = sandbox.directory
-    newest = sandbox.rpc("eth_getBlockByNumber", "latest", False)
-    start = int(newest["timestamp"], 16) + 3600
+    start = newest(sandbox) + 3600
     times = [start + n * HOURS for n in range(4)]
     for time in times:
         at(sandbox, time)
@@ -66,8 +70,7 @@ def bare(one: Reading) -> Reading:
 def test_before_a_market_was_there_is_no_error(sandbox: Sandbox) -> None:
     """From before the chain's first block on, over its deployments, to now."""
     home = sandbox.directory
-    newest = sandbox.rpc("eth_getBlockByNumber", "latest", False)
-    height, end = int(newest["number"], 16), int(newest["timestamp"], 16)
+    height, end = int(sandbox.rpc("eth_blockNumber"), 16), newest(sandbox)
     first = int(sandbox.rpc("eth_getBlockByNumber", "0x1", False)["timestamp"], 16)
     step = max(60, (end - first) // 6 // 60 * 60)
     words = ("--from", iso(first - 3 * step), "--to", iso(end), "--every", f"{step // 60}m")
@@ -83,14 +86,14 @@ def test_commands_that_observe_remember_and_a_full_disk_ends_none(sandbox: Sandb
     home = sandbox.directory
     memory = load(sandbox.config).data_dir / "history"
     for command in ("markets", "plan", "positions", "dry-run"):
-        sandbox.rpc("evm_mine")
+        at(sandbox, newest(sandbox) + 12)  # two blocks of one second are one reading
         before = len(query.readings(Store(memory)))
-        assert yieldbot(command, cwd=home).code == 0
-        assert len(query.readings(Store(memory))) > before, command
+        done = yieldbot(command, cwd=home)
+        assert done.code == 0, done.err
+        assert len(query.readings(Store(memory))) > before, (command, done.err)
     shown = yieldbot("history", "show", cwd=home)
     assert shown.code == 0 and "aave_v3" in shown.out
     keep_out(memory)
-    sandbox.rpc("evm_mine")
     done = yieldbot("plan", "--json", cwd=home)
     assert done.code == 0 and done.document["schema"] == "yieldbot/plan/v1"
     assert [line for line in done.err.splitlines() if "nothing is remembered" in line]

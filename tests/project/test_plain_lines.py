@@ -25,12 +25,12 @@ from yieldbot.journal.store import Journal
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_number_that_is_none_is_told_in_one_breath(tmp_path: Path, value: str) -> None:
     with pytest.raises(ConfigError, match=r"write a finite number$"):
-        load(written(tmp_path, swapped(SETTINGS, "horizon_days = 14", f"max_exit_hours = {value}")))
+        load(written(tmp_path, swapped(SETTINGS, "move_horizon_days = 14", f"max_exit_hours = {value}")))
 
 
 def test_names_that_are_known_include_flavours(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"policy.try_first\[1\]: unknown .*'ZZZ': known are: .*generic"):
-        load(written(tmp_path, swapped(SETTINGS, "horizon_days = 14", 'try_first = ["ZZZ"]')))
+        load(written(tmp_path, swapped(SETTINGS, "move_horizon_days = 14", 'try_first = ["ZZZ"]')))
 
 
 def test_no_mode_of_a_device_is_to_be_mended() -> None:
@@ -84,6 +84,6 @@ def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:
     assert each.returncode == 2 and "--each -1: write 0 (all changes) or more" in each.stderr
     assert "clear-signing" in script("bench", "--help").stdout
     unknown = script("bench", "nothing")
-    assert unknown.returncode == 2 and "accuracy, forecast, clear-signing" in unknown.stderr
+    assert unknown.returncode == 2 and "accuracy, forecast, history, clear-signing" in unknown.stderr
     empty = script("bench", "clear-signing", str(tmp_path))
     assert empty.returncode == 2 and "no test file" in empty.stderr and not empty.stdout

@@ -15,6 +15,7 @@ from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.outcome import Answer
+from yieldbot.allocator.outcome import entry_gas as entry_gas
 from yieldbot.allocator.outcome import exchange_cost as exchange_cost
 from yieldbot.allocator.portfolio import Portfolio as Portfolio
 from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
@@ -267,6 +268,7 @@ def problem_of(
         gas = state.gas_deposit if state.held.raw == 0 else max(state.gas_deposit, state.gas_withdraw)
         asset = exact.assets[i]
         once = snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS)
+        enters = max(once, snapshot.fees.cost(*entry_gas(state)))
         again = snapshot.fees.cost(state.gas_deposit, txs=ENTER_TXS)  # of the market that the money goes to
         markets.append(
             ProblemMarket(
@@ -275,7 +277,7 @@ def problem_of(
                 low=exact.low[i] / ones[asset],
                 high=exact.high[i] / ones[asset],
                 haircut=assessments[state.market.id].haircut_bps / BPS,
-                enter_cost=once / spread.gas_enter_years,
+                enter_cost=enters / spread.gas_enter_years,
                 leave_cost=once / spread.gas_move_years
                 + again * (1.0 / spread.gas_move_years - 1.0 / spread.gas_enter_years),
                 pools=state.pools,

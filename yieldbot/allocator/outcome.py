@@ -10,7 +10,7 @@ from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.reasons import binding, marginal_apr
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.fees import SWAP_TXS
+from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
@@ -143,3 +143,10 @@ def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
     return snapshot.fees.cost(swap.gas, txs=SWAP_TXS * swap.parts) + max(0.0, paid - got)
+
+
+def entry_gas(state: MarketState) -> tuple[int, int, int]:
+    """(gas, rent, transactions) of a deposit; of one that is tried first, what comes out again and the rest too."""
+    if not state.untried:
+        return state.gas_deposit, state.rent_deposit, ENTER_TXS
+    return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS

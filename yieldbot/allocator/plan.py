@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.allocate import exchange_cost
+from yieldbot.allocator.allocate import entry_gas, exchange_cost
 from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.horizons import days_allowed
@@ -19,6 +19,9 @@ from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move,
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import GWEI
 
+NOTHING_PAYS = "nothing earns more than what is held, after costs"
+"""Why nothing is done where the solver changes nothing."""
+
 
 def make_plan(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
@@ -26,12 +29,12 @@ def make_plan(
     """The legs that lead from what is held to the targets, or Hold. now: unix seconds; the plan expires after the
     policy's ttl.
 
-    Hold when nothing changes, when gas is above ``max_fee_wei``, when the gain does not earn the cost back within the
-    policy's break-even time, or when the cost is more than its allowed fraction of the horizon's gain.
+    Hold when nothing changes, when gas is above ``max_fee_wei``, or when the moves together do not earn their cost back
+    within the horizons of each (``horizons.days_allowed``).
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
-        return Hold(f"nothing earns more than what is held, after costs{_below_buffer(snapshot, policy)}", allocation)
+        return Hold(f"{NOTHING_PAYS}{_below_buffer(snapshot, policy)}", allocation)
     if max_fee_wei is not None and isinstance(snapshot.fees, ChainFees):
         fee_wei = snapshot.fees.base_fee_wei + snapshot.fees.priority_fee_wei
         if fee_wei > max_fee_wei:
@@ -51,6 +54,7 @@ def make_plan(
             f"{gain:,.2f} {symbol} a year more would take {days:,.1f} days to pay {cost:,.2f} {symbol} of cost; "
             f"the policy allows {allowed:,.3g}",
             allocation,
+            late=True,
         )
     legs = _legs(snapshot, allocation, changes)
     return identified(
@@ -212,11 +216,7 @@ def _moves(
 
 def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
     """(gas, rent, transactions) of a market's legs."""
-    if change.raw <= 0:
-        return state.gas_withdraw, 0, LEAVE_TXS
-    if not state.untried:
-        return state.gas_deposit, state.rent_deposit, ENTER_TXS
-    return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS
+    return (state.gas_withdraw, 0, LEAVE_TXS) if change.raw <= 0 else entry_gas(state)
 
 
 def _ends(
@@ -277,11 +277,13 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     if snapshot.of(target).untried:
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     limit += _locked(snapshot.of(source), allocation.targets[source])
+    days = {said.days for m in (source, target) if (said := snapshot.of(m).forecast) is not None}
+    by = f" by forecast over {max(days):g} days" if days else ""
     if rates[1] < rates[0] and cuts[0] > cuts[1]:
         message = f"{left.name} pays {rates[0]:.2f} % less {cuts[0]:g} % of risk, {taken.name} {rates[1]:.2f} %"
-        return f"{message} less {cuts[1]:g} %{limit}" if cuts[1] else f"{message}{limit}"
+        return f"{message} less {cuts[1]:g} %{by}{limit}" if cuts[1] else f"{message}{by}{limit}"
     sure = f" net of LVR ({policy.confidence:.0%} sure)" if snapshot.of(target).liquidity_market else ""
-    return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{limit}"
+    return f"{taken.name} pays {rates[1]:.2f} %{sure} after our deposit, {left.name} {rates[0]:.2f} %{by}{limit}"
 
 
 def _locked(source: MarketState, left: Amount) -> str:

@@ -28,7 +28,7 @@ def check(context: Context) -> CheckDocument:
     Raises ConfigError for a configuration that cannot be read."""
     settings = context.settings
     found = [Finding(str(settings.source), f"{len(settings.wallets)} wallets, {len(settings.jobs)} jobs")]
-    found += [Finding("yieldbot.toml", warning, "remove it unless it is on purpose") for warning in settings.warnings]
+    found += [Finding("yieldbot.toml", warning, "correct it unless it is on purpose") for warning in settings.warnings]
     if not settings.jobs:
         found.append(Finding("jobs", "there is none", "add a [[jobs]] table: wallet, chain, asset", MISCONFIGURED))
     found += tools(settings.anvil)

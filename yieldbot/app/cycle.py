@@ -19,6 +19,7 @@ from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.aside import set_aside, without_pools
 from yieldbot.decision.decide import Decision, decide
 from yieldbot.decision.holds import still_holds
+from yieldbot.decision.why_held import told
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.rehearsed import Rehearsed
@@ -122,7 +123,8 @@ async def _cycle(world: World, job: Job, live: Session) -> Report:
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
         _record(world, job, snapshot)
-        return replace(report, declined=_stopped(world, snapshot))
+        reason = told(decision, snapshot, policy, job, world.now(), records)
+        return replace(report, decision=reason, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
     while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:
         # A market that fails must not keep the rest of the money where it is.

@@ -319,11 +319,11 @@ chain = "{chain}" # chains/{chain}.toml beside this file, else the one that come
 asset = "{asset}"
 
 [policy]
-horizon_days = 30        # yields are compared over this time
+move_horizon_days = 7    # money that is invested moves where that pays its cost within this time
+enter_horizon_days = 90  # idle money enters where that pays its cost within this time
 idle_buffer = "0"        # always left in the wallet, in whole tokens
 min_position = "{least}"{gap}# no position smaller than this
 min_move = "{least}"    {gap}# no transfer smaller than this
-break_even_days = 30     # a move must pay for its gas within this time
 max_share_market = {max_share} # the most that one market may hold of everything
 # exclude = ["..."]      # protocols or market ids never used
 auto_max_move = "0"      # `run --approve auto` signs moves up to this alone; 0: none

@@ -15,6 +15,7 @@ from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision import decide as decision
+from yieldbot.decision.why_held import told
 from yieldbot.errors import TransientError
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.store import Journal
@@ -97,7 +98,9 @@ def decide(
     """Decide on a snapshot as of now, with the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
-    return decision.decide(snapshot, chosen, job, now, wealth, unread, journalled(context))
+    records = journalled(context)
+    found = decision.decide(snapshot, chosen, job, now, wealth, unread, records)
+    return found if wealth is not None else told(found, snapshot, chosen, job, now, records)
 
 
 def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadMarket, ...]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from yieldbot.allocator.across import across
 from yieldbot.app import overview
 from yieldbot.app.parts import JobHead
-from yieldbot.app.plan_documents import JobPlan, MarketWayOut, PlanDocument
+from yieldbot.app.plan_documents import ForecastUsed, JobPlan, MarketWayOut, PlanDocument
 from yieldbot.app.plan_parts import AcrossChains, Quarantined, plan_or_hold
 from yieldbot.app.whatif import WhatIf
 from yieldbot.app.wiring import JobFilter
@@ -80,12 +80,15 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
             jobs.append(PlannedJob(job=job, skipped=snapshot))
             continue
         found = overview.decide(context, job, snapshot, what_if.amount(job), what_if, lost).outcome
+        forecasts = ForecastUsed.of(snapshot)
         rows.append(
             JobPlan(
                 **JobHead.fields_of(job, snapshot),
                 quarantined=Quarantined.of(lost),
                 ways_out=MarketWayOut.of(snapshot),
                 plan=plan_or_hold(found),
+                forecasts=forecasts,
+                bound_of="forecast" if forecasts else "rates",
             )
         )
         jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))

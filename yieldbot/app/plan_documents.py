@@ -10,6 +10,7 @@ from yieldbot.app.document import Document, Part
 from yieldbot.app.market_documents import WayOut
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_parts import AcrossChains, PlanOrHold, Quarantined
+from yieldbot.app.yields import number
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:
@@ -52,12 +53,51 @@ class MarketWayOut(Part):
         )
 
 
+class ForecastUsed(Part):
+    """What the allocator expects a market to pay those who are in it, with no further money of ours. Rates are simple
+    annual fractions."""
+
+    market_id: str = Field(description="the market's identifier")
+    quoted: float | None = Field(description="the quoted rate: what the protocol shows now")
+    mean: float | None = Field(description="mean rate over the horizon")
+    low: float | None = Field(description="lower end of the 80 % interval")
+    high: float | None = Field(description="upper end of the 80 % interval")
+    days: float = Field(description="the horizon")
+    why: str | None = Field(description="why it differs from the quoted rate, in words; null: it does not")
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> tuple[ForecastUsed, ...]:
+        """Of every market that there is a forecast for."""
+        return tuple(
+            cls(
+                market_id=state.market.id,
+                quoted=number(state.quoted.value),
+                mean=number(said.mean),
+                low=number(said.low),
+                high=number(said.high),
+                days=said.days,
+                why=said.reason or None,
+            )
+            for state in snapshot.markets
+            if (said := state.forecast) is not None
+        )
+
+
 class JobPlan(JobHead):
     """The plan for one job's money."""
 
     quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
     ways_out: tuple[MarketWayOut, ...] = Field(description="how money leaves each market")
     plan: PlanOrHold = Field(description="the plan, or why nothing would be done")
+    forecasts: tuple[ForecastUsed, ...] = Field(
+        default=(),
+        description="what each market is expected to pay; a market that is not there is taken to go on paying as now",
+    )
+    bound_of: str = Field(
+        default="rates",
+        description="what `upper_bound_per_year` is a bound of: `forecast` (what is earned if markets pay what is "
+        "forecast) or `rates` (if they go on paying as now)",
+    )
 
 
 class PlanDocument(Document):

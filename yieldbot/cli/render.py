@@ -16,7 +16,7 @@ from yieldbot.cli.tables import Sheet
 from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, Snapshot
+from yieldbot.model.market import Kind, RateForecast, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
@@ -106,14 +106,14 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     if isinstance(found, Hold):
         lines: list[RenderableType] = [Text(f"Hold. {head(job, snapshot)}: {found.reason}", style="bold")]
         if found.allocation:
-            lines.append(certificate(found.allocation, symbol))
+            lines.append(certificate(found.allocation, symbol, snapshot))
         return Group(*lines)
     if not found.moves:
         cost, what = f"{found.cost:,.4f} {symbol} of {_costs(job)}", _without_moves(found)
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
             Text(f"{what} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),
-            certificate(found.allocation, symbol),
+            certificate(found.allocation, symbol, snapshot),
         )
     names = names_of(snapshot)
     made = Sheet(
@@ -143,7 +143,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         *(Text(f"swaps {s.given} for {s.gets}, at least {s.least}") for s in found.allocation.swaps),
         *(Text(line) for line in _ways_out(snapshot, found)),
         Text(f"{whole}{len(found.legs)} legs; valid until {when(found.expires_at)}"),
-        certificate(found.allocation, symbol),
+        certificate(found.allocation, symbol, snapshot),
     )
 
 
@@ -163,27 +163,40 @@ def unread(found: Sequence[UnreadMarket]) -> list[RenderableType]:
 
 
 def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
-    """The plan, and why each market has its target."""
+    """The plan, and why each market has its target; where there are forecasts, beside what is quoted."""
     if found.allocation is None:
         return plan(job, snapshot, found)
     names, allocation = names_of(snapshot), found.allocation
     symbol = job.asset.symbol if job.base is None else ""
-    made = Sheet("Why", "Market", f">Target {symbol}".rstrip(), ">APR after", ">Marginal APR", "Because")
+    said = {state.market.id: state.forecast for state in snapshot.markets if state.forecast is not None}
+    days = "/".join(f"{one:g}" for one in sorted({forecast.days for forecast in said.values()}))
+    expected = [">Quoted", f">Forecast, {days} d (80 %)"] if said else []
+    made = Sheet("Why", "Market", f">Target {symbol}".rstrip(), *expected, ">APR after", ">Marginal APR", "Because")
     for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
-        rates = (f"{rate * 100:.3f} %" for rate in (reason.apr_after, reason.marginal_apr))
-        amount = allocation.targets[reason.market_id]
+        rates = [f"{rate * 100:.3f} %" for rate in (reason.apr_after, reason.marginal_apr)]
+        amount, because, shown = allocation.targets[reason.market_id], reason.binding, list[str]()
         target = money(amount) if job.base is None else f"{money(amount)} {amount.token.symbol}"
-        made.add_row(names.get(reason.market_id, reason.market_id), target, *rates, reason.binding)
+        if said:
+            forecast = said.get(reason.market_id)
+            shown = [f"{reason.apr_quoted * 100:.3f} %", "-" if forecast is None else _interval(forecast)]
+            because += f"; {forecast.reason}" if forecast is not None and forecast.reason else ""
+        made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, *rates, because)
     worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:.3f} % a year, net of haircuts."
     return Group(plan(job, snapshot, found), made, Text(worth))
 
 
-def certificate(allocation: Allocation, symbol: str) -> Text:
-    """An allocation's certificate, in a line."""
+def _interval(said: RateForecast) -> str:
+    """As ``4.10 % (3.0-6.2)``."""
+    return f"{said.mean * 100:.3f} % ({said.low * 100:.1f}-{said.high * 100:.1f})"
+
+
+def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text:
+    """An allocation's certificate, in a line that says what it is a bound of."""
     proof = allocation.certificate
+    model = " if markets pay what is forecast" if any(state.forecast for state in snapshot.markets) else ""
     return Text(
         f"certificate: income {allocation.income_per_year:,.2f} {symbol} a year, {proof.objective:,.2f} after risk and "
-        f"cost; no allocation exceeds {proof.upper_bound:,.2f}; gap {proof.gap_bps:.3f} bp of wealth a year"
+        f"cost; no allocation exceeds {proof.upper_bound:,.2f}{model}; gap {proof.gap_bps:.3f} bp of wealth a year"
     )
 
 

@@ -65,10 +65,13 @@ def load(path: Path) -> Settings:
         policy=policy,
         anvil=anvil,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
-        warnings=tuple(
-            f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
-            for name in policy.exclude
-            if is_retired(name, chains)
+        warnings=(
+            *(f"{path}: {line}" for line in _older_keys(policy)),
+            *(
+                f"{path}: policy.exclude names {name}, which no table of its chain has: nothing is excluded by it"
+                for name in policy.exclude
+                if is_retired(name, chains)
+            ),
         ),
     )
 
@@ -263,6 +266,17 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
     return Policy(**given)
+
+
+def _older_keys(policy: Policy) -> list[str]:
+    """What to write instead of a key that is still read."""
+    if (days := policy.horizon_days) is None:
+        return []
+    new, usual = f"move_horizon_days = {days:g} and enter_horizon_days = {days:g}", Policy()
+    return [
+        f"policy.horizon_days is an older key for two: write {new}, which is the same "
+        f"({usual.move_horizon_days:g} and {usual.enter_horizon_days:g} are recommended)"
+    ]
 
 
 def policy_file(path: Path) -> Policy:

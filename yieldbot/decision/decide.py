@@ -15,6 +15,7 @@ from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
+from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.history.holdings import UnreadMarket, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
@@ -126,12 +127,13 @@ def decide(
     unread: Sequence[UnreadMarket] = (),
     records: Sequence[Record] = (),
 ) -> Decision:
-    """Guard, assess, allocate, plan (``Inputs`` documents the arguments).
+    """Guard, assess, allocate, plan (``Inputs`` documents the arguments), with the gas of legs as our receipts have it.
 
     Hold, whatever the allocation, while money of ours cannot be read (fractions would be of half the wealth), and when
     a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its own, when nothing else
     is due.
     """
+    snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
     found = _limited(replace(given, snapshot=without_again(snapshot)))
     if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
@@ -169,11 +171,10 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     """Assess, allocate and plan under one guard."""
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
     assessments = guarded.annotated(assess(snapshot, guarded.policy, wealth, job.base))
-    allocation = allocate(snapshot, assessments, guarded.policy, wealth=wealth, base=job.base)
+    allocation, moves = _moved(given, guarded.policy, assessments)
     if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
     judged = Judged(given, guarded.policy, assessments, allocation)
-    moves = make_plan(snapshot, allocation, guarded.policy, given.now, max_fee_wei=given.max_fee_wei)
     if isinstance(moves, Plan) or wealth is not None:
         return Decision(assessments, allocation, moves)
     if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:
@@ -181,3 +182,19 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     if (message := no_new_money(snapshot, guarded.policy, job.base)) is not None:
         moves = replace(moves, reason=f"{moves.reason}; no new money goes in: {message}")
     return Decision(assessments, allocation, moves)
+
+
+def _moved(given: Inputs, policy: Policy, assessments: Sequence[Assessment]) -> tuple[Allocation, Plan | Hold]:
+    """The best allocation, and the plan that leads there.
+
+    The solver prices each market by itself, and may take money for idle that another move uses too; where the moves
+    together then pay too late, the best allocation is that of the shorter horizon for all of them, whose moves pay by
+    either rule.
+    """
+    snapshot, base = given.snapshot, given.job.base
+    for limits in (policy, policy.hurried):
+        found = allocate(snapshot, assessments, limits, wealth=given.wealth, base=base)
+        moves = make_plan(snapshot, found, limits, given.now, max_fee_wei=given.max_fee_wei)
+        if isinstance(moves, Plan) or not moves.late:
+            break
+    return found, moves

@@ -39,6 +39,8 @@ PRIOR_DAYS, PRIOR_HORIZONS = 120, 4
 """The frozen coefficients count like so many days of history, and so many horizons more."""
 LEAST_ROWS = 60
 """With fewer nothing is fitted."""
+MOST_EXAMPLES = 30_000
+"""Of more, some rows are left out."""
 FLOOR, CEILING = 1e-3, 1.0
 """Examples weigh less by the root of their level, which is at least 0.1 %; quotes above 100 % are left out."""
 ITERATIONS = 12
@@ -137,6 +139,7 @@ def examples(
     if steps and last >= 0:
         first = max(0, row - round(WINDOW_DAYS * series.per_day))
         stride = max(1, steps // 3 if apart is None else round(apart * series.per_day))
+        stride = max(stride, -(-(last + 1 - first) * len(columns) // MOST_EXAMPLES))
         allowed[first : last + 1] = (np.arange(first, last + 1) % stride == 0)[:, None]
     return allowed
 

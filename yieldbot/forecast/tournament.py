@@ -23,7 +23,7 @@ from yieldbot.forecast.cold_start import with_similar
 from yieldbot.forecast.conformal import intervals
 from yieldbot.forecast.model import HORIZONS, Forecasts, Walk, steps_of
 from yieldbot.forecast.parameters import SKILLS
-from yieldbot.forecast.regression import Frozen, Regression
+from yieldbot.forecast.regression import Frozen, Regression, within
 from yieldbot.forecast.rules import PERSISTENCE, Persistence, Rule, rules
 from yieldbot.forecast.series import Series
 from yieldbot.history.panel import Panel
@@ -88,7 +88,9 @@ class Tournament:
         self.names = (*(one.name for one in ours), *(others or {}))
         if self.names[:1] != (PERSISTENCE,) or len(set(self.names)) != len(self.names):
             raise ValueError("persistence is the first entrant, and each name is taken once")
-        self.means = np.stack([*(one.means(self.series) for one in ours), *(others or {}).values()])
+        self.means = np.stack(
+            [*(one.means(self.series) for one in ours), *(within(self.series, one) for one in (others or {}).values())]
+        )
         self._made_by_class: dict[str, tuple[Cube, Cube, Cube, Cube]] = {}
 
     @cached_property
@@ -114,9 +116,11 @@ class Tournament:
             columns = self._columns(market_class)
             weights = self._standings(market_class)[0]
             said = self.means[:, :, columns]
-            share = np.where(np.isfinite(said), weights[:, :, None, :], 0.0)
-            total = share.sum(axis=0)
-            mixed = (share * np.nan_to_num(said)).sum(axis=0)
+            total, mixed = np.zeros(said.shape[1:]), np.zeros(said.shape[1:])
+            for one, weight in zip(said, weights, strict=True):
+                share = np.where(np.isfinite(one), weight[:, None, :], 0.0)
+                total += share
+                mixed += share * np.nan_to_num(one)
             mean[:, columns] = np.where(total > 0.0, mixed / np.where(total > 0.0, total, 1.0), said[0])
         for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: nothing is known of it
             if not steps_of(self.series.panel, horizon):
@@ -167,11 +171,15 @@ class Tournament:
             return self._made_by_class[market_class]
         series, columns = self.series, self._columns(market_class)
         said, came = self.means[:, :, columns], series.futures[:, columns]
-        level = np.sqrt(np.maximum(series.mean(30)[:, columns], LEVEL_FLOOR))[None, :, :, None]
-        both = np.isfinite(said) & np.isfinite(said[:1]) & np.isfinite(came)
-        own = np.where(both, np.abs(said - came) / level, 0.0).sum(axis=2)
-        usual = np.where(both, np.abs(said[:1] - came) / level, 0.0).sum(axis=2)
-        scored = both.any(axis=2).astype(float)
+        level = np.sqrt(np.maximum(series.mean(30)[:, columns], LEVEL_FLOOR))[:, :, None]
+        known = np.isfinite(said[0]) & np.isfinite(came)
+        by_persistence = np.abs(said[0] - came) / level
+        made = []
+        for one in said:  # one at a time: all markets of all at once need not fit
+            both = known & np.isfinite(one)
+            pair = (np.abs(one - came) / level, by_persistence)
+            made.append([*(np.where(both, loss, 0.0).sum(axis=1) for loss in pair), both.any(axis=1).astype(float)])
+        own, usual, scored = (np.stack([one[i] for one in made]) for i in range(3))
         for place, horizon in enumerate(HORIZONS):  # a loss is known when its horizon is over
             steps = steps_of(series.panel, horizon)
             for grid in (own, usual, scored):
@@ -200,8 +208,7 @@ class Tournament:
         for k in range(1, len(said)):
             spoke = np.isfinite(said[k]) & np.isfinite(said[0])
             apart, off = (
-                _discounted(np.where(spoke, np.abs(np.nan_to_num(said[:k] - to)), 0.0).sum(axis=2), keep)
-                for to in (said[k], said[0])
+                _discounted(np.stack([_apart(one, to, spoke) for one in said[:k]]), keep) for to in (said[k], said[0])
             )
             ever = np.cumsum(spoke.any(axis=1), axis=0) > 0
             for other in range(k):
@@ -239,6 +246,13 @@ class Combined:
     def forecast(self, panel: Panel) -> Forecasts:
         """See ``Forecaster``."""
         return Tournament(panel, self.entrants).at(-1)
+
+
+def _apart(one: Cube, other: Cube, where: NDArray[np.bool_]) -> Cube:
+    """Sum over markets of how far two forecasts differ: (times, horizons)."""
+    import numpy as np
+
+    return np.asarray(np.where(where, np.abs(np.nan_to_num(one - other)), 0.0).sum(axis=1))
 
 
 def _later(grid: Cube, steps: int) -> Cube:

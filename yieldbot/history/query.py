@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+SETTINGS = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 """DuckDB fetches and loads nothing of others; what Parquet needs is part of it."""
 VIEW = "readings"
 _COUNTS = ("rows", "first", "last")
@@ -40,11 +43,12 @@ class Span:
 
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB in memory, which fetches and loads no extension."""
+    """A DuckDB in memory, which fetches and loads no extension, and draws no bar (on stdout, where --json writes)."""
     import duckdb
 
     connection = duckdb.connect(config=dict(SETTINGS))
     try:
+        connection.execute("SET enable_progress_bar = false")
         yield connection
     finally:
         connection.close()

@@ -14,6 +14,7 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
 
 MOST_FACTOR = 20.0
@@ -80,7 +81,8 @@ class ScaledCurve:
 
 
 def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
-    """The curve with each rate times ``factor``: of the same class where its numbers allow that."""
+    """The curve with each rate times ``factor`` (0 or more): of the same class where its numbers allow that. What
+    entering costs is no rate, and stays."""
     match curve:
         case KinkedCurve() | SupplyKinkedCurve():
             return replace(curve, points=tuple((u, rate * factor) for u, rate in curve.points))
@@ -90,6 +92,8 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
             return replace(curve, rate=curve.rate * factor)
         case DilutedCurve() | EnteredCurve():
             return replace(curve, income_per_year=curve.income_per_year * factor)
+        case StakeCurve():  # as if so much more earned: fees of entering stay what they are
+            return replace(curve, staked=curve.staked * factor)
         case CappedCurve():
             return replace(curve, base=scaled(curve.base, factor))
         case LookThroughCurve():
@@ -110,4 +114,6 @@ def at_level(curve: YieldCurve, held: float, rate: float, horizon_seconds: float
     others = float(getattr(curve, "others", 0.0))
     if now <= 0.0 or rate / now > MOST_FACTOR:
         return DilutedCurve(others, rate * (others + held)) if others > 0.0 else ConstantCurve(rate)
-    return scaled(curve, rate / now)
+    found = scaled(curve, rate / now)
+    reached = found.apr(held, horizon_seconds)
+    return scaled(found, rate / reached) if reached > 0.0 else found  # a stake's rewards compound: nearly in proportion

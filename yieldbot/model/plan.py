@@ -221,6 +221,8 @@ class Hold:
     """One line for the user."""
     allocation: Allocation | None
     """That was found; None where none was computed."""
+    late: bool = False
+    """Whether moves were found that pay, but later than the policy allows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 NEVER = "never"
 """Value of ``min_claim`` with which no reward is ever claimed."""
@@ -149,6 +149,11 @@ class Policy:
     def mean_days(self) -> float:
         """Days over which rates are averaged."""
         return self.horizon_days or self.move_horizon_days
+
+    @property
+    def hurried(self) -> Policy:
+        """The same with the shorter horizon for idle money too."""
+        return replace(self, enter_horizon_days=self.mean_days)
 
     @property
     def horizon_seconds(self) -> float:

@@ -262,4 +262,4 @@ class Settings:
     descriptors: Path | None = None
     """Folder of ERC-7730 descriptors; None: none."""
     warnings: tuple[str, ...] = ()
-    """What is odd in the files and has no effect, a line each."""
+    """What is odd or outdated in the files, a line each."""

@@ -155,7 +155,14 @@ def test_a_plan_and_what_if(context: Quiet) -> None:
     assert isinstance(first, JobPlan) and type(second) is JobHead and found.exit_code == 1
     assert isinstance(first.plan, Plan) and first.plan.moves and found.document.what_if is None
     assert [one.market_id for one in first.ways_out] == [HELD.market.id, FREE.market.id]
-    assert list(written_down(found.document)["jobs"][0]) == [*HEAD, "quarantined", "ways_out", "plan"]
+    assert list(written_down(found.document)["jobs"][0]) == [
+        *HEAD,
+        "quarantined",
+        "ways_out",
+        "plan",
+        "forecasts",
+        "bound_of",
+    ]
     here = JobFilter(chain="testnet")
     held = plan(PlanRequest(jobs=here, what_if=WhatIf(exclude=("lend",))), context)
     (job,) = held.document.jobs

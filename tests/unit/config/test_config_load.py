@@ -34,7 +34,7 @@ chain = "testnet"
 asset = "USDC"
 
 [policy]
-horizon_days = 14
+move_horizon_days = 14
 min_move = "100.5"
 exclude = ["compound_v3"]
 
@@ -88,7 +88,7 @@ def test_what_is_right_loads_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert settings.data_dir == tmp_path / "data"
     assert job.wallet.keystore == tmp_path / "keys/main.json"
     assert settings.policy == Policy(
-        horizon_days=14, min_move="100.5", exclude=("compound_v3",), max_share_protocol={"aave_v3": 0.5}
+        move_horizon_days=14, min_move="100.5", exclude=("compound_v3",), max_share_protocol={"aave_v3": 0.5}
     )
     (deployment,) = job.chain.deployments
     assert deployment.protocol == "aave_v3" and deployment.params["pool"] == POOL
@@ -126,6 +126,21 @@ def test_a_market_is_excluded_by_its_id_or_its_name(tmp_path: Path) -> None:
     assert settings.policy.exclude == ("Aave v3", f"aave_v3/31337/{POOL.lower()}/{USDC.lower()}")
 
 
+def test_the_older_horizon_is_read_and_what_to_write_is_said(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, settings=swapped(SETTINGS, "move_horizon_days = 14", "horizon_days = 14")))
+    policy = settings.policy
+    assert (policy.move_days, policy.enter_days, policy.mean_days) == (14, 14, 14)
+    (warning,) = settings.warnings
+    assert warning.startswith(
+        f"{settings.source}: policy.horizon_days is an older key for two: write move_horizon_days = 14"
+    )
+    assert "enter_horizon_days = 14" in warning and "(7 and 90 are recommended)" in warning
+    (tmp_path / "two").mkdir()
+    both = "enter_horizon_days = 60\nmove_horizon_days = 14"
+    settings = load(written(tmp_path / "two", settings=swapped(SETTINGS, "move_horizon_days = 14", both)))
+    assert (settings.policy.move_days, settings.policy.enter_days) == (14, 60) and not settings.warnings
+
+
 def test_a_market_whose_table_was_taken_out_can_be_given_up(tmp_path: Path) -> None:
     gone = "erc4626/31337/0x" + "ab" * 20
     text = swapped(SETTINGS, '"compound_v3"]', f'"compound_v3", "{gone}"]')
@@ -147,12 +162,17 @@ def test_the_policy_table_has_exactly_the_policys_fields() -> None:
 
 
 IN_SETTINGS = [
-    ("horizon_days = 14", "horizont_days = 14", "policy.horizont_days", "did you mean horizon_days?"),
+    (
+        "move_horizon_days = 14",
+        "move_horizont_days = 14",
+        "policy.move_horizont_days",
+        "did you mean move_horizon_days?",
+    ),
     ("schema = 1", "schema = 2", "schema", "write 1"),
     ("schema = 1", "", "schema", "is missing"),
-    ("horizon_days = 14", 'horizon_days = "14"', "policy.horizon_days", "write a number"),
-    ("horizon_days = 14", "horizon_days = true", "policy.horizon_days", "write a number"),
-    ("horizon_days = 14", "horizon_days = 0", "policy.horizon_days", "greater than 0"),
+    ("move_horizon_days = 14", 'move_horizon_days = "14"', "policy.move_horizon_days", "write a number"),
+    ("move_horizon_days = 14", "move_horizon_days = true", "policy.move_horizon_days", "write a number"),
+    ("move_horizon_days = 14", "move_horizon_days = 0", "policy.move_horizon_days", "greater than 0"),
     ('min_move = "100.5"', 'min_move = "much"', "policy.min_move", "whole tokens in quotes"),
     ('min_move = "100.5"', "min_move = 100.5", "policy.min_move", "whole tokens in quotes"),
     ('min_move = "100.5"', 'min_move = "-1"', "policy.min_move", "0 or more"),
@@ -264,8 +284,8 @@ def test_a_line_of_env_that_is_none_is_named_and_not_quoted(tmp_path: Path, capl
 
 
 def test_a_number_out_of_range_is_told_the_range(tmp_path: Path) -> None:
-    path = written(tmp_path, settings=SETTINGS.replace("horizon_days = 14", "horizon_days = 0"))
-    assert "horizon_days: 0 is out of range: write a number greater than 0" in _refused(path)
+    path = written(tmp_path, settings=SETTINGS.replace("move_horizon_days = 14", "move_horizon_days = 0"))
+    assert "move_horizon_days: 0 is out of range: write a number greater than 0" in _refused(path)
 
 
 def test_a_key_may_lie_in_aws_or_in_a_ledger(tmp_path: Path) -> None:
@@ -283,7 +303,7 @@ def test_a_key_may_lie_in_aws_or_in_a_ledger(tmp_path: Path) -> None:
 def test_how_rewards_are_sold_follows_the_policy_and_a_safe_keeps_them(tmp_path: Path) -> None:
     exchange = f'\n[[exchanges]]\nprotocol = "uniswap_v2"\nname = "v2"\nfactory = "{POOL}"\nrouter = "{PROVIDER}"\n'
     sells = "sell_rewards = true\nmax_depeg_bps = 40\nmax_feed_age_seconds = 50"
-    text = swapped(SETTINGS, "horizon_days = 14", f"horizon_days = 14\n{sells}")
+    text = swapped(SETTINGS, "move_horizon_days = 14", f"move_horizon_days = 14\n{sells}")
     path = written(tmp_path, settings=text, chain=CHAIN + exchange)
     (job,) = load(path).jobs
     assert job.sale == replace(SALE, max_depeg_bps=40, max_feed_age_seconds=50)

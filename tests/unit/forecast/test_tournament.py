@@ -75,6 +75,16 @@ def test_a_third_party_earns_its_weight_when_horizons_are_over() -> None:
     assert standing(run, "gifted", 7, 150).weight > 0.9
 
 
+def test_who_has_earned_its_weight_cannot_say_anything() -> None:
+    futures = Series(PANEL).futures
+    turned = np.where(np.isnan(futures), np.nan, futures)
+    turned[150:] = 9.0
+    run = Tournament(PANEL, PLAIN, {"turned": turned})
+    assert standing(run, "turned", 7, 150).weight > 0.9
+    _, highest = run.series.range
+    assert (run.walk.mean[150] <= highest[150][:, None] + 1e-12).all()
+
+
 def test_where_nobody_has_skill_little_is_lost() -> None:
     random = np.random.default_rng(4)
     walk_of_chance = 0.04 * np.exp(np.cumsum(random.normal(0, 0.05, (400, 8)), axis=0))

@@ -376,7 +376,7 @@ def test_duckdb_neither_fetches_nor_loads_an_extension(tmp_path: Path, monkeypat
     memory = Store(tmp_path / "history")
     memory.append(some(2))
     with query.database() as connection:
-        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+        for name in (*query.SETTINGS, "enable_progress_bar"):
             assert connection.execute(f"SELECT current_setting('{name}')").fetchone() == (False,)
         before = connection.execute("SELECT extension_name FROM duckdb_extensions() WHERE loaded").fetchall()
         paths = [str(one) for one in memory.folder.rglob("*.parquet")]

@@ -13,6 +13,7 @@ from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
@@ -287,8 +288,8 @@ class AaveV3:
             curve=found.curve(token, held_raw),
             quoted=found.quoted,
             pools=frozenset({market.id}),
-            gas_deposit=260_000,
-            gas_withdraw=220_000,
+            gas_deposit=leg_gas("aave_v3").deposit,
+            gas_withdraw=leg_gas("aave_v3").withdraw,
             flags=(*found.flags(token), *unread, *doubts),
             doubts=doubts,
             rewards=rewards,

@@ -17,6 +17,7 @@ from yieldbot.math.compound_v2 import MANTISSA, CTokenTotals, JumpRate, redeem_v
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
@@ -181,8 +182,8 @@ class CompoundV2:
             ),
             quoted=Apr(rates * where["periods"] / MANTISSA),
             pools=frozenset({market.id}),
-            gas_deposit=400_000,
-            gas_withdraw=400_000,
+            gas_deposit=leg_gas("compound_v2").deposit,
+            gas_withdraw=leg_gas("compound_v2").withdraw,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
             rounding_raw=2 * share_value_raw(rate) + 2,
             doubts=doubts,

@@ -11,6 +11,7 @@ from yieldbot.math.comet import BASE_INDEX_SCALE, FACTOR_SCALE, CometTotals, Rat
 from yieldbot.math.curves import SupplyKinkedCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import Flow
@@ -120,8 +121,8 @@ class CompoundV3:
             ),
             quoted=Apr(supply.rate(stored.utilisation) * SECONDS_PER_YEAR / FACTOR_SCALE),
             pools=frozenset({market.id}),
-            gas_deposit=180_000,
-            gas_withdraw=140_000,
+            gas_deposit=leg_gas("compound_v3").deposit,
+            gas_withdraw=leg_gas("compound_v3").withdraw,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *unread, *doubts),
             doubts=doubts,
             rewards=rewards,

@@ -20,6 +20,7 @@ from yieldbot.math.stableswap import MOST_COINS, Flavour, StablePool, StableVenu
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, tokens_along
+from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
@@ -97,7 +98,7 @@ class CurveStableSwap:
             d = invariant(state)
         except Unswappable as bad:
             raise MarketError(f"{pool.name} ({at}): {bad}") from None
-        return PoolState(pool, StableVenue(state, i, j, d), StableVenue(state, j, i, d), gas=150_000)
+        return PoolState(pool, StableVenue(state, i, j, d), StableVenue(state, j, i, d), gas=SWAPS["curve_stableswap"])
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

@@ -15,6 +15,7 @@ from yieldbot.math.curves import LookThroughCurve, VaultSlot
 from yieldbot.math.morpho import TARGET_UTILISATION
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import kind_of, leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
@@ -102,6 +103,7 @@ class Erc4626:
         flows = {"generic": generic, "metamorpho": _metamorpho, "stata": _stata}
         token = market.asset
         view, shares = yield from flows[market.params["flavour"]](market, owner, block)
+        gas = leg_gas(kind_of(self.protocol, market.params))
         return MarketState(
             market=market,
             block=block,
@@ -121,8 +123,8 @@ class Erc4626:
             curve=view.curve,
             quoted=view.quoted,
             pools=view.pools or frozenset({market.id}),
-            gas_deposit=view.gas_deposit,
-            gas_withdraw=view.gas_withdraw,
+            gas_deposit=gas.deposit,
+            gas_withdraw=gas.withdraw,
             flags=view.flags,
             entry_cost_bps=view.entry_cost * 10_000,
             exit=view.exit,
@@ -285,8 +287,6 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultV
         pools=frozenset({pool_key(evm_number(market.chain), where["pool"], token.address)}),
         flags=(*flags, "paused") if stopped and "paused" not in flags else flags,
         status=Status.PAUSED if stopped else found.status,
-        gas_deposit=360_000,
-        gas_withdraw=320_000,
         index=found.indices.liquidity_index_ray / RAY,
     ), shares
 
@@ -363,8 +363,6 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         pools=frozenset(_pool(market, i) for i in ids),
         flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
         doubts=tuple(doubts),
-        gas_deposit=650_000,
-        gas_withdraw=550_000,
         index=(assets + 1) / (supply + virtual) * virtual,
     ), shares
 

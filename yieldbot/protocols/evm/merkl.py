@@ -12,6 +12,7 @@ from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.market import Proof, Reward
 from yieldbot.model.reads import EthCall, Flow
@@ -24,7 +25,6 @@ MOST_SIBLINGS = 64
 """A tree of 2^64 leaves."""
 MOST_RAW = 2**208
 """Largest amount that the Distributor can record as claimed."""
-GAS = 220_000
 
 Found = tuple[tuple[Reward, ...], tuple[str, ...]]
 
@@ -130,7 +130,7 @@ def merkl_rewards(chain: ChainId, distributor: Address, proofs: Sequence[Leaf], 
                 ends_at=None,
                 others=0.0,
                 distributor=distributor,
-                gas=GAS,
+                gas=CLAIMS["merkl"],
                 proof=leaf.proof,
             )
         )

@@ -13,6 +13,7 @@ from yieldbot.math.curves import AdaptiveCurve
 from yieldbot.math.morpho import TARGET_UTILISATION, YEAR, MarketTotals, accrue, assets_down, assets_up, borrow_rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
 from yieldbot.model.reads import EthCall, Flow
@@ -161,8 +162,8 @@ class MorphoBlue:
             curve=found.curve(token, held_raw),
             quoted=found.quoted(),
             pools=frozenset({market.id}),
-            gas_deposit=200_000,
-            gas_withdraw=150_000,
+            gas_deposit=leg_gas("morpho_blue").deposit,
+            gas_withdraw=leg_gas("morpho_blue").withdraw,
             flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
             doubts=doubts,
             exit=Exit(cash=Amount(token, found.liquidity_raw)),

@@ -11,6 +11,7 @@ from typing import Any
 from yieldbot.math.aave import RAY
 from yieldbot.math.comet import BASE_INDEX_SCALE, CometTotals
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, Reward
 from yieldbot.model.reads import EthCall
@@ -107,7 +108,7 @@ def aave_rewards(market: Market, answers: Sequence[bytes], scaled_supply_raw: in
                 ends_at=ends_at,
                 others=max(0, scaled_supply_raw * index_ray // RAY - held) / one,
                 distributor=where["rewards_controller"],
-                gas=240_000,
+                gas=CLAIMS["aave_v3"],
             )
         )
     return tuple(found), tuple(sorted(flags))
@@ -203,7 +204,7 @@ def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals,
         ends_at=now + int(min(funds_raw / per_second, 2**40)) if per_second else None,
         others=max(0, totals.supplied_raw - held) / market.asset.one,
         distributor=terms["distributor"],
-        gas=180_000,
+        gas=CLAIMS["compound_v3"],
     )
     return (reward,), (BELOW_MINIMUM,) if below and terms["speed"] else ()
 

@@ -68,10 +68,6 @@ class VaultView:
     """How it is left."""
     status: Status = Status.ACTIVE
     """What it allows."""
-    gas_deposit: int = 250_000
-    """Typical gas of a deposit."""
-    gas_withdraw: int = 250_000
-    """Typical gas of a withdrawal."""
     opaque: bool = False
     """Its money cannot be followed."""
     offered_raw: int | None = None
@@ -218,8 +214,6 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         pools=frozenset(),
         flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
         exit=way,
-        gas_deposit=150_000,
-        gas_withdraw=120_000,
         opaque=True,
         offered_raw=offered_raw,
         entry_cost=cost,

@@ -20,6 +20,7 @@ from yieldbot.math.kamino import ONE, KaminoReserve
 from yieldbot.math.slots import SlotCurve, with_steps
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
@@ -45,7 +46,6 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 150_000
 VERSION, ACTIVE, OBSOLETE = 1, 0, 1
 NOBODY = (SYSTEM_PROGRAM, Address("nu11111111111111111111111111111111111111111"))
 """What stands in a reserve in place of an oracle that it does not have."""
@@ -153,8 +153,8 @@ class KaminoLend:
             curve=curve,
             quoted=Apr(curve.apr(held.raw / one, 86_400.0)),
             pools=frozenset({market.id}),
-            gas_deposit=UNITS_DEPOSIT,
-            gas_withdraw=UNITS_WITHDRAW,
+            gas_deposit=leg_gas("kamino_lend").deposit,
+            gas_withdraw=leg_gas("kamino_lend").withdraw,
             exit=Exit(),
             doubts=doubts,
             rounding_raw=rounding(supplied.raw, reserve.collateral_raw),

@@ -23,6 +23,7 @@ from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.marginfi import BITS, LEGACY, ONE, SEVEN_POINT, MarginfiBank, Points, rate_fx, util_fx
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
@@ -48,7 +49,6 @@ from yieldbot.protocols.solana.layout import (
 
 LIMITED = "limited"
 """Key of a state's market params: whether the bank's group limits outflow."""
-UNITS_DEPOSIT, UNITS_WITHDRAW = 150_000, 200_000
 PAUSED, OPERATIONAL, REDUCE_ONLY, KILLED = range(4)
 REDUCE_ONLY_WITH_POWER = 5
 """Since 0.1.9: as REDUCE_ONLY, but what is in it still counts as collateral; it pays out."""
@@ -177,8 +177,8 @@ class Marginfi:
             curve=curve,
             quoted=Apr(curve.apr(held.raw / one, 86_400.0)),
             pools=frozenset({market.id}),
-            gas_deposit=UNITS_DEPOSIT,
-            gas_withdraw=UNITS_WITHDRAW,
+            gas_deposit=leg_gas("marginfi").deposit,
+            gas_withdraw=leg_gas("marginfi").withdraw,
             exit=Exit(limit=PRICED, priced=True) if group_limited else Exit(),
             doubts=doubts,
             rent_deposit=0 if account_data else rent_exempt(codec.size("MarginfiAccount")),

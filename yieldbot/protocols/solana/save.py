@@ -17,6 +17,7 @@ from yieldbot.math.save import SaveReserve
 from yieldbot.math.slots import SlotCurve
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
@@ -38,8 +39,6 @@ from yieldbot.protocols.solana.layout import (
     rounding,
     token_amount,
 )
-
-UNITS_DEPOSIT, UNITS_WITHDRAW = 90_000, 90_000
 
 
 class Save:
@@ -153,8 +152,8 @@ class Save:
             curve=curve,
             quoted=Apr(curve.apr(held.raw / one, 86_400.0)),
             pools=frozenset({f"{self.protocol}/{market.address}"}),
-            gas_deposit=UNITS_DEPOSIT,
-            gas_withdraw=UNITS_WITHDRAW,
+            gas_deposit=leg_gas("save").deposit,
+            gas_withdraw=leg_gas("save").withdraw,
             exit=Exit(),
             doubts=doubts,
             flags=doubts,

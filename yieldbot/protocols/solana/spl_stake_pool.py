@@ -23,6 +23,7 @@ from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import Fee, StakeCurve, StakePool, rate
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
+from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_ACCOUNT_BYTES, TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.model.market import Exit, ExitKind, Kind, Market, MarketState, Status
@@ -47,7 +48,6 @@ from yieldbot.protocols.solana.layout import (
     token_amount,
 )
 
-UNITS_DEPOSIT, UNITS_WITHDRAW = 60_000, 80_000
 STAKE_PROGRAM = Address("Stake11111111111111111111111111111111111111")
 STAKE_HISTORY = Address("SysvarStakeHistory1111111111111111111111111")
 IS_STAKE_POOL = 1
@@ -183,8 +183,8 @@ class SplStakePool:
             curve=curve,
             quoted=Apr(replace(curve, entry_cost=0.0).apr(held.raw / one, 86_400.0)),
             pools=frozenset({market.id}),
-            gas_deposit=UNITS_DEPOSIT,
-            gas_withdraw=UNITS_WITHDRAW,
+            gas_deposit=leg_gas("spl_stake_pool").deposit,
+            gas_withdraw=leg_gas("spl_stake_pool").withdraw,
             exit=_exit(pool, clock),
             rounding_raw=rounding(numbers.total_lamports, numbers.supply),
             rent_deposit=0 if account else rent_exempt(account_bytes),

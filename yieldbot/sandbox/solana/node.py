@@ -195,7 +195,9 @@ asset = "USDC"
 """
 POLICY = """
 [policy]
-horizon_days = 30
+# Both alike: rates have no history here, and what is said of this market (docs, tests) is over 30 days.
+move_horizon_days = 30
+enter_horizon_days = 30
 idle_buffer = "500"
 min_position = "1000"
 min_move = "100"

@@ -1,0 +1,72 @@
+"""What ``plan`` shows of forecasts: quoted, expected with its interval, why, and what the certificate is a bound of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from tests.kit.market_builder import market, snapshot
+from tests.unit.risk.test_protections import JOB
+from yieldbot.app.plan_documents import ForecastUsed
+from yieldbot.cli import render
+from yieldbot.decision.decide import decide
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.market import RateForecast, Snapshot
+from yieldbot.model.plan import Plan
+from yieldbot.model.policy import Policy
+
+SPIKE = "spike: 14.2 % now, 4.1 % over 7 days"
+SAID = RateForecast(mean=0.041, low=0.03, high=0.0625, days=7.0, reason=SPIKE)
+SPIKING = replace(market("spiking", ConstantCurve(0.142)), forecast=SAID)
+STEADY = market("steady", ConstantCurve(0.05))
+
+
+def shown(view: Snapshot) -> str:
+    found = decide(view, Policy(), JOB, 0).outcome
+    assert isinstance(found, Plan)
+    console = Console(width=250, file=None, force_terminal=False)
+    with console.capture() as taken:
+        console.print(render.explained(JOB, view, found))
+    return taken.get()
+
+
+def test_quoted_forecast_and_why_stand_beside_each_other() -> None:
+    view = snapshot(10_000, SPIKING, STEADY)
+    text = shown(view)
+    (row,) = (line for line in text.splitlines() if "14.200 %" in line)
+    assert "4.100 % (3.0-6.2)" in row and SPIKE in row
+    assert "Quoted" in text and "Forecast, 7 d (80 %)" in text
+    assert "no allocation exceeds" in text and "if markets pay what is forecast" in text
+    assert "steady pays 5.00 % after our deposit" in text, "money does not follow the spike"
+    used = ForecastUsed.of(view)
+    assert used == (
+        ForecastUsed(market_id=SPIKING.market.id, quoted=0.142, mean=0.041, low=0.03, high=0.0625, days=7.0, why=SPIKE),
+    )
+
+
+def test_the_reason_of_a_move_says_that_it_is_by_forecast() -> None:
+    better = replace(SPIKING, forecast=replace(SAID, mean=0.08, reason=""))
+    assert "spiking pays 8.00 % after our deposit, Wallet 0.00 % by forecast over 7 days" in shown(
+        snapshot(10_000, better, STEADY)
+    )
+
+
+def test_without_a_forecast_all_is_as_it_was() -> None:
+    view = snapshot(10_000, replace(SPIKING, forecast=None), STEADY)
+    text = shown(view)
+    assert "Forecast" not in text and "Quoted" not in text and "forecast" not in text
+    assert ForecastUsed.of(view) == ()
+
+
+@pytest.mark.parametrize("gwei", [1.0, 100.0])
+def test_a_forecast_is_what_is_decided_on(gwei: float) -> None:
+    """The spike quotes 14 %: without a forecast all of the money would go there."""
+    at = snapshot(100_000, SPIKING, STEADY, gwei=gwei)
+    found = decide(at, Policy(), JOB, 0).allocation
+    assert not found.targets[SPIKING.market.id] and found.targets[STEADY.market.id]
+    followed = decide(
+        replace(at, states=at.states | {SPIKING.market.id: replace(SPIKING, forecast=None)}), Policy(), JOB, 0
+    )
+    assert followed.allocation.targets[SPIKING.market.id]

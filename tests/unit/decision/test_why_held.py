@@ -1,0 +1,44 @@
+"""A Hold says of the best move how long it would take to pay, where that is longer than allowed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.kit.market_builder import market, snapshot
+from tests.unit.risk.test_protections import JOB
+from yieldbot.decision.decide import Decision, decide
+from yieldbot.decision.why_held import told
+from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Hold, Plan
+from yieldbot.model.policy import Policy
+
+HERE, THERE = market("here", ConstantCurve(0.04), held=10_000), market("there", ConstantCurve(0.06))
+
+
+def held(view: Snapshot, policy: Policy = Policy()) -> tuple[Decision, Decision]:  # noqa: B008
+    found = decide(view, policy, JOB, 0)
+    assert isinstance(found.outcome, Hold)
+    return found, told(found, view, policy, JOB, 0)
+
+
+def test_a_move_that_pays_too_late_is_told_with_its_days() -> None:
+    found, said = held(snapshot(0, HERE, THERE, gwei=5))
+    assert isinstance(said.outcome, Hold)
+    assert said.outcome.reason == (
+        "200.00 USDC a year more would take 10.9 days to pay 6.00 USDC of cost; the policy allows 7"
+    )
+    assert said == replace(found, outcome=replace(found.outcome, reason=said.outcome.reason))
+    _, idle = held(snapshot(1_000, market("a", ConstantCurve(0.04)), gwei=40))
+    assert isinstance(idle.outcome, Hold) and "would take 219.0 days" in idle.outcome.reason
+    assert idle.outcome.reason.endswith("the policy allows 90")
+
+
+def test_what_is_far_from_paying_or_held_for_another_reason_is_left_as_it_was() -> None:
+    for view in (snapshot(0, HERE, THERE, gwei=500), snapshot(0, HERE, market("there", ConstantCurve(0.03)))):
+        found, said = held(view)
+        assert said is found
+    found, said = held(snapshot(500, market("a", ConstantCurve(0.04))), Policy(idle_buffer="1000"))
+    assert said is found and isinstance(found.outcome, Hold) and "idle_buffer" in found.outcome.reason
+    plan = decide(snapshot(0, HERE, THERE), Policy(), JOB, 0)
+    assert isinstance(plan.outcome, Plan) and told(plan, snapshot(0, HERE, THERE), Policy(), JOB, 0) is plan

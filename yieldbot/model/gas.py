@@ -1,0 +1,57 @@
+"""What transactions typically use, before anything is simulated: in gas, on Solana in compute units.
+
+These are the figures that a first decision weighs; from then on our own receipts count (``decision/gas_learned.py``),
+and what is signed is bounded by the rehearsal, never by these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LegGas:
+    """Of a market's legs, all transactions of each together."""
+
+    deposit: int
+    """With its allowance."""
+    withdraw: int
+    """Of a withdrawal."""
+
+
+LEGS: Mapping[str, LegGas] = {
+    "aave_v3": LegGas(260_000, 220_000),
+    "compound_v2": LegGas(400_000, 400_000),
+    "compound_v3": LegGas(180_000, 140_000),
+    "morpho_blue": LegGas(200_000, 150_000),
+    "erc4626/generic": LegGas(150_000, 120_000),
+    "erc4626/stata": LegGas(360_000, 320_000),
+    "erc4626/metamorpho": LegGas(650_000, 550_000),
+    "kamino_lend": LegGas(150_000, 150_000),
+    "marginfi": LegGas(150_000, 200_000),
+    "save": LegGas(90_000, 90_000),
+    "spl_stake_pool": LegGas(60_000, 80_000),
+}
+"""By kind of market (``kind_of``). A vault that is seen through touches each of its markets."""
+
+USUAL = LegGas(250_000, 250_000)
+"""Of a kind of market that has no row."""
+
+CLAIMS: Mapping[str, int] = {"aave_v3": 240_000, "compound_v3": 180_000, "merkl": 220_000}
+"""Of a claim, by who distributes the reward."""
+
+SWAPS: Mapping[str, int] = {"curve_stableswap": 150_000}
+"""Of a swap in one pool, by exchange, where it is not the usual (``PoolState.gas``)."""
+
+
+def kind_of(protocol: str, params: Mapping[str, Any]) -> str:
+    """The protocol, with the market's flavour where it has one: ``erc4626/stata``."""
+    flavour = params.get("flavour")
+    return f"{protocol}/{flavour}" if isinstance(flavour, str) else protocol
+
+
+def leg_gas(kind: str) -> LegGas:
+    """The row of a kind of market, or the usual."""
+    return LEGS.get(kind, USUAL)
