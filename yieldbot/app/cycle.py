@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
@@ -106,7 +107,9 @@ async def _observed(world: World, live: Session) -> Snapshot:
     keep(world.settings.data_dir / FOLDER, [snapshot], world.say)
     if news := exits.steps(records, snapshot):
         world.journal.append(*news)
-    return await live.with_exits(snapshot, records, world.settings.policy)
+    policy = world.settings.policy
+    snapshot = await live.with_exits(snapshot, records, policy)
+    return with_forecasts(snapshot, world.settings.data_dir, policy, world.now(), world.say)
 
 
 async def _cycle(world: World, job: Job, live: Session) -> Report:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
@@ -39,8 +40,13 @@ def observe(wanted: JobFilter, context: Context) -> list[Observation]:
     """Observe every job, all chains concurrently, and remember what was observed. Raises ConfigError where no job
     matches."""
     found = fetch_snapshots(wanted, context)
-    keep(context.settings.data_dir / FOLDER, snapshots_of(found), context.complain)
-    return found
+    settings = context.settings
+    keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
+    now = int(time.time())
+    return [
+        (job, s if isinstance(s, str) else with_forecasts(s, settings.data_dir, settings.policy, now, context.complain))
+        for job, s in found
+    ]
 
 
 def snapshots_of(observed: Sequence[Observation]) -> list[Snapshot]:

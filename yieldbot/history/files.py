@@ -119,3 +119,19 @@ def within(root: Path, chain: str | None, start: int | None, end: int | None) ->
 def _apart(span: str, start: int | None, end: int | None) -> bool:
     first, last = bounds(span)
     return (start is not None and last < start) or (end is not None and first > end)
+
+
+def spanned_days(root: Path, chain: str) -> int:
+    """From the first to the last day that files of a chain name, both counted; 0 without files. No file is opened."""
+    spans = [one.span for month in _months(root, chain) for one in in_folder(month)]
+    if not spans:
+        return 0
+    first, last = min(bounds(span)[0] for span in spans), max(bounds(span)[1] for span in spans)
+    return (last + 1 - first) // SECONDS_A_DAY
+
+
+def _months(root: Path, chain: str) -> list[Path]:
+    try:
+        return [one for one in folder_of(root, chain, "").iterdir() if _MONTH.match(one.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

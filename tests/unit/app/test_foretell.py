@@ -1,0 +1,75 @@
+"""What memory says that markets will pay reaches the decision, and never stops a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.kit.market_builder import BLOCK, CHAIN, kinked, market, snapshot
+from yieldbot.allocator.allocate import allocate
+from yieldbot.allocator.assess import assess
+from yieldbot.app import foretell
+from yieldbot.app.foretell import with_forecasts
+from yieldbot.app.memory import FOLDER
+from yieldbot.history.files import spanned_days
+from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.history.store import Store
+from yieldbot.model.policy import Policy
+
+NOW = BLOCK.timestamp
+DAY = 86_400
+SPIKED = market("spiked", kinked(1e6, 8e5, low=0.20), borrowed=8e5)
+CALM = market("calm", kinked(1e6, 8e5, low=0.14), borrowed=8e5)
+SEEN = replace(snapshot(50_000, SPIKED, CALM), block=BLOCK)
+
+
+def remembered(folder: Path, days: int, rate: float = 0.04, last: float = 0.16) -> Path:
+    """A data directory whose memory has the spiked market at ``rate`` each day and at ``last`` today."""
+    key = MarketKey(chain=CHAIN, market=SPIKED.market.id, protocol="lend", asset="USDC")
+    for ago in range(days - 1, -1, -1):
+        day, quote = NOW - ago * DAY, rate if ago else last
+        row = Reading(key=key, time=day, supply_rate=quote, mean_rate=rate, mean_since=day - DAY)
+        assert not Store(folder / FOLDER).append([row]).failure
+    return folder
+
+
+def test_a_spike_is_decided_on_at_its_forecast(tmp_path: Path) -> None:
+    lines: list[str] = []
+    told = with_forecasts(SEEN, remembered(tmp_path, 60), Policy(), NOW, lines.append)
+    forecast = told.of(SPIKED.market.id).forecast
+    assert forecast is not None and not lines
+    assert 0.03 < forecast.mean < 0.09 < SPIKED.quoted.value and forecast.low <= forecast.mean <= forecast.high
+    assert forecast.days == 7.0 and forecast.reason
+    assert told.of(CALM.market.id).forecast is None and told.idle == SEEN.idle
+    before, after = (allocate(seen, assess(seen, Policy()), Policy()).targets for seen in (SEEN, told))
+    assert before[SPIKED.market.id].raw > 0
+    assert after[SPIKED.market.id] < before[SPIKED.market.id], "the quote is not what is expected"
+
+
+@pytest.mark.parametrize("days", [0, 1, 2])
+def test_a_young_memory_decides_nothing(tmp_path: Path, days: int) -> None:
+    folder = remembered(tmp_path, days) if days else tmp_path
+    assert spanned_days(folder / FOLDER, CHAIN) == days
+    assert with_forecasts(SEEN, folder, Policy(), NOW, pytest.fail) == SEEN
+
+
+def test_memory_of_another_chain_decides_nothing(tmp_path: Path) -> None:
+    folder = remembered(tmp_path, 30)
+    far = replace(SEEN, block=replace(BLOCK, chain="eip155:10"))
+    assert with_forecasts(far, folder, Policy(), NOW, pytest.fail) == far
+
+
+def test_memory_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    folder = remembered(tmp_path, 30)
+
+    def broken(*_: object) -> None:
+        raise OSError("the disk\nis gone")
+
+    monkeypatch.setattr("yieldbot.app.forecast.expected", broken)
+    assert with_forecasts(SEEN, folder, Policy(), NOW, lines.append) == SEEN
+    (line,) = lines
+    assert "nothing is forecast (the disk" in line and "\n" not in line
+    assert foretell.LEAST_DAYS == 3

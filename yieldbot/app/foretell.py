@@ -1,0 +1,42 @@
+"""What memory says that markets will pay, for the decisions of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from yieldbot.app.memory import FOLDER
+from yieldbot.history.files import spanned_days
+from yieldbot.model.market import Snapshot
+from yieldbot.model.policy import Policy
+from yieldbot.model.text import one_line
+
+LEAST_DAYS = 3
+"""Calendar days that memory spans before it decides with: two have passed since its first reading."""
+
+
+def with_forecasts(
+    snapshot: Snapshot, data_dir: Path, policy: Policy, now: int, say: Callable[[str], None]
+) -> Snapshot:
+    """The snapshot with what memory forecasts for each market that it knows; as it was where memory is younger than
+    ``LEAST_DAYS``, or cannot be read, which is one line by ``say``: memory never stops a run.
+
+    What memory says of a market that the chain contradicts is worth less than the chain: status, cash and caps are the
+    snapshot's, and the forecast bounds no exit.
+    """
+    folder = data_dir / FOLDER
+    if spanned_days(folder, snapshot.block.chain) < LEAST_DAYS:
+        return snapshot
+    try:
+        from yieldbot.app.forecast import expected
+
+        made = expected(folder, policy.mean_days, now)
+    except Exception as failure:  # whatever it is, money must not wait for it
+        say(f"{folder}: nothing is forecast ({one_line(str(failure), 300)})")
+        return snapshot
+    states = {
+        key: replace(state, forecast=made.get((state.market.chain, state.market.id)))
+        for key, state in snapshot.states.items()
+    }
+    return replace(snapshot, states=states)
