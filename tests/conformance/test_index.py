@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench.accuracy import DAY, Accuracy
 from tests.conformance.test_adapters import AMOUNT_RAW, PROTOCOLS, markets_of
-from tests.conformance.test_svm_adapters import tried  # noqa: F401
+from tests.conformance.test_solana_adapters import tried  # noqa: F401
 from yieldbot.model.market import Status
 
 

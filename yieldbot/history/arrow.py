@@ -27,7 +27,7 @@ def column(values: Sequence[object], kind: pyarrow.DataType) -> pyarrow.Array:
             valid[at >> 3] |= 1 << (at & 7)
     buffers = [pa.py_buffer(bytes(valid))]
     if kind == pa.string():
-        parts = [b"" if value is None else str(value).encode() for value in values]
+        parts = [b"" if value is None else str(value).encode(errors="replace") for value in values]
         ends, end = array("i", [0]), 0
         for part in parts:
             end += len(part)

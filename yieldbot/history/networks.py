@@ -109,6 +109,8 @@ def network(text: str) -> str:
     if said.isascii() and said.isdigit():
         return f"eip155:{int(said)}"
     try:
+        if "-" in said.partition(":")[0]:
+            raise ValueError("no namespace of a chain has a dash: its folder would be another's")
         return chain_id(said)
     except ValueError:
         raise ConfigError(

@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yieldbot.errors import ConfigError
+from yieldbot.history import query
 from yieldbot.history.importers.read import Told, markets, read_file
 from yieldbot.history.importers.table import COLUMNS
 from yieldbot.history.networks import AAVE_V3_POOLS
-from yieldbot.history.reading import Reading, Taken
+from yieldbot.history.reading import MarketKey, Reading, Taken
+from yieldbot.history.store import Store
 from yieldbot.resources import folder
 
 NOW = 1_790_000_000
@@ -109,6 +111,7 @@ def test_times_are_seconds_or_iso_and_utc_where_no_zone_is_named(tmp_path: Path)
         (line(START, borrow_rate=12), "borrow rate of 1200"),
         (line(START, utilisation=1.5), "utilisation of 150.00%"),
         (line(START, reserve_factor=2), "reserve factor"),
+        (line(START, chain="a-b:c"), "names no chain"),
     ],
 )
 def test_a_row_that_is_none_is_named_with_its_line(tmp_path: Path, bad: str, says: str) -> None:
@@ -258,3 +261,16 @@ def test_a_chart_of_defillama(tmp_path: Path) -> None:
     assert kinds(found) == {"row": 1, "note": 1}
     other = read_file(file, Told(chain="ethereum", asset="WETH", market="m"), NOW).readings[0]
     assert (other.key.market, other.supplied, other.cash) == ("m", None, None)
+
+
+@pytest.mark.parametrize("height", ["-1", "1.5", "1e300", "99999999999999999999"])
+def test_a_height_that_is_none_is_a_fault(tmp_path: Path, height: str) -> None:
+    found = taken(tmp_path, f"{START},base,m,7", f"{START},base,m,{height}", head="timestamp,chain,market,height")
+    assert len(found.readings) == 1 and "no block's number" in found.faults[0].what
+
+
+def test_any_text_can_be_kept(tmp_path: Path) -> None:
+    key = MarketKey(chain="eip155:1", market="\ud800 =1+1\n\x00é", asset='U,S"D')
+    Store(tmp_path).append([Reading(key=key, time=START)])
+    (one,) = query.readings(Store(tmp_path))
+    assert one.key.market == "? =1+1\n\x00é" and one.key.asset == key.asset

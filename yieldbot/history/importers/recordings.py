@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yieldbot.history.importers.rows import Row, amount, moment, number, text
+from yieldbot.history.importers.rows import Row, amount, height_of, moment, number, text
 from yieldbot.history.importers.table import status
 from yieldbot.history.networks import AAVE_V3_POOLS, ETHEREUM, ETHEREUM_TOKENS, is_dollar, network
 from yieldbot.history.reading import MarketKey, Reading
@@ -89,13 +89,12 @@ def aave_events(row: Row, now: int) -> Reading:
     address = ETHEREUM_TOKENS.get(symbol.upper(), "")
     if not address:
         raise ValueError(f"symbol {symbol[:40]!r} is none of {', '.join(ETHEREUM_TOKENS)}")
-    height = number(cells["block"], "block")
     supplied, utilisation = amount(cells["supplied"], "supplied"), number(cells["utilisation"], "utilisation")
     known = supplied is not None and utilisation is not None
     return Reading(
         key=_key(ETHEREUM, f"aave_v2/1/{address}", "aave_v2", symbol, address),
         time=moment(cells["timestamp"], now),
-        height=None if height is None else int(height),
+        height=height_of(cells["block"], "block"),
         source="import:aave_v2_reserve_events",
         supply_rate=number(cells["supply_rate"], "supply_rate"),
         borrow_rate=number(cells["variable_borrow_rate"], "variable_borrow_rate"),

@@ -22,6 +22,7 @@ CLOCKS_APART = 86_400
 EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a", "nat"})
 """What a cell without a value holds, in lower case."""
 LONGEST_CELL = 100_000
+MOST_HEIGHT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,16 @@ def amount(cell: object, name: str) -> float | None:
     if found is not None and found < 0.0:
         raise ValueError(f"{name} of {found:g} is below 0")
     return found
+
+
+def height_of(cell: object, name: str) -> int | None:
+    """A block's number, None for an empty cell. Raises ValueError for what is none."""
+    found = number(cell, name)
+    if found is None:
+        return None
+    if found != int(found) or not 0 <= found <= MOST_HEIGHT:
+        raise ValueError(f"{name} of {found:g} is no block's number")
+    return int(found)
 
 
 def truth(cell: object, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from yieldbot.errors import ConfigError
-from yieldbot.history.importers.rows import Row, amount, moment, number, text, truth
+from yieldbot.history.importers.rows import Row, amount, height_of, moment, number, text, truth
 from yieldbot.history.networks import network
 from yieldbot.history.reading import Fault, MarketKey, Reading
 from yieldbot.history.series import Numbered
@@ -56,7 +56,6 @@ def reading(row: Row, now: int) -> Reading:
     utilisation = number(cells.get("utilisation"), "utilisation")
     if utilisation is None and supplied and borrowed is not None:
         utilisation = borrowed / supplied
-    height = number(cells.get("height"), "height")
     return Reading(
         key=MarketKey(
             chain=network(text(cells.get("chain"))),
@@ -66,7 +65,7 @@ def reading(row: Row, now: int) -> Reading:
             asset_address=text(cells.get("asset_address")),
         ),
         time=moment(cells.get("timestamp"), now),
-        height=None if height is None else int(height),
+        height=height_of(cells.get("height"), "height"),
         source="import:csv",
         supply_rate=number(cells.get("supply_rate"), "supply_rate"),
         borrow_rate=number(cells.get("borrow_rate"), "borrow_rate"),
