@@ -18,7 +18,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-NAMES = ("startup", "read", "simulate", "swap", "lp", "solana", "allocator", "accuracy", "forecast", "history")
+NAMES = (
+    "startup",
+    "read",
+    "simulate",
+    "swap",
+    "lp",
+    "solana",
+    "allocator",
+    "accuracy",
+    "forecast",
+    "policy",
+    "history",
+)
 
 
 def main() -> int:
