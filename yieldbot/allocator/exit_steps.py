@@ -108,7 +108,7 @@ def request_steps(
     requests whose money it would leave there.
 
     A step pays when what the other allocation earns more, from when the money is out and over the policy's horizon,
-    exceeds the yield lost during the cooldown and the gas of both steps; and within ``break_even_days``. For a queue of
+    exceeds the yield lost during the cooldown and the gas of both steps; and within their horizon. For a queue of
     unknown length no lost yield is deducted. Nothing more is requested while something is on its way out.
     """
     doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from yieldbot.app.memory import FOLDER
 from yieldbot.history.files import spanned_days
+from yieldbot.history.recorded import mean_held
+from yieldbot.journal.fold import Record
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
@@ -17,13 +19,19 @@ LEAST_DAYS = 3
 
 
 def with_forecasts(
-    snapshot: Snapshot, data_dir: Path, policy: Policy, now: int, say: Callable[[str], None]
+    snapshot: Snapshot,
+    data_dir: Path,
+    policy: Policy,
+    now: int,
+    say: Callable[[str], None],
+    records: Sequence[Record] = (),
 ) -> Snapshot:
     """The snapshot with what memory forecasts for each market that it knows; as it was where memory is younger than
     ``LEAST_DAYS``, or cannot be read, which is one line by ``say``: memory never stops a run.
 
     What memory says of a market that the chain contradicts is worth less than the chain: status, cash and caps are the
-    snapshot's, and the forecast bounds no exit.
+    snapshot's, and the forecast bounds no exit. records: the journal's, which know how much of ours was there while the
+    rates were seen that the forecast is made from.
     """
     folder = data_dir / FOLDER
     if spanned_days(folder, snapshot.block.chain) < LEAST_DAYS:
@@ -35,8 +43,11 @@ def with_forecasts(
     except Exception as failure:  # whatever it is, money must not wait for it
         say(f"{folder}: nothing is forecast ({one_line(str(failure), 300)})")
         return snapshot
-    states = {
-        key: replace(state, forecast=made.get((state.market.chain, state.market.id)))
-        for key, state in snapshot.states.items()
-    }
+    ours = {token: mean_held(records, snapshot, token, policy.mean_days) for token in snapshot.assets}
+    states = {}
+    for key, state in snapshot.states.items():
+        said, known = made.get((state.market.chain, state.market.id)), ours.get(state.market.asset)
+        if said is not None and known is not None:
+            said = replace(said, ours=min(float(state.held), known.get(state.market.id, 0.0)))
+        states[key] = replace(state, forecast=said)
     return replace(snapshot, states=states)

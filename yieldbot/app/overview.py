@@ -42,11 +42,8 @@ def observe(wanted: JobFilter, context: Context) -> list[Observation]:
     found = fetch_snapshots(wanted, context)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
-    now = int(time.time())
-    return [
-        (job, s if isinstance(s, str) else with_forecasts(s, settings.data_dir, settings.policy, now, context.complain))
-        for job, s in found
-    ]
+    known = (settings.data_dir, settings.policy, int(time.time()), context.complain, journalled(context))
+    return [(job, s if isinstance(s, str) else with_forecasts(s, *known)) for job, s in found]
 
 
 def snapshots_of(observed: Sequence[Observation]) -> list[Snapshot]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -221,8 +221,8 @@ class World:
             market=market, block=block, held=Amount(token, held), shares=held, share_token=None,
             liquidity=Amount(token, cash), capacity=None, supplied=Amount(token, supplied), borrowed=borrowed,
             status=status, curve=curve, quoted=Apr(quoted), pools=frozenset({market.id}), gas_deposit=TOUCH_GAS,
-            gas_withdraw=TOUCH_GAS, forecast=None if cell is None else forecast,
-        )  # fmt: skip
+            gas_withdraw=TOUCH_GAS, forecast=None if cell is None or forecast is None else replace(forecast, ours=0.0),
+        )  # fmt: skip  # recorded rates are without our money
 
     def _exchange(self, time: int, costs: Costs) -> Exchange | None:
         if len(self.tokens) < 2:

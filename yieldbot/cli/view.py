@@ -43,7 +43,9 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that ``whatif.from_flags`` reads."""
     group = parser.add_argument_group("what if (changes nothing in the configuration)")
     group.add_argument("--wealth", metavar="TOKENS", help="assume this wealth, in whole tokens")
-    group.add_argument("--horizon", metavar="DAYS", help="weigh costs against the income of this many days")
+    group.add_argument(
+        "--horizon", metavar="DAYS", help="costs must pay within this many days, of idle and of invested money"
+    )
     group.add_argument(
         "--exclude", metavar="NAME", action="append", default=[], help="leave out markets of this name, id or protocol"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
@@ -14,9 +16,11 @@ from yieldbot.history.holdings import (
     forecasts_since_change,
     recorded_holdings,
 )
-from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.plan import plan_id as plan_id_of
@@ -49,6 +53,41 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     }
     facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
     journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
+
+
+def mean_held(
+    records: Sequence[Record], snapshot: Snapshot, asset: Token, days: float
+) -> Mapping[MarketId, float] | None:
+    """Whole tokens that we held in each market of an asset on average over the last ``days``, as runs wrote down; None
+    where none did. A market that is not there: none.
+
+    Before the first note a market held what that says, or nothing where a transaction of ours there was before it.
+    """
+    end = snapshot.block.timestamp
+    start = end - days * 86_400
+    notes: list[tuple[float, dict[MarketId, float]]] = []
+    touched: set[MarketId] = set()
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, TxSigned) and not notes:
+            touched.add(entry.market_id)
+        if not isinstance(entry, Observed) or entry.facts.get("asset") != asset.address:
+            continue
+        if (entry.chain, entry.owner) == (snapshot.block.chain, snapshot.owner):
+            found = {
+                MarketId(key): int(one["held_raw"]) / asset.one for key, one in entry.facts.get("forecasts", {}).items()
+            }
+            notes.append((entry.block.timestamp, found))
+    if not notes or days <= 0.0:
+        return None
+    before = {key: held for key, held in notes[0][1].items() if key not in touched}
+    sums: dict[MarketId, float] = {}
+    steps = [(start, before), *notes, (float(end), {})]
+    for (since, held), (until, _) in pairwise(steps):
+        part = max(0.0, min(end, until) - max(start, since)) / (end - start)
+        for key, tokens in held.items():
+            sums[key] = sums.get(key, 0.0) + part * tokens
+    return sums
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, ...]:

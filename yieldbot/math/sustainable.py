@@ -90,7 +90,10 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
     curve = _capped_curve(state, policy, ignore_withdrawals)
     if state.forecast is None:
         return curve
-    return at_level(curve, float(state.held), state.forecast.mean, policy.horizon_seconds)
+    counted = state.forecast.ours
+    return at_level(
+        curve, float(state.held) if counted is None else counted, state.forecast.mean, policy.horizon_seconds
+    )
 
 
 def _capped_curve(state: MarketState, policy: Policy, ignore_withdrawals: bool) -> YieldCurve:

@@ -99,6 +99,9 @@ class RateForecast:
     """The horizon."""
     reason: str = ""
     """Why it differs from what is quoted, in words; empty where it does not."""
+    ours: float | None = None
+    """Whole tokens of ours that it counts as being there, of our holding; None: what we hold now. Money that has just
+    come is not in the rates that it was made from, and lowers what is paid from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,12 +128,6 @@ class WorldDouble:
         self.opened.append(wallet)
 
 
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the cycle remembers lies in the test's own folder."""
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal.open(tmp_path / "journal.sqlite", clock=lambda: NOW) as opened:
@@ -150,7 +144,7 @@ def wired(
     monkeypatch.setattr(cycle, "session", opened)
     settings = Settings(
         source=Path("yieldbot.toml"),
-        data_dir=Path("."),
+        data_dir=journal.path.parent,
         wallets={},
         chains={},
         jobs=tuple(jobs),

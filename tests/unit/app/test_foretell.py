@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.market_builder import BLOCK, CHAIN, kinked, market, snapshot
+from tests.kit.market_builder import BLOCK, CHAIN, kinked, market, snapshot, usdc
+from tests.unit.history.test_mean_held import note
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.app import foretell
@@ -73,3 +74,14 @@ def test_memory_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pyt
     (line,) = lines
     assert "nothing is forecast (the disk" in line and "\n" not in line
     assert foretell.LEAST_DAYS == 3
+
+
+def test_a_forecast_knows_how_much_of_ours_was_there(tmp_path: Path) -> None:
+    """700 came half of a week ago: the rates that are forecast from saw half of it."""
+    folder, held = remembered(tmp_path, 60), replace(SPIKED, held=usdc(700))
+    view = replace(SEEN, states=SEEN.states | {SPIKED.market.id: held})
+    notes = (note(30), note(3.5, spiked=700))
+    told = with_forecasts(view, folder, Policy(), NOW, pytest.fail, notes).of(SPIKED.market.id).forecast
+    assert told is not None and told.ours == pytest.approx(350)
+    unknown = with_forecasts(view, folder, Policy(), NOW, pytest.fail).of(SPIKED.market.id).forecast
+    assert unknown is not None and unknown.ours is None

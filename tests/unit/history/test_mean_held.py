@@ -1,0 +1,74 @@
+"""How much of ours was in a market while its rates were seen, by what runs wrote down; and what a forecast makes of
+it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot
+from tests.unit.risk.test_protections import moved
+from yieldbot.allocator.market_curve import curve_of
+from yieldbot.history.recorded import mean_held
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import RateForecast
+from yieldbot.model.policy import Policy
+
+DAY = 86_400
+A = market("a", kinked(1e6, 8e5), held=700)
+SEEN = snapshot(0, A)
+KEY = A.market.id
+
+
+def note(days_ago: float, **held: float) -> Record:
+    """What a run wrote down so long ago, in whole tokens by the market's last name."""
+    block = replace(BLOCK, timestamp=BLOCK.timestamp - int(days_ago * DAY))
+    rows: dict[str, Any] = {f"lend/1/{name}": {"held_raw": str(round(t * USDC.one))} for name, t in held.items()}
+    facts = {"asset": USDC.address, "forecasts": rows}
+    return Record(round(1_000 - 10 * days_ago), 0, Observed(SEEN.block.chain, SEEN.owner, block, facts))
+
+
+def mean(*records: Record, days: float = 7.0) -> dict[str, float] | None:
+    found = mean_held(records, SEEN, USDC, days)
+    return None if found is None else {key.rpartition("/")[2]: value for key, value in found.items()}
+
+
+def test_what_was_held_counts_for_as_long_as_it_was_there() -> None:
+    assert mean() is None, "nothing was written down"
+    assert mean(note(30, a=700)) == {"a": pytest.approx(700)}
+    assert mean(note(30), note(1, a=700)) == {"a": pytest.approx(100)}, "one day of seven"
+    assert mean(note(30, a=700), note(6)) == {"a": pytest.approx(100)}, "it left after the first of seven"
+    assert mean(note(30, b=70), note(3.5, a=700)) == {"a": pytest.approx(350), "b": pytest.approx(35)}
+    assert mean(note(3.5, a=700)) == {"a": pytest.approx(700)}, "how it was before is not known"
+    assert mean(note(30, a=700), days=0.0) is None
+
+
+def test_money_that_came_by_our_first_transaction_was_not_there_before() -> None:
+    first = moved(1, MarketId(KEY), 700, 3.5 * 24)
+    assert mean(*first, note(3.5, a=700)) == {"a": pytest.approx(350)}
+
+
+def test_notes_of_other_accounts_and_assets_do_not_count() -> None:
+    other = note(3, a=5)
+    assert isinstance(other.entry, Observed)
+    for change in (
+        {"owner": "0x1"},
+        {"chain": "eip155:5"},
+        {"facts": {"asset": "0x2", "forecasts": {}}},
+        {"facts": {}},
+    ):
+        assert mean(replace(other, entry=replace(other.entry, **change))) is None
+
+
+@pytest.mark.parametrize(("ours", "expected"), [(None, 0.05), (100_000.0, 0.05), (0.0, 0.0414)])
+def test_our_own_money_lowers_what_is_forecast_without_it(ours: float | None, expected: float) -> None:
+    """5 % was forecast of rates that our 100,000 of 1,100,000 had not lowered yet."""
+    said = RateForecast(mean=0.05, low=0.04, high=0.06, days=7.0, ours=ours)
+    state = replace(market("a", kinked(1e6, 8e5), held=100_000), forecast=said)
+    found, h = curve_of(state, Policy()), Policy().horizon_seconds
+    assert found.apr(100_000, h) == pytest.approx(expected, rel=0.01)
+    assert found.apr(100_000 if ours is None else ours, h) == pytest.approx(0.05)
