@@ -82,7 +82,7 @@ def script(module: str, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:
     each = script("mutate", "--each", "-1", "--list")
     assert each.returncode == 2 and "--each -1: write 0 (all changes) or more" in each.stderr
-    assert "clear-signing" in script("bench", "--help").stdout
+    assert "clear-signing" in "".join(script("bench", "--help").stdout.split())
     unknown = script("bench", "nothing")
     assert unknown.returncode == 2 and "accuracy, forecast, policy, history, clear-signing" in unknown.stderr
     empty = script("bench", "clear-signing", str(tmp_path))
