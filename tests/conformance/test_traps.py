@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bench.accuracy import DAY, Accuracy
-from tests.conformance.test_adapters import check_calls
+from tests.kit.evm.conformance import check_calls
 from yieldbot.allocator.assess import assess
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.errors import NodeRefused

@@ -13,8 +13,8 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
 
-from tests.evm.test_cli import Home
 from tests.kit.contracts import calldata, send
+from tests.kit.evm.home import Home
 from yieldbot.app.account_entries import hashes
 from yieldbot.books.chain_record import quote_of, wallet_sums
 from yieldbot.books.entries import from_journal

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_execution import RAW, held, pending_allowance, send
+from tests.kit.evm.execution import RAW, held, pending_allowance, send
 from tests.kit.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.app.check_leftovers import left_over
 from yieldbot.chains.evm.execution.balances import fetch_allowance

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
-from tests.evm.test_uniswap_v4 import ANY_HOOK
 from tests.kit.pools import own_sandbox
 from tests.kit.program import yieldbot
-from tests.kit.v4 import V4World, new_v4_pool, take_protocol_fee, v4_world
+from tests.kit.v4 import ANY_HOOK, V4World, new_v4_pool, take_protocol_fee, v4_world
 from yieldbot.allocator.liquidity_advice import appraise
 from yieldbot.chains.evm.execution.build import with_allowances
 from yieldbot.chains.evm.liquidity.position_ids import token_ids

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_lp_plans import BASE, BUSY, ROUTER, WEIGHED, pool_of, pools, run_job, trade
-from tests.evm.test_main_job import world
+from tests.kit.evm.lp_plans import BASE, BUSY, ROUTER, WEIGHED, pool_of, pools, run_job, trade
+from tests.kit.evm.world import world
 from yieldbot.app import cycle
 from yieldbot.chains.evm.liquidity import execute as provide
 from yieldbot.chains.open import session

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
-from tests.evm.test_execution import allow, pending_allowance
 from tests.faults.rollup import ArbitrumNode, OpNode, Refused, serving
 from tests.kit import op_fees
+from tests.kit.evm.execution import allow, pending_allowance
+from tests.kit.evm.rollups import bytes_of
 from tests.kit.small_market import MULTICALL3, SmallMarket, running
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.account import Account, LegWork
@@ -78,10 +79,6 @@ async def arbitrum_chain(folder: Path) -> AsyncIterator[tuple[SmallMarket, Arbit
         with serving(ArbitrumNode(market.url)) as double:
             assert isinstance(double, ArbitrumNode)
             yield replace(market, url=double.url, fee_kind="arbitrum"), double
-
-
-def bytes_of(signed: TxSigned) -> bytes:
-    return payload(unsigned_of(signed, signed.max_fee_wei, signed.priority_fee_wei))
 
 
 def withdrawal(market: SmallMarket) -> Leg:

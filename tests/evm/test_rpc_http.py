@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.config.files import written
 from tests.kit.program import yieldbot
-from tests.unit.config.test_config_load import written
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId

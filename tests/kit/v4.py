@@ -29,6 +29,9 @@ from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.exchange_v4 import ExchangeV4, allow, deploy_v4, mint
 from yieldbot.sandbox.node import Sandbox
 
+ANY_HOOK = "0x5f355f5260205ff3"
+"""Answers any call with its own first word, and so with its selector, as hooks must."""
+
 SINGLE = "((address,address,uint24,int24,address),bool,uint128,bytes)"
 
 

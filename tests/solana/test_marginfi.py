@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.solana.marginfi_bench import USUAL, start
 from tests.kit.solana_bench import CHAIN, NOW, Ledger
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError
@@ -27,26 +28,11 @@ from yieldbot.resources import folder
 from yieldbot.sandbox.solana.images import named, token_account
 from yieldbot.sandbox.solana.protocols.marginfi import MarginfiTerms, marginfi_bank, marginfi_group
 
-USUAL = MarginfiTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SECONDS = 30 * 86_400
 RENT = 16_982_400
 
 
 FIELDS = json.loads((folder("abis") / "marginfi.json").read_text())["accounts"]["Bank"]["fields"]
-
-
-def start(
-    terms: MarginfiTerms = USUAL, mine: int = 5_000_000 * 10**6, *, fees: bool = False, paused_at: int | None = None
-) -> tuple[Ledger, Token, Market]:
-    ledger = Ledger()
-    usdc = ledger.token("USDC", 6, mine)
-    group, images = marginfi_group(program_fees=fees, paused_at=paused_at)
-    ledger.set(images)
-    bank, more = marginfi_bank(group, usdc.address, 6, NOW, terms)
-    ledger.set(more)
-    params = {"program": group.program, "banks": [bank]}
-    (market,) = ledger.run(ADAPTER.discover(Deployment("marginfi", CHAIN, "marginfi (double)", params, (usdc,))))
-    return ledger, usdc, market
 
 
 def stored(ledger: Ledger, market: Market) -> MarginfiBank:

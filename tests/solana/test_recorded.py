@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit.solana.stake_bench import lamports
 from tests.kit.solana_bench import CHAIN, Ledger
-from tests.solana.test_stake_pool import lamports
 from tests.unit.protocols.recorded import folder
 from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import MarketError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.solana.test_main_job import excluding, for_sol, world
+from tests.kit.solana.world import excluding, for_sol, world
 from yieldbot.app import cycle
 from yieldbot.chains.solana.execution import build, transact
 from yieldbot.chains.solana.execution.judge import decode

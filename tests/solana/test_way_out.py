@@ -11,7 +11,9 @@ from typing import TypeVar
 import pytest
 
 from tests.kit.program import yieldbot
-from tests.solana.test_main_job import for_sol, wealth, world
+from tests.kit.solana.programs import put
+from tests.kit.solana.programs import sandbox as sandbox
+from tests.kit.solana.world import for_sol, wealth, world
 from yieldbot.app import cycle
 from yieldbot.chains.solana.exits import fingerprints, print_of
 from yieldbot.chains.solana.node.client import AccountImage
@@ -35,11 +37,6 @@ from yieldbot.sandbox.solana.node import SvmSandbox
 
 TRAP = "Save turbo (double)"
 E = TypeVar("E")
-
-
-@pytest.fixture
-def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
-    return solana_sandbox
 
 
 def becomes(sandbox: SvmSandbox, trap: str, name: str = "save", address: Address | None = None) -> None:
@@ -327,11 +324,6 @@ async def test_a_fingerprint_is_of_the_program_its_authority_and_the_markets_ter
                 terms = {**state.market.params, TERMS: {**state.market.params[TERMS], name: other}}
                 assert print_of(replace(state, market=replace(state.market, params=terms)), b"code") != here, name
             assert print_of(replace(state, exit=Exit(kind=ExitKind.COOLDOWN, seconds=60)), b"code") != here
-
-
-def put(sandbox: SvmSandbox, address: str, image: AccountImage) -> None:
-    data = base64.b64encode(image.data).decode()
-    sandbox.rpc("svm_setAccount", address, image.lamports, image.program, data, image.executable)
 
 
 async def test_every_market_of_a_cluster_names_terms_that_do_not_change_by_themselves(sandbox: SvmSandbox) -> None:

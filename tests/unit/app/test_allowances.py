@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.app.test_cycle import DONE, JOB, SEEN
+from tests.kit.app.cycle import DONE, SEEN
+from tests.kit.risk.protections import JOB
 from yieldbot.app import allowances as module
 from yieldbot.app.allowances import AllowancesRequest, Revocations, allowances
 from yieldbot.app.context import Context

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.allocator.test_route import pool
-from tests.unit.config.test_config_load import CHAIN, POOL, written
+from tests.kit.allocator.route import pool
+from tests.kit.config.files import CHAIN, POOL, written
 from yieldbot.app import quotes
 from yieldbot.app.context import Context
 from yieldbot.app.quotes import QuoteRequest, quote

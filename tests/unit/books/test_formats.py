@@ -13,8 +13,8 @@ from beancount import loader
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.books.ledger import USD, stories
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, OWNER, SHARES, USDC, WETH, entry, quotes
-from tests.unit.books.test_ledger import USD, stories
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
 from yieldbot.books.entries import Entry, EntryKind

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import market, usdc
-from tests.unit.risk.test_protections import JOB, NOW, SEEN, USDC, A, deposit, moved
+from tests.kit.risk.protections import JOB, NOW, SEEN, USDC, A, deposit, moved
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
 from yieldbot.chains.evm.leg_cost import dearer

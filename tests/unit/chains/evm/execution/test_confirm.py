@@ -21,8 +21,8 @@ from tests.kit.chain_double import (
     settings,
     transfer,
 )
+from tests.kit.evm.submit import TIP, approved, journalled, moving
 from tests.kit.wiring import EXPIRES, NOW, OWNER, POOL, RAW, RULES, SHARES, STRANGER, USDC, simulated, supply_tx
-from tests.unit.chains.evm.execution.test_submit import TIP, approved, journalled, moving
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.confirm import Inclusion, confirm, fetch_inclusion, finality_seconds, gas_used_of
 from yieldbot.chains.evm.execution.judge import judge_cancellation

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import ChainDouble, account_of, open_journal
+from tests.kit.evm.proposal import DAI, code, proposal
+from tests.kit.evm.submit import journalled
 from tests.kit.wiring import (
     ABI,
     APPROVAL,
@@ -34,8 +36,6 @@ from tests.kit.wiring import (
     word,
     work,
 )
-from tests.unit.chains.evm.execution.test_approve import DAI, code, proposal
-from tests.unit.chains.evm.execution.test_submit import journalled
 from yieldbot.chains.allowances import Given
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, functions, selector
 from yieldbot.chains.evm.execution.account import LegWork

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +13,15 @@ from tests.kit.chain_double import (
     ChainDouble,
     KeySigner,
     account_of,
-    hash_at,
-    open_journal,
-    receipt,
     settings,
     transfer,
 )
+from tests.kit.evm.leg import ITS, OURS, PERMITTED, POOLS, SET, done_by, living
+from tests.kit.evm.leg import journal as journal
+from tests.kit.evm.pool_calls import RULES as LP_RULES
+from tests.kit.evm.provide import LEG as LP_LEG
+from tests.kit.evm.provide import plan_of, work_of
+from tests.kit.evm.submit import journalled, moving
 from tests.kit.wiring import (
     APPROVAL,
     BLOCK,
@@ -39,10 +40,6 @@ from tests.kit.wiring import (
     supply_tx,
     work,
 )
-from tests.unit.chains.evm.execution.test_submit import journalled, moving
-from tests.unit.chains.evm.liquidity.test_provide import LEG as LP_LEG
-from tests.unit.chains.evm.liquidity.test_provide import RULES as LP_RULES
-from tests.unit.chains.evm.liquidity.test_provide import plan_of, work_of
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.judge import judge_batch
@@ -56,7 +53,7 @@ from yieldbot.errors import ConfigError, PendingError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.journal_entries import AccountStopped, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountStopped, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
@@ -64,62 +61,9 @@ from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg
 from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, Reverted, SimulatedTx
 
-OURS, ITS, POOLS = USDC.address.lower(), OWNER.lower(), POOL.lower()
-SET = (OURS, ITS, POOLS)
-PERMITTED = (ITS, OURS, STRANGER.lower())
 NEED = Allowance(USDC, POOL, RAW, Onward(STRANGER, EXPIRES))
 THROUGH = replace(work(), calls=(replace(work().calls[0], allowance=NEED),), spenders=(POOL, STRANGER))
 """The supply, as if its pool were Permit2 and let a stranger take the money."""
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with open_journal(tmp_path) as opened:
-        opened.append(PlanWritten(plan()))
-        yield opened
-
-
-def done_by(chain: ChainDouble, to: str, data: bytes) -> list[dict[str, Any]] | None:
-    """What an approval and the supply do on the double."""
-    if data[:4].hex() == "095ea7b3":
-        chain.allowed[(to.lower(), ITS, "0x" + data[16:36].hex())] = int.from_bytes(data[36:], "big")
-        return []
-    if data[:4].hex() == "87517c45":
-        chain.permits[(ITS, "0x" + data[16:36].hex(), "0x" + data[48:68].hex())] = int.from_bytes(data[68:100], "big")
-        return []
-    if chain.allowed.get(SET, 0) < RAW or data != supply_data():
-        return None
-    chain.allowed[SET] = 0
-    if chain.permits.get(PERMITTED, RAW) == RAW:
-        chain.permits[PERMITTED] = 0
-    chain.tokens[(OURS, ITS)] -= RAW
-    chain.tokens[(SHARES.address.lower(), ITS)] += RAW
-    return [transfer(USDC.address, OWNER, POOL, RAW)]
-
-
-Done = Callable[[ChainDouble, str, bytes], list[dict[str, Any]] | None]
-
-
-def living(journal: Journal, done_by: Done = done_by) -> ChainDouble:
-    """A chain that mines what it is sent at once."""
-    chain = moving()
-    chain.allowed = {}
-    chain.effect = lambda fork, fields: done_by(fork, fields["to"], bytes.fromhex(fields["data"][2:]))
-
-    def mine(raw: str) -> None:
-        from eth_account.typed_transactions.typed_transaction import TypedTransaction
-        from hexbytes import HexBytes
-
-        read = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-        chain.was[hash_at(chain.height)] = dict(chain.tokens)
-        logs = done_by(chain, "0x" + bytes(read["to"]).hex(), bytes(read["data"]))
-        chain.height, chain.nonce = chain.height + 1, chain.nonce + 1
-        chain.was[hash_at(chain.height)] = dict(chain.tokens)
-        name = journal.transactions()[-1].signed.hash
-        chain.receipts[name] = receipt(name, chain.height, logs=logs or [], status=int(logs is not None))
-
-    chain.on_send = mine
-    return chain
 
 
 async def test_a_leg_runs_from_its_allowance_to_the_plans_mark(journal: Journal) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import account_of, node_of, open_journal
+from tests.kit.evm.wayout import PUT, STATE
 from tests.kit.fork_double import ForkDouble
-from tests.kit.market_builder import market
 from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, RAW, STRANGER, USDC, work
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
@@ -22,18 +22,15 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal
 from yieldbot.journal.store import Journal
-from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import NoWayOut
 from yieldbot.model.reads import Read
 from yieldbot.model.tx import EvmCall
 
-PUT = Amount(USDC, RAW)
 OURS = (USDC.address.lower(), OWNER.lower())
 FEES = Fees(2 * 10**9, 10**8)
 DAY = 86_400
-STATE = replace(market("x", ConstantCurve(0.05)), market=MARKET, block=BLOCK, held=PUT, rounding_raw=4)
 
 
 def state(**changes: Any) -> MarketState:

@@ -6,43 +6,23 @@ from typing import Any
 
 import pytest
 
-from tests.kit import ROOT
+from tests.kit.evm.pool_calls import MANAGER, POOL, POSITION, ROUTER, RULES, STATE, WETH, swapped
 from tests.kit.wiring import BLOCK, CHAIN, EXPIRES, NOW, OWNER, STRANGER, USDC
-from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.balances import abi_word, nfts_sent, tokens_sent
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity
 from yieldbot.chains.evm.liquidity.order import LpOrder
 from yieldbot.execution.approvals import NEVER
 from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, SwapTerms
+from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx
-from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm import position_manager as calls
 from yieldbot.protocols.evm.abi import abi
 
-MANAGER = Address("0xC36442b4a4522E871399CD717aBDD847Ab11FE88")
-ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")
-WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH", 18)
-POSITION = Token(CHAIN, MANAGER, "position", 0)
-POOL = Pool("uniswap_v3", "Uniswap v3 0.05%", STRANGER, WETH, USDC, {"fee": 500, "router": ROUTER})
-STATE = LiquidityPool(
-    pool=POOL,
-    sqrt_price_x96=1 << 96,
-    tick=0,
-    liquidity=10**18,
-    fee=0.0005,
-    spacing=10,
-    reserves=(10**18, 10**9),
-    manager=MANAGER,
-)
-RULES = Rules(CHAIN, OWNER, 10**10, 1_000_000, abi_functions(ROOT / "abis"))
 NEW = LpOrder(
     id="lp-add",
     manager=MANAGER,
@@ -75,11 +55,6 @@ def code(call: EvmCall, order: LpOrder, *deltas: Delta, **rest: Any) -> str | No
 
 
 WHOLE = Range(-100, 100)
-
-
-def swapped(least: int, owner: Address = OWNER) -> EvmCall:
-    given = Amount(WETH, 1000)
-    return exchanges()["uniswap_v3"].swap((POOL,), given, Amount(USDC, least), owner, EXPIRES)[0]
 
 
 def minted(ticks: Range = WHOLE, most: Any = (1000, 2000), least: Any = (900, 1800), **rest: Any) -> EvmCall:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import account_of, node_of, open_journal
+from tests.kit.evm.pool_calls import MANAGER, POOL, STATE, WETH
 from tests.kit.fork_double import ForkDouble
 from tests.kit.wiring import NOW, OWNER, USDC
-from tests.unit.chains.evm.liquidity.test_liquidity import MANAGER, POOL, STATE, WETH
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.liquidity import wayout as lp_back

@@ -11,22 +11,11 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import ChainDouble, open_journal
+from tests.kit.evm.leg import ITS, OURS, living
+from tests.kit.evm.nonces import GONE, signed_under
+from tests.kit.evm.pool_calls import MANAGER, POSITION, ROUTER, WETH
+from tests.kit.evm.provide_run import ALLOW, BACK, GIVEN, MINT, ONE_SIDED, RAW, STEPS, Steps, done_by, lp_account
 from tests.kit.wiring import BLOCK, CHAIN, EXPIRES, OWNER, USDC
-from tests.unit.chains.evm.execution.test_leg import ITS, OURS, living
-from tests.unit.chains.evm.execution.test_nonces import GONE, signed_under
-from tests.unit.chains.evm.liquidity.test_liquidity import MANAGER, POSITION, ROUTER, WETH
-from tests.unit.chains.evm.liquidity.test_provide_run import (
-    ALLOW,
-    BACK,
-    GIVEN,
-    MINT,
-    ONE_SIDED,
-    RAW,
-    STEPS,
-    Steps,
-    done_by,
-    lp_account,
-)
 from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees, allowance_call
 from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.chains.evm.liquidity.test_liquidity_events import HEAD, STATE
+from tests.kit.evm.liquidity_events import HEAD, STATE
 from yieldbot.chains.evm.liquidity.pair_events import BURN, MINT, TRANSFER, Step, past_of_shares, steps_of, told
 from yieldbot.chains.evm.liquidity.position_events import Past
 from yieldbot.chains.evm.logs import UNBOUNDED

@@ -22,7 +22,7 @@ from solders.transaction_metadata import FailedTransactionMetadata
 from spl.token import instructions as token
 from spl.token import models
 
-from tests.unit.chains.solana.execution.test_gate import MINT, SOL, USDC
+from tests.kit.solana.gate import MINT, SOL, USDC
 from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, lines, read
 from yieldbot.chains.solana.execution.clear_call import LOADER, SOLANAS, STAKE
 from yieldbot.model.ids import Address

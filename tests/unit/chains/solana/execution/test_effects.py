@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from solders.pubkey import Pubkey
 
 from tests.kit.chain_double import open_journal, settings
-from tests.unit.chains.solana.execution.test_gate import (
+from tests.kit.solana.effects import image, key
+from tests.kit.solana.gate import (
     ACCOUNT,
     CHAIN,
     MINT,
@@ -48,10 +48,6 @@ from yieldbot.model.tx import Confirmed, Delta, Expired
 TOKEN_2022 = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 
 
-def key(address: str) -> bytes:
-    return bytes(Pubkey.from_string(address))
-
-
 def account_bytes(
     owner: Address = OWNER,
     amount: int = 5,
@@ -75,10 +71,6 @@ def account_bytes(
             close,
         )
     )
-
-
-def image(data: bytes, program: Address = TOKEN_PROGRAM, lamports: int = 9) -> AccountImage:
-    return AccountImage(lamports, program, data)
 
 
 def ours(**fields: Any) -> AccountImage:

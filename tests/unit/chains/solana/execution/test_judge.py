@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +12,23 @@ from solders.hash import Hash
 from solders.message import Message, to_bytes_versioned
 from solders.pubkey import Pubkey
 
-from tests.unit.chains.solana.execution.test_gate import (
-    CHAIN,
-    LIMITS,
-    NATIVE,
-    OWNER,
-    RULES,
-    SOL,
-    STRANGER,
-    TABLE,
-    TOKEN_PROGRAM,
-    USDC,
-    held,
+from tests.kit.solana.gate import CHAIN, LIMITS, NATIVE, OWNER, RULES, SOL, STRANGER, TABLE, TOKEN_PROGRAM, USDC, held
+from tests.kit.solana.judge import (
+    BID,
+    HASH,
+    LENDING,
+    MINT,
+    OPEN,
+    RAW,
+    RESERVE,
+    SAVE,
+    SHARES,
+    TOKEN_2022,
+    Present,
+    mine,
+    padded,
+    tx_of,
+    work_of,
 )
 from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
 from yieldbot.chains.solana.execution.build import (
@@ -54,54 +58,16 @@ from yieldbot.chains.solana.execution.build import (
     written_out,
 )
 from yieldbot.chains.solana.execution.judge import as_built, decode, judge
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.execution.approvals import Approval
-from yieldbot.model.amounts import Amount, BlockRef, Token
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.exchange import Pool, SwapTerms
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Kind, Market
 from yieldbot.model.plan import Allocation, Certificate, Declined, Leg, LegKind, Plan
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
-from yieldbot.protocols.solana.layout import ata, layout
+from yieldbot.protocols.solana.layout import ata
 
-SAVE, RESERVE, SUPPLY, MINT, LENDING = (Address(str(Pubkey.from_bytes(bytes([n] * 32)))) for n in range(31, 36))
-TOKEN_2022 = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
-SHARES = Token(CHAIN, MINT, "cUSDC", 6)
 NOW, ENDS = 1_700_000_000, 1_700_003_600
-HASH = Blockhash(str(Hash.from_bytes(bytes([5] * 32))), 900, 880)
-RAW = 5_000
-
-
-def mine(token: Token, program: Address = TOKEN_PROGRAM) -> Address:
-    return associated(OWNER, token.address, program)
-
-
-def call_of(kind: LegKind, asset: Token, raw: int) -> SvmInstruction:
-    names = dict.fromkeys(("reserve", "liquidity_supply", "collateral_mint"), RESERVE)
-    names |= dict.fromkeys(("lending_market", "lending_market_authority"), LENDING)
-    names |= {"owner": OWNER, "token_program": TOKEN_PROGRAM}
-    if kind is LegKind.DEPOSIT:
-        names |= {"source_liquidity": mine(asset), "destination_collateral": mine(SHARES)}
-        return layout("save").build("deposit_reserve_liquidity", SAVE, names, raw, description="deposit")
-    names |= {"source_collateral": mine(SHARES), "destination_liquidity": mine(asset)}
-    return layout("save").build("redeem_reserve_collateral", SAVE, names, raw, description="redeem")
-
-
-def work_of(kind: LegKind = LegKind.DEPOSIT, asset: Token = USDC, raw: int = RAW, **changes: Any) -> LegWork:
-    market = Market(MarketId("save/1/usdc"), "save", Kind.LENDING, CHAIN, "Save", asset, RESERVE)
-    fields: dict[str, Any] = {
-        "index": 0,
-        "leg": Leg(kind, market.id, Amount(asset, raw), all=changes.pop("all", False)),
-        "market": market,
-        "calls": (call_of(kind, asset, raw),),
-        "share_token": SHARES,
-        "tags": {SAVE: frozenset({b"\x03", b"\x04", b"\x05"})},
-        "token_program": TOKEN_PROGRAM,
-        "share_program": TOKEN_PROGRAM,
-        "most_shares": raw,
-    }
-    return LegWork(**fields | changes)
 
 
 def approval_of(work: LegWork, **changes: Any) -> Approval:
@@ -113,10 +79,6 @@ def approval_of(work: LegWork, **changes: Any) -> Approval:
 def text(found: tuple[TxStep, ...]) -> list[list[str]]:
     """What each instruction is: its words, or its program and first bytes."""
     return [[i.description or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
-
-
-Present = Mapping[Address, AccountImage | None]
-OPEN: Present = {mine(USDC): held(OWNER, 9_000, 1), mine(SHARES): held(OWNER, 0, 1, MINT)}
 
 
 def test_token_accounts_are_derived_of_owner_program_and_mint() -> None:
@@ -210,12 +172,6 @@ def test_the_instructions_of_ours_are_those_of_solanas_programs() -> None:
     assert sync == SvmInstruction(TOKEN_PROGRAM, (SvmMeta(account, writable=True),), b"\x11", "")
 
 
-def padded(size: int) -> LegWork:
-    """A deposit whose one call has so many bytes of data."""
-    work = work_of()
-    return replace(work, calls=(replace(work.calls[0], data=bytes(size)),))
-
-
 def test_what_one_transaction_does_not_hold_is_split_and_what_no_one_holds_refused() -> None:
     sizes = [
         size
@@ -242,17 +198,7 @@ def test_what_one_transaction_does_not_hold_is_split_and_what_no_one_holds_refus
     assert len(steps(padded(sizes[0]), OWNER, {}, (table,))) == 1
 
 
-BID = Bid(200_000, 10_000)
 DELTAS = (Delta(USDC, -RAW), Delta(SHARES, 4_900), Delta(NATIVE, -5_000))
-
-
-def tx_of(
-    *instructions: SvmInstruction, tables: tuple[LookupTable, ...] = (), bid: Bid = BID, **changes: Any
-) -> SvmUnsigned:
-    context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
-    made = unsigned(TxStep(instructions, SAVE), context, bid, HASH, tables)
-    assert isinstance(made, SvmUnsigned)
-    return replace(made, **changes)
 
 
 def word_on(

@@ -13,34 +13,11 @@ from solders.message import from_bytes_versioned
 from solders.transaction import VersionedTransaction
 
 from tests.kit.chain_double import open_journal, settings
+from tests.kit.solana.effects import image, key
+from tests.kit.solana.gate import CHAIN, LIMITS, NATIVE, OTHER, OWNER, SOL, STRANGER, TABLE, USDC, held, wallet
+from tests.kit.solana.judge import BID, OPEN, RAW, SAVE, SHARES, call_of, mine, padded, tx_of, work_of
+from tests.kit.solana.wayout import STATE, account_of, observed, out_of
 from tests.kit.solana_fork_double import ClusterDouble, Images, SvmForkDouble
-from tests.unit.chains.solana.execution.test_effects import image, key
-from tests.unit.chains.solana.execution.test_gate import (
-    CHAIN,
-    LIMITS,
-    NATIVE,
-    OTHER,
-    OWNER,
-    SOL,
-    STRANGER,
-    TABLE,
-    USDC,
-    held,
-    wallet,
-)
-from tests.unit.chains.solana.execution.test_judge import (
-    BID,
-    OPEN,
-    RAW,
-    SAVE,
-    SHARES,
-    call_of,
-    mine,
-    padded,
-    tx_of,
-    work_of,
-)
-from tests.unit.chains.solana.execution.test_wayout import STATE, account_of, observed, out_of
 from yieldbot.chains.solana.execution import rehearse as rehearse_module
 from yieldbot.chains.solana.execution import simulate
 from yieldbot.chains.solana.execution.account import SYSTEM, Account, LegWork
