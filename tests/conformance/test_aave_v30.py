@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench.accuracy import DAY, DAYS_30, TOLERANCE_BP, Accuracy, rows
+from tests.bench.accuracy import DAY, DAYS_30, Accuracy, rows
 from tests.conformance import test_adapters as suite
 from yieldbot.config.load import load
 from yieldbot.errors import MarketError, NodeRefused
@@ -17,6 +17,7 @@ from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.aave_v3 import Reserve, is_old, reserve, reserve_reads
 from yieldbot.sandbox.aave_v30 import OldPool, deploy_old_pool
 from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.evm.protocols import sandbox_protocol
 from yieldbot.sandbox.node import Sandbox
 
 PROTOCOL = "aave_v3"
@@ -159,7 +160,9 @@ async def test_predicted_growth_is_what_the_chain_pays(chain: Accuracy) -> None:
     assert min(draw.utilisation_before for draw in draws) < 0.85
     assert max(draw.utilisation_before for draw in draws) > 0.92
     print("worst error in bp of APY:", max(abs(draw.error_bp) for draw in draws))
-    assert rows([draw for draw in draws if abs(draw.error_bp) > TOLERANCE_BP[PROTOCOL]]) == []
+    assert (
+        rows([draw for draw in draws if abs(draw.error_bp) > sandbox_protocol(PROTOCOL).tolerance_bp[PROTOCOL]]) == []
+    )
 
 
 async def test_the_curve_without_a_deposit_is_the_stored_rate(chain: Accuracy) -> None:

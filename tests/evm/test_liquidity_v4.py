@@ -30,7 +30,7 @@ from yieldbot.model.units import MAX_UINT256
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v4_liquidity import LIQUIDITY, NUMBERS
-from yieldbot.sandbox.exchange_v4 import mint
+from yieldbot.sandbox.evm.exchanges.uniswap_v4 import mint
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox", "v4_world"]  # fixtures

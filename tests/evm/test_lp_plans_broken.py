@@ -102,7 +102,7 @@ def test_nothing_is_put_in_at_a_price_that_was_pushed_after_the_swap(
 
     async def pushed(*args: Any, **kwargs: Any) -> Any:
         outcome = await real(*args, **kwargs)
-        if args[1].description.startswith("swap") and isinstance(outcome, Confirmed):
+        if args[2].description.startswith("swap") and isinstance(outcome, Confirmed):
             await push(pools, 120_000)  # 12 bp: the new range has the price in it still
         return outcome
 

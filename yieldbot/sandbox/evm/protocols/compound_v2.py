@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.deployer import Contract
-from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.evm.protocols import SandboxProtocol
+from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.tokens import USDC_ONE
 
 FIRST_RATE = 2 * 10**14
@@ -42,4 +43,4 @@ async def deploy(site: Site) -> Deployed:
     )
 
 
-SANDBOX = SandboxProtocol(protocol="compound_v2", deploy=deploy, tolerance_bp=0.01)
+SANDBOX = SandboxProtocol(protocol="compound_v2", deploy=deploy, tolerance_bp={"compound_v2": 0.01})

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yieldbot.math.concentrated import tick_at
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
+from yieldbot.sandbox.evm.exchanges import SandboxExchange
+from yieldbot.sandbox.evm.site import Deployed, Site
+from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE
 
 PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 FEE, STABLE_FEE = 500, 100
 FULL_RANGE, STABLE_WIDTH = 887_270, 200
 REMEMBERED = 50
 """Observations that a pool keeps, enough for its TWAP to span a few swaps."""
+LOOKBACK_BLOCKS = 36
+"""A day and a half of the blocks that the market waits for, an hour apart."""
 FAR_DEADLINE = 2**40
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """The contracts of Uniswap v3 and the addresses of its pools."""
-
-    factory: Contract
-    """UniswapV3Factory."""
-    router: Contract
-    """SwapRouter."""
-    positions: Contract
-    """NonfungiblePositionManager."""
-    quoter: Contract
-    """QuoterV2."""
-    pool: str
-    """Address of the USDC/WETH pool at 0.05 %."""
-    stable_pool: str
-    """Address of the USDC/DAI pool at 0.01 %."""
-
-
-async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
-    """Deploy Uniswap v3 with two pools: full-range 1.5 M USDC and 500 WETH at 0.05 %, and USDC/DAI around 1 at 0.01
-    %."""
+async def deploy(site: Site) -> Deployed:
+    """Two pools: full-range 1.5 M USDC and 500 WETH at 0.05 %, and USDC/DAI around 1 at 0.01 %."""
+    d, tokens = site.d, site.tokens
     factory = await d.deploy(
         packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json")
     )
@@ -66,7 +50,25 @@ async def deploy_exchange(d: Deployer, tokens: Tokens) -> Exchange:
     await d.send(factory, "enableFeeAmount", STABLE_FEE, 1)  # as Uniswap's owner did on real chains
     sides = {tokens.usdc.address: 2_000_000 * USDC_ONE, tokens.dai.address: 2_000_000 * DAI_ONE}
     stable = await _pool(d, factory, positions, sides, STABLE_FEE, STABLE_WIDTH)
-    return Exchange(factory, router, positions, quoter, pool, stable)
+    table = {
+        "protocol": "uniswap_v3",
+        "name": "Uniswap v3",
+        "factory": factory.address,
+        "manager": positions.address,
+        "lookback_blocks": LOOKBACK_BLOCKS,
+        "router": router.address,
+    }
+    return Deployed(
+        tables=[table],
+        addresses={
+            "uniswap_factory": factory.address,
+            "uniswap_router": router.address,
+            "uniswap_positions": positions.address,
+            "uniswap_quoter": quoter.address,
+            "uniswap_pool": pool,
+            "uniswap_stable_pool": stable,
+        },
+    )
 
 
 async def _pool(
@@ -83,3 +85,6 @@ async def _pool(
     at = Contract(pool, packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json").abi)
     await d.send(at, "increaseObservationCardinalityNext", REMEMBERED)
     return pool
+
+
+SANDBOX = SandboxExchange(protocol="uniswap_v3", deploy=deploy)

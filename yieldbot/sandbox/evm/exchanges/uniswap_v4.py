@@ -16,7 +16,9 @@ from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import packaged, permit2_code
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
+from yieldbot.sandbox.evm.exchanges import SandboxExchange
+from yieldbot.sandbox.evm.site import Deployed, Site
+from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE
 
 OUT = "@uniswap/v4-periphery/foundry-out/"
 PERMIT2 = Address("0x000000000022D473030F116dDEE9F6B43aC78BA3")
@@ -78,9 +80,11 @@ async def deploy_v4(d: Deployer, weth: Address, v3_factory: Address, v3_position
     return ExchangeV4(manager, state_view, quoter, positions, router, Contract(PERMIT2, PERMIT2_ABI))
 
 
-async def deploy_exchange_v4(d: Deployer, tokens: Tokens, v3_factory: Address, v3_positions: Address) -> ExchangeV4:
-    """Deploy Uniswap v4 with two pools: full-range 300,000 USDC and 100 WETH at 0.3 %, and USDC/DAI around 1 at 0.1
-    %."""
+async def deploy(site: Site) -> Deployed:
+    """Two pools: full-range 300,000 USDC and 100 WETH at 0.3 %, and USDC/DAI around 1 at 0.1 %. Its router knows
+    Uniswap v3, which must be there."""
+    d, tokens = site.d, site.tokens
+    v3_factory, v3_positions = (Address(site.addresses[f"uniswap_{name}"]) for name in ("factory", "positions"))
     made = await deploy_v4(d, tokens.weth.address, v3_factory, v3_positions)
     for token in (tokens.usdc, tokens.dai, tokens.weth):
         await allow(d, made, token)
@@ -89,7 +93,25 @@ async def deploy_exchange_v4(d: Deployer, tokens: Tokens, v3_factory: Address, v
     await _pool(d, made, sides, FEE, None)
     sides = {tokens.usdc.address: 500_000 * USDC_ONE, tokens.dai.address: 500_000 * DAI_ONE}
     await _pool(d, made, sides, STABLE_FEE, STABLE_WIDTH)
-    return made
+    table = {
+        "protocol": "uniswap_v4",
+        "name": "Uniswap v4",
+        "pool_manager": made.manager.address,
+        "state_view": made.state_view.address,
+        "router": made.router.address,
+        "keys": [list(FEE), list(STABLE_FEE)],
+    }
+    return Deployed(
+        tables=[table],
+        addresses={
+            "v4_manager": made.manager.address,
+            "v4_state_view": made.state_view.address,
+            "v4_quoter": made.quoter.address,
+            "v4_positions": made.positions.address,
+            "v4_router": made.router.address,
+            "permit2": made.permit2.address,
+        },
+    )
 
 
 async def allow(d: Deployer, made: ExchangeV4, token: Contract) -> None:
@@ -123,3 +145,6 @@ async def _pool(
     middle, most = tick_at(sqrt_price) // spacing * spacing, MOST_TICK // spacing * spacing
     ticks = Range(-most, most) if width is None else Range(middle - width, middle + width)
     await mint(d, made, key, ticks, ticks.liquidity(sqrt_price, zero, one))
+
+
+SANDBOX = SandboxExchange(protocol="uniswap_v4", deploy=deploy)
