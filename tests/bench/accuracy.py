@@ -33,11 +33,12 @@ HOURS = itertools.count(3600)
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One comparison; APYs as fractions. ``kind``: the protocol, or a vault's flavour."""
+    """One comparison; APYs as fractions. ``kind``: the protocol, or a vault's flavour; ``pools``: where money ends."""
 
     market: str
     protocol: str
     kind: str
+    pools: int
     amount: float
     utilisation_before: float
     utilisation_after: float
@@ -160,6 +161,7 @@ class Accuracy:
             market=market.name,
             protocol=market.protocol,
             kind=kind_of(market),
+            pools=len(before.pools),
             amount=float(amount),
             utilisation_before=before.utilisation or 0.0,
             utilisation_after=start.utilisation or 0.0,
