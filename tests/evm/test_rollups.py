@@ -16,7 +16,7 @@ from tests.kit import op_fees
 from tests.kit.evm.execution import allow, pending_allowance
 from tests.kit.evm.rollups import DEAR, RAW, bytes_of, oracle
 from tests.kit.small_market import SmallMarket, running
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.build import BASE_FEE_HEADROOM
 from yieldbot.chains.evm.execution.leg import execute_leg
@@ -189,7 +189,7 @@ async def test_take_backs_revocations_and_cancellations_ask_for_their_bytes(tmp_
             assert [type(outcome) for outcome in ended.outcomes] == [Confirmed, Confirmed], "given, and taken back"
 
             await allow(market, node, 77)
-            given = Given(market.usdc, market.market.address, 77, True, None, None)
+            given = GrantedAllowance(market.usdc, market.market.address, 77, True, None, None)
             (tried,) = await rehearse_revocations(account, [given], await node.block())
             assert isinstance(tried, RehearsedTx) and (tried.rollup.wei > 0) is (kind == "op-stack")
             assert isinstance(await revoke(account, given, 0, tried), Confirmed)

@@ -63,7 +63,7 @@ def allocate(
         found = answer.allocation(swaps)
         rounds += 1
         further = wider.holdings[len(problem.markets) :]
-        if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.look_at(paid, further):
+        if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.requote(paid, further):
             return found
 
 
@@ -160,7 +160,7 @@ class _SwapQuotes:
             found.append(Exchanged(given, made.route.given, made.least, sum(p.gas for p in parts), len(parts)))
         return tuple(found)
 
-    def look_at(self, paid: Sequence[int], further: Sequence[float]) -> bool:
+    def requote(self, paid: Sequence[int], further: Sequence[float]) -> bool:
         """Quote from now on the amounts of a solution (base units), of the wider one (whole tokens), and around both;
         whether any of them is new."""
         fresh = False

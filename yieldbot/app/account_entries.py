@@ -14,7 +14,7 @@ from yieldbot.books.formatting import DisplayNames
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import Observed, TxSigned
@@ -119,7 +119,9 @@ async def _ask(
         own = [entry for entry in entries if entry.account == account]
         ours = hashes(records, account)
         try:
-            query = PastAsked(ours=ours, handed=handed_over(records, account), since=since, say=context.detail)
+            query = AccountHistoryRequest(
+                ours=ours, handed=handed_over(records, account), since=since, say=context.detail
+            )
             history = await chain_of(chain).account_history(jobs, own, query)
         except TransientError as passing:
             gathered.skipped[account] = str(passing)

@@ -21,7 +21,7 @@ from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.ports import Revocation, Rights
     from yieldbot.execution.world import World
     from yieldbot.model.settings import Job
@@ -50,7 +50,7 @@ class Revocations:
 
     job: Job
     """A job of the account: only its wallet and chain matter."""
-    tries: tuple[tuple[Given, Revocation | Declined], ...]
+    tries: tuple[tuple[GrantedAllowance, Revocation | Declined], ...]
     """Each allowance with the rehearsal of its revocation, or why it cannot be revoked."""
     beside: tuple[str, ...]
     """Fees beside the gas of all revocations together, in words."""
@@ -67,9 +67,9 @@ class Account:
 
     job: Job
     """A job of the account: only its wallet and chain matter."""
-    found: Found | None = None
+    found: AllowanceList | None = None
     """Its allowances; None: the chain could not be served."""
-    ended: tuple[tuple[Given, Ended], ...] = ()
+    ended: tuple[tuple[GrantedAllowance, Ended], ...] = ()
     """Each allowance with the outcome of revoking it; None where that was not requested."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
@@ -126,7 +126,7 @@ async def _account(
     job: Job,
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
-) -> tuple[Found, list[tuple[Given, Ended]]]:
+) -> tuple[AllowanceList, list[tuple[GrantedAllowance, Ended]]]:
     """The account's allowances, each with the outcome of revoking it; None where that was not requested."""
     wallets = context.settings.wallets.values()
     async with chain_of(job.chain).rights(world, job, wallets, request.from_block, context.detail) as rights:
@@ -142,11 +142,11 @@ async def _account(
 async def _revoked(
     job: Job,
     rights: Rights,
-    found: Found,
-    chosen: list[Given],
+    found: AllowanceList,
+    chosen: list[GrantedAllowance],
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
-) -> list[tuple[Given, Ended]]:
+) -> list[tuple[GrantedAllowance, Ended]]:
     """Rehearse the revocations, show them, ask, and make those that can be made."""
     tries = await rights.rehearse(chosen)
     rehearsed = list(zip(chosen, tries, strict=True))

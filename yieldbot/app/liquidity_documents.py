@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.liquidity_profit import Gained
     from yieldbot.books.liquidity_pnl import LiquidityPnl
-    from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 
 
@@ -132,7 +132,7 @@ class AppraisedPool(Part):
     vetoes: tuple[str, ...] = Field(description="why it would not, or may not be provided")
 
     @classmethod
-    def of(cls, found: Appraisal, view: LpView) -> AppraisedPool:
+    def of(cls, found: Appraisal, view: LiquidityView) -> AppraisedPool:
         state, pool, at_mean = found.state, found.state.pool, found.best.at_mean
         ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
         sigma, record = found.estimate.sigma, view.records[pool.id]
@@ -223,7 +223,9 @@ class LiquidityPosition(Part):
     advice_reason: str | None = Field(description="why; null as `advice`")
 
     @classmethod
-    def of(cls, found: PoolPosition, past: Past | str, advice: Trigger | None, view: LpView) -> LiquidityPosition:
+    def of(
+        cls, found: PoolPosition, past: Past | str, advice: Trigger | None, view: LiquidityView
+    ) -> LiquidityPosition:
         pool, ticks = found.state.pool, found.ticks
         known = None if isinstance(past, str) else past
         raw_price = (found.state.sqrt_price_x96 / 2**96) ** 2

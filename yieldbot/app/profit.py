@@ -15,7 +15,7 @@ from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.model import families
@@ -176,7 +176,7 @@ async def _histories(
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
         name = its_jobs[0].chain.name
         try:
-            query = PastAsked(
+            query = AccountHistoryRequest(
                 ours=hashes(records, account),
                 handed=handed_over(records, account),
                 checked=False,

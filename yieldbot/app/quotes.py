@@ -34,7 +34,7 @@ from yieldbot.rpc.service import get
 if TYPE_CHECKING:
     from yieldbot.allocator.route import Route
     from yieldbot.app.context import Context
-    from yieldbot.chains.quote_values import Read
+    from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Policy
@@ -73,7 +73,7 @@ class Quote:
     """The chain of the swap."""
     route: Route
     """The split over the chain's pools."""
-    read: Read
+    read: QuoteInputs
     """The pools and prices as they were read."""
     judged: FairOutput | Declined
     """The minimum out, or why the swap would be refused."""
@@ -170,7 +170,7 @@ def _amount(name: str, token: Token, text: str) -> Amount:
 
 
 def _judged(
-    chain: ChainSettings, policy: Policy, found: Route, read: Read, slippage_bps: float
+    chain: ChainSettings, policy: Policy, found: Route, read: QuoteInputs, slippage_bps: float
 ) -> FairOutput | Declined:
     """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
     updated = {token.symbol: price.updated_at for token, price in read.usd.items()}
@@ -209,7 +209,11 @@ def _token(chain: ChainSettings, name: str) -> Token:
 
 
 def _document(
-    chain: ChainSettings, found: Route, read: Read, judged: FairOutput | Declined, other: Quoted | YieldbotError | None
+    chain: ChainSettings,
+    found: Route,
+    read: QuoteInputs,
+    judged: FairOutput | Declined,
+    other: Quoted | YieldbotError | None,
 ) -> QuoteDocument:
     return QuoteDocument(
         chain_id=chain.chain,

@@ -15,7 +15,7 @@ from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, Svm
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.families import family_of
+from yieldbot.model.families import EVM, SOLANA, Family, family_of, native_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
@@ -29,8 +29,19 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
 
     Raises ConfigError.
     """
-    if str(tables.get("chain", "")).startswith("solana:"):
-        return _svm(path, tables, environ)
+    return LOADERS[_family(tables)](path, tables, environ)
+
+
+def _family(tables: Mapping[str, Any]) -> Family:
+    """The family of the file's chain id; EVM for an id of no family, which that family's table then refuses."""
+    try:
+        return family_of(ChainId(str(tables.get("chain", ""))))
+    except ValueError:
+        return EVM
+
+
+def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
+    """An EVM chain's settings."""
     try:
         table = ChainTable.model_validate(dict(tables))
     except ValidationError as failure:
@@ -83,7 +94,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
     chain = ChainId(table.chain)
     tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
     rpc_urls = _urls(path, "rpc_env", table.rpc_env, environ)
-    sol = Token(chain, Address(""), "SOL", 9)
+    sol = native_of(chain, table.native.symbol)
     return ChainSettings(
         name=table.name,
         chain=chain,
@@ -159,7 +170,7 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
 
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
     at = ("protocols", index)
-    known = {name: adapter for name, adapter in ADAPTERS[family_of(chain).name]().items() if name != "idle"}
+    known = {name: adapter for name, adapter in ADAPTERS[family_of(chain)]().items() if name != "idle"}
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise config_error(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
@@ -173,7 +184,7 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
         params = schema.model_validate(extra).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    CHECKS[family_of(chain).name](path, at, params)
+    CHECKS[family_of(chain)](path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
 
 
@@ -182,7 +193,7 @@ def _exchange(
 ) -> Deployment:
     """A row of [[exchanges]] or, on Solana, of [[witnesses]]."""
     at = (table, index)
-    known = EXCHANGES[family_of(chain).name, table]()
+    known = EXCHANGES[family_of(chain), table]()
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise config_error(path, key_path((*at, "protocol")), f"unknown {NOUNS[table]} {row.protocol!r}: {hint}")
@@ -191,7 +202,7 @@ def _exchange(
         params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    CHECKS[family_of(chain).name](path, at, params)
+    CHECKS[family_of(chain)](path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens.values()))
 
 
@@ -225,13 +236,21 @@ def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]
                 raise config_error(path, key_path((*at, *inner)), str(bad)) from None
 
 
-ADAPTERS: Mapping[str, Callable[[], Mapping[str, Any]]] = {"evm": adapters, "solana": svm_adapters}
-EXCHANGES: Mapping[tuple[str, str], Callable[[], Mapping[str, Any]]] = {
-    ("evm", "exchanges"): exchanges,
-    ("solana", "exchanges"): svm_exchanges,
-    ("solana", "witnesses"): svm_price_oracles,
+LOADERS: Mapping[Family, Callable[[Path, Mapping[str, Any], Mapping[str, str]], ChainSettings]] = {
+    EVM: _evm,
+    SOLANA: _svm,
 }
-CHECKS: Mapping[str, Callable[[Path, tuple[str | int, ...], Any], None]] = {
-    "evm": _check_addresses,
-    "solana": _check_keys,
+"""Makes settings of a file's tables, by family."""
+ADAPTERS: Mapping[Family, Callable[[], Mapping[str, Any]]] = {EVM: adapters, SOLANA: svm_adapters}
+"""Adapters of [[protocols]], by family."""
+EXCHANGES: Mapping[tuple[Family, str], Callable[[], Mapping[str, Any]]] = {
+    (EVM, "exchanges"): exchanges,
+    (SOLANA, "exchanges"): svm_exchanges,
+    (SOLANA, "witnesses"): svm_price_oracles,
 }
+"""Adapters of exchanges and price oracles, by family and table."""
+CHECKS: Mapping[Family, Callable[[Path, tuple[str | int, ...], Any], None]] = {
+    EVM: _check_addresses,
+    SOLANA: _check_keys,
+}
+"""Checks the addresses in an adapter's parameters, by family."""

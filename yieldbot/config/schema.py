@@ -13,7 +13,7 @@ from yieldbot.model.numbers import fraction, plain
 from yieldbot.model.policy import NEVER
 from yieldbot.model.settings import SAFE_MULTISEND
 
-SOL_DECIMALS = 9
+SOL_DECIMALS = SOLANA.native_decimals
 
 
 def _share(value: float) -> float:

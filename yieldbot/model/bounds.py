@@ -38,7 +38,7 @@ def price(usd: float) -> float:
     return usd
 
 
-def told_at(seconds: int, now: int | None = None) -> int:
+def feed_time(seconds: int, now: int | None = None) -> int:
     """A feed's time stamp, if it can be one. ``now``: the chain's own time, where it is known. Raises ValueError."""
     if not 0 < seconds < LATEST_TIME:
         raise ValueError(f"it was written at {shown(seconds)}, which is no time")

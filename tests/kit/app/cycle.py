@@ -83,7 +83,7 @@ class SessionDouble:
     async def refused(self, market_id: MarketId, why: str, view: Snapshot, *, on_chain: bool = False) -> None:
         self.did.append(("refused", market_id, why, on_chain))
 
-    def said(self, block: Any) -> str:
+    def block_text(self, block: Any) -> str:
         return f"block {block.height}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from tests.kit.evm.pool_calls import MANAGER, POOL, POSITION, ROUTER, WETH
 from tests.kit.wiring import BLOCK, EXPIRES, OWNER, USDC
 from yieldbot.chains.evm.execution.account import LegWork
-from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -19,7 +19,7 @@ MARKET = Market(
 )
 LEG = Leg(LegKind.DEPOSIT, MARKET.id, Amount(USDC, 4000), ticks=(-100, 100))
 
-ORDER = LpOrder(
+ORDER = LiquidityOrder(
     id="p1",
     manager=MANAGER,
     tokens=(WETH, USDC),

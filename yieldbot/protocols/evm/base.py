@@ -52,7 +52,7 @@ class YieldAdapter(Protocol):
 
 
 @runtime_checkable
-class InSteps(Protocol):
+class TwoStepExits(Protocol):
     """An adapter some of whose markets have a two-step exit (``Exit.kind`` COOLDOWN or REQUEST)."""
 
     def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:

@@ -16,7 +16,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT
-from yieldbot.sandbox.solana.images import Images, image, laid_out, named
+from yieldbot.sandbox.solana.images import Images, account_data, image, named
 from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
 
 OBSERVED_EVERY_SECONDS = 18
@@ -77,7 +77,7 @@ def exchanges(
             continue
         clmm, at = named("witness", a.symbol, b.symbol), named("witness", a.symbol, b.symbol, "observations")
         keys = {"token_mint_0": a.address, "token_mint_1": b.address, "observation_key": at}
-        images[clmm] = image(oracle, laid_out("raydium_clmm", "PoolState", keys))
+        images[clmm] = image(oracle, account_data("raydium_clmm", "PoolState", keys))
         places[f"{name}_mean"] = at
         published[at] = partial(observations, oracle, clmm, tick)
         observed.append(clmm)
@@ -94,7 +94,7 @@ def observations(program: Address, pool: Address, tick: int, timestamp: int) -> 
     """The observations of a pool that was at one tick for half an hour."""
     newest = OBSERVATIONS - 1
     fields = {"initialized": True, "observation_index": newest, "pool_id": pool}
-    data = bytearray(laid_out("raydium_clmm", "ObservationState", fields))
+    data = bytearray(account_data("raydium_clmm", "ObservationState", fields))
     first = timestamp - newest * OBSERVED_EVERY_SECONDS
     for i in range(OBSERVATIONS):
         at = first + i * OBSERVED_EVERY_SECONDS

@@ -55,7 +55,7 @@ def token_account(
     return image(token_program, data, rent + amount if native else None)
 
 
-def laid_out(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:
+def account_data(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:
     """An account of abis/<layout>.json with these fields, the others zero. KeyError for one that it does not have."""
     kind = json.loads((folder("abis") / f"{layout}.json").read_text())["accounts"][account]
     data = bytearray(kind["size"])

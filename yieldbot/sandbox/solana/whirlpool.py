@@ -11,7 +11,7 @@ from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.orca_whirlpool import DYNAMIC, FIXED, TICK_BYTES, tick_array
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, named, program_image, token_account
+from yieldbot.sandbox.solana.images import Images, account_data, image, named, program_image, token_account
 
 CONFIG = named("whirlpools", "config")
 
@@ -74,7 +74,7 @@ def whirlpool(program_id: Address, one: Address, other: Address, terms: Whirlpoo
         "token_mint_b": b,
         "token_vault_b": vaults[1],
     }
-    data = bytearray(laid_out("orca_whirlpool", "Whirlpool", fields))
+    data = bytearray(account_data("orca_whirlpool", "Whirlpool", fields))
     data[8:41] = key_bytes(CONFIG) + bytes([bump])
     images = {pool: image(program_id, bytes(data))}
     images |= {v: token_account(m, pool, held) for v, m, held in zip(vaults, (a, b), amounts, strict=True)}

@@ -25,7 +25,7 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 if TYPE_CHECKING:
     from solders.message import MessageV0
 
-    from yieldbot.chains.allowances import Given
+    from yieldbot.chains.allowances import GrantedAllowance
 
 COMPUTE_BUDGET = Address("ComputeBudget111111111111111111111111111111")
 ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
@@ -216,7 +216,7 @@ def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) 
     return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
 
 
-def revocation(given: Given, authority: Address) -> SvmInstruction:
+def revocation(given: GrantedAllowance, authority: Address) -> SvmInstruction:
     """The instruction that revokes a right: ``Revoke`` of the account's delegate, or ``SetAuthority`` of its close
     authority to none. authority: who signs it."""
     assert given.account is not None and given.program is not None  # rights on Solana have both

@@ -35,8 +35,8 @@ from yieldbot.chains.evm.rollups import (
     TYPICAL,
     TYPICAL_BYTES,
     TypicalFee,
+    checked_fee,
     fee_of_receipt,
-    fee_told,
     kind_fault,
     l1_component_call,
     l1_fee_call,
@@ -251,11 +251,11 @@ def test_a_wrong_kind_is_said_with_what_to_write() -> None:
 
 def test_a_chain_of_another_kind_or_that_cannot_be_read_is_not_served() -> None:
     right = TypicalFee(FeeKind.OP_STACK, 107, 2.0)
-    assert fee_told(OP, "host", right) is right
+    assert checked_fee(OP, "host", right) is right
     with pytest.raises(ConfigError, match='fee_kind is "ethereum", but GasPriceOracle answers'):
-        fee_told(settings(), "host", right)
+        checked_fee(settings(), "host", right)
     with pytest.raises(TransientError, match="host: the chain's fees for data on L1 cannot be read: why"):
-        fee_told(OP, "host", MarketError("why"))
+        checked_fee(OP, "host", MarketError("why"))
 
 
 def test_calls_are_exact_encodings() -> None:

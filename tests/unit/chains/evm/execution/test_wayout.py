@@ -17,7 +17,7 @@ from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, RAW, STRANGER, USDC, wo
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.wayout import rehearse_exit
-from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal
@@ -286,7 +286,7 @@ async def test_nothing_is_tried_where_nothing_says_how(journal: Journal) -> None
 # A pool's liquidity.
 
 
-ORDER = LpOrder(id="o", manager=POOL, tokens=(USDC, USDC), fee_pips=0, token_id=1, expires_at=BLOCK.timestamp)
+ORDER = LiquidityOrder(id="o", manager=POOL, tokens=(USDC, USDC), fee_pips=0, token_id=1, expires_at=BLOCK.timestamp)
 
 
 def pool(back: Any = None, entry_cost_bps: float = 0.0) -> Provides:

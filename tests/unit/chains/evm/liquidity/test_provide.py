@@ -12,7 +12,7 @@ from tests.kit.evm.provide import LEG, MARKET, ORDER, plan_of, work_of
 from tests.kit.wiring import BLOCK, EXPIRES, NOW, OWNER, STRANGER, USDC
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.judge import judge_provided
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
 from yieldbot.math.liquidity_range import Range
@@ -37,7 +37,7 @@ def confirmed(*deltas: Delta) -> Confirmed:
 
 def judged(
     call: EvmCall,
-    order: LpOrder = ORDER,
+    order: LiquidityOrder = ORDER,
     deltas: tuple[Delta, ...] = TAKES,
     before: tuple[Delta, ...] = (CAME, Delta(USDC, -2000)),
     leg: Leg = LEG,

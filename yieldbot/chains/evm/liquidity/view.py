@@ -1,4 +1,4 @@
-"""A chain's pools, their records and our positions in them at one block, and what both tokens earn elsewhere."""
+"""Reads a chain's pools, their recorded history and our positions in them, at one block."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import feed_price
-from yieldbot.chains.evm.rollups import TypicalFee, fee_told, typical_fee
+from yieldbot.chains.evm.rollups import TypicalFee, checked_fee, typical_fee
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -26,35 +26,44 @@ from yieldbot.protocols.evm.pool_windows import EmptyPool
 from yieldbot.protocols.evm.uniswap_v4_liquidity import NUMBERS, UniswapV4Liquidity
 
 OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
-"""Blocks back at which it is asked how long a position had been in range by then."""
+"""Numbers of blocks back at which a position's seconds in range are read, to find since when it is out of range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LpView:
-    """A chain as far as liquidity goes. states, records, deployments: by the pool's id; usd: US dollars of a whole
-    token, by token, of those that have a feed, and usd_at: when it said so (unix seconds); gas_usd: of a unit of gas,
-    None without a feed. unread: what could not be read, with the reason; failed: the pools among it."""
+class LiquidityView:
+    """The liquidity of one chain at one block."""
 
     block: BlockRef
+    """The block."""
     states: Mapping[str, LiquidityPool]
+    """Pools by id."""
     records: Mapping[str, PoolHistory]
+    """What each pool has recorded of its past, by pool id."""
     deployments: Mapping[str, Deployment]
+    """The exchange's table of each pool, by pool id."""
     positions: tuple[PoolPosition, ...]
+    """Our positions."""
     usd: Mapping[Token, float]
+    """US dollars for one whole token, of tokens that have a feed."""
     usd_at: Mapping[Token, int]
+    """When each feed published that price, in unix seconds."""
     gas_usd: float | None
+    """US dollars for one unit of gas; None: the native token has no feed."""
     unread: tuple[str, ...] = field(default=())
+    """What could not be read, each with the reason."""
     failed: tuple[tuple[Pool, str], ...] = field(default=())
+    """(pool, reason) of the pools among them."""
 
     def worth(self, pool: Pool, amounts: tuple[int, int]) -> float | None:
-        """US dollars of base units of a pool's tokens; by the pool's own price where one of them has no feed."""
+        """US dollars of base units of a pool's two tokens; a token without a feed is valued at the pool's price. None
+        where neither has a feed."""
         prices = self.prices(pool)
         if prices is None:
             return None
         return amounts[0] * prices[0] + amounts[1] * prices[1]
 
     def prices(self, pool: Pool) -> tuple[float, float] | None:
-        """US dollars of a base unit of token0 and of token1; None where neither has a feed."""
+        """US dollars for one base unit of token0 and of token1; None where neither has a feed."""
         zero, one = (self.usd[token] / token.one if token in self.usd else None for token in (pool.token0, pool.token1))
         price = (self.states[pool.id].sqrt_price_x96 / 2**96) ** 2
         if one is None and zero is not None:
@@ -64,12 +73,12 @@ class LpView:
         return None if zero is None or one is None else (zero, one)
 
     def gas_price(self, pool: Pool) -> float | None:
-        """Base units of token1 for a unit of gas."""
+        """Base units of token1 for one unit of gas; None where a feed is missing."""
         prices = self.prices(pool)
         return None if prices is None or self.gas_usd is None else self.gas_usd / prices[1]
 
 
-async def look(
+async def fetch_view(
     node: Node,
     chain: ChainSettings,
     owner: Address,
@@ -79,12 +88,12 @@ async def look(
     tables: Sequence[Deployment] | None = None,
     tokens: Sequence[Token] | None = None,
     beside: TypicalFee | None = None,
-) -> LpView:
-    """Read it, at the newest block, or ``at`` one with its base fee in wei. ``only_ours``: records of the pools that we
-    have positions in, and no others. ``tables``, ``tokens``: exchanges and tokens that are looked at, all by default.
-    ``beside``: what transactions pay beside their gas, where it is known already.
+) -> LiquidityView:
+    """Read pools, their history and our positions, at the newest block or ``at`` (block, base fee in wei).
 
-    Raises TransientError where the chain cannot be read; a pool that cannot be is named in ``unread``.
+    only_ours: read the history of pools that we have positions in alone. tables, tokens: exchanges and tokens to read;
+    None: all. beside: what transactions pay beside their gas; None: read it. Raises TransientError where the chain
+    cannot be read; a pool that cannot be read is named in ``unread``.
     """
     block, base_fee_wei = at or await node.block_and_base_fee()
     known, tokens = liquidity(), list(chain.tokens.values()) if tokens is None else tokens
@@ -110,7 +119,7 @@ async def look(
     flows += [typical_fee()] if beside is None else []
     answers = await node.run(flows, block)
     if beside is None:
-        beside = fee_told(chain, node.host, answers.pop())
+        beside = checked_fee(chain, node.host, answers.pop())
     states: dict[str, LiquidityPool] = {}
     for pool, state in zip(pools, answers, strict=False):
         if isinstance(state, EmptyPool):
@@ -121,19 +130,19 @@ async def look(
         else:
             states[pool.id] = cast(LiquidityPool, state)
     priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
-    told = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
+    prices = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
     native = priced[len(feeds)] if len(priced) > len(feeds) else None
     gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LIQUIDITY_TX_GAS
     positions = await _owned(node, block, tables, states, owner, unread, failed)
     wanted = [position.state for position in positions] if only_ours else list(states.values())
-    return LpView(
+    return LiquidityView(
         block=block,
         states=states,
         records=await _records(node, block, {s.pool.id: s for s in wanted}, deployments, unread),
         deployments=deployments,
         positions=positions,
-        usd={token: price.usd for token, price in told.items()},
-        usd_at={token: price.updated_at for token, price in told.items()},
+        usd={token: price.usd for token, price in prices.items()},
+        usd_at={token: price.updated_at for token, price in prices.items()},
         gas_usd=None if native is None else native.usd * gas_wei / 10**18,
         unread=tuple(unread),
         failed=tuple(failed),
@@ -149,6 +158,7 @@ async def _owned(
     unread: list[str],
     failed: list[tuple[Pool, str]],
 ) -> tuple[PoolPosition, ...]:
+    """Our positions in pools that were read. Failures are appended to ``unread`` and ``failed``."""
     known = liquidity()
     found: list[PoolPosition] = []
     tables = [await _numbered(node, block, table, owner, unread) for table in tables]
@@ -166,7 +176,7 @@ async def _owned(
 
 
 async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
-    """The table, with our positions' numbers where its manager does not list them (Uniswap v4)."""
+    """The exchange's table with our positions' numbers, where its manager does not list them (Uniswap v4)."""
     if table.protocol != UniswapV4Liquidity.protocol or not table.params.get("manager"):
         return table
     numbers, why = await token_ids(node, Address(table.params["manager"]), owner, block)
@@ -176,7 +186,7 @@ async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Addre
 
 
 async def _out_for(node: Node, block: BlockRef, position: PoolPosition) -> float | None:
-    """Seconds for which a position has been out of range, at least; 0 while it is in, None where nobody says."""
+    """Seconds for which a position has been out of range, at least; 0: it is in range; None: not known."""
     if position.in_range:
         return 0.0
     adapter, out = liquidity()[position.state.pool.protocol], None
@@ -193,6 +203,7 @@ async def _out_for(node: Node, block: BlockRef, position: PoolPosition) -> float
 
 
 def _of(states: Mapping[str, LiquidityPool], protocol: str) -> dict[str, LiquidityPool]:
+    """The pools of one protocol."""
     return {at: state for at, state in states.items() if state.pool.protocol == protocol}
 
 
@@ -203,7 +214,7 @@ async def _records(
     deployments: Mapping[str, Deployment],
     unread: list[str],
 ) -> dict[str, PoolHistory]:
-    """The pools' records; where the node serves no earlier blocks, what the pools themselves keep."""
+    """What pools have recorded; where the node serves no earlier blocks, only what the pools' own contracts keep."""
     known = liquidity()
 
     def flows(with_past: bool) -> list[Flow[PoolHistory]]:
@@ -214,12 +225,12 @@ async def _records(
 
     why = ""
     try:
-        told = await node.run(flows(True), block)
+        histories = await node.run(flows(True), block)
     except TransientError as refusal:
         why = f"the node serves no earlier blocks ({refusal})"
-        told = await node.run(flows(False), block)
+        histories = await node.run(flows(False), block)
     found = {}
-    for at, record in zip(states, told, strict=True):
+    for at, record in zip(states, histories, strict=True):
         if isinstance(record, MarketError):
             unread.append(f"{states[at].pool.name}: its record: {record}")
             record = PoolHistory(missing=(f"its record cannot be read: {record}",))
