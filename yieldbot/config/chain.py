@@ -1,4 +1,4 @@
-"""One file of chains/ as ChainSettings."""
+"""Reads a file of chains/ as ChainSettings."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
+"""What a row of each table is called in messages."""
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
-    """A chain's settings. Its RPC addresses come from the environment variable ``rpc_env``; none where that is not set.
+    """A chain's settings. Its RPC URLs come from the environment variable ``rpc_env``; none where that is not set.
 
     Raises ConfigError.
     """
@@ -131,7 +132,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
 
 
 def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
-    """As configured, else more than half of the endpoints."""
+    """The configured quorum, else more than half of the endpoints."""
     if table.quorum is None or count == 0:
         return count // 2 + 1
     if table.quorum > count:
@@ -143,6 +144,8 @@ def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
 
 
 def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The private endpoints. Raises ConfigError where their variable is named and not set: going on in public would be
+    the opposite of what the user wants."""
     if table.submit_rpc_env is None:
         return ()
     urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
@@ -153,7 +156,7 @@ def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping
 
 
 def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The RPC addresses in an environment variable, separated by commas or blanks. One may contain a provider's key, so
+    """The RPC URLs in an environment variable, separated by commas or blanks. A URL may contain a provider's key, so
     that no message quotes it."""
     urls = tuple(dict.fromkeys(environ.get(name, "").replace(",", " ").split()))
     for url in urls:
@@ -169,6 +172,7 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
 
 
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
+    """The deployment of a [[protocols]] table."""
     at = ("protocols", index)
     known = {name: adapter for name, adapter in ADAPTERS[family_of(chain)]().items() if name != "idle"}
     if row.protocol not in known:
@@ -191,7 +195,7 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
 def _exchange(
     path: Path, index: int, row: ExchangeTable, chain: ChainId, tokens: Mapping[str, Token], table: str = "exchanges"
 ) -> Deployment:
-    """A row of [[exchanges]] or, on Solana, of [[witnesses]]."""
+    """The deployment of an [[exchanges]] or (Solana) [[witnesses]] table."""
     at = (table, index)
     known = EXCHANGES[family_of(chain), table]()
     if row.protocol not in known:
@@ -207,7 +211,7 @@ def _exchange(
 
 
 def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
-    """Every text that starts with 0x must be an address with its checksum, or 32 bytes."""
+    """Check that every text beginning with 0x is an address with its checksum, or 32 bytes."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _check_addresses(path, (*at, key), inner)
@@ -224,7 +228,7 @@ def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
 
 
 def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]) -> None:
-    """On Solana every text of an adapter's parameters must be a public key."""
+    """Check that every text in a Solana adapter's parameters is a public key."""
     for key, value in params.items():
         for position, text in enumerate(value if isinstance(value, list | tuple) else [value]):
             if not isinstance(text, str):

@@ -44,6 +44,7 @@ class Chain:
     """One EVM chain of chains/*.toml."""
 
     settings: ChainSettings
+    """The chain's settings."""
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
@@ -85,9 +86,13 @@ class _Rights:
     """See ``chains/ports.Rights``."""
 
     account: Account
+    """The account whose allowances are listed."""
     since: int
+    """Block from which Approval events are read."""
     say: Callable[[str], None]
+    """Called with lines of progress."""
     block: BlockRef | None = None
+    """Block at which the allowances were read; None: not read yet."""
 
     async def find(self) -> AllowanceList:
         settings = self.account.settings

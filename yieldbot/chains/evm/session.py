@@ -58,8 +58,11 @@ class JobWatch:
     """See ``chains/ports.Watch``."""
 
     job: Job
+    """The job."""
     node: Quorum
+    """The chain's endpoints."""
     adapters: Mapping[str, YieldAdapter]
+    """Adapters by protocol name."""
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
@@ -88,7 +91,9 @@ class JobSession(JobWatch):
     """See ``chains/ports.Session``."""
 
     world: World
+    """The run's wiring."""
     account: Account
+    """What execution needs of the wallet."""
     rehearsal: Rehearsal | None = None
     """How the plan at hand ran on the fork; None: it was not rehearsed, or failed."""
     known: frozenset[int] = frozenset()

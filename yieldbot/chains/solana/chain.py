@@ -43,6 +43,7 @@ class Chain:
     """One Solana cluster of chains/*.toml."""
 
     settings: ChainSettings
+    """The cluster's settings."""
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
@@ -84,10 +85,15 @@ class _Rights:
     """See ``chains/ports.Rights``."""
 
     world: World
+    """The run's wiring."""
     job: Job
+    """A job of the account whose rights are listed."""
     nodes: Quorum
+    """The cluster's nodes."""
     wallets: Mapping[Address, Wallet]
+    """Our wallets by address, which may be close authorities."""
     signers: dict[Address, Account] = field(default_factory=dict)
+    """Accounts that sign revocations, by address."""
 
     async def find(self) -> AllowanceList:
         book = Book.of(self.job.chain)

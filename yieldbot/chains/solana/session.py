@@ -44,8 +44,11 @@ class JobWatch:
     """See ``chains/ports.Watch``."""
 
     job: Job
+    """The job."""
     nodes: Quorum
+    """The cluster's nodes."""
     adapters: Mapping[str, SvmAdapter]
+    """Adapters by protocol name."""
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
@@ -74,7 +77,9 @@ class JobSession(JobWatch):
     """See ``chains/ports.Session``."""
 
     world: World
+    """The run's wiring."""
     account: Account
+    """What execution needs of the wallet."""
     known: frozenset[int] = frozenset()
     """Indexes of the plan's legs whose market's exit is proven already and not rehearsed again."""
 
