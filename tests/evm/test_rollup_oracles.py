@@ -24,7 +24,7 @@ from yieldbot.chains.evm.rollups import (
     NOTHING_BESIDE,
     TYPICAL,
     TypicalFee,
-    fee_told,
+    checked_fee,
     typical_fee,
 )
 from yieldbot.chains.evm.signing.sign import payload, unsigned_of
@@ -124,10 +124,10 @@ async def test_an_oracle_that_reverts_or_answers_nonsense_lets_nothing_be_signed
                         with pytest.raises(
                             ConfigError, match=r"no GasPriceOracle answers .* if the chain takes no such fee"
                         ):
-                            fee_told(account.settings, node.host, told)
+                            checked_fee(account.settings, node.host, told)
                     else:
                         with pytest.raises(TransientError, match="cannot be read: a fee of"):
-                            fee_told(account.settings, node.host, told)
+                            checked_fee(account.settings, node.host, told)
             assert not journal.transactions(), "nothing was signed"
             for word in (0, MOST_WEI):  # dear, but a fee
                 await node.request("anvil_setCode", [places[kind], saying(word)])
