@@ -129,7 +129,7 @@ def accounts(data: bytes) -> None:
 
 def _told(flow: Any, known: Mapping[str, Any]) -> Any:
     """What comes of a flow in the node's own driver, with accounts (or other data of theirs) as given."""
-    from yieldbot.chains.solana.node.client import AccountImage, answer_of
+    from yieldbot.chains.solana.node.answers import AccountImage, answer_of
     from yieldbot.model.reads import SvmAccount
     from yieldbot.rpc.lockstep import run
 

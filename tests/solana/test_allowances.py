@@ -15,7 +15,7 @@ from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.solana.execution.build import Bid, TxContext, TxStep, revocation, unsigned
 from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
 from yieldbot.chains.solana.execution.revoke import effect_fault
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.chains.solana.node.answers import AccountImage, Blockhash
 from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.solana.kamino_bench import REFERRAL_BPS, USUAL, start
 from tests.kit.solana_bench import SLOT, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE, KaminoReserve
 from yieldbot.model.amounts import Amount

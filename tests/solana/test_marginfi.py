@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.solana.marginfi_bench import FIELDS, USUAL, limited, start
 from tests.kit.solana_bench import CHAIN, NOW, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS, MarginfiBank
 from yieldbot.model.amounts import Amount

@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.solana.marginfi_bench import FIELDS, limited, start
 from tests.kit.solana_bench import NOW, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.math.marginfi import ONE
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address

@@ -18,7 +18,7 @@ import pytest
 from tests.kit.solana.stake_bench import lamports
 from tests.kit.solana_bench import CHAIN, Ledger
 from tests.unit.protocols.recorded import folder
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS
 from yieldbot.model.amounts import Amount, Token

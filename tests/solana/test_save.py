@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.solana.save_bench import FEES, USUAL, start
 from tests.kit.solana_bench import SLOT, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.save import SaveReserve
 from yieldbot.model.amounts import Amount

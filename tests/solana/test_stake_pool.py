@@ -11,7 +11,7 @@ import pytest
 
 from tests.kit.solana.stake_bench import EPOCH, SOL, USUAL, lamports, next_epoch, start
 from tests.kit.solana_bench import CHAIN, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import StakePool
 from yieldbot.model.amounts import Amount, Token

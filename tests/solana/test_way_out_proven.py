@@ -11,7 +11,7 @@ from tests.kit.solana.programs import sandbox as sandbox
 from tests.kit.solana.world import world
 from yieldbot.app import cycle
 from yieldbot.chains.solana.exits import fingerprints, print_of
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.fork import Fork
 from yieldbot.chains.solana.session import open_session

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.kit.solana_bench import CHAIN, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.whirlpool import MOST_TICK, TICKS, Whirlpool, WhirlpoolVenue, sqrt_at

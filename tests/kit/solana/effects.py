@@ -7,7 +7,7 @@ from solders.pubkey import Pubkey
 from tests.kit.solana.gate import (
     TOKEN_PROGRAM,
 )
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.ids import Address
 
 

@@ -21,7 +21,7 @@ from tests.kit.chain_double import open_journal, settings
 from yieldbot.chains.solana.execution.account import SYSTEM, Account
 from yieldbot.chains.solana.execution.build import SYSTEM_TRANSFER
 from yieldbot.chains.solana.execution.judge import Rules
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.journal_entries import SvmTerms, TxSigned
 from yieldbot.journal.store import Journal

@@ -19,7 +19,7 @@ from yieldbot.chains.solana.execution.build import (
     associated,
     unsigned,
 )
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.chains.solana.node.answers import AccountImage, Blockhash
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market

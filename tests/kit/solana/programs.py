@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.execution.world import World
 from yieldbot.journal.journal_entries import ExitProven
 from yieldbot.model.ids import Address

@@ -12,7 +12,8 @@ from typing import Any
 
 from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
 from yieldbot.chains.solana.execution.balances import TOKEN_PROGRAMS, token_account
-from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.answers import AccountImage
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from yieldbot.chains.exits import fingerprint
-from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.answers import AccountImage
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import UPGRADEABLE_LOADER

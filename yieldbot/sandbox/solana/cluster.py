@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.chains.solana.execution.build import compiled
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.fork import table_addresses
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import SvmInstruction

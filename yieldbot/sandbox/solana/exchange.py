@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.math.whirlpool import MOST_TICK, delta_b, sqrt_at
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address

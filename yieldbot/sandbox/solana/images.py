@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.protocols.solana.layout import key_bytes, rent_exempt

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.prices import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId

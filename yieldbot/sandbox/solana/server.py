@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, rent_exempt
 from yieldbot.sandbox.solana.cluster import (

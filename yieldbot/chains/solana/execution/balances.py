@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, WRAPPED_SOL

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
 from yieldbot.chains.solana.execution.balances import token_account
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.chains.solana.node.answers import AccountImage, Blockhash
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import WRAPPED_SOL

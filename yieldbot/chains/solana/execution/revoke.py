@@ -30,7 +30,7 @@ from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.simulate import simulate_bytes, would_fail
 from yieldbot.chains.solana.execution.transact import transact
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.fork import Fork, Ran
 from yieldbot.execution.gate import barred
 from yieldbot.model.amounts import BlockRef

@@ -14,7 +14,8 @@ from yieldbot.chains.solana.execution.build import (
     LookupTable,
     own_accounts,
 )
-from yieldbot.chains.solana.node.client import Node, Simulated
+from yieldbot.chains.solana.node.answers import Simulated
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.chains.solana.node.fork import Fork, Ran, table_addresses
 from yieldbot.execution.deltas import within
 from yieldbot.model.amounts import Amount, BlockRef

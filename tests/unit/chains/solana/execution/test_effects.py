@@ -34,7 +34,7 @@ from yieldbot.chains.solana.execution.balances import TokenAccount, changes, of_
 from yieldbot.chains.solana.execution.confirm import _why, confirm, finality
 from yieldbot.chains.solana.execution.settle import settle
 from yieldbot.chains.solana.execution.submit import record, submit
-from yieldbot.chains.solana.node.client import AccountImage, Landed
+from yieldbot.chains.solana.node.answers import AccountImage, Landed
 from yieldbot.errors import NodeRefused, PendingError, SafetyError, TransientError
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.journal_entries import TxNoted

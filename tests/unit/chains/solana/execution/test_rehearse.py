@@ -27,7 +27,7 @@ from yieldbot.chains.solana.execution.simulate import (
     tables_of,
     would_fail,
 )
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount

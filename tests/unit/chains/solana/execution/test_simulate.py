@@ -25,7 +25,7 @@ from yieldbot.chains.solana.execution.simulate import (
     watched_of,
     with_least,
 )
-from yieldbot.chains.solana.node.client import Simulated
+from yieldbot.chains.solana.node.answers import Simulated
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
