@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
-from yieldbot.books.formatting import DisplayNames
+from yieldbot.books.export_text import DisplayNames
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of

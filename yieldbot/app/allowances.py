@@ -62,7 +62,7 @@ class Revocations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ListedAccount:
     """The allowances of one account, and the outcome of revoking them."""
 
     job: Job
@@ -88,7 +88,7 @@ class AllowancesAnswer:
 
     document: AllowancesDocument
     """The answer; its ``exit_code`` is the command's."""
-    accounts: tuple[Account, ...]
+    accounts: tuple[ListedAccount, ...]
     """The same in the model's own values, for tables."""
 
 
@@ -103,7 +103,7 @@ def allowances(
     jobs = jobs_of(request.jobs, context)
     each = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
     lock = run_lock(context.settings.data_dir) if request.revoke else nullcontext()
-    accounts: list[Account] = []
+    accounts: list[ListedAccount] = []
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
         deadline = Deadline(world)
         for job in each:
@@ -111,9 +111,9 @@ def allowances(
                 work = partial(_account, request, context, deadline.world, job, show, ask)
                 found, ended = run_within(deadline, job, work)
             except TransientError as passing:
-                accounts.append(Account(job=job, skipped=str(passing)))
+                accounts.append(ListedAccount(job=job, skipped=str(passing)))
             else:
-                accounts.append(Account(job=job, found=found, ended=tuple(ended)))
+                accounts.append(ListedAccount(job=job, found=found, ended=tuple(ended)))
     code = int(any(account.failed for account in accounts))
     document = AllowancesDocument(exit_code=code, accounts=tuple(_part(account) for account in accounts))
     return AllowancesAnswer(document=document, accounts=tuple(accounts))
@@ -162,7 +162,7 @@ async def _revoked(
     return [(given, ended.get(id(given))) for given in found.given]
 
 
-def _part(account: Account) -> AccountAllowances:
+def _part(account: ListedAccount) -> AccountAllowances:
     found = account.found
     return AccountAllowances(
         owner=account.job.wallet.address,

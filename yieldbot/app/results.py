@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from yieldbot.allocator.across import across
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.market_curve import value
-from yieldbot.books.formatting import day
+from yieldbot.books.export_text import day
 from yieldbot.bridges.lifi import NAME, Quoted
 from yieldbot.risk.prices import FairOutput
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yieldbot.books.entries import Account, Entry
-from yieldbot.books.formatting import DisplayNames, day, decimal, utc, whole
+from yieldbot.books.export_text import DisplayNames, day, decimal, utc, whole
 from yieldbot.books.ledger import BASE, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import family_of

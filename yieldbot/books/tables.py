@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.formatting import DisplayNames, decimal, utc, whole
+from yieldbot.books.export_text import DisplayNames, decimal, utc, whole
 from yieldbot.books.ledger import BASE, INCOME, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of

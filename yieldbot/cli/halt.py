@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.halt_documents import ResumeDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("halt")
     parser.add_argument("--reason", default="", metavar="TEXT", help="shown by every command that refuses to go on")
     parser.set_defaults(command="halt", handler=halt)

@@ -18,7 +18,7 @@ from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, OWNER
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.formatting import DisplayNames, decimal
+from yieldbot.books.export_text import DisplayNames, decimal
 from yieldbot.books.ledger import Ledger, post
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, evm_chain

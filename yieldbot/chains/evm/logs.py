@@ -26,7 +26,7 @@ NO_USE_TO_HALVE = (401, 429)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LogPart:
     """The events of one part."""
 
     start: int
@@ -55,7 +55,7 @@ class LogRead:
 
 async def parts_of(
     node: Node, filters: Sequence[Mapping[str, Any]], first: int, last: int, most_parts: int | None = None
-) -> AsyncIterator[Part]:
+) -> AsyncIterator[LogPart]:
     """The events of each filter, part by part, the newest first. A part without logs is the last one: the node serves
     no older blocks, or ``most_parts`` requests were made."""
     size = node.size("eth_getLogs", UNBOUNDED)
@@ -65,7 +65,7 @@ async def parts_of(
         start, tried = max(first, end - width + 1), tried + 1
         if tried > most:
             many = f"{node.host} serves few blocks at a time ({size.works}): {most} parts were read"
-            yield Part(first, end, None, many, bound=True)
+            yield LogPart(first, end, None, many, bound=True)
             return
         span = {"fromBlock": hex(start), "toBlock": hex(end)}
         try:
@@ -76,10 +76,10 @@ async def parts_of(
                 continue
             if width == 1:
                 size.not_for_its_size()
-            yield Part(start, end, None, str(refusal))
+            yield LogPart(start, end, None, str(refusal))
             return
         size.worked(width)
-        yield Part(start, end, tuple(tuple(one) if isinstance(one, list) else () for one in found))
+        yield LogPart(start, end, tuple(tuple(one) if isinstance(one, list) else () for one in found))
         end = start - 1
 
 

@@ -37,7 +37,7 @@ UNREADABLE = "MARKET_UNREADABLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class LiquidityMove:
     """A leg or order to be executed, with its judge."""
 
     steps: Steps
@@ -74,7 +74,7 @@ class Moved:
     """Outcomes of revoking the allowances that were left."""
 
 
-async def carry_out(account: Account, move: Move) -> Moved:
+async def carry_out(account: Account, move: LiquidityMove) -> Moved:
     """Execute the steps until one is not confirmed, then revoke the allowances that are left.
 
     Refusals are values, those of the steps included; see ``execute_leg`` for what is raised.
@@ -131,12 +131,12 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
     return replace(result, outcomes=(*result.outcomes, *more))
 
 
-def move_of(account: Account, approval: Approval, work: LegWork, rehearsed: Sequence[RehearsedTx]) -> Move:
-    """A plan's liquidity leg as a Move."""
+def move_of(account: Account, approval: Approval, work: LegWork, rehearsed: Sequence[RehearsedTx]) -> LiquidityMove:
+    """A plan's liquidity leg as a LiquidityMove."""
     provides = work.provides
     assert provides is not None
     context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
-    return Move(
+    return LiquidityMove(
         steps=provides.steps,
         rehearsed=rehearsed,
         tokens=provides.tokens,
@@ -170,7 +170,7 @@ async def execute_order(
     def judged(step: Step, simulated: SimulatedTx, before: Sequence[Outcome]) -> ApprovedTx | Declined:
         return judge_liquidity(Rules.of(account), step.order, step.call, with_least(step, simulated), account.now())
 
-    move = Move(
+    move = LiquidityMove(
         steps=steps,
         rehearsed=rehearsal.txs,
         tokens=tokens,
@@ -196,7 +196,7 @@ def _gas(step: Step, planned: list[RehearsedTx], place: int) -> int | Declined:
 
 
 async def _one(
-    account: Account, move: Move, step: Step, gas: int, outcomes: Sequence[Outcome], place: int
+    account: Account, move: LiquidityMove, step: Step, gas: int, outcomes: Sequence[Outcome], place: int
 ) -> Outcome | Declined:
     """Execute one step as a transaction."""
     may_move = frozenset(token.address for token in step.moves)
@@ -210,7 +210,9 @@ async def _one(
     )
 
 
-async def _take_back(account: Account, move: Move, outcomes: Sequence[Outcome], place: int) -> list[Outcome | Declined]:
+async def _take_back(
+    account: Account, move: LiquidityMove, outcomes: Sequence[Outcome], place: int
+) -> list[Outcome | Declined]:
     """Set the remaining allowances to zero, as far as judge and node permit."""
     before, found = list(outcomes), list[Outcome | Declined]()
     for token, (spender, name) in product(move.allowed, move.spenders.items()):

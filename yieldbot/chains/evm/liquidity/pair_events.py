@@ -27,7 +27,7 @@ NOBODY = "0x" + 64 * "0"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ShareChange:
     """One change of our LP tokens."""
 
     height: int
@@ -41,7 +41,7 @@ class Step:
 async def past_of_shares(node: Node, position: PoolPosition, owner: Address, block: BlockRef) -> Past | str:
     """The history of our LP tokens of a pair, or why it is not known."""
     pair, ours = position.state.pool.address, _topic(owner)
-    steps: list[Step] = []  # the newest first
+    steps: list[ShareChange] = []  # the newest first
     left, end = position.shares, block.height + 1
     sides = [{"address": pair, "topics": topics} for topics in ([TRANSFER, ours], [TRANSFER, None, ours])]
     async for part in parts_of(node, sides, 0, block.height, MOST_PARTS):
@@ -68,7 +68,7 @@ async def past_of_shares(node: Node, position: PoolPosition, owner: Address, blo
     return "its events do not add up to what it holds"
 
 
-def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Iterator[Step | str]:
+def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Iterator[ShareChange | str]:
     """What one transaction did to our LP tokens, in order; a message in place of a step whose amounts no event states
     (LP tokens transferred between accounts). Pure. Raises KeyError or ValueError for malformed events."""
     at, sent, came = _topic(pair), 0, 0
@@ -89,15 +89,15 @@ def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Ite
                 return
         elif kind == MINT and minted[0] == ours:
             came -= minted[1]
-            yield Step(_place(log)[0], minted[1], (words[0], words[1]))
+            yield ShareChange(_place(log)[0], minted[1], (words[0], words[1]))
         elif kind == BURN and burnt[1] == sent:
-            yield Step(_place(log)[0], -sent, (words[0], words[1]))
+            yield ShareChange(_place(log)[0], -sent, (words[0], words[1]))
             sent = 0
     if sent or came:
         yield "shares moved and no amounts were told with them"
 
 
-def past_from(steps: Iterable[Step], position: PoolPosition) -> Past:
+def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> Past:
     """The history, from its steps in order. Pure."""
     put, taken, paid = [0, 0], [0, 0], [0, 0]
     shares, root, since = 0, 0.0, 0

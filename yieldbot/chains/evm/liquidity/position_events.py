@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.books.liquidity_pnl import PositionEvent
-from yieldbot.chains.evm.logs import Part, parts_of
+from yieldbot.chains.evm.logs import LogPart, parts_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.range_yield import held_against
 from yieldbot.model.amounts import BlockRef
@@ -80,7 +80,7 @@ async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past |
     return "its events do not add up to what it holds"
 
 
-def unread(node: Node, part: Part, end: int) -> str:
+def unread(node: Node, part: LogPart, end: int) -> str:
     """Why the events before block ``end`` are not known."""
     if part.bound:
         return f"no events before block {end:,} were looked at: {part.why}"
