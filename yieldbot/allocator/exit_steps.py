@@ -1,4 +1,4 @@
-"""Two-step exits: what is requested, collected and cancelled, and the plans that do it. Pure."""
+"""Two-step exits: which requests, collections and cancellations are due, and the plans that make them. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ExitStep:
     """One step of a two-step exit."""
 
     leg: Leg
-    """That carries it out."""
+    """The leg that makes the step."""
     gain: float
-    """As an annual rate, in the first asset."""
+    """Its gain as an annual rate, in the first asset."""
     cost: float
-    """One-time, in the first asset."""
+    """Its one-time cost, in the first asset."""
 
 
 def step_plan(
@@ -134,7 +134,7 @@ def request_steps(
 
 
 def _given(snapshot: Snapshot, stay: Sequence[MarketState]) -> Iterable[MarketState]:
-    """The wallet's states with what comes out of these markets."""
+    """The wallet's states with the proceeds of these markets added."""
     for idle in snapshot.idle:
         raw = sum(state.held.raw for state in stay if state.market.asset == idle.market.asset)
         yield replace(idle, held=Amount(idle.held.token, idle.held.raw + raw))
@@ -168,8 +168,8 @@ def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy
 
 
 def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[ExitStep]:
-    """The legs with their parts of the gain; none where together they do not pay. more: income a year; lost:
-    one-time."""
+    """The legs with their parts of the gain; none where together they do not pay. more: income a year. lost: one-time
+    loss."""
     years = policy.horizon_days * 86_400 / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
@@ -179,7 +179,7 @@ def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: floa
 
 
 def step_refusal(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
-    """Why a planned step is no longer due; None while it is. ``asset``: the market's."""
+    """Why a planned step is no longer due; None while it is. asset: the market's."""
     state = snapshot.of(leg.market_id)
     gone = state.leaving
     if leg.kind is LegKind.REQUEST:

@@ -21,19 +21,19 @@ class Answer:
     """One solution in base units."""
 
     snapshot: Snapshot
-    """What was observed."""
+    """The observed markets."""
     assessments: Mapping[MarketId, Assessment]
-    """Of each market."""
+    """The assessment of each market."""
     portfolio: Portfolio
     """Our money by asset."""
     problem: Problem
-    """That was solved."""
+    """The problem that was solved."""
     bound: float
     """Upper bound of the objective, in the first asset a year."""
     price: float
     """Shadow price of the first budget."""
     raws: Sequence[int]
-    """Target of each market, in base units."""
+    """Target holding of each market, in base units."""
     paid: Sequence[int]
     """What goes into each swap, in base units."""
     closed: Mapping[int, str]

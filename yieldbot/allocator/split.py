@@ -38,11 +38,11 @@ class Split:
     """A split of an exact input. Base units."""
 
     parts: tuple[int, ...]
-    """What goes into each venue, in order."""
+    """Amount into each venue, in the venues' order."""
     outs: tuple[int, ...]
-    """What comes out of each."""
+    """Amount out of each venue."""
     costs: int
-    """Of the venues that are used, in output."""
+    """Costs of the venues that are used, in output units."""
     bound: float
     """No split brings more output less costs."""
 
@@ -63,11 +63,11 @@ class ExactOutSplit:
     """A split for an exact output. Base units."""
 
     parts: tuple[int, ...]
-    """What goes into each venue, in order."""
+    """Amount into each venue, in the venues' order."""
     outs: tuple[int, ...]
-    """What comes out of each."""
+    """Amount out of each venue."""
     costs: int
-    """Of the venues that are used, in input."""
+    """Costs of the venues that are used, in input units."""
     bound: float
     """No split needs less input and costs."""
 
@@ -295,7 +295,7 @@ def _average(venue: Venue, taken: int) -> float:
 
 
 def _worth(venue: Venue, price: float) -> float:
-    """What a venue adds at a price, its cost apart: an upper bound of the maximum of f(x) - p x over x.
+    """Upper bound of what a venue adds at a price, its cost apart: the maximum of f(x) - p x over x.
 
     Rounding is added back: of the output as it is; of the input (``amount_until_price`` may be a few units off) each
     unit at the price or at the venue's average price, above which no concave f rises further at x.

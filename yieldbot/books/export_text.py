@@ -19,14 +19,14 @@ PLACES = 10
 
 @dataclass(frozen=True, slots=True)
 class DisplayNames:
-    """What people call things; what has no name goes by its id."""
+    """Display names; what has no name is shown by its id."""
 
     chains: Mapping[ChainId, str]
-    """By id."""
+    """Names by chain id."""
     wallets: Mapping[Account, str]
-    """By account."""
+    """Names by account."""
     markets: Mapping[MarketId, str]
-    """By id."""
+    """Names by market id."""
 
     def chain(self, chain: ChainId) -> str:
         return self.chains.get(chain, chain)

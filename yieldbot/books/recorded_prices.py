@@ -1,4 +1,4 @@
-"""Prices that runs recorded in the journal, for where a feed can no longer be read. Pure."""
+"""Prices that runs recorded in the journal, used where a feed's past price cannot be read. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 
 NEAR_SECONDS = 3600
-"""How far from a transaction a recorded price may lie to count for it."""
+"""Largest time between a transaction and a recorded price that is used for it."""
 
 Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
 """(unix seconds, price) of each token, the oldest first."""

@@ -30,7 +30,7 @@ TRADES = (
     *("Location", "Spend Currency", "Spend Amount", "Receive Currency", "Receive Amount"),
     *("Fee", "Fee Currency", "Description", "Timestamp"),
 )
-"""The headers of rotki's custom import, of generic events and of generic trades."""
+"""Headers of rotki's custom import: of generic events and of generic trades."""
 NATIVE = {evm_chain(137): "eip155:137/erc20:0x0000000000000000000000000000000000001010"}
 """Native tokens that rotki does not know by their symbol."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -136,6 +136,7 @@ def identifier(token: Token) -> str:
 
 
 def _said(entry: Entry, names: DisplayNames) -> str:
+    """The description of a row."""
     where = f"{names.wallet(entry.account)} on {names.chain(entry.account[0])}"
     return f"{entry.description or entry.kind.value} ({where}" + (f", {entry.hash})" if entry.hash else ")")
 
