@@ -111,8 +111,7 @@ async def _moves(
     view: LiquidityView,
     pasts: Sequence[Past | str],
 ) -> tuple[Moves, ByHand]:
-    """The position manager's events of our transactions, and of what the account did to these positions by another
-    program."""
+    """Position events of our transactions, and of what the account did to these positions with another program."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
     managers = frozenset(checksummed(str(manager)) for manager in table)
     moves = await moves_of(node, [e.hash for e in own if e.kind in (EntryKind.LIQUIDITY, EntryKind.GAS)], managers)

@@ -157,7 +157,7 @@ def _as_booked(job: Job, held: Amount) -> Amount:
 
 
 def _of(job: Job, entry: Entry) -> bool:
-    """Whether an entry is of the job's asset; SOL goes by two names."""
+    """Whether an entry is of the job's asset; SOL has two names (native and wrapped)."""
     return entry.asset is not None and (entry.asset == job.asset or entry.asset == entry.native)
 
 

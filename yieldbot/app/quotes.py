@@ -172,7 +172,8 @@ def _amount(name: str, token: Token, text: str) -> Amount:
 def _judged(
     chain: ChainSettings, policy: Policy, found: Route, read: QuoteInputs, slippage_bps: float
 ) -> FairOutput | Declined:
-    """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
+    """The minimum out of the swap, or why it would be refused: old feeds, a lost peg, prices that differ, too little
+    out."""
     updated = {token.symbol: price.updated_at for token, price in read.usd.items()}
     usd = {token: price.usd for token, price in read.usd.items()}
     oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)

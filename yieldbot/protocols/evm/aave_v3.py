@@ -35,15 +35,15 @@ class AaveParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     pool: str
-    """Pool."""
+    """Pool's address."""
     data_provider: str
-    """ProtocolDataProvider."""
+    """ProtocolDataProvider's address."""
     oracle: str | None = None
-    """AaveOracle."""
+    """AaveOracle's address."""
     addresses_provider: str | None = None
-    """PoolAddressesProvider."""
+    """PoolAddressesProvider's address."""
     rewards_controller: str | None = None
-    """DEFAULT_INCENTIVES_CONTROLLER; None: rewards are not read."""
+    """RewardsController's address (DEFAULT_INCENTIVES_CONTROLLER); None: rewards are not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Compound v2's kind of market (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
+"""Markets of Compound v2's kind (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
 
-Many failures there return an error code and do not revert: such a transaction is mined and moves nothing. No code is
-decoded here: a rehearsal, and the chain, show by balances what did not arrive.
+Many failures return an error code instead of reverting: such a transaction is mined and moves nothing. No code is
+decoded here: balances, in the rehearsal and on the chain, show what did not arrive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 
 MINT, REDEEM = 0, 1
-"""Of Venus's actions (ComptrollerTypes.sol, Action)."""
+"""Numbers of Venus's actions (ComptrollerTypes.sol, Action)."""
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""
 FULL = 10_000
@@ -73,10 +73,10 @@ class CTokenParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     comptroller: str
-    """Comptroller."""
+    """Comptroller's address."""
     markets: list[str] = Field(min_length=1)
-    """cTokens, at most one an asset. One that pays the native token (CEther, Moonwell's mWETH) is refused: what it pays
-    is not the token that was put in."""
+    """cTokens, at most one for each asset. One that pays the native token (CEther, Moonwell's mWETH) is refused, since
+    it pays another token than was deposited."""
     blocks_per_year: int | None = Field(default=None, gt=0)
     """Blocks that the chain makes a year; for deployments that accrue by block, on chains whose contracts see the
     chain's own block numbers."""
@@ -231,15 +231,15 @@ class _Observation:
     """The answers of one observation; amounts in base units of the asset."""
 
     totals: CTokenTotals
-    """As stored."""
+    """The stored totals."""
     model: JumpRate
     """The rate model."""
     shares: int
-    """Ours."""
+    """Our cTokens, in base units."""
     first_rate: int
     """exchangeRateStored: the initial rate where no cToken exists."""
     quoted: int
-    """The market's own supply rate of a period."""
+    """The market's own supply rate of a period, scaled by 1e18."""
     balance_raw: int
     """The asset's balance of the cToken."""
     status: Status
@@ -247,9 +247,9 @@ class _Observation:
     cap_raw: int | None
     """Supply cap; None: none."""
     fee: int
-    """Part of a redemption that is kept (Venus's treasuryPercent), scaled by 1e18."""
+    """Fraction of a redemption that is kept (Venus's treasuryPercent), scaled by 1e18."""
     pays_rewards: bool
-    """A distributor of rewards is named (Moonwell); what it pays is not counted here."""
+    """Whether it names a distributor of rewards (Moonwell), whose rewards are not counted here."""
 
     @classmethod
     def of(cls, market: Market, answers: Sequence[bytes]) -> _Observation:
@@ -296,7 +296,7 @@ class _Observation:
         return max(0, self.cap_raw - 1 - totals.supplied_raw - hour * totals.borrows_raw // MANTISSA)
 
     def doubts(self, token: Token, rate: int, computed: int) -> tuple[str, ...]:
-        """Readings that contradict each other, and what new money must not go into."""
+        """Readings that contradict each other, and further reasons against new money."""
         stored, found = self.totals, []
         if not stored.shares:
             found.append("no share of it is out: whoever is first can be robbed by a gift to it")

@@ -39,7 +39,7 @@ class CurveParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pools: list[str] = Field(min_length=1)
-    """Addresses."""
+    """Addresses of the pools."""
     flavour: Flavour = "ng"
     """"3pool" (of 2020, A without decimals), "template" (the pool template and factory plain pools of three and four
     coins), "plain2" (factory plain pools of two), "ng"."""

@@ -31,7 +31,7 @@ class MorphoParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     morpho: str
-    """Morpho Blue."""
+    """Morpho Blue's address."""
     irm: str
     """The AdaptiveCurveIrm that all markets must have."""
     markets: list[str]
@@ -45,7 +45,7 @@ class BlueMarket:
     totals: MarketTotals
     """Supply and debt."""
     rate_at_target: int
-    """A second, scaled by 1e18."""
+    """Borrow rate at target utilisation, a second, scaled by 1e18."""
 
     @property
     def utilisation(self) -> float:
@@ -212,7 +212,8 @@ def _market(
     terms: tuple[Any, ...],
     told: Sequence[bytes],
 ) -> Market:
-    """One market of the list; an unusable one says so when observed, and only it is quarantined."""
+    """One market of the list. An unusable one gets a fault in its params, which quarantines it alone when it is
+    observed."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}

@@ -45,7 +45,7 @@ from yieldbot.protocols.evm.uniswap_v3 import NEAR_TICKS, in_order
 USUAL = {100: 1, 500: 10, 3000: 60, 10_000: 200}
 """Usual tick spacings by fee; v4 lets anybody choose both."""
 PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
-"""The same on every chain."""
+"""Permit2's address, the same on every chain."""
 SWAP = "execute"
 REVERTS = {
     "V4TooLittleReceived": "the swap would give less than the least that was named",
@@ -75,19 +75,19 @@ class UniswapV4Params(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pool_manager: str
-    """PoolManager."""
+    """PoolManager's address."""
     state_view: str
-    """StateView."""
+    """StateView's address."""
     keys: Annotated[list[tuple[int, int]], AfterValidator(_fees), Field(min_length=1)] = list(USUAL.items())
     """[fee in hundredths of a bp, tick spacing] of the pools that are read, all without hooks."""
     router: str | None = None
     """A Universal Router (2.0 or 2.1.0) of that manager; None: nothing is swapped there."""
     permit2: str = PERMIT2
-    """Through which the router takes tokens."""
+    """Permit2's address, through which the router takes tokens."""
     manager: str | None = None
     """PositionManager; None: no liquidity is read."""
     lookback_blocks: int = Field(default=7200, ge=0)
-    """Over how many blocks fees are measured."""
+    """Blocks over which fees are measured."""
 
 
 class UniswapV4:

@@ -217,7 +217,7 @@ class Cluster:
     # -- transactions
 
     def act(self, instruction: SvmInstruction) -> None:
-        """Run instructions of somebody else, at their cost; the transaction cannot be looked up."""
+        """Run instructions of another account, at its cost; the transaction cannot be looked up."""
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 

@@ -21,7 +21,7 @@ Images = dict[Address, AccountImage]
 
 
 def named(*parts: str) -> Address:
-    """An address derived from words, so that every sandbox has the same ones."""
+    """An address derived from words, the same in every sandbox."""
     from solders.pubkey import Pubkey
 
     return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
@@ -56,7 +56,8 @@ def token_account(
 
 
 def account_data(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:
-    """An account of abis/<layout>.json with these fields, the others zero. KeyError for one that it does not have."""
+    """The bytes of an account of abis/<layout>.json with these fields; the others are zero. Raises KeyError for a field
+    that it does not have."""
     kind = json.loads((folder("abis") / f"{layout}.json").read_text())["accounts"][account]
     data = bytearray(kind["size"])
     tag = bytes.fromhex(kind.get("tag", ""))
