@@ -7,13 +7,14 @@ from solders.pubkey import Pubkey
 
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, svm_chain
-from yieldbot.protocols import adapters, exchanges, svm_adapters
+from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM
 from yieldbot.sandbox.evm import exchanges as sandbox_exchanges
 from yieldbot.sandbox.evm import protocols
 from yieldbot.sandbox.evm.exchanges import sandbox_exchange
 from yieldbot.sandbox.evm.protocols import found, sandbox_protocol
 from yieldbot.sandbox.market import STANDARD, STANDARD_EXCHANGES
+from yieldbot.sandbox.solana import exchanges as solana_exchanges
 from yieldbot.sandbox.solana import market as solana_market
 from yieldbot.sandbox.solana import protocols as solana_protocols
 from yieldbot.sandbox.solana.images import image
@@ -48,6 +49,14 @@ def test_each_file_of_a_solana_protocol_is_found_and_every_adapter_has_one() -> 
     files = {file.stem for file in Path(solana_protocols.__file__).parent.glob("*.py")} - {"__init__"}
     names = [one.protocol for one in solana_protocols.found()]
     assert set(names) == files == set(svm_adapters()) - {"idle"} and names == sorted(names)
+
+
+def test_each_file_of_a_solana_exchange_is_found_and_every_adapter_has_one() -> None:
+    files = {file.stem for file in Path(solana_exchanges.__file__).parent.glob("*.py")} - {"__init__"}
+    names = [one.protocol for one in solana_exchanges.found()]
+    assert set(names) == files == {*svm_exchanges(), *svm_price_oracles()} - set(svm_adapters()) and names == sorted(
+        names
+    )
 
 
 def test_a_market_is_made_of_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,22 @@
-"""Accounts of the Whirlpool program's double: pools of any price, fee and positions."""
+"""The Whirlpool program's double, and accounts of its pools: of any price, fee and positions."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.math.whirlpool import TICKS, delta_a, delta_b, sqrt_at, tick_at
+from yieldbot.math.whirlpool import MOST_TICK, TICKS, delta_a, delta_b, sqrt_at, tick_at
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.orca_whirlpool import DYNAMIC, FIXED, TICK_BYTES, tick_array
 from yieldbot.sandbox.solana.compile import program
+from yieldbot.sandbox.solana.exchanges import Listed, Pair, SandboxExchange
 from yieldbot.sandbox.solana.images import Images, account_data, image, named, program_image, token_account
 
 CONFIG = named("whirlpools", "config")
+REACH = 0.02
+"""How far most of a pool's liquidity reaches to each side of the price, as a fraction of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +101,28 @@ def _array(pool: Address, first: int, inside: Iterable[tuple[int, int]], terms: 
 
 def _i128(value: int) -> bytes:
     return value.to_bytes(16, "little", signed=True)
+
+
+def place(pairs: Sequence[Pair]) -> Listed:
+    """The program with a pool for each pair: most of its liquidity near the price, a hundredth of it at any."""
+    program_id, images = whirlpool_program()
+    pools: dict[str, Address] = {}
+    for pair in pairs:
+        (a, b), tick, spacing = pair.ordered, pair.tick, pair.spacing
+        lower, upper = (round((tick + sign * REACH * 10_000) / spacing) * spacing for sign in (-1, 1))
+        wanted_b = (pair.depth if b == pair.other else pair.depth / pair.price) * b.one
+        size = int(wanted_b / (sqrt_at(tick) - sqrt_at(lower)) * 2**64)
+        end = MOST_TICK // spacing * spacing
+        positions = ((lower, upper, size), (-end, end, size // 100))
+        assert delta_b(sqrt_at(lower), sqrt_at(upper), size, True) is not None
+        terms = WhirlpoolTerms(
+            sqrt_price_x64=sqrt_at(tick), positions=positions, spacing=spacing, fee_pips=pair.fee_pips
+        )
+        pool, more = whirlpool(program_id, a.address, b.address, terms)
+        images |= more
+        pools[f"{pair.name}_pool"] = pool
+    row = {"protocol": "orca_whirlpool", "name": "Orca (double)", "program": program_id, "pools": list(pools.values())}
+    return Listed(exchanges=(row,), images=images, addresses=pools)
+
+
+SANDBOX = SandboxExchange(protocol="orca_whirlpool", place=place)
