@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.kit.recorded import folder
 from tests.kit.solana.stake_bench import lamports
 from tests.kit.solana_bench import CHAIN, Ledger
-from tests.unit.protocols.recorded import folder
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS

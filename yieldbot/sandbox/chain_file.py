@@ -5,8 +5,6 @@ from __future__ import annotations
 from yieldbot.model.known import MULTICALL3
 from yieldbot.sandbox.market import SandboxMarket
 
-__all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
-
 
 def addresses_of(market: SandboxMarket) -> dict[str, str]:
     """Every contract, and each Morpho market's id, by a short name."""

@@ -15,8 +15,9 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import DAY_SECONDS
-from yieldbot.sandbox.chain_file import MULTICALL3, addresses_of, chain_toml
+from yieldbot.sandbox.chain_file import addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet
 from yieldbot.sandbox.local_node import LocalNode
 from yieldbot.sandbox.market import deploy_market

@@ -20,6 +20,7 @@ from yieldbot.sandbox.deployer import Contract
 from yieldbot.sandbox.evm.protocols import sandbox_protocol
 from yieldbot.sandbox.node import Sandbox
 
+NEEDS: tuple[str, ...] = ()
 PROTOCOL = "aave_v3"
 DAYS_17 = 17 * DAY + 4321
 RATES_CHECKED = 0.0001  # bp

@@ -13,6 +13,7 @@ from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.traps import deploy_trap
 
+NEEDS: tuple[str, ...] = ("compound_v2",)
 USDC = 10**6
 Change = Callable[[int], int]
 

@@ -7,6 +7,7 @@ from yieldbot.protocols.evm.aave_v3 import reserve, reserve_reads
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.morpho_blue import blue_market, blue_reads
 
+NEEDS: tuple[str, ...] = ()
 DAYS_17 = 17 * 86_400 + 4321
 SELECTORS = {
     "totalSupply()": "18160ddd",

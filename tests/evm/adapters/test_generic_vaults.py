@@ -2,6 +2,8 @@
 
 from tests.bench.accuracy import Accuracy
 
+NEEDS: tuple[str, ...] = ()
+
 
 async def test_a_vault_that_cannot_be_seen_into_is_never_far_too_rosy(chain: Accuracy) -> None:
     """The generic flavour's model: a fixed income shared by all, from the trailing rate. Labelled, and within 1 bp when

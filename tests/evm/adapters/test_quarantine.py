@@ -6,6 +6,8 @@ from tests.bench.accuracy import Accuracy
 from yieldbot.errors import MarketError
 from yieldbot.model.market import MarketState
 
+NEEDS: tuple[str, ...] = ()
+
 
 async def test_one_bad_address_spoils_no_other_market(chain: Accuracy) -> None:
     """A wrong vault or market id in chains/*.toml is quarantined alone, with its reason."""

@@ -19,6 +19,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.node import Sandbox
 
+NEEDS: tuple[str, ...] = ()
 POLICY = Policy(reward_haircut_bps=0)
 PAYING = ("Aave v3", "Compound v3 (double)")
 DEPOSIT_RAW = 50_000 * 10**6

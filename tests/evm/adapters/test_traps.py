@@ -23,6 +23,7 @@ from yieldbot.protocols.evm.erc4626 import Erc4626
 from yieldbot.sandbox.deployer import Contract, Deployer
 from yieldbot.sandbox.traps import deploy_trap
 
+NEEDS: tuple[str, ...] = ()
 USDC = 10**6
 MILLION = 1_000_000 * USDC
 PUT_RAW = 10_000 * USDC

@@ -1,4 +1,4 @@
-"""A sandbox of a file's own with every protocol, and our funded wallet on it."""
+"""A sandbox of a file's own with the protocols that it needs, and our funded wallet on it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from yieldbot.sandbox.node import Sandbox
 
 
 @pytest.fixture(scope="module")
-def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("conformance"), protocols=found()) as sandbox:
+def own_sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """``NEEDS`` of the test's file: the protocols to deploy beside the sandbox's own market; without it, all."""
+    protocols = getattr(request.module, "NEEDS", found())
+    with running_sandbox(tmp_path_factory.mktemp("own"), protocols=protocols) as sandbox:
         yield sandbox
 
 
