@@ -171,7 +171,7 @@ async def _range(
 
 
 def _wanted(text: str, state: LiquidityPool, view: LiquidityView) -> Range | None:
-    """``request.range`` in ticks; None: the best range is asked for. Raises ConfigError."""
+    """``request.range`` in ticks; None: the best range. Raises ConfigError."""
     if text == "best":
         return None
     if text == "full" or not state.spacing:

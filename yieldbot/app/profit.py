@@ -63,7 +63,7 @@ class Accounting:
     entries: Sequence[Entry]
     """Accounting entries by the journal alone."""
     histories: Mapping[Account, ChainRecord]
-    """Each account's history on chain, of those whose chain could be asked."""
+    """Each account's history on chain, of those whose chain could be read."""
 
     def own(self, account: Account) -> tuple[Entry, ...]:
         """An account's entries: by its history on chain, else by the journal alone."""
@@ -164,7 +164,7 @@ def _of(job: Job, entry: Entry) -> bool:
 async def _histories(
     context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
 ) -> dict[Account, ChainRecord]:
-    """The history on chain of each account that has entries; a chain that cannot be asked is reported and left out."""
+    """The history on chain of each account that has entries; a chain that cannot be read is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)

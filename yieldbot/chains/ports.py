@@ -130,7 +130,7 @@ class AccountHistoryRequest:
     most_parts: int | None = None
     """How many log queries are made at most; None: the default bound."""
     snapshots: Sequence[Snapshot] | None = None
-    """Snapshots of the jobs where they exist already; None: observe anew."""
+    """Snapshots of the jobs where they exist already; None: observe again."""
 
 
 class Chain(Protocol):

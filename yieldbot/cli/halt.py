@@ -24,7 +24,7 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--clear",
         action="store_true",
-        help="also let stopped accounts sign again, and rehearse markets without a way out anew",
+        help="also let stopped accounts sign again, and rehearse markets without a way out again",
     )
     parser.set_defaults(command="resume", handler=resume)
 

@@ -126,7 +126,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as failure:
         raise config_error(path, "", f"is not TOML: {failure}: correct that line") from None
     except RecursionError:
-        raise config_error(path, "", "nests its values too deeply: write it anew") from None
+        raise config_error(path, "", "nests its values too deeply: write it again") from None
 
 
 def parse(path: Path, tables: Mapping[str, Any], model: type[M]) -> M:

@@ -75,7 +75,7 @@ class Ask:
     ask: Callable[[Proposal], Awaitable[bool]]
     """Shows the proposal and gives the person's answer."""
     by: str = "terminal"
-    """Where the person is asked; it stands in the journal as who approved."""
+    """Where the person is asked, as recorded in the journal."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""

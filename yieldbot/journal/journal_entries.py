@@ -24,9 +24,9 @@ class PlanStatus(StrEnum):
     QUEUED = "queued"
     """It waits for `yieldbot approve ID`."""
     APPROVED = "approved"
-    """A person, or the policy within its limits, said yes."""
+    """A person, or the policy within its limits, approved it."""
     REJECTED = "rejected"
-    """A person said no: to the plan, at the signing device, or by a halt on the way."""
+    """A person rejected it: the plan itself, at the signing device, or by a halt before it was executed."""
     EXPIRED = "expired"
     """Its time is over, or a newer plan took its place, before anybody approved it."""
     EXECUTED = "executed"
@@ -75,7 +75,7 @@ class SvmTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TxSigned:
-    """A signed transaction, written before any network sees it."""
+    """A signed transaction, journalled before any node gets it."""
 
     chain: ChainId
     """Where it is sent."""
@@ -210,7 +210,7 @@ class ExitProven:
     time: int
     """Unix seconds of the chain."""
     up_to: Amount
-    """As much as came out again; a larger position is rehearsed anew."""
+    """As much as came out again; a larger position is rehearsed again."""
     on_chain: bool = False
     """True: real money came out. False: it came out on a fork."""
 

@@ -1,7 +1,5 @@
-"""Families of chains, and what they differ in beyond how they are reached: names, units, the native token.
-
-Nobody asks which family a chain is of; what depends on it is a field here, or a method of ``chains/ports.Chain``.
-"""
+"""Families of chains: their names, units and native tokens. What depends on a family is a field here or a method of
+``chains/ports.Chain``; no other code asks which family a chain belongs to."""
 
 from __future__ import annotations
 
@@ -15,7 +13,8 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 
 EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
-"""Stands for an EVM chain's native token where a token is asked for (a widespread convention; no contract is there)."""
+"""Stands for an EVM chain's native token where a token's address is needed (a widespread convention; there is no
+contract)."""
 SVM_NATIVE = Address("11111111111111111111111111111111")
 """Solana's system program stands for SOL in a wallet, apart from the mint of wrapped SOL."""
 
@@ -61,7 +60,7 @@ class Family:
     """Whether a wallet's key can be in AWS KMS or on a Ledger, or the wallet be a Safe; otherwise only a keystore can
     hold it."""
     bridged: bool
-    """Whether aggregators of swaps and bridges are asked about its chains."""
+    """Whether aggregators of swaps and bridges serve its chains (and we understand their answers)."""
     rotki_chain: str | None
     """Name of its only chain in rotki's token ids; None: the CAIP-2 id is used."""
     finds_past: bool

@@ -20,7 +20,7 @@ READS = (
     *("eth_estimateGas", "eth_gasPrice", "net_version", "web3_clientVersion"),
     *("get", "isBlockhashValid", "simulateTransaction"),  # Solana's
 )
-"""Methods that change nothing, by how their names begin: only they are asked again after a failure."""
+"""Methods that change nothing, by their prefixes; only these are repeated after a failure."""
 ATTEMPTS = 3
 """Tries of one read."""
 PAUSE_SECONDS = 0.15

@@ -29,9 +29,9 @@ class SandboxMarket:
     tokens: Tokens
     """The tokens and their price feeds."""
     exchanges: tuple[Deployed, ...]
-    """The exchanges: those of STANDARD_EXCHANGES, then those that were asked for."""
+    """The exchanges: those of STANDARD_EXCHANGES, then those requested."""
     protocols: tuple[Deployed, ...]
-    """The protocols: those of STANDARD, then those that were asked for."""
+    """The protocols: those of STANDARD, then those requested."""
     transactions: int
     """How many transactions deployed all of it."""
 

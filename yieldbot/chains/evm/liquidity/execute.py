@@ -113,7 +113,7 @@ async def carry_out(account: Account, move: LiquidityMove) -> Moved:
 
 async def execute_provided(account: Account, approval: Approval, work: LegWork) -> LegResult:
     """Execute a plan's liquidity leg, as ``execute_leg`` does the others. If it stops half-way, what was swapped and
-    not put in lies in the wallet, and the next run decides anew."""
+    not put in lies in the wallet, and the next run decides again."""
     rehearsed = (
         barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
     )

@@ -115,7 +115,7 @@ def _steps_of(leg: Leg, state: MarketState, lp: LiquidityMarket, pool: Swapper, 
     if leg.kind is LegKind.DEPOSIT:
         return entering(lp, pool, shift), f"provide {leg.amount} to {place}"
     if leg.kind is LegKind.REBALANCE:
-        return rebalancing(lp, pool, shift), f"lay the range of {leg.amount} anew in {place}"
+        return rebalancing(lp, pool, shift), f"rebalance the range of {leg.amount} in {place}"
     share = Fraction(1) if leg.all else share_for(leg.amount.raw, state.held.raw, fees_of(state, lp))
     return leaving(lp, share, leg.amount.token, pool), f"take {leg.amount} out of {state.market.name}"
 

@@ -1,5 +1,5 @@
 """One transaction, from its blockhash to its outcome: simulation, judgement, signature, journal, network, confirmation.
-One that expired is made anew with another blockhash while it means the same.
+One that expired is made again with another blockhash while it means the same.
 """
 
 from __future__ import annotations

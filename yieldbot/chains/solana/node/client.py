@@ -237,8 +237,8 @@ class Node:
         return await run(flows, answer)
 
     async def send(self, raw: bytes) -> str:
-        """Send signed bytes; the signature in the node's answer. The node is told neither to simulate nor to resend: we
-        do both. Raises NodeRefused, TransientError."""
+        """Send signed bytes; the signature in the node's answer. The request turns off the node's own simulation and
+        resending: we do both. Raises NodeRefused, TransientError."""
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         return str(await self.request("sendTransaction", [base64.b64encode(raw).decode(), options]))
 
