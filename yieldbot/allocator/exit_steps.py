@@ -121,7 +121,7 @@ def request_steps(
     found = []
     if taken := {s.market.id: s.held.raw - wanted.targets[s.market.id].raw for s in asks}:
         more = wanted.certificate.objective - allocation.certificate.objective
-        found += _asked(snapshot, asks, taken, more, policy)
+        found += _request_steps(snapshot, asks, taken, more, policy)
     stay = [s for s in calls if wanted.targets[s.market.id] >= s.held]
     if stay:
         closed = {s.market.id: Amount(s.market.asset, 0) for s in stay}
@@ -144,7 +144,7 @@ def _with(snapshot: Snapshot, states: Iterable[MarketState]) -> Snapshot:
     return replace(snapshot, states=dict(snapshot.states) | {state.market.id: state for state in states})
 
 
-def _asked(
+def _request_steps(
     snapshot: Snapshot, asks: Sequence[MarketState], taken: Mapping[MarketId, int], more: float, policy: Policy
 ) -> list[ExitStep]:
     legs, costs, idle_years = [], [], []

@@ -107,7 +107,7 @@ def appraise(
         vetoes.append("there is no lending yield to compare with")
     elif not low > other:
         sure = f"{policy.confidence:.0%}"
-        vetoes.append(f"its net yield may be as low as {_said(low)} ({sure} sure), lending pays {other.value:.2%}")
+        vetoes.append(f"its net yield may be as low as {_apy_text(low)} ({sure} sure), lending pays {other.value:.2%}")
     return Appraisal(state, estimate, best, (low, mean, high), other, tuple(vetoes))
 
 
@@ -127,7 +127,7 @@ def _apy(rate: float, years: float) -> Apy:
     return Apy.from_growth(growth, years * SECONDS_PER_YEAR) if growth > -1.0 else Apy(-1.0)
 
 
-def _said(yield_: Apy) -> str:
+def _apy_text(yield_: Apy) -> str:
     return "a total loss" if yield_.value <= -1.0 else f"{yield_.value:.2%}"
 
 

@@ -123,8 +123,8 @@ def _words(kind: str, body: dict[str, Any]) -> str:
 
 
 def _leaving(body: dict[str, Any]) -> str:
-    asked, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
-    return leaving(asked, ready, back, body["until"])
+    requested, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
+    return leaving(requested, ready, back, body["until"])
 
 
 def _amount(doc: dict[str, Any]) -> str:

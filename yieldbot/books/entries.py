@@ -116,8 +116,8 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
         for market_id, target in plan.allocation.targets.items():
             wallet = market_id.startswith("idle/")
             key = (account, MarketId("") if wallet else market_id, asset)
-            told = exact if wallet else market_id == leg.market_id
-            if key in found or target.token != asset or not told or is_liquidity(market_id):
+            known = exact if wallet else market_id == leg.market_id
+            if key in found or target.token != asset or not known or is_liquidity(market_id):
                 continue
             held_raw = target.raw - sum(_into(step, market_id, wallet) for step in plan.legs)
             token = native if native is not None and asset.address == WRAPPED_SOL else asset

@@ -269,9 +269,9 @@ class _Stay:
 
 def _agree(changes: Sequence[Delta], moved: Sequence[PositionEvent]) -> bool:
     """Whether the wallet's changes equal the amounts in the events."""
-    told = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
+    stated = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
     ours = sorted([0, 0, *(abs(delta.raw) for delta in changes)])[-2:]
-    return len(changes) <= 2 and all(abs(a - b) <= ROUNDING for a, b in zip(told, ours, strict=True))
+    return len(changes) <= 2 and all(abs(a - b) <= ROUNDING for a, b in zip(stated, ours, strict=True))
 
 
 def _amounts(sums: Mapping[Token, int]) -> tuple[Amount, ...]:

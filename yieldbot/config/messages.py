@@ -48,7 +48,7 @@ def of_validation(
     first = errors[0]
     place = first["loc"]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return config_error(file, key_path((*prefix, *place)), _said(first, place, model) + more)
+    return config_error(file, key_path((*prefix, *place)), _message(first, place, model) + more)
 
 
 def key_path(place: Sequence[str | int]) -> str:
@@ -59,7 +59,7 @@ def key_path(place: Sequence[str | int]) -> str:
     return text
 
 
-def _said(error: Any, place: tuple[str | int, ...], model: type[BaseModel]) -> str:
+def _message(error: Any, place: tuple[str | int, ...], model: type[BaseModel]) -> str:
     kind, context = str(error["type"]), error.get("ctx", {})
     match kind:
         case "extra_forbidden":

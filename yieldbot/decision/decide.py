@@ -85,8 +85,8 @@ Proposer = Callable[[Judged], "Plan | None"]
 def two_step_exits(of: Judged) -> Plan | None:
     """Legs of two-step exits that are due: requests, collections, cancellations."""
     given = of.inputs
-    seen = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
-    return step_plan(*seen, max_fee_wei=given.max_fee_wei)
+    inputs = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
+    return step_plan(*inputs, max_fee_wei=given.max_fee_wei)
 
 
 def claims(of: Judged) -> Plan | None:

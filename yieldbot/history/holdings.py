@@ -160,14 +160,14 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
             case Observed(chain=its_chain, owner=its_owner, block=block, facts=facts):
                 if (its_chain, its_owner) != (chain, owner):
                     continue
-                asset, said_of = str(facts.get("asset", "")), facts.get("forecasts", {})
-                for market_id, recorded in said_of.items():
+                asset, forecasts = str(facts.get("asset", "")), facts.get("forecasts", {})
+                for market_id, recorded in forecasts.items():
                     market, held_raw = MarketId(market_id), int(recorded["held_raw"])
                     fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), held_raw, asset)
                     forecast = Forecast(block, held_raw, recorded["apr"], recorded["horizon_seconds"], fees_raw)
                     found.setdefault(market, forecast)
                     last[market] = (asset, held_raw)
-                for market in [one for one, (of, _) in last.items() if of == asset and one not in said_of]:
+                for market in [one for one, (of, _) in last.items() if of == asset and one not in forecasts]:
                     del last[market]  # left: what comes later is another stay
                     moved.pop(market, None)
             case _:

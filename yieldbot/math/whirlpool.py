@@ -178,8 +178,8 @@ def swap_step(
     else:
         after = _after_b(sqrt, liquidity, usable, exact_in)
     reached = after == target
-    unfixed = _told(other(sqrt, after, liquidity, not exact_in))
-    moved = most if reached and most is not None else _told(fixed(sqrt, after, liquidity, exact_in))
+    unfixed = _known(other(sqrt, after, liquidity, not exact_in))
+    moved = most if reached and most is not None else _known(fixed(sqrt, after, liquidity, exact_in))
     taken, given = (moved, unfixed) if exact_in else (unfixed, moved)
     if not exact_in:
         given = min(given, remaining)
@@ -209,7 +209,7 @@ def delta_b(one: int, other: int, liquidity: int, up: bool) -> int | None:
     return found if found <= MOST_U64 else None
 
 
-def _told(found: int | None) -> int:
+def _known(found: int | None) -> int:
     if found is None:
         raise Unswappable("more than 64 bits hold")
     return found

@@ -255,7 +255,7 @@ class _Observation:
     def of(cls, market: Market, answers: Sequence[bytes]) -> _Observation:
         ctoken, clock = abi("compound_v2"), CLOCKS[market.params["clock"]]
         names = (*TOTALS, clock.accrual, clock.supply_rate, "balanceOf", *clock.model, "kink")
-        said = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
+        answered = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
         balance, model, mint, mint_action, redeem_action, cap, fee, rewards = answers[len(names) :]
         if ctoken.one("interestRateModel", model) != market.params["model"]:
             raise MarketError("its interest rate model has just been exchanged for another one")
@@ -270,17 +270,17 @@ class _Observation:
             status = Status.FROZEN if frozen or (venus and most == 0) else Status.ACTIVE
         return cls(
             totals=CTokenTotals(
-                cash_raw=said["getCash"],
-                borrows_raw=said["totalBorrows"],
-                reserves_raw=said["totalReserves"],
-                shares=said["totalSupply"],
-                reserve_factor=said["reserveFactorMantissa"],
-                updated=said[clock.accrual],
+                cash_raw=answered["getCash"],
+                borrows_raw=answered["totalBorrows"],
+                reserves_raw=answered["totalReserves"],
+                shares=answered["totalSupply"],
+                reserve_factor=answered["reserveFactorMantissa"],
+                updated=answered[clock.accrual],
             ),
-            model=JumpRate(*(said[name] for name in (*clock.model, "kink"))),
-            shares=said["balanceOf"],
-            first_rate=said["exchangeRateStored"],
-            quoted=said[clock.supply_rate],
+            model=JumpRate(*(answered[name] for name in (*clock.model, "kink"))),
+            shares=answered["balanceOf"],
+            first_rate=answered["exchangeRateStored"],
+            quoted=answered[clock.supply_rate],
             balance_raw=abi("erc20").one("balanceOf", balance),
             status=status,
             cap_raw=most or None,

@@ -335,7 +335,7 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
             doubts.append(f"market {short('0x' + market_id)}: {unfit[market_id]}")
         cash += min(theirs, below.liquidity_raw)
         borrowed += int(theirs * below.utilisation)
-    seen = LookThroughCurve(
+    whole_curve = LookThroughCurve(
         others=(assets - held_raw) / one,
         ours=held_raw / one,
         fee=fee / WAD,
@@ -343,8 +343,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
     )
     if lost_raw or abs(lent_raw - assets) > assets // SLACK + len(ids) + 2:
-        held, said, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
-        doubts.insert(0, f"its markets hold {held}, totalAssets says {said}, of which {lost} are lost")
+        held, total, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
+        doubts.insert(0, f"its markets hold {held}, totalAssets says {total}, of which {lost} are lost")
     flags = {
         "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
         "at-cap": room_raw < assets // FULL,
@@ -357,8 +357,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         liquidity_raw=cash,
         exit=Exit(cash=Amount(market.asset, cash)),
         capacity_raw=room_raw,
-        curve=seen,
-        quoted=Apr(seen.apr(held_raw / one, INSTANT_SECONDS)),
+        curve=whole_curve,
+        quoted=Apr(whole_curve.apr(held_raw / one, INSTANT_SECONDS)),
         pools=frozenset(_pool(market, i) for i in ids),
         flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
         doubts=tuple(doubts),

@@ -99,14 +99,14 @@ class UniswapV4:
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, given = abi(self.protocol), deployment.params
         manager, view = checksum(given["pool_manager"]), checksum(given["state_view"])
-        asked = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
-        ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in asked]
+        keys = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
+        ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in keys]
         of, *answers = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
         if codec.one("poolManager", of) != manager:
             raise MarketError(f"{deployment.name}: state_view {view} looks at another pool manager")
         swapping = {"router": given.get("router"), "permit2": given.get("permit2", PERMIT2)}
         found = []
-        for (a, b, fee, spacing), id_, data in zip(asked, ids, answers, strict=True):
+        for (a, b, fee, spacing), id_, data in zip(keys, ids, answers, strict=True):
             if codec.one("getSlot0", data):
                 name = f"{deployment.name} {_named(fee, spacing)}"
                 params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view} | swapping

@@ -88,8 +88,8 @@ def interface_reads(vault: Address) -> list[EthCall]:
     """Reads of the standards that a vault supports beside ERC-4626."""
     vault_abi = abi("erc4626")
     ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS)
-    asked = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
-    return [*asked, vault_abi.read(vault, "share", optional=True)]
+    supports = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
+    return [*supports, vault_abi.read(vault, "share", optional=True)]
 
 
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
@@ -162,21 +162,21 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
-    asked = _exits.exit_requests(where, exit_answers, cooldown)
-    pending_raw, back_raw = asked.pending * now // probe, asked.back * now // probe
-    if shares or asked.unpriced:
+    exits = _exits.exit_requests(where, exit_answers, cooldown)
+    pending_raw, back_raw = exits.pending * now // probe, exits.back * now // probe
+    if shares or exits.unpriced:
         converted, previewed, *waits = yield [
             vault.read(at, "convertToAssets", shares, optional=True),
             vault.read(at, "previewRedeem", shares, optional=True),
-            *(vault.read(at, "convertToAssets", part, optional=True) for part in (asked.pending, asked.back) if part),
+            *(vault.read(at, "convertToAssets", part, optional=True) for part in (exits.pending, exits.back) if part),
         ]
         its_worth, paid_raw = _number(converted), _number(previewed)
         worth_raw = worth_raw if its_worth is None else its_worth
-        pending_raw = _priced(waits.pop(0), pending_raw) if asked.pending else 0
-        back_raw = _priced(waits.pop(0), back_raw) if asked.back else 0
-    ready_raw = (payable or asked.claimable * now // probe) if asked.claimable else 0
+        pending_raw = _priced(waits.pop(0), pending_raw) if exits.pending else 0
+        back_raw = _priced(waits.pop(0), back_raw) if exits.back else 0
+    ready_raw = (payable or exits.claimable * now // probe) if exits.claimable else 0
     worth = (pending_raw, ready_raw, back_raw)
-    gone = _exits.leaving(where, asset, asked, worth, block.timestamp, cooldown or 0)
+    gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0)
     gone_raw = gone.whole.raw if gone else 0
     inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
     held_raw = inside_raw + gone_raw
@@ -189,7 +189,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         )
     income = min(total_raw, earlier_raw) / asset.one * rate
     others = max(0, total_raw - held_raw) / asset.one
-    if asked.assets:  # what cools down earns nothing
+    if exits.assets:  # what cools down earns nothing
         income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
     limit_raw = UNLIMITED_RAW if limit is None else limit
     flags = {
