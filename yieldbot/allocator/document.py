@@ -205,7 +205,7 @@ class ProblemDocument(Strict):
     swaps: tuple[SwapRow, ...] = ()
     """Conversions between assets."""
     markets: tuple[MarketRow, ...]
-    """Where money can earn."""
+    """The markets where money can earn."""
     groups: tuple[GroupRow, ...] = ()
     """Limits on several markets together."""
 

@@ -26,9 +26,9 @@ class ExitStep:
     leg: Leg
     """The leg that makes the step."""
     gain: float
-    """Its gain as an annual rate, in the first asset."""
+    """Its gain as an annual rate, in whole tokens of the first asset."""
     cost: float
-    """Its one-time cost, in the first asset."""
+    """Its one-time cost, in whole tokens of the first asset."""
 
 
 def step_plan(

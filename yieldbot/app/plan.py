@@ -28,7 +28,7 @@ class PlanRequest:
     """Which jobs to plan for, and with which assumptions."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Which jobs."""
+    """The jobs to plan for."""
     what_if: WhatIf = field(default_factory=WhatIf)
     """Assumptions that replace the configuration's for this answer."""
 

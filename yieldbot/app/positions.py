@@ -55,7 +55,7 @@ class PositionsAnswer:
     document: PositionsDocument
     """For ``--json``."""
     jobs: tuple[HeldByJob, ...]
-    """By job and asset, for tables."""
+    """The holdings by job and asset, for tables."""
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain, for tables."""
     exit_code: int

@@ -148,7 +148,7 @@ class Ledger:
     """The rows in order, and the balances that they lead to."""
 
     rows: list[Row] = field(default_factory=list)
-    """In the entries' order."""
+    """The rows, in the order of the entries."""
     wallet: dict[WalletKey, int] = field(default_factory=dict)
     """Wallet balances in base units by account and token, receipts of markets included."""
     principal: dict[MarketKey, int] = field(default_factory=dict)

@@ -148,7 +148,7 @@ class _Stay:
     swaps: Fraction | None = field(default_factory=Fraction)
     """What swaps brought less what they took, in the base currency."""
     realised: Fraction | None = field(default_factory=Fraction)
-    """In the base currency."""
+    """Realised profit, in the base currency."""
     native: Token | None = None
     """Token that fees are paid in."""
     gas: int | None = 0
@@ -275,7 +275,7 @@ def _agree(changes: Sequence[Delta], moved: Sequence[PositionEvent]) -> bool:
 
 
 def _amounts(sums: Mapping[Token, int]) -> tuple[Amount, ...]:
-    """In the pool's order of tokens: by address."""
+    """Amounts in the pool's order of tokens, which is that of their addresses."""
     return tuple(Amount(token, sums[token]) for token in sorted(sums, key=lambda token: token.address.lower()))
 
 

@@ -58,7 +58,7 @@ class _Run:
     lots: Lots = ()
     """What is in, with its cost."""
     realised: Fraction | None = field(default_factory=Fraction)
-    """In the base currency."""
+    """Realised profit, in the base currency."""
     gas: int | None = 0
     """Base units of the native token; None where a fee is not known."""
     gas_base: Fraction | None = field(default_factory=Fraction)

@@ -95,7 +95,7 @@ class Auto:
     journal: Journal
     """Where plan and approval are kept."""
     policy: Policy
-    """Whose automatic limits apply."""
+    """The policy with the automatic limits."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""

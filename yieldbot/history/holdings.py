@@ -34,7 +34,7 @@ class Forecast:
     held_raw: int
     """The holding at that time, in base units."""
     apr: float
-    """Predicted rate, a simple annual fraction over the horizon."""
+    """Predicted rate, a simple annual fraction averaged over the horizon."""
     horizon_seconds: float
     """Seconds over which the rate is averaged."""
     fees_raw: int = 0

@@ -131,7 +131,7 @@ class Exits:
     refusals: dict[str, str] = field(default_factory=dict)
     """By fingerprint, why money did not come out."""
     proofs: tuple[ExitProven, ...] = ()
-    """When, and for how much, it worked."""
+    """Each proof: when, and up to which amount, money came out."""
     lost: frozenset[str] = frozenset()
     """Fingerprints under which real money did not come out."""
     at: int = 0

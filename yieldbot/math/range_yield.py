@@ -70,15 +70,15 @@ class PoolEstimate:
     """A pool's estimated fees and volatility, and the size and costs of our position in it."""
 
     fees: Interval
-    """Of all providers at the present price, token1 base units a year."""
+    """Fees of all providers at the present price, in token1 base units a year."""
     liquidity: float
-    """In range, without ours."""
+    """Liquidity in range, without ours."""
     root: float
     """Square root of the price, so that a liquidity L is worth L * root * Bounds.value."""
     sigma: Interval
     """Annual standard deviation of the log price."""
     value: float
-    """Of our position, in token1 base units."""
+    """Value of our position, in token1 base units."""
     enter: float
     """What entering and leaving cost, in token1 base units."""
     rebalance: float
@@ -86,7 +86,7 @@ class PoolEstimate:
     idle_years: float
     """How long a position stays out of range before it is rebalanced."""
     horizon_years: float
-    """What ``enter`` is spread over."""
+    """Years over which ``enter`` is spread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,17 +52,17 @@ class WhirlpoolSwap:
     b: int
     """Base units of token B that went in or came out."""
     sqrt_price_x64: int
-    """Afterwards."""
+    """Square root of the price afterwards."""
     tick: int
-    """Afterwards."""
+    """Tick of the price afterwards."""
     liquidity: int
-    """In range afterwards."""
+    """Liquidity in range afterwards."""
     fee: int
-    """Base units of the input."""
+    """Fee, in base units of the input."""
     protocol_fee: int
     """The protocol's part of the fee."""
     crossed: int
-    """Ticks passed."""
+    """Number of ticks passed."""
     steps: int
     """How often it rounded."""
 
@@ -74,15 +74,15 @@ class Whirlpool:
     sqrt_price_x64: int
     """Square root of the price."""
     tick: int
-    """That the price is in."""
+    """Tick of the price."""
     liquidity: int
-    """In range."""
+    """Liquidity in range."""
     fee_pips: int
-    """Hundredths of a bp of the input."""
+    """Swap fee, in hundredths of a bp of the input."""
     protocol_bps: int
     """The protocol's part of the fee."""
     spacing: int
-    """Of ticks."""
+    """Tick spacing."""
     net: Mapping[int, int]
     """By initialised tick, liquidity that is added when it is passed upwards; of all arrays that a swap from here may
     pass."""

@@ -100,7 +100,7 @@ class Apr:
     """A simple annual rate. Not comparable: convert to Apy first."""
 
     value: float
-    """As a fraction: 0.05 is 5 %."""
+    """The rate as a fraction: 0.05 is 5 %."""
 
     def compounded(self, period_seconds: float = 1.0) -> Apy:
         """The Apy when growth at this rate is reinvested each ``period_seconds``: (1 + r*p/Y)^(Y/p) - 1."""
@@ -113,7 +113,7 @@ class Apy:
     """An effective annual yield; the only rate that is compared."""
 
     value: float
-    """As a fraction: 0.05 is 5 %."""
+    """The yield as a fraction: 0.05 is 5 %."""
 
     @classmethod
     def from_growth(cls, growth: float, seconds: float) -> Apy:

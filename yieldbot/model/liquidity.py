@@ -22,7 +22,7 @@ class LiquidityPool:
     sqrt_price_x96: int
     """Square root of token1 / token0 in base units, Q64.96."""
     tick: int
-    """The tick that the price is in."""
+    """Tick of the price."""
     liquidity: int
     """Liquidity in range, of all providers."""
     fee: float

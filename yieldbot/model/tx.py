@@ -56,7 +56,7 @@ class SvmMeta:
     """One account that an instruction names."""
 
     address: Address
-    """Which account."""
+    """The account's address."""
     signer: bool = False
     """Whether it must sign."""
     writable: bool = False

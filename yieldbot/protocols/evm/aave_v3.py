@@ -57,7 +57,7 @@ class Reserve:
     deficit_raw: int
     """Bad debt."""
     supply_cap: int
-    """In whole tokens; 0: none."""
+    """Supply cap in whole tokens; 0: none."""
     points: tuple[tuple[float, float], ...]
     """(utilisation, annual borrow rate): the rate strategy's three points."""
     status: Status

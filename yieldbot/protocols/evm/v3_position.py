@@ -23,11 +23,11 @@ class V3Position:
     token_id: int
     """The manager's number."""
     pool: Address
-    """The pool's address."""
+    """Address of its pool."""
     ticks: Range
     """Its range."""
     liquidity: int
-    """In the pool's units."""
+    """Units of the pool's liquidity."""
     sqrt_price_x96: int
     """The pool's square root price, Q64.96."""
     tick: int

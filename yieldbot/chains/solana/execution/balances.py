@@ -34,7 +34,7 @@ class TokenAccount:
     mint: Address
     """The token."""
     owner: Address
-    """Whose it is."""
+    """The account's owner."""
     amount: int
     """Base units."""
     delegate: Address | None

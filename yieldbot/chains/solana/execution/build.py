@@ -60,7 +60,7 @@ class TxStep:
     """The instructions of one transaction."""
 
     instructions: tuple[SvmInstruction, ...]
-    """In order, without the compute budget's."""
+    """The instructions, in order, without those of the compute budget."""
     about: Address
     """The program that it is mainly for."""
 
@@ -77,7 +77,7 @@ class LookupTable:
     address: Address
     """The table's own address."""
     addresses: tuple[Address, ...]
-    """Its content, by index."""
+    """The addresses that it contains, by index."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ ASSET_VALUE, LIABILITY_VALUE = ONE * 107 // 100, ONE * 114 // 100
 """A share is worth more than one unit, as it is after some years."""
 PYTH_PUSH = 3
 DOLLAR = ONE.to_bytes(16, "little")
-"""What an oracle of the double says: US dollars as I80F48; an empty one is a price that cannot be read."""
+"""The price account of a double: US dollars as I80F48; an empty one cannot be read."""
 USUAL_POINTS: Points = ((0.0, 0.0), (0.9, 0.06), (1.0, 0.5))
 
 
