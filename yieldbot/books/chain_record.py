@@ -134,7 +134,7 @@ def reconciled(
         kind=EntryKind.UNEXPLAINED,
         at=block.timestamp,
         height=block.height,
-        description="no transaction of ours and no event tells of it",
+        description="no transaction of ours and no event explains it",
         changes=tuple(Delta(c.token, c.difference.raw) for c in own if c.known),
     )
     made = [replace(begun, changes=opened)] if opened else []

@@ -48,7 +48,7 @@ async def findings(chain: ChainSettings) -> list[Finding]:
             }
             for key, feed in feeds.items():
                 if feed is None:
-                    remedy = f"name it in chains/{chain.name}.toml: gas cannot be weighed without"
+                    remedy = f"name it in chains/{chain.name}.toml: without it gas has no price"
                     found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
                 else:
                     found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))

@@ -51,7 +51,7 @@ async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[
         async with connect(chain) as node:
             nonce = await node.nonce(owner)
     except YieldbotError as failure:
-        return [Finding(what, f"what of it was given up cannot be looked at: {failure}", "", FAILED)]
+        return [Finding(what, f"its given-up transactions cannot be checked: {failure}", "", FAILED)]
     found: list[Finding] = []
     for tx in left:
         if cancels(tx):

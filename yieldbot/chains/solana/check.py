@@ -75,7 +75,7 @@ async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Find
     for key, feed in feeds.items():
         what = f"{chain.name} {key}"
         if feed is None:
-            remedy = f"name a Pyth price account in chains/{chain.name}.toml: fees cannot be weighed without"
+            remedy = f"name a Pyth price account in chains/{chain.name}.toml: without it fees have no price"
             found.append(Finding(what, "is not named", remedy, MISCONFIGURED))
             continue
         (answer,) = await node.run([feed_price(feed, block.timestamp)], block)
@@ -117,7 +117,7 @@ async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[
     for pool, answer in zip((*places[0], *places[1]), result, strict=True):
         what = f"{chain.name} {pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
         if isinstance(answer, MarketError):
-            found.append(Finding(what, str(answer), "nothing is swapped by its word while that lasts", FAILED))
+            found.append(Finding(what, str(answer), "no swap uses its price while that lasts", FAILED))
         elif isinstance(answer, tuple):
             message, price = answer
             words = f"{price:,.6g} {pool.token1.symbol} a {pool.token0.symbol} by its {message.params['says']}"

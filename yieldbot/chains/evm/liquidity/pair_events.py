@@ -63,7 +63,7 @@ async def past_of_shares(node: Node, position: PoolPosition, owner: Address, blo
         except TransientError as refusal:
             return f"{node.host} serves no receipt of block {part.start} to {part.end} ({refusal})"
         except (KeyError, TypeError, ValueError, IndexError):
-            return f"{node.host} answers events that cannot be read"
+            return f"{node.host} returns events that cannot be read"
         end = part.start
     return "its events do not add up to what it holds"
 
@@ -94,7 +94,7 @@ def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Ite
             yield ShareChange(_place(log)[0], -sent, (words[0], words[1]))
             sent = 0
     if sent or came:
-        yield "shares moved and no amounts were told with them"
+        yield "LP tokens moved, and no event states the amounts"
 
 
 def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> Past:

@@ -59,7 +59,7 @@ class Past:
 async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past | str:
     """A position's history, or why it is not known."""
     if position.state.pool.protocol == "uniswap_v4":
-        return "Uniswap v4's events do not tell what was put in"
+        return "Uniswap v4's events do not state what was put in"
     if position.token_id is None or position.state.manager is None:
         return "it is no position of a manager"
     topic = f"0x{position.token_id:064x}"
@@ -73,7 +73,7 @@ async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past |
             found += sorted(part.logs[0], key=_place, reverse=True)
             past = fold(found, position.liquidity, topic)
         except (KeyError, TypeError, ValueError):
-            return f"{node.host} answers events that cannot be read"
+            return f"{node.host} returns events that cannot be read"
         if past is not None:
             return past
         end = part.start
@@ -83,7 +83,7 @@ async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past |
 def unread(node: Node, part: LogPart, end: int) -> str:
     """Why the events before block ``end`` are not known."""
     if part.bound:
-        return f"no events before block {end:,} were looked at: {part.why}"
+        return f"no events before block {end:,} were read: {part.why}"
     return f"{node.host} serves no events of blocks {part.start} to {part.end} ({part.why})"
 
 

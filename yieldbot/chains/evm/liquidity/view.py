@@ -232,7 +232,7 @@ async def _records(
     found = {}
     for at, record in zip(states, histories, strict=True):
         if isinstance(record, MarketError):
-            unread.append(f"{states[at].pool.name}: its record: {record}")
-            record = PoolHistory(missing=(f"its record cannot be read: {record}",))
+            unread.append(f"{states[at].pool.name}: its history: {record}")
+            record = PoolHistory(missing=(f"its history cannot be read: {record}",))
         found[at] = replace(record, missing=(*record.missing, why)) if why else record
     return found

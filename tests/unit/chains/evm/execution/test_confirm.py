@@ -151,7 +151,7 @@ async def test_events_that_cannot_be_read_are_not_passed_over(journal: Journal) 
     chain = ChainDouble()
     account = account_of(chain, journal, settings=SOON)
     tx = landed(account, chain, logs=[{"address": USDC.address}])
-    with pytest.raises(PendingError, match=r"node\.example tells of events that cannot be read; run again"):
+    with pytest.raises(PendingError, match=r"node\.example returns events that cannot be read; run again"):
         await confirm(account, (tx,))
     assert stored(account, tx.signed.hash).outcome is None and not journal.stopped_accounts()
 

@@ -74,7 +74,7 @@ async def test_what_is_not_known_is_told() -> None:
     wrong: Any = Limited([event(INCREASE, 10, 10**30, 1, 1)], 10**7)
     assert "cannot be read" in str(await past_of(wrong, position(5), HEAD))
     tiny: Any = Limited(LOGS, 100)
-    assert "were looked at" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
+    assert "were read" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
     assert "no position of a manager" in str(await past_of(short, position(5, None), HEAD))
 
 
