@@ -77,7 +77,7 @@ def pose(document: ProblemDocument) -> Posed:
 
 
 class _Poser:
-    """Translates one document. Amounts become base units, of as many decimals for every asset."""
+    """Translates one document. Amounts become base units with the same decimals for every asset."""
 
     def __init__(self, document: ProblemDocument) -> None:
         self.document = document

@@ -167,7 +167,7 @@ def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> li
 
 
 def _kept(bps: float) -> Fraction:
-    """1 less so many basis points, exactly as written."""
+    """1 less ``bps`` basis points, exactly as written."""
     return 1 - Fraction(repr(bps)) / BPS
 
 

@@ -80,7 +80,7 @@ def route(
 
 
 def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent: bool = False) -> list[Way]:
-    """The ways that ``route`` splits over. Raises Unswappable where there is none."""
+    """The routes that ``route`` splits over. Raises Unswappable where there is none."""
     states = [state for state in states if not sent or _router(state)[1]]
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:

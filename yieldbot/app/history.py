@@ -36,7 +36,7 @@ class HistoryRequest:
     """What to read from the journal."""
 
     limit: int = 50
-    """The last so many entries; 0: all. Plans are never limited."""
+    """How many of the last entries are read; 0: all. Plans are never limited."""
     plans: bool = False
     """Plans with their present status in place of entries."""
     waiting: bool = False

@@ -62,7 +62,7 @@ class PlanAnswer:
     chains: dict[ChainId, str]
     """The names of the jobs' chains."""
     exit_code: int
-    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
+    """1 where a chain could not be served, or a market that holds our money could not be read; else 0."""
 
 
 def plan(request: PlanRequest, context: Context) -> PlanAnswer:

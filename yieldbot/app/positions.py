@@ -59,7 +59,7 @@ class PositionsAnswer:
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain, for tables."""
     exit_code: int
-    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
+    """1 where a chain could not be served, or a market that holds our money could not be read; else 0."""
 
 
 def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:

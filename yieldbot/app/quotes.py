@@ -58,7 +58,7 @@ class QuoteRequest:
     chain: str | None = None
     """The chain's name; None: the one chain that has jobs."""
     aggregator: str | None = None
-    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: none is asked."""
+    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: no aggregator is asked for a quote."""
     to_chain: str | None = None
     """The chain of ``wanted``, if it is another one: asks for a quote for bridging."""
 
@@ -131,7 +131,7 @@ def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
 
 
 def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context: Context) -> BridgeQuote:
-    """The aggregator's quote for bridging, which nothing of ours can check."""
+    """The aggregator's quote for bridging, which we cannot check."""
     if request.aggregator is None or request.out is not None or request.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
     there = _chain_file(context, to_chain)

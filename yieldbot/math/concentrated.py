@@ -1,8 +1,8 @@
-"""Concentrated liquidity: a swap over a Uniswap v3 pool's ticks, to the unit.
+"""Concentrated liquidity: a swap over a Uniswap v3 pool's ticks, exact to the base unit.
 
 Source: Uniswap v3 core 1.0.1, UniswapV3Pool.swap with its libraries SwapMath, SqrtPriceMath, TickMath and TickBitmap.
 Prices are square roots of token1 / token0 in base units, in Q64.96 (*_x96). The pool steps from tick to tick and also
-stops at the end of each word of 256 ticks; each stop rounds, and so it is done here.
+stops at the end of each word of 256 ticks. Each stop rounds, and this implementation rounds at the same places.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ POWERS = _powers()
 
 
 class Unswappable(ValueError):
-    """The pool refuses the swap, or its ticks were not read far enough to know."""
+    """The pool refuses the swap, or the ticks that were read do not cover it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ def yield_of(estimate: PoolEstimate, bounds: Bounds, fees: float, sigma: float, 
 
 
 def net_of(estimate: PoolEstimate, bounds: Bounds, *, full: bool = False) -> Interval:
-    """The net yield: low at the lowest fees and the highest volatility, high the other way round.
+    """The net yield: its lower bound at the lowest fees and the highest volatility, its upper bound the other way
+    round.
 
     Where each of the two intervals holds at confidence 1 - (1 - c) / 2, both do at c (Bonferroni), and so does this
     one.
@@ -166,7 +167,7 @@ def moved_to(ticks: Range, tick: int, spacing: int) -> Range:
 
 @dataclass(frozen=True, slots=True)
 class BestRange:
-    """The range whose net yield has the highest low end."""
+    """The range with the highest lower bound of the net yield."""
 
     ticks: Range
     """The range."""
@@ -182,7 +183,7 @@ def best_range(estimate: PoolEstimate, sqrt_price_x96: int, tick: int, spacing: 
     """The best of all ranges that are as wide below as above (in ticks), from one spacing to all ticks, and of the full
     one.
 
-    Maximised is the low end of the net yield, which entry is decided by; where nothing pays, the full range loses
+    Maximised is the lower bound of the net yield, which decides about entry; where nothing pays, the full range loses
     least. Widths are tried in steps of 5 %. tick: the present one.
     """
     whole = full_range(spacing)
