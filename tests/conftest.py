@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.kit.small_market import SmallMarket
     from yieldbot.sandbox.solana.node import SvmSandbox
 
+pytest.register_assert_rewrite("tests.kit")
 os.umask(0o022)  # where group or others may write, as umask 002 lets them, files are refused
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
 settings.load_profile("yieldbot")

@@ -123,7 +123,7 @@ class SafetyError(YieldbotError):
 
 
 class SignerRefused(SafetyError):
-    """The person at the signing device said no; the code is HUMAN_REJECTED."""
+    """The person at the signing device refused; the code is HUMAN_REJECTED."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("HUMAN_REJECTED", reason)

@@ -1,7 +1,5 @@
-"""Files: where abis/ and chains/ lie, and how files that money depends on are read and written.
-
-The latter must be regular files of bounded size that nobody but their owner can change.
-"""
+"""Locates abis/ and chains/, and reads and writes files that money depends on: regular files of bounded size that
+nobody but their owner can change."""
 
 from __future__ import annotations
 

@@ -29,17 +29,16 @@ MINT, ALLOW = bytes.fromhex("40c10f19"), bytes.fromhex("095ea7b3")  # mint and a
 CROWD = Address("0x00000000000000000000000000000000C0FFEe01")
 """Whoever deposits beside us."""
 HOURS = itertools.count(3600)
-TOLERANCE_BP = {"aave_v3": 0.01, "compound_v3": 0.01, "stata": 0.01, "morpho_blue": 0.1, "metamorpho": 0.1}
-"""How far the prediction may be from what the chain accrues, in bp of APY, by protocol or vault flavour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One comparison; APYs as fractions. ``kind``: the protocol, or a vault's flavour."""
+    """One comparison; APYs as fractions. ``kind``: the protocol, or a vault's flavour; ``pools``: where money ends."""
 
     market: str
     protocol: str
     kind: str
+    pools: int
     amount: float
     utilisation_before: float
     utilisation_after: float
@@ -162,6 +161,7 @@ class Accuracy:
             market=market.name,
             protocol=market.protocol,
             kind=kind_of(market),
+            pools=len(before.pools),
             amount=float(amount),
             utilisation_before=before.utilisation or 0.0,
             utilisation_after=start.utilisation or 0.0,

@@ -18,7 +18,7 @@ from typing import Any
 from tests.kit.pools import FEES, compare, new_pool, uniswap
 from tests.kit.stable_pools import FLAVOURS, coins_of, listed, made, questions, read
 from tests.kit.stable_pools import compare as compare_stable
-from tests.property.test_split import venues_of
+from tests.kit.venues import venues_of
 from yieldbot.allocator.split import split
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool

@@ -1,29 +1,5 @@
-"""A sandbox of this folder's own: thousands of blocks are mined and put back on it, and anvil keeps only the states of
+"""A sandbox of each file's own: thousands of blocks are mined and put back on it, and anvil keeps only the states of
 the newest few hundred, so that other folders' tests would find too little history left."""
 
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
-
-from tests.bench.accuracy import Accuracy
-from yieldbot.config.load import load
-from yieldbot.protocols import adapters
-from yieldbot.sandbox import running_sandbox
-from yieldbot.sandbox.evm.protocols import found
-from yieldbot.sandbox.node import Sandbox
-
-
-@pytest.fixture(scope="module")
-def own_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("conformance"), protocols=found()) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def chain(own_sandbox: Sandbox) -> AsyncIterator[Accuracy]:
-    """Our funded wallet on the sandbox, whose node sends for any account without a signature."""
-    (job,) = load(own_sandbox.config).jobs
-    async with own_sandbox.node() as node:
-        snapshot = await node.request("evm_snapshot", [])
-        yield Accuracy(node, job, adapters())
-        await node.request("evm_revert", [snapshot])
+from tests.kit.evm.own_sandbox import chain as chain
+from tests.kit.evm.own_sandbox import own_sandbox as own_sandbox

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.bench.accuracy import TOLERANCE_BP, Accuracy, rows
+from tests.bench.accuracy import Accuracy, rows
 from yieldbot.sandbox.evm.protocols import found, sandbox_protocol
 
 DRAWS = 6
-COMPUTED = {name: bp for name in found() if (bp := sandbox_protocol(name).tolerance_bp) is not None} | TOLERANCE_BP
+COMPUTED = {kind: bp for name in found() for kind, bp in sandbox_protocol(name).tolerance_bp.items()}
+"""How far the prediction may be from what the chain accrues, in bp of APY, by protocol or flavour of vault."""
 
 
 async def test_predicted_growth_is_what_the_chain_pays(chain: Accuracy, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,15 +24,8 @@ async def test_predicted_growth_is_what_the_chain_pays(chain: Accuracy, capsys: 
     assert set(COMPUTED) <= set(worst)
     for kind in COMPUTED:
         seen = [draw.utilisation_before for draw in exact if draw.kind == kind]
+        several = any(draw.pools > 1 for draw in exact if draw.kind == kind)  # one of them is pressed at a time
         assert min(seen) < 0.9 and len(seen) >= DRAWS
-        assert max(seen) > 0.92 or kind == "metamorpho"
+        assert max(seen) > 0.92 or several
     too_far = [draw for draw in exact if abs(draw.error_bp) > COMPUTED[draw.kind]]
     assert rows(too_far) == []
-
-
-async def test_a_vault_that_cannot_be_seen_into_is_never_far_too_rosy(chain: Accuracy) -> None:
-    """The generic flavour's model: a fixed income shared by all, from the trailing rate. Labelled, and within 1 bp when
-    the income really is fixed."""
-    draws = [draw for draw in await chain.run([10**9, 50 * 10**9]) if draw.kind == "generic"]
-    assert len(draws) == 2
-    assert all(abs(draw.error_bp) < 1.0 for draw in draws)

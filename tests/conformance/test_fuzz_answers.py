@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.bench.accuracy import Accuracy
-from tests.conformance.test_adapters import PROTOCOLS, markets_of
+from tests.kit.evm.conformance import PROTOCOLS, markets_of
 from yieldbot.app.plan_parts import plan_or_hold
 from yieldbot.chains.evm.observe import observe
 from yieldbot.decision.decide import decide

@@ -24,7 +24,8 @@ from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
 from yieldbot.sandbox.artifacts import compiled, own
-from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.exchanges.aerodrome import deploy_contracts
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox"]  # a fixture: hundreds of blocks are mined
@@ -106,9 +107,7 @@ async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
     async with own_sandbox.node() as node:
         snapshot = await node.request("evm_snapshot", [])
         d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
-        factory = await d.deploy(made["PoolFactory"], (await d.deploy(made["Pool"])).address)
-        registry = await d.deploy(made["FactoryRegistry"], factory.address, d.me, d.me, d.me)
-        router = await d.deploy(made["Router"], ZERO, registry.address, factory.address, d.me, d.me)
+        factory, router = await deploy_contracts(d)
         yield World(d, factory, router, made["Pool"].abi, ours["TestToken"].abi)
         await node.request("evm_revert", [snapshot])
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_cli import Home
 from tests.kit.contracts import call, calldata, send
+from tests.kit.evm.allowances import STRANGER, allow
+from tests.kit.evm.home import Home
 from yieldbot.chains.evm.allowances import _approvals, pairs_in
 from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, abi_word
 from yieldbot.chains.evm.logs import UNBOUNDED
@@ -17,17 +18,12 @@ from yieldbot.model.ids import Address
 from yieldbot.rpc.sizes import Size
 from yieldbot.sandbox.node import Sandbox
 
-STRANGER = Address("0x000000000000000000000000000000000000dEaD")
 MOST = 2**256 - 1
 
 
 @pytest.fixture
 def home(sandbox: Sandbox) -> Home:
     return Home(sandbox)
-
-
-def allow(sandbox: Sandbox, token: str, spender: str, raw: int) -> None:
-    send(sandbox, token, calldata("approve(address,uint256)", spender, raw), sender=sandbox.wallet)
 
 
 def left(sandbox: Sandbox, token: str, spender: str) -> int:

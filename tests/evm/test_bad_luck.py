@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.evm.test_main_job import transactions, world
 from tests.kit.contracts import call, calldata, send
+from tests.kit.evm.world import transactions, world
 from tests.kit.small_market import FUNDS_RAW, SmallMarket, running
 from yieldbot.app import cycle
 from yieldbot.app.job_reports import exit_code

@@ -13,8 +13,8 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
 
-from tests.evm.test_cli import Home
 from tests.kit.contracts import calldata, send
+from tests.kit.evm.home import Home
 from yieldbot.app.account_entries import hashes
 from yieldbot.books.chain_record import quote_of, wallet_sums
 from yieldbot.books.entries import from_journal
@@ -23,7 +23,7 @@ from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.evm import account_history as evm
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.node.quorum import Quorum
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.journal.store import Journal
@@ -300,7 +300,7 @@ async def test_a_node_that_forgets_and_serves_few_events_is_told_and_the_rest_st
     monkeypatch.setattr(evm, "connect", forgetful)
     account = (settings.jobs[0].chain.chain, settings.jobs[0].wallet.address)
     entries, ours = from_journal(records), hashes(records, account)
-    seen = await evm.look(settings.jobs, entries, PastAsked(ours=ours))
+    seen = await evm.fetch_account_history(settings.jobs, entries, AccountHistoryRequest(ours=ours))
     first = min(entry.height for entry in entries if entry.hash)
     assert f"balances before block {first} cannot be read" in seen.notes[0] and "feeds cannot be read" in seen.notes[-1]
     assert all(not check.known for check in seen.checks), "no balance is called checked"
@@ -310,6 +310,8 @@ async def test_a_node_that_forgets_and_serves_few_events_is_told_and_the_rest_st
     books = post(seen.entries, quote_of(seen.quotes, recorded_prices(records)))
     fees = [row for row in books.rows if row.what is RowKind.FEE]
     assert fees and all(row.quote and "written down" in row.quote.source for row in fees), "by the journal's prices"
-    few = await evm.look(settings.jobs, entries, PastAsked(ours=ours, checked=False, most_parts=2))
+    few = await evm.fetch_account_history(
+        settings.jobs, entries, AccountHistoryRequest(ours=ours, checked=False, most_parts=2)
+    )
     assert head - 80 <= few.since <= head and not few.checks
     assert any("2 parts were read" in note for note in few.notes)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from eth_utils import to_checksum_address
 
-from tests.evm.test_main_job import transactions, world
 from tests.kit import incentives
+from tests.kit.evm.world import transactions, world
 from yieldbot.allocator.claims import due
 from yieldbot.app import cycle
 from yieldbot.books.entries import EntryKind, from_journal

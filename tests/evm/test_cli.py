@@ -9,33 +9,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.kit import ROOT
-from tests.kit.program import Ended, yieldbot
+from tests.kit.evm.home import Home
+from tests.kit.program import yieldbot
 from yieldbot.sandbox.node import Sandbox
-
-
-class Home:
-    """The program in a sandbox's folder; everything it ever said is kept."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.said = ""
-
-    def run(self, *words: object, **options: Any) -> Ended:
-        ended = yieldbot(*words, cwd=self.sandbox.directory, **options)
-        self.said += ended.out + ended.err
-        return ended
-
-    def json(self, *words: object, code: int = 0) -> Any:
-        ended = self.run("--json", *words)
-        assert ended.code == code, ended.err
-        command = str(words[0])
-        assert ended.document["schema"] == f"yieldbot/{command}/v1"
-        return ended.document
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.evm.test_cli import Home
 from tests.kit import incentives
+from tests.kit.evm.home import Home
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.sandbox.node import Sandbox

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.evm.test_execution_adapters import Stage
+from tests.kit.evm.stage import Stage
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.kit.evm.execution import RAW, allow, held
 from tests.kit.small_market import DEPOSIT, FUNDS_RAW, SmallMarket
 from yieldbot.chains.evm.execution import leg
-from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, fetch_allowance, fetch_balances
-from yieldbot.chains.evm.execution.build import allowance_call
+from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC, fetch_allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse
@@ -22,19 +20,11 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, PendingError, SafetyError
 from yieldbot.execution.deltas import change_of
 from yieldbot.journal.journal_entries import AccountCleared, PlanStatus, PlanWritten
-from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.plan import Declined, Leg, LegKind, Plan
+from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Confirmed, Delta
-
-RAW = 12_000 * 10**6
-
-
-async def held(market: SmallMarket, node: Node) -> tuple[int, int]:
-    found = await fetch_balances(node, Address(market.owner), (market.usdc, market.shares))
-    return found[market.usdc], found[market.shares]
 
 
 async def test_rehearsal_runs_every_leg_and_leaves_the_chain_alone(market: SmallMarket) -> None:
@@ -255,30 +245,7 @@ async def test_a_halt_is_honoured_within_a_leg_and_nothing_is_settled_until_it_i
             assert (await execute_leg(lifted, market.approval(plan), market.deposit_work(RAW))).done
 
 
-async def pending_allowance(market: SmallMarket, account: Account, node: Node, journal: Journal) -> Plan:
-    """Begin a leg on a node that mines nothing, until its first transaction waits in the pool."""
-    await node.request("evm_setAutomine", [False])
-    plan = await market.plan(node, market.deposit_leg(RAW))
-    hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=0.2))
-    with pytest.raises(PendingError):
-        await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
-    assert len(journal.open_transactions(account.settings.chain, account.owner)) == 1
-    return plan
-
-
-async def allow(market: SmallMarket, node: Node, raw: int) -> None:
-    data = allowance_call(market.usdc, market.market.address, raw, "").data
-    await node.request("anvil_impersonateAccount", [market.owner])
-    await send(node, {"from": market.owner, "to": market.usdc_address, "data": "0x" + data.hex()})
-
-
 async def mint(market: SmallMarket, node: Node, raw: int) -> None:
     data = "0x40c10f19" + "00" * 12 + market.owner[2:] + f"{raw:064x}"
     (sender, *_) = await node.request("eth_accounts", [])
     await node.request("eth_sendTransaction", [{"from": sender, "to": market.usdc_address, "data": data}])
-
-
-async def send(node: Node, transaction: dict[str, str]) -> None:
-    sent = await node.request("eth_sendTransaction", [transaction])
-    while not await node.request("eth_getTransactionReceipt", [sent]):
-        await asyncio.sleep(0.01)

@@ -8,70 +8,23 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.kit import ROOT
-from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.account import Account, LegWork
+from tests.kit.evm.stage import Stage
 from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse
-from yieldbot.chains.evm.node.client import Node
-from yieldbot.chains.evm.node.fork import forks
-from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner
-from yieldbot.chains.leg_limits import shares_for
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Approval
-from yieldbot.execution.passphrases import passphrase
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
-from yieldbot.model.market import Kind, MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, MarketState, Status
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.model.settings import Job
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.evm.protocols import found
 from yieldbot.sandbox.node import sandboxed
 
 pytestmark = pytest.mark.sandbox
 RAW = 20_000 * 10**6
-
-
-class Stage:
-    """One sandbox with the wallet's account wired to it."""
-
-    def __init__(self, job: Job, node: Node, journal: Journal) -> None:
-        self.job, self.node = job, node
-        self.account = Account(
-            node=node,
-            settings=job.chain,
-            owner=job.wallet.address,
-            journal=journal,
-            signer=KeystoreSigner(job.wallet.keystore, passphrase(job.wallet, {}, None)),
-            fork=forks(node),
-            abi=abi_functions(ROOT / "abis"),
-        )
-
-    async def snapshot(self) -> Snapshot:
-        return await observe(self.node, self.job, adapters())
-
-    def work(self, state: MarketState, leg: Leg, index: int) -> LegWork:
-        adapter, owner = adapters()[state.market.protocol], self.job.wallet.address
-        calls = (
-            adapter.deposit(state, leg.amount, owner)
-            if leg.kind is LegKind.DEPOSIT
-            else adapter.withdraw(state, None if leg.all else leg.amount, owner)
-        )
-        targets, spenders = adapter.targets(state.market), adapter.spenders(state.market)
-        return LegWork(
-            index=index,
-            leg=leg,
-            market=state.market,
-            calls=calls,
-            share_token=state.share_token,
-            targets=targets,
-            spenders=spenders,
-            most_shares=shares_for(state, leg),
-        )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_execution import RAW, held, pending_allowance, send
+from tests.kit.evm.execution import RAW, held, pending_allowance, send
 from tests.kit.small_market import FUNDS_RAW, SmallMarket
 from yieldbot.app.check_leftovers import left_over
 from yieldbot.chains.evm.execution.balances import fetch_allowance
@@ -332,8 +332,8 @@ async def test_a_nonce_that_all_inflated_once_jams_nothing(market: SmallMarket) 
             assert bid.signed.max_fee_wei > stuck.signed.max_fee_wei * 1.1, "whoever holds both prefers it"
             assert {tx.signed.hash for tx in leftovers(journal.transactions())} == {stuck.signed.hash, bid.signed.hash}
             (finding,) = await left_over(checked(market))
-            assert f"{stuck.signed.hash} (nonce {stuck.signed.nonce}) was given up" in finding.said
-            assert f"once 2 more transactions are sent; it would {stuck.signed.words}" in finding.said
+            assert f"{stuck.signed.hash} (nonce {stuck.signed.nonce}) was given up" in finding.result
+            assert f"once 2 more transactions are sent; it would {stuck.signed.words}" in finding.result
             assert finding.code == 0 and "a cancellation at higher fees was sent" in finding.remedy
             # Two transactions later the nonce is theirs: the cancellation takes it, and the third takes the next.
             for _ in range(2):

@@ -70,7 +70,7 @@ async def test_a_pairs_liquidity(world: World) -> None:
     expected = [math.log((prices[2 * i] + prices[2 * i + 1]) / 2) / LOG_TICK for i in range(12)]
     assert means == pytest.approx(expected, abs=2.0), "each window's mean price, in ticks"
 
-    found = appraise(seen, record, 10.0**18, 1e3, Policy(), [Apy(0.03)])
+    found = appraise(seen, record, 10.0**18, 1e3, Policy(horizon_days=30.0), [Apy(0.03)])
     assert found.best.full and found.best.at_mean.lost == pytest.approx(found.estimate.sigma.mean**2 / 8)
     assert found.net[0] < found.net[1] < found.net[2]
 

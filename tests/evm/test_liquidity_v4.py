@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
-from tests.evm.test_uniswap_v4 import ANY_HOOK
 from tests.kit.pools import own_sandbox
 from tests.kit.program import yieldbot
-from tests.kit.v4 import V4World, new_v4_pool, take_protocol_fee, v4_world
+from tests.kit.v4 import ANY_HOOK, V4World, new_v4_pool, take_protocol_fee, v4_world
 from yieldbot.allocator.liquidity_advice import appraise
 from yieldbot.chains.evm.execution.build import with_allowances
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
@@ -31,7 +30,7 @@ from yieldbot.model.units import MAX_UINT256
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v4_liquidity import LIQUIDITY, NUMBERS
-from yieldbot.sandbox.exchange_v4 import mint
+from yieldbot.sandbox.evm.exchanges.uniswap_v4 import mint
 from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox", "v4_world"]  # fixtures
@@ -177,11 +176,11 @@ async def test_fees_and_prices_of_the_past_come_from_earlier_blocks(v4_world: V4
     seconds = sum(record.fee_seconds) / 12
     plain = (sum(m * m for m in moves) / 12 / seconds * 31_536_000) ** 0.5
     assert sigma.mean == pytest.approx(plain, rel=1e-6) and sigma.low < sigma.mean < sigma.high
-    found = appraise(state, record, 1e21, 0.0, Policy(), [Apy(0.04)])
+    found = appraise(state, record, 1e21, 0.0, Policy(horizon_days=30.0), [Apy(0.04)])
     assert found.estimate.fees.mean > 0
     (blind,) = await v4_world.node.run([LIQUIDITY.history(state, 0)], await v4_world.node.block())
     assert isinstance(blind, PoolHistory) and blind.fees == () and blind.missing
-    assert blind.missing[0] in appraise(state, blind, 1e21, 0.0, Policy(), [Apy(0.04)]).vetoes
+    assert blind.missing[0] in appraise(state, blind, 1e21, 0.0, Policy(horizon_days=30.0), [Apy(0.04)]).vetoes
 
 
 async def test_a_pools_holdings_are_its_positions_together(v4_world: V4World) -> None:

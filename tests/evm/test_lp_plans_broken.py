@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_lp_plans import BASE, BUSY, ROUTER, WEIGHED, pool_of, pools, run_job, trade
-from tests.evm.test_main_job import world
+from tests.kit.evm.lp_plans import BASE, BUSY, ROUTER, WEIGHED, pool_of, pools, run_job, trade
+from tests.kit.evm.world import world
 from yieldbot.app import cycle
 from yieldbot.chains.evm.liquidity import execute as provide
 from yieldbot.chains.open import session
@@ -102,7 +102,7 @@ def test_nothing_is_put_in_at_a_price_that_was_pushed_after_the_swap(
 
     async def pushed(*args: Any, **kwargs: Any) -> Any:
         outcome = await real(*args, **kwargs)
-        if args[1].description.startswith("swap") and isinstance(outcome, Confirmed):
+        if args[2].description.startswith("swap") and isinstance(outcome, Confirmed):
             await push(pools, 120_000)  # 12 bp: the new range has the price in it still
         return outcome
 

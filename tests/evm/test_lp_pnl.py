@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_lp_cli import GIVE, POOL, balances, fund, lp, there_and_back, within
 from tests.kit.contracts import calldata, selector, send
+from tests.kit.evm.liquidity import GIVE, POOL, balances, fund, lp, there_and_back, within
 from tests.kit.program import Ended
 from tests.kit.traded import FAR, Traded, pool_sandbox
 from yieldbot.model.units import MAX_UINT256

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_lp_cli import balances
+from tests.kit.evm.liquidity import balances
 from tests.kit.program import Ended, yieldbot
 from tests.kit.traded import FAR, Traded, pool_sandbox, traded
 from yieldbot.chains.evm.liquidity.pair_orders import fitting

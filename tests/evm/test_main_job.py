@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
+from tests.kit.evm.world import transactions, world
 from yieldbot.app import cycle
-from yieldbot.chains.evm.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
-from yieldbot.execution.passphrases import passphrase
-from yieldbot.execution.world import World
+from yieldbot.execution.approvals import DeclineAll, Queue
 from yieldbot.history import recorded
 from yieldbot.journal.journal_entries import PlanStatus
-from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind
 from yieldbot.model.plan import Hold, Plan
-from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
-
-
-@contextmanager
-def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None = None) -> Iterator[World]:
-    settings = settings or load(sandbox.directory / "yieldbot.toml")
-    with Journal.open(settings.data_dir / "journal.sqlite") as journal:
-        chosen = {
-            Auto: lambda: Auto(journal, settings.policy),
-            Queue: lambda: Queue(journal),
-            DeclineAll: lambda: DeclineAll(),
-        }.get(approver, lambda: PreApproved(journal, str(approver)))()
-        yield World(
-            settings=settings,
-            journal=journal,
-            approver=chosen,
-            signer_of=lambda wallet: KeystoreSigner(wallet.keystore, passphrase(wallet, {}, None)),
-            now=lambda: int(time.time()),
-            say=lambda line: None,
-        )
-
-
-def transactions(sandbox: Sandbox) -> int:
-    return int(sandbox.rpc("eth_getTransactionCount", sandbox.wallet, "latest"), 16)
 
 
 async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: Sandbox) -> None:

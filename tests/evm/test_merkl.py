@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_main_job import transactions, world
 from tests.kit import incentives
+from tests.kit.evm.world import transactions, world
 from tests.kit.incentives import ONE, Incentives
 from yieldbot.app import cycle
 from yieldbot.config.load import load

@@ -19,8 +19,8 @@ import pytest
 from eth_abi import decode, encode
 
 from tests.faults.provider import KEY, Provider, Refusal, served
+from tests.kit.config.files import written
 from tests.kit.program import yieldbot
-from tests.unit.config.test_config_load import written
 from yieldbot.chains.evm.logs import read_logs
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.quorum import Quorum

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.evm.test_main_job import transactions, world
 from tests.kit import incentives
 from tests.kit.contracts import mined
+from tests.kit.evm.world import transactions, world
 from tests.kit.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.execution.approvals import Queue

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_allowances import STRANGER, allow
-from tests.evm.test_cli import Home
-from tests.evm.test_lp_cli import GIVE, POOL, fund, within
-from tests.evm.test_rollups import bytes_of
-from tests.evm.test_safe import Safe
-from tests.evm.test_several_assets import dollars
 from tests.faults.rollup import OpNode, serving
+from tests.kit.evm.allowances import STRANGER, allow
+from tests.kit.evm.home import Home
+from tests.kit.evm.liquidity import GIVE, POOL, fund, within
+from tests.kit.evm.rollups import bytes_of
+from tests.kit.evm.safe import Safe
+from tests.kit.evm.several_assets import dollars
 from tests.kit.op_fees import fastlz_length
 from tests.kit.program import yieldbot
 from tests.kit.traded import pool_sandbox

@@ -6,9 +6,9 @@ import re
 
 import pytest_asyncio
 
-from tests.evm.test_lp_cli import fund
-from tests.evm.test_main_job import world
-from tests.evm.test_swap_calls import ROUTER02
+from tests.kit.evm.liquidity import fund
+from tests.kit.evm.router02 import ROUTER02
+from tests.kit.evm.world import world
 from tests.kit.program import yieldbot
 from tests.kit.traded import traded
 from yieldbot.app import cycle

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.config.files import written
 from tests.kit.program import yieldbot
-from tests.unit.config.test_config_load import written
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.rpc import endpoint
-from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES
+from yieldbot.rpc import provider
+from yieldbot.rpc.provider import MAX_ANSWER_BYTES
 
 CHAIN = ChainId("eip155:31337")
 MULTICALL = Address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -85,7 +85,7 @@ async def test_an_endless_answer_ends_at_its_limit() -> None:
 
 
 async def test_an_endless_answer_ends_at_the_timeout_where_that_is_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "MAX_ANSWER_BYTES", 2**40)
+    monkeypatch.setattr(provider, "MAX_ANSWER_BYTES", 2**40)
     async with served(for_ever, seconds=0.5) as (node, _):
         began = time.monotonic()
         with pytest.raises(TransientError, match=r"no whole answer to eth_sendRawTransaction in 0\.5 s"):

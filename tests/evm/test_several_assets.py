@@ -10,9 +10,9 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
-from tests.evm.test_main_job import world
 from tests.kit.contracts import send
-from tests.kit.pools import without_exchange
+from tests.kit.evm.several_assets import dollars as dollars
+from tests.kit.evm.world import world
 from tests.kit.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.chains.evm.execution import leg
@@ -21,22 +21,6 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
-
-BASE = """
-[policy.bases.USD]
-unit = "USD"
-assets = { USDC = 1.0, DAI = 0.6 }
-"""
-
-
-@pytest.fixture
-def dollars(sandbox: Sandbox) -> Sandbox:
-    """The sandbox with one job over both of its dollars, which are swapped in one pool."""
-    without_exchange(sandbox, "uniswap_v4")
-    text = sandbox.config.read_text()
-    assert text.count('asset = "USDC"') == 1
-    sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
-    return sandbox
 
 
 def feed(sandbox: Sandbox, name: str, usd: float) -> None:

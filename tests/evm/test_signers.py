@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.kit.config.files import SETTINGS, WALLET, written
 from tests.kit.contracts import mined
 from tests.kit.kms_server import REGION, aws_environment, digests, make_key, served
 from tests.kit.ledger_double import PATH, Ledger, UsbLibrary, key_of
 from tests.kit.program import Ended, yieldbot
 from tests.kit.small_market import FUNDS_RAW, SmallMarket
-from tests.unit.config.test_config_load import SETTINGS, WALLET, written
 from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.settle import settle

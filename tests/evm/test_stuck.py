@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.evm.test_main_job import world
-from tests.evm.test_two_steps import DAY, HELD_RAW, held_in
-from tests.evm.test_ways_out import trap
+from tests.kit.evm.trap import trap
+from tests.kit.evm.two_steps import DAY, HELD_RAW, held_in
+from tests.kit.evm.world import world
 from tests.kit.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.decision.decide import decide

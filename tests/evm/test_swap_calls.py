@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.contracts import call as ask_contract
+from tests.kit.evm.router02 import ROUTER02
 from tests.kit.pools import FEES, World, mint, own_sandbox, world
 from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
@@ -28,7 +29,6 @@ from yieldbot.sandbox.node import Sandbox
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 
-ROUTER02 = "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json"
 V2_BUILD = "@uniswap/v2-{}/build/{}.json"
 MINE = 10**30
 

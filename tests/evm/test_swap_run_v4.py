@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.evm.test_main_job import world
-from tests.evm.test_several_assets import BASE
 from tests.kit.contracts import call
+from tests.kit.evm.several_assets import BASE
+from tests.kit.evm.world import world
 from yieldbot.app import cycle
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed

@@ -8,55 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.evm.test_main_job import world
 from tests.kit.contracts import mined
+from tests.kit.evm.two_steps import DAY, HELD_RAW, USDC, held_in, word
+from tests.kit.evm.world import world
 from tests.kit.program import yieldbot
 from yieldbot.app import cycle
 from yieldbot.app.formatting import leaving
 from yieldbot.books.entries import EntryKind, from_journal
 from yieldbot.books.ledger import RowKind, post
 from yieldbot.chains.evm.execution.abi_calls import selector
-from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError
 from yieldbot.execution.approvals import Auto
 from yieldbot.journal.fold import fold_leaving, fold_requests
 from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.store import Journal
-from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import LegKind
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
-from yieldbot.sandbox.traps import deploy_trap, trap_table
-
-USDC = 10**6
-MILLION = 1_000_000 * USDC
-HELD_RAW = 10_000 * USDC
-DAY = 86_400
-
-
-def word(value: int | str) -> str:
-    return f"{int(value, 16) if isinstance(value, str) else value:064x}"
-
-
-async def held_in(sandbox: Sandbox, name: str, *args: Any) -> tuple[MarketId, str, str]:
-    """A vault of contracts/traps in the chain's file, in which the sandbox's wallet has 10,000: its market's id, its
-    address and its deployer's."""
-    job = load(sandbox.directory / "yieldbot.toml").jobs[0]
-    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
-        d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
-    sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
-    calls = (
-        (job.asset.address, "0x095ea7b3" + word(vault.address) + word(HELD_RAW)),
-        (vault.address, "0x6e553f65" + word(HELD_RAW) + word(sandbox.wallet)),
-    )
-    for to, data in calls:
-        mined(sandbox, {"from": sandbox.wallet, "to": to, "data": data, "gas": hex(500_000)})
-    sandbox.rpc("anvil_stopImpersonatingAccount", sandbox.wallet)
-    sandbox.rpc("anvil_mine", hex(48), hex(3600))
-    file = sandbox.directory / "chains" / "sandbox.toml"
-    file.write_text(file.read_text() + trap_table(vault.address))
-    return MarketId(f"erc4626/31337/{vault.address.lower()}"), vault.address, d.me
 
 
 def steps_of(report: cycle.Report) -> list[LegKind]:

@@ -12,7 +12,7 @@ from eth_abi.abi import decode
 
 from tests.kit.pools import own_sandbox, without_exchange
 from tests.kit.program import yieldbot
-from tests.kit.v4 import V4World, compare, new_v4_pool, quoting, take_protocol_fee, v4_world
+from tests.kit.v4 import ANY_HOOK, V4World, compare, new_v4_pool, quoting, take_protocol_fee, v4_world
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.math.concentrated import MOST_TICK
@@ -26,8 +26,6 @@ from yieldbot.sandbox.node import Sandbox
 __all__ = ["own_sandbox", "v4_world"]  # fixtures
 
 V4 = exchanges()["uniswap_v4"]
-ANY_HOOK = "0x5f355f5260205ff3"
-"""Answers any call with its own first word, and so with its selector, as hooks must."""
 QUOTES = 250
 """Of each of eight pools, without a protocol's fee and with one: 4,000 in all."""
 KEYS = [(100, 1), (500, 10), (3000, 60), (10_000, 200), (0, 1), (137, 7), (250_000, 1000)]

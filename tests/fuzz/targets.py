@@ -129,7 +129,7 @@ def accounts(data: bytes) -> None:
 
 def _told(flow: Any, known: Mapping[str, Any]) -> Any:
     """What comes of a flow in the node's own driver, with accounts (or other data of theirs) as given."""
-    from yieldbot.chains.solana.node.client import AccountImage, answer_of
+    from yieldbot.chains.solana.node.answers import AccountImage, answer_of
     from yieldbot.model.reads import SvmAccount
     from yieldbot.rpc.lockstep import run
 
@@ -191,8 +191,8 @@ def problem(data: bytes) -> None:
 
 
 def _problem_seeds() -> list[bytes]:
-    from tests.unit.allocator.test_documents import BANK, POOL
-    from tests.unit.allocator.test_documents import problem as of
+    from tests.kit.allocator.documents import BANK, POOL
+    from tests.kit.allocator.documents import problem as of
 
     groups = [{"name": "g", "members": ["pool"], "max_share": 0.5}]
     return [json.dumps(of(POOL, BANK)).encode(), json.dumps(of(POOL, BANK, groups=groups)).encode()]
@@ -211,7 +211,7 @@ def journal(data: bytes) -> None:
 
 
 def _journal_seeds() -> list[bytes]:
-    from tests.unit.journal.test_store import BLOCK, plan, signed
+    from tests.kit.journal.store import BLOCK, plan, signed
     from yieldbot.journal.codec import outcome_to_doc, plan_to_doc
     from yieldbot.model.tx import Confirmed, Delta, Expired
 
@@ -246,7 +246,7 @@ def decision(data: bytes) -> None:
     """Random snapshots of several assets, dust and whales among them: decided, whatever they hold."""
     import random
 
-    from tests.property.test_several import decided
+    from tests.property.several import decided
 
     decided(random.Random(data))
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from yieldbot.chains.solana.node.client import AccountImage, answer_of
+from yieldbot.chains.solana.node.answers import AccountImage, answer_of
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.model.known import TOKEN_PROGRAM

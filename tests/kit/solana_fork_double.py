@@ -9,8 +9,8 @@ from typing import Any
 
 from solders.pubkey import Pubkey
 
-from tests.unit.chains.solana.execution.test_gate import OWNER, held, wallet
-from yieldbot.chains.solana.node.client import AccountImage, Simulated
+from tests.kit.solana.gate import OWNER, held, wallet
+from yieldbot.chains.solana.node.answers import AccountImage, Simulated
 from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token

@@ -27,7 +27,7 @@ from tests.faults.proxy import FAILS, LIES
 from tests.kit.child import Fuse, FusedJournal
 from tests.kit.forked import forked
 from tests.kit.schedules import Attempt, Tally
-from tests.solana.test_several_assets import BASE
+from tests.kit.solana.several_assets import BASE
 from yieldbot.app import cycle
 from yieldbot.chains.solana import session as wiring
 from yieldbot.chains.solana.node.connect import connect

@@ -26,8 +26,11 @@ from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
 from yieldbot.sandbox.artifacts import packaged
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
-from yieldbot.sandbox.exchange_v4 import ExchangeV4, allow, deploy_v4, mint
+from yieldbot.sandbox.evm.exchanges.uniswap_v4 import ExchangeV4, allow, deploy_v4, mint
 from yieldbot.sandbox.node import Sandbox
+
+ANY_HOOK = "0x5f355f5260205ff3"
+"""Answers any call with its own first word, and so with its selector, as hooks must."""
 
 SINGLE = "((address,address,uint24,int24,address),bool,uint128,bytes)"
 

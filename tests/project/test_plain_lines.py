@@ -14,8 +14,8 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from tests.kit import ROOT
+from tests.kit.config.files import SETTINGS, swapped, written
 from tests.kit.program import yieldbot
-from tests.unit.config.test_config_load import SETTINGS, swapped, written
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, InvariantError, transport_words
 from yieldbot.execution.keyfile import check_private

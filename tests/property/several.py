@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from tests.kit.allocator.several import DAI, ROUTER
+from tests.kit.allocator.several import SETTINGS as TWO_TOKENS
 from tests.kit.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
-from tests.unit.allocator.test_several import DAI, ROUTER
-from tests.unit.allocator.test_several import SETTINGS as TWO_TOKENS
+from yieldbot.decision.decide import decide
+from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.venues import V2Venue
@@ -15,6 +17,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.settings import Job, Wallet
 
@@ -106,3 +109,21 @@ def case_of(draw: random.Random) -> tuple[Snapshot, Policy, Job]:
     base = Base(unit="USD", shares=shares, max_impact_bps=draw.choice([30.0, 100.0]))
     wallet = Wallet(name="w", address=OWNER)
     return seen, policy, Job(wallet=wallet, chain=SETTINGS, asset=USDC, others=TOKENS[1:], base=base)
+
+
+def decided(draw: random.Random) -> str:
+    """One random case, with what must hold of it; what the decision was."""
+    seen, policy, job = case_of(draw)
+    found = decide(seen, policy, job, seen.block.timestamp)
+    for token in TOKENS:
+        had = sum(state.held.raw for state in seen.states.values() if state.market.asset == token)
+        has = sum(target.raw for target in found.allocation.targets.values() if target.token == token)
+        given = sum(swap.given.raw for swap in found.allocation.swaps if swap.given.token == token)
+        got = sum(swap.gets.raw for swap in found.allocation.swaps if swap.gets.token == token)
+        assert has == had - given + got, token
+    assert all(target.raw >= 0 for target in found.allocation.targets.values())
+    if isinstance(found.outcome, Plan):
+        refused = still_holds(found.outcome, 0, seen, policy, job)
+        assert refused is None, refused
+    swapped = len(found.allocation.swaps)
+    return f"{type(found.outcome).__name__}, {swapped or 'no'} swap{'s' * (swapped != 1)}"

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import Counter
 
-from tests.property.test_several import decided
+from tests.property.several import decided
 
 SAID_EVERY_SECONDS = 60
 

@@ -7,28 +7,7 @@ import random
 
 import pytest
 
-from tests.property.several import TOKENS, case_of
-from yieldbot.decision.decide import decide
-from yieldbot.decision.holds import still_holds
-from yieldbot.model.plan import Plan
-
-
-def decided(draw: random.Random) -> str:
-    """One random case, with what must hold of it; what the decision was."""
-    seen, policy, job = case_of(draw)
-    found = decide(seen, policy, job, seen.block.timestamp)
-    for token in TOKENS:
-        had = sum(state.held.raw for state in seen.states.values() if state.market.asset == token)
-        has = sum(target.raw for target in found.allocation.targets.values() if target.token == token)
-        given = sum(swap.given.raw for swap in found.allocation.swaps if swap.given.token == token)
-        got = sum(swap.gets.raw for swap in found.allocation.swaps if swap.gets.token == token)
-        assert has == had - given + got, token
-    assert all(target.raw >= 0 for target in found.allocation.targets.values())
-    if isinstance(found.outcome, Plan):
-        refused = still_holds(found.outcome, 0, seen, policy, job)
-        assert refused is None, refused
-    swapped = len(found.allocation.swaps)
-    return f"{type(found.outcome).__name__}, {swapped or 'no'} swap{'s' * (swapped != 1)}"
+from tests.property.several import decided
 
 
 @pytest.mark.parametrize("first", range(0, 120, 20))

@@ -10,52 +10,14 @@ import pytest
 
 import yieldbot.math
 import yieldbot.protocols
+from tests.kit.venues import ONES, concentrated, kinds_of, side_of, venues_of
 from yieldbot.allocator.split import split, split_exact_out
-from yieldbot.math.concentrated import MOST_TICK, Unswappable, V3Pool, sqrt_at, tick_at
-from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
+from yieldbot.math.concentrated import Unswappable, V3Pool, sqrt_at, tick_at
+from yieldbot.math.solidly import SolidlyVenue
 from yieldbot.math.stableswap import StablePool, StableVenue, invariant
 from yieldbot.math.venues import V2Venue, V3Venue, VenuePath
-from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue
-from yieldbot.math.whirlpool import sqrt_at as whirl_at
+from yieldbot.math.whirlpool import WhirlpoolVenue
 from yieldbot.model.exchange import Venue
-
-ALL = MOST_TICK // 256 + 1
-
-
-def concentrated(draw: random.Random, tick: int) -> V3Pool:
-    fee, spacing = draw.choice([(100, 1), (500, 10), (3000, 60), (10_000, 200)])
-    at = tick + draw.randint(-30, 30)
-    net: dict[int, int] = {}
-    liquidity = 0
-    for _ in range(draw.randint(1, 8)):
-        width = spacing * draw.choice([1, 5, 50, 500])
-        low = (at + draw.randint(-width, width // 2)) // spacing * spacing
-        high, more = low + width * draw.randint(1, 4), 10 ** draw.randint(15, 19)
-        net[low], net[high] = net.get(low, 0) + more, net.get(high, 0) - more
-        liquidity += more if low <= at < high else 0
-    edge = MOST_TICK // spacing * spacing
-    base = 10 ** draw.randint(15, 18)
-    net[-edge], net[edge] = net.get(-edge, 0) + base, net.get(edge, 0) - base
-    words: dict[int, int] = {}
-    for place in (t // spacing for t, n in net.items() if n):
-        words[place >> 8] = words.get(place >> 8, 0) | 1 << (place & 255)
-    price = draw.randint(sqrt_at(at), sqrt_at(at + 1) - 1)
-    return V3Pool(price, at, liquidity + base, fee, spacing, words, net, -ALL, ALL)
-
-
-def venues_of(draw: random.Random, count: int, zero_for_one: bool) -> list[Venue]:
-    """Pools of one pair at about one price."""
-    tick = draw.randint(-60_000, 60_000)
-    price = 1.0001**tick
-    found: list[Venue] = []
-    for _ in range(count):
-        if draw.random() < 0.5:
-            found.append(V3Venue(concentrated(draw, tick), zero_for_one))
-        else:
-            zero = 10 ** draw.randint(16, 20)
-            one = int(zero * price * draw.uniform(0.997, 1.003))
-            found.append(V2Venue(zero, one) if zero_for_one else V2Venue(one, zero))
-    return found
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -226,33 +188,6 @@ def test_paths_of_two_pools_are_venues_too(seed: int) -> None:
 
 
 WAYS = {"quote_exact_in", "off", "quote_exact_out", "amount_until_price"}
-ONES = [(10**6, 10**18), (10**18, 10**6), (10**6, 10**6), (10**18, 10**18)]
-
-
-def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
-    """One venue of every kind, of a million or so whole tokens a side; ``ones``: base units of a whole token of both
-    (Solana's pool has its own: amounts there have 64 bits)."""
-    sides = [int(draw.uniform(5e5, 2e6)) * one for one in ones]
-    coins = tuple(sides), tuple(10**36 // one for one in ones)
-    tick = tick_at(int((ones[1] / ones[0]) ** 0.5 * 2**96))
-    flat, edge = int((sides[0] * sides[1]) ** 0.5), MOST_TICK // 10 * 10
-    words = {place >> 8: 1 << (place & 255) for place in (-edge // 10, edge // 10)}
-    wide = V3Pool(sqrt_at(tick), tick, flat, 500, 10, words, {-edge: flat, edge: -flat}, -ALL, ALL)
-    orca = Whirlpool(whirl_at(69_000), 69_000, 10**14, 400, 0, 64, {68_992 - 640: 10**14, 68_992 + 640: -(10**14)})
-    found: dict[str, Venue] = {
-        "v2": V2Venue(*sides),
-        "v3": V3Venue(wide, True),
-        "solidly": SolidlyVenue(SolidlyPool(False, (sides[0], sides[1]), ones, 30), True),
-        "solidly-stable": SolidlyVenue(SolidlyPool(True, (sides[0], sides[1]), ones, 5), True),
-        "whirlpool": WhirlpoolVenue(orca, True),
-    }
-    for flavour, offpeg in (("3pool", 0), ("template", 0), ("plain2", 0), ("ng", 2 * 10**10), ("ng", 20 * 10**10)):
-        stable = StablePool(flavour, *coins, 2000 if flavour == "3pool" else 200_000, 4 * 10**6, offpeg)
-        found[f"{flavour}-{offpeg}"] = StableVenue(stable, 0, 1, invariant(stable))
-    back = StablePool("plain2", (sides[1], sides[0]), (coins[1][1], coins[1][0]), 200_000, 4 * 10**6)
-    found["path"] = VenuePath(found["plain2-0"], StableVenue(back, 0, 1, invariant(back)))
-    found["path-of-two-kinds"] = VenuePath(found["v2"], V2Venue(sides[1], sides[0]))
-    return found
 
 
 def more_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
@@ -298,23 +233,6 @@ def test_every_venue_that_there_is_is_among_those_whose_bounds_are_tried() -> No
             module = vars(importlib.import_module(found.name)).values()
             classes |= {one for one in module if isinstance(one, type) and set(dir(one)) >= WAYS}
     assert classes - {Venue} == {type(venue) for venue in kinds_of(random.Random(0), ONES[0]).values()}
-
-
-def side_of(venue: Venue) -> int:
-    """About what a venue has of what goes in."""
-    if isinstance(venue, VenuePath):
-        return side_of(venue.first)
-    if isinstance(venue, V2Venue):
-        return venue.reserve_in
-    if isinstance(venue, StableVenue):
-        return venue.pool.balances[venue.i]
-    if isinstance(venue, SolidlyVenue):
-        return venue.pool.reserves[0 if venue.zero else 1]
-    if isinstance(venue, WhirlpoolVenue):
-        return venue.amount_until_price(1e-9)
-    assert isinstance(venue, V3Venue)
-    root = venue.pool.sqrt_price_x96 / 2**96
-    return int(venue.pool.liquidity / root if venue.zero_for_one else venue.pool.liquidity * root)
 
 
 def test_a_stable_swap_of_50_000_is_told_a_bound_that_means_something() -> None:

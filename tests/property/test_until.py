@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.kit.venues import ONES, kinds_of, side_of
 from tests.property import slow
-from tests.property.test_split import ONES, kinds_of, side_of
 from yieldbot.allocator.split import _worth, split
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.roots import crossing

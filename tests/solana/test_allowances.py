@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.kit.program import yieldbot
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.solana.execution.build import Bid, TxContext, TxStep, revocation, unsigned
 from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
 from yieldbot.chains.solana.execution.revoke import effect_fault
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.chains.solana.node.answers import AccountImage, Blockhash
 from yieldbot.chains.solana.node.fork import Ran
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -150,8 +150,8 @@ def test_a_right_to_close_of_another_wallet_of_ours_is_given_up_by_it(sandbox: S
     assert 0 < 10**9 - left < 200_000
 
 
-def given(right: str = "") -> Given:
-    return Given(USDC, THIEF, 5, True, None, None, right, ata(US, USDC.address), TOKEN_PROGRAM)
+def given(right: str = "") -> GrantedAllowance:
+    return GrantedAllowance(USDC, THIEF, 5, True, None, None, right, ata(US, USDC.address), TOKEN_PROGRAM)
 
 
 def simulated(instruction: SvmInstruction, *more: SvmInstruction) -> SvmSimulated:

@@ -83,7 +83,7 @@ def test_a_month_on_solana_to_the_unit(sandbox: SvmSandbox) -> None:
 
 def test_what_lent_sol_earned_is_told(sandbox: SvmSandbox) -> None:
     """The books count SOL by the native token, markets by wrapped SOL's mint."""
-    from tests.solana.test_main_job import excluding, for_sol
+    from tests.kit.solana.world import excluding, for_sol
 
     excluding(sandbox, for_sol(sandbox), "Stake pool (double)")
     say(sandbox, "run", "--approve", "auto")

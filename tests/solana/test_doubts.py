@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit.solana import kamino_bench, marginfi_bench, save_bench, stake_bench
 from tests.kit.solana_bench import Ledger
-from tests.solana import test_kamino, test_marginfi, test_save, test_stake_pool
 from yieldbot.allocator.assess import assess
 from yieldbot.model.fees import SvmFees
 from yieldbot.model.ids import Address
@@ -18,10 +18,10 @@ from yieldbot.model.policy import Policy
 from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
 
 PLACES: dict[str, tuple[Any, Any, str, str]] = {
-    "save": (save.ADAPTER, test_save.start, "liquidity_supply", "collateral_mint"),
-    "kamino_lend": (kamino_lend.ADAPTER, test_kamino.start, "supply_vault", "collateral_mint"),
-    "marginfi": (marginfi.ADAPTER, test_marginfi.start, "liquidity_vault", ""),
-    "spl_stake_pool": (spl_stake_pool.ADAPTER, test_stake_pool.start, "", "pool_mint"),
+    "save": (save.ADAPTER, save_bench.start, "liquidity_supply", "collateral_mint"),
+    "kamino_lend": (kamino_lend.ADAPTER, kamino_bench.start, "supply_vault", "collateral_mint"),
+    "marginfi": (marginfi.ADAPTER, marginfi_bench.start, "liquidity_vault", ""),
+    "spl_stake_pool": (spl_stake_pool.ADAPTER, stake_bench.start, "", "pool_mint"),
 }
 AMOUNT_AT, SUPPLY_AT = 64, 36
 """spl-token state.rs: of an account, of a mint."""
@@ -43,7 +43,7 @@ def said(state: MarketState) -> tuple[str, ...]:
     """The doubts, which are flags and stop new money too."""
     assert set(state.doubts) <= set(state.flags)
     snapshot = Snapshot(state.block, Address("me"), {state.market.id: state}, (), SvmFees(0, 5_000, 150.0), 0)
-    (judged,) = assess(snapshot, Policy(), wealth=state.supplied)
+    (judged,) = assess(snapshot, Policy(horizon_days=30.0), wealth=state.supplied)
     assert judged.vetoes == state.doubts
     return state.doubts
 
@@ -79,17 +79,17 @@ def test_shares_that_are_out_and_not_counted(name: str) -> None:
 
 
 def test_what_somebody_gives_to_a_stake_pool_is_no_rate() -> None:
-    ledger, place, market = test_stake_pool.start()
+    ledger, place, market = stake_bench.start()
     usual = ledger.observe(spl_stake_pool.ADAPTER, market)
     assert said(usual) == () and 0.02 < usual.quoted.value < 0.12
     reserve = ledger.get(place.reserve_stake)
     assert reserve is not None
     ledger.set({place.reserve_stake: replace(reserve, lamports=reserve.lamports + 9_200 * 10**9)})  # a hundredth
-    test_stake_pool.next_epoch(ledger, place)
+    stake_bench.next_epoch(ledger, place)
     state = ledger.observe(spl_stake_pool.ADAPTER, market)
     (doubt,) = said(state)
     assert doubt.startswith("a token of it is worth 1.19") and "SOL and was 1.18" in doubt, doubt
     assert "where stake earns 25% at most" in doubt and state.quoted.value < 0.3
-    test_stake_pool.next_epoch(ledger, place)
+    stake_bench.next_epoch(ledger, place)
     after = ledger.observe(spl_stake_pool.ADAPTER, market)
     assert said(after) == () and after.quoted.value == pytest.approx(usual.quoted.value, rel=0.02)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.solana.test_main_job import world
+from tests.kit.solana.world import world
 from yieldbot.app import cycle
 from yieldbot.chains.solana.execution import leg
 from yieldbot.chains.solana.execution.judge import judge

@@ -9,37 +9,21 @@ from typing import Any
 
 import pytest
 
-from tests.kit.solana_bench import CHAIN, SLOT, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from tests.kit.solana.kamino_bench import REFERRAL_BPS, USUAL, start
+from tests.kit.solana_bench import SLOT, Ledger
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.kamino import ONE, KaminoReserve
-from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.deployment import Deployment
+from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Market, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.kamino_lend import ADAPTER, reserve_of
 from yieldbot.protocols.solana.layout import layout
 from yieldbot.sandbox.solana.images import named, token_account
-from yieldbot.sandbox.solana.protocols.kamino_lend import KaminoTerms, kamino_market, kamino_reserve
+from yieldbot.sandbox.solana.protocols.kamino_lend import KaminoTerms
 
-USUAL = KaminoTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6)
 MONTH_SLOTS = 30 * 86_400 * 10 // 4
-REFERRAL_BPS = 2_000
-
-
-def start(
-    terms: KaminoTerms = USUAL, mine: int = 5_000_000 * 10**6, *, emergency: bool = False
-) -> tuple[Ledger, Token, Market]:
-    ledger = Ledger()
-    usdc = ledger.token("USDC", 6, mine)
-    lending, images = kamino_market(emergency=emergency, referral_bps=REFERRAL_BPS)
-    ledger.set(images)
-    reserve, more = kamino_reserve(lending, usdc.address, 6, SLOT, terms)
-    ledger.set(more)
-    params = {"program": lending.program, "reserves": [reserve]}
-    (market,) = ledger.run(ADAPTER.discover(Deployment("kamino_lend", CHAIN, "Kamino (double)", params, (usdc,))))
-    return ledger, usdc, market
 
 
 def stored(ledger: Ledger, market: Market) -> KaminoReserve:

@@ -113,7 +113,7 @@ def test_check_says_what_can_be_swapped_in_and_who_says_at_which_price(tmp_path:
         chain = tmp_path / "chains" / "solana-sandbox.toml"
         chain.write_text(chain.read_text().replace(sandbox.addresses["sol_usdc_pool"], sandbox.addresses["usdc"]))
         bad = yieldbot("--config", sandbox.config, "check", cwd=tmp_path, environment={"COLUMNS": "300"})
-        assert bad.code == 2 and "nothing is swapped by its word while that lasts" in bad.out
+        assert bad.code == 2 and "no swap uses its price while that lasts" in bad.out
         assert f"account {sandbox.addresses['usdc']} belongs to" in bad.out
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.recorded import folder
+from tests.kit.solana.stake_bench import lamports
 from tests.kit.solana_bench import CHAIN, Ledger
-from tests.solana.test_stake_pool import lamports
-from tests.unit.protocols.recorded import folder
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS
 from yieldbot.model.amounts import Amount, Token
@@ -30,7 +30,7 @@ from yieldbot.protocols.solana import kamino_lend, marginfi, spl_stake_pool
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes, layout, pda, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import image, laid_out, mint, program_image, token_account
+from yieldbot.sandbox.solana.images import account_data, image, mint, program_image, token_account
 from yieldbot.sandbox.solana.protocols.marginfi import DOLLAR
 
 MARGINFI = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
@@ -83,7 +83,7 @@ def kamino() -> ProblemMarket:
     from solders.pubkey import Pubkey
 
     authority, bump = Pubkey.find_program_address([b"lma", key_bytes(lending)], Pubkey.from_string(owner))
-    market = laid_out("kamino_lend", "LendingMarket", {"version": 1, "bump_seed": bump})
+    market = account_data("kamino_lend", "LendingMarket", {"version": 1, "bump_seed": bump})
     shares, decimals = fields["collateral_mint_total_supply"], fields["mint_decimals"]
     ledger.set(
         {

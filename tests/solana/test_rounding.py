@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit.solana import kamino_bench, marginfi_bench, save_bench, stake_bench
 from tests.kit.solana_bench import Ledger
-from tests.solana import test_kamino, test_marginfi, test_save, test_stake_pool
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Market
 from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
@@ -42,26 +42,26 @@ def place(name: str, times: int) -> tuple[Any, Ledger, Market]:
     ledger: Ledger
     market: Market
     if name == "save":
-        ledger, _, market = test_save.start(SaveTerms(available_raw=MILLION, borrowed_raw=3 * MILLION))
+        ledger, _, market = save_bench.start(SaveTerms(available_raw=MILLION, borrowed_raw=3 * MILLION))
         dearer(ledger, market, name, times)
         ledger.open(market.params["collateral_mint"])
         return save.ADAPTER, ledger, market
     if name == "kamino_lend":
-        ledger, _, market = test_kamino.start(KaminoTerms(available_raw=MILLION, borrowed_raw=3 * MILLION))
+        ledger, _, market = kamino_bench.start(KaminoTerms(available_raw=MILLION, borrowed_raw=3 * MILLION))
         dearer(ledger, market, name, times)
         ledger.open(market.params["collateral_mint"])
         return kamino_lend.ADAPTER, ledger, market
     if name == "marginfi":
-        ledger, _, market = test_marginfi.start(MarginfiTerms(available_raw=MILLION, borrowed_raw=3 * MILLION))
+        ledger, _, market = marginfi_bench.start(MarginfiTerms(available_raw=MILLION, borrowed_raw=3 * MILLION))
         return marginfi.ADAPTER, ledger, market
-    terms = replace(test_stake_pool.USUAL, price_ppb=10**9 * times)
-    ledger, pool, market = test_stake_pool.start(terms)
+    terms = replace(stake_bench.USUAL, price_ppb=10**9 * times)
+    ledger, pool, market = stake_bench.start(terms)
     ledger.open(pool.pool_mint)
     return spl_stake_pool.ADAPTER, ledger, market
 
 
 def money(ledger: Ledger, market: Market) -> int:
-    return test_stake_pool.lamports(ledger) if market.params.get("native") else ledger.balance(market.asset.address)
+    return stake_bench.lamports(ledger) if market.params.get("native") else ledger.balance(market.asset.address)
 
 
 def test_a_share_that_is_worth_a_fortune_does_not_make_a_loss_rounding() -> None:

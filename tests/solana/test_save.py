@@ -9,37 +9,21 @@ from typing import Any
 
 import pytest
 
-from tests.kit.solana_bench import CHAIN, SLOT, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from tests.kit.solana.save_bench import FEES, USUAL, start
+from tests.kit.solana_bench import SLOT, Ledger
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.save import SaveReserve
-from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.deployment import Deployment
+from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Market
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR, WAD
 from yieldbot.protocols.solana.layout import ata, layout
 from yieldbot.protocols.solana.save import ADAPTER, reserve_of
 from yieldbot.sandbox.solana.images import named, token_account
-from yieldbot.sandbox.solana.protocols.save import MarketLimit, SaveTerms, save_market, save_reserve
+from yieldbot.sandbox.solana.protocols.save import MarketLimit, SaveTerms
 
-FEES = 1_000 * 10**6
-USUAL = SaveTerms(available_raw=2_000_000 * 10**6, borrowed_raw=8_000_000 * 10**6 + FEES, fees_raw=FEES)
 MONTH_SLOTS = 30 * 86_400 * 10 // 4
-
-
-def start(
-    terms: SaveTerms = USUAL, mine: int = 5_000_000 * 10**6, limit: MarketLimit | None = None
-) -> tuple[Ledger, Token, Market]:
-    ledger = Ledger()
-    usdc = ledger.token("USDC", 6, mine)
-    lending, images = save_market(limit=limit)
-    ledger.set(images)
-    reserve, more = save_reserve(lending, usdc.address, 6, SLOT, terms)
-    ledger.set(more)
-    params = {"program": lending.program, "reserves": [reserve]}
-    (market,) = ledger.run(ADAPTER.discover(Deployment("save", CHAIN, "Save (double)", params, (usdc,))))
-    return ledger, usdc, market
 
 
 def stored(ledger: Ledger, market: Market) -> SaveReserve:

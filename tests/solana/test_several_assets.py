@@ -12,17 +12,12 @@ from typing import Any
 import pytest
 
 from tests.kit.program import yieldbot
-from tests.solana.test_main_job import world
+from tests.kit.solana.several_assets import BASE
+from tests.kit.solana.world import world
 from yieldbot.app import cycle
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.solana.node import SvmSandbox, running
-
-BASE = """
-[policy.bases.USD]
-unit = "USD"
-assets = { USDC = 1.0, USDT = 0.5 }
-"""
 
 
 @pytest.fixture
@@ -193,7 +188,7 @@ assets = { SOL = 1.0, stSOL = 0.6 }
 
 async def test_sol_goes_into_staked_sol_at_its_pools_own_rate_and_comes_back(tmp_path: Path) -> None:
     """What a staked token is worth is what its stake pool says, which the feed must agree with; never 1."""
-    from tests.solana.test_main_job import for_sol
+    from tests.kit.solana.world import for_sol
 
     with running(tmp_path) as sandbox:
         text = for_sol(sandbox).replace('asset = "SOL"', 'base = "SOL"') + STAKED
@@ -234,7 +229,7 @@ async def test_sol_goes_into_staked_sol_at_its_pools_own_rate_and_comes_back(tmp
 
 
 def test_staked_sol_whose_feed_is_not_its_pools_rate_gets_no_money(tmp_path: Path) -> None:
-    from tests.solana.test_main_job import for_sol
+    from tests.kit.solana.world import for_sol
 
     with running(tmp_path) as sandbox:
         sandbox.config.write_text(for_sol(sandbox).replace('asset = "SOL"', 'base = "SOL"') + STAKED)

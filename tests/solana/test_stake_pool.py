@@ -9,55 +9,26 @@ from typing import Any
 
 import pytest
 
-from tests.kit.solana_bench import CHAIN, SLOT, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from tests.kit.solana.stake_bench import EPOCH, SOL, USUAL, lamports, next_epoch, start
+from tests.kit.solana_bench import CHAIN, Ledger
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.stake_pool import StakePool
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.known import TOKEN_PROGRAM, WRAPPED_SOL
-from yieldbot.model.market import Market, MarketState, Status
+from yieldbot.model.known import TOKEN_PROGRAM
+from yieldbot.model.market import MarketState, Status
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, ata
 from yieldbot.protocols.solana.spl_stake_pool import ADAPTER, NUMBERS, decode
 from yieldbot.protocols.solana.spl_stake_pool_rate import PRICE_ORACLE
 from yieldbot.sandbox.solana.images import named, token_account
-from yieldbot.sandbox.solana.protocols.spl_stake_pool import StakePlace, StakePoolTerms, rewarded, stake_pool, update
+from yieldbot.sandbox.solana.protocols.spl_stake_pool import StakePoolTerms, update
 
-SOL = Token(CHAIN, WRAPPED_SOL, "SOL", 9)
-USUAL = StakePoolTerms(staked=900_000 * SOL.one, reserve=20_000 * SOL.one)
-EPOCH = SLOT // SLOTS_PER_EPOCH
 MONTH_SECONDS = 30 * 86_400
 MONTH_EPOCHS = 15
 """At 0.4 s a slot an epoch takes two days."""
-
-
-def start(terms: StakePoolTerms = USUAL, mine: int = 10**12) -> tuple[Ledger, StakePlace, Market]:
-    ledger = Ledger()
-    me = ledger.get(ledger.me)
-    assert me is not None
-    ledger.set({ledger.me: replace(me, lamports=mine)})
-    place, images = stake_pool(EPOCH, terms)
-    ledger.set(images)
-    params = {"program": place.program, "pools": [place.pool]}
-    (market,) = ledger.run(ADAPTER.discover(Deployment("spl_stake_pool", CHAIN, "Stake (double)", params, (SOL,))))
-    return ledger, place, market
-
-
-def next_epoch(ledger: Ledger, place: StakePlace) -> None:
-    """As far as the same place in the next epoch; its rewards, and the pool brought up to date."""
-    ledger.warp(SLOTS_PER_EPOCH)
-    listed = ledger.get(place.validator_list)
-    assert listed is not None
-    ledger.set({place.validator_list: rewarded(place, listed, ledger.slot // SLOTS_PER_EPOCH)})
-    ledger.send((update(place),))
-
-
-def lamports(ledger: Ledger) -> int:
-    image = ledger.get(ledger.me)
-    assert image is not None
-    return image.lamports
 
 
 def put(ledger: Ledger, state: MarketState, raw: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.answers import AccountImage
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address, svm_chain

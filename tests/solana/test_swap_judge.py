@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.solana.test_main_job import world
-from tests.solana.test_several_assets import BASE
+from tests.kit.solana.several_assets import BASE
+from tests.kit.solana.world import world
 from yieldbot.app import cycle
 from yieldbot.chains.solana.execution import leg
 from yieldbot.chains.solana.execution.build import (

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.solana.test_main_job import for_sol, wealth, world
-from tests.solana.test_way_out import put
+from tests.kit.solana.programs import put
+from tests.kit.solana.world import for_sol, wealth, world
 from yieldbot.app import cycle
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.math.kamino import ONE as SF
 from yieldbot.math.marginfi import ONE as I80F48
 from yieldbot.model.ids import Address

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.solana.test_main_job import excluding, for_sol, world
+from tests.kit.solana.world import excluding, for_sol, world
 from yieldbot.app import cycle
 from yieldbot.chains.solana.execution import build, transact
 from yieldbot.chains.solana.execution.judge import decode
-from yieldbot.chains.solana.node.client import AccountImage, Node, Simulated, SlotSkew
+from yieldbot.chains.solana.node.answers import AccountImage, Simulated
+from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.fork import Fork
 from yieldbot.config.load import load
 from yieldbot.errors import TransientError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.kit.solana_bench import CHAIN, Ledger
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.whirlpool import MOST_TICK, TICKS, Whirlpool, WhirlpoolVenue, sqrt_at
@@ -21,8 +21,8 @@ from yieldbot.model.known import TOKEN_2022_PROGRAM
 from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import layout
 from yieldbot.protocols.solana.orca_whirlpool import EXCHANGE, oracle_of, tick_array
+from yieldbot.sandbox.solana.exchanges.orca_whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
 from yieldbot.sandbox.solana.images import Images, named
-from yieldbot.sandbox.solana.whirlpool import WhirlpoolTerms, whirlpool, whirlpool_program
 
 PLENTY = 2**62
 USUAL = WhirlpoolTerms(sqrt_price_x64=sqrt_at(12), positions=((-6400, 6400, 10**13), (-640, 1280, 10**14)))

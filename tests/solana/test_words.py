@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.program import yieldbot
-from tests.solana.test_main_job import world
+from tests.kit.solana.world import world
 from yieldbot.cli.balance_changes import moved
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import native_of

@@ -1,7 +1,5 @@
-"""What bridging would be worth: one allocation over the markets of an asset on all chains, against one a chain. Pure.
-
-Nothing is bridged: the result is a figure for the reader, never a move.
-"""
+"""What bridging would gain: one allocation over the markets of an asset on all chains, compared with one for each
+chain. Pure. Nothing is bridged: the result is only shown."""
 
 from __future__ import annotations
 
@@ -28,21 +26,21 @@ class Across:
     """An asset that is held on several chains, identified by its symbol."""
 
     symbol: str
-    """Of the asset."""
+    """The asset's symbol."""
     gain_per_year: float
-    """Tokens a year that one allocation over all chains earns beyond the chains' own best ones, net of haircuts and
-    moves, before the cost of bridging."""
+    """Whole tokens a year that one allocation over all chains earns beyond the best allocation of each, net of haircuts
+    and moves, before the cost of bridging."""
     worth: float
-    """The most that bridging may cost, in tokens, so that it pays within the horizon."""
+    """The most that bridging may cost and still pay within the horizon, in whole tokens."""
     shifts: Mapping[ChainId, float]
-    """By how much each chain's money would grow, in tokens; negative: shrink."""
+    """By how much each chain's holdings would grow, in whole tokens; negative: shrink."""
 
 
 def across(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[Across, ...]:
-    """One answer for each asset, identified by its symbol, that several chains' snapshots are of.
+    """The gain for each asset (identified by its symbol) that several chains' snapshots hold.
 
     Limits on fractions of the wealth count the money of all chains; each chain keeps its own idle buffer. Of several
-    wallets on one chain the largest counts: their markets are the same, and would be counted twice.
+    wallets on one chain only the largest counts, since their markets are the same and would count twice.
     """
     by_symbol: dict[str, dict[ChainId, Snapshot]] = {}
     for snapshot in sorted(snapshots, key=_wealth, reverse=True):
@@ -77,7 +75,7 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
 
 
 def _balanced(wanted: Sequence[float]) -> list[float]:
-    """The shifts, scaled so that they add up to 0: money that no chain can invest stays where it is."""
+    """The shifts, scaled to add up to 0: money that no chain can invest stays where it is."""
     come = sum(v for v in wanted if v > 0.0)
     leave = -sum(v for v in wanted if v < 0.0)
     share = min(1.0, come / leave) if leave else 0.0
@@ -96,7 +94,7 @@ def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
 
 
 def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:
-    """One budget and every chain's markets; a protocol's limit holds for all chains together."""
+    """One budget, and the markets of every chain; a protocol's limit holds for all chains together."""
     markets: list[ProblemMarket] = []
     members: dict[str, list[int]] = {}
     most: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """From a snapshot and its assessments to integer targets with a certificate. Pure.
 
-One asset or several: each has its budget, and swaps between them are priced in the same solve (convert.py).
+One asset or several: each has its budget, and swaps between them are priced in the same solve (``convert.py``).
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def allocate(
         found = answer.allocation(swaps)
         rounds += 1
         further = wider.holdings[len(problem.markets) :]
-        if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.look_at(paid, further):
+        if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.requote(paid, further):
             return found
 
 
 def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfolio: Portfolio) -> tuple[int, ...]:
-    """The targets, with remainders set to 0 that are worth less than the gas to withdraw them later, or that only the
-    rounding of doubles leaves: they are withdrawn with the rest."""
+    """The targets, with 0 in place of a remainder that is worth less than the gas of a later withdrawal, or that
+    floating-point rounding leaves: it is withdrawn with the rest."""
     found = list(raws)
     for index, (state, raw) in enumerate(zip(snapshot.markets, raws, strict=True)):
         held, asset = exact.held[index], exact.assets[index]
@@ -84,7 +84,7 @@ def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfo
 
 
 FEW_PARTS = 10**6
-"""A remainder of one part in so many of a position is rounding, not a decision."""
+"""A remainder below one part in this of a position is rounding and not a decision."""
 
 ROUNDS = 6
 """How often quotes are refined around what a solution swaps."""
@@ -95,20 +95,20 @@ CLOSE_BPS = 0.02
 
 @dataclass(slots=True)
 class _SwapQuotes:
-    """Quotes between the assets, a row for each way of each pair; refined around solutions."""
+    """Swap quotes for the solver: a row for each route of each pair of assets, refined around solutions."""
 
     snapshot: Snapshot
-    """What was observed."""
+    """The observed markets."""
     portfolio: Portfolio
     """Our money by asset."""
     base: Base | None
-    """What the assets are held for; None: one asset."""
+    """The unit that the assets are held for; None: the job has one asset."""
     rows: list[tuple[int, int, QuotedWay]]
-    """(asset given, asset wanted, the way)."""
+    """(asset given, asset wanted, route)."""
     near: list[set[int]]
-    """Of each row further amounts to be quoted, in base units."""
+    """Further amounts to quote for each row, in base units."""
     closed: dict[int, str]
-    """Why an asset that we have none of cannot be bought, by its index."""
+    """Why an asset that we hold none of cannot be bought, by its index."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
@@ -130,22 +130,21 @@ class _SwapQuotes:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        """The quotes of each row; where amounts near a solution leave none, the usual ones."""
+        """Quotes of each row; the default amounts where those near a solution give none."""
         pairs = zip(self.rows, self.near, strict=True)
         return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
 
     def widened(self, problem: Problem) -> Problem:
-        """The problem with the most that exchanges could bring between two quotes: its bound holds for every amount."""
+        """The problem with the most that swaps could bring between two quotes, whose bound therefore holds for every
+        amount."""
         rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
         units = [1 / self.portfolio.ones[s.target] for s in problem.swaps]
         lines = (upper_quotes(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
         return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
 
     def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:
-        """The swaps as they would be made, one a pair; None where one is refused, which is then quoted no more.
-
-        Each of its parts can be acceptable and the whole, with the gas of its parts, not.
-        """
+        """The swaps as they would be made, one a pair; None where one is refused, which is quoted no more. The whole
+        swap, with its parts' gas, may be refused although each part alone is accepted."""
         sums: dict[tuple[int, int], int] = {}
         for (source, target, _), raw in zip(self.rows, paid, strict=True):
             sums[source, target] = sums.get((source, target), 0) + raw
@@ -163,9 +162,9 @@ class _SwapQuotes:
             found.append(Exchanged(given, made.route.given, made.least, sum(p.gas for p in parts), len(parts)))
         return tuple(found)
 
-    def look_at(self, paid: Sequence[int], further: Sequence[float]) -> bool:
-        """Quote from now on the amounts of a solution (base units), of the wider one (whole tokens), and around both;
-        whether any of them is new."""
+    def requote(self, paid: Sequence[int], further: Sequence[float]) -> bool:
+        """Add the amounts of a solution (base units), those of the wider problem (whole tokens), and amounts around
+        both to the quotes; whether any of them is new."""
         fresh = False
         for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
             for amount in (raw, int(more * self.portfolio.ones[source])):
@@ -183,7 +182,7 @@ def exact_of(
     base: Base | None = None,
     quoted: Sequence[ExactSwap] = (),
 ) -> Exact:
-    """The constraints in base units: what must stay, what may come (nothing into a vetoed market), limits and
+    """The constraints in base units: what must stay, what may come in (nothing into a vetoed market), limits and
     minimums."""
     reach = list(portfolio.raws)
     for swap in quoted:

@@ -1,4 +1,4 @@
-"""Solve an allocation problem that is given as a document. Pure: no chain, no file, no clock."""
+"""Solves an allocation problem that is given as a document. Pure: no chain, no file, no clock."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ ANSWER = "yieldbot/allocation/v1"
 
 @dataclass(frozen=True, slots=True)
 class Posed:
-    """A problem document in the solver's terms."""
+    """A problem document translated for the solver."""
 
     document: ProblemDocument
-    """As it was read."""
+    """The document."""
     problem: Problem
-    """In floats."""
+    """The problem in floating-point numbers."""
     exact: Exact
     """The same constraints in base units."""
     decimals: int
-    """Of every asset."""
+    """Decimals of every asset."""
     limits: tuple[tuple[tuple[str, float], ...], ...]
-    """Of each market (name, largest holding) of its upper bounds."""
+    """For each market (name, largest holding) of each of its upper bounds."""
     idle_income: float
-    """What the whole wealth would earn idle, in the first asset a year."""
+    """What the whole wealth would earn idle, in whole tokens of the first asset a year."""
 
     @property
     def one(self) -> int:
@@ -72,12 +72,12 @@ def exact_raw(amount: Decimal, decimals: int) -> int:
 
 
 def pose(document: ProblemDocument) -> Posed:
-    """The document in the solver's terms. Raises ProblemError where its numbers do not fit each other."""
+    """Translates the document for the solver. Raises ProblemError where its numbers contradict each other."""
     return _Poser(document).posed()
 
 
 class _Poser:
-    """Translates one document. Amounts become base units, of as many decimals for every asset."""
+    """Translates one document. Amounts become base units with the same decimals for every asset."""
 
     def __init__(self, document: ProblemDocument) -> None:
         self.document = document
@@ -108,8 +108,8 @@ class _Poser:
         return exact_raw(amount, self.decimals)
 
     def share(self, fraction: float, weight: int) -> int:
-        """Base units of an asset that are this fraction of the wealth, rounded down. Read as written: 0.1 is a
-        tenth."""
+        """Base units of an asset that are this fraction of the wealth, rounded down. The fraction is taken as written:
+        0.1 is exactly a tenth."""
         return int(Fraction(repr(fraction)) * self.total // weight)
 
     def posed(self) -> Posed:
@@ -236,7 +236,7 @@ def solve(posed: Posed) -> dict[str, Any]:
 
 
 class _Answer:
-    """One answer: its figures are those of the exact base units, not of the solver's doubles."""
+    """One answer, whose figures are computed from the exact base units and not from the solver's floats."""
 
     def __init__(self, posed: Posed, best: Optimum, raws: tuple[int, ...], paid: tuple[int, ...]) -> None:
         self.posed, self.best, self.raws, self.paid = posed, best, raws, paid

@@ -44,10 +44,8 @@ def assess(
 
 
 def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
-    """Why no new money may go into an asset's markets because of its price; None when it may.
-
-    A pegged asset needs a fresh feed that confirms the peg even where it is the only one.
-    """
+    """Why an asset's price forbids new money in its markets; None when it permits it. A pegged asset needs a fresh feed
+    that confirms the peg, even where it is the only asset."""
     now = snapshot.block.timestamp
     if base is not None and snapshot.exchange is not None:
         if (why := price_refusal(snapshot.exchange, token, base, now)) is not None:
@@ -65,7 +63,7 @@ def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | No
 
 
 def no_new_money(snapshot: Snapshot, policy: Policy, base: Base | None) -> str | None:
-    """Why none of our assets' prices lets new money into its markets; None where one does."""
+    """Why the prices of all of our assets forbid new money; None where one of them permits it."""
     found = [price_veto(snapshot, token, policy, base) for token in snapshot.assets]
     reasons = [why.reason for why in found if why is not None]
     return "; ".join(reasons) if reasons and len(reasons) == len(found) else None
@@ -78,7 +76,8 @@ def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> t
 
 
 def haircut_bps(market: Market, policy: Policy) -> float:
-    """Expected loss a year that the policy takes off this market's yield: by the narrowest name that means it."""
+    """Expected loss that the policy deducts from this market's yield, in bp a year: by the narrowest name that covers
+    the market."""
     return of_table(policy.haircut_bps, market, 0.0)
 
 

@@ -17,7 +17,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Reward] | None:
-    """The market and reward that a leg's id names, as the snapshot has them; None where it has none."""
+    """The market and reward that a claim's id names; None where the snapshot lacks them."""
     for state in snapshot.states.values():
         for reward in state.rewards:
             if reward.claim_id(state.market.id) == claim_id:
@@ -84,7 +84,7 @@ def claim_plan(
 
 
 def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
-    """Claim all of a reward; at least what was observed must arrive."""
+    """The leg that claims all of a reward, and at least what was observed."""
     return Leg(LegKind.CLAIM, reward.claim_id(state.market.id), Amount(asset, 0), all=True, gets=reward.claimable)
 
 
@@ -156,7 +156,7 @@ def _worth(snapshot: Snapshot, made: Conversion) -> tuple[float, float]:
 
 
 def sale_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """What a sale of rewards brings at least, as an annual rate like a claim's; 0 for legs of any other kind."""
+    """The minimum out of a sale of rewards, as an annual rate like a claim's; 0 for legs of any other kind."""
     if any(leg.kind is not LegKind.SWAP for leg in legs):
         return 0.0
     brought = sum(float(leg.gets) * snapshot.price(leg.gets.token) for leg in legs if leg.gets is not None)

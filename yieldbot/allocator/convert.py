@@ -34,15 +34,15 @@ ROUNDED = 2
 """Base units that rounding may take off an output, with a margin."""
 
 MARGIN = Fraction(1, 10**9)
-"""By which fraction a quote stays above the accepted minimum, which is a float."""
+"""By what fraction a quote stays above the accepted minimum, which is a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A swap as it would be made."""
+    """A swap of one asset into another over the best allowed route."""
 
     route: Route
-    """Over which pools."""
+    """The pools, with amounts."""
     least: Amount
     """Minimum out."""
 
@@ -90,18 +90,19 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
 
 @dataclass(frozen=True, slots=True)
 class QuotedWay:
-    """One way from an asset to another: one call of a router."""
+    """One route from an asset to another, which is one call of a router."""
 
     venue: Venue
-    """Its pools."""
+    """The venue that its pools make together."""
     gas: int
-    """Of its transactions."""
+    """Gas of its transactions."""
     most_raw: int
     """Largest amount that is quoted, in base units."""
     rate: Fraction
-    """Wanted base units for a given one by the feeds. No quote is above it: an exchange that pays more is no income."""
+    """Units of the wanted asset for one unit of the given one, by the feeds. No quote is above it: a pool that pays
+    more counts as no income."""
     least: Fraction
-    """Wanted base units for a given one below which nothing is swapped."""
+    """Units of the wanted asset for one unit of the given one below which nothing is swapped."""
 
     def quotes(self, near: Collection[int] = ()) -> tuple[tuple[int, int], ...]:
         """(in, out) in base units, ascending and concave, up to the largest amount that may be swapped. near: further
@@ -148,7 +149,7 @@ class QuotedWay:
 
 
 def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[QuotedWay]:
-    """The ways to swap up to ``most``; none where the prices cannot be trusted."""
+    """The routes over which up to ``most`` may be swapped; none where prices cannot be trusted."""
     exchange, now, token = snapshot.exchange, snapshot.block.timestamp, most.token
     if exchange is None or price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now):
         return []
@@ -166,7 +167,7 @@ def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> li
 
 
 def _kept(bps: float) -> Fraction:
-    """1 less so many basis points, exactly as written."""
+    """1 less ``bps`` basis points, exactly as written."""
     return 1 - Fraction(repr(bps)) / BPS
 
 

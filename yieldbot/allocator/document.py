@@ -58,6 +58,7 @@ def _ascending(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, fl
 
 
 def _of_utilisation(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    """Check that the points' utilisations ascend from 0 to at most 1."""
     if points[0][0] < 0 or points[-1][0] > 1:
         raise ValueError("utilisations are from 0 to 1")
     return _ascending(points)
@@ -76,6 +77,7 @@ class Kinked(Strict):
     """A pool whose borrow rate is piecewise linear in utilisation (``KinkedCurve``)."""
 
     kind: Literal["kinked"]
+    """Discriminator of ``MarketRow.rate``."""
     points: Annotated[Points, AfterValidator(_of_utilisation)]
     """(utilisation, borrow APR), utilisation ascending from 0 to 1."""
 
@@ -84,6 +86,7 @@ class Adaptive(Strict):
     """A Morpho market under its adaptive rate model (``AdaptiveCurve``)."""
 
     kind: Literal["adaptive"]
+    """Discriminator of ``MarketRow.rate``."""
     rate_at_target: Annotated[float, Field(ge=0, le=100)]
     """Borrow rate at 90 % utilisation, simple annual."""
 
@@ -92,6 +95,7 @@ class Constant(Strict):
     """The same rate for any holding."""
 
     kind: Literal["constant"]
+    """Discriminator of ``MarketRow.rate``."""
     apr: Rate
     """Simple annual supply rate."""
 
@@ -100,6 +104,7 @@ class Sampled(Strict):
     """A table of supply rates, linear in between."""
 
     kind: Literal["sampled"]
+    """Discriminator of ``MarketRow.rate``."""
     points: Annotated[Points, AfterValidator(_ascending)]
     """(our whole holding in tokens, APR), holding ascending."""
 
@@ -108,6 +113,7 @@ class MarketRow(Strict):
     """One market."""
 
     id: Name
+    """The market's id, unique in the problem."""
     asset: Name | None = None
     """Id of its asset; None: the first one."""
     held: Tokens = Decimal(0)
@@ -125,19 +131,20 @@ class MarketRow(Strict):
     max_withdraw: Tokens | None = None
     """Most that can be withdrawn now; None: what is not borrowed."""
     fixed_cost: Tokens = Decimal(0)
-    """One-time cost of any change, in its asset."""
+    """One-time cost of any change of the holding, in the market's asset."""
     proportional_cost_bps: Bps = 0.0
-    """One-time cost of each token moved."""
+    """One-time cost of each token moved, in bp."""
     haircut_bps: Bps = 0.0
-    """Expected loss a year."""
+    """Expected loss a year, in bp."""
     max_share: Share = 1.0
-    """Largest fraction of the wealth."""
+    """Largest fraction of the wealth in this market."""
 
 
 class GroupRow(Strict):
     """A limit on several markets together."""
 
     name: Name
+    """What the limit is called in messages."""
     members: tuple[Name, ...]
     """Ids of markets."""
     max_share: Share
@@ -148,10 +155,11 @@ class AssetRow(Strict):
     """One more asset."""
 
     id: Name
+    """The asset's id, unique in the problem."""
     wealth: Tokens
     """All that we have of it, holdings included."""
     price: Annotated[Decimal, BeforeValidator(_amount), Field(gt=0)] = Decimal(1)
-    """Of one token, in the first asset."""
+    """Price of one token, in the first asset."""
     idle_rate: Rate = 0.0
     """What idle money earns, simple annual."""
     idle_buffer: Tokens = Decimal(0)
@@ -166,7 +174,7 @@ class SwapRow(Strict):
     target: Name = Field(alias="to")
     """Id of the asset that is received."""
     quotes: Annotated[tuple[tuple[Tokens, Tokens], ...], Field(min_length=1, max_length=1000)]
-    """(amount in, amount out), ascending; amounts in between are interpolated."""
+    """(amount in, amount out) in whole tokens, both ascending; amounts in between are interpolated."""
     fixed_cost: Tokens = Decimal(0)
     """One-time cost of swapping at all, in the first asset."""
 
@@ -175,28 +183,29 @@ class ProblemDocument(Strict):
     """The whole problem."""
 
     schema_: Literal["yieldbot/problem/v1"] = Field(alias="schema")
+    """Schema name and version."""
     asset: Name = "asset"
     """Id of the first asset, which objectives are counted in."""
     wealth: Tokens
     """All that we have of it, holdings included."""
     horizon_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
-    """What costs are spread over and curves are averaged over."""
+    """Days over which costs are spread and curves are averaged."""
     idle_rate: Rate = 0.0
     """What idle money of the first asset earns, simple annual."""
     idle_buffer: Tokens = Decimal(0)
-    """What of it must stay idle."""
+    """How much of the first asset must stay idle."""
     min_position: Tokens = Decimal(0)
     """Least holding, in the first asset."""
     min_move: Tokens = Decimal(0)
     """Least change of a holding, in the first asset."""
     break_even_days: Annotated[float, Field(gt=0, le=36500)] | None = None
-    """Hold where the costs are not earned back within so many days; None: no such limit."""
+    """Hold where costs are not earned back within so many days; None: no such limit."""
     assets: tuple[AssetRow, ...] = ()
     """Further assets."""
     swaps: tuple[SwapRow, ...] = ()
     """Conversions between assets."""
     markets: tuple[MarketRow, ...]
-    """Where money can earn."""
+    """The markets where money can earn."""
     groups: tuple[GroupRow, ...] = ()
     """Limits on several markets together."""
 

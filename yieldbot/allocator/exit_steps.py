@@ -1,4 +1,4 @@
-"""Two-step exits: what is requested, collected and cancelled, and the plans that do it. Pure."""
+"""Two-step exits: which requests, collections and cancellations are due, and the plans that make them. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ExitStep:
     """One step of a two-step exit."""
 
     leg: Leg
-    """That carries it out."""
+    """The leg that makes the step."""
     gain: float
-    """As an annual rate, in the first asset."""
+    """Its gain as an annual rate, in whole tokens of the first asset."""
     cost: float
-    """One-time, in the first asset."""
+    """Its one-time cost, in whole tokens of the first asset."""
 
 
 def step_plan(
@@ -121,7 +121,7 @@ def request_steps(
     found = []
     if taken := {s.market.id: s.held.raw - wanted.targets[s.market.id].raw for s in asks}:
         more = wanted.certificate.objective - allocation.certificate.objective
-        found += _asked(snapshot, asks, taken, more, policy)
+        found += _request_steps(snapshot, asks, taken, more, policy)
     stay = [s for s in calls if wanted.targets[s.market.id] >= s.held]
     if stay:
         closed = {s.market.id: Amount(s.market.asset, 0) for s in stay}
@@ -134,7 +134,7 @@ def request_steps(
 
 
 def _given(snapshot: Snapshot, stay: Sequence[MarketState]) -> Iterable[MarketState]:
-    """The wallet's states with what comes out of these markets."""
+    """The wallet's states with the proceeds of these markets added."""
     for idle in snapshot.idle:
         raw = sum(state.held.raw for state in stay if state.market.asset == idle.market.asset)
         yield replace(idle, held=Amount(idle.held.token, idle.held.raw + raw))
@@ -144,7 +144,7 @@ def _with(snapshot: Snapshot, states: Iterable[MarketState]) -> Snapshot:
     return replace(snapshot, states=dict(snapshot.states) | {state.market.id: state for state in states})
 
 
-def _asked(
+def _request_steps(
     snapshot: Snapshot, asks: Sequence[MarketState], taken: Mapping[MarketId, int], more: float, policy: Policy
 ) -> list[ExitStep]:
     legs, costs, idle_years = [], [], []
@@ -179,7 +179,7 @@ def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: floa
 
 
 def step_refusal(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
-    """Why a planned step is no longer due; None while it is. ``asset``: the market's."""
+    """Why a planned step is no longer due; None while it is. asset: the market's."""
     state = snapshot.of(leg.market_id)
     gone = state.leaving
     if leg.kind is LegKind.REQUEST:

@@ -36,7 +36,7 @@ class Cap:
     members: tuple[int, ...]
     """Indexes of markets."""
     most: int
-    """In base units times weights."""
+    """The bound, in base units times weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Exact:
     """The constraints of a Problem in base units."""
 
     held: tuple[int, ...]
-    """What each market holds now."""
+    """Present holding of each market."""
     low: tuple[int, ...]
     """Least changed holding of each market."""
     high: tuple[int, ...]
@@ -54,7 +54,7 @@ class Exact:
     groups: tuple[tuple[tuple[int, ...], int], ...]
     """(members, the most that they may hold together in base units times weights)."""
     budgets: tuple[int, ...]
-    """What of each asset may lie in markets: wealth less its idle buffer."""
+    """How much of each asset may be in markets: wealth less its idle buffer."""
     min_positions: tuple[int, ...]
     """Least position in each asset."""
     min_moves: tuple[int, ...]
@@ -62,7 +62,7 @@ class Exact:
     assets: tuple[int, ...]
     """Index of each market's asset."""
     weights: tuple[int, ...]
-    """What a base unit of each market's asset is worth; 1 each where there is one asset."""
+    """Value of a base unit of each market's asset; 1 each where there is one asset."""
     swaps: tuple[ExactSwap, ...] = field(default=())
     """Conversions between the assets."""
 
@@ -73,8 +73,8 @@ class Exact:
         return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
     def available(self, paid: Sequence[int]) -> list[int]:
-        """Base units of each asset that may lie in markets after swaps that take ``paid``; no less than lies there
-        already."""
+        """Base units of each asset that may be in markets after swaps that take ``paid``; at least its present
+        holdings."""
         most = list(self.budgets)
         for asset in range(len(most)):
             most[asset] = max(most[asset], sum(h for h, a in zip(self.held, self.assets, strict=True) if a == asset))
@@ -84,7 +84,8 @@ class Exact:
         return most
 
     def caps(self) -> list[Cap]:
-        """Every bound on a sum of holdings but the budgets. What is held already may stay above it, but not grow."""
+        """Every bound on a sum of holdings except the budgets. A present holding may stay above its bound, but not
+        grow."""
         return [Cap(m, max(most, sum(self.held[i] * self.weights[i] for i in m))) for m, most in self.groups]
 
     def feasible(self, x: Sequence[int], paid: Sequence[int]) -> bool:

@@ -33,7 +33,7 @@ class Solution:
 
 
 class Linear:
-    """The linear programs of one problem. uses: see ``relax.Resources``."""
+    """The linear programs of one problem. uses: as ``relax.Resources.uses``."""
 
     def __init__(
         self, problem: Problem, tables: Sequence[BoundTable], uses: Sequence[Sequence[tuple[int, float]]]
@@ -54,10 +54,8 @@ class Linear:
             self.solver.setOptionValue(option, value)
 
     def solve(self, rooms: Sequence[float], edges: Sequence[Edge], boxes: Mapping[int, Box]) -> Solution | None:
-        """The program's optimum; None where it is infeasible.
-
-        rooms: what is left of each resource above the hulls' first vertices; edges: of all hulls, in the boxes.
-        """
+        """The program's optimum; None where it is infeasible. rooms: what is left of each resource above the hulls'
+        first vertices. edges: of all hulls, within the boxes."""
         markets = len(self.problem.markets)
         swaps = [self._vertices(markets + k, boxes) for k in range(len(self.problem.swaps))]
         edges = [edge for edge in edges if edge[1] < markets]

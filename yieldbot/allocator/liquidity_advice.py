@@ -30,23 +30,23 @@ SLIPPAGE = 0.0005
 WATCH_SECONDS = 1800.0
 """How long a position stays out of range unnoticed: the interval of runs (docs/cron.md)."""
 IN_RANGE_FACTOR = 2.0
-"""A position in range is only rebalanced for so many times its cost."""
+"""A position in range is only rebalanced where that gains so many times its cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appraisal:
-    """A pool for a given value of ours."""
+    """The expected yield of a pool for a given amount of ours."""
 
     state: LiquidityPool
     """The pool."""
     estimate: PoolEstimate
-    """Its fees, volatility and costs."""
+    """Its estimated fees, volatility and costs."""
     best: BestRange
     """The best range."""
     net: tuple[Apy, Apy, Apy]
-    """The best range's net yield: low, mean and high."""
+    """Net yield of the best range: lower bound, mean and upper bound."""
     lending: Apy | None
-    """The best alternative yield; None where there is none."""
+    """The best yield by lending; None: there is none to compare with."""
     vetoes: tuple[str, ...]
     """Why nothing may enter; empty: it may."""
 
@@ -107,7 +107,7 @@ def appraise(
         vetoes.append("there is no lending yield to compare with")
     elif not low > other:
         sure = f"{policy.confidence:.0%}"
-        vetoes.append(f"its net yield may be as low as {_said(low)} ({sure} sure), lending pays {other.value:.2%}")
+        vetoes.append(f"its net yield may be as low as {_apy_text(low)} ({sure} sure), lending pays {other.value:.2%}")
     return Appraisal(state, estimate, best, (low, mean, high), other, tuple(vetoes))
 
 
@@ -127,12 +127,12 @@ def _apy(rate: float, years: float) -> Apy:
     return Apy.from_growth(growth, years * SECONDS_PER_YEAR) if growth > -1.0 else Apy(-1.0)
 
 
-def _said(yield_: Apy) -> str:
+def _apy_text(yield_: Apy) -> str:
     return "a total loss" if yield_.value <= -1.0 else f"{yield_.value:.2%}"
 
 
 class Advice(StrEnum):
-    """What to do about a position."""
+    """What a position calls for."""
 
     HOLD = "hold"
     REBALANCE = "rerange"
@@ -144,7 +144,7 @@ class Trigger:
     """What a position calls for, and why."""
 
     advice: Advice
-    """What to do."""
+    """Hold, rebalance or leave."""
     reason: str
     """Why, in one line."""
     ticks: Range | None = None
@@ -158,10 +158,10 @@ def trigger(
 ) -> Trigger:
     """What a position of ours calls for.
 
-    Out of range: a rebalance where the low end of what a new range earns within the horizon exceeds its cost. Leaving
-    where even the high end of the best range's net yield is below lending. In range: another width where it earns twice
-    its cost more than the present one. Both ends follow from the newest history, so that changes of volatility show
-    here.
+    Out of range: a rebalance where the lower bound of what a new range earns within the horizon exceeds its cost.
+    Leaving where even the upper bound of the best range's net yield is below lending. In range: a rebalance to another
+    width that earns twice its cost more than the present one. All bounds are computed from the newest history, so that
+    changes of volatility count here.
     """
     state = position.state
     value = value_of(state, position.amounts)

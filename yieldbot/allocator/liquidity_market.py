@@ -35,7 +35,7 @@ from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
 
 DUST = 0.001
-"""Positions below this fraction of the wealth decide nothing: anybody can give us one."""
+"""Positions below this fraction of the wealth are ignored: anybody can send us one."""
 OFF = "price-off-the-feeds"
 """Flag of a pool whose price is too far from the feeds'."""
 MOST_ROOM = 2**120
@@ -50,13 +50,13 @@ class PoolObservation:
     state: LiquidityPool
     """Price, liquidity and fee."""
     history: PoolHistory
-    """Recorded fees and ticks."""
+    """Fees and ticks that it has recorded."""
     deployment: Deployment
     """The exchange's table in chains/."""
     pool: V3Pool
-    """For swaps, with its ticks."""
+    """The pool with its ticks, for swaps."""
     positions: tuple[PoolPosition, ...]
-    """Ours in it."""
+    """Our positions in it."""
     gas_price: float
     """token1 base units for a unit of gas."""
     fair: float
@@ -179,7 +179,7 @@ class _Swaps:
     """The swaps of entering and leaving, in the pool without our liquidity."""
 
     rest: V3Pool
-    """The pool without us."""
+    """The pool without our liquidity."""
     zero: bool
     """Whether the asset is token0."""
     price: float
@@ -187,7 +187,7 @@ class _Swaps:
     impact: float
     """Largest price impact on the last unit, the pool's fee included, as a fraction."""
     off: bool
-    """The pool's price is further from the feeds' than that, so that nothing is done there."""
+    """Whether the pool's price is further from the feeds' than ``impact``, so that nothing is swapped there."""
 
     @property
     def into(self) -> float:
@@ -230,8 +230,8 @@ class _Swaps:
 def _stays(
     observed: PoolObservation, estimate: PoolEstimate, ticks: Range, tokens: float, amounts: Pair
 ) -> RangeOutlook:
-    """Outlook of what is held: at the mean estimates while in range; else what a new range would earn at the policy's
-    confidence, less the cost of the rebalance."""
+    """Outlook of the present holding: at the mean estimates while in range; else what a new range would earn at the
+    policy's confidence, less the cost of the rebalance."""
     state = observed.state
     if any(position.in_range and position.liquidity for position in observed.positions):
         return _outlook(state, estimate, ticks, observed.gas_price, tokens)
@@ -250,7 +250,7 @@ def _outlook(
     surely: bool = False,
     once: float = 0.0,
 ) -> RangeOutlook:
-    """A range's outlook. ``surely``: at the fees and volatility that make the net yield hold at the policy's
+    """A range's outlook. surely: at the fees and volatility for which the net yield holds at the policy's
     confidence."""
     full = not state.spacing or ticks == full_range(state.spacing)
     bounds: Bounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)

@@ -1,4 +1,4 @@
-"""What a market pays in the policy's eyes: its sustainable curve, and rewards after the policy's haircuts. Pure."""
+"""A market's yield by the policy: its sustainable curve, and rewards after their haircuts. Pure."""
 
 from __future__ import annotations
 

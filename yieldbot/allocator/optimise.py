@@ -37,7 +37,7 @@ class Optimum:
     holdings: Holdings
     """Whole tokens: one holding a market, then what goes into each swap."""
     objective: float
-    """Of these holdings, in the first asset a year."""
+    """The objective of these holdings, in whole tokens of the first asset a year."""
     upper_bound: float
     """No allocation's objective is higher, in the first asset a year."""
     price: float
@@ -51,13 +51,13 @@ class _Node:
     """An open node of the search."""
 
     boxes: Mapping[int, Box]
-    """What its markets' holdings are kept in; others have their root box."""
+    """Intervals that restrict the holdings of some markets; the others have their root box."""
     relaxed: Relaxed
-    """Its relaxed optimum."""
+    """The optimum of its relaxed problem."""
     bound: float
-    """Upper bound of the objective in it."""
+    """Upper bound of the objective within its boxes."""
     version: int
-    """Of the bounds that it was solved with; an older one is solved again."""
+    """Version of the bounds that it was solved with; with an older version it is solved again."""
 
 
 def optimise(problem: Problem) -> Optimum:
@@ -109,7 +109,7 @@ class _Search:
         return Optimum(self.best, self.best_value, max(bound, self.lost, self.best_value), price, self.steps)
 
     def _tolerate(self, gap: float) -> None:
-        """Search until the gap is at most ``gap``, in the first asset a year."""
+        """Search until the gap is at most ``gap``, in whole tokens of the first asset a year."""
         self.tolerance = max(1e-9, gap)
         self.share = self.tolerance / (2 * max(1, len(self.tables)))
 

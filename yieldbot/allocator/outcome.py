@@ -27,17 +27,17 @@ class Answer:
     policy: Policy
     """By which it was decided."""
     assessments: Mapping[MarketId, Assessment]
-    """Of each market."""
+    """The assessment of each market."""
     portfolio: Portfolio
     """Our money by asset."""
     problem: Problem
-    """That was solved."""
+    """The problem that was solved."""
     bound: float
     """Upper bound of the objective, in the first asset a year."""
     price: float
     """Shadow price of the first budget."""
     raws: Sequence[int]
-    """Target of each market, in base units."""
+    """Target holding of each market, in base units."""
     paid: Sequence[int]
     """What goes into each swap, in base units."""
     closed: Mapping[int, str]

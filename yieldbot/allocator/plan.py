@@ -74,8 +74,8 @@ def make_plan(
 
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
-    """What a Hold adds where the wallet has less than the buffer (which people expect to be filled up), or so little
-    beyond it that no market may get it."""
+    """What a Hold adds where the wallet has less than the idle buffer (which people expect to be filled up), or so
+    little more that no market may get it."""
     idle = snapshot.idle[0]
     token = idle.held.token
     buffer, least = token.parse(policy.idle_buffer), token.parse(policy.min_position)
@@ -132,7 +132,7 @@ def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
 
 
 def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) -> str | None:
-    """Why a market's trial would cost too much for its size; None where none would."""
+    """Why the market's trial would cost too much for the size of the deposit; None when it would not."""
     for market_id, change in changes.items():
         state = snapshot.of(market_id)
         if not state.untried or change.raw <= 0:
@@ -150,7 +150,7 @@ def _range(state: MarketState) -> tuple[int, int] | None:
 
 
 def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
-    """Swaps that bring an asset before those that give it."""
+    """The swaps, those that bring an asset before those that give it."""
     left, found = list(swaps), list[Exchanged]()
     while left:
         wanted = {swap.gets.token for swap in left}
@@ -162,16 +162,16 @@ def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
 
 @dataclass(slots=True)
 class _End:
-    """One end of a move: a market that money leaves or comes to."""
+    """One end of a move: the market that money leaves, or the one that it goes into."""
 
     market_id: MarketId
-    """Which market."""
+    """The market."""
     token: Token
     """Its asset."""
     value: int
-    """What is not paired with another end yet, in base units of the first asset."""
+    """The part that is not paired with another end yet, in base units of the first asset."""
     whole: int
-    """All that leaves or comes, in base units of the first asset."""
+    """All that leaves or comes in, in base units of the first asset."""
 
 
 def _moves(
@@ -287,7 +287,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
 
 
 def _locked(source: MarketState, left: Amount) -> str:
-    """How much of what stays in a market could not be withdrawn at once, as a phrase; empty where all of it could."""
+    """How much of what stays in the source could not be withdrawn at once, as a phrase; empty where all of it could."""
     if source.market.kind is Kind.IDLE or source.cash is None or left.raw <= 0:
         return ""
     cash = max(0, source.cash.raw - max(0, source.held.raw - left.raw))

@@ -75,7 +75,7 @@ class ProblemMarket:
     asset: int = 0
     """Index into ``Problem.budgets``."""
     price: float = 1.0
-    """Of one token of its asset, in the first asset."""
+    """Price of one token of its asset, in the first asset."""
     dilutions: tuple[Dilution, ...] = ()
     """Other holdings of ours in its pools, which lose when more of ours comes here."""
 
@@ -125,9 +125,9 @@ class AssetBudget:
     wealth: float
     """What we have: holdings and idle money."""
     spendable: float
-    """Of it less the idle buffer."""
+    """What may be in markets: wealth less the idle buffer."""
     price: float = 1.0
-    """Of one token, in the first asset."""
+    """Price of one token, in the first asset."""
     idle_rate: float = 0.0
     """What idle money earns, a simple annual fraction. The markets' haircuts include it, so that an objective is what
     is earned BEYOND leaving everything idle; only a swap, which takes money from one budget to another, uses it."""
@@ -184,7 +184,7 @@ class Problem:
 
     @property
     def wealth(self) -> float:
-        """Of all budgets, in the first asset."""
+        """Wealth of all budgets, in the first asset."""
         return sum(budget.wealth * budget.price for budget in self.budgets)
 
     def held(self) -> tuple[float, ...]:

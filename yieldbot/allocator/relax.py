@@ -31,15 +31,15 @@ class Relaxed:
     y: list[float]
     """The envelopes' values at x."""
     moved: list[int]
-    """Indexes of those that are not at their hull's first vertex."""
+    """Indexes of the markets and swaps that are not at their hull's first vertex."""
     prices: list[float]
     """Shadow price of each resource: income a year of one more token of it."""
     inexact: bool = False
-    """It is a linear program's, and may exceed the limits by the solver's tolerance."""
+    """Whether it comes from a linear program, so that it may exceed the limits by the solver's tolerance."""
 
 
 class Resources:
-    """What is scarce: the budgets first, then the groups. What is held may stay above a limit that has shrunk."""
+    """The scarce resources: budgets first, then groups. Present holdings may stay above a limit that has shrunk."""
 
     def __init__(self, problem: Problem) -> None:
         assets = len(problem.budgets)

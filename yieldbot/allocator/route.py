@@ -12,45 +12,45 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState, Venue
 
 TX_GAS = 21_000 + 55_000
-"""Gas of a way's own transactions, the pools' work apart: the swap's base cost, and the allowance before it."""
+"""Gas of a route's transactions apart from its pools: the swap's base cost, and the allowance before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutePart:
-    """What goes one way."""
+    """One route of a split swap."""
 
     pools: tuple[Pool, ...]
-    """Passed one after another."""
+    """Its pools, in the order in which they are passed."""
     taken: Amount
     """What goes in."""
     given: Amount
     """What comes out."""
     gas: int
-    """Of its transactions."""
+    """Gas of its transactions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A swap's parts, largest first."""
+    """A swap split over routes, the largest first."""
 
     parts: tuple[RoutePart, ...]
-    """Made side by side."""
+    """The routes, swapped in parallel."""
     taken: Amount
-    """What goes in, together."""
+    """Total amount in."""
     given: Amount
-    """What comes out, together."""
+    """Total amount out."""
     cost: Amount
-    """Their gas, in the token that comes out (of an exact output: that goes in)."""
+    """Cost of their gas, in the output token (exact output: in the input token)."""
     bound: float
     """No split over these ways brings more whole tokens less the cost (exact output: needs fewer with it)."""
     gap_bps: float
     """How far this one may be from the bound, in bps of the swap."""
     exact_out: bool = False
-    """The output was asked for exactly, not the input."""
+    """Whether the output is exact, and not the input."""
 
 
 Way = tuple[tuple[PoolState, ...], Venue]
-"""The pools of one way, and the venue that they make together."""
+"""(pools of a route, the venue that they make together)."""
 
 
 def route(
@@ -80,7 +80,7 @@ def route(
 
 
 def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent: bool = False) -> list[Way]:
-    """The ways that ``route`` splits over. Raises Unswappable where there is none."""
+    """The routes that ``route`` splits over. Raises Unswappable where there is none."""
     states = [state for state in states if not sent or _router(state)[1]]
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
@@ -100,7 +100,7 @@ def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent:
 def route_for(
     states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0, way_cost: float = 0.0
 ) -> Route:
-    """The route that brings exactly ``wanted`` for the least of ``given``; costs are in ``given``, else as
+    """The route that brings exactly ``wanted`` for the least of ``given``; costs are in ``given``. Other arguments as
     ``route``."""
 
     def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
@@ -146,7 +146,7 @@ def _ways(
 
 
 def _router(state: PoolState) -> tuple[str, str | None]:
-    """What swaps in a pool: two pools of one router are passed by one call."""
+    """The router that swaps in a pool: a route is one call of one router."""
     return state.pool.protocol, state.pool.params.get("router")
 
 
@@ -171,7 +171,7 @@ def _of(states: Iterable[PoolState], one: Token, other: Token) -> list[PoolState
 
 
 def _best(states: Iterable[PoolState], loss: Callable[[PoolState], int]) -> PoolState | None:
-    """The pool of the least loss; None where each refuses the amount, or brings nothing for it."""
+    """The pool with the least loss; None where each refuses the amount or brings nothing for it."""
     best: tuple[int, PoolState | None] = (0, None)
     for state in states:
         try:

@@ -1,5 +1,4 @@
-"""Shared-pool dilution of a snapshot: which holdings of ours end in one pool, and what they lose to each other.
-Pure."""
+"""Shared-pool dilution: which of our holdings end in the same pool, and what they lose to each other. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
 
 UnderlyingPool = tuple[YieldCurve, float, float]
-"""A pool below a market: its curve, the market's money in it, and how much of that earns for us (whole tokens)."""
+"""A pool below a market: its curve, the market's money in it, and how much of that earns for us, in whole tokens."""
 
 
 def dilutions_of(states: Sequence[MarketState], policy: Policy) -> Mapping[MarketId, tuple[Dilution, ...]]:

@@ -27,7 +27,7 @@ from yieldbot.math.roots import crossing
 from yieldbot.model.exchange import Venue
 
 FEW = 6
-"""Of at most so many venues with costs every subset is filled and bounded by itself, which leaves no gap."""
+"""Of at most this many venues with costs, every subset is filled and bounded by itself, which leaves no gap."""
 FIRST_STEP = 1.01
 BOUND_SLACK = 1e-12
 """Fraction of the output that is added to the bound for the rounding of floats."""
@@ -38,11 +38,11 @@ class Split:
     """A split of an exact input. Base units."""
 
     parts: tuple[int, ...]
-    """What goes into each venue, in order."""
+    """Amount into each venue, in the venues' order."""
     outs: tuple[int, ...]
-    """What comes out of each."""
+    """Amount out of each venue."""
     costs: int
-    """Of the venues that are used, in output."""
+    """Costs of the venues that are used, in output units."""
     bound: float
     """No split brings more output less costs."""
 
@@ -63,11 +63,11 @@ class ExactOutSplit:
     """A split for an exact output. Base units."""
 
     parts: tuple[int, ...]
-    """What goes into each venue, in order."""
+    """Amount into each venue, in the venues' order."""
     outs: tuple[int, ...]
-    """What comes out of each."""
+    """Amount out of each venue."""
     costs: int
-    """Of the venues that are used, in input."""
+    """Costs of the venues that are used, in input units."""
     bound: float
     """No split needs less input and costs."""
 
@@ -83,10 +83,8 @@ class ExactOutSplit:
 
 
 def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = None) -> Split:
-    """The best split of ``amount`` (base units in) over venues. costs: of using each, in base units out.
-
-    Raises Unswappable when the venues do not take so much together.
-    """
+    """The best split of ``amount`` (base units in) over venues. costs: of using each venue, in base units out. Raises
+    Unswappable when the venues together cannot take the amount."""
     fixed = tuple(costs or (0,) * len(venues))
     prices: list[float] = []
 
@@ -138,10 +136,8 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
 
 
 def split_exact_out(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> ExactOutSplit:
-    """The split that brings ``wanted`` (base units out) for the least input. costs: of using each, in base units in.
-
-    Raises Unswappable when the venues do not hold so much together.
-    """
+    """The split that brings ``wanted`` (base units out) for the least input. costs: of using each venue, in base units
+    in. Raises Unswappable when the venues together do not hold the amount."""
     fixed = tuple(costs or (0,) * len(venues))
     prices: list[float] = []
 
@@ -287,7 +283,7 @@ def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -
 
 
 def _average(venue: Venue, taken: int) -> float:
-    """Average output for each unit of ``taken``; 0 where so much does not go in."""
+    """Average output for each unit of ``taken``; 0 where the venue cannot take that much."""
     try:
         return venue.quote_exact_in(taken)[0] / taken
     except Unswappable:
@@ -295,7 +291,7 @@ def _average(venue: Venue, taken: int) -> float:
 
 
 def _worth(venue: Venue, price: float) -> float:
-    """What a venue adds at a price, its cost apart: an upper bound of the maximum of f(x) - p x over x.
+    """Upper bound of what a venue adds at a price, its cost apart: the maximum of f(x) - p x over x.
 
     Rounding is added back: of the output as it is; of the input (``amount_until_price`` may be a few units off) each
     unit at the price or at the venue's average price, above which no concave f rises further at x.

@@ -35,7 +35,7 @@ Box = tuple[float, float]
 
 
 class Bound(IntEnum):
-    """How a cell's upper bound was made."""
+    """How a cell's upper bound was computed."""
 
     COARSE = 0
     """``envelope.coarse_bound``, breakpoints may lie inside."""
@@ -72,23 +72,23 @@ class BoundTable:
     off."""
 
     held: float
-    """What is held now, in whole tokens of the market's asset."""
+    """Present holding, in whole tokens of the market's asset."""
     spans: tuple[Box, ...]
     """Intervals of allowed changed holdings, ascending (``problem.spans``)."""
     stay: float
-    """Net income of keeping what is held."""
+    """Net income of the present holding."""
     root: Box
     """The box that holds every choice."""
     scale: float
-    """What the curve's income is shared with: the scale on which it bends, in whole tokens."""
+    """The scale on which the curve bends, in whole tokens: what its income is shared with."""
     starts: list[float] = field(default_factory=list)
     """Lower ends of the cells, ascending."""
     ends: list[float] = field(default_factory=list)
     """Upper ends of the cells."""
     lines: list[Vertices] = field(default_factory=list)
-    """Of each cell the vertices of its upper bound."""
+    """Vertices of each cell's upper bound."""
     kinds: list[Bound] = field(default_factory=list)
-    """Of each cell how its bound was made."""
+    """How each cell's bound was computed."""
     hulls: dict[Box, Hull | None] = field(default_factory=dict)
     """Concave envelopes by box, kept until a cell changes; None for a box without an allowed holding."""
 
@@ -175,7 +175,7 @@ class BoundTable:
         return [(x, self.value(x))] if self.neighbours(x, (x, x)) == (x, x) else []
 
     def neighbours(self, x: float, box: Box) -> Box:
-        """The largest allowed holding <= x in the box and the smallest >= x; -1 where there is none."""
+        """(largest allowed holding <= x in the box, smallest >= x); -1 where there is none."""
         low, high = box
         held = self.held
         below, above = (held if low <= held <= x else -1.0), (held if x <= held <= high else -1.0)
@@ -348,9 +348,9 @@ class SwapTable(BoundTable):
     quotes: Quotes = field(kw_only=True)
     """(in, out), the bounds' breakpoints."""
     problem: Problem = field(kw_only=True)
-    """That it is part of."""
+    """The problem that the swap belongs to."""
     index: int = field(kw_only=True)
-    """Of the swap in a holdings vector."""
+    """The swap's index in a holdings vector."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> SwapTable:

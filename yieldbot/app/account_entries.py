@@ -1,4 +1,4 @@
-"""The accounting entries of every account of a command: from the journal, and from the chains that can be asked."""
+"""The accounting entries of every account of a command: from the journal, and from the chains that can be read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.books.chain_record import ChainRecord, handed_over, quote_of
 from yieldbot.books.entries import Account, Entry, from_journal, in_order
-from yieldbot.books.formatting import DisplayNames
+from yieldbot.books.export_text import DisplayNames
 from yieldbot.books.ledger import QuoteOf
 from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
 from yieldbot.journal.journal_entries import Observed, TxSigned
@@ -39,7 +39,7 @@ class AccountEntries:
     names: DisplayNames
     """Display names of chains, wallets and markets."""
     accounts: dict[Account, ChainRecord | None]
-    """Each account's history on chain; None where its chain was not asked, or could not be served."""
+    """Each account's history on chain; None where its chain was not read, or could not be served."""
     skipped: dict[Account, str] = field(default_factory=dict)
     """Why an account's chain could not be served."""
     notes: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class AccountEntries:
 
     @property
     def code(self) -> int:
-        """The exit code: 1 where a chain should have been asked and could not be served, else 0."""
+        """The exit code: 1 where a chain should have been read and could not be served, else 0."""
         return FAILED if self.skipped else 0
 
 
@@ -71,8 +71,8 @@ def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]
 def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | None) -> AccountEntries:
     """Entries of the jobs' accounts; without a filter also of accounts of former jobs that the journal has.
 
-    ``offline``: the journal alone, no chain is asked. ``since``: block from which transfers are searched (one chain);
-    None: from each account's first entry. Raises ConfigError, InvariantError.
+    offline: use the journal alone, read no chain. since: block from which transfers are searched (one chain); None:
+    from each account's first entry. Raises ConfigError, InvariantError.
     """
     records = journalled(context)
     entries = entries_of(records, context)
@@ -119,7 +119,9 @@ async def _ask(
         own = [entry for entry in entries if entry.account == account]
         ours = hashes(records, account)
         try:
-            query = PastAsked(ours=ours, handed=handed_over(records, account), since=since, say=context.detail)
+            query = AccountHistoryRequest(
+                ours=ours, handed=handed_over(records, account), since=since, say=context.detail
+            )
             history = await chain_of(chain).account_history(jobs, own, query)
         except TransientError as passing:
             gathered.skipped[account] = str(passing)

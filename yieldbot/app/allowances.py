@@ -21,7 +21,7 @@ from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.ports import Revocation, Rights
     from yieldbot.execution.world import World
     from yieldbot.model.settings import Job
@@ -50,7 +50,7 @@ class Revocations:
 
     job: Job
     """A job of the account: only its wallet and chain matter."""
-    tries: tuple[tuple[Given, Revocation | Declined], ...]
+    tries: tuple[tuple[GrantedAllowance, Revocation | Declined], ...]
     """Each allowance with the rehearsal of its revocation, or why it cannot be revoked."""
     beside: tuple[str, ...]
     """Fees beside the gas of all revocations together, in words."""
@@ -62,14 +62,14 @@ class Revocations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class ListedAccount:
     """The allowances of one account, and the outcome of revoking them."""
 
     job: Job
     """A job of the account: only its wallet and chain matter."""
-    found: Found | None = None
+    found: AllowanceList | None = None
     """Its allowances; None: the chain could not be served."""
-    ended: tuple[tuple[Given, Ended], ...] = ()
+    ended: tuple[tuple[GrantedAllowance, Ended], ...] = ()
     """Each allowance with the outcome of revoking it; None where that was not requested."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
@@ -88,7 +88,7 @@ class AllowancesAnswer:
 
     document: AllowancesDocument
     """The answer; its ``exit_code`` is the command's."""
-    accounts: tuple[Account, ...]
+    accounts: tuple[ListedAccount, ...]
     """The same in the model's own values, for tables."""
 
 
@@ -103,7 +103,7 @@ def allowances(
     jobs = jobs_of(request.jobs, context)
     each = list({(job.wallet.address, job.chain.chain): job for job in jobs}.values())
     lock = run_lock(context.settings.data_dir) if request.revoke else nullcontext()
-    accounts: list[Account] = []
+    accounts: list[ListedAccount] = []
     with lock, world_of(context, lambda journal: DeclineAll()) as world:
         deadline = Deadline(world)
         for job in each:
@@ -111,9 +111,9 @@ def allowances(
                 work = partial(_account, request, context, deadline.world, job, show, ask)
                 found, ended = run_within(deadline, job, work)
             except TransientError as passing:
-                accounts.append(Account(job=job, skipped=str(passing)))
+                accounts.append(ListedAccount(job=job, skipped=str(passing)))
             else:
-                accounts.append(Account(job=job, found=found, ended=tuple(ended)))
+                accounts.append(ListedAccount(job=job, found=found, ended=tuple(ended)))
     code = int(any(account.failed for account in accounts))
     document = AllowancesDocument(exit_code=code, accounts=tuple(_part(account) for account in accounts))
     return AllowancesAnswer(document=document, accounts=tuple(accounts))
@@ -126,7 +126,7 @@ async def _account(
     job: Job,
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
-) -> tuple[Found, list[tuple[Given, Ended]]]:
+) -> tuple[AllowanceList, list[tuple[GrantedAllowance, Ended]]]:
     """The account's allowances, each with the outcome of revoking it; None where that was not requested."""
     wallets = context.settings.wallets.values()
     async with chain_of(job.chain).rights(world, job, wallets, request.from_block, context.detail) as rights:
@@ -142,11 +142,11 @@ async def _account(
 async def _revoked(
     job: Job,
     rights: Rights,
-    found: Found,
-    chosen: list[Given],
+    found: AllowanceList,
+    chosen: list[GrantedAllowance],
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
-) -> list[tuple[Given, Ended]]:
+) -> list[tuple[GrantedAllowance, Ended]]:
     """Rehearse the revocations, show them, ask, and make those that can be made."""
     tries = await rights.rehearse(chosen)
     rehearsed = list(zip(chosen, tries, strict=True))
@@ -162,7 +162,7 @@ async def _revoked(
     return [(given, ended.get(id(given))) for given in found.given]
 
 
-def _part(account: Account) -> AccountAllowances:
+def _part(account: ListedAccount) -> AccountAllowances:
     found = account.found
     return AccountAllowances(
         owner=account.job.wallet.address,

@@ -40,7 +40,7 @@ def check(context: Context) -> CheckDocument:
     found += asyncio.run(_accounts(context))
     found += asyncio.run(left_over(context))
     code = max(finding.code for finding in found)
-    rows = (Check(what=one.what, ok=one.code == 0, said=one.said, remedy=one.remedy or None) for one in found)
+    rows = (Check(what=one.what, ok=one.code == 0, said=one.result, remedy=one.remedy or None) for one in found)
     return CheckDocument(ok=code == 0, exit_code=code, checks=tuple(rows))
 
 

@@ -30,7 +30,7 @@ def no_way_out(context: Context) -> list[Finding]:
     found = []
     if proofs:
         tried = {proof.market_id for proof in proofs if proof.on_chain}
-        summary = f"of {len({proof.market_id for proof in proofs})} markets seen to work"
+        summary = f"of {len({proof.market_id for proof in proofs})} markets have worked"
         found.append(Finding("ways out", f"{summary}, of {len(tried)} of them with real money"))
     for market_id, known in exits:
         for fingerprint, why in list(known.refusals.items())[-1:]:

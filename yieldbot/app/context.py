@@ -23,7 +23,8 @@ SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", 
 
 
 class Context:
-    """The context of one use case. Progress goes to stderr; a door that wants it elsewhere overrides ``say``."""
+    """The context of one use case: configuration, progress, and how a person is asked for secrets. Progress goes to
+    stderr; a door that wants it elsewhere overrides ``say``."""
 
     secret: Callable[[str], str] | None = None
     """Asks a person for a secret, as a passphrase; None where nobody can be asked."""

@@ -185,7 +185,7 @@ async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, pl
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
     world.open_key(job.wallet)
-    world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.said(snapshot.block)}")
+    world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.block_text(snapshot.block)}")
     rehearsal = await live.rehearse(plan, snapshot)
     if isinstance(rehearsal, NoWayOut) and rehearsal.lasting:
         await live.refused(rehearsal.market_id, rehearsal.reason, snapshot)

@@ -32,7 +32,8 @@ BEGINS = "settling what is open"
 
 
 class Deadline:
-    """The deadline of one run. Use its ``world``: it remembers the last progress line, to say where the run was."""
+    """The deadline of one run. Use its ``world``, which remembers the last progress line, so that the error can state
+    where the run was."""
 
     def __init__(self, world: World) -> None:
         self.seconds = world.settings.policy.run_timeout_seconds

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 DANGEROUS = 4
-"""Exit code for dangerous allowances, and for control or money given to unknown addresses."""
+"""Exit code for what nobody should sign without thinking: dangerous allowances, and control or money given to unknown
+addresses."""
 MOST_BYTES = 4_000_000
 """The largest file of a message that is read."""
 PIPED = "-"

@@ -17,7 +17,7 @@ from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JobFilter
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
-from yieldbot.books.formatting import decimal, within
+from yieldbot.books.export_text import decimal, within
 from yieldbot.books.ledger import BASE, GAINS, RowKind, post, totals
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.model.families import family_of

@@ -32,7 +32,7 @@ class ResumeRequest:
     """Lift the halt."""
 
     clear: bool = False
-    """Also let stopped accounts sign again, and rehearse markets without a way out anew."""
+    """Also let stopped accounts sign again, and rehearse markets without a way out again."""
 
 
 def halt(request: HaltRequest, context: Context) -> HaltDocument:

@@ -36,7 +36,7 @@ class HistoryRequest:
     """What to read from the journal."""
 
     limit: int = 50
-    """The last so many entries; 0: all. Plans are never limited."""
+    """How many of the last entries are read; 0: all. Plans are never limited."""
     plans: bool = False
     """Plans with their present status in place of entries."""
     waiting: bool = False
@@ -123,8 +123,8 @@ def _words(kind: str, body: dict[str, Any]) -> str:
 
 
 def _leaving(body: dict[str, Any]) -> str:
-    asked, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
-    return leaving(asked, ready, back, body["until"])
+    requested, ready, back = (amount_from_doc(body[name]) for name in ("asked", "ready", "back"))
+    return leaving(requested, ready, back, body["until"])
 
 
 def _amount(doc: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
     if target.exists() and not request.overwrite:
         raise ConfigError(f"{target} exists already: --force overwrites it, or name another with --config")
     chains = chain_names(target)
-    answers = _asked(request, chains, context)
+    answers = _answers(request, chains, context)
     chain_file = chains[answers.chain]
     described = read_toml(chain_file)
     name = str(described["rpc_env"])
@@ -120,7 +120,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
     return InitAnswer(document=document, needs_rpc="://" not in answers.rpc)
 
 
-def _asked(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
+def _answers(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
     """The five answers: those given beforehand, else a person's. Raises ConfigError for a wrong or missing answer."""
     names = ", ".join(sorted(chains))
     asks = _Asks(request, context)

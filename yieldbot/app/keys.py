@@ -22,10 +22,10 @@ KEYS = "keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPassphrase:
-    """Where a new keystore's passphrase comes from; without either a person is asked twice."""
+    """Where a new keystore's passphrase comes from; without either a person is asked for it twice."""
 
     file: Path | None = None
-    """A file whose first line it is; must have mode 0600."""
+    """The file whose first line is the passphrase; must have mode 0600."""
     variable: str | None = None
     """A variable of the environment or .env that holds it."""
 

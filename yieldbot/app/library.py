@@ -43,7 +43,7 @@ def decide(
 ) -> Decision:
     """What a run would do with the job's money, by the same function that a run calls.
 
-    ``now``: unix seconds; None: the clock's. ``wealth``: assumed wealth; None: the snapshot's. ``records``:
+    now: unix seconds; None: this machine's clock. wealth: assumed wealth; None: the snapshot's. records:
     ``Journal.history()``, for the limits over time.
     """
     return _decide(snapshot, policy, job, int(time.time()) if now is None else now, wealth, records=records)

@@ -15,9 +15,9 @@ from yieldbot.app.whatif import amount_of
 from yieldbot.app.wiring import jobs_of
 from yieldbot.app.yields import wealth_of
 from yieldbot.chains.evm.liquidity.lending import lending
-from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.pair_events import past_of_shares
 from yieldbot.chains.evm.liquidity.position_events import past_of
+from yieldbot.chains.evm.liquidity.view import fetch_view
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.amounts import Amount, Apy, Token
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
     from yieldbot.app.profit import Accounting
     from yieldbot.chains.evm.liquidity.lending import Lending
-    from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.policy import Policy
@@ -50,7 +50,7 @@ class AccountLiquidity:
 
     job: Job
     """A job of the wallet on that chain."""
-    view: LpView | None
+    view: LiquidityView | None
     """The pools and positions as they were read; None: the chain could not be served."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
@@ -148,7 +148,7 @@ async def _one(
     try:
         async with connect(job.chain) as node:
             await node.verify_chain()
-            view = await look(node, job.chain, job.wallet.address, only_ours=ours is not None)
+            view = await fetch_view(node, job.chain, job.wallet.address, only_ours=ours is not None)
             shown = await appraised(node, context.settings.policy, job, view, requested, ours=ours is not None)
             if ours is None:
                 return shown
@@ -159,7 +159,7 @@ async def _one(
 
 
 async def appraised(
-    node: Node, policy: Policy, job: Job, view: LpView, requested: Amount | None = None, *, ours: bool
+    node: Node, policy: Policy, job: Job, view: LiquidityView, requested: Amount | None = None, *, ours: bool
 ) -> AccountLiquidity:
     """Appraise the pools for our wealth (or ``requested``), or with ``ours`` our positions."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
@@ -195,7 +195,7 @@ async def appraised(
     return AccountLiquidity(job, view, None, value_usd, tuple(appraisals), unvalued=tuple(unvalued))
 
 
-def _wealth_usd(job: Job, view: LpView, others: dict[Token, Lending], requested: Amount | None) -> float:
+def _wealth_usd(job: Job, view: LiquidityView, others: dict[Token, Lending], requested: Amount | None) -> float:
     """The value of ``requested`` in US dollars, else of all that we hold of the pools' tokens."""
     if requested is not None:
         if requested.token not in view.usd:
@@ -213,7 +213,7 @@ def job_of(job: Job, token: Token) -> Job:
     return replace(job, asset=token)
 
 
-def _elsewhere(pool: Pool, usd: float, view: LpView, others: dict[Token, Lending], policy: Policy) -> list[Apy]:
+def _elsewhere(pool: Pool, usd: float, view: LiquidityView, others: dict[Token, Lending], policy: Policy) -> list[Apy]:
     """The best yields that this value would earn by lending, in each of the pool's tokens."""
     found = []
     horizon = policy.horizon_seconds

@@ -12,7 +12,7 @@ from yieldbot.app.market_documents import MarketsDocument
 from yieldbot.app.parts import Block, Money
 from yieldbot.app.pool_names import price_at
 from yieldbot.app.yields import number
-from yieldbot.books.formatting import decimal
+from yieldbot.books.export_text import decimal
 from yieldbot.math.range_yield import kept_by_arbitrage
 from yieldbot.model import exchange as model
 from yieldbot.model.amounts import Amount
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.liquidity_profit import Gained
     from yieldbot.books.liquidity_pnl import LiquidityPnl
-    from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 
 
-class HeadFields(TypedDict):
+class AccountHeadFields(TypedDict):
     """The fields of AccountHead by name, for an entry that adds its own."""
 
     wallet: str
@@ -87,7 +87,7 @@ class Pool(Part):
         )
 
 
-class Interval(Part):
+class EstimateBounds(Part):
     """An estimate with its bounds."""
 
     low: float | None = Field(description="the lower bound; null: unbounded")
@@ -95,11 +95,11 @@ class Interval(Part):
     high: float | None = Field(description="the upper bound; null: unbounded")
 
     @classmethod
-    def of(cls, low: float, mean: float, high: float) -> Interval:
+    def of(cls, low: float, mean: float, high: float) -> EstimateBounds:
         return cls(low=number(low), mean=number(mean), high=number(high))
 
 
-class BestRange(Part):
+class ExpectedRange(Part):
     """The range in which liquidity is expected to earn most."""
 
     tick_low: int = Field(description="the lower tick")
@@ -115,7 +115,7 @@ class AppraisedPool(Part):
     fee: float = Field(description="its swap fee, as a fraction")
     price: float = Field(description="token1 for one token0")
     tvl_usd: float | None = Field(description="value of both tokens in it, in US dollars; null: no feed prices them")
-    volatility: Interval = Field(description="volatility of its price, a year")
+    volatility: EstimateBounds = Field(description="volatility of its price, a year")
     fees_apr: float | None = Field(description="fees earned in the best range")
     lvr_apr: float | None = Field(description="loss versus rebalancing in the best range")
     cost_apr: float | None = Field(description="cost of gas, swaps and rebalancing the range")
@@ -123,8 +123,8 @@ class AppraisedPool(Part):
     lvr_kept_by_arbitrage: float | None = Field(
         description="fraction of the LVR that arbitrage keeps; the rest comes back as fees; null: not known"
     )
-    net_apy: Interval = Field(description="fees less LVR and cost, an effective annual fraction")
-    best_range: BestRange = Field(description="the range that these numbers are for")
+    net_apy: EstimateBounds = Field(description="fees less LVR and cost, an effective annual fraction")
+    best_range: ExpectedRange = Field(description="the range that these numbers are for")
     lending_apy: float | None = Field(
         description="the best that either token would earn by lending; null: no market takes it"
     )
@@ -132,7 +132,7 @@ class AppraisedPool(Part):
     vetoes: tuple[str, ...] = Field(description="why it would not, or may not be provided")
 
     @classmethod
-    def of(cls, found: Appraisal, view: LpView) -> AppraisedPool:
+    def of(cls, found: Appraisal, view: LiquidityView) -> AppraisedPool:
         state, pool, at_mean = found.state, found.state.pool, found.best.at_mean
         ticks = None if found.best.full else (found.best.ticks.low, found.best.ticks.high)
         sigma, record = found.estimate.sigma, view.records[pool.id]
@@ -144,14 +144,14 @@ class AppraisedPool(Part):
             fee=state.fee,
             price=_price(state),
             tvl_usd=number(view.worth(pool, state.reserves)),
-            volatility=Interval.of(sigma.low, sigma.mean, sigma.high),
+            volatility=EstimateBounds.of(sigma.low, sigma.mean, sigma.high),
             fees_apr=number(at_mean.fees),
             lvr_apr=number(at_mean.lost),
             cost_apr=number(at_mean.cost),
             inside=number(at_mean.inside),
             lvr_kept_by_arbitrage=None if every is None else number(kept_by_arbitrage(sigma.mean, state.fee, every)),
-            net_apy=Interval.of(low.value, mean.value, high.value),
-            best_range=BestRange(
+            net_apy=EstimateBounds.of(low.value, mean.value, high.value),
+            best_range=ExpectedRange(
                 tick_low=found.best.ticks.low,
                 tick_high=found.best.ticks.high,
                 price_low=None if ticks is None else price_at(pool, ticks[0]),
@@ -223,7 +223,9 @@ class LiquidityPosition(Part):
     advice_reason: str | None = Field(description="why; null as `advice`")
 
     @classmethod
-    def of(cls, found: PoolPosition, past: Past | str, advice: Trigger | None, view: LpView) -> LiquidityPosition:
+    def of(
+        cls, found: PoolPosition, past: Past | str, advice: Trigger | None, view: LiquidityView
+    ) -> LiquidityPosition:
         pool, ticks = found.state.pool, found.ticks
         known = None if isinstance(past, str) else past
         raw_price = (found.state.sqrt_price_x96 / 2**96) ** 2
@@ -290,7 +292,7 @@ class PoolProfitAndLoss(Part):
         )
 
 
-class PoolHistory(Part):
+class PoolResult(Part):
     """A pool that we are or were in. Positions that plans hold in a pool have their profit and loss here only."""
 
     id: str = Field(description="the market's identifier")
@@ -301,7 +303,7 @@ class PoolHistory(Part):
     pnl_unknown: str | None = Field(description="why there is no `pnl`, or which price is missing; null: neither")
 
     @classmethod
-    def of(cls, row: Gained) -> PoolHistory:
+    def of(cls, row: Gained) -> PoolResult:
         profit = row.found
         return cls(
             id=row.market_id,
@@ -317,7 +319,7 @@ class AccountPositions(AccountHead):
     """The liquidity of one wallet on one chain."""
 
     positions: tuple[LiquidityPosition, ...] = Field(description="our open positions")
-    markets: tuple[PoolHistory, ...] = Field(description="pools that we are or were in")
+    markets: tuple[PoolResult, ...] = Field(description="pools that we are or were in")
 
     @classmethod
     def of(cls, one: AccountLiquidity) -> AccountPositions:
@@ -326,11 +328,11 @@ class AccountPositions(AccountHead):
         return cls(
             **_head(one),
             positions=tuple(LiquidityPosition.of(*row, view) for row in rows if view is not None),
-            markets=tuple(PoolHistory.of(row) for row in one.gained),
+            markets=tuple(PoolResult.of(row) for row in one.gained),
         )
 
 
-def _head(one: AccountLiquidity) -> HeadFields:
+def _head(one: AccountLiquidity) -> AccountHeadFields:
     job, view = one.job, one.view
     return {
         "wallet": job.wallet.name,

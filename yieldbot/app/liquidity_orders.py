@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from yieldbot.app.liquidity import appraised
 from yieldbot.app.pool_names import facing, price_at
 from yieldbot.chains.evm.execution.balances import fetch_balances
-from yieldbot.chains.evm.liquidity.look import look
-from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, removing, reranging
+from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding, manager_of, rebalancing, removing
 from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
 from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
+from yieldbot.chains.evm.liquidity.view import fetch_view
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import around, full_range
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.move_liquidity import LiquidityRequest
     from yieldbot.chains.evm.execution.account import Account
-    from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.orders import Prepared
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.model.amounts import Token
     from yieldbot.model.exchange import Pool
     from yieldbot.model.liquidity import LiquidityPool, PoolPosition
@@ -58,7 +58,7 @@ async def intended_order(
     """The order, or why the policy does not let it be given. Raises ConfigError for a
     request that names no pool, position, range or amount, MarketError for amounts that the wallet does not hold."""
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
-    view = await look(node, job.chain, owner, only_ours=request.action != "add")
+    view = await fetch_view(node, job.chain, owner, only_ours=request.action != "add")
     now = account.now()
     terms = Terms(
         id=f"lp-{request.action}-{now:x}",
@@ -108,7 +108,7 @@ async def intended_order(
                     "RANGE_STAYS", f"the range need not be rebalanced: {why} (--anyway rebalances it all the same)"
                 )
             ticks = wanted or (advice.ticks if advice and advice.ticks else _anew(position))
-            prepared = reranging(position, view.deployments[state.pool.id], ticks, view.usd, terms)
+            prepared = rebalancing(position, view.deployments[state.pool.id], ticks, view.usd, terms)
         case "remove":
             assert position is not None
             if not 0.0 < request.share <= 1.0:
@@ -151,7 +151,7 @@ async def _range(
     context: Context,
     account: Account,
     job: Job,
-    view: LpView,
+    view: LiquidityView,
     state: LiquidityPool,
     position: PoolPosition | None,
 ) -> tuple[Range, Declined | None]:
@@ -170,8 +170,8 @@ async def _range(
     return wanted, refused
 
 
-def _wanted(text: str, state: LiquidityPool, view: LpView) -> Range | None:
-    """``request.range`` in ticks; None: the best range is asked for. Raises ConfigError."""
+def _wanted(text: str, state: LiquidityPool, view: LiquidityView) -> Range | None:
+    """``request.range`` in ticks; None: the best range. Raises ConfigError."""
     if text == "best":
         return None
     if text == "full" or not state.spacing:
@@ -196,7 +196,7 @@ def _wanted(text: str, state: LiquidityPool, view: LpView) -> Range | None:
     return Range(max(-most, first), min(most, last))
 
 
-def pool_of(text: str, view: LpView) -> LiquidityPool:
+def pool_of(text: str, view: LiquidityView) -> LiquidityPool:
     """The pool of this address, or of this pair and fee. Raises ConfigError that lists all pools where not exactly one
     matches."""
     found = []
@@ -216,7 +216,7 @@ def pool_of(text: str, view: LpView) -> LiquidityPool:
     return found[0]
 
 
-def _position(name: str, view: LpView) -> PoolPosition:
+def _position(name: str, view: LiquidityView) -> PoolPosition:
     """Our position of this number, or in the pair of this address. Raises ConfigError that lists ours."""
     # Managers number alike: where two positions have one number, the one that can be moved is taken.
     mine = sorted(view.positions, key=lambda p: p.state.manager is not None)

@@ -22,8 +22,8 @@ from yieldbot.model.liquidity import PoolPosition
 
 if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
-    from yieldbot.chains.evm.liquidity.look import LpView
     from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
     from yieldbot.model.market import Snapshot
@@ -55,7 +55,7 @@ async def gains(
     job: Job,
     observed: Sequence[Observation],
     accounting: Accounting,
-    view: LpView,
+    view: LiquidityView,
     pasts: Sequence[Past | str],
 ) -> tuple[Gained, ...]:
     """Profit and loss of every pool that one wallet on one chain is in, or was in by the journal."""
@@ -108,11 +108,10 @@ async def _moves(
     job: Job,
     observed: Sequence[Observation],
     own: Sequence[Entry],
-    view: LpView,
+    view: LiquidityView,
     pasts: Sequence[Past | str],
 ) -> tuple[Moves, ByHand]:
-    """The position manager's events of our transactions, and of what the account did to these positions by another
-    program."""
+    """Position events of our transactions, and of what the account did to these positions with another program."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
     managers = frozenset(checksummed(str(manager)) for manager in table)
     moves = await moves_of(node, [e.hash for e in own if e.kind in (EntryKind.LIQUIDITY, EntryKind.GAS)], managers)
@@ -139,7 +138,7 @@ async def _moves(
     return {**moves, **hand.moves}, hand
 
 
-def _held(view: LpView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldings]:
+def _held(view: LiquidityView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldings]:
     """Our liquidity and amounts in each pool."""
     found: dict[MarketId, PoolHoldings] = {}
     for position, past in zip(view.positions, pasts, strict=True):

@@ -32,7 +32,7 @@ class MarketsRequest:
     """Which markets to list, and for how much money."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Whose markets."""
+    """The jobs whose markets are listed."""
     amount: str | None = None
     """Assumed wealth in each job's asset, in whole tokens; None: what we hold."""
     kind: str | None = None

@@ -22,7 +22,7 @@ from yieldbot.app.wiring import JobFilter, jobs_of, world_of
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.liquidity.execute import UNREADABLE, execute_order
 from yieldbot.chains.evm.liquidity.rehearse import rehearse_steps
-from yieldbot.chains.evm.liquidity.wayout import come_back
+from yieldbot.chains.evm.liquidity.wayout import rehearse_exit
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.session import account_of
 from yieldbot.errors import ConfigError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.liquidity_orders import IntendedOrder
     from yieldbot.chains.evm.execution.account import Account
-    from yieldbot.chains.evm.liquidity.rehearse import Back, LpRehearsal
+    from yieldbot.chains.evm.liquidity.rehearse import Back, OrderRehearsal
     from yieldbot.execution.world import World
     from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
@@ -79,7 +79,7 @@ class RehearsedOrder:
 
     warnings: tuple[str, ...]
     """What a person should know before saying yes."""
-    rehearsal: LpRehearsal
+    rehearsal: OrderRehearsal
     """Its transactions, and what they did to our balances."""
     native: Token
     """The chain's own coin, in which fees are paid."""
@@ -159,7 +159,7 @@ def _back(account: Account, intended: IntendedOrder, slippage: float) -> Back | 
     before = intended.before
     if before is None:
         return None
-    return lambda fork, fees, put: come_back(
+    return lambda fork, fees, put: rehearse_exit(
         account, fork, fees, put, intended.state, before, slippage, intended.out, intended.swaps
     )
 
@@ -175,7 +175,7 @@ def _document(
     request: LiquidityRequest,
     job: Job,
     intended: IntendedOrder | None = None,
-    rehearsed: LpRehearsal | None = None,
+    rehearsed: OrderRehearsal | None = None,
     *,
     refused: Declined | None,
     ended: Sequence[Outcome | Declined] = (),
@@ -195,7 +195,7 @@ def _document(
     )
 
 
-def _rehearsal(rehearsed: LpRehearsal) -> LiquidityRehearsal:
+def _rehearsal(rehearsed: OrderRehearsal) -> LiquidityRehearsal:
     fee = rehearsed.rollup
     return LiquidityRehearsal(
         block=Block.of(rehearsed.block),

@@ -136,7 +136,7 @@ def positions_of(context: Context, observed: Sequence[Observation]) -> list[tupl
 
 
 def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[UnreadMarket]] = ()) -> int:
-    """The exit code: 1 if a chain was skipped or a market with money of ours could not be read, else 0."""
+    """The exit code: 1 if a chain was skipped or a market that holds our money could not be read, else 0."""
     skipped = any(isinstance(snapshot, str) for _, snapshot in observed)
     return int(skipped or any(one.held for lost in unread for one in lost))
 

@@ -42,7 +42,7 @@ class Block(Part):
         return cls(height=ref.height, hash=ref.hash, timestamp=ref.timestamp)
 
 
-class HeadFields(TypedDict):
+class JobHeadFields(TypedDict):
     """The fields of JobHead by name, for an entry that adds its own."""
 
     wallet: str
@@ -81,7 +81,7 @@ class JobHead(Part):
     block: Block | None = Field(description="the block that was read; null: none was")
 
     @staticmethod
-    def fields_of(job: Job, snapshot: Snapshot | None = None, skipped: str | None = None) -> HeadFields:
+    def fields_of(job: Job, snapshot: Snapshot | None = None, skipped: str | None = None) -> JobHeadFields:
         """The fields by name, for an entry that adds its own. ``skipped``: why the chain could not be served."""
         return {
             "wallet": job.wallet.name,

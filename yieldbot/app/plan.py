@@ -28,7 +28,7 @@ class PlanRequest:
     """Which jobs to plan for, and with which assumptions."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Which jobs."""
+    """The jobs to plan for."""
     what_if: WhatIf = field(default_factory=WhatIf)
     """Assumptions that replace the configuration's for this answer."""
 
@@ -62,7 +62,7 @@ class PlanAnswer:
     chains: dict[ChainId, str]
     """The names of the jobs' chains."""
     exit_code: int
-    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
+    """1 where a chain could not be served, or a market that holds our money could not be read; else 0."""
 
 
 def plan(request: PlanRequest, context: Context) -> PlanAnswer:

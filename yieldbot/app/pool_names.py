@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.model.exchange import Pool
 
 
@@ -19,7 +19,7 @@ def price_at(pool: Pool, tick: float) -> float:
     return float(1.0001**tick * pool.token0.one / pool.token1.one)
 
 
-def facing(pool: Pool, view: LpView) -> tuple[bool, str]:
+def facing(pool: Pool, view: LiquidityView) -> tuple[bool, str]:
     """Whether prices are shown inverted, and their unit: the dearer token is priced in the cheaper one."""
     price = price_at(pool, view.states[pool.id].tick)
     return price < 1.0, f"{pool.token0.symbol} a {pool.token1.symbol}" if price < 1.0 else (

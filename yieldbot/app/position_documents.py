@@ -13,7 +13,7 @@ from yieldbot.app.market_documents import Leaving, Reward
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.plan_parts import Quarantined
 from yieldbot.app.yields import apy_after, number
-from yieldbot.books.formatting import decimal
+from yieldbot.books.export_text import decimal
 from yieldbot.model.market import Kind
 
 if TYPE_CHECKING:

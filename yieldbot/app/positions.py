@@ -55,11 +55,11 @@ class PositionsAnswer:
     document: PositionsDocument
     """For ``--json``."""
     jobs: tuple[HeldByJob, ...]
-    """By job and asset, for tables."""
+    """The holdings by job and asset, for tables."""
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain, for tables."""
     exit_code: int
-    """1 where a chain could not be served, or a market with money of ours could not be read; else 0."""
+    """1 where a chain could not be served, or a market that holds our money could not be read; else 0."""
 
 
 def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:

@@ -15,7 +15,7 @@ from yieldbot.books.ledger import BASE, PriceQuote, QuoteOf, in_unit
 from yieldbot.books.pnl import Pnl, pnl
 from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.model import families
@@ -63,7 +63,7 @@ class Accounting:
     entries: Sequence[Entry]
     """Accounting entries by the journal alone."""
     histories: Mapping[Account, ChainRecord]
-    """Each account's history on chain, of those whose chain could be asked."""
+    """Each account's history on chain, of those whose chain could be read."""
 
     def own(self, account: Account) -> tuple[Entry, ...]:
         """An account's entries: by its history on chain, else by the journal alone."""
@@ -157,14 +157,14 @@ def _as_booked(job: Job, held: Amount) -> Amount:
 
 
 def _of(job: Job, entry: Entry) -> bool:
-    """Whether an entry is of the job's asset; SOL goes by two names."""
+    """Whether an entry is of the job's asset; SOL has two names (native and wrapped)."""
     return entry.asset is not None and (entry.asset == job.asset or entry.asset == entry.native)
 
 
 async def _histories(
     context: Context, records: Sequence[Record], entries: Sequence[Entry], jobs: Sequence[tuple[Job, Snapshot]]
 ) -> dict[Account, ChainRecord]:
-    """The history on chain of each account that has entries; a chain that cannot be asked is reported and left out."""
+    """The history on chain of each account that has entries; a chain that cannot be read is reported and left out."""
     groups: dict[Account, list[tuple[Job, Snapshot]]] = {}
     for job, snapshot in jobs:
         account = (job.chain.chain, job.wallet.address)
@@ -176,7 +176,7 @@ async def _histories(
         its_jobs, snapshots = [job for job, _ in group], [snapshot for _, snapshot in group]
         name = its_jobs[0].chain.name
         try:
-            query = PastAsked(
+            query = AccountHistoryRequest(
                 ours=hashes(records, account),
                 handed=handed_over(records, account),
                 checked=False,

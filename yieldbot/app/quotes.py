@@ -34,7 +34,7 @@ from yieldbot.rpc.service import get
 if TYPE_CHECKING:
     from yieldbot.allocator.route import Route
     from yieldbot.app.context import Context
-    from yieldbot.chains.quote_values import Read
+    from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.model.amounts import Amount, Token
     from yieldbot.model.plan import Declined
     from yieldbot.model.policy import Policy
@@ -58,7 +58,7 @@ class QuoteRequest:
     chain: str | None = None
     """The chain's name; None: the one chain that has jobs."""
     aggregator: str | None = None
-    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: none is asked."""
+    """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: no aggregator is asked for a quote."""
     to_chain: str | None = None
     """The chain of ``wanted``, if it is another one: asks for a quote for bridging."""
 
@@ -73,7 +73,7 @@ class Quote:
     """The chain of the swap."""
     route: Route
     """The split over the chain's pools."""
-    read: Read
+    read: QuoteInputs
     """The pools and prices as they were read."""
     judged: FairOutput | Declined
     """The minimum out, or why the swap would be refused."""
@@ -131,7 +131,7 @@ def quote(request: QuoteRequest, context: Context) -> Quote | BridgeQuote:
 
 
 def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context: Context) -> BridgeQuote:
-    """The aggregator's quote for bridging, which nothing of ours can check."""
+    """The aggregator's quote for bridging, which we cannot check."""
     if request.aggregator is None or request.out is not None or request.amount is None:
         raise ConfigError("--to-chain: bridges are quoted by LI.FI alone: name AMOUNT and --aggregator, and no --out")
     there = _chain_file(context, to_chain)
@@ -170,9 +170,10 @@ def _amount(name: str, token: Token, text: str) -> Amount:
 
 
 def _judged(
-    chain: ChainSettings, policy: Policy, found: Route, read: Read, slippage_bps: float
+    chain: ChainSettings, policy: Policy, found: Route, read: QuoteInputs, slippage_bps: float
 ) -> FairOutput | Declined:
-    """The least output, or why nobody should swap so: old feeds, a lost peg, prices that differ, too little."""
+    """The minimum out of the swap, or why it would be refused: old feeds, a lost peg, prices that differ, too little
+    out."""
     updated = {token.symbol: price.updated_at for token, price in read.usd.items()}
     usd = {token: price.usd for token, price in read.usd.items()}
     oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)
@@ -209,7 +210,11 @@ def _token(chain: ChainSettings, name: str) -> Token:
 
 
 def _document(
-    chain: ChainSettings, found: Route, read: Read, judged: FairOutput | Declined, other: Quoted | YieldbotError | None
+    chain: ChainSettings,
+    found: Route,
+    read: QuoteInputs,
+    judged: FairOutput | Declined,
+    other: Quoted | YieldbotError | None,
 ) -> QuoteDocument:
     return QuoteDocument(
         chain_id=chain.chain,

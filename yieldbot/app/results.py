@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from yieldbot.allocator.across import across
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.market_curve import value
-from yieldbot.books.formatting import day
+from yieldbot.books.export_text import day
 from yieldbot.bridges.lifi import NAME, Quoted
 from yieldbot.risk.prices import FairOutput
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.allocator.route import Route
-    from yieldbot.chains.evm.liquidity.look import LpView
+    from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.execution.approvals import Proposal
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import Proposed
@@ -25,7 +25,7 @@ __all__ = [
     "NAME",
     "Across",
     "FairOutput",
-    "LpView",
+    "LiquidityView",
     "MeasuredPosition",
     "Proposal",
     "Proposed",

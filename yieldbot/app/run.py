@@ -52,7 +52,7 @@ class DryRunRequest:
     """One cycle of every job with a rehearsal on a fork; nothing is signed."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Which jobs; any by default."""
+    """The jobs to run; by default all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class RunRequest:
     """One cycle of every job."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Which jobs."""
+    """The jobs to run."""
     approve: Literal["queue", "ask", "auto"] = "queue"
     """``queue``: the plan is journalled and waits for ``approve``; ``ask``: a person is asked now; ``auto``: the policy
     approves within auto_max_move and auto_max_total."""

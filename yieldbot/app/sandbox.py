@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yieldbot.sandbox.local import SvmSandbox
 
 DIRECTORY = Path(".yieldbot/sandbox")
-"""Where it runs from, where nothing else is named."""
+"""Default folder of the sandbox."""
 MOST_DAYS = 3650
 
 Answer = TypeVar("Answer", bound=SandboxDocument)
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer", bound=SandboxDocument)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxRequest:
-    """A sandbox, by its folder."""
+    """Which sandbox, by its folder."""
 
     directory: Path = DIRECTORY
     """Its folder."""
@@ -46,26 +46,26 @@ class SandboxUpRequest(SandboxRequest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxWarpRequest(SandboxRequest):
-    """Days to pass."""
+    """Let days pass on a sandbox."""
 
     days: float
-    """Above 0."""
+    """How many days pass; above 0."""
 
 
 def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
-    """Starts it, compiling the contracts the first time, and writes its configuration; what ran there before is ended.
-    Raises ConfigError for a folder with another configuration in it."""
+    """Starts the sandbox, compiling the contracts the first time, and writes its configuration; one that ran there is
+    stopped. Raises ConfigError for a folder with another configuration in it."""
     no_real_folder(request.directory)
     return _running(SandboxUpDocument, Local.up(request.directory, request.chain, context.say))
 
 
 def down(request: SandboxRequest) -> SandboxDownDocument:
-    """Stops it; its files stay."""
+    """Stops the sandbox; its files stay."""
     return SandboxDownDocument(directory=str(request.directory), stopped=Local.down(request.directory))
 
 
 def warp(request: SandboxWarpRequest) -> SandboxWarpDocument:
-    """Lets days pass on it. Raises ConfigError for no number of days, and where none runs."""
+    """Lets days pass on the sandbox. Raises ConfigError for an invalid number of days, and where none runs."""
     if not 0 < request.days <= MOST_DAYS:
         raise ConfigError(f"{request.days:g} days: name a number above 0, up to {MOST_DAYS}")
     found = Local.load(request.directory)
@@ -74,12 +74,12 @@ def warp(request: SandboxWarpRequest) -> SandboxWarpDocument:
 
 
 def status(request: SandboxRequest) -> SandboxStatusDocument:
-    """The present blocks of its chains. Raises ConfigError where none runs."""
+    """The present blocks of the sandbox's chains. Raises ConfigError where none runs."""
     return _running(SandboxStatusDocument, Local.load(request.directory))
 
 
 def no_real_folder(directory: Path) -> None:
-    """Raise ConfigError for a folder whose configuration is not a sandbox's: it would be overwritten."""
+    """Raise ConfigError for a folder with a configuration that is not a sandbox's, and that would be overwritten."""
     ours = any((directory / "chains" / f"{name}.toml").exists() for name in ("sandbox", "solana-sandbox"))
     for name in ("yieldbot.toml", "journal.sqlite", ".env"):
         if not ours and (directory / name).exists():

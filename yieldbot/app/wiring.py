@@ -1,4 +1,4 @@
-"""Makes the World that the cycle runs in from a use case's context, and selects jobs."""
+"""Makes the World that a cycle runs in from a use case's context, and selects jobs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The accounting: what our transactions did to what we own, what it was worth, what it cost and gained. Pure."""
+"""Accounting: what our transactions did to our balances, what that was worth, cost and gained. Pure."""

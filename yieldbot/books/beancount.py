@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yieldbot.books.entries import Account, Entry
-from yieldbot.books.formatting import DisplayNames, day, decimal, utc, whole
+from yieldbot.books.export_text import DisplayNames, day, decimal, utc, whole
 from yieldbot.books.ledger import BASE, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import family_of
@@ -40,19 +40,20 @@ RESERVED = ("TRUE", "FALSE", "NULL")
 
 @dataclass(slots=True)
 class _Book:
-    """Names given out so far, and accounts in use."""
+    """The names that the file uses."""
 
     names: DisplayNames
-    """What people call chains, wallets and markets."""
+    """Display names of chains, wallets and markets."""
     commodities: dict[Token, str] = field(default_factory=dict)
-    """Commodity of each token."""
+    """Beancount commodity of each token."""
     markets: dict[MarketId, str] = field(default_factory=dict)
     """Account component of each market."""
     accounts: dict[str, None] = field(default_factory=dict)
-    """In order of first use."""
+    """Accounts in the order of first use."""
 
     def commodity(self, token: Token) -> str:
-        """Unique upper-case name of a token: its symbol; where that is taken, with its chain or a number appended."""
+        """The token's unique commodity name: its symbol in upper case; where that is taken, with the chain's name or a
+        number appended."""
         if token not in self.commodities:
             plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
             name = plain if re.fullmatch(r"[A-Z]([A-Z0-9'._-]{0,15}[A-Z0-9])?", plain) else _fit(plain)
@@ -108,7 +109,7 @@ def to_beancount(
 
 
 def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of one entry together, in order."""
+    """The rows of each entry together, in order."""
     groups: list[list[Row]] = []
     for row in rows:
         if groups and groups[-1][0].entry is row.entry:
@@ -194,7 +195,7 @@ def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str
 
 
 def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
-    """(account, base units) of what a row does to our asset accounts."""
+    """(account, base units) of each change of our asset accounts by a row."""
     account, raw = row.entry.account, row.raw or 0
     wallet = book.place(account, "Wallet")
     if row.market is not None and row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
@@ -214,7 +215,7 @@ def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
 
 
 def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, int]]) -> list[str]:
-    """What the chain says that each wallet held, asserted for the beginning of the next day."""
+    """Balance assertions of each wallet by the chain, for the beginning of the next day."""
     lines = []
     for (account, token), (raw, at) in closing.items():
         wallet = book.place(account, "Wallet")
@@ -229,7 +230,8 @@ def _component(text: str) -> str:
 
 
 def _fit(plain: str) -> str:
-    """A symbol as a commodity's name: begins with a letter, ends with a letter or digit, 16 characters at most."""
+    """A symbol made fit for a commodity's name: begins with a letter, ends with a letter or digit, at most 16
+    characters."""
     inner = re.sub(r"[^A-Z0-9]", "", plain)[:16]
     return inner if inner[:1].isalpha() else f"T{inner or 'OKEN'}"
 

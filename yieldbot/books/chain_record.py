@@ -1,4 +1,4 @@
-"""What the chain shows of an account beside the journal: transfers, prices at past blocks, balances to check."""
+"""What the chain shows of an account beyond the journal: transfers, prices at past blocks, balances. Pure."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Quotes = Mapping[tuple[ChainId, int, Address], PriceQuote]
 
 @dataclass(frozen=True, slots=True)
 class WalletCheck:
-    """A wallet's balance by the entries and by the chain."""
+    """A wallet's balance of one token, by the entries and by the chain."""
 
     token: Token
-    """Of what."""
+    """The token."""
     books_raw: int
-    """By the entries, in base units."""
+    """The balance by the entries, in base units."""
     chain_raw: int
-    """By the chain, in base units."""
+    """The balance on chain, in base units."""
     known: bool = True
-    """The balance before the first entry was read."""
+    """Whether the balance before the first entry was read."""
     grows: bool = False
-    """The token's balance grows by itself (rebases), so that the chain's may be more."""
+    """Whether the balance grows by itself (a rebasing token), so that the chain's may be larger."""
 
     @property
     def difference(self) -> Amount:
@@ -53,7 +53,7 @@ class HandedOver:
     """Plans handed over to a Safe's owners, who may or may not execute them."""
 
     heights: tuple[int, ...] = ()
-    """Blocks that they were decided at."""
+    """Blocks at which they were decided."""
     legs: tuple[tuple[MarketId, int], ...] = ()
     """(market, base units; negative: out of the wallet) of their deposits and withdrawals."""
 
@@ -81,25 +81,25 @@ class ChainRecord:
     """What the chain shows of one account."""
 
     account: Account
-    """Which."""
+    """The account."""
     block: BlockRef
-    """As of when."""
+    """The block up to which the chain was read."""
     since: int
     """Height from which on the entries are complete."""
     entries: tuple[Entry, ...]
-    """The account's, those of strangers' transactions and of unexplained differences included."""
+    """The account's entries, with one more for each transaction of others and each unexplained difference."""
     quotes: Quotes
     """Feeds' prices at the entries' blocks."""
     checks: tuple[WalletCheck, ...]
     """Balances by the entries and by the chain."""
     snapshots: tuple[tuple[Job, Snapshot], ...] = ()
-    """What was observed, by job."""
+    """The jobs with their snapshots."""
     notes: tuple[str, ...] = ()
-    """What could not be read, each a line."""
+    """What could not be read, a line each."""
 
 
 def wallet_sums(entries: Iterable[Entry]) -> dict[Token, int]:
-    """Each wallet balance that follows from the entries, fees and rent taken off, in base units."""
+    """The wallet balances that follow from the entries, fees and rent included, in base units."""
     sums: dict[Token, int] = {}
     for entry in entries:
         if entry.kind is EntryKind.OPENING and entry.market_id is not None:
@@ -120,8 +120,8 @@ def reconciled(
 ) -> tuple[Entry, ...]:
     """The entries, completed so that they add up to the chain's balances.
 
-    Where no opening balance could be read, one is worked back; a difference that nothing explains becomes an entry of
-    its own. Receipts of markets are left as they are.
+    Where no opening balance could be read, one is computed back from the present balance; a difference that nothing
+    explains becomes an entry of its own. Markets' receipt tokens are left as they are.
     """
     own = [check for check in checks if check.difference and check.token not in receipts]
     first = min((entry.at for entry in entries), default=block.timestamp)
@@ -134,7 +134,7 @@ def reconciled(
         kind=EntryKind.UNEXPLAINED,
         at=block.timestamp,
         height=block.height,
-        description="no transaction of ours and no event tells of it",
+        description="no transaction of ours and no event explains it",
         changes=tuple(Delta(c.token, c.difference.raw) for c in own if c.known),
     )
     made = [replace(begun, changes=opened)] if opened else []
@@ -142,7 +142,7 @@ def reconciled(
 
 
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
-    """Prices by a feed at the block, else by what a run recorded near it."""
+    """The price by a feed at the entry's block, else by what a run recorded near it."""
 
     def price(entry: Entry, token: Token) -> PriceQuote | None:
         chain = entry.account[0]
@@ -153,5 +153,5 @@ def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
 
 
 def quote_now(usd: float | None) -> PriceQuote | None:
-    """The price that a snapshot was made with."""
+    """The present price, by the snapshot."""
     return None if usd is None else PriceQuote(Fraction(repr(usd)), "now")

@@ -20,70 +20,70 @@ from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 
 Account = tuple[ChainId, Address]
-"""A chain and our address on it: lots bought in one are never sold out of another."""
+"""A chain and our address on it. Lots acquired in one account are never sold out of another."""
 
 
 class EntryKind(StrEnum):
-    """What a transaction did."""
+    """The kind of an entry."""
 
     OPENING = "opening"
-    """What was there before the first entry."""
+    """A balance before the first entry."""
     IN = "in"
-    """Received, by a transaction that is not ours."""
+    """Received by a transaction that is not ours."""
     OUT = "out"
-    """Sent, by a transaction that is not the journal's."""
+    """Sent by a transaction that is not the journal's."""
     DEPOSIT = "deposit"
     WITHDRAW = "withdraw"
     SWAP = "swap"
     CLAIM = "claim"
     LIQUIDITY = "liquidity"
-    """Into a pool's liquidity, or out of it."""
+    """Put into a pool's liquidity, or taken out of it."""
     GAS = "gas"
-    """Nothing but its fee: an allowance, a revocation, a cancellation."""
+    """Costs its fee and changes nothing else: an allowance, a revocation, a cancellation."""
     REVERTED = "reverted"
     OTHER = "other"
-    """Changes balances in a way that has no kind of its own."""
+    """Changes balances in a way that no other kind covers."""
     UNEXPLAINED = "unexplained"
-    """The difference between the chain's balance and the entries'."""
+    """The difference between the chain's balance and the sum of the entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One transaction, or what stands in its place (an opening balance, a difference)."""
+    """One transaction, or a balance or difference that no transaction explains."""
 
     account: Account
-    """Whose."""
+    """The account."""
     kind: EntryKind
     """What it did."""
     at: int
-    """Unix seconds of its block."""
+    """Time of its block, in unix seconds."""
     height: int
-    """Of its block or slot."""
+    """Its block or slot."""
     hash: str = ""
-    """Empty where there is no transaction."""
+    """The transaction's hash; empty where there is no transaction."""
     description: str = ""
-    """What it did."""
+    """What it did, in words."""
     market_id: MarketId | None = None
-    """The market that it is about; None: the wallet alone."""
+    """The market that it concerns; None: the wallet alone."""
     asset: Token | None = None
-    """Asset of the leg; None where there is none."""
+    """The leg's asset; None where there is no leg."""
     changes: tuple[Delta, ...] = ()
-    """Of our balances in base units, the fee not included, none of them 0."""
+    """Changes of our balances in base units, without the fee; none of them 0."""
     shares: frozenset[Token] = frozenset()
-    """Tokens among the changes that are receipts of a market and no asset of their own."""
+    """Tokens among the changes that are receipts of a market."""
     native: Token | None = None
-    """The chain's own token, which fees are paid in."""
+    """The chain's native token, in which fees are paid."""
     fee_raw: int | None = 0
-    """Base units of ``native``; None where it is not known."""
+    """The fee in base units of ``native``; None: not known."""
     rent_raw: int = 0
-    """Lamports that went into accounts of ours; negative: came back."""
+    """Lamports that went into new accounts of ours; negative: came back."""
     all: bool = False
-    """The leg takes everything out of its market."""
+    """Whether the leg takes everything out of its market."""
     plan: str = ""
-    """Id of the plan or order that it belongs to; empty where there is none."""
+    """Id of the plan or order that it belongs to; empty: of none."""
 
     def change(self, token: Token) -> int:
-        """Change of one token in base units, the fee apart."""
+        """Change of one token in base units, without the fee."""
         return sum(delta.raw for delta in self.changes if delta.token == token)
 
 
@@ -100,8 +100,8 @@ def from_journal(records: Iterable[Record]) -> tuple[Entry, ...]:
 
 
 def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]:
-    """What each market (and the wallet) held before our first transaction there: a plan's target less the plan's own
-    change."""
+    """Holdings of each market (and the wallet) before our first transaction there: a plan's targets less the plan's own
+    changes."""
     found: dict[tuple[Account, MarketId, Token], Entry] = {}
     for tx in txs:
         plan = plans.get(tx.signed.plan_id)
@@ -116,8 +116,8 @@ def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]
         for market_id, target in plan.allocation.targets.items():
             wallet = market_id.startswith("idle/")
             key = (account, MarketId("") if wallet else market_id, asset)
-            told = exact if wallet else market_id == leg.market_id
-            if key in found or target.token != asset or not told or is_liquidity(market_id):
+            known = exact if wallet else market_id == leg.market_id
+            if key in found or target.token != asset or not known or is_liquidity(market_id):
                 continue
             held_raw = target.raw - sum(_into(step, market_id, wallet) for step in plan.legs)
             token = native if native is not None and asset.address == WRAPPED_SOL else asset
@@ -172,14 +172,14 @@ def _entry(tx: StoredTx, plans: Mapping[str, Plan]) -> Entry | None:
 
 
 def _market(named: MarketId) -> MarketId | None:
-    """The market that a journalled id is about; a claim's id (claim/MARKET/TOKEN) names the market that pays."""
+    """The market of a journalled id; a claim's id (claim/MARKET/TOKEN) names the market that pays."""
     if named.startswith("claim/"):
         return MarketId(named.removeprefix("claim/").rpartition("/")[0]) or None
     return named if is_market(named) else None
 
 
 def _by_id(entry: Entry, market_id: MarketId) -> Entry:
-    """A swap's or a claim's kind by the id that it is journalled under, whoever planned it."""
+    """The kind of a swap or claim, by the id that it is journalled under."""
     if entry.kind is not EntryKind.OTHER or is_market(market_id):
         return entry
     raws = sorted(delta.raw for delta in entry.changes)
@@ -189,7 +189,7 @@ def _by_id(entry: Entry, market_id: MarketId) -> Entry:
 
 
 def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
-    """The fee by a record of before fees were kept: what Solana charged, gas used times its price; None for a
+    """The fee of a row written before fees were recorded: what Solana charged, or gas used times its price; None for a
     revert."""
     if tx.signed.svm is not None:
         return tx.signed.svm.fee_lamports
@@ -272,5 +272,5 @@ def is_liquidity(market_id: MarketId) -> bool:
 
 
 def receipts(entries: Iterable[Entry]) -> dict[Token, MarketId]:
-    """The market that each receipt token belongs to, by the entries."""
+    """The market of each receipt token, by the entries."""
     return {token: e.market_id for e in entries if e.market_id is not None for token in e.shares}

@@ -29,7 +29,7 @@ BASE = "USD"
 
 
 class RowKind(StrEnum):
-    """What a row of the ledger is."""
+    """The kind of a ledger's row."""
 
     OPENING = "opening"
     IN = "in"
@@ -60,7 +60,7 @@ class PriceQuote:
     price: Fraction
     """Base currency for one whole token."""
     source: str
-    """Where it is from, as a phrase."""
+    """Where it comes from, as a phrase."""
 
 
 QuoteOf = Callable[[Entry, Token], "PriceQuote | None"]
@@ -72,23 +72,23 @@ class Row:
     """One change. Money is in the base currency; None: not known, or does not apply."""
 
     entry: Entry
-    """The transaction."""
+    """The entry that it belongs to."""
     what: RowKind
-    """What the change is."""
+    """The kind of change."""
     token: Token
-    """Of what."""
+    """The token."""
     raw: int | None
-    """Base units; negative: out of our hands; None: not known (a fee of an old revert)."""
+    """Base units; negative: we no longer own them; None: not known (the fee of an old revert)."""
     market: MarketId | None = None
-    """Where the money of the row lies; None: in the wallet alone."""
+    """The market where the row's money is; None: the wallet."""
     quote: PriceQuote | None = None
-    """The token's price at the time."""
+    """The token's price at that time."""
     value: Fraction | None = None
-    """At that price."""
+    """The value at that price."""
     cost: Fraction | None = None
-    """What the units that left had cost, or what those that came cost."""
+    """What the units that left had cost, or what the units that came in cost."""
     gain: Fraction | None = None
-    """What was gained on units that left."""
+    """Gain on the units that left."""
 
 
 def value_of(token: Token, raw: int, quote: PriceQuote | None) -> Fraction | None:
@@ -101,17 +101,17 @@ class Totals:
     """Sums in the base currency."""
 
     income: Fraction
-    """Of interest and claims."""
+    """Interest and claims."""
     gains: Fraction
-    """On what was disposed of, native tokens paid as fees included."""
+    """Gains of disposals, native tokens paid as fees included."""
     fees: Fraction
-    """Of fees."""
+    """Fees."""
     unknown: int
-    """Rows of these kinds whose figure is not known and not in the sum."""
+    """Number of rows of these kinds whose figure is not known and not in the sum."""
 
 
 def totals(rows: Iterable[Row]) -> Totals:
-    """Sums over the rows given, such as a tax year's."""
+    """The sums over the rows, such as those of a tax year."""
     income, gains, fees, unknown = Fraction(0), Fraction(0), Fraction(0), 0
     for row in rows:
         if row.what in INCOME:
@@ -138,9 +138,9 @@ def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
 
 
 WalletKey = tuple[Account, Token]
-"""A balance of the wallet."""
+"""Key of a wallet balance."""
 MarketKey = tuple[Account, MarketId, Token]
-"""A token's principal in a market."""
+"""Key of a token's principal in a market."""
 
 
 @dataclass(slots=True)
@@ -148,13 +148,13 @@ class Ledger:
     """The rows in order, and the balances that they lead to."""
 
     rows: list[Row] = field(default_factory=list)
-    """In the entries' order."""
+    """The rows, in the order of the entries."""
     wallet: dict[WalletKey, int] = field(default_factory=dict)
-    """Base units by account and token, receipts of markets included."""
+    """Wallet balances in base units by account and token, receipts of markets included."""
     principal: dict[MarketKey, int] = field(default_factory=dict)
     """Base units that lie in each market."""
     lots: dict[WalletKey, Lots] = field(default_factory=dict)
-    """What all of it cost, wallet and markets together."""
+    """Lots of all tokens, wallet and markets together."""
 
 
 def post(entries: Iterable[Entry], quote_of: QuoteOf) -> Ledger:

@@ -1,13 +1,11 @@
-"""What liquidity in a pool has earned since it was entered, in the base currency; gas apart. Pure.
+"""Profit and loss of liquidity in a pool since it was entered, in the base currency, without gas. Pure.
 
-What it is worth now, uncollected fees included, plus what came out, less what went in, each at its price when it moved.
-
-Lots are units of liquidity, of each position for itself, or LP tokens of a pair; a lot costs what went in with it. What
-reaches the wallet is realised, less what the liquidity that was taken out for it had cost by first in, first out: fees
-cost nothing. A swap on the way in or out realises what it brought less what it took.
-
-All positions in a pool are one stay, from the first liquidity that goes in until none is left. An order that takes all
-out and puts it in again (a rebalanced range) continues it.
+The present value, uncollected fees included, plus what came out, less what went in, each at its price when it moved.
+Lots are units of liquidity, of each position separately, or LP tokens of a pair; a lot costs what went in with it. What
+reaches the wallet is realised, less the first-in-first-out cost of the liquidity that was taken out for it: fees cost
+nothing. A swap on the way in or out realises what it brought less what it took. All positions in a pool are one stay,
+from the first liquidity that goes in until none is left; an order that takes all out and puts it in again (a rebalanced
+range) continues it.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ class PositionEvent:
     """An event of a position."""
 
     position: int
-    """Its number."""
+    """The position's number."""
     liquidity: int
     """Units that went in; negative: came out; 0: tokens were collected."""
     amounts: tuple[int, int] = NOTHING
@@ -45,14 +43,15 @@ class PositionEvent:
 
 @dataclass(frozen=True, slots=True)
 class PoolHoldings:
-    """What we have in a pool now, by the chain."""
+    """Our liquidity in a pool now, read from the chain."""
 
     liquidity: Mapping[int, int] = field(default_factory=dict)
     """Units by position."""
     amounts: Mapping[Token, int] = field(default_factory=dict)
     """Base units by token, uncollected fees included."""
     collected: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """Base units of token0 and token1 that each position paid out since it last held nothing, where the chain tells."""
+    """Base units of token0 and token1 that each position has paid out since it last held nothing; positions for which
+    the chain does not show that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +59,21 @@ class LiquidityPnl:
     """Profit and loss of a pool's liquidity. Money is in the base currency; None where a price is missing."""
 
     since: int
-    """Unix seconds of the entry."""
+    """Unix seconds of the first entry of the stay."""
     put_in: tuple[Amount, ...]
-    """Since then, by token, swaps not included."""
+    """Base units put in since then, by token, swaps not included."""
     taken_out: tuple[Amount, ...]
-    """Since then, by token, swaps not included."""
+    """Base units taken out since then, by token, swaps not included."""
     swaps: Fraction | None
     """What swaps brought less what they took; a part of ``realised``."""
     realised: Fraction | None
-    """On what came out."""
+    """Profit on what came out."""
     unrealised: Fraction | None
-    """On what is in the pool now."""
+    """Profit on what is in the pool now."""
     gas: Amount | None
-    """Native tokens paid since the entry; None where a fee is not known."""
+    """Native tokens paid since then; None where a fee is not known."""
     gas_base: Fraction | None
-    """Their value when they were paid."""
+    """Value of those fees when they were paid."""
     lacks: str | None = None
     """Which price is missing, as a phrase."""
 
@@ -117,7 +116,8 @@ def liquidity_pnl(
 def _moved(
     entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[PositionEvent]]
 ) -> Sequence[PositionEvent] | None:
-    """What an entry did to positions; None where that cannot be known. For a pair, the wallet's LP tokens tell."""
+    """What an entry did to positions; None where that is not known. A pair's LP tokens follow from the wallet's
+    changes."""
     if entry.kind in (EntryKind.SWAP, EntryKind.REVERTED):
         return ()
     pair = market_id.rpartition("/")[2].lower()
@@ -148,7 +148,7 @@ class _Stay:
     swaps: Fraction | None = field(default_factory=Fraction)
     """What swaps brought less what they took, in the base currency."""
     realised: Fraction | None = field(default_factory=Fraction)
-    """In the base currency."""
+    """Realised profit, in the base currency."""
     native: Token | None = None
     """Token that fees are paid in."""
     gas: int | None = 0
@@ -236,7 +236,7 @@ class _Stay:
         return whole
 
     def differs(self, held: PoolHoldings | None) -> str | None:
-        """Why the entries cannot be complete, by what the chain says is there; None where they can."""
+        """Why the entries cannot be complete, by what the chain shows; None where they can."""
         ours = {position: units for position, lots in self.lots.items() if (units := total(lots))}
         if held is None:
             return "the pool could not be read" if ours else None
@@ -268,14 +268,14 @@ class _Stay:
 
 
 def _agree(changes: Sequence[Delta], moved: Sequence[PositionEvent]) -> bool:
-    """Whether the wallet's changes are those that the events state."""
-    told = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
+    """Whether the wallet's changes equal the amounts in the events."""
+    stated = sorted(sum(one.amounts[side] for one in moved) for side in (0, 1))
     ours = sorted([0, 0, *(abs(delta.raw) for delta in changes)])[-2:]
-    return len(changes) <= 2 and all(abs(a - b) <= ROUNDING for a, b in zip(told, ours, strict=True))
+    return len(changes) <= 2 and all(abs(a - b) <= ROUNDING for a, b in zip(stated, ours, strict=True))
 
 
 def _amounts(sums: Mapping[Token, int]) -> tuple[Amount, ...]:
-    """In the pool's order of tokens: by address."""
+    """Amounts in the pool's order of tokens, which is that of their addresses."""
     return tuple(Amount(token, sums[token]) for token in sorted(sums, key=lambda token: token.address.lower()))
 
 

@@ -12,12 +12,12 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """Units that were acquired together."""
+    """Units acquired together."""
 
     raw: int
     """Base units."""
     cost: Fraction | None
-    """What they cost in all, in the base currency; None: not known."""
+    """Their total cost in the base currency; None: not known."""
     at: int
     """Unix seconds at which they were acquired."""
 
@@ -31,11 +31,11 @@ class Lot:
 
 
 Lots = tuple[Lot, ...]
-"""The oldest first."""
+"""Lots, the oldest first."""
 
 
 def put(lots: Lots, lot: Lot) -> Lots:
-    """The lots with one appended. Raises ValueError for an empty lot."""
+    """The lots with one more at the end. Raises ValueError for an empty lot."""
     if lot.raw <= 0:
         raise ValueError(f"a lot of {lot.raw}")
     return (*lots, lot)
@@ -59,11 +59,11 @@ def take(lots: Lots, raw: int) -> tuple[Lots, Lots, int]:
 
 
 def total(lots: Lots) -> int:
-    """Base units in all."""
+    """Base units of all lots."""
     return sum(lot.raw for lot in lots)
 
 
 def cost(lots: Lots) -> Fraction | None:
-    """What they cost in all; None when the cost of one is not known."""
+    """Total cost of the lots; None where that of one is not known."""
     costs = [lot.cost for lot in lots if lot.cost is not None]
     return sum(costs, Fraction(0)) if len(costs) == len(lots) else None

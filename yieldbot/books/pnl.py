@@ -1,8 +1,8 @@
-"""What a position has earned since it was entered, in its asset and in the base currency; gas apart. Pure.
+"""Profit and loss of a position since it was entered, in its asset and in the base currency, without gas. Pure.
 
-In the asset: what it is worth now, plus what was taken out, less what was put in. In the base currency each amount
-counts at its price when it moved: what left, less its cost by first in, first out, is realised; what is there now, less
-the cost of what is left, is unrealised.
+In the asset: present value plus what was taken out, less what was put in. In the base currency each amount counts at
+its price when it moved: what left, less its first-in-first-out cost, is realised; what is there now, less the cost of
+what remains, is unrealised.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ class Pnl:
     """Profit and loss of a position. Money in the base currency is None where a price is missing."""
 
     since: int
-    """Unix seconds of the entry."""
+    """Unix seconds of the entry into the position."""
     put_in: Amount
-    """Since then."""
+    """Amount put in since then."""
     taken_out: Amount
-    """Since then."""
+    """Amount taken out since then."""
     earned: Amount
-    """In the asset, realised and unrealised."""
+    """Profit in the asset, realised and unrealised."""
     realised: Fraction | None
-    """On what was taken out, in the base currency."""
+    """Profit on what was taken out, in the base currency."""
     unrealised: Fraction | None
-    """On what is there now, in the base currency."""
+    """Profit on what is there now, in the base currency."""
     gas: Amount | None
     """Native tokens paid since the entry for transactions of this market; None where a fee is not known."""
     gas_base: Fraction | None
@@ -58,7 +58,7 @@ class _Run:
     lots: Lots = ()
     """What is in, with its cost."""
     realised: Fraction | None = field(default_factory=Fraction)
-    """In the base currency."""
+    """Realised profit, in the base currency."""
     gas: int | None = 0
     """Base units of the native token; None where a fee is not known."""
     gas_base: Fraction | None = field(default_factory=Fraction)
@@ -77,10 +77,8 @@ def pnl(
     now: PriceQuote | None,
     quote_of: QuoteOf,
 ) -> Pnl | None:
-    """A position's profit and loss since it was last empty; None where no entry tells how it began.
-
-    entries: in order. held: what it is worth now, at the price ``now``.
-    """
+    """A position's profit and loss since it was last empty; None where no entry shows how it began. entries: in order.
+    held: its present value, at the price ``now``."""
     run = _Run()
     for entry in entries:
         if entry.account == account and entry.market_id == market_id:

@@ -1,4 +1,4 @@
-"""Prices that runs recorded in the journal, for where a feed can no longer be read. Pure."""
+"""Prices that runs recorded in the journal, used where a feed's past price cannot be read. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 
 NEAR_SECONDS = 3600
-"""How far from a transaction a recorded price may lie to count for it."""
+"""Largest time between a transaction and a recorded price that is used for it."""
 
 Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
 """(unix seconds, price) of each token, the oldest first."""
@@ -38,16 +38,16 @@ def recorded_prices(records: Iterable[Record]) -> Recorded:
                 continue
             if price > 0 and isinstance(address, str):
                 found.setdefault((chain, Address(address)), []).append((at, price))
-    for told in found.values():
-        told.sort()
+    for prices in found.values():
+        prices.sort()
     return found
 
 
 def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> PriceQuote | None:
     """The recorded price nearest to a time, its source naming the distance; None where none is near."""
-    told = found.get((chain, token), [])
-    position = bisect_left(told, (at, Fraction(0)))
-    near = sorted(told[max(0, position - 1) : position + 1], key=lambda one: abs(one[0] - at))
+    prices = found.get((chain, token), [])
+    position = bisect_left(prices, (at, Fraction(0)))
+    near = sorted(prices[max(0, position - 1) : position + 1], key=lambda one: abs(one[0] - at))
     if not near or abs(near[0][0] - at) > NEAR_SECONDS:
         return None
     when, price = near[0]

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.formatting import DisplayNames, decimal, utc, whole
+from yieldbot.books.export_text import DisplayNames, decimal, utc, whole
 from yieldbot.books.ledger import BASE, INCOME, Row, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
@@ -30,7 +30,7 @@ TRADES = (
     *("Location", "Spend Currency", "Spend Amount", "Receive Currency", "Receive Amount"),
     *("Fee", "Fee Currency", "Description", "Timestamp"),
 )
-"""The headers of rotki's custom import, of generic events and of generic trades."""
+"""Headers of rotki's custom import: of generic events and of generic trades."""
 NATIVE = {evm_chain(137): "eip155:137/erc20:0x0000000000000000000000000000000000001010"}
 """Native tokens that rotki does not know by their symbol."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -43,11 +43,11 @@ def plain(text: str) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    told = io.StringIO()
-    writer = csv.writer(told, lineterminator="\r\n")
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows(rows)
-    return told.getvalue()
+    return line.getvalue()
 
 
 def to_csv(rows: Iterable[Row], names: DisplayNames) -> str:
@@ -104,7 +104,7 @@ def to_rotki(rows: Iterable[Row], names: DisplayNames) -> tuple[str, int]:
         trades += row.what is RowKind.SWAP and (row.raw or 0) < 0
         if kind is not None and row.raw:
             amount = whole(row.token, abs(row.raw))
-            note = f"{row.what.value}: {_said(row.entry, names)}"
+            note = f"{row.what.value}: {_description(row.entry, names)}"
             lines.append([kind, "blockchain", identifier(row.token), amount, "", "", plain(note), _ms(row.entry)])
     return _csv(EVENTS, lines), trades
 
@@ -123,7 +123,7 @@ def to_rotki_trades(rows: Iterable[Row], names: DisplayNames) -> str:
                 cell for r in (given[0], got[0]) for cell in (identifier(r.token), whole(r.token, abs(r.raw or 0)))
             ]
             entry = given[0].entry
-            lines.append(["blockchain", *sides, "", "", plain(_said(entry, names)), _ms(entry)])
+            lines.append(["blockchain", *sides, "", "", plain(_description(entry, names)), _ms(entry)])
     return _csv(TRADES, lines)
 
 
@@ -135,7 +135,8 @@ def identifier(token: Token) -> str:
     return f"{family.rotki_chain or token.chain}/{family.token_namespace}:{token.address}"
 
 
-def _said(entry: Entry, names: DisplayNames) -> str:
+def _description(entry: Entry, names: DisplayNames) -> str:
+    """The description of a row."""
     where = f"{names.wallet(entry.account)} on {names.chain(entry.account[0])}"
     return f"{entry.description or entry.kind.value} ({where}" + (f", {entry.hash})" if entry.hash else ")")
 

@@ -1,7 +1,7 @@
-"""Transfers of our tokens that no transaction of ours made, from Transfer events. Pure.
+"""Transfers of our tokens by transactions that are not ours, from Transfer events. Pure.
 
-EIP-20's ``Transfer(address indexed from, address indexed to, uint256 value)``, of tokens that chains/*.toml or the
-journal names: anybody may emit such events from a contract of his own.
+EIP-20's ``Transfer(address indexed from, address indexed to, uint256 value)``, only of tokens that chains/*.toml or the
+journal names: anybody may emit such events from a contract of their own.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class Transfer:
     """One Transfer event to or from our account."""
 
     token: Token
-    """Of what."""
+    """The token."""
     raw: int
     """Base units; negative: out of our account."""
     other: str
-    """The other side, in lower case."""
+    """The other party's address, in lower case."""
     height: int
-    """Block."""
+    """The block."""
     hash: str
-    """Transaction."""
+    """The transaction's hash."""
     index: int
-    """Of the log within its block."""
+    """Index of the log within the block."""
 
 
 def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -> tuple[Transfer, ...]:
@@ -62,17 +62,17 @@ def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -
 
 @dataclass(frozen=True, slots=True)
 class TransferContext:
-    """What is known about tokens and contracts, to tell what a transfer means."""
+    """What is known of tokens and contracts, to interpret transfers."""
 
     shares: Mapping[Token, MarketId]
     """The market that a token is a receipt of."""
     takers: Mapping[str, tuple[MarketId, ...]]
-    """Markets behind a contract that deposits go to or come from, by lower-case address."""
+    """Markets behind each contract that deposits go to or withdrawals come from, by lower-case address."""
     assets: Mapping[MarketId, Token]
     """Each market's asset."""
     planned: tuple[tuple[MarketId, int], ...] = ()
-    """(market, base units; negative: out of the wallet) of legs handed over to others, for contracts of many
-    markets."""
+    """(market, base units; negative: out of the wallet) of legs handed over to a Safe's owners, for contracts that
+    serve several markets."""
 
 
 def with_outside(
@@ -104,7 +104,7 @@ def with_outside(
 
 
 def _alone(entry: Entry, groups: Mapping[str, Sequence[Transfer]], outside: Sequence[Sequence[Transfer]]) -> Entry:
-    """An entry without what others moved in its block, where that brings it nearer to its own events."""
+    """The entry without what others moved in its block, where that brings it nearer to its own events."""
     others = _sums(one for group in outside for one in group if one.height == entry.height)
     own = _sums(groups.get(entry.hash.lower(), ()))
     if not entry.hash or not others:
@@ -125,11 +125,8 @@ def _sums(transfers: Iterable[Transfer]) -> dict[Token, int]:
 
 
 def _entries(group: Sequence[Transfer], known: TransferContext, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
-    """What a stranger's transaction did to us, by its events alone.
-
-    One entry for each market that it puts our asset into or takes it out of (a batch may go to several), and one for
-    the rest.
-    """
+    """The entries of a transaction of others, by its events alone: one for each market that it puts our asset into or
+    takes it out of (a batch may go to several), and one for the rest."""
     by_market: dict[MarketId, list[Transfer]] = {}
     rest: list[Transfer] = []
     for one in group:
@@ -172,7 +169,7 @@ def _of_market(begun: Entry, market_id: MarketId, parts: Sequence[Transfer], raw
 
 
 def _plain(begun: Entry, rest: Sequence[Transfer]) -> Entry:
-    """Tokens that were received, sent or exchanged."""
+    """The entry for tokens that were received, sent or exchanged."""
     sums = {token: raw for token, raw in _sums(rest).items() if raw}
     ins, outs = [one.other for one in rest if one.raw > 0], [one.other for one in rest if one.raw < 0]
     description = ", ".join(

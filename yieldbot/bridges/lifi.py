@@ -1,8 +1,8 @@
-"""LI.FI's quotes for swapping and bridging: the request's URL, and what an answer says. Pure.
+"""LI.FI's quotes for swapping and bridging: the request's URL, and the decoded answer. Pure. Source: LI.FI's API
+reference, GET /v1/quote (https://docs.li.fi).
 
-Source: LI.FI's API reference, GET /v1/quote (https://docs.li.fi). Nothing of an answer is ever signed: its transaction
-calls LI.FI's own contracts with bytes that our signer cannot judge. Its prices are its own claim: they are shown beside
-our quote, and decide nothing.
+Nothing of an answer is ever signed: its transaction calls LI.FI's own contracts with bytes that our signer cannot
+judge. Its prices are shown beside our quote and decide nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from yieldbot.model.ids import Address, ChainId, evm_number
 NAME = "LI.FI"
 URL = "https://li.quest/v1/quote"
 LONGEST_NAME = 40
-"""Characters of a stranger's text that are shown."""
+"""Most characters of LI.FI's own text that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A quote of LI.FI's, in its own words."""
+    """A quote of LI.FI's, by its own statements."""
 
     tool: str
     """The exchange or bridge that it would use."""
@@ -34,17 +34,17 @@ class Quoted:
     given: Amount
     """What it expects to come out."""
     least: Amount
-    """The minimum out that its call would hold to."""
+    """The minimum out in its transaction."""
     seconds: float
-    """How long it expects that to take."""
+    """How long it expects the transfer to take."""
     fees_usd: float
-    """Fees in US dollars; it does not say whether they are taken out of ``given`` already."""
+    """Fees in US dollars; LI.FI does not state whether they are deducted from ``given`` already."""
     gas_usd: float
     """Gas in US dollars."""
 
 
 def serves(chain: ChainId) -> bool:
-    """Whether we ask LI.FI about a chain: EVM chains alone, whose answers are understood here."""
+    """Whether LI.FI is asked about a chain."""
     return family_of(chain).bridged
 
 
@@ -66,8 +66,8 @@ def request(given: Amount, wanted: Token, owner: Address, slippage_bps: float, u
 
 
 def answered(document: object, given: Amount, wanted: Token, owner: Address) -> Quoted:
-    """The quote in a JSON answer. Raises MarketError when the answer lacks something, or is for other chains, tokens,
-    amounts or recipients than the request."""
+    """The quote in a JSON answer. Raises MarketError for an answer that lacks something, or is for other chains,
+    tokens, amounts or recipients than the request."""
     action, estimate = _part(document, "action"), _part(document, "estimate")
     requested = {
         "fromChainId": evm_number(given.token.chain),
@@ -124,7 +124,7 @@ def _number(value: object) -> float:
 
 
 def _short(value: object) -> str:
-    """A stranger's text made fit to be shown: printable ASCII, LONGEST_NAME characters at most."""
+    """LI.FI's own text made fit for display: printable ASCII, at most LONGEST_NAME characters."""
     return "".join(sign for sign in str(value) if " " <= sign <= "~")[:LONGEST_NAME] or "?"
 
 

@@ -8,26 +8,31 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 
 UNLIMITED = 2**255
-"""From here on an allowance is as good as without limit; tokens that never count it down use 2^256 - 1."""
+"""An allowance of at least this counts as unlimited; tokens that never count an allowance down use 2^256 - 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """An allowance as it stands. listed: whether chains/*.toml names the token. name: the spender's, where known.
-
-    at: height of the last Approval event that named the spender, None where none was seen. right: what else than an
-    amount may be taken; account: out of which account of ours, and its token program (Solana).
-    """
+class GrantedAllowance:
+    """An allowance, or another right over our tokens, as it is on the chain now."""
 
     token: Token
+    """The token that may be taken."""
     spender: Address
+    """Who may take it."""
     raw: int
+    """How much, in base units; 0 where ``right`` says what may be done."""
     listed: bool
+    """Whether chains/*.toml names the token."""
     name: str | None
+    """The spender's name; None: not known."""
     at: int | None
+    """Height of the last Approval event that named the spender; None: none was found."""
     right: str = ""
+    """A right other than to an amount (Solana's close authority), in words; empty: the right is to ``raw``."""
     account: Address | None = None
+    """Our token account that it is taken from (Solana); None: on EVM chains."""
     program: Address | None = None
+    """The token program of ``account``; None: on EVM chains."""
 
     @property
     def words(self) -> str:
@@ -38,20 +43,21 @@ class Given:
 
     @property
     def unlimited(self) -> bool:
-        """Whether it is as good as without limit: SPL Token counts in 64 bits."""
+        """Whether it counts as unlimited: above UNLIMITED, or the largest amount of SPL Token (64 bits)."""
         return self.raw >= UNLIMITED if self.account is None else self.raw == 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was found. since: the height from which it is complete; block: where the allowances were read.
-
-    cut: why no events before ``since`` could be read, although they were asked for. unread: tokens whose allowance
-    could not be read, with the spender and the reason.
-    """
+class AllowanceList:
+    """The allowances of one account at one block."""
 
     block: BlockRef
+    """The block at which they were read."""
     since: int
-    given: tuple[Given, ...]
+    """Height from which the list is complete."""
+    given: tuple[GrantedAllowance, ...]
+    """Every allowance that is not zero."""
     unread: tuple[tuple[Address, Address, str], ...] = ()
+    """(token, spender, reason) of each allowance that could not be read."""
     cut: str | None = None
+    """Why no events before ``since`` could be read; None: all requested events were read."""

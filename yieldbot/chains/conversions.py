@@ -1,4 +1,4 @@
-"""A plan's swap made anew from the newest pools, on any chain. Pure."""
+"""Computes a planned swap again from the newest pools, on any chain. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from yieldbot.model.policy import Base
 from yieldbot.risk.prices import below_minimum
 
 
-def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
-    """The leg's swap as it would be made now. Raises SafetyError where it may not be, or brings too little."""
+def conversion_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
+    """The leg's swap over the snapshot's pools. Raises SafetyError where the policy refuses it, or it would bring less
+    than the leg's minimum."""
     if leg.gets is None:
         raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
@@ -27,8 +28,9 @@ def made_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
     return made if made.least >= leg.gets else replace(made, least=leg.gets)
 
 
-def leasts(made: Conversion) -> list[tuple[RoutePart, Amount]]:
-    """The leg's least shared out over its parts, to the unit: the first one takes what rounding leaves."""
+def parts_with_least(made: Conversion) -> list[tuple[RoutePart, Amount]]:
+    """Each part of the swap with its share of the minimum out, to the unit; the first part gets the rounding
+    remainder."""
     parts, whole = made.route.parts, made.route.given.raw
     shares = [made.least.raw * part.given.raw // whole for part in parts]
     shares[0] += made.least.raw - sum(shares)

@@ -1,4 +1,4 @@
-"""What is asked of a wing that says in words what somebody is to sign, and what it answers."""
+"""What ``decode`` passes to a chain's wing, and the protocols (typing) of what it returns."""
 
 from __future__ import annotations
 
@@ -13,156 +13,185 @@ if TYPE_CHECKING:
 
 
 class Decoded(Protocol):
-    """What a call, a message or a transaction says."""
+    """A decoded call, message or transaction."""
 
     @property
     def dangerous(self) -> bool:
-        """Whether nobody should sign it without thinking."""
+        """Whether it has any danger: what nobody should sign without thinking."""
 
     def lines(self) -> Iterator[str]:
-        """It in lines, for a person."""
+        """The decoded content as lines of text for a person."""
 
 
 class Field(Protocol):
-    """An argument, as it is shown."""
+    """An argument as it is shown to a person."""
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """What the value is."""
 
     @property
-    def value(self) -> str: ...
+    def value(self) -> str:
+        """The value, formatted."""
 
     @property
     def visible(self) -> bool:
-        """Whether the descriptor shows it to everybody."""
+        """Whether the ERC-7730 descriptor shows it."""
 
 
 class DecodedCall(Decoded, Protocol):
-    """A call of a contract, or a typed message, with the calls within its bytes."""
+    """A contract call or an EIP-712 message, with the calls inside its arguments."""
 
     @property
-    def known(self) -> bool: ...
+    def known(self) -> bool:
+        """Whether the target is known."""
 
     @property
-    def contract(self) -> str | None: ...
+    def contract(self) -> str | None:
+        """The target's name; None: it has none."""
 
     @property
-    def function(self) -> str | None: ...
+    def function(self) -> str | None:
+        """The function's signature, or the message's primary type; None: unknown."""
 
     @property
-    def source(self) -> str | None: ...
+    def source(self) -> str | None:
+        """What the decoding is based on: a descriptor's file, ``abis`` or ``common``; None: nothing decodes it."""
 
     @property
-    def intent(self) -> str: ...
+    def intent(self) -> str:
+        """What it does, in a few words."""
 
     @property
-    def fault(self) -> str | None: ...
+    def fault(self) -> str | None:
+        """Why it cannot be decoded further; None: it is decoded completely."""
 
     @property
-    def owner(self) -> str | None: ...
+    def owner(self) -> str | None:
+        """The contract's owner by the descriptor; None: no descriptor is used."""
 
     @property
-    def sentence(self) -> str: ...
+    def sentence(self) -> str:
+        """The descriptor's own sentence with the values in it; empty: it has none."""
 
     @property
-    def warnings(self) -> tuple[str, ...]: ...
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know beside the fields."""
 
     @property
-    def dangers(self) -> tuple[str, ...]: ...
+    def dangers(self) -> tuple[str, ...]:
+        """What a person should not sign without thinking."""
 
     @property
-    def fields(self) -> Sequence[Field]: ...
+    def fields(self) -> Sequence[Field]:
+        """Its arguments."""
 
     @property
-    def nested(self) -> Sequence[DecodedCall]: ...
+    def nested(self) -> Sequence[DecodedCall]:
+        """The calls inside its arguments."""
 
 
 class Instruction(Protocol):
-    """One instruction of a transaction."""
+    """One instruction of a Solana transaction."""
 
     @property
-    def program(self) -> Address: ...
+    def program(self) -> Address:
+        """The program's address."""
 
     @property
-    def known(self) -> bool: ...
+    def known(self) -> bool:
+        """Whether program, bytes and market are all known."""
 
     @property
-    def contract(self) -> str | None: ...
+    def contract(self) -> str | None:
+        """The program's name; None: it has none."""
 
     @property
-    def function(self) -> str | None: ...
+    def function(self) -> str | None:
+        """The instruction's name; None: unknown."""
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """What it does; empty where that is unknown."""
 
     @property
-    def fault(self) -> str | None: ...
+    def fault(self) -> str | None:
+        """Why it cannot be decoded further; None: it is decoded completely."""
 
     @property
-    def warnings(self) -> tuple[str, ...]: ...
+    def warnings(self) -> tuple[str, ...]:
+        """What the payer should know."""
 
     @property
-    def dangers(self) -> tuple[str, ...]: ...
+    def dangers(self) -> tuple[str, ...]:
+        """What nobody should sign without thinking."""
 
     @property
     def fields(self) -> Sequence[tuple[str, str]]:
-        """Labels and values."""
+        """(label, value) of each argument."""
 
 
 @runtime_checkable
 class DecodedTransaction(Decoded, Protocol):
-    """A whole transaction: several instructions."""
+    """A decoded Solana transaction."""
 
     @property
-    def payer(self) -> Address: ...
+    def payer(self) -> Address:
+        """The fee payer's address."""
 
     @property
-    def signatures(self) -> int: ...
+    def signatures(self) -> int:
+        """How many signatures it needs."""
 
     @property
-    def tables(self) -> tuple[Address, ...]: ...
+    def tables(self) -> tuple[Address, ...]:
+        """Address lookup tables that it uses."""
 
     @property
-    def instructions(self) -> Sequence[Instruction]: ...
+    def instructions(self) -> Sequence[Instruction]:
+        """Its instructions, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known beside the chain itself."""
+    """What decoding uses beside the chain's own settings."""
 
     names: Mapping[ChainId, str]
-    """What the chains are called that files describe."""
+    """Names of the chains that chains/*.toml describes, by id."""
     descriptors: Callable[[], Path | None]
-    """Finds the folder of ERC-7730 descriptors; None: there is none."""
+    """Returns the folder of ERC-7730 descriptors; None: there is none."""
     say: Callable[[str], None]
-    """Is told of descriptors that cannot be used."""
+    """Called with a line for each descriptor that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToDecode:
-    """Bytes that somebody would sign or send, on one chain. Wings refuse what means nothing on their chains."""
+    """Bytes to decode on one chain. Each wing refuses the arguments that do not exist on its chains."""
 
     chain: ChainSettings
+    """The chain's settings."""
     text: Callable[[], str]
-    """Gives the bytes as they are written."""
+    """Returns the bytes as text: hex on EVM chains, base64 on Solana."""
     to: str | None = None
-    """Whom they call."""
+    """The contract that is called (EVM chains)."""
     sender: str | None = None
-    """Who calls."""
+    """The caller (EVM chains)."""
     value: int = 0
-    """How much of the chain's coin is sent along, in base units."""
+    """Native value sent along, in wei (EVM chains)."""
     descriptors: bool = False
-    """Whether a folder of descriptors was asked for by name."""
+    """Whether the user named a folder of descriptors (EVM chains)."""
     known: Known
+    """Names and descriptors."""
 
 
 class Messages(Protocol):
-    """Reads messages to sign: JSON, as wallets show it."""
+    """Decodes messages to sign: JSON, as wallets show it."""
 
     def message_chain(self, message: Any) -> ChainId | None:
-        """The chain that a message is for, by its own word; None: of none. Raises ConfigError for no message."""
+        """The chain in the message's domain; None: it names none. Raises ConfigError for JSON that is no message."""
 
     def decode_message(
         self, message: Any, chain_id: ChainId | None, chain: ChainSettings | None, known: Known
     ) -> Decoded:
-        """What signing it means. chain_id: the chain's; chain: what its file says, None where no file does."""
+        """What signing the message would do. chain_id: the chain that it is for. chain: that chain's settings; None: no
+        file of chains/ describes it."""

@@ -1,8 +1,8 @@
-"""Which ways out of markets the journal knows, and whether the markets are still what they were then.
+"""Adds to a snapshot what the journal knows of markets' exits, as long as the markets have not changed since.
 
-A market's fingerprint is the SHA-256 of its contract's code, of the code behind its EIP-1967 slots, of what its adapter
-keeps of it and of its kind of exit: it changes when the contract does, through an upgrade or new parameters. Those of
-Solana's markets: ``exits_svm``.
+A market's fingerprint is the SHA-256 of its contract's code, of the code behind its EIP-1967 slots, of its parameters
+in ``Market.params`` and of its kind of exit: it changes with an upgrade or with new parameters.
+``chains/solana/exits.py`` says what it covers on Solana.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.requests import own_terms
 
 RETRY_SECONDS = 86_400
-"""How long what reverted on the chain is left alone before it is asked for again."""
-Prints = Callable[[Sequence[MarketState]], Awaitable[Mapping[MarketId, str]]]
-"""Fingerprints by market, as the chain has them now; one that cannot be told is left out."""
+"""How long after a withdrawal reverted on the chain it is not tried again."""
+Fingerprints = Callable[[Sequence[MarketState]], Awaitable[Mapping[MarketId, str]]]
+"""Computes the present fingerprints of markets, by id; leaves out a market whose fingerprint cannot be computed."""
 
 
 def fingerprint(state: MarketState, names: Sequence[str], codes: Sequence[bytes]) -> str:
-    """Of what was read: the addresses behind the market's own contract, and the code of all of them. Pure."""
+    """The fingerprint of a market. names: the addresses behind the market's own contract (implementation, beacon).
+    codes: the code of the contract and of each of them. Pure."""
     content: list[Any] = [state.market.address.lower(), [name.lower() for name in names]]
     content += [[hashlib.sha256(code).hexdigest() for code in codes]]
     content += [_plain(own_terms(state.market.params)), state.exit.kind.value, state.exit.seconds]
@@ -45,31 +46,34 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-async def with_exits(prints: Prints, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
-    """The snapshot with what the journal says of its markets' ways out: a refusal holds while the market is what it
-    was then (or cannot be compared). Only markets that the journal names are read again."""
+async def with_exits(prints: Fingerprints, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
+    """The snapshot with ``no_way_out``, ``untried`` and ``stuck`` of its markets, by the journal's entries.
+
+    An entry counts while the market's fingerprint is the recorded one, or cannot be computed. Fingerprints are computed
+    only for markets that the journal has entries of.
+    """
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
     first = {s.market.id for s in rehearsed(snapshot.markets) if _triable(s) and named(s.market, policy.try_first)}
     reverts = fold_reverts(records, snapshot.block.chain, snapshot.owner)
-    asked = [s for m, s in snapshot.states.items() if m in exits and _compared(exits[m], m in first)]
+    compared = [s for m, s in snapshot.states.items() if m in exits and _compared(exits[m], m in first)]
     stuck = [m for m in reverts if m in snapshot.states]
-    if not asked and not first and not stuck:
+    if not compared and not first and not stuck:
         return snapshot
-    now = await prints(asked) if asked else {}
+    now = await prints(compared) if compared else {}
     changed = dict[MarketId, MarketState]()
-    for m in (*first, *stuck, *(state.market.id for state in asked)):
+    for m in (*first, *stuck, *(state.market.id for state in compared)):
         state = _known(snapshot.states[m], exits.get(m, Exits()), now.get(m), m in first)
         changed[m] = _stuck(state, exits.get(m, Exits()), now.get(m), reverts.get(m))
     return replace(snapshot, states=dict(snapshot.states) | changed)
 
 
 def _triable(state: MarketState) -> bool:
-    """Whether what goes in can come out again within one plan."""
+    """Whether a deposit can be withdrawn again within the same plan, as a trial needs."""
     return state.exit.kind is ExitKind.INSTANT
 
 
 def _compared(exits: Exits, first: bool) -> bool:
-    """Whether it matters what the market is now."""
+    """Whether the entries count only under the present fingerprint, so that it must be computed."""
     return bool(exits.refusals) or (first and any(proof.on_chain for proof in exits.proofs))
 
 
@@ -80,10 +84,15 @@ def _known(state: MarketState, exits: Exits, now: str | None, first: bool) -> Ma
 
 
 def _stuck(state: MarketState, exits: Exits, now: str | None, reverts: Reverts | None) -> MarketState:
-    """The market with why what we hold there is not asked for, where withdrawals reverted on the chain though they went
-    through on forks. It is asked for again, apart from everything else, a day after the last try (one revert may be
-    bad luck, and does not wait), and as ever once the market is another one than was refused."""
-    lost = next((said for said in reversed(exits.refusals) if said in exits.lost and now in (None, said)), None)
+    """The market with ``stuck`` set where withdrawals of our holding reverted on the chain although they succeeded on
+    forks.
+
+    ``again`` allows one more try, in a plan of its own: at once after a single revert, else RETRY_SECONDS after the
+    last one. A market whose fingerprint has changed since it was refused is not stuck.
+    """
+    lost = next(
+        (current for current in reversed(exits.refusals) if current in exits.lost and now in (None, current)), None
+    )
     changed = bool(exits.lost) and now is not None and now not in exits.lost
     if not state.held or changed or (lost is None and reverts is None):
         return state
@@ -94,15 +103,16 @@ def _stuck(state: MarketState, exits: Exits, now: str | None, reverts: Reverts |
 
 
 def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | ExitEnded]:
-    """What the journal lacks of money on its way out, by what the chain shows: written each cycle, so that it is right
-    after a crash at any point. Amounts that only grew are no news. Pure."""
+    """Journal entries for two-step exits whose state changed since the last cycle. Computed from the chain each cycle,
+    so that the journal is right again after a crash at any point. A request whose amounts merely grew gives no entry.
+    Pure."""
     chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
     before = fold_leaving(records, chain, owner)
     found = list[ExitAsked | ExitEnded]()
     for state in snapshot.markets:
-        gone, told = state.leaving, before.get(state.market.id)
+        gone, recorded = state.leaving, before.get(state.market.id)
         if gone is None:
-            if told is not None:
+            if recorded is not None:
                 found.append(ExitEnded(chain=chain, owner=owner, market_id=state.market.id, time=time))
             continue
         now = ExitAsked(
@@ -115,19 +125,20 @@ def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | Exi
             until=gone.until,
             time=time,
         )
-        if told is None or _stage(told) != _stage(now):
+        if recorded is None or _stage(recorded) != _stage(now):
             found.append(now)
     return found
 
 
-def _stage(asked: ExitAsked) -> tuple[bool, bool, bool, int | None]:
-    return bool(asked.asked), bool(asked.ready), bool(asked.back), asked.until
+def _stage(entry: ExitAsked) -> tuple[bool, bool, bool, int | None]:
+    return bool(entry.asked), bool(entry.ready), bool(entry.back), entry.until
 
 
 async def proven_legs(
-    prints: Prints, records: Sequence[Record], legs: Sequence[Leg], snapshot: Snapshot
+    prints: Fingerprints, records: Sequence[Record], legs: Sequence[Leg], snapshot: Snapshot
 ) -> frozenset[int]:
-    """The places of deposits whose market's way out was proven for as much, and not long ago."""
+    """Indexes of the deposit legs whose market's exit was recently proven for at least the holding after the
+    deposit."""
     known = fold_exits(records, snapshot.block.chain, snapshot.owner)
     new = {leg.market_id: 0 for leg in legs if leg.kind is LegKind.DEPOSIT and leg.market_id in known}
     states = rehearsed([snapshot.of(market_id) for market_id in new])
@@ -136,39 +147,39 @@ async def proven_legs(
     now = await prints(states)
     found = set[int]()
     for index, leg in enumerate(legs):
-        if leg.kind is LegKind.DEPOSIT and (said := now.get(leg.market_id)) is not None:
+        if leg.kind is LegKind.DEPOSIT and (current := now.get(leg.market_id)) is not None:
             new[leg.market_id] += leg.amount.raw
             raw = snapshot.of(leg.market_id).held.raw + new[leg.market_id]
-            if known[leg.market_id].proven(said, snapshot.block.timestamp, raw):
+            if known[leg.market_id].proven(current, snapshot.block.timestamp, raw):
                 found.add(index)
     return frozenset(found)
 
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:
-    """Those whose way out is rehearsed: markets, and neither the wallet nor pools."""
+    """The markets whose exits are rehearsed: all but the wallet and liquidity pools."""
     return [state for state in states if state.market.kind is not Kind.IDLE and state.liquidity_market is None]
 
 
-def proven(state: MarketState, owner: Address, said: str, up_to: Amount, *, on_chain: bool = False) -> ExitProven:
-    """What is written down once money of a market has come out. ``said``: the market's fingerprint."""
+def proven(state: MarketState, owner: Address, current: str, up_to: Amount, *, on_chain: bool = False) -> ExitProven:
+    """The entry that records that money came out of the market, up to ``up_to``. current: the market's fingerprint."""
     return ExitProven(
         chain=state.block.chain,
         owner=owner,
         market_id=state.market.id,
-        fingerprint=said,
+        fingerprint=current,
         time=state.block.timestamp,
         up_to=up_to,
         on_chain=on_chain,
     )
 
 
-def refused(state: MarketState, owner: Address, said: str, reason: str, *, on_chain: bool = False) -> ExitRefused:
-    """What is written down where money does not come out."""
+def refused(state: MarketState, owner: Address, current: str, reason: str, *, on_chain: bool = False) -> ExitRefused:
+    """The entry that records that money did not come out of the market. current: the market's fingerprint."""
     return ExitRefused(
         chain=state.block.chain,
         owner=owner,
         market_id=state.market.id,
-        fingerprint=said,
+        fingerprint=current,
         reason=reason,
         on_chain=on_chain,
         time=state.block.timestamp,

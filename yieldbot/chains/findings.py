@@ -1,4 +1,4 @@
-"""What ``yieldbot check`` found out about one thing."""
+"""The result of one check of ``yieldbot check``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ FAILED, MISCONFIGURED = 1, 2
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at. ``remedy``: what to do, empty when all is well; ``code``: 0, 1 or 2."""
+    """One thing that was checked."""
 
     what: str
-    said: str
+    """What was checked."""
+    result: str
+    """What was found."""
     remedy: str = ""
+    """What to do about it; empty: nothing."""
     code: int = 0
+    """0: all is well; FAILED: it cannot be reached now; MISCONFIGURED: the configuration is wrong."""

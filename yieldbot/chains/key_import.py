@@ -1,4 +1,4 @@
-"""A key as other programs hand it out: a keystore, a Solana keypair, hex digits, base58, or the words of a mnemonic."""
+"""Private keys as other programs export them: a keystore, a Solana keypair, hex digits, base58, or a mnemonic."""
 
 from __future__ import annotations
 
@@ -13,55 +13,57 @@ from typing import Any
 from yieldbot.errors import ConfigError
 from yieldbot.model.families import EVM, SOLANA, Family
 
-EVM_PATH, SOLANA_PATH = "m/44'/60'/0'/0/0", "m/44'/501'/0'/0'"
-"""The first account of most wallets of the family."""
+FIRST_PATH = {EVM: "m/44'/60'/0'/0/0", SOLANA: "m/44'/501'/0'/0'"}
+"""Derivation path of the first account of most wallets, by family."""
 WORDS = (12, 15, 18, 21, 24)
+"""Lengths of a mnemonic, in words (BIP-39)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """solana: of which family. secret: 32 bytes, a private key or an Ed25519 seed."""
+    """A private key."""
 
-    solana: bool
+    family: Family
+    """The chain family that it is for."""
     secret: bytes = field(repr=False)
-
-    @property
-    def family(self) -> Family:
-        return SOLANA if self.solana else EVM
+    """Its 32 bytes; of Solana the Ed25519 seed."""
 
 
 def key_of_family(text: str, origin: Path, family: Family | None, path: str | None, ask: Callable[[], str]) -> Key:
-    """As ``key_in``; raises ConfigError also for a key of another family than ``family``, where that is given."""
-    key = key_in(text, origin, None if family is None else family is SOLANA, path, ask)
+    """As ``key_in``; raises ConfigError also where ``family`` is given and the key is of the other one."""
+    key = key_in(text, origin, family, path, ask)
     if family is not None and key.family is not family:
         raise ConfigError(f"--chain {family.name}: this is a key of the other family: leave --chain out")
     return key
 
 
-def key_in(text: str, origin: Path, solana: bool | None, path: str | None, ask: Callable[[], str]) -> Key:
-    """The key in a text; its form is told by the text itself. Raises ConfigError, never quoting any of it.
+def key_in(text: str, origin: Path, family: Family | None, path: str | None, ask: Callable[[], str]) -> Key:
+    """The key in a text, whose form is recognised. Raises ConfigError, which never quotes the text.
 
-    origin: where the text is from; solana: the family where the text can be of both (None: EVM); path: of a mnemonic's
-    account (default: the family's first, or the text's second line); ask: for the passphrase of an encrypted file.
+    origin: the text's file, for messages. family: which one, where the text can be a key of both; None: EVM. path:
+    derivation path of a mnemonic's account; None: the text's second line, else the family's first account. ask: gets
+    the passphrase of an encrypted file.
     """
     first, _, rest = text.strip().partition("\n")
     words = unicodedata.normalize("NFKD", first).split()
     if text.strip().startswith("{"):
         return _of_file(text, origin, ask)
     if len(words) in WORDS:
-        return _of_words(words, bool(solana), path or rest.strip() or (SOLANA_PATH if solana else EVM_PATH))
+        of = family or EVM
+        return _of_words(words, of, path or rest.strip() or FIRST_PATH[of])
     if path is not None:
         raise ConfigError(f"{origin} holds no mnemonic of {', '.join(map(str, WORDS))} words: leave --path out")
-    if solana or (solana is None and first.startswith("[")):
+    if family is SOLANA or (family is None and first.startswith("[")):
         from yieldbot.chains.solana.signing.keystore import secret_of
 
-        return Key(True, secret_of(text))
+        return Key(SOLANA, secret_of(text))
     from yieldbot.chains.evm.signing.keystore import secret_of
 
-    return Key(False, secret_of(text))
+    return Key(EVM, secret_of(text))
 
 
 def _of_file(text: str, origin: Path, ask: Callable[[], str]) -> Key:
+    """The key of a keystore file."""
     from yieldbot.chains.evm.signing.keystore import decrypted
     from yieldbot.chains.solana.signing.keystore import decrypted as opened
     from yieldbot.chains.solana.signing.keystore import is_solana_key
@@ -71,14 +73,14 @@ def _of_file(text: str, origin: Path, ask: Callable[[], str]) -> Key:
     except (ValueError, RecursionError):
         raise ConfigError(f"{origin} cannot be read as a keystore: it is damaged") from None
     if is_solana_key(document):
-        return Key(True, opened(document, origin, ask()))
-    return Key(False, decrypted(document, origin, ask()))
+        return Key(SOLANA, opened(document, origin, ask()))
+    return Key(EVM, decrypted(document, origin, ask()))
 
 
-def _of_words(words: list[str], solana: bool, path: str) -> Key:
-    """BIP-39 in English, then BIP-32 or (Ed25519) SLIP-10."""
+def _of_words(words: list[str], family: Family, path: str) -> Key:
+    """The key of a mnemonic: BIP-39 in English, then BIP-32 or (Solana's Ed25519) SLIP-10."""
     if not re.fullmatch(r"m(/[0-9]{1,10}'?)+", path):
-        raise ConfigError(f"the path {path[:40]!r} is none: write one as {SOLANA_PATH if solana else EVM_PATH}")
+        raise ConfigError(f"the path {path[:40]!r} is none: write one as {FIRST_PATH[family]}")
     from eth_account.hdaccount import key_from_seed
     from eth_account.hdaccount.mnemonic import Mnemonic
     from eth_account.types import Language
@@ -88,10 +90,10 @@ def _of_words(words: list[str], solana: bool, path: str) -> Key:
         raise ConfigError("these words are no mnemonic: one is misspelt, or they are not in their order")
     seed: Any = Mnemonic.to_seed(phrase)
     try:
-        if not solana:
-            return Key(False, bytes(key_from_seed(seed, path)))
+        if family is EVM:
+            return Key(EVM, bytes(key_from_seed(seed, path)))
         from solders.keypair import Keypair
 
-        return Key(True, bytes(Keypair.from_seed_and_derivation_path(seed, path))[:32])
+        return Key(SOLANA, bytes(Keypair.from_seed_and_derivation_path(seed, path))[:32])
     except Exception:  # nothing of a secret may be quoted
         raise ConfigError(f"no key can be derived by the path {path}") from None

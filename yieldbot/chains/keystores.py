@@ -1,4 +1,4 @@
-"""Keystores of either family: those of a folder, whose they are, and what signs with them."""
+"""Keystore files of both families: makes them, lists a folder's, and makes their signers."""
 
 from __future__ import annotations
 
@@ -16,39 +16,42 @@ from yieldbot.model.ids import Address
 from yieldbot.model.settings import Wallet
 
 KEY_FORMS = {EVM: "64 hex digits", SOLANA: "base58 or 64 numbers"}
-"""How a key of the family is written, for whoever is asked for one."""
+"""The text form of a private key of each family, for the prompt that asks for one."""
 
 
 class Maker(Protocol):
-    """What writes keystores of one family. Each raises ConfigError for a file that is there already, a short passphrase
-    or what is no key, and quotes nothing of it."""
+    """Writes keystore files of one family. Each method returns the key's address, and raises ConfigError (which never
+    quotes the key) for an existing file, a short passphrase or an invalid key."""
 
     def create(self, path: Path, passphrase: str) -> Address:
-        """Of a new key; its address."""
+        """Make a new key and write its keystore."""
 
     def import_key(self, path: Path, text: str, passphrase: str, /) -> Address:
-        """Of a key as it is written (``KEY_FORMS``)."""
+        """Write the keystore of a key given as text (``KEY_FORMS``)."""
 
     def import_seed(self, path: Path, secret: bytes, passphrase: str, /) -> Address:
-        """Of a key's 32 bytes."""
+        """Write the keystore of a key's 32 bytes."""
 
 
 def maker(family: Family) -> Maker:
-    """Of the family's keystores."""
+    """The keystore maker of a family."""
     return solana if family is SOLANA else evm
 
 
 @dataclass(frozen=True, slots=True)
 class KeystoreFile:
-    """A keystore found on disk. ``fault``: why it cannot be used safely, None when it can."""
+    """A keystore found on disk."""
 
     path: Path
+    """The file."""
     address: Address | None
+    """The key's address; None: the file cannot be read, or names none."""
     fault: str | None
+    """Why it cannot be used safely; None: it can."""
 
 
 def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
-    """Every *.json of a folder that is, or looks like, a keystore."""
+    """Every *.json file of a folder, as a keystore."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -59,18 +62,20 @@ def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
 
 
 def named_address(path: Path) -> Address | None:
-    """The account that a keystore says it is for; None where it names none. Raises ConfigError."""
+    """The address that a keystore file names; None: it names none. Raises ConfigError for a file that is no
+    keystore."""
     document = read_private(path)
     return solana.address_of(document, path) if solana.is_solana_key(document) else evm.named_address(path)
 
 
 def keystore_address(path: Path) -> Address:
-    """As ``named_address``; raises ConfigError also where it says none."""
+    """The address that a keystore file names. Raises ConfigError also where it names none."""
     return named_address(path) or evm.nameless(path)
 
 
 def key_signer(wallet: Wallet, passphrase: Callable[[], str]) -> evm.KeystoreSigner | solana.KeystoreSigner:
-    """What signs with the wallet's keystore; the passphrase is asked for when it first does. Raises ConfigError."""
+    """The signer of the wallet's keystore, which calls ``passphrase`` before its first signature. Raises
+    ConfigError."""
     assert wallet.keystore is not None  # the configuration sees to it
     if wallet.family is SOLANA:
         return solana.KeystoreSigner(wallet.keystore, passphrase)

@@ -1,4 +1,4 @@
-"""The limits of one job, whatever its chain."""
+"""Limits on the legs of one job, on any chain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from yieldbot.risk.limits import limit_exceeded
 
 
 def beyond_limits(world: World, job: Job, legs: Sequence[Leg]) -> Declined | None:
-    """Why legs are beyond what the policy lets into markets, by the journal as it is now."""
+    """Why the policy's limits over time (``risk/limits.py``) forbid these legs now, by the journal's present entries;
+    None when they do not."""
     return limit_exceeded(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
 
 
@@ -29,10 +30,12 @@ def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: in
 
 
 def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | None = None) -> Leg:
-    """A leg as it is to be done now. A deposit or a swap takes no more than ``most``, what the wallet holds: protocols
-    round withdrawals down, so that a unit or two can be missing, and a swap may have brought less than was expected.
-    What a market has less by now than a withdrawal asks for, up to ``SLACK``, stays there: a thin one's cash falls each
-    second by the fees of all that it has lent."""
+    """The leg as it is executed now, with its amount reduced where less is available.
+
+    A deposit or a swap takes no more than ``most``, the wallet's balance: protocols round withdrawals down by a unit or
+    two, and a swap may bring less than expected. A withdrawal takes what the market can pay now if only one part in
+    ``SLACK`` is missing: the cash of a nearly illiquid market shrinks every second by its accruing fees.
+    """
     leg = plan.legs[index]
     if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.liquidity_market is None:
         there = state.withdrawable
@@ -46,8 +49,9 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
 
 
 def shares_for(state: MarketState, leg: Leg) -> int:
-    """The most shares that a leg may give back, in raw units: all for a whole position, else those that the amount is
-    worth, with two units and a millionth for rounding; those of a request when it is collected; none for other legs."""
+    """The most shares that a leg may redeem, in base units of the share token: all of them for a whole position; else
+    the shares that the amount is worth, plus two units and a millionth for rounding; for a collection those of its
+    request; 0 for other kinds of legs."""
     if leg.kind is LegKind.COLLECT:
         return state.leaving.ready_shares if state.leaving else 0
     if leg.kind not in (LegKind.WITHDRAW, LegKind.REQUEST):
@@ -58,5 +62,5 @@ def shares_for(state: MarketState, leg: Leg) -> int:
 
 
 def idle(snapshot: Snapshot, token: Token) -> Amount | None:
-    """What lies in the wallet of an asset; None of a token that is none of the job's (a reward that is sold)."""
+    """The wallet's balance of one of the job's assets; None for any other token (a reward that is sold)."""
     return next((state.held for state in snapshot.idle if state.market.asset == token), None)

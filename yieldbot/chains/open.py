@@ -1,4 +1,4 @@
-"""From a chain's settings to the chain: the one place that knows which wing serves which family."""
+"""Finds a chain's wing by its family. No other module does."""
 
 from __future__ import annotations
 
@@ -19,32 +19,33 @@ if TYPE_CHECKING:
 
 
 def chain_of(settings: ChainSettings) -> Chain:
-    """The chain, by its family's wing, which is imported only when one of its chains is asked for."""
+    """The chain; its family's wing is imported on first use."""
     return cast("Chain", import_module(f"yieldbot.chains.{settings.family.name}.chain").Chain(settings))
 
 
 def session(world: World, job: Job) -> AbstractAsyncContextManager[Session]:
-    """The job's chain, to be acted on."""
+    """Opens the job's chain for reading and for sending transactions."""
     return chain_of(job.chain).session(world, job)
 
 
 def watch(job: Job) -> AbstractAsyncContextManager[Watch]:
-    """The job's chain, to be looked at."""
+    """Opens the job's chain for reading alone."""
     return chain_of(job.chain).watch(job)
 
 
-def decode(asked: ToDecode) -> Decoded:
-    """What somebody would sign on a chain, in words, by its family's wing. Raises ConfigError."""
-    return cast("Decoded", import_module(f"yieldbot.chains.{asked.chain.family.name}.decode").decode(asked))
+def decode(request: ToDecode) -> Decoded:
+    """Decodes a call or transaction, by the wing of its chain's family. Raises ConfigError for bytes that cannot be
+    decoded."""
+    return cast("Decoded", import_module(f"yieldbot.chains.{request.chain.family.name}.decode").decode(request))
 
 
 def messages() -> Messages:
-    """The wing whose accounts sign messages as JSON (EIP-712)."""
+    """The wing that decodes messages to sign (EIP-712)."""
     return cast("Messages", import_module("yieldbot.chains.evm.decode"))
 
 
 def tools(anvil: Path | None) -> list[Finding]:
-    """The programs of this machine that rehearsals run. ``anvil``: where the configuration says it is."""
+    """Findings about the programs that rehearsals run. anvil: the configured path; None: it is looked up."""
     from yieldbot.chains.evm.node.anvil import find_anvil
 
     try:

@@ -1,4 +1,4 @@
-"""Which pools were found, from what every exchange's listing answered."""
+"""Joins the pools that several exchanges list."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from yieldbot.model.exchange import Pool
 
 
 def pools_of(answers: Iterable[tuple[Pool, ...] | MarketError]) -> tuple[list[Pool], list[str]]:
-    """The pools that listings found, and what could not be read. One that was named twice is one: its liquidity is not
-    there twice, nor is its word that of two."""
+    """The listed pools, and the reasons of listings that failed. A pool that two tables list counts once, for its
+    liquidity and as one independent price."""
     pools, unread = dict[tuple[str, frozenset[Token]], Pool](), list[str]()
     for found in answers:
         if isinstance(found, MarketError):

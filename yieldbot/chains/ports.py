@@ -1,4 +1,5 @@
-"""What is asked of a chain, whatever its family. ``chains/open.py`` finds the chain; each wing has a ``chain.py``."""
+"""The port of a chain (protocols, typing), the same for all families. ``chains/open.py`` finds the chain; each wing
+implements it in its ``chain.py``."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 
     from yieldbot.books.chain_record import ChainRecord, HandedOver
     from yieldbot.books.entries import Entry
-    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.quote_values import Read
+    from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.execution.approvals import Approval
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import LegResult, Proposed
@@ -30,103 +31,106 @@ if TYPE_CHECKING:
 
 
 class Watch(Protocol):
-    """One wallet's one asset on one chain, to be looked at."""
+    """An open connection to one job's chain, for reading."""
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
-        """(host, why) of nodes that were not believed."""
+        """(host, reason) of each node whose answers were not believed."""
 
     @property
     def round_trips(self) -> int:
-        """Requests made so far."""
+        """Number of requests made so far."""
 
     async def verify_chain(self) -> None:
-        """Raise ConfigError when the nodes serve another chain, TransientError when too few can be used."""
+        """Check the chain's id. Raises ConfigError when a node serves another chain, TransientError when fewer than a
+        quorum answer."""
 
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
-        """Every market of the asset, our positions and the fees, all at one block (or within few slots). records: the
-        journal's, which know by what numbers our requests are asked for."""
+        """Read every market of the job's assets, our positions and the fees, all at one block (on Solana within few
+        slots). records: the journal's entries, which hold the ids of our open withdrawal requests."""
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
-        """The snapshot with what the journal's records say of its markets' ways out, as far as they are still what
-        they were."""
+        """The snapshot with what the journal's entries say of its markets' exits, as long as the markets have not
+        changed since."""
 
 
 class Session(Watch, Protocol):
-    """The same, to be acted on."""
+    """An open connection to one job's chain, for reading and for sending transactions."""
 
     async def settle(self) -> tuple[Outcome, ...]:
-        """Outcomes of what was still open. Raises PendingError while one stays so."""
+        """Find the outcomes of transactions that earlier runs left open. Raises PendingError while one stays open."""
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsed | Declined:
-        """The whole plan, as it goes on a fork."""
+        """Run the whole plan on a fork. Declined when it fails there or a rule refuses it."""
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
-        """From now on a transaction may cost no more than the policy's share of what the plan gains."""
+        """Limit the fees of each further transaction to the policy's fraction of the plan's gain."""
 
     async def execute(self, approval: Approval, index: int, snapshot: Snapshot) -> LegResult:
-        """One leg of the approved plan, from the newest snapshot."""
+        """Execute the leg ``index`` of the approved plan, built from the newest snapshot."""
 
     async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
-        """Write down that what goes into a market does not come out again. on_chain: of real money."""
+        """Journal that a deposit into the market did not come out again. on_chain: it was real money; else it happened
+        on a fork."""
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
-        """The plan, signed as one of a Safe's owners and left to the others."""
+        """Sign the plan as one of a Safe's owners; the others must confirm it."""
 
-    def said(self, block: BlockRef) -> str:
-        """A block or slot in words."""
+    def block_text(self, block: BlockRef) -> str:
+        """The block (or slot) as text."""
 
 
 class Revocation(Protocol):
-    """One right being taken back, as it went on a fork."""
+    """The revocation of one right, as it ran on a fork."""
 
     @property
     def description(self) -> str:
-        """What is done, in words."""
+        """What it does, for the person who approves."""
 
     @property
     def gas_used(self) -> int:
-        """Gas, or compute units on Solana."""
+        """Gas used on the fork; compute units on Solana."""
 
 
 class Rights(Protocol):
-    """What others may take from one account, and taking it back, while a connection is open."""
+    """An open connection that lists and revokes the rights of others over one account's tokens."""
 
     async def settle(self) -> None:
-        """Bring to its end what the account has still open. Raises PendingError while it cannot be."""
+        """Settle the account's open transactions. Raises PendingError while one stays open."""
 
-    async def find(self) -> Found:
-        """Every right that stands. Raises TransientError when the nodes do not tell."""
+    async def find(self) -> AllowanceList:
+        """List every allowance. Raises TransientError when the nodes cannot tell."""
 
-    async def rehearse(self, chosen: Sequence[Given]) -> list[Revocation | Declined]:
-        """Each of them taken back on a fork, or why that cannot be."""
+    async def rehearse(self, chosen: Sequence[GrantedAllowance]) -> list[Revocation | Declined]:
+        """Run each revocation on a fork; the reason for each that cannot be made."""
 
     def beside(self, tried: Sequence[Revocation | Declined]) -> tuple[str, ...]:
-        """What all of it pays beside its gas, in words."""
+        """The revocations' fees beside their gas, a line each for a person."""
 
-    async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
-        """Take one back. index: its place among those of this run."""
+    async def revoke(self, given: GrantedAllowance, index: int, rehearsed: Revocation) -> Outcome | Declined:
+        """Revoke one allowance. index: its place among the revocations of this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PastAsked:
-    """What is wanted of an account's past beyond its own entries. Wings take of it what their chains can tell."""
+class AccountHistoryRequest:
+    """What to read of an account's history beyond its own entries. A wing ignores what its chains cannot tell."""
 
     ours: frozenset[str] = frozenset()
-    """Every hash that the account signed, in lower case."""
+    """Hash of every transaction that the account signed, in lower case."""
     handed: HandedOver | None = None
-    """Plans that others carry out (a Safe's owners)."""
+    """Plans handed over to a Safe's owners; None: none."""
     checked: bool = True
-    """Whether balances are read at both ends and compared."""
+    """Whether to read balances at the first and the last block and compare them with the entries."""
     also: Sequence[Token] = ()
-    """Tokens whose price is wanted at every entry."""
+    """Tokens whose price is to be read at every entry's block."""
     since: int | None = None
-    """From which block on events are read; None: from the first entry."""
+    """Block from which transfer events are read; None: from the first entry."""
     say: Callable[[str], None] = field(default=lambda line: None)
+    """Called with lines of progress."""
     most_parts: int | None = None
-    """How many parts of events are asked for at most."""
+    """How many log queries are made at most; None: the default bound."""
     snapshots: Sequence[Snapshot] | None = None
-    """The jobs', where they were taken already."""
+    """Snapshots of the jobs where they exist already; None: observe again."""
 
 
 class Past(Protocol):
@@ -155,40 +159,45 @@ class Chain(Protocol):
     """One chain of chains/*.toml."""
 
     @property
-    def settings(self) -> ChainSettings: ...
+    def settings(self) -> ChainSettings:
+        """The chain's settings."""
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
-        """The job's account, to be looked at."""
+        """Open the chain for reading the job's account."""
 
     def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
         """The job's account as it was. Raises ConfigError where no node of the family tells that."""
 
     def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
-        """The job's account, to be acted on."""
+        """Open the chain for reading, and for sending the job's account's transactions."""
 
     def rights(
         self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
     ) -> AbstractAsyncContextManager[Rights]:
-        """What the job's account has allowed to others. wallets: ours, known by name; since: from which block on events
-        are asked for, where events tell."""
+        """Open the chain for listing and revoking the allowances of the job's account. wallets: all of ours, whose
+        names are shown. since: block from which Approval events are read (EVM chains)."""
 
-    async def quotes(self, given: Token, wanted: Token) -> Read:
-        """The pools of all the chain's tokens at one block, and the prices that they do not make alone."""
+    async def quotes(self, given: Token, wanted: Token) -> QuoteInputs:
+        """Read all pools of the chain's tokens at one block, and independent prices of ``given`` and ``wanted``."""
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
-        """The past of the jobs' account, which is one. entries: its own, by the journal. Raises TransientError."""
+    async def account_history(
+        self, jobs: Sequence[Job], entries: Sequence[Entry], request: AccountHistoryRequest
+    ) -> ChainRecord:
+        """Read the history of the jobs' common account. entries: the account's entries by the journal. Raises
+        TransientError."""
 
     def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
-        """What tells a rehearsed transaction of the owner in its target's own words; no line where there are none.
-        folder: of descriptors, where the family has such; say: told of those that cannot be read."""
+        """A function that describes a rehearsed transaction of the owner in the words of its target's ERC-7730
+        descriptor; it returns no lines where there is no descriptor. folder: of the descriptors. say: called with a
+        line for each that cannot be read."""
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
-        """Whether the job's account is what its wallet's kind says (a Safe, with our signer among its owners); nothing
-        of an account that needs nothing on the chain. wallets: all of them, by name."""
+        """Check that the job's account is what its wallet's kind says (a Safe, with our signer among its owners); no
+        findings for accounts of other kinds. wallets: all of ours, by name."""
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
-        """Signed transactions of the account that were given up and could still be included. transactions: all of the
-        account's, by the journal."""
+        """Findings about signed transactions of the account that were given up and could still be mined. transactions:
+        all of the account's, by the journal."""
 
     async def check(self) -> list[Finding]:
-        """Whether everything that chains/*.toml says of it is there."""
+        """Check nodes, tokens, feeds, markets and exchanges against the chain's file."""

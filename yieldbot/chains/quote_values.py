@@ -1,4 +1,4 @@
-"""What an exchange's quote was made from, on any chain."""
+"""Pools, prices and fees that a quote is computed from, on any chain."""
 
 from __future__ import annotations
 
@@ -12,32 +12,38 @@ from yieldbot.model.fees import SWAP_TXS
 
 WEI = 10**18
 MICRO_LAMPORTS = 10**15
-"""Of one SOL."""
+"""Micro-lamports in one SOL."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """prices: whole tokens wanted for one given, by who says so; usd: each token's feed, where it has one; unit_native:
-    what a unit of gas (Solana: a compute unit) costs in whole native tokens, and native: the feed that weighs it (None:
-    not known); tx_native: what a transaction pays beside its gas; unread: why not."""
+class QuoteInputs:
+    """What was read at one block to quote one pair of tokens."""
 
     block: BlockRef
+    """The block or slot."""
     states: list[PoolState]
+    """The pools that could be read."""
     prices: dict[str, float]
+    """Whole output tokens for one input token, by price oracle."""
     usd: Mapping[Token, Price]
+    """US dollar prices by token, of tokens that have a feed."""
     unit_native: float
+    """Cost of one unit of gas (Solana: one compute unit), in whole native tokens."""
     native: Price | None
+    """The native token's US dollar price; None: not known, so that gas is not counted."""
     unread: list[str]
+    """What could not be read, each with the reason."""
     tx_native: float = 0.0
+    """What a transaction pays beside its gas, in whole native tokens."""
 
     def way_cost(self, token: Token) -> float:
-        """What the transactions of one way of a swap pay beside their gas, in base units of ``token``."""
+        """Fees beside the gas of one route's transactions, in base units of ``token``; 0 where no feed prices them."""
         if self.native is None or token not in self.usd:
             return 0.0
         return SWAP_TXS * self.tx_native * self.native.usd / self.usd[token].usd * token.one
 
     def unit_cost(self, token: Token) -> float:
-        """A unit of gas in base units of ``token``; 0 where no feed weighs it."""
+        """Cost of one unit of gas in base units of ``token``; 0 where no feed prices it."""
         if self.native is None or token not in self.usd:
             return 0.0
         return self.unit_native * self.native.usd / self.usd[token].usd * token.one
@@ -49,15 +55,17 @@ def read_of(
     pair: tuple[Token, Token],
     unit_native: float,
     native: Price | MarketError | None,
-) -> Read:
+) -> QuoteInputs:
+    """The inputs of a quote for ``pair``. unit_native: cost of one unit of gas, in whole native tokens. native: the
+    native token's feed; None: the chain names none."""
     weighed, unread = native if isinstance(native, Price) else None, list(exchange.unread)
     if weighed is None or not set(pair) <= exchange.usd.keys():
         unread.append("gas is not counted: a USD feed of the native token or of what is swapped is missing")
     rates = exchange.rates(*pair)
-    return Read(block, list(exchange.states), rates, exchange.usd, unit_native, weighed, unread)
+    return QuoteInputs(block, list(exchange.states), rates, exchange.usd, unit_native, weighed, unread)
 
 
-def feeds_in(fed: Sequence[Token], said: Sequence[Price | MarketError]) -> tuple[dict[Token, Price], list[str]]:
-    """Tokens' prices, and what could not be read."""
-    usd = {token: price for token, price in zip(fed, said, strict=False) if isinstance(price, Price)}
-    return usd, [f"{t.symbol}'s feed: {p}" for t, p in zip(fed, said, strict=False) if isinstance(p, MarketError)]
+def feeds_in(fed: Sequence[Token], answers: Sequence[Price | MarketError]) -> tuple[dict[Token, Price], list[str]]:
+    """(US dollar prices by token, reasons of feeds that failed), from the answers for the tokens ``fed``."""
+    usd = {token: price for token, price in zip(fed, answers, strict=False) if isinstance(price, Price)}
+    return usd, [f"{t.symbol}'s feed: {p}" for t, p in zip(fed, answers, strict=False) if isinstance(p, MarketError)]

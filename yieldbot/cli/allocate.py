@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.allocate_documents import AllocationDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("allocate")
     parser.add_argument("problem", metavar="PROBLEM.json", help="a yieldbot/problem/v1 document; -: read it from stdin")
     parser.set_defaults(command="allocate", handler=allocate)

@@ -21,12 +21,12 @@ from yieldbot.model.tx import Confirmed
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.allowances import Account, Revocations
-    from yieldbot.cli.main import Listed
+    from yieldbot.app.allowances import ListedAccount, Revocations
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("allowances")
     add_job_flags(parser)
     parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="read events from this block on")
@@ -62,7 +62,7 @@ def _show_rehearsed(context: Screen, found: Revocations) -> None:
         context.say(f"  in all: {', '.join(found.beside)}")
 
 
-def _table(account: Account) -> Any:
+def _table(account: ListedAccount) -> Any:
     job, found, family = account.job, account.found, account.job.chain.family
     who = f"{job.wallet.name} on {job.chain.name}"
     if found is None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.backtest_documents import BacktestDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 MOST_WEALTH = 1e12
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("backtest")
     parser.add_argument("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")
     parser.add_argument("--from", dest="since", default="", metavar="DAY", help="first day, as 2025-08-01")

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.check_documents import CheckDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("check")
     parser.set_defaults(command="check", handler=check)
 

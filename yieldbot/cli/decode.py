@@ -16,11 +16,11 @@ from yieldbot.cli.flags import natural
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("decode")
     forms = "0x…; on Solana a transaction or its message in base64; -: standard input"
     parser.add_argument("calldata", metavar="CALLDATA", nargs="?", help=forms)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from yieldbot.app.demo import JobResult
     from yieldbot.app.results import Proposal
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
     from yieldbot.model.settings import Settings
 
@@ -29,7 +29,7 @@ WIDTH = 140
 """Width of the picture, in characters."""
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("demo")
     chains = "real EVM protocols on anvil, doubles of Solana programs in LiteSVM, or both (default)"
     parser.add_argument("--chain", choices=("evm", "solana", "both"), default="both", help=chains)

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.export_documents import ExportDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("export")
     add_job_flags(parser)
     parser.add_argument(

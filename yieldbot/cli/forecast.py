@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.forecast_documents import ForecasterSkill
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 LEAST_WEIGHT = 0.005
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("forecast")
     parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="an id, a part of it, or an asset")
     parser.add_argument("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")

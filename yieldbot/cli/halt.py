@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.halt_documents import ResumeDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("halt")
     parser.add_argument("--reason", default="", metavar="TEXT", help="shown by every command that refuses to go on")
     parser.set_defaults(command="halt", handler=halt)
@@ -24,7 +24,7 @@ def register(listed: Listed) -> None:
     parser.add_argument(
         "--clear",
         action="store_true",
-        help="also let stopped accounts sign again, and rehearse markets without a way out anew",
+        help="also let stopped accounts sign again, and rehearse markets without a way out again",
     )
     parser.set_defaults(command="resume", handler=resume)
 

@@ -15,11 +15,11 @@ from yieldbot.cli.tables import Sheet
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("history")
     parser.add_argument(
         "--limit", type=natural, default=50, metavar="N", help="the last N entries (default 50; 0: all)"

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.init import InitAnswer
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("init")
     parser.add_argument("--chain", metavar="NAME", help="1. the chain's name, as base")
     parser.add_argument(

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from yieldbot.app.move_liquidity import RehearsedOrder
     from yieldbot.app.move_liquidity_documents import LiquidityDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     group = listed.add_parser("lp")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True, parser_class=type(group))
     words = {

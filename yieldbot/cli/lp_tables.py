@@ -18,7 +18,7 @@ from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
-    from yieldbot.app.results import LpView
+    from yieldbot.app.results import LiquidityView
 
 BAR = 21
 """Width of a range's picture, in characters."""
@@ -119,7 +119,7 @@ def _apy(value: Apy) -> str:
     return "?" if math.isinf(value.value) else f"{value.value:.2%}"
 
 
-def span(pool: Pool, ticks: tuple[int, int] | None, view: LpView) -> str:
+def span(pool: Pool, ticks: tuple[int, int] | None, view: LiquidityView) -> str:
     """A range as prices."""
     if ticks is None or ticks[1] - ticks[0] > 1_000_000:
         return "all prices"

@@ -97,7 +97,7 @@ class CommandParser(Parser):
             _flags(self, default=False)
 
 
-class Listed:
+class CommandList:
     """The commands of one module, to which its ``register`` adds parsers; what they do is known from COMMANDS."""
 
     def __init__(self, subparsers: Any, lines: Mapping[str, str]) -> None:
@@ -179,7 +179,7 @@ def parser(words: Container[str]) -> Parser:
     _flags(root, default=True)
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
     for module, lines in COMMANDS.items():
-        listed = Listed(commands, lines)
+        listed = CommandList(commands, lines)
         if any(name in words for name in lines):
             importlib.import_module(f"yieldbot.cli.{module}").register(listed)
         else:

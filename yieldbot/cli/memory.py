@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         ObserveDocument,
         SeenThen,
     )
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 MOST_ROWS = 40
@@ -44,7 +44,7 @@ MOST_FAULTS = 3
 """Of each kind that are shown; all are in --json."""
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("observe")
     add_job_flags(parser)
     _folder_flag(parser)

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.results import Route
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
     from yieldbot.errors import YieldbotError
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("quote")
     parser.add_argument("given", metavar="FROM", help="the token that goes in, as USDC")
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")

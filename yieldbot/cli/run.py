@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
     from yieldbot.app.results import Proposal
     from yieldbot.app.run import RunAnswer
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     parser = listed.add_parser("dry-run")
     add_job_flags(parser)
     parser.set_defaults(command="dry-run", handler=dry_run)

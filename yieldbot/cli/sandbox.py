@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.sandbox_documents import SandboxDocument
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     group = listed.add_parser("sandbox")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     commands = {

@@ -37,7 +37,7 @@ class Screen(Context):
         return interruptible()
 
     def take(self, args: argparse.Namespace) -> None:
-        """Take over the parsed global flags."""
+        """Apply the parsed global flags."""
         self.json, self.verbose, self.config = args.json, args.verbose, args.config
         self.command = args.command
 

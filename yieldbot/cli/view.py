@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import argparse
 
     from yieldbot.app.results import UnreadMarket
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     for name, handler in (("markets", markets), ("positions", positions), ("plan", plan)):
         parser = listed.add_parser(name)
         add_job_flags(parser)

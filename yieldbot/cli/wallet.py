@@ -19,11 +19,11 @@ from yieldbot.model.families import family_named
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.cli.main import Listed
+    from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
 
-def register(listed: Listed) -> None:
+def register(listed: CommandList) -> None:
     group = listed.add_parser("wallet")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 

@@ -1,4 +1,4 @@
-"""[policy.bases]: units that several assets are held for, and the jobs that use them."""
+"""[policy.bases]: the units that several assets are held for, and the jobs that use them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yieldbot.protocols import by_plans
 
 
 def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]) -> dict[str, Base]:
-    """The tables as values. Raises ConfigError for an asset that no chain of the jobs has."""
+    """The [policy.bases] tables as values. Raises ConfigError for an asset that no chain of the jobs has."""
     known = {symbol for chain in chains.values() for symbol in chain.tokens}
     found = {}
     for name, row in (table.bases or {}).items():
@@ -33,7 +33,8 @@ def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]
 def job_of_base(
     path: Path, key: str, name: str, wallet: Wallet, chain: ChainSettings, bases: Mapping[str, Base]
 ) -> Job:
-    """A job over those of a base's assets that the chain has. Raises ConfigError where no swap would be safe."""
+    """A job over those of a base's assets that the chain has. Raises ConfigError where its swaps could not be bounded
+    (a feed or a router is missing, say)."""
     if name not in bases:
         hint = did_you_mean(name, bases) if bases else f"add a table [policy.bases.{name}]"
         raise config_error(path, f"{key}.base", f"unknown base {name!r}: {hint}")

@@ -1,4 +1,4 @@
-"""One file of chains/ as ChainSettings."""
+"""Reads a file of chains/ as ChainSettings."""
 
 from __future__ import annotations
 
@@ -15,22 +15,34 @@ from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, Svm
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.families import family_of
+from yieldbot.model.families import EVM, SOLANA, Family, family_of, native_of
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
+"""What a row of each table is called in messages."""
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
-    """A chain's settings. Its RPC addresses come from the environment variable ``rpc_env``; none where that is not set.
+    """A chain's settings. Its RPC URLs come from the environment variable ``rpc_env``; none where that is not set.
 
     Raises ConfigError.
     """
-    if str(tables.get("chain", "")).startswith("solana:"):
-        return _svm(path, tables, environ)
+    return LOADERS[_family(tables)](path, tables, environ)
+
+
+def _family(tables: Mapping[str, Any]) -> Family:
+    """The family of the file's chain id; EVM for an id of no family, which that family's table then refuses."""
+    try:
+        return family_of(ChainId(str(tables.get("chain", ""))))
+    except ValueError:
+        return EVM
+
+
+def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
+    """An EVM chain's settings."""
     try:
         table = ChainTable.model_validate(dict(tables))
     except ValidationError as failure:
@@ -83,7 +95,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
     chain = ChainId(table.chain)
     tokens = {symbol: Token(chain, Address(t.address), symbol, t.decimals) for symbol, t in table.tokens.items()}
     rpc_urls = _urls(path, "rpc_env", table.rpc_env, environ)
-    sol = Token(chain, Address(""), "SOL", 9)
+    sol = native_of(chain, table.native.symbol)
     return ChainSettings(
         name=table.name,
         chain=chain,
@@ -120,7 +132,7 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
 
 
 def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
-    """As configured, else more than half of the endpoints."""
+    """The configured quorum, else more than half of the endpoints."""
     if table.quorum is None or count == 0:
         return count // 2 + 1
     if table.quorum > count:
@@ -132,6 +144,8 @@ def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
 
 
 def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The private endpoints. Raises ConfigError where their variable is named and not set: going on in public would be
+    the opposite of what the user wants."""
     if table.submit_rpc_env is None:
         return ()
     urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
@@ -142,7 +156,7 @@ def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping
 
 
 def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The RPC addresses in an environment variable, separated by commas or blanks. One may contain a provider's key, so
+    """The RPC URLs in an environment variable, separated by commas or blanks. A URL may contain a provider's key, so
     that no message quotes it."""
     urls = tuple(dict.fromkeys(environ.get(name, "").replace(",", " ").split()))
     for url in urls:
@@ -158,8 +172,9 @@ def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[
 
 
 def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, tokens: Mapping[str, Token]) -> Deployment:
+    """The deployment of a [[protocols]] table."""
     at = ("protocols", index)
-    known = {name: adapter for name, adapter in ADAPTERS[family_of(chain).name]().items() if name != "idle"}
+    known = {name: adapter for name, adapter in ADAPTERS[family_of(chain)]().items() if name != "idle"}
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise config_error(path, key_path((*at, "protocol")), f"unknown protocol {row.protocol!r}: {hint}")
@@ -173,16 +188,16 @@ def _deployment(path: Path, index: int, row: ProtocolTable, chain: ChainId, toke
         params = schema.model_validate(extra).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    CHECKS[family_of(chain).name](path, at, params)
+    CHECKS[family_of(chain)](path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens[symbol] for symbol in row.assets))
 
 
 def _exchange(
     path: Path, index: int, row: ExchangeTable, chain: ChainId, tokens: Mapping[str, Token], table: str = "exchanges"
 ) -> Deployment:
-    """A row of [[exchanges]] or, on Solana, of [[witnesses]]."""
+    """The deployment of an [[exchanges]] or (Solana) [[witnesses]] table."""
     at = (table, index)
-    known = EXCHANGES[family_of(chain).name, table]()
+    known = EXCHANGES[family_of(chain), table]()
     if row.protocol not in known:
         hint = did_you_mean(row.protocol, known)
         raise config_error(path, key_path((*at, "protocol")), f"unknown {NOUNS[table]} {row.protocol!r}: {hint}")
@@ -191,12 +206,12 @@ def _exchange(
         params = schema.model_validate(row.model_extra or {}).model_dump(mode="python")
     except ValidationError as failure:
         raise of_validation(path, failure, schema, at) from None
-    CHECKS[family_of(chain).name](path, at, params)
+    CHECKS[family_of(chain)](path, at, params)
     return Deployment(row.protocol, chain, row.name, params, tuple(tokens.values()))
 
 
 def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
-    """Every text that starts with 0x must be an address with its checksum, or 32 bytes."""
+    """Check that every text beginning with 0x is an address with its checksum, or 32 bytes."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _check_addresses(path, (*at, key), inner)
@@ -213,7 +228,7 @@ def _check_addresses(path: Path, at: tuple[str | int, ...], value: Any) -> None:
 
 
 def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]) -> None:
-    """On Solana every text of an adapter's parameters must be a public key."""
+    """Check that every text in a Solana adapter's parameters is a public key."""
     for key, value in params.items():
         for position, text in enumerate(value if isinstance(value, list | tuple) else [value]):
             if not isinstance(text, str):
@@ -225,13 +240,21 @@ def _check_keys(path: Path, at: tuple[str | int, ...], params: Mapping[str, Any]
                 raise config_error(path, key_path((*at, *inner)), str(bad)) from None
 
 
-ADAPTERS: Mapping[str, Callable[[], Mapping[str, Any]]] = {"evm": adapters, "solana": svm_adapters}
-EXCHANGES: Mapping[tuple[str, str], Callable[[], Mapping[str, Any]]] = {
-    ("evm", "exchanges"): exchanges,
-    ("solana", "exchanges"): svm_exchanges,
-    ("solana", "witnesses"): svm_price_oracles,
+LOADERS: Mapping[Family, Callable[[Path, Mapping[str, Any], Mapping[str, str]], ChainSettings]] = {
+    EVM: _evm,
+    SOLANA: _svm,
 }
-CHECKS: Mapping[str, Callable[[Path, tuple[str | int, ...], Any], None]] = {
-    "evm": _check_addresses,
-    "solana": _check_keys,
+"""Makes settings of a file's tables, by family."""
+ADAPTERS: Mapping[Family, Callable[[], Mapping[str, Any]]] = {EVM: adapters, SOLANA: svm_adapters}
+"""Adapters of [[protocols]], by family."""
+EXCHANGES: Mapping[tuple[Family, str], Callable[[], Mapping[str, Any]]] = {
+    (EVM, "exchanges"): exchanges,
+    (SOLANA, "exchanges"): svm_exchanges,
+    (SOLANA, "witnesses"): svm_price_oracles,
 }
+"""Adapters of exchanges and price oracles, by family and table."""
+CHECKS: Mapping[Family, Callable[[Path, tuple[str | int, ...], Any], None]] = {
+    EVM: _check_addresses,
+    SOLANA: _check_keys,
+}
+"""Checks the addresses in an adapter's parameters, by family."""

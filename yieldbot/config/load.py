@@ -1,4 +1,5 @@
-"""yieldbot.toml, .env and chains/*.toml as Settings. Every mistake is one line that names file, key and remedy."""
+"""Reads yieldbot.toml, .env and chains/*.toml as Settings. Every mistake is one line that names file, key and
+remedy."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ _MONEY = (
 def load(path: Path) -> Settings:
     """Settings of ``path`` (a yieldbot.toml), with the .env in its folder and the chains that its jobs name.
 
-    Chains are looked for in chains/ in its folder, then in the chains/ that comes with yieldbot. Raises ConfigError.
+    A chain's file is looked up in chains/ in that folder, then in the chains/ that comes with yieldbot. Raises
+    ConfigError.
     """
     path = path.expanduser().absolute()
     refuse_if_others_change(path, "the configuration")
@@ -78,7 +80,7 @@ def load(path: Path) -> Settings:
 
 def environment(path: Path) -> dict[str, str]:
     """The variables of the .env in the folder of ``path``, overridden by the real environment. Raises ConfigError,
-    never quoting a value."""
+    which never quotes a value."""
     return env_file(path)[1] | dict(os.environ)
 
 
@@ -106,13 +108,14 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
 
 
 def chain_names(path: Path) -> dict[str, Path]:
-    """Every chain that a job of ``path`` may name, with its file; those in the folder of yieldbot.toml come first."""
+    """Files of all chains that a job of ``path`` may name, by name; those in the folder of yieldbot.toml take
+    precedence."""
     own_folder = path.expanduser().absolute().parent / "chains"
     return {f.stem: f for place in (folder("chains"), own_folder) for f in sorted(place.glob("*.toml"))}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The file's tables. Raises ConfigError for a file that is missing, unreadable or not TOML."""
+    """The tables of a TOML file. Raises ConfigError for a file that is missing, unreadable or not TOML."""
     try:
         return tomllib.loads(read_text(path))
     except FileNotFoundError:
@@ -126,11 +129,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as failure:
         raise config_error(path, "", f"is not TOML: {failure}: correct that line") from None
     except RecursionError:
-        raise config_error(path, "", "nests its values too deeply: write it anew") from None
+        raise config_error(path, "", "nests its values too deeply: write it again") from None
 
 
 def parse(path: Path, tables: Mapping[str, Any], model: type[M]) -> M:
-    """Tables as a model's instance. Raises ConfigError."""
+    """The tables as an instance of a pydantic model. Raises ConfigError."""
     try:
         return model.model_validate(dict(tables))
     except ValidationError as failure:
@@ -181,7 +184,8 @@ here."""
 
 
 def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:
-    """A wallet must have what its kind needs and no other kind's keys, which would silently have no effect."""
+    """Check that the wallet has the key that its kind requires, and none of another kind, which would silently have no
+    effect."""
     for kind, keys in OF_KIND.items():
         for key in keys:
             if kind != table.kind and getattr(table, key) is not None:
@@ -229,10 +233,10 @@ def _job(
 
 
 def _sale(policy: Policy, job: Job) -> Base | None:
-    """How a job's rewards are sold: with its base's limits on feeds and pegs, else the policy's.
+    """The bounds for selling a job's rewards: those of its base for feeds and pegs, else the policy's.
 
-    None where nothing is swapped, on Solana, where none are claimed, and for a Safe, whose owners sign too late for a
-    price.
+    None where rewards are not sold: without an exchange, on Solana (where none are claimed), and for a Safe, whose
+    owners sign too late for a price.
     """
     unsold = not job.chain.family.claims_rewards or isinstance(job.wallet.held, SafeOwner)
     if not policy.sell_rewards or not job.chain.exchanges or unsold:
@@ -299,5 +303,5 @@ def _money_fits(path: Path, policy: Policy, job: Job) -> None:
 
 
 def _beside(path: Path, text: str) -> Path:
-    """A path in the file; relative ones start at the file's own folder."""
+    """A path in the file; a relative one starts at the file's folder."""
     return path.parent / Path(text).expanduser()

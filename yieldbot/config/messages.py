@@ -1,4 +1,4 @@
-"""One line for a mistake in a file: which file, which key, what is wrong, what to write instead."""
+"""One-line messages for mistakes in a file: file, key, what is wrong, and what to write instead."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _TYPES = {
 
 
 def config_error(file: Path, key: str, what: str) -> ConfigError:
-    """The error of one key of one file; ``what`` states the mistake and the remedy."""
+    """The error for one key of one file. what: the mistake and the remedy."""
     place = f"{file}: {key}: {what}" if key else f"{file}: {what}"
     return ConfigError(place)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as a question, else all of them."""
+    """The nearest known word as a question; all known words where none is near."""
     names = sorted(known)
     begins = [name for name in names if word and name.startswith(word)]  # what was not written to its end
     near = begins[:1] or get_close_matches(word, names, n=1, cutoff=0.6)
@@ -43,23 +43,23 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def of_validation(
     file: Path, failure: ValidationError, model: type[BaseModel], prefix: Sequence[str | int] = ()
 ) -> ConfigError:
-    """The first mistake that pydantic found, as a message, with how many more there are."""
+    """pydantic's first error as a message, with the number of further ones."""
     errors = sorted(failure.errors(include_url=False), key=lambda e: e["type"] == "missing")  # a misspelt key is both
     first = errors[0]
     place = first["loc"]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return config_error(file, key_path((*prefix, *place)), _said(first, place, model) + more)
+    return config_error(file, key_path((*prefix, *place)), _message(first, place, model) + more)
 
 
 def key_path(place: Sequence[str | int]) -> str:
-    """A key's path, counted as people do: jobs[1].wallet is the first [[jobs]] table's wallet."""
+    """A key's path with tables counted from 1: jobs[1].wallet is the first [[jobs]] table's wallet."""
     text = ""
     for part in place:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
     return text
 
 
-def _said(error: Any, place: tuple[str | int, ...], model: type[BaseModel]) -> str:
+def _message(error: Any, place: tuple[str | int, ...], model: type[BaseModel]) -> str:
     kind, context = str(error["type"]), error.get("ctx", {})
     match kind:
         case "extra_forbidden":
@@ -98,7 +98,7 @@ def _keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model named somewhere in an annotation, as in list[WalletTable]."""
+    """The pydantic model in an annotation such as list[WalletTable]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):

@@ -13,17 +13,18 @@ from yieldbot.model.numbers import fraction, plain
 from yieldbot.model.policy import NEVER
 from yieldbot.model.settings import SAFE_MULTISEND
 
-SOL_DECIMALS = 9
+SOL_DECIMALS = SOLANA.native_decimals
 
 
 def _share(value: float) -> float:
+    """A fraction of the wealth, 0 to 1."""
     if not 0 <= value <= 1:
         raise ValueError(f"{value:g} is no share of the wealth: write a fraction from 0 to 1, as 0.5 for 50 %")
     return value
 
 
 def _money(value: Any) -> Any:
-    """Decimal text in whole tokens; a TOML integer is exact too. A TOML float is not: it must be quoted."""
+    """Whole tokens as decimal text. A TOML integer is exact and accepted; a TOML float is not and must be quoted."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -32,29 +33,33 @@ def _money(value: Any) -> Any:
 
 
 def _file(value: str) -> str:
+    """A path without null characters."""
     if "\0" in value:
         raise ValueError(f"{value!r} is no path: it holds a null character")
     return value
 
 
 def _claim(value: Any) -> Any:
+    """Whole tokens as decimal text, or "never"."""
     return value if value == NEVER else _money(value)
 
 
 def _evm_chain(value: str) -> str:
+    """A CAIP-2 id of an EVM chain."""
     if evm_number(chain_id(value)) <= 0:
         raise ValueError(f'{value!r} is not an EVM chain: write eip155 and the chain\'s number, as "eip155:8453"')
     return value
 
 
 def _svm_chain(value: str) -> str:
+    """A CAIP-2 id of a Solana cluster."""
     if family_of(chain_id(value)) is not SOLANA:
         raise ValueError(f"{value!r} is no Solana cluster: write solana: and the start of its genesis hash")
     return value
 
 
 def _sol(value: Any) -> Any:
-    """SOL as decimal text, checked and kept in lamports as text."""
+    """SOL as decimal text, of 9 decimals at most."""
     text: str = _money(value)
     if len(fraction(text)) > SOL_DECIMALS:
         raise ValueError(f"{text!r} is finer than a lamport: write at most {SOL_DECIMALS} decimals")
@@ -62,6 +67,7 @@ def _sol(value: Any) -> Any:
 
 
 def _finality(value: Any) -> Any:
+    """A finality tag, or a number of blocks."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if value in ("latest", "safe", "finalized"):
@@ -70,11 +76,13 @@ def _finality(value: Any) -> Any:
 
 
 def _path(value: str) -> str:
+    """A BIP-32 path."""
     hd_path(value)
     return value
 
 
 def _endpoint(value: str) -> str:
+    """An http(s) URL without credentials."""
     if not value.startswith(("http://", "https://")) or "@" in value:
         raise ValueError("it is no address: write http:// or https://, host and port, and no credentials")
     return value
@@ -100,32 +108,32 @@ class TomlTable(BaseModel):
 
 
 class WalletTable(TomlTable):
-    """A [[wallets]] table. Each kind has keys of its own: OF_KIND."""
+    """A [[wallets]] table. OF_KIND lists the keys of each kind."""
 
     name: Name
-    """As jobs call it."""
+    """The name that [[jobs]] tables use."""
     address: AnyAddressText
-    """Our account."""
+    """The account's address."""
     kind: Literal["keystore", "kms", "ledger", "safe"] = "keystore"
-    """Where its key lies."""
+    """What holds its key: a keystore file, AWS KMS, a Ledger, or (a Safe) its owners."""
     keystore: FilePath | None = None
     """File with the encrypted key."""
     passphrase_file: FilePath | None = None
     """File with the keystore's passphrase."""
     passphrase_env: EnvName | None = None
-    """Environment variable with it."""
+    """Environment variable with the keystore's passphrase."""
     key_id: Annotated[str, Field(min_length=1)] | None = None
-    """Of AWS KMS: id, ARN or alias/NAME."""
+    """AWS KMS: id, ARN or alias/NAME of the key."""
     region: Annotated[str, Field(min_length=1)] | None = None
-    """Of AWS KMS."""
+    """AWS KMS: the region."""
     endpoint_url: Annotated[str, AfterValidator(_endpoint)] | None = None
-    """Of AWS KMS, where it is not AWS's own."""
+    """AWS KMS: URL of another endpoint than Amazon's own."""
     path: Annotated[str, AfterValidator(_path)] | None = None
-    """Of a Ledger: BIP-32 path."""
+    """Ledger: BIP-32 path of the key."""
     owner: Name | None = None
-    """Of a Safe: name of the wallet that signs its proposals."""
+    """Safe: name of the wallet that signs its proposals."""
     service_url: Annotated[str, AfterValidator(_endpoint)] | None = None
-    """Of a Safe: its transaction service."""
+    """Safe: URL of Safe's transaction service."""
 
 
 OF_KIND = {
@@ -134,96 +142,141 @@ OF_KIND = {
     "ledger": ("path",),
     "safe": ("owner", "service_url"),
 }
-"""The keys of a [[wallets]] table by its kind; the first of them must be there."""
+"""Keys of a [[wallets]] table by its kind; the first one of each kind is required."""
 
 
 class JobTable(TomlTable):
-    """A [[jobs]] table: one of ``asset`` and ``base``."""
+    """A [[jobs]] table; exactly one of ``asset`` and ``base`` is set."""
 
     wallet: str
     """Name of a [[wallets]] table."""
     chain: str
-    """Name of a chain's file."""
+    """Name of a file in chains/."""
     asset: str | None = None
     """Symbol of a token of the chain."""
     base: str | None = None
-    """A name of [policy.bases]."""
+    """Name of a [policy.bases] table."""
 
 
 class BaseTable(TomlTable):
-    """A [policy.bases] table: the fields of model.policy.Base."""
+    """A [policy.bases.NAME] table (``model.policy.Base``). None: that class's default applies."""
 
     unit: Literal["USD", "ETH", "SOL"]
+    """What its assets are held for: USD, ETH or SOL."""
     assets: Annotated[dict[str, Share], Field(min_length=1)]
-    """Largest fraction of the wealth by symbol; the first asset is the one that amounts are counted in."""
+    """Largest fraction of the wealth by symbol; amounts are counted in the first asset."""
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
+    """Largest shortfall of a swap's output against its quote, in bp."""
     max_impact_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
+    """Largest shortfall of a swap's output against the best independent price, in bp."""
     max_apart_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    """How far independent prices may differ from each other, in bp."""
     max_depeg_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    """How far a pegged asset's price may be from its unit, in bp."""
     max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
+    """Largest age of a feed's price, in seconds."""
     deadline_seconds: Annotated[int, Field(gt=0, le=3600)] | None = None
+    """Seconds within which a swap must be mined."""
     liquidity: bool | None = None
+    """Whether plans may provide liquidity to pools of two of its assets."""
 
 
 class PolicyTable(TomlTable):
-    """[policy]: the fields of model.policy.Policy; a key that is not set keeps that class's default."""
+    """[policy] (``model.policy.Policy``, which documents the fields in full). None: that class's default applies."""
 
     move_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     enter_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
+    """Days over which costs are spread and yields are compared."""
     idle_buffer: Money | None = None
+    """Whole tokens that stay in the wallet."""
     min_position: Money | None = None
+    """Least holding in a market, in whole tokens."""
     min_move: Money | None = None
+    """Least change of a holding, in whole tokens."""
     break_even_days: Positive | None = None
+    """Days within which a plan must earn its cost."""
     max_share_market: Share | None = None
+    """Largest fraction of the wealth in one market."""
     max_share_protocol: dict[str, Share] | None = None
+    """Largest fraction of the wealth by name, in all markets with that name together."""
     max_share_markets: dict[str, Share] | None = None
+    """Largest fraction of the wealth by name, in each market with that name."""
     haircut_bps: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
+    """Expected loss by name, in bp a year."""
     exclude: list[str] | None = None
+    """Names of markets that get no new money."""
     max_utilisation_entry: Share | None = None
+    """Utilisation above which a market gets no new money."""
     min_liquidity_multiple: NotNegative | None = None
+    """How many times a market's cash must cover our holding."""
     max_exit_hours: NotNegative | None = None
+    """Longest exit of a market that may get new money, in hours."""
     try_first: list[str] | None = None
+    """Names of markets whose first deposit begins with a trial."""
     max_gas_share_of_gain: Share | None = None
+    """Largest cost of a plan, as a fraction of its gain over the horizon."""
     min_gain_share: Share | None = None
+    """Fraction of the approved gain that must remain when the plan is executed."""
     plan_ttl_seconds: Annotated[int, Field(gt=0)] | None = None
+    """Seconds after which a plan expires."""
     run_timeout_seconds: Annotated[int, Field(gt=0, le=604_800)] | None = None
+    """Seconds after which a run is stopped."""
     delta_tolerance_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    """How far balance changes may differ from the simulation, in bp."""
     auto_max_move: Money | None = None
+    """Largest move that is approved without a person, in whole tokens."""
     auto_max_total: Money | None = None
+    """Largest sum of a plan's moves that is approved without a person, in whole tokens."""
     limit_move: Money | None = None
+    """Most that goes into a market in one move, in whole tokens."""
     limit_day: Money | None = None
+    """Most that goes into all markets in 24 hours, in whole tokens."""
     limit_day_market: Money | None = None
+    """Most that goes into one market in 24 hours, in whole tokens."""
     limit_day_chain: Money | None = None
+    """Most that goes into one chain's markets in 24 hours, in whole tokens."""
     max_failures: Annotated[int, Field(gt=0)] | None = None
+    """Number of failed plans after which nothing is planned."""
     failure_window_hours: Positive | None = None
+    """Hours for which a failed plan counts."""
     cooldown_hours: NotNegative | None = None
+    """Hours for which a market gets no new money after a withdrawal or revert there."""
     stop_at_loss_bps: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    """Loss of a holding, in bp, at which nothing more is planned."""
     confidence: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    """Confidence level at which the net yield of liquidity must hold."""
     max_depeg_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    """How far a pegged token's price may be from one dollar, in bp."""
     max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
+    """Largest age of a feed's price, in seconds."""
     reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
+    """What is taken off a reward's value, in bp."""
     reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
+    """The same by token symbol."""
     min_claim: Claim | None = None
+    """Least value of a claim after haircut and gas, in whole tokens; or "never"."""
     sell_rewards: bool | None = None
+    """Whether claimed rewards are swapped into the asset."""
     bases: dict[Name, BaseTable] | None = None
+    """Units that several assets are held for, by the name that jobs use."""
 
 
 class SettingsTable(TomlTable):
-    """yieldbot.toml (model.settings.Settings)."""
+    """yieldbot.toml (``model.settings.Settings``)."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     """Version of the file's format."""
     data_dir: FilePath = ".yieldbot"
-    """Where the journal lies."""
+    """Folder of the journal, the lock and the logs."""
     anvil: FilePath | None = None
-    """Path of anvil."""
+    """Path of the anvil program; None: it is looked up."""
     descriptors: FilePath | None = None
     """Folder of ERC-7730 descriptors."""
     wallets: list[WalletTable] = []
     """Our accounts."""
     jobs: list[JobTable] = []
-    """What is to be managed."""
+    """What is to be managed: wallet, chain, and asset or base."""
     policy: PolicyTable = PolicyTable()
     """Limits and preferences."""
 
@@ -236,129 +289,174 @@ class PolicyFile(TomlTable):
 
 
 class NativeTable(TomlTable):
-    """[native]: the chain's own token."""
+    """[native]: the chain's native token."""
 
     symbol: Name
-    """Of the token."""
+    """Its symbol."""
     feed: AddressText | None = None
-    """Chainlink-style US dollar feed."""
+    """Contract of its US dollar feed (Chainlink's AggregatorV3 interface)."""
 
 
 class TokenTable(TomlTable):
-    """A [tokens] table."""
+    """A [tokens.SYMBOL] table of an EVM chain."""
 
     address: AddressText
-    """Contract."""
+    """The token's contract."""
     decimals: Annotated[int, Field(ge=0, le=36)]
-    """Checked against the contract."""
+    """Its decimals, checked against the contract."""
     feed: AddressText | None = None
-    """Chainlink-style US dollar feed."""
+    """Contract of its US dollar feed (Chainlink's AggregatorV3 interface)."""
     pegged: bool = False
-    """Pegged to the US dollar."""
+    """Whether it is pegged to the US dollar."""
     symbols: list[str] = []
-    """What the contract may call itself beside the table's name."""
+    """Symbols that the contract may return beside the table's name."""
 
 
 class SvmTokenTable(TomlTable):
-    """A [tokens] table of a Solana cluster."""
+    """A [tokens.SYMBOL] table of a Solana cluster."""
 
     address: KeyText
-    """Mint."""
+    """The token's mint."""
     decimals: Annotated[int, Field(ge=0, le=18)]
-    """Checked against the mint."""
+    """Its decimals, checked against the mint."""
     feed: KeyText | None = None
-    """Pyth price account."""
+    """Its Pyth price account."""
     pegged: bool = False
-    """Pegged to the US dollar."""
+    """Whether it is pegged to the US dollar."""
 
 
 class SvmNativeTable(TomlTable):
     """[native]: SOL."""
 
     symbol: Name
-    """Of the token."""
+    """Its symbol."""
     feed: KeyText | None = None
-    """Pyth price account."""
+    """Its Pyth price account."""
 
 
 class ProtocolTable(BaseModel):
-    """A [[protocols]] table; its other keys are the adapter's own, validated by the adapter's class."""
+    """A [[protocols]] table; its other keys are validated by the adapter's ``params`` class."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     protocol: str
+    """Name of the adapter."""
     name: Name
-    """As tables show it."""
+    """Name of the deployment in tables."""
     assets: Annotated[list[str], Field(min_length=1)]
     """Symbols of tokens that may be held there."""
 
 
 class ExchangeTable(BaseModel):
-    """An [[exchanges]] or [[witnesses]] (price oracles) table; its other keys are the adapter's own."""
+    """An [[exchanges]] or [[witnesses]] (price oracles) table; its other keys are validated by the adapter's ``params``
+    class."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     protocol: str
+    """Name of the adapter."""
     name: Name
-    """As tables show it."""
+    """Name of the exchange or oracle in tables."""
 
 
 class MerklTable(TomlTable):
     """[merkl]: where Merkl's rewards are read and claimed."""
 
     distributor: AddressText
-    """The contract that pays rewards."""
+    """The contract that pays Merkl's rewards."""
     url: Annotated[str, AfterValidator(_endpoint)] = "https://api.merkl.xyz"
-    """Merkl's API, which learns our address."""
+    """URL of Merkl's API, which learns our address."""
 
 
 class ChainTable(TomlTable):
-    """chains/<name>.toml of an EVM chain (model.settings.ChainSettings)."""
+    """chains/NAME.toml of an EVM chain (``model.settings.ChainSettings``)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    """The file's name without .toml."""
     chain: Annotated[str, AfterValidator(_evm_chain)]
+    """CAIP-2 id, as eip155:8453."""
     rpc_env: EnvName
+    """Environment variable with the RPC URLs."""
     multicall3: AddressText
+    """Address of Multicall3."""
     max_fee_gwei: Positive
+    """Highest price of one gas, in gwei."""
     priority_fee_gwei: NotNegative = 0.1
+    """Highest priority fee for one gas, in gwei."""
     fee_kind: Literal["ethereum", "op-stack", "arbitrum"] = "ethereum"
+    """What transactions pay beside the gas of the EVM."""
     finality: Annotated[str | int, BeforeValidator(_finality)] = "latest"
+    """latest, safe, finalized, or a number of blocks."""
     poll_seconds: Positive = 2.0
+    """Pause between two polls for a transaction's inclusion, in seconds."""
     confirm_timeout_seconds: Positive = 300.0
+    """Longest wait for a transaction, in seconds."""
     replace_after_seconds: Positive = 60.0
+    """Seconds after which a pending transaction is replaced at higher fees."""
     quorum: Annotated[int, Field(ge=1)] | None = None
+    """How many endpoints must agree; None: more than half."""
     max_behind_blocks: Annotated[int, Field(ge=0)] = 5
+    """How many blocks an endpoint may lag."""
     submit_rpc_env: EnvName | None = None
+    """Environment variable with private endpoints for signed transactions; None: there are none."""
     submit_public: bool = False
+    """Whether the public endpoints get a transaction too when no private one takes it."""
     submit_to_all: bool = False
+    """Whether all endpoints get a transaction at once."""
     safe_multisend: AddressText = SAFE_MULTISEND
+    """Contract that batches a Safe's calls (MultiSendCallOnly)."""
     native: NativeTable
+    """The native token."""
     tokens: dict[Name, TokenTable]
+    """Tokens by symbol."""
     protocols: list[ProtocolTable] = []
+    """Lending, vault and staking protocols."""
     exchanges: list[ExchangeTable] = []
+    """Exchanges where tokens can be swapped."""
     merkl: MerklTable | None = None
+    """Merkl's distributor; None: Merkl is not used."""
 
 
 class SvmChainTable(TomlTable):
-    """chains/<name>.toml of a Solana cluster (model.settings.ChainSettings, SvmLimits)."""
+    """chains/NAME.toml of a Solana cluster (``model.settings.ChainSettings``, ``SvmLimits``)."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    """The file's name without .toml."""
     chain: Annotated[str, AfterValidator(_svm_chain)]
+    """CAIP-2 id, as solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp."""
     rpc_env: EnvName
+    """Environment variable with the RPC URLs."""
     finality: Literal["confirmed", "finalized"] = "finalized"
+    """Commitment at which a transaction is final."""
     poll_seconds: Positive = 1.0
+    """Pause between two polls for a transaction's status, in seconds."""
     confirm_timeout_seconds: Positive = 180.0
+    """Longest wait for a transaction, in seconds."""
     quorum: Annotated[int, Field(ge=1)] | None = None
+    """How many nodes must agree; None: more than half."""
     submit_rpc_env: EnvName | None = None
+    """Environment variable with private endpoints for signed transactions; None: there are none."""
     submit_public: bool = False
+    """Whether the public endpoints get a transaction too when no private one takes it."""
     submit_to_all: bool = False
+    """Whether private and public endpoints get a transaction at once (with ``submit_public``)."""
     max_unit_price_micro_lamports: Annotated[int, Field(ge=0)] = 500_000
+    """Highest price of one compute unit, in micro-lamports."""
     max_fee_sol: Annotated[str, BeforeValidator(_sol)] = "0.001"
+    """Most that one transaction may pay, in SOL."""
     keep_sol: Annotated[str, BeforeValidator(_sol)] = "0.02"
+    """SOL that is kept in the wallet for fees and rent."""
     max_slot_skew: Annotated[int, Field(ge=0)] = 16
+    """Most slots between the accounts of one snapshot."""
     lookup_tables: list[KeyText] = []
+    """Address lookup tables that transactions may use."""
     native: SvmNativeTable
+    """SOL."""
     tokens: dict[Name, SvmTokenTable]
+    """Tokens by symbol."""
     protocols: list[ProtocolTable] = []
+    """Lending and stake pool programs."""
     exchanges: list[ExchangeTable] = []
+    """Exchanges where tokens can be swapped."""
     witnesses: list[ExchangeTable] = []
+    """Price oracles beside the feeds."""

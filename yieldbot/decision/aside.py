@@ -1,5 +1,5 @@
-"""What a rehearsal showed of one market counts in the same cycle: the market is set aside, and the rest is decided on
-again. Pure."""
+"""Sets a market aside after its leg failed in the rehearsal, so that the rest is decided again in the same cycle.
+Pure."""
 
 from __future__ import annotations
 

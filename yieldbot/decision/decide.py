@@ -30,14 +30,14 @@ from yieldbot.risk.limits import Guard, guard, limit_exceeded
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What assessing, allocating and planning made of a snapshot."""
+    """The result of assessing, allocating and planning."""
 
     assessments: tuple[Assessment, ...]
-    """Of each market."""
+    """The assessment of each market."""
     allocation: Allocation
-    """Target holdings, with the certificate."""
+    """The target holdings with their certificate."""
     outcome: Plan | Hold
-    """The plan that leads there, or why nothing is done."""
+    """The plan, or why nothing is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +45,19 @@ class Inputs:
     """Everything that a decision depends on."""
 
     snapshot: Snapshot
-    """What was observed."""
+    """The observed markets."""
     policy: Policy
-    """The owner's; the limits of the moment make a tighter one of it (``risk/limits.guard``)."""
+    """The owner's policy; ``risk/limits.guard`` narrows it by the limits over time."""
     job: Job
-    """Whose money."""
+    """The job whose money is decided on."""
     now: int
     """Unix seconds."""
     wealth: Amount | None = None
-    """A what-if total; None: what we have."""
+    """Assumed wealth; None: what the snapshot holds."""
     unread: Sequence[UnreadMarket] = ()
     """Markets that could not be observed."""
     records: Sequence[Record] = ()
-    """The journal's."""
+    """The journal's entries."""
 
     @property
     def max_fee_wei(self) -> int:
@@ -67,16 +67,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The inputs with what was found on the way to a plan."""
+    """The inputs with the results of assessing and allocating."""
 
     inputs: Inputs
-    """What the decision depends on."""
+    """The inputs."""
     policy: Policy
-    """With the limits of the moment."""
+    """The policy narrowed by the limits over time."""
     assessments: tuple[Assessment, ...]
-    """Of each market."""
+    """The assessment of each market."""
     allocation: Allocation
-    """Target holdings, with the certificate."""
+    """The target holdings with their certificate."""
 
 
 Proposer = Callable[[Judged], "Plan | None"]
@@ -86,8 +86,8 @@ Proposer = Callable[[Judged], "Plan | None"]
 def two_step_exits(of: Judged) -> Plan | None:
     """Legs of two-step exits that are due: requests, collections, cancellations."""
     given = of.inputs
-    seen = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
-    return step_plan(*seen, max_fee_wei=given.max_fee_wei)
+    inputs = (given.snapshot, of.assessments, of.allocation, of.policy, given.now, given.job.base)
+    return step_plan(*inputs, max_fee_wei=given.max_fee_wei)
 
 
 def claims(of: Judged) -> Plan | None:
@@ -115,7 +115,7 @@ def range_rebalances(of: Judged) -> Plan | None:
 
 
 PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
-"""Tried in this order when no move of money is due: the first that has a plan decides."""
+"""Tried in this order when no move of money is due; the first one that has a plan decides."""
 
 
 def decide(
@@ -143,7 +143,7 @@ def decide(
 
 
 def _limited(given: Inputs) -> Decision:
-    """The decision within the limits of the moment; where they leave nothing to do, the Hold names the limit."""
+    """The decision within the limits over time; where they leave nothing to do, the Hold names the limit."""
     snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
     guarded = guard(policy, records, snapshot, job.asset, given.now)
     first = _made(given, guarded)

@@ -1,4 +1,4 @@
-"""Whether a plan's legs are still right: each against the newest snapshot and today's policy. Pure."""
+"""Checks a plan's legs against the newest snapshot and the present policy. Pure."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
 
 
 def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Why a step of a two-step exit is no longer worth its gas. What it gains was shown when it was planned; whoever
-    approves it wants to be out."""
+    """Why a step of a two-step exit is no longer worth its gas. Its gain was shown when it was planned and is not
+    compared again: whoever approved it wants the exit."""
     leg = plan.legs[index]
     cost = snapshot.fees.cost(snapshot.of(leg.market_id).gas_withdraw)
     worth = float(leg.amount) * snapshot.price(leg.amount.token)
@@ -117,7 +117,7 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
 def _vetoed(
     leg: Leg, state: MarketState, assessment: Assessment, snapshot: Snapshot, policy: Policy, base: Base | None
 ) -> Declined | None:
-    """Why a market gets no new money. A range that the price has left is frozen, and may be rebalanced all the same."""
+    """Why a market gets no new money. A range that the price has left counts as frozen, and may still be rebalanced."""
     for token in (
         (state.market.asset, state.liquidity_market.other) if state.liquidity_market else (state.market.asset,)
     ):
@@ -153,8 +153,8 @@ def _group_exceeded(
     ahead: Mapping[MarketId, int],
     paid: float,
 ) -> Declined | None:
-    """Which limit on a protocol or an asset the deposits exceed. paid: what the plan may have cost, in the first
-    asset."""
+    """The limit on a protocol or an asset that the deposits exceed; None when they exceed none. paid: the most that the
+    plan has cost, in the first asset."""
     states, portfolio = snapshot.markets, portfolio_of(snapshot)
     exact = exact_of(states, assessed, policy, portfolio, base)
     gets = {leg.market_id for leg in deposits}
@@ -179,7 +179,8 @@ def _too_small(
     done: Mapping[MarketId, int],
     ahead: Mapping[MarketId, int],
 ) -> Declined | None:
-    """Which deposit is below min_move or min_position; what a plan puts into a market in parts is one move."""
+    """The deposit that is below min_move or min_position; None when none is. Deposits of one plan into one market count
+    together."""
     portfolio = portfolio_of(snapshot)
     exact = exact_of(snapshot.markets, assessed, policy, portfolio, base)
     for leg in deposits:

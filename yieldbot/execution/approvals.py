@@ -22,10 +22,10 @@ GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is put to the approver."""
+    """A plan that is submitted to the approver."""
 
     plan: Plan
-    """What is to be done."""
+    """The plan."""
     rehearsal: Rehearsed
     """How the plan's calls went on a fork, exits included."""
 
@@ -37,12 +37,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """The yes to one plan. Each of its transactions is still judged by ``judge`` before it is signed."""
+    """The consent to one plan. Each of its transactions is still judged by ``judge`` before it is signed."""
 
     plan: Plan
-    """What may be done; nothing else may."""
+    """The approved plan; nothing else may be done."""
     approver: str
-    """Who said yes: terminal, auto, approve, or the name of a door."""
+    """Who approved it: terminal, auto, approve, or the name of a door."""
     expires_at: int
     """Unix seconds of the chain from which nothing more of the plan is signed."""
 
@@ -51,7 +51,7 @@ class Approver(Protocol):
     """Decides about whole plans."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
-        """The yes, or why not. A refusal is a value and raises nothing."""
+        """The approval, or why it is refused. A refusal is a value and raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class DeclineAll:
     """Approves nothing: the approver of a dry run."""
 
     reason: str = "nothing is signed in a dry run"
-    """Why, for a person."""
+    """Why it refuses, for a person."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
@@ -75,7 +75,7 @@ class Ask:
     ask: Callable[[Proposal], Awaitable[bool]]
     """Shows the proposal and gives the person's answer."""
     by: str = "terminal"
-    """Where the person is asked; it stands in the journal as who approved."""
+    """Where the person is asked, as recorded in the journal."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
@@ -95,7 +95,7 @@ class Auto:
     journal: Journal
     """Where plan and approval are kept."""
     policy: Policy
-    """Whose automatic limits apply."""
+    """The policy with the automatic limits."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
@@ -156,7 +156,7 @@ class PreApproved:
     plan_id: str
     """The id that the person named."""
     by: str = "approve"
-    """Who said yes, for the journal."""
+    """Who approved, for the journal."""
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""

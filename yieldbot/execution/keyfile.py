@@ -72,8 +72,8 @@ def read_private(path: Path) -> dict[str, Any]:
 
 
 MOST_MEMORY_BYTES = 2**30
-"""Memory that a keystore's scrypt may take, 128 * n * r (RFC 7914): four times geth's standard. A file that asks for
-more is refused."""
+"""Memory that a keystore's scrypt may take, 128 * n * r (RFC 7914): four times geth's standard. A file that needs more
+is refused."""
 MOST_SCRYPT = 2**24
 """Work that a keystore's scrypt may take, n * r * p: eight times geth's standard, some seconds."""
 

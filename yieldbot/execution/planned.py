@@ -1,6 +1,6 @@
 """Whether a leg, as it was built just now, is one of the approved plan's, on any chain. Pure.
 
-Between approval and execution the market is read again and the leg built anew; it may move less, never more.
+Between approval and execution the market is read and the leg built again; it may move less, never more.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class LegResult:
     """How a leg ended."""
 
     outcomes: tuple[Outcome, ...]
-    """Of the transactions that were sent, in order."""
+    """Outcomes of the transactions that were sent, in order."""
     declined: Declined | None = None
     """Why the leg stopped early; None: it did not."""
 

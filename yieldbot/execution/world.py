@@ -23,11 +23,11 @@ class World:
     """One wiring of the stages."""
 
     settings: Settings
-    """Everything in yieldbot.toml, .env and chains/*.toml."""
+    """The whole configuration."""
     journal: Journal
     """What was intended and signed."""
     approver: Approver
-    """Who decides about plans."""
+    """Approves or refuses plans."""
     signer_of: SignerOf
     """Finds each wallet's signer."""
     now: Callable[[], int]

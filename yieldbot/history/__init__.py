@@ -1,1 +1,1 @@
-"""What was observed and expected in the past, and what came of it."""
+"""What was observed and predicted in the past, and what came of it."""

@@ -1,4 +1,4 @@
-"""What was expected of each position when we took it, and what it has earned since."""
+"""The prediction recorded with each position, and what the position has earned since."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 ROUNDING = 10
 """Base units that protocols' rounding takes over several transactions: not a fee."""
 LEAST_GROWTH = -1 + 1e-9
-"""Growth of a position of which all but nothing is left: below it no annual yield exists."""
+"""Growth of a position that has lost all but a trace: below it no annual yield exists."""
 LEAST_SECONDS = 3600
 """Within less than an hour, protocols' rounding to one base unit would be taken for yield."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What was expected of a position when it was last changed."""
+    """The prediction recorded when a position was last changed."""
 
     block: BlockRef
-    """When."""
+    """The block at that time."""
     held_raw: int
-    """The holding then, in base units."""
+    """The holding at that time, in base units."""
     apr: float
-    """Expected rate, a simple annual fraction over the horizon."""
+    """Predicted rate, a simple annual fraction averaged over the horizon."""
     horizon_seconds: float
-    """What the rate is averaged over."""
+    """Seconds over which the rate is averaged."""
     fees_raw: int = 0
-    """What the change cost in the asset: entry fees, and exit fees that the holding's value has taken off already."""
+    """Fees of the change in the asset, in base units: entry fees, and exit fees that the holding's value already
+    excludes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,15 @@ class MeasuredPosition:
     figures."""
 
     state: MarketState
-    """The holding now."""
+    """The present holding."""
     since: int | None
-    """Unix seconds of its last change; None where that is not known."""
+    """Unix seconds of its last change; None: not known."""
     predicted: Apy | None
-    """Yield that was expected then; None where no forecast is recorded."""
+    """The yield predicted then; None: no prediction is recorded."""
     realised: Apy | None
-    """Yield since then; None in the first hour."""
+    """The yield since then; None in the first hour."""
     earned: Amount | None
-    """What was earned since then; None where nothing is recorded."""
+    """What it has earned since then; None: no holding was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +64,18 @@ class UnreadMarket:
     """A market that could not be observed."""
 
     market_id: MarketId
-    """Which."""
+    """The market."""
     name: str
-    """As tables show it."""
+    """Name in tables."""
     reason: str
     """Why, in one line."""
     held: Amount | None
-    """What the journal last recorded that we hold there; None for nothing."""
+    """Our holding there as the journal last recorded it; None: none."""
 
 
 def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[UnreadMarket, ...]:
-    """Quarantined markets, and holdings of ours in markets that the snapshot lacks. Pure.
-
-    A market that the policy excludes by any of its names is given up on purpose: it does not count as held.
-    """
+    """Quarantined markets, and recorded holdings in markets that the snapshot lacks. Pure. A market that the policy
+    excludes by any of its names was given up on purpose: its holding does not count."""
     remembered = {
         market_id: recorded
         for market_id, recorded in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
@@ -102,7 +101,7 @@ def _given_up(market_id: MarketId, recorded: Mapping[str, Any], policy: Policy) 
 
 
 def unseen_money(found: Iterable[UnreadMarket]) -> str | None:
-    """Why no plan may be made: money of ours in markets that cannot be read. None where there is none."""
+    """Why no plan may be made: a market that could not be read holds our money. None where none does."""
     lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:
         return None
@@ -112,7 +111,7 @@ def unseen_money(found: Iterable[UnreadMarket]) -> str | None:
 def recorded_holdings(
     records: Iterable[Record], chain: ChainId, owner: Address, asset: Token
 ) -> dict[MarketId, dict[str, Any]]:
-    """Our holdings of an asset as the journal last recorded them, by market. Pure."""
+    """Our holdings of an asset by market, as the journal last recorded them. Pure."""
     last: Mapping[str, Any] = {}
     for row in records:
         if isinstance(row.entry, Observed) and (row.entry.chain, row.entry.owner) == (chain, owner):
@@ -139,7 +138,7 @@ def _expected(state: MarketState, before: MarketState | None, policy: Policy) ->
 
 
 def _usd(snapshot: Snapshot) -> dict[str, Any]:
-    """US dollar prices of the snapshot, as exact decimal text, for the accounting."""
+    """The snapshot's US dollar prices as exact decimal text, for accounting."""
     prices = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
     found = {name: repr(usd) for name, usd in prices.items() if usd is not None}
     return {"usd": found} if found else {}
@@ -161,14 +160,14 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
             case Observed(chain=its_chain, owner=its_owner, block=block, facts=facts):
                 if (its_chain, its_owner) != (chain, owner):
                     continue
-                asset, said_of = str(facts.get("asset", "")), facts.get("forecasts", {})
-                for market_id, recorded in said_of.items():
+                asset, forecasts = str(facts.get("asset", "")), facts.get("forecasts", {})
+                for market_id, recorded in forecasts.items():
                     market, held_raw = MarketId(market_id), int(recorded["held_raw"])
                     fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), held_raw, asset)
                     forecast = Forecast(block, held_raw, recorded["apr"], recorded["horizon_seconds"], fees_raw)
                     found.setdefault(market, forecast)
                     last[market] = (asset, held_raw)
-                for market in [one for one, (of, _) in last.items() if of == asset and one not in said_of]:
+                for market in [one for one, (of, _) in last.items() if of == asset and one not in forecasts]:
                     del last[market]  # left: what comes later is another stay
                     moved.pop(market, None)
             case _:
@@ -177,7 +176,7 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
 
 
 def _fees(before_raw: int, moved: Iterable[Delta], held_raw: int, asset: str) -> int:
-    """Base units of the holding and of what was put in that are no longer there; 0 where nothing moved."""
+    """Base units that the change's fees have taken of the holding; 0 where the holding did not change."""
     raws = [-delta.raw for delta in moved if delta.token.address == asset]
     lost_raw = before_raw + sum(raws) - held_raw
     return lost_raw if any(raws) and lost_raw > ROUNDING else 0

@@ -28,12 +28,11 @@ from yieldbot.model.policy import Policy
 
 
 def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
-    """Record what each position of the snapshot is expected to earn over the policy's horizon, as an ``Observed``
-    entry.
+    """Journal an ``Observed`` entry with the predicted yield of each position over the policy's horizon.
 
-    before: the snapshot before a plan was carried out, so that no more is expected of what its withdrawals left than
-    the plan counted (``sustainable_curve``). Holdings in markets that the snapshot lacks are carried on as they were,
-    so that they are not forgotten.
+    before: the snapshot before a plan was carried out, so that no more is predicted for what its withdrawals left than
+    the plan assumed (``sustainable_curve``). Holdings in markets that the snapshot lacks are recorded again as they
+    were.
     """
     horizon_seconds = policy.horizon_seconds
     known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
@@ -91,7 +90,7 @@ def mean_held(
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, ...]:
-    """Every holding of the snapshot, measured since its last change that the journal knows."""
+    """Every holding of the snapshot, with its yield since its last change that the journal has."""
     known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 

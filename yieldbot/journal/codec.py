@@ -19,7 +19,7 @@ Doc = dict[str, Any]
 
 
 def part(doc: Any, name: str, kind: type | tuple[type, ...]) -> Any:
-    """The member ``name`` of a document. Raises ValueError when it is missing or not of the type ``kind``."""
+    """The member ``name`` of a document. Raises ValueError where it is missing or not of type ``kind``."""
     if not isinstance(doc, Mapping) or name not in doc:
         raise ValueError(f"document lacks {name!r}")
     value = doc[name]

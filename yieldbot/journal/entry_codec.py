@@ -47,7 +47,7 @@ from yieldbot.model.ids import Address, MarketId, chain_id
 
 @dataclass(frozen=True, slots=True)
 class RowKeys:
-    """What a row can be found by; empty text where it does not apply."""
+    """The indexed columns of a row; empty text where one does not apply."""
 
     kind: str
     """The entry's kind on the disk: ``plan.written``, ``tx.signed`` and so on."""

@@ -33,9 +33,9 @@ class Record:
     seq: int
     """Its number, from 1."""
     at: int
-    """When it was written: unix seconds by this machine's clock. For people; nothing is decided by it."""
+    """When it was written, in unix seconds by this machine's clock. For display; nothing is decided by it."""
     entry: JournalEntry
-    """What was remembered."""
+    """The journal entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,18 @@ class StoredPlan:
     lines: tuple[str, ...]
     """The description of every call, in order, as it was shown to whoever decides."""
     status: PlanStatus
-    """Of the newest mark; PROPOSED without one."""
+    """The status of the newest mark; PROPOSED without one."""
     by: str
     """Who set the status; empty while the plan is only proposed."""
     reason: str
-    """Of the newest mark."""
+    """The reason of the newest mark."""
     at: int
     """When the status was set: unix seconds by this machine's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTx:
-    """A signed transaction and what is known of it since."""
+    """A signed transaction with everything that was journalled of it since."""
 
     signed: TxSigned
     """The transaction as it was journalled."""
@@ -67,9 +67,9 @@ class StoredTx:
     attempts: int = 0
     """How often it was sent."""
     notes: tuple[str, ...] = ()
-    """What was observed on the way, oldest first."""
+    """Notes about it, the oldest first."""
     outcome: Outcome | None = None
-    """None while it is open."""
+    """Its outcome; None while it is open."""
 
 
 def fold_plans(records: Iterable[Record]) -> dict[str, StoredPlan]:
@@ -126,12 +126,12 @@ PROOF_SECONDS = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """What is known of one market's exit, for one account."""
+    """The journal's entries about one market's exit, for one account."""
 
     refusals: dict[str, str] = field(default_factory=dict)
     """By fingerprint, why money did not come out."""
     proofs: tuple[ExitProven, ...] = ()
-    """When, and for how much, it was observed to work."""
+    """Each proof: when, and up to which amount, money came out."""
     lost: frozenset[str] = frozenset()
     """Fingerprints under which real money did not come out."""
     at: int = 0
@@ -232,7 +232,7 @@ def _brought(outcome: Confirmed, leg: Leg) -> bool:
 
 
 def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, ExitAsked]:
-    """By market, an account's money that was last observed on its way out; where that has ended, none."""
+    """By market, an account's money that was last observed to be leaving it; None where it has left."""
     found: dict[MarketId, ExitAsked] = {}
     for record in records:
         match record.entry:

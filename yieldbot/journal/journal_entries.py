@@ -24,9 +24,9 @@ class PlanStatus(StrEnum):
     QUEUED = "queued"
     """It waits for `yieldbot approve ID`."""
     APPROVED = "approved"
-    """A person, or the policy within its limits, said yes."""
+    """A person, or the policy within its limits, approved it."""
     REJECTED = "rejected"
-    """A person said no: to the plan, at the signing device, or by a halt on the way."""
+    """A person rejected it: the plan itself, at the signing device, or by a halt before it was executed."""
     EXPIRED = "expired"
     """Its time is over, or a newer plan took its place, before anybody approved it."""
     EXECUTED = "executed"
@@ -75,7 +75,7 @@ class SvmTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TxSigned:
-    """A signed transaction, written before any network sees it."""
+    """A signed transaction, journalled before any node gets it."""
 
     chain: ChainId
     """Where it is sent."""
@@ -124,35 +124,35 @@ class TxSent:
     owner: Address
     """Its account."""
     hash: str
-    """The transaction."""
+    """The transaction's hash."""
     attempt: int
     """Counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class TxNoted:
-    """Something that was observed of a transaction on its way: a node's refusal, a receipt that a reorg took back."""
+    """A fact about a transaction that is still open: a node's refusal, or a receipt that a reorganisation took back."""
 
     chain: ChainId
     """Its chain."""
     owner: Address
     """Its account."""
     hash: str
-    """The transaction."""
+    """The transaction's hash."""
     note: str
     """One line for a person; nothing is decided by it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TxSettled:
-    """What became of a transaction for good."""
+    """The final outcome of a transaction."""
 
     chain: ChainId
     """Its chain."""
     owner: Address
     """Its account."""
     outcome: Outcome
-    """What became of it."""
+    """The outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class AccountStopped:
 
 @dataclass(frozen=True, slots=True)
 class AccountCleared:
-    """A person looked, and lets the account sign again."""
+    """A person has examined the account, and lets it sign again."""
 
     chain: ChainId
     """The account's chain."""
@@ -183,7 +183,7 @@ class AccountCleared:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a cycle observed, for history alone."""
+    """What a cycle observed, for predictions and accounting."""
 
     chain: ChainId
     """The job's chain."""
@@ -210,7 +210,7 @@ class ExitProven:
     time: int
     """Unix seconds of the chain."""
     up_to: Amount
-    """As much as came out again; a larger position is rehearsed anew."""
+    """As much as came out again; a larger position is rehearsed again."""
     on_chain: bool = False
     """True: real money came out. False: it came out on a fork."""
 
@@ -237,7 +237,7 @@ class ExitRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitAsked:
-    """Money of ours is on its way out of a market with two-step exits, as the chain says."""
+    """Money of ours that is leaving a market with a two-step exit, by the chain."""
 
     chain: ChainId
     """The account's chain."""
@@ -250,7 +250,7 @@ class ExitAsked:
     ready: Amount
     """What can be collected now."""
     back: Amount
-    """What was called back, and is not in the market again yet."""
+    """What a cancellation has returned and is not in the market again yet."""
     until: int | None
     """Unix seconds from which it can be collected; None where the protocol's operator has to serve it."""
     time: int
@@ -259,7 +259,7 @@ class ExitAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitEnded:
-    """Nothing is on its way out of a market any more."""
+    """No money of ours is leaving the market any more."""
 
     chain: ChainId
     """The account's chain."""

@@ -56,15 +56,15 @@ class ReserveIndices:
     """What a reserve stores between two transactions."""
 
     liquidity_index_ray: int
-    """Of supply."""
+    """Index of supply."""
     borrow_index_ray: int
-    """Of variable debt."""
+    """Index of variable debt."""
     liquidity_rate_ray: int
-    """Annual, simple."""
+    """Supply rate, annual and simple."""
     borrow_rate_ray: int
-    """Annual, compounding."""
+    """Borrow rate, annual and compounding."""
     updated: int
-    """Unix seconds."""
+    """Time of the last update, in unix seconds."""
     scaled_supply_raw: int
     """Supply over its index."""
     scaled_debt_raw: int

@@ -18,17 +18,17 @@ class RateCurve:
     """One side's rate by utilisation, scaled by 1e18."""
 
     kink: int
-    """Utilisation."""
+    """Utilisation at the kink."""
     base: int
     """Rate a second at utilisation 0."""
     slope_low: int
-    """Below the kink."""
+    """Slope below the kink."""
     slope_high: int
-    """Above the kink."""
+    """Slope above the kink."""
 
     @classmethod
     def of(cls, parts: Sequence[int]) -> RateCurve:
-        """From (kink, base, slope low, slope high)."""
+        """The curve from (kink, base, slope low, slope high)."""
         return cls(*parts)
 
     def rate(self, utilisation: int) -> int:

@@ -18,13 +18,13 @@ class JumpRate:
     """A JumpRateModel: the borrow rate by utilisation."""
 
     base: int
-    """At utilisation 0."""
+    """Rate at utilisation 0."""
     multiplier: int
     """Slope up to the kink."""
     jump: int
     """Slope beyond it."""
     kink: int
-    """Utilisation."""
+    """Utilisation at the kink."""
 
     def borrow(self, utilisation: int) -> int:
         """JumpRateModel.getBorrowRate."""

@@ -1,8 +1,8 @@
-"""Concentrated liquidity: a swap over a Uniswap v3 pool's ticks, to the unit.
+"""Concentrated liquidity: a swap over a Uniswap v3 pool's ticks, exact to the base unit.
 
 Source: Uniswap v3 core 1.0.1, UniswapV3Pool.swap with its libraries SwapMath, SqrtPriceMath, TickMath and TickBitmap.
 Prices are square roots of token1 / token0 in base units, in Q64.96 (*_x96). The pool steps from tick to tick and also
-stops at the end of each word of 256 ticks; each stop rounds, and so it is done here.
+stops at the end of each word of 256 ticks. Each stop rounds, and this implementation rounds at the same places.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ POWERS = _powers()
 
 
 class Unswappable(ValueError):
-    """The pool refuses the swap, or its ticks were not read far enough to know."""
+    """The pool refuses the swap, or the ticks that were read do not cover it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ class V3Swap:
     amount1: int
     """The same of token1."""
     sqrt_price_x96: int
-    """Afterwards."""
+    """Square root of the price afterwards."""
     tick: int
-    """Afterwards."""
+    """Tick of the price afterwards."""
     liquidity: int
-    """In range afterwards."""
+    """Liquidity in range afterwards."""
     crossed: int
-    """Ticks passed."""
+    """Number of ticks passed."""
     steps: int
     """How often it rounded."""
 
@@ -68,21 +68,21 @@ class V3Pool:
     sqrt_price_x96: int
     """Square root of the price."""
     tick: int
-    """That the price is in."""
+    """Tick of the price."""
     liquidity: int
-    """In range."""
+    """Liquidity in range."""
     fee_pips: int
-    """Hundredths of a bp of the input."""
+    """Swap fee, in hundredths of a bp of the input."""
     spacing: int
-    """Of ticks."""
+    """Tick spacing."""
     words: Mapping[int, int]
     """The tick bitmap's words that are not 0."""
     net: Mapping[int, int]
     """By tick, liquidity that is added when it is passed upwards."""
     first_word: int
-    """Of the bitmap that was read."""
+    """Index of the first word of the bitmap that was read."""
     last_word: int
-    """Of the bitmap that was read."""
+    """Index of the last word of the bitmap that was read."""
 
     def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None, *, exact: bool = True) -> V3Swap:
         """Swap token0 for token1 (``zero_for_one``) or the other way. Raises Unswappable.

@@ -20,13 +20,13 @@ class Dilution:
     curve: YieldCurve
     """The pool's curve, by what we (or the vault that we are in) hold of it directly."""
     at: float
-    """That direct holding now, in whole tokens."""
+    """The direct holding now, in whole tokens."""
     weight: float
     """Tokens of it that earn for us: our fraction of a vault's, its fee taken off."""
     vault: LookThroughCurve | None = None
     """The vault whose holding of ours changes; None where that holding lies in the pool itself."""
     slot: int = 0
-    """Which of the vault's slots is the pool."""
+    """Index of the vault's slot that is the pool."""
 
     def pool_change(self, held: float, x: float) -> float:
         """By how much the pool grows when the holding that changes goes from ``held`` to ``x``, in whole tokens."""

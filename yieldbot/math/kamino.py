@@ -22,9 +22,9 @@ class KaminoReserve:
     """What a reserve stores. *_raw: base units; *_sf: base units times 2^60."""
 
     slot: int
-    """Of the last refresh."""
+    """Slot of the last refresh."""
     available_raw: int
-    """Cash."""
+    """Cash in the vault."""
     borrowed_sf: int
     """Debt."""
     protocol_fees_sf: int

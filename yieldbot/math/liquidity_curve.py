@@ -67,9 +67,9 @@ class LiquidityCurve:
     """The YieldCurve of a pool's liquidity, for what we hold there and what would be added."""
 
     stays: RangeOutlook
-    """Outlook of what is held: as it is expected."""
+    """Outlook of the present holding."""
     enters: RangeOutlook
-    """Outlook of what is added: at the policy's confidence."""
+    """Outlook of what is added, at the policy's confidence."""
     held: float
     """What we hold now, in tokens."""
     entry_cost: float

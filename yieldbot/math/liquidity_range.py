@@ -23,9 +23,9 @@ class Growth:
     """Fee growth for a unit of liquidity, Q128."""
 
     zero: int
-    """Of token0."""
+    """Growth of the fees in token0."""
     one: int
-    """Of token1."""
+    """Growth of the fees in token1."""
 
 
 @dataclass(frozen=True, slots=True)

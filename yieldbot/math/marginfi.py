@@ -26,13 +26,13 @@ class MarginfiBank:
     """What a bank stores. *_fx: I80F48."""
 
     last_update: int
-    """Unix seconds."""
+    """Time of the last accrual, in unix seconds."""
     asset_shares_fx: int
-    """Of all suppliers."""
+    """Supply shares of all suppliers."""
     asset_value_fx: int
     """Base units for one supply share."""
     liability_shares_fx: int
-    """Of all borrowers."""
+    """Debt shares of all borrowers."""
     liability_value_fx: int
     """Base units for one debt share."""
     points: Points

@@ -29,17 +29,17 @@ class MarketTotals:
     """A market's totals, in base units."""
 
     supply_assets: int
-    """Of all suppliers."""
+    """Supply of all suppliers."""
     supply_shares: int
-    """Of all suppliers."""
+    """Supply shares of all suppliers."""
     borrow_assets: int
-    """Of all borrowers."""
+    """Debt of all borrowers."""
     borrow_shares: int
-    """Of all borrowers."""
+    """Debt shares of all borrowers."""
     last_update: int
-    """Unix seconds."""
+    """Time of the last accrual, in unix seconds."""
     fee: int
-    """Of the interest, scaled by 1e18."""
+    """Fee as a fraction of the interest, scaled by 1e18."""
 
     @property
     def share_price(self) -> float:

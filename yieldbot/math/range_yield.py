@@ -70,15 +70,15 @@ class PoolEstimate:
     """A pool's estimated fees and volatility, and the size and costs of our position in it."""
 
     fees: Interval
-    """Of all providers at the present price, token1 base units a year."""
+    """Fees of all providers at the present price, in token1 base units a year."""
     liquidity: float
-    """In range, without ours."""
+    """Liquidity in range, without ours."""
     root: float
     """Square root of the price, so that a liquidity L is worth L * root * Bounds.value."""
     sigma: Interval
     """Annual standard deviation of the log price."""
     value: float
-    """Of our position, in token1 base units."""
+    """Value of our position, in token1 base units."""
     enter: float
     """What entering and leaving cost, in token1 base units."""
     rebalance: float
@@ -86,7 +86,7 @@ class PoolEstimate:
     idle_years: float
     """How long a position stays out of range before it is rebalanced."""
     horizon_years: float
-    """What ``enter`` is spread over."""
+    """Years over which ``enter`` is spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,8 @@ def yield_of(estimate: PoolEstimate, bounds: Bounds, fees: float, sigma: float, 
 
 
 def net_of(estimate: PoolEstimate, bounds: Bounds, *, full: bool = False) -> Interval:
-    """The net yield: low at the lowest fees and the highest volatility, high the other way round.
+    """The net yield: its lower bound at the lowest fees and the highest volatility, its upper bound the other way
+    round.
 
     Where each of the two intervals holds at confidence 1 - (1 - c) / 2, both do at c (Bonferroni), and so does this
     one.
@@ -166,7 +167,7 @@ def moved_to(ticks: Range, tick: int, spacing: int) -> Range:
 
 @dataclass(frozen=True, slots=True)
 class BestRange:
-    """The range whose net yield has the highest low end."""
+    """The range with the highest lower bound of the net yield."""
 
     ticks: Range
     """The range."""
@@ -182,7 +183,7 @@ def best_range(estimate: PoolEstimate, sqrt_price_x96: int, tick: int, spacing: 
     """The best of all ranges that are as wide below as above (in ticks), from one spacing to all ticks, and of the full
     one.
 
-    Maximised is the low end of the net yield, which entry is decided by; where nothing pays, the full range loses
+    Maximised is the lower bound of the net yield, which decides about entry; where nothing pays, the full range loses
     least. Widths are tried in steps of 5 %. tick: the present one.
     """
     whole = full_range(spacing)

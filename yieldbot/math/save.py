@@ -22,9 +22,9 @@ class SaveReserve:
     percent."""
 
     slot: int
-    """Of the last refresh."""
+    """Slot of the last refresh."""
     available_raw: int
-    """Cash."""
+    """Cash in the vault."""
     borrowed_wads: int
     """Debt."""
     fees_wads: int
@@ -32,17 +32,17 @@ class SaveReserve:
     collateral_raw: int
     """Collateral tokens that exist."""
     optimal_utilisation: int
-    """First kink."""
+    """Utilisation at the first kink."""
     max_utilisation: int
-    """Second kink."""
+    """Utilisation at the second kink."""
     min_rate: int
-    """At utilisation 0."""
+    """Borrow rate at utilisation 0."""
     optimal_rate: int
-    """At the first kink."""
+    """Borrow rate at the first kink."""
     max_rate: int
-    """At the second kink."""
+    """Borrow rate at the second kink."""
     super_max_rate: int
-    """At full utilisation."""
+    """Borrow rate at full utilisation."""
     take_rate: int
     """The protocol's part of the interest."""
 

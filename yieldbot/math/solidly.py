@@ -23,13 +23,13 @@ class SolidlyPool:
     """A pool's state."""
 
     stable: bool
-    """Which of the two curves it has."""
+    """Whether it has the stable curve (x^3 y + x y^3), and not the volatile one (x y)."""
     reserves: tuple[int, int]
     """Base units of both tokens."""
     ones: tuple[int, int]
     """Base units in a whole token of each."""
     fee_bps: int
-    """Of the input."""
+    """Swap fee, in bp of the input."""
 
     def out(self, taken: int, zero: bool) -> int:
         """getAmountOut: base units out for ``taken`` of token0 (``zero``) or token1. Raises Unswappable where it

@@ -25,7 +25,7 @@ FEE_ONE = 10**10
 ROUNDS = 255
 MOST_COINS = 8
 LEAST, FLAT = 1e-300, 2.0**-51
-"""Of a price in proportion to another: what is less is as little; two whose logarithms differ by less are one float."""
+"""Price ratios below LEAST count as LEAST; two prices whose logarithms differ by less than FLAT count as equal."""
 
 Flavour = Literal["3pool", "template", "plain2", "ng"]
 
@@ -35,7 +35,7 @@ class StablePool:
     """A pool's state."""
 
     flavour: Flavour
-    """Which version of the code it runs."""
+    """Version of the pool's code, which determines its rounding."""
     balances: tuple[int, ...]
     """Base units of each coin."""
     rates: tuple[int, ...]
@@ -43,7 +43,7 @@ class StablePool:
     amp: int
     """A as the pool stores it (times 100; of ``3pool`` as it is)."""
     fee: int
-    """In 1e-10."""
+    """Swap fee, in 1e-10 of the output."""
     offpeg: int = 0
     """Multiplier of the fee off the peg, in 1e-10; 0: none."""
 

@@ -20,21 +20,21 @@ class StakePool:
     """What a pool stores."""
 
     total_lamports: int
-    """Under management."""
+    """Lamports under management."""
     supply: int
     """Pool tokens, in base units."""
     last_total_lamports: int
-    """Under management at the end of the epoch before the last update."""
+    """Lamports under management at the end of the epoch before the last update."""
     last_supply: int
     """Pool tokens at that time."""
     deposit_fee: Fee
-    """On deposits of SOL."""
+    """Fee on deposits of SOL."""
     withdrawal_fee: Fee
-    """On withdrawals of SOL."""
+    """Fee on withdrawals of SOL."""
     referral_percent: int
     """Part of the deposit fee that the referrer gets."""
     epoch_fee: Fee
-    """On rewards."""
+    """Fee on rewards."""
 
     def tokens_for(self, lamports: int, *, referred: bool = True) -> int:
         """Pool tokens for a deposit whose depositor is its own referrer; without the referrer's part where not
@@ -105,7 +105,7 @@ class StakeCurve:
     held: float
     """What we hold now."""
     growth: float
-    """Of the stake in an epoch, compounding."""
+    """Growth of the stake in one epoch, as a fraction; it compounds."""
     fee: float
     """Fraction of the rewards that the manager takes."""
     epoch_seconds: float

@@ -1,14 +1,14 @@
-"""The rate that a pool can sustain: none that a utilisation spike pays, whether it is there already or made by
-ourselves.
+"""The rate that a pool can sustain, which excludes what a utilisation spike pays, whether the spike is there already or
+our own withdrawal would cause it.
 
-Beyond its kink a pool pays a rate that is meant to end: borrowers repay at it and others deposit at it (Morpho's at 98
-%: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink no more counts than the
-rate at the kink, whether we would enter, are there, or caused the spike by leaving. The same rate counts for the same
-utilisation, so that money which has left a pool is not called back by the spike that it left behind.
+Beyond its kink a pool pays a rate that is designed to end: borrowers repay at it and others deposit at it (Morpho's at
+98 %: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink, at most the rate at
+the kink counts, whether we would enter, are there, or caused the spike by leaving. The same rate counts for the same
+utilisation, so that money which has left a pool does not return because of the spike that it caused.
 
-A withdrawal of ours raises utilisation, and with it the rate that the model gives for what stays; near full utilisation
-what stays cannot be withdrawn. So after our own withdrawal no more counts than the rate at the kink, or at
-``max_utilisation_entry`` where that is less.
+A withdrawal of ours raises utilisation, and with it the rate of what stays; near full utilisation what stays cannot be
+withdrawn. So after our own withdrawal at most the rate at the kink counts, or that at ``max_utilisation_entry`` where
+it is lower.
 """
 
 from __future__ import annotations
@@ -36,11 +36,9 @@ def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: f
 
 
 def capped_vault(curve: LookThroughCurve, utilisation: float, *, ignore_withdrawals: bool = False) -> LookThroughCurve:
-    """A vault's curve with each market below it capped, as it is their utilisation that the vault's money changes.
-
-    utilisation: the highest that a withdrawal may lead to and still count. ignore_withdrawals: no effect of a
-    withdrawal on a rate counts.
-    """
+    """A vault's curve with the curve of each market below it capped, since the vault's money changes their utilisation.
+    utilisation: the highest to which a withdrawal may raise it and still count. ignore_withdrawals: withdrawals do not
+    change a rate."""
     slots = []
     for slot in curve.slots:
         inner = slot.curve
@@ -81,9 +79,9 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
     """The market's curve without rewards, with the rates of a utilisation spike capped; where there is a forecast, at
     its level: history tells better than a cap what lasts of a spike.
 
-    Of a vault seen through, each market below it is capped by what the vault holds there. A curve that does not say
-    what is borrowed is capped by the market's own figures; as it has no known kink, only against our own withdrawals.
-    ignore_withdrawals: no effect of a withdrawal on a rate counts.
+    Of a vault whose markets are read, each market is capped by what the vault holds there. A curve without borrowed
+    amounts is capped by the market's own figures; as its kink is not known, only against our own withdrawals.
+    ignore_withdrawals: our own withdrawals do not change a rate.
     """
     if state.liquidity_market is not None:
         return state.curve

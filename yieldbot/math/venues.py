@@ -50,7 +50,7 @@ class V2Venue:
     reserve_out: int
     """Base units of the output token."""
     fee: tuple[int, int] = constant_product.UNISWAP_FEE
-    """(numerator, denominator): the part of the input that counts."""
+    """(numerator, denominator) of the part of the input that counts."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:

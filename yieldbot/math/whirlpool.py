@@ -52,17 +52,17 @@ class WhirlpoolSwap:
     b: int
     """Base units of token B that went in or came out."""
     sqrt_price_x64: int
-    """Afterwards."""
+    """Square root of the price afterwards."""
     tick: int
-    """Afterwards."""
+    """Tick of the price afterwards."""
     liquidity: int
-    """In range afterwards."""
+    """Liquidity in range afterwards."""
     fee: int
-    """Base units of the input."""
+    """Fee, in base units of the input."""
     protocol_fee: int
     """The protocol's part of the fee."""
     crossed: int
-    """Ticks passed."""
+    """Number of ticks passed."""
     steps: int
     """How often it rounded."""
 
@@ -74,15 +74,15 @@ class Whirlpool:
     sqrt_price_x64: int
     """Square root of the price."""
     tick: int
-    """That the price is in."""
+    """Tick of the price."""
     liquidity: int
-    """In range."""
+    """Liquidity in range."""
     fee_pips: int
-    """Hundredths of a bp of the input."""
+    """Swap fee, in hundredths of a bp of the input."""
     protocol_bps: int
     """The protocol's part of the fee."""
     spacing: int
-    """Of ticks."""
+    """Tick spacing."""
     net: Mapping[int, int]
     """By initialised tick, liquidity that is added when it is passed upwards; of all arrays that a swap from here may
     pass."""
@@ -178,8 +178,8 @@ def swap_step(
     else:
         after = _after_b(sqrt, liquidity, usable, exact_in)
     reached = after == target
-    unfixed = _told(other(sqrt, after, liquidity, not exact_in))
-    moved = most if reached and most is not None else _told(fixed(sqrt, after, liquidity, exact_in))
+    unfixed = _known(other(sqrt, after, liquidity, not exact_in))
+    moved = most if reached and most is not None else _known(fixed(sqrt, after, liquidity, exact_in))
     taken, given = (moved, unfixed) if exact_in else (unfixed, moved)
     if not exact_in:
         given = min(given, remaining)
@@ -209,7 +209,7 @@ def delta_b(one: int, other: int, liquidity: int, up: bool) -> int | None:
     return found if found <= MOST_U64 else None
 
 
-def _told(found: int | None) -> int:
+def _known(found: int | None) -> int:
     if found is None:
         raise Unswappable("more than 64 bits hold")
     return found

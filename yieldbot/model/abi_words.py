@@ -17,26 +17,27 @@ _STATIC = re.compile(r"address|bool|bytes32|u?int\d+")
 
 @cache
 def is_static(types: tuple[str, ...]) -> bool:
-    """Whether ``pack`` and ``unpack`` know all of these types."""
+    """Whether ``pack`` and ``unpack`` can encode all of these types."""
     return all(_STATIC.fullmatch(kind) for kind in types)
 
 
 def pack(types: Sequence[str], values: Sequence[Any]) -> bytes:
-    """Words of static values. Raises ValueError for a value that its type cannot hold."""
+    """The encoding of static values. Raises ValueError for a value that does not fit its type."""
     if len(types) != len(values):
         raise ValueError(f"{len(types)} values are needed, {len(values)} were given")
     return b"".join(_word(kind, value) for kind, value in zip(types, values, strict=True))
 
 
 def unpack(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
-    """Values of words; addresses in lower case. Raises ValueError for too few words or one its type cannot hold."""
+    """The static values in an encoding; addresses in lower case. Raises ValueError for too few bytes or a word that
+    does not fit its type."""
     if len(data) < WORD * len(types):
         raise ValueError(f"{len(data)} bytes are too few for {len(types)} values")
     return tuple(_value(kind, data[WORD * i : WORD * (i + 1)]) for i, kind in enumerate(types))
 
 
 def aggregate3(calls: Sequence[tuple[str, bytes]]) -> bytes:
-    """Arguments of Multicall3's aggregate3((address,bool allowFailure,bytes)[]), every failure allowed."""
+    """The encoded arguments of Multicall3's aggregate3((address,bool allowFailure,bytes)[]), with allowFailure true."""
     head, body = [_uint(WORD), _uint(len(calls))], []
     offset = WORD * len(calls)
     for to, data in calls:
@@ -48,7 +49,8 @@ def aggregate3(calls: Sequence[tuple[str, bytes]]) -> bytes:
 
 
 def aggregate3_answers(data: bytes) -> list[tuple[bool, bytes]]:
-    """aggregate3's (success, bytes)[]. Raises ValueError for anything else, above all for offsets out of bounds."""
+    """The (success, bytes)[] that aggregate3 returned. Raises ValueError for malformed data, offsets out of bounds
+    included."""
     start = _length(data, 0)
     count = _length(data, start)
     start += WORD
@@ -67,7 +69,7 @@ def aggregate3_answers(data: bytes) -> list[tuple[bool, bytes]]:
 
 
 def _length(data: bytes, at: int) -> int:
-    """An offset or a length: a word that points inside the data."""
+    """An offset or length in the data. Raises ValueError for one beyond its end."""
     value = int.from_bytes(data[at : at + WORD], "big")
     if at + WORD > len(data) or value > len(data):
         raise ValueError("an offset points beyond the end")

@@ -1,5 +1,5 @@
-"""Addresses as people write them into files. EVM: with their EIP-55 checksum, or refused with the right spelling;
-Solana: a public key in base58."""
+"""Parses addresses as written in files. EVM: with an EIP-55 checksum, or refused with the right spelling; Solana: a
+public key in base58."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def checksummed(text: str) -> Address:
 
 
 def parse_address(text: str) -> Address:
-    """An address as written in a file. Raises ValueError that names the remedy.
+    """An EVM address as written in a file. Raises ValueError that names the remedy.
 
-    An address in one case has no checksum, so that a slip of the finger would go unseen: refused like a wrong one.
+    An address in one case has no checksum, so that a typing error would not be noticed: it is refused like a wrong one.
     """
     if not _HEX.fullmatch(text):
         raise ValueError(f"{text!r} is not an address: write 0x and 40 hex digits")
@@ -36,7 +36,8 @@ def parse_address(text: str) -> Address:
 
 
 def parse_key(text: str) -> Address:
-    """A Solana public key as written in a file. Raises ValueError. Base58 has no checksum: a slip goes unseen here."""
+    """A Solana public key as written in a file. Raises ValueError. Base58 has no checksum: a typing error is not
+    noticed."""
     from solders.pubkey import Pubkey
 
     try:
@@ -46,7 +47,7 @@ def parse_key(text: str) -> Address:
 
 
 def parse_any(text: str) -> Address:
-    """An address of either family: what begins with 0x is an EVM chain's. Raises ValueError."""
+    """An address of either family: one that begins with 0x is an EVM chain's. Raises ValueError."""
     return parse_address(text) if text.startswith("0x") or len(text) < SHORTEST_KEY else parse_key(text)
 
 

@@ -16,13 +16,13 @@ class Token:
     """An ERC-20, SPL or native token. Two are equal when chain and address are."""
 
     chain: ChainId
-    """Where."""
+    """The chain that it is on."""
     address: Address
     """Contract or mint; for a native token the address that stands for it."""
     symbol: str
-    """For people; identifies nothing."""
+    """For display; it identifies nothing."""
     decimals: int
-    """Base units are 10^-decimals."""
+    """A base unit is 10^-decimals whole tokens."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Token) and (self.chain, self.address) == (other.chain, other.address)
@@ -40,10 +40,8 @@ class Token:
         return Amount(self, raw)
 
     def parse(self, text: str) -> Amount:
-        """Whole tokens as a plain number (digits, one optional point, at most the token's decimals) to an Amount.
-
-        Raises ValueError with the right spelling.
-        """
+        """Parses whole tokens as a plain number (digits, one optional point, at most the token's decimals). Raises
+        ValueError with the right spelling."""
         return Amount(self, base_units(text, self.decimals, self.symbol))
 
 
@@ -52,7 +50,7 @@ class Amount:
     """An amount of one token; ``+``, ``-`` and comparisons raise TypeError for two tokens."""
 
     token: Token
-    """Of what."""
+    """The token."""
     raw: int
     """Base units."""
 
@@ -102,7 +100,7 @@ class Apr:
     """A simple annual rate. Not comparable: convert to Apy first."""
 
     value: float
-    """As a fraction: 0.05 is 5 %."""
+    """The rate as a fraction: 0.05 is 5 %."""
 
     def compounded(self, period_seconds: float = 1.0) -> Apy:
         """The Apy when growth at this rate is reinvested each ``period_seconds``: (1 + r*p/Y)^(Y/p) - 1."""
@@ -115,7 +113,7 @@ class Apy:
     """An effective annual yield; the only rate that is compared."""
 
     value: float
-    """As a fraction: 0.05 is 5 %."""
+    """The yield as a fraction: 0.05 is 5 %."""
 
     @classmethod
     def from_growth(cls, growth: float, seconds: float) -> Apy:
@@ -131,10 +129,10 @@ class BlockRef:
     """One block (or Solana slot)."""
 
     chain: ChainId
-    """Which chain."""
+    """The chain."""
     height: int
     """Block number or slot."""
     hash: str
-    """Of the block."""
+    """The block's hash."""
     timestamp: int
-    """Unix seconds."""
+    """The block's time, in unix seconds."""

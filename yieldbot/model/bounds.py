@@ -11,13 +11,13 @@ import math
 MOST_DECIMALS = 36
 """Real tokens have 0 to 27; feeds 8 to 18, oracles of Morpho up to 36."""
 LEAST_PRICE, MOST_PRICE = 1e-12, 1e12
-"""US dollars for one whole token."""
+"""Bounds of a price, in US dollars for one whole token."""
 LATEST_TIME = 2**40
 """Unix seconds, some 30,000 years from now."""
 FUTURE_SECONDS = 3600
 """How far a feed's clock may be ahead of the chain's."""
 MOST_HEIGHT = 2**63
-"""Of a block or a slot."""
+"""Bound of a block number or slot."""
 MOST_NONCE = 2**53
 """EIP-2681 allows 2^64 - 2; no account comes near, and JSON readers lose integers from here on."""
 MOST_FEE_WEI = 10**18
@@ -25,21 +25,21 @@ MOST_FEE_WEI = 10**18
 
 
 def decimals(value: int) -> int:
-    """The number, if it can be a token's or feed's decimals. Raises ValueError."""
+    """The number, if a token or feed can have so many decimals. Raises ValueError."""
     if not 0 <= value <= MOST_DECIMALS:
         raise ValueError(f"{shown(value)} decimals cannot be (0 to {MOST_DECIMALS})")
     return value
 
 
 def price(usd: float) -> float:
-    """The price in US dollars, if it can be one. Raises ValueError."""
+    """The price in US dollars, if it is possible. Raises ValueError."""
     if not (math.isfinite(usd) and LEAST_PRICE <= usd <= MOST_PRICE):
         raise ValueError(f"a price of {usd:.3g} US dollars cannot be")
     return usd
 
 
-def told_at(seconds: int, now: int | None = None) -> int:
-    """A feed's time stamp, if it can be one. ``now``: the chain's own time, where it is known. Raises ValueError."""
+def feed_time(seconds: int, now: int | None = None) -> int:
+    """A feed's time stamp, if it is possible. now: the chain's own time, where it is known. Raises ValueError."""
     if not 0 < seconds < LATEST_TIME:
         raise ValueError(f"it was written at {shown(seconds)}, which is no time")
     if now is not None and seconds > now + FUTURE_SECONDS:

@@ -12,14 +12,14 @@ from yieldbot.model.ids import ChainId
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One protocol on one chain as chains/<chain>.toml names it: input of an adapter's discovery."""
+    """One protocol on one chain, as a table of chains/*.toml names it; the input of an adapter's discovery."""
 
     protocol: str
     """Name of the adapter."""
     chain: ChainId
-    """Where."""
+    """The chain."""
     name: str
-    """As tables show it, as "Aave v3"."""
+    """Name in tables, as "Aave v3"."""
     params: Mapping[str, Any]
     """The table's other keys, validated by the adapter's pydantic model."""
     assets: tuple[Token, ...]

@@ -20,13 +20,15 @@ class Venue(Protocol):
         """
 
     def off(self, taken: int) -> int:
-        """By how many units of input ``amount_until_price`` may be off where it answers ``taken``."""
+        """By how many input units ``amount_until_price`` may be wrong when it returns ``taken``."""
 
     def quote_exact_out(self, given: int) -> int:
-        """Base units that must go in so that exactly ``given`` comes out. Raises ValueError for more than there is."""
+        """Base units that must go in for exactly ``given`` to come out. Raises ValueError for more than the pool
+        has."""
 
     def amount_until_price(self, price: float) -> int:
-        """How much goes in until one more unit is paid less than ``price`` units; 0 where no unit is paid so much."""
+        """How much can go in until one more unit is paid less than ``price`` output units; 0 where no unit is paid that
+        much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Pool:
     protocol: str
     """Name of the exchange's adapter."""
     name: str
-    """As tables show it, its fee included."""
+    """Name in tables, its fee included."""
     address: Address
     """The contract or account of the pool."""
     token0: Token
@@ -44,11 +46,11 @@ class Pool:
     token1: Token
     """The pool's second token."""
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """What the adapter needs of it."""
+    """Parameters that the adapter keeps."""
 
     @property
     def id(self) -> str:
-        """Unique among pools: its id where one contract holds many (``params["id"]``), else its address."""
+        """Unique id: that in the contract where it holds many pools (``params["id"]``), else the pool's address."""
         return str(self.params.get("id", self.address))
 
 
@@ -57,27 +59,27 @@ class PoolState:
     """A pool at one block."""
 
     pool: Pool
-    """Which pool."""
+    """The pool."""
     zero: Venue
-    """The venue that token0 goes into."""
+    """The venue that takes token0."""
     one: Venue
-    """The venue that token1 goes into."""
+    """The venue that takes token1."""
     gas: int = 100_000
-    """About what a swap in it uses, in gas or compute units."""
+    """Approximate gas (Solana: compute units) of a swap in it."""
 
     def venue(self, given: Token) -> Venue:
-        """The direction in which ``given`` goes in."""
+        """The venue that takes ``given``."""
         return self.zero if given == self.pool.token0 else self.one
 
 
 @dataclass(frozen=True, slots=True)
 class SwapTerms:
-    """What one swap may do."""
+    """The approved terms of one swap."""
 
     pools: tuple[Pool, ...]
-    """Passed one after another."""
+    """The pools, in the order in which they are passed."""
     given: Amount
-    """Exactly what goes in."""
+    """Exact amount in."""
     least: Amount
     """Minimum out."""
 
@@ -116,35 +118,35 @@ def v3_path(terms: SwapTerms) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A feed's price of a token."""
+    """A token's price by its feed."""
 
     usd: float
     """US dollars for one whole token."""
     updated_at: int
     """Unix seconds at which the feed last published it."""
     unsure: float = 0.0
-    """Half of the feed's own confidence interval, as a fraction of the price; 0 where it publishes none."""
+    """Half of the feed's confidence interval, as a fraction of the price; 0 where it publishes none."""
 
 
 FEEDS = "the feeds"
-"""What the feeds are called among sources of prices."""
+"""Name of the feeds among the sources of prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The pools of several tokens at one block, and what the tokens are worth by other sources."""
+    """The pools of several tokens at one block, and the tokens' prices by price oracles."""
 
     states: tuple[PoolState, ...]
     """The pools that could be read."""
     usd: Mapping[Token, Price]
-    """Prices by the feeds."""
+    """US dollar prices by the feeds."""
     oracle_prices: tuple[tuple[Pool, float], ...] = ()
-    """(pool, whole token1 for one token0) by price oracles: TWAPs, and stake pools' own rates."""
+    """(pool, whole token1 for one token0) of TWAPs and of stake pools' own rates."""
     unread: tuple[str, ...] = ()
     """What could not be read, each a phrase for a message."""
 
     def rates(self, given: Token, wanted: Token) -> dict[str, float]:
-        """Whole ``wanted`` tokens for one ``given``, by source; none is a price that a single swap can move."""
+        """Whole ``wanted`` tokens for one ``given``, by price oracle; no price that a single swap can move."""
         found: dict[str, float] = {}
         if given in self.usd and wanted in self.usd:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd

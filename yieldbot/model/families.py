@@ -1,7 +1,5 @@
-"""Families of chains, and what they differ in beyond how they are reached: names, units, the native token.
-
-Nobody asks which family a chain is of; what depends on it is a field here, or a method of ``chains/ports.Chain``.
-"""
+"""Families of chains: their names, units and native tokens. What depends on a family is a field here or a method of
+``chains/ports.Chain``; no other code asks which family a chain belongs to."""
 
 from __future__ import annotations
 
@@ -15,14 +13,15 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 
 EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
-"""Stands for an EVM chain's native token where a token is asked for (a widespread convention; no contract is there)."""
+"""Stands for an EVM chain's native token where a token's address is needed (a widespread convention; there is no
+contract)."""
 SVM_NATIVE = Address("11111111111111111111111111111111")
 """Solana's system program stands for SOL in a wallet, apart from the mint of wrapped SOL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What all chains of one kind have in common."""
+    """The properties that all chains of one family share."""
 
     name: str
     """``evm`` or ``solana``."""
@@ -31,47 +30,48 @@ class Family:
     namespace: str
     """CAIP-2 namespace of its chain ids."""
     height: str
-    """What the chain counts: ``block`` or ``slot``."""
+    """What its chains count: ``block`` or ``slot``."""
     gas: str
-    """What computation is measured in: ``gas`` or ``compute units``."""
+    """Unit of computation: ``gas`` or ``compute units``."""
     paid: str
-    """What a plan's on-chain cost is called: ``gas`` or ``fees and rent``."""
+    """Name of a plan's on-chain cost: ``gas`` or ``fees and rent``."""
     native: Address
     """Address that stands for the native token."""
     native_decimals: int
-    """Of the native token."""
+    """Decimals of the native token."""
     token_namespace: str
     """CAIP-19 namespace of its token ids."""
     case_matters: bool
     """Whether addresses that differ only in case are different."""
     most_feed_age_seconds: int | None
-    """A price older than this is never used, whatever the policy allows; None: the policy alone bounds it."""
+    """Largest age of a price, whatever the policy allows; None: the policy alone bounds it."""
     claims_rewards: bool
     """Whether adapters of its protocols claim rewards."""
     coin_unit: str | None
-    """A base's unit that the native token can be (``policy.bases``); None where there is none."""
+    """Unit of a base (``policy.bases``) that the native token can have; None: there is none."""
     wrapped_coin: Address | None
-    """The token in whose form the native one is lent, which locks rent and has its price feed (wrapped SOL); None: the
-    family has none."""
+    """The token that stands for the native one in protocols, and has its price feed (wrapped SOL); None: there is
+    none."""
     parse_address: Callable[[str], Address]
-    """An address as written in a file. Raises ValueError."""
+    """Parses an address as written in a file. Raises ValueError."""
     place: Callable[[str], bool]
-    """Whether a text can be the contract, key or hash in a market's id."""
+    """Whether a text has the form of the contract, key or hash in a market's id."""
     held_elsewhere: bool
-    """Whether AWS KMS, a Ledger or a Safe's owners can hold its keys; otherwise a keystore only."""
+    """Whether a wallet's key can be in AWS KMS or on a Ledger, or the wallet be a Safe; otherwise only a keystore can
+    hold it."""
     bridged: bool
-    """Whether aggregators of swaps and bridges are asked about its chains, so that their answers are understood."""
+    """Whether aggregators of swaps and bridges serve its chains (and we understand their answers)."""
     rotki_chain: str | None
-    """How rotki's token ids name its one chain; None: each by its CAIP-2 id."""
+    """Name of its only chain in rotki's token ids; None: the CAIP-2 id is used."""
     finds_past: bool
-    """Whether searching further back in past events finds more allowances and costs."""
+    """Whether reading older events finds more allowances and costs."""
 
     def address_key(self, address: Address) -> str:
         """The address as ids and comparisons spell it."""
         return address if self.case_matters else address.lower()
 
     def feed_age_seconds(self, allowed: int) -> int:
-        """The oldest a price may be, where the policy allows ``allowed``."""
+        """The largest age of a price where the policy allows ``allowed`` seconds."""
         return allowed if self.most_feed_age_seconds is None else min(allowed, self.most_feed_age_seconds)
 
 
@@ -133,7 +133,7 @@ FAMILIES = (EVM, SOLANA)
 
 
 def family_of(chain: ChainId) -> Family:
-    """By the id's namespace. Raises ValueError for one that no family has."""
+    """The family of a chain id, by its namespace. Raises ValueError for an unknown one."""
     namespace = chain.partition(":")[0]
     for family in FAMILIES:
         if family.namespace == namespace:
@@ -142,7 +142,7 @@ def family_of(chain: ChainId) -> Family:
 
 
 def family_named(name: str) -> Family:
-    """By its name. Raises ValueError for one that no family has."""
+    """The family with this name. Raises ValueError for an unknown one."""
     for family in FAMILIES:
         if family.name == name:
             return family
@@ -150,12 +150,12 @@ def family_named(name: str) -> Family:
 
 
 def family_of_address(address: Address) -> Family:
-    """By how it is written: addresses of EVM chains begin with 0x, which base58 cannot."""
+    """The family of an address: those of EVM chains begin with 0x, which base58 cannot."""
     return EVM if address.startswith("0x") else SOLANA
 
 
 def native_of(chain: ChainId, symbol: str) -> Token:
-    """The chain's own coin as a token."""
+    """The chain's native token."""
     family = family_of(chain)
     return Token(chain, family.native, symbol, family.native_decimals)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ENTER_TXS, LEAVE_TXS, SWAP_TXS, REBALANCE_TXS = 2, 1, 2, 8
-"""Transactions of a leg on an EVM chain, its allowance among them (a rebalanced range: taken out, swapped, put in)."""
+"""Number of transactions of a leg on an EVM chain, its allowance included (a rebalance: take out, swap, put in)."""
 LIQUIDITY_TX_GAS = 120_000
 """Gas of each transaction of a liquidity leg, on average (allocator/liquidity_advice.py: 740,000 for 6, 960,000 for
 8)."""

@@ -17,7 +17,7 @@ MarketId = NewType("MarketId", str)
 EVM: in lower case. Solana: the reference is ``solana``, keys keep their case."""
 
 NO_MARKETS = ("swap/", "claim/")
-"""How the ids of legs begin that neither put money into a market nor take it out."""
+"""Prefixes of the ids of swaps and claims, which are journalled under an id but concern no market."""
 
 HARDENED = 1 << 31
 LONGEST_PATH = 10
@@ -33,7 +33,7 @@ def chain_id(text: str) -> ChainId:
 
 
 def is_market(market_id: str) -> bool:
-    """Whether an id is a market's: one that a swap or a claim is journalled under is not."""
+    """Whether an id is a market's, and not that of a swap or claim."""
     return not market_id.startswith(NO_MARKETS)
 
 

@@ -18,21 +18,21 @@ class LiquidityPool:
     """A pool's state, as a provider of liquidity needs it."""
 
     pool: Pool
-    """Which pool."""
+    """The pool."""
     sqrt_price_x96: int
     """Square root of token1 / token0 in base units, Q64.96."""
     tick: int
-    """The tick that the price is in."""
+    """Tick of the price."""
     liquidity: int
-    """In range, all providers'."""
+    """Liquidity in range, of all providers."""
     fee: float
-    """What the pool takes of a swap, as a fraction."""
+    """The pool's swap fee, as a fraction."""
     spacing: int
-    """Of the ticks that a range may end at; 0 where every position has the full range."""
+    """Tick spacing, which bounds of ranges are multiples of; 0: every position has the full range."""
     reserves: tuple[int, int]
     """Base units of token0 and token1 that the pool holds."""
     manager: Address | None = None
-    """The contract that keeps positions; None where the pool itself does."""
+    """The contract that keeps positions; None: the pool itself does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,9 @@ class PoolPosition:
     ticks: tuple[int, int] | None
     """Lower and upper tick; None for the full range of a pair."""
     liquidity: int
-    """In the pool's units."""
+    """Units of the pool's liquidity."""
     amounts: tuple[int, int]
-    """What its liquidity is worth now, fees apart."""
+    """What its liquidity would pay out now, fees apart."""
     fees: tuple[int, int]
     """Uncollected fees; 0 where fees stay in the pool."""
     out_for: float | None = None
@@ -89,20 +89,20 @@ class LiquidityMarket:
     state: LiquidityPool
     """The pool."""
     history: PoolHistory
-    """What it has recorded."""
+    """What the pool has recorded of its past."""
     deployment: Deployment
     """The exchange's table in chains/."""
     other: Token
     """The pool's token that is not the market's asset."""
     positions: tuple[PoolPosition, ...]
-    """Ours in the pool."""
+    """Our positions in the pool."""
     ticks: tuple[int, int]
-    """Range of what is put in."""
+    """Range that new liquidity is put into."""
     token_id: int | None
-    """The position that it is put into; None for a new one."""
+    """The position that it is added to; None: a new one."""
     tokens: float
     """Whole tokens of the market's asset for one base unit of token1, at the pool's price."""
     gas_price: float
     """token1 base units for a unit of gas."""
     part: float
-    """Fraction of what is put in that must be swapped."""
+    """Fraction of what is put in that must be swapped first."""

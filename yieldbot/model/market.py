@@ -17,7 +17,7 @@ from yieldbot.model.liquidity import LiquidityMarket
 
 
 class Kind(StrEnum):
-    """What sort of thing a market is."""
+    """The sort of a market."""
 
     LENDING = "lending"
     VAULT = "vault"
@@ -58,28 +58,29 @@ class ExitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How money leaves a market, as its contracts state it: a claim, until a rehearsal has shown it."""
+    """How money leaves a market, by its contracts' own statement; only a rehearsal shows what is true."""
 
     kind: ExitKind = ExitKind.INSTANT
     """How money leaves."""
     seconds: int | None = 0
-    """From asking until the money is there, at the longest; None where nothing bounds it."""
+    """Seconds from the request until the money is paid, at most; None where nothing bounds them."""
     cash: Amount | None = None
     """What all suppliers together could withdraw now, in the market's asset; None where that is not known, or where the
     market's ``liquidity`` states it."""
     limit: str = ""
-    """What limits it beside the cash, as a phrase; empty: nothing does."""
+    """What limits it beside the cash, as a phrase; empty: nothing."""
     priced: bool = False
-    """A withdrawal needs an oracle's fresh price. On a fork nobody updates prices: it is rehearsed without waiting."""
+    """Whether a withdrawal needs an oracle's fresh price. On a fork nobody updates prices, so that the exit is
+    rehearsed without waiting."""
 
     @property
     def hours(self) -> float:
-        """Hours from asking until the money is there; infinite where nothing bounds it."""
+        """Hours from the request until the money is paid; infinite where nothing bounds them."""
         return math.inf if self.seconds is None else self.seconds / 3600
 
     @property
     def words(self) -> str:
-        """The way out as tables show it: "instant", "cooldown 168 h", "request, no end known"."""
+        """The exit as tables show it: "instant", "cooldown 168 h", "request, no end known"."""
         if self.kind is ExitKind.INSTANT:
             return self.kind.value
         return f"{self.kind.value}, no end known" if self.seconds is None else f"{self.kind.value} {self.hours:g} h"
@@ -106,18 +107,18 @@ class RateForecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """Money of ours on its way out of a market with a two-step exit; all of it is part of what we hold there."""
+    """Our money that is leaving a market by a two-step exit; all of it is part of our holding there."""
 
     requested: Amount
     """Requested and not paid out yet."""
     ready: Amount
     """What can be collected now."""
     back: Amount
-    """Of a request that was cancelled, what can be taken in again."""
+    """What a cancellation has returned and can be put into the market again."""
     ready_shares: int = 0
-    """The raw shares that collecting ``ready`` names; 0 where it names none."""
+    """Shares, in base units, that collecting ``ready`` redeems; 0 where the collection names no shares."""
     until: int | None = None
-    """Unix seconds at which all that was requested can be collected; None where somebody has to serve it."""
+    """Unix seconds at which all of it can be collected; None where the protocol's operator has to serve the request."""
     cancels: bool = False
     """Whether the request can be cancelled now."""
     request_id: int = 0
@@ -125,7 +126,7 @@ class Leaving:
 
     @property
     def whole(self) -> Amount:
-        """All of it: requested, ready and called back."""
+        """The sum of requested, ready and returned."""
         return self.requested + self.ready + self.back
 
 
@@ -140,58 +141,58 @@ class Market:
     kind: Kind
     """What sort of market it is."""
     chain: ChainId
-    """Where it lies."""
+    """The chain that it is on."""
     name: str
-    """As tables show it."""
+    """Name in tables."""
     asset: Token
     """What is deposited and withdrawn."""
     address: Address
     """The contract (or account) that takes the deposit."""
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """The adapter's own."""
+    """Parameters that the adapter keeps."""
     deployment: str = field(default="", compare=False)
-    """Name of its table in chains/, filled in by the room that observes."""
+    """Name of its table in chains/; set by ``observe``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:
-    """An incentive that a market pays beside its yield, as a claim of its own."""
+    """An incentive that a market pays beside its yield and that must be claimed."""
 
     token: Token
-    """What is paid."""
+    """The token that is paid."""
     claimable: Amount
     """What claiming now would bring us."""
     in_wallet: Amount
-    """What our wallet has of that token already."""
+    """Our wallet's balance of that token."""
     raw_per_second: float
-    """Base units of it a second to all who share it."""
+    """Base units of the token that all depositors together receive each second."""
     ends_at: int | None
-    """Unix seconds when that ends; None where no end is known."""
+    """Unix seconds at which it ends; None where no end is known."""
     others: float
-    """What everybody else shares it by, in whole tokens of the market's asset."""
+    """What all other depositors hold, in the measure that the reward is shared by: whole tokens of the market's
+    asset."""
     distributor: Address
     """The contract that is claimed from."""
     gas: int
-    """Typical gas units of a claim."""
+    """Typical gas of a claim."""
     proof: Proof | None = None
-    """What a claim must show; None where the chain itself knows."""
+    """The Merkle proof that a claim needs; None where it needs none."""
     price: float | None = None
-    """Whole asset tokens for one whole token of it, by the chain's feeds; None without one. Filled in by the room that
-    observes."""
+    """Whole asset tokens for one whole reward token, by the feeds; None without a feed. Set by ``observe``."""
     claim_cost: float = 0.0
-    """Cost of a claim now, in whole asset tokens. Filled in by the room that observes."""
+    """Cost of a claim now, in whole asset tokens. Set by ``observe``."""
 
     def claim_id(self, market_id: MarketId) -> MarketId:
-        """The id that a claim of it is journalled under: no market's (``is_market``)."""
+        """The id that its claim is journalled under, which is no market's (``is_market``)."""
         return MarketId(f"claim/{market_id}/{self.token.address.lower()}")
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A leaf of a distribution's Merkle tree."""
+    """Merkle proof of one leaf of a distribution."""
 
     total_raw: int
-    """All that was ever ours, in base units; what is claimed already included."""
+    """All that was ever earned, in base units, what is claimed already included."""
     siblings: tuple[bytes, ...]
     """The hashes on the path to the root."""
 
@@ -201,15 +202,15 @@ class MarketState:
     """A market at one block, as one owner sees it. Amounts are in the market's asset."""
 
     market: Market
-    """Which market."""
+    """The market."""
     block: BlockRef
-    """When."""
+    """The block at which it was read."""
     held: Amount
     """What withdrawing everything would pay, with the protocol's own rounding."""
     shares: int
-    """Raw units of ``share_token``, or of the protocol's internal shares where there is no token."""
+    """Our shares in base units of ``share_token``, or of the protocol's internal shares where there is no token."""
     share_token: Token | None
-    """The token that a deposit is given for; None where the protocol keeps shares itself."""
+    """The token of its shares; None where the protocol keeps positions itself."""
     liquidity: Amount
     """What all suppliers together could withdraw now."""
     capacity: Amount | None
@@ -223,16 +224,16 @@ class MarketState:
     curve: YieldCurve
     """Its rate as a function of our whole holding, rewards apart."""
     quoted: Apr
-    """The rate that the protocol shows now, before our money comes."""
+    """The quoted rate: what the protocol shows now, before our own deposit."""
     pools: frozenset[str]
-    """Keys of the pools where the money ends. Two markets with a common pool compete for the same borrowers, so that
-    their incomes are not independent."""
+    """Keys of the pools where the money ends. Markets with a common pool have the same borrowers, so that their incomes
+    are not independent."""
     gas_deposit: int
-    """Typical gas units (Solana: compute units) of a deposit, its allowance included, before simulation."""
+    """Typical gas (Solana: compute units) of a deposit, its allowance included, before simulation."""
     gas_withdraw: int
     """The same of a withdrawal."""
     flags: tuple[str, ...] = ()
-    """What is unusual about it, as short codes or phrases."""
+    """Unusual facts about it, as short codes or phrases."""
     rent_deposit: int = 0
     """Lamports that a first deposit locks in new accounts (Solana; 0 elsewhere)."""
     entry_cost_bps: float = 0.0
@@ -246,24 +247,24 @@ class MarketState:
     rounding_raw: int = 4
     """Base units that the protocol's own rounding may take of a deposit and its withdrawal together."""
     no_way_out: str = ""
-    """Why nothing goes in: in a rehearsal what went in did not come out again. Empty where it did, or was not tried."""
+    """Why it gets no new money: in a rehearsal a deposit did not come out again. Empty: it did, or was not tried."""
     untried: bool = False
-    """The policy wants the first real money to be tried (``policy.try_first``), and none has come out of the market as
-    it is now."""
+    """Whether the first deposit must begin with a trial (``policy.try_first``): no real money has come out of the
+    market as it is now."""
     opaque: bool = False
-    """Nobody can see where the money ends, so that our own deposit is no cash for us to withdraw; ``exit.cash`` None
-    then means that its cash is not known, and ``liquidity`` is 0."""
+    """Whether the vault's investments cannot be read, so that our own deposit does not count as cash; ``exit.cash``
+    None then means that its cash is not known, and ``liquidity`` is 0."""
     offered: Amount | None = None
-    """What of ours may be requested where ``liquidity`` does not say it (the rehearsal decides what is paid); None
-    where it does."""
+    """How much of our holding may be withdrawn where ``liquidity`` does not state it (a rehearsal shows what is paid);
+    None: ``liquidity`` does."""
     doubts: tuple[str, ...] = ()
-    """Readings of one thing that contradict each other, with both numbers; they stop new money, and are among the
+    """Readings of one thing that contradict each other, with both numbers. They stop new money, and are among the
     flags."""
     leaving: Leaving | None = None
-    """What of ``held`` is on its way out by a two-step exit; None where nothing is."""
+    """The part of ``held`` that is leaving by a two-step exit; None: nothing is."""
     stuck: str = ""
-    """Why what is held cannot be withdrawn now, as a rehearsal or the chain showed: nothing is requested and no new
-    money goes in. Empty where it can."""
+    """Why our holding cannot be withdrawn now, by a rehearsal or the chain: nothing is requested, and no new money goes
+    in. Empty: it can."""
     again: bool = False
     """A withdrawal of what is stuck may be tried once more, when nothing else is to be done."""
     index: float | None = None
@@ -273,12 +274,12 @@ class MarketState:
 
     @property
     def barred(self) -> bool:
-        """Whether no withdrawal is tried, because what is held is stuck."""
+        """Whether no withdrawal is tried because the holding is stuck."""
         return bool(self.stuck) and not self.again
 
     @property
     def inside(self) -> Amount:
-        """What we hold less what is on its way out."""
+        """Our holding less what is leaving."""
         return self.held - self.leaving.whole if self.leaving else self.held
 
     @property
@@ -295,23 +296,21 @@ class MarketState:
 
     @property
     def utilisation(self) -> float | None:
-        """Borrowed over supplied, or None for a market without borrowers."""
+        """Borrowed over supplied; None for a market without borrowers."""
         if self.borrowed is None:
             return None
         return self.borrowed.raw / self.supplied.raw if self.supplied.raw else 0.0
 
 
 MOST_RAW = 2**128
-"""Beyond this an amount is no amount: 3.4e20 whole tokens of 18 decimals."""
+"""Amounts of this many base units and more are impossible: 3.4e20 whole tokens of 18 decimals."""
 MOST_RATE = 1000.0
-"""A simple annual rate beyond this (100,000 % a year) is a mistake or a trap."""
+"""A simple annual rate above this (100,000 % a year) is impossible."""
 
 
 def contradiction(state: MarketState) -> str | None:
-    """Why what a market's contracts answer cannot be true; None when it can. Pure.
-
-    Contracts may answer anything, and nothing is decided from an impossible state.
-    """
+    """Why the answers of a market's contracts cannot be true; None when they can. Pure. Contracts may return anything,
+    and nothing is decided from an impossible state."""
     amounts = {"holding": state.held, "cash": state.liquidity, "supply": state.supplied}
     amounts |= {name: a for name, a in (("capacity", state.capacity), ("debt", state.borrowed)) if a is not None}
     for name, amount in amounts.items():
@@ -336,43 +335,44 @@ class Quarantined:
     """A market that could not be read this cycle."""
 
     market: Market
-    """Which."""
+    """The market."""
     reason: str
     """Why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One chain at one block for one owner. The owner's idle money is the IDLE market, one an asset."""
+    """One chain at one block, for one owner. The owner's idle money is the IDLE market of each asset."""
 
     block: BlockRef
-    """When (on Solana: the slot)."""
+    """The block (on Solana: about the slot)."""
     owner: Address
-    """Whose holdings."""
+    """The account whose holdings it has."""
     states: Mapping[MarketId, MarketState]
     """Every market that could be read, by id, IDLE included."""
     quarantined: tuple[Quarantined, ...]
-    """Those that could not."""
+    """Markets that could not be read."""
     fees: ChainFees | SvmFees
-    """What transactions cost."""
+    """The price of gas, or of compute units."""
     native_balance_raw: int
-    """Wei or lamports of ours."""
+    """Our balance of the native token, in wei or lamports."""
     asset_usd: float | None = None
-    """US dollars for one whole token of the asset, by the feeds; None where none was read. For accounting alone."""
+    """US dollars for one whole token of the first asset, by its feed; None where there is none. For accounting
+    alone."""
     native_usd: float | None = None
-    """The same for one whole native token."""
+    """US dollars for one whole native token, by its feed; None where there is none."""
     exchange: Exchange | None = None
-    """Pools and prices between several assets; None where there is one asset."""
+    """Pools and prices of the job's assets; None: nothing is swapped."""
     pegs: Mapping[Token, Price | None] = field(default_factory=dict)
-    """Of the job's assets that are pegged to the dollar, the feed's price; None where there is no feed."""
+    """For each of the job's assets that is pegged to the dollar its feed's price; None: it has no feed."""
 
     def of(self, market_id: MarketId) -> MarketState:
-        """The state of a market. Raises KeyError."""
+        """The state of a market. Raises KeyError for one that the snapshot lacks."""
         return self.states[market_id]
 
     @property
     def idle(self) -> tuple[MarketState, ...]:
-        """The wallet's own money, a state for each asset."""
+        """The wallet's own money: a state for each asset."""
         return tuple(state for state in self.states.values() if state.market.kind is Kind.IDLE)
 
     @property
@@ -393,14 +393,14 @@ class Snapshot:
         return self.exchange.usd[token].usd / self.exchange.usd[first].usd
 
     def wealth(self, token: Token) -> Amount:
-        """Everything of ours as an amount of ``token``: exact for that token, the others by the feeds."""
+        """Everything that we have, as an amount of ``token``; other tokens are valued by the feeds."""
         raw = sum(state.held.raw for state in self.states.values() if state.market.asset == token)
         others = [state for state in self.states.values() if state.market.asset != token]
         worth = sum(float(state.held) * self.price(state.market.asset) for state in others)
         return Amount(token, raw + int(worth / self.price(token) * token.one) if others else raw)
 
     def of_asset(self, token: Token) -> Snapshot:
-        """The part of the snapshot that concerns one asset."""
+        """The snapshot with the markets of one asset alone."""
         states = {key: state for key, state in self.states.items() if state.market.asset == token}
         unread = tuple(bad for bad in self.quarantined if bad.market.asset == token)
         usd = self.asset_usd if self.exchange is None else self.exchange.usd[token].usd

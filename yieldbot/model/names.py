@@ -1,7 +1,7 @@
-"""Which markets a name in the policy means: one rule for every list and table of it, and for ``plan --exclude``. Pure.
+"""Which markets a name in the policy covers: one rule for all its lists and tables, and for ``plan --exclude``. Pure.
 
-A market is named by its protocol, its flavour, its table in chains/ ("Drip Vault"), its own name as tables show it
-("Drip Vault dvUSDC"), or its id. An id that is cut at a ``/`` means every market below it.
+A market is named by its protocol, its flavour, its table in chains/ ("Drip Vault"), its own name in tables ("Drip Vault
+dvUSDC"), or its id. An id cut off at a ``/`` covers every market below it.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ POOLS = "_lp"
 
 
 def matches(name: str, market_id: str, names: Iterable[str] = ()) -> bool:
-    """Whether a name means the market of this id, which is also called ``names``."""
+    """Whether a name covers the market with this id and the names ``names``."""
     return bool(name) and (name in names or f"{market_id}/".startswith(f"{name}/"))
 
 
 def means(name: str, market: Market) -> bool:
-    """Whether a name means this market."""
+    """Whether a name covers this market."""
     return matches(name, market.id, _called(market))
 
 
 def named(market: Market, names: Iterable[str]) -> bool:
-    """Whether one of the names means this market."""
+    """Whether one of the names covers this market."""
     called = _called(market)
     return any(matches(name, market.id, called) for name in names)
 
 
 def of_table(table: Mapping[str, T], market: Market, default: T) -> T:
-    """The table's value for this market, by the narrowest name that means it: an id (the longest first), the market's
+    """The table's value for this market, by the narrowest name that covers it: an id (the longest first), the market's
     name, that of its table in chains/, its flavour, its protocol; else ``default``."""
     if not table:
         return default
@@ -51,8 +51,8 @@ def pool_id(pool: Pool) -> MarketId:
 
 
 def pool_named(pool: Pool, names: Iterable[str]) -> bool:
-    """Whether one of the names means liquidity in a pool: as a market of plans, or by the exchange, the pool's address
-    or its name, with its tokens or without."""
+    """Whether one of the names covers liquidity in a pool: as a market of plans, or by the exchange, the pool's
+    address, or its name with or without its tokens."""
     called = {pool.name, pool_name(pool), pool.protocol, f"{pool.protocol}{POOLS}", pool.address.lower(), pool.id}
     market_id = pool_id(pool)
     return any(matches(name, market_id, called) or pool.name.startswith(f"{name} ") for name in names if name)

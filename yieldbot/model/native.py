@@ -1,4 +1,4 @@
-"""A chain's native token, by the address that stands for it."""
+"""The native token of a chain."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from yieldbot.model.settings import ChainSettings
 
 
 def native_token(settings: ChainSettings) -> Token:
-    """The chain's native token, of its family's decimals (18 on EVM chains, 9 on Solana)."""
+    """The chain's native token."""
     return native_of(settings.chain, settings.native_symbol)

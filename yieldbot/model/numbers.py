@@ -18,10 +18,8 @@ _HOW = "write whole tokens, as 100.50"
 
 
 def plain(text: str, how: str = _HOW) -> str:
-    """The text, if it is a plain number of 0 or more. Raises ValueError with the right spelling.
-
-    how: what to write, where no number can be made out.
-    """
+    """The text, if it is a plain number of 0 or more. Raises ValueError with the right spelling. how: what the message
+    recommends where no number can be recognised."""
     if len(text) <= LONGEST and _PLAIN.fullmatch(text):
         return text
     shown = f"{text[:40]!r}..." if len(text) > 40 else repr(text)
@@ -46,17 +44,17 @@ def base_units(text: str, decimals: int, unit: str) -> int:
 
 
 def shortest(text: str) -> str:
-    """A plain number without zeros at its end."""
+    """A plain number without trailing zeros."""
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def exact(value: Decimal) -> str:
-    """A Decimal as a plain number: Python's own text of one may have an exponent."""
+    """A Decimal as a plain number, without the exponent that Python's own text may have."""
     return f"{value:f}"
 
 
 def number(text: str, how: str) -> float:
-    """A plain number that is no money, as days or a share. Raises ValueError."""
+    """A plain number that is not an amount, as days or a fraction. Raises ValueError."""
     try:
         return float(plain(text, how))
     except ValueError as bad:
@@ -64,7 +62,7 @@ def number(text: str, how: str) -> float:
 
 
 def _intended(text: str) -> tuple[str, ...]:
-    """What the text may have been intended to be, in plain numbers; () where that is unclear."""
+    """The numbers that the text may have been intended as; empty where that is unclear."""
     text = "".join(_digit(sign) for sign in text.strip())
     text = text.removeprefix("+")
     if found := _EXPONENT.fullmatch(text):
@@ -89,7 +87,7 @@ def _intended(text: str) -> tuple[str, ...]:
 
 
 def _digit(sign: str) -> str:
-    """A sign of another script or width as the one that stands for it here."""
+    """The ASCII character that a character of another script or width stands for."""
     if sign.isspace():
         return " "
     if sign in "\u066b\u066c":  # the Arabic decimal point, and the mark of thousands

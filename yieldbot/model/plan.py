@@ -16,15 +16,15 @@ class Assessment:
     """One market's risk as the policy sees it."""
 
     market_id: MarketId
-    """Which market."""
+    """The market."""
     haircut_bps: float
-    """Expected loss a year."""
+    """Expected loss a year, in bp."""
     max_exposure: Amount | None
     """Largest holding; None: unlimited."""
     vetoes: tuple[str, ...]
     """Why it gets no new money; empty: it may."""
     bound: str = "policy's share of a market"
-    """What sets ``max_exposure``, as a phrase."""
+    """The limit that sets ``max_exposure``, as a phrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +32,23 @@ class Certificate:
     """How good an allocation is. Objectives are net of haircuts and costs, in whole asset tokens a year."""
 
     objective: float
-    """Of the allocation."""
+    """The allocation's objective."""
     upper_bound: float
-    """Rigorous: no feasible allocation of the same problem does better."""
+    """No feasible allocation of the same problem has a higher objective."""
     gap_bps: float
     """(upper_bound - objective) / wealth, in bps a year."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarketReason:
-    """Why one market gets its amount. Rates are simple annual fractions."""
+    """Why one market has its target. Rates are simple annual fractions."""
 
     market_id: MarketId
-    """Which market."""
+    """The market."""
     apr_quoted: float
-    """What it pays now."""
+    """The quoted rate: what the protocol shows now."""
     apr_after: float
-    """What it pays at the target."""
+    """The average rate that the target earns."""
     marginal_apr: float
     """What one more token would earn."""
     binding: str
@@ -57,7 +57,7 @@ class MarketReason:
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """One asset given for another."""
+    """A swap of one asset for another."""
 
     given: Amount
     """What goes in."""
@@ -66,9 +66,9 @@ class Exchanged:
     least: Amount
     """Minimum out."""
     gas: int = 0
-    """Of its transactions, about."""
+    """Approximate gas of its transactions."""
     parts: int = 1
-    """In how many parts it is made."""
+    """Number of routes that it is split over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +76,19 @@ class Allocation:
     """Target holdings with what they earn and the certificate. Figures are in whole tokens of the first asset."""
 
     targets: dict[MarketId, Amount]
-    """Of every market, IDLE included."""
+    """Target holding of each market, IDLE included."""
     income_per_year: float
-    """At the targets, before haircuts."""
+    """Income at the targets, before haircuts."""
     cost: float
     """One-time cost of getting there."""
     certificate: Certificate
-    """How good it is."""
+    """How close it is to the best allocation."""
     shadow_price: float
     """What one more token would earn at the margin, a fraction a year."""
     reasons: tuple[MarketReason, ...]
-    """One a market."""
+    """One for each market."""
     swaps: tuple[Exchanged, ...] = ()
-    """Made before the targets are put in."""
+    """Swaps that are made before the deposits."""
 
 
 class LegKind(StrEnum):
@@ -99,13 +99,13 @@ class LegKind(StrEnum):
     SWAP = "swap"
     CLAIM = "claim"
     REBALANCE = "rerange"
-    """Takes a range's liquidity out and puts it in again around the price."""
+    """Takes a range's liquidity out and puts it in again around the present price."""
     REQUEST = "request"
-    """The first step of a two-step exit: its cooldown or its queue begins."""
+    """First step of a two-step exit: its cooldown or queue begins."""
     COLLECT = "collect"
-    """The second step: what was requested is paid out."""
+    """Second step of a two-step exit: what was requested is paid out."""
     CANCEL = "cancel"
-    """A request is cancelled, or what was cancelled is taken in again."""
+    """Cancels a request, or puts what a cancellation returned into the market again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +115,16 @@ class Leg:
     kind: LegKind
     """What it does."""
     market_id: MarketId
-    """The market; of a swap or a claim an id that is no market's (``is_market``)."""
+    """The market; for swaps and claims an id that is no market's (``is_market``)."""
     amount: Amount
     """What goes in or comes out; of a swap what is given, of a claim 0, of a rebalance the position's value; of a
     two-step exit what is requested, collected or cancelled."""
     all: bool = False
-    """The whole position, by the protocol's own maximum, so that no dust is left."""
+    """Whether it is the whole position, by the protocol's own maximum, so that no dust is left."""
     gets: Amount | None = None
-    """Minimum out of a swap or a claim, in a token of its own; None for other kinds."""
+    """Minimum out of a swap or a claim; None for other kinds."""
     ticks: tuple[int, int] | None = None
-    """Range that liquidity is put into; None for other legs."""
+    """Range that liquidity is put into; None for other kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +132,19 @@ class Move:
     """Money from one market to another, as a person thinks of it."""
 
     source: MarketId
-    """Where it leaves."""
+    """The market that the money leaves."""
     target: MarketId
-    """Where it goes."""
+    """The market that it goes into."""
     amount: Amount
-    """In the first asset."""
+    """How much, in the first asset."""
     gain_per_year: float
-    """Tokens a year, net of haircuts."""
+    """Additional whole tokens a year, net of haircuts."""
     cost: float
-    """Tokens, once."""
+    """One-time cost, in whole tokens."""
     break_even_days: float | None
     """Days after which it has earned its cost; None when it gains nothing."""
     reason: str
-    """In one line."""
+    """Why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,27 +152,27 @@ class Plan:
     """What to do."""
 
     id: str
-    """Derived from the content (``plan_id``)."""
+    """Identifier computed from the content (``plan_id``)."""
     block: BlockRef
-    """It was decided at."""
+    """The block at which it was decided."""
     owner: Address
-    """Whose money."""
+    """The account whose money it moves."""
     moves: tuple[Move, ...]
-    """As a person thinks of it."""
+    """Money from market to market, for a person."""
     legs: tuple[Leg, ...]
-    """As it is carried out, in order."""
+    """The steps on chain, in order."""
     allocation: Allocation
-    """That it leads to."""
+    """The allocation that it leads to."""
     gain_per_year: float
-    """Of all moves, in whole tokens of the first asset."""
+    """Gain of all moves, in whole tokens of the first asset."""
     cost: float
-    """Of all moves, once."""
+    """One-time cost of all moves, in whole tokens of the first asset."""
     grade: int
-    """0 to 100."""
+    """0 to 100 (``allocator/plan.grade``)."""
     expires_at: int
-    """Unix seconds after which it must be decided again."""
+    """Unix seconds at which it expires."""
     sold: Amount | None = None
-    """Of a sale of rewards, its minimum out by the feeds, in the first asset; None for other plans."""
+    """Minimum out of a sale of rewards, valued in the first asset by the feeds; None for other plans."""
 
     @property
     def asset(self) -> Token:
@@ -183,12 +183,12 @@ class Plan:
 
 
 ID_DIGITS = 16
-"""Hex digits of a plan's id: so many that no other content with the same id can be found."""
+"""Hex digits of a plan's id: 64 bits, too many to find another content with the same id."""
 
 
 def plan_id(plan: Plan) -> str:
-    """The id of a plan: SHA-256 of what it would do, by whom, where, of when it expires, and of every number that it
-    was shown with. Pure."""
+    """The id of a plan: SHA-256 of what it does, for which account, at which block, of when it expires, and of every
+    number that is shown with it. Pure."""
     content = [plan.block.chain, plan.block.hash, plan.owner, str(plan.expires_at), str(plan.grade)]
     content += [f"{leg.kind} {leg.market_id} {_exactly(leg.amount)} {leg.all}" for leg in plan.legs]
     content += [f"for {_exactly(leg.gets)}" for leg in plan.legs if leg.gets is not None]
@@ -227,25 +227,25 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A refusal: of the approver, a limit or a safety rule."""
+    """A refusal, by the approver, a limit or a safety rule."""
 
     code: str
-    """As POLICY_LIMIT, HUMAN_REJECTED, EXPIRED."""
+    """Stable code, as POLICY_LIMIT, HUMAN_REJECTED or EXPIRED."""
     reason: str
-    """In one line."""
+    """Why, in one line."""
 
 
 OF_MARKET = ("WOULD_REVERT", "DELTA_NOT_PLANNED", "NO_SHARES", "WORTH_LESS", "GAS_ABOVE_LIMIT", "TOO_LARGE")
-"""Codes of a failing leg that concern its own market; others concern the plan, the wallet or the chain, or show a theft
-that a person must see."""
+"""Codes of a failing leg that concern its own market. Other codes concern the plan, the wallet or the chain, or
+indicate a theft, which a person must see."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegFails(Declined):
-    """One leg fails on the fork because of its own market: the plan's others need not wait."""
+    """One leg fails on the fork because of its own market; the plan can be made without it."""
 
     leg: Leg
-    """Which."""
+    """The failing leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +253,12 @@ class NoWayOut(Declined):
     """A deposit is refused because what goes in does not come out again; it concerns one market alone."""
 
     market_id: MarketId
-    """Which."""
+    """The market."""
     lasting: bool = True
-    """Whether the market itself showed it (it holds until the market changes), and not a fork that could not go on."""
+    """Whether the market itself failed (which is remembered until the market changes), and not the fork."""
 
 
 EXCLUDED = "excluded by policy"
 SLACK = 1000
-"""A bound may be exceeded by one part in so many: what interest and rounding do to holdings and to fractions of the
-wealth while a plan waits is no reason to drop it."""
+"""A bound may be exceeded by one part in this: interest and rounding, while a plan waits, change holdings by so little
+that it need not be dropped."""

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 NEVER = "never"
-"""Value of ``min_claim`` with which no reward is ever claimed."""
+"""Value of ``Policy.min_claim`` with which no reward is ever claimed."""
 
 
 TRY_FIRST = ("generic",)
-"""Flavours of opaque vaults, whose money cannot be followed."""
+"""Default of ``Policy.try_first``: flavours of opaque vaults, whose investments cannot be read."""
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
-"""A pegged dollar may be off by 1 %; a feed updates daily, at most an hour late."""
+"""Defaults: a pegged dollar may be off by 1 %; a feed updates at least daily, with an hour of delay."""
 RUN_TIMEOUT_SECONDS = 14_400
-"""Four hours: a plan of a dozen transactions, each final on Ethereum before the next, is done by then."""
+"""Default of ``Policy.run_timeout_seconds``, four hours: a plan of a dozen transactions, each final on Ethereum before
+the next, takes less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,26 +23,25 @@ class Base:
     """A unit that several assets of a chain may be held for."""
 
     unit: str
-    """USD, ETH or SOL; assets of USD must be worth a dollar."""
+    """USD, ETH or SOL; every asset of a base with unit USD must be worth a dollar."""
     shares: Mapping[str, float]
-    """By symbol, the largest fraction of our wealth in an asset's markets; the first asset is the one that amounts are
-    counted in."""
+    """Largest fraction of the wealth in an asset's markets, by symbol; amounts are counted in the first asset."""
     slippage_bps: float = 10.0
-    """Largest difference of a swap's output from its quote."""
+    """Largest shortfall of a swap's output against its quote, in bp."""
     max_impact_bps: float = 30.0
-    """Largest shortfall of a swap's output against independent prices, whatever was quoted."""
+    """Largest shortfall of a swap's output against the best independent price, in bp, whatever was quoted."""
     max_apart_bps: float = 50.0
-    """How far independent prices may lie apart."""
+    """How far independent prices may differ from each other, in bp."""
     max_depeg_bps: float = MAX_DEPEG_BPS
-    """How far a pegged asset's price may be from its unit."""
+    """How far a pegged asset's price may be from its unit, in bp."""
     max_feed_age_seconds: int = MAX_FEED_AGE_SECONDS
-    """Oldest feed that is used."""
+    """Largest age of a feed's price, in seconds."""
     deadline_seconds: int = 600
-    """Within which a swap must be mined."""
+    """Seconds within which a swap must be mined."""
     liquidity: bool = False
-    """Whether plans may put liquidity into pools of two of its assets."""
+    """Whether plans may provide liquidity to pools of two of its assets."""
     confidence: float = 0.9
-    """At which the net yield of liquidity must hold."""
+    """Confidence level at which the net yield of liquidity must hold."""
 
 
 SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apart_bps=200.0)
@@ -63,7 +63,7 @@ class Policy:
     horizon_days: float | None = None
     """Both at once, as older files have it; None: the two above."""
     idle_buffer: str = "0"
-    """What stays in the wallet, in the first asset."""
+    """What stays in the wallet, of the first asset."""
     min_position: str = "0"
     """Least holding in a market."""
     min_move: str = "0"
@@ -73,11 +73,11 @@ class Policy:
     max_share_market: float = 1.0
     """Largest fraction of the wealth in one market."""
     max_share_protocol: Mapping[str, float] = field(default_factory=dict)
-    """Largest fraction in all markets that a name means, together."""
+    """Largest fraction of the wealth by name, in all markets with that name together."""
     max_share_markets: Mapping[str, float] = field(default_factory=dict)
-    """Largest fraction in each market that a name means; wins over ``max_share_market``."""
+    """Largest fraction of the wealth by name, in each market with that name; wins over ``max_share_market``."""
     haircut_bps: Mapping[str, float] = field(default_factory=dict)
-    """Expected loss a year that is taken off a market's yield."""
+    """Expected loss by name, in bp a year, which is taken off a market's yield."""
     exclude: tuple[str, ...] = ()
     """Names of markets that get no new money."""
     max_utilisation_entry: float = 0.98
@@ -91,13 +91,13 @@ class Policy:
     max_gas_share_of_gain: float = 1.0
     """Largest fraction of a plan's gain within its horizon that its gas may be; the solver knows it."""
     min_gain_share: float = 0.5
-    """A plan is dropped when less than this fraction of its approved gain is left."""
+    """A plan is dropped when less than this fraction of its approved gain remains."""
     plan_ttl_seconds: int = 3600
-    """After which a plan expires."""
+    """Seconds after which a plan expires."""
     run_timeout_seconds: int = RUN_TIMEOUT_SECONDS
-    """After which a run is stopped."""
+    """Seconds after which a run is stopped."""
     delta_tolerance_bps: float = 1.0
-    """How far balance changes may differ from the simulation."""
+    """How far balance changes may differ from the simulation, in bp."""
     auto_max_move: str = "0"
     """Largest move that is approved without a person."""
     auto_max_total: str = "0"
@@ -111,27 +111,28 @@ class Policy:
     limit_day_chain: str | None = None
     """Most that goes into one chain's markets in 24 hours; None: unlimited."""
     max_failures: int | None = None
-    """Failed plans after which nothing is planned; None: unlimited."""
+    """Number of failed plans after which nothing is planned; None: unlimited."""
     failure_window_hours: float = 24.0
-    """Within which failures count."""
+    """Hours for which a failed plan counts."""
     cooldown_hours: float = 0.0
     """How long a market gets no new money after a withdrawal or a revert there."""
     stop_at_loss_bps: float | None = None
-    """Loss of a holding at which nothing more is planned; None: never."""
+    """Loss of a holding, in bp, at which nothing more is planned; None: never."""
     confidence: float = 0.9
-    """At which the net yield of liquidity must hold."""
+    """Confidence level at which the net yield of liquidity must hold."""
     max_depeg_bps: float = MAX_DEPEG_BPS
-    """How far a pegged token's feed may be from one dollar, where it is swapped or its markets get new money."""
+    """How far a pegged token's price may be from one dollar, in bp, where it is swapped or its markets get new
+    money."""
     max_feed_age_seconds: int = MAX_FEED_AGE_SECONDS
-    """How old that feed may be."""
+    """Largest age of such a price, in seconds."""
     bases: Mapping[str, Base] = field(default_factory=dict)
-    """By the name that jobs use."""
+    """Units that several assets are held for, by the name that jobs use."""
     reward_haircut_bps: float = 2000.0
-    """Taken off a reward's value, for its price until it is sold and for the sale."""
+    """What is taken off a reward's value, in bp: its price may fall until the sale, and the sale costs."""
     reward_haircut_tokens: Mapping[str, float] = field(default_factory=dict)
-    """The same by token symbol, which wins."""
+    """The same by token symbol; wins over ``reward_haircut_bps``."""
     min_claim: str = "1"
-    """A claim is made when this much of the asset is left of it after haircut and gas; or NEVER."""
+    """Least value of a claim after haircut and gas, in whole tokens of the asset; or NEVER."""
     sell_rewards: bool = False
     """Whether claimed rewards are swapped into the asset."""
 

@@ -16,13 +16,13 @@ class EthCall:
     """One read-only contract call at the snapshot's block."""
 
     to: Address
-    """Contract."""
+    """The contract."""
     data: bytes
     """Calldata."""
     optional: bool = False
     """A revert (or a target without code) gives ``b""`` instead of ReadReverted thrown into the flow."""
     lag_blocks: int = 0
-    """Read so many blocks before the snapshot's (clamped at 0); needs a node with history."""
+    """How many blocks before the snapshot's it is read at (clamped at block 0); needs a node with history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,10 @@ class SvmAccount:
     """The data of one Solana account at the snapshot's slot."""
 
     address: Address
-    """Which account."""
+    """The account."""
     program: Address
-    """Who must own it; ReadReverted is thrown into the flow where another does, or where there is no account."""
+    """The program that must own it; where another does, or where there is no account, ReadReverted is thrown into the
+    flow."""
     optional: bool = False
     """A missing account gives ``b""`` (one of another program is still refused)."""
 
@@ -42,7 +43,7 @@ class SvmLamports:
     """The lamports of one Solana account, 8 bytes little-endian; 0 where there is none."""
 
     address: Address
-    """Which account."""
+    """The account."""
 
 
 Read = EthCall | SvmAccount | SvmLamports

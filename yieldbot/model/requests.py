@@ -1,4 +1,4 @@
-"""EIP-7540 requests with a number other than 0, remembered from the transactions that made them."""
+"""Ids of our withdrawal requests (EIP-7540) other than 0, taken from the transactions that made them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 from yieldbot.model.market import Market
 
 IDS = "request_ids"
-"""Key of a market's params that holds the numbers of our open requests. They are ours, not the market's."""
+"""Key of a market's params with the ids of our open requests, which are no property of the market."""
 
 
 def with_requests(market: Market, ids: Iterable[int]) -> Market:
-    """The market, to be observed with these requests of ours too."""
+    """The market with the ids of our open requests in its params, so that they are observed too."""
     every = dict.fromkeys((*market.params.get(IDS, ()), *ids))
     return replace(market, params={**market.params, IDS: tuple(every)}) if every else market
 
 
 def own_terms(params: Mapping[str, object]) -> dict[str, object]:
-    """A market's params without our requests."""
+    """A market's params without the ids of our requests."""
     return {key: value for key, value in params.items() if key != IDS}

@@ -14,7 +14,7 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.policy import Base, Policy
 
 SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
-"""MultiSendCallOnly 1.4.1 at the address that Safe's own list of deployments calls canonical."""
+"""Canonical address of MultiSendCallOnly 1.4.1 (safe-deployments)."""
 
 
 class FeeKind(StrEnum):
@@ -35,9 +35,9 @@ class KmsKey:
     key_id: str
     """Its id, ARN or alias/NAME."""
     region: str | None = None
-    """None: the ARN's, or that of AWS's own settings."""
+    """The AWS region; None: that of the ARN, or of AWS's own settings."""
     endpoint_url: str | None = None
-    """None: AWS's own."""
+    """URL of another endpoint; None: Amazon's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +50,25 @@ class LedgerKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafeOwner:
-    """The wallet is a Safe."""
+    """Marks a wallet that is a Safe, and names who signs for it."""
 
     wallet: str
-    """Name of the wallet whose key is an owner of it and signs its proposals."""
+    """Name of the wallet whose key is an owner of the Safe and signs its proposals."""
     service_url: str | None = None
-    """Safe's transaction service, which proposals are posted to; None: they are only written down."""
+    """URL of Safe's transaction service, which proposals are posted to; None: they are only written to data_dir."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
-    """An account of ours and where its key lies: in ``keystore`` or by ``held``; the other of the two is None.
+    """An account of ours. Its key is in a ``keystore`` or ``held`` elsewhere; the other of the two is None.
 
     A keystore's passphrase comes from a file, an environment variable, or a prompt, in this order.
     """
 
     name: str
-    """As jobs call it."""
+    """The name that jobs use."""
     address: Address
-    """On all chains of its family."""
+    """Its address, the same on all chains of its family."""
     keystore: Path | None = None
     """File with the encrypted key."""
     passphrase_file: Path | None = None
@@ -76,7 +76,7 @@ class Wallet:
     passphrase_env: str | None = None
     """Environment variable with the keystore's passphrase."""
     held: KmsKey | LedgerKey | SafeOwner | None = None
-    """Where a key lies that is in no keystore."""
+    """What holds the key where it is in no keystore; None: a keystore does."""
 
     @property
     def family(self) -> Family:
@@ -85,7 +85,7 @@ class Wallet:
 
     @property
     def kind(self) -> str:
-        """As ``kind`` in yieldbot.toml: keystore, kms, ledger or safe."""
+        """The key ``kind`` in yieldbot.toml: keystore, kms, ledger or safe."""
         match self.held:
             case KmsKey():
                 return "kms"
@@ -99,14 +99,14 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SvmLimits:
-    """What chains/<name>.toml says of a Solana cluster beyond what every chain has."""
+    """Settings of a Solana cluster beyond those that every chain has."""
 
     max_unit_price_micro_lamports: int = 500_000
     """Highest bid for a compute unit."""
     max_fee_lamports: int = 1_000_000
     """Most that one transaction may pay, signature and priority fee together."""
     keep_lamports: int = 20_000_000
-    """SOL that never goes into a market, for fees and rent."""
+    """Lamports that are kept in the wallet for fees and rent."""
     max_slot_skew: int = 16
     """Slots that may lie between the accounts of one snapshot."""
     lookup_tables: tuple[Address, ...] = ()
@@ -118,7 +118,7 @@ class Merkl:
     """Where Merkl's rewards are read and claimed."""
 
     distributor: Address
-    """The contract that pays them."""
+    """The contract that pays Merkl's rewards."""
     url: str
     """Merkl's API, which learns our address."""
 
@@ -132,63 +132,63 @@ class ChainSettings:
     """
 
     name: str
-    """As jobs call it."""
+    """The file's name without .toml, which jobs use."""
     chain: ChainId
     """CAIP-2 id."""
     rpc_env: str
-    """Environment variable with the RPC addresses."""
+    """Environment variable with the RPC URLs."""
     rpc_urls: tuple[str, ...] = field(repr=False)
-    """RPC addresses."""
+    """RPC URLs."""
     multicall3: Address
     """Address of Multicall3."""
     native_symbol: str
     """Symbol of the native token."""
     native_feed: Address | None
-    """Its US dollar feed; None without one."""
+    """The native token's US dollar feed; None: there is none."""
     feeds: Mapping[Address, Address]
     """US dollar feeds by token address: Chainlink-style contracts, or Pyth price accounts."""
     tokens: Mapping[str, Token]
-    """By symbol."""
+    """Tokens by symbol."""
     deployments: tuple[Deployment, ...]
     """Lending, vault and stake pool protocols."""
     max_fee_gwei: float
-    """Highest price of one gas."""
+    """Highest price of one gas, in gwei."""
     priority_fee_gwei: float = 0.1
-    """Tip for one gas."""
+    """Highest priority fee for one gas, in gwei."""
     finality: str | int = "latest"
-    """latest, safe, finalized or a number of blocks; of a cluster confirmed or finalized."""
+    """latest, safe, finalized or a number of blocks; on Solana confirmed or finalized."""
     poll_seconds: float = 2.0
-    """Between two requests for a transaction's inclusion."""
+    """Pause between two polls for a transaction's inclusion, in seconds."""
     confirm_timeout_seconds: float = 300.0
-    """How long a transaction is waited for."""
+    """Longest wait for a transaction, in seconds."""
     replace_after_seconds: float = 60.0
-    """After which a pending transaction is replaced at a higher fee."""
+    """Seconds after which a pending transaction is replaced at higher fees."""
     quorum: int = 1
     """How many of ``rpc_urls`` must agree."""
     max_behind_blocks: int = 5
-    """How far one of them may lag."""
+    """How many blocks an endpoint may lag."""
     submit_rpc_env: str | None = None
     """Environment variable with private endpoints; None: transactions go to ``rpc_urls``."""
     submit_urls: tuple[str, ...] = field(default=(), repr=False)
     """Private endpoints that signed transactions go to."""
     submit_public: bool = False
-    """After them also to ``rpc_urls``."""
+    """Whether ``rpc_urls`` get a transaction too when no private endpoint takes it."""
     submit_to_all: bool = False
-    """To all at once, instead of one after another."""
+    """Whether all endpoints get a transaction at once, instead of one after another."""
     safe_multisend: Address = SAFE_MULTISEND
-    """Contract that a Safe's batches go through."""
+    """Contract that batches a Safe's calls (MultiSendCallOnly)."""
     exchanges: tuple[Deployment, ...] = ()
-    """Where tokens can be swapped."""
+    """Exchanges where tokens can be swapped."""
     price_oracles: tuple[Deployment, ...] = ()
     """Price oracles beside the feeds (Solana; ``[[witnesses]]``)."""
     pegged: frozenset[Address] = frozenset()
     """Tokens that are pegged to the US dollar."""
     symbols: Mapping[Address, frozenset[str]] = field(default_factory=dict)
-    """What each token's contract may call itself."""
+    """Symbols that each token's contract may return."""
     svm: SvmLimits | None = None
     """A Solana cluster's own limits; None for an EVM chain."""
     merkl: Merkl | None = None
-    """None: Merkl is not used."""
+    """Where Merkl's rewards are read and claimed; None: Merkl is not used."""
     fee_kind: FeeKind = FeeKind.ETHEREUM
     """What transactions pay beside the gas of the EVM."""
 
@@ -208,17 +208,17 @@ class Job:
     """One wallet's one asset (or base) on one chain: the unit that is observed, decided and carried out."""
 
     wallet: Wallet
-    """Whose money."""
+    """The wallet whose money is managed."""
     chain: ChainSettings
-    """Where."""
+    """The chain."""
     asset: Token
-    """The asset, or a base's first one, which amounts are counted in."""
+    """The asset; of a base the first one, in which amounts are counted."""
     others: tuple[Token, ...] = ()
-    """A base's further assets."""
+    """The base's further assets."""
     base: Base | None = None
-    """The unit that several assets are held for; None: one asset."""
+    """The unit that several assets are held for; None: the job has one asset."""
     sale: Base | None = None
-    """How rewards are sold into one of the assets; None: they are kept."""
+    """Bounds for selling rewards into one of the assets; None: rewards are kept."""
 
     @property
     def swaps(self) -> bool:
@@ -226,18 +226,18 @@ class Job:
         return self.base is not None or self.sale is not None
 
     def bounds(self, given: Token) -> Base | None:
-        """The bounds of a swap of ``given``: the base's for an asset, else those of reward sales; None where it may not
-        be swapped."""
+        """The bounds of a swap of ``given``: the base's for an asset, else those of reward sales; None: it may not be
+        swapped."""
         return self.base if given in self.assets else self.sale
 
     @property
     def assets(self) -> tuple[Token, ...]:
-        """The asset and a base's further ones."""
+        """The asset, and a base's further ones."""
         return (self.asset, *self.others)
 
     @property
     def title(self) -> str:
-        """As tables show it: the asset's symbol, or all of a base's."""
+        """The asset's symbol, or all of a base's, for tables."""
         return self.asset.symbol if self.base is None else "+".join(token.symbol for token in self.assets)
 
 
@@ -248,13 +248,13 @@ class Settings:
     source: Path
     """Path of yieldbot.toml, for messages."""
     data_dir: Path
-    """Where the journal lies."""
+    """Folder of the journal, the lock and the logs."""
     wallets: Mapping[str, Wallet]
-    """By name."""
+    """Wallets by name."""
     chains: Mapping[str, ChainSettings]
-    """By name."""
+    """Chains by name."""
     jobs: tuple[Job, ...]
-    """In the file's order."""
+    """Jobs in the order of the file."""
     policy: Policy
     """Limits and preferences."""
     anvil: Path | None = None

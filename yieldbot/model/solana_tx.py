@@ -17,27 +17,27 @@ class SvmUnsigned:
     """A version 0 message that our account alone signs and pays for, with the leg that it belongs to."""
 
     chain: ChainId
-    """Which cluster."""
+    """The cluster that it is for."""
     payer: Address
     """Our account."""
     message: bytes
     """The bytes that are signed."""
     last_valid_height: int
-    """Block height after which its blockhash no longer lets it land."""
+    """The last block height at which it may land."""
     instructions: tuple[SvmInstruction, ...]
-    """What it was compiled from, compute budget included."""
+    """The instructions that it was compiled from, those of the compute budget included."""
     meaning: bytes
     """sha256 of the message with a blockhash of zeros: equal for messages that do the same."""
     fee_lamports: int
-    """The most that it can cost."""
+    """The most that it can cost, in lamports."""
     description: str
     """What it does, for the person who approves."""
     plan_id: str
-    """Of the plan or order that it belongs to."""
+    """The plan or order that it belongs to."""
     leg: int
     """Index of the leg in the plan."""
     market_id: MarketId
-    """The leg's."""
+    """The leg's market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class SvmSimulated:
     """Proof that the transaction ran on a fork."""
 
     tx: SvmUnsigned
-    """Which."""
+    """The transaction."""
     slot: BlockRef
-    """The fork's."""
+    """The slot of the fork."""
     units: int
     """Compute units used."""
     deltas: tuple[Delta, ...]
@@ -59,13 +59,13 @@ class SvmApproved:
     """A simulated transaction that policy and approver accepted."""
 
     simulated: SvmSimulated
-    """Which."""
+    """The simulated transaction."""
     digest: bytes
     """sha256 of the message to be signed."""
     approver: str
-    """Who."""
+    """Who approved it."""
     expires_at: int
-    """Unix seconds."""
+    """Unix seconds of the chain from which it is no longer signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class SvmSigned:
     """Signed bytes, ready for the journal and then the network."""
 
     approved: SvmApproved
-    """What was signed."""
+    """The approved transaction."""
     raw: bytes
-    """The bytes."""
+    """The signed bytes."""
     signature: str
-    """In base58; the transaction's id."""
+    """The signature in base58, which is the transaction's id."""

@@ -10,12 +10,12 @@ from yieldbot.model.ids import Address, ChainId, MarketId
 
 @dataclass(frozen=True, slots=True)
 class Onward:
-    """Whom Permit2 lets spend our token in its turn."""
+    """The further allowance that Permit2 gives for our token."""
 
     spender: Address
-    """Who."""
+    """Who may take the token through Permit2."""
     expires_at: int
-    """Unix seconds of the chain."""
+    """Unix seconds of the chain at which that allowance ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Allowance:
     """An exact ERC-20 allowance that a call consumes in full."""
 
     token: Token
-    """Of what."""
+    """The token."""
     spender: Address
-    """For whom."""
+    """Who may take it."""
     raw: int
-    """Base units."""
+    """How much, in base units."""
     onward: Onward | None = None
-    """Where the spender is Permit2: to whom it is to give an allowance of exactly the same, which the call consumes
-    too."""
+    """Where the spender is Permit2: the allowance of the same amount that Permit2 gives, which the call consumes too;
+    None: the spender is not Permit2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,17 @@ class EvmCall:
     """One call to be made by our account."""
 
     to: Address
-    """Contract."""
+    """The contract that is called."""
     data: bytes
     """Calldata."""
     value: int
-    """Wei."""
+    """Wei sent along."""
     description: str
     """What it does, for the person who approves."""
     allowance: Allowance | None = None
-    """That it consumes; None: none."""
+    """The allowance that it consumes; None: none."""
     least: Amount | None = None
-    """Minimum out by its own bytes (a swap); None for any other."""
+    """Minimum out of a swap, by the calldata; None for other calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class SvmMeta:
     """One account that an instruction names."""
 
     address: Address
-    """Which account."""
+    """The account's address."""
     signer: bool = False
-    """It signs."""
+    """Whether it must sign."""
     writable: bool = False
-    """The instruction may change it."""
+    """Whether the instruction may change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,14 @@ class SvmInstruction:
     """One instruction of a Solana transaction of ours."""
 
     program: Address
-    """That runs it."""
+    """The program that runs it."""
     accounts: tuple[SvmMeta, ...]
-    """It names, in order."""
+    """The accounts that it names, in order."""
     data: bytes
     """Its bytes."""
     description: str
-    """What it does, for the person who approves; empty for one that only serves the next (a refresh)."""
+    """What it does, for the person who approves; empty for an instruction that only prepares the next one (a
+    refresh)."""
 
 
 Call = EvmCall | SvmInstruction
@@ -85,44 +86,44 @@ class UnsignedTx:
     """An EIP-1559 transaction before signing, with the leg that it belongs to."""
 
     chain: ChainId
-    """Where."""
+    """The chain that it is for."""
     sender: Address
     """Our account."""
     to: Address
-    """Contract."""
+    """The contract that is called."""
     data: bytes
     """Calldata."""
     value: int
-    """Wei."""
+    """Wei sent along."""
     nonce: int
-    """Of our account."""
+    """Our account's nonce."""
     gas: int
-    """Limit."""
+    """Gas limit."""
     max_fee_wei: int
-    """Highest price of one gas."""
+    """Highest price of one gas, in wei."""
     priority_fee_wei: int
-    """Highest tip for one gas."""
+    """Highest priority fee for one gas, in wei."""
     description: str
     """What it does, for the person who approves."""
     plan_id: str
-    """Of the plan or order that it belongs to."""
+    """The plan or order that it belongs to."""
     leg: int
     """Index of the leg in the plan."""
     market_id: MarketId
-    """The leg's."""
+    """The leg's market."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """How a balance of ours changes."""
+    """The change of one of our balances."""
 
     token: Token
-    """Of what; the chain's native token for value without the fee."""
+    """The token; the chain's native token for value without the fee."""
     raw: int
-    """Base units."""
+    """Base units; negative: out of our account."""
     least: int | None = None
-    """Of a predicted change the least that is right too, where prices move it until it is mined (a swap's output);
-    None: it must be as predicted, within tolerance."""
+    """Of a predicted change, the least that is accepted where prices move it until the transaction is mined (a swap's
+    output); None: the change must be as predicted, within the tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,11 @@ class RollupFee:
 
     @property
     def document(self) -> dict[str, str | int]:
-        """Its part of JSON documents."""
+        """The fee as a part of JSON documents."""
         return {"l1_fee_wei": str(self.l1_wei), "operator_fee_wei": str(self.operator_wei), "l1_gas": self.l1_gas}
 
     def words(self, native: Token) -> tuple[str, ...]:
-        """What is paid apart from the gas of the EVM; none where nothing is. native: the chain's own coin."""
+        """What is paid beside the gas of the EVM, a line each; none where nothing is. native: the chain's coin."""
         parts = [f"{self.l1_gas:,} gas more for data on L1"] if self.l1_gas else []
         parts += [f"{Amount(native, self.l1_wei)} beside the gas for data on L1"] if self.l1_wei else []
         parts += [f"an operator's fee of at most {Amount(native, self.operator_wei)}"] if self.operator_wei else []
@@ -166,15 +167,15 @@ class SimulatedTx:
     """Proof that the unsigned transaction ran on a fork."""
 
     tx: UnsignedTx
-    """Which."""
+    """The transaction."""
     block: BlockRef
-    """The fork's."""
+    """The block that was forked."""
     gas_used: int
-    """On the fork."""
+    """Gas used on the fork."""
     deltas: tuple[Delta, ...]
     """Our balance changes there."""
     given: frozenset[str] | None = None
-    """What its events say of ours was given away (``execution/deltas.given``); None where that was not examined."""
+    """What its event logs say that we gave away (``balances.given``); None where they were not examined."""
     rollup: RollupFee = NO_ROLLUP_FEE
     """The fee for its L1 data, which no fork charges."""
 
@@ -184,13 +185,13 @@ class ApprovedTx:
     """A simulated transaction that policy and approver accepted."""
 
     simulated: SimulatedTx
-    """Which."""
+    """The simulated transaction."""
     digest: bytes
     """keccak-256 of the bytes to be signed."""
     approver: str
-    """Who."""
+    """Who approved it."""
     expires_at: int
-    """Unix seconds."""
+    """Unix seconds of the chain from which it is no longer signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,59 +208,59 @@ class SignedTx:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Mined with success."""
+    """The transaction was mined and succeeded."""
 
     hash: str
-    """Of the transaction."""
+    """Its hash."""
     block: BlockRef
-    """It is in."""
+    """The block that contains it."""
     gas_used: int
-    """By it."""
+    """Gas used."""
     gas_price_wei: int
     """Wei paid for one gas."""
     deltas: tuple[Delta, ...]
-    """As the chain shows them."""
+    """Our balance changes, read from the chain."""
     fee_raw: int | None = None
     """Total fee in the native token's base units, a rollup's L1 fee included; None in records of older versions."""
     request_id: int | None = None
-    """Of the request that it made of a vault (EIP-7540); None where that is 0 or there is none."""
+    """Id of the request that it made of a vault (EIP-7540); None where it made none, or the id is 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reverted:
-    """Mined without success: it did nothing, and cost its fee all the same."""
+    """The transaction was mined and reverted: it did nothing and cost its fee."""
 
     hash: str
-    """Of the transaction."""
+    """Its hash."""
     block: BlockRef
-    """It is in."""
+    """The block that contains it."""
     gas_used: int
-    """By it."""
+    """Gas used."""
     reason: str
     """Why, in one line."""
     fee_raw: int | None = None
-    """As of ``Confirmed``."""
+    """As ``Confirmed.fee_raw``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Never mined, and no longer possible or awaited: its approval has ended and its nonce was cancelled, or its nonce
-    lies beyond what the chain has reached."""
+    """The transaction was not mined, and can no longer be or is no longer waited for: its approval has ended and its
+    nonce was cancelled, or its nonce lies beyond what the chain has reached."""
 
     hash: str
-    """Of the transaction."""
+    """Its hash."""
     reason: str
     """Why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """Another transaction took the nonce."""
+    """Another transaction used the nonce."""
 
     hash: str
-    """Of this transaction."""
+    """Hash of this transaction."""
     by: str | None
-    """Hash of the other one; None: not known."""
+    """Hash of the other transaction; None: not known."""
 
 
 Outcome = Confirmed | Reverted | Expired | Replaced

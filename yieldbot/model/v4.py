@@ -17,12 +17,12 @@ KEY = ("address", "address", "uint24", "int24", "address")
 MOST_SPACING = 32_767
 
 V4_SWAP = b"\x10"
-"""The router's only command, without the bit that lets it fail and the rest go on."""
+"""The router's only command here, without the flag that allows it to fail."""
 SWAP_EXACT_IN_SINGLE, SETTLE, TAKE_ALL = b"\x06", b"\x0b", b"\x0f"
-"""The command's actions: a swap in one pool (a second one of all that the first gave), what we owe from our account,
-and all that is ours to whoever calls."""
+"""The command's actions: a swap in one pool (a second one of the first one's whole output), paying what we owe from our
+account, and taking what comes out to the caller."""
 SWAP_TYPE = f"(({','.join(KEY)}),bool,uint128,uint128,bytes)"
-"""Key, whether token0 goes in, what goes in (0: all that is there), the least, data for hooks."""
+"""Pool key, whether token0 goes in, amount in (0: the whole output of the swap before), minimum out, data for hooks."""
 SETTLE_TYPES, TAKE_TYPES = ["address", "uint256", "bool"], ["address", "uint256"]
 PLAN_TYPES = ["bytes", "bytes[]"]
 """The actions, a byte each, and the parameters of each."""
@@ -38,15 +38,15 @@ class PoolKey:
     one: Address
     """Its second token."""
     fee: int
-    """Of the liquidity providers, in hundredths of a bp."""
+    """Fee of the liquidity providers, in hundredths of a bp."""
     spacing: int
-    """Of its ticks."""
+    """Tick spacing."""
     hooks: Address = NO_HOOKS
-    """Contract that is called at swaps; none by default."""
+    """Contract that is called at swaps; by default none."""
 
     @property
     def fields(self) -> tuple[str, str, int, int, str]:
-        """As the contracts' struct has them."""
+        """The fields in the order of the contracts' struct."""
         return self.zero, self.one, self.fee, self.spacing, self.hooks
 
     @property

@@ -1,3 +1,4 @@
-"""What a protocol adapter is. One file per protocol in this folder; discovery is by package listing."""
+"""The Protocol classes that adapters implement are in ``protocols/evm/base.py`` and ``protocols/solana/base.py``. Each
+protocol is one file in its family's folder, found by listing the package."""
 
 from __future__ import annotations

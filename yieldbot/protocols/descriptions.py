@@ -1,4 +1,4 @@
-"""What calls of several protocols and both families are described by, for the person who approves."""
+"""Descriptions of calls, shared by protocols of both families, for the person who approves."""
 
 from __future__ import annotations
 

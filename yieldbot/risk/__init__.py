@@ -1,1 +1,1 @@
-"""Limits and prices by which risk is judged: pure."""
+"""Limits over time, and prices that swaps are judged by. Pure."""

@@ -1,8 +1,8 @@
-"""Limits that time sets: what went into markets today, what failed or was left recently, what was lost. Pure.
+"""Limits over time: what went into markets in 24 hours, what failed or was left recently, what was lost. Pure.
 
-``guard`` narrows the policy before a plan is made, so that plans fit inside the limits; ``limit_exceeded`` is checked
-again before anything is signed, whoever approved. Time is this machine's (when a transaction was journalled); amounts
-are what the chain did, or what a transaction whose outcome is open would do.
+``guard`` narrows the policy before a plan is made, so that plans stay within the limits; ``limit_exceeded`` is checked
+again before anything is signed, whoever approved. Times are this machine's (when a transaction was journalled); amounts
+are those of the chain, or of the simulation while a transaction is open.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from yieldbot.model.tx import Confirmed, Delta, Reverted
 from yieldbot.model.units import DAY_SECONDS
 
 MARGIN = 1e-9
-"""Fractions of wealth are floats: one that an amount becomes is reduced by this part, lest it allow more than the
-amount."""
+"""Fractions of the wealth are floats: a fraction computed from an amount is reduced by this part, so that it never
+allows more than the amount."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The policy narrowed by the limits of the moment."""
+    """The policy narrowed by the limits over time."""
 
     policy: Policy
-    """As it is now."""
+    """The narrowed policy."""
     reason: str | None = None
     """Why nothing may be planned; None: it may."""
     closed: Mapping[MarketId, str] = field(default_factory=dict)
-    """By market, the limit that lets nothing more go in; the policy's own exclusions are left out."""
+    """By market, the limit that permits no new money; the policy's own exclusions are left out."""
     bounded: Mapping[MarketId, str] = field(default_factory=dict)
-    """By market, the limit that sets the most."""
+    """By market, the limit that sets the largest holding."""
 
     def annotated(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-        """The assessments, with these limits named where they close or bound a market."""
+        """The assessments, naming these limits where they close or bound a market."""
         return tuple(
             replace(
                 one,
@@ -63,27 +63,25 @@ class _Flow:
     at: int
     """Unix seconds of its journal entry."""
     chain: ChainId
-    """Where."""
+    """The chain."""
     market_id: MarketId
-    """Which market."""
+    """The market."""
     token: Token
     """The asset."""
     raw: int
     """Base units; positive: into the market."""
     failed: bool
-    """It was mined and reverted."""
+    """Whether it was mined and reverted."""
     back: bool = False
-    """A withdrawal of what the same plan had put in just before (``policy.try_first``): neither new money nor the end
-    of a stay."""
+    """Whether it withdraws what the same plan had just put in (``policy.try_first``), so that it is neither new money
+    nor the end of a stay."""
 
 
 def guard(
     policy: Policy, records: Sequence[Record], snapshot: Snapshot, asset: Token, now: int, reserved_raw: int = 0
 ) -> Guard:
-    """What the journal and the clock leave of the policy for a plan of this snapshot.
-
-    now: unix seconds. reserved_raw: base units of the day's limits that moves between markets will use.
-    """
+    """The policy narrowed for a plan of this snapshot. now: unix seconds. reserved_raw: base units of the daily limits
+    that moves between markets will use."""
     if (stop := stop_reason(policy, records, snapshot, now)) is not None:
         return Guard(policy, stop.reason)
     flows = _flows(fold_transactions(records).values())
@@ -160,7 +158,7 @@ def limit_exceeded(
 
 
 def stop_reason(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
-    """The protection that lets nothing be planned now, whatever there were to do; None where none does."""
+    """The protection that forbids any plan now; None where none does."""
     if (loss := loss_of(policy, records, snapshot)) is not None:
         return Declined("LOSS", loss)
     failing = _failing(policy, records, now)
@@ -168,8 +166,8 @@ def stop_reason(policy: Policy, records: Sequence[Record], snapshot: Snapshot, n
 
 
 def loss_of(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
-    """A holding that is worth less, by more than ``stop_at_loss_bps``, than when we last changed it or since a person
-    last cleared the account; None where there is none."""
+    """The holding that has lost more than ``stop_at_loss_bps`` since we last changed it, or since a person last cleared
+    the account; None where there is none."""
     if policy.stop_at_loss_bps is None:
         return None
     account = (snapshot.block.chain, snapshot.owner)
@@ -247,7 +245,7 @@ def _parsed(limit: str | None, token: Token) -> int | None:
 
 
 def _of_all(policy: Policy, flows: Sequence[_Flow], now: int, token: Token, chain: ChainId) -> dict[str, int | None]:
-    """What the day's limits on all markets together leave, in base units, by the limit's name."""
+    """What the daily limits on all markets together leave, in base units, by the limit's name."""
     return {
         "limit_day": _left(policy.limit_day, flows, now, token),
         "limit_day_chain": _left(policy.limit_day_chain, flows, now, token, chain=chain),

@@ -1,7 +1,7 @@
-"""The minimum out of a swap, by prices that do not come from the pools it goes through. Pure.
+"""The minimum out of a swap, by prices that do not come from the pools it uses. Pure.
 
-At least two independent prices (feeds; a pool's TWAP) must be there and agree; the one that asks for more is taken. A
-price that a single swap can move is none of them.
+At least two independent prices (feeds; a pool's TWAP) must exist and agree; the one that demands most is used. A price
+that a single swap can move does not count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yieldbot.model.units import BPS
 LEAST_PRICES = 2
 """Independent prices that must be there."""
 MOST_APART_BPS = 100.0
-"""How far they may lie apart, where nothing else is set."""
+"""Default of how far independent prices may differ, in bp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def fair_output(
 
 
 def below_minimum(given: Amount, least: Amount) -> Declined | None:
-    """Why a swap's output is too little; None when it is not. Nothing overrides it."""
+    """Why a swap's output is below its minimum; None when it is not. Nothing overrides this."""
     if given >= least:
         return None
     return Declined("PRICE_IMPACT", f"{given} would come out, the least is {least}")

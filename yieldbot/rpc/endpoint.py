@@ -9,31 +9,26 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from yieldbot.errors import HttpRefused, NodeRefused, TransientError, transport_words
+from yieldbot.errors import NodeRefused, transport_words
+from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of, provider_class
 
 READS = (
     *("eth_get", "eth_call", "eth_chainId", "eth_blockNumber", "eth_maxPriorityFeePerGas", "eth_feeHistory"),
     *("eth_estimateGas", "eth_gasPrice", "net_version", "web3_clientVersion"),
     *("get", "isBlockhashValid", "simulateTransaction"),  # Solana's
 )
-"""Methods that change nothing, by how their names begin: only they are asked again after a failure."""
+"""Methods that change nothing, by their prefixes; only these are repeated after a failure."""
 ATTEMPTS = 3
 """Tries of one read."""
 PAUSE_SECONDS = 0.15
 """The first random pause between tries; each further one may be twice as long, up to eight times this."""
-KEEP_ALIVE_SECONDS = 4.0
-"""How long an idle connection is kept: long enough for a fork's many small reads, shorter than servers keep theirs."""
 LONGEST_REST_SECONDS = 3600.0
 """The longest pause that a server's Retry-After is believed in."""
 READ_TIMEOUTS = 2
 """A read with all its tries and pauses takes at most this many times the endpoint's timeout."""
-MAX_ANSWER_BYTES = 32 * 2**20
-"""An answer longer than this (after decompression) is not read to its end: one answer could fill the memory. The
-longest honest one, thousands of reads of a few hundred bytes as hex digits, stays below a tenth of it."""
 SHORTEST_KEY = 8
 """A part of the URL with at least so many characters may be a key, and is cut out of messages."""
 LONGEST_MESSAGE = 200
@@ -51,48 +46,6 @@ DEEPEST_NESTING = 1000
 """Levels that the JSON of an answer may nest; a deeper one raises RecursionError. This is Python's default recursion
 limit, set again before each request: py_ecc (a dependency of eth-account) raises it to 100,000 on import, and an answer
 of so many brackets would overflow the C stack and kill the process."""
-
-
-class Unusable(Exception):
-    """One try that gave no usable answer."""
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        again: bool = True,
-        status: int = 0,
-        remedy: str = "",
-        rest_seconds: float = 0.0,
-        refusal: NodeRefused | None = None,
-    ) -> None:
-        """what: what happened, for a person. again: whether another try may help, after ``rest_seconds``.
-
-        status, remedy: of an HTTP error (0: it was none). refusal: the node's own error, which is raised in the end if
-        no further try does better.
-        """
-        super().__init__(what)
-        self.what, self.again, self.status, self.remedy = what, again, status, remedy
-        self.rest_seconds, self.refusal = rest_seconds, refusal
-
-    def error(self, spent: str = "") -> TransientError:
-        """The error to raise to the caller; ``spent`` is appended: how many tries were made in how long."""
-        if self.refusal is not None:
-            return self.refusal
-        what = self.what + spent
-        return HttpRefused(self.status, what, self.remedy) if self.status else TransientError(what)
-
-
-class TooLong(Exception):
-    """An answer of more than MAX_ANSWER_BYTES."""
-
-
-class HttpStatus(Exception):
-    """An answer with an HTTP status of 300 or more. Providers raise it, with the body, for ``Endpoint`` to judge."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-        super().__init__(str(status))
-        self.status, self.headers, self.body = status, headers, body
 
 
 class Endpoint:
@@ -190,7 +143,7 @@ class Endpoint:
             message = f"{self.host} asked to be left alone for {rest:.3g} s more"
             raise Unusable(message, status=429, remedy=self._limit_reached(), rest_seconds=rest)
         if self._provider is None:
-            self._provider = (self._provider_of or _provider_class())(self.url, self._timeout_seconds)
+            self._provider = (self._provider_of or provider_class())(self.url, self._timeout_seconds)
         if sys.getrecursionlimit() > DEEPEST_NESTING:
             sys.setrecursionlimit(DEEPEST_NESTING)
         self.round_trips += 1
@@ -328,12 +281,6 @@ def asks_too_often(status: int, code: int, message: str) -> bool:
     return code in BUSY_CODES and bool(_BUSY.search(message))
 
 
-def host_of(url: str) -> str:
-    """The part of a URL that may be shown: the host, with the port where one is written."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname or "node"
-
-
 def _retry_after(headers: Any) -> float:
     """Seconds to wait by a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); 0 without a readable
     one, LONGEST_REST_SECONDS at most."""
@@ -345,65 +292,6 @@ def _retry_after(headers: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(0.0, until), LONGEST_REST_SECONDS)
-
-
-@cache
-def _provider_class() -> Any:
-    """web3's HTTP provider over a session of our own, which refuses answers with another request's id.
-
-    web3's shared sessions are kept behind a lock that a request cancelled at the wrong moment (a timeout, a quorum
-    reached) never gives back: every later request would wait for ever.
-    """
-    from aiohttp import ClientTimeout
-    from web3 import AsyncHTTPProvider
-    from web3.types import RPCEndpoint, RPCResponse
-
-    class Provider(AsyncHTTPProvider):
-        def __init__(self, url: str, timeout_seconds: float) -> None:
-            super().__init__(url, exception_retry_configuration=None)
-            self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
-
-        async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
-            # Signed bytes go to the hosts in the settings alone, and not to where a redirection leads.
-            sent = {"data": request_data, "headers": self.get_request_headers(), "allow_redirects": False}
-            async with self._session.post(str(self.endpoint_uri), **sent) as answer:
-                body: bytes = b"" if 300 <= answer.status < 400 else await answer.read()
-                if answer.status >= 300:
-                    raise HttpStatus(answer.status, answer.headers, body)
-                return body
-
-        async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-            request = self.form_request(method, params)
-            raw = await self._make_request(method, self.encode_rpc_dict(request))
-            answer = self.decode_rpc_response(raw)
-            if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
-                raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
-            return answer
-
-        async def disconnect(self) -> None:
-            await self._session.close()
-
-    return Provider
-
-
-def _bounded_session(timeout: Any) -> Any:
-    """A session whose answers end at MAX_ANSWER_BYTES (after decompression)."""
-    from aiohttp import ClientResponse, ClientSession, TCPConnector
-
-    class Bounded(ClientResponse):
-        async def read(self) -> bytes:
-            parts, size = [], 0
-            async for part in self.content.iter_any():
-                parts.append(part)
-                size += len(part)
-                if size > MAX_ANSWER_BYTES:
-                    self.close()
-                    raise TooLong
-                await asyncio.sleep(0)  # let the timeout act even if the body arrives faster than it is read
-            return b"".join(parts)
-
-    connector = TCPConnector(keepalive_timeout=KEEP_ALIVE_SECONDS)
-    return ClientSession(connector=connector, response_class=Bounded, timeout=timeout)
 
 
 def _revert_data(value: Any) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from yieldbot.rpc.endpoint import Endpoint
 
 REMEMBERED_SECONDS = 3600.0
-"""After so long a size is found anew: the plans of providers change while a process runs for days."""
+"""After so long a size is found again: the plans of providers change while a process runs for days."""
 CLOSE = 8
 """The bisection ends when the largest size that worked and the smallest refused lie within this part (an eighth) of
 each other."""

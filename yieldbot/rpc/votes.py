@@ -1,4 +1,4 @@
-"""How the answers of several endpoints are compared: what of an answer counts, and what is shown of a difference."""
+"""How the answers of several endpoints are compared: which members count, and how a difference is shown."""
 
 from __future__ import annotations
 

@@ -84,10 +84,13 @@ def down(directory: Path) -> bool:
 
 
 def running_sandbox(
-    directory: Path, say: Callable[[str], None] = _silent, protocols: Sequence[str] = ()
+    directory: Path,
+    say: Callable[[str], None] = _silent,
+    protocols: Sequence[str] = (),
+    exchanges: Sequence[str] = (),
 ) -> AbstractContextManager[Sandbox]:
-    """A sandbox that is stopped at the end of the block, or with this process. ``protocols``: names of protocols in
-    sandbox/evm/protocols to deploy beside its own market."""
+    """A sandbox that is stopped at the end of the block, or with this process. ``protocols``, ``exchanges``:
+    names of those in sandbox/evm/protocols and sandbox/evm/exchanges to deploy beside its own market."""
     from yieldbot.sandbox.node import running
 
-    return running(directory, say, protocols)
+    return running(directory, say, protocols, exchanges)

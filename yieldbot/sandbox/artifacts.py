@@ -1,6 +1,6 @@
-"""Compiled contracts: real protocols' from npm packages, and our own stand-ins; compiled once, cached by content.
+"""Compiled contracts: those of real protocols from npm packages, and our own doubles; compiled once, cached by content.
 
-Nothing but the standard library is imported: scripts/_install compiles beside the installation of the packages.
+It imports nothing but the standard library: scripts/_install compiles while the packages are being installed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from yieldbot.resources import CHECKOUT
 HERE = Path(__file__).resolve().parent
 CACHE = CHECKOUT / ".cache" / "contracts"
 UNITS = ("aave", "stata", "ours", "morpho", "metamorpho", "irm")
-"""What the sandbox's own market is made of."""
+"""Units of compile.cjs that the sandbox's own market consists of."""
 TOGETHER = (("aave", "stata", "ours", "doubles", "traps", "aerodrome"), ("morpho",), ("metamorpho", "irm"))
 """Units that one process compiles, one after the other: the compiler is started and warmed up once. Two processes at a
 time end together."""
 OWN = {"ours": "contracts", "doubles": "contracts/doubles", "traps": "contracts/traps"}
-"""Units of our own sources, by folder. ``doubles`` and ``traps`` are compiled where a sandbox or a test has one."""
+"""Folders of the units of our own sources. ``doubles`` and ``traps`` are compiled when a sandbox or a test needs
+one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def compiled(
 
 
 def own(say: Callable[[str], None] = lambda line: None) -> dict[str, Artifact]:
-    """Our own contracts by name: what the sandbox's market has, and the doubles that stand beside it on demand."""
+    """Our own contracts by name: those of the sandbox's market, and the doubles that can be deployed beside it."""
     units = compiled(say, ("ours", "doubles"))
     return units["ours"] | units["doubles"]
 
@@ -131,7 +132,7 @@ def _key(unit: str) -> str:
 
 @contextmanager
 def _alone(say: Callable[[str], None]) -> Iterator[None]:
-    """While this runs no other process compiles."""
+    """A lock under which no other process compiles."""
     with (CACHE / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

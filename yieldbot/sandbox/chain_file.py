@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from yieldbot.model.known import MULTICALL3
-from yieldbot.sandbox.exchange_v4 import FEE, STABLE_FEE
 from yieldbot.sandbox.market import SandboxMarket
-
-__all__ = ["MULTICALL3", "addresses_of", "chain_toml"]
 
 
 def addresses_of(market: SandboxMarket) -> dict[str, str]:
     """Every contract, and each Morpho market's id, by a short name."""
-    tokens, exchange, v4 = market.tokens, market.exchange, market.exchange_v4
-    found = {
+    tokens = market.tokens
+    found: dict[str, str] = {
         "multicall3": MULTICALL3,
         "usdc": tokens.usdc.address,
         "dai": tokens.dai.address,
@@ -20,21 +17,9 @@ def addresses_of(market: SandboxMarket) -> dict[str, str]:
         "usdc_feed": tokens.usdc_feed.address,
         "dai_feed": tokens.dai_feed.address,
         "weth_feed": tokens.weth_feed.address,
-        "uniswap_factory": exchange.factory.address,
-        "uniswap_router": exchange.router.address,
-        "uniswap_positions": exchange.positions.address,
-        "uniswap_quoter": exchange.quoter.address,
-        "uniswap_pool": exchange.pool,
-        "uniswap_stable_pool": exchange.stable_pool,
-        "v4_manager": v4.manager.address,
-        "v4_state_view": v4.state_view.address,
-        "v4_quoter": v4.quoter.address,
-        "v4_positions": v4.positions.address,
-        "v4_router": v4.router.address,
-        "permit2": v4.permit2.address,
     }
-    for protocol in market.protocols:
-        found |= protocol.addresses
+    for one in (*market.exchanges, *market.protocols):
+        found |= one.addresses
     return found
 
 
@@ -72,18 +57,12 @@ def chain_toml(market: SandboxMarket) -> str:
         "decimals = 18",
         f'feed = "{tokens.weth_feed.address}"',
     ]
-    tables = [dict(table) for protocol in market.protocols for table in protocol.tables]
     lines = head
-    for table in ({"assets": ["USDC"], **table} for table in tables):
-        lines += ["", "[[protocols]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
-    factory = market.exchange.factory.address
-    lines += ["", "[[exchanges]]", 'protocol = "uniswap_v3"', 'name = "Uniswap v3"', f'factory = "{factory}"']
-    lines += [f'manager = "{market.exchange.positions.address}"', "lookback_blocks = 36"]
-    lines += [f'router = "{market.exchange.router.address}"']
-    v4 = market.exchange_v4
-    lines += ["", "[[exchanges]]", 'protocol = "uniswap_v4"', 'name = "Uniswap v4"']
-    lines += [f'pool_manager = "{v4.manager.address}"', f'state_view = "{v4.state_view.address}"']
-    lines += [f'router = "{v4.router.address}"', f"keys = [[{FEE[0]}, {FEE[1]}], [{STABLE_FEE[0]}, {STABLE_FEE[1]}]]"]
+    protocols = [{"assets": ["USDC"], **table} for protocol in market.protocols for table in protocol.tables]
+    exchanges = [table for exchange in market.exchanges for table in exchange.tables]
+    for kind, tables in (("protocols", protocols), ("exchanges", exchanges)):
+        for table in tables:
+            lines += ["", f"[[{kind}]]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A sandbox's node as a process: asked, found again by what its folder remembers, and ended."""
+"""The process of a sandbox's node: found again by a file in its folder, and stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from yieldbot.errors import NodeRefused, TransientError
 
 @dataclass(frozen=True, slots=True)
 class LocalNode:
-    """A running node of a sandbox. A family's own adds how its process is known and ended."""
+    """A running node of a sandbox. Each family adds how its process is identified and ended."""
 
     directory: Path
     """The folder that holds all of its files."""
@@ -23,9 +23,9 @@ class LocalNode:
     """The node's process id."""
 
     STATE: ClassVar[str]
-    """The file of the folder that remembers it."""
+    """The file in the folder that identifies the process."""
     LOG: ClassVar[str]
-    """The file of the folder that its node writes to."""
+    """The file in the folder that the node's output goes to."""
 
     @property
     def config(self) -> Path:
@@ -53,11 +53,11 @@ class LocalNode:
         return answer["result"]
 
     def refused(self, method: str, error: dict[str, Any]) -> NodeRefused:
-        """An error answer as the family's client tells it."""
+        """The error for a JSON-RPC error answer, by the family's client."""
         raise NotImplementedError
 
     def end(self) -> None:
-        """End the process, which is alive."""
+        """End the running process."""
         raise NotImplementedError
 
     def stop(self) -> None:
@@ -67,14 +67,14 @@ class LocalNode:
         (self.directory / self.STATE).unlink(missing_ok=True)
 
     def remember(self) -> None:
-        """Write down what finds it again."""
+        """Write the file by which the process is found again."""
         part = self.directory / (self.STATE + ".part")
         part.write_text(json.dumps(asdict(self) | {"directory": str(self.directory)}, indent=1))
         os.replace(part, self.directory / self.STATE)
 
     @classmethod
     def current(cls, directory: Path) -> Self | None:
-        """The one that runs from a folder, or None."""
+        """The sandbox that runs from a folder; None: none does."""
         try:
             state = json.loads((directory / cls.STATE).read_text())
             found = cls(**(state | {"directory": directory}))

@@ -1,4 +1,4 @@
-"""The EVM sandbox's market: which protocols are deployed, in which state."""
+"""The EVM sandbox's market: which protocols and exchanges are deployed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
 from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, own, packaged
 from yieldbot.sandbox.deployer import Deployer
-from yieldbot.sandbox.evm.protocols import Deployed, Site, sandbox_protocol
-from yieldbot.sandbox.exchange import Exchange, deploy_exchange
-from yieldbot.sandbox.exchange_v4 import ExchangeV4, deploy_exchange_v4
+from yieldbot.sandbox.evm.exchanges import SandboxExchange, sandbox_exchange
+from yieldbot.sandbox.evm.protocols import SandboxProtocol, sandbox_protocol
+from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, Tokens
 
 HOUR = 3600
 STANDARD = ("aave_v3", "morpho_blue", "compound_v3", "erc4626")
 """The protocols of the sandbox's own market, in the order in which they are deployed."""
+STANDARD_EXCHANGES = ("uniswap_v3", "uniswap_v4")
+"""Its exchanges, deployed in this order after its protocols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,38 +28,47 @@ class SandboxMarket:
 
     tokens: Tokens
     """The tokens and their price feeds."""
-    exchange: Exchange
-    """Uniswap v3."""
-    exchange_v4: ExchangeV4
-    """Uniswap v4."""
+    exchanges: tuple[Deployed, ...]
+    """The exchanges: those of STANDARD_EXCHANGES, then those requested."""
     protocols: tuple[Deployed, ...]
-    """The protocols: those of STANDARD, then those that were asked for."""
+    """The protocols: those of STANDARD, then those requested."""
     transactions: int
     """How many transactions deployed all of it."""
 
 
-async def deploy_market(node: Node, say: Callable[[str], None], protocols: Sequence[str] = ()) -> SandboxMarket:
+async def deploy_market(
+    node: Node, say: Callable[[str], None], protocols: Sequence[str] = (), exchanges: Sequence[str] = ()
+) -> SandboxMarket:
     """Deploy and populate the market on an empty node with unlocked accounts, in about 200 transactions.
 
-    ``protocols``: names of further protocols in sandbox/evm/protocols. Raises ConfigError for an unknown one.
+    ``protocols``, ``exchanges``: names of further ones in sandbox/evm/protocols and sandbox/evm/exchanges. Raises
+    ConfigError for an unknown one.
     """
-    chosen = [sandbox_protocol(name) for name in protocols if name not in STANDARD]
+    more = [sandbox_protocol(name) for name in protocols if name not in STANDARD]
+    more_exchanges = [sandbox_exchange(name) for name in exchanges if name not in STANDARD_EXCHANGES]
     units = compiled(say)
-    ours = own(say) if chosen else units["ours"]
+    ours = own(say) if more or more_exchanges else units["ours"]
     say("deploying Aave v3.6, Morpho Blue, MetaMorpho, Uniswap v3 and v4, an ERC-4626 vault and a Comet double")
     from web3 import Web3
 
     d = Deployer(node, [Address(Web3.to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
     await _multicall3(d)
     tokens = await _tokens(d, ours)
-    site = Site(d=d, ours=ours, units=units, tokens=tokens)
-    deployed = [await sandbox_protocol(name).deploy(site) for name in STANDARD]
-    exchange = await deploy_exchange(d, tokens)
-    v4 = await deploy_exchange_v4(d, tokens, exchange.factory.address, exchange.positions.address)
-    deployed += [await one.deploy(site) for one in chosen]
+    addresses: dict[str, str] = {}
+    site = Site(d=d, ours=ours, units=units, tokens=tokens, addresses=addresses)
+
+    async def deployed(one: SandboxProtocol | SandboxExchange) -> Deployed:
+        found = await one.deploy(site)
+        addresses.update(found.addresses)
+        return found
+
+    lending = [await deployed(sandbox_protocol(name)) for name in STANDARD]
+    trading = [await deployed(sandbox_exchange(name)) for name in STANDARD_EXCHANGES]
+    lending += [await deployed(one) for one in more]
+    trading += [await deployed(one) for one in more_exchanges]
     for _ in range(48):  # some history for trailing rates
         await d.warp(HOUR)
-    return SandboxMarket(tokens, exchange, v4, tuple(deployed), d.transactions)
+    return SandboxMarket(tokens, tuple(trading), tuple(lending), d.transactions)
 
 
 async def _multicall3(d: Deployer) -> None:

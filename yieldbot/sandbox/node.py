@@ -15,8 +15,9 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address, evm_chain
+from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import DAY_SECONDS
-from yieldbot.sandbox.chain_file import MULTICALL3, addresses_of, chain_toml
+from yieldbot.sandbox.chain_file import addresses_of, chain_toml
 from yieldbot.sandbox.files import write_configuration, write_wallet
 from yieldbot.sandbox.local_node import LocalNode
 from yieldbot.sandbox.market import deploy_market
@@ -103,11 +104,13 @@ async def start(
     *,
     temporary: bool = False,
     protocols: Sequence[str] = (),
+    exchanges: Sequence[str] = (),
 ) -> Sandbox:
     """Start a node, deploy the market and write the folder; a sandbox that runs there is stopped, its journal removed.
 
-    ``temporary``: the node dies with this process; otherwise it runs until it is stopped. ``protocols``: names of
-    protocols in sandbox/evm/protocols to deploy beside its own market. Raises ConfigError, TransientError,
+    ``temporary``: the node dies with this process; otherwise it runs until it is stopped. ``protocols``,
+    ``exchanges``: names of those in sandbox/evm/protocols and sandbox/evm/exchanges to deploy beside its own market.
+    Raises ConfigError, TransientError,
     InvariantError.
     """
     directory = directory.absolute()
@@ -120,7 +123,7 @@ async def start(
     anvil = spawn(_options(born), log=directory / "anvil.log", temporary=temporary)
     try:
         async with Node(CHAIN, anvil.url, multicall3=MULTICALL3, timeout_seconds=60) as node:
-            market = await deploy_market(node, say, protocols)
+            market = await deploy_market(node, say, protocols, exchanges)
             wallet = write_wallet(directory, create)
             await _fund(node, market.tokens.usdc.address, wallet)
         write_configuration(directory, anvil.url, wallet, chain_toml(market))
@@ -134,10 +137,13 @@ async def start(
 
 @asynccontextmanager
 async def sandboxed(
-    directory: Path, say: Callable[[str], None] = lambda line: None, protocols: Sequence[str] = ()
+    directory: Path,
+    say: Callable[[str], None] = lambda line: None,
+    protocols: Sequence[str] = (),
+    exchanges: Sequence[str] = (),
 ) -> AsyncIterator[Sandbox]:
     """A sandbox that is stopped at the end of the block."""
-    sandbox = await start(directory, say, temporary=True, protocols=protocols)
+    sandbox = await start(directory, say, temporary=True, protocols=protocols, exchanges=exchanges)
     try:
         yield sandbox
     finally:
@@ -146,10 +152,13 @@ async def sandboxed(
 
 @contextmanager
 def running(
-    directory: Path, say: Callable[[str], None] = lambda line: None, protocols: Sequence[str] = ()
+    directory: Path,
+    say: Callable[[str], None] = lambda line: None,
+    protocols: Sequence[str] = (),
+    exchanges: Sequence[str] = (),
 ) -> Iterator[Sandbox]:
     """The same for synchronous code."""
-    sandbox = asyncio.run(start(directory, say, temporary=True, protocols=protocols))
+    sandbox = asyncio.run(start(directory, say, temporary=True, protocols=protocols, exchanges=exchanges))
     try:
         yield sandbox
     finally:

@@ -1,4 +1,4 @@
-"""Vaults that misbehave as real ones do (contracts/traps), deployed one at a time on a running sandbox."""
+"""Vaults that misbehave as real ones have done (contracts/traps), deployed one at a time on a running sandbox."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ WARP_BLOCKS, WARP_SECONDS = 48, 3600
 async def deploy_trap(
     node: Node, name: str, asset: str | None, *args: Any, deposited_raw: int = 0, history: bool = True
 ) -> tuple[Deployer, Contract]:
-    """A vault of contracts/traps over ``asset`` (None: what takes none); ``args``: the rest of its constructor's.
-    Its deployer too, who may call it.
-
-    deposited_raw: what the deployer puts in (it has the sandbox's tokens); history: 48 blocks an hour apart follow, so
-    that a trailing rate has something to trail.
-    """
+    """A vault of contracts/traps over ``asset`` (None: the contract takes none), and its deployer. args: further
+    constructor arguments. deposited_raw: base units that the deployer deposits. history: mine 48 blocks an hour apart,
+    so that a trailing rate can be read."""
     accounts = await node.request("eth_accounts", [])
     d = Deployer(node, [checksum(account) for account in accounts])
     vault = await d.deploy(compiled(units=("traps",))["traps"][name], *([asset] if asset else []), *args)
@@ -35,7 +32,7 @@ async def deploy_trap(
 
 
 def trap_table(address: str, name: str = "Trap", lookback_blocks: int = 40, asset: str = "USDC") -> str:
-    """The vault as a table of a chain's TOML file."""
+    """The vault's [[protocols]] table for chains/*.toml."""
     return (
         f'\n[[protocols]]\nprotocol = "erc4626"\nname = "{name}"\nflavour = "generic"\nvaults = ["{address}"]\n'
         f'lookback_blocks = {lookback_blocks}\nassets = ["{asset}"]\n'

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kit.allocator.decisions import NOW, decide
 from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
@@ -13,16 +14,9 @@ from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Snapshot, Status
-from yieldbot.model.plan import Allocation, Hold, LegKind, Plan
+from yieldbot.model.market import Status
+from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
-
-NOW = 1_800_000_000
-
-
-def decide(seen: Snapshot, policy: Policy) -> tuple[Allocation, Plan | Hold]:
-    found = allocate(seen, assess(seen, policy), policy)
-    return found, make_plan(seen, found, policy, NOW)
 
 
 def test_equal_markets_share_the_money_equally() -> None:

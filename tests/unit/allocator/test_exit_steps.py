@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import BLOCK, market, snapshot, usdc
-from tests.unit.risk.test_protections import JOB
+from tests.kit.risk.protections import JOB
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.exit_steps import (

@@ -4,77 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 import pytest
 
-from tests.kit.market_builder import BLOCK, OWNER, market, snapshot
-from tests.unit.allocator.test_liquidity_decisions import CALM, GAS, ONE, OTHER, STATE, WILD, held, record
+from tests.kit.allocator.liquidity import CALM, ONE, OTHER, STATE, WILD, held
+from tests.kit.allocator.liquidity_market import BASE, MILD, TICKS, WIDE, decided, everything, pool, with_ours
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
-from yieldbot.allocator.liquidity_market import PoolObservation, pool_market_state, proceeds, without_positions
-from yieldbot.allocator.plan import make_plan
+from yieldbot.allocator.liquidity_market import proceeds, without_positions
 from yieldbot.allocator.rebalance import rebalance_due, rebalance_plan
 from yieldbot.chains.evm.liquidity.work import share_for
-from yieldbot.math.concentrated import V3Pool, sqrt_at
-from yieldbot.math.curves import ConstantCurve
+from yieldbot.math.concentrated import sqrt_at
 from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.liquidity_range import Range
-from yieldbot.model.amounts import Amount, Apr
-from yieldbot.model.deployment import Deployment
-from yieldbot.model.exchange import Exchange, Price
-from yieldbot.model.ids import MarketId
-from yieldbot.model.liquidity import PoolHistory, PoolPosition
-from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status, contradiction
+from yieldbot.model.amounts import Amount
+from yieldbot.model.liquidity import PoolHistory
+from yieldbot.model.market import MarketState, Status, contradiction
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Base, Policy
-
-BASE = Base(unit="USD", shares={"1": 1.0, "2": 1.0}, liquidity=True)
-WIDE = 88_720
-MILD = record(0.1, 60.0)
-"""Whose low end is little more than nothing, and whose estimate is much."""
-TICKS = V3Pool(
-    sqrt_price_x96=sqrt_at(0),
-    tick=0,
-    liquidity=STATE.liquidity,
-    fee_pips=500,
-    spacing=10,
-    words={-35: 1 << 88, 34: 1 << 168},
-    net={-WIDE: STATE.liquidity, WIDE: -STATE.liquidity},
-    first_word=-40,
-    last_word=40,
-)
-WEALTH = Amount(ONE, 1000 * ONE.one)
-DEPLOYMENT = Deployment("uniswap_v3", ONE.chain, "Uniswap v3", {}, (ONE, OTHER))
-
-
-def with_ours(*positions: PoolPosition) -> V3Pool:
-    """The pool with positions of ours in it, that its own liquidity counts."""
-    net, liquidity = dict(TICKS.net), TICKS.liquidity
-    words = dict(TICKS.words)
-    for position in positions:
-        assert position.ticks is not None
-        for tick, more in zip(position.ticks, (position.liquidity, -position.liquidity), strict=True):
-            net[tick] = net.get(tick, 0) + more
-            words[tick // 10 >> 8] = words.get(tick // 10 >> 8, 0) | 1 << (tick // 10 & 255)
-        if position.ticks[0] <= 0 < position.ticks[1]:
-            liquidity += position.liquidity
-    return replace(TICKS, net=net, liquidity=liquidity, words=words)
-
-
-def pool(record: PoolHistory = CALM, *positions: PoolPosition, fair: float = 1.0, **rest: Any) -> MarketState:
-    ticks = with_ours(*positions)
-    state = replace(STATE, liquidity=ticks.liquidity)
-    seen = PoolObservation(
-        state=state,
-        history=record,
-        deployment=DEPLOYMENT,
-        pool=ticks,
-        positions=tuple(replace(position, state=state) for position in positions),
-        gas_price=GAS,
-        fair=fair,
-    )
-    return pool_market_state(seen, rest.pop("asset", ONE), WEALTH, BLOCK, replace(BASE, **rest))
+from yieldbot.model.policy import Policy
 
 
 def test_a_holding_is_worth_what_leaving_would_bring() -> None:
@@ -118,39 +65,6 @@ def test_a_pool_without_a_record_is_neither_entered_nor_left() -> None:
     assessments = assess(everything(empty), Policy(horizon_days=30.0), base=BASE)
     (vetoed,) = [one for one in assessments if one.market_id == empty.market.id]
     assert vetoed.vetoes == unknown.missing
-
-
-def everything(*states: MarketState, lends: float = 0.02, idle: float = 1000.0) -> Snapshot:
-    """A wallet of token 1, a market that lends it, and these pools."""
-    where = Market(MarketId("idle/1/one"), "idle", Kind.IDLE, ONE.chain, "Wallet", ONE, ONE.address)
-    wallet = replace(market("w", ConstantCurve(0.0)), market=where, held=Amount(ONE, int(idle * ONE.one)))
-    two = replace(where, id=MarketId("idle/1/two"), asset=OTHER, address=OTHER.address)
-    second = replace(wallet, market=two, held=Amount(OTHER, 0))
-    bank = Market(MarketId("lend/1/bank"), "lend", Kind.LENDING, ONE.chain, "Bank", ONE, OWNER)
-    lending = replace(
-        market("b", ConstantCurve(lends)),
-        market=bank,
-        held=Amount(ONE, 0),
-        liquidity=Amount(ONE, 10**30),
-        supplied=Amount(ONE, 10**30),
-        quoted=Apr(lends),
-    )
-    made = snapshot(0.0, gwei=0.001)
-    prices = {token: Price(1.0, BLOCK.timestamp) for token in (ONE, OTHER)}
-    means = ((STATE.pool, 1.0),)
-    states = (wallet, second, lending, *states)
-    return replace(made, states={s.market.id: s for s in states}, exchange=Exchange((), prices, means))
-
-
-def decided(*states: MarketState, policy: Policy | None = None, base: Base = BASE, **rest: float) -> Plan | Hold:
-    policy = policy or Policy(horizon_days=30.0, min_gain_share=0.0)
-    seen = everything(*states, **rest)
-    allocation = allocate(seen, assess(seen, policy, base=base), policy, base=base)
-    assert allocation.certificate.gap_bps < 0.1
-    plan = make_plan(seen, allocation, policy, 0)
-    if isinstance(plan, Plan):
-        return plan
-    return rebalance_plan(seen, assess(seen, policy, base=base), allocation, policy, 0) or plan
 
 
 def into(plan: Plan | Hold, state: MarketState) -> float:

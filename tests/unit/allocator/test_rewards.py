@@ -89,7 +89,7 @@ def test_a_reward_is_priced_by_a_feed_of_the_chain_alone() -> None:
     around = Surroundings(0, Price(3000.0, 0), Price(2.0, 0))
     lacking = priced(state, around, fees)  # type: ignore[arg-type]
     assert lacking.rewards[0].price is None and "rewards-not-priced" in lacking.flags
-    around = replace(around, told={RWD.address: Price(5.0, 0)})
+    around = replace(around, usd={RWD.address: Price(5.0, 0)})
     told = priced(state, around, fees)  # type: ignore[arg-type]
     assert told.rewards[0].price == 2.5 and told.flags == () and told.rewards[0].claim_cost == fees.cost(200_000)
     own = replace(state, rewards=(replace(reward(price=None), token=state.market.asset),))

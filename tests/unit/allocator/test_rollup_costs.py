@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kit.allocator import several
+from tests.kit.allocator.decisions import decide
 from tests.kit.market_builder import kinked, market, snapshot
-from tests.unit.allocator import test_several as several
-from tests.unit.allocator.test_decisions import decide
 from yieldbot.allocator.outcome import exchange_cost
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx

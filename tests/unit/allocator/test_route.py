@@ -6,22 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kit.allocator.route import pool
 from yieldbot.allocator.route import route, route_for
 from yieldbot.math.concentrated import Unswappable
-from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address, evm_chain
 
 A, B, C = (Token(evm_chain(1), Address("0x" + f"{i:040x}"), name, 6) for i, name in ((1, "A"), (2, "B"), (3, "C")))
-
-
-def pool(name: str, one: Token, other: Token, reserves: tuple[int, int], router: str = "") -> PoolState:
-    low, high = reserves
-    place = Pool(
-        "uniswap_v2", name, Address("0x" + name.encode().hex().zfill(40)), one, other, {"router": router or None}
-    )
-    return PoolState(place, V2Venue(low, high), V2Venue(high, low))
 
 
 def test_a_swap_is_split_over_pools_and_goes_through_other_tokens() -> None:

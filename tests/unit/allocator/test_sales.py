@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.kit.market_builder import CHAIN, OWNER, USDC
-from tests.unit.allocator.test_several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
+from tests.kit.allocator.sales import JOB_SALE, RWD, SELLS, earned, reward
+from tests.kit.allocator.several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
+from tests.kit.market_builder import USDC
 from yieldbot.allocator.claims import sale_plan
 from yieldbot.allocator.convert import swap_id
 from yieldbot.chains.evm.execution.build import Fees
@@ -16,51 +17,10 @@ from yieldbot.decision.holds import still_holds
 from yieldbot.execution.approvals import Auto, Proposal
 from yieldbot.journal.codec import plan_from_doc, plan_to_doc
 from yieldbot.journal.store import Journal
-from yieldbot.math.venues import V2Venue
-from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, PoolState, Price
-from yieldbot.model.ids import Address
-from yieldbot.model.market import Reward, Snapshot
+from yieldbot.model.amounts import Token
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, LegKind, Plan
-from yieldbot.model.policy import SALE, Policy
-
-RWD = Token(CHAIN, Address("0x" + "0e" * 20), "RWD", 18)
-JOB_SALE = replace(SALE, unit=BASE.unit, shares=BASE.shares)
-SELLS = replace(JOB, sale=JOB_SALE)
-ROUTER = "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D"
-
-
-def reward(token: Token = RWD, lying: int = 100) -> Reward:
-    return Reward(
-        token=token,
-        claimable=Amount(token, 0),
-        in_wallet=Amount(token, lying * token.one),
-        raw_per_second=0.0,
-        ends_at=None,
-        others=1e6,
-        distributor=OWNER,
-        gas=200_000,
-    )
-
-
-def trades(token: Token, price: float, number: int) -> PoolState:
-    """RWD for ``token`` at so many whole tokens for one, a million on that side, at a fee of 1 bp."""
-    rwd_raw, other_raw = int(1e6 / price) * RWD.one, 10**6 * token.one
-    at = Address("0x" + f"{number:02x}" * 20)
-    made = Pool("uniswap_v2", f"RWD/{token.symbol}", at, RWD, token, {"router": ROUTER})
-    fee = 9_999, 10_000
-    return PoolState(made, V2Venue(rwd_raw, other_raw, fee), V2Venue(other_raw, rwd_raw, fee))
-
-
-def earned(in_usdc: float, in_dai: float, usd: tuple[float, float] = (1.0, 1.0), token: Token = RWD) -> Snapshot:
-    """100 RWD of ours, worth 2 dollars by its feed and by each pool's mean, at what the two pools pay now."""
-    pools = trades(USDC, in_usdc, 0xA1), trades(DAI, in_dai, 0xA2)
-    view = seen(0, 0, replace(LOW, rewards=(reward(token),)), pools=pools, usd=usd)
-    assert view.exchange is not None
-    means = tuple((one.pool, 2.0) for one in pools)
-    return replace(
-        view, exchange=replace(view.exchange, usd={**view.exchange.usd, RWD: Price(2.0, NOW)}, oracle_prices=means)
-    )
+from yieldbot.model.policy import Policy
 
 
 def sold(view: Snapshot, policy: Policy = POLICY, token: Token = RWD) -> Plan | None:

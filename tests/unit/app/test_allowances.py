@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.app.test_cycle import DONE, JOB, SEEN
+from tests.kit.app.cycle import DONE, SEEN
+from tests.kit.risk.protections import JOB
 from yieldbot.app import allowances as module
 from yieldbot.app.allowances import AllowancesRequest, Revocations, allowances
 from yieldbot.app.context import Context
-from yieldbot.chains.allowances import Found, Given
+from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
 from yieldbot.errors import TransientError, YieldbotError
 from yieldbot.execution.lock import run_lock
 from yieldbot.model.ids import Address
@@ -25,7 +26,7 @@ from yieldbot.model.settings import Settings
 
 USDC = JOB.asset
 SPENDER = Address("0x" + "99" * 20)
-LISTED = Given(token=USDC, spender=SPENDER, raw=5_000_000, listed=True, name="Aave v3", at=7)
+LISTED = GrantedAllowance(token=USDC, spender=SPENDER, raw=5_000_000, listed=True, name="Aave v3", at=7)
 UNLISTED = replace(LISTED, listed=False, raw=2**256 - 1, name=None, at=None)
 REFUSED = Declined("WOULD_REVERT", "the token refuses")
 
@@ -49,11 +50,11 @@ class RightsDouble:
     async def settle(self) -> None:
         self.did.append("settle")
 
-    async def find(self) -> Found:
+    async def find(self) -> AllowanceList:
         self.did.append("find")
-        return Found(SEEN.block, 3, (LISTED, UNLISTED), self.unread)
+        return AllowanceList(SEEN.block, 3, (LISTED, UNLISTED), self.unread)
 
-    async def rehearse(self, chosen: Sequence[Given]) -> list[Any]:
+    async def rehearse(self, chosen: Sequence[GrantedAllowance]) -> list[Any]:
         self.did.append("rehearse")
         words = SimpleNamespace(description="take it back", gas_used=9)
         return [self.tries.get(place, words) for place, _ in enumerate(chosen)]
@@ -61,7 +62,7 @@ class RightsDouble:
     def beside(self, tried: Sequence[Any]) -> tuple[str, ...]:
         return ("a fee",)
 
-    async def revoke(self, given: Given, index: int, rehearsed: Any) -> Any:
+    async def revoke(self, given: GrantedAllowance, index: int, rehearsed: Any) -> Any:
         self.did.append(("revoke", given.listed, index))
         return DONE
 

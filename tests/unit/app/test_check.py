@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.config.test_config_load import written
+from tests.kit.config.files import written
 from yieldbot.app.check import check
 from yieldbot.app.context import Context
 

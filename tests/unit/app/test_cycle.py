@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from tests.kit.market_builder import market, snapshot, usdc
-from tests.unit.risk.test_protections import JOB, NOW
+from tests.kit.app.cycle import DONE, IN_A, REHEARSED, SEEN, A, B, SessionDouble, Yes, wired
+from tests.kit.app.cycle import journal as journal
+from tests.kit.market_builder import snapshot, usdc
+from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app import cycle
 from yieldbot.app.cycle import approve_queued, observe_job, run_job
 from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, SafetyError, TransientError
-from yieldbot.execution.approvals import Approval, Proposal
+from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import (
     AccountStopped,
     Observed,
@@ -27,130 +25,14 @@ from yieldbot.journal.journal_entries import (
     PlanWritten,
 )
 from yieldbot.journal.store import Journal
-from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Hold, NoWayOut, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.settings import SafeOwner, Settings
-from yieldbot.model.tx import Confirmed, Reverted
+from yieldbot.model.settings import SafeOwner
+from yieldbot.model.tx import Reverted
 
-A, B = market("a", ConstantCurve(0.1)), market("b", ConstantCurve(0.08))
-SEEN = snapshot(100_000, A, B)
-IN_A = snapshot(0, replace(A, held=usdc(100_000)), B)
 EXCLUDED = replace(IN_A, states={**IN_A.states, A.market.id: replace(IN_A.of(A.market.id), held=usdc(50_000))})
-REHEARSED: Any = object()
-DONE = Confirmed("0xaa", SEEN.block, 1, 1, ())
-
-
-@dataclass
-class SessionDouble:
-    """A labelled double of a chain: snapshots in order (the last one stays), and what each step answers."""
-
-    views: list[Snapshot] = field(default_factory=lambda: [SEEN])
-    rehearsals: list[Any] = field(default_factory=lambda: [REHEARSED])
-    results: list[LegResult] = field(default_factory=lambda: [LegResult((DONE,))])
-    proposed: Any = None
-    settles: tuple[Any, ...] = ()
-    fails: Exception | None = None
-    left_out: tuple[tuple[str, str], ...] = ()
-    did: list[Any] = field(default_factory=list)
-    round_trips: int = 0
-    known: list[int] = field(default_factory=list)
-
-    async def verify_chain(self) -> None:
-        self.did.append("verify")
-        if self.fails is not None:
-            raise self.fails
-
-    async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
-        self.did.append("observe")
-        return self.views.pop(0) if len(self.views) > 1 else self.views[0]
-
-    async def settle(self) -> tuple[Any, ...]:
-        self.did.append("settle")
-        return self.settles
-
-    async def rehearse(self, plan: Plan, view: Snapshot) -> Any:
-        self.did.append(("rehearse", tuple(leg.market_id for leg in plan.legs)))
-        return self.rehearsals.pop(0) if len(self.rehearsals) > 1 else self.rehearsals[0]
-
-    def spend_at_most(self, plan: Plan, view: Snapshot) -> None:
-        self.did.append(("spend", plan.id, view))
-
-    async def execute(self, approval: Approval, index: int, view: Snapshot) -> LegResult:
-        self.did.append(("execute", index))
-        return self.results.pop(0) if len(self.results) > 1 else self.results[0]
-
-    async def hand_over(self, approval: Approval, view: Snapshot) -> Any:
-        self.did.append("hand over")
-        return self.proposed
-
-    async def with_exits(self, view: Snapshot, records: Any, policy: Policy) -> Snapshot:
-        self.known.append(len(records))
-        return view
-
-    async def refused(self, market_id: MarketId, why: str, view: Snapshot, *, on_chain: bool = False) -> None:
-        self.did.append(("refused", market_id, why, on_chain))
-
-    def said(self, block: Any) -> str:
-        return f"block {block.height}"
-
-
-class Yes:
-    """Approves, and remembers what it was asked."""
-
-    def __init__(self, no: Declined | None = None) -> None:
-        self.no, self.asked = no, list[Proposal]()
-
-    async def approve(self, proposal: Proposal) -> Approval | Declined:
-        self.asked.append(proposal)
-        return self.no or Approval(proposal.plan, "a person", proposal.plan.expires_at)
-
-
-@dataclass
-class WorldDouble:
-    """What a cycle takes of a world."""
-
-    journal: Journal
-    settings: Any
-    approver: Any = field(default_factory=Yes)
-    lines: list[str] = field(default_factory=list)
-    opened: list[Any] = field(default_factory=list)
-
-    def now(self) -> int:
-        return NOW
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def open_key(self, wallet: Any) -> None:
-        self.opened.append(wallet)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal.open(tmp_path / "journal.sqlite", clock=lambda: NOW) as opened:
-        yield opened
-
-
-def wired(
-    monkeypatch: pytest.MonkeyPatch, journal: Journal, live: SessionDouble, jobs: Sequence[Any] = (JOB,), **policy: Any
-) -> Any:
-    @asynccontextmanager
-    async def opened(world: Any, job: Any) -> AsyncIterator[SessionDouble]:
-        yield live
-
-    monkeypatch.setattr(cycle, "session", opened)
-    settings = Settings(
-        source=Path("yieldbot.toml"),
-        data_dir=journal.path.parent,
-        wallets={},
-        chains={},
-        jobs=tuple(jobs),
-        policy=Policy(horizon_days=30.0, **{"idle_buffer": "0"} | policy),
-    )
-    return WorldDouble(journal, settings)
 
 
 def observed(journal: Journal) -> list[Observed]:

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.kit.allocator.liquidity import CALM, ONE, held
+from tests.kit.allocator.liquidity_market import BASE as LP_BASE
+from tests.kit.allocator.liquidity_market import everything
+from tests.kit.allocator.liquidity_market import pool as lp_pool
+from tests.kit.allocator.sales import RWD, SELLS, earned, reward
+from tests.kit.allocator.several import JOB as SEVERAL
+from tests.kit.allocator.several import dai, seen
+from tests.kit.app.cycle import IN_A, REHEARSED, SEEN, A
+from tests.kit.app.cycle import journal as journal
 from tests.kit.market_builder import BLOCK, usdc
-from tests.unit.allocator.test_liquidity_decisions import CALM, ONE, held
-from tests.unit.allocator.test_liquidity_market import BASE as LP_BASE
-from tests.unit.allocator.test_liquidity_market import everything
-from tests.unit.allocator.test_liquidity_market import pool as lp_pool
-from tests.unit.allocator.test_sales import RWD, SELLS, earned, reward
-from tests.unit.allocator.test_several import JOB as SEVERAL
-from tests.unit.allocator.test_several import dai, seen
-from tests.unit.app.test_cycle import IN_A, REHEARSED, SEEN, A
-from tests.unit.app.test_cycle import journal as journal
-from tests.unit.risk.test_protections import JOB, NOW, moved
+from tests.kit.risk.protections import JOB, NOW, moved
 from yieldbot.app import cycle
 from yieldbot.app.cycle import job_of
 from yieldbot.decision.decide import decide

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.kit.app.cycle import DONE, REHEARSED, SEEN, A, B, SessionDouble, wired
+from tests.kit.app.cycle import journal as journal
+from tests.kit.decision.holds_edges import plan_of, put, take
 from tests.kit.market_builder import snapshot, usdc
-from tests.unit.app.test_cycle import DONE, REHEARSED, SEEN, A, B, SessionDouble, wired
-from tests.unit.app.test_cycle import journal as journal
-from tests.unit.decision.test_holds_edges import plan_of, put, take
-from tests.unit.risk.test_protections import JOB
+from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle
 from yieldbot.app.cycle import is_trial, run_job
 from yieldbot.errors import InvariantError

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.test_cli_decode import POOL, STRANGER, SUPPLY
-from tests.unit.cli.test_cli_decode_solana import NO_BLOCKHASH, OWNER, compiled, deposit, message_bytes
+from tests.kit.cli.decode import POOL, STRANGER, SUPPLY
+from tests.kit.cli.decode_solana import OWNER, deposit
 from yieldbot.app.context import Context
 from yieldbot.app.decode import DecodeRequest, decode
+from yieldbot.chains.solana.execution.build import NO_BLOCKHASH, compiled, message_bytes
 from yieldbot.errors import ConfigError
 
 

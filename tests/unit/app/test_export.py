@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.config.test_config_load import written
+from tests.kit.config.files import written
 from yieldbot.app.context import Context
 from yieldbot.app.export import ExportRequest, export
 from yieldbot.errors import ConfigError

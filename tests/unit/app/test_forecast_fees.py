@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import USDC, market, snapshot, usdc
-from tests.unit.risk.test_protections import NOW, moved
+from tests.kit.risk.protections import NOW, moved
 from yieldbot.app.profit import Earned, agreed
 from yieldbot.books.pnl import Pnl
 from yieldbot.history.holdings import MeasuredPosition, _position, forecasts_since_change

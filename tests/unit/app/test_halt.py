@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.unit.cli.test_cli_halt import OWNER, folder
+from tests.kit.cli.halt import OWNER, folder
 from yieldbot.app.context import Context
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.execution.halt import halted

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.config.test_config_load import written
-from tests.unit.journal.test_store import plan, signed
+from tests.kit.config.files import written
+from tests.kit.journal.store import plan, signed
 from yieldbot.app.context import Context
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument, VerifiedDocument

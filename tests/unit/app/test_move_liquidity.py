@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.allocator.test_liquidity_decisions import STATE, held
-from tests.unit.app.test_cycle import DONE, JOB, SEEN
+from tests.kit.allocator.liquidity import STATE, held
+from tests.kit.app.cycle import DONE, SEEN
+from tests.kit.risk.protections import JOB
 from yieldbot.app import move_liquidity as module
 from yieldbot.app.context import Context
 from yieldbot.app.liquidity_orders import _have, _part, _position, _wanted, pool_of

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit.config.files import written
 from tests.kit.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot
-from tests.unit.config.test_config_load import written
 from yieldbot.app import liquidity, overview
 from yieldbot.app.context import Context
 from yieldbot.app.document import SCHEMAS

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.allocator.test_route import pool
-from tests.unit.config.test_config_load import CHAIN, POOL, written
+from tests.kit.allocator.route import pool
+from tests.kit.config.files import CHAIN, POOL, written
 from yieldbot.app import quotes
 from yieldbot.app.context import Context
 from yieldbot.app.quotes import QuoteRequest, quote
-from yieldbot.chains.quote_values import Read
+from yieldbot.chains.quote_values import QuoteInputs
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import evm_chain
@@ -29,9 +29,9 @@ class Pools:
 
     prices: dict[str, float]
 
-    async def quotes(self, given: Token, wanted: Token) -> Read:
+    async def quotes(self, given: Token, wanted: Token) -> QuoteInputs:
         one = pool("pair", given, wanted, (10**12, 10**12))
-        return Read(BlockRef(evm_chain(31337), 7, "0x07", 1), [one], self.prices, {}, 0.0, None, ["a reason"])
+        return QuoteInputs(BlockRef(evm_chain(31337), 7, "0x07", 1), [one], self.prices, {}, 0.0, None, ["a reason"])
 
 
 def test_the_document_says_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

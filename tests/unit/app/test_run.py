@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.app.test_cycle import DONE, IN_A, JOB, SEEN, SessionDouble
+from tests.kit.app.cycle import DONE, IN_A, SEEN, SessionDouble
+from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle, wiring
 from yieldbot.app.context import Context
 from yieldbot.app.job_reports import rehearsal

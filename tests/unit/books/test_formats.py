@@ -13,12 +13,12 @@ from beancount import loader
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.books.ledger import USD, stories
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, DAY, ETH, OWNER, SHARES, USDC, WETH, entry, quotes
-from tests.unit.books.test_ledger import USD, stories
 from yieldbot.books import tables
 from yieldbot.books.beancount import to_beancount
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.formatting import DisplayNames, decimal
+from yieldbot.books.export_text import DisplayNames, decimal
 from yieldbot.books.ledger import Ledger, post
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, evm_chain

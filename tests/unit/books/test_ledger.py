@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.books.ledger import RAW, USD, stories
 from tests.unit.books.samples import AAVE, ACCOUNT, ETH, SHARES, USDC, WETH, entry, quotes
 from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.ledger import Row, RowKind, post, totals
 from yieldbot.books.lots import Lot, cost, put, take, total
-
-USD = quotes({USDC: "1", WETH: "3000", ETH: "3000"})
 
 
 def rows(*entries: Entry, prices: object = USD) -> list[tuple[str, str, int | None]]:
@@ -138,7 +137,6 @@ def test_what_a_market_held_before_is_no_interest() -> None:
     assert not any(what == "opening" for what, _, _ in known), "how it came there is known: nothing twice"
 
 
-RAW = st.integers(1, 10**12)
 PRICES = st.none() | st.fractions(Fraction(1, 100), Fraction(10_000), max_denominator=10**8)
 
 
@@ -159,45 +157,6 @@ def test_lots_leave_first_in_first_out_and_nothing_is_lost(bought: list[tuple[in
     for lot in (*taken, *left):
         price = bought[lot.at][1]
         assert lot.cost == (None if price is None else price * lot.raw), "each unit keeps its price"
-
-
-@st.composite
-def stories(draw: st.DrawFn) -> list[Entry]:
-    """Deposits, exits, swaps, claims and strangers' transfers, never more than there is."""
-    wallet, market, weth = draw(RAW), 0, 0
-    told = [entry(EntryKind.IN, 0, (USDC, wallet)), entry(EntryKind.IN, 0, (ETH, 10**18))]
-    for day in range(1, draw(st.integers(1, 10))):
-        fee = draw(st.integers(0, 10**15))
-        kind = draw(
-            st.sampled_from(
-                [
-                    EntryKind.IN,
-                    EntryKind.OUT,
-                    EntryKind.DEPOSIT,
-                    EntryKind.WITHDRAW,
-                    EntryKind.SWAP,
-                    EntryKind.CLAIM,
-                    EntryKind.OTHER,
-                ]
-            )
-        )
-        if kind in (EntryKind.OUT, EntryKind.DEPOSIT, EntryKind.SWAP) and wallet:
-            raw = draw(st.integers(1, wallet))
-            wallet -= raw
-            market += raw if kind is EntryKind.DEPOSIT else 0
-            got = (WETH, draw(RAW)) if kind is EntryKind.SWAP else (SHARES, raw)
-            weth += got[1] if kind is EntryKind.SWAP else 0
-            changes = [(USDC, -raw), got] if kind is not EntryKind.OUT else [(USDC, -raw)]
-            told.append(entry(kind, day, *changes, fee_raw=fee))
-        elif kind is EntryKind.WITHDRAW and market:
-            raw, whole = draw(st.integers(1, 2 * market)), draw(st.booleans())
-            wallet, market = wallet + raw, 0 if whole else max(0, market - raw)
-            told.append(entry(kind, day, (USDC, raw), (SHARES, -raw), all=whole, fee_raw=fee))
-        elif kind in (EntryKind.IN, EntryKind.CLAIM, EntryKind.OTHER):
-            raw = draw(RAW)
-            wallet += raw
-            told.append(entry(kind, day, (USDC, raw), fee_raw=fee))
-    return told
 
 
 @settings(max_examples=120)

@@ -19,7 +19,7 @@ from tests.kit.wiring import POOL, STRANGER
 from yieldbot.chains.evm.exits import BEACON, IMPLEMENTATION, fingerprints
 from yieldbot.chains.exits import fingerprint, proven, proven_legs, refused, rehearsed, steps, with_exits
 from yieldbot.chains.solana import exits as exits_svm
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import TransientError
 from yieldbot.journal.fold import PROOF_SECONDS, Record
 from yieldbot.journal.journal_entries import AccountCleared, ExitAsked, ExitEnded, ExitProven, ExitRefused, JournalEntry

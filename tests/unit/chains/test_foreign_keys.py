@@ -13,10 +13,11 @@ import pytest
 
 from tests.kit.program import yieldbot
 from yieldbot.chains.evm.signing.keystore import KeystoreSigner, decrypted
-from yieldbot.chains.key_import import SOLANA_PATH, key_in
+from yieldbot.chains.key_import import FIRST_PATH, key_in
 from yieldbot.chains.keystores import list_keystores
 from yieldbot.chains.solana.signing import keystore as solana
 from yieldbot.errors import ConfigError
+from yieldbot.model.families import EVM, SOLANA, Family
 from yieldbot.model.ids import Address
 
 SECRET = "7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d"
@@ -154,20 +155,20 @@ def test_work_without_an_end_is_refused_before_it_begins(
 def test_each_form_of_a_key_is_told_by_itself(tmp_path: Path) -> None:
     from solders.keypair import Keypair
 
-    def of(text: str, family: bool | None = None, path: str | None = None) -> tuple[bool, str]:
+    def of(text: str, family: Family | None = None, path: str | None = None) -> tuple[Family, str]:
         key = key_in(text, tmp_path, family, path, lambda: "testpassword")
         assert key.secret.hex() not in repr(key)
-        return key.solana, key.secret.hex()
+        return key.family, key.secret.hex()
 
     pair = Keypair.from_seed(bytes(range(32)))
-    assert of(json.dumps(cheap("testpassword"))) == (False, SECRET)
-    assert of(SECRET) == of(f"0x{SECRET}\n") == (False, SECRET)
-    assert of(json.dumps(list(bytes(pair)))) == of(str(pair), True) == (True, bytes(range(32)).hex())
+    assert of(json.dumps(cheap("testpassword"))) == (EVM, SECRET)
+    assert of(SECRET) == of(f"0x{SECRET}\n") == (EVM, SECRET)
+    assert of(json.dumps(list(bytes(pair)))) == of(str(pair), SOLANA) == (SOLANA, bytes(range(32)).hex())
     first = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
     second = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
-    assert of(HARDHAT) == of(f"  {HARDHAT.upper()}\n") == (False, first)
-    assert of(HARDHAT, None, "m/44'/60'/0'/0/1") == of(f"{HARDHAT}\nm/44'/60'/0'/0/1\n") == (False, second)
-    assert of(ABANDON, True) == (True, slip10(ABANDON, SOLANA_PATH).hex())
+    assert of(HARDHAT) == of(f"  {HARDHAT.upper()}\n") == (EVM, first)
+    assert of(HARDHAT, None, "m/44'/60'/0'/0/1") == of(f"{HARDHAT}\nm/44'/60'/0'/0/1\n") == (EVM, second)
+    assert of(ABANDON, SOLANA) == (SOLANA, slip10(ABANDON, FIRST_PATH[SOLANA]).hex())
 
 
 def slip10(words: str, path: str) -> bytes:

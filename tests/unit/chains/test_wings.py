@@ -77,7 +77,8 @@ ONLY = {
         "execution/swaps_v4": "another router's bytes",
     },
     SOLANA: {
-        "node/transport": "solana-py's client needs its own bounds; EVM's is web3's, in rpc/endpoint.py",
+        "node/answers": "accounts as they lie, and what is told of a transaction",
+        "node/transport": "solana-py's client needs its own bounds; EVM's is web3's, in rpc/provider.py",
         "execution/roles": "which account of an instruction is whose",
         "execution/clear_call": "an instruction's accounts and bytes",
         "execution/clear_own": "the system program's and the loader's instructions",
@@ -138,10 +139,7 @@ ONLY_VERBS = {
     ("execution/swaps", EVM): ("amount_fault deadline_fault least_fault unpacked", "shared by several routers"),
     ("exits", SOLANA): ("print_of", "of programs, which are data"),
     ("node/client", EVM): ("number", "hexadecimal answers"),
-    ("node/client", SOLANA): (
-        "AccountImage Blockhash Landed Simulated SlotSkew answer_of",
-        "accounts as they lie, and slots that drift",
-    ),
+    ("node/client", SOLANA): ("SlotSkew", "slots that drift"),
     ("node/fork", EVM): ("fork_of forks", "a process, for as long as a context"),
     ("node/fork", SOLANA): ("Fork Kept Ran features table_addresses", "LiteSVM in this process"),
     ("node/quorum", EVM): ("Submission", "to whom signed bytes go"),

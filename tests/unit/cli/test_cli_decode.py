@@ -8,19 +8,10 @@ from pathlib import Path
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
+from tests.kit.cli.decode import POOL, STRANGER, SUPPLY, USDC
 from tests.kit.program import yieldbot
 
-POOL = "0xA238Dd80C259a72e81d7e4664a9801593F98d1c5"
-USDC = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"
 KEY = "(address,address,uint24,int24,address)"
-STRANGER = "0x000000000000000000000000000000000000dEaD"
-SUPPLY = (
-    "0x"
-    + (
-        keccak(text="supply(address,uint256,address,uint16)")[:4]
-        + encode(["address", "uint256", "address", "uint16"], [USDC, 12_000 * 10**6, STRANGER, 0])
-    ).hex()
-)
 
 
 def test_a_call_of_a_listed_contract_is_told_in_words(tmp_path: Path) -> None:

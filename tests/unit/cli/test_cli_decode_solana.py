@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit import ROOT
+from tests.kit.cli.decode_solana import BANK, OWNER, STRANGER, USDC, deposit
 from tests.kit.program import yieldbot
 from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
@@ -32,32 +33,13 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, ata, key_bytes, layout
 
 FILE = ROOT / "chains" / "solana.toml"
-OWNER = Address("9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")
-STRANGER = Address("4Nd1mBQtrMJVYVfKf2PJy9NZUZdTAsp7D4xWLs4gDB4T")
-USDC = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
 USDT = Address("Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB")
 ORCA = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
-BANK = Address("2s37akK2eyBbp8DZgCm7RtsaEz8eJP3Nxd4urLHQv7yB")
-MARGINFI = Address("MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA")
-GROUP = Address("4qp6Fx6tnZkY5Wropq9wUYgtFxXKwE6viZxFHg3rdAG8")
 
 
 @pytest.fixture(scope="module")
 def book() -> Book:
     return Book.of(load_chain(FILE, read_toml(FILE), {}))
-
-
-def deposit(raw: int = 1_000 * 10**6) -> SvmInstruction:
-    accounts = {
-        "group": GROUP,
-        "account": STRANGER,
-        "owner": OWNER,
-        "bank": BANK,
-        "user_liquidity": ata(OWNER, USDC),
-        "liquidity_vault": STRANGER,
-        "token_program": TOKEN_PROGRAM,
-    }
-    return layout("marginfi").build("lending_account_deposit", MARGINFI, accounts, raw, 0)
 
 
 def said(book: Book, *calls: SvmInstruction) -> list[str]:

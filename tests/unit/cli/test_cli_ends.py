@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.config.files import SETTINGS, written
 from tests.kit.program import ROOT, yieldbot
-from tests.unit.config.test_config_load import SETTINGS, written
 from yieldbot.cli.main import COMMANDS, INTERRUPTED, main
 from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, InvariantError, PendingError, SafetyError, TransientError, YieldbotError

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.kit.cli.halt import OWNER, folder
 from tests.kit.program import yieldbot
 from yieldbot.execution.halt import NAME, halted
 from yieldbot.journal.journal_entries import AccountStopped
 from yieldbot.journal.store import Journal
-from yieldbot.model.ids import Address, evm_chain
-
-OWNER = Address("0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A")
-CONFIG = """
-schema = 1
-data_dir = "data"
-
-[[wallets]]
-name = "main"
-keystore = "main.json"
-address = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
-"""
-
-
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "yieldbot.toml").write_text(CONFIG)
-    return tmp_path / "data"
+from yieldbot.model.ids import evm_chain
 
 
 def test_halt_and_resume(tmp_path: Path) -> None:

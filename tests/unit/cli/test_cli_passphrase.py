@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.kit.config.files import SETTINGS, swapped, written
 from tests.kit.program import yieldbot
-from tests.unit.config.test_config_load import SETTINGS, swapped, written
 from yieldbot.app.wiring import signers
 from yieldbot.chains.evm.signing.keystore import create
 from yieldbot.cli.screen import Screen

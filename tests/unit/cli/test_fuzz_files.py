@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.allocator.documents import BANK, POOL, problem
+from tests.kit.config.files import written
+from tests.kit.config.fuzz import VALUES, changed, places
 from tests.kit.draws import draws
-from tests.unit.allocator.test_documents import BANK, POOL, problem
-from tests.unit.config.test_config_fuzz import VALUES, changed, places
-from tests.unit.config.test_config_load import written
-from tests.unit.journal.test_store import BLOCK, CHAIN, OWNER, plan, signed
+from tests.kit.journal.store import BLOCK, CHAIN, OWNER, plan, signed
 from yieldbot.cli.main import main
 from yieldbot.config.load import load
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, PlanWritten, TxSent, TxSettled

@@ -30,7 +30,7 @@ def test_flags_change_a_copy_of_the_policy() -> None:
     what = asked("--horizon", "90", "--exclude", "b", "--exclude", "c", "--max-share", "0.5", "--wealth", "7")
     changed = what.policy(policy)
     assert changed.horizon_days == 90 and changed.exclude == ("a", "b", "c")
-    both = asked("--horizon", "90").policy(Policy())
+    both = asked("--horizon", "90").policy(Policy(horizon_days=30.0))
     assert (both.move_days, both.enter_days, both.mean_days) == (90, 90, 90)
     assert changed.max_share_market == 0.5 and changed.max_share_markets == {"x": 0.5, "y": 0.1}
     assert policy == Policy(

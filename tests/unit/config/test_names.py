@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.config.files import CHAIN, POOL, SETTINGS, USDC, swapped, written
+from tests.kit.decision.holds import changed, planned
 from tests.kit.market_builder import BLOCK, OWNER, market, snapshot
-from tests.unit.config.test_config_load import CHAIN, POOL, SETTINGS, USDC, swapped, written
-from tests.unit.decision.test_holds import changed, planned
-from tests.unit.risk.test_protections import JOB
+from tests.kit.risk.protections import JOB
 from yieldbot.allocator.allocate import exact_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.portfolio import portfolio_of

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.kit.allocator.sales import reward
+from tests.kit.app.cycle import REHEARSED, SessionDouble, wired
+from tests.kit.app.cycle import journal as journal
+from tests.kit.decision.holds_edges import take
 from tests.kit.market_builder import market, snapshot, usdc
-from tests.unit.allocator.test_sales import reward
-from tests.unit.app.test_cycle import REHEARSED, SessionDouble, wired
-from tests.unit.app.test_cycle import journal as journal
-from tests.unit.decision.test_holds_edges import take
-from tests.unit.risk.test_protections import JOB, NOW
+from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app.cycle import Report, run_job
 from yieldbot.decision.aside import set_aside
 from yieldbot.decision.decide import decide

@@ -7,35 +7,20 @@ from typing import Any
 
 import pytest
 
-from tests.kit.market_builder import BLOCK, market, snapshot, usdc
-from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, pool, seen
-from tests.unit.risk.test_protections import JOB as ALONE
+from tests.kit.allocator.several import BASE, DAI, HIGH, JOB, LOW, pool, seen
+from tests.kit.decision.holds import NOW, SEEN, A, B, changed, planned
+from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.risk.protections import JOB as ALONE
 from yieldbot.allocator.assess import assess
 from yieldbot.chains.leg_limits import leg_now
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.exchange import Price
-from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan, identified, plan_id
 from yieldbot.model.policy import Policy
 
-NOW = BLOCK.timestamp
 USDC = usdc(1).token
-A = market("a", ConstantCurve(0.10), borrowed=500_000)
-B = market("b", ConstantCurve(0.02), held=5_000)
-SEEN = snapshot(95_000, A, B)
-"""All of it goes into a: what lies in the wallet, and what earns less in b."""
-
-
-def planned(view: Snapshot, policy: Policy = Policy(horizon_days=30.0)) -> Plan:  # noqa: B008
-    plan = decide(view, policy, ALONE, NOW).outcome
-    assert isinstance(plan, Plan), plan
-    return plan
-
-
-def changed(view: Snapshot, state: MarketState, **parts: Any) -> Snapshot:
-    return replace(view, states={**view.states, state.market.id: replace(state, **parts)})
 
 
 @pytest.mark.parametrize(

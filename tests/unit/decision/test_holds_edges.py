@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests.kit.allocator.liquidity import CALM, held
+from tests.kit.allocator.liquidity_market import BASE as LP_BASE
+from tests.kit.allocator.liquidity_market import MILD, decided, everything
+from tests.kit.allocator.liquidity_market import pool as lp_pool
+from tests.kit.allocator.sales import RWD, reward
+from tests.kit.allocator.several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
+from tests.kit.decision.holds_edges import SEEN, A, B, plan_of, put, take
 from tests.kit.market_builder import market, snapshot, usdc
-from tests.unit.allocator.test_liquidity_decisions import CALM, held
-from tests.unit.allocator.test_liquidity_market import BASE as LP_BASE
-from tests.unit.allocator.test_liquidity_market import MILD, decided, everything
-from tests.unit.allocator.test_liquidity_market import pool as lp_pool
-from tests.unit.allocator.test_sales import RWD, reward
-from tests.unit.allocator.test_several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
-from tests.unit.risk.test_protections import JOB as ALONE
+from tests.kit.risk.protections import JOB as ALONE
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import (
     _above,
@@ -29,25 +30,8 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Leaving, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Certificate, Declined, Exchanged, Leg, LegKind, Plan
+from yieldbot.model.plan import Declined, Exchanged, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
-
-A = market("a", ConstantCurve(0.10), capacity=60_000)
-B = market("b", ConstantCurve(0.02), held=5_000)
-SEEN = snapshot(95_000, A, B)
-
-
-def put(whole: float, into: MarketState = A) -> Leg:
-    return Leg(LegKind.DEPOSIT, into.market.id, usdc(whole))
-
-
-def take(whole: float, out_of: MarketState = B, *, everything: bool = False) -> Leg:
-    return Leg(LegKind.WITHDRAW, out_of.market.id, usdc(whole), all=everything)
-
-
-def plan_of(*legs: Leg, gain: float = 0.0, cost: float = 0.0, swaps: tuple[Exchanged, ...] = ()) -> Plan:
-    allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, (), swaps)
-    return Plan("p", SEEN.block, SEEN.owner, (), legs, allocation, gain, cost, 1, NOW + 3600)
 
 
 def changed(view: Snapshot, state: MarketState, **parts: Any) -> Snapshot:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tests.kit.decision.holds_edges import plan_of, put, take
 from tests.kit.market_builder import market, snapshot, usdc
-from tests.unit.decision.test_holds_edges import plan_of, put, take
-from tests.unit.risk.test_protections import JOB, NOW
+from tests.kit.risk.protections import JOB, NOW
 from yieldbot.chains.exits import RETRY_SECONDS, with_exits
 from yieldbot.cli.render import stuck
 from yieldbot.decision.decide import Decision, decide

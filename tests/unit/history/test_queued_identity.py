@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.decision.test_holds import NOW, SEEN, planned, usdc
+from tests.kit.decision.holds import NOW, SEEN, planned
+from tests.kit.market_builder import usdc
 from yieldbot.errors import SafetyError
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten

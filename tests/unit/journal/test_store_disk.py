@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.journal.test_store import CHAIN, OWNER, signed
-from tests.unit.journal.test_store import path as path
+from tests.kit.journal.store import CHAIN, OWNER, signed
+from tests.kit.journal.store import path as path
 from yieldbot.errors import InvariantError, TransientError
 from yieldbot.journal.journal_entries import (
     TxNoted,

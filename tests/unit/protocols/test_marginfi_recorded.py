@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.protocols.recorded import folder
+from tests.kit.recorded import folder
 from yieldbot.errors import MarketError
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.math.marginfi import ONE

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.unit.protocols.recorded import folder
+from tests.kit.recorded import folder
 from yieldbot.errors import MarketError
 from yieldbot.protocols.solana.spl_stake_pool import decode
 

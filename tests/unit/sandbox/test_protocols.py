@@ -7,11 +7,14 @@ from solders.pubkey import Pubkey
 
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address, svm_chain
-from yieldbot.protocols import adapters, svm_adapters
+from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM
+from yieldbot.sandbox.evm import exchanges as sandbox_exchanges
 from yieldbot.sandbox.evm import protocols
+from yieldbot.sandbox.evm.exchanges import sandbox_exchange
 from yieldbot.sandbox.evm.protocols import found, sandbox_protocol
-from yieldbot.sandbox.market import STANDARD
+from yieldbot.sandbox.market import STANDARD, STANDARD_EXCHANGES
+from yieldbot.sandbox.solana import exchanges as solana_exchanges
 from yieldbot.sandbox.solana import market as solana_market
 from yieldbot.sandbox.solana import protocols as solana_protocols
 from yieldbot.sandbox.solana.images import image
@@ -33,10 +36,27 @@ def test_one_that_is_not_known_is_told_with_those_that_are() -> None:
         sandbox_protocol("nothing")
 
 
+def test_each_file_is_an_exchange_that_has_an_adapter() -> None:
+    files = {file.stem for file in Path(sandbox_exchanges.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(sandbox_exchanges.found()) == files == set(exchanges()), "every exchange can be deployed"
+    assert set(STANDARD_EXCHANGES) <= files
+    assert all(sandbox_exchange(name).protocol == name for name in files)
+    with pytest.raises(ConfigError, match=r"cannot deploy the exchange 'nothing'; it can deploy .*aerodrome"):
+        sandbox_exchange("nothing")
+
+
 def test_each_file_of_a_solana_protocol_is_found_and_every_adapter_has_one() -> None:
     files = {file.stem for file in Path(solana_protocols.__file__).parent.glob("*.py")} - {"__init__"}
     names = [one.protocol for one in solana_protocols.found()]
     assert set(names) == files == set(svm_adapters()) - {"idle"} and names == sorted(names)
+
+
+def test_each_file_of_a_solana_exchange_is_found_and_every_adapter_has_one() -> None:
+    files = {file.stem for file in Path(solana_exchanges.__file__).parent.glob("*.py")} - {"__init__"}
+    names = [one.protocol for one in solana_exchanges.found()]
+    assert set(names) == files == {*svm_exchanges(), *svm_price_oracles()} - set(svm_adapters()) and names == sorted(
+        names
+    )
 
 
 def test_a_market_is_made_of_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""An account on an EVM chain: Transfer events, balances at the first and the newest block, feeds at each entry's."""
+"""Reads the history of an account on an EVM chain: Transfer events, balances at the first and the newest block, and
+feeds at each entry's block."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.evm.rollups import fee_of_receipt
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Price
@@ -41,22 +42,22 @@ from yieldbot.protocols import adapters
 from yieldbot.rpc.together import together
 
 AT_ONCE = 8
-"""Requests under way at one time."""
+"""Most requests under way at one time."""
 OLD_SECONDS = 86_400
-"""A feed that has not spoken for longer is said to be old."""
+"""A feed whose last update is older than this is labelled as old."""
 
 T = TypeVar("T")
 Say = Callable[[str], None]
 
 
-async def look(
+async def fetch_account_history(
     jobs: Sequence[Job],
     entries: Sequence[Entry],
-    asked: PastAsked,
+    request: AccountHistoryRequest,
 ) -> ChainRecord:
-    """The account of the jobs, which is one. ``entries``: its own, by the journal. Raises TransientError when the chain
-    cannot be served."""
-    ours, handed, snapshots = asked.ours, asked.handed or NOTHING_HANDED_OVER, asked.snapshots
+    """The history of the jobs' common account. ``entries``: the account's entries by the journal. Raises TransientError
+    when the chain cannot be served."""
+    ours, handed, snapshots = request.ours, request.handed or NOTHING_HANDED_OVER, request.snapshots
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     async with connect(settings) as node:
         await node.verify_chain()
@@ -64,26 +65,28 @@ async def look(
             snapshots = [await observe(node, job, adapters()) for job in jobs]
         block = max((snapshot.block for snapshot in snapshots), key=lambda ref: ref.height)
         heights = [entry.height for entry in entries if entry.hash] + list(handed.heights)
-        first = min([*heights, block.height if asked.since is None else asked.since])
+        first = min([*heights, block.height if request.since is None else request.since])
         known = _known(entries, snapshots, handed.legs)
         native = native_token(settings)
         tokens = _tokens(settings, jobs, entries, known)
         notes: list[str] = []
         mine, opened = list(entries), False
-        if asked.checked:
+        if request.checked:
             mine, opened = await _opened(node, (settings.chain, owner), tokens, native, first, entries, known, notes)
-        found, complete = await _transfers(node, owner, tokens, first, block.height, asked.say, asked.most_parts, notes)
+        found, complete = await _transfers(
+            node, owner, tokens, first, block.height, request.say, request.most_parts, notes
+        )
         strangers = [one for one in found if one.hash not in ours]
         times, fees = await _times_and_fees(node, owner, strangers)
         mine = await _old_fees(node, mine)
         account = (settings.chain, owner)
         every = with_outside(mine, found, account, known, ours, times, fees, native)
         checks: tuple[WalletCheck, ...] = ()
-        if asked.checked:
+        if request.checked:
             now = await fetch_balances(node, owner, [*tokens, native], block)
             checks = _checks(now, wallet_sums(every), opened, _growing(snapshots), known)
             every = reconciled(every, checks, account, block, frozenset(known.shares))
-        quotes = await quotes_at(node, settings, every, native, asked.also, notes, asked.say)
+        quotes = await quotes_at(node, settings, every, native, request.also, notes, request.say)
     return ChainRecord(
         account=account,
         block=block,
@@ -103,7 +106,7 @@ def _checks(
     growing: Mapping[Token, bool],
     known: TransferContext,
 ) -> tuple[WalletCheck, ...]:
-    """Each balance that is not nothing, by the chain and by the entries."""
+    """Each balance that is not zero, by the chain and by the entries."""
     return tuple(
         WalletCheck(
             token, sums.get(token, 0), raw, opened, growing.get(token, False) or (token in known.shares and not raw)
@@ -120,7 +123,7 @@ def _states(snapshots: Iterable[Snapshot]) -> list[MarketState]:
 def _known(
     entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]
 ) -> TransferContext:
-    """What the markets' tokens and contracts are, by the markets as they are now and by what the journal saw."""
+    """Markets by receipt token and by contract, as they are now and as the journal recorded them."""
     states = _states(snapshots)
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
     moves = [entry for entry in entries if entry.kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)]
@@ -138,15 +141,15 @@ def _known(
 def _tokens(
     settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: TransferContext
 ) -> list[Token]:
-    """Everything with a contract that the chain's file, the markets or the journal name."""
+    """Every token (the native one left out) that the chain's file, the markets or the journal name."""
     native = native_token(settings)
-    seen = [delta.token for entry in entries for delta in entry.changes]
-    named = [*(job.asset for job in jobs), *settings.tokens.values(), *known.shares, *seen]
+    recorded = [delta.token for entry in entries for delta in entry.changes]
+    named = [*(job.asset for job in jobs), *settings.tokens.values(), *known.shares, *recorded]
     return [token for token in dict.fromkeys(named) if token != native]
 
 
 def _growing(snapshots: Sequence[Snapshot]) -> dict[Token, bool]:
-    """Receipts that are worth one unit of the asset each: their balance grows by the interest."""
+    """Whether each share token is worth exactly one unit of the asset, so that its balance grows by the interest."""
     return {
         s.share_token: s.shares == s.held.raw and s.share_token.decimals == s.held.token.decimals
         for s in _states(snapshots)
@@ -164,7 +167,7 @@ async def _opened(
     known: TransferContext,
     notes: list[str],
 ) -> tuple[list[Entry], bool]:
-    """The entries begun with what the wallet held before block ``first``, and whether the node could tell that."""
+    """The entries, preceded by what the wallet held before block ``first``; and whether the node could read that."""
     if first <= 0:
         return [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None], True
     try:
@@ -216,20 +219,20 @@ async def _transfers(
 async def _times_and_fees(
     node: Node, owner: Address, found: Sequence[Transfer]
 ) -> tuple[dict[int, int], dict[str, int]]:
-    """When the blocks of transfers were, and what those cost that our own account sent by another hand."""
+    """Times of the transfers' blocks, and the fees of those transactions that our account sent with another program."""
     heights, hashes = sorted({one.height for one in found}), sorted({one.hash for one in found})
     blocks = await each([partial(node.block, height) for height in heights])
-    told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
+    answers = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
     fees = {
         name: fee_of_receipt(receipt) or 0
-        for name, receipt in zip(hashes, told, strict=True)
+        for name, receipt in zip(hashes, answers, strict=True)
         if isinstance(receipt, Mapping) and str(receipt.get("from", "")).lower() == owner.lower()
     }
     return {height: block.timestamp for height, block in zip(heights, blocks, strict=True)}, fees
 
 
 async def _old_fees(node: Node, entries: Sequence[Entry]) -> list[Entry]:
-    """Fees that the journal's older rows lack, by their receipts."""
+    """The entries with the fees that older journal rows lack, read from receipts."""
     done = []
     for entry in entries:
         if entry.fee_raw is None:
@@ -248,7 +251,7 @@ async def quotes_at(
     notes: list[str],
     say: Say,
 ) -> Quotes:
-    """The feeds of each entry's tokens at its block."""
+    """Prices of each entry's tokens by their feeds at the entry's block."""
     wanted: dict[int, set[Token]] = {}
     for entry in entries:
         tokens = {delta.token for delta in entry.changes} | ({native} if entry.fee_raw else set()) | set(also)
@@ -256,18 +259,18 @@ async def quotes_at(
     feeds = {
         token: address for token in {t for ts in wanted.values() for t in ts} if (address := _feed(settings, token))
     }
-    asked = {height: [t for t in tokens if t in feeds] for height, tokens in sorted(wanted.items())}
-    asked = {height: tokens for height, tokens in asked.items() if tokens}
-    if len(asked) > AT_ONCE * 4:
-        say(f"reading prices at {len(asked):,} blocks")
-    reads = [partial(_at, node, height, feeds, tokens) for height, tokens in asked.items()]
+    readable = {height: [t for t in tokens if t in feeds] for height, tokens in sorted(wanted.items())}
+    readable = {height: tokens for height, tokens in readable.items() if tokens}
+    if len(readable) > AT_ONCE * 4:
+        say(f"reading prices at {len(readable):,} blocks")
+    reads = [partial(_at, node, height, feeds, tokens) for height, tokens in readable.items()]
     found: dict[tuple[ChainId, int, Address], PriceQuote] = {}
     failed: list[str] = []
-    for height, told in zip(asked, await each(reads), strict=True):
-        if isinstance(told, str):
-            failed.append(f"{height} ({told})")
+    for height, answers in zip(readable, await each(reads), strict=True):
+        if isinstance(answers, str):
+            failed.append(f"{height} ({answers})")
         else:
-            found |= {(settings.chain, height, token.address): quote for token, quote in told.items()}
+            found |= {(settings.chain, height, token.address): quote for token, quote in answers.items()}
     if failed:
         more = f" and at {len(failed) - 1} others" if len(failed) > 1 else ""
         notes.append(f"feeds cannot be read at block {failed[0]}{more}")
@@ -283,10 +286,12 @@ async def _at(
 ) -> dict[Token, PriceQuote] | str:
     try:
         block = await node.block(height)
-        told = await node.run([feed_price(feeds[token], block.timestamp) for token in tokens], block)
+        answers = await node.run([feed_price(feeds[token], block.timestamp) for token in tokens], block)
     except TransientError as gone:
         return str(gone)
-    return {token: _quote(price, block) for token, price in zip(tokens, told, strict=True) if isinstance(price, Price)}
+    return {
+        token: _quote(price, block) for token, price in zip(tokens, answers, strict=True) if isinstance(price, Price)
+    }
 
 
 def _quote(price: Price, block: BlockRef) -> PriceQuote:
@@ -296,5 +301,5 @@ def _quote(price: Price, block: BlockRef) -> PriceQuote:
 
 
 async def each(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """All answers in order, few requests at a time."""
+    """All answers in order, with at most AT_ONCE requests under way."""
     return await together(asks, AT_ONCE)

@@ -1,8 +1,9 @@
-"""Which allowances an account has given: every Approval event of its, and every listed token against every contract of
-the chain's file, each checked by a read.
+"""Lists the allowances that an account has given: those of its Approval events, and of every listed token with every
+contract of the chain's file; each is read from the token.
 
 EIP-20's ``Approval(address indexed owner, address indexed spender, uint256 value)``. Events alone prove nothing (a
-token may spend an allowance without one, or lie), so that only what ``allowance`` answers at one block is listed.
+token may spend an allowance without an event, or emit false ones), so that only what ``allowance`` returns at one block
+is listed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from yieldbot.chains.allowances import Found, Given
+from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
 from yieldbot.chains.evm.erc20 import DECIMALS, SYMBOL, text_of
 from yieldbot.chains.evm.execution.balances import ALLOWANCE, APPROVAL_TOPIC, abi_word
 from yieldbot.chains.evm.execution.erc7730 import clean
@@ -31,21 +32,21 @@ async def find(
     *,
     since: int = 0,
     say: Callable[[str], None] = lambda line: None,
-) -> Found:
-    """Every allowance that is not zero. ``names``: contracts by lower-case address.
+) -> AllowanceList:
+    """Every allowance that is not zero. names: contracts' names by lower-case address.
 
     Raises TransientError when the node serves no events at all.
     """
     from eth_utils.address import to_checksum_address
 
     block = await node.block()
-    seen, complete, cut = await _approvals(node, owner, since, block.height, say)
+    approvals, complete, cut = await _approvals(node, owner, since, block.height, say)
     tokens = [token.address for token in settings.tokens.values()]
     contracts = [Address(str(to_checksum_address(name))) for name in names]
     listed_pairs = [(token, spender) for token in tokens for spender in contracts if spender not in tokens]
-    pairs: dict[tuple[Address, Address], int | None] = dict.fromkeys(listed_pairs) | dict(seen)
-    flows = [_look(settings, token, owner, spender) for token, spender in pairs]
-    given: list[Given] = []
+    pairs: dict[tuple[Address, Address], int | None] = dict.fromkeys(listed_pairs) | dict(approvals)
+    flows = [_allowance(settings, token, owner, spender) for token, spender in pairs]
+    given: list[GrantedAllowance] = []
     unread: list[tuple[Address, Address, str]] = []
     for ((token, spender), at), answer in zip(pairs.items(), await node.run(flows, block), strict=True):
         if isinstance(answer, MarketError):
@@ -53,16 +54,16 @@ async def find(
         elif answer[1]:
             found, raw = answer
             listed = any(found == one for one in settings.tokens.values())
-            given.append(Given(found, spender, raw, listed, names.get(spender.lower()), at))
+            given.append(GrantedAllowance(found, spender, raw, listed, names.get(spender.lower()), at))
     given.sort(key=lambda one: (not one.listed, one.token.address, one.spender))
-    return Found(block, complete, tuple(given), tuple(unread), cut)
+    return AllowanceList(block, complete, tuple(given), tuple(unread), cut)
 
 
 async def _approvals(
     node: Node, owner: Address, first: int, last: int, say: Callable[[str], None]
 ) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
-    """(token, spender) of every Approval event of ours with the last height; the height from which they are complete;
-    and why not from ``first``."""
+    """(token, spender) of each of our Approval events with its last height; the height from which they are complete;
+    why not from ``first``, or None."""
     mine = "0x" + abi_word(owner).hex()
     wanted = {"topics": [APPROVAL_TOPIC, mine]}
     read = await read_logs(node, [wanted], first, last, lambda line: say(f"{owner}: {line}"))
@@ -70,8 +71,8 @@ async def _approvals(
 
 
 def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
-    """(token, spender) of well-formed EIP-20 Approval events, with their height; others (an NFT's has one topic more, a
-    hostile one any shape) are passed over. Pure."""
+    """(token, spender) of well-formed EIP-20 Approval events, with their height. Others are skipped: an NFT's has one
+    topic more, a hostile contract's may have any shape. Pure."""
     from eth_utils.address import to_checksum_address
 
     found: dict[tuple[Address, Address], int] = {}
@@ -88,7 +89,9 @@ def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
     return found
 
 
-def _look(settings: ChainSettings, address: Address, owner: Address, spender: Address) -> Flow[tuple[Token, int]]:
+def _allowance(settings: ChainSettings, address: Address, owner: Address, spender: Address) -> Flow[tuple[Token, int]]:
+    """Reads one allowance: the token (with its own symbol and decimals where chains/*.toml does not list it), and base
+    units."""
     allowed, symbol, decimals = yield [
         EthCall(address, ALLOWANCE + abi_word(owner) + abi_word(spender)),
         EthCall(address, SYMBOL, optional=True),
@@ -103,5 +106,5 @@ def _look(settings: ChainSettings, address: Address, owner: Address, spender: Ad
 
 
 def _name(data: bytes) -> str:
-    """A token's own word for itself, which may be anything: sixteen signs of it at most."""
+    """A token's own symbol, at most 16 characters of it: an unlisted token may return anything."""
     return clean(text_of(data))[:16].strip()

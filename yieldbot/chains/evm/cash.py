@@ -1,4 +1,4 @@
-"""Cash that nobody sees: which markets are asked by a simulated holder, and what is made of the answers. Pure."""
+"""Markets whose cash cannot be read: which ones a holder is simulated for, and the snapshot with the results. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ UNKNOWN = "cash-unknown"
 
 
 def unseen(snapshot: Snapshot, policy: Policy) -> dict[MarketId, Amount]:
-    """Markets that would take new money if their cash were known, with what must be there of it: what the policy lets
-    into them of our wealth, ``min_liquidity_multiple`` times, and no more than they say to hold."""
+    """For each market that would get new money if its cash were known, how much a simulated holder should withdraw: the
+    policy's largest holding there times ``min_liquidity_multiple``, at most what the market reports as supplied."""
     if policy.min_liquidity_multiple <= 0.0:
         return {}
     found = {}
     for state in snapshot.markets:
-        if _asked(state, policy):
+        if _is_candidate(state, policy):
             wealth_raw = snapshot.wealth(state.market.asset).raw
             share = of_table(policy.max_share_markets, state.market, policy.max_share_market)
             raw = min(int(wealth_raw * share * policy.min_liquidity_multiple), state.supplied.raw)
@@ -31,14 +31,15 @@ def unseen(snapshot: Snapshot, policy: Policy) -> dict[MarketId, Amount]:
     return found
 
 
-def _asked(state: MarketState, policy: Policy) -> bool:
-    seen = not state.opaque or state.exit.cash is not None or state.exit.kind is not ExitKind.INSTANT
+def _is_candidate(state: MarketState, policy: Policy) -> bool:
+    """Whether the market is opaque, pays at once, earns something, and would get new money if its cash were known."""
+    known = not state.opaque or state.exit.cash is not None or state.exit.kind is not ExitKind.INSTANT
     shut = state.doubts or state.no_way_out or state.leaving or state.status is not Status.ACTIVE
-    return not seen and not shut and state.quoted.value > 0.0 and not named(state.market, policy.exclude)
+    return not known and not shut and state.quoted.value > 0.0 and not named(state.market, policy.exclude)
 
 
 def with_cash(snapshot: Snapshot, paid: Mapping[MarketId, Amount]) -> Snapshot:
-    """The snapshot with what simulated holders were paid as those markets' cash."""
+    """The snapshot with what the simulated holders were paid as those markets' cash."""
     states = dict(snapshot.states)
     for market_id, cash in paid.items():
         state = states[market_id]

@@ -1,4 +1,4 @@
-"""An EVM chain, as the rest of the bot asks for it (``chains/ports.Chain``)."""
+"""The port ``chains/ports.Chain`` for EVM chains."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
-    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import Past, PastAsked, Revocation, Rights, Session, Watch
-    from yieldbot.chains.quote_values import Read
+    from yieldbot.chains.ports import AccountHistoryRequest, Past, Revocation, Rights, Session, Watch
+    from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.execution.world import World
     from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import BlockRef, Token
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One chain of chains/*.toml."""
+    """One EVM chain of chains/*.toml."""
 
     settings: ChainSettings
+    """The chain's settings."""
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
@@ -63,11 +64,13 @@ class Chain:
             await node.verify_chain()
             yield _Rights(account_of(world, job, node), since, say)
 
-    async def quotes(self, given: Token, wanted: Token) -> Read:
+    async def quotes(self, given: Token, wanted: Token) -> QuoteInputs:
         return await read_quotes(self.settings, given, wanted)
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
-        return await account_history.look(jobs, entries, asked)
+    async def account_history(
+        self, jobs: Sequence[Job], entries: Sequence[Entry], request: AccountHistoryRequest
+    ) -> ChainRecord:
+        return await account_history.fetch_account_history(jobs, entries, request)
 
     def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
         return describer(self.settings, owner, folder, say)
@@ -84,12 +87,18 @@ class Chain:
 
 @dataclass(slots=True)
 class _Rights:
-    account: Account
-    since: int
-    say: Callable[[str], None]
-    block: BlockRef | None = None
+    """See ``chains/ports.Rights``."""
 
-    async def find(self) -> Found:
+    account: Account
+    """The account whose allowances are listed."""
+    since: int
+    """Block from which Approval events are read."""
+    say: Callable[[str], None]
+    """Called with lines of progress."""
+    block: BlockRef | None = None
+    """Block at which the allowances were read; None: not read yet."""
+
+    async def find(self) -> AllowanceList:
         settings = self.account.settings
         names = Book.of(settings, native_token(settings)).names
         owner, node = self.account.owner, self.account.node
@@ -97,7 +106,7 @@ class _Rights:
         self.block = found.block
         return found
 
-    async def rehearse(self, chosen: Sequence[Given]) -> list[Revocation | Declined]:
+    async def rehearse(self, chosen: Sequence[GrantedAllowance]) -> list[Revocation | Declined]:
         if not chosen or self.block is None:
             return []
         return list(await rehearse_revocations(self.account, chosen, self.block))
@@ -109,6 +118,6 @@ class _Rights:
         fees = [tx.rollup for tx in tried if isinstance(tx, RehearsedTx)]
         return sum(fees, NO_ROLLUP_FEE).words(self.account.native)
 
-    async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
+    async def revoke(self, given: GrantedAllowance, index: int, rehearsed: Revocation) -> Outcome | Declined:
         assert isinstance(rehearsed, RehearsedTx)  # what ``rehearse`` gave
         return await revoke(self.account, given, index, rehearsed)

@@ -1,4 +1,5 @@
-"""``yieldbot check`` of an EVM chain: its endpoints, contracts, tokens, feeds and markets are what its file says."""
+"""``yieldbot check`` of an EVM chain: whether its endpoints, contracts, tokens, feeds and markets are what its file
+says."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:
+    """Checks the chain, its contracts, tokens, feeds, markets and exchanges."""
     what = f"chain {chain.name}"
     try:
         async with connect(chain) as node:
@@ -46,7 +48,7 @@ async def findings(chain: ChainSettings) -> list[Finding]:
             }
             for key, feed in feeds.items():
                 if feed is None:
-                    remedy = f"name it in chains/{chain.name}.toml: gas cannot be weighed without"
+                    remedy = f"name it in chains/{chain.name}.toml: without it gas has no price"
                     found.append(Finding(f"{chain.name} {key}", "is not named", remedy, MISCONFIGURED))
                 else:
                     found.append(await _coded(node, f"{chain.name} {key}", feed, block, key))
@@ -58,12 +60,12 @@ async def findings(chain: ChainSettings) -> list[Finding]:
         return [Finding(what, refused.what, remedy, FAILED)]
     except (YieldbotError, ValueError, TypeError) as failure:
         remedy = f"check the connection and {chain.rpc_env} in .env; another provider may help"
-        said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
-        return [Finding(what, said, remedy, FAILED)]
+        result = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
+        return [Finding(what, result, remedy, FAILED)]
 
 
 async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
-    """What is wrong with each endpoint by itself, those that are only submitted to included."""
+    """A finding for each endpoint with a fault, those for signed transactions alone included."""
     several = len(node.endpoints) > 1
     found: list[Finding] = []
     for endpoint in (*node.endpoints, *node.submission.private):
@@ -78,28 +80,29 @@ async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
             found.append(Finding(what, refused.what, remedy, FAILED))
         except (YieldbotError, ValueError, TypeError) as failure:
             remedy = f"check the connection and {name} in .env; another provider may help"
-            said = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
-            found.append(Finding(what, said, remedy, FAILED))
+            result = str(failure) if isinstance(failure, YieldbotError) else "the node answers nonsense"
+            found.append(Finding(what, result, remedy, FAILED))
         else:
             if number != evm_number(chain.chain):
-                said = f"{endpoint.host} serves chain {number}, not {evm_number(chain.chain)}"
-                found.append(Finding(what, said, f"correct {name} in .env", MISCONFIGURED))
+                result = f"{endpoint.host} serves chain {number}, not {evm_number(chain.chain)}"
+                found.append(Finding(what, result, f"correct {name} in .env", MISCONFIGURED))
     return found
 
 
 async def _fee_kind(node: Node, chain: ChainSettings, block: BlockRef) -> Finding:
-    """Whether the chain takes what its file says beside the gas, and about how much that is now."""
+    """Whether ``fee_kind`` is right, and about how much a transaction pays for its L1 data now."""
     what = f"{chain.name} fee_kind"
-    (told,) = await node.run([typical_fee()], block)
-    if isinstance(told, MarketError):
-        return Finding(what, str(told), f"check the connection and {chain.rpc_env} in .env", FAILED)
-    if (fault := kind_fault(chain, told.kind)) is not None:
+    (fee,) = await node.run([typical_fee()], block)
+    if isinstance(fee, MarketError):
+        return Finding(what, str(fee), f"check the connection and {chain.rpc_env} in .env", FAILED)
+    if (fault := kind_fault(chain, fee.kind)) is not None:
         return Finding(what, *fault, MISCONFIGURED)
-    paid = f", a transaction pays about {Amount(native_token(chain), told.tx_wei)} for its data on L1"
-    return Finding(what, f"{chain.fee_kind}{paid if told.tx_wei else ''}")
+    paid = f", a transaction pays about {Amount(native_token(chain), fee.tx_wei)} for its data on L1"
+    return Finding(what, f"{chain.fee_kind}{paid if fee.tx_wei else ''}")
 
 
 async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
+    """Whether the token's contract exists and has the configured decimals and symbol."""
     what = f"{chain.name} token {token.symbol}"
     file = f"chains/{chain.name}.toml"
     if not await node.code(token.address, block):
@@ -116,7 +119,8 @@ async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef
 
 
 async def _markets(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Every configured deployment can be listed, each of its markets' contracts is there, and each can be observed."""
+    """Whether every configured deployment can be listed, its markets' contracts exist, and each market can be
+    observed."""
     known = adapters()
     lists = await node.run([known[d.protocol].discover(d) for d in chain.deployments], block)
     found: list[Finding] = []
@@ -128,8 +132,8 @@ async def _markets(node: Node, chain: ChainSettings, block: BlockRef) -> list[Fi
             continue
         missing = [m for m in markets if not await node.code(m.address, block)]
         if missing or not markets:
-            said = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
-            found.append(Finding(what, said, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
+            result = f"no contract at {missing[0].address}" if missing else "it lists no market for its assets"
+            found.append(Finding(what, result, f"correct its table in chains/{chain.name}.toml", MISCONFIGURED))
             continue
         flows = [known[m.protocol].observe(m, Address("0x" + "11" * 20), block) for m in markets]
         bad = [
@@ -147,6 +151,7 @@ async def _markets(node: Node, chain: ChainSettings, block: BlockRef) -> list[Fi
 
 
 async def _coded(node: Node, what: str, address: Address, block: BlockRef, key: str) -> Finding:
+    """Whether there is a contract at the address. key: its key in the chain's file."""
     if await node.code(address, block):
         return Finding(what, address)
     return Finding(what, f"no contract at {address}", f"correct {key} in the chain's file", MISCONFIGURED)

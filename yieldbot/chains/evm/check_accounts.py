@@ -1,4 +1,5 @@
-"""Accounts on an EVM chain: Safes with their owners, and signed transactions that were given up."""
+"""``yieldbot check`` of accounts on an EVM chain: Safes with their owners, and signed transactions that were given
+up."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from yieldbot.model.settings import ChainSettings, Job, SafeOwner, Wallet
 
 
 async def safe(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
-    """Of a job of a Safe: it is there, and the wallet that is to sign for it is an owner."""
+    """Checks a job whose wallet is a Safe: the Safe exists, and the wallet that signs for it is an owner. No findings
+    for other wallets."""
     if not isinstance(job.wallet.held, SafeOwner):
         return []
     what = f"wallet {job.wallet.name} on {job.chain.name}"
@@ -41,7 +43,7 @@ async def safe(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
 
 
 async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
-    """A line for each transaction of the account that was given up and can still be mined."""
+    """A finding for each transaction of the account that was given up and can still be mined."""
     left, what = leftovers(transactions), f"account {owner} on {chain.name}"
     if not left:
         return []
@@ -49,7 +51,7 @@ async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[
         async with connect(chain) as node:
             nonce = await node.nonce(owner)
     except YieldbotError as failure:
-        return [Finding(what, f"what of it was given up cannot be looked at: {failure}", "", FAILED)]
+        return [Finding(what, f"its given-up transactions cannot be checked: {failure}", "", FAILED)]
     found: list[Finding] = []
     for tx in left:
         if cancels(tx):
@@ -58,7 +60,7 @@ async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[
         bid = any(cancels(other) and other.signed.nonce == signed.nonce for other in left)
         lacking = signed.nonce - nonce
         when = f"once {lacking} more transactions are sent" if lacking > 0 else "now"
-        said = f"{signed.hash} (nonce {signed.nonce}) was given up and can be mined {when}; it would {signed.words}"
+        result = f"{signed.hash} (nonce {signed.nonce}) was given up and can be mined {when}; it would {signed.words}"
         outbid = "a cancellation at higher fees was sent, and " if bid else ""
-        found.append(Finding(what, said, f"{outbid}it is cancelled before anything else when its nonce has come"))
+        found.append(Finding(what, result, f"{outbid}it is cancelled before anything else when its nonce has come"))
     return found

@@ -1,5 +1,5 @@
-"""Exchanges in ``yieldbot check``: their contracts are there, and each router and position manager of Uniswap's and
-Aerodrome's is of the factory (v4: the pool manager) that stands beside it. What a wrong one is allowed, it can take."""
+"""``yieldbot check`` of exchanges: their contracts exist, and each router and position manager of Uniswap and Aerodrome
+belongs to the table's factory (v4: pool manager). A wrong one could take what it is allowed."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ OF_ONE = {
     "uniswap_v4": (POOL_MANAGER, "pool_manager", ("state_view", "router", "manager")),
     "aerodrome": (DEFAULT_FACTORY, "factory", ("router",)),
 }
-"""By protocol: what contracts of its table are asked, the key of the one that they must answer, and their own keys."""
+"""By protocol: the getter that names a contract's factory, the factory's key in the table, and the keys of the
+contracts that must name it."""
 
 
 async def exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """One line for each exchange."""
+    """One finding for each exchange."""
     return [await _exchange(node, chain, exchange, block) for exchange in chain.exchanges]
 
 
 async def _exchange(node: Node, chain: ChainSettings, exchange: Deployment, block: BlockRef) -> Finding:
+    """Whether the exchange's contracts exist and belong together."""
     what, params = f"{chain.name} {exchange.name}", exchange.params
     named = {key: list(addresses_in(value)) for key, value in params.items()}
     for key, addresses in named.items():
         for address in addresses:
             if not await node.code(address, block):
                 return _wrong(what, f"no contract at {address}", key, chain)
-    asked, owner, keys = OF_ONE.get(exchange.protocol, (b"", "", ()))
+    getter, owner, keys = OF_ONE.get(exchange.protocol, (b"", "", ()))
     for key in keys:
-        if params.get(key) and (said := await _of_another(node, params, key, asked, owner, block)) is not None:
-            return _wrong(what, said, key, chain)
+        if params.get(key) and (fault := await _of_another(node, params, key, getter, owner, block)) is not None:
+            return _wrong(what, fault, key, chain)
     return Finding(what, ", ".join(key for key, addresses in named.items() if addresses))
 
 
 async def _of_another(
-    node: Node, params: Mapping[str, Any], key: str, asked: bytes, owner: str, block: BlockRef
+    node: Node, params: Mapping[str, Any], key: str, getter: bytes, owner: str, block: BlockRef
 ) -> str | None:
-    """Why a contract is not of the table's ``owner`` (its factory, its pool manager); None where it is."""
+    """Why the contract does not belong to the table's ``owner`` (factory or pool manager); None when it does."""
     name = owner.replace("_", " ")
     try:
-        answer = await node.call(params[key], asked, block)
+        answer = await node.call(params[key], getter, block)
     except YieldbotError:
         answer = b""
     if len(answer) != 32 or any(answer[:12]):
@@ -60,5 +62,5 @@ async def _of_another(
     return None if found == str(params[owner]).lower() else f"{params[key]} is of the {name} {found}"
 
 
-def _wrong(what: str, said: str, key: str, chain: ChainSettings) -> Finding:
-    return Finding(what, said, f"correct {key} of its table in chains/{chain.name}.toml", MISCONFIGURED)
+def _wrong(what: str, fault: str, key: str, chain: ChainSettings) -> Finding:
+    return Finding(what, fault, f"correct {key} of its table in chains/{chain.name}.toml", MISCONFIGURED)

@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 
-def decode(asked: ToDecode) -> Reading:
-    """What a call says. Raises ConfigError for what is no call."""
-    if asked.to is None:
+def decode(request: ToDecode) -> Reading:
+    """Decodes a call. Raises ConfigError for input that is no call."""
+    if request.to is None:
         raise ConfigError("--to is missing: name the address that is called")
-    for name, said in (("--to", asked.to), ("--from", asked.sender)):
+    for name, address in (("--to", request.to), ("--from", request.sender)):
         try:
-            parse_address(said) if said is not None else None
+            parse_address(address) if address is not None else None
         except ValueError as bad:
             raise ConfigError(f"{name}: {bad}") from None
-    call = Call(asked.to, _bytes(asked.text()), asked.value, asked.sender)
-    return read(call, _book(asked.chain, asked.known), abi_functions(folder("abis")), _descriptors(asked.known))
+    call = Call(request.to, _bytes(request.text()), request.value, request.sender)
+    return read(call, _book(request.chain, request.known), abi_functions(folder("abis")), _descriptors(request.known))
 
 
 def message_chain(message: Any) -> ChainId | None:
-    """The chain of a message's domain, or of the first authorization; None where it is for none, or for all."""
+    """The chain of a message's domain, or of its first EIP-7702 authorization; None: of no chain, or of all."""
     codes = authorizations(message)
     number = chain_of(message) if not codes else codes[0].chain or None
     return None if number is None else evm_chain(number)
 
 
 def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings | None, known: Known) -> Reading:
-    """What signing a message means. Raises ConfigError for one that cannot be read."""
+    """What signing a message would do. Raises ConfigError for one that cannot be decoded."""
     if chain is not None:
         book = _book(chain, known)
     else:  # a chain that no file describes, or none at all: no names are known there
@@ -61,7 +61,7 @@ def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings 
 
 
 def _book(chain: ChainSettings, known: Known) -> Book:
-    """The names of a chain, and the names of the chains that files describe."""
+    """The names of a chain, with the names of all chains that files describe."""
     chains = {}
     for chain_id, name in known.names.items():
         family, _, number = chain_id.partition(":")
@@ -75,8 +75,8 @@ def _descriptors(known: Known) -> tuple[Descriptor, ...]:
     return descriptors(where, known.say) if where else ()
 
 
-def _bytes(said: str) -> bytes:
-    text = said.strip()
+def _bytes(given: str) -> bytes:
+    text = given.strip()
     try:
         if not text.startswith("0x"):
             raise ValueError
@@ -88,7 +88,8 @@ def _bytes(said: str) -> bytes:
 def describer(
     chain: ChainSettings, owner: Address, files: Path, say: Callable[[str], None]
 ) -> Callable[[object], list[str]]:
-    """A rehearsed call of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is none."""
+    """A function that describes a rehearsed call of ``owner`` by its target's ERC-7730 descriptor; it returns no lines
+    where there is none."""
     book, known = Book.of(chain, native_token(chain)), descriptors(files, say)
 
     def described(tx: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""What any EIP-20 token says of itself, read by hand: a token may answer anything."""
+"""Symbol and decimals of EIP-20 tokens, decoded by hand: a token may return anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ DECIMALS = bytes.fromhex("313ce567")  # decimals()
 
 
 def text_of(data: bytes) -> str:
-    """An ABI string, or the bytes32 that some old tokens answer with, whatever it holds."""
+    """The text in an answer: an ABI string, or the bytes32 that some old tokens return."""
     if len(data) >= 64:
         length = int.from_bytes(data[32:64], "big")
         return data[64 : 64 + length].decode(errors="replace")

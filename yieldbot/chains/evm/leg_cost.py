@@ -1,4 +1,4 @@
-"""Whether a rehearsed leg has become too dear, rollup fees included. Pure."""
+"""Whether a rehearsed plan costs more than its gain allows, rollup fees included. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from yieldbot.model.tx import NO_ROLLUP_FEE
 
 
 def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy) -> Declined | None:
-    """Why a plan costs more than its gain allows, now that the bytes of its calls are known: on a rollup they cost by
-    themselves, and before they were made a usual transaction stood for them. None on other chains."""
+    """Why a plan costs more than its gain allows, now that the bytes of its calls are known; None when it does not.
+    Only rollups charge by those bytes: before the rehearsal, a typical transaction's fee was assumed."""
     fees, beside = snapshot.fees, rehearsal.rollup
     if not isinstance(fees, ChainFees) or beside == NO_ROLLUP_FEE:
         return None
@@ -24,5 +24,5 @@ def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy)
     late = bool(plan.moves) and days > days_allowed(plan.moves, policy)  # claims and sales are paid at once
     if wei <= most_gas(plan, snapshot, policy, 18) and not late:
         return None
-    said = f"gas and data on L1 cost {cost:,.2f} {symbol}, more than the gain of {gain:,.2f} {symbol} a year allows"
-    return Declined("COST_ABOVE_GAIN", f"{said} (policy.max_gas_share_of_gain, break_even_days)")
+    reason = f"gas and data on L1 cost {cost:,.2f} {symbol}, more than the gain of {gain:,.2f} {symbol} a year allows"
+    return Declined("COST_ABOVE_GAIN", f"{reason} (policy.max_gas_share_of_gain, break_even_days)")

@@ -1,5 +1,9 @@
-"""A node's events over many blocks, in parts that it serves: the newest first, for what a node keeps it keeps from the
-head down. A part that is refused is asked for again in smaller ones, down to a block; what worked is remembered."""
+"""Reads events over many blocks in parts that the node serves, the newest first: nodes that prune keep the newest
+blocks.
+
+A refused part is requested again in smaller parts, down to one block; the size that worked is remembered
+(``rpc/sizes.py``).
+"""
 
 from __future__ import annotations
 
@@ -13,41 +17,47 @@ from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.rpc.together import together
 
 MOST_REQUESTS = 20_000
-"""Of one reading, where the caller names no bound: an hour and more. A node that gives five blocks at a time would need
-millions for the whole of a chain."""
+"""Most requests of one reading where the caller names no bound: an hour and more. A node that serves five blocks at a
+time would need millions for a whole chain."""
 UNBOUNDED = 2**63
-"""Blocks asked for at once while a node has refused nothing: all."""
+"""Blocks requested at once while a node has refused nothing: all."""
 NO_USE_TO_HALVE = (401, 429)
-"""Statuses of servers that refuse whatever is asked: no key, or too many requests."""
+"""HTTP statuses that do not depend on the size of the request: no key (401), too many requests (429)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Blocks start to end. logs: the events of each filter; None where they were not got, and ``why``; bound: they were
-    not asked for, since so many requests had been made."""
+class LogPart:
+    """The events of one part."""
 
     start: int
+    """The part's first block."""
     end: int
+    """The part's last block."""
     logs: tuple[tuple[Any, ...], ...] | None
+    """The events of each filter; None: they were not served, or not requested."""
     why: str = ""
+    """Why there are none."""
     bound: bool = False
+    """Whether they were not requested because the most requests had been made."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What was read: the events of each filter, the newest part first. since: the height from which they are complete;
-    cut: why not from the first one asked for, else None."""
+class LogRead:
+    """The events of several parts together."""
 
     logs: tuple[tuple[Any, ...], ...]
+    """The events of each filter, the newest part first."""
     since: int
+    """Height from which they are complete."""
     cut: str | None = None
+    """Why they are not complete from the first requested block; None: they are."""
 
 
 async def parts_of(
     node: Node, filters: Sequence[Mapping[str, Any]], first: int, last: int, most_parts: int | None = None
-) -> AsyncIterator[Part]:
-    """The events of each filter, part by part, the newest first. One without logs is the last: the node gives no more,
-    or so many parts were asked for, served or not."""
+) -> AsyncIterator[LogPart]:
+    """The events of each filter, part by part, the newest first. A part without logs is the last one: the node serves
+    no older blocks, or ``most_parts`` requests were made."""
     size = node.size("eth_getLogs", UNBOUNDED)
     end, tried, most = last, 0, most_parts or MOST_REQUESTS
     while end >= first:
@@ -55,7 +65,7 @@ async def parts_of(
         start, tried = max(first, end - width + 1), tried + 1
         if tried > most:
             many = f"{node.host} serves few blocks at a time ({size.works}): {most} parts were read"
-            yield Part(first, end, None, many, bound=True)
+            yield LogPart(first, end, None, many, bound=True)
             return
         span = {"fromBlock": hex(start), "toBlock": hex(end)}
         try:
@@ -66,10 +76,10 @@ async def parts_of(
                 continue
             if width == 1:
                 size.not_for_its_size()
-            yield Part(start, end, None, str(refusal))
+            yield LogPart(start, end, None, str(refusal))
             return
         size.worked(width)
-        yield Part(start, end, tuple(tuple(one) if isinstance(one, list) else () for one in found))
+        yield LogPart(start, end, tuple(tuple(one) if isinstance(one, list) else () for one in found))
         end = start - 1
 
 
@@ -85,11 +95,10 @@ async def read_logs(
     last: int,
     say: Callable[[str], None] = lambda line: None,
     most_parts: int | None = None,
-) -> Read:
+) -> LogRead:
     """The events of each filter (``address``, ``topics`` as eth_getLogs takes them) in blocks ``first`` to ``last``.
 
-    most_parts: stop after so many parts were asked for, served or not. Raises TransientError when the node serves no
-    events at all.
+    most_parts: most requests, served or not. Raises TransientError when the node serves no events at all.
     """
     found: list[list[Any]] = [[] for _ in filters]
     since, served = last + 1, 0
@@ -109,5 +118,5 @@ async def read_logs(
     return _read(found, first, None)
 
 
-def _read(found: Sequence[Sequence[Any]], since: int, cut: str | None) -> Read:
-    return Read(tuple(tuple(part) for part in found), since, cut)
+def _read(found: Sequence[Sequence[Any]], since: int, cut: str | None) -> LogRead:
+    return LogRead(tuple(tuple(part) for part in found), since, cut)

@@ -1,4 +1,4 @@
-"""What Merkl owes the wallet: its API's answer, checked on the chain, as rewards of the wallet's own market."""
+"""Merkl's rewards of the wallet: its API's claims, and the wallet's market with those that the chain proves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from yieldbot.protocols.evm.merkl import UNREAD, Found, Leaf, leaves
 from yieldbot.rpc.service import get
 
 SECONDS = 10.0
-"""Everything else of an observation waits no longer for it."""
+"""Timeout of the API's answer; the rest of an observation waits no longer for it."""
 
 
-async def told(job: Job) -> tuple[Leaf, ...] | None:
-    """What Merkl's API says of our wallet on the job's chain; None where it says nothing that can be read."""
+async def fetch_leaves(job: Job) -> tuple[Leaf, ...] | None:
+    """The rewards of our wallet on the job's chain that Merkl's API claims; None: no readable answer."""
     merkl, number = job.chain.merkl, evm_number(job.chain.chain)
     if merkl is None:
         return ()
@@ -29,13 +29,13 @@ async def told(job: Job) -> tuple[Leaf, ...] | None:
         return None
 
 
-def asked(job: Job, said: Sequence[Leaf] | None) -> list[tuple[Address, Sequence[Leaf]]]:
-    """What the chain is to be asked of an answer: the distributor and the leaves; nothing where there are none."""
-    return [(job.chain.merkl.distributor, said)] if said and job.chain.merkl is not None else []
+def to_prove(job: Job, claimed: Sequence[Leaf] | None) -> list[tuple[Address, Sequence[Leaf]]]:
+    """The distributor with the leaves to prove against its root; empty: there is nothing to prove."""
+    return [(job.chain.merkl.distributor, claimed)] if claimed and job.chain.merkl is not None else []
 
 
 def with_rewards(idle: MarketState, found: Found | MarketError | None) -> MarketState:
-    """The wallet with what the chain proves of the answer; flagged where there was none. Pure."""
+    """The wallet's market with the proven rewards, or with a flag where they could not be read or proven. Pure."""
     if found is None or isinstance(found, MarketError):
         return replace(idle, flags=(*idle.flags, UNREAD))
     rewards, flags = found

@@ -1,4 +1,4 @@
-"""One chain at one block: adapters' flows in, a Snapshot out."""
+"""Reads one chain at one block: runs the adapters' flows and makes a Snapshot of the results."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from yieldbot.chains.evm import merkl
-from yieldbot.chains.evm.liquidity.markets import lp_markets
+from yieldbot.chains.evm.liquidity.markets import liquidity_markets
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, gas_feeds, native_balance, priced
-from yieldbot.chains.evm.rollups import fee_told, typical_fee
-from yieldbot.chains.evm.swap_pools import exchange_of, listings, looks
+from yieldbot.chains.evm.rollups import checked_fee, typical_fee
+from yieldbot.chains.evm.swap_pools import exchange_of, listings, state_flows
 from yieldbot.chains.pools import pools_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
@@ -36,11 +36,11 @@ async def observe(
     *,
     requests: Mapping[MarketId, tuple[int, ...]] | None = None,
 ) -> Snapshot:
-    """Every market of the job's asset, our positions and gas prices, all at one block (the newest, or ``at``).
+    """Every market of the job's assets, our positions and gas prices, all at one block (the newest, or ``at``).
 
-    Two phases after the block itself is known: discovery with prices and balance, then all states; each round of a
-    phase is one aggregate3. A market that cannot be read is quarantined; a chain that cannot be read raises
-    TransientError, an asset whose decimals are not the configured ones ConfigError. requests: the numbers of our open
+    Two phases follow the block itself: discovery with prices and balances, then all states; each round of a phase is
+    one aggregate3. A market that cannot be read is quarantined. Raises TransientError for a chain that cannot be read,
+    ConfigError for an asset whose decimals are not the configured ones. requests: the ids of our open withdrawal
     requests, by market.
     """
     (block, base_fee_wei), suggested_wei = await both(
@@ -48,13 +48,13 @@ async def observe(
     )
     if at is not None and block.hash != at.hash:
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
-    seen, told = await both(_discover(node, job, adapters, block), merkl.told(job))
-    markets, quarantined, around, pools = seen
+    discovered, leaves = await both(_discover(node, job, adapters, block), merkl.fetch_leaves(job))
+    markets, quarantined, around, pools = discovered
     markets = [with_requests(market, (requests or {}).get(market.id, ())) for market in markets]
     owner = job.wallet.address
     flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
-    owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *asked, owner) for asked in merkl.asked(job, told)]
-    answers = await node.run(flows + owed + looks(pools.pools, pools.usd), block)
+    owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *claimed, owner) for claimed in merkl.to_prove(job, leaves)]
+    answers = await node.run(flows + owed + state_flows(pools.pools, pools.usd), block)
     found = [_believed(answer) for answer in answers[: len(flows)]]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
@@ -67,12 +67,12 @@ async def observe(
         fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
-    paid = None if told is None else answers[len(flows)] if owed else ((), ())
+    paid = None if leaves is None else answers[len(flows)] if owed else ((), ())
     own = next((s for s in states.values() if s.market.kind is Kind.IDLE and s.market.asset == job.asset), None)
     if own is not None:
         states[own.market.id] = merkl.with_rewards(own, paid)
     states = {market_id: priced(state, around, fees) for market_id, state in states.items()}
-    liquid, unread = await lp_markets(node, job, block, base_fee_wei, states, around.beside)
+    liquid, unread = await liquidity_markets(node, job, block, base_fee_wei, states, around.beside)
     for state in liquid:
         why = contradiction(state)
         if why is None:
@@ -93,21 +93,24 @@ async def observe(
         around.asset.usd if around.asset else None,
         around.native.usd if around.native else None,
         exchange,
-        {token: around.told.get(token.address) for token in job.assets if token.address in job.chain.pegged},
+        {token: around.usd.get(token.address) for token in job.assets if token.address in job.chain.pegged},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
-    """Where the job's assets are exchanged, and what their feeds say; nothing for a job of one asset."""
+    """Pools of the job's tokens and the tokens' prices by their feeds; empty for a job that never swaps."""
 
     pools: list[Pool]
+    """The listed pools."""
     unread: list[str]
+    """Reasons of listings that failed."""
     usd: dict[Token, Price]
+    """US dollar prices by token."""
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
-    """A state that contradicts itself is as good as none."""
+    """The state, or a MarketError for one that contradicts itself."""
     if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
         return MarketError(why)
     return answer
@@ -116,6 +119,7 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 async def _discover(
     node: Node, job: Job, adapters: Mapping[str, YieldAdapter], block: BlockRef
 ) -> tuple[list[Market], list[Quarantined], Surroundings, _Pools]:
+    """The job's markets, deployments that cannot be listed, balances and prices, and the pools."""
     deployments = [d for d in (*job.chain.deployments, _idle(job)) if set(job.assets) & set(d.assets)]
     native_feed, asset_feed = gas_feeds(job)
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
@@ -133,17 +137,17 @@ async def _discover(
     balance = answers.pop(0)
     if isinstance(balance, MarketError):
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
-    beside = fee_told(job.chain, node.host, answers.pop(0))
+    beside = checked_fee(job.chain, node.host, answers.pop(0))
     for token in job.assets:
         _same_decimals(job, token, answers.pop(0))
     native, asset = (_price(answers.pop(0)) if address else None for address in (native_feed, asset_feed))
-    told = {token: price for token in rest if isinstance(price := answers.pop(0), Price)}
+    usd_by_address = {token: price for token in rest if isinstance(price := answers.pop(0), Price)}
     if asset is not None:
-        told[job.asset.address] = asset
-    if lacking := [token.symbol for token in job.others if token.address not in told]:
+        usd_by_address[job.asset.address] = asset
+    if lacking := [token.symbol for token in job.others if token.address not in usd_by_address]:
         raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
     valued = job.assets if job.sale is None else job.chain.tokens.values()
-    usd = {token: told[token.address] for token in valued if token.address in told}
+    usd = {token: usd_by_address[token.address] for token in valued if token.address in usd_by_address}
     pools, unread = pools_of([answers.pop(0) for _ in listed])
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
@@ -153,31 +157,38 @@ async def _discover(
         else:
             found = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
             markets += [replace(market, deployment=deployment.name) for market in found]
-    return markets, quarantined, Surroundings(balance, native, asset, told, beside), _Pools(pools, unread, usd)
+    return (
+        markets,
+        quarantined,
+        Surroundings(balance, native, asset, usd_by_address, beside),
+        _Pools(pools, unread, usd),
+    )
 
 
-def _same_decimals(job: Job, asset: Token, said: Any) -> None:
-    """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
+def _same_decimals(job: Job, asset: Token, answer: Any) -> None:
+    """Check the token's own decimals against the configured ones. Raises ConfigError: the policy's amounts are parsed
+    with them."""
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
-    if isinstance(said, MarketError):
-        raise ConfigError(f"{file}.address: {asset.address} answers no decimals() ({said}): correct it")
-    if said != asset.decimals:
-        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {said}: correct it")
+    if isinstance(answer, MarketError):
+        raise ConfigError(f"{file}.address: {asset.address} answers no decimals() ({answer}): correct it")
+    if answer != asset.decimals:
+        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {answer}: correct it")
 
 
 def _price(answer: Price | MarketError) -> Price | None:
+    """The feed's price. Raises TransientError where it could not be read."""
     if isinstance(answer, MarketError):
         raise TransientError(f"a price feed cannot be read: {answer}")
     return answer
 
 
 def _idle(job: Job) -> Deployment:
-    """The wallet itself as a market: what is withdrawn but not yet deposited is an ordinary state."""
+    """The deployment of the wallet itself as a market, which holds what is withdrawn and not deposited yet."""
     return Deployment("idle", job.chain.chain, "Wallet", {}, job.assets)
 
 
 def _unread(deployment: Deployment, job: Job) -> Market:
-    """A name for a deployment whose markets could not even be listed."""
+    """A placeholder market for a deployment whose markets could not be listed."""
     from yieldbot.model.ids import MarketId, evm_number
 
     return Market(

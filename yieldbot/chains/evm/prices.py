@@ -1,4 +1,4 @@
-"""Prices from feeds with Chainlink's AggregatorV3 interface; flows, no I/O."""
+"""Prices of feeds with Chainlink's AggregatorV3 interface. Flows, no I/O."""
 
 from __future__ import annotations
 
@@ -22,18 +22,22 @@ GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a decision needs beside the markets: our native balance, the two prices that turn gas into the asset, and
-    ``told``: those of the chain's tokens that have a feed, by token address, for rewards; beside: what transactions
-    pay beside their gas."""
+    """Balances, prices and fees that a decision needs beside the markets."""
 
     native_balance_wei: int
+    """Our native balance."""
     native: Price | None
+    """The native token's US dollar price; None: it has no feed."""
     asset: Price | None
-    told: Mapping[Address, Price] = field(default_factory=dict)
+    """The US dollar price of the job's first asset; None: it has no feed."""
+    usd: Mapping[Address, Price] = field(default_factory=dict)
+    """US dollar prices by token address, of the chain's tokens that have a feed; used to value rewards."""
     beside: TypicalFee = NOTHING_BESIDE
+    """What transactions pay beside their gas."""
 
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
-        """Gas prices in terms of the asset. Raises MarketError where a feed is missing: gas could not be weighed."""
+        """Gas prices in terms of the first asset. Raises MarketError where a feed is missing, so that gas has no
+        price."""
         if self.native is None or self.asset is None:
             raise MarketError(
                 "no price for gas: name a USD feed for the native token and for the asset in chains/*.toml"
@@ -46,10 +50,10 @@ NOT_PRICED = "rewards-not-priced"
 
 
 def priced(state: MarketState, around: Surroundings, fees: ChainFees) -> MarketState:
-    """The state with the price of each reward and what claiming it costs; a reward without a feed is flagged. Pure."""
+    """The state with the price of each reward and the cost of claiming it; flagged where a reward has no feed. Pure."""
     if not state.rewards:
         return state
-    own = around.told.get(state.market.asset.address, around.asset)  # of several assets, gas is in the first one's
+    own = around.usd.get(state.market.asset.address, around.asset)  # of several assets, gas is in the first one's
     scale = around.asset.usd / own.usd if around.asset is not None and own is not None else 1.0
     rewards = tuple(
         replace(reward, price=_price_of(reward, state, around, own), claim_cost=fees.cost(reward.gas) * scale)
@@ -60,18 +64,18 @@ def priced(state: MarketState, around: Surroundings, fees: ChainFees) -> MarketS
 
 
 def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Price | None) -> float | None:
-    """Whole asset tokens for one of the reward's; 1 where it is the asset itself."""
+    """Whole asset tokens for one whole reward token; 1 where it is the asset itself; None without a feed."""
     if reward.token == state.market.asset:
         return 1.0
-    usd = around.told.get(reward.token.address)
+    usd = around.usd.get(reward.token.address)
     return usd.usd / own.usd if usd is not None and own is not None else None
 
 
 def feed_price(address: Address, now: int | None = None) -> Flow[Price]:
-    """One feed's price in one round. ``now``: the chain's own time, where it is known. Raises MarketError for an answer
-    that is no price: not positive, not finite, of decimals or a time that cannot be.
+    """A feed's price, in one round. now: the chain's own time, where it is known. Raises MarketError for an impossible
+    price, decimals or time (``model/bounds.py``).
 
-    Source of the interface: Chainlink AggregatorV3Interface, ``latestRoundData`` words 1 (answer) and 3 (updatedAt).
+    Source: Chainlink AggregatorV3Interface, ``latestRoundData`` words 1 (answer) and 3 (updatedAt).
     """
     decimals, data = yield [EthCall(address, DECIMALS), EthCall(address, LATEST_ROUND_DATA)]
     if len(data) < 160:
@@ -82,19 +86,19 @@ def feed_price(address: Address, now: int | None = None) -> Flow[Price]:
     try:
         places = bounds.decimals(int.from_bytes(decimals[-32:], "big"))
         usd = bounds.price(answer / 10**places)
-        return Price(usd, bounds.told_at(int.from_bytes(data[96:128], "big"), now))
+        return Price(usd, bounds.feed_time(int.from_bytes(data[96:128], "big"), now))
     except (ValueError, OverflowError) as impossible:
         raise MarketError(f"feed {address}: {impossible}") from None
 
 
 def native_balance(multicall3: Address, owner: Address) -> Flow[int]:
-    """Our native balance in wei, read in the same round as everything else."""
+    """Our native balance in wei, in one round (Multicall3.getEthBalance)."""
     (data,) = yield [EthCall(multicall3, GET_ETH_BALANCE + bytes(12) + bytes.fromhex(owner[2:]))]
     return int.from_bytes(data[:32], "big")
 
 
 def decimals_of(token: Address) -> Flow[int]:
-    """A token's own word on its decimals (EIP-20), read in the same round as everything else."""
+    """A token's decimals (EIP-20), in one round. Raises MarketError for an impossible number."""
     (data,) = yield [EthCall(token, DECIMALS)]
     try:
         return bounds.decimals(int.from_bytes(data[-32:], "big"))
@@ -103,5 +107,5 @@ def decimals_of(token: Address) -> Flow[int]:
 
 
 def gas_feeds(job: Job) -> tuple[Address | None, Address | None]:
-    """The feed addresses of the job's native token and of its asset."""
+    """Feed addresses of the chain's native token and of the job's first asset."""
     return job.chain.native_feed, job.chain.feeds.get(job.asset.address)

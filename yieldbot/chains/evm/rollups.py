@@ -1,9 +1,9 @@
-"""What rollups take beside the gas of their EVM for the data of a transaction on L1. Flows and formulas, no I/O.
+"""What rollups charge for a transaction's L1 data beside the gas of their EVM. Flows and formulas, no I/O.
 
-OP stack (Base, Optimism): an L1 data fee by the transaction's bytes and, since Isthmus, an operator fee by its gas,
-both told by the chain's own GasPriceOracle (https://specs.optimism.io/protocol/fjord/predeploys.html,
+OP stack (Base, Optimism): an L1 data fee by the transaction's bytes and, since Isthmus, an operator fee by its gas. The
+chain's GasPriceOracle computes both (https://specs.optimism.io/protocol/fjord/predeploys.html,
 https://specs.optimism.io/protocol/isthmus/exec-engine.html). They are in no gas limit, and the wallet must hold them.
-Arbitrum: the L1 part is inside the gas, told by ArbGasInfo and by the node's own NodeInterface
+Arbitrum: the L1 part is inside the gas; ArbGasInfo and the node's own NodeInterface state it
 (https://docs.arbitrum.io/build-decentralized-apps/precompiles/reference).
 """
 
@@ -27,36 +27,37 @@ NODE_INTERFACE = Address("0x00000000000000000000000000000000000000C8")
 L1_COMPONENT = bytes.fromhex("77d488a2")  # gasEstimateL1Component(address,bool,bytes); word 0: units of L2 gas
 
 MOST_WEI = 10**20
-"""A fee beyond this (a hundred native tokens) is none: what answers is no oracle."""
+"""Largest fee that is believed (a hundred native tokens)."""
 OPERATOR_SAMPLE_GAS = 10**6
+"""Gas for which the operator fee is read, to derive its rate."""
 TYPICAL_BYTES = 200
-"""Compressed, of a signed transaction that supplies or withdraws: estimates on Arbitrum, before the bytes are known."""
+"""Compressed bytes of a signed deposit or withdrawal, for estimates on Arbitrum before the bytes are known."""
 TYPICAL = bytes.fromhex(
     "02f8ac8221058203e98398968083d693a483053d8694a238dd80c259a72e81d7e4664a9801593f98d1c580b884617ba0370000000000000000"
     "00000000833589fcd6edb6e08f4c7c32d4f71b54bda0291300000000000000000000000000000000000000000000000000000002cb417800"
     "00000000000000000000000019e7e376e7c213b7e7e7e46cc70a5dd086daff2a000000000000000000000000000000000000000000000000"
     "0000000000000000c0"
 )
-"""An unsigned transaction of the usual length (a supply to Aave v3): estimates, before the bytes are known."""
+"""An unsigned transaction of typical length (a supply to Aave v3), for estimates before the bytes are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypicalFee:
-    """What a usual transaction pays for its data: ``tx_wei`` each, and ``unit_wei`` more for a unit of gas.
-
-    kind: what the chain's own contracts show it to be.
-    """
+    """What a typical transaction pays for its L1 data."""
 
     kind: FeeKind = FeeKind.ETHEREUM
+    """The kind of fees that the chain's own contracts show."""
     tx_wei: int = 0
+    """Wei for one transaction."""
     unit_wei: float = 0.0
+    """Wei more for each unit of gas (operator fee)."""
 
 
 NOTHING_BESIDE = TypicalFee()
 
 
 def typical_fee() -> Flow[TypicalFee]:
-    """In one round, whatever the chain is: one that has neither contract takes nothing beside the gas."""
+    """The typical fee, in one round on any chain; nothing where neither oracle contract exists."""
     l1, fixed, sample, prices = yield [
         EthCall(GAS_PRICE_ORACLE, l1_fee_call(TYPICAL), optional=True),
         EthCall(GAS_PRICE_ORACLE, operator_fee_call(0), optional=True),
@@ -73,7 +74,7 @@ def typical_fee() -> Flow[TypicalFee]:
 
 
 def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
-    """Why a chain's ``fee_kind`` is wrong, and the remedy; None where it is right. Pure."""
+    """Why a chain's ``fee_kind`` is wrong, and the remedy; None when it is right. Pure."""
     named = chain.fee_kind
     if named is found:
         return None
@@ -86,35 +87,35 @@ def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
     return f'fee_kind is "{named}", but {what} answers at {address}', remedy
 
 
-def fee_told(chain: ChainSettings, host: str, told: TypicalFee | MarketError) -> TypicalFee:
-    """What transactions pay beside their gas. Raises ConfigError where the chain's file names another kind of fees:
-    costs would be left out; TransientError where it cannot be read."""
-    if isinstance(told, MarketError):
-        raise TransientError(f"{host}: the chain's fees for data on L1 cannot be read: {told}")
-    if (fault := kind_fault(chain, told.kind)) is not None:
+def checked_fee(chain: ChainSettings, host: str, fee: TypicalFee | MarketError) -> TypicalFee:
+    """The typical fee that was read. Raises ConfigError where ``fee_kind`` in the chain's file is another one (costs
+    would be left out), TransientError where the fee could not be read."""
+    if isinstance(fee, MarketError):
+        raise TransientError(f"{host}: the chain's fees for data on L1 cannot be read: {fee}")
+    if (fault := kind_fault(chain, fee.kind)) is not None:
         raise ConfigError(": ".join(fault))
-    return told
+    return fee
 
 
 def l1_fee_call(unsigned: bytes) -> bytes:
-    """``getL1Fee`` of an unsigned transaction's bytes."""
+    """Calldata of ``getL1Fee`` for an unsigned transaction's bytes."""
     padded = unsigned + bytes(-len(unsigned) % 32)
     return GET_L1_FEE + (32).to_bytes(32, "big") + len(unsigned).to_bytes(32, "big") + padded
 
 
 def operator_fee_call(gas: int) -> bytes:
-    """``getOperatorFee`` of so many units of gas."""
+    """Calldata of ``getOperatorFee`` for a gas limit."""
     return GET_OPERATOR_FEE + gas.to_bytes(32, "big")
 
 
 def l1_component_call(to: Address, data: bytes) -> bytes:
-    """``gasEstimateL1Component`` of a call: its gas for data on L1 does not depend on the chain's state."""
+    """Calldata of ``gasEstimateL1Component`` for a call: its gas for L1 data does not depend on the chain's state."""
     head = bytes(12) + bytes.fromhex(to[2:]) + bytes(32) + (96).to_bytes(32, "big")
     return L1_COMPONENT + head + len(data).to_bytes(32, "big") + data + bytes(-len(data) % 32)
 
 
 def wei_of(answer: bytes) -> int:
-    """A fee in wei. Raises MarketError for what is none."""
+    """A fee in wei. Raises MarketError for a short answer or a fee above MOST_WEI."""
     if len(answer) < 32:
         raise MarketError(f"an answer of {len(answer)} bytes is no fee")
     wei = int.from_bytes(answer[:32], "big")
@@ -124,11 +125,11 @@ def wei_of(answer: bytes) -> int:
 
 
 def fee_of_receipt(receipt: Mapping[str, Any]) -> int | None:
-    """What a mined transaction cost in wei, None where its receipt does not tell.
+    """The total fee of a mined transaction in wei; None where its receipt does not state it.
 
-    Gas used times the effective price (EIP-1559; Arbitrum's gas used has the L1 part in it); on the OP stack also
+    Gas used times the effective price (EIP-1559; Arbitrum's gas used contains the L1 part); on the OP stack also
     ``l1Fee`` and the operator fee: gas * scalar / 10^6 + constant (Isthmus), gas * scalar * 100 + constant since Jovian
-    (https://specs.optimism.io/protocol/jovian/exec-engine.html), whose receipts name a ``daFootprintGasScalar``.
+    (https://specs.optimism.io/protocol/jovian/exec-engine.html), whose receipts have a ``daFootprintGasScalar``.
     """
     try:
         gas = int(receipt["gasUsed"], 16)

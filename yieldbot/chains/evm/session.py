@@ -1,4 +1,4 @@
-"""A job on an EVM chain."""
+"""An open connection to a job's EVM chain."""
 
 from __future__ import annotations
 
@@ -49,17 +49,20 @@ from yieldbot.model.requests import with_requests
 from yieldbot.model.settings import Job, SafeOwner
 from yieldbot.model.tx import EvmCall, Outcome
 from yieldbot.protocols import adapters, exchanges
-from yieldbot.protocols.evm.base import InSteps, YieldAdapter
+from yieldbot.protocols.evm.base import TwoStepExits, YieldAdapter
 from yieldbot.resources import folder
 
 
 @dataclass(slots=True)
 class JobWatch:
-    """See ``Watch``."""
+    """See ``chains/ports.Watch``."""
 
     job: Job
+    """The job."""
     node: Quorum
+    """The chain's endpoints."""
     adapters: Mapping[str, YieldAdapter]
+    """Adapters by protocol name."""
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
@@ -85,16 +88,20 @@ class JobWatch:
 
 @dataclass(slots=True)
 class JobSession(JobWatch):
-    """See ``Session``."""
+    """See ``chains/ports.Session``."""
 
     world: World
+    """The run's wiring."""
     account: Account
+    """What execution needs of the wallet."""
     rehearsal: Rehearsal | None = None
+    """How the plan at hand ran on the fork; None: it was not rehearsed, or failed."""
     known: frozenset[int] = frozenset()
-    """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
+    """Indexes of the plan's legs whose market's exit is proven already and not rehearsed again."""
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
-        """Besides, the cash of markets where nobody sees any, as a simulated holder of our size is paid."""
+        """As ``Watch.with_exits``; also sets the cash of opaque markets to what a simulated holder of our size is paid
+        on a fork."""
         known = await JobWatch.with_exits(self, snapshot, records, policy)
         sizes = unseen(known, policy)
         holders = [self._holder(known.of(market_id), size) for market_id, size in sizes.items()]
@@ -127,8 +134,8 @@ class JobSession(JobWatch):
         return found
 
     async def _too_late(self, plan: Plan, works: Sequence[LegWork], found: Rehearsal) -> Declined | None:
-        """Why a plan would end in the middle of a leg of liquidity, with its money swapped and not put in: each of its
-        transactions waits until the one before it is final."""
+        """Why the plan would expire in the middle of a liquidity leg, with money swapped and not put in; None when it
+        would not. Each of its transactions waits until the one before it is final."""
         last = max((work.index for work in works if work.provides is not None), default=None)
         if last is None:
             return None
@@ -137,9 +144,9 @@ class JobSession(JobWatch):
         left_seconds = plan.expires_at - self.world.now()
         if needs_seconds <= left_seconds:
             return None
-        said = f"{count} transactions take about {needs_seconds / 60:.0f} minutes to be final, one after the other"
+        reason = f"{count} transactions take about {needs_seconds / 60:.0f} minutes to be final, one after the other"
         ends = f"the plan ends in {left_seconds / 60:.0f}: raise policy.plan_ttl_seconds"
-        return Declined("EXPIRED", f"leg {last + 1}: {said}; {ends}")
+        return Declined("EXPIRED", f"leg {last + 1}: {reason}; {ends}")
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
         most = most_gas(plan, snapshot, self.world.settings.policy, 18)
@@ -167,20 +174,21 @@ class JobSession(JobWatch):
         return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
 
     async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
-        """Write down that money comes out of a market, where the market can be told from what it may become."""
-        said = (await evm_exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
-        if said is not None:
-            proof = exits.proven(state, self.account.owner, said, up_to, on_chain=on_chain)
+        """Journal that money came out of the market, under its fingerprint; nothing where that cannot be read."""
+        current = (await evm_exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
+        if current is not None:
+            proof = exits.proven(state, self.account.owner, current, up_to, on_chain=on_chain)
             self.world.journal.append(proof)
 
     async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
         state = snapshot.of(market_id)
-        said = (await evm_exits.fingerprints(self.node, [state], state.block)).get(market_id)
-        if said is not None:
-            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
+        current = (await evm_exits.fingerprints(self.node, [state], state.block)).get(market_id)
+        if current is not None:
+            self.world.journal.append(exits.refused(state, self.account.owner, current, reason, on_chain=on_chain))
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
-        """Raises ConfigError for a wallet whose signer cannot sign for a Safe."""
+        """Sign the plan as one of the Safe's owners. Raises ConfigError for a wallet whose signer cannot sign for a
+        Safe."""
         wallet = self.job.wallet
         signer = self.world.signer_of(wallet)
         if not isinstance(signer, HashSigner):
@@ -191,7 +199,7 @@ class JobSession(JobWatch):
         works = self.works(approval.plan, snapshot)
         return await propose(self.account, signer, approval, works, self.rehearsal)
 
-    def said(self, block: BlockRef) -> str:
+    def block_text(self, block: BlockRef) -> str:
         return f"block {block.height}"
 
     def works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
@@ -199,7 +207,8 @@ class JobSession(JobWatch):
         return [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
-        """A leg with its calls, from the newest state."""
+        """A leg with its calls, from the newest state. most: the wallet's balance of what goes in; None: not
+        limited."""
         leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
         bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
         if bounds is not None:
@@ -235,9 +244,9 @@ class JobSession(JobWatch):
         )
 
     def _claim(self, leg: Leg, index: int, snapshot: Snapshot, owner: Address) -> LegWork:
-        """A claim with its calls: it names what it brings at least, and nothing that could leave."""
+        """A claim with its calls, which allow nothing to leave the wallet."""
         found = claim_of(snapshot, leg.market_id)
-        assert found is not None  # ``still_holds`` has seen it
+        assert found is not None  # ``still_holds`` has checked it
         state, reward = found
         adapter = self.adapters[state.market.protocol]
         return LegWork(
@@ -253,13 +262,13 @@ class JobSession(JobWatch):
 
 
 def _calls(adapter: YieldAdapter, state: MarketState, leg: Leg, owner: Address) -> tuple[EvmCall, ...]:
-    """What a leg does to its market."""
+    """The adapter's calls for a leg."""
     if leg.kind is LegKind.DEPOSIT:
         return adapter.deposit(state, leg.amount, owner)
     amount = None if leg.all else leg.amount
     if leg.kind is LegKind.WITHDRAW:
         return adapter.withdraw(state, amount, owner)
-    assert isinstance(adapter, InSteps)  # no other market is asked to be left in two steps
+    assert isinstance(adapter, TwoStepExits)  # only such markets get legs of a two-step exit
     if leg.kind is LegKind.REQUEST:
         return adapter.request_exit(state, amount, owner)
     return adapter.collect_exit(state, owner) if leg.kind is LegKind.COLLECT else adapter.cancel_exit(state, owner)
@@ -271,24 +280,24 @@ def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
 
 @asynccontextmanager
 async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
-    """The job's chain, to be acted on."""
+    """Opens the job's chain for reading and for sending transactions."""
     async with connect(job.chain) as node:
         yield JobSession(job, node, adapters(), world, account_of(world, job, node))
 
 
 @asynccontextmanager
 async def open_watch(job: Job) -> AsyncIterator[Watch]:
-    """The job's chain, to be looked at."""
+    """Opens the job's chain for reading alone."""
     async with connect(job.chain) as node:
         yield JobWatch(job, node, adapters())
 
 
 def account_of(world: World, job: Job, node: Node) -> Account:
-    """What execution needs for this job; the fork is made of the very node that we observe."""
+    """What execution needs for this job; forks start from the same node that is observed."""
 
     def explain(data: bytes) -> str | None:
-        asked = [a.explain_revert for a in adapters().values()] + [e.explain_revert for e in exchanges().values()]
-        return next((words for one in asked if (words := one(data))), None)
+        explainers = [a.explain_revert for a in adapters().values()] + [e.explain_revert for e in exchanges().values()]
+        return next((words for one in explainers if (words := one(data))), None)
 
     return Account(
         node=node,

@@ -1,4 +1,5 @@
-"""Where a chain's tokens are exchanged, and who says what they are worth: flows in, an Exchange out."""
+"""Reads the pools of a chain's tokens and the prices that a swap is judged by: flows, and an Exchange from their
+answers."""
 
 from __future__ import annotations
 
@@ -15,21 +16,22 @@ from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, twap
 
 TWAP_SECONDS = 1800
-"""What a pool's TWAP is taken over: to move it, a price must be held against everybody for that long."""
+"""Window of a pool's TWAP: to move it, a price must be held against arbitrage for that long."""
 
 
 def listings(chain: ChainSettings, near: Collection[Token] | None = None) -> list[Flow[tuple[Pool, ...]]]:
-    """A flow for each of the chain's exchanges: its pools of any two of the chain's tokens, one of them among ``near``.
+    """A flow for each of the chain's exchanges, which lists its pools of any two of the chain's tokens, one of them
+    among ``near`` (None: any).
 
-    Of a swap between two tokens these are all that matter: no way leads through more than two pools.
+    For a swap between two tokens these are enough: a route has at most two pools.
     """
     known = exchanges()
     pairs = [p for p in combinations(chain.tokens.values(), 2) if near is None or not {*p}.isdisjoint(near)]
     return [known[exchange.protocol].pools(exchange, pairs) for exchange in chain.exchanges]
 
 
-def looks(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Flow[Any]]:
-    """A flow for each pool's state, then one for the TWAP of each that has an oracle and two of ``tokens``."""
+def state_flows(pools: Sequence[Pool], tokens: Iterable[Token]) -> list[Flow[Any]]:
+    """A flow for each pool's state, then one for the TWAP of each pool of two of ``tokens`` that has an oracle."""
     known = exchanges()
     return [
         *(known[pool.protocol].observe(pool) for pool in pools),
@@ -44,7 +46,7 @@ def exchange_of(
     usd: Mapping[Token, Price],
     unread: Sequence[str] = (),
 ) -> Exchange:
-    """What ``looks`` were answered, in their order."""
+    """The Exchange from the answers to ``state_flows``, in their order. unread: reasons of earlier failures."""
     states, oracle_prices, bad = list[PoolState](), list[tuple[Pool, float]](), list(unread)
     for pool, answer in zip(pools, answers, strict=False):
         if isinstance(answer, PoolState):

@@ -1,4 +1,4 @@
-"""A plan's swap as one leg's work: the calls of each part, from the newest pools."""
+"""A planned swap as executable work: the calls of each part, from the newest pools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.allocator.convert import Conversion
-from yieldbot.chains.conversions import leasts, made_of
+from yieldbot.chains.conversions import conversion_of, parts_with_least
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.swaps import MOST_DEADLINE_SECONDS
 from yieldbot.model.exchange import SwapTerms
@@ -19,16 +19,17 @@ from yieldbot.protocols import exchanges
 
 
 def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
-    """The leg with its calls. ``now``: unix seconds, by which the plan expires; the deadline is in the chain's time.
+    """The leg with its calls. now: unix seconds by the clock that the plan expires by; the calls' deadline is in the
+    chain's time.
 
     Raises SafetyError where the pools or the prices no longer give what was approved.
     """
-    made = made_of(leg, snapshot, base)
+    made = conversion_of(leg, snapshot, base)
     lasts_seconds = max(1, min(lasting(_calls(made, plan.owner, 0), base), plan.expires_at - now))
     calls, terms = _calls(made, plan.owner, snapshot.block.timestamp + lasts_seconds), list[SwapTerms]()
     targets: dict[Address, frozenset[bytes]] = {}
     spenders: list[Address] = []
-    for part, least in leasts(made):
+    for part, least in parts_with_least(made):
         adapter = exchanges()[part.pools[0].protocol]
         terms.append(SwapTerms(part.pools, part.taken, least))
         for address, selectors in adapter.targets(part.pools).items():
@@ -54,14 +55,14 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
 
 def _calls(made: Conversion, owner: Address, deadline: int) -> list[EvmCall]:
     found = []
-    for part, least in leasts(made):
+    for part, least in parts_with_least(made):
         adapter = exchanges()[part.pools[0].protocol]
         found += [replace(c, least=least) for c in adapter.swap(part.pools, part.taken, least, owner, deadline)]
     return found
 
 
 def lasting(calls: Sequence[EvmCall], base: Base) -> int:
-    """Seconds until the deadline that all the leg's calls carry: ``deadline_seconds`` for each of its transactions, its
-    allowances among them. Each is begun when the one before it is final, which takes minutes on some chains."""
+    """Seconds until the deadline of the leg's calls: ``deadline_seconds`` for each of its transactions, allowances
+    included. Each begins when the one before it is final, which takes minutes on some chains."""
     count = sum(1 + (call.allowance is not None) for call in calls)
     return min(count * base.deadline_seconds, MOST_DEADLINE_SECONDS)

@@ -1,8 +1,7 @@
-"""An account on a Solana cluster: what changed between two of our transactions is not ours.
+"""Reads the history of an account on Solana: balance changes between two of our transactions are others' doing.
 
-Past slots cannot be read, but each landed transaction tells the balances before and after it. So money that came or
-left in between is known to the unit, though not by whom nor in which slot; and a price is known where a run wrote one
-down.
+Past slots cannot be read, but each landed transaction states the balances before and after it. So what others sent or
+took is known to the unit, but not who did it nor in which slot. Prices come from what runs recorded.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 from yieldbot.books.chain_record import ChainRecord, WalletCheck, reconciled, wallet_sums
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order, receipts
-from yieldbot.chains.ports import PastAsked
+from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.observe import observe
@@ -30,32 +29,37 @@ from yieldbot.protocols import svm_adapters
 from yieldbot.rpc.together import together
 
 AT_ONCE = 8
+"""Most requests under way at one time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Base units by mint (lamports under the native token's address) before and after one transaction."""
+    """Our balances around one transaction, in base units by mint (lamports under the native token's address)."""
 
     before: Mapping[Address, int]
+    """Before it."""
     after: Mapping[Address, int]
+    """After it."""
 
 
-async def look(jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
-    """The account of the jobs, which is one, by the journal and the cluster's records of its transactions.
-    Raises TransientError when the cluster is not served."""
-    snapshots = asked.snapshots
+async def fetch_account_history(
+    jobs: Sequence[Job], entries: Sequence[Entry], request: AccountHistoryRequest
+) -> ChainRecord:
+    """The history of the jobs' common account, from the journal and the cluster's record of its transactions. Raises
+    TransientError when the cluster cannot be served."""
+    snapshots = request.snapshots
     settings, owner = jobs[0].chain, jobs[0].wallet.address
     account, native = (settings.chain, owner), native_token(settings)
     async with connect(settings) as nodes:
         await nodes.verify_chain()
         if snapshots is None:
             snapshots = [await observe(nodes, job, svm_adapters()) for job in jobs]
-        told = await _told(nodes, entries, owner, native)
+        balances = await _fetch_balances(nodes, entries, owner, native)
     newest = max(snapshots, key=lambda snapshot: snapshot.block.height)
     now = _now(snapshots, newest, native)
     mine = [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None]
-    every, known = _with_gaps(account, mine, told, now, native)
-    forgotten = sum(entry.hash not in told for entry in mine if entry.hash)
+    every, known = _with_gaps(account, mine, balances, now, native)
+    forgotten = sum(entry.hash not in balances for entry in mine if entry.hash)
     sums = wallet_sums(every)
     checks = tuple(
         WalletCheck(token, sums.get(token, 0), raw, token in known)
@@ -77,7 +81,7 @@ async def look(jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) 
 
 
 def _now(snapshots: Sequence[Snapshot], newest: Snapshot, native: Token) -> dict[Token, int]:
-    """The wallet's balances as the snapshots have them: each asset, each market's share token, and lamports."""
+    """The wallet's balances by the snapshots: each asset, each market's share token, and lamports."""
     now = {native: newest.native_balance_raw}
     for snapshot in snapshots:
         for state in snapshot.states.values():
@@ -88,13 +92,15 @@ def _now(snapshots: Sequence[Snapshot], newest: Snapshot, native: Token) -> dict
     return now
 
 
-async def _told(nodes: Quorum, entries: Sequence[Entry], owner: Address, native: Token) -> dict[str, Balances]:
-    """Balances around each transaction of ours that the nodes still know."""
+async def _fetch_balances(
+    nodes: Quorum, entries: Sequence[Entry], owner: Address, native: Token
+) -> dict[str, Balances]:
+    """Balances around each of our transactions that the nodes still know."""
 
     async def one(signature: str) -> Balances | None:
         try:
-            told = await nodes.transaction(signature, "confirmed")
-            return None if told is None else balances_in(told, owner, native)
+            balances = await nodes.transaction(signature, "confirmed")
+            return None if balances is None else balances_in(balances, owner, native)
         except (TransientError, IndexError, KeyError, TypeError, ValueError):
             return None
 
@@ -103,9 +109,9 @@ async def _told(nodes: Quorum, entries: Sequence[Entry], owner: Address, native:
     return {signature: found for signature, found in zip(signatures, answers, strict=True) if found is not None}
 
 
-def balances_in(told: Mapping[str, Any], owner: Address, native: Token) -> Balances:
-    """Our balances as a landed transaction's meta tells them; it is ours, so that the first account is the payer's."""
-    meta = told["meta"]
+def balances_in(balances: Mapping[str, Any], owner: Address, native: Token) -> Balances:
+    """Our balances by a landed transaction's meta. It is our transaction, so that the first account is ours."""
+    meta = balances["meta"]
     found: list[dict[Address, int]] = []
     for lamports, tokens in (("preBalances", "preTokenBalances"), ("postBalances", "postTokenBalances")):
         sums = {native.address: int(meta[lamports][0])}
@@ -120,17 +126,21 @@ def balances_in(told: Mapping[str, Any], owner: Address, native: Token) -> Balan
 
 
 def _with_gaps(
-    account: Account, entries: Sequence[Entry], told: Mapping[str, Balances], now: Mapping[Token, int], native: Token
+    account: Account,
+    entries: Sequence[Entry],
+    balances: Mapping[str, Balances],
+    now: Mapping[Token, int],
+    native: Token,
 ) -> tuple[tuple[Entry, ...], frozenset[Token]]:
-    """The entries begun with what was there before, and one for each balance that changed between two of them; and the
-    tokens whose beginning is known. Pure."""
+    """The entries, preceded by the opening balances, with one more for each balance change between two of them; and the
+    tokens whose opening balance is known. Pure."""
     tokens = {token.address: token for token in now}
     tokens |= {d.token.address: d.token for entry in entries for d in entry.changes}
     last: dict[Address, int] = {}
     shares = frozenset(receipts(entries))
     found: list[Entry] = []
     for entry in in_order(entries):
-        around = told.get(entry.hash)
+        around = balances.get(entry.hash)
         if around is not None:
             new = [(tokens[m], raw) for m, raw in around.before.items() if m in tokens and m not in last and raw]
             gaps = [(tokens[m], raw - last[m]) for m, raw in around.before.items() if m in tokens and m in last]
@@ -152,7 +162,7 @@ def _made(
     shares: frozenset[Token],
     native: Token,
 ) -> list[Entry]:
-    """An entry at the time of the transaction that shows it; none where nothing changed."""
+    """An entry at the time of the transaction ``by`` that shows the changes; none where nothing changed."""
     moved = tuple(Delta(token, raw) for token, raw in changes if raw)
     if not moved:
         return []

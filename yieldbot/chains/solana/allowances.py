@@ -1,7 +1,7 @@
-"""Who may take what out of a Solana wallet's token accounts: delegates and close authorities, as the accounts tell.
+"""Lists rights over a Solana wallet's token accounts: delegates and close authorities.
 
-SPL Token keeps a delegate and how much it may take in the account (spl-token state.rs), so that no event is looked for:
-every account of the owner is read, from each node that is believed, and whatever any of them shows is listed.
+SPL Token stores them in the account itself (spl-token state.rs), so that no events are needed: each token account of
+the owner is read from every node that is not left out, and what any of them shows is listed.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from yieldbot.chains.allowances import Found, Given
+from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
 from yieldbot.chains.solana.execution.balances import TOKEN_PROGRAMS, token_account
-from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.answers import AccountImage
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.errors import TransientError
 from yieldbot.model.amounts import Token
@@ -21,25 +22,28 @@ from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.settings import ChainSettings
 
 
-async def find(nodes: Quorum, settings: ChainSettings, owner: Address, names: Mapping[Address, str]) -> Found:
-    """Every delegate and foreign close authority of the owner's token accounts. ``names``: known addresses.
+async def find(nodes: Quorum, settings: ChainSettings, owner: Address, names: Mapping[Address, str]) -> AllowanceList:
+    """Every delegate and foreign close authority of the owner's token accounts. names: known addresses.
 
-    Raises TransientError when too few nodes answer, or one answers what is no list of accounts.
+    Raises TransientError when too few nodes answer, or one returns no list of accounts.
     """
     block = await nodes.first.block()
-    seen: dict[tuple[Address, Address, str], Given] = {}
+    found_once: dict[tuple[Address, Address, str], GrantedAllowance] = {}
     for _, found in await nodes.each(lambda node: _of(node, owner)):
         for address, image in found.items():
             for given in _given(settings, owner, names, address, image):
-                seen.setdefault((address, given.spender, given.words), given)
-    return Found(block, 0, tuple(sorted(seen.values(), key=lambda g: (g.token.symbol, g.spender, g.words))))
+                found_once.setdefault((address, given.spender, given.words), given)
+    return AllowanceList(
+        block, 0, tuple(sorted(found_once.values(), key=lambda g: (g.token.symbol, g.spender, g.words)))
+    )
 
 
 async def _of(node: Node, owner: Address) -> dict[Address, AccountImage]:
+    """The owner's token accounts, by one node."""
     images: dict[Address, AccountImage] = {}
     for program in sorted(TOKEN_PROGRAMS):
-        asked = [owner, {"programId": program}, {"encoding": "base64", "commitment": node.commitment}]
-        answer = await node.request("getTokenAccountsByOwner", asked)
+        params = [owner, {"programId": program}, {"encoding": "base64", "commitment": node.commitment}]
+        answer = await node.request("getTokenAccountsByOwner", params)
         try:
             for row in answer["value"]:
                 account: Any = row["account"]
@@ -52,7 +56,8 @@ async def _of(node: Node, owner: Address) -> dict[Address, AccountImage]:
 
 def _given(
     settings: ChainSettings, owner: Address, names: Mapping[Address, str], address: Address, image: AccountImage
-) -> list[Given]:
+) -> list[GrantedAllowance]:
+    """The rights of others over one token account."""
     held = token_account(image)
     if held is None or held.owner != owner:
         return []
@@ -61,12 +66,12 @@ def _given(
     found = []
     if held.delegate is not None and held.delegated:
         place = (names.get(held.delegate), None, "", address, image.program)
-        found.append(Given(token, held.delegate, held.delegated, listed is not None, *place))
+        found.append(GrantedAllowance(token, held.delegate, held.delegated, listed is not None, *place))
     if held.close_authority not in (None, owner):
         spender = Address(str(held.close_authority))
         # SPL Token closes an account of wrapped SOL whatever it holds (processor.rs, process_close_account).
         native = held.mint == WRAPPED_SOL
         words = "close it, and have all its SOL" if native else "close it when it is empty, and have its SOL"
         place = (names.get(spender), None, words, address, image.program)
-        found.append(Given(token, spender, 0, listed is not None, *place))
+        found.append(GrantedAllowance(token, spender, 0, listed is not None, *place))
     return found

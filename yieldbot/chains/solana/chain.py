@@ -1,4 +1,4 @@
-"""A Solana cluster, as the rest of the bot asks for it (``chains/ports.Chain``)."""
+"""The port ``chains/ports.Chain`` for Solana clusters."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from yieldbot.books.chain_record import ChainRecord
     from yieldbot.books.entries import Entry
-    from yieldbot.chains.allowances import Found, Given
+    from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import Past, PastAsked, Revocation, Rights, Session, Watch
-    from yieldbot.chains.quote_values import Read
+    from yieldbot.chains.ports import AccountHistoryRequest, Past, Revocation, Rights, Session, Watch
+    from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import World
     from yieldbot.journal.fold import StoredTx
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One cluster of chains/*.toml."""
+    """One Solana cluster of chains/*.toml."""
 
     settings: ChainSettings
+    """The cluster's settings."""
 
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
@@ -62,11 +63,13 @@ class Chain:
             await nodes.verify_chain()
             yield _Rights(world, job, nodes, {wallet.address: wallet for wallet in wallets})
 
-    async def quotes(self, given: Token, wanted: Token) -> Read:
+    async def quotes(self, given: Token, wanted: Token) -> QuoteInputs:
         return await read_quotes(self.settings, given, wanted)
 
-    async def account_history(self, jobs: Sequence[Job], entries: Sequence[Entry], asked: PastAsked) -> ChainRecord:
-        return await account_history.look(jobs, entries, asked)
+    async def account_history(
+        self, jobs: Sequence[Job], entries: Sequence[Entry], request: AccountHistoryRequest
+    ) -> ChainRecord:
+        return await account_history.fetch_account_history(jobs, entries, request)
 
     def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
         return lambda tx: []
@@ -83,22 +86,29 @@ class Chain:
 
 @dataclass(slots=True)
 class _Rights:
-    world: World
-    job: Job
-    nodes: Quorum
-    wallets: Mapping[Address, Wallet]
-    signers: dict[Address, Account] = field(default_factory=dict)
+    """See ``chains/ports.Rights``."""
 
-    async def find(self) -> Found:
+    world: World
+    """The run's wiring."""
+    job: Job
+    """A job of the account whose rights are listed."""
+    nodes: Quorum
+    """The cluster's nodes."""
+    wallets: Mapping[Address, Wallet]
+    """Our wallets by address, which may be close authorities."""
+    signers: dict[Address, Account] = field(default_factory=dict)
+    """Accounts that sign revocations, by address."""
+
+    async def find(self) -> AllowanceList:
         book = Book.of(self.job.chain)
         own = {wallet.address: f"wallet {wallet.name}" for wallet in self.wallets.values()}
         names = {**book.markets, **book.programs, **own}
         return await find(self.nodes, self.job.chain, self.job.wallet.address, names)
 
     async def settle(self) -> None:
-        """Nothing is known of the signers before ``rehearse``."""
+        """Does nothing: the signers are known from ``rehearse`` on, which settles their accounts."""
 
-    async def rehearse(self, chosen: Sequence[Given]) -> list[Revocation | Declined]:
+    async def rehearse(self, chosen: Sequence[GrantedAllowance]) -> list[Revocation | Declined]:
         owner = self.job.wallet.address
         for authority in {authority_of(given, owner) for given in chosen} & self.wallets.keys():
             job = replace(self.job, wallet=self.wallets[authority])
@@ -109,14 +119,14 @@ class _Rights:
             if (account := self.signers.get(authority_of(given, owner))) is not None:
                 tried += await rehearse_revocations(account, (given,))
                 continue
-            said = f"{given.spender} alone can give that right up: move what is there to another account"
-            tried.append(Declined("NOT_OURS", said))
+            reason = f"{given.spender} alone can give that right up: move what is there to another account"
+            tried.append(Declined("NOT_OURS", reason))
         return tried
 
     def beside(self, tried: Sequence[Revocation | Declined]) -> tuple[str, ...]:
         return ()
 
-    async def revoke(self, given: Given, index: int, rehearsed: Revocation) -> Outcome | Declined:
+    async def revoke(self, given: GrantedAllowance, index: int, rehearsed: Revocation) -> Outcome | Declined:
         assert isinstance(rehearsed, RehearsedTx)  # what ``rehearse`` gave
         account = self.signers[authority_of(given, self.job.wallet.address)]
         return await revoke(account, given, index, rehearsed)

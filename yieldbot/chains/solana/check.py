@@ -1,4 +1,4 @@
-"""What ``yieldbot check`` asks of a Solana cluster."""
+"""``yieldbot check`` of a Solana cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.prices import feed_price
-from yieldbot.chains.solana.swap_pools import found_of, listings, looks
+from yieldbot.chains.solana.swap_pools import found_of, listings, state_flows
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.protocols import svm_adapters
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:
-    """Each node serves the cluster; mints, price accounts and every deployment can be read from the first sound one."""
+    """Checks that each node serves the cluster, and that the first sound one can read mints, price accounts,
+    deployments and exchanges."""
     what = f"chain {chain.name}"
     async with connect(chain) as nodes:
         found: list[Finding] = []
@@ -34,14 +35,14 @@ async def findings(chain: ChainSettings) -> list[Finding]:
                 sound.append(node)
                 found.append(Finding(what, f"{node.host} answers, slot {block.height:,}{agree}"))
             except ConfigError as wrong:
-                said, _, remedy = str(wrong).partition(": ")
-                found.append(Finding(f"{what}: {node.host}", said, remedy, MISCONFIGURED))
+                result, _, remedy = str(wrong).partition(": ")
+                found.append(Finding(f"{what}: {node.host}", result, remedy, MISCONFIGURED))
             except TransientError as failure:
-                told = failure.remedy if isinstance(failure, HttpRefused | NodeRefused) else ""
-                remedy = told or f"check the connection and {chain.rpc_env} in .env; another provider may help"
-                told = failure.what if isinstance(failure, HttpRefused | NodeRefused) else str(failure)
-                said = told.removeprefix(f"{node.host} ")  # most of them begin with who failed
-                found.append(Finding(f"{what}: {node.host}", said, remedy, FAILED))
+                message = failure.remedy if isinstance(failure, HttpRefused | NodeRefused) else ""
+                remedy = message or f"check the connection and {chain.rpc_env} in .env; another provider may help"
+                message = failure.what if isinstance(failure, HttpRefused | NodeRefused) else str(failure)
+                result = message.removeprefix(f"{node.host} ")  # most of them begin with who failed
+                found.append(Finding(f"{what}: {node.host}", result, remedy, FAILED))
         if len(sound) < nodes.quorum:
             return found
         node = sound[0]
@@ -53,6 +54,7 @@ async def findings(chain: ChainSettings) -> list[Finding]:
 
 
 async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef) -> Finding:
+    """Whether the mint exists and has the configured decimals."""
     what, key = f"{chain.name} {token.symbol}", f"chains/{chain.name}.toml: tokens.{token.symbol}"
     (answer,) = await node.run([mint_of(token.address)], block)
     if isinstance(answer, MarketError):
@@ -63,6 +65,7 @@ async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef
 
 
 async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+    """Whether each token's price account can be read."""
     feeds = {"[native] feed": chain.native_feed} | {
         f"feed of {token.symbol}": chain.feeds.get(token.address)
         for token in chain.tokens.values()
@@ -72,7 +75,7 @@ async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Find
     for key, feed in feeds.items():
         what = f"{chain.name} {key}"
         if feed is None:
-            remedy = f"name a Pyth price account in chains/{chain.name}.toml: fees cannot be weighed without"
+            remedy = f"name a Pyth price account in chains/{chain.name}.toml: without it fees have no price"
             found.append(Finding(what, "is not named", remedy, MISCONFIGURED))
             continue
         (answer,) = await node.run([feed_price(feed, block.timestamp)], block)
@@ -84,6 +87,7 @@ async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Find
 
 
 async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
+    """Whether each deployment's markets can be listed."""
     found = []
     for deployment in chain.deployments:
         flow: Any = svm_adapters()[deployment.protocol].discover(deployment)
@@ -97,7 +101,8 @@ async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> lis
 
 
 async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
-    """Each table of exchanges and price oracles, then each pool that can be swapped in, and each oracle's price."""
+    """Whether each exchange and price oracle can be listed, each pool can be swapped in, and each oracle has a
+    price."""
     listed = listings(chain)
     if not listed:
         return []
@@ -108,14 +113,14 @@ async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[
             remedy = f"correct its row in chains/{chain.name}.toml"
             found.append(Finding(f"{chain.name} {row.name}", str(answer), remedy, MISCONFIGURED))
     places = found_of(chain, answers)
-    said: list[Any] = await node.run(looks(places, chain.tokens.values(), block), block)
-    for pool, answer in zip((*places[0], *places[1]), said, strict=True):
+    result: list[Any] = await node.run(state_flows(places, chain.tokens.values(), block), block)
+    for pool, answer in zip((*places[0], *places[1]), result, strict=True):
         what = f"{chain.name} {pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
         if isinstance(answer, MarketError):
-            found.append(Finding(what, str(answer), "nothing is swapped by its word while that lasts", FAILED))
+            found.append(Finding(what, str(answer), "no swap uses its price while that lasts", FAILED))
         elif isinstance(answer, tuple):
-            told, price = answer
-            words = f"{price:,.6g} {pool.token1.symbol} a {pool.token0.symbol} by its {told.params['says']}"
+            message, price = answer
+            words = f"{price:,.6g} {pool.token1.symbol} a {pool.token0.symbol} by its {message.params['says']}"
             found.append(Finding(what, words))
         else:
             found.append(Finding(what, "can be swapped in"))

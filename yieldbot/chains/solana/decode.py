@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from yieldbot.chains.decoding import ToDecode
 
 
-def decode(asked: ToDecode) -> Reading:
-    """What a transaction says. Raises ConfigError for what is none."""
+def decode(request: ToDecode) -> Reading:
+    """Decodes a transaction or its message. Raises ConfigError for bytes that are neither."""
     for flag, given in (
-        ("--to", asked.to),
-        ("--from", asked.sender),
-        ("--value", asked.value),
-        ("--descriptors", asked.descriptors),
+        ("--to", request.to),
+        ("--from", request.sender),
+        ("--value", request.value),
+        ("--descriptors", request.descriptors),
     ):
         if given:
             raise ConfigError(f"{flag} means nothing on Solana: the transaction names all of it")
-    reading = read(_base64(asked.text()), Book.of(asked.chain))
+    reading = read(_base64(request.text()), Book.of(request.chain))
     if reading is None:
         raise ConfigError("CALLDATA is no Solana transaction and no message of one: give all of its bytes, in base64")
     return reading
 
 
-def _base64(said: str) -> bytes:
+def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode(said.strip(), validate=True)
+        return base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
         raise ConfigError("CALLDATA is no base64: on Solana give a transaction, or its message, in base64") from None

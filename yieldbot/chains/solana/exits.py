@@ -1,8 +1,8 @@
-"""Fingerprints of Solana's markets: what a way out that was proven or refused depends on.
+"""Fingerprints of Solana's markets: a proof or refusal of a market's exit holds while its fingerprint stays the same.
 
-The SHA-256 of the program as it is deployed (of an upgradeable one the slot of its last deployment and who may upgrade
-it, else its code), of what the adapter keeps of the market, of its terms (``protocols._svm.TERMS``: what its owners set
-and what the way out depends on) and of its kind of exit.
+The SHA-256 of the deployed program (of an upgradeable one the slot of its last deployment and its upgrade authority,
+else its code), of the market's parameters, of the terms that its owners set (``protocols/solana/layout.TERMS``) and of
+its kind of exit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from yieldbot.chains.exits import fingerprint
-from yieldbot.chains.solana.node.client import AccountImage, Node
+from yieldbot.chains.solana.node.answers import AccountImage
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.errors import TransientError
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import UPGRADEABLE_LOADER
@@ -22,11 +23,11 @@ from yieldbot.protocols.solana.layout import TERMS
 PROGRAM_TAG, PROGRAM_BYTES = b"\x02\0\0\0", 36
 """UpgradeableLoaderState::Program: its tag, then the address of the account with its code."""
 DEPLOYED_BYTES = 45
-"""UpgradeableLoaderState::ProgramData before the code: tag, slot of the last deployment, who may upgrade it."""
+"""Bytes of UpgradeableLoaderState::ProgramData before the code: tag, slot of the last deployment, upgrade authority."""
 
 
 async def fingerprints(node: Node, states: Sequence[MarketState]) -> dict[MarketId, str]:
-    """By market, as the node has them now; nothing where it cannot tell."""
+    """Present fingerprints of the markets, by id; empty where the node cannot read the programs."""
     programs = list(dict.fromkeys(Address(state.market.params["program"]) for state in states))
     try:
         deployed = await _deployed(node, programs)
@@ -37,7 +38,7 @@ async def fingerprints(node: Node, states: Sequence[MarketState]) -> dict[Market
 
 
 def print_of(state: MarketState, code: bytes) -> str:
-    """Of a market, whose program is deployed as ``code`` says. Pure."""
+    """The fingerprint of a market. code: what ``_deployed`` returns for its program. Pure."""
     fixed = {name: value for name, value in state.market.params.items() if isinstance(value, str | bool)}
     terms = {TERMS: state.market.params.get(TERMS, {})}
     market = replace(state.market, params={**fixed, **terms})
@@ -45,9 +46,9 @@ def print_of(state: MarketState, code: bytes) -> str:
 
 
 async def _deployed(node: Node, programs: Sequence[Address]) -> Mapping[Address, bytes]:
-    """What tells each program from what it may become; one that is no program is left out."""
-    told = await node.heads(programs, PROGRAM_BYTES)
-    heads = {program: image for program, image in told.items() if image is not None}
+    """What identifies each program's deployed code; accounts that are no programs are left out."""
+    images = await node.heads(programs, PROGRAM_BYTES)
+    heads = {program: image for program, image in images.items() if image is not None}
     behind = {program: _key(image.data) for program, image in heads.items() if _upgradeable(image)}
     deployed = await node.heads(list(behind.values()), DEPLOYED_BYTES) if behind else {}
     others = [program for program in heads if program not in behind]

@@ -1,4 +1,5 @@
-"""One Solana cluster within few slots: adapters' flows in, a Snapshot out; by a quorum where there are more nodes."""
+"""Reads one Solana cluster within few slots: runs the adapters' flows and makes a Snapshot of the results, by a quorum
+where there are several nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +10,16 @@ from typing import Any, cast
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.prices import feed_price
-from yieldbot.chains.solana.swap_pools import NOWHERE, SAME_PRICE, Found, apart, exchange_of, found_of, listings, looks
+from yieldbot.chains.solana.swap_pools import (
+    NOWHERE,
+    SAME_PRICE,
+    Found,
+    apart,
+    exchange_of,
+    found_of,
+    listings,
+    state_flows,
+)
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -24,26 +34,27 @@ from yieldbot.protocols.solana.base import SvmAdapter
 from yieldbot.protocols.solana.idle import mint_of
 
 TRIES = 4
+"""Tries of one snapshot whose slots drift too far apart."""
 SIGNATURE_LAMPORTS = 5000
 
 SAME_RATE = 1e-4
-"""By how much a rate may differ between nodes that saw different slots (1 bp a year)."""
+"""How far a rate may differ between nodes that were read at different slots (1 bp a year)."""
 SAME_SHARE = 0.01
-"""By which part of itself the cash of a market, or the price of SOL for fees, may differ between them."""
+"""Fraction by which a market's cash, or the price of SOL for fees, may differ between them."""
 
 
 async def observe(nodes: Quorum, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     """Every market of the job's assets, our positions and fees, as a quorum of the nodes shows them.
 
-    Each node is observed by itself, for no two answer at the same slot; what they show must agree. Raises
-    TransientError below the quorum or when the slots drift too far, ConfigError for an asset whose decimals are not the
+    Each node is observed by itself, since no two answer at the same slot; the results must agree. Raises TransientError
+    below the quorum or when the slots drift too far apart, ConfigError for an asset whose decimals are not the
     configured ones.
     """
     return await nodes.agreed(lambda node: _from(node, job, adapters), difference, job.chain.name)
 
 
 def difference(one: Snapshot, other: Snapshot) -> str | None:
-    """Why two snapshots, taken within few slots of each other, are not of one chain; None when they are. Pure."""
+    """Why two snapshots, taken within few slots of each other, cannot both be right; None when they can. Pure."""
     if one.states.keys() != other.states.keys():
         return "it shows other markets"
     if one.native_balance_raw != other.native_balance_raw:
@@ -65,6 +76,7 @@ def difference(one: Snapshot, other: Snapshot) -> str | None:
 
 
 def _near(one: float, other: float) -> bool:
+    """Whether two numbers differ by SAME_SHARE at most."""
     return abs(one - other) <= SAME_SHARE * max(abs(one), abs(other), 1e-9)
 
 
@@ -81,24 +93,31 @@ async def _from(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What a decision needs beside the markets: our lamports, SOL's price in whole tokens of the first asset, US
-    dollars by the feeds; of a job over several assets also where they are exchanged, and each one's price."""
+    """Balances, prices and pools that a decision needs beside the markets."""
 
     lamports: int
+    """Our SOL, in lamports."""
     native_price: float
+    """Whole tokens of the first asset for one SOL."""
     asset_usd: float | None
+    """US dollars for one whole token of the first asset; None: not known."""
     native_usd: float | None
+    """US dollars for one SOL; None: not known."""
     usd: Mapping[Token, Price]
+    """US dollar prices by token, of a job over several assets; else empty."""
     exchanges: Found
+    """Pools and price oracles, of a job over several assets; else none."""
     pegs: Mapping[Token, Price] = field(default_factory=dict)
+    """US dollar prices of the job's assets."""
 
 
 async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
+    """One node's snapshot. Raises SlotSkew when its slots drift too far apart."""
     block = await node.block()
     markets, quarantined, around = await _discover(node, job, adapters, block)
     flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
-    asked = looks(around.exchanges, around.usd, block)
-    answers = await node.run(flows + asked, block)
+    price_flows = state_flows(around.exchanges, around.usd, block)
+    answers = await node.run(flows + price_flows, block)
     found = [_believed(answer) for answer in answers[: len(flows)]]
     states = {state.market.id: state for state in found if isinstance(state, MarketState)}
     quarantined += [
@@ -128,7 +147,8 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
 
 
 def _twice(job: Job, states: Mapping[MarketId, MarketState]) -> dict[MarketId, str]:
-    """Markets whose share token is itself an asset of the job: our money there would be counted twice. Pure."""
+    """Markets whose share token is itself an asset of the job, each with the reason to quarantine it: our money there
+    would count twice. Pure."""
     own = {token.address: token.symbol for token in job.assets}
     return {
         market_id: f"its token, {own[state.share_token.address]}, is an asset of this job"
@@ -138,6 +158,7 @@ def _twice(job: Job, states: Mapping[MarketId, MarketState]) -> dict[MarketId, s
 
 
 def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
+    """The state, or a MarketError for one that contradicts itself."""
     if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
         return MarketError(why)
     return answer
@@ -146,7 +167,7 @@ def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
 async def _discover(
     node: Node, job: Job, adapters: Mapping[str, SvmAdapter], block: BlockRef
 ) -> tuple[list[Market], list[Quarantined], _Around]:
-    """The job's markets, those that cannot be listed, and what else a decision needs."""
+    """The job's markets, deployments that cannot be listed, and balances, prices and pools."""
     assert job.chain.svm is not None
     idle = Deployment("idle", job.chain.chain, "Wallet", {"keep_lamports": job.chain.svm.keep_lamports}, job.assets)
     deployments = [d for d in (*job.chain.deployments, idle) if set(job.assets) & set(d.assets)]
@@ -164,9 +185,9 @@ async def _discover(
         raise TransientError(f"{node.host}: our lamports cannot be read: {lamports}")
     for token in job.assets:
         _same_decimals(job, token, answers.pop(0))
-    said = {address: answers.pop(0) for address in feeds}
+    priced = {address: answers.pop(0) for address in feeds}
     found = found_of(job.chain, [answers.pop(0) for _ in listed]) if listed else NOWHERE
-    around = _around(job, lamports, said, found)
+    around = _around(job, lamports, priced, found)
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
     for deployment, answer in zip(deployments, answers, strict=True):
@@ -179,7 +200,8 @@ async def _discover(
 
 
 def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
-    """Every amount of the policy is read by the configured decimals, so that a wrong number is never lived with."""
+    """Check the mint's decimals against the configured ones. Raises ConfigError: the policy's amounts are parsed with
+    them."""
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(mint, MarketError):
         raise ConfigError(f"{file}.address: {asset.address} is no mint: correct it")
@@ -188,7 +210,8 @@ def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
 
 
 def _feeds(job: Job) -> dict[Address, Address]:
-    """Price accounts by mint: the assets', and SOL's. A job of SOL alone needs none, but for its value in the books."""
+    """Price accounts by mint: of the assets, and of SOL. A job of SOL alone needs none; its price is read for
+    accounting."""
     known = job.chain.price_feeds
     wanted = dict.fromkeys((*(token.address for token in job.assets), WRAPPED_SOL))
     alone = job.base is None and job.asset.address == WRAPPED_SOL
@@ -200,13 +223,14 @@ def _feeds(job: Job) -> dict[Address, Address]:
     return {mint: known[mint] for mint in wanted if mint in known}
 
 
-def _around(job: Job, lamports: int, said: Mapping[Address, Price | MarketError], found: Found) -> _Around:
+def _around(job: Job, lamports: int, answers: Mapping[Address, Price | MarketError], found: Found) -> _Around:
+    """Prices from the answers of the feeds. Raises TransientError where one cannot be read."""
     if job.base is None and job.asset.address == WRAPPED_SOL:  # nothing is decided by its price: none is missed
-        price = said.get(WRAPPED_SOL)
+        price = answers.get(WRAPPED_SOL)
         usd = price.usd if isinstance(price, Price) else None
         return _Around(lamports, 1.0, usd, usd, {}, found)
     prices: dict[Address, Price] = {}
-    for mint, answer in said.items():
+    for mint, answer in answers.items():
         if isinstance(answer, MarketError):
             raise TransientError(f"{job.chain.name}: a price account cannot be read: {answer}")
         prices[mint] = answer
@@ -216,12 +240,13 @@ def _around(job: Job, lamports: int, said: Mapping[Address, Price | MarketError]
 
 
 def _lamports(owner: Address) -> Flow[int]:
+    """Reads our SOL, in lamports."""
     (data,) = yield [SvmLamports(owner)]
     return int.from_bytes(data, "little")
 
 
 def _unread(deployment: Deployment, job: Job) -> Market:
-    """A name for a deployment whose markets could not even be listed."""
+    """A placeholder market for a deployment whose markets could not be listed."""
     return Market(
         MarketId(f"{deployment.protocol}/{market_chain(deployment.chain)}/?"),
         deployment.protocol,

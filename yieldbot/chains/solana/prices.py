@@ -1,4 +1,4 @@
-"""Prices from Pyth's price accounts on Solana; flows, no I/O."""
+"""Prices of Pyth's price accounts on Solana. Flows, no I/O."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ PRICE_UPDATE_V2 = bytes.fromhex("22f123639d7ef4cd")
 FULL = 1
 """VerificationLevel::Full: signed by a quorum of Wormhole's guardians. Its enum takes one byte, Partial two."""
 AUTHORITY_AT, LEVEL_AT, PRICE_AT = 8, 40, 73
-"""discriminator 8, write_authority 32 (a feed's own account is its own, so that none but Pyth's push oracle writes
-there: pyth-push-oracle, update_price_feed), verification_level 1, feed_id 32; then price i64, conf u64, exponent i32,
-publish_time i64 (pyth-solana-receiver-sdk price_update.rs, borsh)."""
+"""Offsets: discriminator 8 bytes, write_authority 32 (a feed's account is its own authority, so that Pyth's push oracle
+alone writes there: pyth-push-oracle, update_price_feed), verification_level 1, feed_id 32; then price i64, conf u64,
+exponent i32, publish_time i64 (pyth-solana-receiver-sdk price_update.rs, borsh)."""
 OLDEST_SECONDS = 86_400
+"""A price older than this is refused."""
 MOST_UNCERTAIN = 0.05
-"""Half-width of the confidence interval as a part of the price, beyond which it is none."""
+"""A price is refused when half of its confidence interval exceeds this fraction of it."""
 
 
 def feed_price(address: Address, now: int) -> Flow[Price]:
-    """A feed's price in one round. ``now``: the chain's own time. Raises MarketError for an account that is none, one
-    that somebody holds, not fully verified, older than a day, not positive, or too uncertain."""
+    """A feed's price, in one round. now: the chain's own time. Raises MarketError for an account that is no Pyth price
+    account, that somebody else can write, or whose price is not fully verified, older than a day, not positive or too
+    uncertain."""
     (data,) = yield [SvmAccount(address, PYTH_RECEIVER)]
     if len(data) < PRICE_AT + 28 or data[:8] != PRICE_UPDATE_V2:
         raise MarketError(f"{address} is no Pyth price account")
@@ -41,6 +43,6 @@ def feed_price(address: Address, now: int) -> Flow[Price]:
     if now - published_at > OLDEST_SECONDS:
         raise MarketError(f"Pyth price account {address} was last written {(now - published_at) / 3600:.0f} h ago")
     try:
-        return Price(bounds.price(price * 10.0**exponent), bounds.told_at(published_at, now), confidence / price)
+        return Price(bounds.price(price * 10.0**exponent), bounds.feed_time(published_at, now), confidence / price)
     except ValueError as impossible:
         raise MarketError(f"Pyth price account {address}: {impossible}") from None

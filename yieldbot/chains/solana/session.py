@@ -1,4 +1,4 @@
-"""A job on a Solana cluster."""
+"""An open connection to a job's Solana cluster."""
 
 from __future__ import annotations
 
@@ -41,11 +41,14 @@ from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter
 
 @dataclass(slots=True)
 class JobWatch:
-    """See ``Watch``."""
+    """See ``chains/ports.Watch``."""
 
     job: Job
+    """The job."""
     nodes: Quorum
+    """The cluster's nodes."""
     adapters: Mapping[str, SvmAdapter]
+    """Adapters by protocol name."""
 
     @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
@@ -65,18 +68,20 @@ class JobWatch:
         return await exits.with_exits(self.prints, snapshot, records, replace(policy, try_first=()))
 
     async def prints(self, states: Sequence[MarketState]) -> Mapping[MarketId, str]:
-        """Fingerprints of markets: what a word on their way out is of."""
+        """The present fingerprints of markets."""
         return await fingerprints(self.nodes.first, states)
 
 
 @dataclass(slots=True)
 class JobSession(JobWatch):
-    """See ``Session``."""
+    """See ``chains/ports.Session``."""
 
     world: World
+    """The run's wiring."""
     account: Account
+    """What execution needs of the wallet."""
     known: frozenset[int] = frozenset()
-    """Of the plan at hand: the legs whose market's way out is proven already, so that it is not rehearsed again."""
+    """Indexes of the plan's legs whose market's exit is proven already and not rehearsed again."""
 
     async def settle(self) -> tuple[Outcome, ...]:
         return await settle(self.account)
@@ -98,9 +103,9 @@ class JobSession(JobWatch):
         result = await execute_leg(self.account, approval, work)
         if result.done and work.out is not None and leg.kind is LegKind.DEPOSIT:
             state = snapshot.of(leg.market_id)
-            if (said := (await self.prints([state])).get(leg.market_id)) is not None:
+            if (current := (await self.prints([state])).get(leg.market_id)) is not None:
                 up_to = state.held + work.leg.amount
-                self.world.journal.append(exits.proven(state, self.account.owner, said, up_to))
+                self.world.journal.append(exits.proven(state, self.account.owner, current, up_to))
         return result
 
     async def _proven(self, legs: Sequence[Leg], snapshot: Snapshot) -> frozenset[int]:
@@ -108,17 +113,18 @@ class JobSession(JobWatch):
 
     async def refused(self, market_id: MarketId, reason: str, snapshot: Snapshot, *, on_chain: bool = False) -> None:
         state = snapshot.of(market_id)
-        if (said := (await self.prints([state])).get(market_id)) is not None:
-            self.world.journal.append(exits.refused(state, self.account.owner, said, reason, on_chain=on_chain))
+        if (current := (await self.prints([state])).get(market_id)) is not None:
+            self.world.journal.append(exits.refused(state, self.account.owner, current, reason, on_chain=on_chain))
 
     async def hand_over(self, approval: Approval, snapshot: Snapshot) -> Proposed | Declined:
         raise ConfigError(f"wallet {self.job.wallet.name}: a Safe is a contract of EVM chains")
 
-    def said(self, block: BlockRef) -> str:
+    def block_text(self, block: BlockRef) -> str:
         return f"slot {block.height}"
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
-        """A leg with its instructions, from the newest state."""
+        """A leg with its instructions, from the newest state. most: the wallet's balance of what goes in; None: not
+        limited."""
         leg = leg_now(plan, index, most, snapshot.states.get(plan.legs[index].market_id))
         bounds = self.job.bounds(leg.amount.token) if leg.kind is LegKind.SWAP else None
         if bounds is not None:
@@ -156,14 +162,14 @@ class JobSession(JobWatch):
 
 @asynccontextmanager
 async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
-    """The job's cluster, to be acted on."""
+    """Opens the job's cluster for reading and for sending transactions."""
     async with connect(job.chain) as nodes:
         yield JobSession(job, nodes, svm_adapters(), world, account_of(world, job, nodes))
 
 
 @asynccontextmanager
 async def open_watch(job: Job) -> AsyncIterator[Watch]:
-    """The job's cluster, to be looked at."""
+    """Opens the job's cluster for reading alone."""
     async with connect(job.chain) as nodes:
         yield JobWatch(job, nodes, svm_adapters())
 

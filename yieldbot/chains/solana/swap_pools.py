@@ -1,7 +1,7 @@
-"""Pools of a Solana cluster and prices beside theirs: flows in, an Exchange out.
+"""Reads the pools of a cluster and the prices that a swap is judged by: flows, and an Exchange from their answers.
 
-Orca's pools keep no TWAP. Beside the feeds the price oracles of the cluster's file are read: other pools' recorded
-TWAPs, and stake pools' own rates.
+Orca's pools keep no TWAP. Beside the feeds, the price oracles of the cluster's file are read: TWAPs that other pools
+record, and stake pools' own rates.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols import svm_exchanges, svm_price_oracles
 
 Found = tuple[list[Pool], list[Pool], list[str]]
-"""Pools that are swapped in, pools that are price oracles, and what could not be read."""
+"""(pools that swaps may use, pools that are price oracles, reasons of what could not be read)."""
 NOWHERE: Found = ([], [], [])
+"""No pools at all."""
 SAME_PRICE = 0.002
-"""By which part of itself a price that tokens are swapped by may differ between nodes that saw different slots."""
+"""Fraction by which a price may differ between nodes that were read at different slots."""
 
 
 def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
@@ -36,13 +37,13 @@ def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
 
 
 def found_of(chain: ChainSettings, answers: Sequence[tuple[Pool, ...] | MarketError]) -> Found:
-    """What ``listings`` were answered, in their order."""
+    """The pools and oracles from the answers to ``listings``, in their order."""
     count = len(chain.exchanges)
     (pools, unread), (oracle_prices, more) = pools_of(answers[:count]), pools_of(answers[count:])
     return pools, oracle_prices, unread + more
 
 
-def looks(pools: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
+def state_flows(pools: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
     """A flow for the state of each pool, then one for the price of each oracle, of those between two of ``tokens``."""
     swapped, oracle_prices = _between(pools, tokens)
     return [
@@ -57,45 +58,45 @@ def exchange_of(
     answers: Sequence[PoolState | tuple[Pool, float] | MarketError],
     usd: Mapping[Token, Price],
 ) -> Exchange:
-    """What ``looks`` were answered, in their order."""
+    """The Exchange from the answers to ``state_flows``, in their order."""
     swapped, oracle_prices = _between(pools, tokens)
-    states, said, bad = list[PoolState](), list[tuple[Pool, float]](), list(pools[2])
+    states, prices, bad = list[PoolState](), list[tuple[Pool, float]](), list(pools[2])
     for pool, answer in zip((*swapped, *oracle_prices), answers, strict=True):
         if isinstance(answer, PoolState):
             states.append(answer)
         elif isinstance(answer, MarketError):
             bad.append(f"{pool.name}: {answer}")
         elif 0.0 < answer[1] < math.inf:
-            said.append(answer)
+            prices.append(answer)
         else:
             bad.append(f"{pool.name}: {answer[1]} is no price")
-    return Exchange(tuple(states), dict(usd), tuple(said), tuple(bad))
+    return Exchange(tuple(states), dict(usd), tuple(prices), tuple(bad))
 
 
 def apart(one: Exchange, other: Exchange, most: float) -> str | None:
-    """Why what two nodes say of prices, within few slots of each other, is not of one chain; None when it is. ``most``:
-    by which part of itself a price may differ. Pure."""
+    """Why two nodes' pools and prices, read within few slots of each other, cannot both be right; None when they can.
+    most: fraction by which a price may differ. Pure."""
     if {s.pool for s in one.states} != {s.pool for s in other.states} or [pool for pool, _ in one.oracle_prices] != [
         pool for pool, _ in other.oracle_prices
     ]:
         return "it shows other pools, or other price oracles"
-    said = [
+    prices = [
         (token.symbol, price.usd, other.usd[token].usd if token in other.usd else 0.0)
         for token, price in one.usd.items()
     ]
-    said += [
+    prices += [
         (pool.name, mean, also) for (pool, mean), (_, also) in zip(one.oracle_prices, other.oracle_prices, strict=True)
     ]
     theirs_of = {state.pool: state for state in other.states}
-    said += [(state.pool.name, _marginal(state), _marginal(theirs_of[state.pool])) for state in one.states]
-    for name, mine, theirs in said:
+    prices += [(state.pool.name, _marginal(state), _marginal(theirs_of[state.pool])) for state in one.states]
+    for name, mine, theirs in prices:
         if abs(mine - theirs) > most * max(abs(mine), abs(theirs)):
             return f"it shows another price of {name}"
     return None
 
 
 def _marginal(state: PoolState) -> float:
-    """What a pool gives for one whole token, in base units; 0 where it gives none."""
+    """The output for one whole token0, in base units of token1; 0 where the pool gives none."""
     try:
         return float(state.zero.quote_exact_in(state.pool.token0.one)[0])
     except ValueError:
@@ -103,6 +104,7 @@ def _marginal(state: PoolState) -> float:
 
 
 def _between(found: Found, tokens: Iterable[Token]) -> tuple[list[Pool], list[Pool]]:
+    """The pools and oracles between two of ``tokens``."""
     wanted = set(tokens)
     pools, oracle_prices = ([pool for pool in part if {pool.token0, pool.token1} <= wanted] for part in found[:2])
     return pools, oracle_prices

@@ -1,11 +1,11 @@
-"""A plan's swap on Solana as one leg's work: an instruction for each part, all in one transaction, from the newest
+"""A planned swap on Solana as executable work: an instruction for each part, all in one transaction, from the newest
 pools."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from yieldbot.chains.conversions import Conversion, leasts, made_of
+from yieldbot.chains.conversions import Conversion, conversion_of, parts_with_least
 from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
@@ -17,20 +17,20 @@ from yieldbot.model.tx import SvmInstruction
 from yieldbot.protocols import svm_exchanges
 
 MOST_PARTS = 2
-"""Swaps that one transaction has room for."""
+"""Most swaps that fit into one transaction."""
 
 
 def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
-    """The leg with its instructions. ``now``: unix seconds, by which the plan expires.
+    """The leg with its instructions. now: unix seconds by the clock that the plan expires by.
 
     Raises SafetyError where the pools or the prices no longer give what was approved.
     """
-    made = made_of(leg, snapshot, base)
+    made = conversion_of(leg, snapshot, base)
     if len(made.route.parts) > MOST_PARTS:
-        made = made_of(leg, _narrowed(snapshot, made), base)
+        made = conversion_of(leg, _narrowed(snapshot, made), base)
     calls, terms = list[SvmInstruction](), list[SwapTerms]()
     tags: dict[Address, frozenset[bytes]] = {}
-    for part, least in leasts(made):
+    for part, least in parts_with_least(made):
         (pool,) = part.pools
         adapter = svm_exchanges()[pool.protocol]
         calls.append(adapter.swap(pool, part.taken, least, plan.owner))
@@ -56,7 +56,7 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
 
 
 def _narrowed(snapshot: Snapshot, made: Conversion) -> Snapshot:
-    """The snapshot with the pools of the largest parts alone."""
+    """The snapshot with the pools of the MOST_PARTS largest parts alone."""
     assert snapshot.exchange is not None  # it was swapped in
     kept = {part.pools[0].address for part in made.route.parts[:MOST_PARTS]}
     states = tuple(state for state in snapshot.exchange.states if state.pool.address in kept)

@@ -36,15 +36,15 @@ class AaveParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     pool: str
-    """Pool."""
+    """Pool's address."""
     data_provider: str
-    """ProtocolDataProvider."""
+    """ProtocolDataProvider's address."""
     oracle: str | None = None
-    """AaveOracle."""
+    """AaveOracle's address."""
     addresses_provider: str | None = None
-    """PoolAddressesProvider."""
+    """PoolAddressesProvider's address."""
     rewards_controller: str | None = None
-    """DEFAULT_INCENTIVES_CONTROLLER; None: rewards are not read."""
+    """RewardsController's address (DEFAULT_INCENTIVES_CONTROLLER); None: rewards are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Reserve:
     deficit_raw: int
     """Bad debt."""
     supply_cap: int
-    """In whole tokens; 0: none."""
+    """Supply cap in whole tokens; 0: none."""
     points: tuple[tuple[float, float], ...]
     """(utilisation, annual borrow rate): the rate strategy's three points."""
     status: Status

@@ -1,4 +1,4 @@
-"""Protocols (typing) that adapters of EVM protocols implement."""
+"""Interfaces (typing.Protocol) that adapters of EVM protocols implement."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ class YieldAdapter(Protocol):
     """Reads and calls of one protocol. Pure: flows yield reads, calls are bytes; nothing here does I/O."""
 
     protocol: ClassVar[str]
+    """The adapter's name, as [[protocols]] tables write it."""
     params: ClassVar[type[BaseModel]]  # schema of the deployment's table in chains/*.toml (extra keys forbidden)
+    """Validates the other keys of a [[protocols]] table."""
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        """The deployment's markets for its assets. Raises MarketError when the deployment is not what it claims."""
+        """The deployment's markets for its assets. Raises MarketError where its contracts are not those of the
+        protocol."""
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         """The market's state for ``owner`` at ``block``."""
@@ -33,13 +36,13 @@ class YieldAdapter(Protocol):
         """Calls that deposit exactly ``amount``; each names the exact allowance that it consumes."""
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that withdraw ``amount``, or the whole position for None."""
+        """Calls that withdraw ``amount``; None: the whole position."""
 
     def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that claim all of one of the state's rewards for ``owner``; empty where there is none."""
+        """Calls that claim all of one of the state's rewards for ``owner``; empty where the market pays none."""
 
     def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
-        """As ``targets``, for a claim: it may call nothing else."""
+        """Contracts and four-byte selectors that the signer may allow for the claim."""
 
     def explain_revert(self, data: bytes) -> str | None:
         """Message of a custom error of the protocol; None when it is not one of its own."""
@@ -52,30 +55,32 @@ class YieldAdapter(Protocol):
 
 
 @runtime_checkable
-class InSteps(Protocol):
-    """An adapter some of whose markets have a two-step exit (``Exit.kind`` COOLDOWN or REQUEST)."""
+class TwoStepExits(Protocol):
+    """An adapter whose markets may have a two-step exit (``Exit.kind`` COOLDOWN or REQUEST)."""
 
     def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that request the exit of ``amount``, or of everything inside for None."""
+        """Calls that request the exit of ``amount``; None: of everything that is not on its way out yet."""
 
     def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that collect what ``MarketState.leaving`` says is ready."""
+        """Calls that collect what ``MarketState.leaving`` states as ready."""
 
     def cancel_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that cancel what is requested, or take in again what was cancelled."""
+        """Calls that cancel the pending request, or redeposit what a cancellation returned."""
 
 
 class SwapAdapter(Protocol):
     """Reads and calls of one exchange. Pure, as YieldAdapter is. A module that has ``EXCHANGE`` is one."""
 
     protocol: ClassVar[str]
+    """The adapter's name, as [[exchanges]] tables write it."""
     params: ClassVar[type[BaseModel]]
+    """Validates the other keys of an [[exchanges]] table."""
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         """The exchange's pools of these pairs; pairs without one are left out."""
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        """Everything of a pool that its swaps depend on. Raises MarketError where it is no pool."""
+        """A pool's state: everything that its swaps depend on. Raises MarketError where it is no pool."""
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
@@ -97,21 +102,22 @@ class SwapAdapter(Protocol):
 
 
 class LiquidityAdapter(Protocol):
-    """Reads of liquidity in one exchange's pools. Pure. A module of this folder that has ``LIQUIDITY`` is one."""
+    """Reads the liquidity in one exchange's pools. Pure. A module of this folder that has ``LIQUIDITY`` is one."""
 
     protocol: ClassVar[str]  # the exchange's, whose ``pools`` lists them
+    """The exchange's adapter name."""
 
     def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
         """A pool's state. Raises MarketError where it is no pool."""
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
-        """What the pool has recorded; with a lookback of 0 no earlier block is read."""
+        """What the pool has recorded of its past; with ``lookback_blocks`` 0 no earlier block is read."""
 
     def owned(
         self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address
     ) -> Flow[tuple[list[PoolPosition], tuple[int, ...]]]:
-        """(our positions in the pools among ``states``, by id; numbers of our positions in other pools)."""
+        """(our positions in pools of ``states``, numbers of our positions in other pools)."""
 
     def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
-        """(seconds ever spent in the position's range, the time) so many blocks ago; None where that is not
-        recorded."""
+        """(seconds that the price was ever within the position's range, unix seconds) so many blocks ago; None where
+        the pool does not record that."""

@@ -1,7 +1,7 @@
-"""Compound v2's kind of market (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
+"""Markets of Compound v2's kind (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
 
-Many failures there return an error code and do not revert: such a transaction is mined and moves nothing. No code is
-decoded here: a rehearsal, and the chain, show by balances what did not arrive.
+Many failures return an error code instead of reverting: such a transaction is mined and moves nothing. No code is
+decoded here: balances, in the rehearsal and on the chain, show what did not arrive.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 
 MINT, REDEEM = 0, 1
-"""Of Venus's actions (ComptrollerTypes.sol, Action)."""
+"""Numbers of Venus's actions (ComptrollerTypes.sol, Action)."""
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""
 FULL = 10_000
@@ -74,10 +74,10 @@ class CTokenParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     comptroller: str
-    """Comptroller."""
+    """Comptroller's address."""
     markets: list[str] = Field(min_length=1)
-    """cTokens, at most one an asset. One that pays the native token (CEther, Moonwell's mWETH) is refused: what it pays
-    is not the token that was put in."""
+    """cTokens, at most one for each asset. One that pays the native token (CEther, Moonwell's mWETH) is refused, since
+    it pays another token than was deposited."""
     blocks_per_year: int | None = Field(default=None, gt=0)
     """Blocks that the chain makes a year; for deployments that accrue by block, on chains whose contracts see the
     chain's own block numbers."""
@@ -233,15 +233,15 @@ class _Observation:
     """The answers of one observation; amounts in base units of the asset."""
 
     totals: CTokenTotals
-    """As stored."""
+    """The stored totals."""
     model: JumpRate
     """The rate model."""
     shares: int
-    """Ours."""
+    """Our cTokens, in base units."""
     first_rate: int
     """exchangeRateStored: the initial rate where no cToken exists."""
     quoted: int
-    """The market's own supply rate of a period."""
+    """The market's own supply rate of a period, scaled by 1e18."""
     balance_raw: int
     """The asset's balance of the cToken."""
     status: Status
@@ -249,15 +249,15 @@ class _Observation:
     cap_raw: int | None
     """Supply cap; None: none."""
     fee: int
-    """Part of a redemption that is kept (Venus's treasuryPercent), scaled by 1e18."""
+    """Fraction of a redemption that is kept (Venus's treasuryPercent), scaled by 1e18."""
     pays_rewards: bool
-    """A distributor of rewards is named (Moonwell); what it pays is not counted here."""
+    """Whether it names a distributor of rewards (Moonwell), whose rewards are not counted here."""
 
     @classmethod
     def of(cls, market: Market, answers: Sequence[bytes]) -> _Observation:
         ctoken, clock = abi("compound_v2"), CLOCKS[market.params["clock"]]
         names = (*TOTALS, clock.accrual, clock.supply_rate, "balanceOf", *clock.model, "kink")
-        said = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
+        answered = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
         balance, model, mint, mint_action, redeem_action, cap, fee, rewards = answers[len(names) :]
         if ctoken.one("interestRateModel", model) != market.params["model"]:
             raise MarketError("its interest rate model has just been exchanged for another one")
@@ -272,17 +272,17 @@ class _Observation:
             status = Status.FROZEN if frozen or (venus and most == 0) else Status.ACTIVE
         return cls(
             totals=CTokenTotals(
-                cash_raw=said["getCash"],
-                borrows_raw=said["totalBorrows"],
-                reserves_raw=said["totalReserves"],
-                shares=said["totalSupply"],
-                reserve_factor=said["reserveFactorMantissa"],
-                updated=said[clock.accrual],
+                cash_raw=answered["getCash"],
+                borrows_raw=answered["totalBorrows"],
+                reserves_raw=answered["totalReserves"],
+                shares=answered["totalSupply"],
+                reserve_factor=answered["reserveFactorMantissa"],
+                updated=answered[clock.accrual],
             ),
-            model=JumpRate(*(said[name] for name in (*clock.model, "kink"))),
-            shares=said["balanceOf"],
-            first_rate=said["exchangeRateStored"],
-            quoted=said[clock.supply_rate],
+            model=JumpRate(*(answered[name] for name in (*clock.model, "kink"))),
+            shares=answered["balanceOf"],
+            first_rate=answered["exchangeRateStored"],
+            quoted=answered[clock.supply_rate],
             balance_raw=abi("erc20").one("balanceOf", balance),
             status=status,
             cap_raw=most or None,
@@ -298,7 +298,7 @@ class _Observation:
         return max(0, self.cap_raw - 1 - totals.supplied_raw - hour * totals.borrows_raw // MANTISSA)
 
     def doubts(self, token: Token, rate: int, computed: int) -> tuple[str, ...]:
-        """Readings that contradict each other, and what new money must not go into."""
+        """Readings that contradict each other, and further reasons against new money."""
         stored, found = self.totals, []
         if not stored.shares:
             found.append("no share of it is out: whoever is first can be robbed by a gift to it")

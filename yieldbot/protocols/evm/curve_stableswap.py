@@ -40,7 +40,7 @@ class CurveParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pools: list[str] = Field(min_length=1)
-    """Addresses."""
+    """Addresses of the pools."""
     flavour: Flavour = "ng"
     """"3pool" (of 2020, A without decimals), "template" (the pool template and factory plain pools of three and four
     coins), "plain2" (factory plain pools of two), "ng"."""
@@ -60,8 +60,8 @@ class CurveStableSwap:
         wanted = {frozenset(pair) for pair in pairs}
         found = []
         for number, at in enumerate(addresses):
-            told_of = answers[MOST_COINS * number : MOST_COINS * (number + 1)]
-            coins = [codec.one("coins", data) for data in told_of if len(data) == 32]
+            coin_answers = answers[MOST_COINS * number : MOST_COINS * (number + 1)]
+            coins = [codec.one("coins", data) for data in coin_answers if len(data) == 32]
             if len(coins) < 2:
                 raise MarketError(f"{deployment.name}: {at} is no pool of Curve's")
             name = " ".join([deployment.name, "/".join(listed[c].symbol if c in listed else "?" for c in coins)])
@@ -75,11 +75,11 @@ class CurveStableSwap:
     def observe(self, pool: Pool) -> Flow[PoolState]:
         codec, at, flavour = abi(self.protocol), pool.address, pool.params["flavour"]
         coins: tuple[Address, ...] = pool.params["coins"]
-        asked = [codec.read(at, "A" if flavour == "3pool" else "A_precise"), codec.read(at, "fee")]
-        asked += [codec.read(at, "balances", i) for i in range(len(coins))]
-        asked += [abi("erc20").read(coin, "decimals") for coin in coins]
-        asked += [codec.read(at, name) for name in ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng"]
-        amp, fee, *rest = yield asked
+        reads = [codec.read(at, "A" if flavour == "3pool" else "A_precise"), codec.read(at, "fee")]
+        reads += [codec.read(at, "balances", i) for i in range(len(coins))]
+        reads += [abi("erc20").read(coin, "decimals") for coin in coins]
+        reads += [codec.read(at, name) for name in ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng"]
+        amp, fee, *rest = yield reads
         balances = tuple(codec.one("balances", data) for data in rest[: len(coins)])
         decimals = [abi("erc20").one("decimals", data) for data in rest[len(coins) : 2 * len(coins)]]
         rates = tuple(10 ** (36 - places) for places in decimals)

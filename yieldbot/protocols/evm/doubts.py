@@ -35,7 +35,7 @@ def feed_reads(feeds: Sequence[Address]) -> list[EthCall]:
 
 
 def unpriced(oracle: Address, price: bytes, feeds: Sequence[Address], rounds: Sequence[bytes], now: int) -> str | None:
-    """Why a market's collateral has no price that liquidations could use; None where it has one."""
+    """Why liquidations could not use a price of the market's collateral; None when they can."""
     where = f"its collateral's oracle {short(oracle)}"
     if len(price) < 32:
         return f"{where} answers nothing"

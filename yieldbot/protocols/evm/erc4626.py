@@ -34,7 +34,7 @@ INSTANT_SECONDS = 1.0
 CAP_MARGIN_SECONDS = 3600
 """Caps count interest: an hour's interest is kept free, since headroom shrinks while a plan waits."""
 THIN = 20
-"""Flagged: liquidity below a twentieth of what is supplied."""
+"""Liquidity below a twentieth of what is supplied is flagged."""
 QUEUES = ("supply_queue", "withdraw_queue")
 SLACK = 10**6
 """Two readings of one sum agree within one part in this, and a base unit a summand."""
@@ -48,21 +48,21 @@ class VaultParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     flavour: Literal["generic", "metamorpho", "stata"]
-    """generic: an opaque vault; metamorpho and stata: seen through."""
+    """generic (an opaque vault), metamorpho or stata (whose markets are read)."""
     vaults: list[str]
-    """Addresses."""
+    """Addresses of the vaults."""
     lookback_blocks: int = Field(default=7200, gt=0)
-    """Over which a generic vault's yield is measured."""
+    """Blocks over which a generic vault's yield is measured."""
     max_fee_bps: float = Field(default=MAX_FEE_BPS, ge=0, lt=10_000)
     """Entry or exit fee above which a generic vault gets no new money."""
     morpho: str | None = None
-    """Of metamorpho: Morpho Blue."""
+    """Morpho Blue's address (metamorpho)."""
     irm: str | None = None
-    """Of metamorpho: the AdaptiveCurveIrm."""
+    """Address of the AdaptiveCurveIrm (metamorpho)."""
     pool: str | None = None
-    """Of stata: Aave's pool."""
+    """Address of Aave's pool (stata)."""
     data_provider: str | None = None
-    """Of stata: ProtocolDataProvider."""
+    """Address of the ProtocolDataProvider (stata)."""
 
     @model_validator(mode="after")
     def _complete(self) -> VaultParams:
@@ -199,7 +199,8 @@ def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
 def _market(
     deployment: Deployment, vault: Address, mine: Sequence[bytes], reserves: Mapping[Token, Mapping[str, object]]
 ) -> Market:
-    """One vault as a market; a malformed one says so when observed, and only it is quarantined."""
+    """One vault as a market. A malformed one gets a fault in its params, which quarantines it alone when it is
+    observed."""
     vault_abi, where = abi("erc4626"), deployment.params
     token, symbol, params = deployment.assets[0], short(vault), dict[str, object](flavour=where["flavour"])
     if not all(mine[: len(HEAD)]):
@@ -336,7 +337,7 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
             doubts.append(f"market {short('0x' + market_id)}: {unfit[market_id]}")
         cash += min(theirs, below.liquidity_raw)
         borrowed += int(theirs * below.utilisation)
-    seen = LookThroughCurve(
+    whole_curve = LookThroughCurve(
         others=(assets - held_raw) / one,
         ours=held_raw / one,
         fee=fee / WAD,
@@ -344,8 +345,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
     )
     if lost_raw or abs(lent_raw - assets) > assets // SLACK + len(ids) + 2:
-        held, said, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
-        doubts.insert(0, f"its markets hold {held}, totalAssets says {said}, of which {lost} are lost")
+        held, total, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
+        doubts.insert(0, f"its markets hold {held}, totalAssets says {total}, of which {lost} are lost")
     flags = {
         "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
         "at-cap": room_raw < assets // FULL,
@@ -358,8 +359,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         liquidity_raw=cash,
         exit=Exit(cash=Amount(market.asset, cash)),
         capacity_raw=room_raw,
-        curve=seen,
-        quoted=Apr(seen.apr(held_raw / one, INSTANT_SECONDS)),
+        curve=whole_curve,
+        quoted=Apr(whole_curve.apr(held_raw / one, INSTANT_SECONDS)),
         pools=frozenset(_pool(market, i) for i in ids),
         flags=(*(flag for flag, is_set in flags.items() if is_set), *doubts),
         doubts=tuple(doubts),
@@ -372,7 +373,7 @@ def _pool(market: Market, market_id: str) -> str:
 
 
 def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:
-    """Why markets' collateral has no price that liquidations could use, by market: one more round, for the feeds."""
+    """By market, why liquidations could not use a price of its collateral; one more round, for the feeds."""
     count = len(oracles)
     each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
     terms_of = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()

@@ -31,12 +31,12 @@ Found = tuple[tuple[Reward, ...], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What the API states of one token of ours."""
+    """A leaf of Merkl's tree that the API states for our wallet."""
 
     token: Address
-    """Which."""
+    """The token."""
     proof: Proof
-    """Total earned, and the path to the root."""
+    """Total amount ever earned, and the path to the root."""
 
 
 def leaves(document: object, chain_number: int, owner: Address) -> tuple[Leaf, ...]:

@@ -32,7 +32,7 @@ class MorphoParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     morpho: str
-    """Morpho Blue."""
+    """Morpho Blue's address."""
     irm: str
     """The AdaptiveCurveIrm that all markets must have."""
     markets: list[str]
@@ -46,7 +46,7 @@ class BlueMarket:
     totals: MarketTotals
     """Supply and debt."""
     rate_at_target: int
-    """A second, scaled by 1e18."""
+    """Borrow rate at target utilisation, a second, scaled by 1e18."""
 
     @property
     def utilisation(self) -> float:
@@ -108,7 +108,7 @@ class MorphoBlue:
         ids = [bytes.fromhex(text.removeprefix("0x")) for text in where["markets"]]
         answers = yield [blue.read(morpho, "idToMarketParams", market_id) for market_id in ids]
         terms = [blue.decode("idToMarketParams", answer) for answer in answers]
-        told = yield [
+        details = yield [
             read
             for part in terms
             for read in (
@@ -116,9 +116,9 @@ class MorphoBlue:
                 *feeds_reads(checksum(part[2])),
             )
         ]
-        each = len(told) // len(terms) if terms else 0
+        each = len(details) // len(terms) if terms else 0
         return tuple(
-            _market(deployment, morpho, irm, market_id, part, told[each * at : each * (at + 1)])
+            _market(deployment, morpho, irm, market_id, part, details[each * at : each * (at + 1)])
             for at, (market_id, part) in enumerate(zip(ids, terms, strict=True))
         )
 
@@ -212,13 +212,14 @@ def _market(
     irm: Address,
     market_id: bytes,
     terms: tuple[Any, ...],
-    told: Sequence[bytes],
+    details: Sequence[bytes],
 ) -> Market:
-    """One market of the list; an unusable one says so when observed, and only it is quarantined."""
+    """One market of the list. An unusable one gets a fault in its params, which quarantines it alone when it is
+    observed."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
-    params["feeds"] = feeds_of(told[1:])
+    params["feeds"] = feeds_of(details[1:])
     params |= {"lltv": terms[4], "id": market_id.hex()}
     token = next((t for t in deployment.assets if t.address == loan), None)
     if int(loan, 16) == 0:
@@ -227,7 +228,7 @@ def _market(
         params["unfit"] = f"market {key} lends {loan}, which is not among {deployment.name}'s assets in chains/*.toml"
     elif its_irm != irm:
         params["unfit"] = f"market {key} follows the rate model {its_irm}, not {irm}"
-    if against := label(told[0]):
+    if against := label(details[0]):
         name = f"{deployment.name} {against} {terms[4] * 100 / WAD:g} %"
     return Market(
         id=MarketId(f"morpho_blue/{evm_number(deployment.chain)}/{key}"),

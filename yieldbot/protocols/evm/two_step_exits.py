@@ -1,4 +1,4 @@
-"""Vaults with a two-step exit: what of ours is on its way out, and the calls of each step. Pure.
+"""Two-step exits of vaults: what of ours is leaving, and the calls of each step. Pure.
 
 Sources: Ethena's StakedUSDeV2 (``cooldownShares`` sets the assets aside, ``unstake`` pays them once the cooldown has
 ended; a second call restarts it for all of them); EIP-7540 (``requestRedeem``, then ``redeem`` of what
@@ -38,31 +38,32 @@ def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -
 
 
 def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
-    """The numbers of our requests: those that are remembered, else the one that stands for all of a controller's."""
+    """Ids of our requests: those remembered in the market's params, else 0, which stands for all requests of a
+    controller."""
     known = where.get(IDS)
     return known if isinstance(known, tuple) and known else (REQUEST_ID,)
 
 
 @dataclass(frozen=True, slots=True)
 class ExitRequests:
-    """Our requests (in raw shares), or our cooldown."""
+    """Our requests, in base units of shares; or our cooldown."""
 
     pending: int = 0
-    """Requested."""
+    """Shares requested and not redeemable yet."""
     claimable: int = 0
-    """Can be redeemed now."""
+    """Shares that can be redeemed now."""
     back: int = 0
-    """Cancelled, and can be taken in again."""
+    """Shares that a cancellation has returned and that can be claimed."""
     calling: bool = False
-    """A cancellation is pending."""
+    """Whether a cancellation is pending."""
     assets: int = 0
-    """Base units in the cooldown."""
+    """Base units of the asset in the cooldown."""
     until: int = 0
     """Unix seconds at which the cooldown ends."""
     pending_id: int = REQUEST_ID
     """The first request with something pending."""
     back_id: int = REQUEST_ID
-    """The first request with something to be taken in again."""
+    """The first request with shares returned by a cancellation."""
 
     @property
     def unpriced(self) -> int:
@@ -71,7 +72,8 @@ class ExitRequests:
 
 
 def exit_requests(where: Mapping[str, object], answers: Sequence[bytes], cooldown: int | None) -> ExitRequests:
-    """The answers to ``request_reads``. cooldown: the vault's own duration in seconds; None where it has none."""
+    """Our requests from the answers to ``request_reads``. cooldown: the vault's own duration in seconds; None: it has
+    none."""
     words = [int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0 for answer in answers]
     if where.get("async_redeem"):
         ids = ids_of(where)
@@ -93,11 +95,8 @@ def exit_requests(where: Mapping[str, object], answers: Sequence[bytes], cooldow
 def leaving(
     where: Mapping[str, object], asset: Token, found: ExitRequests, worth: tuple[int, int, int], now: int, cooldown: int
 ) -> Leaving | None:
-    """What of ours is on its way out; None where nothing is.
-
-    worth: base units of what is pending, claimable and cancelled; now: unix seconds; cooldown: seconds, 0 where there
-    is none now.
-    """
+    """Our money that is leaving the vault; None: none is. worth: base units of what is pending, claimable and returned.
+    now: unix seconds. cooldown: seconds; 0: there is none now."""
     if found.assets:
         ended = found.until <= now or not cooldown
         raws = (0, found.assets, 0) if ended else (found.assets, 0, 0)
@@ -117,7 +116,8 @@ def leaving(
 
 
 def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-    """The first step, for ``amount`` or (None) for all that is inside; no call where there is no share."""
+    """The calls of the first step, for ``amount``; None: for everything that is not leaving yet. Empty where there is
+    no share."""
     market, vault_abi, inside = state.market, abi("erc4626"), state.inside
     shares = state.shares if amount is None or amount >= inside else state.shares * amount.raw // max(1, inside.raw)
     if not shares:
@@ -131,7 +131,7 @@ def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[
 
 
 def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-    """The second step: redeem what is ready; no call where nothing is."""
+    """The calls of the second step: redeem what is ready. Empty where nothing is."""
     market, gone = state.market, state.leaving
     if gone is None or not gone.ready:
         return ()
@@ -143,7 +143,8 @@ def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
 
 
 def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-    """Take in again what was cancelled, else cancel what is requested; no call where neither is possible."""
+    """The calls that claim what a cancellation returned, else cancel the pending request. Empty where neither is
+    possible."""
     market, gone, vault_abi = state.market, state.leaving, abi("erc4626")
     if gone is None or not (gone.back or gone.cancels):
         return ()

@@ -40,11 +40,11 @@ class UniswapV2Params(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     factory: str
-    """UniswapV2Factory."""
+    """UniswapV2Factory's address."""
     fee_bps: int = Field(default=UNISWAP_BPS, ge=0, lt=BPS)
-    """What of the input the pairs keep (a fork's own)."""
+    """Swap fee of the pairs, in bp of the input (forks have their own)."""
     lookback_blocks: int = Field(default=7200, ge=0)
-    """Over how many blocks the pairs' fees are measured."""
+    """Blocks over which the pairs' fees are measured."""
     router: str | None = None
     """A UniswapV2Router02 of that factory; None: pools are read, and nothing is swapped there."""
 

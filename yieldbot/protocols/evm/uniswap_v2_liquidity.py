@@ -88,7 +88,7 @@ class UniswapV2Liquidity:
         down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]
-        answers = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _asked(owner)]
+        answers = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _owner_reads(owner)]
         found = []
         for i, state in enumerate(mine):
             held = codec.one("balanceOf", answers[2 * i])
@@ -115,7 +115,7 @@ class UniswapV2Liquidity:
         return None
 
 
-def _asked(owner: Address) -> tuple[tuple[str, tuple[Address, ...]], ...]:
+def _owner_reads(owner: Address) -> tuple[tuple[str, tuple[Address, ...]], ...]:
     return (("balanceOf", (owner,)), ("totalSupply", ()))
 
 

@@ -45,13 +45,13 @@ class UniswapV3Params(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     factory: str
-    """UniswapV3Factory."""
+    """UniswapV3Factory's address."""
     fees: list[int] = [100, 500, 3000, 10_000]
     """Fee tiers that are read, in hundredths of a bp."""
     manager: str | None = None
     """NonfungiblePositionManager; None: no liquidity there."""
     lookback_blocks: int = Field(default=7200, ge=0)
-    """Over how many blocks fees are measured."""
+    """Blocks over which fees are measured."""
     router: str | None = None
     """A SwapRouter (v3 periphery) of that factory."""
     router02: str | None = None

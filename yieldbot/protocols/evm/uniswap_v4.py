@@ -45,7 +45,7 @@ from yieldbot.protocols.evm.uniswap_v3 import NEAR_TICKS, in_order
 USUAL = {100: 1, 500: 10, 3000: 60, 10_000: 200}
 """Usual tick spacings by fee; v4 lets anybody choose both."""
 PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
-"""The same on every chain."""
+"""Permit2's address, the same on every chain."""
 SWAP = "execute"
 REVERTS = {
     "V4TooLittleReceived": "the swap would give less than the least that was named",
@@ -75,19 +75,19 @@ class UniswapV4Params(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pool_manager: str
-    """PoolManager."""
+    """PoolManager's address."""
     state_view: str
-    """StateView."""
+    """StateView's address."""
     keys: Annotated[list[tuple[int, int]], AfterValidator(_fees), Field(min_length=1)] = list(USUAL.items())
     """[fee in hundredths of a bp, tick spacing] of the pools that are read, all without hooks."""
     router: str | None = None
     """A Universal Router (2.0 or 2.1.0) of that manager; None: nothing is swapped there."""
     permit2: str = PERMIT2
-    """Through which the router takes tokens."""
+    """Permit2's address, through which the router takes tokens."""
     manager: str | None = None
     """PositionManager; None: no liquidity is read."""
     lookback_blocks: int = Field(default=7200, ge=0)
-    """Over how many blocks fees are measured."""
+    """Blocks over which fees are measured."""
 
 
 class UniswapV4:
@@ -99,14 +99,14 @@ class UniswapV4:
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec, given = abi(self.protocol), deployment.params
         manager, view = checksum(given["pool_manager"]), checksum(given["state_view"])
-        asked = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
-        ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in asked]
+        keys = [(*in_order(pair), fee, spacing) for pair in pairs for fee, spacing in given["keys"]]
+        ids = [PoolKey(a.address, b.address, fee, spacing).id for a, b, fee, spacing in keys]
         of, *answers = yield [codec.read(view, "poolManager"), *(codec.read(view, "getSlot0", one) for one in ids)]
         if codec.one("poolManager", of) != manager:
             raise MarketError(f"{deployment.name}: state_view {view} looks at another pool manager")
         swapping = {"router": given.get("router"), "permit2": given.get("permit2", PERMIT2)}
         found = []
-        for (a, b, fee, spacing), id_, data in zip(asked, ids, answers, strict=True):
+        for (a, b, fee, spacing), id_, data in zip(keys, ids, answers, strict=True):
             if codec.one("getSlot0", data):
                 name = f"{deployment.name} {_named(fee, spacing)}"
                 params = {"id": "0x" + id_.hex(), "fee": fee, "spacing": spacing, "state_view": view} | swapping

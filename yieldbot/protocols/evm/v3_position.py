@@ -23,19 +23,19 @@ class V3Position:
     token_id: int
     """The manager's number."""
     pool: Address
-    """Where it lies."""
+    """Address of its pool."""
     ticks: Range
     """Its range."""
     liquidity: int
-    """In the pool's units."""
+    """Units of the pool's liquidity."""
     sqrt_price_x96: int
-    """The pool's."""
+    """The pool's square root price, Q64.96."""
     tick: int
-    """The pool's."""
+    """The pool's present tick."""
     amounts: tuple[int, int]
-    """What its liquidity is worth."""
+    """What its liquidity would pay out now."""
     fees: tuple[int, int]
-    """What ``collect`` pays beside them."""
+    """What ``collect`` would pay beside that."""
 
     @property
     def in_range(self) -> bool:

@@ -1,7 +1,7 @@
-"""Opaque ERC-4626 vaults: what they state of themselves, each statement compared with another one.
+"""Opaque ERC-4626 vaults: each of their own statements is compared with a second reading.
 
-Nothing that such a vault states counts as cash, as a rate or as a position's value where a second reading says less.
-Source of what each view means: EIP-4626; of requests: EIP-7540 and EIP-7575; of the cooldown: Ethena's StakedUSDeV2.
+Nothing that such a vault states counts as cash, as a rate or as a position's value where a second reading gives less.
+Sources: EIP-4626 for each view; EIP-7540 and EIP-7575 for requests; Ethena's StakedUSDeV2 for the cooldown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from yieldbot.protocols.evm.abi import abi, checksum
 UNLIMITED_RAW = 2**128
 """A maxDeposit from here on means that there is no limit."""
 FULL = 10_000
-"""Flagged: headroom below a ten-thousandth of what is supplied."""
+"""Headroom below a ten-thousandth of what is supplied is flagged."""
 SAMPLES = 2
 """Parts of the lookback whose rates are compared: no single step of the price raises the least of them."""
 FINE = 10**9
@@ -44,36 +44,36 @@ ASYNC_REDEEM, ASYNC_DEPOSIT = bytes.fromhex("620ee8e4"), bytes.fromhex("ce3bbe50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultView:
-    """What a flavour read of a vault: base units of the asset, else as in MarketState."""
+    """What was read of a vault, in base units of the asset where not stated otherwise."""
 
     held_raw: int
-    """What leaving would pay us."""
+    """What withdrawing our position would pay."""
     supplied_raw: int
     """What all holders own."""
     borrowed_raw: int | None
-    """None: no borrowers."""
+    """What is lent out; None: there are no borrowers."""
     liquidity_raw: int
     """What all holders could withdraw now."""
     capacity_raw: int | None
-    """None: unlimited."""
+    """What can still be deposited; None: unlimited."""
     curve: YieldCurve
-    """Its yield by our holding."""
+    """Its yield as a function of our holding."""
     quoted: Apr
-    """Present rate."""
+    """The quoted rate."""
     pools: frozenset[str]
     """Keys of the pools where its money ends."""
     flags: tuple[str, ...]
-    """What is unusual."""
+    """Unusual facts, as short codes or phrases."""
     exit: Exit
-    """How it is left."""
+    """How money leaves it."""
     status: Status = Status.ACTIVE
     """What it allows."""
     opaque: bool = False
-    """Its money cannot be followed."""
+    """Whether its investments cannot be read."""
     offered_raw: int | None = None
-    """None: ``liquidity_raw`` says it."""
+    """How much of our holding may be withdrawn; None: ``liquidity_raw`` states it."""
     entry_cost: float = 0.0
-    """Entry and exit fees, as a fraction."""
+    """Entry and exit fees together, as a fraction."""
     doubts: tuple[str, ...] = ()
     """Readings that contradict each other."""
     leaving: Leaving | None = None
@@ -86,8 +86,8 @@ def interface_reads(vault: Address) -> list[EthCall]:
     """Reads of the standards that a vault supports beside ERC-4626."""
     vault_abi = abi("erc4626")
     ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS)
-    asked = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
-    return [*asked, vault_abi.read(vault, "share", optional=True)]
+    supports = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
+    return [*supports, vault_abi.read(vault, "share", optional=True)]
 
 
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
@@ -160,21 +160,21 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
-    asked = _exits.exit_requests(where, exit_answers, cooldown)
-    pending_raw, back_raw = asked.pending * now // probe, asked.back * now // probe
-    if shares or asked.unpriced:
+    exits = _exits.exit_requests(where, exit_answers, cooldown)
+    pending_raw, back_raw = exits.pending * now // probe, exits.back * now // probe
+    if shares or exits.unpriced:
         converted, previewed, *waits = yield [
             vault.read(at, "convertToAssets", shares, optional=True),
             vault.read(at, "previewRedeem", shares, optional=True),
-            *(vault.read(at, "convertToAssets", part, optional=True) for part in (asked.pending, asked.back) if part),
+            *(vault.read(at, "convertToAssets", part, optional=True) for part in (exits.pending, exits.back) if part),
         ]
         its_worth, paid_raw = _number(converted), _number(previewed)
         worth_raw = worth_raw if its_worth is None else its_worth
-        pending_raw = _priced(waits.pop(0), pending_raw) if asked.pending else 0
-        back_raw = _priced(waits.pop(0), back_raw) if asked.back else 0
-    ready_raw = (payable or asked.claimable * now // probe) if asked.claimable else 0
+        pending_raw = _priced(waits.pop(0), pending_raw) if exits.pending else 0
+        back_raw = _priced(waits.pop(0), back_raw) if exits.back else 0
+    ready_raw = (payable or exits.claimable * now // probe) if exits.claimable else 0
     worth = (pending_raw, ready_raw, back_raw)
-    gone = _exits.leaving(where, asset, asked, worth, block.timestamp, cooldown or 0)
+    gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0)
     gone_raw = gone.whole.raw if gone else 0
     inside_raw = worth_raw if paid_raw is None else min(worth_raw, paid_raw)
     held_raw = inside_raw + gone_raw
@@ -187,7 +187,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         )
     income = min(total_raw, earlier_raw) / asset.one * rate
     others = max(0, total_raw - held_raw) / asset.one
-    if asked.assets:  # what cools down earns nothing
+    if exits.assets:  # what cools down earns nothing
         income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
     limit_raw = UNLIMITED_RAW if limit is None else limit
     flags = {
@@ -256,7 +256,7 @@ def _pairs(answers: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | None) -> Exit:
-    """How the vault is left, by what it states."""
+    """The exit that the vault states."""
     if where.get("async_redeem"):
         return Exit(kind=ExitKind.REQUEST, seconds=None, cash=cash, limit="exits are requests (EIP-7540)")
     if cooldown:
@@ -266,7 +266,7 @@ def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | N
 
 
 def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: int | None) -> int:
-    """Base units of our holding that may be withdrawn at once: all where the vault says nothing, what it says where
+    """Base units of our holding that may be withdrawn at once: all where the vault states no limit, its limit where
     that is less, 0 for a two-step exit."""
     if way.kind is not ExitKind.INSTANT:
         return 0
@@ -276,7 +276,7 @@ def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: i
 
 
 def _fee(after: int | None, before: int | None) -> float | None:
-    """The fraction of ``before`` that is not in ``after``; None where one of them is not known."""
+    """The fraction of ``before`` that is missing in ``after``; None where one of them is not known."""
     if after is None or not before:
         return None
     if abs(after - before) <= before // SLACK + 2:

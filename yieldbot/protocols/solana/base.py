@@ -1,4 +1,4 @@
-"""Protocols (typing) that adapters of Solana programs implement."""
+"""Interfaces (typing.Protocol) that adapters of Solana programs implement."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReserveParams(ProgramParams):
     """A deployment's table of a lending program."""
 
     reserves: list[str]
-    """One reserve for each asset, in the same order."""
+    """One reserve for each asset, in the order of the table's assets."""
 
 
 class SvmAdapter(Protocol):
@@ -41,22 +41,25 @@ class SvmAdapter(Protocol):
     """
 
     protocol: ClassVar[str]
+    """The adapter's name, as [[protocols]] tables write it."""
     params: ClassVar[type[BaseModel]]
+    """Validates the other keys of a [[protocols]] table."""
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        """As YieldAdapter. Market.params must name the asset's ``token_program``."""
+        """As ``YieldAdapter.discover``. Market.params must name the asset's ``token_program``."""
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         """The market's state for ``owner`` at ``block`` (a slot), interest accrued up to it."""
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
-        """Instructions, all of one transaction, that deposit exactly ``amount``; refreshes before it included."""
+        """Instructions of one transaction that deposit exactly ``amount``, preceded by the refreshes that they need."""
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        """Instructions that withdraw at least ``amount`` (at most one share more), or everything for None."""
+        """Instructions that withdraw at least ``amount`` (rounded up to one share at most); None: the whole
+        position."""
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
-        """Instructions that claim rewards; empty where there are none."""
+        """Instructions that claim rewards; empty where the market pays none."""
 
     def explain_error(self, program: Address, code: int) -> str | None:
         """Message of a custom program error; None when it is not one of its own."""
@@ -69,13 +72,15 @@ class SvmSwapAdapter(Protocol):
     """Reads and instructions of one Solana exchange. Pure. A module that has ``EXCHANGE`` is one."""
 
     protocol: ClassVar[str]
+    """The adapter's name, as [[exchanges]] tables write it."""
     params: ClassVar[type[BaseModel]]
+    """Validates the other keys of an [[exchanges]] table."""
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        """As SwapAdapter."""
+        """As ``SwapAdapter.pools``."""
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        """As SwapAdapter; the returned state's pool carries what ``swap`` needs."""
+        """As ``SwapAdapter.observe``; the returned state's pool carries what ``swap`` needs."""
 
     def swap(self, pool: Pool, given: Amount, least: Amount, owner: Address) -> SvmInstruction:
         """The instruction that swaps exactly ``given`` in an observed pool for at least ``least``, between our
@@ -85,10 +90,10 @@ class SvmSwapAdapter(Protocol):
         """
 
     def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
-        """As SvmAdapter, for a swap in this pool."""
+        """As ``SvmAdapter.tags``, for a swap in this pool."""
 
     def explain_error(self, program: Address, code: int) -> str | None:
-        """As SvmAdapter."""
+        """As ``SvmAdapter.explain_error``."""
 
 
 class SvmPriceOracle(Protocol):
@@ -98,13 +103,13 @@ class SvmPriceOracle(Protocol):
     """
 
     protocol: ClassVar[str]
+    """The oracle's name, as [[witnesses]] tables write it."""
     params: ClassVar[type[BaseModel]]
+    """Validates the other keys of a [[witnesses]] table."""
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        """The program's pools (or accounts) that price these pairs."""
+        """The pools (or accounts) of the program that price these pairs."""
 
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
-        """(the pool, with what kind of price it is as ``says`` among its params; whole token1 for one token0).
-
-        now: the chain's own time, unix seconds. Raises MarketError where there is no usable price.
-        """
+        """(the pool, whose params name the kind of price under ``says``; whole token1 for one token0). now: the chain's
+        own time, in unix seconds. Raises MarketError where there is no usable price."""

@@ -64,13 +64,13 @@ _SIZES = {
 
 
 LATER = "later"
-"""Key of a state's market params: the reserve or bank as it will be some time after it was read (``SLOTS_AHEAD`` or
-``SECONDS_AHEAD``), when a transaction lands."""
+"""Key of a state's market params: the reserve or bank as it will be when a transaction lands (``SLOTS_AHEAD`` or
+``SECONDS_AHEAD`` later)."""
 TERMS = "terms"
-"""Key of a state's market params: what its owners set and its exit depends on (who they are, limits on outflow, fees,
-switches). A proof or refusal of the exit holds for these terms (``exits_svm``)."""
+"""Key of a state's market params: what its owners set and its exit depends on (authorities, limits on outflow, fees,
+switches). A proof or refusal of the exit holds for these terms (``chains/solana/exits.py``)."""
 DEAREST_SHARE = 10_000
-"""Base units that one raw share counts as at most."""
+"""Most base units of the asset that one base unit of shares counts as."""
 
 
 def rent_exempt(data_bytes: int) -> int:
@@ -83,13 +83,13 @@ class Clock:
     """The Clock sysvar."""
 
     slot: int
-    """That reads see."""
+    """The slot that reads are made at."""
     timestamp: int
-    """Unix seconds."""
+    """Its time, in unix seconds."""
     slot_seconds: float
     """Recent length of a slot."""
     epoch: int
-    """Present epoch."""
+    """The present epoch."""
 
     @classmethod
     def of(cls, data: bytes) -> Clock:

@@ -68,22 +68,27 @@ class StakePoolParams(ProgramParams):
     """A deployment's table."""
 
     pools: list[str]
-    """Addresses."""
+    """Addresses of the stake pools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolAccount:
-    """What is read of a stake pool account."""
+    """The fields that are read of a stake pool account."""
 
     manager: Address
+    """Who sets the pool's fees."""
     reserve_stake: Address
     """Stake account that withdrawals of SOL are paid from."""
     pool_mint: Address
+    """Mint of the pool token."""
     manager_fee_account: Address
+    """Token account that receives the manager's fees."""
     token_program: Address
+    """Token program of the pool token."""
     validator_list: Address
+    """Account with the pool's validators."""
     last_update_epoch: int
-    """Epoch of the last update."""
+    """Epoch of the pool's last update."""
     lockup_timestamp: int
     """Unix seconds until which stake is locked."""
     lockup_epoch: int
@@ -93,11 +98,11 @@ class PoolAccount:
     sol_withdraw_authority: Address | None
     """Whose signature withdrawals of SOL need; None: nobody's."""
     next_withdrawal_fee: Fee
-    """Announced for the next epoch."""
+    """Withdrawal fee that takes effect in the next epoch."""
     next_epoch_fee: Fee
-    """Announced for the next epoch."""
+    """Fee on rewards that takes effect in the next epoch."""
     numbers: StakePool
-    """What the pool's arithmetic needs."""
+    """Totals and fees, for ``math/stake_pool.py``."""
 
 
 class SplStakePool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.chains.solana.execution.build import compiled
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.fork import table_addresses
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import SvmInstruction
@@ -217,7 +217,7 @@ class Cluster:
     # -- transactions
 
     def act(self, instruction: SvmInstruction) -> None:
-        """Run instructions of somebody else, at their cost; the transaction cannot be looked up."""
+        """Run instructions of another account, at its cost; the transaction cannot be looked up."""
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 

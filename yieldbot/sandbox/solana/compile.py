@@ -20,11 +20,11 @@ FLAGS = (
     *("-target", "bpfel-freestanding", "-mcpu=v2", "-O2", "-ffreestanding", "-fno-builtin", "-fno-jump-tables"),
     *("-Wall", "-Werror", "-mllvm", "-bpf-stack-size=4096", "-c"),
 )
-"""The runtime's frames hold 4,096 bytes; it has no jump tables and none of clang's library calls."""
+"""clang's flags: the runtime's frames hold 4,096 bytes; it has no jump tables and none of clang's library calls."""
 
 
 def program(name: str, trap: str = "") -> bytes:
-    """The shared object of programs/<name>.c; with the trap that it is to be, as its source names them. Raises
+    """The shared object of programs/<name>.c. trap: the misbehaviour to compile in, by its name in the source. Raises
     ConfigError when it cannot be compiled."""
     from filelock import FileLock
 
@@ -40,7 +40,7 @@ def program(name: str, trap: str = "") -> bytes:
 
 
 def all_programs() -> None:
-    """Compile what the cache lacks of those that the sandbox's market has."""
+    """Compile the programs of the sandbox's market that the cache lacks."""
     for source in sorted((HERE / "programs").glob("*.c")):
         program(source.stem)
 

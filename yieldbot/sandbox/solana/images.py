@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM, WRAPPED_SOL
 from yieldbot.protocols.solana.layout import key_bytes, rent_exempt
@@ -21,7 +21,7 @@ Images = dict[Address, AccountImage]
 
 
 def named(*parts: str) -> Address:
-    """An address derived from words, so that every sandbox has the same ones."""
+    """An address derived from words, the same in every sandbox."""
     from solders.pubkey import Pubkey
 
     return Address(str(Pubkey(hashlib.sha256("/".join(parts).encode()).digest())))
@@ -55,8 +55,9 @@ def token_account(
     return image(token_program, data, rent + amount if native else None)
 
 
-def laid_out(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:
-    """An account of abis/<layout>.json with these fields, the others zero. KeyError for one that it does not have."""
+def account_data(layout: str, account: str, fields: Mapping[str, Any]) -> bytes:
+    """The bytes of an account of abis/<layout>.json with these fields; the others are zero. Raises KeyError for a field
+    that it does not have."""
     kind = json.loads((folder("abis") / f"{layout}.json").read_text())["accounts"][account]
     data = bytearray(kind["size"])
     tag = bytes.fromhex(kind.get("tag", ""))

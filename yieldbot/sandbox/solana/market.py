@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.prices import FULL, PRICE_AT, PRICE_UPDATE_V2, PYTH_RECEIVER
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes
 from yieldbot.sandbox.solana.cluster import Cluster
-from yieldbot.sandbox.solana.exchange import Published, SvmExchanges, exchanges
+from yieldbot.sandbox.solana.exchanges import Pair, Published
+from yieldbot.sandbox.solana.exchanges import found as exchanges
 from yieldbot.sandbox.solana.images import Images, image, mint, named, token_account
-from yieldbot.sandbox.solana.protocols import Setting, found
+from yieldbot.sandbox.solana.protocols import Row, Setting, found
 from yieldbot.sandbox.solana.protocols.spl_stake_pool import GROWTH_PPB, pool_token
 
 USDC_DECIMALS, SOL_DECIMALS = 6, 9
@@ -33,7 +34,7 @@ STAKED_KEPT = 0.945
 """The fraction of the stake's growth that the pool token keeps, after the manager's fee and the unstaked reserve."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SvmMarket:
     """Everything that the Solana sandbox holds at its first slot."""
 
@@ -43,7 +44,7 @@ class SvmMarket:
     """Wrapped SOL."""
     feeds: dict[str, Address]
     """Price accounts by the token's symbol."""
-    rows: tuple[dict[str, object], ...]
+    rows: tuple[Row, ...]
     """Rows of [[protocols]]."""
     images: Images
     """All accounts."""
@@ -51,10 +52,14 @@ class SvmMarket:
     """What happens when an epoch begins."""
     tokens: tuple[Token, ...]
     """Every token."""
-    exchanges: SvmExchanges
-    """The exchanges and price oracles."""
+    exchanges: tuple[Row, ...]
+    """Rows of [[exchanges]]."""
+    oracles: tuple[Row, ...]
+    """Rows of [[witnesses]]: price oracles."""
     published: Published
     """Accounts that are rewritten at every slot."""
+    addresses: Mapping[str, str]
+    """The exchanges' accounts by name."""
 
 
 def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMarket:
@@ -76,32 +81,42 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
     placed = [one.place(Setting(slot=slot, timestamp=timestamp, tokens=by_symbol)) for one in found()]
     for one in placed:
         images |= one.images
-    swapped = exchanges(
-        {
-            (usdc, usdt): (1.0, 4_000_000.0, 100, 1),
-            (sol, usdc): (PRICES["SOL"], 6_000_000.0, 400, 4),
-            (stsol, sol): (PRICES["stSOL"] / PRICES["SOL"], 60_000.0, 100, 1),
-        },
-        rated=(stsol,),
+    pairs = (
+        Pair(one=usdc, other=usdt, price=1.0, depth=4_000_000.0, fee_pips=100, spacing=1),
+        Pair(one=sol, other=usdc, price=PRICES["SOL"], depth=6_000_000.0, fee_pips=400, spacing=4),
+        Pair(
+            one=stsol,
+            other=sol,
+            price=PRICES["stSOL"] / PRICES["SOL"],
+            depth=60_000.0,
+            fee_pips=100,
+            spacing=1,
+            rated=True,
+        ),
     )
-    images |= swapped.images
+    listed = [one.place(pairs) for one in exchanges()]
+    for exchange in listed:
+        images |= exchange.images
     published = {
         feed: partial(price_account, feed, PRICES[symbol]) for symbol, feed in feeds.items() if symbol != "stSOL"
     }
     published[feeds["stSOL"]] = partial(staked_price, feeds["stSOL"], GROWTH_PPB, timestamp)
-    listed = tuple({"assets": ["USDC"], **row} for one in placed for row in one.rows)
-    swapped = replace(swapped, witnesses=(*swapped.witnesses, *(dict(row) for one in placed for row in one.oracles)))
     each_epoch = tuple(act for one in placed for act in one.each_epoch)
     return SvmMarket(
-        usdc,
-        sol,
-        feeds,
-        listed,
-        images,
-        each_epoch,
-        tuple(by_symbol.values()),
-        swapped,
-        {**published, **swapped.published},
+        usdc=usdc,
+        sol=sol,
+        feeds=feeds,
+        rows=tuple({"assets": ["USDC"], **row} for one in placed for row in one.rows),
+        images=images,
+        each_epoch=each_epoch,
+        tokens=tuple(by_symbol.values()),
+        exchanges=tuple(row for exchange in listed for row in exchange.exchanges),
+        oracles=(
+            *(row for exchange in listed for row in exchange.oracles),
+            *(row for one in placed for row in one.oracles),
+        ),
+        published={**published, **{at: made for exchange in listed for at, made in exchange.published.items()}},
+        addresses={name: at for exchange in listed for name, at in exchange.addresses.items()},
     )
 
 
@@ -143,7 +158,7 @@ def chain_toml(name: str, rpc_env: str, chain: ChainId, found: SvmMarket) -> str
             lines.append(f'feed = "{found.feeds[token.symbol]}"')
         if token.symbol in PEGGED:
             lines.append("pegged = true")
-    tables = {"protocols": found.rows, "exchanges": found.exchanges.exchanges, "witnesses": found.exchanges.witnesses}
+    tables = {"protocols": found.rows, "exchanges": found.exchanges, "witnesses": found.oracles}
     for table, rows in tables.items():
         for row in rows:
             lines += ["", f"[[{table}]]", *(f"{key} = {_toml(value)}" for key, value in row.items())]

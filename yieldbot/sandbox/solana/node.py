@@ -101,7 +101,7 @@ def start(
         _write_configuration(directory, url, wallet, chain_toml(NAME, RPC_ENV, chain, found), beside)
         addresses: dict[str, str] = {token.symbol.lower(): token.address for token in found.tokens}
         addresses |= {f"{symbol.lower()}_feed": feed for symbol, feed in found.feeds.items()}
-        addresses |= found.exchanges.places
+        addresses |= found.addresses
         for row in found.rows:
             places = next((row[key] for key in PLACES if key in row), None)
             if isinstance(places, list):

@@ -1,6 +1,5 @@
-"""The cluster's JSON-RPC over HTTP, on loopback: what solana-py's client asks, answered as Agave does; and ``svm_*``
-methods, which let time pass and do what tests want to see survived.
-"""
+"""The cluster's JSON-RPC over HTTP on loopback: the methods that solana-py calls, answered as Agave does; and ``svm_*``
+methods that let time pass and cause the faults that tests need."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, rent_exempt
 from yieldbot.sandbox.solana.cluster import (

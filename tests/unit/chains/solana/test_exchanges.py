@@ -15,7 +15,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, svm_chain
 from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
-from yieldbot.sandbox.solana.exchange import OBSERVED_EVERY_SECONDS, observations
+from yieldbot.sandbox.solana.exchanges.raydium_clmm import OBSERVED_EVERY_SECONDS, observations
 from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.market import price_account
 

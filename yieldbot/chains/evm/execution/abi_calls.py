@@ -33,7 +33,7 @@ class AbiFunction:
     """One function of an ABI."""
 
     name: str
-    """As in the ABI."""
+    """The function's name in the ABI."""
     types: tuple[str, ...]
     """Argument types as eth_abi takes them, tuples spelled out."""
     inputs: tuple[Mapping[str, Any], ...]
@@ -59,7 +59,7 @@ class Argument:
     type: str
     """The ABI's type."""
     value: Any
-    """As eth_abi decodes it."""
+    """The value that eth_abi decodes."""
     role: str = ""
     """Its role in abis/*.json; empty where there is none, or a free one without a reason."""
 

@@ -75,9 +75,9 @@ class Account:
     now: Callable[[], int] = lambda: int(time.time())
     """The clock that plans expire by: unix seconds."""
     halted: Callable[[], str | None] = _not_halted
-    """Why the kill switch is set (execution/halt.py), None while it is not; asked again before each signature."""
+    """Why the kill switch is set (execution/halt.py), None while it is not; called again before each signature."""
     limits: Callable[[Sequence[Leg]], Declined | None] = _no_limits
-    """Why the policy's limits forbid legs now (chains/leg_limits.py); asked before a leg begins."""
+    """Why the policy's limits forbid legs now (chains/leg_limits.py); called before a leg begins."""
     pays_gas: bool = True
     """Whether the account pays for gas itself; a Safe's gas is paid by whoever executes."""
 
@@ -113,7 +113,7 @@ class LegWork:
     known: frozenset[Address] = field(default_factory=frozenset)
     """Further addresses that may stand in arguments of the role ``market``."""
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
-    """The adapter's reads of our position at a block; None where its worth after the leg is not compared."""
+    """The adapter's reads of our position at a block; None: its value after the leg is not compared."""
     entry_cost_bps: float = 0.0
     """Fees of a deposit that the decision counted with, in bp of the amount."""
     swaps: tuple[SwapTerms, ...] = ()
@@ -129,7 +129,7 @@ class LegWork:
     requests: list[int] = field(default_factory=list)
     """Ids of the requests made of the market on this fork (EIP-7540), so that ``observe`` reads them too."""
     again: Callable[[MarketState, Amount | None], LegWork] | None = None
-    """Builds the same leg anew after an earlier leg of the plan changed its market: from the market's new state and
+    """Builds the same leg again after an earlier leg of the plan changed its market: from the market's new state and
     the wallet's balance of the asset (None: that does not bound the leg)."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.abi_calls import APPROVE
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.permit2 import NAME as PERMIT2
@@ -60,7 +60,7 @@ def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) 
     return EvmCall(token.address, data, 0, description)
 
 
-def revocation(given: Given) -> EvmCall:
+def revocation(given: GrantedAllowance) -> EvmCall:
     """The call ``approve(spender, 0)`` that revokes an allowance."""
     return allowance_call(given.token, given.spender, 0, given.name or given.spender)
 

@@ -84,7 +84,7 @@ class Grant:
     """An allowance that a call or signature gives."""
 
     spender: str
-    """Who may take."""
+    """The address that may take the tokens."""
     token: str | None
     """The token's contract; None: it is not named."""
     amount: int | None

@@ -36,7 +36,7 @@ _BAD = "is no typed data of EIP-712"
 def read_typed(
     document: Any, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor] = ()
 ) -> Reading:
-    """What signing a message would do. book: names of the chain in its domain. Raises ConfigError for what is no
+    """What signing a message would do. book: names of the chain in its domain. Raises ConfigError for JSON that is no
     EIP-712 typed data."""
     types, primary, domain, root = _parts(document)
     encoded_type = erc7730.type_string(types, primary)
@@ -102,8 +102,8 @@ def _of_safe(
 
 
 def chain_of(document: Any) -> int | None:
-    """The chain's number in the domain; None where the domain has none. Raises ConfigError for what is no typed
-    data."""
+    """The chain's number in the domain; None where the domain has none. Raises ConfigError for JSON that is no EIP-712
+    typed data."""
     domain = document.get("domain") if isinstance(document, Mapping) else None
     if not isinstance(domain, Mapping):
         raise ConfigError(f"the file {_BAD}: it has no domain")

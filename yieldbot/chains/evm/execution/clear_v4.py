@@ -23,7 +23,7 @@ from yieldbot.model.v4 import (
 
 SIGNATURE = "execute(bytes,bytes[],uint256)"
 PIPS = 1_000_000
-"""A fee of so many pips is the whole amount (Uniswap v4, LPFeeLibrary)."""
+"""Pips in one: a fee of this many pips is the whole amount (Uniswap v4, LPFeeLibrary)."""
 
 
 def v4_fields(

@@ -173,7 +173,7 @@ async def _settled(account: Account, group: Sequence[StoredTx], observed: Inclus
         try:
             request_id = request_of(receipt, unsigned_of(mined, 0, 0).to, account.owner)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
-            raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
+            raise TransientError(f"{account.node.host} returns events that cannot be read") from None
         outcome = Confirmed(mined.hash, block, gas_used, gas_price_wei, deltas, fee_of_receipt(receipt), request_id)
         fault = real_fault(mined.predicted, deltas, before, account.tolerance_bps)
         fault = fault or given_fault(mined.given, _given(receipt, account), mined.predicted)
@@ -216,7 +216,7 @@ def _given(receipt: Mapping[str, Any], account: Account) -> frozenset[str]:
     try:
         return given(receipt, account.owner)
     except (KeyError, TypeError, ValueError, IndexError):
-        raise TransientError(f"{account.node.host} tells of events that cannot be read") from None
+        raise TransientError(f"{account.node.host} returns events that cannot be read") from None
 
 
 def _beaten(tx: StoredTx, winner: StoredTx) -> Outcome:

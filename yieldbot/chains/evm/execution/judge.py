@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, AbiFunction, addresses_in
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.balances import abi_word
@@ -75,7 +75,7 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
     return ApprovedTx(simulated, digest(tx), "recovery", NEVER)
 
 
-def judge_revocation(rules: Rules, given: Given, simulated: SimulatedTx) -> ApprovedTx | Declined:
+def judge_revocation(rules: Rules, given: GrantedAllowance, simulated: SimulatedTx) -> ApprovedTx | Declined:
     """Judge the revocation of an allowance: exactly ``approve(spender, 0)`` of the token, which moved none of it on the
     fork. It needs no living approval: it can do no harm."""
     tx, token, spender = simulated.tx, given.token, given.spender

@@ -1,4 +1,4 @@
-"""Executing one leg of an approved plan: rehearsed anew, then each transaction simulated, judged, signed, journalled,
+"""Executing one leg of an approved plan: rehearsed again, then each transaction simulated, judged, signed, journalled,
 submitted and confirmed."""
 
 from __future__ import annotations

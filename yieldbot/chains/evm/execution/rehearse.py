@@ -68,7 +68,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
 
 
 async def _fresh(account: Account, fork: Node, work: LegWork) -> LegWork:
-    """A leg built anew because an earlier leg changed its market; the leg as planned where the market cannot be
+    """A leg built again because an earlier leg changed its market; the leg as planned where the market cannot be
     read."""
     if work.again is None or work.observe is None:
         return work

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import TxContext, revocation
 from yieldbot.chains.evm.execution.fees import fetch_fees
@@ -24,7 +24,7 @@ from yieldbot.model.tx import Outcome
 
 
 async def rehearse_revocations(
-    account: Account, given: Sequence[Given], block: BlockRef
+    account: Account, given: Sequence[GrantedAllowance], block: BlockRef
 ) -> list[RehearsedTx | Declined]:
     """Every revocation on one fork of ``block``, in order: its gas, or why it would fail."""
     fees = await fetch_fees(account, block)
@@ -55,7 +55,7 @@ async def rehearse_revocations(
     return found
 
 
-async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
+async def revoke(account: Account, given: GrantedAllowance, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
     """Revoke one allowance. index: its place among those of this run. rehearsed: how it went on the fork.
     Refusals are values; see ``execute_leg`` for what is raised."""
     if (refused := barred(account)) is not None:

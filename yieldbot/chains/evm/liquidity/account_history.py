@@ -1,4 +1,4 @@
-"""What moved positions of liquidity, by the position manager's events in the receipts of transactions."""
+"""What changed our liquidity positions, by the position manager's events in transactions' receipts."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ from yieldbot.model.settings import ChainSettings
 from yieldbot.model.tx import Delta
 
 Moves = Mapping[str, tuple[PositionEvent, ...]]
-"""Events by the transaction's hash."""
+"""Position events by transaction hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """What our account moved by another program: entries, their events and the feeds at their blocks."""
+    """What our account did to its positions with another program."""
 
     entries: tuple[Entry, ...] = ()
+    """An accounting entry for each transaction."""
     moves: Moves = field(default_factory=dict)
+    """Their position events."""
     quotes: Quotes = field(default_factory=dict)
+    """Feeds' prices at their blocks."""
 
 
 async def moves_of(node: Node, hashes: Iterable[str], managers: frozenset[Address]) -> Moves:
-    """What the node has no receipt of, or none that can be read, is left out. Raises TransientError."""
+    """The position events of these transactions. Those without a readable receipt are left out. Raises
+    TransientError."""
     found = {}
     for name, receipt in (await _receipts(node, hashes)).items():
         try:
@@ -54,13 +58,14 @@ async def by_hand(
     managers: frozenset[Address],
     also: Iterable[Token] = (),
 ) -> ByHand:
-    """Those of these transactions that our account sent. places: where each position is; one transaction in several
-    pools is left out, as nobody tells which of them paid for what. also: tokens whose prices are wanted besides.
+    """Those of the transactions that our account sent. places: market and pool of each position. A transaction in
+    several pools is left out, since its events do not show which pool paid for what. also: further tokens whose prices
+    are read.
 
     Raises TransientError.
     """
     receipts, native = await _receipts(node, hashes), native_token(settings)
-    told: list[tuple[str, int, tuple[PositionEvent, ...], tuple[MarketId, Pool]]] = []
+    found: list[tuple[str, int, tuple[PositionEvent, ...], tuple[MarketId, Pool]]] = []
     for name, receipt in receipts.items():
         try:
             moved, sender = moves_in(receipt["logs"], managers), str(receipt["from"]).lower()
@@ -69,15 +74,15 @@ async def by_hand(
             continue
         where = {places[one.position] for one in moved if one.position in places}
         if sender == owner.lower() and len(where) == 1:
-            told.append((name, height, moved, where.pop()))
-    blocks = await each([partial(node.block, height) for _, height, *_ in told])
+            found.append((name, height, moved, where.pop()))
+    blocks = await each([partial(node.block, height) for _, height, *_ in found])
     entries = [
         _entry(name, owner, block, moved, place, native, fee_of_receipt(receipts[name]))
-        for (name, _, moved, place), block in zip(told, blocks, strict=True)
+        for (name, _, moved, place), block in zip(found, blocks, strict=True)
     ]
     notes: list[str] = []
     quotes = await quotes_at(node, settings, entries, native, tuple(also), notes, lambda line: None)
-    return ByHand(tuple(entries), {name: moved for name, _, moved, _ in told}, quotes)
+    return ByHand(tuple(entries), {name: moved for name, _, moved, _ in found}, quotes)
 
 
 def _entry(
@@ -89,6 +94,7 @@ def _entry(
     native: Token,
     fee_raw: int | None,
 ) -> Entry:
+    """The accounting entry of one transaction in one pool."""
     market_id, pool = place
     signed = [(-1 if one.liquidity > 0 else 1, one.amounts) for one in moved if one.liquidity >= 0]
     changes = [
@@ -112,6 +118,7 @@ def _entry(
 
 
 async def _receipts(node: Node, hashes: Iterable[str]) -> dict[str, Any]:
+    """Receipts by transaction hash."""
     names = tuple(dict.fromkeys(hashes))
-    told = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in names])
-    return dict(zip(names, told, strict=True))
+    answers = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in names])
+    return dict(zip(names, answers, strict=True))

@@ -1,9 +1,9 @@
-"""Liquidity is moved: one transaction after another, by the stages of every other. One executor carries out a plan's
-leg and a person's order; what each may do is said by its own judge.
+"""Executes liquidity transactions one after another, each by the same stages as any other transaction. One executor
+serves plans' legs and persons' orders; each has its own judge.
 
-What a leg may do in all is the leg's: of the asset no more than its amount may leave the wallet, of the pool's other
-token and of a position that is taken out or laid anew nothing, however many transactions it takes (``judge_provided``).
-Each transaction is judged besides by the order that it belongs to (``judge_liquidity``).
+A leg's limits hold for all of its transactions together (``judge_provided``): no more of the asset than the leg's
+amount may leave the wallet, and nothing of the pool's other token when liquidity is taken out or a range is rebalanced.
+Each transaction is also judged by its own order (``judge_liquidity``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity, judge_provided, takes_back, with_least
-from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Steps, Tally
-from yieldbot.chains.evm.liquidity.rehearse import LpRehearsal
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Steps, Tally
+from yieldbot.chains.evm.liquidity.rehearse import OrderRehearsal
 from yieldbot.errors import MarketError, SafetyError
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.gate import barred
@@ -37,47 +37,47 @@ UNREADABLE = "MARKET_UNREADABLE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """What is carried out, and by whose leave."""
+class LiquidityMove:
+    """A leg or order to be executed, with its judge."""
 
     steps: Steps
-    """Its calls, one after another."""
+    """The calls, one after another."""
     rehearsed: Sequence[RehearsedTx]
-    """Its calls as they went on the fork: no other is made, but for allowances that are taken back."""
+    """The calls as they ran on the fork: no other call is made, revocations of allowances excepted."""
     tokens: Sequence[Token]
-    """Whose balances are compared, the position's own among them."""
+    """Tokens whose balances are compared, the position's own among them."""
     context: Callable[[int], TxContext]
-    """What the journal calls a transaction, by its place among those of this move."""
+    """The transaction's context, by its index among those of this move."""
     judge: Callable[[Step, SimulatedTx, Sequence[Outcome]], ApprovedTx | Declined]
-    """The policy's word on one transaction, given the outcomes of those before it."""
-    bare: LpOrder
-    """The order that allowances are taken back under."""
+    """Judges one transaction, given the outcomes of those before it."""
+    bare: LiquidityOrder
+    """The order under which allowances are revoked."""
     spenders: Mapping[Address, str]
-    """Who may have been given an allowance, with a name for people."""
+    """Spenders that may have got an allowance, with their names."""
     allowed: Sequence[Token]
-    """Of which tokens."""
+    """Tokens that they may have got an allowance of."""
     tally: Tally | None = None
-    """What the steps have to put in, where they ask for it."""
+    """Balance of what is still to be put in, where the steps need it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """How it went."""
+    """How a leg or order ended."""
 
     outcomes: tuple[Outcome, ...]
-    """Of the steps; only the last can be another than confirmed."""
+    """Outcomes of the steps; only the last one can be other than Confirmed."""
     declined: Declined | None
-    """Why it stopped, where that is no outcome."""
+    """Why it stopped before a transaction was sent; None: it did not."""
     not_made: RehearsedTx | None
-    """The first rehearsed call whose turn did not come."""
+    """The first rehearsed call that was not made; None: all were made."""
     taken_back: tuple[Outcome | Declined, ...]
-    """Of the allowances that were left."""
+    """Outcomes of revoking the allowances that were left."""
 
 
-async def carry_out(account: Account, move: Move) -> Moved:
-    """Every step; it ends with the first that is not confirmed, and allowances that are left then are taken back.
+async def carry_out(account: Account, move: LiquidityMove) -> Moved:
+    """Execute the steps until one is not confirmed, then revoke the allowances that are left.
 
-    Refusals are values, also those of the steps themselves; see ``execute_leg`` for what is raised.
+    Refusals are values, those of the steps included; see ``execute_leg`` for what is raised.
     """
     outcomes: list[Outcome] = []
     declined: Declined | None = None
@@ -112,8 +112,8 @@ async def carry_out(account: Account, move: Move) -> Moved:
 
 
 async def execute_provided(account: Account, approval: Approval, work: LegWork) -> LegResult:
-    """Carry out a plan's leg of liquidity, as ``execute_leg`` does others. What it swapped and did not put in when it
-    stops half-way lies in the wallet, and the next run decides anew."""
+    """Execute a plan's liquidity leg, as ``execute_leg`` does the others. If it stops half-way, what was swapped and
+    not put in lies in the wallet, and the next run decides again."""
     rehearsed = (
         barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
     )
@@ -124,19 +124,19 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
     moved = await carry_out(account, move_of(account, approval, work, rehearsed.legs[0].txs))
     result = LegResult(moved.outcomes, moved.declined)
     if result.done and (missing := moved.not_made) is not None:
-        said = f"{missing.description}: was rehearsed and not made"
-        result = replace(result, declined=Declined("NOT_THE_CALL", said))
+        reason = f"{missing.description}: was rehearsed and not made"
+        result = replace(result, declined=Declined("NOT_THE_CALL", reason))
     mark(account.journal, approval, work.index, result)
     more = (one for one in moved.taken_back if not isinstance(one, Declined))
     return replace(result, outcomes=(*result.outcomes, *more))
 
 
-def move_of(account: Account, approval: Approval, work: LegWork, rehearsed: Sequence[RehearsedTx]) -> Move:
-    """A plan's leg as a move."""
+def move_of(account: Account, approval: Approval, work: LegWork, rehearsed: Sequence[RehearsedTx]) -> LiquidityMove:
+    """A plan's liquidity leg as a LiquidityMove."""
     provides = work.provides
     assert provides is not None
     context = TxContext(account.settings.chain, account.owner, approval.plan.id, work.index, work.leg.market_id)
-    return Move(
+    return LiquidityMove(
         steps=provides.steps,
         rehearsed=rehearsed,
         tokens=provides.tokens,
@@ -152,10 +152,15 @@ def move_of(account: Account, approval: Approval, work: LegWork, rehearsed: Sequ
 
 
 async def execute_order(
-    account: Account, steps: Steps, rehearsal: LpRehearsal, tokens: Sequence[Token], market: MarketId, order: LpOrder
+    account: Account,
+    steps: Steps,
+    rehearsal: OrderRehearsal,
+    tokens: Sequence[Token],
+    market: MarketId,
+    order: LiquidityOrder,
 ) -> list[Outcome | Declined]:
-    """Carry out a person's order as it was rehearsed: what came of each step, and of each allowance that was left.
-    ``tokens``: whose balances are compared, the position's own among them."""
+    """Execute a person's order as it was rehearsed; the outcomes of its steps and of revoking what stayed allowed.
+    tokens: whose balances are compared, the position's own among them."""
     legs = [
         Leg(LegKind.DEPOSIT, market, Amount(t, raw)) for t, raw in zip(order.tokens, order.most, strict=True) if raw
     ]
@@ -165,7 +170,7 @@ async def execute_order(
     def judged(step: Step, simulated: SimulatedTx, before: Sequence[Outcome]) -> ApprovedTx | Declined:
         return judge_liquidity(Rules.of(account), step.order, step.call, with_least(step, simulated), account.now())
 
-    move = Move(
+    move = LiquidityMove(
         steps=steps,
         rehearsed=rehearsal.txs,
         tokens=tokens,
@@ -181,8 +186,8 @@ async def execute_order(
 
 
 def _gas(step: Step, planned: list[RehearsedTx], place: int) -> int | Declined:
-    """The gas limit that the rehearsal found for this call, which is then done; taking an allowance back needs no
-    rehearsal."""
+    """The gas limit that the rehearsal found for this call, which is then removed from ``planned``. Declined for a call
+    that was not rehearsed; a revocation needs no rehearsal."""
     if takes_back(step.call.data):
         return TAKE_BACK_GAS
     if not planned or (planned[0].to, planned[0].call.data[:4]) != (step.call.to, step.call.data[:4]):
@@ -191,8 +196,9 @@ def _gas(step: Step, planned: list[RehearsedTx], place: int) -> int | Declined:
 
 
 async def _one(
-    account: Account, move: Move, step: Step, gas: int, outcomes: Sequence[Outcome], place: int
+    account: Account, move: LiquidityMove, step: Step, gas: int, outcomes: Sequence[Outcome], place: int
 ) -> Outcome | Declined:
+    """Execute one step as a transaction."""
     may_move = frozenset(token.address for token in step.moves)
     return await transact(
         account,
@@ -204,8 +210,10 @@ async def _one(
     )
 
 
-async def _take_back(account: Account, move: Move, outcomes: Sequence[Outcome], place: int) -> list[Outcome | Declined]:
-    """What is left allowed, set to zero; as far as the policy and the node still let us."""
+async def _take_back(
+    account: Account, move: LiquidityMove, outcomes: Sequence[Outcome], place: int
+) -> list[Outcome | Declined]:
+    """Set the remaining allowances to zero, as far as judge and node permit."""
     before, found = list(outcomes), list[Outcome | Declined]()
     for token, (spender, name) in product(move.allowed, move.spenders.items()):
         if await fetch_allowance(account.node, token.address, account.owner, spender):
@@ -217,9 +225,9 @@ async def _take_back(account: Account, move: Move, outcomes: Sequence[Outcome], 
     return found
 
 
-def _bare(provides: Provides, plan_id: str) -> LpOrder:
-    """An order that lets nothing be done but allowances be taken back."""
-    return LpOrder(
+def _bare(provides: Provides, plan_id: str) -> LiquidityOrder:
+    """An order under which nothing may be done but allowances be revoked."""
+    return LiquidityOrder(
         id=plan_id,
         manager=provides.manager,
         tokens=provides.pair,

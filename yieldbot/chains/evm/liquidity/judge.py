@@ -1,4 +1,4 @@
-"""The policy's word on what moves liquidity: by a person's order, and by a plan's leg. Pure."""
+"""The signer's policy for liquidity transactions: of a person's order, and of a plan's leg. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yieldbot.chains.evm.execution.abi_calls import APPROVE, arguments
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.calldata_rules import judged_swap
 from yieldbot.chains.evm.execution.judge import Rules, bounds
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER, Approval, in_time
 from yieldbot.execution.deltas import change_of
@@ -31,13 +31,13 @@ PAIR_CALLS = ("addLiquidity", "removeLiquidity")
 
 
 def judge_liquidity(
-    rules: Rules, order: LpOrder, call: EvmCall, simulated: SimulatedTx, now: int
+    rules: Rules, order: LiquidityOrder, call: EvmCall, simulated: SimulatedTx, now: int
 ) -> ApprovedTx | Declined:
-    """The policy's word on one transaction of an order. Pure; whatever is not expressly allowed is Declined.
+    """Judge one transaction of an order: whatever is not expressly allowed is Declined. Pure.
 
-    Only the order's manager, and only four of its functions, for our own account, our own position and within the
-    order's amounts, minimums and time; or an exact allowance of one of the two tokens to that manager. An allowance set
-    to zero needs no living order.
+    Allowed are four functions of the order's manager, for our own account and position, within the order's amounts,
+    minimums and time; the order's swap; and exact allowances for manager and router. Setting an allowance to zero needs
+    no living order.
     """
     tx = simulated.tx
     back = takes_back(tx.data)
@@ -58,7 +58,8 @@ def judge_liquidity(
     return ApprovedTx(simulated, digest(tx), "liquidity", NEVER if back else order.expires_at)
 
 
-def _allowance(order: LpOrder, to: Address, data: bytes) -> Declined | None:
+def _allowance(order: LiquidityOrder, to: Address, data: bytes) -> Declined | None:
+    """Why an allowance is refused; None when token, spender and amount are the order's."""
     for token, most in order.limits:
         if to.lower() != token.address.lower():
             continue
@@ -71,7 +72,8 @@ def _allowance(order: LpOrder, to: Address, data: bytes) -> Declined | None:
     return Declined("TARGET_NOT_ALLOWED", f"{to} is neither the position manager nor one of the two tokens")
 
 
-def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | None:
+def _manager_call(rules: Rules, order: LiquidityOrder, data: bytes, now: int) -> Declined | None:
+    """Why a call of the position manager is refused; None when it is within the order."""
     names = PAIR_CALLS if order.share else MANAGER_CALLS
     known = [function for function in rules.abi.get(data[:4], ()) if function.name in names]
     if not known:
@@ -81,55 +83,58 @@ def _manager_call(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declin
         return Declined("CALLDATA_MALFORMED", f"the bytes are not an exact call of {known[0].signature}")
     if not known[0].has_roles:
         return Declined("ARGUMENT_WITHOUT_ROLE", f"abis/ does not say what each argument of {known[0].name} is")
-    name, said = known[0].name, {item.role: item.value for item in read}
+    name, values = known[0].name, {item.role: item.value for item in read}
     if order.share:
-        return _pair_call(rules, order, name, said, now)
-    if "recipient" in said and str(said["recipient"]).lower() != rules.owner.lower():
-        return Declined("RECIPIENT_NOT_SELF", f"{said['recipient']} is not our account")
-    if "position" in said and (order.token_id is None or said["position"] != order.token_id):
-        return Declined("NOT_IN_PLAN", f"position {said['position']} is not the order's")
-    if "deadline" in said and not now < said["deadline"] <= order.expires_at:
+        return _pair_call(rules, order, name, values, now)
+    if "recipient" in values and str(values["recipient"]).lower() != rules.owner.lower():
+        return Declined("RECIPIENT_NOT_SELF", f"{values['recipient']} is not our account")
+    if "position" in values and (order.token_id is None or values["position"] != order.token_id):
+        return Declined("NOT_IN_PLAN", f"position {values['position']} is not the order's")
+    if "deadline" in values and not now < values["deadline"] <= order.expires_at:
         return Declined("EXPIRED", "its deadline is not within the order's time")
-    if name == "mint" and (refused := _new_position(order, said)) is not None:
+    if name == "mint" and (refused := _new_position(order, values)) is not None:
         return refused
     if name in ("mint", "increaseLiquidity"):
-        desired = said["amount0"], said["amount1"]
+        desired = values["amount0"], values["amount1"]
         if any(want > most for want, most in zip(desired, order.most, strict=True)):
             return Declined("AMOUNT_ABOVE_PLAN", f"{desired} would be put in, {order.most} were approved")
         least = order.least_put
     elif name == "decreaseLiquidity":
-        if said["liquidity"] > order.liquidity:
-            return Declined("AMOUNT_ABOVE_PLAN", f"liquidity {said['liquidity']}, {order.liquidity} was approved")
+        if values["liquidity"] > order.liquidity:
+            return Declined("AMOUNT_ABOVE_PLAN", f"liquidity {values['liquidity']}, {order.liquidity} was approved")
         least = order.least_out
     else:
         return None
-    if any(given < wanted for given, wanted in zip((said["least0"], said["least1"]), least, strict=True)):
+    if any(given < wanted for given, wanted in zip((values["least0"], values["least1"]), least, strict=True)):
         return Declined("BELOW_LEAST", f"its minimums are below {least}")
     return None
 
 
-def _pair_call(rules: Rules, order: LpOrder, name: str, said: Mapping[str, Any], now: int) -> Declined | None:
-    if str(said["recipient"]).lower() != rules.owner.lower():
-        return Declined("RECIPIENT_NOT_SELF", f"{said['recipient']} is not our account")
-    if tuple(str(said[key]).lower() for key in ("token0", "token1")) != tuple(t.address.lower() for t in order.tokens):
+def _pair_call(rules: Rules, order: LiquidityOrder, name: str, values: Mapping[str, Any], now: int) -> Declined | None:
+    """Why a call of the v2 router that adds or removes liquidity is refused; None when it is within the order."""
+    if str(values["recipient"]).lower() != rules.owner.lower():
+        return Declined("RECIPIENT_NOT_SELF", f"{values['recipient']} is not our account")
+    if tuple(str(values[key]).lower() for key in ("token0", "token1")) != tuple(
+        t.address.lower() for t in order.tokens
+    ):
         return Declined("NOT_IN_PLAN", "it is of another pair")
-    if not now < said["deadline"] <= order.expires_at:
+    if not now < values["deadline"] <= order.expires_at:
         return Declined("EXPIRED", "its deadline is not within the order's time")
     if name == "addLiquidity":
-        desired, least = (said["amount0"], said["amount1"]), order.least_put
+        desired, least = (values["amount0"], values["amount1"]), order.least_put
         if any(want > most for want, most in zip(desired, order.most, strict=True)):
             return Declined("AMOUNT_ABOVE_PLAN", f"{desired} would be put in, {order.most} were approved")
     else:
         least = order.least_out
-        if said["liquidity"] > order.liquidity:
-            return Declined("AMOUNT_ABOVE_PLAN", f"{said['liquidity']} shares, {order.liquidity} were approved")
-    if any(given < wanted for given, wanted in zip((said["least0"], said["least1"]), least, strict=True)):
+        if values["liquidity"] > order.liquidity:
+            return Declined("AMOUNT_ABOVE_PLAN", f"{values['liquidity']} shares, {order.liquidity} were approved")
+    if any(given < wanted for given, wanted in zip((values["least0"], values["least1"]), least, strict=True)):
         return Declined("BELOW_LEAST", f"its minimums are below {least}")
     return None
 
 
-def _swap(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | None:
-    """Exactly the order's swap, whichever of the router's functions makes it."""
+def _swap(rules: Rules, order: LiquidityOrder, data: bytes, now: int) -> Declined | None:
+    """Why a router's call is not exactly the order's swap; None when it is."""
     fault: tuple[str, str] = ("SELECTOR_NOT_ALLOWED", f"{data[:4].hex()} of the router is no swap that is known")
     for function in rules.abi.get(data[:4], ()):
         read = arguments(function, data)
@@ -143,26 +148,27 @@ def _swap(rules: Rules, order: LpOrder, data: bytes, now: int) -> Declined | Non
     return Declined(*fault)
 
 
-def _new_position(order: LpOrder, said: Mapping[str, object]) -> Declined | None:
-    pair = tuple(str(said[name]).lower() for name in ("token0", "token1"))
+def _new_position(order: LiquidityOrder, values: Mapping[str, object]) -> Declined | None:
+    """Why a new position is refused; None when pool and range are the order's."""
+    pair = tuple(str(values[name]).lower() for name in ("token0", "token1"))
     wanted = tuple(token.address.lower() for token in order.tokens)
-    if order.ticks is None or (pair, said["fee"]) != (wanted, order.fee_pips):
+    if order.ticks is None or (pair, values["fee"]) != (wanted, order.fee_pips):
         return Declined("NOT_IN_PLAN", "a new position in another pool, or none was approved")
-    if (said["tick_lower"], said["tick_upper"]) != order.ticks:
+    if (values["tick_lower"], values["tick_upper"]) != order.ticks:
         return Declined("NOT_IN_PLAN", f"its range is not {order.ticks}")
     return None
 
 
-def _effect(order: LpOrder, simulated: SimulatedTx) -> Declined | None:
-    """Against what the bytes did on the fork."""
+def _effect(order: LiquidityOrder, simulated: SimulatedTx) -> Declined | None:
+    """Why the transaction's effect on the fork exceeds the order; None when it does not."""
     for token, most in order.limits:
         moved = change_of(simulated.deltas, token)
         if moved < -most:
             return Declined("DELTA_NOT_PLANNED", f"takes {Amount(token, -moved)}, approved were {Amount(token, most)}")
     for delta in simulated.deltas:
         if delta.least is not None and delta.raw < delta.least:
-            said = f"{Amount(delta.token, delta.raw)}, the least is {Amount(delta.token, delta.least)}"
-            return Declined("BELOW_LEAST", f"brings {said}")
+            message = f"{Amount(delta.token, delta.raw)}, the least is {Amount(delta.token, delta.least)}"
+            return Declined("BELOW_LEAST", f"brings {message}")
         if delta.token.address == order.manager and delta.raw < 0:
             return Declined("UNKNOWN_TOKEN_MOVED", "a position of ours would leave")
     if simulated.gas_used > simulated.tx.gas:
@@ -179,9 +185,9 @@ def judge_provided(
     outcomes: Sequence[Outcome],
     now: int,
 ) -> ApprovedTx | Declined:
-    """The policy's word on one transaction of a leg of liquidity. Pure. outcomes: of the leg's transactions before it.
+    """Judge one transaction of a plan's liquidity leg. Pure. outcomes: of the leg's transactions before it.
 
-    Setting an allowance to zero needs no living approval: it is never wrong.
+    Setting an allowance to zero needs no living approval: it can do no harm.
     """
     back = takes_back(step.call.data)
     refused = (
@@ -200,8 +206,8 @@ def judge_provided(
     return replace(judged, approver=approval.approver, expires_at=ends)
 
 
-def _foreign(work: LegWork, order: LpOrder, plan_id: str) -> Declined | None:
-    """Why an order is none of the leg's; None when it is."""
+def _foreign(work: LegWork, order: LiquidityOrder, plan_id: str) -> Declined | None:
+    """Why an order does not belong to the leg; None when it does."""
     provides = work.provides
     assert provides is not None
     named = order.manager, order.tokens, order.router in (None, provides.router), order.share, order.id
@@ -215,35 +221,36 @@ def _foreign(work: LegWork, order: LpOrder, plan_id: str) -> Declined | None:
 
 
 def _near(ticks: tuple[int, int], approved: tuple[int, int] | None, shift: int) -> bool:
-    """Whether a range is as wide as the approved one, and not moved further than it may be."""
+    """Whether a range has the approved width and is shifted by ``shift`` ticks at most."""
     if approved is None:
         return False
     return ticks[1] - ticks[0] == approved[1] - approved[0] and abs(ticks[0] - approved[0]) <= shift
 
 
 def _beyond(work: LegWork, outcomes: Sequence[Outcome], simulated: SimulatedTx) -> Declined | None:
-    """Why the leg would have taken more from the wallet than it may, with this transaction; None when it has not."""
+    """Why the leg, with this transaction, would have taken more from the wallet than it may; None when it would not."""
     provides = work.provides
     assert provides is not None
     for token in provides.pair:
         moved = change_of(simulated.deltas, token)
         moved += sum(change_of(o.deltas, token) for o in outcomes if isinstance(o, Confirmed))
         if moved < 0 and moved < -_may_leave(work.leg, token):
-            said = f"{Amount(token, -moved)} would have left, {Amount(token, _may_leave(work.leg, token))} may"
-            return Declined("AMOUNT_ABOVE_PLAN", said)
+            message = f"{Amount(token, -moved)} would have left, {Amount(token, _may_leave(work.leg, token))} may"
+            return Declined("AMOUNT_ABOVE_PLAN", message)
     return None
 
 
 def _may_leave(leg: Leg, token: Token) -> int:
+    """How much of a token may leave the wallet by the whole leg, in base units."""
     return leg.amount.raw if leg.kind is LegKind.DEPOSIT and token == leg.amount.token else 0
 
 
 def takes_back(data: bytes) -> bool:
-    """Whether a call's bytes set an allowance to zero, which is never wrong."""
+    """Whether the calldata sets an allowance to zero, which can do no harm."""
     return data[:4] == APPROVE and not any(data[36:])
 
 
 def with_least(step: Step, simulated: SimulatedTx) -> SimulatedTx:
-    """With the changes that are right too by the step's own bytes, where the price moves until it is mined."""
+    """The simulated transaction with the step's minimums, for amounts that the price may change until it is mined."""
     deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
     return replace(simulated, deltas=deltas)

@@ -1,6 +1,6 @@
-"""A plan's legs of liquidity as steps: in from one token, out to one token, a range laid anew.
+"""Steps of a plan's liquidity legs: enter with one token, leave into one token, rebalance a range.
 
-What the wallet held before stays there: a leg moves its own amount, what came out of positions, and what those became.
+A leg moves its own amount, what comes out of positions, and what those become; what the wallet held before stays there.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from yieldbot.allocator.liquidity_market import without_positions
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps, Tally
-from yieldbot.chains.evm.liquidity.orders import laid, manager_of, removing
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step, Steps, Tally
+from yieldbot.chains.evm.liquidity.orders import manager_of, putting_in, removing
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, around_price, router_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import SafetyError
@@ -22,15 +22,16 @@ from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
 
 NOTHING_BEFORE: Mapping[Token, int] = {}
-"""What a leg has is told by its tally alone."""
+"""Stands for the balances before the leg: what a leg has is counted by its tally alone."""
 
 
 def swapper(
     lp: LiquidityMarket, usd: Mapping[Token, float], base: Base, terms: Terms, start: Mapping[Token, int]
 ) -> Swapper:
-    """The market's pool, with the bounds of the base's swaps; ``start``: what is put in, nothing where it comes out."""
+    """The Swapper of the market's pool, with the base's bounds for swaps. start: what the leg puts in, by token; empty
+    for a leg that takes out."""
     state, near = lp.state, base.max_impact_bps / BPS
-    order = LpOrder(
+    order = LiquidityOrder(
         id=terms.id,
         manager=manager_of(state),
         tokens=(state.pool.token0, state.pool.token1),
@@ -43,21 +44,22 @@ def swapper(
 
 
 def entering(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
-    """What the tally starts with, into the market's range: of a position of ours, or as wide a one around the price,
-    moved by ``shift`` ticks at most."""
+    """Steps that put the tally's start into the market's range: of our position there, or of a new range of the same
+    width around the price, shifted by ``shift`` ticks at most."""
 
     async def steps(node: Node) -> AsyncIterator[Step]:
         ticks = Range(*lp.ticks)
         if lp.token_id is None:
             ticks = _near(await pool.centred(node, ticks, NOTHING_BEFORE), lp, shift)
-        async for step in laid(pool, node, ticks, lp.token_id, NOTHING_BEFORE):
+        async for step in putting_in(pool, node, ticks, lp.token_id, NOTHING_BEFORE):
             yield step
 
     return steps
 
 
 def leaving(lp: LiquidityMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
-    """A share of each position's liquidity and all fees that wait, out and into one token."""
+    """Steps that take the fraction ``share`` of each position's liquidity and all uncollected fees out, and swap all of
+    it into ``asset``."""
 
     async def steps(node: Node) -> AsyncIterator[Step]:
         async for step in _out(lp, share, pool, node):
@@ -68,9 +70,9 @@ def leaving(lp: LiquidityMarket, share: Fraction, asset: Token, pool: Swapper) -
     return steps
 
 
-def relaying(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
-    """Everything out, and all of it into one new position, as wide as the market's range, around the price, moved by
-    ``shift`` ticks at most; which is looked at before anything is taken out."""
+def rebalancing(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
+    """Steps that take everything out and put it into one new position of the same width around the price, shifted by
+    ``shift`` ticks at most. That limit is checked before anything is taken out."""
 
     async def steps(node: Node) -> AsyncIterator[Step]:
         have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
@@ -79,22 +81,23 @@ def relaying(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
         async for step in _out(lp, Fraction(1), pool, node):
             yield step
         ticks = await pool.centred(node, Range(*lp.ticks), NOTHING_BEFORE)
-        async for step in laid(pool, node, ticks, None, NOTHING_BEFORE):
+        async for step in putting_in(pool, node, ticks, None, NOTHING_BEFORE):
             yield step
 
     return steps
 
 
 def _near(found: Range, lp: LiquidityMarket, shift: int) -> Range:
-    """The range, where it lies near the approved one. Raises SafetyError."""
+    """The range, if it is at most ``shift`` ticks from the approved one. Raises SafetyError."""
     if abs(found.low - lp.ticks[0]) <= shift:
         return found
-    said = f"the price has moved since the plan was made: the range would be ticks {found.low} to {found.high}"
-    raise SafetyError("NOT_IN_PLAN", f"{said}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
+    reason = f"the price has moved since the plan was made: the range would be ticks {found.low} to {found.high}"
+    raise SafetyError("NOT_IN_PLAN", f"{reason}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
 
 
 async def _out(lp: LiquidityMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[Step]:
-    """Minimums are for the price as it is when a position's turn comes, which independent ones must bear out."""
+    """Steps that take liquidity out of each position. Each one's minimums are computed at the pool's price when its
+    turn comes, which independent prices must confirm."""
     for position in lp.positions:
         await pool.trusted(node)
         now: PoolPosition = replace(position, state=await pool.state(node))

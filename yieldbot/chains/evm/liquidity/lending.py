@@ -1,4 +1,4 @@
-"""What two tokens of a position would earn lent out instead."""
+"""What the tokens of a liquidity position would earn by lending."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from yieldbot.protocols import adapters
 
 @dataclass(frozen=True, slots=True)
 class Lending:
-    """The markets that a token could be in instead, with what gas costs it."""
+    """The lending markets of one token."""
 
     token: Token
+    """The token."""
     snapshot: Snapshot | None
+    """Its markets with their costs; None: it has no market, or no feed."""
 
     def best(self, amount: Amount, horizon_seconds: float, policy: Policy) -> tuple[float, str] | None:
-        """The highest simple rate a year that this much would earn, net of the policy's haircut, and where; None where
-        no market takes it."""
+        """(simple annual rate net of the policy's haircut, market's name) of the market that would pay most for
+        ``amount``; None where no market takes it."""
         from yieldbot.allocator.assess import assess, haircut_bps
 
         if self.snapshot is None:
@@ -43,6 +45,7 @@ class Lending:
 
 
 def _rate(state: MarketState, amount: Amount, horizon_seconds: float) -> float:
+    """The simple annual rate of a market for ``amount``, or for as much of it as the market takes."""
     most = amount if state.capacity is None else min(amount, state.held + state.capacity)
     return state.curve.apr(float(most), horizon_seconds)
 
@@ -50,7 +53,7 @@ def _rate(state: MarketState, amount: Amount, horizon_seconds: float) -> float:
 async def lending(
     node: Node, chain: ChainSettings, wallet: Wallet, block: BlockRef, tokens: Sequence[Token]
 ) -> dict[Token, Lending]:
-    """What there is for each of these tokens, at the same block. A token without a market or a feed has none."""
+    """The lending markets of each token, at ``block``."""
     from yieldbot.chains.evm.observe import observe
     from yieldbot.errors import ConfigError
     from yieldbot.model.settings import Job

@@ -1,11 +1,11 @@
-"""A base's pools as markets that plans may provide liquidity to: read at the block of the snapshot they belong to."""
+"""A job's pools as markets that plans may provide liquidity to, read at the snapshot's block."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from yieldbot.allocator.liquidity_market import PoolObservation, market_of, pool_market_state
-from yieldbot.chains.evm.liquidity.look import look
+from yieldbot.chains.evm.liquidity.view import fetch_view
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import TypicalFee
 from yieldbot.errors import MarketError
@@ -18,7 +18,7 @@ from yieldbot.protocols import by_plans
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
 
 
-async def lp_markets(
+async def liquidity_markets(
     node: Node,
     job: Job,
     block: BlockRef,
@@ -26,10 +26,11 @@ async def lp_markets(
     states: Mapping[MarketId, MarketState],
     beside: TypicalFee,
 ) -> tuple[list[MarketState], list[Quarantined]]:
-    """The pools of two of the job's assets, where its base allows liquidity; none for other jobs. ``states``: its other
-    markets, by whose holdings the range is chosen; beside: what transactions pay beside their gas.
+    """The markets of pools of two of the job's assets, and pools that could not be read; none where the job's base does
+    not allow liquidity. states: the job's other markets, whose holdings determine the range. beside: what transactions
+    pay beside their gas.
 
-    Raises TransientError where the chain cannot be read; a pool that cannot be is quarantined.
+    Raises TransientError where the chain cannot be read; a pool that cannot be read is quarantined.
     """
     if job.base is None or not job.base.liquidity:
         return [], []
@@ -37,13 +38,15 @@ async def lp_markets(
     if not tables:
         return [], []
     found_at, tokens = (block, base_fee_wei), list(job.assets)
-    view = await look(node, job.chain, job.wallet.address, at=found_at, tables=tables, tokens=tokens, beside=beside)
+    view = await fetch_view(
+        node, job.chain, job.wallet.address, at=found_at, tables=tables, tokens=tokens, beside=beside
+    )
     bad = [Quarantined(market_of(pool, asset_of(job, pool)), why) for pool, why in view.failed]
     failed = {pool.address for pool, _ in view.failed}
-    looked_at = {address: state for address, state in view.states.items() if address not in failed}
-    pools = await node.run([read_pool(state.pool.address) for state in looked_at.values()], block)
+    readable = {address: state for address, state in view.states.items() if address not in failed}
+    pools = await node.run([read_pool(state.pool.address) for state in readable.values()], block)
     found = list[MarketState]()
-    for (address, state), pool in zip(looked_at.items(), pools, strict=True):
+    for (address, state), pool in zip(readable.items(), pools, strict=True):
         asset = asset_of(job, state.pool)
         gas_price = view.gas_price(state.pool)
         lacks = gas_price is None or not {state.pool.token0, state.pool.token1} <= set(view.usd)
@@ -51,7 +54,7 @@ async def lp_markets(
             why = str(pool) if isinstance(pool, MarketError) else "no feed prices its tokens, or gas"
             bad.append(Quarantined(market_of(state.pool, asset), why))
             continue
-        seen = PoolObservation(
+        observation = PoolObservation(
             state=state,
             history=view.records[address],
             deployment=view.deployments[address],
@@ -60,21 +63,22 @@ async def lp_markets(
             gas_price=gas_price,
             fair=_fair(view.usd, state.pool),
         )
-        found.append(pool_market_state(seen, asset, _wealth(states, view.usd, asset), block, job.base))
+        found.append(pool_market_state(observation, asset, _wealth(states, view.usd, asset), block, job.base))
     return found, bad
 
 
 def _fair(usd: Mapping[Token, float], pool: Pool) -> float:
+    """token1 base units for one of token0, by the feeds."""
     zero, one = (usd[token] / token.one for token in (pool.token0, pool.token1))
     return zero / one
 
 
 def asset_of(job: Job, pool: Pool) -> Token:
-    """Which of a pool's tokens its market is counted in: the one that the base names first."""
+    """The token that a pool's market is counted in: the first of the job's assets that the pool has."""
     return next(token for token in job.assets if token in (pool.token0, pool.token1))
 
 
 def _wealth(states: Mapping[MarketId, MarketState], usd: Mapping[Token, float], asset: Token) -> Amount:
-    """All that the snapshot has, in one of its assets, by the feeds."""
+    """Everything in the snapshot, as an amount of one asset, by the feeds."""
     worth = sum(float(s.held) * usd[s.market.asset] for s in states.values() if s.market.asset in usd)
     return Amount(asset, int(worth / usd[asset] * asset.one) if asset in usd else 0)

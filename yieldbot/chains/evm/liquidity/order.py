@@ -1,7 +1,7 @@
-"""What may be done about liquidity, and the calls that do it, one after another.
+"""Liquidity orders, and the steps that carry them out.
 
-The steps come from a generator that is given a node: it yields a call, goes on when that is mined, and reads there what
-the next one needs. A rehearsal runs it on a fork, the real thing on the chain.
+Steps come from a generator that is given a node: it yields a call and, once that is mined, reads what the next call
+depends on. A rehearsal runs it on a fork, the execution on the chain.
 """
 
 from __future__ import annotations
@@ -17,94 +17,124 @@ from yieldbot.model.tx import Delta, EvmCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LpOrder:
-    """What a person approved. token_id: our position, None for a new one; ticks: of the new one. most: base units of
-    token0 and token1 that may leave the wallet; least_put: what a call must take of each at least, in its own bytes;
-    liquidity: that may be taken out, least_out: for which a call must ask at least; swap: what may be swapped by
-    ``router``; expires_at: unix seconds. share: a pair's own token, where the liquidity is shares of it: then the
-    manager is the pair's router, and ``liquidity`` are shares."""
+class LiquidityOrder:
+    """What a person, or a plan, has approved for one position."""
 
     id: str
+    """The order's id, or the plan's."""
     manager: Address
+    """The position manager; for LP tokens of a v2 pair the router."""
     tokens: tuple[Token, Token]
+    """token0 and token1 of the pool."""
     fee_pips: int
+    """The pool's fee, in 1e-6."""
     token_id: int | None
+    """Our position's number; None: a new one, or LP tokens of a pair."""
     expires_at: int
+    """Unix seconds by the chain's clock from which nothing more is signed."""
     ticks: tuple[int, int] | None = None
+    """Lower and upper tick of a new position; None: no new position."""
     most: tuple[int, int] = (0, 0)
+    """Base units of token0 and token1 that may leave the wallet."""
     least_put: tuple[int, int] = (0, 0)
+    """Base units of each token that a call which adds liquidity must require at least."""
     liquidity: int = 0
+    """Units of liquidity (or LP tokens) that may be taken out."""
     least_out: tuple[int, int] = (0, 0)
+    """Base units of each token that a call which takes liquidity out must require at least."""
     share: Token | None = None
+    """The pair's LP token, for a Uniswap v2 pair; None: other pools."""
     swap: SwapTerms | None = None
+    """The swap that the router may make; None: none."""
     router: Address | None = None
+    """The router of that swap; None: nothing is swapped."""
 
     @property
     def limits(self) -> tuple[tuple[Token, int], ...]:
-        """What may leave the wallet, by token."""
+        """The most of each token that may leave the wallet, in base units."""
         pair = tuple(zip(self.tokens, self.most, strict=True))
         return (*pair, (self.share, self.liquidity)) if self.share else pair
 
     @property
     def spenders(self) -> tuple[Address, ...]:
-        """Who may be given an allowance."""
+        """Contracts that may be given an allowance."""
         return (self.manager, self.router) if self.router else (self.manager,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One call with the order it belongs to. moves: tokens of ours that it may take; least: changes of ours that are
-    right too, by the call's own bytes, where the price moves until it is mined."""
+    """One call, with the order that it belongs to."""
 
     call: EvmCall
-    order: LpOrder
+    """The call."""
+    order: LiquidityOrder
+    """Its order."""
     moves: tuple[Token, ...] = ()
+    """Tokens that the call may take from us."""
     least: Mapping[Token, int] = field(default_factory=dict)
+    """By token, the least balance change that is accepted (in base units, negative: out of the wallet) where the price
+    may move until the call is mined."""
 
 
 Steps = Callable[[Node], AsyncIterator[Step]]
+"""Generates the steps on a node: a fork, or the chain."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a leg has to put in: ``start``, and what its transactions moved since; base units by token. Whoever runs the
-    steps keeps it, so that what somebody else sends to the wallet meanwhile is none of the leg's."""
+    """Balance of what a leg still has to put in, counted from its own transactions alone, so that tokens which others
+    send to the wallet meanwhile are not used."""
 
     start: Mapping[Token, int]
+    """What the leg begins with, in base units by token."""
     moved: dict[Token, int] = field(default_factory=dict)
+    """Balance changes by its transactions since, in base units by token."""
 
     def begin(self) -> None:
+        """Forget all changes: another run of the steps begins."""
         self.moved.clear()
 
     def add(self, deltas: Iterable[Delta]) -> None:
+        """Count the balance changes of one transaction."""
         for delta in deltas:
             self.moved[delta.token] = self.moved.get(delta.token, 0) + delta.raw
 
     def has(self, token: Token) -> int:
+        """Base units of a token that the leg has now; never below 0."""
         return max(0, self.start.get(token, 0) + self.moved.get(token, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provides:
-    """A plan's leg that moves liquidity: its steps, and what their orders may name. tokens: whose balances are
-    compared: the pool's two and the position's own; token_ids: our positions there. entry_cost_bps: what swaps take of
-    what goes in, those of the way out included; slippage_bps: how far the price may move meanwhile; shift_ticks: how
-    far the range may be moved to lie around the price, our own swaps of the plan having moved it. back: how all of ours
-    is taken out again, read on a fork on which the leg was made; None where that is not rehearsed."""
+    """A plan's liquidity leg: its steps, and what their orders may name."""
 
     steps: Steps
+    """Its steps."""
     tally: Tally
+    """What it still has to put in; kept by whoever runs the steps."""
     manager: Address
+    """The position manager."""
     router: Address
+    """The router of its swaps."""
     pair: tuple[Token, Token]
+    """token0 and token1 of the pool."""
     tokens: tuple[Token, ...]
+    """Tokens whose balances are compared: the pool's two and the position's own."""
     token_ids: frozenset[int]
+    """Numbers of our positions in the pool."""
     description: str
+    """What it does, in one line for the person who approves."""
     entry_cost_bps: float
+    """What swaps on the way in and out take of what goes in, in bp."""
     slippage_bps: float
+    """How far the price may move until execution, in bp."""
     shift_ticks: int
+    """How many ticks the range may be shifted to lie around the price after the plan's own swaps."""
     back: Callable[[Node], Awaitable[Provides]] | None = None
+    """Makes the leg that takes everything out again, on a fork on which this leg was run; None: the exit is not
+    rehearsed."""
 
     @property
     def spenders(self) -> tuple[Address, ...]:
+        """Contracts that may be given an allowance."""
         return (self.manager, self.router)

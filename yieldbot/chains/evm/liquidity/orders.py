@@ -1,7 +1,7 @@
-"""What is done about liquidity, as an order and its steps: add, remove, collect, compound, lay a range anew.
+"""Liquidity orders of NFT positions, with their steps: add, remove, collect, compound, rebalance the range.
 
-Amounts are exact at the price that was read; each call carries minimums for a price within the slippage of it, and the
-price itself must be within the slippage of independent ones (feeds; the pool's own mean).
+Amounts are exact at the price that was read. Each call carries minimums for a price within the slippage of it, and the
+price itself must be within the slippage of independent prices (feeds; the pool's TWAP).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Steps
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, allowing, router_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
@@ -28,16 +28,18 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An order, its steps, and what it is expected to do: base units of token0 and token1 to the wallet (negative: from
-    it)."""
+    """An order with its steps."""
 
-    order: LpOrder
+    order: LiquidityOrder
+    """The order."""
     steps: Steps
+    """Its steps."""
     expected: Pair
+    """Expected balance change of token0 and token1 in the wallet, in base units."""
 
 
 def manager_of(state: LiquidityPool) -> Address:
-    """Raises ConfigError where positions in this pool are not kept by a manager that is named."""
+    """The pool's position manager. Raises ConfigError where the exchange's table names none, or there is none."""
     if state.manager is None:
         what = "a share of a pair" if not state.spacing else "its [[exchanges]] table names no manager"
         what = "Uniswap v4's liquidity is shown, not moved" if state.pool.protocol == "uniswap_v4" else what
@@ -46,15 +48,15 @@ def manager_of(state: LiquidityPool) -> Address:
 
 
 def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None, terms: Terms) -> Prepared:
-    """As much liquidity as these base units make; what it does not take stays in the wallet. Raises MarketError where
-    they make none."""
+    """Add as much liquidity as the base units ``have`` make, to our position ``token_id`` or (None) to a new one; what
+    does not fit stays in the wallet. Raises MarketError where they make none."""
     if ticks.low >= ticks.high:
         raise MarketError(f"{state.pool.name}: the range from tick {ticks.low} to {ticks.high} is empty")
     liquidity, desired, taken = ticks.settled(state.sqrt_price_x96, *have)
     if not liquidity:
         raise MarketError(f"{calls.amounts_text(state.pool, have)} make no liquidity: {_ratio(state, ticks)}")
     least = ticks.least_put(state.sqrt_price_x96, desired, terms.slippage)
-    order = LpOrder(
+    order = LiquidityOrder(
         id=terms.id,
         manager=manager_of(state),
         tokens=(state.pool.token0, state.pool.token1),
@@ -86,7 +88,7 @@ def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None,
 
 
 def removing(position: PoolPosition, liquidity: int, terms: Terms) -> Prepared:
-    """Some of a position's liquidity, and all that waits in it, into the wallet."""
+    """Take ``liquidity`` units and all uncollected fees out of a position."""
     state, token_id = position.state, _number(position)
     ticks = Range(*(position.ticks or (0, 0)))
     taken = ticks.amounts(liquidity, state.sqrt_price_x96)
@@ -105,13 +107,13 @@ def removing(position: PoolPosition, liquidity: int, terms: Terms) -> Prepared:
 
 
 def collecting(position: PoolPosition, terms: Terms) -> Prepared:
-    """What waits in a position, into the wallet."""
+    """Collect a position's uncollected fees."""
     return removing(position, 0, terms)
 
 
 def compounding(position: PoolPosition, terms: Terms) -> Prepared:
-    """What waits in a position into its liquidity; what does not fit stays in the wallet. Raises MarketError where it
-    makes none."""
+    """Collect a position's fees and add them to its liquidity; what does not fit stays in the wallet. Raises
+    MarketError where they make no liquidity."""
     state, token_id = position.state, _number(position)
     paid = collecting(position, terms)
     added = adding(state, position.fees, Range(*(position.ticks or (0, 0))), token_id, terms)
@@ -126,13 +128,13 @@ def compounding(position: PoolPosition, terms: Terms) -> Prepared:
     return Prepared(added.order, steps, expected)
 
 
-def reranging(
+def rebalancing(
     position: PoolPosition, deployment: Deployment, ticks: Range, usd: Mapping[Token, float], terms: Terms
 ) -> Prepared:
-    """Everything out of a position, as much swapped in its own pool as the new range needs, and all of that into it.
+    """Take everything out of a position, swap in its pool what the new range needs, and put all of it into that range.
 
-    What the wallet held before stays there. The swap and the new position are made for what is there when their turn
-    comes; the price must stand near independent ones then too (SafetyError where it does not).
+    What the wallet held before stays there. Swap and new position are computed from the amounts and the price when
+    their turn comes; then too the price must be near independent ones (SafetyError where it is not).
     """
     state = position.state
     out = removing(position, position.liquidity, terms)
@@ -143,16 +145,17 @@ def reranging(
         before = await fetch_balances(node, terms.owner, order.tokens)
         async for step in out.steps(node):
             yield step
-        async for step in laid(pool, node, ticks, None, before):
+        async for step in putting_in(pool, node, ticks, None, before):
             yield step
 
     return Prepared(order, steps, out.expected)
 
 
-async def laid(
+async def putting_in(
     pool: Swapper, node: Node, ticks: Range, token_id: int | None, before: Mapping[Token, int]
 ) -> AsyncIterator[Step]:
-    """All that the wallet has beyond ``before`` into a range, swapped as it needs. Raises SafetyError, MarketError."""
+    """Steps that swap what the wallet has beyond ``before`` into the proportion of a range, and put it in. Raises
+    SafetyError, MarketError."""
     async for step in pool.balanced(node, ticks, before):
         yield step
     have = await pool.beyond(node, before)
@@ -160,8 +163,9 @@ async def laid(
         yield step
 
 
-def _order(state: LiquidityPool, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LpOrder:
-    return LpOrder(
+def _order(state: LiquidityPool, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LiquidityOrder:
+    """An order that takes liquidity out."""
+    return LiquidityOrder(
         id=terms.id,
         manager=manager_of(state),
         tokens=(state.pool.token0, state.pool.token1),
@@ -174,13 +178,14 @@ def _order(state: LiquidityPool, token_id: int, terms: Terms, *, liquidity: int,
 
 
 def _number(position: PoolPosition) -> int:
+    """The position's number. Raises ConfigError for a position without a manager."""
     manager_of(position.state)
     assert position.token_id is not None
     return position.token_id
 
 
 def _ratio(state: LiquidityPool, ticks: Range) -> str:
-    """What a range takes of both tokens at the present price, in words."""
+    """The proportion of both tokens that a range takes at the present price, as a phrase."""
     zero, one = ticks.amounts(10**18, state.sqrt_price_x96, up=True)
     pool = state.pool
     if not zero or not one:

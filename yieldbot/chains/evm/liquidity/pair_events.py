@@ -1,8 +1,8 @@
-"""What was put into a pair for our shares and came out for them, by the pair's events, checked against our balance.
+"""The history of our LP tokens of a Uniswap v2 pair, by the pair's events, checked against our balance.
 
-Source: UniswapV2Pair (v2 core 1.0.1): mint emits Transfer from nobody, then Mint with both amounts; burn emits the
-Transfer of shares to nobody, then Burn. Fees stay in the pair, where they let a share's root of k grow: what was put in
-is worth root(amount0 amount1) of it, and what a share has beyond that is fees.
+Source: UniswapV2Pair (v2 core 1.0.1): mint emits Transfer from the zero address, then Mint with both amounts; burn
+emits Transfer of the LP tokens to the zero address, then Burn. Fees stay in the pair, where sqrt(amount0 amount1) of an
+LP token grows by them alone: growth beyond the root of what was put in is fees.
 """
 
 from __future__ import annotations
@@ -27,18 +27,21 @@ NOBODY = "0x" + 64 * "0"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Shares that came (more than 0) or went, and the tokens that were paid for them or by them."""
+class ShareChange:
+    """One change of our LP tokens."""
 
     height: int
+    """Its block."""
     shares: int
+    """LP tokens minted (positive) or burnt (negative), in base units."""
     amounts: tuple[int, int]
+    """Base units of token0 and token1 paid in, or paid out."""
 
 
 async def past_of_shares(node: Node, position: PoolPosition, owner: Address, block: BlockRef) -> Past | str:
-    """The past of our shares of a pair, or why it is not known."""
+    """The history of our LP tokens of a pair, or why it is not known."""
     pair, ours = position.state.pool.address, _topic(owner)
-    steps: list[Step] = []  # the newest first
+    steps: list[ShareChange] = []  # the newest first
     left, end = position.shares, block.height + 1
     sides = [{"address": pair, "topics": topics} for topics in ([TRANSFER, ours], [TRANSFER, None, ours])]
     async for part in parts_of(node, sides, 0, block.height, MOST_PARTS):
@@ -56,18 +59,18 @@ async def past_of_shares(node: Node, position: PoolPosition, owner: Address, blo
                     steps.append(step)
                     left -= step.shares
                     if not left:
-                        return told(reversed(steps), position)
+                        return past_from(reversed(steps), position)
         except TransientError as refusal:
             return f"{node.host} serves no receipt of block {part.start} to {part.end} ({refusal})"
         except (KeyError, TypeError, ValueError, IndexError):
-            return f"{node.host} answers events that cannot be read"
+            return f"{node.host} returns events that cannot be read"
         end = part.start
     return "its events do not add up to what it holds"
 
 
-def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Iterator[Step | str]:
-    """What one transaction did with our shares, in its order; a word instead where it says no amounts: shares that
-    went from one account to another. Pure. Raises KeyError or ValueError for what is no event of a pair."""
+def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Iterator[ShareChange | str]:
+    """What one transaction did to our LP tokens, in order; a message in place of a step whose amounts no event states
+    (LP tokens transferred between accounts). Pure. Raises KeyError or ValueError for malformed events."""
     at, sent, came = _topic(pair), 0, 0
     minted = burnt = ("", 0)
     for log in sorted((one for one in logs if str(one["address"]).lower() == pair.lower()), key=_place):
@@ -86,16 +89,16 @@ def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Ite
                 return
         elif kind == MINT and minted[0] == ours:
             came -= minted[1]
-            yield Step(_place(log)[0], minted[1], (words[0], words[1]))
+            yield ShareChange(_place(log)[0], minted[1], (words[0], words[1]))
         elif kind == BURN and burnt[1] == sent:
-            yield Step(_place(log)[0], -sent, (words[0], words[1]))
+            yield ShareChange(_place(log)[0], -sent, (words[0], words[1]))
             sent = 0
     if sent or came:
-        yield "shares moved and no amounts were told with them"
+        yield "LP tokens moved, and no event states the amounts"
 
 
-def told(steps: Iterable[Step], position: PoolPosition) -> Past:
-    """The past from its steps, the oldest first. Pure."""
+def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> Past:
+    """The history, from its steps in order. Pure."""
     put, taken, paid = [0, 0], [0, 0], [0, 0]
     shares, root, since = 0, 0.0, 0
     for step in steps:
@@ -116,19 +119,22 @@ def told(steps: Iterable[Step], position: PoolPosition) -> Past:
 
 
 def _fees(amounts: tuple[int, int], root: float, now: float) -> tuple[int, int]:
-    """What of both amounts is beyond the root that was put in for them."""
+    """The part of both amounts that exceeds ``root``, sqrt(amount0 amount1) of what was put in."""
     part = max(0.0, 1.0 - root / now) if now else 0.0
     return round(amounts[0] * part), round(amounts[1] * part)
 
 
 def _topic(address: str) -> str:
+    """An address as an event topic."""
     return "0x" + address[2:].lower().rjust(64, "0")
 
 
 def _words(data: str) -> list[int]:
+    """The numbers in an event's data."""
     raw = bytes.fromhex(data[2:])
     return [int.from_bytes(raw[i : i + 32], "big") for i in range(0, len(raw), 32)]
 
 
 def _place(log: Mapping[str, Any]) -> tuple[int, int]:
+    """Block number and log index."""
     return int(log["blockNumber"], 16), int(log["logIndex"], 16)

@@ -1,4 +1,4 @@
-"""What is done about shares of Uniswap v2 pairs, as an order and its steps: add and remove, through the router.
+"""Liquidity orders of Uniswap v2 pairs, with their steps: add and remove, by the router.
 
 Source: v2 periphery, UniswapV2Router02.addLiquidity and removeLiquidity; v2 core, UniswapV2Pair.mint and burn.
 """
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
 from yieldbot.chains.evm.liquidity.orders import Pair, Prepared
 from yieldbot.chains.evm.liquidity.swaps import Terms, allowing
 from yieldbot.chains.evm.node.client import Node
@@ -26,12 +26,12 @@ ROUTER = "the router"
 
 
 def share_of(state: LiquidityPool) -> Token:
-    """The pair's own token."""
+    """The pair's LP token."""
     return Token(state.pool.token0.chain, state.pool.address, "pair", 18)
 
 
 def router_of(state: LiquidityPool) -> Address:
-    """Raises ConfigError where none is named."""
+    """The exchange's router. Raises ConfigError where its table names none."""
     router = state.pool.params.get("router")
     if not router:
         raise ConfigError(
@@ -41,7 +41,8 @@ def router_of(state: LiquidityPool) -> Address:
 
 
 def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
-    """As much as these base units make at the pair's ratio. Raises MarketError where that is nothing."""
+    """Add as much liquidity as the base units ``have`` make at the pair's ratio. Raises MarketError where they make
+    none."""
     taken = fitting(state.reserves, have)
     if not all(taken):
         raise MarketError(f"{amounts_text(state.pool, have)} make no liquidity: a pair takes both tokens at its price")
@@ -68,7 +69,8 @@ def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
 
 
 def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepared:
-    """Some of our shares, burned for both tokens. part: of them, 1 for all."""
+    """Burn the fraction ``part`` of our LP tokens for both tokens. Raises MarketError where that is less than one
+    unit."""
     state = position.state
     shares = position.shares if part == 1.0 else position.shares * round(part * 10**9) // 10**9
     if not shares:
@@ -92,8 +94,8 @@ def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepar
 
 
 def fitting(reserves: Pair, have: Pair) -> Pair:
-    """What the router takes of at most these amounts (UniswapV2Router02._addLiquidity), such that asking for exactly
-    this takes the same."""
+    """What the router takes of at most these amounts (UniswapV2Router02._addLiquidity): requesting exactly the result
+    takes exactly the result."""
     one = have[0] * reserves[1] // reserves[0]
     if one <= have[1]:
         return have[0], one
@@ -109,8 +111,8 @@ def _order(
     least_put: Pair = (0, 0),
     liquidity: int = 0,
     least_out: Pair = (0, 0),
-) -> LpOrder:
-    return LpOrder(
+) -> LiquidityOrder:
+    return LiquidityOrder(
         id=terms.id,
         manager=router_of(state),
         tokens=(state.pool.token0, state.pool.token1),

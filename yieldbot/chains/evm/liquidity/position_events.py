@@ -1,8 +1,8 @@
-"""What went into a position and came out of it, by the position manager's events, checked against its liquidity.
+"""The history of an NFT position, by the position manager's events, checked against its liquidity.
 
 Source: INonfungiblePositionManager's IncreaseLiquidity, DecreaseLiquidity and Collect; each has the token id as its
-first topic. The newest blocks are asked for first, in parts that a node serves, back to where the position held
-nothing: that is known from its present liquidity less the changes since, so that a missing event shows.
+first topic. Events are read from the newest back to where the position held nothing, which follows from its present
+liquidity less the changes since: a missing event is noticed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.books.liquidity_pnl import PositionEvent
-from yieldbot.chains.evm.logs import Part, parts_of
+from yieldbot.chains.evm.logs import LogPart, parts_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.math.range_yield import held_against
 from yieldbot.model.amounts import BlockRef
@@ -23,40 +23,43 @@ INCREASE = "0x3067048beee31b25b2f1681f88dac838c8bba36af25bfb2b7cf7473a5847e35f"
 DECREASE = "0x26f6a048ee9138f2c0ce266f322cb99228e8d619ae2bff30c67f8dcf9d2377b4"
 COLLECT = "0x40d0efd1a53d60ecbf40971b9daf7dc90178c3aadc7aab1765632738fa8b8f01"
 MOST_PARTS = 300
-"""Requests for one position; what lies further back is said to be unread."""
+"""Most requests for one position's events; what is older counts as not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Base units of token0 and token1 since the position last held nothing. put, taken: into and out of its liquidity;
-    collected: paid out, fees and what was taken together; since: the height from which it holds something. grown: what
-    of its present amounts is fees, where these stay in the pool (shares of a pair). hashes: of the transactions that
-    did it, in lower case, where a manager keeps the position."""
+    """A position's history since it last held nothing. Pairs are base units of token0 and token1."""
 
     put: tuple[int, int]
+    """Put into its liquidity."""
     taken: tuple[int, int]
+    """Taken out of its liquidity."""
     collected: tuple[int, int]
+    """Paid out: fees, and liquidity that was taken out."""
     since: int
+    """Height from which on it holds something."""
     grown: tuple[int, int] = (0, 0)
+    """Fees that are part of its present amounts (LP tokens of a pair, whose fees stay in the pool)."""
     hashes: frozenset[str] = field(default=frozenset(), compare=False)
+    """Hash of each of its transactions, in lower case; empty for LP tokens of a pair."""
 
     def earned(self, waiting: tuple[int, int]) -> tuple[int, int]:
-        """Fees ever earned, ``waiting`` (what collect would pay) included."""
+        """Fees earned since then, ``waiting`` (uncollected ones) included."""
         parts = zip(self.collected, waiting, self.grown, self.taken, strict=True)
         zero, one = (c + w + g - t for c, w, g, t in parts)
         return zero, one
 
     def impermanent_loss(self, amounts: tuple[int, int], price: float) -> float | None:
-        """What was put in, as it is now, over what it was, less 1 (``held_against``). amounts: the position's present
-        ones; price: token1 base units for one of token0."""
+        """The value of the tokens that the position would pay out without fees, over that of the tokens put in, less 1
+        (``held_against``). amounts: what it would pay out now. price: token1 base units for one of token0."""
         zero, one = (a - g + t for a, g, t in zip(amounts, self.grown, self.taken, strict=True))
         return held_against((zero, one), self.put, price)
 
 
 async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past | str:
-    """A position's past, or why it is not known."""
+    """A position's history, or why it is not known."""
     if position.state.pool.protocol == "uniswap_v4":
-        return "Uniswap v4's events do not tell what was put in"
+        return "Uniswap v4's events do not state what was put in"
     if position.token_id is None or position.state.manager is None:
         return "it is no position of a manager"
     topic = f"0x{position.token_id:064x}"
@@ -70,24 +73,25 @@ async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past |
             found += sorted(part.logs[0], key=_place, reverse=True)
             past = fold(found, position.liquidity, topic)
         except (KeyError, TypeError, ValueError):
-            return f"{node.host} answers events that cannot be read"
+            return f"{node.host} returns events that cannot be read"
         if past is not None:
             return past
         end = part.start
     return "its events do not add up to what it holds"
 
 
-def unread(node: Node, part: Part, end: int) -> str:
+def unread(node: Node, part: LogPart, end: int) -> str:
     """Why the events before block ``end`` are not known."""
     if part.bound:
-        return f"no events before block {end:,} were looked at: {part.why}"
+        return f"no events before block {end:,} were read: {part.why}"
     return f"{node.host} serves no events of blocks {part.start} to {part.end} ({part.why})"
 
 
 def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past | None:
-    """The past told by events, the newest first, back to where nothing was held; None where they do not reach it.
+    """The history from a position's events, the newest first, back to where it held nothing; None where they do not
+    reach that.
 
-    Raises KeyError, TypeError or ValueError for what is no such event. Pure.
+    Raises KeyError, TypeError or ValueError for malformed events. Pure.
     """
     put, taken, collected = [0, 0], [0, 0], [0, 0]
     before, hashes = liquidity, set[str]()
@@ -111,9 +115,9 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
 
 
 def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) -> tuple[PositionEvent, ...]:
-    """What the logs of a transaction say of positions at these managers, in order. Pure.
+    """The position events in a transaction's logs, of positions at these managers, in order. Pure.
 
-    Raises KeyError, TypeError or ValueError for what are no logs.
+    Raises KeyError, TypeError or ValueError for malformed logs.
     """
     trusted = {manager.lower() for manager in managers}
     found = []
@@ -128,7 +132,7 @@ def moves_in(logs: Sequence[Mapping[str, Any]], managers: frozenset[Address]) ->
 
 
 def _words(log: Mapping[str, Any]) -> tuple[int, int, int]:
-    """An event's data: liquidity (of Collect: the recipient), and amounts of token0 and token1. Raises ValueError."""
+    """The data of an event: liquidity (Collect: the recipient), and amounts of token0 and token1. Raises ValueError."""
     data = bytes.fromhex(str(log["data"])[2:])
     if len(data) != 96:
         raise ValueError("an event of another shape")
@@ -137,4 +141,5 @@ def _words(log: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def _place(log: Mapping[str, Any]) -> tuple[int, int]:
+    """Block number and log index."""
     return int(log["blockNumber"], 16), int(log["logIndex"], 16)

@@ -1,7 +1,6 @@
-"""Which positions of Uniswap v4's position manager are ours: it does not list them, its Transfer events do.
+"""Finds the numbers of our positions at Uniswap v4's position manager, which does not list them: by Transfer events.
 
-The newest events are read first, in parts that a node serves; what they name is believed only as far as ``ownerOf``
-says so now, and counted against ``balanceOf``.
+Each number in an event is checked with ``ownerOf``, and their count with ``balanceOf``.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.protocols.evm.abi import abi
 
 MOST_PARTS = 300
-"""Requests for one account's events; what lies further back is said to be unread."""
+"""Most requests for one account's events; what is older counts as not known."""
 
 
 async def token_ids(node: Node, manager: Address, owner: Address, block: BlockRef) -> tuple[tuple[int, ...], str]:
-    """The numbers of our positions, lowest first, and why some are not known (empty: all are)."""
+    """The numbers of our positions, lowest first; and why some are not known (empty: all are)."""
     codec = abi("uniswap_v4_manager")
     try:
-        said = await node.call(manager, codec.encode("balanceOf", owner), block)
+        answer = await node.call(manager, codec.encode("balanceOf", owner), block)
     except NodeRefused as refusal:
         if refusal.by_provider:
             return (), f"whether {manager} keeps positions of ours is not known: {refusal}"
         return (), f"{manager} does not answer as a position manager"
-    count = int.from_bytes(said[:32], "big")
+    count = int.from_bytes(answer[:32], "big")
     if not count:
         return (), ""
     mine = "0x" + abi_word(owner).hex()
@@ -45,10 +44,11 @@ async def token_ids(node: Node, manager: Address, owner: Address, block: BlockRe
 
 
 async def _is_ours(node: Node, manager: Address, number: int, owner: Address, block: BlockRef) -> bool:
+    """Whether the position still belongs to ``owner``."""
     try:
-        said = await node.call(manager, abi("uniswap_v4_manager").encode("ownerOf", number), block)
+        answer = await node.call(manager, abi("uniswap_v4_manager").encode("ownerOf", number), block)
     except NodeRefused as refusal:
         if refusal.by_provider:
             raise
         return False  # burnt
-    return said[:32] == abi_word(owner)
+    return answer[:32] == abi_word(owner)

@@ -1,4 +1,4 @@
-"""A person's order of liquidity, rehearsed as a whole on a fork; a plan's legs are rehearsed with their plan."""
+"""Rehearses a person's liquidity order as a whole on a fork. (A plan's legs are rehearsed with their plan.)"""
 
 from __future__ import annotations
 
@@ -26,25 +26,30 @@ from yieldbot.model.tx import (
 
 
 @dataclass(frozen=True, slots=True)
-class LpRehearsal:
-    """How all of it went on the fork of ``block``."""
+class OrderRehearsal:
+    """How an order ran on a fork."""
 
     block: BlockRef
+    """The block that was forked."""
     txs: tuple[RehearsedTx, ...]
+    """Its transactions, in order."""
     deltas: tuple[Delta, ...]
+    """Our balance changes by all of them."""
 
     @property
     def gas_used(self) -> int:
+        """Gas of all of them."""
         return sum(tx.gas_used for tx in self.txs)
 
     @property
     def rollup(self) -> RollupFee:
-        """What all of it pays for its data on L1."""
+        """What all of them pay for their L1 data."""
         return sum((tx.rollup for tx in self.txs), NO_ROLLUP_FEE)
 
 
 Back = Callable[[Node, Fees, Sequence[Delta]], Awaitable[Declined | None]]
-"""Why what the steps did to our balances cannot be undone on the same fork; None where it can."""
+"""Rehearses the exit on the same fork; why it fails, None when it succeeds. Arguments: the fork, fees per gas, balance
+changes of the entry."""
 
 
 async def rehearse_steps(
@@ -54,9 +59,9 @@ async def rehearse_steps(
     spenders: Sequence[Address],
     block: BlockRef,
     back: Back | None = None,
-) -> LpRehearsal | Declined:
-    """All steps in order on one fork: their gas and what they do to our balances, or why they would fail. No allowance
-    of ``tokens`` to ``spenders`` may be left. back: how the way out is tried afterwards, where something goes in."""
+) -> OrderRehearsal | Declined:
+    """Run all steps in order on one fork. Declined when one fails, an allowance of ``tokens`` to ``spenders`` is left,
+    or the exit fails. back: rehearses the exit of what was put in; None: nothing was."""
     fees = await fetch_fees(account, block)
     if isinstance(fees, Declined):
         return fees
@@ -71,4 +76,4 @@ async def rehearse_steps(
         deltas = changes(before, await fetch_balances(fork, account.owner, tokens))
         if back is not None and (stuck := await back(fork, fees, deltas)) is not None:
             return stuck
-        return LpRehearsal(block, done, deltas)
+        return OrderRehearsal(block, done, deltas)

@@ -1,4 +1,4 @@
-"""The swaps that liquidity needs, made in its own pool and never at a price that independent ones do not bear out."""
+"""Swaps that liquidity needs, made in its own pool, and only at a price that independent prices confirm."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.look import LpView
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step, Tally
+from yieldbot.chains.evm.liquidity.view import LiquidityView
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.swap_pools import TWAP_SECONDS
 from yieldbot.errors import ConfigError, MarketError, SafetyError
@@ -32,22 +32,27 @@ from yieldbot.risk.prices import below_minimum, depegged, fair_output, stale
 
 Pair = tuple[int, int]
 CENTRING = 4
-"""Times that a range is moved to where the swap for it leaves the price; mostly twice is enough."""
+"""Iterations that centre a range on the price after the swap for it; mostly two are enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Of any order. slippage: a fraction; deadline: unix seconds, also the order's end. lasts_seconds: within which a
-    call must be mined once it is built (an order's transactions can be long apart); None: by the deadline."""
+    """What holds for every call of an order."""
 
     id: str
+    """The order's id, or the plan's."""
     owner: Address
+    """Our account."""
     slippage: float
+    """How far the price may move until execution, as a fraction."""
     deadline: int
+    """Unix seconds by the chain's clock after which nothing of the order is executed."""
     lasts_seconds: int | None = None
+    """Seconds within which a call must be mined once it is built, since an order's transactions may be far apart; None:
+    ``deadline`` alone bounds it."""
 
     async def end(self, node: Node) -> int:
-        """The deadline of a call that is built now, unix seconds by the chain's clock."""
+        """The deadline of a call that is built now, in unix seconds by the chain's clock."""
         if self.lasts_seconds is None:
             return self.deadline
         return min(self.deadline, (await node.block()).timestamp + self.lasts_seconds)
@@ -55,22 +60,28 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Swapper:
-    """A pool that an order swaps in. near: how far (a fraction) its price may stand from each independent one; impact:
-    what a swap may bring less than the best of those says, its fee included, None where the order's least alone says.
-    tally: what there is to be put in or sold, where it is not what the wallet has beyond what it had.
-    """
+    """Makes an order's swaps in its pool."""
 
     pool: Pool
+    """The pool."""
     deployment: Deployment
-    order: LpOrder
+    """The exchange's table."""
+    order: LiquidityOrder
+    """The order that the swaps belong to."""
     usd: Mapping[Token, float]
+    """US dollar prices of tokens by their feeds."""
     near: float
+    """How far the pool's price may be from each independent price, as a fraction."""
     terms: Terms
+    """The order's terms."""
     impact: float | None = None
+    """Largest shortfall of a swap against the best independent price, as a fraction, fee included; None: only the
+    order's minimum applies."""
     tally: Tally | None = None
+    """What the leg still has to put in or to sell; None: what the wallet has gained since ``before``."""
 
     async def state(self, node: Node) -> LiquidityPool:
-        """The pool as it is now. Raises MarketError."""
+        """The pool's present state. Raises MarketError."""
         adapter = liquidity()[self.pool.protocol]
         (found,) = await node.run([adapter.observe(self.pool, self.deployment)], await node.block())
         if isinstance(found, MarketError):
@@ -78,7 +89,7 @@ class Swapper:
         return found
 
     async def beyond(self, node: Node, before: Mapping[Token, int]) -> Pair:
-        """What there is of both tokens: by the tally, else what the wallet has beyond ``before``."""
+        """Base units of both tokens that are available: those of the tally, else the wallet's gain since ``before``."""
         zero, one = self.order.tokens
         if self.tally is not None:
             return self.tally.has(zero), self.tally.has(one)
@@ -86,8 +97,8 @@ class Swapper:
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 
     async def balanced(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[Step]:
-        """What the wallet has beyond ``before``, swapped so that both tokens fit a range. Raises SafetyError where the
-        price is then not the one that the swap leaves: nothing is put in at one that somebody has pushed."""
+        """Steps that swap what is available into the proportion of a range. Raises SafetyError where the price
+        afterwards is not the one that the swap leaves: liquidity is not added at a price that somebody has moved."""
         pool, prices = await self.trusted(node)
         expected = pool.sqrt_price_x96
         if (found := balancing(pool, ticks, await self.beyond(node, before))) is not None:
@@ -96,22 +107,22 @@ class Swapper:
             expected = pool.swap(found[1], found[0]).sqrt_price_x96
         now = (await self.state(node)).sqrt_price_x96
         if abs((now / expected) ** 2 - 1.0) > self.terms.slippage:
-            said = f"{self.pool.name}: its price has moved by more than {self.terms.slippage:.2%} since the swap"
-            raise SafetyError("PRICE_IMPACT", said)
+            reason = f"{self.pool.name}: its price has moved by more than {self.terms.slippage:.2%} since the swap"
+            raise SafetyError("PRICE_IMPACT", reason)
 
     async def read(self, node: Node) -> V3Pool:
-        """The pool with its ticks, as it is now. Raises MarketError."""
+        """The pool's present state with its ticks. Raises MarketError."""
         (pool,) = await node.run([read_pool(self.pool.address)], await node.block())
         if isinstance(pool, MarketError):
             raise pool
         return pool
 
     async def centred(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> Range:
-        """A range as wide as this one, around the price that it will be laid at: that after the swap that it needs."""
+        """A range of the same width, centred on the price after the swap that it needs."""
         return around_price(await self.read(node), ticks, await self.beyond(node, before))
 
     async def sold(self, node: Node, zero: bool, before: Mapping[Token, int]) -> AsyncIterator[Step]:
-        """All of one token (``zero``: token0) that the wallet has beyond ``before``, for the other."""
+        """Steps that swap all that is available of one token (``zero``: token0) for the other."""
         given = (await self.beyond(node, before))[0 if zero else 1]
         if not given:
             return
@@ -125,8 +136,8 @@ class Swapper:
                 yield step
 
     async def trusted(self, node: Node) -> tuple[V3Pool, dict[str, float]]:
-        """The pool as it is now, and the independent prices, which its own is near. Raises SafetyError where it is not,
-        MarketError."""
+        """The pool's present state and the independent prices. Raises SafetyError where the pool's price is too far
+        from one of them, MarketError."""
         pool = await self.read(node)
         judged = await fair_price(node, await self.state(node), self.usd, self.near)
         if isinstance(judged, Declined):
@@ -136,7 +147,7 @@ class Swapper:
     async def _swap(
         self, node: Node, zero: bool, given: int, gives: int, prices: Mapping[str, float]
     ) -> AsyncIterator[Step]:
-        """The swap with its exact allowance."""
+        """Steps of one swap, its exact allowance included."""
         source, wanted = self.order.tokens if zero else self.order.tokens[::-1]
         if self.impact is not None:
             rates = prices if zero else {who: 1.0 / rate for who, rate in prices.items()}
@@ -164,7 +175,8 @@ class Swapper:
 
 
 def around_price(pool: V3Pool, ticks: Range, have: Pair) -> Range:
-    """A range as wide as ``ticks`` around the price after the swap that ``have`` needs to fit it; a full one stays."""
+    """A range of the same width as ``ticks``, centred on the price after the swap that ``have`` needs for it; the full
+    range stays as it is."""
     if ticks == full_range(pool.spacing):
         return ticks
     found, tick = ticks, pool.tick
@@ -179,8 +191,8 @@ def around_price(pool: V3Pool, ticks: Range, have: Pair) -> Range:
 
 
 def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] | None:
-    """(whether token0 goes in, how much, what comes out) so that both tokens fit the range at the price after the swap;
-    None where nothing is to be swapped. By bisection over the pool's own arithmetic."""
+    """(whether token0 goes in, base units in, base units out) of the swap after which both tokens have the proportion
+    of the range; None where no swap is needed. Found by bisection over the pool's own arithmetic."""
 
     def excess(zero: int, one: int, sqrt_price_x96: int) -> int:
         """More than 0 where there is too much of token0 for the token1."""
@@ -215,9 +227,10 @@ def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] |
 
 
 async def allowing(
-    node: Node, order: LpOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
+    node: Node, order: LiquidityOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
 ) -> AsyncIterator[Step]:
-    """The exact allowance; another one is reset to zero first (USDT refuses to change it in one step)."""
+    """Steps that set the exact allowance; a different one is set to zero first (USDT refuses to change it in one
+    step)."""
     allowed = await fetch_allowance(node, token.address, owner, spender)
     if allowed == raw:
         return
@@ -226,15 +239,15 @@ async def allowing(
 
 
 def router_of(state: LiquidityPool) -> Address:
-    """Raises ConfigError where the exchange names none."""
+    """The exchange's router. Raises ConfigError where its table names none."""
     router = state.pool.params.get("router")
     if not router:
         raise ConfigError(f"{state.pool.name}: its [[exchanges]] table names no router: a new range needs a swap")
     return Address(str(router))
 
 
-def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) -> Declined | None:
-    """Why the feeds of a pool's tokens are not to be gone by: too old, or a pegged token off its peg; else None."""
+def sound_feeds(view: LiquidityView, pool: Pool, chain: ChainSettings, policy: Policy) -> Declined | None:
+    """Why the feeds of a pool's tokens cannot be used (too old, or a pegged token off its peg); None when they can."""
     pair = (pool.token0, pool.token1)
     updated = {token.symbol: view.usd_at[token] for token in pair if token in view.usd_at}
     return stale(updated, view.block.timestamp, policy.max_feed_age_seconds) or depegged(
@@ -245,15 +258,15 @@ def sound_feeds(view: LpView, pool: Pool, chain: ChainSettings, policy: Policy) 
 async def fair_price(
     node: Node, state: LiquidityPool, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
 ) -> Declined | dict[str, float]:
-    """The independent prices (whole token1 for one token0, by who says so), or why the pool's own price is not to be
-    acted on: they are too few, apart, or further from it than the slippage. others: Uniswap v3 pools of the same tokens
-    whose TWAPs stand for the pool's own, where it keeps none."""
+    """Whole token1 for one token0 by each independent price, or why the pool's price must not be used: too few prices,
+    prices too far apart, or the pool's own further from one of them than ``slippage`` (a fraction). others: Uniswap v3
+    pools of the same tokens, whose TWAPs are used where the pool keeps none."""
     pool, block = state.pool, await node.block()
     prices: dict[str, float] = {}
     if pool.token0 in usd and pool.token1 in usd:
         prices[FEEDS] = usd[pool.token0] / usd[pool.token1]
-    asked = [pool] if state.spacing else list(others)
-    for each, price in zip(asked, await node.run([twap(p, TWAP_SECONDS) for p in asked], block), strict=True):
+    pools = [pool] if state.spacing else list(others)
+    for each, price in zip(pools, await node.run([twap(p, TWAP_SECONDS) for p in pools], block), strict=True):
         if not isinstance(price, MarketError):
             prices["the pool's TWAP" if each == pool else f"{each.name}'s TWAP"] = price
     judged = fair_output(prices, Amount(pool.token0, pool.token0.one), pool.token1, slippage * 10_000)
@@ -262,6 +275,6 @@ async def fair_price(
     now = (state.sqrt_price_x96 / Q96) ** 2 * pool.token0.one / pool.token1.one
     for who, price in prices.items():
         if abs(now / price - 1.0) > slippage:
-            said = f"the pool's price is {now:,.6g}, {who} says {price:,.6g}: more than {slippage:.2%} apart"
-            return Declined("PRICE_IMPACT", said)
+            reason = f"the pool's price is {now:,.6g}, {who} says {price:,.6g}: more than {slippage:.2%} apart"
+            return Declined("PRICE_IMPACT", reason)
     return prices

@@ -1,7 +1,5 @@
-"""The way out of liquidity that a person adds, compounds or lays anew, rehearsed before the way in: on the fork on
-which it was put in, it is taken out again an hour later, and what comes back is compared with what went in, by the
-pool's own price.
-"""
+"""Rehearses the exit of liquidity that a person adds, compounds or rebalances: on the fork on which it was put in, it
+is taken out again an hour later, and compared with what went in, at the pool's own price."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.rehearse import run_steps
 from yieldbot.chains.evm.execution.wayout import GAS_WEI
-from yieldbot.chains.evm.liquidity.look import look
 from yieldbot.chains.evm.liquidity.orders import Prepared, removing
 from yieldbot.chains.evm.liquidity.pair_orders import removing_shares
 from yieldbot.chains.evm.liquidity.swaps import Terms
+from yieldbot.chains.evm.liquidity.view import fetch_view
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.execution.deltas import change_of, changes
@@ -29,7 +27,7 @@ from yieldbot.model.units import BPS
 from yieldbot.protocols.evm import position_manager as words
 
 
-async def come_back(
+async def rehearse_exit(
     account: Account,
     fork: Node,
     fees: Fees,
@@ -40,10 +38,12 @@ async def come_back(
     out: tuple[int, int] = (0, 0),
     swaps: float = 0.0,
 ) -> NoWayOut | None:
-    """Why what was just put in does not come out again; None when it does. The fork is used up afterwards. put: what
-    putting it in did to our balances; before: our positions in the pool until then; slippage: a fraction; out: base
-    units of both tokens that came out of a position of ours first, and went in again but for what the balances show;
-    swaps: the fraction of all of it that swaps on the way may take."""
+    """Why what was just put in does not come out again; None when it does. The fork cannot be used afterwards.
+
+    put: our balance changes by putting it in. before: our positions in the pool until then. slippage: a fraction. out:
+    base units of both tokens that the order first took out of a position. swaps: the largest fraction of all of it that
+    swaps may cost.
+    """
     pool = state.pool
     pair = (pool.token0, pool.token1)
     await fork.request("anvil_setBalance", [account.owner, hex(GAS_WEI)])  # a pool is not judged by our gas
@@ -52,7 +52,7 @@ async def come_back(
     block = await fork.block()
     terms = Terms(id="lp-back", owner=account.owner, slippage=slippage, deadline=block.timestamp + LEAST_SECONDS)
     try:
-        view = await look(fork, account.settings, account.owner, only_ours=True)
+        view = await fetch_view(fork, account.settings, account.owner, only_ours=True)
         mine = [position for position in view.positions if position.state.pool.id == pool.id]
         prepared = _removal(mine, before, terms)
     except (MarketError, ConfigError) as unread:
@@ -76,7 +76,7 @@ async def come_back(
 
 
 def _removal(mine: Sequence[PoolPosition], before: Sequence[PoolPosition], terms: Terms) -> Prepared | None:
-    """What takes out just what was added: of the position that has more now than it had."""
+    """The order that takes out exactly what was added; None where no position has grown."""
     had = {position.token_id: position for position in before}
     for position in mine:
         earlier = had.get(position.token_id)
@@ -90,4 +90,5 @@ def _removal(mine: Sequence[PoolPosition], before: Sequence[PoolPosition], terms
 
 
 def _stuck(state: LiquidityPool, why: str, *, lasting: bool = True) -> NoWayOut:
+    """The refusal. lasting: the pool itself is the reason, and not the fork."""
     return NoWayOut("NO_WAY_OUT", f"{state.pool.name}: {why}", market_id(state.pool), lasting)

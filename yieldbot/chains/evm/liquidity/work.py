@@ -1,4 +1,4 @@
-"""A plan's leg of liquidity as one leg's work: its steps, from the newest pool, and what they may name."""
+"""A plan's liquidity leg as executable work: its steps from the newest pool, and what they may name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from yieldbot.allocator.convert import price_refusal
 from yieldbot.allocator.liquidity_advice import value_of
 from yieldbot.allocator.liquidity_market import proceeds, without_positions
 from yieldbot.chains.evm.execution.account import LegWork
-from yieldbot.chains.evm.liquidity.legs import entering, leaving, relaying, swapper
+from yieldbot.chains.evm.liquidity.legs import entering, leaving, rebalancing, swapper
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms
 from yieldbot.chains.evm.node.client import Node
@@ -28,9 +28,10 @@ from yieldbot.protocols.evm.uniswap_v3 import read_pool
 
 
 def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
-    """The leg with its steps. ``now``: unix seconds, by which the plan expires; the deadline is in the chain's time.
+    """The leg with its steps. now: unix seconds by the clock that the plan expires by; deadlines are in the chain's
+    time.
 
-    Raises SafetyError where the prices of the pool's tokens are not to be gone by.
+    Raises SafetyError where the prices of the pool's tokens cannot be trusted.
     """
     state, exchange = snapshot.of(leg.market_id), snapshot.exchange
     asset = state.market.asset
@@ -52,7 +53,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     usd = {token: price.usd for token, price in exchange.usd.items()}
     start = {asset: leg.amount.raw} if leg.kind is LegKind.DEPOSIT else {}
     pool = swapper(lp, usd, base, terms, start)
-    steps, words = _meant(leg, state, lp, pool, shift_ticks(base, lp))
+    steps, words = _steps_of(leg, state, lp, pool, shift_ticks(base, lp))
     position = Token(asset.chain, pool.order.manager, "position", 0)
     assert pool.order.router is not None and pool.tally is not None
     provides = Provides(
@@ -71,7 +72,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
 
     async def back(fork: Node) -> Provides:
         block = await fork.block()
-        (now,) = await fork.run([_seen(state, plan.owner, block)], block)
+        (now,) = await fork.run([_observed(state, plan.owner, block)], block)
         if isinstance(now, MarketError):
             raise now
         later = replace(terms, deadline=block.timestamp + base.deadline_seconds)
@@ -94,7 +95,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
 
 
 def over(lp: LiquidityMarket, leg: Leg) -> LiquidityMarket:
-    """The market with the range that was approved: a position of ours that has just that takes it, else a new one."""
+    """The market with the leg's approved range: of our position with exactly that range, else of a new position."""
     if leg.ticks is None:
         return lp
     same = (p.token_id for p in lp.positions if p.ticks == leg.ticks and leg.kind is LegKind.DEPOSIT)
@@ -102,39 +103,40 @@ def over(lp: LiquidityMarket, leg: Leg) -> LiquidityMarket:
 
 
 def shift_ticks(base: Base, lp: LiquidityMarket) -> int:
-    """As far as the plan's swaps before this leg and its own one may move the price, each by the policy's impact (a
-    tick is a basis point), to the next tick of the pool's."""
+    """How many ticks the plan's earlier swaps and the leg's own one may move the price: the policy's price impact each
+    (a tick is a bp), and one tick spacing."""
     return int(2 * base.max_impact_bps) + lp.state.spacing
 
 
-def _meant(leg: Leg, state: MarketState, lp: LiquidityMarket, pool: Swapper, shift: int) -> tuple[Steps, str]:
-    """The steps, and what they do in words."""
+def _steps_of(leg: Leg, state: MarketState, lp: LiquidityMarket, pool: Swapper, shift: int) -> tuple[Steps, str]:
+    """The leg's steps, and their description."""
     low, high = lp.ticks
     place = f"{state.market.name} over ticks {low} to {high}"
     if leg.kind is LegKind.DEPOSIT:
         return entering(lp, pool, shift), f"provide {leg.amount} to {place}"
     if leg.kind is LegKind.REBALANCE:
-        return relaying(lp, pool, shift), f"lay the range of {leg.amount} anew in {place}"
+        return rebalancing(lp, pool, shift), f"rebalance the range of {leg.amount} in {place}"
     share = Fraction(1) if leg.all else share_for(leg.amount.raw, state.held.raw, fees_of(state, lp))
     return leaving(lp, share, leg.amount.token, pool), f"take {leg.amount} out of {state.market.name}"
 
 
 def share_for(wanted: int, held: int, fees: int) -> Fraction:
-    """Of the liquidity, what brings ``wanted`` of ``held`` base units, with the ``fees`` that come out in any case."""
+    """The fraction of the liquidity that brings ``wanted`` of ``held`` base units, when ``fees`` of them come out in
+    any case."""
     if wanted >= held:
         return Fraction(1)
     return max(Fraction(0), Fraction(wanted - fees, max(1, held - fees)))
 
 
 def fees_of(state: MarketState, lp: LiquidityMarket) -> int:
-    """What the waiting fees are worth at the pool's price, in the asset's base units, rounded down."""
+    """The value of uncollected fees at the pool's price, in the asset's base units, rounded down."""
     zero, one = (sum(position.fees[i] for position in lp.positions) for i in (0, 1))
     return int(value_of(lp.state, (zero, one)) * lp.tokens * state.market.asset.one)
 
 
 def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketState]:
-    """The market with what our positions there are worth now, those that it did not know included."""
-    lp = yield from _seen(state, owner, block)
+    """Reads what our positions in the pool would pay now, those opened since the snapshot included."""
+    lp = yield from _observed(state, owner, block)
     pool, positions = (yield from read_pool(lp.state.pool.address)), lp.positions
     parts = [amounts for position in positions for amounts in (position.amounts, position.fees)]
     whole = sum(a[0] for a in parts), sum(a[1] for a in parts)
@@ -145,8 +147,8 @@ def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketSt
     return replace(state, block=block, held=Amount(state.market.asset, raw))
 
 
-def _seen(state: MarketState, owner: Address, block: BlockRef) -> Flow[LiquidityMarket]:
-    """The pool and our positions there as they are now."""
+def _observed(state: MarketState, owner: Address, block: BlockRef) -> Flow[LiquidityMarket]:
+    """Reads the pool and our positions in it."""
     lp = state.liquidity_market
     assert lp is not None
     address, adapter = lp.state.pool.address, liquidity()[lp.state.pool.protocol]

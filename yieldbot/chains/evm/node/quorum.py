@@ -119,7 +119,7 @@ class Quorum(Node):
     async def verify_chain(self) -> None:
         """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer.
 
-        An endpoint for signed transactions alone may not answer this; one that failed once is not asked again.
+        An endpoint for signed transactions alone may not answer this; after one failure it is not checked again.
         """
         private = [e for e in self.submission.private if e not in self._failed]
         answers = [await self._all(some, lambda e: e.request("eth_chainId", [])) for some in (self.endpoints, private)]

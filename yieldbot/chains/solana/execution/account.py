@@ -62,9 +62,9 @@ class Account:
     now: Callable[[], int] = lambda: int(time.time())
     """The clock that plans expire by: unix seconds."""
     halted: Callable[[], str | None] = lambda: None
-    """Why the kill switch is set (execution/halt.py), None while it is not; asked again before each signature."""
+    """Why the kill switch is set (execution/halt.py), None while it is not; called again before each signature."""
     limits: Callable[[Sequence[Leg]], Declined | None] = lambda legs: None
-    """Why the policy's limits forbid legs now (chains/leg_limits.py); asked before a leg begins."""
+    """Why the policy's limits forbid legs now (chains/leg_limits.py); called before a leg begins."""
 
     @property
     def native(self) -> Token:
@@ -103,7 +103,7 @@ class LegWork:
     entry_cost_bps: float = 0.0
     """Fees of a deposit that the decision counted with, in bp of the amount."""
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
-    """The adapter's reads of our position; None where its worth after the leg is not compared."""
+    """The adapter's reads of our position; None: its value after the leg is not compared."""
     swaps: tuple[SwapTerms, ...] = ()
     """The terms of each of a swap's instructions, in order; none for other kinds of legs."""
     expires_at: int | None = None

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_ACCOUNT_BYTES, WRAPPED_SOL
@@ -34,7 +34,7 @@ class TokenAccount:
     mint: Address
     """The token."""
     owner: Address
-    """Whose it is."""
+    """The account's owner."""
     amount: int
     """Base units."""
     delegate: Address | None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
 from yieldbot.chains.solana.execution.balances import token_account
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
+from yieldbot.chains.solana.node.answers import AccountImage, Blockhash
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.known import WRAPPED_SOL
@@ -25,7 +25,7 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 if TYPE_CHECKING:
     from solders.message import MessageV0
 
-    from yieldbot.chains.allowances import Given
+    from yieldbot.chains.allowances import GrantedAllowance
 
 COMPUTE_BUDGET = Address("ComputeBudget111111111111111111111111111111")
 ATA_PROGRAM = Address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
@@ -60,7 +60,7 @@ class TxStep:
     """The instructions of one transaction."""
 
     instructions: tuple[SvmInstruction, ...]
-    """In order, without the compute budget's."""
+    """The instructions, in order, without those of the compute budget."""
     about: Address
     """The program that it is mainly for."""
 
@@ -77,7 +77,7 @@ class LookupTable:
     address: Address
     """The table's own address."""
     addresses: tuple[Address, ...]
-    """Its content, by index."""
+    """The addresses that it contains, by index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) 
     return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
 
 
-def revocation(given: Given, authority: Address) -> SvmInstruction:
+def revocation(given: GrantedAllowance, authority: Address) -> SvmInstruction:
     """The instruction that revokes a right: ``Revoke`` of the account's delegate, or ``SetAuthority`` of its close
     authority to none. authority: who signs it."""
     assert given.account is not None and given.program is not None  # rights on Solana have both

@@ -28,7 +28,7 @@ SOLANAS = {
     LOADER: "the upgradeable loader",
 }
 LAMPORTS = 10**9
-"""Of one SOL."""
+"""Lamports in one SOL."""
 
 
 class Short(Exception):

@@ -13,7 +13,7 @@ from typing import Any
 
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.chains.solana.execution.submit import may_send, submit
-from yieldbot.chains.solana.node.client import Landed
+from yieldbot.chains.solana.node.answers import Landed
 from yieldbot.chains.solana.node.quorum import DEPTH
 from yieldbot.errors import InvariantError, PendingError, TransientError
 from yieldbot.execution.deltas import real_fault

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.solana.execution.account import SYSTEM, Account, LegWork
 from yieldbot.chains.solana.execution.balances import TOKEN_PROGRAMS
 from yieldbot.chains.solana.execution.build import (
@@ -282,7 +282,7 @@ def _bare(instruction: SvmInstruction) -> tuple[Address, tuple[Address, ...], by
     return instruction.program, _names(instruction), instruction.data
 
 
-def judge_revocation(rules: Rules, given: Given, simulated: SvmSimulated) -> SvmApproved | Declined:
+def judge_revocation(rules: Rules, given: GrantedAllowance, simulated: SvmSimulated) -> SvmApproved | Declined:
     """Judge a revocation: the compute budget and exactly the one instruction, which moved nothing of ours on the fork.
     It needs no living approval: it can do no harm. Pure."""
     tx = simulated.tx

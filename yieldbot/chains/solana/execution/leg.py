@@ -1,5 +1,5 @@
 """One leg of an approved plan on Solana: rehearse, and for each transaction simulate, judge, sign, record, submit,
-confirm. A transaction that expired is made anew with another blockhash while it means the same.
+confirm. A transaction that expired is made again with another blockhash while it means the same.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.chains.solana.execution.balances import Images, changes, token_account
 from yieldbot.chains.solana.execution.build import (
@@ -30,7 +30,7 @@ from yieldbot.chains.solana.execution.judge import Rules, judge_revocation
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.simulate import simulate_bytes, would_fail
 from yieldbot.chains.solana.execution.transact import transact
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.chains.solana.node.fork import Fork, Ran
 from yieldbot.execution.gate import barred
 from yieldbot.model.amounts import BlockRef
@@ -43,18 +43,18 @@ DELEGATE, DELEGATED, CLOSER = slice(72, 108), slice(121, 129), slice(129, 165)
 """Where a token account has its delegate, the delegated amount and its close authority (spl-token state.rs)."""
 
 
-def authority_of(given: Given, owner: Address) -> Address:
+def authority_of(given: GrantedAllowance, owner: Address) -> Address:
     """Who must sign the revocation."""
     return given.spender if given.right else owner
 
 
-async def rehearse_revocations(account: Account, given: Sequence[Given]) -> list[RehearsedTx | Declined]:
+async def rehearse_revocations(account: Account, given: Sequence[GrantedAllowance]) -> list[RehearsedTx | Declined]:
     """Each revocation on a fork of its own: its compute units and compute budget, or why it would fail. account: the
     signer's."""
     return [await _rehearsed(account, one) for one in given]
 
 
-async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
+async def _rehearsed(account: Account, given: GrantedAllowance) -> RehearsedTx | Declined:
     call = revocation(given, account.owner)
     fork = Fork(account.nodes.first)
     ran = await fork.send(compiled((*budget(Bid(MOST_UNITS, 0)), call), account.owner, NO_BLOCKHASH))
@@ -66,7 +66,7 @@ async def _rehearsed(account: Account, given: Given) -> RehearsedTx | Declined:
     return RehearsedTx(TxStep((call,), call.program), ran.units, bid)
 
 
-async def revoke(account: Account, given: Given, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
+async def revoke(account: Account, given: GrantedAllowance, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
     """Revoke one right. index: its place among those of this run. rehearsed: how it went on the fork. Refusals are
     values; see ``execute_leg`` for what is raised."""
     assert given.account is not None
@@ -99,7 +99,7 @@ async def revoke(account: Account, given: Given, index: int, rehearsed: Rehearse
     return declined if declined is not None else outcomes[-1]
 
 
-def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
+def effect_fault(given: GrantedAllowance, payer: Address, ran: Ran) -> Declined | None:
     """Why a transaction's effect is more or less than the revocation; None when it is exactly that. Pure.
 
     The right must be gone from the account, the payer have paid the fee, and no other byte of any account have changed.
@@ -115,7 +115,9 @@ def effect_fault(given: Given, payer: Address, ran: Ran) -> Declined | None:
     return _others(given, payer, ran.before, ran.after, ran.fee_lamports)
 
 
-def _others(given: Given, payer: Address, before: Images, after: Images, fee_lamports: int) -> Declined | None:
+def _others(
+    given: GrantedAllowance, payer: Address, before: Images, after: Images, fee_lamports: int
+) -> Declined | None:
     for address, image in before.items():
         if address == given.account:
             continue

@@ -14,7 +14,8 @@ from yieldbot.chains.solana.execution.build import (
     LookupTable,
     own_accounts,
 )
-from yieldbot.chains.solana.node.client import Node, Simulated
+from yieldbot.chains.solana.node.answers import Simulated
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.chains.solana.node.fork import Fork, Ran, table_addresses
 from yieldbot.execution.deltas import within
 from yieldbot.model.amounts import Amount, BlockRef
@@ -150,8 +151,8 @@ def _difference(
         # SOL from a swap is unwrapped into the wallet: on the nodes too it must reach the minimum out, less fee, rent.
         floor = was.lamports + least.raw - account.bounds.max_fee_lamports - OPENED_LAMPORTS
         if mine.lamports >= floor:
-            said_less = f"our SOL would be {other.lamports} lamports there, {floor} at least"
-            return None if other.lamports >= floor else said_less
+            reason = f"our SOL would be {other.lamports} lamports there, {floor} at least"
+            return None if other.lamports >= floor else reason
     if mine is not None and (other is None or abs(other.lamports - mine.lamports) > account.bounds.max_fee_lamports):
         return f"our SOL would be {other.lamports if other else 0} lamports there, {mine.lamports} on the fork"
     return None

@@ -1,5 +1,5 @@
 """One transaction, from its blockhash to its outcome: simulation, judgement, signature, journal, network, confirmation.
-One that expired is made anew with another blockhash while it means the same.
+One that expired is made again with another blockhash while it means the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from yieldbot.chains.solana.execution.confirm import confirm
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.simulate import tables_of
 from yieldbot.chains.solana.execution.submit import record, submit
-from yieldbot.chains.solana.node.client import Blockhash
+from yieldbot.chains.solana.node.answers import Blockhash
 from yieldbot.errors import SignerRefused
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined

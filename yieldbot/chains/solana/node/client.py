@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
 
+from yieldbot.chains.solana.node.answers import AccountImage, Blockhash, Landed, Simulated, answer_of
 from yieldbot.chains.solana.node.transport import Provider
-from yieldbot.errors import ConfigError, MarketError, NodeRefused, ReadReverted, TransientError
+from yieldbot.errors import ConfigError, MarketError, NodeRefused, TransientError
 from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, svm_chain
@@ -42,60 +42,6 @@ MIN_CONTEXT_SLOT_NOT_REACHED = -32016
 
 class SlotSkew(TransientError):
     """The answers of one snapshot are of slots too far apart; another try may succeed."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountImage:
-    """An account as the chain has it."""
-
-    lamports: int
-    """Its SOL."""
-    program: Address
-    """The program that owns it."""
-    data: bytes
-    """Its bytes."""
-    executable: bool = False
-    """Whether it is a program."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blockhash:
-    """A recent blockhash."""
-
-    hash: str
-    """In base58."""
-    last_valid_height: int
-    """The last block height at which a transaction with it may land."""
-    slot: int
-    """The slot of the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """The status of a transaction that landed, by one node."""
-
-    slot: int
-    """The slot in which it landed."""
-    error: Any
-    """None: it succeeded."""
-    commitment: str
-    """processed, confirmed or finalized."""
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """A node's own simulation of a transaction."""
-
-    slot: int
-    """The slot whose state it began from."""
-    error: Any
-    """None: it would succeed."""
-    logs: tuple[str, ...]
-    """Log lines of its programs."""
-    units: int
-    """Compute units."""
-    accounts: tuple[AccountImage | None, ...]
-    """The requested accounts as they would be afterwards; None: no such account."""
 
 
 class Node:
@@ -291,8 +237,8 @@ class Node:
         return await run(flows, answer)
 
     async def send(self, raw: bytes) -> str:
-        """Send signed bytes; the signature in the node's answer. The node is told neither to simulate nor to resend: we
-        do both. Raises NodeRefused, TransientError."""
+        """Send signed bytes; the signature in the node's answer. The request turns off the node's own simulation and
+        resending: we do both. Raises NodeRefused, TransientError."""
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         return str(await self.request("sendTransaction", [base64.b64encode(raw).decode(), options]))
 
@@ -381,26 +327,3 @@ class Node:
 
     def _nonsense(self, method: str) -> TransientError:
         return TransientError(f"{self.host} answered {method} with something that cannot be read")
-
-
-def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | None]) -> Answer:
-    """The answer to a read from fetched accounts: its bytes, or ReadReverted where the account is missing, of another
-    program than expected, or refused by the node."""
-    if isinstance(read, SvmAccount | SvmLamports) and isinstance(refusal := known[read.address], NodeRefused):
-        return ReadReverted(f"the node refuses account {read.address}: {refusal}")
-    if isinstance(read, SvmLamports):
-        image = _image_in(known, read.address)
-        return (image.lamports if image else 0).to_bytes(8, "little")
-    if not isinstance(read, SvmAccount):
-        raise TypeError("a Solana node answers reads of accounts alone")
-    image = _image_in(known, read.address)
-    if image is None:
-        return b"" if read.optional else ReadReverted(f"there is no account {read.address}")
-    if image.program != read.program:
-        return ReadReverted(f"account {read.address} belongs to {image.program}, not to {read.program}")
-    return image.data
-
-
-def _image_in(known: Mapping[Address, AccountImage | NodeRefused | None], address: Address) -> AccountImage | None:
-    image = known[address]
-    return None if isinstance(image, NodeRefused) else image

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
-from yieldbot.chains.solana.node.client import Landed, Node
+from yieldbot.chains.solana.node.answers import Landed
+from yieldbot.chains.solana.node.client import Node
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
 

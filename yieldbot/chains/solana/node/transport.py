@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.rpc.endpoint import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of
+from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of
 
 if TYPE_CHECKING:
     import httpx2

@@ -41,23 +41,23 @@ def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
 
 
 def import_key(path: Path, text: str, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Write the key of solana-cli's JSON (64 numbers) or of base58 text as wallets export it. Raises ConfigError, never
-    quoting the key; also when the public half is not that of the secret half."""
+    """Write the keystore of a key in solana-cli's JSON (64 numbers) or in base58 text as wallets export it. Raises
+    ConfigError, which never quotes the key, also when the public half does not belong to the secret half."""
     return import_seed(path, secret_of(text), passphrase, scrypt_n)
 
 
 def import_seed(path: Path, seed: bytes, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
-    """Write the key of an Ed25519 seed of 32 bytes, encrypted, and return its address. Raises ConfigError."""
+    """Write the keystore of an Ed25519 seed (32 bytes), and return its address. Raises ConfigError."""
     return _write(path, seed, passphrase, scrypt_n)
 
 
 def is_solana_key(document: Mapping[str, Any]) -> bool:
-    """Whether a keystore's document is one of these."""
+    """Whether a document is a Solana keystore of ours."""
     return document.get("type") == TYPE
 
 
 def address_of(document: Mapping[str, Any], path: Path) -> Address:
-    """The account that a file says it is for. Raises ConfigError."""
+    """The address that a keystore's document names. Raises ConfigError."""
     from solders.pubkey import Pubkey
 
     if document.get("version") != VERSION:
@@ -111,7 +111,7 @@ class KeystoreSigner(FileSigner):
 
 
 def secret_of(text: str) -> bytes:
-    """The seed in solana-cli's JSON or base58 text. Raises ConfigError, quoting nothing."""
+    """The seed in solana-cli's JSON or base58 text. Raises ConfigError, which never quotes the text."""
     from solders.keypair import Keypair
 
     message = "this is no Solana key: the 64 numbers of a solana-cli file, or base58 text, are expected"
@@ -155,8 +155,8 @@ def _write(path: Path, seed: bytes, secret: str, scrypt_n: int) -> Address:
 
 
 def decrypted(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
-    """The seed in a file of ours. Raises ConfigError for a wrong passphrase, a damaged file, or one that asks
-    for too much memory."""
+    """The seed in a keystore of ours. Raises ConfigError for a wrong passphrase, a damaged file, or work factors that
+    need too much memory."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from solders.keypair import Keypair
 

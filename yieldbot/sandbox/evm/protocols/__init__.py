@@ -7,41 +7,11 @@ as the conformance suite does, or some by name.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Any
 
 from yieldbot.errors import ConfigError
-from yieldbot.sandbox.artifacts import Artifact
-from yieldbot.sandbox.deployer import Deployer
-from yieldbot.sandbox.tokens import Tokens
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployed:
-    """What a protocol's deployment added to the sandbox."""
-
-    tables: Sequence[Mapping[str, Any]]
-    """``[[protocols]]`` tables for chains/sandbox.toml; a table without assets is for USDC."""
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    """Contracts by a short name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """What a protocol is deployed with."""
-
-    d: Deployer
-    """Sends the transactions. The first account (``Deployer.me``) lends, the second borrows."""
-    ours: Mapping[str, Artifact]
-    """Our own contracts (``contracts/*.sol`` and ``contracts/doubles/*.sol``) by name."""
-    units: Mapping[str, dict[str, Artifact]]
-    """Contracts of packages, by unit of compile.cjs and name."""
-    tokens: Tokens
-    """The sandbox's tokens."""
+from yieldbot.sandbox.evm.site import Deployed, Site, modules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +22,13 @@ class SandboxProtocol:
     """The adapter's name."""
     deploy: Callable[[Site], Awaitable[Deployed]]
     """Deploys and populates it."""
-    tolerance_bp: float | None = None
-    """How far predicted and accrued yield over 30 days may differ, in bp of APY; None: the rate is only estimated."""
+    tolerance_bp: Mapping[str, float] = field(default_factory=dict)
+    """How far predicted and accrued yield over 30 days may differ, in bp of APY, by the protocol's name or the flavour
+    of its vaults; one that is missing is only estimated."""
 
 
-@cache
 def _found() -> dict[str, SandboxProtocol]:
-    modules = (import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__))
-    known = [module.SANDBOX for module in modules if hasattr(module, "SANDBOX")]
-    return {one.protocol: one for one in sorted(known, key=lambda one: str(one.protocol))}
+    return {one.protocol: one for one in modules(__name__)}
 
 
 def found() -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import Artifact
 from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
-from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.evm.protocols import SandboxProtocol
+from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
 
 Artifacts = dict[str, Artifact]
@@ -217,4 +218,4 @@ async def deploy(site: Site) -> Deployed:
     return Deployed(tables=[*tables, wrapper], addresses=addresses)
 
 
-SANDBOX = SandboxProtocol(protocol="aave_v3", deploy=deploy)
+SANDBOX = SandboxProtocol(protocol="aave_v3", deploy=deploy, tolerance_bp={"aave_v3": 0.01, "stata": 0.01})

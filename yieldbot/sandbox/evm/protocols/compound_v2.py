@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.deployer import Contract
-from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.evm.protocols import SandboxProtocol
+from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.tokens import USDC_ONE
 
 FIRST_RATE = 2 * 10**14
-"""Moonwell's for USDC: 0.02 of it for a whole share of 8 decimals."""
+"""Moonwell's first exchange rate for USDC: 0.02 USDC for a whole cToken of 8 decimals."""
 RESERVE_FACTOR = 10**17
 RATES = (0, 61 * 10**15, 9 * 10**18, 9 * 10**17)
-"""Base, slope up to the kink, slope beyond it (a year) and kink: Moonwell's form for USDC."""
+"""Moonwell's rate model for USDC: base, slope up to the kink, slope beyond it (a year), and kink."""
 CAP, SUPPLIED, BORROWED = 1_200_000, 1_000_000, 800_000
 
 
@@ -42,4 +43,4 @@ async def deploy(site: Site) -> Deployed:
     )
 
 
-SANDBOX = SandboxProtocol(protocol="compound_v2", deploy=deploy, tolerance_bp=0.01)
+SANDBOX = SandboxProtocol(protocol="compound_v2", deploy=deploy, tolerance_bp={"compound_v2": 0.01})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from yieldbot.model.units import MAX_UINT256, WAD
-from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.evm.protocols import SandboxProtocol
+from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.tokens import USDC_ONE
 
 
@@ -20,4 +21,4 @@ async def deploy(site: Site) -> Deployed:
     return Deployed(tables=[table], addresses={"comet": comet.address})
 
 
-SANDBOX = SandboxProtocol(protocol="compound_v3", deploy=deploy)
+SANDBOX = SandboxProtocol(protocol="compound_v3", deploy=deploy, tolerance_bp={"compound_v3": 0.01})

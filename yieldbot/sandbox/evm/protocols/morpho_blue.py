@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox.artifacts import Artifact
 from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.evm.protocols import Deployed, SandboxProtocol, Site
+from yieldbot.sandbox.evm.protocols import SandboxProtocol
+from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.tokens import USDC_ONE, WETH_ONE, Tokens
 
 Artifacts = dict[str, Artifact]
@@ -131,4 +132,4 @@ async def deploy(site: Site) -> Deployed:
     )
 
 
-SANDBOX = SandboxProtocol(protocol="morpho_blue", deploy=deploy)
+SANDBOX = SandboxProtocol(protocol="morpho_blue", deploy=deploy, tolerance_bp={"morpho_blue": 0.1, "metamorpho": 0.1})

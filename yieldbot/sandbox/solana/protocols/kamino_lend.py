@@ -9,7 +9,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, named, program_image, token_account
+from yieldbot.sandbox.solana.images import Images, account_data, image, mint, named, program_image, token_account
 from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 POINTS = 11
@@ -72,7 +72,7 @@ def kamino_market(
     }
     images = {
         program_id: program_image(program("kamino_lend")),
-        market: image(program_id, laid_out("kamino_lend", "LendingMarket", fields)),
+        market: image(program_id, account_data("kamino_lend", "LendingMarket", fields)),
     }
     return KaminoMarket(program_id, market, Address(str(authority))), images
 
@@ -109,7 +109,7 @@ def kamino_reserve(
         "queued_collateral": terms.queued_collateral,
     }
     return reserve, {
-        reserve: image(market.program, laid_out("kamino_lend", "Reserve", fields)),
+        reserve: image(market.program, account_data("kamino_lend", "Reserve", fields)),
         vault: token_account(asset, market.authority, terms.available_raw),
         collateral: mint(market.authority, shares, decimals),
     }

@@ -9,7 +9,7 @@ from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM, key_bytes
 from yieldbot.protocols.solana.marginfi import OPERATIONAL, PROGRAM_FEES_ENABLED
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, named, program_image, token_account
+from yieldbot.sandbox.solana.images import Images, account_data, image, named, program_image, token_account
 from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 Points = tuple[tuple[float, float], ...]
@@ -18,7 +18,7 @@ ASSET_VALUE, LIABILITY_VALUE = ONE * 107 // 100, ONE * 114 // 100
 """A share is worth more than one unit, as it is after some years."""
 PYTH_PUSH = 3
 DOLLAR = ONE.to_bytes(16, "little")
-"""What an oracle of the double says: US dollars as I80F48; an empty one is a price that cannot be read."""
+"""The price account of a double: US dollars as I80F48; an empty one cannot be read."""
 USUAL_POINTS: Points = ((0.0, 0.0), (0.9, 0.06), (1.0, 0.5))
 
 
@@ -75,7 +75,7 @@ def marginfi_group(
     }
     return found, {
         found.program: program_image(program("marginfi")),
-        found.group: image(found.program, laid_out("marginfi", "MarginfiGroup", fields)),
+        found.group: image(found.program, account_data("marginfi", "MarginfiGroup", fields)),
     }
 
 
@@ -115,7 +115,7 @@ def marginfi_bank(
         **_curve(terms),
     }
     return bank, {
-        bank: image(group.program, laid_out("marginfi", "Bank", fields)),
+        bank: image(group.program, account_data("marginfi", "Bank", fields)),
         Address(str(vault)): token_account(asset, Address(str(authority)), terms.available_raw),
         oracle: image(SYSTEM_PROGRAM, DOLLAR),
     }

@@ -9,7 +9,7 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.units import WAD
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.images import Images, image, laid_out, mint, named, program_image, token_account
+from yieldbot.sandbox.solana.images import Images, account_data, image, mint, named, program_image, token_account
 from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 COLLATERAL_AT_START_NUMERATOR, COLLATERAL_AT_START_DENOMINATOR = 93, 100
@@ -98,7 +98,7 @@ def save_market(seed: str = "save", limit: MarketLimit | None = None) -> tuple[S
         fields |= {"limiter_before": limit.before * WAD, "limiter_now": limit.now * WAD}
     images = {
         program_id: program_image(program("save")),
-        market: image(program_id, laid_out("save", "LendingMarket", fields)),
+        market: image(program_id, account_data("save", "LendingMarket", fields)),
     }
     return SaveMarket(program_id, market, Address(str(authority)), bump), images
 
@@ -145,7 +145,7 @@ def save_reserve(
         "extra_oracle": named(seed, "extra oracle"),
     }
     return reserve, {
-        reserve: image(market.program, laid_out("save", "Reserve", fields)),
+        reserve: image(market.program, account_data("save", "Reserve", fields)),
         vault: token_account(asset, market.authority, terms.available_raw),
         collateral: mint(market.authority, shares, decimals),
     }

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, replace
 from functools import partial
 
-from yieldbot.chains.solana.node.client import AccountImage
+from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.math.stake_pool import Fee
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM

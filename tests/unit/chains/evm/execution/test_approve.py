@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.evm.proposal import DAI, code, proposal
 from tests.kit.wiring import (
     APPROVAL,
     BLOCK,
@@ -30,31 +31,18 @@ from tests.kit.wiring import (
     supply_tx,
     work,
 )
-from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.judge import judge
 from yieldbot.chains.evm.execution.judge import judge_cancellation as judge_cancel
-from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER, Ask, Auto, DeclineAll, PreApproved, Proposal, Queue
 from yieldbot.execution.planned import leg_in_plan
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.ids import Address, MarketId, evm_chain
-from yieldbot.model.plan import Declined, Leg, LegKind, Move
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import MarketId, evm_chain
+from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import ApprovedTx, Delta, SimulatedTx
-
-DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI", 18)
-
-
-def code(tx: Any, **changes: Any) -> str | None:
-    """The refusal's code for a transaction in the good surroundings with changes; None when it is approved."""
-    wired: dict[str, Any] = {"rules": RULES, "approval": APPROVAL, "work": work(), "now": NOW}
-    wired |= {key: value for key, value in changes.items() if key in wired}
-    seen = simulated(tx, **{key: value for key, value in changes.items() if key not in wired})
-    found = judge(wired["rules"], wired["approval"], wired["work"], seen, wired["now"])
-    return found.code if isinstance(found, Declined) else None
 
 
 def test_what_was_approved_passes_with_the_digest_of_its_bytes() -> None:
@@ -186,13 +174,6 @@ def test_a_cancellation_is_nothing_to_ourselves() -> None:
     ):
         refused = judge_cancel(RULES, simulated(tx, asset_raw=0, shares_raw=0))
         assert isinstance(refused, Declined) and refused.code == expected
-
-
-def proposal(*raws: int, plan_id: str = "p1") -> Proposal:
-    idle = MarketId("idle/8453/usdc")
-    moves = tuple(Move(idle, MARKET.id, Amount(USDC, raw), 1.0, 0.1, 3.0, "more yield") for raw in raws)
-    proposed = replace(plan(*(leg(raw) for raw in raws)), moves=moves, id=plan_id)
-    return Proposal(proposed, Rehearsal(proposed.block, (), Fees(1, 1)))
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.chains.evm.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata
-from tests.unit.chains.evm.execution.test_dangers import KNOWN, PERMIT2
-from tests.unit.chains.evm.execution.test_erc7730 import WHO
+from tests.kit.evm.clear import ABI, BOOK, OTHER, TARGET, USDC, WHO, calldata
+from tests.kit.evm.clear_typed import typed
+from tests.kit.evm.dangers import KNOWN, PERMIT2
 from yieldbot.chains.evm.execution.clear import Reading, lines
 from yieldbot.chains.evm.execution.clear_typed import read_typed
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, descriptors
@@ -26,16 +26,6 @@ DETAILS = [
     {"name": "expiration", "type": "uint48"},
     {"name": "nonce", "type": "uint48"},
 ]
-NAMED = [
-    {"name": "name", "type": "string"},
-    {"name": "chainId", "type": "uint256"},
-    {"name": "verifyingContract", "type": "address"},
-]
-
-
-def typed(primary: str, types: dict[str, Any], message: Any, contract: str = TARGET, **domain: Any) -> dict[str, Any]:
-    whole = {"name": "Them", "chainId": 8453, "verifyingContract": contract} | domain
-    return {"types": {"EIP712Domain": NAMED, **types}, "primaryType": primary, "domain": whole, "message": message}
 
 
 def order(**more: Any) -> dict[str, Any]:

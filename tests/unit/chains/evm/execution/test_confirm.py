@@ -21,8 +21,8 @@ from tests.kit.chain_double import (
     settings,
     transfer,
 )
+from tests.kit.evm.submit import TIP, approved, journalled, moving
 from tests.kit.wiring import EXPIRES, NOW, OWNER, POOL, RAW, RULES, SHARES, STRANGER, USDC, simulated, supply_tx
-from tests.unit.chains.evm.execution.test_submit import TIP, approved, journalled, moving
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.confirm import Inclusion, confirm, fetch_inclusion, finality_seconds, gas_used_of
 from yieldbot.chains.evm.execution.judge import judge_cancellation
@@ -151,7 +151,7 @@ async def test_events_that_cannot_be_read_are_not_passed_over(journal: Journal) 
     chain = ChainDouble()
     account = account_of(chain, journal, settings=SOON)
     tx = landed(account, chain, logs=[{"address": USDC.address}])
-    with pytest.raises(PendingError, match=r"node\.example tells of events that cannot be read; run again"):
+    with pytest.raises(PendingError, match=r"node\.example returns events that cannot be read; run again"):
         await confirm(account, (tx,))
     assert stored(account, tx.signed.hash).outcome is None and not journal.stopped_accounts()
 

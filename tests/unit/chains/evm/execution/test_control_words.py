@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
-from tests.unit.chains.evm.execution.test_clear import BOOK, OTHER, TARGET, USDC, calldata
-from tests.unit.chains.evm.execution.test_dangers import KNOWN, packed
-from tests.unit.chains.evm.execution.test_dangers_control import (
+from tests.kit.evm.clear import BOOK, OTHER, TARGET, USDC, WHO, calldata
+from tests.kit.evm.dangers import KNOWN, packed
+from tests.kit.evm.dangers_control import (
     DETAILS,
     EXECUTE,
     MANAGER,
@@ -24,7 +24,6 @@ from tests.unit.chains.evm.execution.test_dangers_control import (
     permit,
     safe,
 )
-from tests.unit.chains.evm.execution.test_erc7730 import WHO
 from yieldbot.chains.evm.execution.clear_control import (
     Handover,
     control_in,

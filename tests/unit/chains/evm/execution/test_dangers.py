@@ -9,8 +9,8 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from tests.unit.chains.evm.execution.test_clear import ABI, BASE, BOOK, OTHER, TARGET, USDC, calldata, described, values
-from tests.unit.chains.evm.execution.test_erc7730 import WHO
+from tests.kit.evm.clear import ABI, BASE, BOOK, OTHER, TARGET, USDC, WHO, calldata, described, values
+from tests.kit.evm.dangers import KNOWN, MOST, PERMIT2, SIGNED, packed
 from yieldbot.chains.evm.execution.clear import Call, Reading, lines, read
 from yieldbot.chains.evm.execution.erc7730 import Descriptor
 
@@ -47,12 +47,6 @@ def test_plain_tokens_and_multicalls_are_known_without_descriptors() -> None:
         (one,) = plain(multicall3, signature, [row]).nested
         assert one.contract == "USDC" and values(one)["amount"] == "0.000005 USDC"
     assert not plain(OTHER, "transfer(address to, uint256 v)", WHO, 5).known
-
-
-KNOWN = next(address for address, name in BOOK.names.items() if name == "Uniswap v3")
-PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
-MOST = 2**256 - 1
-SIGNED = "uint256 deadline, uint8 v, bytes32 r, bytes32 s"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +102,6 @@ def test_a_danger_within_a_multicall_is_found(tmp_path: Path) -> None:
     for _ in range(6):
         data = calldata("multicall(bytes[] data)", [data])
     assert read(Call(KNOWN, data), BOOK, ABI).dangerous
-
-
-def packed(to: str, data: bytes, value: int = 0) -> bytes:
-    return b"\0" + bytes.fromhex(to[2:]) + value.to_bytes(32, "big") + len(data).to_bytes(32, "big") + data
 
 
 def test_a_danger_within_a_safes_batch_is_found() -> None:

@@ -9,35 +9,31 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from tests.unit.chains.evm.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata, described
-from tests.unit.chains.evm.execution.test_clear_typed import typed
-from tests.unit.chains.evm.execution.test_dangers import KNOWN, MOST, SIGNED, packed
-from tests.unit.chains.evm.execution.test_erc7730 import WHO
+from tests.kit.evm.clear import ABI, BOOK, OTHER, TARGET, USDC, WHO, calldata, described
+from tests.kit.evm.clear_typed import typed
+from tests.kit.evm.dangers import KNOWN, MOST, SIGNED, packed
+from tests.kit.evm.dangers_control import (
+    DETAILS,
+    EXECUTE,
+    MANAGER,
+    MORPHO,
+    MOVED,
+    MULTISEND,
+    NONCE,
+    SAFE_TX,
+    SETUP,
+    VRS,
+    ZERO,
+    permit,
+    safe,
+)
 from yieldbot.chains.evm.execution.clear import Call, Reading, lines, read
 from yieldbot.chains.evm.execution.clear_typed import read_typed
 
-ZERO = "0x" + "00" * 20
-VRS = (0, bytes(32), bytes(32))
-NONCE = bytes(32)
-MULTISEND = "0x9641d764fc13c8B624c04430C7356C1C7C8102e2"
 ROUTER = next(address for address, name in BOOK.names.items() if name == "Uniswap v4")
-SAFE_TX = (
-    "execTransaction(address t, uint256 v, bytes d, uint8 o, uint256 a, uint256 b, uint256 p, address k, address r, "
-    "bytes g)"
-)
 MODULE_TX = "execTransactionFromModule(address t, uint256 v, bytes d, uint8 o)"
-MANAGER = "allowBySig(address o, address m, bool a, uint256 n, uint256 e, uint8 v, bytes32 r, bytes32 s)"
-MORPHO = (
-    "setAuthorizationWithSig((address a, address b, bool c, uint256 n, uint256 d) x, (uint8 v, bytes32 r, bytes32 s) y)"
-)
-MOVED = "address f, address t, uint256 x, uint256 a, uint256 b, bytes32 n, "
 OPERATOR = "permit(address o, address p, bool a, uint256 d, uint8 v, bytes32 r, bytes32 s)"
 CREDIT = f"delegationWithSig(address o, address p, uint256 x, {SIGNED})"
-SETUP = "setup(address[] o, uint256 n, address t, bytes d, address f, address k, uint256 p, address r)"
-
-
-def safe(to: str, operation: int, data: bytes = b"", price: int = 0, refund: str = ZERO) -> tuple[Any, ...]:
-    return (to, 0, data, operation, 0, 0, price, ZERO, refund, b"")
 
 
 def plain(to: str, signature: str, *arguments: Any) -> Reading:
@@ -151,16 +147,8 @@ def test_a_descriptor_that_leaves_a_call_out_does_not_hide_it(tmp_path: Path) ->
     assert read(Call(TARGET, calldata("multicall(bytes[] d)", [harmless, inner])), BOOK, ABI, known).dangerous
 
 
-EXECUTE = "execute(bytes c, bytes[] i, uint256 d)"
-DETAILS = "(address,uint160,uint48,uint48)"
-
-
 def command(byte: int, kinds: list[str], *said: Any, to: str = ROUTER) -> Reading:
     return plain(to, EXECUTE, bytes([byte]), [encode(kinds, said)], 1_800_000_000)
-
-
-def permit(spender: str, amount: int) -> tuple[Any, ...]:
-    return ((USDC, amount, 1_800_000_000, 0), spender, 9)
 
 
 MONEY = "money handed to an unknown address: "

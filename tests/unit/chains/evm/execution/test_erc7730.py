@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.chains.evm.execution.test_clear import ABI, BOOK, OTHER, TARGET, USDC, calldata, described, values
+from tests.kit.evm.clear import ABI, BOOK, OTHER, TARGET, USDC, WHO, calldata, described, values
 from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
 from yieldbot.chains.evm.execution.erc7730 import descriptors
-
-WHO = "0x" + "ab" * 20
 
 
 def shown(reading: Reading) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import ChainDouble, account_of, open_journal
+from tests.kit.evm.proposal import DAI, code, proposal
+from tests.kit.evm.submit import journalled
 from tests.kit.wiring import (
     ABI,
     APPROVAL,
@@ -34,9 +36,7 @@ from tests.kit.wiring import (
     word,
     work,
 )
-from tests.unit.chains.evm.execution.test_approve import DAI, code, proposal
-from tests.unit.chains.evm.execution.test_submit import journalled
-from yieldbot.chains.allowances import Given
+from yieldbot.chains.allowances import GrantedAllowance
 from yieldbot.chains.evm.execution.abi_calls import APPROVE, functions, selector
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
@@ -214,7 +214,7 @@ def test_a_cancellation_is_told_by_its_recipient_whatever_its_spelling() -> None
     assert found == ApprovedTx(simulated(empty, 0, 0), digest(empty), "recovery", NEVER)
 
 
-GIVEN = Given(USDC, STRANGER, 1, True, None, None)
+GIVEN = GrantedAllowance(USDC, STRANGER, 1, True, None, None)
 
 
 def revocation(to: str = USDC.address, data: bytes = allowance_call(USDC, STRANGER, 0, "x").data, **moves: Any) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import BALANCE_OF, account_of, node_of, open_journal
+from tests.kit.evm.wayout import STATE
 from tests.kit.fork_double import ForkDouble
 from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, USDC
-from tests.unit.chains.evm.execution.test_wayout import STATE
 from yieldbot.chains.evm.execution.holder import FIRST_SHARES, PARTS, Holder, paid_out
 from yieldbot.errors import MarketError
 from yieldbot.journal.store import Journal

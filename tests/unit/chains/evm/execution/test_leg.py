@@ -1,10 +1,8 @@
-"""One leg from first look to mark: limits before anything, tokens that leave unplanned, allowances taken back."""
+"""One leg from first look to mark: limits before anything, tokens that leave unplanned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,17 +13,17 @@ from tests.kit.chain_double import (
     ChainDouble,
     KeySigner,
     account_of,
-    hash_at,
-    open_journal,
-    receipt,
-    settings,
     transfer,
 )
+from tests.kit.evm.leg import SET, done_by, living
+from tests.kit.evm.leg import journal as journal
+from tests.kit.evm.provide import LEG as LP_LEG
+from tests.kit.evm.provide import plan_of, work_of
+from tests.kit.evm.submit import journalled, moving
 from tests.kit.wiring import (
     APPROVAL,
     BLOCK,
     CHAIN,
-    EXPIRES,
     NOW,
     OWNER,
     POOL,
@@ -39,87 +37,24 @@ from tests.kit.wiring import (
     supply_tx,
     work,
 )
-from tests.unit.chains.evm.execution.test_submit import journalled, moving
-from tests.unit.chains.evm.liquidity.test_provide import LEG as LP_LEG
-from tests.unit.chains.evm.liquidity.test_provide import RULES as LP_RULES
-from tests.unit.chains.evm.liquidity.test_provide import plan_of, work_of
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.judge import judge_batch
 from yieldbot.chains.evm.execution.leg import execute_leg
-from yieldbot.chains.evm.execution.permit2 import permit_call
-from yieldbot.chains.evm.execution.rehearse import rehearse, still_allowed
+from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.simulate import _with_least, simulate_tx
-from yieldbot.chains.evm.liquidity.execute import _take_back, execute_provided, move_of
-from yieldbot.chains.evm.signing.sign import unsigned_of
+from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.errors import ConfigError, PendingError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult
-from yieldbot.journal.journal_entries import AccountStopped, PlanStatus, PlanWritten
+from yieldbot.journal.journal_entries import AccountStopped, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token
 from yieldbot.model.plan import Declined, Leg
-from yieldbot.model.tx import Allowance, Confirmed, Delta, EvmCall, Onward, Replaced, Reverted, SimulatedTx
-
-OURS, ITS, POOLS = USDC.address.lower(), OWNER.lower(), POOL.lower()
-SET = (OURS, ITS, POOLS)
-PERMITTED = (ITS, OURS, STRANGER.lower())
-NEED = Allowance(USDC, POOL, RAW, Onward(STRANGER, EXPIRES))
-THROUGH = replace(work(), calls=(replace(work().calls[0], allowance=NEED),), spenders=(POOL, STRANGER))
-"""The supply, as if its pool were Permit2 and let a stranger take the money."""
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with open_journal(tmp_path) as opened:
-        opened.append(PlanWritten(plan()))
-        yield opened
-
-
-def done_by(chain: ChainDouble, to: str, data: bytes) -> list[dict[str, Any]] | None:
-    """What an approval and the supply do on the double."""
-    if data[:4].hex() == "095ea7b3":
-        chain.allowed[(to.lower(), ITS, "0x" + data[16:36].hex())] = int.from_bytes(data[36:], "big")
-        return []
-    if data[:4].hex() == "87517c45":
-        chain.permits[(ITS, "0x" + data[16:36].hex(), "0x" + data[48:68].hex())] = int.from_bytes(data[68:100], "big")
-        return []
-    if chain.allowed.get(SET, 0) < RAW or data != supply_data():
-        return None
-    chain.allowed[SET] = 0
-    if chain.permits.get(PERMITTED, RAW) == RAW:
-        chain.permits[PERMITTED] = 0
-    chain.tokens[(OURS, ITS)] -= RAW
-    chain.tokens[(SHARES.address.lower(), ITS)] += RAW
-    return [transfer(USDC.address, OWNER, POOL, RAW)]
-
-
-Done = Callable[[ChainDouble, str, bytes], list[dict[str, Any]] | None]
-
-
-def living(journal: Journal, done_by: Done = done_by) -> ChainDouble:
-    """A chain that mines what it is sent at once."""
-    chain = moving()
-    chain.allowed = {}
-    chain.effect = lambda fork, fields: done_by(fork, fields["to"], bytes.fromhex(fields["data"][2:]))
-
-    def mine(raw: str) -> None:
-        from eth_account.typed_transactions.typed_transaction import TypedTransaction
-        from hexbytes import HexBytes
-
-        read = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-        chain.was[hash_at(chain.height)] = dict(chain.tokens)
-        logs = done_by(chain, "0x" + bytes(read["to"]).hex(), bytes(read["data"]))
-        chain.height, chain.nonce = chain.height + 1, chain.nonce + 1
-        chain.was[hash_at(chain.height)] = dict(chain.tokens)
-        name = journal.transactions()[-1].signed.hash
-        chain.receipts[name] = receipt(name, chain.height, logs=logs or [], status=int(logs is not None))
-
-    chain.on_send = mine
-    return chain
+from yieldbot.model.tx import Confirmed, Delta, EvmCall, Replaced, Reverted, SimulatedTx
 
 
 async def test_a_leg_runs_from_its_allowance_to_the_plans_mark(journal: Journal) -> None:
@@ -235,22 +170,6 @@ async def test_a_leg_ends_with_the_first_transaction_that_fails_on_the_chain(jou
     assert stored.reason == "leg 1: a transaction did not succeed"
 
 
-async def test_a_call_that_would_fail_now_is_not_signed_and_its_allowance_taken_back(journal: Journal) -> None:
-    """The chain has moved on since the rehearsal: another has used up the pool's room, say."""
-    chain, signer = living(journal), KeySigner()
-    mine, effect = chain.on_send, chain.effect
-
-    def then(raw: str) -> None:
-        mine(raw)
-        supply = "0x" + supply_data().hex()
-        chain.effect = lambda fork, fields: None if fields["data"] == supply else effect(fork, fields)
-
-    chain.on_send = then
-    result = await execute_leg(account_of(chain, journal, signer=signer), APPROVAL, work())
-    assert result.declined is not None and result.declined.code == "WOULD_REVERT"
-    assert signer.asked == len(result.outcomes) == 2 and chain.allowed[SET] == 0
-
-
 async def test_what_the_gate_refuses_is_not_signed(journal: Journal) -> None:
     chain, signer = living(journal), KeySigner()
     smaller = replace(APPROVAL, plan=plan(replace(plan().legs[0], amount=USDC.parse("11999"))))
@@ -280,58 +199,6 @@ async def test_gas_that_the_wallet_does_not_hold_is_said_before_anything(journal
         assert f"up to {Amount(native_token(SETTINGS), needed)}, the wallet" in found.reason and OWNER in found.reason
 
 
-async def test_an_allowance_that_would_stay_is_told_of_the_one_that_must_settle(journal: Journal) -> None:
-    chain = living(journal)
-    chain.allowed = {SET: RAW, (OURS, ITS, STRANGER.lower()): 3}
-    account = account_of(chain, journal)
-    assert isinstance(await simulate_tx(account, supply_tx(), work(), [(USDC, POOL)]), SimulatedTx)
-    found = await simulate_tx(account, supply_tx(), work(), [(USDC, POOL), (USDC, STRANGER)])
-    assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT"
-    assert found.reason == f"supply 12,000 USDC to Aave v3: 0.000003 USDC would stay allowed to {STRANGER}"
-
-
-async def test_permit2s_allowance_must_be_used_up_by_the_last_of_a_legs_calls(journal: Journal) -> None:
-    chain = living(journal)
-    chain.allowed[SET] = RAW
-    chain.permits = {PERMITTED: 4}
-    account = account_of(chain, journal)
-    assert isinstance(await simulate_tx(account, supply_tx(), THROUGH), SimulatedTx), "not the last: it may be used yet"
-    found = await simulate_tx(account, supply_tx(), THROUGH, [(USDC, POOL)])
-    assert isinstance(found, Declined) and found.code == "ALLOWANCE_LEFT" and "by Permit2" in found.reason
-    assert found.reason.startswith("supply 12,000 USDC to Aave v3: ")
-    less = replace(THROUGH, calls=(replace(THROUGH.calls[0], allowance=replace(NEED, raw=RAW - 1)),))
-    whole = await rehearse(account, (less,), BLOCK)
-    assert isinstance(whole, Declined) and whole.code == "WOULD_REVERT"
-    more = replace(THROUGH, calls=(replace(THROUGH.calls[0], allowance=replace(NEED, raw=RAW + 1)),))
-    whole = await rehearse(account, (more,), BLOCK)
-    assert isinstance(whole, Declined) and whole.code == "ALLOWANCE_LEFT"
-    assert whole.reason == f"leg 1: Aave v3: 12,000.000001 USDC stay allowed to {STRANGER} by Permit2"
-
-
-async def test_what_permit2_was_left_to_give_is_taken_back(journal: Journal) -> None:
-    chain = living(journal)
-    mine = chain.on_send
-
-    def leaves(raw: str) -> None:
-        mine(raw)
-        if len(chain.sent) == 3:
-            chain.permits[PERMITTED] = 5
-
-    chain.on_send = leaves
-    result = await execute_leg(account_of(chain, journal), APPROVAL, THROUGH)
-    assert result.declined is not None and result.declined.code == "ALLOWANCE_LEFT", result
-    assert [tx.signed.words.split(" ")[0] for tx in journal.transactions()] == ["allow", "let", "supply", "take"]
-    last = journal.transactions()[-1].signed
-    assert (unsigned_of(last, 0, 0).to, unsigned_of(last, 0, 0).data) == (POOL, permit_call(NEED, 0, "x").data)
-    assert len(result.outcomes) == 4 and not chain.permits[PERMITTED] and last.gas == 120_000
-
-
-async def test_a_leg_through_permit2_leaves_nothing_there(journal: Journal) -> None:
-    chain = living(journal)
-    result = await execute_leg(account_of(chain, journal), APPROVAL, THROUGH)
-    assert result.done and len(result.outcomes) == 3 and not chain.permits[PERMITTED]
-
-
 def test_what_a_swap_must_bring_is_of_that_very_call() -> None:
     least = Amount(SHARES, 7)
     bound = replace(work().calls[0], least=least)
@@ -352,33 +219,6 @@ async def test_a_halt_after_the_judgement_asks_no_device(journal: Journal) -> No
     )
     assert result.declined is not None and result.declined.code == "HALTED"
     assert not signer.asked and not chain.sent
-
-
-async def test_a_leg_that_stops_takes_its_allowance_back(journal: Journal) -> None:
-    """The approval ends after the allowance: taking it back needs none."""
-    chain = living(journal)
-    times = iter([NOW] * 3)
-    account = account_of(chain, journal, now=lambda: next(times, APPROVAL.expires_at))
-    result = await execute_leg(account, APPROVAL, work())
-    assert result.declined is not None and result.declined.code == "EXPIRED" and len(result.outcomes) == 2
-    assert [tx.signed.words.split()[0] for tx in journal.transactions()] == ["allow", "take"]
-    assert chain.allowed[SET] == 0
-
-
-async def test_the_leg_is_not_done_while_some_of_what_it_allowed_is_left(journal: Journal) -> None:
-    chain = living(journal)
-    mine = chain.on_send
-
-    def half(raw: str) -> None:
-        mine(raw)
-        if len(chain.sent) == 2:
-            chain.allowed[SET] = 5
-
-    chain.on_send = half
-    result = await execute_leg(account_of(chain, journal), APPROVAL, work())
-    assert result.declined is not None and result.declined.code == "ALLOWANCE_LEFT"
-    assert "0.000005 USDC stayed allowed to Aave v3" in result.declined.reason
-    assert len(result.outcomes) == 3 and chain.allowed[SET] == 0
 
 
 async def test_gas_of_a_call_is_bounded_to_the_wei(journal: Journal) -> None:
@@ -445,16 +285,6 @@ async def test_a_transaction_without_a_leg_moves_what_it_may_and_nothing_else(jo
         assert isinstance(found, Declined) and found.code == "UNKNOWN_TOKEN_MOVED"
 
 
-async def test_what_would_stay_allowed_is_named(journal: Journal) -> None:
-    chain = living(journal)
-    account = account_of(chain, journal)
-    chain.allowed = {(OURS, ITS, POOLS): 5, (OURS, POOLS, ITS): 7}
-    found = await still_allowed(account, account.node, (USDC,), (POOL,))
-    assert found is not None and found.code == "ALLOWANCE_LEFT" and found.reason.startswith("0.000005 USDC would")
-    chain.allowed = {(OURS, POOLS, ITS): 7}
-    assert await still_allowed(account, account.node, (USDC,), (POOL,)) is None
-
-
 def test_a_leg_is_done_when_nothing_was_declined_and_all_of_it_succeeded() -> None:
     good, bad = Confirmed("a", BLOCK, 1, 1, ()), Replaced("b", None)
     assert LegResult(()).done and LegResult((good,)).done
@@ -500,31 +330,3 @@ def test_a_batch_is_exactly_what_was_rehearsed_in_time_and_of_the_plan() -> None
     )
     other = [(replace(work(), index=1), call) for _, call in PAIRS]
     assert batch_code(planned=other) == "NOT_IN_PLAN"
-
-
-# A leg of liquidity.
-
-
-def lp_account(chain: ChainDouble, journal: Journal) -> Account:
-    return account_of(chain, journal, abi=LP_RULES.abi, settings=settings(confirm_timeout_seconds=60.0))
-
-
-async def test_a_leg_of_liquidity_takes_back_what_it_left_allowed_and_nothing_else(journal: Journal) -> None:
-    its = work_of(LP_LEG)
-    assert its.provides is not None
-    spender = its.provides.spenders[0].lower()
-    approval = Approval(plan_of(LP_LEG), "test", APPROVAL.expires_at)
-    for left, sent in (
-        ({}, 0),
-        ({(OURS, spender, ITS): 5}, 0),  # what somebody lets us take
-        ({(OURS, ITS, STRANGER.lower()): 5}, 0),  # not the leg's
-        ({(OURS, ITS, spender): 5}, 1),
-    ):
-        chain = living(journal)
-        chain.allowed = dict(left)
-        account = lp_account(chain, journal)
-        outcomes = await _take_back(account, move_of(account, approval, its, ()), [], 0)
-        assert len(outcomes) == len(chain.sent) == sent, (left, outcomes)
-        assert chain.allowed.get((OURS, ITS, spender), 0) == 0
-    call = allowance_call(USDC, its.provides.spenders[0], 0, "a pool")
-    assert journal.transactions()[-1].signed.words == call.description

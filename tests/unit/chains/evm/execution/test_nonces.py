@@ -11,21 +11,17 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import GWEI, ChainDouble, account_of, hash_at, open_journal, receipt, settings
-from tests.kit.wiring import CHAIN, NOW, OWNER, RULES, simulated, supply_tx
-from tests.unit.chains.evm.execution.test_submit import TIP, approved, journalled, moving
+from tests.kit.evm.nonces import BLOCK, DONE, GONE, TAKEN, cancelling, signed_under
+from tests.kit.evm.submit import TIP, moving
+from tests.kit.wiring import CHAIN, OWNER
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.judge import judge_cancellation
 from yieldbot.chains.evm.execution.nonces import cancelled, cancels, clear_leftovers, given_up, leftovers, next_nonce
 from yieldbot.chains.evm.execution.submit import stored
 from yieldbot.errors import PendingError, TransientError
-from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.journal_entries import TxSettled
 from yieldbot.journal.store import Journal
-from yieldbot.model.amounts import BlockRef
 from yieldbot.model.plan import Declined
-from yieldbot.model.tx import ApprovedTx, Confirmed, Expired, Outcome, Replaced, Reverted
-
-BLOCK = BlockRef(CHAIN, 100, hash_at(100), NOW)
+from yieldbot.model.tx import Confirmed, Expired, Replaced, Reverted
 
 
 @pytest.fixture
@@ -36,26 +32,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def nonces(at_block: int, latest: int, pending: int) -> Callable[[Any], int]:
     return lambda tag: {"latest": latest, "pending": pending}.get(tag, at_block) if isinstance(tag, str) else at_block
-
-
-def signed_under(account: Account, nonce: int, outcome: Outcome | None = None) -> StoredTx:
-    tx = journalled(account, approved(nonce=nonce))
-    if outcome is not None:
-        account.journal.append(TxSettled(CHAIN, OWNER, replace(outcome, hash=tx.signed.hash)))
-    return stored(account, tx.signed.hash)
-
-
-def cancelling(account: Account, nonce: int, outcome: Outcome | None = None) -> StoredTx:
-    empty = supply_tx(to=OWNER, data=b"", gas=21_000, nonce=nonce)
-    approval = judge_cancellation(RULES, simulated(empty, asset_raw=0, shares_raw=0))
-    assert isinstance(approval, ApprovedTx)
-    tx = journalled(account, approval)
-    if outcome is not None:
-        account.journal.append(TxSettled(CHAIN, OWNER, replace(outcome, hash=tx.signed.hash)))
-    return stored(account, tx.signed.hash)
-
-
-DONE, GONE, TAKEN = Confirmed("", BLOCK, 1, 1, ()), Expired("", "given up"), Replaced("", None)
 
 
 async def test_the_next_nonce_is_the_chains_when_all_its_answers_agree(journal: Journal) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import GWEI, ChainDouble, account_of, node_of, open_journal, receipt, topic, transfer
+from tests.kit.evm.leg import ITS, OURS, SET, living
 from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, RAW, SHARES, STRANGER, USDC, supply_tx, work
-from tests.unit.chains.evm.execution.test_leg import ITS, OURS, SET, living
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.balances import APPROVAL_TOPIC
 from yieldbot.chains.evm.execution.build import Fees

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.kit.chain_double import GWEI, ChainDouble, account_of, open_journal
-from tests.unit.chains.evm.execution.test_rollup_fees import L1, OP, OPERATOR, ORACLE, asked_of, rollup
-from tests.unit.chains.evm.execution.test_submit import GAS, TIP, attempt, journalled, moving
-from tests.unit.chains.evm.signing.test_safe_proposals import APPROVAL, REHEARSAL, SAFE, WORK, Device, chain_with
+from tests.kit.evm.rollup_fees import L1, OP, OPERATOR, ORACLE, asked_of, rollup
+from tests.kit.evm.safe_proposals import APPROVAL, REHEARSAL, SAFE, WORK, Device, chain_with
+from tests.kit.evm.submit import GAS, TIP, attempt, journalled, moving
 from yieldbot.chains.evm.signing.safe import propose, unsigned_yet
 from yieldbot.execution.results import Proposed
 from yieldbot.journal.store import Journal
@@ -34,7 +34,7 @@ async def test_a_replacement_costs_its_data_too_to_the_wei(journal: Journal) -> 
 
 
 async def test_a_cancellation_is_replaced_whatever_its_data_costs(journal: Journal) -> None:
-    from tests.unit.chains.evm.execution.test_nonces import cancelling
+    from tests.kit.evm.nonces import cancelling
 
     account = account_of(rollup(moving()), journal, settings=OP, max_cost_wei=0)
     assert await attempt(account, cancelling(account, 7)) is None

@@ -11,8 +11,9 @@ import pytest
 from eth_abi.abi import encode
 
 from tests.kit.chain_double import GWEI, SETTINGS, ChainDouble, account_of, node_of, open_journal, settings
+from tests.kit.evm.leg import SET, living
+from tests.kit.evm.rollup_fees import ARBITRUM, L1, OP, OPERATOR, ORACLE, UNITS, asked_of, rollup, word
 from tests.kit.wiring import APPROVAL, BLOCK, OWNER, POOL, RAW, plan, supply_tx, work
-from tests.unit.chains.evm.execution.test_leg import SET, living
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
@@ -34,8 +35,8 @@ from yieldbot.chains.evm.rollups import (
     TYPICAL,
     TYPICAL_BYTES,
     TypicalFee,
+    checked_fee,
     fee_of_receipt,
-    fee_told,
     kind_fault,
     l1_component_call,
     l1_fee_call,
@@ -53,23 +54,7 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import NO_ROLLUP_FEE, RollupFee, SimulatedTx
 
-OP, ARBITRUM = settings(fee_kind=FeeKind.OP_STACK), settings(fee_kind=FeeKind.ARBITRUM)
-L1, OPERATOR, UNITS = 7 * 10**12, 3 * 10**12, 40_000
-ORACLE = GAS_PRICE_ORACLE.lower()
 LIMIT = 60_000 * 125 // 100
-
-
-def word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
-def rollup(chain: ChainDouble, l1: int = L1, operator: int | None = OPERATOR, units: int = UNITS) -> ChainDouble:
-    """The contracts of both kinds, each with one answer whatever it is asked."""
-    chain.answers[(ORACLE, "49948e0e")] = word(l1)
-    if operator is not None:
-        chain.answers[(ORACLE, "275aedd2")] = word(operator)
-    chain.answers[(NODE_INTERFACE.lower(), "77d488a2")] = word(units) + word(9) + word(8)
-    return chain
 
 
 @pytest.fixture
@@ -77,10 +62,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     with open_journal(tmp_path) as opened:
         opened.append(PlanWritten(plan()))
         yield opened
-
-
-def asked_of(chain: ChainDouble, to: str) -> list[str]:
-    return [call[0]["data"] for name, call in chain.asked if name == "eth_call" and call[0]["to"].lower() == to.lower()]
 
 
 async def test_the_chains_own_oracle_is_asked_for_the_very_bytes(journal: Journal) -> None:
@@ -270,11 +251,11 @@ def test_a_wrong_kind_is_said_with_what_to_write() -> None:
 
 def test_a_chain_of_another_kind_or_that_cannot_be_read_is_not_served() -> None:
     right = TypicalFee(FeeKind.OP_STACK, 107, 2.0)
-    assert fee_told(OP, "host", right) is right
+    assert checked_fee(OP, "host", right) is right
     with pytest.raises(ConfigError, match='fee_kind is "ethereum", but GasPriceOracle answers'):
-        fee_told(settings(), "host", right)
+        checked_fee(settings(), "host", right)
     with pytest.raises(TransientError, match="host: the chain's fees for data on L1 cannot be read: why"):
-        fee_told(OP, "host", MarketError("why"))
+        checked_fee(OP, "host", MarketError("why"))
 
 
 def test_calls_are_exact_encodings() -> None:

@@ -12,60 +12,31 @@ from eth_account import Account as Keys
 from eth_utils.crypto import keccak
 
 from tests.kit.chain_double import GWEI, ChainDouble, KeySigner, account_of, open_journal
+from tests.kit.evm.submit import GAS, TIP, approved, attempt, journalled, moving
 from tests.kit.wiring import (
-    APPROVAL,
     BLOCK,
     EXPIRES,
     NOW,
     OWNER,
     RULES,
     SHARES,
-    USDC,
     simulated,
-    supply_data,
     supply_tx,
-    work,
 )
-from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.execution.judge import judge, judge_cancellation
+from yieldbot.chains.evm.execution.judge import judge_cancellation
 from yieldbot.chains.evm.execution.replace import replaced
-from yieldbot.chains.evm.execution.submit import in_pool, record, sign, stored, submit
+from yieldbot.chains.evm.execution.submit import in_pool, sign, stored, submit
 from yieldbot.chains.evm.signing.sign import fields, unsigned_of
 from yieldbot.errors import ConfigError, SignerRefused
-from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, SignedTx
-
-GAS, TIP = 300_000, GWEI // 10
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with open_journal(tmp_path) as opened:
         yield opened
-
-
-def approved(**changes: Any) -> ApprovedTx:
-    found = judge(RULES, APPROVAL, work(), simulated(supply_tx(**changes)), NOW)
-    assert isinstance(found, ApprovedTx)
-    return found
-
-
-def moving() -> ChainDouble:
-    """A chain on whose fork the supply of 12,000 does what it says."""
-    chain = ChainDouble(tip_wei=TIP)
-    usdc, shares = (USDC.address.lower(), OWNER.lower()), (SHARES.address.lower(), OWNER.lower())
-    chain.tokens = {usdc: 20_000 * 10**6, shares: 0}
-
-    def effect(fork: ChainDouble, fields: dict[str, Any]) -> list[dict[str, Any]]:
-        if fields["data"] == "0x" + supply_data().hex():
-            fork.tokens[usdc] -= 12_000 * 10**6
-            fork.tokens[shares] += 12_000 * 10**6
-        return []
-
-    chain.effect = effect
-    return chain
 
 
 @pytest.mark.parametrize(("now", "code"), [(EXPIRES - 1, None), (EXPIRES, "EXPIRED"), (EXPIRES + 1, "EXPIRED")])
@@ -89,12 +60,6 @@ def test_a_person_who_says_no_is_named(journal: Journal) -> None:
 
     signed = sign(account_of(ChainDouble(), journal, signer=Refuses()), approved())
     assert signed == Declined("HUMAN_REJECTED", "supply 12,000 USDC to Aave v3: you said no at the device")
-
-
-def journalled(account: Account, approval: ApprovedTx | None = None, **changes: Any) -> StoredTx:
-    signed = sign(account, replace(approval or approved(), **changes))
-    assert isinstance(signed, SignedTx)
-    return record(account, signed)
 
 
 def test_what_is_recorded_is_what_was_signed(journal: Journal) -> None:
@@ -139,16 +104,6 @@ async def test_a_reply_that_is_lost_is_noted_too(journal: Journal) -> None:
 
 DEAR = GAS * (GWEI + 2 * TIP)
 """What the replacement costs at a base fee of 1 gwei: its tip is at least an eighth above the first one's."""
-
-
-async def attempt(account: Account, tx: StoredTx) -> str | None:
-    """Why a transaction was not replaced; None when it was."""
-    group = await replaced(account, (tx,))
-    if len(group) == 2:
-        assert group[0] == tx and group[1].signed.replaces == tx.signed.hash
-        return None
-    assert group == (tx,)
-    return stored(account, tx.signed.hash).notes[-1]
 
 
 async def test_a_replacement_is_the_same_call_at_higher_fees(journal: Journal) -> None:

@@ -11,29 +11,26 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import account_of, node_of, open_journal
+from tests.kit.evm.wayout import PUT, STATE
 from tests.kit.fork_double import ForkDouble
-from tests.kit.market_builder import market
 from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, RAW, STRANGER, USDC, work
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.wayout import rehearse_exit
-from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal
 from yieldbot.journal.store import Journal
-from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import NoWayOut
 from yieldbot.model.reads import Read
 from yieldbot.model.tx import EvmCall
 
-PUT = Amount(USDC, RAW)
 OURS = (USDC.address.lower(), OWNER.lower())
 FEES = Fees(2 * 10**9, 10**8)
 DAY = 86_400
-STATE = replace(market("x", ConstantCurve(0.05)), market=MARKET, block=BLOCK, held=PUT, rounding_raw=4)
 
 
 def state(**changes: Any) -> MarketState:
@@ -289,7 +286,7 @@ async def test_nothing_is_tried_where_nothing_says_how(journal: Journal) -> None
 # A pool's liquidity.
 
 
-ORDER = LpOrder(id="o", manager=POOL, tokens=(USDC, USDC), fee_pips=0, token_id=1, expires_at=BLOCK.timestamp)
+ORDER = LiquidityOrder(id="o", manager=POOL, tokens=(USDC, USDC), fee_pips=0, token_id=1, expires_at=BLOCK.timestamp)
 
 
 def pool(back: Any = None, entry_cost_bps: float = 0.0) -> Provides:

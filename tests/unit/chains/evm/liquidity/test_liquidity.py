@@ -6,44 +6,24 @@ from typing import Any
 
 import pytest
 
-from tests.kit import ROOT
+from tests.kit.evm.pool_calls import MANAGER, POOL, POSITION, ROUTER, RULES, STATE, WETH, swapped
 from tests.kit.wiring import BLOCK, CHAIN, EXPIRES, NOW, OWNER, STRANGER, USDC
-from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.balances import abi_word, nfts_sent, tokens_sent
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.execution.judge import Rules
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity
-from yieldbot.chains.evm.liquidity.order import LpOrder
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder
 from yieldbot.execution.approvals import NEVER
 from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, SwapTerms
+from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
-from yieldbot.model.liquidity import LiquidityPool
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx
-from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm import position_manager as calls
 from yieldbot.protocols.evm.abi import abi
 
-MANAGER = Address("0xC36442b4a4522E871399CD717aBDD847Ab11FE88")
-ROUTER = Address("0xE592427A0AEce92De3Edee1F18E0157C05861564")
-WETH = Token(CHAIN, Address("0x4200000000000000000000000000000000000006"), "WETH", 18)
-POSITION = Token(CHAIN, MANAGER, "position", 0)
-POOL = Pool("uniswap_v3", "Uniswap v3 0.05%", STRANGER, WETH, USDC, {"fee": 500, "router": ROUTER})
-STATE = LiquidityPool(
-    pool=POOL,
-    sqrt_price_x96=1 << 96,
-    tick=0,
-    liquidity=10**18,
-    fee=0.0005,
-    spacing=10,
-    reserves=(10**18, 10**9),
-    manager=MANAGER,
-)
-RULES = Rules(CHAIN, OWNER, 10**10, 1_000_000, abi_functions(ROOT / "abis"))
-NEW = LpOrder(
+NEW = LiquidityOrder(
     id="lp-add",
     manager=MANAGER,
     tokens=(WETH, USDC),
@@ -58,28 +38,25 @@ OURS = replace(NEW, token_id=7, ticks=None, liquidity=500, least_out=(90, 180))
 SWAP = replace(OURS, most=(1000, 0), router=ROUTER, swap=SwapTerms((POOL,), Amount(WETH, 1000), Amount(USDC, 1900)))
 
 
-def tx(call: EvmCall, order: LpOrder, **changes: Any) -> UnsignedTx:
+def tx(call: EvmCall, order: LiquidityOrder, **changes: Any) -> UnsignedTx:
     fields: dict[str, Any] = {"plan_id": order.id, "leg": 0, "market_id": MarketId("uniswap_v3_lp/8453/0x")}
     made = UnsignedTx(CHAIN, OWNER, call.to, call.data, 0, 3, 500_000, 2 * 10**9, 10**9, call.description, **fields)
     return replace(made, **changes)
 
 
-def judged(call: EvmCall, order: LpOrder, *deltas: Delta, now: int = NOW, **changes: Any) -> ApprovedTx | Declined:
+def judged(
+    call: EvmCall, order: LiquidityOrder, *deltas: Delta, now: int = NOW, **changes: Any
+) -> ApprovedTx | Declined:
     seen = SimulatedTx(tx(call, order, **changes), BLOCK, 400_000, deltas)
     return judge_liquidity(RULES, order, call, seen, now)
 
 
-def code(call: EvmCall, order: LpOrder, *deltas: Delta, **rest: Any) -> str | None:
+def code(call: EvmCall, order: LiquidityOrder, *deltas: Delta, **rest: Any) -> str | None:
     found = judged(call, order, *deltas, **rest)
     return found.code if isinstance(found, Declined) else None
 
 
 WHOLE = Range(-100, 100)
-
-
-def swapped(least: int, owner: Address = OWNER) -> EvmCall:
-    given = Amount(WETH, 1000)
-    return exchanges()["uniswap_v3"].swap((POOL,), given, Amount(USDC, least), owner, EXPIRES)[0]
 
 
 def minted(ticks: Range = WHOLE, most: Any = (1000, 2000), least: Any = (900, 1800), **rest: Any) -> EvmCall:
@@ -100,7 +77,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("call", "order"), GOOD, ids=lambda value: getattr(value, "words", ""))
-def test_what_the_order_says_passes(call: EvmCall, order: LpOrder) -> None:
+def test_what_the_order_says_passes(call: EvmCall, order: LiquidityOrder) -> None:
     found = judged(call, order, Delta(WETH, 0), Delta(USDC, 0), Delta(POSITION, 1))
     assert isinstance(found, ApprovedTx), found
     assert found.expires_at == (NEVER if not any(call.data[36:]) else EXPIRES)
@@ -140,7 +117,7 @@ def test_what_the_order_says_passes(call: EvmCall, order: LpOrder) -> None:
         ("TARGET_NOT_ALLOWED", GOOD[-1][0], OURS),
     ],
 )  # fmt: skip
-def test_whatever_is_not_the_orders_is_refused(expected: str, call: EvmCall, order: LpOrder) -> None:
+def test_whatever_is_not_the_orders_is_refused(expected: str, call: EvmCall, order: LiquidityOrder) -> None:
     assert code(call, order) == expected
 
 

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.kit.evm.liquidity_events import HEAD, STATE
 from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.liquidity.account_history import moves_of
 from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, past_of
 from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
-from yieldbot.model.amounts import BlockRef, Token
-from yieldbot.model.exchange import Pool
-from yieldbot.model.ids import Address, evm_chain
-from yieldbot.model.liquidity import LiquidityPool, PoolPosition
+from yieldbot.model.ids import Address
+from yieldbot.model.liquidity import PoolPosition
 from yieldbot.rpc.sizes import Size
 
-CHAIN = evm_chain(1)
-ONE, OTHER = (Token(CHAIN, Address("0x" + digit * 40), digit, 18) for digit in "12")
-STATE = LiquidityPool(
-    pool=Pool("uniswap_v3", "a pool", Address("0x" + "33" * 20), ONE, OTHER),
-    sqrt_price_x96=1 << 96,
-    tick=0,
-    liquidity=1,
-    fee=0.003,
-    spacing=60,
-    reserves=(1, 1),
-    manager=Address("0x" + "44" * 20),
-)
 TOPIC = f"0x{7:064x}"
-HEAD = BlockRef(CHAIN, 1_000_000, "0x", 0)
 
 
 def position(liquidity: int, token_id: int | None = 7) -> PoolPosition:
@@ -88,7 +74,7 @@ async def test_what_is_not_known_is_told() -> None:
     wrong: Any = Limited([event(INCREASE, 10, 10**30, 1, 1)], 10**7)
     assert "cannot be read" in str(await past_of(wrong, position(5), HEAD))
     tiny: Any = Limited(LOGS, 100)
-    assert "were looked at" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
+    assert "were read" in str(await past_of(tiny, position(110), HEAD)), "not for ever"
     assert "no position of a manager" in str(await past_of(short, position(5, None), HEAD))
 
 

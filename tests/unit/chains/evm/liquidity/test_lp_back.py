@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import account_of, node_of, open_journal
+from tests.kit.evm.pool_calls import MANAGER, POOL, STATE, WETH
 from tests.kit.fork_double import ForkDouble
 from tests.kit.wiring import NOW, OWNER, USDC
-from tests.unit.chains.evm.liquidity.test_liquidity import MANAGER, POOL, STATE, WETH
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.liquidity import wayout as lp_back
 from yieldbot.chains.evm.liquidity.swaps import Terms
-from yieldbot.chains.evm.liquidity.wayout import come_back
+from yieldbot.chains.evm.liquidity.wayout import rehearse_exit
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.journal.store import Journal
 from yieldbot.math.liquidity_range import Range
@@ -77,16 +77,16 @@ async def back(
     seen: list[Any] | None = None,
     **changes: Any,
 ) -> NoWayOut | None:
-    async def look(node: Any, chain: Any, owner: Any, **how: Any) -> Any:
+    async def fetch_view(node: Any, chain: Any, owner: Any, **how: Any) -> Any:
         if isinstance(mine, Exception):
             raise mine
         if seen is not None:
             seen.append((await node.block(), chain, owner, how))
         return type("View", (), {"positions": tuple(mine)})()
 
-    monkeypatch.setattr(lp_back, "look", look)
+    monkeypatch.setattr(lp_back, "fetch_view", fetch_view)
     account = account_of(fork, journal, **changes)
-    return await come_back(account, node_of(fork), FEES, put, STATE, before, 0.01)
+    return await rehearse_exit(account, node_of(fork), FEES, put, STATE, before, 0.01)
 
 
 async def test_what_was_added_comes_out_an_hour_later(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,30 +11,19 @@ from typing import Any
 import pytest
 
 from tests.kit.chain_double import ChainDouble, open_journal
+from tests.kit.evm.leg import ITS, OURS, living
+from tests.kit.evm.nonces import GONE, signed_under
+from tests.kit.evm.pool_calls import MANAGER, POSITION, ROUTER, WETH
+from tests.kit.evm.provide_run import ALLOW, BACK, GIVEN, MINT, ONE_SIDED, RAW, STEPS, Steps, done_by, lp_account
 from tests.kit.wiring import BLOCK, CHAIN, EXPIRES, OWNER, USDC
-from tests.unit.chains.evm.execution.test_leg import ITS, OURS, living
-from tests.unit.chains.evm.execution.test_nonces import GONE, signed_under
-from tests.unit.chains.evm.liquidity.test_liquidity import MANAGER, POSITION, ROUTER, WETH
-from tests.unit.chains.evm.liquidity.test_provide_run import (
-    ALLOW,
-    BACK,
-    GIVEN,
-    MINT,
-    ONE_SIDED,
-    RAW,
-    STEPS,
-    Steps,
-    done_by,
-    lp_account,
-)
 from yieldbot.chains.evm.execution.balances import fetch_balances
 from yieldbot.chains.evm.execution.build import Fees, allowance_call
 from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
 from yieldbot.chains.evm.execution.nonces import leftovers
 from yieldbot.chains.evm.execution.submit import stored
 from yieldbot.chains.evm.liquidity.execute import execute_order
-from yieldbot.chains.evm.liquidity.order import LpOrder, Step
-from yieldbot.chains.evm.liquidity.rehearse import LpRehearsal, rehearse_steps
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
+from yieldbot.chains.evm.liquidity.rehearse import OrderRehearsal, rehearse_steps
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -60,7 +49,7 @@ def chain_of(journal: Journal) -> ChainDouble:
 
 async def rehearsed(
     journal: Journal, chain: ChainDouble, *steps: Any, back: Any = None, spenders: Any = (MANAGER,), **changes: Any
-) -> LpRehearsal | Declined:
+) -> OrderRehearsal | Declined:
     account = lp_account(chain, journal, **changes)
     return await rehearse_steps(account, Steps(*steps), TOKENS, spenders, BLOCK, back)
 
@@ -68,7 +57,7 @@ async def rehearsed(
 async def test_a_rehearsal_tells_each_call_and_what_all_did(journal: Journal) -> None:
     chain = chain_of(journal)
     found = await rehearsed(journal, chain, *STEPS)
-    assert isinstance(found, LpRehearsal) and found.block == BLOCK
+    assert isinstance(found, OrderRehearsal) and found.block == BLOCK
     assert [(tx.call, tx.gas_used, tx.gas_limit) for tx in found.txs] == [(s.call, 50_000, GAS) for s in STEPS]
     assert found.gas_used == 100_000 and found.rollup == NO_ROLLUP_FEE
     assert found.deltas == (Delta(USDC, -RAW), Delta(WETH, 0), Delta(POSITION, 1))
@@ -79,7 +68,7 @@ async def test_a_rehearsal_tells_each_call_and_what_all_did(journal: Journal) ->
 
 
 async def test_a_rehearsal_says_what_is_wrong(journal: Journal) -> None:
-    def code(found: LpRehearsal | Declined) -> str | None:
+    def code(found: OrderRehearsal | Declined) -> str | None:
         return found.code if isinstance(found, Declined) else None
 
     dear = chain_of(journal)
@@ -101,7 +90,7 @@ async def test_the_way_back_is_tried_on_the_same_fork_and_its_word_counts(journa
     stuck = Declined("NO_WAY_OUT", "it stays")
     answers: list[Declined | None] = [None, stuck]
     assert await rehearsed(journal, chain_of(journal), *STEPS, back=back) == stuck
-    assert isinstance(await rehearsed(journal, chain_of(journal), *STEPS, back=back), LpRehearsal)
+    assert isinstance(await rehearsed(journal, chain_of(journal), *STEPS, back=back), OrderRehearsal)
     assert seen[0][1][0] == Delta(USDC, -RAW) and seen[0][2] == 10_000 - RAW and isinstance(seen[0][0], Fees)
 
 
@@ -110,12 +99,12 @@ async def carried(
     chain: ChainDouble,
     *live: Step,
     planned: Sequence[Step] = STEPS,
-    order: LpOrder = ONE_SIDED,
+    order: LiquidityOrder = ONE_SIDED,
     tokens: tuple[Token, ...] = TOKENS,
     **changes: Any,
 ) -> list[Outcome | Declined]:
     rehearsal = await rehearsed(journal, chain_of(journal), *planned)
-    assert isinstance(rehearsal, LpRehearsal)
+    assert isinstance(rehearsal, OrderRehearsal)
     account = lp_account(chain, journal, **changes)
     return await execute_order(account, Steps(*live), rehearsal, tokens, PLACE, order)
 
@@ -147,7 +136,7 @@ async def test_what_is_halted_or_beyond_limits_is_not_begun(journal: Journal) ->
     chain = chain_of(journal)
     assert kinds(await carried(journal, chain, *STEPS, halted=lambda: "stop")) == ["HALTED"]
     rehearsal, live = await rehearsed(journal, chain_of(journal), *STEPS), Steps(*STEPS)
-    assert isinstance(rehearsal, LpRehearsal)
+    assert isinstance(rehearsal, OrderRehearsal)
     account = lp_account(chain, journal, halted=lambda: "stop")
     assert (
         kinds(await execute_order(account, live, rehearsal, TOKENS, PLACE, ONE_SIDED)) == ["HALTED"] and not live.runs

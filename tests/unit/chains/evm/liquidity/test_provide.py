@@ -2,89 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from tests.kit.evm.pool_calls import MANAGER, POOL, POSITION, RULES, STATE, WETH, swapped
+from tests.kit.evm.provide import LEG, MARKET, ORDER, plan_of, work_of
 from tests.kit.wiring import BLOCK, EXPIRES, NOW, OWNER, STRANGER, USDC
-from tests.unit.chains.evm.liquidity.test_liquidity import MANAGER, POOL, POSITION, ROUTER, RULES, STATE, WETH, swapped
-from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.judge import judge_provided
-from yieldbot.chains.evm.liquidity.order import LpOrder, Provides, Step, Tally
-from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
 from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount
 from yieldbot.model.exchange import SwapTerms
-from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Kind, Market
-from yieldbot.model.plan import Allocation, Certificate, Declined, Leg, LegKind, Plan
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import ApprovedTx, Confirmed, Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.protocols.evm import position_manager as calls
 
-MARKET = Market(
-    MarketId("uniswap_v3_lp/1/0x"), "uniswap_v3_lp", Kind.LIQUIDITY, USDC.chain, "a pool", USDC, POOL.address
-)
-LEG = Leg(LegKind.DEPOSIT, MARKET.id, Amount(USDC, 4000), ticks=(-100, 100))
 OUT = Leg(LegKind.WITHDRAW, MARKET.id, Amount(USDC, 4000), all=True)
-ORDER = LpOrder(
-    id="p1",
-    manager=MANAGER,
-    tokens=(WETH, USDC),
-    fee_pips=500,
-    token_id=None,
-    ticks=(-100, 100),
-    most=(1000, 2000),
-    least_put=(900, 1800),
-    expires_at=EXPIRES,
-    router=ROUTER,
-)
 SWAP = replace(ORDER, ticks=None, most=(1000, 0), swap=SwapTerms((POOL,), Amount(WETH, 1000), Amount(USDC, 1900)))
 MINT = calls.mint(STATE, Range(-100, 100), (1000, 2000), (900, 1800), OWNER, EXPIRES)
 TAKES = (Delta(WETH, -1000), Delta(USDC, -2000), Delta(POSITION, 1))
 CAME = Delta(WETH, 1000)
 """What the leg's own swap brought before."""
-
-
-async def no_steps(_: Node) -> AsyncIterator[Step]:
-    for step in ():
-        yield step
-
-
-def plan_of(*legs: Leg) -> Plan:
-    allocation = Allocation({}, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
-    return Plan("p1", BLOCK, OWNER, (), legs, allocation, 1.0, 0.0, 100, EXPIRES)
-
-
-def work_of(leg: Leg, token_ids: frozenset[int] = frozenset(), shift: int = 5) -> LegWork:
-    provides = Provides(
-        steps=no_steps,
-        tally=Tally({}),
-        manager=MANAGER,
-        router=ROUTER,
-        pair=(WETH, USDC),
-        tokens=(USDC, WETH, POSITION),
-        token_ids=token_ids,
-        description="",
-        entry_cost_bps=5.0,
-        slippage_bps=10.0,
-        shift_ticks=shift,
-    )
-    return LegWork(
-        index=0,
-        leg=leg,
-        market=MARKET,
-        calls=(),
-        share_token=None,
-        targets={},
-        spenders=(),
-        lasts_seconds=60,
-        provides=provides,
-    )
 
 
 def confirmed(*deltas: Delta) -> Confirmed:
@@ -93,7 +37,7 @@ def confirmed(*deltas: Delta) -> Confirmed:
 
 def judged(
     call: EvmCall,
-    order: LpOrder = ORDER,
+    order: LiquidityOrder = ORDER,
     deltas: tuple[Delta, ...] = TAKES,
     before: tuple[Delta, ...] = (CAME, Delta(USDC, -2000)),
     leg: Leg = LEG,

@@ -6,8 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.unit.chains.evm.liquidity.test_liquidity_events import HEAD, STATE
-from yieldbot.chains.evm.liquidity.pair_events import BURN, MINT, TRANSFER, Step, past_of_shares, steps_of, told
+from tests.kit.evm.liquidity_events import HEAD, STATE
+from yieldbot.chains.evm.liquidity.pair_events import (
+    BURN,
+    MINT,
+    TRANSFER,
+    ShareChange,
+    past_from,
+    past_of_shares,
+    steps_of,
+)
 from yieldbot.chains.evm.liquidity.position_events import Past
 from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
@@ -53,18 +61,18 @@ def position(shares: int, *amounts: int) -> PoolPosition:
     )
 
 
-def steps(*events: Any, at: str = PAIR) -> list[Step | str]:
+def steps(*events: Any, at: str = PAIR) -> list[ShareChange | str]:
     return list(steps_of(logs(*events, at=at), PAIR, topic(OWNER)))
 
 
 def test_our_mints_and_burns_are_told_and_nobody_elses() -> None:
     fee = (TRANSFER, (ZERO, OTHER), (3,))  # the protocol's own shares come before ours
-    assert steps(fee, *minted(OWNER, 10, 100, 400)) == [Step(900_000, 10, (100, 400))]
+    assert steps(fee, *minted(OWNER, 10, 100, 400)) == [ShareChange(900_000, 10, (100, 400))]
     assert steps(*minted(OTHER, 7, 70, 280), *burnt(OTHER, 2, 20, 80)) == []
-    assert steps(*burnt(OWNER, 5, 60, 240)) == [Step(900_000, -5, (60, 240))]
+    assert steps(*burnt(OWNER, 5, 60, 240)) == [ShareChange(900_000, -5, (60, 240))]
     assert steps(*minted(OWNER, 10, 1, 4), *burnt(OWNER, 5, 6, 24)) == [
-        Step(900_000, 10, (1, 4)),
-        Step(900_000, -5, (6, 24)),
+        ShareChange(900_000, 10, (1, 4)),
+        ShareChange(900_000, -5, (6, 24)),
     ]
     assert steps(*minted(OWNER, 10, 100, 400), at=OTHER) == [], "another pair's events"
 
@@ -86,11 +94,11 @@ def test_shares_without_amounts_have_no_past(events: list[Any]) -> None:
 def test_fees_are_what_a_share_has_beyond_what_was_put_in() -> None:
     """100 and 400 put in, a root of 200. Half of the shares, grown to a root of 120 each half, paid 60 and 240: a sixth
     of it is fees, and of what is left too."""
-    past = told([Step(5, 10, (100, 400)), Step(9, -5, (60, 240))], position(5, 60, 240))
+    past = past_from([ShareChange(5, 10, (100, 400)), ShareChange(9, -5, (60, 240))], position(5, 60, 240))
     assert past == Past((100, 400), (50, 200), (60, 240), 5, (10, 40))
     assert past.earned((0, 0)) == (20, 80) and past.impermanent_loss((60, 240), 4.0) == pytest.approx(0.0)
     # The price went to 1: 120 and 120 are the same root, and of it 20 each are fees.
-    moved = told([Step(5, 10, (100, 400)), Step(9, -5, (60, 240))], position(5, 120, 120))
+    moved = past_from([ShareChange(5, 10, (100, 400)), ShareChange(9, -5, (60, 240))], position(5, 120, 120))
     assert moved.grown == (20, 20)
     loss = moved.impermanent_loss((120, 120), 1.0)
     assert loss == pytest.approx((100 + 100 + 50 + 200) / 500 - 1)

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from tests.kit.evm.signing import approved
 from tests.kit.kms_server import REGION, aws_environment, digests, make_key
 from tests.kit.wiring import OWNER, supply_tx
-from tests.unit.chains.evm.signing.test_sign import approved
 from yieldbot.chains.evm.signing.kms import INSTALL, KmsClient, KmsSigner, ecdsa_signature, public_key
 from yieldbot.chains.evm.signing.sign import CURVE_ORDER, digest
 from yieldbot.errors import ConfigError, SafetyError, TransientError

@@ -15,9 +15,9 @@ import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.evm.signing import approved
 from tests.kit.ledger_double import PATH, Ledger, UsbLibrary, key_of
 from tests.kit.wiring import OWNER, supply_data, supply_tx
-from tests.unit.chains.evm.signing.test_sign import approved
 from yieldbot.chains.evm.signing.ledger import EthereumApp, LedgerSigner, chunks, encoded
 from yieldbot.chains.evm.signing.ledger_hid import INSTALL, HidTransport, framed, joined
 from yieldbot.chains.evm.signing.sign import digest, payload

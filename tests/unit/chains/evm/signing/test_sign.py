@@ -12,6 +12,7 @@ import pytest
 from eth_account import Account as Keys
 from eth_utils.crypto import keccak
 
+from tests.kit.evm.signing import approved
 from tests.kit.wiring import APPROVAL, KEY, NOW, OWNER, RULES, STRANGER, simulated, supply_data, supply_tx, work
 from yieldbot.chains.evm.execution.judge import judge
 from yieldbot.chains.evm.signing import keystore
@@ -33,16 +34,10 @@ from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.passphrases import passphrase
 from yieldbot.model.ids import Address
 from yieldbot.model.settings import Wallet
-from yieldbot.model.tx import ApprovedTx, UnsignedTx
+from yieldbot.model.tx import ApprovedTx
 
 SECRET = "long enough to be one"
 FAST = 2
-
-
-def approved(tx: UnsignedTx | None = None) -> ApprovedTx:
-    found = judge(RULES, APPROVAL, work(), simulated(tx or supply_tx()), NOW)
-    assert isinstance(found, ApprovedTx)
-    return found
 
 
 @pytest.fixture

@@ -12,18 +12,8 @@ from solders.hash import Hash
 from solders.message import Message
 from solders.pubkey import Pubkey
 
-from tests.unit.chains.solana.execution.test_gate import (
-    CHAIN,
-    KEY,
-    MINT,
-    OTHER,
-    OWNER,
-    SOL,
-    STRANGER,
-    TOKEN_PROGRAM,
-    USDC,
-)
-from tests.unit.chains.solana.execution.test_judge import TOKEN_2022, mine
+from tests.kit.solana.gate import CHAIN, KEY, MINT, OTHER, OWNER, SOL, STRANGER, TOKEN_PROGRAM, USDC
+from tests.kit.solana.judge import TOKEN_2022, mine
 from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, NO_BLOCKHASH, compiled, message_bytes
 from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, lines, read

@@ -1,89 +1,54 @@
 """What of a Solana transaction hands over control, allowances or money: told as DANGER. The bytes are those that the
-public builders (solders, solana-py) make; where those have none, the real programs of LiteSVM run them here and do what
-the words say."""
+public builders (solders, solana-py) make; where those have none, the real programs of LiteSVM run them in
+test_dangers_programs.py."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from solders import system_program as system
-from solders.account import Account
 from solders.instruction import AccountMeta, Instruction
-from solders.keypair import Keypair
-from solders.litesvm import LiteSVM
 from solders.message import Message, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
-from solders.transaction_metadata import FailedTransactionMetadata
 from spl.token import instructions as token
 from spl.token import models
 
-from tests.unit.chains.solana.execution.test_gate import MINT, SOL, USDC
-from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, lines, read
-from yieldbot.chains.solana.execution.clear_call import LOADER, SOLANAS, STAKE
-from yieldbot.model.ids import Address
-from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
+from tests.kit.solana.dangers import (
+    AT,
+    BOOK,
+    CLOCK,
+    HIS,
+    KEY,
+    KINDS,
+    LOADERS,
+    MARKET,
+    OURS,
+    OWNER,
+    RENT,
+    STAKES,
+    TOKENS,
+    TOKENS_22,
+    call,
+    grant,
+    hand,
+    reading,
+    said,
+    stake,
+    text,
+    u32,
+)
+from yieldbot.chains.solana.execution.clear import lines, read
 
-ME, THIEF, OTHER = (Keypair.from_seed(bytes([n] * 32)) for n in (7, 9, 21))
-OWNER, HIS = ME.pubkey(), THIEF.pubkey()
-MARKET = Keypair.from_seed(bytes([22] * 32)).pubkey()
-BOOK = Book(SOLANAS, {Address(str(MARKET)): "Market"}, {USDC.address: USDC, SOL.address: SOL}, {})
-TOKENS, TOKENS_22, KEY = (Pubkey.from_string(p) for p in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM, MINT))
-OURS = token.get_associated_token_address(OWNER, KEY)
 THEIRS = token.get_associated_token_address(HIS, KEY)
-STAKES, LOADERS = (Pubkey.from_string(p) for p in (STAKE, LOADER))
-CLOCK = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
-RENT = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
 HISTORY = Pubkey.from_string("SysvarStakeHistory1111111111111111111111111")
-PLACE = Keypair.from_seed(bytes([31] * 32))
-AT = PLACE.pubkey()
 
 
-def reading(*calls: Instruction, payer: Pubkey = OWNER) -> Reading:
-    found = read(to_bytes_versioned(Message(list(calls), payer)), BOOK)
-    assert found is not None and found.dangerous == any(one.dangers for one in found.instructions)
-    return found
-
-
-def said(call: Instruction) -> InstructionReading:
-    (one,) = reading(call).instructions
-    return one
-
-
-def u32(tag: int) -> bytes:
-    return struct.pack("<I", tag)
-
-
-def call(program: Pubkey, data: bytes, *accounts: Pubkey) -> Instruction:
-    return Instruction(program, data, [AccountMeta(a, a == OWNER, True) for a in accounts])
-
-
-def grant(amount: int, spender: Pubkey = HIS) -> Instruction:
-    return token.approve(models.ApproveParams(
-        program_id=TOKENS, source=OURS, delegate=spender, owner=OWNER, amount=amount, signers=[]))  # fmt: skip
-
-
-def hand(kind: models.AuthorityType, who: Pubkey | None, place: Pubkey = OURS) -> Instruction:
-    return token.set_authority(models.SetAuthorityParams(
-        program_id=TOKENS, account=place, authority=kind, current_authority=OWNER, new_authority=who, signers=[],
-    ))  # fmt: skip
-
-
-KINDS = models.AuthorityType
 UNKNOWN = "control handed to an unknown address: "
 EVER = f"out of {OURS} at any later time, until it is taken back"
-
-
-def stake(tag: int, data: bytes, *accounts: Pubkey) -> Instruction:
-    return call(STAKES, u32(tag) + data, AT, *accounts)
-
-
-def text(seed: str) -> bytes:
-    return struct.pack("<Q", len(seed)) + seed.encode()
 
 
 def loader(tag: int, *accounts: Pubkey) -> Instruction:
@@ -344,96 +309,3 @@ def test_a_batch_is_told_by_what_it_holds() -> None:
     assert not odd.known and odd.dangers == found.dangers
     for wrong in (b"\xff", data[:-1], b"\xff\0\2\xff\0"):
         assert not said(call(TOKENS, wrong, *accounts)).known
-
-
-# -- the real programs, in LiteSVM: what is called a danger is one
-
-
-def ran(svm: LiteSVM, made: Sequence[Instruction], *signers: Keypair) -> bool:
-    message = Message(list(made), OWNER)
-    tx = VersionedTransaction(Message.new_with_blockhash(list(made), OWNER, svm.latest_blockhash()), list(signers))
-    assert message.account_keys[0] == OWNER
-    return not isinstance(svm.send_transaction(tx), FailedTransactionMetadata)
-
-
-def world() -> LiteSVM:
-    svm = LiteSVM()
-    svm.airdrop(OWNER, 10**11)
-    mint = bytes(4) + bytes(32) + struct.pack("<Q", 10**9) + b"\6\1" + bytes(36)
-    held = bytes(KEY) + bytes(OWNER) + struct.pack("<Q", 10**9) + bytes(36) + b"\1" + bytes(12 + 8 + 36)
-    for place, data in ((KEY, mint), (OURS, held)):
-        svm.set_account(place, Account(10**9, data, TOKENS, False, 0))
-    return svm
-
-
-def test_the_token_program_passes_over_bytes_behind() -> None:
-    svm = world()
-    for made, at, want in (
-        (grant(5), slice(76, 108), bytes(HIS)),
-        (hand(KINDS.CLOSE_ACCOUNT, HIS), slice(133, 165), bytes(HIS)),
-        (hand(KINDS.ACCOUNT_OWNER, HIS), slice(32, 64), bytes(HIS)),
-    ):
-        longer = Instruction(made.program_id, bytes(made.data) + b"\1\2\3", made.accounts)
-        assert said(longer).dangers and ran(svm, [longer], ME)
-        account = svm.get_account(OURS)
-        assert account is not None and bytes(account.data)[at] == want
-
-
-def test_the_system_program_passes_over_bytes_behind() -> None:
-    svm = world()
-    svm.airdrop(AT, 10**9)
-    made = system.assign({"pubkey": AT, "owner": HIS})
-    longer = Instruction(made.program_id, bytes(made.data) + b"\1\2\3", made.accounts)
-    assert said(longer).dangers and ran(svm, [longer], ME, PLACE)
-    account = svm.get_account(AT)
-    assert account is not None and account.owner == HIS
-
-
-def test_the_stake_program_does_what_the_words_say() -> None:
-    svm = world()
-    space, rent = 200, 10**9
-    opened = system.create_account(
-        {"from_pubkey": OWNER, "to_pubkey": AT, "lamports": rent, "space": space, "owner": STAKES}
-    )
-    mine = stake(0, bytes(OWNER) + bytes(OWNER) + bytes(48), RENT)
-    assert said(mine).dangers == () and ran(svm, [opened, mine], ME, PLACE)
-
-    def rights() -> tuple[bytes, bytes]:
-        account = svm.get_account(AT)
-        assert account is not None
-        data = bytes(account.data)
-        return data[12:44], data[44:76]
-
-    assert rights() == (bytes(OWNER), bytes(OWNER))
-    moved = stake(1, bytes(HIS) + u32(0) + b"\1\2", CLOCK, OWNER)
-    assert said(moved).dangers and ran(svm, [moved], ME) and rights() == (bytes(HIS), bytes(OWNER))
-    checked = Instruction(
-        STAKES, u32(10) + u32(1), [AccountMeta(a, a in (OWNER, OTHER.pubkey()), a == AT) for a in
-                                   (AT, CLOCK, OWNER, OTHER.pubkey())],
-    )  # fmt: skip
-    assert said(checked).dangers and ran(svm, [checked], ME, OTHER)
-    assert rights() == (bytes(HIS), bytes(OTHER.pubkey()))
-
-
-def test_a_derived_stake_authority_is_handed_on_by_its_seed() -> None:
-    svm = world()
-    derived = Pubkey.create_with_seed(OWNER, "stake:0", STAKES)
-    opened = system.create_account(
-        {"from_pubkey": OWNER, "to_pubkey": AT, "lamports": 10**9, "space": 200, "owner": STAKES}
-    )
-    assert ran(svm, [opened, stake(0, bytes(derived) + bytes(derived) + bytes(48), RENT)], ME, PLACE)
-    given_ = stake(8, bytes(HIS) + u32(1) + text("stake:0") + bytes(STAKES) + b"\1", OWNER, CLOCK)
-    assert said(given_).dangers and ran(svm, [given_], ME)
-    account = svm.get_account(AT)
-    assert account is not None and bytes(account.data)[44:76] == bytes(HIS)
-
-
-def test_the_loader_does_what_the_words_say() -> None:
-    svm = world()
-    buffer = u32(1) + b"\1" + bytes(OWNER) + bytes(100)
-    svm.set_account(AT, Account(10**9, buffer, LOADERS, False, 0))
-    given_ = Instruction(LOADERS, u32(4) + b"\7", [
-        AccountMeta(AT, False, True), AccountMeta(OWNER, True, False), AccountMeta(HIS, False, False)])  # fmt: skip
-    assert said(given_).dangers and ran(svm, [given_], ME)
-    account = svm.get_account(AT)
-    assert account is not None and bytes(account.data)[5:37] == bytes(HIS)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from solders.pubkey import Pubkey
 
 from tests.kit.chain_double import open_journal, settings
-from tests.unit.chains.solana.execution.test_gate import (
+from tests.kit.solana.effects import image, key
+from tests.kit.solana.gate import (
     ACCOUNT,
     CHAIN,
     MINT,
@@ -34,7 +34,7 @@ from yieldbot.chains.solana.execution.balances import TokenAccount, changes, of_
 from yieldbot.chains.solana.execution.confirm import _why, confirm, finality
 from yieldbot.chains.solana.execution.settle import settle
 from yieldbot.chains.solana.execution.submit import record, submit
-from yieldbot.chains.solana.node.client import AccountImage, Landed
+from yieldbot.chains.solana.node.answers import AccountImage, Landed
 from yieldbot.errors import NodeRefused, PendingError, SafetyError, TransientError
 from yieldbot.journal.fold import StoredTx
 from yieldbot.journal.journal_entries import TxNoted
@@ -46,10 +46,6 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned, SvmSimulated, SvmUn
 from yieldbot.model.tx import Confirmed, Delta, Expired
 
 TOKEN_2022 = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
-
-
-def key(address: str) -> bytes:
-    return bytes(Pubkey.from_string(address))
 
 
 def account_bytes(
@@ -75,10 +71,6 @@ def account_bytes(
             close,
         )
     )
-
-
-def image(data: bytes, program: Address = TOKEN_PROGRAM, lamports: int = 9) -> AccountImage:
-    return AccountImage(lamports, program, data)
 
 
 def ours(**fields: Any) -> AccountImage:

@@ -3,50 +3,53 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
-from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from tests.kit.chain_double import open_journal, settings
-from yieldbot.chains.solana.execution.account import SYSTEM, Account
+from tests.kit.solana.gate import (
+    ACCOUNT,
+    CHAIN,
+    KEY,
+    KEYS,
+    NATIVE,
+    OTHER,
+    OWNER,
+    RAW,
+    RULES,
+    SOL,
+    STRANGER,
+    TABLE,
+    USDC,
+    NodesDouble,
+    account_with,
+    held,
+    message,
+    told,
+    wallet,
+)
+from tests.kit.solana.gate import journal as journal
+from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.balances import sol_change
-from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, SYSTEM_TRANSFER, Bid, bid_for, budget
+from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, Bid, bid_for, budget
 from yieldbot.chains.solana.execution.clear import Book, read
 from yieldbot.chains.solana.execution.clear_call import SOLANAS
 from yieldbot.chains.solana.execution.confirm import _settled, changes_in_meta
 from yieldbot.chains.solana.execution.judge import Rules, budget_fault
-from yieldbot.chains.solana.node.client import AccountImage
 from yieldbot.errors import InvariantError, TransientError
-from yieldbot.journal.fold import StoredTx
-from yieldbot.journal.journal_entries import SvmTerms, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.math.stake_pool import StakePool, fee_of, rate
-from yieldbot.model.amounts import BlockRef, Token
-from yieldbot.model.ids import Address, MarketId, svm_chain
-from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.settings import SvmLimits
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import MarketId
 from yieldbot.model.solana_tx import SvmUnsigned
 from yieldbot.model.tx import Confirmed, Delta, Reverted, SvmInstruction
-
-CHAIN = svm_chain("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp")
-KEY = Keypair.from_seed(bytes([7] * 32))
-OWNER, STRANGER = (Address(str(p)) for p in (KEY.pubkey(), Pubkey.from_bytes(bytes([9] * 32))))
-ACCOUNT, OTHER, TABLE = (Address(str(Pubkey.from_bytes(bytes([n] * 32)))) for n in (11, 12, 13))
-MINT = Address("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")
-TOKEN_PROGRAM = Address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
-USDC, SOL, NATIVE = Token(CHAIN, MINT, "USDC", 6), Token(CHAIN, WRAPPED_SOL, "SOL", 9), Token(CHAIN, SYSTEM, "SOL", 9)
-LIMITS = SvmLimits(max_unit_price_micro_lamports=500_000, max_fee_lamports=105_000)
-RULES = Rules(CHAIN, OWNER, LIMITS)
 
 
 def unsigned(fee: int) -> SvmUnsigned:
@@ -108,17 +111,6 @@ def test_a_bid_is_what_three_of_four_paid_below_the_ceiling() -> None:
     assert bid_for(199, [], 0).units == 199 + 29 + 120_000
 
 
-def wallet(lamports: int) -> AccountImage:
-    return AccountImage(lamports, SYSTEM, b"")
-
-
-def held(owner: Address, amount: int, lamports: int, mint: Address = WRAPPED_SOL) -> AccountImage:
-    key = Pubkey.from_string
-    data = bytes(key(mint)) + bytes(key(owner)) + struct.pack("<Q", amount) + bytes(36 + 1 + 12 + 8 + 36)
-    assert len(data) == 165
-    return AccountImage(lamports, TOKEN_PROGRAM, data)
-
-
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
@@ -140,14 +132,6 @@ def held(owner: Address, amount: int, lamports: int, mint: Address = WRAPPED_SOL
 )
 def test_our_sol_is_the_wallets_and_our_accounts(before: Any, after: Any, change: int) -> None:
     assert sol_change(before, after, OWNER, 5) == change
-
-
-def message(*tables: AddressLookupTableAccount) -> MessageV0:
-    to = Pubkey.from_string(STRANGER)
-    metas = [AccountMeta(KEY.pubkey(), True, True), AccountMeta(to, False, True)]
-    pay = Instruction(Pubkey.from_string(SYSTEM), SYSTEM_TRANSFER + struct.pack("<Q", 7 * 10**8), metas)
-    also = Instruction(to, b"\x01", [AccountMeta(Pubkey.from_string(OTHER), False, False)])
-    return MessageV0.try_compile(KEY.pubkey(), [pay, also], list(tables), Hash.default())
 
 
 def test_addresses_of_lookup_tables_are_told_as_such_and_the_tables_named() -> None:
@@ -180,82 +164,6 @@ def test_accounts_that_may_be_written_come_first_of_a_table() -> None:
 
 
 # What a landed transaction did.
-
-
-@dataclass
-class NodesDouble:
-    """A labelled double of the cluster: what it tells of one landed transaction."""
-
-    told: dict[str, Any] | None
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    async def transaction(self, signature: str, commitment: str) -> dict[str, Any] | None:
-        self.asked.append((signature, commitment))
-        return self.told
-
-
-RAW = bytes(VersionedTransaction(message(), [KEY]))
-KEYS = [str(key) for key in VersionedTransaction.from_bytes(RAW).message.account_keys]
-
-
-def told(usdc: tuple[int, int] = (9_000, 4_000), err: Any = None, **meta: Any) -> dict[str, Any]:
-    """Our wallet pays a fee of 5,000; an account of ours (at the stranger's place in the keys) holds USDC."""
-    at = KEYS.index(STRANGER)
-    pre = [10**9 if key == OWNER else 0 if key == SYSTEM else 1_000 for key in KEYS]
-    post = [10**9 - 5_000 if key == OWNER else old for key, old in zip(KEYS, pre, strict=True)]
-
-    def of(raw: int, owner: str = OWNER) -> dict[str, Any]:
-        return {"accountIndex": at, "mint": MINT, "owner": owner, "uiTokenAmount": {"amount": str(raw)}}
-
-    whole = {
-        "err": err,
-        "fee": 5_000,
-        "preBalances": pre,
-        "postBalances": post,
-        "preTokenBalances": [of(usdc[0]), of(5, STRANGER)],
-        "postTokenBalances": [of(usdc[1]), of(7, STRANGER)],
-        "computeUnitsConsumed": 1_234,
-        "logMessages": ["Program X invoke [1]", f"Program {ACCOUNT} failed: custom program error: 0x1771"],
-    }
-    return {"slot": 55, "blockTime": 1_700_000_000, "meta": whole | meta}
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with open_journal(tmp_path) as opened:
-        yield opened
-
-
-def account_with(journal: Journal, nodes: NodesDouble, **changes: Any) -> tuple[Account, StoredTx]:
-    signed = TxSigned(
-        chain=CHAIN,
-        owner=OWNER,
-        plan_id="p1",
-        leg=0,
-        market_id=MarketId("m/1/x"),
-        hash="signature",
-        raw=RAW,
-        nonce=0,
-        gas=300_000,
-        max_fee_wei=0,
-        priority_fee_wei=0,
-        words="deposit 5",
-        expires_at=1,
-        simulated_at=BlockRef(CHAIN, 50, "", 0),
-        predicted=(Delta(USDC, -5_000), Delta(NATIVE, -5_000)),
-        svm=SvmTerms(1, "", 5_000),
-    )
-    journal.append(signed)
-    made: dict[str, Any] = {
-        "nodes": nodes,
-        "settings": settings(chain=CHAIN, native_symbol="SOL", finality="finalized"),
-        "owner": OWNER,
-        "journal": journal,
-        "signer": None,
-    }
-    stored = journal.transaction("signature")
-    assert stored is not None
-    return Account(**made | changes), stored
 
 
 async def test_a_landed_transaction_is_settled_with_what_it_did(journal: Journal) -> None:

@@ -1,10 +1,9 @@
-"""Solana's transactions: what a leg is built into, and what of such bytes the signer lets pass. No cluster."""
+"""What of a Solana transaction's bytes the signer lets pass. No cluster."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,31 +12,26 @@ from solders.hash import Hash
 from solders.message import Message, to_bytes_versioned
 from solders.pubkey import Pubkey
 
-from tests.unit.chains.solana.execution.test_gate import (
-    CHAIN,
-    LIMITS,
-    NATIVE,
-    OWNER,
-    RULES,
-    SOL,
-    STRANGER,
-    TABLE,
-    TOKEN_PROGRAM,
-    USDC,
-    held,
+from tests.kit.solana.gate import CHAIN, LIMITS, NATIVE, OWNER, RULES, SOL, STRANGER, TABLE, TOKEN_PROGRAM, USDC
+from tests.kit.solana.judge import (
+    BID,
+    HASH,
+    LENDING,
+    RAW,
+    RESERVE,
+    SAVE,
+    SHARES,
+    TOKEN_2022,
+    mine,
+    tx_of,
+    work_of,
 )
-from yieldbot.chains.solana.execution.account import SYSTEM, LegWork
+from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.build import (
-    ATA_PROGRAM,
     CLOSE_ACCOUNT,
-    NO_BLOCKHASH,
-    SIGNATURE_BYTES,
     SYNC_NATIVE,
     SYSTEM_TRANSFER,
-    Bid,
     LookupTable,
-    TxContext,
-    TxStep,
     associated,
     budget,
     close_account,
@@ -45,63 +39,17 @@ from yieldbot.chains.solana.execution.build import (
     create_account,
     meaning_of,
     message_bytes,
-    own_accounts,
-    steps,
-    too_large,
-    unsigned,
-    without,
     wrap,
-    written_out,
 )
 from yieldbot.chains.solana.execution.judge import as_built, decode, judge
-from yieldbot.chains.solana.node.client import AccountImage, Blockhash
 from yieldbot.execution.approvals import Approval
-from yieldbot.model.amounts import Amount, BlockRef, Token
-from yieldbot.model.exchange import Pool, SwapTerms
-from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Kind, Market
-from yieldbot.model.plan import Allocation, Certificate, Declined, Leg, LegKind, Plan
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Allocation, Certificate, Declined, LegKind, Plan
 from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Delta, SvmInstruction, SvmMeta
-from yieldbot.protocols.solana.layout import ata, layout
 
-SAVE, RESERVE, SUPPLY, MINT, LENDING = (Address(str(Pubkey.from_bytes(bytes([n] * 32)))) for n in range(31, 36))
-TOKEN_2022 = Address("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
-SHARES = Token(CHAIN, MINT, "cUSDC", 6)
 NOW, ENDS = 1_700_000_000, 1_700_003_600
-HASH = Blockhash(str(Hash.from_bytes(bytes([5] * 32))), 900, 880)
-RAW = 5_000
-
-
-def mine(token: Token, program: Address = TOKEN_PROGRAM) -> Address:
-    return associated(OWNER, token.address, program)
-
-
-def call_of(kind: LegKind, asset: Token, raw: int) -> SvmInstruction:
-    names = dict.fromkeys(("reserve", "liquidity_supply", "collateral_mint"), RESERVE)
-    names |= dict.fromkeys(("lending_market", "lending_market_authority"), LENDING)
-    names |= {"owner": OWNER, "token_program": TOKEN_PROGRAM}
-    if kind is LegKind.DEPOSIT:
-        names |= {"source_liquidity": mine(asset), "destination_collateral": mine(SHARES)}
-        return layout("save").build("deposit_reserve_liquidity", SAVE, names, raw, description="deposit")
-    names |= {"source_collateral": mine(SHARES), "destination_liquidity": mine(asset)}
-    return layout("save").build("redeem_reserve_collateral", SAVE, names, raw, description="redeem")
-
-
-def work_of(kind: LegKind = LegKind.DEPOSIT, asset: Token = USDC, raw: int = RAW, **changes: Any) -> LegWork:
-    market = Market(MarketId("save/1/usdc"), "save", Kind.LENDING, CHAIN, "Save", asset, RESERVE)
-    fields: dict[str, Any] = {
-        "index": 0,
-        "leg": Leg(kind, market.id, Amount(asset, raw), all=changes.pop("all", False)),
-        "market": market,
-        "calls": (call_of(kind, asset, raw),),
-        "share_token": SHARES,
-        "tags": {SAVE: frozenset({b"\x03", b"\x04", b"\x05"})},
-        "token_program": TOKEN_PROGRAM,
-        "share_program": TOKEN_PROGRAM,
-        "most_shares": raw,
-    }
-    return LegWork(**fields | changes)
 
 
 def approval_of(work: LegWork, **changes: Any) -> Approval:
@@ -110,149 +58,7 @@ def approval_of(work: LegWork, **changes: Any) -> Approval:
     return Approval(replace(plan, **changes), "you", ENDS)
 
 
-def text(found: tuple[TxStep, ...]) -> list[list[str]]:
-    """What each instruction is: its words, or its program and first bytes."""
-    return [[i.description or f"{i.program[:5]} {i.data[:1].hex()}" for i in step.instructions] for step in found]
-
-
-Present = Mapping[Address, AccountImage | None]
-OPEN: Present = {mine(USDC): held(OWNER, 9_000, 1), mine(SHARES): held(OWNER, 0, 1, MINT)}
-
-
-def test_token_accounts_are_derived_of_owner_program_and_mint() -> None:
-    work = work_of(share_program=TOKEN_2022)
-    assert own_accounts(work, OWNER) == {USDC: ata(OWNER, USDC.address), SHARES: mine(SHARES, TOKEN_2022)}
-    assert mine(SHARES, TOKEN_2022) != mine(SHARES) != associated(STRANGER, MINT, TOKEN_PROGRAM)
-    pool = Pool("orca_whirlpool", "a pool", STRANGER, USDC, SOL)
-    swapping = replace(work, swaps=(SwapTerms((pool,), Amount(USDC, 1), Amount(SOL, 1)),))
-    assert written_out(swapping, OWNER) == {mine(USDC), mine(SHARES, TOKEN_2022), RESERVE, STRANGER}
-
-
-def test_a_table_stands_for_nothing_that_must_be_named_in_full() -> None:
-    table = LookupTable(TABLE, (STRANGER, RESERVE, SAVE))
-    assert without((table,), {RESERVE}) == (LookupTable(TABLE, (STRANGER, TABLE, SAVE)),)
-    assert without((table,), set()) == (table,) and without((), {RESERVE}) == ()
-
-
-@pytest.mark.parametrize(
-    ("work", "present", "wanted"),
-    [
-        (work_of(), OPEN, ["deposit"]),
-        (work_of(), {}, ["open an account for cUSDC", "deposit"]),
-        (work_of(LegKind.WITHDRAW), OPEN, ["redeem"]),
-        (work_of(LegKind.WITHDRAW), {}, ["open an account for USDC", "open an account for cUSDC", "redeem"]),
-        (work_of(LegKind.WITHDRAW, all=True), OPEN, ["redeem", "close our cUSDC account"]),
-        (work_of(LegKind.WITHDRAW, all=True, share_token=None), OPEN, ["redeem"]),
-        (work_of(all=True), OPEN, ["deposit"]),
-        (
-            work_of(asset=SOL),
-            OPEN,
-            ["open an account for SOL", "wrap 0.000005 SOL", "Token 11", "deposit", "unwrap SOL"],
-        ),
-        (
-            work_of(asset=SOL),
-            OPEN | {mine(SOL): held(OWNER, 4_999, 1)},
-            ["wrap 0.000000001 SOL", "Token 11", "deposit", "unwrap SOL"],
-        ),
-        (work_of(asset=SOL), OPEN | {mine(SOL): held(OWNER, 5_000, 1)}, ["deposit", "unwrap SOL"]),
-        (work_of(asset=SOL), OPEN | {mine(SOL): held(OWNER, 6_000, 1)}, ["deposit", "unwrap SOL"]),
-        (work_of(LegKind.WITHDRAW, SOL), OPEN, ["open an account for SOL", "redeem", "unwrap SOL"]),
-        (work_of(asset=SOL, native=True), OPEN, ["deposit"]),
-        (
-            work_of(asset=SOL, native=True),
-            OPEN | {mine(SOL): held(OWNER, 6_000, 1)},
-            ["unwrap what SOL lies wrapped", "deposit"],
-        ),
-        (work_of(LegKind.WITHDRAW, SOL, native=True), OPEN, ["redeem"]),
-    ],
-)
-def test_a_leg_is_built_of_what_it_needs_and_no_more(work: LegWork, present: Present, wanted: list[str]) -> None:
-    assert text(steps(work, OWNER, present)) == [wanted]
-
-
-def test_an_emptied_share_account_is_closed_by_its_own_program_into_our_wallet() -> None:
-    work = work_of(LegKind.WITHDRAW, all=True, share_program=TOKEN_2022)
-    share = mine(SHARES, TOKEN_2022)
-    (step,) = steps(work, OWNER, {mine(USDC): held(OWNER, 9, 1), share: held(OWNER, 5, 1, MINT)})
-    last = step.instructions[-1]
-    assert (last.program, last.data, last.description) == (TOKEN_2022, CLOSE_ACCOUNT, "close our cUSDC account")
-    assert [meta.address for meta in last.accounts] == [share, OWNER, OWNER]
-
-
-def test_a_swap_for_sol_is_unwrapped_and_one_of_sol_wrapped() -> None:
-    leg = Leg(LegKind.SWAP, MarketId("swap/1/x"), Amount(USDC, RAW), gets=Amount(SOL, 7))
-    swap = work_of(share_token=None)
-    swap = replace(swap, leg=leg)
-    assert text(steps(swap, OWNER, OPEN)) == [["open an account for SOL", "deposit", "unwrap SOL"]]
-    (step,) = steps(swap, OWNER, OPEN)
-    assert step.instructions[-1] == close_account(OWNER, mine(SOL), TOKEN_PROGRAM, "unwrap SOL")
-    back = replace(swap, leg=replace(leg, amount=Amount(SOL, RAW), gets=Amount(USDC, 7)))
-    assert text(steps(back, OWNER, OPEN)) == [
-        ["open an account for SOL", "wrap 0.000005 SOL", "Token 11", "deposit", "unwrap SOL"]
-    ]
-
-
-def test_the_instructions_of_ours_are_those_of_solanas_programs() -> None:
-    account = mine(USDC)
-    opened = create_account(OWNER, USDC, account, TOKEN_PROGRAM)
-    assert (opened.program, opened.data) == (ATA_PROGRAM, b"\x01")
-    assert opened.accounts == (
-        SvmMeta(OWNER, True, True),
-        SvmMeta(account, False, True),
-        *(SvmMeta(a) for a in (OWNER, USDC.address, SYSTEM, TOKEN_PROGRAM)),
-    )
-    closed = close_account(OWNER, account, TOKEN_PROGRAM, "x")
-    metas = (SvmMeta(account, writable=True), SvmMeta(OWNER, writable=True), SvmMeta(OWNER, signer=True))
-    assert closed == SvmInstruction(TOKEN_PROGRAM, metas, b"\x09", "x")
-    send, sync = wrap(OWNER, account, Amount(SOL, 7), TOKEN_PROGRAM)
-    assert (send.program, send.data) == (SYSTEM, struct.pack("<IQ", 2, 7))
-    assert send.accounts == (SvmMeta(OWNER, True, True), SvmMeta(account, writable=True))
-    assert sync == SvmInstruction(TOKEN_PROGRAM, (SvmMeta(account, writable=True),), b"\x11", "")
-
-
-def padded(size: int) -> LegWork:
-    """A deposit whose one call has so many bytes of data."""
-    work = work_of()
-    return replace(work, calls=(replace(work.calls[0], data=bytes(size)),))
-
-
-def test_what_one_transaction_does_not_hold_is_split_and_what_no_one_holds_refused() -> None:
-    sizes = [
-        size
-        for size in range(600, 1_000)
-        if too_large(TxStep(padded(size).calls, SAVE), OWNER) is None and len(steps(padded(size), OWNER, {})) == 2
-    ]
-    first = TxStep(padded(sizes[0]).calls, SAVE)
-    assert text(steps(padded(sizes[0]), OWNER, {})) == [["open an account for cUSDC"], ["deposit"]]
-    assert len(steps(padded(sizes[0] - 1), OWNER, {})) == 1 and sizes == list(range(sizes[0], sizes[-1] + 1))
-    whole = message_bytes(compiled((*budget(Bid(1, 0)), *padded(sizes[-1]).calls), OWNER, NO_BLOCKHASH))
-    assert len(whole) + SIGNATURE_BYTES == 1232, "a packet, to the byte"
-    largest = TxStep(padded(sizes[-1] + 1).calls, SAVE)
-    refused = too_large(largest, OWNER)
-    assert (
-        refused is not None
-        and refused.code == "TOO_LARGE"
-        and "1233 bytes, a transaction holds 1232" in (refused.reason)
-    )
-    context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
-    assert unsigned(largest, context, Bid(1, 0), HASH) == refused
-    assert isinstance(unsigned(first, context, Bid(1, 0), HASH), SvmUnsigned)
-    table = LookupTable(TABLE, (RESERVE, LENDING))
-    assert too_large(largest, OWNER, (table,)) is None, "addresses of a table take a byte"
-    assert len(steps(padded(sizes[0]), OWNER, {}, (table,))) == 1
-
-
-BID = Bid(200_000, 10_000)
 DELTAS = (Delta(USDC, -RAW), Delta(SHARES, 4_900), Delta(NATIVE, -5_000))
-
-
-def tx_of(
-    *instructions: SvmInstruction, tables: tuple[LookupTable, ...] = (), bid: Bid = BID, **changes: Any
-) -> SvmUnsigned:
-    context = TxContext(CHAIN, OWNER, "p1", 0, MarketId("save/1/usdc"))
-    made = unsigned(TxStep(instructions, SAVE), context, bid, HASH, tables)
-    assert isinstance(made, SvmUnsigned)
-    return replace(made, **changes)
 
 
 def word_on(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.kit.solana.gate import OWNER, STRANGER, USDC
+from tests.kit.solana.judge import RAW, SAVE, SHARES, call_of, mine, work_of
 from tests.kit.solana_fork_double import address
-from tests.unit.chains.solana.execution.test_gate import OWNER, STRANGER, USDC
-from tests.unit.chains.solana.execution.test_judge import RAW, SAVE, SHARES, call_of, mine, work_of
 from yieldbot.chains.solana.execution import roles
 from yieldbot.chains.solana.execution.account import LegWork
 from yieldbot.chains.solana.execution.roles import OF_SWAPS, SIZES, has_roles, instructions_of, role_fault

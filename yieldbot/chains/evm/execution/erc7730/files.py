@@ -57,7 +57,7 @@ class Descriptor:
     document: Mapping[str, Any] = field(repr=False)
     """The JSON document, includes merged."""
     owner: str = ""
-    """Who owns the contract."""
+    """The contract's owner."""
     typed: Mapping[str, Format] = field(default_factory=dict)
     """Formats of messages, by type string (EIP-712's encodeType)."""
     domain: Mapping[str, Any] = field(default_factory=dict)

@@ -378,7 +378,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class _Near:
-    """Where a value is."""
+    """The place of a value in the decoded arguments."""
 
     prefix: str
     """Its group's path."""

@@ -1,0 +1,72 @@
+"""What every adapter of the EVM family is tried with: its markets on the sandbox, and the checks of its calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.bench.accuracy import Accuracy
+from yieldbot.chains.evm.execution.abi_calls import abi_functions, addresses_in, arguments
+from yieldbot.chains.evm.execution.calldata_rules import numbers_in, objection
+from yieldbot.model.market import Market
+from yieldbot.model.tx import EvmCall
+from yieldbot.protocols import adapters
+from yieldbot.resources import folder
+
+ABIS = abi_functions(folder("abis"))
+STRANGER = "0xABaBaBaBABabABabAbAbABAbABabababaBaBABaB"
+PROTOCOLS = sorted(name for name in adapters() if name != "idle")
+
+
+async def markets_of(chain: Accuracy, protocol: str) -> list[Market]:
+    found = [market for market in await chain.markets() if market.protocol == protocol]
+    assert found, f"the sandbox has no market of {protocol}: deploy one in yieldbot/sandbox"
+    return found
+
+
+def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amount_raw: int | None) -> None:
+    """Calls lie inside what the adapter says may be called; allowances are exact; the words tell what happens."""
+    adapter = chain.adapters[market.protocol]
+    assert calls
+    for call in calls:
+        assert call.data[:4] in adapter.targets(market)[call.to]
+        assert call.value == 0
+        assert market.name in call.description and call.description == call.description.strip()
+        assert f"{chain.owner[:6]}…{chain.owner[-4:]}" in call.description
+        if amount_raw is not None:
+            assert str(market.asset.amount(amount_raw)) in call.description
+        if call.allowance is not None:
+            assert call.allowance.spender in adapter.spenders(market)
+            assert (call.allowance.token, call.allowance.raw) == (market.asset, amount_raw)
+        refused_when_changed(chain, market, call, amount_raw)
+
+
+def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_raw: int | None) -> None:
+    """A call keeps to its roles; twice its amount or shares, another recipient, and a byte more do not."""
+    (function,) = (f for f in ABIS[call.data[:4]] if f.has_roles)
+    read = arguments(function, call.data)
+    assert read is not None
+    shares = sum(item.value for item in read if item.role == "shares")
+    named = {market.asset.address, market.address, *addresses_in(market.params)}
+    known = frozenset(address.lower() for address in named) | frozenset(numbers_in(market.params))
+
+    def code(data: bytes) -> str | None:
+        found = objection((function,), data, chain.owner, known, amount_raw, most_shares=shares)
+        return None if found is None else found[0]
+
+    assert code(call.data) is None, call.description
+    assert code(call.data + b"\0") == "CALLDATA_MALFORMED"
+    tried = Counter[str]()
+    for place in range(4, len(call.data), 32):
+        word = call.data[place : place + 32]
+        value = int.from_bytes(word, "big")
+        if word[12:] == bytes.fromhex(chain.owner[2:]):
+            changed = call.data[:place] + bytes(12) + bytes.fromhex(STRANGER[2:]) + call.data[place + 32 :]
+            assert code(changed) in ("RECIPIENT_NOT_SELF", "ADDRESS_NOT_KNOWN"), call.description
+            tried["recipient"] += 1
+        elif value and value in (amount_raw, shares):
+            changed = call.data[:place] + (2 * value).to_bytes(32, "big") + call.data[place + 32 :]
+            assert code(changed) == "AMOUNT_ABOVE_PLAN", call.description
+            tried["amount"] += 1
+    owners = sum(item.role == "recipient" for item in read)
+    assert tried["recipient"] == owners
+    assert tried["amount"] or amount_raw is None, "its amount stands nowhere in it"

@@ -1,0 +1,28 @@
+"""The program run from a sandbox's folder, as a person would run it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.kit.program import Ended, yieldbot
+from yieldbot.sandbox.node import Sandbox
+
+
+class Home:
+    """The program in a sandbox's folder; everything it ever said is kept."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.said = ""
+
+    def run(self, *words: object, **options: Any) -> Ended:
+        ended = yieldbot(*words, cwd=self.sandbox.directory, **options)
+        self.said += ended.out + ended.err
+        return ended
+
+    def json(self, *words: object, code: int = 0) -> Any:
+        ended = self.run("--json", *words)
+        assert ended.code == code, ended.err
+        command = str(words[0])
+        assert ended.document["schema"] == f"yieldbot/{command}/v1"
+        return ended.document

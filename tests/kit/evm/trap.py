@@ -1,0 +1,33 @@
+"""A vault whose way out is shut, on the sandbox."""
+
+from __future__ import annotations
+
+from yieldbot.chains.evm.node.client import Node
+from yieldbot.config.load import load
+from yieldbot.model.ids import MarketId
+from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.traps import deploy_trap, trap_table
+
+USDC = 10**6
+MILLION = 1_000_000 * USDC
+YEAR = 31_536_000
+
+
+async def trap(
+    sandbox: Sandbox, *, always: bool = False, keeps_bps: int = 0, a_year: int = 90_000, locked_raw: int | None = None
+) -> MarketId:
+    """A vault that pays more than the sandbox's others and does not let money out, in the chain's file; with
+    ``locked_raw`` one whose cash nobody sees, and of which so much is lent out."""
+    settings = load(sandbox.directory / "yieldbot.toml")
+    job = settings.jobs[0]
+    async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
+        args: tuple[object, ...] = (a_year * USDC // YEAR, always, keeps_bps)
+        name = "ForkAwareVault"
+        if locked_raw is not None:
+            name, args = "InvestedVault", (a_year * USDC // YEAR, locked_raw)
+        d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)
+        await d.send(vault, "fund", 10 * a_year * USDC)
+        await node.request("anvil_mine", [hex(48), hex(3600)])
+    file = sandbox.directory / "chains" / "sandbox.toml"
+    file.write_text(file.read_text() + trap_table(vault.address))
+    return MarketId(f"erc4626/31337/{vault.address.lower()}")

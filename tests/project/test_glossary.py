@@ -1,0 +1,53 @@
+"""docs/glossary.md: words that it rules out do not occur in the docstrings of yieldbot."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OTHER_SENSES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        action allowance approval apr asked batch beside books ceiling cover database decoding depth distribution
+        dry_run error event exchange forecast generic give hash holding impermanent_loss instance interval journal kind
+        limit log look lp lp_token lvr mean need path pause place price_impact proof proposal provide range rate_model
+        rehearsal relay said seen settings share side signer simulation slip slippage state status steps stuck task
+        transfer until usage venue version wallet warning way word words yield
+        """,
+    )
+)
+"""Ordinary words, and right words for other terms of the glossary, whose use a person must judge. _ is a space."""
+
+
+def ruled_out() -> set[str]:
+    """The phrases of the third column that have no other sense; remarks in brackets and with * are left out."""
+    found = set()
+    for line in (ROOT / "docs" / "glossary.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 3 and cells[0] != "Term":
+            plain = re.sub(r"\*\([^)]*\)\*|\([^)]*\)", "", cells[2])
+            found |= {word.strip().lower() for word in plain.split(",")} - {"", "—"}
+    return {word for word in found if word.replace(" ", "_") not in OTHER_SENSES}
+
+
+def docstrings(path: Path) -> Iterator[tuple[int, str]]:
+    """Every text that is a statement of its own: docstrings, and the texts behind fields."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
+
+
+def test_no_docstring_uses_a_word_that_the_glossary_rules_out() -> None:
+    words = ruled_out()
+    assert {"purse", "witness", "told", "laid", "meant", "lay anew", "sighting"} <= words, "the glossary is read"
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(words)))})\b", re.IGNORECASE)
+    found = []
+    for path in sorted((ROOT / "yieldbot").rglob("*.py")):
+        for line, text in docstrings(path):
+            prose = re.sub(r"``[^`]*``|\S*[/_]\S*", " ", text)  # code, paths and names
+            found += [f"{path.relative_to(ROOT)}:{line}: {hit}" for hit in pattern.findall(prose)]
+    assert found == []
