@@ -220,7 +220,7 @@ def slsqp(problem: Problem) -> Holdings:
 
     def loss(shares: Sequence[float]) -> float:
         held = [max(0.0, share * wealth) for share in shares]
-        return -sum(p.changed(x, h) + p.touch_cost for p, x in zip(markets, held, strict=True)) / wealth * 100
+        return -sum(p.changed(x, h) + p.enter_cost for p, x in zip(markets, held, strict=True)) / wealth * 100
 
     def slope(shares: Sequence[float]) -> list[float]:
         return [
