@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from yieldbot.config.chain_schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.config.messages import config_error, did_you_mean, key_path, of_validation
-from yieldbot.config.schema import ChainTable, ExchangeTable, ProtocolTable, SvmChainTable
 from yieldbot.model.address import parse_address, parse_key
 from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment

@@ -25,7 +25,7 @@ chain = "testnet"
 asset = "USDC"
 
 [policy]
-horizon_days = 14
+move_horizon_days = 14
 min_move = "100.5"
 exclude = ["compound_v3"]
 

@@ -143,7 +143,7 @@ def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
         move = Move(A, A, usdc(1), gain, 0.0, None, "more yield")
         plan = replace(plan_of(deposit(1), gain=gain), moves=(move,) if moves else ())
         limits = {"horizon_days": 365.0, "max_gas_share_of_gain": 0.5, "break_even_days": 365.0} | policy
-        found = dearer(plan, seen, rehearsed(rollup), Policy(horizon_days=30.0, **limits))
+        found = dearer(plan, seen, rehearsed(rollup), Policy(**limits))
         return found.code if found else None
 
     beside, inside = RollupFee(l1_wei=4_000, operator_wei=6_000), RollupFee(l1_gas=1_000)

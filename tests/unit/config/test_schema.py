@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from yieldbot.config import schema
-from yieldbot.config.schema import _claim, _endpoint, _evm_chain, _finality, _money, _share, _sol, _svm_chain
+from yieldbot.config import chain_schema, schema
+from yieldbot.config.chain_schema import _evm_chain, _finality, _svm_chain
+from yieldbot.config.schema import _claim, _endpoint, _money, _share, _sol
 from yieldbot.model.policy import NEVER
 
 GENESIS = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
@@ -53,12 +54,12 @@ def chain_table(**changes: Any) -> Any:
         "native": {"symbol": "ETH"},
         "tokens": {},
     }
-    return schema.ChainTable(**needed | changes)
+    return chain_schema.ChainTable(**needed | changes)
 
 
 def cluster_table(**changes: Any) -> Any:
     needed: dict[str, Any] = {"name": "c", "chain": GENESIS, "rpc_env": "X", "native": {"symbol": "SOL"}, "tokens": {}}
-    return schema.SvmChainTable(**needed | changes)
+    return chain_schema.SvmChainTable(**needed | changes)
 
 
 def test_what_stands_where_a_chains_key_is_left_out() -> None:
@@ -115,11 +116,11 @@ def base_table(**changes: Any) -> Any:
 
 
 def token_table(**changes: Any) -> Any:
-    return schema.TokenTable(**{"address": ADDRESS, "decimals": 6} | changes)
+    return chain_schema.TokenTable(**{"address": ADDRESS, "decimals": 6} | changes)
 
 
 def svm_token_table(**changes: Any) -> Any:
-    return schema.SvmTokenTable(**{"address": KEY, "decimals": 6} | changes)
+    return chain_schema.SvmTokenTable(**{"address": KEY, "decimals": 6} | changes)
 
 
 def settings_table(**changes: Any) -> Any:
@@ -184,15 +185,15 @@ def test_each_number_has_its_least_and_its_most(make: Any, key: str, values: tup
 
 
 def test_protocols_and_exchanges_keep_their_adapters_own_keys() -> None:
-    found = schema.ProtocolTable(protocol="aave_v3", name="Aave", assets=["USDC"], pool="0x1")  # type: ignore[call-arg]
+    found = chain_schema.ProtocolTable(protocol="aave_v3", name="Aave", assets=["USDC"], pool="0x1")  # type: ignore[call-arg]
     assert found.model_extra == {"pool": "0x1"}
-    assert schema.ExchangeTable(protocol="p", name="n", more=1).model_extra == {"more": 1}  # type: ignore[call-arg]
+    assert chain_schema.ExchangeTable(protocol="p", name="n", more=1).model_extra == {"more": 1}  # type: ignore[call-arg]
     for wrong in ({"assets": []}, {"assets": ["USDC"], "name": 5}):
         with pytest.raises(ValidationError):
-            schema.ProtocolTable(**{"protocol": "p", "name": "n"} | wrong)
+            chain_schema.ProtocolTable(**{"protocol": "p", "name": "n"} | wrong)
     with pytest.raises(ValidationError):
-        schema.ExchangeTable(protocol=5, name="n")  # type: ignore[arg-type]
-    for frozen in (found, schema.ExchangeTable(protocol="p", name="n")):
+        chain_schema.ExchangeTable(protocol=5, name="n")  # type: ignore[arg-type]
+    for frozen in (found, chain_schema.ExchangeTable(protocol="p", name="n")):
         with pytest.raises(ValidationError):
             frozen.name = "other"
     assert token_table().pegged is False and svm_token_table().pegged is False and token_table().symbols == []
