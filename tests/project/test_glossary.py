@@ -12,11 +12,12 @@ OTHER_SENSES = frozenset(
     re.findall(
         r"\w+",
         """
-        action allowance approval apr asked batch beside books ceiling cover database decoding depth distribution
-        dry_run error event exchange forecast generic give hash holding impermanent_loss instance interval journal kind
-        limit log look lp lp_token lvr mean need path pause place price_impact proof proposal provide range rate_model
-        rehearsal relay said seen settings share side signer simulation slip slippage state status steps stuck task
-        transfer until usage venue version wallet warning way word words yield
+        action allowance approval apr asked backtest batch beside books ceiling cover database decoding depth
+        distribution dry_run error event exchange forecast generic give hash holding impermanent_loss instance
+        interval journal kind limit log look lp lp_token lvr mean model need path pause place prediction
+        price_impact proof proposal provide query range rate_model rehearsal relay replay said score seen
+        settings share side signer simulation slip slippage state status steps stuck task transfer until usage
+        venue version wallet warning way word words yield
         """,
     )
 )

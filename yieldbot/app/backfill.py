@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 SOURCE = "backfill"
 PART_OF_STEP = 20
 MOST_SLACK_SECONDS = 300
-"""How far before the time that is meant a block may lie: a twentieth of the step, and this at most."""
+"""How far before the requested time a block may lie: a twentieth of the step, and this at most."""
 MOST_TIMES = 1_000_000
 
 Progress = Callable[[int, int, str], None]
-"""Told after each time: how many are done, of how many, and what is to come in words."""
+"""Called after each time: how many are done, of how many, and what is to come in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class _Done:
 
 def backfill(request: BackfillRequest, context: Context, progress: Progress) -> tuple[HistoryBackfillDocument, int]:
     """Reads and remembers, the oldest time first; the exit code is 1 where it ended early. What was read stays, and
-    running again goes on from there. Raises ConfigError for a request that cannot be meant."""
+    running again goes on from there. Raises ConfigError for a request that no adapter can answer."""
     start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
     assert start is not None and step is not None
     end = int(time.time()) if end is None else end

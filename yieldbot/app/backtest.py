@@ -140,7 +140,7 @@ def _run(task: tuple[str, float, int]) -> list[Window]:
 
 
 def backtest(request: BacktestRequest, context: Context, progress: Progress) -> BacktestDocument:
-    """Every window. Raises ConfigError where there is nothing to run, or a flag or file cannot be meant."""
+    """Every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong."""
     faults: list[Fault] = []
     panel = panel_of(folder_of(context, request.history), True, faults)
     policies = {DEFAULT: Policy()}

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 LOOK_BACK_DAYS = 760
 """A forecast is made from so many days: what the regression learns from, and a horizon."""
 WARM_DAYS = 30
-"""Without ``since`` skill is told of the days after so many."""
+"""Without ``since`` skill is measured on the days after so many."""
 SHOWN_HORIZON = 7
 MOST_BYTES = 16 * 2**20
 

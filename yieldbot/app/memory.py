@@ -25,7 +25,7 @@ LOOK_BACK_SECONDS = 2 * 86_400
 
 
 def folder_of(context: Context, told: Path | None) -> Path:
-    """The folder that a command is told, or the configuration's own. Raises ConfigError where there is neither."""
+    """The folder that a command names, or the configuration's own. Raises ConfigError where there is neither."""
     if told is not None:
         return told
     if not context.config.exists():

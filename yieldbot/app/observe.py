@@ -29,7 +29,7 @@ class ObserveRequest:
 
 def observe(request: ObserveRequest, context: Context) -> tuple[ObserveDocument, int]:
     """Reads every chain, and the exit code: 1 where a chain was not served or something is not remembered. Raises
-    ConfigError where no job is meant."""
+    ConfigError where no job matches."""
     observed = overview.fetch_snapshots(request.jobs, context)
     folder = memory.folder_of(context, request.folder)
     kept = memory.keep(folder, overview.snapshots_of(observed), context.complain)

@@ -142,5 +142,5 @@ def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[UnreadM
 
 
 def horizon_seconds(policy: Policy) -> float:
-    """Over which yields are told, and costs weighed."""
+    """Seconds over which yields are averaged."""
     return policy.horizon_seconds

@@ -90,7 +90,7 @@ def named(faults: Iterable[Fault]) -> tuple[NamedFault, ...]:
 
 
 def verify(folder: Path | None, context: Context) -> HistoryVerifyDocument:
-    """Reads all of memory. Raises ConfigError where no folder is meant or there is none."""
+    """Reads all of memory. Raises ConfigError where no folder is named or there is none."""
     from yieldbot.history import verify as looks
 
     place = _there(folder_of(context, folder))

@@ -38,7 +38,7 @@ _APART = re.compile(r"[^0-9a-z.]+")
 LEAST_PART = 4
 """Characters of a part of a name."""
 MOST_NAMED = 8
-"""Markets that a message names where several are meant."""
+"""Markets that a message names where several match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ def duration(text: str | None) -> int | None:
 
 
 def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
-    """The one market that is meant. Raises ConfigError for none, and for several, which it names."""
+    """The one market that matches. Raises ConfigError for none, and for several, which it names."""
     exact = [one for one in spans if text in (one.key.market, f"{one.key.chain}/{one.key.market}")]
     words = text.lower().split()
     found = exact or [one for one in spans if all(_fits(word, _called(one)) for word in words)]

@@ -14,7 +14,7 @@ NO_DOLLARS = frozenset(("SUSDE", "SUSDS", "SDAI", "STUSD", "SFRAX", "WUSDM", "SA
 
 
 def is_dollar(key: MarketKey) -> bool:
-    """Whether the market lends a coin that is meant to be worth a dollar, by its symbol."""
+    """Whether the market lends a coin that is pegged to the dollar, by its symbol."""
     symbol = (key.asset or key.market).upper().replace("₮", "T").split("_")[0].removesuffix(".E")
     return symbol not in NO_DOLLARS and not symbol.startswith(("PT-", "A")) and ("USD" in symbol or symbol in DOLLARS)
 

@@ -1,4 +1,4 @@
-"""Why nothing is done, told better than the solver can: the best move that would only pay later. Pure."""
+"""Why nothing is done, in more detail than the solver gives: the best move that would only pay later. Pure."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Walked:
 
 def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None) -> Walked:
     """Ask a forecaster at each row (all of them by default), each time with a panel that ends there. Whatever it
-    raises costs it that row and is told; it is asked no more after ten faults."""
+    raises costs it that row and is reported; it is asked no more after ten faults."""
     import numpy as np
 
     means = np.full((len(panel.times), len(panel.keys), len(HORIZONS)), np.nan)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, cast
 
@@ -36,6 +37,8 @@ SCHEMA = "yieldbot/curve/v1"
 KIND = "kind"
 DEEPEST = 20
 """Curves within curves: a vault of vaults of pools is three."""
+DEEPEST_TEXT = 10 * DEEPEST
+"""Brackets within brackets; json's own reader would go as deep as the stack, and then end the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ def written(curve: YieldCurve) -> str:
 def rebuilt(text: str) -> YieldCurve:
     """The very curve of a text. Raises CurveUnknown for another version, a kind that is not known, or text that is no
     such curve."""
+    if _depth(text) > DEEPEST_TEXT:
+        raise CurveUnknown("this is no curve (brackets within brackets without end)")
     try:
         content = json.loads(text)
         schema = content.get("schema") if isinstance(content, dict) else None
@@ -93,6 +98,15 @@ def rebuilt(text: str) -> YieldCurve:
     if not isinstance(curve, YieldCurve):
         raise CurveUnknown("this is no curve but a part of one")
     return curve
+
+
+def _depth(text: str) -> int:
+    """How deep brackets lie in brackets, those in strings counted too."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[][{}]", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _plain(value: object) -> object:

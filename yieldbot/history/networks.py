@@ -96,7 +96,7 @@ DOLLARS = frozenset(
         "USDM",
     }
 )
-"""Symbols, in capitals, of what is meant to be worth a dollar: where a recording counts in dollars alone, its figure
+"""Symbols, in capitals, of what is pegged to the dollar: where a recording counts in dollars alone, its figure
 is taken for whole tokens of these, and of no others."""
 
 
@@ -120,5 +120,5 @@ def network(text: str) -> str:
 
 
 def is_dollar(symbol: str) -> bool:
-    """Whether a symbol is that of something meant to be worth a dollar."""
+    """Whether a symbol is that of something pegged to the dollar."""
     return symbol.upper() in DOLLARS

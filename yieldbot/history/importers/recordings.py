@@ -10,7 +10,7 @@ from yieldbot.history.reading import MarketKey, Reading
 READ_AT = 3600
 """Seconds after midnight UTC by which a row of the daily panel had been read (00:20 to 01:00)."""
 OF_BORROW_CAP = 0.7
-"""Total supply over the borrow cap where the supply is not recorded: a fair guess for the large stablecoin pools."""
+"""Total supply over the borrow cap where the supply is not recorded: a usable guess for the large stablecoin pools."""
 GUESSED_BY_CAP = "supplied is a guess: 0.7 x the borrow cap"
 
 PANEL = frozenset({"date", "network", "symbol", "asset", "supply_rate", "borrow_rate", "realised_supply_rate"})
