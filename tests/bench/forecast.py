@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yieldbot.forecast import score
-from yieldbot.forecast.boosting import Boosted, installed
+from yieldbot.forecast.boosting import installed
+from yieldbot.forecast.entrants import with_extras
 from yieldbot.forecast.model import DOLLAR, OTHER, Walk
 from yieldbot.forecast.series import Series
-from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.forecast.tournament import Tournament
 from yieldbot.history.grid import panel
 from yieldbot.history.importers.read import read_file
 from yieldbot.history.panel import Panel
@@ -76,7 +77,7 @@ def compare(
 
 def _table(name: str, one: Panel, tested: NDArray[np.bool_], without_extras: bool, each: bool) -> list[dict[str, Any]]:
     began = time.perf_counter()
-    ours = [who for who in builtin() if not (without_extras and isinstance(who, Boosted))]
+    ours = with_extras(not without_extras)
     run = Tournament(one, ours)
     combined = run.walk
     seconds = time.perf_counter() - began

@@ -49,7 +49,7 @@ async def world() -> AsyncIterator[World]:
     )
     message = MessageV0.try_compile(key.pubkey(), [pay], [], Hash.from_string(clusters[0].blockhash()))
     async with AsyncExitStack() as stack:
-        urls = [await stack.enter_async_context(serve(cluster)) for cluster in clusters]
+        urls = [await stack.enter_async_context(serve(lambda one=cluster: one)) for cluster in clusters]
         yield World(*clusters, (urls[0], urls[1]), bytes(VersionedTransaction(message, [key])))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot import __version__
 from yieldbot.app.backtest_documents import BacktestDocument, BacktestManifest, BacktestRow
-from yieldbot.app.forecast import panel_of
+from yieldbot.app.expected import panel_of
 from yieldbot.app.memory import folder_of
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.costs_file import ethereum_costs, gas_prices
@@ -24,9 +24,9 @@ from yieldbot.backtest.universe import universes
 from yieldbot.backtest.world import World
 from yieldbot.config.load import policy_file
 from yieldbot.errors import ConfigError
-from yieldbot.forecast.boosting import Boosted
+from yieldbot.forecast.entrants import with_extras
 from yieldbot.forecast.levels import over
-from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.forecast.tournament import Tournament
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.market import RateForecast
@@ -165,7 +165,7 @@ def backtest(request: BacktestRequest, context: Context, progress: Progress) -> 
             f"{request.window_days}: write a shorter --window"
         )
     days = policies[DEFAULT].mean_days
-    entrants = [one for one in builtin() if request.extras or not isinstance(one, Boosted)]
+    entrants = with_extras(request.extras)
     run = Tournament(panel, entrants)
     mean, low, high = _forecasts(run, days)
     work = Work(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app.expected import panel_of
 from yieldbot.app.forecast_documents import (
     ForecastDocument,
     ForecasterSkill,
@@ -22,24 +23,20 @@ from yieldbot.app.forecast_documents import (
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
 from yieldbot.app.memory import folder_of
 from yieldbot.errors import ConfigError
-from yieldbot.forecast.boosting import REMEDY, Boosted, installed
-from yieldbot.forecast.levels import rate_forecasts
-from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
+from yieldbot.forecast.boosting import REMEDY, installed
+from yieldbot.forecast.entrants import with_extras
+from yieldbot.forecast.model import DOLLAR, HORIZONS, OTHER, Walk
 from yieldbot.forecast.registered import parse
 from yieldbot.forecast.rules import PERSISTENCE
-from yieldbot.forecast.series import STALE_DAYS
-from yieldbot.forecast.tournament import Standing, Tournament, builtin
+from yieldbot.forecast.tournament import Standing, Tournament
 from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
-from yieldbot.model.market import RateForecast
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.forecast.score import Score
 
-LOOK_BACK_DAYS = 760
-"""A forecast is made from so many days: what the regression learns from, and a horizon."""
 WARM_DAYS = 30
 """Without ``since`` skill is measured on the days after so many."""
 SHOWN_HORIZON = 7
@@ -75,7 +72,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
         return _register(request, source)
     faults: list[Fault] = []
     panel = panel_of(source, request.skill, faults)
-    ours = [one for one in builtin() if request.extras or not isinstance(one, Boosted)]
+    ours = with_extras(request.extras)
     entered = Entered({}, {}, ())
     if request.third_parties:
         entered = enter(source, panel, request.now, [one.name for one in ours])
@@ -86,49 +83,6 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
         return _skill(request, source, run, notes)
     says = {one.name: one.says for one in ours} | dict(entered.says)
     return _forecasts(request, source, run, says, notes)
-
-
-def expected(source: Path, days: float, now: int, *, extras: bool = False) -> Mapping[tuple[str, str], RateForecast]:
-    """By chain and market, what memory says each market will pay over so many days; nothing where there is no memory,
-    or only an old one. What third parties registered is weighed too; no third party's code is loaded."""
-    if not source.is_dir():
-        return {}
-    try:
-        panel = panel_of(source, False, [])
-    except ConfigError:
-        return {}
-    rows = len(panel.times)
-    if not rows or now - int(panel.times[-1]) > STALE_DAYS * DAY:
-        return {}
-    ours = [one for one in builtin() if extras or not isinstance(one, Boosted)]
-    run = Tournament(panel, ours, enter(source, panel, now, [one.name for one in ours], installed=False).means)
-    made = rate_forecasts(run, rows - 1, days)
-    return {(key.chain, key.market): one for key, one in zip(panel.keys, made, strict=True) if one is not None}
-
-
-def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
-    """A day's grid of a folder of memory, or of a file. Raises ConfigError where there is nothing to read."""
-    from yieldbot.history.grid import panel
-    from yieldbot.history.importers.read import read_file
-    from yieldbot.history.query import markets
-    from yieldbot.history.query import panel as stored
-    from yieldbot.history.store import Store
-
-    if source.is_file():
-        found = read_file(source)
-        faults += [one for one in found.faults if not one.taken]
-        whole = panel(found.readings)
-        rows = len(whole.times)
-        return whole if everything else whole.between(max(0, rows - LOOK_BACK_DAYS), rows - 1)
-    store = Store(source)
-    spans = markets(store, faults=faults) if source.is_dir() else ()
-    if not spans:
-        raise ConfigError(
-            f"{source} holds no readings: `yieldbot observe` makes some, `yieldbot history import FILE` takes others'"
-        )
-    first, last = min(one.first for one in spans), max(one.last for one in spans)
-    start = None if everything else max(first, last - LOOK_BACK_DAYS * DAY)
-    return stored(store, start=start, faults=faults)
 
 
 def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> list[str]:

@@ -37,7 +37,7 @@ def with_forecasts(
     if spanned_days(folder, snapshot.block.chain) < LEAST_DAYS:
         return snapshot
     try:
-        from yieldbot.app.forecast import expected
+        from yieldbot.app.expected import expected
 
         made = expected(folder, policy.mean_days, now)
     except Exception as failure:  # whatever it is, money must not wait for it

@@ -18,7 +18,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.bias import bias, widened
-from yieldbot.forecast.boosting import Boosted, installed
 from yieldbot.forecast.cold_start import with_similar
 from yieldbot.forecast.conformal import intervals
 from yieldbot.forecast.model import HORIZONS, Forecasts, Walk, steps_of
@@ -69,8 +68,8 @@ class Standing:
 
 
 def builtin() -> tuple[Rule, ...]:
-    """Ours, persistence first; with LightGBM where it is installed."""
-    return (*rules(), Frozen(), Regression(), *((Boosted(),) if installed() else ()))
+    """Ours, persistence first; without what an extra brings (``entrants.with_extras``)."""
+    return (*rules(), Frozen(), Regression())
 
 
 class Tournament:

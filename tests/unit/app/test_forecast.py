@@ -15,7 +15,8 @@ from tests.kit.program import yieldbot
 from tests.unit.forecast import markets
 from yieldbot.app import forecast_ledger
 from yieldbot.app.context import Context
-from yieldbot.app.forecast import ForecastRequest, expected, forecast
+from yieldbot.app.expected import expected
+from yieldbot.app.forecast import ForecastRequest, forecast
 from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS, Forecasts

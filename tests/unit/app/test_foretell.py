@@ -69,7 +69,7 @@ def test_memory_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pyt
     def broken(*_: object) -> None:
         raise OSError("the disk\nis gone")
 
-    monkeypatch.setattr("yieldbot.app.forecast.expected", broken)
+    monkeypatch.setattr("yieldbot.app.expected.expected", broken)
     assert with_forecasts(SEEN, folder, Policy(), NOW, lines.append) == SEEN
     (line,) = lines
     assert "nothing is forecast (the disk" in line and "\n" not in line

@@ -198,6 +198,7 @@ POLICY = """
 # Both alike: rates have no history here, and what is said of this market (docs, tests) is over 30 days.
 move_horizon_days = 30
 enter_horizon_days = 30
+max_gas_share_of_gain = 0.5
 idle_buffer = "500"
 min_position = "1000"
 min_move = "100"

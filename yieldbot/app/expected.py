@@ -1,0 +1,62 @@
+"""What memory says that markets will pay: beside a key too, so no extra is among the forecasters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from yieldbot.app.forecast_ledger import enter
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.levels import rate_forecasts
+from yieldbot.forecast.model import DAY
+from yieldbot.forecast.series import STALE_DAYS
+from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.history.panel import Panel
+from yieldbot.history.reading import Fault
+from yieldbot.model.market import RateForecast
+
+LOOK_BACK_DAYS = 760
+"""A forecast is made from so many days: what the regression learns from, and a horizon."""
+
+
+def expected(source: Path, days: float, now: int) -> Mapping[tuple[str, str], RateForecast]:
+    """By chain and market, what memory says each market will pay over so many days; nothing where there is no memory,
+    or only an old one. What third parties registered is weighed too; no third party's code is loaded."""
+    if not source.is_dir():
+        return {}
+    try:
+        panel = panel_of(source, False, [])
+    except ConfigError:
+        return {}
+    rows = len(panel.times)
+    if not rows or now - int(panel.times[-1]) > STALE_DAYS * DAY:
+        return {}
+    ours = builtin()
+    run = Tournament(panel, ours, enter(source, panel, now, [one.name for one in ours], installed=False).means)
+    made = rate_forecasts(run, rows - 1, days)
+    return {(key.chain, key.market): one for key, one in zip(panel.keys, made, strict=True) if one is not None}
+
+
+def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
+    """A day's grid of a folder of memory, or of a file. Raises ConfigError where there is nothing to read."""
+    from yieldbot.history.grid import panel
+    from yieldbot.history.importers.read import read_file
+    from yieldbot.history.query import markets
+    from yieldbot.history.query import panel as stored
+    from yieldbot.history.store import Store
+
+    if source.is_file():
+        found = read_file(source)
+        faults += [one for one in found.faults if not one.taken]
+        whole = panel(found.readings)
+        rows = len(whole.times)
+        return whole if everything else whole.between(max(0, rows - LOOK_BACK_DAYS), rows - 1)
+    store = Store(source)
+    spans = markets(store, faults=faults) if source.is_dir() else ()
+    if not spans:
+        raise ConfigError(
+            f"{source} holds no readings: `yieldbot observe` makes some, `yieldbot history import FILE` takes others'"
+        )
+    first, last = min(one.first for one in spans), max(one.last for one in spans)
+    start = None if everything else max(first, last - LOOK_BACK_DAYS * DAY)
+    return stored(store, start=start, faults=faults)

@@ -1,0 +1,12 @@
+"""Who takes part in a tournament where extras may: a run beside a key has ``tournament.builtin`` alone."""
+
+from __future__ import annotations
+
+from yieldbot.forecast.boosting import Boosted, installed
+from yieldbot.forecast.rules import Rule
+from yieldbot.forecast.tournament import builtin
+
+
+def with_extras(wanted: bool = True) -> tuple[Rule, ...]:
+    """Ours, persistence first; with LightGBM where it is wanted and installed."""
+    return (*builtin(), *((Boosted(),) if wanted and installed() else ()))
