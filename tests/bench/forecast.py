@@ -1,6 +1,6 @@
 """Forecasts against persistence on recorded history: error, interval, pinball, by horizon; ``scripts/bench forecast``.
 
-Needs the recordings: YIELDBOT_RECORDED_DATA names their folder. Everything that forecasts begin with was fitted on the
+Needs the recordings: YIELDBOT_DATA names their folder. Everything that forecasts begin with was fitted on the
 development part (``--fit`` makes the file again, from that part alone) and the figures are of what came after it. The
 rows before the test period are there as a user's history would be: to learn from, walk-forward.
 """
@@ -53,10 +53,10 @@ def compare(
     fit: bool = False, development: bool = False, without_extras: bool = False, each: bool = False
 ) -> dict[str, Any]:
     """Each recording's table, printed on stderr, as a document."""
-    folder = Path(os.environ.get("YIELDBOT_RECORDED_DATA", ""))
-    if not os.environ.get("YIELDBOT_RECORDED_DATA") or not folder.is_dir():
-        print("scripts/bench: forecast needs YIELDBOT_RECORDED_DATA, a folder of recordings", file=sys.stderr)
-        return {"skipped": "YIELDBOT_RECORDED_DATA names no folder"}
+    folder = Path(os.environ.get("YIELDBOT_DATA", ""))
+    if not os.environ.get("YIELDBOT_DATA") or not folder.is_dir():
+        print("scripts/bench: forecast needs YIELDBOT_DATA, a folder of recordings", file=sys.stderr)
+        return {"skipped": "YIELDBOT_DATA names no folder"}
     panels = {name: panel(read_file(folder / file).readings) for name, (file, _) in RECORDINGS.items()}
     ends = {name: _end(last) for name, (_, last) in RECORDINGS.items()}
     if fit:

@@ -1,6 +1,6 @@
 """What the shipped policy would have earned on recorded history, by group and wealth; ``scripts/bench policy``.
 
-Needs the recordings: YIELDBOT_RECORDED_DATA names their folder. Each recording is one run of ``yieldbot backtest`` with
+Needs the recordings: YIELDBOT_DATA names their folder. Each recording is one run of ``yieldbot backtest`` with
 daily gas prices, and the same table comes from that command by hand.
 """
 
@@ -36,10 +36,10 @@ def parser() -> argparse.ArgumentParser:
 
 def compare(every: int = 15, window: int = 60, group: str = "", policy: Path | None = None) -> dict[str, Any]:
     """Each group's table, printed on stderr, as a document."""
-    named = os.environ.get("YIELDBOT_RECORDED_DATA", "")
+    named = os.environ.get("YIELDBOT_DATA", "")
     if not named or not Path(named).is_dir():
-        print("scripts/bench: policy needs YIELDBOT_RECORDED_DATA, a folder of recordings", file=sys.stderr)
-        return {"skipped": "YIELDBOT_RECORDED_DATA names no folder"}
+        print("scripts/bench: policy needs YIELDBOT_DATA, a folder of recordings", file=sys.stderr)
+        return {"skipped": "YIELDBOT_DATA names no folder"}
     found: dict[str, Any] = {}
     for name, (file, markets) in GROUPS.items():
         if group.casefold() not in name.casefold():

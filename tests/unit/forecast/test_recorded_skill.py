@@ -10,8 +10,8 @@ import pytest
 
 from yieldbot.forecast.model import DOLLAR
 
-FOLDER = Path(os.environ.get("YIELDBOT_RECORDED_DATA", "/nowhere"))
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_RECORDED_DATA names no folder of recordings")
+FOLDER = Path(os.environ.get("YIELDBOT_DATA", "/nowhere"))
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_DATA names no folder of recordings")
 
 
 @pytest.mark.parametrize(("extras", "least"), [(False, (5, 8, 9, 8)), (True, (5, 8, 10, 11))])

@@ -13,8 +13,8 @@ from yieldbot.errors import ConfigError
 from yieldbot.history.grid import panel
 from yieldbot.history.importers.read import Told, markets, read_file
 
-FOLDER = Path(os.environ.get("YIELDBOT_RECORDED_DATA", "/nowhere"))
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_RECORDED_DATA names no folder of recordings")
+FOLDER = Path(os.environ.get("YIELDBOT_DATA", "/nowhere"))
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_DATA names no folder of recordings")
 
 
 def test_the_daily_panel_of_aave_v3() -> None:
