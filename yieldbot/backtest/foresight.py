@@ -1,9 +1,8 @@
-"""What could have been earned by one who knew all rates in advance: dynamic programming, and a bound above it.
+"""What could have been earned by one who knew all rates in advance: dynamic programming.
 
-The dynamic program is over allocations of the whole wealth to one market, or to two in steps of ``STEP``, with every
-cost: gas of each market touched, swaps. It is a strategy that could have been carried out, so it is what a share of
-foresight is measured against. How much more any strategy could have earned is bounded by a linear program (``bound``),
-in which money may be split without end and each touch costs only in proportion to what is moved.
+It is over allocations of the whole wealth to one market, or to two in steps of ``STEP``, with every cost: gas of each
+market touched, swaps. It is a strategy that could have been carried out, and what a share of foresight is measured
+against. A split over three markets or more, which it does not try, may earn more.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.backtest.world import World
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 STEP = 0.05
 """Of our wealth."""
-YEAR = 365 * 86_400
 MOST_MARKETS = 8
 """Splits are made between this many markets alone, those that paid most over the window."""
 
@@ -40,7 +39,7 @@ class Foresight:
 def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
     """(rows, markets, steps + 1): dollars earned from each row to the next by each share of ``dollars`` in each market.
 
-    Of what could not be taken in or out (blocked, no cash) -inf is not said here: see ``stays``.
+    Whether money may come in or go out is not asked here, but of each transition (``_possible``).
     """
     import numpy as np
 
@@ -55,7 +54,9 @@ def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
             curve = cell.curve(1.0)
             for k in range(1, steps + 1):
                 x = dollars * k / steps
-                found[row - first, column, k] = x * float(rates[column]) * curve.apr(x, 1.0) * seconds / YEAR
+                found[row - first, column, k] = (
+                    x * float(rates[column]) * curve.apr(x, 1.0) * seconds / SECONDS_PER_YEAR
+                )
     return found
 
 
@@ -75,7 +76,7 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     picked = np.arange(len(world.markets))
     for row in range(first, last):
         costs = world.costs[row]
-        cost = touched * costs.touch + swaps * costs.swap + swapped * (dollars * costs.swap_bps / 10_000)
+        cost = touched * costs.touch + swaps * costs.swap + swapped * (dollars * costs.swap_bps / BPS)
         cost = np.where(_possible(world, row, weights, steps, dollars), cost, math.inf)
         reached = value[:, None] - cost
         came[row - first] = reached.argmax(axis=0)

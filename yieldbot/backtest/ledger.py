@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from yieldbot.backtest.venue import FlatVenue
 from yieldbot.backtest.world import ONE, World
 from yieldbot.model.plan import LegKind, Plan
-
-YEAR = 365 * 86_400
+from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 @dataclass(slots=True)
@@ -26,8 +26,6 @@ class Ledger:
     """Markets that plans have touched so far."""
     plans: int = 0
     """Plans carried out."""
-    moved: float = 0.0
-    """Dollars that came into markets so far."""
     log: list[tuple[int, Plan]] = field(default_factory=list)
     """(row, plan) of each."""
 
@@ -65,7 +63,6 @@ class Ledger:
                 raw = min(leg.amount.raw, self.idle[coin])
                 self._take(self.idle, coin, raw)
                 self.held[column] += raw
-                self.moved += raw / ONE
                 self._touch(costs.touch)
         self.plans += 1
         self.log.append((row, plan))
@@ -102,13 +99,12 @@ class Ledger:
             if raw > 0:
                 self._take(self.idle, coin, raw)
                 self.held[column] += raw
-                self.moved += raw / ONE
                 self._touch(costs.touch)
         self.plans += 1
 
     def _swap(self, row: int, raw: int, into: int) -> None:
         costs = self.world.costs[row]
-        got = raw * round((10_000 - costs.swap_bps) * 1000) // 10_000_000
+        got, _ = FlatVenue(costs.swap_bps).quote_exact_in(raw)
         self.idle[into] += got
         self.swapped += (raw - got) / ONE
         self.gas += costs.swap
@@ -133,4 +129,4 @@ class Ledger:
             if raw and cell is not None and rates[column]:
                 curve = cell.curve(1.0)
                 rate = float(rates[column]) * curve.apr(raw / ONE, 1.0)
-                self.held[column] = raw + int(raw * rate * seconds / YEAR)
+                self.held[column] = raw + int(raw * rate * seconds / SECONDS_PER_YEAR)

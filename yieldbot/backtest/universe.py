@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yieldbot.history.networks import is_dollar
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey
-
-DOLLARS = frozenset(("DAI", "SAI", "XDAI", "WXDAI", "GHO", "FRAX", "LUSD", "MAI", "MIMATIC", "DOLA", "BOLD", "USDT0"))
-"""Symbols of coins that are a dollar and have no USD in their name."""
-NO_DOLLARS = frozenset(("SUSDE", "SUSDS", "SDAI", "STUSD", "SFRAX", "WUSDM", "SAVUSD", "SYRUPUSDT", "SYRUPUSDC"))
-"""Symbols that have USD in their name and are shares in something, worth more each day."""
-
-
-def is_dollar(key: MarketKey) -> bool:
-    """Whether the market lends a coin that is pegged to the dollar, by its symbol."""
-    symbol = (key.asset or key.market).upper().replace("₮", "T").split("_")[0].removesuffix(".E")
-    return symbol not in NO_DOLLARS and not symbol.startswith(("PT-", "A")) and ("USD" in symbol or symbol in DOLLARS)
 
 
 def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
@@ -30,14 +20,14 @@ def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for at in chosen:
         key = panel.keys[at]
-        if is_dollar(key):
+        if is_dollar(key.asset):
             found.setdefault(f"{key.protocol or 'markets'} on {key.chain}", []).append(at)
     protocols = {(key.chain, key.asset): set[str]() for key in panel.keys}
     for key in panel.keys:
         protocols[key.chain, key.asset].add(key.protocol)
     for at in chosen:
         key = panel.keys[at]
-        if is_dollar(key) and len(protocols[key.chain, key.asset]) > 1:
+        if is_dollar(key.asset) and len(protocols[key.chain, key.asset]) > 1:
             found.setdefault(f"{key.asset} on {key.chain}", []).append(at)
     return {name: columns for name, columns in found.items() if len(columns) > 1}
 

@@ -11,8 +11,7 @@ import pytest
 from tests.kit.program import yieldbot
 from tests.unit.backtest.recorded import panel, world
 from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
-from yieldbot.backtest.universe import is_dollar, universes
-from yieldbot.history.reading import MarketKey
+from yieldbot.backtest.universe import universes
 from yieldbot.model.policy import Policy
 
 
@@ -64,10 +63,8 @@ def test_universes_are_dollars_of_one_protocol_and_one_coin_over_several() -> No
     made = panel({"USDC": [0.1] * 2, "USDT": [0.1] * 2, "USDC/two": [0.1] * 2, "WETH": [0.1] * 2, "sUSDe": [0.1] * 2})
     assert universes(made) == {"lend on eip155:8453": [0, 1], "USDC on eip155:8453": [0, 2]}
     assert universes(made, ("two",)) == {} and universes(made, ("usdc",)) == {"USDC on eip155:8453": [0, 2]}
-    dollars = {
-        one: is_dollar(MarketKey(chain="c", market="m", asset=one)) for one in ("USD₮0", "DAI.e", "EURC", "PT-USDe")
-    }
-    assert dollars == {"USD₮0": True, "DAI.e": True, "EURC": False, "PT-USDe": False}
+    odd = panel({name: [0.1] * 2 for name in ("USD₮0", "DAI.e", "AUSD", "EURC", "PT-USDe")})
+    assert universes(odd) == {"lend on eip155:8453": [0, 1, 2]}
 
 
 def recording(folder: Path, days: int = 90) -> Path:
