@@ -61,6 +61,7 @@ DOLLARS = frozenset(
     {
         "USDC",
         "USDT",
+        "USDT0",
         "DAI",
         "SAI",
         "USDS",
@@ -121,4 +122,4 @@ def network(text: str) -> str:
 
 def is_dollar(symbol: str) -> bool:
     """Whether a symbol is that of something pegged to the dollar."""
-    return symbol.upper() in DOLLARS
+    return symbol.upper().replace("₮", "T") in DOLLARS  # Tether writes its coin USD₮0
