@@ -61,7 +61,7 @@ def allocate(
         bound = max(best.upper_bound, wider.upper_bound)
         if (swaps := books.exchanged(paid)) is None:
             continue  # without what cannot be swapped after all
-        answer = Answer(snapshot, policy, by_id, portfolio, problem, bound, best.price, raws, paid, books.closed)
+        answer = Answer(snapshot, policy, by_id, portfolio, problem, exact, bound, best.price, raws, paid, books.closed)
         found = answer.allocation(swaps)
         rounds += 1
         further = wider.holdings[len(problem.markets) :]

@@ -72,6 +72,10 @@ class Exact:
         least, step = self.min_positions[asset], self.min_moves[asset]
         return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
+    def allows(self, index: int, value: int) -> bool:
+        """Whether one market's holding may be this: what it is, or within its bounds and the least amounts."""
+        return value == self.held[index] or any(least <= value <= most for least, most in self.spans(index))
+
     def available(self, paid: Sequence[int]) -> list[int]:
         """Base units of each asset that may be in markets after swaps that take ``paid``; at least its present
         holdings."""
@@ -90,10 +94,8 @@ class Exact:
 
     def feasible(self, x: Sequence[int], paid: Sequence[int]) -> bool:
         """Whether every constraint holds, to the unit."""
-        for index, value in enumerate(x):
-            inside = any(least <= value <= most for least, most in self.spans(index))
-            if value != self.held[index] and not inside:
-                return False
+        if not all(self.allows(index, value) for index, value in enumerate(x)):
+            return False
         if any(not 0 <= amount <= swap.quotes[-1][0] for swap, amount in zip(self.swaps, paid, strict=True)):
             return False
         used = [0] * len(self.budgets)

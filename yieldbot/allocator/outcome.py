@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yieldbot.allocator.horizons import Horizons
+from yieldbot.allocator.integers import Exact
 from yieldbot.allocator.portfolio import Portfolio
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.reasons import binding, marginal_apr
@@ -32,6 +33,8 @@ class Answer:
     """Our money by asset."""
     problem: Problem
     """The problem that was solved."""
+    exact: Exact
+    """Its constraints in base units."""
     bound: float
     """Upper bound of the objective, in the first asset a year."""
     price: float
@@ -71,9 +74,10 @@ class Answer:
         """Targets, the wallet's included, and the swaps.
 
         Where another split than the solver's brings a little less of an asset, its largest deposit is reduced by that,
-        or else the largest swap that gives it.
+        or else the largest swap that gives it. A deposit that would be less than the policy's least is not made.
         """
         states, tokens = self.snapshot.markets, self.portfolio.tokens
+        index = {state.market.id: i for i, state in enumerate(states)}
         targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
         for _ in tokens:  # a smaller swap brings less of the next one
             for token in tokens:
@@ -81,7 +85,10 @@ class Answer:
                     continue
                 grown = [s for s in states if s.market.asset == token and targets[s.market.id] > s.held]
                 for state in sorted(grown, key=lambda s: (s.held - targets[s.market.id]).raw):
-                    less = min(lacks, (targets[state.market.id] - state.held).raw)
+                    entered = (targets[state.market.id] - state.held).raw
+                    less = min(lacks, entered)
+                    if not self.exact.allows(index[state.market.id], targets[state.market.id].raw - less):
+                        less = entered
                     targets[state.market.id] -= Amount(token, less)
                     lacks -= less
                 if lacks > 0:
