@@ -11,8 +11,10 @@ from typing import Any
 from tests.kit import ROOT
 
 INSTALLED = ROOT / "requirements.lock"
-"""What .venv holds: to run, with every extra, and to develop and test."""
-PYTHON = (INSTALLED, ROOT / "scripts" / "uv.lock", ROOT / "scripts" / "audit.lock")
+"""What .venv holds: to run, with every extra but ``cluster``, and to develop and test."""
+CLUSTER = ROOT / "scripts" / "cluster.lock"
+"""What .cache/cluster holds: to run, with the extra ``cluster``."""
+PYTHON = (INSTALLED, CLUSTER, ROOT / "scripts" / "uv.lock", ROOT / "scripts" / "audit.lock")
 NPM = ROOT / "package-lock.json"
 
 _HEAD = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$")

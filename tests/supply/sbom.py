@@ -20,7 +20,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.supply.locks import INSTALLED, NPM, PYTHON, ROOT, NpmPackage, Pinned, canonical, npm_packages, pinned
+from tests.supply.locks import (
+    CLUSTER,
+    INSTALLED,
+    NPM,
+    PYTHON,
+    ROOT,
+    NpmPackage,
+    Pinned,
+    canonical,
+    npm_packages,
+    pinned,
+)
 from yieldbot import __version__
 from yieldbot.model.text import one_line
 
@@ -53,7 +64,7 @@ def reached(start: set[str], packages: Iterable[Pinned]) -> set[str]:
 def document(now: int) -> dict[str, Any]:
     """The bill. now: seconds since 1970, its time; all else is the same as long as the lock files are."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    installed = pinned(INSTALLED)
+    installed = (*pinned(INSTALLED), *pinned(CLUSTER))
     names = {group: reached(asked, installed) for group, asked in groups(project).items()}
     python = [(one, lock) for lock in PYTHON for one in pinned(lock)]
     npm = npm_packages()
@@ -114,7 +125,7 @@ def _npm_ref(one: NpmPackage) -> str:
 
 
 def _python(one: Pinned, lock: Path, names: Mapping[str, set[str]]) -> Component:
-    of = [group for group, found in names.items() if one.name in found] if lock == INSTALLED else []
+    of = [group for group, found in names.items() if one.name in found] if lock in (INSTALLED, CLUSTER) else []
     facts = [("yieldbot:lock", lock.relative_to(ROOT).as_posix())] + [("yieldbot:group", group) for group in of]
     facts += [("yieldbot:marker", one.marker)] if one.marker else []
     return {

@@ -28,7 +28,7 @@ def said(code: int, out: str, err: str = "") -> tuple[int, str]:
 
 def test_all_asked_and_nothing_known() -> None:
     code, text = said(0, SOUND)
-    assert code == 0 and text == "2 packages of 3 lock files: no vulnerability is known"
+    assert code == 0 and text == "2 packages of 4 lock files: no vulnerability is known"
 
 
 def test_a_known_vulnerability_is_told_with_its_remedy() -> None:

@@ -95,6 +95,59 @@ def starts(rows: int, window: int, every: int, warm: int) -> list[int]:
     return list(range(warm, rows - window, every))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a window's policies are compared with: simple annual fractions, all costs taken off."""
+
+    rules: Mapping[str, float]
+    """What the simple rules earned, by name."""
+    foresight: float
+    """What one who knew the future would have earned."""
+
+
+def bounds_of(world: World, wealth: float, first: int, rows: int) -> Bounds:
+    """The simple rules and perfect foresight through one window of so many rows, from ``first``."""
+    last = first + rows
+    scale = _scale(world, wealth, first, last)
+    rules = {name: (follow(world, rule(), wealth, first, last).wealth - wealth) * scale for name, rule in RULES.items()}
+    best = foresee(world, wealth, first, last).gain * scale
+    return Bounds(rules=rules, foresight=max(best, rules["static"]))
+
+
+def judged(
+    world: World,
+    expected: Expected,
+    universe: str,
+    wealth: float,
+    name: str,
+    policy: Policy,
+    first: int,
+    rows: int,
+    bounds: Bounds,
+    *,
+    failures: float = 0.0,
+    seed: int = 0,
+) -> Window:
+    """One policy, called ``name``, through one window of so many rows, from ``first``."""
+    last = first + rows
+    made = replay(world, policy, expected, wealth, first, last, failures=failures, seed=seed)
+    return Window(
+        universe=universe,
+        wealth=wealth,
+        policy=name,
+        first=int(world.panel.times[first]),
+        days=_days(world, first, last),
+        apy=(made.wealth[-1] - wealth) * _scale(world, wealth, first, last),
+        static_apy=bounds.rules["static"],
+        foresight_apy=bounds.foresight,
+        rules=bounds.rules,
+        plans=made.ledger.plans,
+        cost=made.ledger.gas + made.ledger.swapped,
+        drawdown=_drawdown(made.wealth),
+        **_exits(world, made, first),
+    )
+
+
 def window_of(
     world: World,
     expected: Expected,
@@ -108,32 +161,20 @@ def window_of(
     seed: int = 0,
 ) -> list[Window]:
     """Each policy through one window of so many rows, from ``first``."""
-    last = first + rows
-    days = float(world.panel.times[last] - world.panel.times[first]) / DAY
-    scale = YEAR_DAYS / days / wealth
-    rules = {name: (follow(world, rule(), wealth, first, last).wealth - wealth) * scale for name, rule in RULES.items()}
-    best = foresee(world, wealth, first, last).gain * scale
-    found = []
-    for name, policy in policies.items():
-        made = replay(world, policy, expected, wealth, first, last, failures=failures, seed=seed)
-        found.append(
-            Window(
-                universe=universe,
-                wealth=wealth,
-                policy=name,
-                first=int(world.panel.times[first]),
-                days=days,
-                apy=(made.wealth[-1] - wealth) * scale,
-                static_apy=rules["static"],
-                foresight_apy=max(best, rules["static"]),
-                rules=rules,
-                plans=made.ledger.plans,
-                cost=made.ledger.gas + made.ledger.swapped,
-                drawdown=_drawdown(made.wealth),
-                **_exits(world, made, first),
-            )
-        )
-    return found
+    bounds = bounds_of(world, wealth, first, rows)
+    return [
+        judged(world, expected, universe, wealth, name, policy, first, rows, bounds, failures=failures, seed=seed)
+        for name, policy in policies.items()
+    ]
+
+
+def _days(world: World, first: int, last: int) -> float:
+    return float(world.panel.times[last] - world.panel.times[first]) / DAY
+
+
+def _scale(world: World, wealth: float, first: int, last: int) -> float:
+    """What makes a simple annual fraction of dollars earned."""
+    return YEAR_DAYS / _days(world, first, last) / wealth
 
 
 def _drawdown(wealth: Sequence[float]) -> float:
