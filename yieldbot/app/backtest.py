@@ -19,6 +19,7 @@ from yieldbot.app.expected import panel_of
 from yieldbot.app.memory import folder_of
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.costs_file import ethereum_costs, gas_prices
+from yieldbot.backtest.software import code
 from yieldbot.backtest.study import Window, rows_of, starts, window_of
 from yieldbot.backtest.universe import universes
 from yieldbot.backtest.world import World
@@ -31,7 +32,6 @@ from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
-from yieldbot.resources import CHECKOUT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +43,6 @@ ETHEREUM = "eip155:1"
 DEFAULT = "default"
 CONSTANT_GAS = Costs(gas_price_wei=5e9, native_usd=3000.0)
 """On Ethereum where no file of gas prices is given."""
-ROOMS = ("allocator", "backtest", "decision", "forecast", "history", "math", "model", "risk")
-"""What decides: their code is a part of the manifest."""
 MOST_FAULTS = 20
 
 
@@ -139,13 +137,32 @@ def _run(task: tuple[str, float, int]) -> list[Window]:
     return _work.run(task)
 
 
-def backtest(request: BacktestRequest, context: Context, progress: Progress) -> BacktestDocument:
-    """Every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a request is about: markets, their costs, windows."""
+
+    panel: Panel
+    """Everything that is recorded."""
+    columns: Mapping[str, Sequence[int]]
+    """Markets by universe."""
+    costs: Mapping[str, Sequence[Costs]]
+    """By chain, for each time."""
+    first: int
+    """Row of the first day of all windows."""
+    last: int
+    """Row of the last."""
+    window: int
+    """Rows of a window."""
+    firsts: Sequence[int]
+    """Row at which each window begins."""
+    notes: tuple[str, ...]
+    """What is to be known besides, a line each."""
+
+
+def scene(request: BacktestRequest, context: Context) -> Scene:
+    """Raises ConfigError where there is nothing to run, or a flag or a file is wrong."""
     faults: list[Fault] = []
     panel = panel_of(folder_of(context, request.history), True, faults)
-    policies = {DEFAULT: Policy()}
-    if request.policy is not None:
-        policies[request.policy.name] = policy_file(request.policy)
     columns = universes(panel, request.markets)
     if not columns:
         raise ConfigError(
@@ -164,15 +181,27 @@ def backtest(request: BacktestRequest, context: Context, progress: Progress) -> 
             f"{(last - first) / per_day:.0f} days of history after the first {request.warm_days} hold no window of "
             f"{request.window_days}: write a shorter --window"
         )
+    return Scene(
+        panel=panel, columns=columns, costs=costs, first=first, last=last, window=window, firsts=firsts,
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def backtest(request: BacktestRequest, context: Context, progress: Progress) -> BacktestDocument:
+    """Every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong."""
+    policies = {DEFAULT: Policy()}
+    if request.policy is not None:
+        policies[request.policy.name] = policy_file(request.policy)
+    seen = scene(request, context)
     days = policies[DEFAULT].mean_days
     entrants = with_extras(request.extras)
-    run = Tournament(panel, entrants)
+    run = Tournament(seen.panel, entrants)
     mean, low, high = _forecasts(run, days)
     work = Work(
-        panel=panel, mean=mean, low=low, high=high, days=days, costs=costs, columns=columns, policies=policies,
-        window=window, failures=request.failures, seed=request.seed,
+        panel=seen.panel, mean=mean, low=low, high=high, days=days, costs=seen.costs, columns=seen.columns,
+        policies=policies, window=seen.window, failures=request.failures, seed=request.seed,
     )  # fmt: skip
-    tasks = [(name, wealth, at) for name in columns for wealth in request.wealth for at in firsts]
+    tasks = [(name, wealth, at) for name in seen.columns for wealth in request.wealth for at in seen.firsts]
     windows: list[Window] = []
     for done, some in enumerate(_each(work, tasks, request.processes), 1):
         windows += some
@@ -180,15 +209,22 @@ def backtest(request: BacktestRequest, context: Context, progress: Progress) -> 
     rows = rows_of(windows, block=max(1, -(-request.window_days // request.every_days)), seed=request.seed)
     return BacktestDocument(
         results=tuple(BacktestRow(**asdict(row)) for row in rows),
-        manifest=BacktestManifest(
-            command=_command(request), version=__version__, code=_code(), data=_data(panel),
-            gas=hashlib.sha256(request.gas.read_bytes()).hexdigest() if request.gas else "",
-            policies={name: _changed(policy) for name, policy in policies.items()},
-            forecasters=tuple(run.names), seed=request.seed, failures=request.failures,
-            first=int(panel.times[first]), last=int(panel.times[last]), window_days=request.window_days,
-            every_days=request.every_days, warm_days=request.warm_days,
-        ),
-        notes=tuple(notes),
+        manifest=manifest(request, seen, _command(request), policies, run.names),
+        notes=seen.notes,
+    )  # fmt: skip
+
+
+def manifest(
+    request: BacktestRequest, seen: Scene, command: str, policies: Mapping[str, Policy], forecasters: Sequence[str]
+) -> BacktestManifest:
+    """From what the figures are made."""
+    return BacktestManifest(
+        command=command, version=__version__, code=code(), data=_data(seen.panel),
+        gas=hashlib.sha256(request.gas.read_bytes()).hexdigest() if request.gas else "",
+        policies={name: changed(policy) for name, policy in policies.items()},
+        forecasters=tuple(forecasters), seed=request.seed, failures=request.failures,
+        first=int(seen.panel.times[seen.first]), last=int(seen.panel.times[seen.last]),
+        window_days=request.window_days, every_days=request.every_days, warm_days=request.warm_days,
     )  # fmt: skip
 
 
@@ -252,18 +288,11 @@ def _day(text: str, flag: str) -> int | None:
         raise ConfigError(f"{flag} {text}: write a day as 2026-01-31") from None
 
 
-def _changed(policy: Policy) -> dict[str, object]:
+def changed(policy: Policy) -> dict[str, object]:
+    """What a policy sets other than by default."""
     usual = Policy()
     own = {one.name: getattr(policy, one.name) for one in fields(policy)}
     return {name: value for name, value in own.items() if value != getattr(usual, name)}
-
-
-def _code() -> str:
-    found = hashlib.sha256()
-    for room in ROOMS:
-        for path in sorted((CHECKOUT / "yieldbot" / room).rglob("*.py")):
-            found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 def _data(panel: Panel) -> str:

@@ -1,0 +1,32 @@
+"""Which code decides: for manifests, for keys of finished pieces, and for workers to be compared by."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from functools import cache
+
+from yieldbot.resources import CHECKOUT
+
+ROOMS = ("allocator", "backtest", "decision", "forecast", "history", "math", "model", "risk")
+"""What decides."""
+USED = ("highspy", "numpy")
+"""Of others: what figures could differ by."""
+
+
+@cache
+def code() -> str:
+    """SHA-256 of the code that decides."""
+    found = hashlib.sha256()
+    for room in ROOMS:
+        for path in sorted((CHECKOUT / "yieldbot" / room).rglob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+@cache
+def software() -> str:
+    """The code, and the versions of what it computes with."""
+    from importlib.metadata import version
+
+    return " ".join([code(), "python", f"{sys.version_info[0]}.{sys.version_info[1]}", *(f"{one} {version(one)}" for one in USED)])
