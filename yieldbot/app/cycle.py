@@ -27,6 +27,7 @@ from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.execution.world import World
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
+from yieldbot.history.predictions import before_plan
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.market import Snapshot
@@ -195,6 +196,8 @@ async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, pl
     approval = await world.approver.approve(Proposal(plan, rehearsal))
     if isinstance(approval, Declined):
         return replace(report, declined=approval)
+    if (predicted := before_plan(plan, snapshot, world.settings.policy)) is not None:
+        world.journal.append(predicted)
     live.spend_at_most(plan, snapshot)
     if isinstance(job.wallet.held, SafeOwner):
         proposed = await live.hand_over(approval, snapshot)

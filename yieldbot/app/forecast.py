@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app.account_entries import entries_of, journalled
 from yieldbot.app.expected import panel_of
 from yieldbot.app.forecast_documents import (
     ForecastDocument,
@@ -21,6 +22,7 @@ from yieldbot.app.forecast_documents import (
     SkillDocument,
 )
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
+from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, installed
@@ -35,6 +37,7 @@ from yieldbot.history.reading import Fault
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
+    from yieldbot.app.learned_documents import EverHeld
     from yieldbot.forecast.score import Score
 
 WARM_DAYS = 30
@@ -80,7 +83,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     context.say(f"forecasting {len(panel.keys)} markets from {len(panel.times)} days")
     run = Tournament(panel, ours, entered.means)
     if request.skill:
-        return _skill(request, source, run, notes)
+        return _skill(request, source, run, notes, _ever_held(request, source, run, context))
     says = {one.name: one.says for one in ours} | dict(entered.says)
     return _forecasts(request, source, run, says, notes)
 
@@ -183,7 +186,22 @@ def _reason(one: Standing) -> str:
     return f"{100 * one.skill:.1f} % less loss than persistence {scored}"
 
 
-def _skill(request: ForecastRequest, source: Path, run: Tournament, notes: Sequence[str]) -> SkillDocument:
+def _ever_held(request: ForecastRequest, source: Path, run: Tournament, context: Context) -> tuple[EverHeld, ...]:
+    """Every position ever held in the markets that are asked for, as the configured journal and memory have it."""
+    if request.history is not None:
+        return ()
+    records = journalled(context)
+    entries = entries_of(records, context)
+    own = {account: [one for one in entries if one.account == account] for account in accounts_of(records)}
+    keys = run.series.panel.keys
+    chosen = {(keys[i].chain, keys[i].market) for i in _chosen(run.series.panel, request.market)}
+    rows = ever_held(records, own, source)
+    return tuple(one for one in rows if not request.market or (one.chain_id, one.id) in chosen)
+
+
+def _skill(
+    request: ForecastRequest, source: Path, run: Tournament, notes: Sequence[str], held: tuple[EverHeld, ...]
+) -> SkillDocument:
     import numpy as np
 
     from yieldbot.forecast.score import score
@@ -211,6 +229,7 @@ def _skill(request: ForecastRequest, source: Path, run: Tournament, notes: Seque
         until=int(times[-1]),
         markets=int(columns.sum()),
         rows=tuple(rows),
+        positions=held,
         notes=tuple(notes),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from yieldbot.app.document import Document, Part
+from yieldbot.app.learned_documents import EverHeld
 
 
 class HorizonForecast(Part):
@@ -87,6 +88,11 @@ class SkillDocument(Document):
     until: int = Field(description="the last day of the history, unix seconds")
     markets: int = Field(description="how many markets there are")
     rows: tuple[ForecasterSkill, ...] = Field(description="by class, forecaster and horizon, the combined one first")
+    positions: tuple[EverHeld, ...] = Field(
+        default=(),
+        description="predicted against realised, for every position ever held in these markets, as the journal has it; "
+        "empty where the history is not the configured memory",
+    )
     notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from yieldbot.app.document import Document, Part
+from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.liquidity_documents import AccountPositions
 from yieldbot.app.market_documents import Leaving, Reward
 from yieldbot.app.parts import JobHead, Money
@@ -181,4 +182,9 @@ class PositionsDocument(Document):
     )
     liquidity: tuple[AccountPositions, ...] = Field(
         description="one for each wallet and chain that lists an exchange with liquidity"
+    )
+    ever_held: tuple[EverHeld, ...] = Field(
+        default=(),
+        description="predicted against realised, for every position that these jobs' accounts ever had, those that "
+        "were left too, by account, market and time",
     )

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yieldbot.app import liquidity, overview, profit
+from yieldbot.app import learned, liquidity, overview, profit
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.learned_documents import EverHeld
+from yieldbot.app.memory import FOLDER
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_parts import Quarantined
 from yieldbot.app.position_documents import Holdings, JobPositions, PositionsDocument
 from yieldbot.app.wiring import JobFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from yieldbot.app.context import Context
     from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.overview import Observation
-    from yieldbot.app.profit import Earned
+    from yieldbot.app.profit import Accounting, Earned
     from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
@@ -86,9 +90,23 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         rows.append(JobPositions(**JobHead.fields_of(job, snapshot), **own, quarantined=Quarantined.of(lost)))
         jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
     pools = liquidity.positions(context, observed, accounting)
+    document = PositionsDocument(
+        horizon_seconds=horizon,
+        jobs=tuple(rows),
+        liquidity=pools.parts,
+        ever_held=_ever_held(context, accounting, observed),
+    )
     return PositionsAnswer(
-        document=PositionsDocument(horizon_seconds=horizon, jobs=tuple(rows), liquidity=pools.parts),
+        document=document,
         jobs=tuple(jobs),
         liquidity=pools.shown,
         exit_code=overview.exit_code(observed, unread) or pools.exit_code,
     )
+
+
+def _ever_held(context: Context, accounting: Accounting, observed: Sequence[Observation]) -> tuple[EverHeld, ...]:
+    """Predicted against realised, of every position that these jobs' accounts ever had."""
+    accounts = [((job.chain.chain, job.wallet.address), snapshot) for job, snapshot in observed]
+    entries = {account: accounting.own(account) for account, _ in accounts}
+    now = learned.held_now((account, one) for account, one in accounts if not isinstance(one, str))
+    return learned.ever_held(accounting.records, entries, context.settings.data_dir / FOLDER, now)

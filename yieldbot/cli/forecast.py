@@ -11,6 +11,7 @@ from rich.text import Text
 from yieldbot.app import forecast as use
 from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
 from yieldbot.app.formatting import when
+from yieldbot.cli import learned_table
 from yieldbot.cli.tables import Sheet
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def _skill(found: SkillDocument) -> Group:
         "than persistence's with an interval made the same way; (bare): than that of its number alone.",
         *found.notes,
     )
-    return Group(sheet, *(Text(line) for line in lines))
+    held = [learned_table.table(found.positions)] if found.positions else []
+    return Group(sheet, *(Text(line) for line in lines), *held)
 
 
 def _cells(row: ForecasterSkill) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from yieldbot.app import plan as plan_use
 from yieldbot.app import positions as position_use
 from yieldbot.app import whatif
 from yieldbot.app.liquidity import PoolsAnswer
-from yieldbot.cli import liquidity_profit_table, listings, lp_tables, profit_table, render
+from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render
 from yieldbot.cli.flags import add_job_flags, filter_of
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
         if pool.skipped or (pool.view and (pool.view.positions or pool.view.unread)):
             parts.append(lambda pool=pool: lp_tables.positions(pool))
     parts += [lambda: liquidity_profit_table.table(gained)] if gained else []
+    if ever := found.document.ever_held:
+        parts.append(lambda: learned_table.table(ever))
     context.show(found.document.as_json(), *parts)
     return found.exit_code
 

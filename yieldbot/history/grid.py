@@ -69,11 +69,15 @@ def paid_between(readings: Sequence[Reading]) -> list[float]:
     if not readings:
         return []
     columns = _columns(readings, dict.fromkeys((one.key for one in readings), 0))
+    return [float(rate) for rate in paid_since(columns)]
+
+
+def paid_since(columns: Columns) -> Floats:
+    """``paid_between`` of one market's readings as columns, of which there is at least one."""
     import numpy as np
 
     starts = np.zeros(1, dtype=np.int64)
-    paid, _ = _paid(columns, _Before.of(columns, starts, _Before.nothing(1)), DAY)
-    return [float(rate) for rate in paid]
+    return _paid(columns, _Before.of(columns, starts, _Before.nothing(1)), DAY)[0]
 
 
 def _columns(rows: Sequence[Reading], place: Mapping[MarketKey, int]) -> Columns:

@@ -129,9 +129,11 @@ def _within(market_id: MarketId, bad: Quarantined) -> bool:
 
 
 def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
-    """Rate expected of a holding over the policy's horizon, a simple annual fraction."""
+    """Rate expected of a holding over the policy's horizon, a simple annual fraction: by the forecast where there is
+    one, as it was decided on; else if all goes on as now."""
     held, horizon_seconds = float(state.held), policy.horizon_seconds
-    rate = state.curve.apr(held, horizon_seconds)
+    curve = state.curve if state.forecast is None else sustainable_curve(state, policy)
+    rate = curve.apr(held, horizon_seconds)
     if before is None or before.held <= state.held:
         return rate
     return min(rate, sustainable_curve(before, policy).apr(held, horizon_seconds))

@@ -16,6 +16,7 @@ from yieldbot.history.holdings import (
     forecasts_since_change,
     recorded_holdings,
 )
+from yieldbot.history.predictions import FORECAST, facts_of
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, TxSigned
 from yieldbot.journal.store import Journal
@@ -28,7 +29,8 @@ from yieldbot.model.policy import Policy
 
 
 def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
-    """Journal an ``Observed`` entry with the predicted yield of each position over the policy's horizon.
+    """Journal an ``Observed`` entry with the predicted yield of each position over the policy's horizon, and what was
+    forecast of its market.
 
     before: the snapshot before a plan was carried out, so that no more is predicted for what its withdrawals left than
     the plan assumed (``sustainable_curve``). Holdings in markets that the snapshot lacks are recorded again as they
@@ -37,19 +39,22 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     horizon_seconds = policy.horizon_seconds
     known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
     forecasts: dict[str, Any] = {
-        market_id: entry for market_id, entry in known.items() if market_id not in snapshot.states
+        market_id: {name: value for name, value in entry.items() if name != FORECAST}  # of another block
+        for market_id, entry in known.items()
+        if market_id not in snapshot.states
     }
-    forecasts |= {
-        state.market.id: {
+    for state in _held(snapshot):
+        expected = _expected(state, before.states.get(state.market.id) if before else None, policy)
+        forecasts[state.market.id] = {
             "name": state.market.name,
             "deployment": state.market.deployment,
             "flavour": str(state.market.params.get("flavour", "")),
             "held_raw": str(state.held.raw),
-            "apr": _expected(state, before.states.get(state.market.id) if before else None, policy),
+            "apr": expected,
             "horizon_seconds": horizon_seconds,
         }
-        for state in _held(snapshot)
-    }
+        if (said := facts_of(state, expected)) is not None:
+            forecasts[state.market.id][FORECAST] = said
     facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
     journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
 

@@ -1,0 +1,51 @@
+"""Parts of documents: what was predicted of each position that we ever held, and what came."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from yieldbot.app.document import Part
+
+
+class ForecastThen(Part):
+    """What a market was forecast to pay when our money went in, as the journal has it. Rates are simple annual
+    fractions."""
+
+    at: int = Field(description="time of the block that was decided on, unix seconds; the horizon begins there")
+    height: int = Field(description="its number, or the slot")
+    days: float = Field(description="the horizon")
+    quoted: float = Field(description="what the market showed then")
+    mean: float = Field(description="the mean rate expected, with no further money of ours")
+    low: float = Field(description="lower end of the 80 % interval")
+    high: float = Field(description="upper end of the 80 % interval")
+    paid: float | None = Field(
+        description="what the market then paid over the horizon, by memory (growth of its index); null: it is not "
+        "over, or too little of it was seen"
+    )
+    inside: bool | None = Field(description="whether that lies within the interval; null: not known")
+
+
+class EverHeld(Part):
+    """One position that we hold or held, from its entry to its end. Rates are simple annual fractions."""
+
+    chain_id: str = Field(description="the chain's identifier")
+    owner: str = Field(description="the account's address")
+    id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name")
+    since: int = Field(description="when money went in, or was first noted there, unix seconds")
+    until: int | None = Field(description="when nothing was left, unix seconds; null: it is still held")
+    predicted: float | None = Field(description="what our money was to earn when it went in; null: nothing is recorded")
+    realised: float | None = Field(
+        description="what it earned since, entry and exit fees deducted; null: not known, or it is in the first hour"
+    )
+    earned_raw: str | None = Field(
+        description="that in base units of the asset, as decimal text; null: it went by no transaction of ours, or "
+        "moved since it was last looked at"
+    )
+    forecast: ForecastThen | None = Field(description="the market's forecast then; null: it was decided without one")
+    forecasts: int = Field(description="how many forecasts of its market were recorded while it was held")
+    forecasts_over: int = Field(description="of how many of them the horizon is over and what was paid is known")
+    forecasts_off: float | None = Field(
+        description="what was paid less what was forecast, their mean; null: none is over"
+    )
+    forecasts_inside: float | None = Field(description="the share of them whose interval held it; null: none is over")

@@ -1,0 +1,213 @@
+"""Every stay of our money in a market, those that ended too: when, what it earned and at what rate. Pure.
+
+A stay is from the time at which something went in, or was first noted there, until nothing is left. What it earned is
+what came out and what is there, less what went in; its rate is that over the money that was in, for as long as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from yieldbot.books.entries import Account, Entry, EntryKind, is_liquidity
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
+from yieldbot.model.ids import MarketId
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+IN = (EntryKind.DEPOSIT, EntryKind.OPENING)
+LEAST_SECONDS = 3600
+"""Within less than an hour, protocols' rounding to one base unit would be taken for yield."""
+ROUNDING = 10
+"""Base units that protocols' rounding takes over several transactions."""
+DUST = 1e-6
+"""The part of what was put in, beside the protocols' rounding, that may be left when a stay has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """Money of ours in one market, from first to last. Amounts are base units of its asset."""
+
+    account: Account
+    """Whose."""
+    market_id: MarketId
+    """Where."""
+    name: str
+    """The market's name in tables, as runs recorded it."""
+    asset: str
+    """The asset's address; empty in older entries."""
+    since: int
+    """Unix seconds at which it began."""
+    until: int | None
+    """Unix seconds at which it ended; None: it goes on."""
+    seen: int
+    """Unix seconds of its end, or of when it was last looked at."""
+    put_in: int
+    """What went in."""
+    earned: int | None
+    """What it has earned; None where it went by no transaction of ours, so that nobody knows what was paid."""
+    realised: float | None
+    """The rate of that, a simple annual fraction, entry and exit fees deducted; None where it is not known, and in the
+    first hour."""
+    expected: float | None
+    """The rate that was recorded for it first; None: none was."""
+    plans: frozenset[str]
+    """Ids of the plans that brought money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A holding as a run, or the chain now, shows it."""
+
+    at: int
+    """Unix seconds of its block."""
+    raw: int
+    """Base units; 0: nothing is there."""
+    name: str = ""
+    """The market's name."""
+    asset: str = ""
+    """The asset's address."""
+    expected: float | None = None
+    """The rate that was recorded for it."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A stay that goes on."""
+
+    since: int
+    """When it began."""
+    at: int
+    """Up to when ``held_seconds`` counts."""
+    put_in: int = 0
+    """Base units."""
+    taken_out: int = 0
+    """Base units."""
+    held_seconds: float = 0.0
+    """Base units that were in, times seconds."""
+    there: int = 0
+    """What is there by the last note, and flows since."""
+    last: Noted | None = None
+    """The last note."""
+    expected: float | None = None
+    """The first rate that was recorded."""
+    plans: set[str] = field(default_factory=set)
+    """Plans that brought money."""
+
+    def until(self, at: int) -> None:
+        """Time passes with what is in."""
+        self.held_seconds += max(0, self.put_in - self.taken_out) * max(0, at - self.at)
+        self.at = max(self.at, at)
+
+
+def stays(
+    records: Iterable[Record],
+    entries: Iterable[Entry],
+    account: Account,
+    now: Mapping[MarketId, Noted] | None = None,
+) -> tuple[Stay, ...]:
+    """Every stay of one account in markets, pools aside, by market and time. entries: in order. now: holdings as the
+    chain shows them now, which count beside those that runs noted."""
+    notes = _notes(records, account)
+    for market_id, one in (now or {}).items():
+        notes.setdefault(market_id, []).append(one)
+    flows: dict[MarketId, list[Entry]] = {}
+    for entry in entries:
+        if entry.account == account and entry.market_id and entry.kind in (*IN, EntryKind.WITHDRAW):
+            flows.setdefault(entry.market_id, []).append(entry)
+    found: list[Stay] = []
+    for market_id in dict.fromkeys((*flows, *notes)):
+        if is_liquidity(market_id):
+            continue
+        own = notes.get(market_id, [])
+        name = next((one.name for one in reversed(own) if one.name), market_id)
+        asset = next((one.asset for one in own if one.asset), "")
+        found += _of_market(account, market_id, (name, asset), flows.get(market_id, []), own)
+    return tuple(found)
+
+
+def _notes(records: Iterable[Record], account: Account) -> dict[MarketId, list[Noted]]:
+    """By market what runs noted of it: each holding, and that nothing was there any more."""
+    found: dict[MarketId, list[Noted]] = {}
+    held: dict[str, set[MarketId]] = {}
+    for row in records:
+        entry = row.entry
+        if not isinstance(entry, Observed) or (entry.chain, entry.owner) != account or "forecasts" not in entry.facts:
+            continue
+        asset, at = str(entry.facts.get("asset", "")), entry.block.timestamp
+        there: set[MarketId] = set()
+        for key, one in entry.facts["forecasts"].items():
+            market_id, raw = MarketId(key), int(one["held_raw"])
+            there.add(market_id)
+            noted = Noted(at, raw, str(one.get("name", "")), asset, float(one["apr"]))
+            found.setdefault(market_id, []).append(noted)
+        for market_id in held.get(asset, set()) - there:
+            found[market_id].append(Noted(at, 0, asset=asset))
+        held[asset] = there
+    return found
+
+
+def _of_market(
+    account: Account, market_id: MarketId, called: tuple[str, str], flows: Sequence[Entry], notes: Sequence[Noted]
+) -> list[Stay]:
+    """One market's stays. A note of the same second as a transaction comes after it."""
+    steps: list[tuple[int, int, Entry | Noted]] = [(one.at, 0, one) for one in flows]
+    steps += [(one.at, 1, one) for one in notes]
+    found: list[Stay] = []
+    run: _Open | None = None
+    for at, _, step in sorted(steps, key=lambda one: one[:2]):
+        if run is not None:
+            run.until(at)
+        if isinstance(step, Entry):
+            raw = step.change(step.asset) if step.asset is not None else 0
+            if step.kind in IN:
+                more = raw if step.kind is EntryKind.OPENING else -raw
+                if more <= 0 or (step.kind is EntryKind.OPENING and run is not None):
+                    continue
+                run = run or _Open(at, at)
+                run.put_in, run.there = run.put_in + more, run.there + more
+                run.plans |= {step.plan} if step.plan else set()
+            elif run is not None and raw > 0:
+                run.taken_out, run.there = run.taken_out + raw, run.there - raw
+                if step.all:
+                    found.append(_stay(account, market_id, called, run, at, 0))
+                    run = None
+        elif step.raw > 0:
+            if run is None:
+                run = _Open(at, at, put_in=step.raw)
+            run.there, run.last = step.raw, step
+            run.expected = step.expected if run.expected is None else run.expected
+        elif run is not None:
+            found.append(_stay(account, market_id, called, run, at, 0))
+            run = None
+    if run is not None:
+        found.append(_stay(account, market_id, called, run, None, run.last.raw if run.last else None))
+    return found
+
+
+def _stay(
+    account: Account, market_id: MarketId, called: tuple[str, str], run: _Open, until: int | None, held: int | None
+) -> Stay:
+    """held: what is there at the end; None: nobody has looked since it went in."""
+    end = until if until is not None else (run.last.at if run.last else run.at)
+    gone = until is not None and run.there > ROUNDING + DUST * run.put_in  # by no transaction that we know of
+    stale = until is None and run.last is not None and run.last.at < run.at  # money moved since it was looked at
+    earned = None if held is None or gone or stale else held + run.taken_out - run.put_in
+    seconds = end - run.since
+    realised = None
+    if earned is not None and run.held_seconds > 0.0 and seconds >= LEAST_SECONDS:
+        realised = earned / run.held_seconds * SECONDS_PER_YEAR
+    return Stay(
+        account=account,
+        market_id=market_id,
+        name=called[0],
+        asset=called[1],
+        since=run.since,
+        until=until,
+        seen=end,
+        put_in=run.put_in,
+        earned=earned,
+        realised=realised,
+        expected=run.expected,
+        plans=frozenset(run.plans),
+    )
