@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from yieldbot import __version__
 from yieldbot.app.backtest_documents import BacktestDocument, BacktestManifest, BacktestRow
@@ -21,6 +21,10 @@ from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.costs_file import ethereum_costs, gas_prices
 from yieldbot.backtest.software import code
 from yieldbot.backtest.study import Window, rows_of, starts, window_of
+from yieldbot.backtest.trace import Foretold as Foretold
+from yieldbot.backtest.trace import Step as Step
+from yieldbot.backtest.trace import Trace as Trace
+from yieldbot.backtest.trace import trace
 from yieldbot.backtest.universe import universes
 from yieldbot.backtest.world import World
 from yieldbot.config.load import policy_file
@@ -104,18 +108,27 @@ class Work:
     def run(self, task: tuple[str, float, int]) -> list[Window]:
         """One window of a universe and a wealth, for each policy."""
         name, wealth, first = task
-        columns = self.columns[name]
-        if name not in self.worlds:
-            panel = self.panel.of(columns)
-            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain])
-
-        def expected(row: int) -> list[RateForecast | None]:
-            return [self._forecast(row, column) for column in columns]
-
         return window_of(
-            self.worlds[name], expected, name, wealth, self.policies, first, self.window,
+            self._world(name), self._expected(name), name, wealth, self.policies, first, self.window,
             failures=self.failures, seed=self.seed,
         )  # fmt: skip
+
+    def trace(self, task: tuple[str, float, int, int]) -> Trace:
+        """A universe and a wealth through all rows from one to another, day by day."""
+        name, wealth, first, last = task
+        return trace(
+            self._world(name), self._expected(name), name, wealth, self.policies, first, last,
+            days=self.days, failures=self.failures, seed=self.seed,
+        )  # fmt: skip
+
+    def _world(self, name: str) -> World:
+        if name not in self.worlds:
+            panel = self.panel.of(self.columns[name])
+            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain])
+        return self.worlds[name]
+
+    def _expected(self, name: str) -> Callable[[int], list[RateForecast | None]]:
+        return lambda row: [self._forecast(row, column) for column in self.columns[name]]
 
     def _forecast(self, row: int, column: int) -> RateForecast | None:
         mean, low, high = (float(grid[row, column]) for grid in (self.mean, self.low, self.high))
@@ -124,6 +137,8 @@ class Work:
         return RateForecast(mean=mean, low=low, high=high, days=self.days)
 
 
+Task = TypeVar("Task")
+Made = TypeVar("Made")
 _work: Work | None = None
 
 
@@ -135,6 +150,11 @@ def _begin(work: Work) -> None:
 def _run(task: tuple[str, float, int]) -> list[Window]:
     assert _work is not None
     return _work.run(task)
+
+
+def _trace(task: tuple[str, float, int, int]) -> Trace:
+    assert _work is not None
+    return _work.trace(task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +207,11 @@ def scene(request: BacktestRequest, context: Context) -> Scene:
     )  # fmt: skip
 
 
-def backtest(request: BacktestRequest, context: Context, progress: Progress) -> BacktestDocument:
-    """Every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong."""
+def backtest(
+    request: BacktestRequest, context: Context, progress: Progress, traces: list[Trace] | None = None
+) -> BacktestDocument:
+    """Every window. traces: gets each universe and wealth through the whole range, day by day, for a report. Raises
+    ConfigError where there is nothing to run, or a flag or a file is wrong."""
     policies = {DEFAULT: Policy()}
     if request.policy is not None:
         policies[request.policy.name] = policy_file(request.policy)
@@ -203,9 +226,15 @@ def backtest(request: BacktestRequest, context: Context, progress: Progress) -> 
     )  # fmt: skip
     tasks = [(name, wealth, at) for name in seen.columns for wealth in request.wealth for at in seen.firsts]
     windows: list[Window] = []
-    for done, some in enumerate(_each(work, tasks, request.processes), 1):
+    pairs = [] if traces is None else [(name, wealth) for name in seen.columns for wealth in request.wealth]
+    whole = [(name, wealth, seen.first, seen.last) for name, wealth in pairs]
+    for done, some in enumerate(_each(work, work.run, _run, tasks, request.processes), 1):
         windows += some
-        progress(done, len(tasks))
+        progress(done, len(tasks) + len(whole))
+    for done, one in enumerate(_each(work, work.trace, _trace, whole, request.processes), 1):
+        if traces is not None:
+            traces.append(one)
+        progress(len(tasks) + done, len(tasks) + len(whole))
     rows = rows_of(windows, block=max(1, -(-request.window_days // request.every_days)), seed=request.seed)
     return BacktestDocument(
         results=tuple(BacktestRow(**asdict(row)) for row in rows),
@@ -228,15 +257,17 @@ def manifest(
     )  # fmt: skip
 
 
-def _each(work: Work, tasks: Sequence[tuple[str, float, int]], processes: int) -> Iterator[list[Window]]:
-    """The tasks' windows in their order, whoever works on them."""
+def _each(
+    work: Work, here: Callable[[Task], Made], there: Callable[[Task], Made], tasks: Sequence[Task], processes: int
+) -> Iterator[Made]:
+    """The tasks' results in their order, whoever works on them: this process (``here``) or others (``there``)."""
     count = min(processes or os.cpu_count() or 1, len(tasks))
     if count <= 1:
         for task in tasks:
-            yield work.run(task)
+            yield here(task)
         return
     with ProcessPoolExecutor(count, initializer=_begin, initargs=(work,)) as pool:
-        yield from pool.map(_run, tasks)
+        yield from pool.map(there, tasks)
 
 
 def _forecasts(run: Tournament, days: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -310,7 +341,7 @@ def _command(request: BacktestRequest) -> str:
         "--history": request.history, "--from": request.since, "--to": request.until, "--policy": request.policy,
         "--gas": request.gas, "--window": request.window_days, "--every": request.every_days,
         "--seed": request.seed, "--failures": request.failures,
-        "--wealth": ",".join(f"{one:g}" for one in request.wealth), "--markets": " ".join(request.markets),
+        "--wealth": ",".join(f"{one:.15g}" for one in request.wealth), "--markets": " ".join(request.markets),
     }  # fmt: skip
     for flag, value in flags.items():
         if value not in (None, "", 0, 0.0):

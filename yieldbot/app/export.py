@@ -210,6 +210,22 @@ def write_whole(file: Path, text: str, force: bool) -> None:
             Path(name).unlink(missing_ok=True)
 
 
+def refuse_unwritable(file: Path, flag: str) -> None:
+    """Raise ConfigError where ``flag`` names a file that ``write_whole`` could not write: before long work, not after
+    it."""
+    target = file.resolve()
+    if target.is_dir():
+        raise ConfigError(f"{flag} {file} is a folder: name a file in it")
+    if not target.parent.is_dir():
+        raise ConfigError(f"{flag} {file}: there is no folder {target.parent}; make it first")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+        os.unlink(name)
+    except OSError as failure:
+        raise ConfigError(f"{flag} {file}: nothing can be written there ({failure.strerror})") from None
+
+
 def _put(name: str, target: Path) -> None:
     """Give a written file its final name. Raises FileExistsError if one exists there."""
     try:

@@ -34,6 +34,8 @@ class Foresight:
     """Dollars earned over the window, costs taken off."""
     path: tuple[tuple[float, ...], ...]
     """Shares of our wealth by market, at each row."""
+    wealth: tuple[float, ...]
+    """Dollars at each row, the first being what it began with."""
 
 
 def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
@@ -72,6 +74,7 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     touched, swapped, swaps = _transitions(world, weights, steps)
     value = np.full(len(states), -math.inf)
     value[0] = dollars  # all in cash
+    values = np.zeros((last - first + 1, len(states)))
     came = np.zeros((last - first, len(states)), dtype=np.int32)
     picked = np.arange(len(world.markets))
     for row in range(first, last):
@@ -81,12 +84,14 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
         reached = value[:, None] - cost
         came[row - first] = reached.argmax(axis=0)
         value = reached.max(axis=0) * (1.0 + earned[row - first][picked, weights].sum(axis=1) / dollars)
+        values[row - first + 1] = value
     at = int(value.argmax())
-    gain, path = float(value[at]) - dollars, []
+    gain, path, wealth = float(value[at]) - dollars, [], []
     for row in range(last - first - 1, -1, -1):
         path.append(tuple(float(w) / steps for w in weights[at]))
+        wealth.append(float(values[row + 1, at]))
         at = int(came[row, at])
-    return Foresight(gain, tuple(reversed(path)))
+    return Foresight(gain, tuple(reversed(path)), (dollars, *reversed(wealth)))
 
 
 def _states(world: World, earned: Grid, steps: int) -> list[dict[int, int]]:

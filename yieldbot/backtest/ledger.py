@@ -28,13 +28,21 @@ class Ledger:
     """Plans carried out."""
     log: list[tuple[int, Plan]] = field(default_factory=list)
     """(row, plan) of each."""
+    paid: list[float] = field(default_factory=list)
+    """Dollars of gas and swaps of each plan of the log."""
+    failed: list[tuple[int, Plan, float]] = field(default_factory=list)
+    """(row, plan, dollars of gas) of each plan that failed."""
+    worth: list[float] = field(default_factory=list)
+    """``wealth`` at each row, the first being what it began with."""
 
     @classmethod
     def with_cash(cls, world: World, dollars: float, coin: int = 0) -> Ledger:
         """All in the wallet, in one coin."""
         idle = [0] * len(world.tokens)
         idle[coin] = round(dollars * ONE)
-        return cls(world, [0] * len(world.markets), idle)
+        made = cls(world, [0] * len(world.markets), idle)
+        made.worth.append(made.wealth)
+        return made
 
     @property
     def wealth(self) -> float:
@@ -43,7 +51,7 @@ class Ledger:
 
     def carry_out(self, row: int, plan: Plan) -> None:
         """Each leg at the row's prices. Raises ValueError where one takes more than there is."""
-        world, costs = self.world, self.world.costs[row]
+        world, costs, before = self.world, self.world.costs[row], self.gas + self.swapped
         columns = {market.id: column for column, market in enumerate(world.markets)}
         coins = {token: at for at, token in enumerate(world.tokens)}
         for leg in plan.legs:
@@ -66,10 +74,12 @@ class Ledger:
                 self._touch(costs.touch)
         self.plans += 1
         self.log.append((row, plan))
+        self.paid.append(self.gas + self.swapped - before)
 
     def fail(self, row: int, plan: Plan) -> None:
         """A plan whose first transaction fails: its gas is paid, nothing moves."""
         self._touch(self.world.costs[row].touch)
+        self.failed.append((row, plan, self.world.costs[row].touch))
         self.plans += 1
 
     def rebalance(self, row: int, targets: Sequence[int]) -> None:
@@ -130,3 +140,4 @@ class Ledger:
                 curve = cell.curve(1.0)
                 rate = float(rates[column]) * curve.apr(raw / ONE, 1.0)
                 self.held[column] = raw + int(raw * rate * seconds / SECONDS_PER_YEAR)
+        self.worth.append(self.wealth)

@@ -49,7 +49,7 @@ def replay(
     anything that a decision asks for came after it.
     """
     job, ledger, draw = world.job(), Ledger.with_cash(world, dollars), random.Random(f"{seed}/{first}/{dollars}")
-    wealth, held, failed = [ledger.wealth], [], 0
+    held, failed = [], 0
     for row in range(first, last):
         world.clock = row
         snapshot = world.snapshot(row, ledger.held, ledger.idle, forecasts(row))
@@ -63,5 +63,4 @@ def replay(
         world.clock = None
         held.append(tuple(ledger.held))
         ledger.earn(row)
-        wealth.append(ledger.wealth)
-    return Replayed(ledger, tuple(wealth), tuple(held), failed)
+    return Replayed(ledger, tuple(ledger.worth), tuple(held), failed)

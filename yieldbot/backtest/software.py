@@ -29,4 +29,6 @@ def software() -> str:
     """The code, and the versions of what it computes with."""
     from importlib.metadata import version
 
-    return " ".join([code(), "python", f"{sys.version_info[0]}.{sys.version_info[1]}", *(f"{one} {version(one)}" for one in USED)])
+    return " ".join(
+        [code(), "python", f"{sys.version_info[0]}.{sys.version_info[1]}", *(f"{one} {version(one)}" for one in USED)]
+    )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from yieldbot.app import backtest as use
 from yieldbot.cli.tables import Sheet
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +37,9 @@ def register(listed: CommandList) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of failures and of the bootstrap (0)")
     parser.add_argument("--processes", type=int, default=0, metavar="N", help="at once (one a core)")
     parser.add_argument("--extras", action="store_true", help="with LightGBM among the forecasters (slower)")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write charts, moves and figures into one file"
+    )
     parser.set_defaults(command="backtest", handler=backtest)
 
 
@@ -49,9 +52,29 @@ def backtest(args: argparse.Namespace, context: Screen) -> int:
         every_days=args.every, failures=args.failures, seed=args.seed, processes=max(0, args.processes),
         extras=args.extras,
     )  # fmt: skip
+    traces: list[use.Trace] | None = None
+    if args.report is not None:
+        from yieldbot.app.export import refuse_unwritable
+
+        refuse_unwritable(args.report, "--report")
+        traces = []
     with _bar(context) as progress:
-        found = use.backtest(request, context, progress)
+        found = use.backtest(request, context, progress, traces)
     context.show(found.as_json(), lambda: _shown(found))
+    return 0 if traces is None else _report(args.report, found, traces, context)
+
+
+def _report(file: Path, found: BacktestDocument, traces: list[use.Trace], context: Screen) -> int:
+    """Write the report. The figures are printed by then: that they cannot be kept does not take them away."""
+    from yieldbot.app.export import write_whole
+    from yieldbot.cli.report.page import page
+
+    try:
+        write_whole(file, page(found, traces), force=True)
+    except YieldbotError as failure:
+        context.complain(f"--report {failure}")
+        return failure.exit_code
+    context.say(f"wrote {file}")
     return 0
 
 

@@ -1,0 +1,221 @@
+"""One continuous run through a whole range of days, kept day by day: what a report draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from yieldbot.backtest.foresight import foresee
+from yieldbot.backtest.replay import Replayed, replay
+from yieldbot.backtest.rules import RULES, follow
+from yieldbot.backtest.world import ONE, World
+from yieldbot.history.reading import MarketKey
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import RateForecast
+from yieldbot.model.plan import Plan
+from yieldbot.model.policy import Policy
+from yieldbot.model.text import one_line
+
+FORESIGHT = "foresight"
+LONGEST_NAME = 48
+WALLET = "wallet"
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One move of a plan, or one plan without moves (a request, a collection)."""
+
+    time: int
+    """Unix seconds of the decision."""
+    source: str
+    """The market that the money left; empty where the plan names no move."""
+    target: str
+    """The market that it went into; empty where the plan names no move."""
+    dollars: float
+    """How much was to move."""
+    gain_per_year: float
+    """Dollars a year that the plan expected from it."""
+    cost: float
+    """Dollars that the plan expected it to cost."""
+    break_even_days: float | None
+    """Days after which it was to have earned its cost; None where it gains nothing."""
+    reason: str
+    """Why, in the plan's words."""
+    paid: float
+    """Dollars of gas and swaps that its whole plan really cost."""
+    failed: bool
+    """Whether the plan was made to fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One policy through the range."""
+
+    shares: tuple[tuple[float, ...], ...]
+    """Of the wealth, by market, after each day's decision; what is missing to 1 is in the wallet or on its way."""
+    steps: tuple[Step, ...]
+    """What was done, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foretold:
+    """What was forecast for one market each day, and what it paid over the same days. Annual fractions."""
+
+    market: str
+    """Name of the market."""
+    mean: tuple[float | None, ...]
+    """Forecast on each day; None where there was none."""
+    low: tuple[float | None, ...]
+    """Lower end of its 80 % interval."""
+    high: tuple[float | None, ...]
+    """Upper end of its 80 % interval."""
+    realised: tuple[float | None, ...]
+    """What was paid over the forecast's days, ours not among it; None where they are not over."""
+
+    @property
+    def pairs(self) -> list[tuple[float, float, float, float]]:
+        """(mean, low, high, realised) of each day that has all four."""
+        days = zip(self.mean, self.low, self.high, self.realised, strict=True)
+        return [(m, lo, hi, r) for m, lo, hi, r in days if None not in (m, lo, hi, r)]  # type: ignore[misc]
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of realised rates inside of the interval; None where nothing is over."""
+        found = self.pairs
+        return sum(low <= came <= high for _, low, high, came in found) / len(found) if found else None
+
+    @property
+    def error(self) -> float | None:
+        """Mean absolute error of the mean, an annual fraction; None where nothing is over."""
+        found = self.pairs
+        return sum(abs(mean - came) for mean, _, _, came in found) / len(found) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A universe and a wealth through the range."""
+
+    universe: str
+    """Name of the universe."""
+    wealth: float
+    """Dollars at the start."""
+    times: tuple[int, ...]
+    """Unix seconds of each row."""
+    lines: Mapping[str, tuple[float, ...]]
+    """Dollars at each row, by who decided: policies, simple rules, foresight."""
+    markets: tuple[str, ...]
+    """Names of the markets."""
+    runs: Mapping[str, Run]
+    """By policy."""
+    forecast_days: float
+    """Days that each forecast is of."""
+    forecasts: tuple[Foretold, ...]
+    """One for each market."""
+
+
+def trace(
+    world: World,
+    expected: Callable[[int], Sequence[RateForecast | None]],
+    universe: str,
+    wealth: float,
+    policies: Mapping[str, Policy],
+    first: int,
+    last: int,
+    *,
+    days: float,
+    failures: float = 0.0,
+    seed: int = 0,
+) -> Trace:
+    """Each policy, rule and foresight from row ``first`` to ``last``. days: those of ``expected``'s forecasts."""
+    names = market_names(world.panel.keys)
+    lines: dict[str, tuple[float, ...]] = {}
+    runs: dict[str, Run] = {}
+    for name, policy in policies.items():
+        made = replay(world, policy, expected, wealth, first, last, failures=failures, seed=seed)
+        lines[name], runs[name] = made.wealth, _run(world, made, names)
+    for name, rule in RULES.items():
+        lines[name] = tuple(follow(world, rule(), wealth, first, last).worth)
+    lines[FORESIGHT] = foresee(world, wealth, first, last).wealth
+    times = tuple(int(one) for one in world.panel.times[first : last + 1])
+    forecasts = _forecasts(world, expected, names, first, last, days)
+    return Trace(
+        universe=universe, wealth=wealth, times=times, lines=lines, markets=names, runs=runs, forecast_days=days,
+        forecasts=forecasts,
+    )  # fmt: skip
+
+
+def market_names(keys: Sequence[MarketKey]) -> tuple[str, ...]:
+    """Coin and protocol of each market, with the market's own id where these two are another's too; one line each."""
+    plain = [one_line(f"{key.asset} {key.protocol}", LONGEST_NAME) for key in keys]
+    return tuple(
+        name if plain.count(name) == 1 else f"{name} {one_line(key.market)[-10:]}"
+        for name, key in zip(plain, keys, strict=True)
+    )
+
+
+def _run(world: World, made: Replayed, names: Sequence[str]) -> Run:
+    known = {market.id: name for market, name in zip(world.markets, names, strict=True)}
+    known |= {market.id: f"{market.asset.symbol} in the {WALLET}" for market in world.wallets}
+    shares = []
+    for wealth, held in zip(made.wealth, made.held, strict=False):
+        total = max(wealth * ONE, float(sum(held)), 1.0)
+        shares.append(tuple(raw / total for raw in held))
+    ledger = made.ledger
+    done = [(row, plan, paid, False) for (row, plan), paid in zip(ledger.log, ledger.paid, strict=True)]
+    lost = [(row, plan, paid, True) for row, plan, paid in ledger.failed]
+    steps: list[Step] = []
+    for row, plan, paid, failed in sorted(done + lost, key=lambda one: one[0]):
+        steps += _steps(int(world.panel.times[row]), plan, paid, failed, known)
+    return Run(tuple(shares), tuple(steps))
+
+
+def _steps(time: int, plan: Plan, paid: float, failed: bool, known: Mapping[MarketId, str]) -> list[Step]:
+    if not plan.moves:
+        reason = "; ".join(f"{leg.kind.value} {known.get(leg.market_id, leg.market_id)}" for leg in plan.legs)
+        raw = max(leg.amount.raw for leg in plan.legs)
+        return [
+            Step(
+                time=time, source="", target="", dollars=raw / ONE, gain_per_year=plan.gain_per_year, cost=plan.cost,
+                break_even_days=None, reason=reason, paid=paid, failed=failed,
+            )
+        ]  # fmt: skip
+    return [
+        Step(
+            time=time, source=known.get(move.source, move.source), target=known.get(move.target, move.target),
+            dollars=move.amount.raw / ONE, gain_per_year=move.gain_per_year, cost=move.cost,
+            break_even_days=move.break_even_days, reason=one_line(move.reason), paid=paid, failed=failed,
+        )
+        for move in plan.moves
+    ]  # fmt: skip
+
+
+def _forecasts(
+    world: World,
+    expected: Callable[[int], Sequence[RateForecast | None]],
+    names: Sequence[str],
+    first: int,
+    last: int,
+    days: float,
+) -> tuple[Foretold, ...]:
+    rates = [world.rates_until_next(row) for row in range(first, last)]
+    ahead = max(1, round(days * DAY / world.panel.step_seconds))
+    said = [expected(row) for row in range(first, last)]
+    found = []
+    for column, name in enumerate(names):
+        given = [day[column] for day in said]
+        paid = [float(day[column]) for day in rates]
+        realised = [
+            math.fsum(paid[at : at + ahead]) / ahead if at + ahead <= len(paid) else None for at in range(len(paid))
+        ]
+        found.append(
+            Foretold(
+                market=name,
+                mean=tuple(None if one is None else one.mean for one in given),
+                low=tuple(None if one is None else one.low for one in given),
+                high=tuple(None if one is None else one.high for one in given),
+                realised=tuple(realised),
+            )
+        )
+    return tuple(found)
