@@ -55,12 +55,17 @@ def jobs_of(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
     """The selected jobs. Raises ConfigError where none matches, or one has no RPC URL."""
     jobs = named_jobs(wanted, context)
     for job in jobs:
-        if not job.chain.rpc_urls:
-            raise ConfigError(
-                f"{context.settings.source.parent / '.env'}: {job.chain.rpc_env}: is not set: put the RPC URL of "
-                f"{job.chain.name} there, or into the environment"
-            )
+        needs_node(job, context)
     return jobs
+
+
+def needs_node(job: Job, context: Context) -> None:
+    """Raises ConfigError for a job whose chain has no RPC URL."""
+    if not job.chain.rpc_urls:
+        raise ConfigError(
+            f"{context.settings.source.parent / '.env'}: {job.chain.rpc_env}: is not set: put the RPC URL of "
+            f"{job.chain.name} there, or into the environment"
+        )
 
 
 def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from yieldbot.backtest.carried import Holdings, carry_out
 from yieldbot.backtest.venue import FlatVenue
 from yieldbot.backtest.world import ONE, World
-from yieldbot.model.plan import LegKind, Plan
+from yieldbot.model.market import Snapshot
+from yieldbot.model.plan import Plan
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 
@@ -49,32 +51,23 @@ class Ledger:
         """Dollars, what was paid for gas taken off."""
         return float((sum(self.held) + sum(self.idle)) / ONE - self.gas)
 
-    def carry_out(self, row: int, plan: Plan) -> None:
-        """Each leg at the row's prices. Raises ValueError where one takes more than there is."""
-        world, costs, before = self.world, self.world.costs[row], self.gas + self.swapped
-        columns = {market.id: column for column, market in enumerate(world.markets)}
-        coins = {token: at for at, token in enumerate(world.tokens)}
-        for leg in plan.legs:
-            coin = coins[leg.amount.token]
-            if leg.kind is LegKind.WITHDRAW:
-                column = columns[leg.market_id]
-                raw = self.held[column] if leg.all else leg.amount.raw
-                self._take(self.held, column, raw)
-                self.idle[coin] += raw
-                self._touch(costs.touch)
-            elif leg.kind is LegKind.SWAP:
-                assert leg.gets is not None
-                self._take(self.idle, coin, leg.amount.raw)
-                self._swap(row, leg.amount.raw, coins[leg.gets.token])
-            elif leg.kind is LegKind.DEPOSIT:
-                column = columns[leg.market_id]
-                raw = min(leg.amount.raw, self.idle[coin])
-                self._take(self.idle, coin, raw)
-                self.held[column] += raw
-                self._touch(costs.touch)
+    def carry_out(self, row: int, plan: Plan, snapshot: Snapshot) -> None:
+        """The plan of a row's snapshot (``carried.carry_out``). Raises ValueError where a leg takes more than there
+        is."""
+        markets, tokens, paid = self.world.markets, self.world.tokens, self.gas + self.swapped
+        before = Holdings(
+            idle=dict(zip(tokens, self.idle, strict=True)),
+            held={market.id: raw for market, raw in zip(markets, self.held, strict=True)},
+        )
+        made = carry_out(snapshot, plan, before)
+        self.held = [made.holdings.held.get(market.id, 0) for market in markets]
+        self.idle = [made.holdings.idle.get(token, 0) for token in tokens]
+        self.gas += made.gas + made.swaps * self.world.costs[row].swap
+        self.swapped += made.swapped
+        self.touched += made.touched
         self.plans += 1
         self.log.append((row, plan))
-        self.paid.append(self.gas + self.swapped - before)
+        self.paid.append(self.gas + self.swapped - paid)
 
     def fail(self, row: int, plan: Plan) -> None:
         """A plan whose first transaction fails: its gas is paid, nothing moves."""

@@ -59,7 +59,7 @@ def replay(
                 ledger.fail(row, plan)
                 failed += 1
             else:
-                ledger.carry_out(row, plan)
+                ledger.carry_out(row, plan, snapshot)
         world.clock = None
         held.append(tuple(ledger.held))
         ledger.earn(row)

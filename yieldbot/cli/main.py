@@ -41,6 +41,7 @@ COMMANDS = {
     "history": {"history": "what was planned, approved, signed and confirmed; what is remembered of markets"},
     "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},
     "backtest": {"backtest": "what the policy would have earned on recorded history, beside other rules"},
+    "paper": {"paper": "what the policy would do with money that is not there: live readings, a simulated ledger"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",

@@ -107,6 +107,11 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
     return file, {name: value for name, value in written.items() if value}
 
 
+def chain_named(path: Path, flag: str, name: str) -> ChainSettings:
+    """A chain that no job names, as a ``flag`` asks for it. Raises ConfigError."""
+    return _chain(path.expanduser().absolute(), flag, name, environment(path))
+
+
 def chain_names(path: Path) -> dict[str, Path]:
     """Files of all chains that a job of ``path`` may name, by name; those in the folder of yieldbot.toml take
     precedence."""

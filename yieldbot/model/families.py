@@ -39,6 +39,8 @@ class Family:
     """Address that stands for the native token."""
     native_decimals: int
     """Decimals of the native token."""
+    nobody: Address
+    """An account that nobody has the key of (SHA-256 of a sentence), for looking at markets without a wallet."""
     token_namespace: str
     """CAIP-19 namespace of its token ids."""
     case_matters: bool
@@ -94,6 +96,7 @@ EVM = Family(
     paid="gas",
     native=EVM_NATIVE,
     native_decimals=18,
+    nobody=Address("0x8Cc3dc171DeCf9F74C4Ae2eC4701732AdFc69c5c"),
     token_namespace="erc20",
     case_matters=False,
     most_feed_age_seconds=None,
@@ -116,6 +119,7 @@ SOLANA = Family(
     paid="fees and rent",
     native=SVM_NATIVE,
     native_decimals=9,
+    nobody=Address("AUVJEBgsprpaEBboRBZyKWoQWoTs85V4ZsKeKhyVLRQh"),
     token_namespace="token",
     case_matters=True,
     most_feed_age_seconds=600,

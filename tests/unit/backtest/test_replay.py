@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.unit.backtest.recorded import says, world
-from yieldbot.app import overview
+from yieldbot.app import cycle, overview, paper, paper_records, paper_step
+from yieldbot.backtest import carried, ledger
+from yieldbot.backtest import paper as paper_wallets
 from yieldbot.backtest import replay as replaying
 from yieldbot.backtest.ledger import Ledger
 from yieldbot.backtest.replay import replay
@@ -23,6 +25,16 @@ FLAT = {"USDC": [0.05] * 40, "USDC/two": [0.03] * 40}
 
 def quiet(row: int) -> list[None]:
     return [None, None]
+
+
+def test_paper_wallets_decide_and_carry_out_by_the_functions_of_runs_and_backtests() -> None:
+    """One function object in all; and no module of paper wallets decides or moves anything by itself."""
+    assert paper.decide is cycle.decide is replaying.decide is deciding.decide
+    assert paper_step.carry_out is ledger.carry_out is carried.carry_out
+    for module in (paper, paper_step, paper_records, paper_wallets):
+        source = inspect.getsource(module)
+        assert "allocate(" not in source and "make_plan(" not in source and "LegKind.SWAP" not in source
+    assert inspect.getsource(paper).count("decide(") == 1
 
 
 def test_the_replay_decides_by_the_function_that_live_runs_decide_by() -> None:
@@ -106,12 +118,12 @@ def test_failures_are_drawn_from_the_seed_and_cost_their_gas() -> None:
 
 def test_no_unit_is_made_or_lost_by_moving() -> None:
     seen = world({"USDC": [0.05] * 4, "USDT": [0.04] * 4, "DAI": [0.03] * 4})
-    ledger = Ledger.with_cash(seen, 1_000.0)
-    ledger.rebalance(0, [300 * ONE, 300 * ONE, 0])
-    swapped = round(ledger.swapped * ONE)
-    assert sum(ledger.held) + sum(ledger.idle) + swapped == 1_000 * ONE
-    assert ledger.held[0] == 300 * ONE and 0 < 300 * ONE - ledger.held[1] <= 300 * ONE * 4 // 10_000
-    ledger.rebalance(1, [0, 0, 100 * ONE])
-    assert sum(ledger.held) + sum(ledger.idle) + round(ledger.swapped * ONE) == pytest.approx(1_000 * ONE, abs=2)
+    own = Ledger.with_cash(seen, 1_000.0)
+    own.rebalance(0, [300 * ONE, 300 * ONE, 0])
+    swapped = round(own.swapped * ONE)
+    assert sum(own.held) + sum(own.idle) + swapped == 1_000 * ONE
+    assert own.held[0] == 300 * ONE and 0 < 300 * ONE - own.held[1] <= 300 * ONE * 4 // 10_000
+    own.rebalance(1, [0, 0, 100 * ONE])
+    assert sum(own.held) + sum(own.idle) + round(own.swapped * ONE) == pytest.approx(1_000 * ONE, abs=2)
     with pytest.raises(ValueError, match="base units are taken where there are"):
-        ledger._take(ledger.held, 0, 1)
+        own._take(own.held, 0, 1)

@@ -1,0 +1,187 @@
+"""Paper wallets on a real node: held against a real run of the same policy on the same chain, day by day."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.evm.home import Home
+from tests.kit.program import yieldbot
+from yieldbot.sandbox.node import Sandbox
+
+DAY = 86_400
+BEGIN = ("paper", "--wealth", "100000", "--coin", "USDC")
+
+
+@pytest.fixture
+def home(sandbox: Sandbox) -> Home:
+    return Home(sandbox)
+
+
+def at(sandbox: Sandbox, seconds: int) -> None:
+    """Mine a block at this time."""
+    sandbox.rpc("evm_setNextBlockTimestamp", hex(seconds))
+    sandbox.rpc("evm_mine")
+
+
+def newest(sandbox: Sandbox) -> int:
+    """The newest block's time."""
+    return int(sandbox.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+
+def others_supply(sandbox: Sandbox, whole: int) -> None:
+    """Somebody else lends so much to Aave, whose rate falls."""
+    (sender, *_), usdc, pool = sandbox.rpc("eth_accounts"), sandbox.addresses["usdc"], sandbox.addresses["aave_pool"]
+
+    def word(value: str | int) -> str:
+        return (value[2:].lower() if isinstance(value, str) else f"{value:x}").zfill(64)
+
+    raw = whole * 10**6
+    for to, data in (
+        (usdc, "0x40c10f19" + word(sender) + word(raw)),  # mint(address,uint256)
+        (usdc, "0x095ea7b3" + word(pool) + word(raw)),  # approve(address,uint256)
+        (pool, "0x617ba037" + word(usdc) + word(raw) + word(sender) + word(0)),  # supply
+    ):
+        sent = sandbox.rpc("eth_sendTransaction", {"from": sender, "to": to, "data": data, "gas": hex(600_000)})
+        sandbox.rpc("evm_mine")
+        assert sandbox.rpc("eth_getTransactionReceipt", sent)["status"] == "0x1"
+
+
+def real_wealth(home: Home) -> float:
+    """All that the real wallet has, in whole USDC."""
+    (job,) = home.json("positions")["jobs"]
+    return sum(float(one["held"]["text"]) for one in job["positions"]) + float(job["idle"]["text"])
+
+
+def step(home: Home, *words: str) -> Any:
+    """The only paper wallet after one more step."""
+    (one,) = home.json(*(words or ("paper",)))["wallets"]
+    return one
+
+
+def held(one: Any) -> dict[str, float]:
+    return {position["market_id"]: float(position["amount"]["text"]) for position in one["ledger"]["positions"]}
+
+
+def test_a_paper_wallet_beside_real_money_earns_and_moves_as_it_does(home: Home) -> None:
+    """Both have 100,000 and decide at the same blocks; in between others come, and both move."""
+    sandbox = home.sandbox
+    start = newest(sandbox) + 3600
+    at(sandbox, start)
+    first = step(home, *BEGIN)
+    assert first["step"] == "begun" and first["plan"]["action"] == "move" and first["owner"] == sandbox.wallet
+    (done,) = home.json("run", "--approve", "auto")["jobs"]
+    assert done["plan"]["legs"] == first["plan"]["legs"], "the same decision, before either had moved"
+    moves = 1
+    for day in (1, 2, 3):
+        at(sandbox, start + day * DAY)
+        if day == 2:
+            others_supply(sandbox, 5_000_000)
+        one = step(home, *BEGIN)  # the line of the first call stays in the crontab
+        (done,) = home.json("run", "--approve", "auto")["jobs"]
+        assert one["step"] == "stepped" and one["plan"]["action"] == done["plan"]["action"], (one["did"], done["plan"])
+        moves += done["plan"]["action"] == "move"
+    assert moves == 2 == one["ledger"]["plans"], "what others did made both of them move, once"
+    at(sandbox, start + 4 * DAY)
+    last = step(home)
+    earned, real = last["ledger"]["earned"], real_wealth(home) - 100_000
+    assert real > 30.0 and abs(earned - real) < real * 5e-4, (earned, real)
+    (job,) = home.json("positions")["jobs"]
+    theirs = {one["id"]: float(one["held"]["text"]) for one in job["positions"]}
+    assert held(last) == pytest.approx(theirs, rel=1e-4)
+    assert last["ledger"]["earned_by_quotes"] == 0.0, "each market of the sandbox has an index"
+    assert abs(last["ledger"]["expected"] - earned) < earned * 0.1, "what others did was in no forecast"
+    assert last["ledger"]["value"] == pytest.approx(100_000 + earned - last["ledger"]["gas"], abs=1e-4)
+
+
+def test_without_any_real_money_dilution_makes_up_for_what_is_not_there(home: Home) -> None:
+    """A paper wallet for nobody, without a key, a wallet or a job; then the chain goes back, and real money does it."""
+    sandbox = home.sandbox
+    nobody = sandbox.directory / "nobody"
+    nobody.mkdir(mode=0o700)
+    shutil.copytree(sandbox.directory / "chains", nobody / "chains")
+    shutil.copy2(sandbox.directory / ".env", nobody / ".env")
+    policy = sandbox.config.read_text().partition("[policy]")[2]
+    (nobody / "yieldbot.toml").write_text(f'schema = 1\ndata_dir = "."\n[policy]{policy}')
+    start, before = newest(sandbox) + 3600, sandbox.rpc("evm_snapshot")
+    for day in (0, 1, 2):
+        at(sandbox, start + day * DAY)
+        done = yieldbot(*BEGIN, "--chain", "sandbox", "--json", cwd=nobody)
+        assert done.code == 0, done.err
+    (paper,) = done.document["wallets"]
+    assert paper["owner"] is None and paper["ledger"]["plans"] >= 1
+    assert sandbox.rpc("evm_revert", before)
+    for day in (0, 1):
+        at(sandbox, start + day * DAY)
+        home.json("run", "--approve", "auto")
+    at(sandbox, start + 2 * DAY)
+    real = real_wealth(home) - 100_000
+    assert real > 15.0
+    # Morpho's rate at target falls from day to day where real money lowers its use: nobody's paper money does not.
+    assert abs(paper["ledger"]["earned"] - real) < real * 0.01, (paper["ledger"]["earned"], real)
+
+
+def test_a_step_happens_once_a_block_and_one_at_a_time(home: Home) -> None:
+    from yieldbot.execution.lock import run_lock
+
+    sandbox = home.sandbox
+    assert "there is no paper wallet 'paper'" in home.run("paper").line
+    begun = step(home, *BEGIN)
+    again = step(home)
+    assert again["step"] == "known" and again["plan"] is None and again["ledger"] == begun["ledger"]
+    at(sandbox, newest(sandbox) + DAY)
+    with run_lock(sandbox.directory / "paper" / "paper"):
+        busy = home.run("paper")
+    assert busy.code == 1 and "another run is in progress" in busy.err.splitlines()[-1]
+    with run_lock(sandbox.directory):  # a real run does not keep it waiting
+        assert step(home)["step"] == "stepped"
+    other = step(home, "paper", "--name", "bold", "--wealth", "5000")
+    assert (other["coin"], other["wealth"], other["step"]) == ("USDC", "5000", "begun")
+    at(sandbox, newest(sandbox) + DAY)
+    assert [one["name"] for one in home.json("paper")["wallets"]] == ["bold", "paper"]
+    shown = home.run("paper", "--name", "bold")
+    assert shown.code == 0 and "nothing was done" in shown.out and "Paper wallet bold: 5000 USDC" in shown.out
+
+
+def test_bad_words_and_damage_are_one_line(home: Home) -> None:
+    for words, says in (
+        (("--wealth", "ten"), "--wealth"),
+        (("--wealth", "0"), "write more than 0"),
+        (("--wealth", "1e5"), "--wealth"),
+        (("--wealth", "1", "--coin", "DOGE"), "say which market by --chain and --coin"),
+        (("--wealth", "1", "--coin", "DOGE", "--chain", "sandbox"), "--coin DOGE: sandbox has"),
+        (("--wealth", "1", "--coin", "USDC", "--chain", "nowhere"), "unknown chain"),
+        (("--wealth", "1", "--wallet", "nobody"), "--wallet nobody"),
+        (("--name", "../up", "--wealth", "1"), "--name ../up"),
+    ):
+        done = home.run("paper", *words)
+        assert done.code == 2 and says in done.line, done
+    step(home, *BEGIN)
+    other = home.run("paper", "--wealth", "99", "--chain", "base")
+    assert other.code == 2 and "began with 100000 USDC on sandbox: leave --wealth 99, --chain base out" in other.line
+    file = home.sandbox.directory / "paper" / "paper" / "journal.sqlite"
+    damage(file)
+    at(home.sandbox, newest(home.sandbox) + DAY)
+    bad = home.run("paper")
+    assert bad.code == 1 and "was changed or is missing" in bad.line and "Traceback" not in bad.err
+
+
+def damage(file: Path) -> None:
+    """Someone makes the wallet richer than it is."""
+    import sqlite3
+
+    with sqlite3.connect(file) as database:
+        database.execute("DROP TRIGGER events_keep")
+        database.execute("UPDATE events SET body = replace(body, '100000', '900000') WHERE kind = 'observed'")
+
+
+def test_a_chain_that_does_not_answer_skips_the_wallet_and_loses_nothing(home: Home) -> None:
+    before = step(home, *BEGIN)
+    env = {"SANDBOX_RPC_URL": "http://127.0.0.1:9"}
+    done = home.run("paper", "--json", environment=env)
+    (one,) = done.document["wallets"]
+    assert done.code == 1 and one["step"] == "skipped" and "127.0.0.1" in one["skipped"]
+    assert one["ledger"] == before["ledger"]

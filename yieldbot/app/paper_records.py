@@ -1,0 +1,62 @@
+"""What a paper wallet's own past says to a decision: its moves for the limits over time, its holdings for losses and
+for markets that could not be read. Made anew for each step; nothing of it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from yieldbot.app.paper_state import PaperState
+from yieldbot.journal.fold import Record, fold_plans
+from yieldbot.journal.journal_entries import Observed, PlanStatus, TxSigned
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.ids import Address
+from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.policy import Policy
+from yieldbot.model.tx import Delta
+
+MOVES = (LegKind.DEPOSIT, LegKind.WITHDRAW)
+
+
+def records_of(
+    records: Sequence[Record], state: PaperState | None, block: BlockRef, owner: Address, policy: Policy
+) -> tuple[Record, ...]:
+    """The wallet's records as ``decide`` takes a run's: its plans with their status, each leg that moved money as a
+    transaction of that time, and its holdings as when plans last changed them."""
+    found = [record for record in records if not isinstance(record.entry, Observed)]
+    for stored in fold_plans(records).values():
+        if stored.status is PlanStatus.EXECUTED:
+            legs = [(index, leg) for index, leg in enumerate(stored.plan.legs) if leg.kind in MOVES]
+            found += [Record(0, stored.at, _moved(stored.plan, index, leg)) for index, leg in legs]
+    if state is not None:
+        found += [Record(0, state.time, one) for one in _held(state, block, owner, policy)]
+    return tuple(Record(seq, one.at, one.entry) for seq, one in enumerate(found, 1))
+
+
+def _moved(plan: Plan, index: int, leg: Leg) -> TxSigned:
+    """A leg as the one transaction that would have moved its money. Nothing was signed: it has no bytes."""
+    raw = -leg.amount.raw if leg.kind is LegKind.DEPOSIT else leg.amount.raw
+    return TxSigned(
+        chain=plan.block.chain, owner=plan.owner, plan_id=plan.id, leg=index, market_id=leg.market_id,
+        hash=f"paper/{plan.id}/{index}", raw=b"", nonce=0, gas=0, max_fee_wei=0, priority_fee_wei=0, words="paper",
+        expires_at=plan.expires_at, simulated_at=plan.block, predicted=(Delta(leg.amount.token, raw),),
+    )  # fmt: skip
+
+
+def _held(state: PaperState, block: BlockRef, owner: Address, policy: Policy) -> Iterator[Observed]:
+    """What was noted of the holdings, an entry for each asset."""
+    for address, token in state.tokens.items():
+        noted = {
+            str(market_id): {
+                "name": state.names[market_id],
+                "held_raw": str(one.since_raw),
+                "apr": one.expected,
+                "horizon_seconds": policy.horizon_seconds,
+            }
+            for market_id, one in state.positions.items()
+            if state.asset_of[market_id] == address
+        }
+        yield Observed(block.chain, owner, _then(block, state), {"asset": token.address, "forecasts": noted})
+
+
+def _then(block: BlockRef, state: PaperState) -> BlockRef:
+    return BlockRef(block.chain, state.height, "", state.time)

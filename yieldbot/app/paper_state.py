@@ -1,0 +1,267 @@
+"""What a paper wallet remembers: its ledger, an entry a step, in a journal of its own.
+
+The journal is the bot's own kind of file (``journal/store``): append-only, each row with the hash of the row before it,
+on the disk when a step ends. A step is one transaction there: it is remembered whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from yieldbot.backtest.carried import Asked, Holdings
+from yieldbot.backtest.paper import Position
+from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.journal.fold import Record
+from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Token
+from yieldbot.model.ids import Address, MarketId, chain_id
+
+FOLDER = "paper"
+"""Below the data directory, with a folder for each paper wallet."""
+FILE = "journal.sqlite"
+KEY = "paper"
+"""Under which an ``Observed`` entry of a paper wallet's journal holds its ledger."""
+DEFAULT = "paper"
+"""The name of a paper wallet whose owner gave it none."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Sums since the wallet's first step, in whole tokens of its first asset."""
+
+    earned: float = 0.0
+    """What markets paid on holdings, after dilution."""
+    by_quotes: float = 0.0
+    """The part of it that was made from quotes, where a market has no index."""
+    expected: float = 0.0
+    """What the holdings were expected to earn, by the forecast (or quote) of the step before."""
+    rewards: float = 0.0
+    """What claimed rewards were worth when they were claimed."""
+    gas: float = 0.0
+    """Gas, or fees and rent."""
+    swapped: float = 0.0
+    """What swaps lost against the feeds' prices."""
+    entered: float = 0.0
+    """Fees that markets took of deposits."""
+    repriced: float = 0.0
+    """What holdings in other assets gained against the first one."""
+    plans: int = 0
+    """Plans that were simulated."""
+    failed: int = 0
+    """Plans that could not be simulated."""
+    steps: int = 0
+    """Readings that it decided on."""
+    invested: float = 0.0
+    """Token-seconds of money in markets."""
+    wealth: float = 0.0
+    """Token-seconds of all its money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Real:
+    """The real wallet's money, as the step saw it."""
+
+    idle: float = 0.0
+    """Whole first-asset tokens outside of markets."""
+    held: Mapping[MarketId, int] = field(default_factory=dict)
+    """Base units by market."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperState:
+    """A paper wallet after a step."""
+
+    wealth: str
+    """What it began with, in whole tokens of its coin, as its owner wrote it."""
+    coin: str
+    """The symbol of the coin that it began with."""
+    chain: str
+    """The name of its chain."""
+    owner: str | None
+    """The real wallet in whose place it stands; None: nobody's."""
+    assets: tuple[str, ...]
+    """The addresses of the job's assets, the first being the one that sums are in."""
+    began: int
+    """Unix seconds of its first block."""
+    time: int
+    """Unix seconds of the block of this step."""
+    height: int
+    """Its number, or slot."""
+    holdings: Holdings
+    """What it has after this step; its idle money names every asset."""
+    positions: Mapping[MarketId, Position]
+    """Its holdings as of this step."""
+    names: Mapping[MarketId, str]
+    """Names of these markets, for tables."""
+    asset_of: Mapping[MarketId, str]
+    """The addresses of these markets' assets."""
+    rewards: Mapping[MarketId, int]
+    """What it could claim, in base units by the claims' ids."""
+    visited: tuple[MarketId, ...]
+    """Markets that it was in: a trial there is over."""
+    totals: Totals
+    """Sums since it began."""
+    prices: Mapping[str, float]
+    """Whole first-asset tokens for one of each asset, by address."""
+    native: float
+    """Whole first-asset tokens for one whole native token."""
+    touch: float
+    """What one leg cost at this step, on average over its markets."""
+    real: Real
+    """What the real wallet had."""
+    did: str
+    """What the step did, in one line."""
+
+    @property
+    def tokens(self) -> dict[str, Token]:
+        """Its assets by address."""
+        return {token.address: token for token in self.holdings.idle}
+
+    @property
+    def idle(self) -> float:
+        """What is in the wallet itself, in whole tokens of its first asset."""
+        return sum(raw / token.one * self.prices[token.address] for token, raw in self.holdings.idle.items())
+
+    @property
+    def invested(self) -> float:
+        """What is in markets, what is leaving them included, in whole tokens of its first asset."""
+        return sum(self.worth(market_id, raw) for market_id, raw in self.in_markets.items())
+
+    @property
+    def value(self) -> float:
+        """All that it has, with what claimed rewards were worth and less the gas that was paid."""
+        return self.idle + self.invested + self.totals.rewards - self.totals.gas
+
+    def worth(self, market_id: MarketId, raw: int) -> float:
+        """Base units of a market's asset in whole tokens of the first asset."""
+        token = self.tokens[self.asset_of[market_id]]
+        return raw / token.one * self.prices[token.address]
+
+    @property
+    def in_markets(self) -> dict[MarketId, int]:
+        """Base units by market in the order of their ids, what is leaving included."""
+        found = dict(self.holdings.held)
+        for market_id, asked in self.holdings.asked.items():
+            found[market_id] = found.get(market_id, 0) + asked.raw
+        return dict(sorted(found.items()))
+
+
+def folder_of(data_dir: Path, name: str) -> Path:
+    """Where a paper wallet lies. Raises ConfigError for a name that cannot be."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"--name {name}: write a-z, 0-9, - and _, at most 32 of them, beginning with a letter or digit"
+        )
+    return data_dir / FOLDER / name
+
+
+def existing(data_dir: Path) -> tuple[str, ...]:
+    """The names of the paper wallets that there are."""
+    folder = data_dir / FOLDER
+    if not folder.is_dir():
+        return ()
+    found = (one.name for one in folder.iterdir() if _NAME.fullmatch(one.name) and (one / FILE).is_file())
+    return tuple(sorted(found))
+
+
+def states(journal: Journal, records: Sequence[Record]) -> list[PaperState]:
+    """Every step of a paper wallet, oldest first. Raises InvariantError for a journal that is no paper wallet's."""
+    found = []
+    for record in records:
+        if isinstance(record.entry, Observed):
+            content = record.entry.facts.get(KEY)
+            try:
+                if not isinstance(content, Mapping):
+                    raise ValueError("it holds no ledger")
+                found.append(read(content, str(record.entry.chain)))
+            except (ValueError, TypeError, KeyError, AttributeError) as damage:
+                raise InvariantError(
+                    f"paper wallet {journal.path}: row {record.seq} cannot be read ({damage}): move its folder away to "
+                    "begin anew"
+                ) from None
+    return found
+
+
+def written(state: PaperState) -> dict[str, Any]:
+    """A step as JSON values; base units are decimal text."""
+    own = state.holdings
+    return {
+        "schema": 1,
+        "wealth": state.wealth,
+        "coin": state.coin,
+        "chain": state.chain,
+        "owner": state.owner,
+        "assets": list(state.assets),
+        "began": state.began,
+        "time": state.time,
+        "height": state.height,
+        "idle": [
+            {"address": token.address, "symbol": token.symbol, "decimals": token.decimals, "raw": str(raw)}
+            for token, raw in own.idle.items()
+        ],
+        "held": {market_id: str(raw) for market_id, raw in own.held.items()},
+        "asked": {market_id: {"raw": str(one.raw), "until": one.until} for market_id, one in own.asked.items()},
+        "positions": {
+            market_id: asdict(one) | {"raw": str(one.raw), "since_raw": str(one.since_raw)}
+            for market_id, one in state.positions.items()
+        },
+        "names": dict(state.names),
+        "asset_of": dict(state.asset_of),
+        "rewards": {claim_id: str(raw) for claim_id, raw in state.rewards.items()},
+        "visited": list(state.visited),
+        "totals": asdict(state.totals),
+        "prices": dict(state.prices),
+        "native": state.native,
+        "touch": state.touch,
+        "real": {"idle": state.real.idle, "held": {key: str(raw) for key, raw in state.real.held.items()}},
+        "did": state.did,
+    }
+
+
+def read(content: Mapping[str, Any], chain: str) -> PaperState:
+    """The step of ``written``. Raises ValueError, TypeError or KeyError for what is none."""
+    if content["schema"] != 1:
+        raise ValueError(f"its schema is {str(content['schema'])[:20]}, this yieldbot reads 1")
+
+    def token(one: Mapping[str, Any]) -> Token:
+        return Token(chain_id(chain), Address(one["address"]), one["symbol"], int(one["decimals"]))
+
+    def position(one: Mapping[str, Any]) -> Position:
+        return Position(**{**one, "raw": int(one["raw"]), "since_raw": int(one["since_raw"])})
+
+    known = {one.name for one in fields(Totals)}
+    return PaperState(
+        wealth=content["wealth"],
+        coin=content["coin"],
+        chain=content["chain"],
+        owner=content["owner"],
+        assets=tuple(content["assets"]),
+        began=int(content["began"]),
+        time=int(content["time"]),
+        height=int(content["height"]),
+        holdings=Holdings(
+            idle={token(one): int(one["raw"]) for one in content["idle"]},
+            held={MarketId(key): int(raw) for key, raw in content["held"].items()},
+            asked={MarketId(key): Asked(int(one["raw"]), one["until"]) for key, one in content["asked"].items()},
+        ),
+        positions={MarketId(key): position(one) for key, one in content["positions"].items()},
+        names={MarketId(key): str(name) for key, name in content["names"].items()},
+        asset_of={MarketId(key): str(one) for key, one in content["asset_of"].items()},
+        rewards={MarketId(key): int(raw) for key, raw in content["rewards"].items()},
+        visited=tuple(MarketId(one) for one in content["visited"]),
+        totals=Totals(**{name: value for name, value in content["totals"].items() if name in known}),
+        prices={str(key): float(one) for key, one in content["prices"].items()},
+        native=float(content["native"]),
+        touch=float(content["touch"]),
+        real=Real(
+            idle=float(content["real"]["idle"]),
+            held={MarketId(key): int(raw) for key, raw in content["real"]["held"].items()},
+        ),
+        did=str(content["did"]),
+    )

@@ -1,0 +1,221 @@
+"""One step of a paper wallet, from the last one and a live snapshot. Pure: what a step reads and writes is in
+``app/paper``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from yieldbot.app.paper_state import PaperState, Real, Totals
+from yieldbot.backtest.carried import Carried, Holdings, carry_out
+from yieldbot.backtest.paper import Position, accrued, gained, rebased
+from yieldbot.math.sustainable import sustainable_curve
+from yieldbot.model.amounts import Amount
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.plan import Hold, Plan
+from yieldbot.model.policy import Policy
+from yieldbot.model.settings import Job
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+MeanHeld = Mapping[MarketId, float]
+"""Whole tokens that the real wallet held in each market on average since the last step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begins:
+    """What a paper wallet begins with."""
+
+    wealth: str
+    """In whole tokens of the coin, as written."""
+    amount: Amount
+    """The same."""
+
+
+def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperState:
+    """The wallet before its first decision: all of it idle, in one coin."""
+    return PaperState(
+        wealth=begins.wealth,
+        coin=begins.amount.token.symbol,
+        chain=job.chain.name,
+        owner=owner,
+        assets=tuple(token.address for token in job.assets),
+        began=real.block.timestamp,
+        time=real.block.timestamp,
+        height=real.block.height,
+        holdings=Holdings(
+            idle={token: begins.amount.raw if token == begins.amount.token else 0 for token in job.assets}
+        ),
+        positions={},
+        names={},
+        asset_of={},
+        rewards={},
+        visited=(),
+        totals=Totals(),
+        prices={token.address: real.price(token) for token in job.assets},
+        native=real.fees.native_price,
+        touch=0.0,
+        real=Real(),
+        did="",
+    )
+
+
+def grown(before: PaperState, real: Snapshot, means: MeanHeld) -> PaperState:
+    """The wallet as of a newer reading, before it decides: what its holdings earned is in them.
+
+    real: what the real wallet observed. A market that could not be read earns when it can be read again, for all of
+    the time.
+    """
+    prices = {address: real.price(token) for address, token in before.tokens.items()}
+    now = replace(
+        before, prices=prices, time=real.block.timestamp, height=real.block.height, native=real.fees.native_price
+    )
+    seconds = max(0, real.block.timestamp - before.time)
+    repriced = (now.idle + now.invested) - (before.idle + before.invested)
+    held, rewards, totals = dict(before.holdings.held), dict(before.rewards), before.totals
+    earned = by_quotes = expected = 0.0
+    for market_id, position in before.positions.items():
+        if (state := real.states.get(market_id)) is None:
+            continue
+        mean = means.get(market_id, (position.real + float(state.held)) / 2)
+        one = gained(position, state, mean)
+        held[market_id] = max(0, held.get(market_id, 0) + one.raw)
+        worth = now.worth(market_id, one.raw)
+        earned += worth
+        by_quotes += 0.0 if one.exact else worth
+        expected += (
+            now.worth(market_id, position.raw)
+            * position.expected
+            * (state.block.timestamp - position.time)
+            / SECONDS_PER_YEAR
+        )
+        for claim_id, raw in accrued(state, position.raw, position.time).items():
+            rewards[claim_id] = rewards.get(claim_id, 0) + raw
+    return replace(
+        now,
+        holdings=replace(before.holdings, held=held),
+        rewards=rewards,
+        totals=replace(
+            totals,
+            earned=totals.earned + earned,
+            by_quotes=totals.by_quotes + by_quotes,
+            expected=totals.expected + expected,
+            repriced=totals.repriced + repriced,
+            invested=totals.invested + before.invested * seconds,
+            wealth=totals.wealth + (before.idle + before.invested) * seconds,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """What came of a decision."""
+
+    state: PaperState
+    """The wallet after it."""
+    failure: str = ""
+    """Why the plan could not be simulated; empty: it was, or there was none."""
+
+
+def decided(now: PaperState, seen: Snapshot, real: Snapshot, outcome: Plan | Hold, policy: Policy, did: str) -> Stepped:
+    """The wallet after a decision on what it saw. did: the step in one line where nothing is moved."""
+    totals = replace(now.totals, steps=now.totals.steps + 1)
+    made, failure = None, ""
+    if isinstance(outcome, Plan):
+        try:
+            made = carry_out(seen, outcome, now.holdings)
+        except ValueError as wrong:
+            failure = str(wrong)
+            totals = replace(totals, failed=totals.failed + 1)
+        else:
+            totals = _paid(totals, made)
+        did = f"could not be simulated: {failure}" if failure else _words(outcome)
+    holdings = now.holdings if made is None else made.holdings
+    rewards = {key: raw for key, raw in now.rewards.items() if made is None or key not in made.claimed}
+    positions = dict(_positions(now, holdings, seen, real, policy))
+    names = {key: seen.states[key].market.name for key in positions if key in seen.states}
+    assets = {key: str(seen.states[key].market.asset.address) for key in positions if key in seen.states}
+    return Stepped(
+        state=replace(
+            now,
+            holdings=holdings,
+            positions=positions,
+            names={key: names.get(key, now.names.get(key, str(key))) for key in _places(positions, holdings)},
+            asset_of={key: assets.get(key) or now.asset_of[key] for key in _places(positions, holdings)},
+            rewards=rewards,
+            visited=tuple(dict.fromkeys((*now.visited, *positions))),
+            totals=totals,
+            touch=_touch(seen),
+            real=_real(real),
+            did=did,
+        ),
+        failure=failure,
+    )
+
+
+def _places(positions: Mapping[MarketId, Position], holdings: Holdings) -> list[MarketId]:
+    return list(dict.fromkeys((*positions, *holdings.asked)))
+
+
+def _paid(totals: Totals, made: Carried) -> Totals:
+    return replace(
+        totals,
+        gas=totals.gas + made.gas + made.swap_gas,
+        swapped=totals.swapped + made.swapped,
+        entered=totals.entered + made.entered,
+        rewards=totals.rewards + sum(made.claimed.values()),
+        plans=totals.plans + 1,
+    )
+
+
+def _words(plan: Plan) -> str:
+    moves = [f"{move.amount} from {move.source} to {move.target}" for move in plan.moves]
+    legs = [f"{leg.kind.value} {leg.amount} {leg.market_id}" for leg in plan.legs]
+    return "; ".join(moves or legs)
+
+
+def _positions(
+    now: PaperState, holdings: Holdings, seen: Snapshot, real: Snapshot, policy: Policy
+) -> Mapping[MarketId, Position]:
+    """Each holding as of this reading; one in a market that could not be read stays as of its last one."""
+    found = {}
+    for market_id, raw in holdings.held.items():
+        state, before = seen.states.get(market_id), now.positions.get(market_id)
+        if state is None:
+            if before is not None:
+                found[market_id] = before
+            continue
+        moved = before is None or raw != now.holdings.held.get(market_id)
+        found[market_id] = _position(raw, state, real.of(market_id), policy, None if moved else before)
+    return found
+
+
+def _position(raw: int, state: MarketState, real: MarketState, policy: Policy, before: Position | None) -> Position:
+    tokens, horizon = raw / state.market.asset.one, policy.horizon_seconds
+    then = replace(state, held=Amount(state.market.asset, raw), curve=rebased(state.curve, tokens))
+    return Position(
+        raw=raw,
+        index=state.index,
+        time=state.block.timestamp,
+        rate=then.curve.apr(tokens, horizon),
+        expected=sustainable_curve(then, policy).apr(tokens, horizon),
+        real=float(real.held),
+        since=state.block.timestamp if before is None else before.since,
+        since_raw=raw if before is None else before.since_raw,
+    )
+
+
+def _touch(seen: Snapshot) -> float:
+    """What touching a market costs, on average over markets and both ways."""
+    legs = [gas for state in seen.markets for gas in (state.gas_deposit, state.gas_withdraw) if gas]
+    return sum(seen.fees.cost(gas) for gas in legs) / len(legs) if legs else 0.0
+
+
+def _real(real: Snapshot) -> Real:
+    idle = sum(float(state.held) * real.price(state.market.asset) for state in real.idle)
+    held = {
+        state.market.id: state.held.raw
+        for state in real.markets
+        if state.held and state.liquidity_market is None and state.market.kind is not Kind.EXCHANGE
+    }
+    return Real(idle=idle, held=held)

@@ -1,0 +1,198 @@
+"""A paper wallet: live readings as it would see them, and what its holdings earned between two of them. Pure.
+
+A paper wallet stands in the place of the real one, not beside it: what the real wallet holds in a market is taken out
+of the reading, and what the paper wallet holds there put in. With the same money in the same markets both then earn the
+same; with none of ours on the chain the paper money dilutes a market as it would have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from yieldbot.backtest.carried import Asked, Holdings
+from yieldbot.math.curves import EnteredCurve, LookThroughCurve
+from yieldbot.math.stake_pool import StakeCurve
+from yieldbot.model.amounts import Amount
+from yieldbot.model.curve import YieldCurve
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, Leaving, MarketState, Reward, Snapshot
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+MOST_RATIO = 10.0
+"""A market that pays next to nothing with the real money in it says little of what it would have paid without."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A paper holding as of a reading."""
+
+    raw: int
+    """Base units, what is leaving by a two-step exit left out."""
+    index: float | None
+    """The market's index at that reading; None where it has none."""
+    time: int
+    """Unix seconds of the block."""
+    rate: float
+    """What the market paid on the holding by that reading, a simple annual fraction."""
+    expected: float
+    """What the holding was expected to earn from then on, by the forecast or by what was quoted."""
+    real: float
+    """Whole tokens that the real wallet held there."""
+    since: int
+    """Unix seconds of the last change of the holding by a plan."""
+    since_raw: int
+    """Base units after that change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gained:
+    """What one holding earned between two readings."""
+
+    raw: int
+    """Base units; negative: the market lost money."""
+    exact: bool
+    """Whether the market's index says it; else the mean of what was quoted at both readings."""
+
+
+def gained(position: Position, state: MarketState, real: float) -> Gained:
+    """What a holding earned from its reading to a later one. ``state``: the market as the real wallet sees it; real:
+    whole tokens that the real wallet held there meanwhile, on average.
+
+    The growth of the index is what everybody there earned, with the real wallet's money in the market. Its logarithm is
+    multiplied by what the market pays on the paper holding over what it pays on the real one (``dilution``). A loss is
+    shared in full.
+    """
+    seconds = state.block.timestamp - position.time
+    if seconds <= 0 or not position.raw:
+        return Gained(0, state.index is not None)
+    tokens = position.raw / state.market.asset.one
+    if position.index is not None and state.index is not None and position.index > 0.0 < state.index:
+        growth = math.log(state.index / position.index)
+        part = growth * dilution(state, tokens, real, seconds) if growth > 0.0 else growth
+        return Gained(int(position.raw * math.expm1(part)), True)
+    rate = (position.rate + _rate(state, tokens, seconds)) / 2
+    return Gained(int(position.raw * rate * seconds / SECONDS_PER_YEAR), False)
+
+
+def dilution(state: MarketState, paper: float, real: float, seconds: float) -> float:
+    """What the market pays with our holding at ``paper`` over what it pays with it at ``real``, both in whole tokens.
+    1 where they are the same, or where it pays nothing."""
+    with_real = _rate(state, real, seconds)
+    if with_real <= 0.0:
+        return 1.0
+    return min(MOST_RATIO, max(0.0, _rate(state, paper, seconds) / with_real))
+
+
+def _rate(state: MarketState, tokens: float, seconds: float) -> float:
+    """What the market pays on a holding that is there already: no fee of entering it."""
+    return rebased(state.curve, tokens).apr(tokens, max(1.0, seconds))
+
+
+def rebased(curve: YieldCurve, held: float) -> YieldCurve:
+    """The curve of one who holds ``held`` whole tokens already: fees are on what comes beyond, and a vault has put its
+    money where this holding would be."""
+    match curve:
+        case EnteredCurve() | StakeCurve():
+            return replace(curve, held=held)
+        case LookThroughCurve():
+            slots = []
+            for slot, there in zip(curve.slots, curve.holdings(held), strict=True):
+                more = there - slot.held
+                slots.append(
+                    replace(
+                        slot, held=there, room=max(0.0, slot.room - more), liquidity=max(0.0, slot.liquidity + more)
+                    )
+                )
+            return replace(curve, ours=held, slots=tuple(slots))
+        case _:
+            return curve
+
+
+def accrued(state: MarketState, raw: int, since: int) -> dict[MarketId, int]:
+    """Rewards, in base units by the claims' ids, that a holding of ``raw`` earned since a time: its part of what all
+    depositors get, as of this reading."""
+    tokens, now, found = raw / state.market.asset.one, state.block.timestamp, dict[MarketId, int]()
+    for reward in state.rewards:
+        end = now if reward.ends_at is None else min(now, reward.ends_at)
+        shared = max(0.0, reward.others) + tokens
+        if end > since and tokens > 0.0:
+            found[reward.claim_id(state.market.id)] = int(reward.raw_per_second * (end - since) * tokens / shared)
+    return found
+
+
+def as_held(
+    snapshot: Snapshot, own: Holdings, rewards: Mapping[MarketId, int], entered: Collection[MarketId] = ()
+) -> Snapshot:
+    """The snapshot that the real wallet observed, as the paper wallet would have.
+
+    rewards: what the paper wallet could claim, in base units by the claims' ids. entered: markets in which a trial of
+    its own was made. Liquidity in pools is left out: it is not simulated.
+    """
+    states = {
+        market_id: _wallet(state, own)
+        if state.market.kind is Kind.IDLE
+        else _market(state, own, rewards, state.market.id in entered)
+        for market_id, state in snapshot.states.items()
+        if state.liquidity_market is None
+    }
+    return replace(snapshot, states=states)
+
+
+def tried(snapshot: Snapshot, entered: Collection[MarketId]) -> Snapshot:
+    """The snapshot where markets in which a trial was simulated need no other."""
+    states = {
+        market_id: replace(state, untried=False) if market_id in entered and state.untried else state
+        for market_id, state in snapshot.states.items()
+    }
+    return replace(snapshot, states=states)
+
+
+def _wallet(state: MarketState, own: Holdings) -> MarketState:
+    amount = Amount(state.market.asset, own.idle.get(state.market.asset, 0))
+    return replace(state, held=amount, liquidity=amount, supplied=amount, rewards=())
+
+
+def _market(state: MarketState, own: Holdings, rewards: Mapping[MarketId, int], entered: bool) -> MarketState:
+    token, market_id = state.market.asset, state.market.id
+    inside, asked = own.held.get(market_id, 0), own.asked.get(market_id)
+    held, real = inside + (asked.raw if asked else 0), state.held.raw
+
+    def instead(amount: Amount) -> Amount:
+        return Amount(token, max(0, amount.raw - real) + held)
+
+    forecast = state.forecast
+    if forecast is not None and forecast.ours is None:
+        forecast = replace(forecast, ours=float(state.held))
+    cash = state.exit.cash
+    return replace(
+        state,
+        held=Amount(token, held),
+        shares=held,
+        liquidity=state.liquidity if state.opaque else instead(state.liquidity),
+        capacity=None if state.capacity is None else Amount(token, max(0, state.capacity.raw + real - held)),
+        supplied=instead(state.supplied),
+        curve=rebased(state.curve, held / token.one) if held != real else state.curve,
+        exit=state.exit if cash is None else replace(state.exit, cash=instead(cash)),
+        offered=Amount(token, inside) if state.offered is not None or (state.opaque and held) else None,
+        rent_deposit=0 if held else state.rent_deposit,
+        rewards=tuple(_reward(one, rewards.get(one.claim_id(market_id), 0)) for one in state.rewards),
+        untried=state.untried and not entered,
+        leaving=None if asked is None else _leaving(state, asked),
+        forecast=forecast,
+    )
+
+
+def _reward(reward: Reward, raw: int) -> Reward:
+    nothing = Amount(reward.token, 0)
+    return replace(reward, claimable=Amount(reward.token, raw), in_wallet=nothing)
+
+
+def _leaving(state: MarketState, asked: Asked) -> Leaving:
+    token = state.market.asset
+    nothing, whole = Amount(token, 0), Amount(token, asked.raw)
+    ready = asked.until is not None and state.block.timestamp >= asked.until
+    return Leaving(
+        requested=nothing if ready else whole, ready=whole if ready else nothing, back=nothing, until=asked.until
+    )
