@@ -11,6 +11,7 @@ from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import DAY
 from yieldbot.forecast.series import STALE_DAYS
 from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.history.contradicted import AHEAD_SECONDS
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.market import RateForecast
@@ -25,7 +26,7 @@ def expected(source: Path, days: float, now: int) -> Mapping[tuple[str, str], Ra
     if not source.is_dir():
         return {}
     try:
-        panel = panel_of(source, False, [])
+        panel = panel_of(source, False, [], now)
     except ConfigError:
         return {}
     rows = len(panel.times)
@@ -37,8 +38,9 @@ def expected(source: Path, days: float, now: int) -> Mapping[tuple[str, str], Ra
     return {(key.chain, key.market): one for key, one in zip(panel.keys, made, strict=True) if one is not None}
 
 
-def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
-    """A day's grid of a folder of memory, or of a file. Raises ConfigError where there is nothing to read."""
+def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | None = None) -> Panel:
+    """A day's grid of a folder of memory, or of a file. now: unix seconds beyond which (and an hour) a folder's
+    readings do not count; None: all do. Raises ConfigError where there is nothing to read."""
     from yieldbot.history.grid import panel
     from yieldbot.history.importers.read import read_file
     from yieldbot.history.query import markets
@@ -58,5 +60,7 @@ def panel_of(source: Path, everything: bool, faults: list[Fault]) -> Panel:
             f"{source} holds no readings: `yieldbot observe` makes some, `yieldbot history import FILE` takes others'"
         )
     first, last = min(one.first for one in spans), max(one.last for one in spans)
-    start = None if everything else max(first, last - LOOK_BACK_DAYS * DAY)
-    return stored(store, start=start, faults=faults)
+    ahead = now is not None and last > now + AHEAD_SECONDS  # a clock was wrong: it must not hide what is known now
+    end = now + DAY - 1 if now is not None and ahead else None
+    start = None if everything else max(first, (now if now is not None and ahead else last) - LOOK_BACK_DAYS * DAY)
+    return stored(store, start=start, end=end, faults=faults)

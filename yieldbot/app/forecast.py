@@ -27,7 +27,7 @@ from yieldbot.app.memory import folder_of
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, installed
 from yieldbot.forecast.entrants import with_extras
-from yieldbot.forecast.model import DOLLAR, HORIZONS, OTHER, Walk
+from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
 from yieldbot.forecast.registered import parse
 from yieldbot.forecast.rules import PERSISTENCE
 from yieldbot.forecast.tournament import Standing, Tournament
@@ -92,6 +92,8 @@ def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> l
     notes = [f"{one.where}: {one.what}" for one in faults[:20]]
     if request.extras and not installed():
         notes.append(REMEDY)
+    if int(panel.times[-1]) > request.now + DAY:
+        notes.append("readings are from after this machine's time: see `yieldbot history verify`, or set its clock")
     if len(panel.times) < WARM_DAYS:
         notes.append(
             f"{len(panel.times)} days of history: forecasters are weighed by what they were worth on recorded history, "

@@ -92,6 +92,7 @@ def report(found: Report, horizon_seconds: float) -> JobReport:
         proposed=_proposed(found.proposed) if found.proposed else None,
         holdings=holdings(found, horizon_seconds),
         exit_code=exit_code(found),
+        contradicted=snapshot.contradicted if snapshot else (),
     )
 
 

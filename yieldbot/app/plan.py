@@ -89,6 +89,7 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
                 plan=plan_or_hold(found),
                 forecasts=forecasts,
                 bound_of="forecast" if forecasts else "rates",
+                contradicted=snapshot.contradicted,
             )
         )
         jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))

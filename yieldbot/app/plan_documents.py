@@ -98,6 +98,9 @@ class JobPlan(JobHead):
         description="what `upper_bound_per_year` is a bound of: `forecast` (what is earned if markets pay what is "
         "forecast) or `rates` (if they go on paying as now)",
     )
+    contradicted: tuple[str, ...] = Field(
+        default=(), description="what memory says of markets and the chain contradicts, in words; the chain counts"
+    )
 
 
 class PlanDocument(Document):

@@ -140,6 +140,9 @@ class JobReport(JobHead):
     proposed: ProposedTransaction | None = Field(description="a Safe's proposal; null: none was made")
     holdings: tuple[Holding, ...] = Field(description="holdings after the cycle, the wallet included")
     exit_code: int = Field(description="the exit code for this job")
+    contradicted: tuple[str, ...] = Field(
+        default=(), description="what memory says of markets and the chain contradicts, in words; the chain counts"
+    )
 
 
 class JobError(Part):

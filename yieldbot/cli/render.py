@@ -162,6 +162,11 @@ def unread(found: Sequence[UnreadMarket]) -> list[RenderableType]:
     ]
 
 
+def contradicted(snapshot: Snapshot) -> list[RenderableType]:
+    """A line for each thing that memory says and the chain contradicts."""
+    return [Text(f"contradicted: {line}", style="yellow") for line in snapshot.contradicted]
+
+
 def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
     """The plan, and why each market has its target; where there are forecasts, beside what is quoted."""
     if found.allocation is None:
@@ -268,7 +273,7 @@ def report(found: Report) -> list[RenderableType]:
     if snapshot and decision:
         parts.append(plan(job, snapshot, decision.outcome))
     if snapshot:
-        parts += [Text(line) for line in stuck(snapshot)]
+        parts += [*(Text(line) for line in stuck(snapshot)), *contradicted(snapshot)]
     if found.rehearsal:
         legs = decision.outcome.legs if decision and isinstance(decision.outcome, Plan) else ()
         parts.append(rehearsal(found.rehearsal, legs, names))

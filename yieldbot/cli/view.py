@@ -107,6 +107,8 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
             continue
         parts.extend(_unread(one.unread))
         parts.extend(_no_way_out(one.snapshot))
+        if one.snapshot.contradicted:
+            parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
         parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome))
     parts += [lambda: listings.bridging(found.across, found.chains)] if found.across else []
     context.show(found.document.as_json(), *parts)

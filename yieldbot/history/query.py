@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 def sql(
     store: Store,
     query: str,
-    parameters: Sequence[object] = (),
+    parameters: Sequence[object] | Mapping[str, object] = (),
     chain: str | None = None,
     start: int | None = None,
     end: int | None = None,
@@ -76,7 +76,8 @@ def sql(
         with database() as connection:
             try:
                 connection.execute(f"CREATE VIEW {VIEW} AS {_source(paths)}")
-                return connection.execute(query, list(parameters)).df()
+                given = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+                return connection.execute(query, given).df()
             except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as failure:
                 raise ConfigError(f"this query cannot be answered: {failure}") from None
             except duckdb.Error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,8 +45,10 @@ class Verdict:
         return not any(fault.kind in ("file", "duplicate", "clock") for fault in self.faults)
 
 
-def verify(store: Store) -> Verdict:
-    """Every file that counts is read whole and compared with its checksums. Raises nothing for what it finds."""
+def verify(store: Store, now: int | None = None) -> Verdict:
+    """Every file that counts is read whole and compared with its checksums. Raises nothing for what it finds.
+    now: unix seconds, by this machine's clock where None: readings of a day and more later are named."""
+    latest = (int(time.time()) if now is None else now) + 86_400
     faults: list[Fault] = []
     count = rows = 0
     for chain in files.chains(store.folder):
@@ -66,7 +69,7 @@ def verify(store: Store) -> Verdict:
                 faults += _odd(str(file.path), content)
                 for market, moments in _by_market(content):
                     times[market].append(moments)
-        faults += _series(chain, times)
+        faults += _series(chain, times, latest)
     return Verdict(count, rows, tuple(faults))
 
 
@@ -138,16 +141,21 @@ def _by_market(content: pyarrow.Table) -> Iterator[tuple[str, NDArray[np.int64]]
         yield name, moments[bounds[at] : bounds[at + 1]]
 
 
-def _series(chain: str, times: dict[str, list[NDArray[np.int64]]]) -> Iterator[Fault]:
-    """Of a chain's markets: times that are there twice, gaps, and those that ended before the others."""
+def _series(chain: str, times: dict[str, list[NDArray[np.int64]]], latest: int) -> Iterator[Fault]:
+    """Of a chain's markets: times that are there twice, gaps, those that ended before the others, and times after
+    ``latest``."""
     import numpy as np
 
-    last = max((int(part.max()) for parts in times.values() for part in parts), default=0)
+    last = max((min(int(part.max()), latest) for parts in times.values() for part in parts), default=0)
     for market, parts in sorted(times.items()):
         series = np.sort(np.concatenate(parts))
         steps = np.diff(series)
         twice = int((steps == 0).sum())
         where = f"{chain} {market}"
+        if int(series[-1]) > latest:
+            count = int((series > latest).sum())
+            words = f"{count} readings are from after this machine's time, the last of {when(int(series[-1]))}"
+            yield Fault(where, words, True, "ahead")
         if twice:
             yield Fault(
                 where,

@@ -365,6 +365,8 @@ class Snapshot:
     """Pools and prices of the job's assets; None: nothing is swapped."""
     pegs: Mapping[Token, Price | None] = field(default_factory=dict)
     """For each of the job's assets that is pegged to the dollar its feed's price; None: it has no feed."""
+    contradicted: tuple[str, ...] = ()
+    """What memory says of its markets and the chain contradicts, a line each; the chain counts."""
 
     def of(self, market_id: MarketId) -> MarketState:
         """The state of a market. Raises KeyError for one that the snapshot lacks."""

@@ -71,6 +71,12 @@ def test_what_each_market_will_pay_and_who_says_so(folder: Path) -> None:
     assert len(ask(folder, market="usdc").markets) == 5
 
 
+def test_readings_from_after_this_machine_s_time_are_named(folder: Path) -> None:
+    words = "readings are from after this machine's time"
+    assert not any(words in note for note in ask(folder).notes)
+    assert any(words in note for note in ask(folder, now=END - 3 * DAY).notes)
+
+
 def test_skill_is_shown_of_everybody(folder: Path) -> None:
     found = ask(folder, skill=True)
     assert isinstance(found, SkillDocument) and found.since == markets.START + 30 * DAY

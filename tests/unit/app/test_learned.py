@@ -6,16 +6,15 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from tests.kit.app.cycle import SessionDouble, wired
+from tests.kit.app.watched import printed, watched
 from tests.kit.config.files import written
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
 from tests.kit.risk.protections import JOB
@@ -26,7 +25,7 @@ from yieldbot.app.forecast_documents import SkillDocument
 from yieldbot.app.learned import ever_held
 from yieldbot.app.memory import FOLDER
 from yieldbot.app.wiring import JOURNAL
-from yieldbot.cli import learned_table
+from yieldbot.cli import learned_table, view
 from yieldbot.errors import InvariantError
 from yieldbot.execution.approvals import Approval
 from yieldbot.execution.results import LegResult
@@ -76,9 +75,9 @@ class Live(SessionDouble):
 
     journal: Journal
 
-    async def execute(self, approval: Approval, index: int, view: Snapshot) -> LegResult:
+    async def execute(self, approval: Approval, index: int, seen: Snapshot) -> LegResult:
         self.did.append(("journalled", [one.plan for one in predictions(self.journal.history())]))
-        return await super().execute(approval, index, view)
+        return await super().execute(approval, index, seen)
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ async def test_a_run_records_what_it_decides_with_before_anything_is_sent(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for market_id in (GOOD.market.id, POOR.market.id):
-        remember(tmp_path, market_id, -40, 0, 0.05 if market_id == GOOD.market.id else 0.01)
+        remember(tmp_path, market_id, -40, -1, 0.05 if market_id == GOOD.market.id else 0.01)
     before, after = snapshot(50_000, GOOD, POOR), snapshot(0, replace(GOOD, held=usdc(50_000)), POOR)
     live = Live([before, before, at(after, 0.001)])
     live.journal = journal
@@ -192,29 +191,16 @@ def context(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -
     )
     now = at(snapshot(0, GOOD, replace(POOR, held=usdc(5_000 * math.exp(0.015 * 19 / 365)))), 40)
 
-    class Chain:
-        left_out, round_trips = (), 1
-
-        async def verify_chain(self) -> None: ...
-
-        async def observe(self, records: Any) -> Snapshot:
-            return now
-
-        async def with_exits(self, found: Snapshot, records: Any, policy: Policy) -> Snapshot:
-            return found
-
-    @asynccontextmanager
-    async def watch(job: Any) -> AsyncIterator[Chain]:
-        yield Chain()
-
-    monkeypatch.setattr(overview, "watch", watch)
+    watched(monkeypatch, now)
     for module in (overview, liquidity):
         monkeypatch.setattr(module, "jobs_of", lambda wanted, context: (served,))
     return made
 
 
-def test_positions_shows_them(context: Quiet) -> None:
-    document = json.loads(json.dumps(positions.positions(positions.PositionsRequest(), context).document.as_json()))
+def test_positions_shows_them(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, found = printed(context, monkeypatch, view.positions)
+    assert "Predicted against realised, every position ever held" in text and "15 of 15" not in text
+    document = json.loads(json.dumps(found))
     left, held = document["ever_held"]
     assert left["until"] == T0 + 21 * DAY and left["forecast"]["paid"] == pytest.approx(0.04)
     assert held["until"] is None and held["realised"] == pytest.approx(0.015, rel=1e-3), (

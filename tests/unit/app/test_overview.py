@@ -162,6 +162,7 @@ def test_a_plan_and_what_if(context: Quiet) -> None:
         "plan",
         "forecasts",
         "bound_of",
+        "contradicted",
     ]
     here = JobFilter(chain="testnet")
     held = plan(PlanRequest(jobs=here, what_if=WhatIf(exclude=("lend",))), context)

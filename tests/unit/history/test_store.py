@@ -276,6 +276,17 @@ def test_verify_names_what_is_wrong_with_rows(tmp_path: Path) -> None:
     assert "never finished" in said["note", ".writing-1-1"]
 
 
+def test_verify_names_readings_from_after_this_machine_s_time(tmp_path: Path) -> None:
+    """They end no other market, and nothing is lost."""
+    memory = Store(tmp_path)
+    memory.append([reading(0), reading(600), reading(90 * DAY), reading(600, key=KEYS[1])])
+    verdict = verify(memory, now=T0 + 3600)
+    assert verdict.sound and {fault.kind for fault in verdict.faults} == {"ahead"}
+    (ahead,) = (fault for fault in verdict.faults if fault.kind == "ahead")
+    assert ahead.taken and "1 readings are from after this machine's time, the last of 2026-" in ahead.what
+    assert {fault.kind for fault in verify(memory, now=T0 + 91 * DAY).faults} == {"ended"}
+
+
 def test_a_file_of_another_schema_is_left_out(tmp_path: Path) -> None:
     from pyarrow import parquet
 

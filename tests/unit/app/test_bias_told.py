@@ -1,0 +1,89 @@
+"""A market whose forecasts missed on one side three horizons in a row: ``plan`` says so and its interval is wider, by
+what memory holds and all the way to what is printed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.kit.app.watched import printed, watched
+from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot
+from tests.unit.app.test_overview import Quiet, context
+from yieldbot.app.foretell import with_forecasts
+from yieldbot.app.memory import FOLDER
+from yieldbot.cli import view
+from yieldbot.forecast import bias
+from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.history.store import Store
+from yieldbot.model.market import RateForecast
+from yieldbot.model.policy import Policy
+
+__all__ = ["context"]  # a fixture
+NOW, DAY = BLOCK.timestamp, 86_400
+DAYS = 200
+A = replace(market("a", kinked(1e6, 8e5, low=0.03), borrowed=8e5), index=2.0)
+LOW = "the last three forecasts were too low, so the interval is wider"
+HIGH = LOW.replace("low", "high")
+
+
+def remember(folder: Path, market_id: str, since: int, paid: float, quote: float = 0.03) -> None:
+    """Quotes of about 3 % each day; what was paid is that too, until ``since`` days ago, and then ``paid``."""
+    key = MarketKey(chain=CHAIN, market=market_id, protocol="lend", asset="USDC", asset_address=USDC.address.lower())
+    index, rows = 1.0, []
+    for ago in range(DAYS, -1, -1):
+        index *= math.exp((paid if ago < since else quote) / 365)
+        seen = quote * (1.0 + 0.02 * (ago * 7 % 5 - 2))
+        rows.append(Reading(key=key, time=NOW - 60 - ago * DAY, supply_rate=seen, index=index))
+    assert not Store(folder / FOLDER).append(rows).failure
+
+
+def remembered(folder: Path, since: int, paid: float) -> Path:
+    remember(folder, A.market.id, since, paid)
+    for other in range(3):
+        remember(folder, f"lend/1/other{other}", 0, 0.0)
+    return folder
+
+
+def forecast(folder: Path) -> RateForecast:
+    found = with_forecasts(snapshot(50_000, A), folder, Policy(), NOW, pytest.fail)
+    said = found.of(A.market.id).forecast
+    assert said is not None and found.contradicted == ()
+    return said
+
+
+@pytest.mark.parametrize(("paid", "words"), [(0.06, LOW), (0.005, HIGH)])
+def test_three_misses_on_one_side_widen_that_side_of_what_is_decided_with(
+    tmp_path: Path, paid: float, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = remembered(tmp_path, 25, paid)
+    said = forecast(folder)
+    assert said.reason == words
+    monkeypatch.setattr(bias, "WIDER", 1.0)
+    usual = forecast(folder)
+    side, other = ("high", "low") if words == LOW else ("low", "high")
+    further, before = (abs(getattr(one, side) - one.mean) for one in (said, usual))
+    assert further == pytest.approx(1.5 * before, rel=0.01), "half as wide again"
+    assert getattr(said, other) == getattr(usual, other) and said.mean == usual.mean
+
+
+def test_two_horizons_are_not_enough(tmp_path: Path) -> None:
+    """Of a bias that began ten days ago only forecasts of the last horizons can have missed."""
+    assert forecast(remembered(tmp_path, 10, 0.06)).reason == ""
+
+
+def test_none_is_told_where_forecasts_were_right(tmp_path: Path) -> None:
+    assert forecast(remembered(tmp_path, 0, 0.0)).reason == ""
+
+
+def test_a_plan_says_so(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(context.settings.data_dir, 60, 0.06)  # the configured horizon is 14 days
+    watched(monkeypatch, snapshot(50_000, A))
+    text, document = printed(context, monkeypatch, view.plan)
+    (used,) = document["jobs"][0]["forecasts"]
+    assert used["days"] == 14.0 and used["why"].endswith(LOW)
+    assert used["high"] - used["mean"] > used["mean"] - used["low"]
+    row = next(line for line in text.splitlines() if LOW in line)
+    assert f"{used['mean'] * 100:.3f} % ({used['low'] * 100:.1f}-{used['high'] * 100:.1f})" in row

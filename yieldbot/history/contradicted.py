@@ -1,0 +1,117 @@
+"""What memory says of markets that the chain contradicts: it is named, and the chain wins.
+
+A forecast that rests on such readings is left out, so that what the market pays now counts, as if nothing were
+remembered of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from yieldbot.history import query
+from yieldbot.history.observed import key_of
+from yieldbot.history.store import Store
+from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
+
+LOOK_BACK_SECONDS = 30 * 86_400
+"""Older readings are not compared."""
+AHEAD_SECONDS = 3600
+"""A chain's clock may be so much behind another observation of the same chain."""
+FALLEN = 1e-6
+"""Part of an index that rounding may take."""
+SAME_RATE = 1e-6
+"""Rates of one market at one moment differ by less."""
+_REMEMBERED = """
+SELECT market, asset_address, max(time) AS newest,
+  arg_max("index", time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index,
+  max(time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index_at,
+  arg_max(supply_rate, time) FILTER (WHERE time = $moment) AS rate_then
+FROM readings WHERE chain = $chain AND time >= $since GROUP BY market, asset_address
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What the last readings say of one market, under one name of its asset."""
+
+    market: str
+    """The market's id."""
+    asset_address: str
+    """Its asset; empty where a recording does not say."""
+    newest: int
+    """Unix seconds of the last reading."""
+    index: float | None
+    """The last index before the moment that is asked about; None: none was read."""
+    index_at: int | None
+    """Unix seconds of it."""
+    rate: float | None
+    """The quoted rate of a reading at that very moment; None: there is none."""
+
+
+def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
+    """What memory holds of a snapshot's chain, as far as the chain can contradict it. Raises as ``query.sql``."""
+    moment, chain = snapshot.block.timestamp, snapshot.block.chain
+    since = moment - LOOK_BACK_SECONDS
+    asked = {"moment": moment, "chain": chain, "since": since}
+    found = query.sql(store, _REMEMBERED, asked, chain=chain, start=since)
+    return tuple(
+        Remembered(
+            market=row["market"],
+            asset_address=row["asset_address"] or "",
+            newest=int(row["newest"]),
+            index=_known(row["last_index"]),
+            index_at=None if _known(row["last_index_at"]) is None else int(row["last_index_at"]),
+            rate=_known(row["rate_then"]),
+        )
+        for row in found.to_dict("records")
+    )
+
+
+def contradictions(
+    snapshot: Snapshot, forecasts: Mapping[str, RateForecast], memory: Iterable[Remembered]
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Markets of whose forecasts nothing is to be believed, and what is to be said, a line each. Pure. forecasts: by
+    market."""
+    known: dict[str, list[Remembered]] = {}
+    for row in memory:
+        known.setdefault(row.market, []).append(row)
+    refuted: set[str] = set()
+    lines: list[str] = []
+    for state in snapshot.markets:
+        market_id = state.market.id
+        why = next((one for row in known.get(market_id, ()) if (one := _refuted(state, row))), None)
+        if why is not None:
+            refuted.add(market_id)
+            lines.append(f"{state.market.name} ({market_id}): memory {why}: the chain counts, and nothing is forecast")
+        elif (said := forecasts.get(market_id)) is not None and state.status is not Status.ACTIVE:
+            lines.append(
+                f"{state.market.name} ({market_id}): memory forecasts {said.mean:.2%} over {said.days:g} days, the "
+                f"chain says that it is {state.status.value}: the chain counts, and nothing goes in"
+            )
+    return frozenset(refuted), tuple(lines)
+
+
+def _refuted(state: MarketState, row: Remembered) -> str | None:
+    """What memory says of a market that the chain shows to be wrong; None: nothing."""
+    own, moment = key_of(state).asset_address, state.block.timestamp
+    if row.asset_address and row.asset_address != own:
+        return f"has it as a market of {row.asset_address}, the chain of {own} ({state.market.asset.symbol})"
+    if row.newest > moment + AHEAD_SECONDS:
+        return f"has readings of {_when(row.newest)}, the chain's block is of {_when(moment)}"
+    if row.rate is not None and not math.isclose(row.rate, state.quoted.value, rel_tol=SAME_RATE, abs_tol=SAME_RATE):
+        return f"has a rate of {row.rate:.4%} at the time of this block, the chain says {state.quoted.value:.4%}"
+    if row.index is not None and state.index is not None and state.index < row.index * (1.0 - FALLEN):
+        seen = _when(row.index_at or 0)
+        return f"saw its index at {row.index:.8g} on {seen}, the chain says {state.index:.8g}, and it can only rise"
+    return None
+
+
+def _known(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _when(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
