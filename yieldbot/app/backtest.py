@@ -238,17 +238,17 @@ def backtest(
     rows = rows_of(windows, block=max(1, -(-request.window_days // request.every_days)), seed=request.seed)
     return BacktestDocument(
         results=tuple(BacktestRow(**asdict(row)) for row in rows),
-        manifest=manifest(request, seen, _command(request), policies, run.names),
+        manifest=manifest(request, seen, command(request), policies, run.names),
         notes=seen.notes,
     )  # fmt: skip
 
 
 def manifest(
-    request: BacktestRequest, seen: Scene, command: str, policies: Mapping[str, Policy], forecasters: Sequence[str]
+    request: BacktestRequest, seen: Scene, made_by: str, policies: Mapping[str, Policy], forecasters: Sequence[str]
 ) -> BacktestManifest:
     """From what the figures are made."""
     return BacktestManifest(
-        command=command, version=__version__, code=code(), data=_data(seen.panel),
+        command=made_by, version=__version__, code=code(), data=_data(seen.panel),
         gas=hashlib.sha256(request.gas.read_bytes()).hexdigest() if request.gas else "",
         policies={name: changed(policy) for name, policy in policies.items()},
         forecasters=tuple(forecasters), seed=request.seed, failures=request.failures,
@@ -335,7 +335,8 @@ def _data(panel: Panel) -> str:
     return found.hexdigest()
 
 
-def _command(request: BacktestRequest) -> str:
+def command(request: BacktestRequest) -> str:
+    """The command that makes the figures."""
     words = ["yieldbot", "backtest"]
     flags = {
         "--history": request.history, "--from": request.since, "--to": request.until, "--policy": request.policy,

@@ -29,6 +29,5 @@ def software() -> str:
     """The code, and the versions of what it computes with."""
     from importlib.metadata import version
 
-    return " ".join(
-        [code(), "python", f"{sys.version_info[0]}.{sys.version_info[1]}", *(f"{one} {version(one)}" for one in USED)]
-    )
+    python = f"python {sys.version_info[0]}.{sys.version_info[1]}"
+    return " ".join([code(), python, *(f"{one} {version(one)}" for one in USED)])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import fsum
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from yieldbot.backtest.foresight import foresee
 from yieldbot.backtest.replay import Replayed, replay
@@ -13,6 +16,10 @@ from yieldbot.backtest.rules import RULES, follow
 from yieldbot.backtest.world import ONE, World
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 YEAR_DAYS = 365
 DAY = 86_400
@@ -248,18 +255,26 @@ def gain_of(one: Window) -> float:
 def interval(windows: Sequence[Window], gains: Sequence[float], block: int, seed: int) -> tuple[float, float]:
     """The 5 % and 95 % points of the mean under a moving-block bootstrap: start dates are drawn in runs of ``block``,
     as windows that overlap say the same thing, and every universe's windows of a date together."""
+    import numpy as np
+
     by_date: dict[int, list[float]] = {}
     for one, gain in zip(windows, gains, strict=True):
         by_date.setdefault(one.first, []).append(gain)
     dates = sorted(by_date)
     size = max(1, min(block, len(dates)))
-    draw, means = random.Random(seed), []
-    for _ in range(DRAWS):
-        taken: list[float] = []
-        for _ in range(-(-len(dates) // size)):
-            at = draw.randrange(len(dates) - size + 1)
-            for date in dates[at : at + size]:
-                taken += by_date[date]
-        means.append(fmean(taken))
-    means.sort()
+    taken = _drawn(len(dates), size, seed)
+    totals, counts = (
+        np.convolve([how(by_date[date]) for date in dates], np.ones(size), "valid")[taken].sum(axis=1)
+        for how in (fsum, len)
+    )
+    means = sorted((totals / counts).tolist())
     return means[int(0.05 * DRAWS)], means[int(0.95 * DRAWS) - 1]
+
+
+@lru_cache(maxsize=4)
+def _drawn(dates: int, size: int, seed: int) -> NDArray[np.int64]:
+    """(draws, blocks): where each drawn run of ``size`` dates begins."""
+    import numpy as np
+
+    draw, blocks = random.Random(seed), -(-dates // size)
+    return np.array([[draw.randrange(dates - size + 1) for _ in range(blocks)] for _ in range(DRAWS)])

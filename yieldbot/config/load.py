@@ -290,7 +290,19 @@ def _older_keys(policy: Policy) -> list[str]:
 
 def policy_file(path: Path) -> Policy:
     """A policy from a file of its own: a [policy] table as in yieldbot.toml, without bases. Raises ConfigError."""
-    table = parse(path, read_toml(path), PolicyFile).policy
+    return _own_policy(path, read_toml(path))
+
+
+def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:
+    """The policy of such a file, or the shipped one where there is none, with these keys set; None leaves a key out.
+    Raises ConfigError."""
+    table = read_toml(path).get("policy", {}) if path is not None else {}
+    both = {key: value for key, value in {**table, **values}.items() if value is not None}
+    return _own_policy(Path("--grid"), {"policy": both})
+
+
+def _own_policy(path: Path, document: dict[str, Any]) -> Policy:
+    table = parse(path, document, PolicyFile).policy
     if table.bases:
         raise config_error(path, "policy.bases", "a policy's own file has none: leave it out")
     return _policy(path, table, {})

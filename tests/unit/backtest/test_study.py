@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.program import yieldbot
+from tests.kit.recording import recording
 from tests.unit.backtest.recorded import panel, world
 from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
 from yieldbot.backtest.universe import universes
@@ -65,20 +66,6 @@ def test_universes_are_dollars_of_one_protocol_and_one_coin_over_several() -> No
     assert universes(made, ("two",)) == {} and universes(made, ("usdc",)) == {"USDC on eip155:8453": [0, 2]}
     odd = panel({name: [0.1] * 2 for name in ("USD₮0", "DAI.e", "AUSD", "EURC", "PT-USDe")})
     assert universes(odd) == {"lend on eip155:8453": [0, 1, 2]}
-
-
-def recording(folder: Path, days: int = 90) -> Path:
-    path = folder / "recorded.csv.gz"
-    rows = ["timestamp,chain,protocol,market,asset,supply_rate,borrow_rate,utilisation,supplied,borrowed,cash,"
-            "reserve_factor,frozen,paused"]  # fmt: skip
-    for day in range(days):
-        for name, rate in (("usdc", 0.05), ("usdt", 0.03 + 0.04 * (day // 30 % 2))):
-            rows.append(
-                f"{1_735_689_600 + day * 86_400},eip155:8453,lend,{name},{name.upper()},{rate},{rate / 0.72},0.8,"
-                "1e8,8e7,2e7,0.1,,"
-            )
-    path.write_bytes(gzip.compress("\n".join(rows).encode()))
-    return path
 
 
 def test_the_command_works_in_an_empty_folder_and_gives_the_same_for_any_number_of_workers(tmp_path: Path) -> None:

@@ -1,0 +1,230 @@
+"""``backtest sweep``: many policies and forecasters on the same history, and what the best of them is worth.
+
+Every piece that is finished lies in a folder under the hash of what it was computed from. So a sweep that was stopped,
+in whatever way, goes on where it was, and the answer does not depend on who computed what.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from yieldbot.app.backtest import DEFAULT, BacktestRequest, Scene, changed, command, manifest, scene
+from yieldbot.app.backtest_documents import BacktestRow
+from yieldbot.app.sweep_documents import SweepChoice, SweepDeflated, SweepDocument, SweepVariant, SweepWalkForward
+from yieldbot.app.sweep_grid import COMBINED, QUOTE, read_grid, variants
+from yieldbot.backtest.crews import Crew, cluster, processes
+from yieldbot.backtest.deflation import deflated
+from yieldbot.backtest.pieces import Grids, Inputs, Keys, Result, Task, Variant
+from yieldbot.backtest.results import Results
+from yieldbot.backtest.software import software
+from yieldbot.backtest.study import DAY, LOST_PP, Window, gain_of, interval, rows_of
+from yieldbot.backtest.walk_forward import by_date, chosen, walk_forward
+from yieldbot.errors import ConfigError
+from yieldbot.forecast.entrants import with_extras
+from yieldbot.forecast.levels import over
+from yieldbot.forecast.tournament import Tournament
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+
+FOLDER = "sweeps"
+"""Finished pieces, below the data directory."""
+STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRequest:
+    """What is wanted."""
+
+    base: BacktestRequest
+    """History, windows, wealth, costs; its policy is what the grid varies."""
+    grid: tuple[str, ...]
+    """``KEY=VALUE,VALUE``, or files with a [grid] table."""
+    learn_days: int = 0
+    """How far back a choice looks, in days; 0: as far as there is."""
+    results: Path | None = None
+    """Folder of finished pieces; None: ``FOLDER`` below the data directory."""
+    scheduler: str = ""
+    """Address of a Dask scheduler; empty: processes of this machine."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """How far a sweep has come, for whoever stops it."""
+
+    done: int = 0
+    """Finished pieces, those of earlier runs too."""
+    total: int = 0
+    """All pieces; 0 before they are known."""
+    folder: Path = field(default_factory=Path)
+    """Where they are kept."""
+    command: str = ""
+    """What goes on from there."""
+
+
+Progress = Callable[[int, int], None]
+"""(pieces done, of so many); the first call says what earlier runs have done."""
+
+
+def sweep(request: SweepRequest, context: Context, progress: Progress, standing: Standing) -> SweepDocument:
+    """Every variant in every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong,
+    and YieldbotError where workers end again and again; what is finished by then is kept, as after
+    KeyboardInterrupt."""
+    grid = read_grid(request.grid)
+    if not grid:
+        raise ConfigError("name what to vary: --grid policy.move_horizon_days=3,7,14, as often as you like, or a file")
+    base = request.base
+    seen = scene(base, context)
+    run = Tournament(seen.panel, with_extras(base.extras))
+    unchanged = DEFAULT if base.policy is None else base.policy.name
+    tried, same = variants(grid, base.policy, unchanged, run.names)
+    forecasts: dict[str, Grids] = {}
+    made = []
+    for one in tried:
+        name = "" if one.forecaster == QUOTE else f"{one.forecaster} over {one.policy.mean_days!r} days"
+        if name and name not in forecasts:
+            forecasts[name] = _forecasts(run, one.forecaster, one.policy.mean_days)
+        made.append(Variant(name=one.name, policy=one.policy, forecasts=name))
+    inputs = Inputs(
+        panel=seen.panel, costs=seen.costs, columns=seen.columns, variants=made, forecasts=forecasts,
+        window=seen.window, failures=base.failures, seed=base.seed, software=software(),
+    )  # fmt: skip
+    standing.folder = request.results or context.data_dir / FOLDER
+    standing.command = _command(request, where=True)
+    crew = cluster(request.scheduler, context.say) if request.scheduler else processes(base.processes)
+    windows = _windows(inputs, seen, base.wealth, crew, Results(standing.folder), progress, standing)
+    block = max(1, -(-base.window_days // base.every_days))
+    rows = rows_of((one for some in windows.values() for one in some), block=block, seed=base.seed)
+    names = [one.name for one in made]
+    forward = [_forward(windows, wealth, names, request.learn_days, block, base.seed) for wealth in base.wealth]
+    best = [_deflated(windows, wealth, names, base.seed) for wealth in base.wealth]
+    notes = [*seen.notes, *same]
+    if not any(best):
+        notes.append("fewer than three windows that share no day: how much of the best is luck cannot be said")
+    return SweepDocument(
+        tried=len(tried),
+        variants=tuple(
+            SweepVariant(name=one.name, policy=changed(one.policy), forecaster=one.forecaster) for one in tried
+        ),
+        results=tuple(BacktestRow(**asdict(row)) for row in rows),
+        walk_forward=tuple(one for one in forward if one is not None),
+        deflated=tuple(one for some in best for one in some),
+        manifest=manifest(base, seen, _command(request), {unchanged: tried[0].policy}, run.names),
+        notes=tuple(notes),
+    )
+
+
+def _windows(
+    inputs: Inputs, seen: Scene, wealths: Sequence[float], crew: Crew, results: Results, progress: Progress,
+    standing: Standing,
+) -> dict[tuple[float, str], list[Window]]:  # fmt: skip
+    """Every window by wealth and variant: what is finished is read, the rest computed and kept."""
+    places = [(name, wealth, first) for name in seen.columns for wealth in wealths for first in seen.firsts]
+    tasks = [
+        Task(universe=name, wealth=wealth, first=first, variant=variant)
+        for name, wealth, first in places
+        for variant in (None, *range(len(inputs.variants)))
+    ]
+    keys = Keys(inputs)
+    key_of = {task: keys.of(task) for task in tasks}
+    found: dict[str, Result] = {}
+    for key in key_of.values():
+        if key not in found and (result := results.get(key)) is not None:
+            found[key] = result
+    missing = list({key: task for task, key in reversed(key_of.items()) if key not in found}.values())[::-1]
+    standing.done, standing.total = len(found), len(found) + len(missing)
+    progress(standing.done, standing.total)
+    for task, result in crew(inputs, missing):
+        results.put(key_of[task], result)
+        found[key_of[task]] = result
+        standing.done += 1
+        progress(standing.done, standing.total)
+    made: dict[tuple[float, str], list[Window]] = {}
+    for task in tasks:
+        if task.variant is not None:
+            bounds = found[key_of[Task(universe=task.universe, wealth=task.wealth, first=task.first, variant=None)]]
+            window = inputs.window_of(task, found[key_of[task]], bounds)
+            made.setdefault((task.wealth, window.policy), []).append(window)
+    return made
+
+
+def _forecasts(run: Tournament, forecaster: str, days: float) -> Grids:
+    import numpy as np
+
+    walk = run.walk if forecaster == COMBINED else run.of(forecaster)
+    found = [over(walk.at(row), days) for row in range(len(run.series.panel.times))]
+    mean, low, high = (np.array([one[k] for one in found]) for k in range(3))
+    return Grids(mean, low, high, days)
+
+
+def _forward(
+    windows: Mapping[tuple[float, str], Sequence[Window]], wealth: float, names: Sequence[str], learn: int, block: int,
+    seed: int,
+) -> SweepWalkForward | None:  # fmt: skip
+    mine = {name: windows[wealth, name] for name in names}
+    choices = walk_forward(mine, learn)
+    if not choices:
+        return None
+    dates = {one.date for one in choices}
+    judged = {name: [one for date, same in by_date(some).items() if date in dates for one in same]
+              for name, some in mine.items()}  # fmt: skip
+    own, usual = chosen(mine, choices), judged[names[0]]
+    gains, before = [gain_of(one) for one in own], [gain_of(one) for one in usual]
+    more = [gain - other for gain, other in zip(gains, before, strict=True)]
+    did = {name: fmean(gain_of(one) for one in some) for name, some in judged.items()}
+    hindsight = max(did, key=lambda name: did[name])
+    low, high = interval(own, gains, block, seed)
+    more_low, more_high = interval(own, more, block, seed)
+    return SweepWalkForward(
+        wealth=wealth, windows=len(own), gain_pp=fmean(gains), gain_pp_low=low, gain_pp_high=high,
+        unchanged_gain_pp=fmean(before), over_unchanged_pp=fmean(more), over_unchanged_pp_low=more_low,
+        over_unchanged_pp_high=more_high, hindsight=hindsight, hindsight_gain_pp=did[hindsight],
+        windows_lost_over_10bp=sum(gain < -LOST_PP for gain in gains),
+        choices=tuple(SweepChoice(date=one.date, variant=one.variant, past=one.past) for one in choices),
+    )  # fmt: skip
+
+
+def _deflated(
+    windows: Mapping[tuple[float, str], Sequence[Window]], wealth: float, names: Sequence[str], seed: int
+) -> list[SweepDeflated]:
+    """The best of all over static, and the best of the others over the first."""
+    dated = {name: by_date(windows[wealth, name]) for name in names}
+    dates = list(dated[names[0]])
+    gains = [[fmean(gain_of(one) for one in dated[name][date]) for date in dates] for name in names]
+    more = [[gain - usual for gain, usual in zip(some, gains[0], strict=True)] for some in gains[1:]]
+    length = max(one.days for one in windows[wealth, names[0]]) * DAY
+    found = []
+    for benchmark, some, called in ((STATIC, gains, names), (names[0], more, names[1:])):
+        if (one := deflated(some, dates, length, seed)) is not None:
+            found.append(
+                SweepDeflated(
+                    wealth=wealth,
+                    over=benchmark,
+                    tried=len(some),
+                    best=called[one.best],
+                    gain_pp=one.gain_pp,
+                    luck_pp=one.luck_pp,
+                    deflated_gain_pp=one.deflated_pp,
+                    deflated_gain_pp_low=one.low_pp,
+                    deflated_gain_pp_high=one.high_pp,
+                    p_value=one.p_value,
+                )
+            )
+    return found
+
+
+def _command(request: SweepRequest, where: bool = False) -> str:
+    """The command that makes the same figures; with ``where``, by the same workers and from the same folder."""
+    own: list[object] = [word for one in request.grid for word in ("--grid", one)]
+    own += ["--learn", request.learn_days] if request.learn_days else []
+    if where:
+        own += ["--results", request.results] if request.results else []
+        own += ["--scheduler", request.scheduler] if request.scheduler else []
+        own += ["--processes", request.base.processes] if request.base.processes else []
+    usual = command(request.base).removeprefix("yieldbot backtest")
+    return "yieldbot backtest sweep " + shlex.join(map(str, own)) + usual

@@ -1,0 +1,126 @@
+"""Grids of a sweep: which policies and forecasters are tried, as flags or a file say it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+
+from yieldbot.config.load import policy_file, policy_with, read_toml
+from yieldbot.config.messages import did_you_mean
+from yieldbot.errors import ConfigError
+from yieldbot.model.policy import Policy
+
+FORECASTER = "forecaster"
+COMBINED = "combined"
+"""The tournament's word, by which live runs decide."""
+QUOTE = "quote"
+"""No forecast: what is quoted lasts."""
+UNSET = "default"
+"""A value that leaves a policy key out."""
+MOST_VARIANTS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One way to decide."""
+
+    name: str
+    """What it sets, as ``move_horizon_days=14 forecaster=mean-3d``."""
+    policy: Policy
+    """By which it decides."""
+    forecaster: str
+    """Whose word it hears."""
+
+
+def read_grid(words: Sequence[str]) -> dict[str, list[object]]:
+    """The values to try, by key. words: ``KEY=VALUE,VALUE``, or a TOML file with a [grid] table. Raises ConfigError."""
+    found: dict[str, list[object]] = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if equals:
+            _add(found, key.strip(), _values(text), "--grid")
+            continue
+        document = read_toml(Path(word))
+        table = document.get("grid")
+        if not isinstance(table, dict) or set(document) != {"grid"}:
+            raise ConfigError(f'{word}: a grid\'s file has one table [grid], with lines as "policy.min_move" = [0, 50]')
+        for name, values in _flat(table):
+            if not isinstance(values, list):
+                raise ConfigError(f"{word}: grid.{name}: write a list of values in square brackets")
+            _add(found, name, values, word)
+    return found
+
+
+def variants(
+    grid: Mapping[str, Sequence[object]], base: Path | None, unchanged: str, forecasters: Sequence[str]
+) -> tuple[list[Tried], list[str]]:
+    """Every combination, and before them the base without a change, called ``unchanged``; those that say the same as
+    one before them are left out, and named in the second list. base: a policy's file; None: the shipped one.
+    forecasters: who may be named. Raises ConfigError."""
+    known = (COMBINED, QUOTE, *forecasters)
+    for name in grid.get(FORECASTER, ()):
+        if name not in known:
+            raise ConfigError(
+                f"--grid {FORECASTER}={name}: there is no such forecaster: {did_you_mean(str(name), known)}"
+            )
+    count = 1
+    for values in grid.values():
+        count *= len(values)
+    if count > MOST_VARIANTS:
+        raise ConfigError(f"--grid: {count} combinations are more than {MOST_VARIANTS}: write fewer values")
+    found = [Tried(name=unchanged, policy=Policy() if base is None else policy_file(base), forecaster=COMBINED)]
+    same: list[str] = []
+    for row in product(*grid.values()):
+        chosen = dict(zip(grid, row, strict=True))
+        name = " ".join(f"{key.removeprefix('policy.')}={_shown(value)}" for key, value in chosen.items())
+        forecaster = str(chosen.pop(FORECASTER, COMBINED))
+        own = {key.removeprefix("policy."): None if value == UNSET else value for key, value in chosen.items()}
+        made = Tried(name=name, policy=policy_with(base, own), forecaster=forecaster)
+        twin = next((o for o in found if (o.policy, o.forecaster) == (made.policy, made.forecaster)), None)
+        if twin is None:
+            found.append(made)
+        else:
+            same.append(f"{name} is {twin.name}: it counts once")
+    return found, same
+
+
+def _add(found: dict[str, list[object]], key: str, values: list[object], where: str) -> None:
+    keys = [FORECASTER, *(f"policy.{one.name}" for one in fields(Policy))]
+    if key not in keys:
+        raise ConfigError(f"{where}: {key} cannot be varied: {did_you_mean(key, keys)}")
+    if key in found:
+        raise ConfigError(f"{where}: {key} stands twice: write all its values at once")
+    if not values:
+        raise ConfigError(f"{where}: {key} has no values: write some, as {key}=1,2")
+    found[key] = values
+
+
+def _values(text: str) -> list[object]:
+    """Values by comma, as TOML has them; words need no quotes."""
+    if not text.strip():
+        return []
+    try:
+        return list(tomllib.loads(f"values = [{text}]")["values"])
+    except tomllib.TOMLDecodeError:
+        return [_value(one.strip()) for one in text.split(",")]
+
+
+def _value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _flat(table: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Keys with dots, quoted or not: [grid.policy] too."""
+    policy = table.get("policy")
+    below = [(f"policy.{key}", value) for key, value in policy.items()] if isinstance(policy, dict) else []
+    return [(key, value) for key, value in table.items() if key != "policy" or not below] + below
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,195 @@
+"""The pieces of a sweep: what one worker computes at a time, a function of what it is given and of nothing else.
+
+A piece is a window of a universe at one wealth: the rules and foresight once, and each variant. Its key is the hash of
+all that it is computed from, so a finished piece is good for ever and for any sweep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.backtest.costs import Costs
+from yieldbot.backtest.study import Bounds, Window, bounds_of, judged
+from yieldbot.backtest.world import World
+from yieldbot.history.panel import Panel
+from yieldbot.model.market import RateForecast
+from yieldbot.model.policy import Policy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMAT = 1
+"""Of a finished piece; another one is computed again."""
+
+Result = dict[str, Any]
+"""A finished piece, as JSON holds it: the fields of ``Bounds`` or of ``Window``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One way to decide that a sweep tries."""
+
+    name: str
+    """What it sets, as ``move_horizon_days=14``; that without a change has the name of its policy."""
+    policy: Policy
+    """By which it decides."""
+    forecasts: str
+    """Key of ``Inputs.forecasts``; empty: without forecasts, as if what is quoted lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grids:
+    """A forecaster's word for each time and market of the panel: (times, markets), NaN for none."""
+
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    days: float
+    """Over how many days."""
+
+    def at(self, row: int, column: int) -> RateForecast | None:
+        """As a decision takes it."""
+        mean, low, high = (float(grid[row, column]) for grid in (self.mean, self.low, self.high))
+        return RateForecast(mean=mean, low=low, high=high, days=self.days) if low <= mean <= high else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One piece of a sweep."""
+
+    universe: str
+    """Name of the markets."""
+    wealth: float
+    """Dollars at the start."""
+    first: int
+    """Row of the panel at which the window begins."""
+    variant: int | None
+    """Place among the variants; None: the simple rules and foresight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What every worker has, so that no task carries it."""
+
+    panel: Panel
+    """All markets."""
+    costs: Mapping[str, Sequence[Costs]]
+    """By chain, for each time."""
+    columns: Mapping[str, Sequence[int]]
+    """Markets by universe."""
+    variants: Sequence[Variant]
+    """What is tried."""
+    forecasts: Mapping[str, Grids]
+    """By what ``Variant.forecasts`` says."""
+    window: int
+    """Rows of a window."""
+    failures: float
+    """Share of plans that fail."""
+    seed: int
+    """Of failures."""
+    software: str
+    """What decides: hash of the code, and versions; a worker with another one is refused."""
+
+    @property
+    def digest(self) -> str:
+        """Tells one sweep's inputs from another's within a process."""
+        keys, last = Keys(self), len(self.panel.times) - 1
+        return _hash([self.software, {name: keys.world(name, last) for name in self.columns}])
+
+    def world(self, universe: str) -> World:
+        """A new world of a universe."""
+        panel = self.panel.of(self.columns[universe])
+        return World(panel, self.costs[panel.keys[0].chain])
+
+    def compute(self, task: Task, world: World) -> Result:
+        """One piece. world: its universe's."""
+        if task.variant is None:
+            return asdict(bounds_of(world, task.wealth, task.first, self.window))
+        variant, columns = self.variants[task.variant], self.columns[task.universe]
+        grids = self.forecasts.get(variant.forecasts)
+
+        def expected(row: int) -> list[RateForecast | None]:
+            return [None if grids is None else grids.at(row, column) for column in columns]
+
+        made = judged(
+            world, expected, task.universe, task.wealth, "", variant.policy, task.first, self.window,
+            Bounds(rules={"static": 0.0}, foresight=0.0), failures=self.failures, seed=self.seed,
+        )  # fmt: skip
+        return asdict(made)
+
+    def window_of(self, task: Task, result: Result, bounds: Result) -> Window:
+        """A variant's window beside its rules and foresight."""
+        assert task.variant is not None
+        return replace(
+            Window(**result), policy=self.variants[task.variant].name, static_apy=bounds["rules"]["static"],
+            foresight_apy=bounds["foresight"], rules=bounds["rules"],
+        )  # fmt: skip
+
+
+class Keys:
+    """The hash of each piece's inputs. What cannot reach a piece, as later days, is not among them."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._worlds: dict[tuple[str, int], str] = {}
+
+    def of(self, task: Task) -> str:
+        """Hexadecimal SHA-256."""
+        inputs, last = self._inputs, task.first + self._inputs.window
+        if (task.universe, last) not in self._worlds:
+            self._worlds[task.universe, last] = self.world(task.universe, last)
+        parts = [FORMAT, inputs.software, self._worlds[task.universe, last], task.wealth, task.first, inputs.window]
+        if task.variant is not None:
+            variant = inputs.variants[task.variant]
+            parts += [repr(variant.policy), self._said(variant.forecasts, task), inputs.failures, inputs.seed]
+        return _hash(parts)
+
+    def world(self, universe: str, last: int) -> str:
+        """The hash of a universe up to a row: its markets, their readings, what moves cost."""
+        columns, panel = self._inputs.columns[universe], self._inputs.panel
+        costs = self._inputs.costs[panel.keys[columns[0]].chain][: last + 1]
+        return _hash([_panel_hash(panel, columns, last + 1), [repr(one) for one in costs]])
+
+    def _said(self, name: str, task: Task) -> str:
+        if not name:
+            return ""
+        grids, columns = self._inputs.forecasts[name], list(self._inputs.columns[task.universe])
+        found = hashlib.sha256(repr(grids.days).encode())
+        for grid in (grids.mean, grids.low, grids.high):
+            found.update(grid[task.first : task.first + self._inputs.window, columns].tobytes())
+        return found.hexdigest()
+
+
+def _panel_hash(panel: Panel, columns: Sequence[int], rows: int) -> str:
+    found = hashlib.sha256(json.dumps([asdict(panel.keys[at]) for at in columns]).encode())
+    for one in fields(panel):
+        value = getattr(panel, one.name)
+        if hasattr(value, "tobytes"):
+            part = value[:rows] if value.ndim == 1 else value[:rows, list(columns)]
+            found.update(repr(part.tolist()).encode() if part.dtype == object else part.tobytes())
+    return found.hexdigest()
+
+
+def _hash(parts: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+_lock = threading.Lock()
+_worlds: dict[tuple[str, str], World] = {}
+
+
+def compute(inputs: Inputs, digest: str, task: Task) -> Result:
+    """One piece in a worker, which keeps a sweep's worlds from one piece to the next. One at a time in each process: a
+    world's clock is one decision's."""
+    with _lock:
+        if any(known != digest for known, _ in _worlds):
+            _worlds.clear()
+        if (digest, task.universe) not in _worlds:
+            _worlds[digest, task.universe] = inputs.world(task.universe)
+        return inputs.compute(task, _worlds[digest, task.universe])

@@ -1,0 +1,56 @@
+"""A folder of finished pieces, each in a file named after the hash of what it was computed from.
+
+A file appears whole or not at all (written beside its name, then renamed), and holds the hash of its own content: one
+that a crash of the machine tore is computed again. Several sweeps may use one folder at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from yieldbot.errors import ConfigError
+from yieldbot.resources import why
+
+
+class Results:
+    """The folder; it is made when something is put into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """A finished piece; None where there is none, or none that is whole."""
+        try:
+            digest, _, text = self._path(key).read_text(encoding="utf-8").partition("\n")
+        except (OSError, UnicodeDecodeError):
+            return None
+        if digest != _digest(key, text):
+            return None
+        found = json.loads(text)
+        return found if isinstance(found, dict) else None
+
+    def put(self, key: str, result: dict[str, Any]) -> None:
+        """Keep a piece. Raises ConfigError where the folder takes none."""
+        path, text = self._path(key), json.dumps(result)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(f"{_digest(key, text)}\n{text}", encoding="utf-8")
+            os.replace(part, path)
+        except OSError as failure:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise ConfigError(f"{self.folder} keeps no results: {why(failure, path)}") from None
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
+
+
+def _digest(key: str, text: str) -> str:
+    """The key is a part of it: a file under another name is not what it says."""
+    return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
