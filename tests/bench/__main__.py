@@ -26,6 +26,7 @@ NAMES = (
     "lp",
     "solana",
     "allocator",
+    "decisions",
     "accuracy",
     "forecast",
     "policy",

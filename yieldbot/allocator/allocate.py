@@ -6,10 +6,10 @@ One asset or several: each has its budget, and swaps between them are priced in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
-from yieldbot.allocator.convert import SMALLEST, QuotedWay, convert, swap_ways, upper_quotes
+from yieldbot.allocator.convert import SMALLEST, Conversion, QuotedWay, convert, swap_ways, upper_quotes
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
@@ -109,6 +109,8 @@ class _SwapQuotes:
     """Further amounts to quote for each row, in base units."""
     closed: dict[int, str]
     """Why an asset that we hold none of cannot be bought, by its index."""
+    made: dict[tuple[Amount, Token], Conversion | Declined] = field(default_factory=dict)
+    """Swaps that were made before: solutions of two rounds often swap the same."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
@@ -153,7 +155,9 @@ class _SwapQuotes:
             if not raw or self.base is None:
                 continue
             given, wanted = Amount(self.portfolio.tokens[pair[0]], raw), self.portfolio.tokens[pair[1]]
-            made = convert(self.snapshot, given, wanted, self.base)
+            if (given, wanted) not in self.made:
+                self.made[given, wanted] = convert(self.snapshot, given, wanted, self.base)
+            made = self.made[given, wanted]
             if isinstance(made, Declined):
                 kept = [k for k, (source, target, _) in enumerate(self.rows) if (source, target) != pair]
                 self.rows, self.near = [self.rows[k] for k in kept], [self.near[k] for k in kept]

@@ -7,7 +7,7 @@ worth about a dollar; never for less than the policy's price impact allows, what
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
@@ -81,7 +81,7 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
     try:
         unit_cost = snapshot.fees.unit_cost / snapshot.price(wanted) * wanted.one
         way_cost = SWAP_TXS * snapshot.fees.tx_cost / snapshot.price(wanted) * wanted.one
-        found = route(exchange.states, given, wanted, unit_cost, way_cost, sent=True)
+        found = route(exchange.sent_by_pair, given, wanted, unit_cost, way_cost)
     except Unswappable as bad:
         return Declined("NO_ROUTE", f"{given} for {wanted.symbol}: {bad}")
     least = max(judged.least.raw, int(found.given.raw * _kept(base.slippage_bps)))
@@ -103,6 +103,8 @@ class QuotedWay:
     more counts as no income."""
     least: Fraction
     """Units of the wanted asset for one unit of the given one below which nothing is swapped."""
+    known: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
+    """What amounts bring that were asked for before: quotes are made again around each solution."""
 
     def quotes(self, near: Collection[int] = ()) -> tuple[tuple[int, int], ...]:
         """(in, out) in base units, ascending and concave, up to the largest amount that may be swapped. near: further
@@ -127,11 +129,19 @@ class QuotedWay:
         return out + max(lost, ROUNDED) >= raw * self.least
 
     def _out(self, raw: int) -> int | None:
+        if raw not in self.known:
+            self.known[raw] = self._asked(raw)
+        return self.known[raw]
+
+    def _asked(self, raw: int) -> int | None:
         try:
             out = self.venue.quote_exact_in(raw)[0]
         except Unswappable:
             return None
-        return min(out, int(raw * self.rate)) if out >= raw * self.least else None
+        rate, least = self.rate, self.least
+        if out * least.denominator < raw * least.numerator:
+            return None
+        return min(out, raw * rate.numerator // rate.denominator)
 
     def _largest(self, low: int, high: int) -> tuple[int, int] | None:
         """The largest allowed amount in between with its output, to one part in 2^TRIES; None where there is none."""
@@ -160,7 +170,7 @@ def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> li
     rate = Fraction(snapshot.price(token)) / Fraction(snapshot.price(wanted)) * scale
     least = Fraction(judged.rate) * scale * _kept(base.max_impact_bps) * (1 + MARGIN)
     try:
-        found = ways_of(exchange.states, most, wanted, sent=True)
+        found = ways_of(exchange.sent_by_pair, most, wanted)
     except Unswappable:
         return []
     return [QuotedWay(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]

@@ -24,7 +24,7 @@ class ExactSwap:
         """Base units of the target for ``paid`` of the source, 0 <= paid <= the last quote."""
         if paid <= 0:
             return 0
-        at = bisect_left(self.quotes, paid, key=lambda quote: quote[0])
+        at = bisect_left(self.quotes, (paid,))  # a pair is above its own beginning
         (x0, y0), (x1, y1) = self.quotes[at - 1] if at else (0, 0), self.quotes[at]
         return y0 + (y1 - y0) * (paid - x0) // (x1 - x0)
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import BoundTable, Box, Edge
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FEASIBILITY = 1e-10
 """HiGHS's smallest tolerance; amounts are given to it as fractions of our wealth."""
@@ -32,6 +36,47 @@ class Solution:
     """Shadow price of each resource: income a year of one more token of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A swap's choices in one box: columns of a linear program."""
+
+    floats: NDArray[np.float64]
+    """Of each choice what goes in, the envelope there, what comes out; its part of the objective (as a fraction of our
+    wealth), and what it takes of its rows."""
+    rows: NDArray[np.int32]
+    """Of each choice the rows of its source, its target, and of the swap itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """All swaps' choices, one after the other."""
+
+    floats: NDArray[np.float64]
+    """As ``Choices.floats``."""
+    rows: NDArray[np.int32]
+    """As ``Choices.rows``."""
+    owners: NDArray[np.intp]
+    """Of each choice its swap."""
+    firsts: NDArray[np.intp]
+    """Of each swap its first choice."""
+    lasts: NDArray[np.intp]
+    """Of each swap its last choice."""
+
+    @classmethod
+    def of(cls, swaps: Sequence[Choices]) -> Columns:
+        import numpy as np
+
+        sizes = np.array([len(swap.rows) for swap in swaps], dtype=np.intp)
+        ends = np.cumsum(sizes)
+        return cls(
+            floats=np.concatenate([swap.floats for swap in swaps]) if swaps else np.zeros((0, 7)),
+            rows=np.concatenate([swap.rows for swap in swaps]) if swaps else np.zeros((0, 3), dtype=np.int32),
+            owners=np.repeat(np.arange(len(swaps)), sizes),
+            firsts=ends - sizes,
+            lasts=ends - 1,
+        )
+
+
 class Linear:
     """The linear programs of one problem. uses: as ``relax.Resources.uses``."""
 
@@ -42,6 +87,8 @@ class Linear:
 
         self.problem, self.tables, self.uses = problem, tables, uses
         self.scale = problem.wealth or 1.0
+        self.resources = len(problem.budgets) + len(problem.groups)
+        self.whole: tuple[list[Choices], Columns] | None = None
         self.api: Any = highspy
         self.solver: Any = highspy.Highs()
         for option, value in (
@@ -53,20 +100,24 @@ class Linear:
         ):
             self.solver.setOptionValue(option, value)
 
+    def refresh(self) -> None:
+        """Read the swaps' tables again, of which some have changed."""
+        self.whole = None
+
     def solve(self, rooms: Sequence[float], edges: Sequence[Edge], boxes: Mapping[int, Box]) -> Solution | None:
         """The program's optimum; None where it is infeasible. rooms: what is left of each resource above the hulls'
-        first vertices. edges: of all hulls, within the boxes."""
-        markets = len(self.problem.markets)
-        swaps = [self._vertices(markets + k, boxes) for k in range(len(self.problem.swaps))]
-        edges = [edge for edge in edges if edge[1] < markets]
-        if not all(swaps):
+        first vertices. edges: of the markets' hulls, within the boxes."""
+        import numpy as np
+
+        swaps = self._columns(boxes)
+        if swaps is None:
             return None
         status = self._run(rooms, edges, swaps)
         if status == self.api.HighsModelStatus.kInfeasible:
             return None
         if status != self.api.HighsModelStatus.kOptimal:  # no optimum found: bound with multipliers of 0
             prices = [0.0] * len(rooms)
-            kept = [vertices[0][:2] for vertices in swaps]
+            kept = [(x, y) for x, y in swaps.floats[swaps.firsts, :2].tolist()]
             return Solution(self._dual(prices, rooms, edges, swaps), [], kept, prices)
         solution = self.solver.getSolution()
         filled: list[float] = solution.col_value
@@ -76,81 +127,99 @@ class Linear:
             for (negative, i, start, end), share in zip(edges, filled, strict=False)
             if share > 0.0
         ]
-        swapped, at = [], len(edges)
-        for vertices in swaps:
-            weights = filled[at : at + len(vertices)]
-            at += len(vertices)
-            paid = sum(w * x for w, (x, _, _) in zip(weights, vertices, strict=True))
-            # Weights add up to one but for the tolerance: an amount outside of its box would be searched for ever.
-            paid = max(vertices[0][0], min(paid, vertices[-1][0]))
-            swapped.append((paid, sum(w * y for w, (_, y, _) in zip(weights, vertices, strict=True))))
-        return Solution(self._dual(prices, rooms, edges, swaps), grown, swapped, prices)
+        weights = np.array(filled[len(edges) :])
+        paid, income = [0.0] * len(self.problem.swaps), [0.0] * len(self.problem.swaps)
+        chosen = np.flatnonzero(weights)
+        parts = (weights[chosen, None] * swaps.floats[chosen, :2]).tolist()
+        for k, (x, y) in zip(swaps.owners[chosen].tolist(), parts, strict=True):
+            paid[k] += x
+            income[k] += y
+        # Weights add up to one but for the tolerance: an amount outside of its box would be searched for ever.
+        least, most = swaps.floats[swaps.firsts, 0], swaps.floats[swaps.lasts, 0]
+        inside = np.maximum(least, np.minimum(paid, most)).tolist()
+        return Solution(self._dual(prices, rooms, edges, swaps), grown, list(zip(inside, income, strict=True)), prices)
 
-    def _vertices(self, index: int, boxes: Mapping[int, Box]) -> list[tuple[float, float, float]]:
-        """(in, envelope, out) of a swap's choices in its box."""
+    def _columns(self, boxes: Mapping[int, Box]) -> Columns | None:
+        """All swaps' choices in their boxes; None where one has none."""
+        markets = len(self.problem.markets)
+        if self.whole is None:
+            roots = [self._choices(markets + k, {}) for k in range(len(self.problem.swaps))]
+            self.whole = roots, Columns.of(roots)
+        roots, whole = self.whole
+        own = {index - markets: self._choices(index, boxes) for index in boxes if index >= markets}
+        if not all(len(swap.rows) for swap in own.values()):
+            return None
+        return Columns.of([own.get(k, root) for k, root in enumerate(roots)]) if own else whole
+
+    def _choices(self, index: int, boxes: Mapping[int, Box]) -> Choices:
+        """A swap's choices in its box."""
         table = self.tables[index]
-        low, high = boxes.get(index, table.root)
-        found = {(table.held, table.stay)} if low <= table.held <= high else set()
-        if low == high:
-            found.update(table.alone(low))
-        for a, b, line in zip(table.starts, table.ends, table.lines, strict=True):
-            if a >= low and b <= high:
-                found.update(line)
-        out = self.problem.swaps[index - len(self.problem.markets)].out
-        return [(x, y, out(x)) for x, y in sorted(found)]
+        low, high = box = boxes.get(index, table.root)
+        found: Choices | None = table.choices.get(box)
+        if found is None:
+            points = {(table.held, table.stay)} if low <= table.held <= high else set()
+            if low == high:
+                points.update(table.alone(low))
+            for a, b, line in zip(table.starts, table.ends, table.lines, strict=True):
+                if a >= low and b <= high:
+                    points.update(line)
+            found = table.choices[box] = self._made(index - len(self.problem.markets), sorted(points))
+        return found
 
-    def _run(
-        self, rooms: Sequence[float], edges: Sequence[Edge], swaps: Sequence[Sequence[tuple[float, float, float]]]
-    ) -> object:
+    def _made(self, number: int, points: list[tuple[float, float]]) -> Choices:
         import numpy as np
 
-        starts, rows, values, costs = [0], [], [], []
+        swap, scale = self.problem.swaps[number], self.scale
+        outs = [swap.out(x) for x, _ in points]
+        floats = [
+            (x, y, out, y / scale, x / scale, -out / scale, 1.0) for (x, y), out in zip(points, outs, strict=True)
+        ]
+        rows = [(swap.source, swap.target, self.resources + number)] * len(points)
+        return Choices(np.array(floats).reshape(-1, 7), np.array(rows, dtype=np.int32).reshape(-1, 3))
+
+    def _run(self, rooms: Sequence[float], edges: Sequence[Edge], swaps: Columns) -> object:
+        import numpy as np
+
+        scale = self.scale
+        starts, rows, values, costs = [0], list[int](), list[float](), list[float]()
         for negative, i, start, end in edges:
-            length = (end - start) / self.scale
+            length = (end - start) / scale
             costs.append(-negative * length)
             for resource, weight in self.uses[i]:
                 rows.append(resource)
                 values.append(weight * length)
             starts.append(len(rows))
-        for k, (swap, vertices) in enumerate(zip(self.problem.swaps, swaps, strict=True)):
-            for x, y, out in vertices:
-                costs.append(y / self.scale)
-                rows += [swap.source, swap.target, len(rooms) + k]
-                values += [x / self.scale, -out / self.scale, 1.0]
-                starts.append(len(rows))
+        count, ones = len(edges) + len(swaps.rows), [1.0] * len(self.problem.swaps)
         program = self.api.HighsLp()
-        program.num_col_, program.num_row_ = len(costs), len(rooms) + len(swaps)
-        program.col_cost_ = np.array(costs)
-        program.col_lower_, program.col_upper_ = np.zeros(len(costs)), np.ones(len(costs))
-        limits = [room / self.scale for room in rooms]
-        ones = [1.0] * len(swaps)
+        program.num_col_, program.num_row_ = count, len(rooms) + len(ones)
+        program.col_cost_ = np.concatenate([np.array(costs), swaps.floats[:, 3]])
+        program.col_lower_, program.col_upper_ = np.zeros(count), np.ones(count)
         program.row_lower_ = np.array([-self.api.kHighsInf] * len(rooms) + ones)
-        program.row_upper_ = np.array(limits + ones)
+        program.row_upper_ = np.array([room / scale for room in rooms] + ones)
         program.sense_ = self.api.ObjSense.kMaximize
         matrix = program.a_matrix_
         matrix.format_ = self.api.MatrixFormat.kColwise
-        matrix.start_ = np.array(starts, dtype=np.int32)
-        matrix.index_ = np.array(rows, dtype=np.int32)
-        matrix.value_ = np.array(values)
+        further = np.arange(len(rows) + 3, len(rows) + 3 * len(swaps.rows) + 1, 3)  # three rows a choice
+        matrix.start_ = np.concatenate([np.array(starts), further]).astype(np.int32)
+        matrix.index_ = np.concatenate([np.array(rows, dtype=np.int32), swaps.rows.ravel()])
+        matrix.value_ = np.concatenate([np.array(values), swaps.floats[:, 4:].ravel()])
         self.solver.passModel(program)
         self.solver.run()
         return self.solver.getModelStatus()
 
-    def _dual(
-        self,
-        prices: Sequence[float],
-        rooms: Sequence[float],
-        edges: Sequence[Edge],
-        swaps: Sequence[Sequence[tuple[float, float, float]]],
-    ) -> float:
+    def _dual(self, prices: Sequence[float], rooms: Sequence[float], edges: Sequence[Edge], swaps: Columns) -> float:
         """The Lagrangian at these multipliers: an upper bound of every feasible income, whatever the solver's
         tolerances."""
+        import numpy as np
+
         bound = sum(price * room for price, room in zip(prices, rooms, strict=True))
         for negative, i, start, end in edges:
             worth = -negative - sum(prices[resource] * weight for resource, weight in self.uses[i])
             if worth > 0.0:
                 bound += worth * (end - start)
-        for swap, vertices in zip(self.problem.swaps, swaps, strict=True):
-            source, target = prices[swap.source], prices[swap.target]
-            bound += max(y - source * x + target * out for x, y, out in vertices)
+        if len(swaps.rows):
+            paid, income, got = swaps.floats.T[:3]
+            source, target = np.array(prices)[swaps.rows.T[:2]]
+            for best in np.maximum.reduceat(income - source * paid + target * got, swaps.firsts).tolist():
+                bound += best
         return bound

@@ -283,8 +283,9 @@ class _Search:
         """What is used of each resource, swaps included."""
         used = self.relaxation.resources.used(x)
         for swap, paid in zip(self.problem.swaps, x[len(self.problem.markets) :], strict=True):
-            used[swap.source] += paid
-            used[swap.target] -= swap.out(paid)
+            if paid:
+                used[swap.source] += paid
+                used[swap.target] -= swap.out(paid)
         return used
 
     def _trim(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], rooms: list[float]) -> float:
@@ -294,6 +295,8 @@ class _Search:
         """
         gained = 0.0
         for resource in (*range(len(rooms)), *range(len(self.problem.budgets))):
+            if rooms[resource] >= -self.relaxation.slack / 4:
+                continue
             users = [(i, weight) for i in relaxed.moved for r, weight in self._takes(i) if r == resource]
             while users and -1e-6 * self.problem.wealth < rooms[resource] < -self.relaxation.slack / 4:
                 best = (float("-inf"), -1, 0.0)

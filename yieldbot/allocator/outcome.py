@@ -80,9 +80,11 @@ class Answer:
         index = {state.market.id: i for i, state in enumerate(states)}
         targets = {s.market.id: Amount(s.market.asset, raw) for s, raw in zip(states, self.raws, strict=True)}
         for _ in tokens:  # a smaller swap brings less of the next one
+            lacking = False
             for token in tokens:
                 if (lacks := -self._left(token, targets, swaps)) <= 0:
                     continue
+                lacking = True
                 grown = [s for s in states if s.market.asset == token and targets[s.market.id] > s.held]
                 for state in sorted(grown, key=lambda s: (s.held - targets[s.market.id]).raw):
                     entered = (targets[state.market.id] - state.held).raw
@@ -93,6 +95,8 @@ class Answer:
                     lacks -= less
                 if lacks > 0:
                     swaps = _giving_less(swaps, token, lacks)
+            if not lacking:
+                break
         wallet = {
             s.market.id: Amount(token, self._left(token, targets, swaps))
             for s, token in zip(self.snapshot.idle, tokens, strict=True)

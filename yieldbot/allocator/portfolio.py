@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
@@ -12,9 +13,12 @@ FINE = 36
 """Decimals of the integers that amounts of different assets are compared in."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Portfolio:
-    """Our money by asset, the first asset being the one that amounts are counted in."""
+    """Our money by asset, the first asset being the one that amounts are counted in.
+
+    Without slots, so that what the solver asks for over and over is kept (``cached_property``).
+    """
 
     tokens: tuple[Token, ...]
     """The assets."""
@@ -23,12 +27,12 @@ class Portfolio:
     prices: tuple[float, ...]
     """Whole tokens of the first asset for one whole token of each."""
 
-    @property
+    @cached_property
     def ones(self) -> tuple[int, ...]:
         """Base units in a whole token of each asset."""
         return tuple(token.one for token in self.tokens)
 
-    @property
+    @cached_property
     def weights(self) -> tuple[int, ...]:
         """What a base unit of each asset is worth, as integers of FINE decimals; 1 where there is one asset."""
         if len(self.tokens) == 1:
@@ -37,7 +41,7 @@ class Portfolio:
             int(Fraction(price) * 10**FINE // token.one) for token, price in zip(self.tokens, self.prices, strict=True)
         )
 
-    @property
+    @cached_property
     def total(self) -> int:
         """All of it, in base units times weights."""
         return sum(raw * weight for raw, weight in zip(self.raws, self.weights, strict=True))

@@ -156,7 +156,7 @@ class Swap:
         """Whole tokens of the target for ``paid`` whole tokens of the source, by the quotes."""
         if paid <= 0.0:
             return 0.0
-        at = min(bisect_left(self.quotes, paid, key=lambda quote: quote[0]), len(self.quotes) - 1)
+        at = min(bisect_left(self.quotes, (paid,)), len(self.quotes) - 1)  # a pair is above its own beginning
         (x0, y0), (x1, y1) = self.quotes[at - 1] if at else (0.0, 0.0), self.quotes[at]
         return y0 + (y1 - y0) * (paid - x0) / (x1 - x0)
 
@@ -230,8 +230,9 @@ class Problem:
         for market, now in zip(self.markets, x, strict=False):
             used[market.asset] += now
         for swap, paid in zip(self.swaps, x[len(self.markets) :], strict=True):
-            used[swap.source] += paid
-            used[swap.target] -= swap.out(paid)
+            if paid:
+                used[swap.source] += paid
+                used[swap.target] -= swap.out(paid)
         return used
 
     def within(self, x: Sequence[float]) -> bool:

@@ -82,7 +82,8 @@ class Relaxation:
             else:
                 self.overlapping.append(assets + number)
         self.hulls: list[Hull] = [_of(table, table.root) for table in tables]
-        self.edges: list[Edge] = sorted(edge for i in range(len(tables)) for edge in edges_of(i, self.hulls[i]))
+        markets = range(len(problem.markets))  # a linear program has swaps' choices of its own
+        self.edges: list[Edge] = sorted(edge for i in markets for edge in edges_of(i, self.hulls[i]))
 
     @cached_property
     def linear(self) -> Linear:
@@ -94,11 +95,14 @@ class Relaxation:
         for i, hull in new.items():
             self.hulls[i] = hull
         self.edges = self._edges_with(new)
+        if self.linear_only:
+            self.linear.refresh()
 
     def _edges_with(self, hulls: Mapping[int, Hull]) -> list[Edge]:
         edges = [edge for edge in self.edges if edge[1] not in hulls]
         for i, hull in hulls.items():
-            edges += edges_of(i, hull)
+            if i < len(self.problem.markets):
+                edges += edges_of(i, hull)
         edges.sort()
         return edges
 

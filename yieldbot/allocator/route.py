@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from yieldbot.allocator.split import split, split_exact_out
 from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.venues import VenuePath
 from yieldbot.model.amounts import Amount, Token
-from yieldbot.model.exchange import Pool, PoolState, Venue
+from yieldbot.model.exchange import Pool, PoolsByPair, PoolState, Venue
 
 TX_GAS = 21_000 + 55_000
 """Gas of a route's transactions apart from its pools: the swap's base cost, and the allowance before it."""
@@ -54,24 +54,21 @@ Way = tuple[tuple[PoolState, ...], Venue]
 
 
 def route(
-    states: Sequence[PoolState],
+    pools: Sequence[PoolState] | PoolsByPair,
     amount: Amount,
     wanted: Token,
     unit_cost: float = 0.0,
     way_cost: float = 0.0,
-    *,
-    sent: bool = False,
 ) -> Route:
     """The best route for swapping exactly ``amount`` into ``wanted``. Raises Unswappable where the pools do not take so
     much.
 
     unit_cost: of a unit of gas, in base units of ``wanted``; way_cost: of each way's transactions beside their gas.
-    sent: only pools that chains/*.toml names a router for, as the swap is to be sent. Through another token goes the
-    pool that brings most for the whole amount, then the one that brings most for that, both of one router: a way is one
-    call. Each pool is in one way only (a contract of many coins counts as one), so that outputs are independent and the
-    bound holds.
+    Through another token goes the pool that brings most for the whole amount, then the one that brings most for that,
+    both of one router: a way is one call. Each pool is in one way only (a contract of many coins counts as one), so
+    that outputs are independent and the bound holds.
     """
-    ways = ways_of(states, amount, wanted, sent=sent)
+    ways = ways_of(pools, amount, wanted)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
     found = split([venue for _, venue in ways], amount.raw, costs)
     parts = _parts(ways, amount.token, wanted, found.parts, found.outs)
@@ -79,42 +76,45 @@ def route(
     return Route(parts, amount, given, cost, found.bound / wanted.one, found.gap_bps)
 
 
-def ways_of(states: Sequence[PoolState], amount: Amount, wanted: Token, *, sent: bool = False) -> list[Way]:
+def ways_of(pools: Sequence[PoolState] | PoolsByPair, amount: Amount, wanted: Token) -> list[Way]:
     """The routes that ``route`` splits over. Raises Unswappable where there is none."""
-    states = [state for state in states if not sent or _router(state)[1]]
 
-    def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
-        first = _best(_of(free, amount.token, between), lambda s: -s.venue(amount.token).quote_exact_in(amount.raw)[0])
+    def through(between: Token, firsts: Sequence[PoolState], seconds: Sequence[PoolState]) -> tuple[int, Way] | None:
+        first = _best(firsts, lambda s: -s.venue(amount.token).quote_exact_in(amount.raw)[0])
         if first is None:
             return None
         carried = first.venue(amount.token).quote_exact_in(amount.raw)[0]
-        second = _best(_of(free, between, wanted), lambda s: -s.venue(between).quote_exact_in(carried)[0])
+        second = _best(seconds, lambda s: -s.venue(between).quote_exact_in(carried)[0])
         if second is None:
             return None
         way = (first, second), VenuePath(first.venue(amount.token), second.venue(between))
         return -second.venue(between).quote_exact_in(carried)[0], way
 
-    return _ways(states, amount.token, wanted, through)
+    return _ways(pools, amount.token, wanted, through)
 
 
 def route_for(
-    states: Sequence[PoolState], given: Token, wanted: Amount, unit_cost: float = 0.0, way_cost: float = 0.0
+    pools: Sequence[PoolState] | PoolsByPair,
+    given: Token,
+    wanted: Amount,
+    unit_cost: float = 0.0,
+    way_cost: float = 0.0,
 ) -> Route:
     """The route that brings exactly ``wanted`` for the least of ``given``; costs are in ``given``. Other arguments as
     ``route``."""
 
-    def through(between: Token, free: Sequence[PoolState]) -> tuple[int, Way] | None:
-        second = _best(_of(free, between, wanted.token), lambda s: s.venue(between).quote_exact_out(wanted.raw))
+    def through(between: Token, firsts: Sequence[PoolState], seconds: Sequence[PoolState]) -> tuple[int, Way] | None:
+        second = _best(seconds, lambda s: s.venue(between).quote_exact_out(wanted.raw))
         if second is None:
             return None
         carried = second.venue(between).quote_exact_out(wanted.raw)
-        first = _best(_of(free, given, between), lambda s: s.venue(given).quote_exact_out(carried))
+        first = _best(firsts, lambda s: s.venue(given).quote_exact_out(carried))
         if first is None:
             return None
         way = (first, second), VenuePath(first.venue(given), second.venue(between))
         return first.venue(given).quote_exact_out(carried), way
 
-    ways = _ways(states, given, wanted.token, through)
+    ways = _ways(pools, given, wanted.token, through)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
     found = split_exact_out([venue for _, venue in ways], wanted.raw, costs)
     parts = _parts(ways, given, wanted.token, found.parts, found.outs)
@@ -123,20 +123,22 @@ def route_for(
 
 
 def _ways(
-    states: Sequence[PoolState],
+    pools: Sequence[PoolState] | PoolsByPair,
     given: Token,
     wanted: Token,
-    through: Callable[[Token, Sequence[PoolState]], tuple[int, Way] | None],
+    through: Callable[[Token, Sequence[PoolState], Sequence[PoolState]], tuple[int, Way] | None],
 ) -> list[Way]:
-    ways: list[Way] = [((state,), state.venue(given)) for state in _of(states, given, wanted)]
-    tokens = {token for state in states for token in (state.pool.token0, state.pool.token1)}
-    for between in sorted(tokens - {given, wanted}, key=lambda token: token.address):
+    by_pair = pools if isinstance(pools, PoolsByPair) else PoolsByPair(pools)
+    ways: list[Way] = [((state,), state.venue(given)) for state in by_pair.of(given, wanted)]
+    for between in by_pair.tokens:
+        if between in (given, wanted):
+            continue
+        firsts, seconds = by_pair.of(given, between), by_pair.of(between, wanted)
+        if not firsts or not seconds:
+            continue
         used = {state.pool.id for pools, _ in ways for state in pools}
-        by_router: dict[tuple[str, str | None], list[PoolState]] = {}
-        for state in (*_of(states, given, between), *_of(states, between, wanted)):
-            if state.pool.id not in used:
-                by_router.setdefault(_router(state), []).append(state)
-        tried = [through(between, free) for free in by_router.values()]
+        free, last = (_by_router(states, used) for states in (firsts, seconds))
+        tried = [through(between, free[router], last[router]) for router in free if router in last]
         found = [one for one in tried if one is not None and one[1][0][0].pool.id != one[1][0][1].pool.id]
         if found:
             ways.append(min(found, key=lambda one: one[0])[1])
@@ -145,9 +147,13 @@ def _ways(
     return ways
 
 
-def _router(state: PoolState) -> tuple[str, str | None]:
-    """The router that swaps in a pool: a route is one call of one router."""
-    return state.pool.protocol, state.pool.params.get("router")
+def _by_router(states: Iterable[PoolState], used: Collection[str]) -> dict[tuple[str, str | None], list[PoolState]]:
+    """The pools that no other way uses, by the router that swaps in them: a route is one call of one router."""
+    found: dict[tuple[str, str | None], list[PoolState]] = {}
+    for state in states:
+        if state.pool.id not in used:
+            found.setdefault((state.pool.protocol, state.pool.params.get("router")), []).append(state)
+    return found
 
 
 def gas_of(pools: Sequence[PoolState]) -> int:
@@ -164,10 +170,6 @@ def _parts(
         if into
     ]
     return tuple(sorted(found, key=lambda part: -part.taken.raw))
-
-
-def _of(states: Iterable[PoolState], one: Token, other: Token) -> list[PoolState]:
-    return [state for state in states if {state.pool.token0, state.pool.token1} == {one, other}]
 
 
 def _best(states: Iterable[PoolState], loss: Callable[[PoolState], int]) -> PoolState | None:

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
+from typing import Any
 
 from yieldbot.allocator.envelope import (
     Vertices,
@@ -29,6 +30,8 @@ LEAST_WIDTH = 1e-12
 """No cell is split below this fraction of the market's range."""
 WIDEST = 2.0
 """The pool (others and us) grows by this factor at most within a cell that is first bounded tightly."""
+NEARLY_WIDEST = 1.999
+"""Below this factor no logarithm is needed to tell."""
 
 Box = tuple[float, float]
 """(low, high): closed interval of holdings, in whole tokens."""
@@ -91,6 +94,8 @@ class BoundTable:
     """How each cell's bound was computed."""
     hulls: dict[Box, Hull | None] = field(default_factory=dict)
     """Concave envelopes by box, kept until a cell changes; None for a box without an allowed holding."""
+    choices: dict[Box, Any] = field(default_factory=dict)
+    """What ``linear.py`` has made of a box, kept until a cell changes."""
 
     def value(self, x: float) -> float:
         """True net income at an allowed holding."""
@@ -116,6 +121,9 @@ class BoundTable:
         """The ends, the breakpoints in between, and points that keep each cell's pool within the factor WIDEST."""
         found = [a]
         for x in (*(x for x in self.breakpoints() if a < x < b), b):
+            if self.scale + x < NEARLY_WIDEST * (self.scale + found[-1]):
+                found.append(x)
+                continue
             parts = math.ceil(math.log((self.scale + x) / (self.scale + found[-1]), WIDEST))
             if parts > 1:
                 start = self.scale + found[-1]
@@ -276,6 +284,7 @@ class BoundTable:
         self.kinds[k : k + 1] = kinds or (Bound.TIGHT,) * len(cells)
         self.lines[k : k + 1] = [self.line(a, b, self.kinds[k + i]) for i, (a, b) in enumerate(cells)]
         self.hulls.clear()
+        self.choices.clear()
 
     def line_at(self, x: float) -> float:
         """The bound of net income at x by the cells alone, without the hull; -inf where x lies in no cell."""
@@ -301,6 +310,8 @@ class MarketTable(BoundTable):
     """The market, as numbers."""
     horizon_seconds: float = field(kw_only=True)
     """What its curve is averaged over."""
+    bends: tuple[float, ...] | None = None
+    """The breakpoints, once they were asked for."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> MarketTable:
@@ -321,10 +332,12 @@ class MarketTable(BoundTable):
         return self.stay if x == self.held else self.market.changed(x, self.horizon_seconds)
 
     def breakpoints(self) -> tuple[float, ...]:
-        market, h = self.market, self.horizon_seconds
-        found = [dilution_breakpoints(one, market.held, h) for one in market.dilutions]
-        own = breakpoints(market.curve, h)
-        return tuple(sorted({*own, *(x for more in found for x in more)})) if found else own
+        if self.bends is None:
+            market, h = self.market, self.horizon_seconds
+            found = [dilution_breakpoints(one, market.held, h) for one in market.dilutions]
+            own = breakpoints(market.curve, h)
+            self.bends = tuple(sorted({*own, *(x for more in found for x in more)})) if found else own
+        return self.bends
 
     def line(self, a: float, b: float, kind: Bound) -> Vertices:
         market = self.market
@@ -351,6 +364,8 @@ class SwapTable(BoundTable):
     """The problem that the swap belongs to."""
     index: int = field(kw_only=True)
     """The swap's index in a holdings vector."""
+    known: dict[float, float] = field(default_factory=dict)
+    """Its net income, where that was asked for."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> SwapTable:
@@ -370,7 +385,9 @@ class SwapTable(BoundTable):
         return table
 
     def value(self, x: float) -> float:
-        return self.problem.value(self.index, x)
+        if x not in self.known:
+            self.known[x] = self.problem.value(self.index, x)
+        return self.known[x]
 
     def breakpoints(self) -> tuple[float, ...]:
         idle = self.problem.swaps[self.index - len(self.problem.markets)].idle

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from yieldbot.math.concentrated import MOST_UINT256, Unswappable
@@ -24,15 +25,16 @@ PRECISION = 10**18
 FEE_ONE = 10**10
 ROUNDS = 255
 MOST_COINS = 8
+OVERFLOWS = "the pool's arithmetic overflows"
 LEAST, FLAT = 1e-300, 2.0**-51
 """Price ratios below LEAST count as LEAST; two prices whose logarithms differ by less than FLAT count as equal."""
 
 Flavour = Literal["3pool", "template", "plain2", "ng"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StablePool:
-    """A pool's state."""
+    """A pool's state. Without slots, so that its balances at 18 decimals are kept."""
 
     flavour: Flavour
     """Version of the pool's code, which determines its rounding."""
@@ -47,7 +49,7 @@ class StablePool:
     offpeg: int = 0
     """Multiplier of the fee off the peg, in 1e-10; 0: none."""
 
-    @property
+    @cached_property
     def xp(self) -> tuple[int, ...]:
         """Balances at 18 decimals."""
         return tuple(rate * raw // PRECISION for rate, raw in zip(self.rates, self.balances, strict=True))
@@ -92,12 +94,14 @@ def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
         total += each
         c = _fits(c * d) // (each * n)
     c = _fits(c * d * one) // (ann * n)
-    b = total + d * one // ann
+    more = total + d * one // ann - d
     y = d
     for _ in range(ROUNDS):
-        before = y
-        y = _fits(y * y + c) // (2 * y + b - d)
-        if abs(y - before) <= 1:
+        before, top = y, y * y + c
+        if top > MOST_UINT256:
+            raise Unswappable(OVERFLOWS)
+        y = top // (2 * y + more)
+        if -1 <= y - before <= 1:
             return y
     raise Unswappable("the pool's balance does not converge")
 
@@ -219,5 +223,5 @@ class StableVenue:
 
 def _fits(value: int) -> int:
     if value > MOST_UINT256:
-        raise Unswappable("the pool's arithmetic overflows")
+        raise Unswappable(OVERFLOWS)
     return value

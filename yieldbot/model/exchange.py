@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from yieldbot.model.amounts import Amount, Token
@@ -132,9 +133,34 @@ FEEDS = "the feeds"
 """Name of the feeds among the sources of prices."""
 
 
-@dataclass(frozen=True, slots=True)
+class PoolsByPair:
+    """Pools by the two tokens that they exchange, in their order."""
+
+    def __init__(self, states: Iterable[PoolState]) -> None:
+        self._by_pair: dict[tuple[Token, Token], list[PoolState]] = {}
+        for state in states:
+            one, other = state.pool.token0, state.pool.token1
+            self._by_pair.setdefault((one, other), []).append(state)
+            if one != other:
+                self._by_pair.setdefault((other, one), []).append(state)
+
+    def of(self, one: Token, other: Token) -> Sequence[PoolState]:
+        """Those that exchange these two, in either direction."""
+        return self._by_pair.get((one, other), ())
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """Every token that a pool exchanges, by address."""
+        found = {token for pair in self._by_pair for token in pair}
+        return tuple(sorted(found, key=lambda token: token.address))
+
+
+@dataclass(frozen=True)
 class Exchange:
-    """The pools of several tokens at one block, and the tokens' prices by price oracles."""
+    """The pools of several tokens at one block, and the tokens' prices by price oracles.
+
+    Without slots, so that the order of pools and prices by pair is made once (``cached_property``).
+    """
 
     states: tuple[PoolState, ...]
     """The pools that could be read."""
@@ -150,9 +176,27 @@ class Exchange:
         found: dict[str, float] = {}
         if given in self.usd and wanted in self.usd:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd
+        for pool, price in self._oracle_prices.get((given, wanted), ()):
+            name = f"{pool.name}'s {pool.params.get('says', 'TWAP')}"
+            name += f" ({pool.address})" if name in found else ""  # two pools of one name are two that may differ
+            found[name] = price if given == pool.token0 else 1.0 / price
+        return found
+
+    @cached_property
+    def by_pair(self) -> PoolsByPair:
+        """The pools by pair."""
+        return PoolsByPair(self.states)
+
+    @cached_property
+    def sent_by_pair(self) -> PoolsByPair:
+        """The pools that chains/*.toml names a router for, by pair: others are not swapped in."""
+        return PoolsByPair(state for state in self.states if state.pool.params.get("router"))
+
+    @cached_property
+    def _oracle_prices(self) -> Mapping[tuple[Token, Token], list[tuple[Pool, float]]]:
+        """``oracle_prices`` by pair, in both orders."""
+        found: dict[tuple[Token, Token], list[tuple[Pool, float]]] = {}
         for pool, price in self.oracle_prices:
-            if {pool.token0, pool.token1} == {given, wanted}:
-                name = f"{pool.name}'s {pool.params.get('says', 'TWAP')}"
-                name += f" ({pool.address})" if name in found else ""  # two pools of one name are two that may differ
-                found[name] = price if given == pool.token0 else 1.0 / price
+            for pair in dict.fromkeys(((pool.token0, pool.token1), (pool.token1, pool.token0))):
+                found.setdefault(pair, []).append((pool, price))
         return found

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
@@ -340,9 +341,10 @@ class Quarantined:
     """Why, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
-    """One chain at one block, for one owner. The owner's idle money is the IDLE market of each asset."""
+    """One chain at one block, for one owner. The owner's idle money is the IDLE market of each asset. Without slots, so
+    that what a decision asks for over and over is kept."""
 
     block: BlockRef
     """The block (on Solana: about the slot)."""
@@ -372,17 +374,17 @@ class Snapshot:
         """The state of a market. Raises KeyError for one that the snapshot lacks."""
         return self.states[market_id]
 
-    @property
+    @cached_property
     def idle(self) -> tuple[MarketState, ...]:
         """The wallet's own money: a state for each asset."""
         return tuple(state for state in self.states.values() if state.market.kind is Kind.IDLE)
 
-    @property
+    @cached_property
     def markets(self) -> tuple[MarketState, ...]:
         """The state of every market but the wallet."""
         return tuple(state for state in self.states.values() if state.market.kind is not Kind.IDLE)
 
-    @property
+    @cached_property
     def assets(self) -> tuple[Token, ...]:
         """The assets, the first being the one that amounts are counted in."""
         return tuple(state.market.asset for state in self.idle)

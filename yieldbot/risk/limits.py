@@ -90,7 +90,6 @@ def guard(
     shares = dict(policy.max_share_markets)
     for state in snapshot.markets:
         market_id, token = state.market.id, state.market.asset
-        wealth_raw = snapshot.wealth(token).raw
         if (cooling := _cooling(policy, flows, market_id, now)) is not None:
             closed[market_id] = cooling.removeprefix(f"{market_id}: ")
         rooms = {
@@ -100,7 +99,7 @@ def guard(
         if token != asset:  # the day's limits of the first asset are kept by its idle buffer, those of others here
             rooms |= _of_all(policy, flows, now, token, chain)
         name, room = _least(rooms)
-        if room is None or not wealth_raw:
+        if room is None or not (wealth_raw := snapshot.wealth(token).raw):
             continue
         if room <= state.held.raw * 2 * MARGIN:
             closed.setdefault(market_id, _nothing(name))

@@ -42,16 +42,18 @@ def fair_output(
     prices: by source, whole tokens wanted for one given. slippage_bps: how much less than the highest of them is
     accepted. Declined where there are fewer than two prices, or they are further apart than ``most_apart_bps``.
     """
-    message = ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
     if len(prices) < LEAST_PRICES or min(prices.values()) <= 0.0:
-        return Declined(
-            "PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {message or 'none'}"
-        )
+        told = _told(prices) or "none"
+        return Declined("PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {told}")
     low, high = min(prices.values()), max(prices.values())
     if (high / low - 1.0) * BPS > most_apart_bps:
-        return Declined("PRICES_DISAGREE", f"{message}: more than {most_apart_bps:g} bp apart")
+        return Declined("PRICES_DISAGREE", f"{_told(prices)}: more than {most_apart_bps:g} bp apart")
     kept = high * (1.0 - slippage_bps / BPS)
     return FairOutput(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
+
+
+def _told(prices: Mapping[str, float]) -> str:
+    return ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
 
 
 def below_minimum(given: Amount, least: Amount) -> Declined | None:
