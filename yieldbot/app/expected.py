@@ -9,8 +9,9 @@ from yieldbot.app.forecast_ledger import enter
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import DAY
+from yieldbot.forecast.outlook import outlook
 from yieldbot.forecast.series import STALE_DAYS
-from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.forecast.tournament import COMBINED, builtin
 from yieldbot.history.contradicted import AHEAD_SECONDS
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
@@ -20,9 +21,10 @@ LOOK_BACK_DAYS = 760
 """A forecast is made from so many days: what the regression learns from, and a horizon."""
 
 
-def expected(source: Path, days: float, now: int) -> Mapping[tuple[str, str], RateForecast]:
-    """By chain and market, what memory says each market will pay over so many days; nothing where there is no memory,
-    or only an old one. What third parties registered is weighed too; no third party's code is loaded."""
+def expected(source: Path, days: float, now: int, forecaster: str = COMBINED) -> Mapping[tuple[str, str], RateForecast]:
+    """By chain and market, what one forecaster (``outlook.names``) says that each market will pay over so many days, by
+    memory; nothing where there is no memory, or only an old one. In the combined forecast what third parties registered
+    is weighed too; no third party's code is loaded."""
     if not source.is_dir():
         return {}
     try:
@@ -32,9 +34,10 @@ def expected(source: Path, days: float, now: int) -> Mapping[tuple[str, str], Ra
     rows = len(panel.times)
     if not rows or now - int(panel.times[-1]) > STALE_DAYS * DAY:
         return {}
-    ours = builtin()
-    run = Tournament(panel, ours, enter(source, panel, now, [one.name for one in ours], installed=False).means)
-    made = rate_forecasts(run, rows - 1, days)
+    others = None
+    if forecaster == COMBINED:
+        others = enter(source, panel, now, [one.name for one in builtin()], installed=False).means
+    made = rate_forecasts(outlook(panel, forecaster, others=others), rows - 1, days)
     return {(key.chain, key.market): one for key, one in zip(panel.keys, made, strict=True) if one is not None}
 
 

@@ -30,7 +30,7 @@ from yieldbot.forecast.entrants import with_extras
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
 from yieldbot.forecast.registered import parse
 from yieldbot.forecast.rules import PERSISTENCE
-from yieldbot.forecast.tournament import Standing, Tournament
+from yieldbot.forecast.tournament import COMBINED, Standing, Tournament
 from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
@@ -221,7 +221,7 @@ def _skill(
         if not chosen.any():
             continue
         cells = (times >= first)[:, None] & chosen[None, :]
-        for name, walk in {"combined": run.walk, **{one: run.of(one) for one in run.names}}.items():
+        for name, walk in {COMBINED: run.walk, **{one: run.of(one) for one in run.names}}.items():
             scores = score(walk, usual, series.futures, cells, step_seconds=series.panel.step_seconds)
             bares = score(walk, bare, series.futures, cells, draws=2)
             rows += [_row(name, market_class, *pair) for pair in zip(scores, bares, strict=True)]

@@ -42,7 +42,7 @@ def with_forecasts(
     try:
         from yieldbot.app.expected import expected
 
-        made = expected(folder, policy.mean_days, max(now, snapshot.block.timestamp))
+        made = expected(folder, policy.mean_days, max(now, snapshot.block.timestamp), policy.forecaster)
         here = {market: said for (chain, market), said in made.items() if chain == snapshot.block.chain}
         refuted, lines = contradictions(snapshot, here, remembered(Store(folder), snapshot))
     except Exception as failure:  # whatever it is, money must not wait for it

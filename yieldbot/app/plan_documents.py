@@ -63,6 +63,7 @@ class ForecastUsed(Part):
     low: float | None = Field(description="lower end of the 80 % interval")
     high: float | None = Field(description="upper end of the 80 % interval")
     days: float = Field(description="the horizon")
+    forecaster: str = Field(default="", description="whose forecast it is (`policy.forecaster`)")
     why: str | None = Field(description="why it differs from the quoted rate, in words; null: it does not")
 
     @classmethod
@@ -76,6 +77,7 @@ class ForecastUsed(Part):
                 low=number(said.low),
                 high=number(said.high),
                 days=said.days,
+                forecaster=said.by,
                 why=said.reason or None,
             )
             for state in snapshot.markets

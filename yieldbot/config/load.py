@@ -272,6 +272,12 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
     for key in TABLES:
         for name in given.get(key, {}):
             check_name(path, f"policy.{key}.{name}", name, chains)
+    if "forecaster" in given:
+        from yieldbot.forecast.outlook import names
+
+        if (wanted := given["forecaster"]) not in names():
+            hint = did_you_mean(wanted, names())
+            raise config_error(path, "policy.forecaster", f"unknown forecaster {wanted!r}: {hint}")
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
     return Policy(**given)

@@ -167,6 +167,8 @@ class PolicyTable(TomlTable):
     enter_horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     """Days over which costs are spread and yields are compared."""
+    forecaster: str | None = None
+    """Whose forecast of rates decisions are made on."""
     idle_buffer: Money | None = None
     """Whole tokens that stay in the wallet."""
     min_position: Money | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.model import HORIZONS, Forecasts
-from yieldbot.forecast.tournament import Tournament
+from yieldbot.forecast.outlook import Outlook
 from yieldbot.forecast.words import why
 from yieldbot.model.market import RateForecast
 
@@ -33,23 +33,24 @@ def over(made: Forecasts, days: float) -> tuple[Column, Column, Column]:
     return np.asarray(mean), np.asarray(low), np.asarray(high)
 
 
-def rate_forecasts(run: Tournament, row: int, days: float) -> tuple[RateForecast | None, ...]:
-    """The combined forecast at one row for each market of the panel, with why it is not the quote; None for none."""
+def rate_forecasts(said: Outlook, row: int, days: float) -> tuple[RateForecast | None, ...]:
+    """An outlook at one row for each market of the panel, with why it is not the quote; None for none."""
     import numpy as np
 
-    mean, low, high = over(run.at(row), days)
-    row = row % len(run.series.panel.times)
+    mean, low, high = over(said.walk.at(row), days)
+    row = row % len(said.series.panel.times)
     nearest = int(np.abs(np.log(np.asarray(HORIZONS)) - np.log(max(days, 1e-9))).argmin())
-    sides = run.bias[row, :, nearest]
+    sides = said.bias[row, :, nearest]
     return tuple(
         RateForecast(
             mean=float(mean[i]),
             low=float(low[i]),
             high=float(high[i]),
             days=days,
-            reason=why(run.series, row, i, float(mean[i]), round(days), int(sides[i])),
+            by=said.name,
+            reason=why(said.series, row, i, float(mean[i]), round(days), int(sides[i])),
         )
         if np.isfinite(mean[i]) and np.isfinite(low[i]) and np.isfinite(high[i])
         else None
-        for i in range(len(run.series.panel.keys))
+        for i in range(len(said.series.panel.keys))
     )

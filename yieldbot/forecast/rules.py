@@ -81,6 +81,29 @@ class ExponentialMean:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidMean:
+    """The exponential mean of what markets paid between readings (growth of their index) lasts; of the quote where
+    that is not known. A quote is one moment, at which a loan of a night may stand; what was paid is a mean itself."""
+
+    half_life: float
+    """Days."""
+
+    @property
+    def name(self) -> str:
+        """``paid-3d``."""
+        return f"paid-{self.half_life:g}d"
+
+    @property
+    def says(self) -> str:
+        """In one line."""
+        return f"the exponential mean of what was paid between readings, half-life {self.half_life:g} days, lasts"
+
+    def means(self, series: Series) -> Cube:
+        """The mean, for each horizon."""
+        return _each(series.paid(self.half_life))
+
+
+@dataclass(frozen=True, slots=True)
 class SpikeRule:
     """The exponential mean of a day; where the quote is a spike, the middle between it and the 7-day mean."""
 

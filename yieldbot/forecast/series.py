@@ -81,6 +81,17 @@ class Series:
             for one, grid in zip(wanted, made, strict=True):
                 self._means[one] = np.where(np.isnan(self.quote), np.nan, grid)
 
+    def paid(self, half_life: float) -> Grid:
+        """Exponential mean (``half_life`` in days) of what was paid since the reading before, or of the quote where
+        that is not known."""
+        import numpy as np
+
+        if ("paid", half_life) not in self._windows:
+            rates = _rates(self.panel.realised)
+            made = decayed(np.where(np.isfinite(rates), rates, self.raw), [half_life * self.per_day])[0]
+            self._windows["paid", half_life] = np.where(np.isnan(self.quote), np.nan, made)
+        return self._windows["paid", half_life]
+
     def window(self, kind: str, days: float) -> Grid:
         """``mean`` or ``median`` of the quotes of the last so many days."""
         import numpy as np

@@ -43,6 +43,8 @@ persistence, so that a skill of next to nothing has next to no weight."""
 SAME = 0.05
 """Whose forecasts differ from another's by less than this share of how far that differs from persistence is a copy."""
 LEVEL_FLOOR = 1e-3
+COMBINED = "combined"
+"""What the forecast of all of them together is called."""
 COPY = -1.0
 """Stands for a copy's skill inside of ``weights``."""
 
@@ -240,7 +242,7 @@ class Combined:
 
     entrants: Sequence[Rule] | None = None
     """Ours; all of them where None."""
-    name: str = "combined"
+    name: str = COMBINED
 
     def forecast(self, panel: Panel) -> Forecasts:
         """See ``Forecaster``."""

@@ -99,6 +99,8 @@ class RateForecast:
     """Upper end of the 80 % interval."""
     days: float
     """The horizon."""
+    by: str = ""
+    """Whose forecast it is (``policy.forecaster``)."""
     reason: str = ""
     """Why it differs from what is quoted, in words; empty where it does not."""
     ours: float | None = None

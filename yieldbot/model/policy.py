@@ -13,6 +13,10 @@ TRY_FIRST = ("generic",)
 """Default of ``Policy.try_first``: flavours of opaque vaults, whose investments cannot be read."""
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """Defaults: a pegged dollar may be off by 1 %; a feed updates at least daily, with an hour of delay."""
+FORECASTER = "paid-3d"
+"""Default of ``Policy.forecaster``: the exponential mean of what was paid, half-life 3 days. A forecast is judged by its
+skill and a policy by its gain: the combined forecast is more skilled, and follows the quotes more closely than moves pay
+for."""
 RUN_TIMEOUT_SECONDS = 14_400
 """Default of ``Policy.run_timeout_seconds``, four hours: a plan of a dozen transactions, each final on Ethereum before
 the next, takes less."""
@@ -62,6 +66,8 @@ class Policy:
     """Idle money enters where that pays its cost within this time."""
     horizon_days: float | None = None
     """Both at once, as older files have it; None: the two above."""
+    forecaster: str = FORECASTER
+    """Whose forecast of rates decisions are made on, once memory has a history (forecast/outlook.py)."""
     idle_buffer: str = "0"
     """What stays in the wallet, of the first asset."""
     min_position: str = "0"
