@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +20,7 @@ from yieldbot.app.expected import panel_of
 from yieldbot.app.memory import folder_of
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.costs_file import ethereum_costs, gas_prices
+from yieldbot.backtest.levels import Levels, levels_of
 from yieldbot.backtest.software import code
 from yieldbot.backtest.study import Window, rows_of, starts, window_of
 from yieldbot.backtest.trace import Foretold as Foretold
@@ -30,17 +32,14 @@ from yieldbot.backtest.world import World
 from yieldbot.config.load import policy_file
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.entrants import with_extras
-from yieldbot.forecast.levels import over
-from yieldbot.forecast.tournament import Tournament
+from yieldbot.forecast.rules import Rule
+from yieldbot.forecast.tournament import COMBINED
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from yieldbot.app.context import Context
 
 ETHEREUM = "eip155:1"
@@ -89,11 +88,8 @@ class Work:
     """What every process has: no task carries it."""
 
     panel: Panel
-    mean: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    """(times, markets): forecasts over the policy's horizon."""
-    days: float
+    levels: Mapping[str, Levels]
+    """What is forecast, by policy."""
     costs: Mapping[str, Sequence[Costs]]
     """By chain."""
     columns: Mapping[str, Sequence[int]]
@@ -118,7 +114,7 @@ class Work:
         name, wealth, first, last = task
         return trace(
             self._world(name), self._expected(name), name, wealth, self.policies, first, last,
-            days=self.days, failures=self.failures, seed=self.seed,
+            shown=DEFAULT, days=self.levels[DEFAULT].days, failures=self.failures, seed=self.seed,
         )  # fmt: skip
 
     def _world(self, name: str) -> World:
@@ -127,14 +123,9 @@ class Work:
             self.worlds[name] = World(panel, self.costs[panel.keys[0].chain])
         return self.worlds[name]
 
-    def _expected(self, name: str) -> Callable[[int], list[RateForecast | None]]:
-        return lambda row: [self._forecast(row, column) for column in self.columns[name]]
-
-    def _forecast(self, row: int, column: int) -> RateForecast | None:
-        mean, low, high = (float(grid[row, column]) for grid in (self.mean, self.low, self.high))
-        if not low <= mean <= high:  # NaN among them
-            return None
-        return RateForecast(mean=mean, low=low, high=high, days=self.days)
+    def _expected(self, name: str) -> dict[str, Callable[[int], list[RateForecast | None]]]:
+        """By policy."""
+        return {policy: partial(levels.of, self.columns[name]) for policy, levels in self.levels.items()}
 
 
 Task = TypeVar("Task")
@@ -216,12 +207,10 @@ def backtest(
     if request.policy is not None:
         policies[request.policy.name] = policy_file(request.policy)
     seen = scene(request, context)
-    days = policies[DEFAULT].mean_days
     entrants = with_extras(request.extras)
-    run = Tournament(seen.panel, entrants)
-    mean, low, high = _forecasts(run, days)
+    levels = levels_of(seen.panel, policies, entrants)
     work = Work(
-        panel=seen.panel, mean=mean, low=low, high=high, days=days, costs=seen.costs, columns=seen.columns,
+        panel=seen.panel, levels=levels, costs=seen.costs, columns=seen.columns,
         policies=policies, window=seen.window, failures=request.failures, seed=request.seed,
     )  # fmt: skip
     tasks = [(name, wealth, at) for name in seen.columns for wealth in request.wealth for at in seen.firsts]
@@ -238,7 +227,7 @@ def backtest(
     rows = rows_of(windows, block=max(1, -(-request.window_days // request.every_days)), seed=request.seed)
     return BacktestDocument(
         results=tuple(BacktestRow(**asdict(row)) for row in rows),
-        manifest=manifest(request, seen, command(request), policies, run.names),
+        manifest=manifest(request, seen, command(request), policies, forecasters(policies, entrants)),
         notes=seen.notes,
     )  # fmt: skip
 
@@ -270,13 +259,10 @@ def _each(
         yield from pool.map(there, tasks)
 
 
-def _forecasts(run: Tournament, days: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    import numpy as np
-
-    rows = len(run.series.panel.times)
-    found = [over(run.at(row), days) for row in range(rows)]
-    mean, low, high = (np.array([one[k] for one in found]) for k in range(3))
-    return mean, low, high
+def forecasters(policies: Mapping[str, Policy], entrants: Sequence[Rule]) -> tuple[str, ...]:
+    """Whose forecasts the policies are decided on; of the combined one, all who take part."""
+    named = dict.fromkeys(policy.forecaster for policy in policies.values())
+    return (*named, *((one.name for one in entrants) if COMBINED in named else ()))
 
 
 def _costs(

@@ -157,7 +157,7 @@ def judged(
 
 def window_of(
     world: World,
-    expected: Expected,
+    expected: Mapping[str, Expected],
     universe: str,
     wealth: float,
     policies: Mapping[str, Policy],
@@ -167,10 +167,10 @@ def window_of(
     failures: float = 0.0,
     seed: int = 0,
 ) -> list[Window]:
-    """Each policy through one window of so many rows, from ``first``."""
+    """Each policy through one window of so many rows, from ``first``; expected: what is forecast, by policy."""
     bounds = bounds_of(world, wealth, first, rows)
     return [
-        judged(world, expected, universe, wealth, name, policy, first, rows, bounds, failures=failures, seed=seed)
+        judged(world, expected[name], universe, wealth, name, policy, first, rows, bounds, failures=failures, seed=seed)
         for name, policy in policies.items()
     ]
 

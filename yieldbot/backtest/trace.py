@@ -117,29 +117,31 @@ class Trace:
 
 def trace(
     world: World,
-    expected: Callable[[int], Sequence[RateForecast | None]],
+    expected: Mapping[str, Callable[[int], Sequence[RateForecast | None]]],
     universe: str,
     wealth: float,
     policies: Mapping[str, Policy],
     first: int,
     last: int,
     *,
+    shown: str,
     days: float,
     failures: float = 0.0,
     seed: int = 0,
 ) -> Trace:
-    """Each policy, rule and foresight from row ``first`` to ``last``. days: those of ``expected``'s forecasts."""
+    """Each policy, rule and foresight from row ``first`` to ``last``. expected: what is forecast, by policy; shown:
+    of which one the forecasts are kept, and days: their horizon."""
     names = market_names(world.panel.keys)
     lines: dict[str, tuple[float, ...]] = {}
     runs: dict[str, Run] = {}
     for name, policy in policies.items():
-        made = replay(world, policy, expected, wealth, first, last, failures=failures, seed=seed)
+        made = replay(world, policy, expected[name], wealth, first, last, failures=failures, seed=seed)
         lines[name], runs[name] = made.wealth, _run(world, made, names)
     for name, rule in RULES.items():
         lines[name] = tuple(follow(world, rule(), wealth, first, last).worth)
     lines[FORESIGHT] = foresee(world, wealth, first, last).wealth
     times = tuple(int(one) for one in world.panel.times[first : last + 1])
-    forecasts = _forecasts(world, expected, names, first, last, days)
+    forecasts = _forecasts(world, expected[shown], names, first, last, days)
     return Trace(
         universe=universe, wealth=wealth, times=times, lines=lines, markets=names, runs=runs, forecast_days=days,
         forecasts=forecasts,

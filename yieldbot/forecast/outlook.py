@@ -10,7 +10,7 @@ from yieldbot.forecast.bias import bias, widened
 from yieldbot.forecast.cold_start import with_similar
 from yieldbot.forecast.conformal import intervals
 from yieldbot.forecast.model import HORIZONS, Walk, steps_of
-from yieldbot.forecast.rules import HALF_LIVES, PaidMean, Persistence, Rule
+from yieldbot.forecast.rules import HALF_LIVES, PaidMean, Rule
 from yieldbot.forecast.series import Series
 from yieldbot.forecast.tournament import COMBINED, Tournament, builtin
 from yieldbot.history.panel import Panel

@@ -14,9 +14,8 @@ TRY_FIRST = ("generic",)
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """Defaults: a pegged dollar may be off by 1 %; a feed updates at least daily, with an hour of delay."""
 FORECASTER = "paid-3d"
-"""Default of ``Policy.forecaster``: the exponential mean of what was paid, half-life 3 days. A forecast is judged by its
-skill and a policy by its gain: the combined forecast is more skilled, and follows the quotes more closely than moves pay
-for."""
+"""Default of ``Policy.forecaster``: the exponential mean of what was paid, half-life 3 days. A forecast is judged by
+its skill and a policy by its gain: the combined forecast is more skilled, and follows quotes more closely than pays."""
 RUN_TIMEOUT_SECONDS = 14_400
 """Default of ``Policy.run_timeout_seconds``, four hours: a plan of a dozen transactions, each final on Ethereum before
 the next, takes less."""

@@ -54,7 +54,7 @@ def test_windows_fit_and_every_policy_runs_in_each() -> None:
     assert starts(100, 30, 20, 10) == [10, 30, 50] and starts(20, 30, 5, 0) == []
     seen = world({"USDC": [0.05] * 40, "USDC/two": [0.03] * 40})
     policies = {"default": Policy(), "slow": Policy(enter_horizon_days=365.0)}
-    made = window_of(seen, lambda row: [None, None], "u", 10_000.0, policies, 2, 30)
+    made = window_of(seen, dict.fromkeys(policies, lambda row: [None, None]), "u", 10_000.0, policies, 2, 30)
     assert [one.policy for one in made] == ["default", "slow"] and made[0].days == 30.0
     assert made[0].apy == pytest.approx(made[0].static_apy, abs=1e-4) and made[0].foresight_apy >= made[0].static_apy
     assert set(made[0].rules) == {"static", "largest", "equal", "greedy", "zyfai-like"}

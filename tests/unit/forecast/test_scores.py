@@ -10,6 +10,7 @@ from yieldbot.forecast.bias import bias, widened
 from yieldbot.forecast.conformal import intervals, widening
 from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import HORIZONS, Walk
+from yieldbot.forecast.outlook import combined
 from yieldbot.forecast.regression import Frozen, Regression, fit
 from yieldbot.forecast.rules import rules
 from yieldbot.forecast.score import crps, pinball, score, skill_interval
@@ -140,6 +141,6 @@ def test_a_bias_is_told() -> None:
     quiet = np.full((90, 2), 0.04)
     run = Tournament(markets.panel(quiet), PLAIN)
     run.bias[-1, 0, HORIZONS.index(7)] = -1
-    found = rate_forecasts(run, -1, 7)
+    found = rate_forecasts(combined(run), -1, 7)
     assert found[0] and "too high, so the interval is wider" in found[0].reason
     assert found[1] and not found[1].reason

@@ -11,6 +11,7 @@ from tests.unit.forecast import markets
 from yieldbot.forecast.boosting import Boosted
 from yieldbot.forecast.levels import over, rate_forecasts
 from yieldbot.forecast.model import HORIZONS
+from yieldbot.forecast.outlook import combined
 from yieldbot.forecast.regression import Frozen, Regression
 from yieldbot.forecast.rules import ExponentialMean, Persistence, rules
 from yieldbot.forecast.series import Series
@@ -156,7 +157,7 @@ def test_any_number_of_days_lies_between_two_horizons() -> None:
 def test_a_spike_is_told() -> None:
     quiet = np.full((40, 2), 0.04)
     quiet[-1, 0] = 0.142
-    found = rate_forecasts(Tournament(markets.panel(quiet), PLAIN), -1, 7)
+    found = rate_forecasts(combined(Tournament(markets.panel(quiet), PLAIN)), -1, 7)
     assert found[0] and found[0].reason.startswith("spike: 14.2 % now, ") and found[0].mean < 0.12
     assert found[1] and not found[1].reason and found[1].mean == pytest.approx(0.04)
 

@@ -1,0 +1,64 @@
+"""What a policy's forecaster says at every row of a panel, over the policy's horizon: made once for all windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.forecast.levels import over
+from yieldbot.forecast.outlook import outlook
+from yieldbot.forecast.rules import Rule
+from yieldbot.history.panel import Panel
+from yieldbot.model.market import RateForecast
+from yieldbot.model.policy import Policy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """One forecaster's, for every row, each from that row and those before it."""
+
+    mean: NDArray[np.float64]
+    """(times, markets): simple annual fractions; NaN for none."""
+    low: NDArray[np.float64]
+    """Lower ends of the 80 % intervals."""
+    high: NDArray[np.float64]
+    """Upper ends."""
+    days: float
+    """The horizon."""
+    by: str
+    """Whose."""
+
+    def of(self, columns: Sequence[int], row: int) -> list[RateForecast | None]:
+        """What each of these markets is expected to pay; None where nothing is known."""
+        return [self._of(row, column) for column in columns]
+
+    def _of(self, row: int, column: int) -> RateForecast | None:
+        mean, low, high = (float(grid[row, column]) for grid in (self.mean, self.low, self.high))
+        if not low <= mean <= high:  # NaN among them
+            return None
+        return RateForecast(mean=mean, low=low, high=high, days=self.days, by=self.by)
+
+
+def levels_of(
+    panel: Panel, policies: Mapping[str, Policy], entrants: Sequence[Rule] | None = None
+) -> dict[str, Levels]:
+    """By a policy's name. entrants: who takes part in a combined forecast, as for ``Tournament``."""
+    made: dict[tuple[str, float], Levels] = {}
+    for policy in policies.values():
+        if (key := (policy.forecaster, policy.mean_days)) not in made:
+            made[key] = _levels(panel, *key, entrants)
+    return {name: made[policy.forecaster, policy.mean_days] for name, policy in policies.items()}
+
+
+def _levels(panel: Panel, forecaster: str, days: float, entrants: Sequence[Rule] | None) -> Levels:
+    import numpy as np
+
+    walk = outlook(panel, forecaster, entrants).walk
+    found = [over(walk.at(row), days) for row in range(len(panel.times))]
+    mean, low, high = (np.array([one[k] for one in found]) for k in range(3))
+    return Levels(mean, low, high, days, forecaster)
