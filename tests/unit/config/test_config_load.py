@@ -109,6 +109,7 @@ IN_SETTINGS = [
     ("move_horizon_days = 14", 'move_horizon_days = "14"', "policy.move_horizon_days", "write a number"),
     ("move_horizon_days = 14", "move_horizon_days = true", "policy.move_horizon_days", "write a number"),
     ("move_horizon_days = 14", "move_horizon_days = 0", "policy.move_horizon_days", "greater than 0"),
+    ("move_horizon_days = 14", 'forecaster = "paid-3"', "policy.forecaster", "did you mean paid-3d?"),
     ('min_move = "100.5"', 'min_move = "much"', "policy.min_move", "whole tokens in quotes"),
     ('min_move = "100.5"', "min_move = 100.5", "policy.min_move", "whole tokens in quotes"),
     ('min_move = "100.5"', 'min_move = "-1"', "policy.min_move", "0 or more"),
