@@ -9,7 +9,7 @@ from yieldbot.app.forecast_ledger import enter
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.levels import rate_forecasts
 from yieldbot.forecast.model import DAY
-from yieldbot.forecast.outlook import outlook
+from yieldbot.forecast.outlook import QUOTE, outlook
 from yieldbot.forecast.series import STALE_DAYS
 from yieldbot.forecast.tournament import COMBINED, builtin
 from yieldbot.history.contradicted import AHEAD_SECONDS
@@ -25,7 +25,7 @@ def expected(source: Path, days: float, now: int, forecaster: str = COMBINED) ->
     """By chain and market, what one forecaster (``outlook.names``) says that each market will pay over so many days, by
     memory; nothing where there is no memory, or only an old one. In the combined forecast what third parties registered
     is weighed too; no third party's code is loaded."""
-    if not source.is_dir():
+    if not source.is_dir() or forecaster == QUOTE:
         return {}
     try:
         panel = panel_of(source, False, [], now)

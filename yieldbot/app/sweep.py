@@ -13,21 +13,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from yieldbot.app.backtest import DEFAULT, BacktestRequest, Scene, changed, command, manifest, scene
+from yieldbot.app.backtest import DEFAULT, BacktestRequest, Scene, changed, command, forecasters, manifest, scene
 from yieldbot.app.backtest_documents import BacktestRow
 from yieldbot.app.sweep_documents import SweepChoice, SweepDeflated, SweepDocument, SweepVariant, SweepWalkForward
-from yieldbot.app.sweep_grid import COMBINED, QUOTE, read_grid, variants
+from yieldbot.app.sweep_grid import read_grid, variants
 from yieldbot.backtest.crews import Crew, cluster, processes
 from yieldbot.backtest.deflation import deflated
-from yieldbot.backtest.pieces import Grids, Inputs, Keys, Result, Task, Variant
+from yieldbot.backtest.levels import levels_of
+from yieldbot.backtest.pieces import Inputs, Keys, Result, Task, Variant
 from yieldbot.backtest.results import Results
 from yieldbot.backtest.software import software
 from yieldbot.backtest.study import DAY, LOST_PP, Window, gain_of, interval, rows_of
 from yieldbot.backtest.walk_forward import by_date, chosen, walk_forward
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.entrants import with_extras
-from yieldbot.forecast.levels import over
-from yieldbot.forecast.tournament import Tournament
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -80,18 +79,14 @@ def sweep(request: SweepRequest, context: Context, progress: Progress, standing:
         raise ConfigError("name what to vary: --grid policy.move_horizon_days=3,7,14, as often as you like, or a file")
     base = request.base
     seen = scene(base, context)
-    run = Tournament(seen.panel, with_extras(base.extras))
+    entrants = with_extras(base.extras)
     unchanged = DEFAULT if base.policy is None else base.policy.name
-    tried, same = variants(grid, base.policy, unchanged, run.names)
-    forecasts: dict[str, Grids] = {}
-    made = []
-    for one in tried:
-        name = "" if one.forecaster == QUOTE else f"{one.forecaster} over {one.policy.mean_days!r} days"
-        if name and name not in forecasts:
-            forecasts[name] = _forecasts(run, one.forecaster, one.policy.mean_days)
-        made.append(Variant(name=one.name, policy=one.policy, forecasts=name))
+    tried, same = variants(grid, base.policy, unchanged)
+    policies = {one.name: one.policy for one in tried}
+    made = [Variant(name=name, policy=policy) for name, policy in policies.items()]
     inputs = Inputs(
-        panel=seen.panel, costs=seen.costs, columns=seen.columns, variants=made, forecasts=forecasts,
+        panel=seen.panel, costs=seen.costs, columns=seen.columns, variants=made,
+        levels=levels_of(seen.panel, policies, entrants),
         window=seen.window, failures=base.failures, seed=base.seed, software=software(),
     )  # fmt: skip
     standing.folder = request.results or context.data_dir / FOLDER
@@ -109,12 +104,12 @@ def sweep(request: SweepRequest, context: Context, progress: Progress, standing:
     return SweepDocument(
         tried=len(tried),
         variants=tuple(
-            SweepVariant(name=one.name, policy=changed(one.policy), forecaster=one.forecaster) for one in tried
+            SweepVariant(name=one.name, policy=changed(one.policy), forecaster=one.policy.forecaster) for one in tried
         ),
         results=tuple(BacktestRow(**asdict(row)) for row in rows),
         walk_forward=tuple(one for one in forward if one is not None),
         deflated=tuple(one for some in best for one in some),
-        manifest=manifest(base, seen, _command(request), {unchanged: tried[0].policy}, run.names),
+        manifest=manifest(base, seen, _command(request), {unchanged: tried[0].policy}, forecasters(policies, entrants)),
         notes=tuple(notes),
     )
 
@@ -151,15 +146,6 @@ def _windows(
             window = inputs.window_of(task, found[key_of[task]], bounds)
             made.setdefault((task.wealth, window.policy), []).append(window)
     return made
-
-
-def _forecasts(run: Tournament, forecaster: str, days: float) -> Grids:
-    import numpy as np
-
-    walk = run.walk if forecaster == COMBINED else run.of(forecaster)
-    found = [over(walk.at(row), days) for row in range(len(run.series.panel.times))]
-    mean, low, high = (np.array([one[k] for one in found]) for k in range(3))
-    return Grids(mean, low, high, days)
 
 
 def _forward(

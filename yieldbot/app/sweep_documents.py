@@ -13,7 +13,7 @@ class SweepVariant(Part):
 
     name: str = Field(description="what it sets, as `move_horizon_days=14`; the first is that without a change")
     policy: dict[str, object] = Field(description="what its policy sets other than by default")
-    forecaster: str = Field(description="`combined`: the tournament; `quote`: no forecast; else one entrant alone")
+    forecaster: str = Field(description="whose forecasts it is decided on; `quote`: none")
 
 
 class SweepChoice(Part):

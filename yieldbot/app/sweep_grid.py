@@ -14,10 +14,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
 
 FORECASTER = "forecaster"
-COMBINED = "combined"
-"""The tournament's word, by which live runs decide."""
-QUOTE = "quote"
-"""No forecast: what is quoted lasts."""
+"""Short for its key of the policy."""
 UNSET = "default"
 """A value that leaves a policy key out."""
 MOST_VARIANTS = 1_000
@@ -31,8 +28,6 @@ class Tried:
     """What it sets, as ``move_horizon_days=14 forecaster=mean-3d``."""
     policy: Policy
     """By which it decides."""
-    forecaster: str
-    """Whose word it hears."""
 
 
 def read_grid(words: Sequence[str]) -> dict[str, list[object]]:
@@ -54,32 +49,23 @@ def read_grid(words: Sequence[str]) -> dict[str, list[object]]:
     return found
 
 
-def variants(
-    grid: Mapping[str, Sequence[object]], base: Path | None, unchanged: str, forecasters: Sequence[str]
-) -> tuple[list[Tried], list[str]]:
+def variants(grid: Mapping[str, Sequence[object]], base: Path | None, unchanged: str) -> tuple[list[Tried], list[str]]:
     """Every combination, and before them the base without a change, called ``unchanged``; those that say the same as
     one before them are left out, and named in the second list. base: a policy's file; None: the shipped one.
-    forecasters: who may be named. Raises ConfigError."""
-    known = (COMBINED, QUOTE, *forecasters)
-    for name in grid.get(FORECASTER, ()):
-        if name not in known:
-            raise ConfigError(
-                f"--grid {FORECASTER}={name}: there is no such forecaster: {did_you_mean(str(name), known)}"
-            )
+    Raises ConfigError."""
     count = 1
     for values in grid.values():
         count *= len(values)
     if count > MOST_VARIANTS:
         raise ConfigError(f"--grid: {count} combinations are more than {MOST_VARIANTS}: write fewer values")
-    found = [Tried(name=unchanged, policy=Policy() if base is None else policy_file(base), forecaster=COMBINED)]
+    found = [Tried(name=unchanged, policy=Policy() if base is None else policy_file(base))]
     same: list[str] = []
     for row in product(*grid.values()):
         chosen = dict(zip(grid, row, strict=True))
         name = " ".join(f"{key.removeprefix('policy.')}={_shown(value)}" for key, value in chosen.items())
-        forecaster = str(chosen.pop(FORECASTER, COMBINED))
         own = {key.removeprefix("policy."): None if value == UNSET else value for key, value in chosen.items()}
-        made = Tried(name=name, policy=policy_with(base, own), forecaster=forecaster)
-        twin = next((o for o in found if (o.policy, o.forecaster) == (made.policy, made.forecaster)), None)
+        made = Tried(name=name, policy=policy_with(base, own))
+        twin = next((o for o in found if o.policy == made.policy), None)
         if twin is None:
             found.append(made)
         else:
@@ -88,6 +74,7 @@ def variants(
 
 
 def _add(found: dict[str, list[object]], key: str, values: list[object], where: str) -> None:
+    key = f"policy.{FORECASTER}" if key == FORECASTER else key
     keys = [FORECASTER, *(f"policy.{one.name}" for one in fields(Policy))]
     if key not in keys:
         raise ConfigError(f"{where}: {key} cannot be varied: {did_you_mean(key, keys)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.levels import over
-from yieldbot.forecast.outlook import outlook
+from yieldbot.forecast.outlook import QUOTE, outlook
 from yieldbot.forecast.rules import Rule
 from yieldbot.history.panel import Panel
 from yieldbot.model.market import RateForecast
@@ -58,6 +58,9 @@ def levels_of(
 def _levels(panel: Panel, forecaster: str, days: float, entrants: Sequence[Rule] | None) -> Levels:
     import numpy as np
 
+    if forecaster == QUOTE:
+        nothing = np.full((len(panel.times), len(panel.keys)), np.nan)
+        return Levels(nothing, nothing, nothing, days, forecaster)
     walk = outlook(panel, forecaster, entrants).walk
     found = [over(walk.at(row), days) for row in range(len(panel.times))]
     mean, low, high = (np.array([one[k] for one in found]) for k in range(3))

@@ -11,18 +11,15 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from yieldbot.backtest.costs import Costs
+from yieldbot.backtest.levels import Levels
 from yieldbot.backtest.study import Bounds, Window, bounds_of, judged
 from yieldbot.backtest.world import World
 from yieldbot.history.panel import Panel
-from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FORMAT = 1
 """Of a finished piece; another one is computed again."""
@@ -39,24 +36,6 @@ class Variant:
     """What it sets, as ``move_horizon_days=14``; that without a change has the name of its policy."""
     policy: Policy
     """By which it decides."""
-    forecasts: str
-    """Key of ``Inputs.forecasts``; empty: without forecasts, as if what is quoted lasted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grids:
-    """A forecaster's word for each time and market of the panel: (times, markets), NaN for none."""
-
-    mean: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    days: float
-    """Over how many days."""
-
-    def at(self, row: int, column: int) -> RateForecast | None:
-        """As a decision takes it."""
-        mean, low, high = (float(grid[row, column]) for grid in (self.mean, self.low, self.high))
-        return RateForecast(mean=mean, low=low, high=high, days=self.days) if low <= mean <= high else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +64,8 @@ class Inputs:
     """Markets by universe."""
     variants: Sequence[Variant]
     """What is tried."""
-    forecasts: Mapping[str, Grids]
-    """By what ``Variant.forecasts`` says."""
+    levels: Mapping[str, Levels]
+    """What is forecast, by variant."""
     window: int
     """Rows of a window."""
     failures: float
@@ -112,11 +91,7 @@ class Inputs:
         if task.variant is None:
             return asdict(bounds_of(world, task.wealth, task.first, self.window))
         variant, columns = self.variants[task.variant], self.columns[task.universe]
-        grids = self.forecasts.get(variant.forecasts)
-
-        def expected(row: int) -> list[RateForecast | None]:
-            return [None if grids is None else grids.at(row, column) for column in columns]
-
+        expected = partial(self.levels[variant.name].of, columns)
         made = judged(
             world, expected, task.universe, task.wealth, "", variant.policy, task.first, self.window,
             Bounds(rules={"static": 0.0}, foresight=0.0), failures=self.failures, seed=self.seed,
@@ -147,7 +122,7 @@ class Keys:
         parts = [FORMAT, inputs.software, self._worlds[task.universe, last], task.wealth, task.first, inputs.window]
         if task.variant is not None:
             variant = inputs.variants[task.variant]
-            parts += [repr(variant.policy), self._said(variant.forecasts, task), inputs.failures, inputs.seed]
+            parts += [repr(variant.policy), self._said(variant.name, task), inputs.failures, inputs.seed]
         return _hash(parts)
 
     def world(self, universe: str, last: int) -> str:
@@ -157,11 +132,9 @@ class Keys:
         return _hash([_panel_hash(panel, columns, last + 1), [repr(one) for one in costs]])
 
     def _said(self, name: str, task: Task) -> str:
-        if not name:
-            return ""
-        grids, columns = self._inputs.forecasts[name], list(self._inputs.columns[task.universe])
-        found = hashlib.sha256(repr(grids.days).encode())
-        for grid in (grids.mean, grids.low, grids.high):
+        levels, columns = self._inputs.levels[name], list(self._inputs.columns[task.universe])
+        found = hashlib.sha256(repr(levels.days).encode())
+        for grid in (levels.mean, levels.low, levels.high):
             found.update(grid[task.first : task.first + self._inputs.window, columns].tobytes())
         return found.hexdigest()
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     Cube = NDArray[np.float64]
 
+QUOTE = "quote"
+"""Stands for nobody's forecast: decisions are made on what is quoted, as if it lasted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -43,14 +46,15 @@ def single() -> tuple[Rule, ...]:
 
 def names() -> tuple[str, ...]:
     """What ``policy.forecaster`` may be."""
-    return (COMBINED, *(one.name for one in single()))
+    return (COMBINED, QUOTE, *(one.name for one in single()))
 
 
 def outlook(
     panel: Panel, name: str, entrants: Sequence[Rule] | None = None, others: Mapping[str, Cube] | None = None
 ) -> Outlook:
     """One forecaster's, or that of all of them together. entrants, others: who takes part in the combined one, as for
-    ``Tournament``. Raises KeyError for a name that is not among ``names``."""
+    ``Tournament``. Raises KeyError for a name that is not among ``names``, and for
+    ``QUOTE``, which is nobody's."""
     if name == COMBINED:
         return combined(Tournament(panel, entrants, others))
     rule = {one.name: one for one in single()}[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from tests.unit.backtest.recorded import panel
 from yieldbot.backtest import pieces
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.crews import alone
-from yieldbot.backtest.pieces import Grids, Inputs, Keys, Task, Variant, compute
+from yieldbot.backtest.levels import Levels
+from yieldbot.backtest.pieces import Inputs, Keys, Task, Variant, compute
 from yieldbot.backtest.results import Results
 from yieldbot.backtest.study import window_of
 from yieldbot.errors import ConfigError
@@ -24,17 +26,22 @@ from yieldbot.model.policy import Policy
 RATES = {"USDC": [0.05] * 40, "USDC/two": [0.03] * 20 + [0.08] * 20, "USDT": [0.04] * 40}
 
 
+def levels(mean: np.ndarray, high: np.ndarray) -> dict[str, Levels]:
+    said, none = Levels(mean, mean, high, 7.0, "said"), np.full(mean.shape, np.nan)
+    return {"default": said, "slow": said, "quote": Levels(none, none, none, 7.0, "quote")}
+
+
 def inputs(rates: Mapping[str, Sequence[float]] = RATES, **more: Any) -> Inputs:
     seen = panel(rates, supplied=1e9)
     flat = np.full(seen.quoted.shape, 0.04)
     made = Inputs(
         panel=seen, costs={"eip155:8453": [Costs.of_rollup()] * len(seen.times)}, columns={"u": [0, 1], "v": [1, 2]},
         variants=[
-            Variant(name="default", policy=Policy(), forecasts="said"),
-            Variant(name="quote", policy=Policy(), forecasts=""),
-            Variant(name="slow", policy=Policy(move_horizon_days=1.0), forecasts="said"),
+            Variant(name="default", policy=Policy()),
+            Variant(name="quote", policy=Policy()),
+            Variant(name="slow", policy=Policy(move_horizon_days=1.0)),
         ],
-        forecasts={"said": Grids(flat, flat, flat, 7.0)}, window=15, failures=0.0, seed=0, software="one",
+        levels=levels(flat, flat), window=15, failures=0.0, seed=0, software="one",
     )  # fmt: skip
     return replace(made, **more)
 
@@ -49,9 +56,9 @@ def test_pieces_make_the_windows_of_a_study() -> None:
     as_text = {one: json.loads(json.dumps(result)) for one, result in done.items()}
     made = [given.window_of(task(at), as_text[task(at)], as_text[task(None)]) for at in (0, 1)]
     world = given.world("u")
-    said = lambda row: [given.forecasts["said"].at(row, column) for column in (0, 1)]  # noqa: E731
-    (usual,) = window_of(world, said, "u", 1e4, {"default": Policy()}, 5, 15)
-    (quoted,) = window_of(world, lambda row: [None, None], "u", 1e4, {"quote": Policy()}, 5, 15)
+    said = partial(given.levels["default"].of, [0, 1])
+    (usual,) = window_of(world, {"default": said}, "u", 1e4, {"default": Policy()}, 5, 15)
+    (quoted,) = window_of(world, {"quote": lambda row: [None, None]}, "u", 1e4, {"quote": Policy()}, 5, 15)
     assert made == [usual, quoted]
 
 
@@ -82,8 +89,8 @@ def test_whatever_reaches_a_piece_is_in_its_key_and_nothing_that_comes_later() -
     for row, same in ((4, True), (5, False), (19, False), (20, True)):  # decided on at rows 5 to 19
         grid = np.full((40, 3), 0.04)
         grid[row, 1] = 0.05
-        said = {"said": Grids(np.full((40, 3), 0.04), np.full((40, 3), 0.04), grid, 7.0)}
-        assert (Keys(inputs(forecasts=said)).of(task()) == usual) is same, row
+        said = levels(np.full((40, 3), 0.04), grid)
+        assert (Keys(inputs(levels=said)).of(task()) == usual) is same, row
 
 
 def test_a_worker_keeps_the_worlds_of_one_sweep_alone() -> None:

@@ -14,7 +14,7 @@ SHAPE = ("--wealth", "50000", "--window", "20", "--every", "10")
 
 def test_the_answer_is_the_same_for_any_number_of_workers_and_the_second_time(tmp_path: Path) -> None:
     file = recording(tmp_path)
-    words = ("backtest", "sweep", "--history", file, *SHAPE, "--grid", "forecaster=combined,quote")
+    words = ("backtest", "sweep", "--history", file, *SHAPE, "--grid", "forecaster=paid-3d,quote")
     one = yieldbot("--json", *words, "--processes", "1", "--results", "one", cwd=tmp_path)
     two = yieldbot("--json", *words, "--processes", "2", "--results", "two", cwd=tmp_path)
     assert one.code == 0 and one.out == two.out, one.err
@@ -35,7 +35,7 @@ def test_the_answer_is_the_same_for_any_number_of_workers_and_the_second_time(tm
     for found in document["deflated"]:
         assert found["gain_pp"] - found["luck_pp"] == pytest.approx(found["deflated_gain_pp"])
         assert found["deflated_gain_pp_low"] <= found["deflated_gain_pp"] <= found["deflated_gain_pp_high"]
-    assert "--results" not in document["manifest"]["command"] and "forecaster=combined is default" in shown.out
+    assert "--results" not in document["manifest"]["command"] and "forecaster=paid-3d is default" in shown.out
     for text in ("2 variants tried", "Chosen on the past, judged on the next windows", "White's reality check"):
         assert text in shown.out
 
