@@ -8,6 +8,7 @@ against. A split over three markets or more, which it does not try, may earn mor
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ class Foresight:
 def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
     """(rows, markets, steps + 1): dollars earned from each row to the next by each share of ``dollars`` in each market.
 
-    Whether money may come in or go out is not asked here, but of each transition (``_possible``).
+    Whether money may come in or go out is not asked here, but of each transition (``_barred``).
     """
     import numpy as np
 
@@ -72,6 +73,8 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     states = _states(world, earned, steps)
     weights = np.array([[state.get(column, 0) for column in range(len(world.markets))] for state in states])
     touched, swapped, swaps = _transitions(world, weights, steps)
+    holders = [np.flatnonzero(weights[:, column]) for column in range(len(world.markets))]
+    reached, everywhere = np.empty_like(touched), np.arange(len(states))
     value = np.full(len(states), -math.inf)
     value[0] = dollars  # all in cash
     values = np.zeros((last - first + 1, len(states)))
@@ -79,11 +82,13 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     picked = np.arange(len(world.markets))
     for row in range(first, last):
         costs = world.costs[row]
-        cost = touched * costs.touch + swaps * costs.swap + swapped * (dollars * costs.swap_bps / BPS)
-        cost = np.where(_possible(world, row, weights, steps, dollars), cost, math.inf)
-        reached = value[:, None] - cost
-        came[row - first] = reached.argmax(axis=0)
-        value = reached.max(axis=0) * (1.0 + earned[row - first][picked, weights].sum(axis=1) / dollars)
+        if row == first or costs != world.costs[row - 1]:
+            cost = touched * costs.touch + swaps * costs.swap + swapped * (dollars * costs.swap_bps / BPS)
+        np.subtract(value[None, :], cost, out=reached)
+        if (barred := _barred(world, row, weights, holders, steps, dollars)) is not None:
+            reached[barred] = -math.inf
+        came[row - first] = best = reached.argmax(axis=1)
+        value = reached[everywhere, best] * (1.0 + earned[row - first][picked, weights].sum(axis=1) / dollars)
         values[row - first + 1] = value
     at = int(value.argmax())
     gain, path, wealth = float(value[at]) - dollars, [], []
@@ -107,7 +112,7 @@ def _states(world: World, earned: Grid, steps: int) -> list[dict[int, int]]:
 
 
 def _transitions(world: World, weights: NDArray[np.int64], steps: int) -> tuple[Grid, Grid, Grid]:
-    """(from, to): markets touched; shares of our wealth swapped; swaps made."""
+    """(to, from): markets touched; shares of our wealth swapped; swaps made."""
     import numpy as np
 
     count = len(weights)
@@ -122,24 +127,41 @@ def _transitions(world: World, weights: NDArray[np.int64], steps: int) -> tuple[
     by_coin[0, 0] = steps  # the cash that all begins with
     swapped, swaps = np.zeros((count, count)), np.zeros((count, count))
     for coin in range(coins):
-        more = by_coin[None, :, coin] - by_coin[:, None, coin]
+        more = by_coin[:, None, coin] - by_coin[None, :, coin]
         swapped += np.maximum(more, 0.0) / steps
         swaps += more > 0
     return touched, swapped, swaps
 
 
-def _possible(world: World, row: int, weights: NDArray[np.int64], steps: int, dollars: float) -> NDArray[np.bool_]:
-    """(from, to): whether what comes in may come in, and what goes out can be paid out, at this row."""
+def _barred(
+    world: World,
+    row: int,
+    weights: NDArray[np.int64],
+    holders: Sequence[NDArray[np.intp]],
+    steps: int,
+    dollars: float,
+) -> NDArray[np.bool_] | None:
+    """(to, from): whether something comes in that may not, or goes out that cannot be paid out, at this row; None where
+    all may. holders: by market, the states that have a share in it."""
     import numpy as np
 
-    count = len(weights)
-    fine = np.ones((count, count), dtype=bool)
+    count, found = len(weights), None
+    shares = np.arange(steps + 1)
+    more = (shares[:, None] - shares[None, :]) / steps * dollars
     for column, cell in enumerate(world.cells(row)):
-        own = weights[:, column]
-        more = (own[None, :] - own[:, None]) / steps * dollars
+        barred = np.zeros(more.shape, dtype=bool)
         if cell is None or cell.blocked or (cell.utilisation or 0.0) > 0.98:
-            fine &= more <= 0.0
+            barred |= more > 0.0
         if cell is None or cell.cash < dollars:
-            fine &= -more <= (0.0 if cell is None else cell.cash)
-            fine &= more <= (0.0 if cell is None else cell.cash)
-    return fine
+            cash = 0.0 if cell is None else cell.cash
+            barred |= (-more > cash) | (more > cash)
+        if not barred.any():
+            continue
+        if found is None:
+            found = np.zeros((count, count), dtype=bool)
+        own, held = weights[:, column], holders[column]
+        if barred[0, 0]:  # cash below nothing: not even staying away is possible
+            found[:] = True
+        found[held] |= barred[own[held]][:, own]
+        found[:, held] |= barred[:, own[held]][own]
+    return found
