@@ -95,6 +95,31 @@ def test_a_paper_wallet_beside_real_money_earns_and_moves_as_it_does(home: Home)
     assert last["ledger"]["earned_by_quotes"] == 0.0, "each market of the sandbox has an index"
     assert abs(last["ledger"]["expected"] - earned) < earned * 0.1, "what others did was in no forecast"
     assert last["ledger"]["value"] == pytest.approx(100_000 + earned - last["ledger"]["gas"], abs=1e-4)
+    side_by_side(home, real)
+
+
+def side_by_side(home: Home, real: float) -> None:
+    """Paper, a backtest over the same days from memory, and reality; the small gaps are explained."""
+    done = home.run("paper", "show", "--json")
+    assert done.code == 0 and done.document["schema"] == "yieldbot/paper-show/v1", done.err
+    (one,) = done.document["wallets"]
+    paper, backtest, reality = one["sides"]
+    assert [side["name"] for side in one["sides"]] == ["paper", "backtest", "reality"] and one["missing"] == []
+    assert reality["earned"] == pytest.approx(real, abs=1e-3) and paper["days"] == reality["days"] == 4.0
+    assert (paper["moves"], reality["moves"], reality["failed"]) == (2, 2, 0)
+    assert paper["invested_share"] == pytest.approx(reality["invested_share"], abs=1e-3) and backtest["moves"] >= 1
+    for gap in one["gaps"]:
+        parts = gap["rates_pp"] + gap["timing_pp"] + gap["costs_pp"] + gap["other_pp"]
+        assert parts == pytest.approx(gap["whole_pp"], abs=1e-9)
+        assert any("was expected" in line for line in gap["why"])
+    to_backtest, to_reality = one["gaps"]
+    assert abs(to_reality["rates_pp"]) < 0.005 and abs(to_reality["timing_pp"]) < 0.01
+    assert abs(to_reality["whole_pp"] - to_reality["costs_pp"]) < 0.01, "what is left is gas: estimated, and paid"
+    assert abs(to_backtest["whole_pp"]) < 1.0
+    shown = home.run("paper", "show")
+    assert shown.code == 0 and "paper less reality" in shown.out and "own rates" in shown.out
+    refused = home.run("paper", "--wealth", "5", "show")
+    assert refused.code == 2 and "--name and --history alone" in refused.line
 
 
 def test_without_any_real_money_dilution_makes_up_for_what_is_not_there(home: Home) -> None:
@@ -113,6 +138,8 @@ def test_without_any_real_money_dilution_makes_up_for_what_is_not_there(home: Ho
         assert done.code == 0, done.err
     (paper,) = done.document["wallets"]
     assert paper["owner"] is None and paper["ledger"]["plans"] >= 1
+    (shown,) = yieldbot("paper", "show", "--json", cwd=nobody).document["wallets"]
+    assert shown["missing"] == ["no reality: it stands in nobody's place"] and len(shown["sides"]) == 2
     assert sandbox.rpc("evm_revert", before)
     for day in (0, 1):
         at(sandbox, start + day * DAY)
@@ -129,6 +156,8 @@ def test_a_step_happens_once_a_block_and_one_at_a_time(home: Home) -> None:
 
     sandbox = home.sandbox
     assert "there is no paper wallet 'paper'" in home.run("paper").line
+    assert "there is no paper wallet that has made a step" in home.run("paper", "show").line
+    assert "there is no paper wallet 'bold' that" in home.run("paper", "show", "--name", "bold").line
     begun = step(home, *BEGIN)
     again = step(home)
     assert again["step"] == "known" and again["plan"] is None and again["ledger"] == begun["ledger"]
@@ -159,14 +188,20 @@ def test_bad_words_and_damage_are_one_line(home: Home) -> None:
     ):
         done = home.run("paper", *words)
         assert done.code == 2 and says in done.line, done
+    assert not (home.sandbox.directory / "paper").exists(), "words that are wrong begin nothing"
     step(home, *BEGIN)
+    step(home, "paper", "--name", "sound", "--wealth", "5000")
     other = home.run("paper", "--wealth", "99", "--chain", "base")
     assert other.code == 2 and "began with 100000 USDC on sandbox: leave --wealth 99, --chain base out" in other.line
     file = home.sandbox.directory / "paper" / "paper" / "journal.sqlite"
     damage(file)
     at(home.sandbox, newest(home.sandbox) + DAY)
-    bad = home.run("paper")
+    bad = home.run("paper", "--name", "paper")
     assert bad.code == 1 and "was changed or is missing" in bad.line and "Traceback" not in bad.err
+    both = home.run("paper", "--json")
+    assert both.code == 1 and "paper wallet paper: journal" in both.err
+    assert [(one["name"], one["step"]) for one in both.document["wallets"]] == [("sound", "stepped")]
+    assert home.run("paper", "show").code == 1 and home.run("paper", "show", "--name", "sound").code == 0
 
 
 def damage(file: Path) -> None:

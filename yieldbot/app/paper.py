@@ -27,7 +27,7 @@ from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.decide import decide
 from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.decision.why_held import told
-from yieldbot.errors import ConfigError, TransientError
+from yieldbot.errors import ConfigError, TransientError, YieldbotError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.world import World
@@ -76,8 +76,18 @@ def paper(request: PaperRequest, context: Context) -> tuple[PaperDocument, int]:
     Raises ConfigError for a wallet that is not there and is not begun, YieldbotError where another process steps it,
     InvariantError where what it remembers was changed.
     """
-    found = [_stepped(name, request, context) for name in _names(request, context)]
-    return PaperDocument(wallets=tuple(found)), int(any(one.skipped is not None for one in found))
+    names = _names(request, context)
+    if len(names) == 1:
+        one = _stepped(names[0], request, context)
+        return PaperDocument(wallets=(one,)), int(one.skipped is not None)
+    found, code = [], 0
+    for name in names:
+        try:
+            found.append(_stepped(name, request, context))
+        except YieldbotError as failure:  # what is wrong with one is no reason to keep the others waiting
+            context.complain(f"paper wallet {name}: {failure}")
+            code = max(code, failure.exit_code)
+    return PaperDocument(wallets=tuple(found)), max(code, *(int(one.skipped is not None) for one in found), 0)
 
 
 def _names(request: PaperRequest, context: Context) -> Sequence[str]:
@@ -88,11 +98,13 @@ def _names(request: PaperRequest, context: Context) -> Sequence[str]:
 
 def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
     folder = store.folder_of(context.settings.data_dir, name)
-    if not request.wealth and not (folder / store.FILE).exists():
-        raise ConfigError(
-            f"there is no paper wallet {name!r}: begin it by --wealth and --coin, as `{context.program} paper "
-            f"--name {name} --wealth 10000 --coin USDC`"
-        )
+    if not (folder / store.FILE).exists():
+        if not request.wealth:
+            raise ConfigError(
+                f"there is no paper wallet {name!r}: begin it by --wealth and --coin, as `{context.program} paper "
+                f"--name {name} --wealth 10000 --coin USDC`"
+            )
+        _job(name, request, None, context)  # what is wrong with the words leaves no trace
     with run_lock(folder), Journal.open(folder / store.FILE) as journal:
         records = journal.history()
         before = next(reversed(store.states(journal, records)), None)

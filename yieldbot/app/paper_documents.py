@@ -74,3 +74,71 @@ class PaperDocument(Document):
     SCHEMA: ClassVar[str] = "paper"
 
     wallets: tuple[PaperWallet, ...] = Field(description="one for each paper wallet of the call")
+
+
+class PaperShare(Part):
+    """How much of a wallet's money was in one market."""
+
+    market_id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name, where it is known; else its identifier")
+    share: float = Field(description="the share of all its money, on average over time, 0 to 1")
+
+
+class PaperSide(Part):
+    """One wallet over the paper wallet's days. Money is in whole tokens of the first asset, rates are simple annual
+    fractions."""
+
+    name: Literal["paper", "backtest", "reality"] = Field(
+        description="paper: the paper wallet; backtest: the same policy and money over the same days, from memory, a "
+        "decision a day; reality: the real wallet, by what the steps saw of it and what its transactions moved"
+    )
+    days: float = Field(description="how long")
+    wealth: float = Field(description="its money on average")
+    net_apr: float = Field(description="what all of its money came to: earned, less costs, with the rest")
+    rate: float = Field(description="what its money in markets was paid")
+    expected_rate: float | None = Field(description="what was expected of that money, step by step; null: not known")
+    invested_share: float = Field(description="the share of its money that was in markets, on average, 0 to 1")
+    earned: float = Field(description="what markets paid")
+    costs: float = Field(description="gas (on Solana fees and rent), swaps and entry fees")
+    other: float = Field(description="claimed rewards, and what other assets gained against the first one")
+    moves: int = Field(description="plans that were carried out")
+    failed: int = Field(description="plans that came to nothing: failed, rejected or expired")
+    where: tuple[PaperShare, ...] = Field(description="where its money was, the largest part first")
+
+
+class PaperGap(Part):
+    """By how much the paper wallet came to more than another side, in percentage points a year; the parts add up to the
+    whole."""
+
+    other: Literal["backtest", "reality"] = Field(description="the other side")
+    whole_pp: float = Field(description="paper less the other side")
+    rates_pp: float = Field(description="since its money in markets was paid more")
+    timing_pp: float = Field(description="since more of its money was in markets, or sooner")
+    costs_pp: float = Field(description="since it paid less gas, swaps and fees")
+    other_pp: float = Field(description="by rewards and prices")
+    why: tuple[str, ...] = Field(description="the parts in words, and what is in none of them")
+
+
+class PaperComparison(Part):
+    """A paper wallet beside a backtest and reality."""
+
+    name: str = Field(description="its name")
+    wealth: str = Field(description="what it began with, in whole tokens of the coin")
+    coin: str = Field(description="the symbol of the coin that it began with")
+    chain: str = Field(description="its chain's name")
+    owner: str | None = Field(description="the real account in whose place it stands; null: nobody's")
+    asset: str = Field(description="the symbol of the first asset, which sums are in")
+    began: int = Field(description="its first block's time in unix seconds")
+    time: int = Field(description="its last step's block's time")
+    ledger: PaperLedger = Field(description="what it has")
+    sides: tuple[PaperSide, ...] = Field(description="paper, then backtest and reality where there are any")
+    gaps: tuple[PaperGap, ...] = Field(description="paper less each other side")
+    missing: tuple[str, ...] = Field(description="why a side is not there, a line each")
+
+
+class PaperShowDocument(Document):
+    """Paper wallets, a backtest over their days, and the real wallet, side by side. No chain is asked."""
+
+    SCHEMA: ClassVar[str] = "paper-show"
+
+    wallets: tuple[PaperComparison, ...] = Field(description="one for each paper wallet")

@@ -71,6 +71,8 @@ class Real:
     """Whole first-asset tokens outside of markets."""
     held: Mapping[MarketId, int] = field(default_factory=dict)
     """Base units by market."""
+    asset_of: Mapping[MarketId, str] = field(default_factory=dict)
+    """The addresses of these markets' assets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,8 @@ class PaperState:
     """The symbol of the coin that it began with."""
     chain: str
     """The name of its chain."""
+    chain_id: str
+    """The chain's CAIP-2 id."""
     owner: str | None
     """The real wallet in whose place it stands; None: nobody's."""
     assets: tuple[str, ...]
@@ -219,7 +223,11 @@ def written(state: PaperState) -> dict[str, Any]:
         "prices": dict(state.prices),
         "native": state.native,
         "touch": state.touch,
-        "real": {"idle": state.real.idle, "held": {key: str(raw) for key, raw in state.real.held.items()}},
+        "real": {
+            "idle": state.real.idle,
+            "held": {key: str(raw) for key, raw in state.real.held.items()},
+            "asset_of": dict(state.real.asset_of),
+        },
         "did": state.did,
     }
 
@@ -240,6 +248,7 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
         wealth=content["wealth"],
         coin=content["coin"],
         chain=content["chain"],
+        chain_id=chain,
         owner=content["owner"],
         assets=tuple(content["assets"]),
         began=int(content["began"]),
@@ -262,6 +271,7 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
         real=Real(
             idle=float(content["real"]["idle"]),
             held={MarketId(key): int(raw) for key, raw in content["real"]["held"].items()},
+            asset_of={MarketId(key): str(one) for key, one in content["real"]["asset_of"].items()},
         ),
         did=str(content["did"]),
     )

@@ -12,7 +12,7 @@ from yieldbot.backtest.paper import Position, accrued, gained, rebased
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Hold, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
@@ -38,6 +38,7 @@ def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperS
         wealth=begins.wealth,
         coin=begins.amount.token.symbol,
         chain=job.chain.name,
+        chain_id=str(job.chain.chain),
         owner=owner,
         assets=tuple(token.address for token in job.assets),
         began=real.block.timestamp,
@@ -213,9 +214,9 @@ def _touch(seen: Snapshot) -> float:
 
 def _real(real: Snapshot) -> Real:
     idle = sum(float(state.held) * real.price(state.market.asset) for state in real.idle)
-    held = {
-        state.market.id: state.held.raw
-        for state in real.markets
-        if state.held and state.liquidity_market is None and state.market.kind is not Kind.EXCHANGE
-    }
-    return Real(idle=idle, held=held)
+    held = [one for one in real.markets if one.held and one.liquidity_market is None]
+    return Real(
+        idle=idle,
+        held={one.market.id: one.held.raw for one in held},
+        asset_of={one.market.id: str(one.market.asset.address) for one in held},
+    )

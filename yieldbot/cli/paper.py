@@ -1,21 +1,24 @@
-"""``yieldbot paper``: a step of each paper wallet."""
+"""``yieldbot paper``: a step of each paper wallet; ``paper show``: beside a backtest and reality."""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app import paper as use
+from yieldbot.app import paper_show
 from yieldbot.app.formatting import when
+from yieldbot.app.paper_documents import PaperComparison, PaperSide, PaperWallet
 from yieldbot.app.paper_jobs import Wanted
 from yieldbot.cli.tables import Sheet
+from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
-    import argparse
-
-    from yieldbot.app.paper_documents import PaperWallet
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
@@ -28,6 +31,12 @@ def register(listed: CommandList) -> None:
     parser.add_argument("--chain", default="", metavar="NAME", help="on this chain, where several jobs have the coin")
     parser.add_argument("--wallet", default="", metavar="NAME", help="in the place of this wallet's money")
     parser.set_defaults(command="paper", handler=paper)
+    actions = parser.add_subparsers(title="what came of it", metavar="COMMAND", required=False)
+    what = "each paper wallet beside a backtest over the same days and the real wallet, with the gap explained"
+    one = actions.add_parser("show", help=what, description=what + ". No chain is asked.")
+    one.add_argument("--name", default=argparse.SUPPRESS, metavar="NAME", help="one paper wallet; else all")
+    one.add_argument("--history", type=Path, metavar="FOLDER", help="memory's folder, where it is not the usual one")
+    one.set_defaults(command="paper-show", handler=show)
 
 
 def paper(args: argparse.Namespace, context: Screen) -> int:
@@ -69,3 +78,40 @@ def _did(one: PaperWallet) -> str:
             return f"no newer block than {one.height:,}: nothing was done; the last step: {one.did}"
         case _:
             return f"block {one.height:,}: {one.did}"
+
+
+def show(args: argparse.Namespace, context: Screen) -> int:
+    if args.wealth or args.coin or args.chain or args.wallet:
+        raise ConfigError("`paper show` takes --name and --history alone: the other flags begin a paper wallet")
+    found = paper_show.show(paper_show.PaperShowRequest(name=args.name, history=args.history), context)
+    context.show(found.as_json(), lambda: Group(*(_compared(one) for one in found.wallets)))
+    return 0
+
+
+def _compared(one: PaperComparison) -> Group:
+    title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}, {when(one.began)} to {when(one.time)}"
+    made = Sheet(title, "", *(f">{side.name}" for side in one.sides))
+    for words, cell in ROWS:
+        made.add_row(words, *(cell(side) for side in one.sides))
+    lines = []
+    for gap in one.gaps:
+        parts = f"rates {gap.rates_pp:+.2f}, timing {gap.timing_pp:+.2f}, costs {gap.costs_pp:+.2f}"
+        lines.append(f"paper less {gap.other}: {gap.whole_pp:+.2f} pp a year ({parts}, other {gap.other_pp:+.2f})")
+        lines += [f"  {why}" for why in gap.why]
+    return Group(made, *(Text(line) for line in (*lines, *one.missing)))
+
+
+ROWS: tuple[tuple[str, Callable[[PaperSide], str]], ...] = (
+    ("Days", lambda side: f"{side.days:.2f}"),
+    ("Money, on average", lambda side: f"{side.wealth:,.2f}"),
+    ("Net, % a year", lambda side: f"{side.net_apr:.3%}"),
+    ("Paid in markets", lambda side: f"{side.rate:.3%}"),
+    ("Expected of it", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:.3%}"),
+    ("In markets", lambda side: f"{side.invested_share:.1%}"),
+    ("Earned", lambda side: f"{side.earned:,.4f}"),
+    ("Gas, swaps, fees", lambda side: f"{side.costs:,.4f}"),
+    ("Rewards, prices", lambda side: f"{side.other:,.4f}"),
+    ("Plans", lambda side: str(side.moves)),
+    ("Came to nothing", lambda side: str(side.failed)),
+)
+"""What is shown of each side."""

@@ -1,0 +1,197 @@
+"""``paper show``: each paper wallet beside a backtest over the same days and the real wallet. No chain is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from yieldbot.app import paper_state as store
+from yieldbot.app.account_entries import journalled
+from yieldbot.app.memory import folder_of
+from yieldbot.app.paper_backtest import backtest_side
+from yieldbot.app.paper_documents import PaperComparison, PaperGap, PaperShare, PaperShowDocument, PaperSide
+from yieldbot.app.paper_parts import ledger_part
+from yieldbot.app.paper_sides import Gap, Side, paper_side, real_side
+from yieldbot.errors import ConfigError
+from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.store import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from yieldbot.app.context import Context
+    from yieldbot.app.paper_state import PaperState
+    from yieldbot.journal.fold import Record
+
+DAY = 86_400
+SMALL_PP = 0.005
+"""Percentage points a year that are not worth a line."""
+
+Other = Literal["backtest", "reality"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperShowRequest:
+    """Which paper wallets are shown."""
+
+    name: str = ""
+    """One wallet's; empty: all."""
+    history: Path | None = None
+    """Memory's folder; None: the configuration's."""
+
+
+def show(request: PaperShowRequest, context: Context) -> PaperShowDocument:
+    """Raises ConfigError where there is no such wallet, InvariantError where what it remembers was changed."""
+    data_dir = context.settings.data_dir
+    names = (request.name,) if request.name else store.existing(data_dir)
+    found = [one for name in names if (one := _shown(name, request, context)) is not None]
+    if not found:
+        which = f"no paper wallet {request.name!r}" if request.name else "no paper wallet"
+        raise ConfigError(
+            f"there is {which} that has made a step: `{context.program} paper --wealth 10000 --coin USDC`"
+        )
+    return PaperShowDocument(wallets=tuple(found))
+
+
+def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperComparison | None:
+    file = store.folder_of(context.settings.data_dir, name) / store.FILE
+    if not file.is_file() or not file.stat().st_size:
+        return None
+    with Journal.read(file) as journal:
+        records = journal.history()
+        steps = store.states(journal, records)
+    if not steps:
+        return None
+    last = steps[-1]
+    sides: dict[Literal["paper", "backtest", "reality"], Side] = {"paper": paper_side(steps)}
+    missing = []
+    replayed = backtest_side(steps, folder_of(context, request.history), context.settings.policy)
+    if isinstance(replayed, Side):
+        sides["backtest"] = replayed
+    else:
+        missing.append(f"no backtest: {replayed}")
+    real = _real(steps, records, context)
+    if real is not None:
+        sides["reality"] = real
+    else:
+        missing.append(_no_reality(steps))
+    names = {str(key): called for step in steps for key, called in step.names.items()}
+    others: tuple[Other, ...] = ("backtest", "reality")
+    return PaperComparison(
+        name=name,
+        wealth=last.wealth,
+        coin=last.coin,
+        chain=last.chain,
+        owner=last.owner,
+        asset=last.tokens[last.assets[0]].symbol,
+        began=last.began,
+        time=last.time,
+        ledger=ledger_part(last),
+        sides=tuple(_side(key, side, names) for key, side in sides.items()),
+        gaps=tuple(_gap(key, sides["paper"], sides[key], names) for key in others if key in sides),
+        missing=tuple(missing),
+    )
+
+
+def _real(steps: Sequence[PaperState], records: Sequence[Record], context: Context) -> Side | None:
+    if steps[-1].owner is None:
+        return None
+    noted = [record.at for record in records if isinstance(record.entry, Observed)]
+    return real_side(steps, journalled(context), noted[0], noted[-1])
+
+
+def _no_reality(steps: Sequence[PaperState]) -> str:
+    if steps[-1].owner is None:
+        return "no reality: it stands in nobody's place"
+    if len(steps) < 2:
+        return "no reality: there is one step, and nothing to compare over time"
+    return f"no reality: {steps[-1].owner} has none of its assets"
+
+
+def _side(name: Literal["paper", "backtest", "reality"], side: Side, names: Mapping[str, str]) -> PaperSide:
+    shares = sorted(((_part(side, key), key) for key in side.where), reverse=True)
+    return PaperSide(
+        name=name,
+        days=side.seconds / DAY,
+        wealth=side.wealth / side.seconds if side.seconds else 0.0,
+        net_apr=side.net,
+        rate=side.rate,
+        expected_rate=side.expected_rate,
+        invested_share=side.share,
+        earned=side.earned,
+        costs=side.costs,
+        other=side.other,
+        moves=side.moves,
+        failed=side.failed,
+        where=tuple(
+            PaperShare(market_id=key, name=names.get(key, key), share=share) for share, key in shares if share > 0.0
+        ),
+    )
+
+
+def _part(side: Side, market_id: str) -> float:
+    return side.where.get(market_id, 0.0) / side.wealth if side.wealth else 0.0
+
+
+def _gap(name: Other, paper: Side, other: Side, names: Mapping[str, str]) -> PaperGap:
+    gap = Gap.between(paper, other)
+    return PaperGap(
+        other=name,
+        whole_pp=gap.whole,
+        rates_pp=gap.rates,
+        timing_pp=gap.timing,
+        costs_pp=gap.costs,
+        other_pp=gap.other,
+        why=tuple(_why(name, paper, other, gap, names)),
+    )
+
+
+def _elsewhere(name: Other, paper: Side, other: Side, names: Mapping[str, str]) -> str:
+    """Where money was more different than ``LARGE``, the largest differences first."""
+    apart = sorted(
+        ((abs(_part(paper, key) - _part(other, key)), key) for key in {*paper.where, *other.where}), reverse=True
+    )
+    found = [
+        f"{names.get(key, key)} had {_part(paper, key):.0%} of it, in {name} {_part(other, key):.0%}"
+        for size, key in apart[:MOST_NAMED]
+        if size > LARGE
+    ]
+    return f" ({'; '.join(found)})" if found else ""
+
+
+LARGE, MOST_NAMED = 0.02, 3
+OF_RATES = {
+    "backtest": "a backtest decides once a day on recorded quotes and guessed shapes, with the real wallet's money in "
+    "its rates, and knows of a market's names its protocol alone",
+    "reality": "the real wallet moves later and in other amounts, and a rehearsal may close a market to it",
+}
+
+
+def _why(name: Other, paper: Side, other: Side, gap: Gap, names: Mapping[str, str]) -> list[str]:
+    """The parts of a gap in words, the large ones; then what is in none of them."""
+    found = []
+    if abs(gap.rates) >= SMALL_PP:
+        found.append(
+            f"own rates {gap.rates:+.2f} pp: money in markets was paid {paper.rate:.2%} a year, in {name} "
+            f"{other.rate:.2%}{_elsewhere(name, paper, other, names)}; {OF_RATES[name]}"
+        )
+    if abs(gap.timing) >= SMALL_PP:
+        found.append(
+            f"timing {gap.timing:+.2f} pp: {paper.share:.1%} of the money was in markets, in {name} {other.share:.1%}"
+        )
+    if abs(gap.costs) >= SMALL_PP:
+        found.append(
+            f"costs {gap.costs:+.2f} pp: {paper.costs:,.4f} for {paper.moves} plans, in {name} {other.costs:,.4f} for "
+            f"{other.moves}"
+        )
+    if abs(gap.other) >= SMALL_PP:
+        found.append(f"rewards and prices {gap.other:+.2f} pp: {name} does not count them")
+    if other.failed:
+        found.append(f"failures: {other.failed} plans in {name} failed, were rejected or expired; on paper none does")
+    said = [
+        f"{key}: {side.expected_rate:.2%} was expected, {side.rate:.2%} was paid"
+        for key, side in (("paper", paper), (name, other))
+        if side.expected_rate is not None
+    ]
+    return [*found, f"forecast against realised: {'; '.join(said)}"] if said else found

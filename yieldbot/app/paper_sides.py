@@ -1,0 +1,224 @@
+"""What a paper wallet, a backtest over the same days and the real wallet came to, in the same figures; and the gap
+between two of them, part by part. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from yieldbot.app.paper_state import PaperState
+from yieldbot.journal.fold import Record, fold_transactions
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
+from yieldbot.model.families import family_of
+from yieldbot.model.ids import ChainId, MarketId, is_market
+from yieldbot.model.tx import Confirmed, Reverted
+from yieldbot.model.units import SECONDS_PER_YEAR
+
+NOT_DONE = (PlanStatus.FAILED, PlanStatus.REJECTED, PlanStatus.EXPIRED)
+"""Plans of the real wallet that came to nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One wallet over some days; money in whole tokens of the first asset."""
+
+    seconds: float
+    """How long."""
+    wealth: float
+    """Token-seconds of all its money."""
+    invested: float
+    """Token-seconds of money in markets."""
+    earned: float
+    """What markets paid."""
+    expected: float | None
+    """What was expected of the same holdings; None: not known."""
+    costs: float
+    """Gas, swaps and entry fees."""
+    other: float
+    """Rewards, and what other assets gained against the first one."""
+    moves: int
+    """Plans that were carried out."""
+    failed: int
+    """Plans that came to nothing."""
+    where: Mapping[str, float] = field(default_factory=dict)
+    """Token-seconds of money by market."""
+
+    @property
+    def share(self) -> float:
+        """The share of time that its money was in markets."""
+        return self.invested / self.wealth if self.wealth else 0.0
+
+    @property
+    def rate(self) -> float:
+        """What money in markets was paid, a simple annual fraction."""
+        return self.earned / self.invested * SECONDS_PER_YEAR if self.invested else 0.0
+
+    @property
+    def expected_rate(self) -> float | None:
+        """What was expected of it, likewise."""
+        if self.expected is None or not self.invested:
+            return None
+        return self.expected / self.invested * SECONDS_PER_YEAR
+
+    def yearly(self, tokens: float) -> float:
+        """A sum as a simple annual fraction of all its money."""
+        return tokens / self.wealth * SECONDS_PER_YEAR if self.wealth else 0.0
+
+    @property
+    def net(self) -> float:
+        """What all its money came to, a simple annual fraction."""
+        return self.yearly(self.earned - self.costs + self.other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """By how much one side came to more than another, in percentage points a year. The parts add up to the whole."""
+
+    whole: float
+    rates: float
+    """Money in markets was paid more: other markets, more or less of ours in them, other days."""
+    timing: float
+    """Money was in markets for more of the time."""
+    costs: float
+    """Less was paid for gas, swaps and fees."""
+    other: float
+    """Rewards and prices."""
+
+    @classmethod
+    def between(cls, one: Side, less: Side) -> Gap:
+        return cls(
+            whole=100 * (one.net - less.net),
+            rates=100 * (one.rate - less.rate) * less.share,
+            timing=100 * (one.share - less.share) * one.rate,
+            costs=100 * (less.yearly(less.costs) - one.yearly(one.costs)),
+            other=100 * (one.yearly(one.other) - less.yearly(less.other)),
+        )
+
+
+def paper_side(steps: Sequence[PaperState]) -> Side:
+    """A paper wallet since it began."""
+    last, where = steps[-1], dict[str, float]()
+    sums = last.totals
+    for before, after in pairwise(steps):
+        for market_id, raw in before.in_markets.items():
+            seconds = before.worth(market_id, raw) * (after.time - before.time)
+            where[market_id] = where.get(market_id, 0.0) + seconds
+    return Side(
+        seconds=float(last.time - last.began),
+        wealth=sums.wealth,
+        invested=sums.invested,
+        earned=sums.earned,
+        expected=sums.expected,
+        costs=sums.gas + sums.swapped + sums.entered,
+        other=sums.rewards + sums.repriced,
+        moves=sums.plans,
+        failed=sums.failed,
+        where=where,
+    )
+
+
+@dataclass(slots=True)
+class _Sums:
+    wealth: float = 0.0
+    invested: float = 0.0
+    earned: float = 0.0
+    costs: float = 0.0
+    where: dict[str, float] = field(default_factory=dict)
+    last: dict[MarketId, int] = field(default_factory=dict)
+    """Base units by market as last read, with what our transactions put in since."""
+
+    def stay(self, market_id: MarketId, seconds: float) -> None:
+        """Add token-seconds in a market."""
+        self.invested += seconds
+        self.where[market_id] = self.where.get(market_id, 0.0) + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What one transaction of the real wallet moved."""
+
+    at: int
+    put: Mapping[MarketId, int]
+    """Base units into markets."""
+    paid: Mapping[str, float]
+    """Whole tokens that a swap took less those that it gave, by address."""
+    fee: float
+    """Whole native tokens."""
+
+
+def real_side(steps: Sequence[PaperState], records: Sequence[Record], since: int, until: int) -> Side | None:
+    """The real wallet between a paper wallet's first step and its last one, by what the steps saw of it and by what the
+    journal's transactions moved; None where it had no money.
+
+    since, until: unix seconds by this machine's clock, as the journal notes when a plan ended.
+    """
+    if len(steps) < 2 or not any(one.real.held or one.real.idle for one in steps):
+        return None
+    flows, sums = list(_flows(records, steps[0])), _Sums(last=dict(steps[0].real.held))
+    for before, after in pairwise(steps):
+        _interval(sums, before, after, [one for one in flows if before.time < one.at <= after.time])
+    marks = [one.entry for one in records if since <= one.at <= until and isinstance(one.entry, PlanMarked)]
+    return Side(
+        seconds=float(steps[-1].time - steps[0].time),
+        wealth=sums.wealth,
+        invested=sums.invested,
+        earned=sums.earned,
+        expected=None,
+        costs=sums.costs,
+        other=0.0,
+        moves=sum(one.status is PlanStatus.EXECUTED for one in marks),
+        failed=len({one.plan_id for one in marks if one.status in NOT_DONE}),
+        where=sums.where,
+    )
+
+
+def _interval(sums: _Sums, before: PaperState, after: PaperState, flows: Sequence[_Flow]) -> None:
+    """A market that is missing after it was not touched could not be read: it counts when it is there again."""
+    seconds = after.time - before.time
+    sums.wealth += before.real.idle * seconds
+    for market_id, raw in sums.last.items():
+        sums.wealth += _worth(after, before, market_id, raw) * seconds
+        sums.stay(market_id, _worth(after, before, market_id, raw) * seconds)
+    moved: dict[MarketId, int] = {}
+    for flow in flows:
+        for market_id, raw in flow.put.items():
+            moved[market_id] = moved.get(market_id, 0) + raw
+            sums.stay(market_id, _worth(after, before, market_id, raw) * (after.time - flow.at))
+        sums.costs += flow.fee * after.native
+        sums.costs += sum(tokens * after.prices.get(address, 0.0) for address, tokens in flow.paid.items())
+    for market_id in {*sums.last, *moved, *after.real.held}:
+        there, now = sums.last.get(market_id, 0) + moved.get(market_id, 0), after.real.held.get(market_id)
+        if now is None and market_id not in moved:
+            continue
+        sums.earned += _worth(after, before, market_id, (now or 0) - there)
+        sums.last[market_id] = now or 0
+
+
+def _worth(after: PaperState, before: PaperState, market_id: MarketId, raw: int) -> float:
+    """Base units of a market's asset in whole first-asset tokens; 0 for a market whose asset is not known."""
+    for state in (after, before):
+        if (address := state.real.asset_of.get(market_id) or state.asset_of.get(market_id)) in state.tokens:
+            return raw / state.tokens[str(address)].one * state.prices[str(address)]
+    return 0.0
+
+
+def _flows(records: Sequence[Record], state: PaperState) -> Iterator[_Flow]:
+    """What the real wallet's confirmed and reverted transactions moved."""
+    for tx in fold_transactions(records).values():
+        signed, outcome = tx.signed, tx.outcome
+        if str(signed.owner) != state.owner or signed.chain != state.chain_id:
+            continue
+        if not isinstance(outcome, Confirmed | Reverted):
+            continue
+        fee = (outcome.fee_raw or 0) / 10 ** family_of(ChainId(signed.chain)).native_decimals
+        put: dict[MarketId, int] = {}
+        paid: dict[str, float] = {}
+        for delta in outcome.deltas if isinstance(outcome, Confirmed) else ():
+            if delta.token.address not in state.tokens:
+                continue
+            if is_market(signed.market_id):
+                put[signed.market_id] = put.get(signed.market_id, 0) - delta.raw
+            elif not signed.market_id.startswith("claim/"):
+                paid[delta.token.address] = paid.get(delta.token.address, 0.0) - delta.raw / delta.token.one
+        yield _Flow(outcome.block.timestamp, put, paid, fee)
