@@ -15,6 +15,7 @@ from typing import Any
 
 from yieldbot.app.backtest import BacktestRequest, backtest
 from yieldbot.app.context import Context
+from yieldbot.app.formatting import share_words
 
 GROUPS = {
     "Aave v3 of one chain, 2025-07 to 2026-01": ("aave_v3_daily_panel.csv.gz", ("aave_v3",)),
@@ -52,12 +53,15 @@ def compare(every: int = 15, window: int = 60, group: str = "", policy: Path | N
         document = backtest(request, Context(), lambda done, total: None)
         rows = [row for row in document.results if row.universe == "all"] or list(document.results)
         print(f"\n{name} ({time.monotonic() - began:.0f} s)", file=sys.stderr)
-        print("wealth        policy    gain pp [90 %]            foresight  share   lost     moves/y", file=sys.stderr)
+        print(
+            "wealth        policy    gain pp [90 %]            foresight                share  lost     moves/y",
+            file=sys.stderr,
+        )
         for row in rows:
-            share = "-" if row.share_of_foresight is None else f"{row.share_of_foresight:.0%}"
+            share = share_words(row)
             print(
                 f"{row.wealth:>12,.0f}  {row.policy:<8}  {row.gain_pp:+.3f} [{row.gain_pp_low:+.3f},"
-                f" {row.gain_pp_high:+.3f}]  {row.foresight_gain_pp:+.3f}    {share:>5}  "
+                f" {row.gain_pp_high:+.3f}]  {row.foresight_gain_pp:+.3f} to {row.bound_gain_pp:+.3f}  {share:>12}  "
                 f"{row.windows_lost_over_10bp:>3}/{row.windows:<3}  {row.moves_per_year:.1f}",
                 file=sys.stderr,
             )

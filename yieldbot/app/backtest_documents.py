@@ -20,9 +20,17 @@ class BacktestRow(Part):
     gain_pp: float = Field(description="mean gain over static, percentage points a year")
     gain_pp_low: float = Field(description="lower end of its 90 % interval, by block bootstrap over start dates")
     gain_pp_high: float = Field(description="upper end of it")
-    foresight_gain_pp: float = Field(description="what one who knew the future would have gained over static")
+    foresight_gain_pp: float = Field(
+        description="what one who knew the future would have gained over static, by the best strategy that was found"
+    )
+    bound_gain_pp: float = Field(
+        description="what no strategy at all would have gained more than over static; foresight's gap is up to here"
+    )
     share_of_foresight: float | None = Field(
         description="gains over all windows by foresight's; null: foresight gained nothing"
+    )
+    share_of_bound: float | None = Field(
+        description="gains over all windows by the bounds'; the share of perfect foresight lies between the two"
     )
     windows_lost_over_10bp: int = Field(description="windows that earned less than static by more than 0.1 points")
     worst_pp: float = Field(description="the worst window's gain over static")

@@ -6,11 +6,26 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from yieldbot.app.backtest_documents import BacktestRow
     from yieldbot.model.amounts import Amount
+
+MOST_SHARE = 10.0
+"""Shares of foresight beyond this say that foresight gained next to nothing, and no more."""
 
 
 def when(unix_seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(unix_seconds)) + " UTC"
+
+
+def share_words(row: BacktestRow) -> str:
+    """The share of foresight's gain: between that of the bound and that of the best strategy that was found."""
+    shares = [share for share in (row.share_of_bound, row.share_of_foresight) if share is not None]
+    if not shares:
+        return "-"
+    if max(map(abs, shares)) > MOST_SHARE:
+        return "> 999%" if max(shares) > MOST_SHARE else "< -999%"
+    low, high = (f"{share:.0%}" for share in (min(shares), max(shares)))
+    return low if low == high else f"{low} to {high}"
 
 
 def leaving(requested: Amount, ready: Amount, back: Amount, until: int | None) -> str:

@@ -1,8 +1,10 @@
-"""What could have been earned by one who knew all rates in advance: dynamic programming.
+"""What could have been earned by one who knew all rates in advance: the best of several strategies, and a bound.
 
-It is over allocations of the whole wealth to one market, or to two in steps of ``STEP``, with every cost: gas of each
-market touched, swaps. It is a strategy that could have been carried out, and what a share of foresight is measured
-against. A split over three markets or more, which it does not try, may earn more.
+Two ways make strategies: dynamic programming over allocations of the whole wealth to one market, or to two in steps of
+``STEP``, with every cost; and the solution of the bound's linear program, over any number of markets, of which only
+changes beyond a threshold are carried out. Each strategy is then carried out by the ledger, at its costs and with
+exits as far as there is cash, like any other rule; the best is foresight's. No strategy at all earns more than the
+bound (``bound.py``): the gap between the two is how much better one who knew the future could have done.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.backtest.world import World
+from yieldbot.backtest.bound import bound
+from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.rules import MOST_USED, Rule, Shares, follow
+from yieldbot.backtest.world import ONE, World
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -25,6 +30,8 @@ STEP = 0.05
 """Of our wealth."""
 MOST_MARKETS = 8
 """Splits are made between this many markets alone, those that paid most over the window."""
+THRESHOLDS = (0.002, 0.02, 0.1)
+"""Changes of a market by less than this share of our wealth are left out of the program's solution, in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,53 @@ class Foresight:
     gain: float
     """Dollars earned over the window, costs taken off."""
     path: tuple[tuple[float, ...], ...]
-    """Shares of our wealth by market, at each row."""
+    """Shares of our wealth by market, after each row's changes."""
     wealth: tuple[float, ...]
     """Dollars at each row, the first being what it began with."""
+    bound: float
+    """Dollars that no strategy earns more than over the window, costs taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A rule that follows the dynamic program: changes where its shares change."""
+
+    shares: Sequence[Shares]
+    """By row."""
+    first: int
+    """Row of the first of them."""
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        at = row - self.first
+        return self.shares[at] if at == 0 or self.shares[at] != self.shares[at - 1] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Toward:
+    """A rule that follows the linear program, but makes no small changes: what those leave goes to the largest."""
+
+    amounts: Sequence[Shares]
+    """Dollars by row and market for one dollar at the start."""
+    first: int
+    """Row of the first of them."""
+    dollars: float
+    """At the start."""
+    least: float
+    """Smallest change of one market, as a share of our wealth."""
+
+    def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
+        wanted = [max(0.0, amount) * self.dollars / dollars for amount in self.amounts[row - self.first]]
+        scale = 1.0 / max(1.0, sum(wanted))
+        wanted = [one * scale for one in wanted]
+        made = [
+            one if abs(one - own) > self.least or (own > 0.0 and one < 1e-9) else own
+            for one, own in zip(wanted, held, strict=True)
+        ]
+        if made == list(held):
+            return None
+        largest = max(range(len(wanted)), key=lambda column: wanted[column])
+        made[largest] = max(0.0, made[largest] + sum(wanted) - sum(made))
+        return made
 
 
 def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
@@ -64,8 +115,25 @@ def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
 
 
 def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
-    """The best of the strategies described above. What a pool pays after our deposit is counted for ``dollars``
-    throughout; what was earned is lent out again."""
+    """The best of the strategies described above, and the bound of all."""
+    planned = _planned(world, dollars, first, last)
+    likely = {column for shares in planned for column, share in enumerate(shares) if share > 0.0}
+    above = bound(world, dollars, first, last, sorted(likely))
+    rules: list[Rule] = [Planned(planned, first)]
+    rules += [Toward(above.shares, first, dollars, least) for least in THRESHOLDS]
+    best = max((follow(world, rule, dollars, first, last) for rule in rules), key=lambda ledger: ledger.wealth)
+    gain = best.wealth - dollars
+    return Foresight(gain, _shares(best), tuple(best.worth), max(gain, above.gain))
+
+
+def _shares(ledger: Ledger) -> tuple[tuple[float, ...], ...]:
+    wealth = zip(ledger.holdings, ledger.worth, strict=False)
+    return tuple(tuple(raw / max(sum(held), dollars * ONE) for raw in held) for held, dollars in wealth)
+
+
+def _planned(world: World, dollars: float, first: int, last: int) -> list[tuple[float, ...]]:
+    """Shares by market at each row, by dynamic programming. What a pool pays after our deposit is counted for
+    ``dollars`` throughout; what was earned is lent out again."""
     import numpy as np
 
     earned = incomes(world, dollars, first, last)
@@ -77,7 +145,6 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     reached, everywhere = np.empty_like(touched), np.arange(len(states))
     value = np.full(len(states), -math.inf)
     value[0] = dollars  # all in cash
-    values = np.zeros((last - first + 1, len(states)))
     came = np.zeros((last - first, len(states)), dtype=np.int32)
     picked = np.arange(len(world.markets))
     for row in range(first, last):
@@ -89,14 +156,12 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
             reached[barred] = -math.inf
         came[row - first] = best = reached.argmax(axis=1)
         value = reached[everywhere, best] * (1.0 + earned[row - first][picked, weights].sum(axis=1) / dollars)
-        values[row - first + 1] = value
     at = int(value.argmax())
-    gain, path, wealth = float(value[at]) - dollars, [], []
+    path = []
     for row in range(last - first - 1, -1, -1):
         path.append(tuple(float(w) / steps for w in weights[at]))
-        wealth.append(float(values[row + 1, at]))
         at = int(came[row, at])
-    return Foresight(gain, tuple(reversed(path)), (dollars, *reversed(wealth)))
+    return path[::-1]
 
 
 def _states(world: World, earned: Grid, steps: int) -> list[dict[int, int]]:
@@ -150,7 +215,7 @@ def _barred(
     more = (shares[:, None] - shares[None, :]) / steps * dollars
     for column, cell in enumerate(world.cells(row)):
         barred = np.zeros(more.shape, dtype=bool)
-        if cell is None or cell.blocked or (cell.utilisation or 0.0) > 0.98:
+        if cell is None or cell.blocked or (cell.utilisation or 0.0) > MOST_USED:
             barred |= more > 0.0
         if cell is None or cell.cash < dollars:
             cash = 0.0 if cell is None else cell.cash

@@ -34,6 +34,8 @@ class Ledger:
     """Dollars of gas and swaps of each plan of the log."""
     failed: list[tuple[int, Plan, float]] = field(default_factory=list)
     """(row, plan, dollars of gas) of each plan that failed."""
+    holdings: list[tuple[int, ...]] = field(default_factory=list)
+    """Base units in each market from each row to the next, before what they earn."""
     worth: list[float] = field(default_factory=list)
     """``wealth`` at each row, the first being what it began with."""
 
@@ -127,6 +129,7 @@ class Ledger:
         world = self.world
         seconds = int(world.panel.times[row + 1] - world.panel.times[row])
         rates = world.rates_until_next(row)
+        self.holdings.append(tuple(self.held))
         for column, raw in enumerate(self.held):
             cell = world.cells(row)[column]
             if raw and cell is not None and rates[column]:

@@ -94,7 +94,7 @@ class Inputs:
         expected = partial(self.levels[variant.name].of, columns)
         made = judged(
             world, expected, task.universe, task.wealth, "", variant.policy, task.first, self.window,
-            Bounds(rules={"static": 0.0}, foresight=0.0), failures=self.failures, seed=self.seed,
+            Bounds(rules={"static": 0.0}, foresight=0.0, bound=0.0), failures=self.failures, seed=self.seed,
         )  # fmt: skip
         return asdict(made)
 
@@ -103,7 +103,7 @@ class Inputs:
         assert task.variant is not None
         return replace(
             Window(**result), policy=self.variants[task.variant].name, static_apy=bounds["rules"]["static"],
-            foresight_apy=bounds["foresight"], rules=bounds["rules"],
+            foresight_apy=bounds["foresight"], bound_apy=bounds["bound"], rules=bounds["rules"],
         )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def replay(
     anything that a decision asks for came after it.
     """
     job, ledger, draw = world.job(), Ledger.with_cash(world, dollars), random.Random(f"{seed}/{first}/{dollars}")
-    held, failed = [], 0
+    failed = 0
     for row in range(first, last):
         world.clock = row
         snapshot = world.snapshot(row, ledger.held, ledger.idle, forecasts(row))
@@ -61,6 +61,5 @@ def replay(
             else:
                 ledger.carry_out(row, plan, snapshot)
         world.clock = None
-        held.append(tuple(ledger.held))
         ledger.earn(row)
-    return Replayed(ledger, tuple(ledger.worth), tuple(held), failed)
+    return Replayed(ledger, tuple(ledger.worth), tuple(ledger.holdings), failed)

@@ -144,8 +144,10 @@ def follow(world: World, rule: Rule, dollars: float, first: int, last: int) -> L
     ledger = Ledger.with_cash(world, dollars)
     for row in range(first, last):
         total = sum(ledger.held) + sum(ledger.idle)
-        shares = rule(world, row, total / ONE, [raw / total for raw in ledger.held])
+        own = [raw / total for raw in ledger.held]
+        shares = rule(world, row, total / ONE, own)
         if shares is not None:
-            ledger.rebalance(row, [math.floor(share * total) for share in shares])
+            wanted = zip(shares, own, ledger.held, strict=True)
+            ledger.rebalance(row, [raw if share == now else math.floor(share * total) for share, now, raw in wanted])
         ledger.earn(row)
     return ledger

@@ -47,7 +47,9 @@ class Window:
     static_apy: float
     """What the best quote of the first day earned, never touched."""
     foresight_apy: float
-    """What one who knew the future would have earned."""
+    """What one who knew the future would have earned, by the best strategy that was found."""
+    bound_apy: float
+    """What no strategy would have earned more than."""
     rules: Mapping[str, float]
     """What the other simple rules earned, by name."""
     plans: int
@@ -79,8 +81,13 @@ class Row:
     gain_pp_high: float
     """Ends of the 90 % interval of the mean: block bootstrap over start dates."""
     foresight_gain_pp: float
+    """What the best strategy found for one who knew the future gained over static."""
+    bound_gain_pp: float
+    """What no strategy gained more than."""
     share_of_foresight: float | None
     """Sum of gains over the sum of foresight's gains; None where foresight gained nothing."""
+    share_of_bound: float | None
+    """Sum of gains over the sum of the bounds' gains; None where no strategy could gain."""
     windows_lost_over_10bp: int
     worst_pp: float
     moves_per_year: float
@@ -110,6 +117,8 @@ class Bounds:
     """What the simple rules earned, by name."""
     foresight: float
     """What one who knew the future would have earned."""
+    bound: float
+    """What no strategy would have earned more than."""
 
 
 def bounds_of(world: World, wealth: float, first: int, rows: int) -> Bounds:
@@ -117,8 +126,9 @@ def bounds_of(world: World, wealth: float, first: int, rows: int) -> Bounds:
     last = first + rows
     scale = _scale(world, wealth, first, last)
     rules = {name: (follow(world, rule(), wealth, first, last).wealth - wealth) * scale for name, rule in RULES.items()}
-    best = foresee(world, wealth, first, last).gain * scale
-    return Bounds(rules=rules, foresight=max(best, rules["static"]))
+    best = foresee(world, wealth, first, last)
+    found = max(best.gain * scale, rules["static"])
+    return Bounds(rules=rules, foresight=found, bound=max(best.bound * scale, found))
 
 
 def judged(
@@ -147,6 +157,7 @@ def judged(
         apy=(made.wealth[-1] - wealth) * _scale(world, wealth, first, last),
         static_apy=bounds.rules["static"],
         foresight_apy=bounds.foresight,
+        bound_apy=bounds.bound,
         rules=bounds.rules,
         plans=made.ledger.plans,
         cost=made.ledger.gas + made.ledger.swapped,
@@ -221,6 +232,7 @@ def rows_of(windows: Iterable[Window], *, block: int, seed: int = 0, together: s
 def _row(universe: str, wealth: float, policy: str, windows: Sequence[Window], block: int, seed: int) -> Row:
     gains = [gain_of(one) for one in windows]
     most = [(one.foresight_apy - one.static_apy) * 100 for one in windows]
+    above = [(one.bound_apy - one.static_apy) * 100 for one in windows]
     low, high = interval(windows, gains, block, seed)
     names = windows[0].rules
     return Row(
@@ -235,7 +247,9 @@ def _row(universe: str, wealth: float, policy: str, windows: Sequence[Window], b
         gain_pp_low=low,
         gain_pp_high=high,
         foresight_gain_pp=fmean(most),
+        bound_gain_pp=fmean(above),
         share_of_foresight=sum(gains) / sum(most) if sum(most) > 0.0 else None,
+        share_of_bound=sum(gains) / sum(above) if sum(above) > 0.0 else None,
         windows_lost_over_10bp=sum(gain < -LOST_PP for gain in gains),
         worst_pp=min(gains),
         moves_per_year=fmean(max(0, one.plans - 1) / one.days * YEAR_DAYS for one in windows),

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app import backtest as use
+from yieldbot.app.formatting import share_words
 from yieldbot.cli.study import bar, request_of, study_flags
 from yieldbot.cli.sweep import register_sweep
 from yieldbot.cli.tables import Sheet
@@ -77,7 +78,7 @@ def _shown(found: BacktestDocument) -> Group:
     ):
         sheet.add_column(title, justify="left" if title in ("universe", "policy") else "right")
     for row in found.results:
-        share = "-" if row.share_of_foresight is None else f"{row.share_of_foresight:.0%}"
+        share = share_words(row)
         sheet.add_row(
             row.universe, f"${row.wealth:,.0f}", row.policy, f"{row.apy:.2%}", f"{row.gain_pp:+.2f} pp",
             f"{row.gain_pp_low:+.2f} to {row.gain_pp_high:+.2f}", share, f"{row.windows_lost_over_10bp}/{row.windows}",

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from yieldbot.app import sweep as use
+from yieldbot.app.formatting import share_words
 from yieldbot.cli.study import bar, request_of, study_flags
 from yieldbot.cli.tables import Sheet
 from yieldbot.errors import ConfigError, YieldbotError
@@ -105,10 +106,9 @@ def _variants(found: SweepDocument) -> Sheet:
     for wealth in dict.fromkeys(row.wealth for row in found.results):
         rows = [row for row in found.results if row.wealth == wealth and row.universe == universes[-1]]
         for row in _best(rows):
-            share = "-" if row.share_of_foresight is None else f"{row.share_of_foresight:.0%}"
             made.add_row(
                 f"${row.wealth:,.0f}", row.policy, f"{row.apy:.2%}", f"{row.gain_pp:+.2f} pp",
-                f"{row.gain_pp_low:+.2f} to {row.gain_pp_high:+.2f}", share,
+                f"{row.gain_pp_low:+.2f} to {row.gain_pp_high:+.2f}", share_words(row),
                 f"{row.windows_lost_over_10bp}/{row.windows}", f"{row.moves_per_year:.1f}/y", f"${row.cost:,.0f}/y",
             )  # fmt: skip
         if len(rows) > MOST_ROWS:

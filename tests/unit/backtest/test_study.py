@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from tests.kit.program import yieldbot
 from tests.kit.recording import recording
 from tests.unit.backtest.recorded import panel, world
+from yieldbot.app.backtest_documents import BacktestRow
+from yieldbot.app.formatting import share_words
 from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
 from yieldbot.backtest.universe import universes
 from yieldbot.model.policy import Policy
@@ -19,8 +21,8 @@ from yieldbot.model.policy import Policy
 def window(first: int, apy: float = 0.05, static: float = 0.04, **more: object) -> Window:
     made = Window(
         universe="u", wealth=1e4, policy="default", first=first, days=60.0, apy=apy, static_apy=static,
-        foresight_apy=0.06, rules={"static": static, "greedy": 0.01}, plans=3, cost=1.5, drawdown=0.0, locked_days=0.0,
-        used_share=0.0,
+        foresight_apy=0.06, bound_apy=0.065, rules={"static": static, "greedy": 0.01}, plans=3, cost=1.5,
+        drawdown=0.0, locked_days=0.0, used_share=0.0,
     )  # fmt: skip
     return replace(made, **more)  # type: ignore[arg-type]
 
@@ -29,7 +31,8 @@ def test_a_row_is_the_mean_of_its_windows() -> None:
     (row,) = rows_of([window(0), window(15, apy=0.0385), window(30, apy=0.0395)], block=2)
     assert row.windows == 3 and row.windows_lost_over_10bp == 1
     assert row.gain_pp == pytest.approx((1.0 - 0.15 - 0.05) / 3) and row.worst_pp == pytest.approx(-0.15)
-    assert row.share_of_foresight == pytest.approx(0.8 / 6.0)
+    assert row.share_of_foresight == pytest.approx(0.8 / 6.0) and row.share_of_bound == pytest.approx(0.8 / 7.5)
+    assert row.foresight_gain_pp == pytest.approx(2.0) and row.bound_gain_pp == pytest.approx(2.5)
     assert row.moves_per_year == pytest.approx(2 / 60 * 365) and row.rules_pp["greedy"] == pytest.approx(-3.0)
     assert row.gain_pp_low <= row.gain_pp <= row.gain_pp_high
 
@@ -38,7 +41,7 @@ def test_all_universes_together_are_a_row_of_their_own() -> None:
     rows = rows_of([window(0), window(0, universe="v", apy=0.06)], block=1)
     assert [row.universe for row in rows] == ["u", "v", "all"] and rows[2].gain_pp == pytest.approx(1.5)
     (alone,) = rows_of([window(0, foresight_apy=0.04)], block=1)
-    assert alone.share_of_foresight is None
+    assert alone.share_of_foresight is None and alone.share_of_bound is not None
 
 
 def test_the_interval_is_wider_where_windows_of_a_date_say_the_same() -> None:
@@ -57,6 +60,7 @@ def test_windows_fit_and_every_policy_runs_in_each() -> None:
     made = window_of(seen, dict.fromkeys(policies, lambda row: [None, None]), "u", 10_000.0, policies, 2, 30)
     assert [one.policy for one in made] == ["default", "slow"] and made[0].days == 30.0
     assert made[0].apy == pytest.approx(made[0].static_apy, abs=1e-4) and made[0].foresight_apy >= made[0].static_apy
+    assert made[0].bound_apy >= made[0].foresight_apy
     assert set(made[0].rules) == {"static", "largest", "equal", "greedy", "zyfai-like"}
 
 
@@ -101,3 +105,21 @@ def test_wrong_usage_gets_one_line(tmp_path: Path, flags: list[str], line: str) 
         file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"eip155:8453", b"eip155:1")))
     made = yieldbot("backtest", *([] if "--history" in flags else ["--history", file]), *flags, cwd=tmp_path)
     assert made.code == 2 and line in made.line
+
+
+@pytest.mark.parametrize(
+    ("found", "bound", "words"),
+    [
+        (0.66, 0.63, "63% to 66%"),
+        (0.5, 0.499, "50%"),
+        (None, None, "-"),
+        (None, 0.4, "40%"),
+        (-0.08, -0.07, "-8% to -7%"),
+        (-5940.0, -0.2, "< -999%"),
+        (50.0, 0.3, "> 999%"),
+    ],
+)
+def test_a_share_of_foresight_is_said_with_its_gap(found: float | None, bound: float | None, words: str) -> None:
+    row = rows_of([window(0)], block=1)[0]
+    document = BacktestRow(**(asdict(row) | {"share_of_foresight": found, "share_of_bound": bound}))
+    assert share_words(document) == words

@@ -22,6 +22,7 @@ def windows(name: str, gains: Sequence[float], every: int = 30, universe: str = 
             apy=0.04 + gain / 100,
             static_apy=0.04,
             foresight_apy=0.06,
+            bound_apy=0.06,
             rules={},
             plans=1,
             cost=0.0,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from yieldbot.app.formatting import share_words
 from yieldbot.cli.report.charts import allocation, colours, equity, forecasts, gains
 from yieldbot.cli.report.style import COLOURS, CSS
 from yieldbot.model.text import one_line
@@ -58,7 +59,7 @@ def _tiles(found: BacktestDocument) -> str:
     for (wealth, policy), row in last.items():
         if policy != found.results[0].policy:
             continue
-        share = "" if row.share_of_foresight is None else f", {row.share_of_foresight:.0%} of foresight's gain"
+        share = "" if row.share_of_foresight is None else f", {share_words(row)} of foresight's gain"
         side = "good" if row.gain_pp_low > 0 else "bad" if row.gain_pp_high < 0 else ""
         tiles.append(
             f'<div class="tile"><span>{_dollars(wealth)}</span><b class="{side}">{_pp(row.gain_pp)}</b>'
@@ -77,14 +78,19 @@ def _results(found: BacktestDocument) -> str:
 
 
 def _result(row: BacktestRow) -> tuple[str, ...]:
-    share = "–" if row.share_of_foresight is None else f"{row.share_of_foresight:.0%}"
     side = "good" if row.gain_pp > 0.005 else "bad" if row.gain_pp < -0.005 else ""
     return (
         _name(row.universe), _dollars(row.wealth), _name(row.policy), f"{row.apy:.2%}", f"{row.static_apy:.2%}",
         f'<span class="{side}">{_pp(row.gain_pp)}</span>', _between(row),
-        _pp(row.foresight_gain_pp), share, f"{row.windows_lost_over_10bp} of {row.windows}",
+        _foresight(row), share_words(row), f"{row.windows_lost_over_10bp} of {row.windows}",
         f"{row.moves_per_year:.1f}", _dollars(row.cost), f"{row.locked_days:g} d",
     )  # fmt: skip
+
+
+def _foresight(row: BacktestRow) -> str:
+    """Up to the bound, where that is visibly above what was found."""
+    found, most = f"{row.foresight_gain_pp:+.2f}", f"{row.bound_gain_pp:+.2f}"
+    return _pp(row.foresight_gain_pp) if found == most else f"{found} to {most} pp".replace("-", "−")
 
 
 def _universe(name: str, traces: Sequence[Trace], opened: bool) -> str:

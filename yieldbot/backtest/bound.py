@@ -1,0 +1,325 @@
+"""What nobody could have earned more than: an upper bound of every strategy of a window, with a certificate.
+
+Relaxed are the two things that make foresight hard. A fixed cost (gas of a market touched, of a swap) is spread over
+the most money that there could be, as if a small move paid its part alone; the income of a market is replaced by a
+concave, nondecreasing function above it. What is left is a linear program: money flows over days through markets and
+coins. HiGHS solves it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, which is above
+every strategy whatever the solver's tolerances. Money goes in and out by the rules that all obey here: nothing into
+what is blocked or used above ``MOST_USED``, nothing out beyond the recorded cash.
+
+Markets that no one would use are left out of the program at first: multipliers for them are made from the others', and
+those that would still be entered at these prices are taken in. The certificate counts all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.backtest.rules import MOST_USED
+from yieldbot.backtest.world import World
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Grid = NDArray[np.float64]
+
+FINE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, *(0.1 + 0.9 * k / 22 for k in range(23)))
+"""Holdings, as fractions of the most money that there can be, at which an income's tangents are taken."""
+CLOSE = 5e-8
+"""Fraction of the wealth by which a function above an income may rise, a day, to have fewer pieces."""
+ENOUGH = 1e-6
+"""Fraction of the wealth that markets outside of the program may add to the bound."""
+MOST_ROUNDS = 6
+"""Programs that are solved at most."""
+BEGIN_WITH = 4
+"""Markets of the first program beside those that are named: those that paid most over the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Above every strategy."""
+
+    gain: float
+    """Dollars that no strategy earns more than, over the window, costs taken off."""
+    shares: tuple[tuple[float, ...], ...]
+    """Fractions of the first wealth by market at each row, as the program has them: a strategy but for fixed costs."""
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The whole program: each column's worth, most and its one or two entries. Amounts are fractions of the wealth."""
+
+    worth: list[float]
+    most: list[float]
+    first: list[tuple[int, float]]
+    second: list[tuple[int, float]]
+    """(row, coefficient); the row is -1 where there is none."""
+    market: list[int]
+    """Market that it belongs to, or -1."""
+    coin: list[int]
+    """Coin that it belongs to, or -1."""
+    held: list[int]
+    """Row of the window for a holding, else -1."""
+
+    def add(
+        self, worth: float, most: float, first: tuple[int, float], second: tuple[int, float] = (-1, 0.0), *,
+        market: int = -1, coin: int = -1, held: int = -1,
+    ) -> None:  # fmt: skip
+        """One more column."""
+        self.worth.append(worth)
+        self.most.append(most)
+        self.first.append(first)
+        self.second.append(second)
+        self.market.append(market)
+        self.coin.append(coin)
+        self.held.append(held)
+
+
+class _Program:
+    """One window's program. Rows: at each day a balance for each market, each coin and the hub that swaps go through:
+    whatever is sold goes there free, and what is bought from it costs one swap."""
+
+    def __init__(self, world: World, dollars: float, first: int, last: int) -> None:
+        import numpy as np
+
+        self.days, self.markets, self.coins = last - first, len(world.markets), len(world.tokens)
+        self.stride = self.markets + self.coins + 1
+        self.world, self.dollars, self.start = world, dollars, first
+        self.pieces: list[list[list[tuple[float, float]]]] = []
+        """By day and market: (length, slope) of the function above the day's income, the steepest first."""
+        self.tops: list[float] = []
+        """The most money that there can be on each day."""
+        top = 1.0
+        for row in range(first, last):
+            rates = np.maximum(world.rates_until_next(row), 0.0)
+            years = float(world.panel.times[row + 1] - world.panel.times[row]) / SECONDS_PER_YEAR
+            self.tops.append(top)
+            self.pieces.append([self._above(row, i, top, float(rates[i]) * years) for i in range(self.markets)])
+            top *= 1.0 + float(rates.max(initial=0.0)) * years
+        columns = _Columns([], [], [], [], [], [], [])
+        for day in range(self.days):
+            self._day(columns, day)
+        self.worth, self.most = np.array(columns.worth), np.array(columns.most)
+        self.rows = np.array([[a, b] for (a, _), (b, _) in zip(columns.first, columns.second, strict=True)])
+        self.values = np.array([[a, b] for (_, a), (_, b) in zip(columns.first, columns.second, strict=True)])
+        self.market_of, self.coin_of = np.array(columns.market), np.array(columns.coin)
+        self.held = np.array(columns.held)
+        self.right = np.zeros(self.days * self.stride)
+        self.right[self.coin_row(0, 0)] = 1.0  # all begins as cash in the first coin
+
+    def market_row(self, day: int, market: int) -> int:
+        return day * self.stride + market
+
+    def coin_row(self, day: int, coin: int) -> int:
+        return day * self.stride + self.markets + coin
+
+    def hub_row(self, day: int) -> int:
+        return day * self.stride + self.markets + self.coins
+
+    def _above(self, row: int, market: int, top: float, growth: float) -> list[tuple[float, float]]:
+        """Of the least line above the income's tangents. growth: what was paid on the first dollar until the next row.
+
+        Between two kinks of its curve an income x b(u) u, with u = B / (S + x) and b a straight line, is concave for as
+        long as it rises (its derivative's sign changes at an S + x at which that is still so): two tangents bound it.
+        """
+        import numpy as np
+
+        cell = self.world.cells(row)[market]
+        if cell is None or growth <= 0.0:
+            return [(top, 0.0)]
+        curve = cell.curve(1.0)
+        kinks = [x / self.dollars for x in curve.breakpoints()]
+        x = np.unique([*(share * top for share in FINE), *(kink for kink in kinks if kink < top)])
+        supplied = curve.others + x * self.dollars
+        use = np.minimum(1.0, curve.borrowed / np.maximum(supplied, 1e-9))
+        points = np.array(curve.points)
+        slopes = np.diff(points[:, 1]) / np.diff(points[:, 0])
+        piece = np.clip(np.searchsorted(points[:, 0], (use[1:] + use[:-1]) / 2) - 1, 0, len(slopes) - 1)
+        paid = np.interp(use, points[:, 0], points[:, 1])
+        income = x * paid * use * curve.keep * growth
+        left, right = (
+            (paid[side] - x[side] * self.dollars / supplied[side] * (slopes[piece] * use[side] + paid[side]))
+            * (use[side] * curve.keep * growth)
+            for side in (slice(None, -1), slice(1, None))
+        )  # of each interval: the income's derivative at its ends
+        length = x[1:] - x[:-1]
+        bends = np.where(left > right, left - right, 1.0)
+        meet = np.clip((income[1:] - income[:-1] - right * length) / bends, 0.0, length)
+        meet = np.where((right >= 0.0) & (left > right), meet, length)
+        highest = income[:-1] + np.maximum(left, 0.0) * meet
+        xs, ys = (np.stack(pair, axis=1).ravel() for pair in ((x[:-1] + meet, x[1:]), (highest, income[1:])))
+        return _simpler(_hull(xs.tolist(), ys.tolist()))
+
+    def _day(self, columns: _Columns, day: int) -> None:
+        world, row, last = self.world, self.start + day, day + 1 == self.days
+        costs, top, cells = world.costs[row], self.tops[day], world.cells(row)
+        touch, swap = (dollars / self.dollars / top for dollars in (costs.touch, costs.swap))
+        for i in range(self.markets):
+            at, cell, coin = self.market_row(day, i), cells[i], self.coin_row(day, world.token_of[i])
+            for length, slope in self.pieces[day][i]:
+                grown = 1.0 + slope
+                after = (-1, 0.0) if last else (self.market_row(day + 1, i), -grown)
+                columns.add(grown if last else 0.0, length, (at, 1.0), after, market=i, held=day)
+            if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED:
+                columns.add(-touch, top, (at, -1.0), (coin, 1.0), market=i)
+            if cell is not None and cell.cash > 0.0:
+                columns.add(-touch, min(top, cell.cash / self.dollars), (at, 1.0), (coin, -1.0), market=i)
+        for k in range(self.coins):
+            at, hub = self.coin_row(day, k), self.hub_row(day)
+            columns.add(0.0, top, (at, 1.0), (hub, -1.0), coin=k)
+            columns.add(-swap, top, (hub, 1.0), (at, costs.swap_bps / BPS - 1.0), coin=k)
+            after = (-1, 0.0) if last else (self.coin_row(day + 1, k), -1.0)
+            columns.add(1.0 if last else 0.0, top, (at, 1.0), after, coin=k)
+
+    def solved(self, markets: Sequence[int]) -> tuple[Grid, Grid]:
+        """(multipliers of all rows, filling of all columns) with these markets and their coins alone."""
+        import highspy  # type: ignore[import-untyped]
+        import numpy as np
+
+        coins = sorted({0, *(self.world.token_of[i] for i in markets)})
+        chosen = np.flatnonzero(np.isin(self.market_of, markets) | np.isin(self.coin_of, coins))
+        inside = [*markets, *(self.markets + k for k in coins), self.stride - 1]
+        rows = (np.arange(self.days)[:, None] * self.stride + np.array(inside)[None, :]).ravel()
+        place = np.full(self.days * self.stride, -1)
+        place[rows] = np.arange(len(rows))
+        entries, values = self.rows[chosen], self.values[chosen]
+        there = entries >= 0
+        program: Any = highspy.HighsLp()
+        program.num_col_, program.num_row_ = len(chosen), len(rows)
+        program.col_cost_, program.col_lower_ = self.worth[chosen], np.zeros(len(chosen))
+        program.col_upper_ = self.most[chosen]
+        program.row_lower_ = program.row_upper_ = self.right[rows]
+        program.sense_ = highspy.ObjSense.kMaximize
+        matrix = program.a_matrix_
+        matrix.format_ = highspy.MatrixFormat.kColwise
+        matrix.start_ = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+        matrix.index_ = place[entries[there]].astype(np.int32)
+        matrix.value_ = values[there]
+        solver: Any = highspy.Highs()
+        solver.setOptionValue("output_flag", False)
+        solver.setOptionValue("threads", 1)
+        solver.passModel(program)
+        solver.run()
+        solution = solver.getSolution()
+        prices, filled = np.zeros(len(self.right)), np.zeros(len(self.worth))
+        if len(solution.row_dual) == len(rows):
+            prices[rows] = solution.row_dual
+            filled[chosen] = solution.col_value
+        return self._extended(prices, markets, coins), filled
+
+    def _extended(self, prices: Grid, markets: Sequence[int], coins: Sequence[int]) -> Grid:
+        """Multipliers for the markets and coins that were left out: as low as holding and leaving them allows."""
+        import numpy as np
+
+        outside = [i for i in range(self.markets) if i not in set(markets)]
+        if not outside:
+            return prices
+        after_market, after_coin = np.zeros(self.markets), np.zeros(self.coins)
+        slopes = np.array([[pieces[0][1] for pieces in day] for day in self.pieces])
+        for day in reversed(range(self.days)):
+            costs, top = self.world.costs[self.start + day], self.tops[day]
+            touch, swap = (dollars / self.dollars / top for dollars in (costs.touch, costs.swap))
+            hub, end = prices[self.hub_row(day)], day + 1 == self.days
+            cells = self.world.cells(self.start + day)
+            low = {k: max(hub, 1.0 if end else after_coin[k]) for k in range(self.coins)}
+            low |= {k: prices[self.coin_row(day, k)] for k in coins}
+            wanted = dict.fromkeys(range(self.coins), 0.0)
+            for i in outside:
+                k, cell = self.world.token_of[i], cells[i]
+                worth = (1.0 + slopes[day, i]) * (1.0 if end else after_market[i])
+                if cell is not None and cell.cash > 0.0:
+                    worth = max(worth, low[k] - touch)
+                prices[self.market_row(day, i)] = after_market[i] = worth
+                wanted[k] = max(wanted[k], worth - touch)
+            for k in set(range(self.coins)) - set(coins):
+                dear = (hub + swap) / (1.0 - costs.swap_bps / BPS)
+                prices[self.coin_row(day, k)] = after_coin[k] = max(low[k], min(wanted[k], dear))
+        return prices
+
+    def dual(self, prices: Grid) -> tuple[float, Grid]:
+        """(upper bound of the last day's wealth, what each market's columns add to it)."""
+        import numpy as np
+
+        there = self.rows >= 0
+        paid = np.where(there, prices[self.rows] * self.values, 0.0).sum(axis=1)
+        over = np.maximum(self.worth - paid, 0.0) * self.most
+        own = np.zeros(self.markets)
+        np.add.at(own, self.market_of[self.market_of >= 0], over[self.market_of >= 0])
+        return float(prices @ self.right + over.sum()), own
+
+    def shares(self, filled: Grid) -> tuple[tuple[float, ...], ...]:
+        """By day and market."""
+        import numpy as np
+
+        found = np.zeros((self.days, self.markets))
+        chosen = self.held >= 0
+        np.add.at(found, (self.held[chosen], self.market_of[chosen]), filled[chosen])
+        return tuple(tuple(float(share) for share in day) for day in found)
+
+
+def bound(world: World, dollars: float, first: int, last: int, likely: Sequence[int] = ()) -> Bound:
+    """For the window from row ``first`` to ``last``, all beginning as cash in the first coin. likely: markets that the
+    first program has."""
+    program = _Program(world, dollars, first, last)
+    paid = [sum(day[i][0][1] for day in program.pieces) for i in range(program.markets)]
+    best = sorted(range(program.markets), key=lambda i: -paid[i])[:BEGIN_WITH]
+    chosen, found = sorted({*likely, *best}), None
+    for _ in range(MOST_ROUNDS):
+        prices, filled = program.solved(chosen)
+        wealth, own = program.dual(prices)
+        if found is None or wealth < found[0]:
+            found = wealth, filled
+        more = [i for i in range(program.markets) if i not in chosen and own[i] > ENOUGH / program.markets]
+        if not more:
+            break
+        chosen = sorted({*chosen, *more})
+    assert found is not None
+    return Bound((found[0] - 1.0) * dollars, program.shares(found[1]))
+
+
+def _hull(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
+    """The least concave, nondecreasing line above all points and the origin; x ascending."""
+    hull, most = [(0.0, 0.0)], 0.0
+    for x, y in zip(xs, ys, strict=True):
+        most = max(most, y)
+        while len(hull) > 1:
+            (x0, y0), (x1, y1) = hull[-2:]
+            if (y1 - y0) * (x - x1) > (most - y1) * (x1 - x0):
+                break
+            hull.pop()
+        hull.append((x, most))
+    return hull
+
+
+def _simpler(hull: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """(length, slope) of a line above a concave one that has fewer pieces: a piece is left out where its neighbours,
+    made longer until they meet, are above it by ``CLOSE`` at most."""
+    lines = [((y1 - y0) / (x1 - x0), x0, y0) for (x0, y0), (x1, y1) in pairwise(hull)]
+    kept, skipped = [lines[0]], [0]
+    for at in range(1, len(lines)):
+        kept.append(lines[at])
+        skipped.append(at)
+        while len(kept) > 2:
+            (a, xa, ya), (c, xc, yc) = kept[-3], kept[-1]
+            x = (yc - c * xc - ya + a * xa) / (a - c) if a > c else xc
+            top = ya + a * (x - xa)
+            between = lines[skipped[-3] + 1 : skipped[-1]]
+            if max(top - (y + slope * (x - start)) for slope, start, y in between) > CLOSE and a > c:
+                break
+            del kept[-2], skipped[-2]
+    found, x = [], 0.0
+    for at, (slope, start, y) in enumerate(kept):
+        if at + 1 < len(kept):
+            after, start1, y1 = kept[at + 1]
+            end = (y1 - after * start1 - y + slope * start) / (slope - after) if slope > after else start1
+        else:
+            end = hull[-1][0]
+        if end > x:
+            found.append((end - x, slope))
+            x = end
+    return found or [(hull[-1][0], 0.0)]
