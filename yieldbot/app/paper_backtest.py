@@ -16,7 +16,7 @@ from yieldbot.backtest.replay import Forecasts, Replayed, replay
 from yieldbot.backtest.world import ONE, World
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.levels import rate_forecasts
-from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.forecast.outlook import QUOTE, outlook
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault, MarketKey
 from yieldbot.model.market import RateForecast
@@ -50,13 +50,15 @@ def backtest_side(steps: Sequence[PaperState], folder: Path, policy: Policy) -> 
     chosen = panel.of(columns)
     chosen = replace(chosen, blocked=chosen.blocked | _full(chosen, folder, dollars / FEW))
     world = World(chosen, [_costs(steps)] * len(times))
-    run = Tournament(chosen, builtin())
+    said = None if policy.forecaster == QUOTE else outlook(chosen, policy.forecaster)
     made: dict[int, Sequence[RateForecast | None]] = {}
 
     def expected(row: int) -> Sequence[RateForecast | None]:
         if row not in made:
-            young = row + 1 < LEAST_DAYS
-            made[row] = [None] * len(columns) if young else rate_forecasts(run, row, policy.mean_days)
+            if said is None or row + 1 < LEAST_DAYS:
+                made[row] = [None] * len(columns)
+            else:
+                made[row] = rate_forecasts(said, row, policy.mean_days)
         return made[row]
 
     found = replay(world, policy, expected, dollars, rows[0], rows[-1])
