@@ -22,10 +22,11 @@ from yieldbot.math.curves import (
     KinkedCurve,
     LookThroughCurve,
     SampledCurve,
+    SupplyKinkedCurve,
 )
 from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.reward_curve import RewardedCurve
-from yieldbot.math.scaled import MOST_FACTOR, CappedCurve, ScaledCurve, at_level, scaled
+from yieldbot.math.scaled import MOST_FACTOR, CappedCurve, ScaledCurve, at_level, lent_at, scaled
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.model.curve import YieldCurve
@@ -67,13 +68,14 @@ def test_bounds_of_scaled_curves_hold(curve: YieldCurve, factor: float, plain: b
 
 
 @settings(max_examples=150, deadline=None)
-@given(every, factors, st.floats(0.0, 1e8))
+@given(every, factors, st.one_of(st.just(0.0), st.floats(1e-6, 1e8)))
 def test_every_rate_is_scaled_and_kinks_stay_where_they_are(curve: YieldCurve, factor: float, x: float) -> None:
     found = scaled(curve, factor)
     assert set(curve.breakpoints()) == set(found.breakpoints())
     if isinstance(curve, (EnteredCurve, StakeCurve)):
         x = curve.held  # beyond it entering costs something, which no forecast changes
     wanted = factor * curve.apr(x, H)
+    assume(not isinstance(curve, StakeCurve) or wanted < 2.0)  # beyond it compounding is most of it
     # The IRM's own exponential makes rates that are scaled a last bit off; a stake's rewards compound.
     near = 0.2 if isinstance(curve, StakeCurve) else 1e-9
     assert found.apr(x, H) == pytest.approx(wanted, rel=near, abs=1e-12)
@@ -97,14 +99,76 @@ def test_a_curve_at_a_level_pays_it_where_we_stand(curve: YieldCurve, held: floa
             assert math.isfinite(income) and _line_at(line, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
-@pytest.mark.parametrize("times", [0.5, 1.0, MOST_FACTOR, MOST_FACTOR * 1.001, 1e6])
+POOL = KinkedCurve(1e6, 5e5, ((0.0, 0.0), (0.9, 0.05), (1.0, 0.65)), 0.9)
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 30.0, 40.0, 1_000.0, 1e6])
 def test_beyond_the_most_factor_income_is_shared_instead(times: float) -> None:
-    curve = KinkedCurve(1e6, 5e5, ((0.0, 0.0), (0.9, 0.05), (1.0, 0.65)), 0.9)
-    now, held = curve.apr(2e4, H), 2e4
-    found = at_level(curve, held, times * now, H)
+    now, held = POOL.apr(2e4, H), 2e4
+    found = at_level(POOL, held, times * now, H)
+    most = replace(POOL, borrowed=1.02e6).apr(held, H)
     assert found.apr(held, H) == pytest.approx(times * now)
-    assert isinstance(found, KinkedCurve if times <= MOST_FACTOR else DilutedCurve)
+    assert isinstance(found, KinkedCurve if times * now <= MOST_FACTOR * most else DilutedCurve)
     assert found.apr(2e6, H) < found.apr(held, H), "more of our own money still takes the rate down"
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, MOST_FACTOR, MOST_FACTOR * 1.001, 1e6])
+def test_what_is_no_line_of_rates_is_scaled(times: float) -> None:
+    curve = AdaptiveCurve(1e6, 5e5, 0.1, 0.04)
+    found = at_level(curve, 2e4, times * curve.apr(2e4, H), H)
+    assert found.apr(2e4, H) == pytest.approx(times * curve.apr(2e4, H))
+    assert isinstance(found, ScaledCurve if times <= MOST_FACTOR else DilutedCurve)
+
+
+def test_a_deposit_that_takes_a_pool_below_its_kink_earns_what_is_paid_there() -> None:
+    """The line of rates stays: a mean of 20 % is paid by borrowers beyond the kink, and is gone with the first half."""
+    found = at_level(POOL, 0.0, 0.20, H)
+    assert found.apr(0.0, H) == pytest.approx(0.20)
+    assert isinstance(found, KinkedCurve) and found.points[1] == pytest.approx(POOL.points[1])
+    assert 0.9 < found.borrowed / found.others < 1.0
+    below = replace(POOL, borrowed=found.borrowed).apr(5e5, H)
+    assert found.apr(5e5, H) == pytest.approx(below) and below < 0.025
+    dip = at_level(replace(POOL, borrowed=9.8e5), 0.0, 0.03, H)  # quoted beyond the kink, and forecast below it
+    assert dip.apr(1e5, H) == pytest.approx(at_level(POOL, 0.0, 0.03, H).apr(1e5, H)), "wherever it stands now"
+
+
+LEVELS = st.floats(1e-4, 2.0)
+lines = st.lists(st.tuples(st.floats(0.001, 0.999), st.floats(0.0, 0.5)), min_size=1, max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines, st.floats(0.0, 0.05), st.booleans(), st.floats(1e2, 1e9), st.sampled_from([0.0, 0.3]), LEVELS)
+def test_as_much_is_lent_as_pays_the_level(
+    line: list[tuple[float, float]], start: float, by_borrowers: bool, others: float, held: float, rate: float
+) -> None:
+    uses = sorted({round(u, 4) for u, _ in line} | {1.0})
+    rates = [start + sum(step for _, step in line[: at + 1]) for at in range(len(uses))]
+    points = ((0.0, start), *zip(uses, rates, strict=True))
+    pool = (
+        KinkedCurve(others, others / 2, points, 0.9, others / 100)
+        if by_borrowers
+        else SupplyKinkedCurve(others, others / 2, points)
+    )
+    held *= others
+    found = lent_at(pool, held, rate)
+    assert found.points == points and 0.0 <= found.borrowed <= others + held
+    least, most = (replace(pool, borrowed=part * (others + held)).apr(held, H) for part in (1e-12, 1.0))
+    if least < rate < most:
+        assert found.apr(held, H) == pytest.approx(rate, rel=1e-6)
+    elif rate >= most:
+        assert found.apr(held, H) == pytest.approx(most)
+
+
+@pytest.mark.parametrize("held", [0.0, 4e5])
+def test_no_rate_counts_that_our_own_leaving_makes_where_there_is_a_forecast(held: float) -> None:
+    said = RateForecast(mean=0.03, low=0.02, high=0.04, days=7.0)
+    state = market("m", KinkedCurve(6e5, 7e5, POOL.points, 0.9), held=held)
+    curve = curve_of(replace(state, forecast=said), Policy())
+    assert curve.apr(held, H) == pytest.approx(0.03)
+    if held:
+        kept = curve_of(replace(state, forecast=said), Policy(), ignore_withdrawals=True)
+        assert kept.apr(0.0, H) == pytest.approx(0.03)
+        assert 0.03 < curve.apr(0.0, H) <= 0.05 * 0.9 * 0.9 + 1e-9, "the kink's rate at most"
 
 
 def test_a_level_of_nothing_is_nothing_and_a_market_that_pays_nothing_gets_one() -> None:

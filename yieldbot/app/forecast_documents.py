@@ -62,7 +62,7 @@ class ForecastDocument(Document):
 class ForecasterSkill(Part):
     """What a forecaster was worth, for a class of markets and a horizon, on the forecasts whose horizon is over."""
 
-    forecaster: str = Field(description="its name; `combined` is what decisions are made on")
+    forecaster: str = Field(description="its name; `combined`: all of them, weighed")
     market_class: str = Field(description="`dollar` or `other`")
     horizon_days: int = Field(description="over how many days")
     forecasts: int = Field(description="how many were scored: markets times days")

@@ -134,7 +134,7 @@ class Tournament:
         return self._walk(mean, *intervals(self.series, mean))
 
     def at(self, row: int) -> Forecasts:
-        """The combined forecast at one row: what is to be decided on."""
+        """The combined forecast at one row."""
         return self.walk.at(row)
 
     def standings(self, row: int) -> tuple[Standing, ...]:
@@ -238,7 +238,7 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """The tournament's own forecast as a ``Forecaster``: what is decided on."""
+    """The tournament's own forecast as a ``Forecaster``."""
 
     entrants: Sequence[Rule] | None = None
     """Ours; all of them where None."""

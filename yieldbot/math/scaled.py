@@ -3,7 +3,9 @@ market's own."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from yieldbot.math.curves import (
     ConstantCurve,
@@ -103,12 +105,41 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
             return ScaledCurve(curve, factor)
 
 
-def at_level(curve: YieldCurve, held: float, rate: float, horizon_seconds: float) -> YieldCurve:
-    """The curve scaled so that it pays ``rate`` (a simple annual fraction) at the holding ``held``.
+def lent_at(curve: KinkedCurve | SupplyKinkedCurve, held: float, rate: float) -> KinkedCurve | SupplyKinkedCurve:
+    """The pool with as much lent out as makes it pay ``rate`` (above 0) at the holding ``held``; with all of it lent
+    out where even that does not. The rate is taken to rise with utilisation, as interest rate models do."""
+    supplied = curve.others + held
+    points = curve.points if curve.points[0][0] == 0.0 else ((0.0, curve.points[0][1]), *curve.points)
+    if supplied <= 0.0:
+        return curve
+    by_borrowers = isinstance(curve, KinkedCurve)
+    keep = curve.keep * supplied / (supplied + curve.deficit) if isinstance(curve, KinkedCurve) else 1.0
+    for (u0, y0), (u1, y1) in pairwise(points):
+        if (y1 * u1 if by_borrowers else y1) * keep < rate:
+            continue
+        slope, wanted = (y1 - y0) / (u1 - u0), rate / keep
+        if by_borrowers:  # (y0 + slope (u - u0)) u = wanted
+            level = y0 - slope * u0
+            root = math.sqrt(max(0.0, level * level + 4.0 * slope * wanted))
+            use = 2.0 * wanted / (level + root) if level + root > 0.0 else u1
+        else:
+            use = u0 + (wanted - y0) / slope if slope > 0.0 else u1
+        return replace(curve, borrowed=min(max(use, u0), u1, 1.0) * supplied)
+    return replace(curve, borrowed=supplied)
 
-    A curve that pays nothing there says nothing of its shape: what it earns is then shared with what others hold.
+
+def at_level(curve: YieldCurve, held: float, rate: float, horizon_seconds: float) -> YieldCurve:
+    """The curve moved so that it pays ``rate`` (a simple annual fraction) at the holding ``held``.
+
+    Of a pool with a line of rates by utilisation it is how much is lent that moves: the line stays where it is, so that
+    a deposit which takes the pool below its kink earns what is paid below the kink, however high the rate that is
+    forecast above it. Any other curve is scaled. One that pays nothing at ``held`` says nothing of its shape: what it
+    earns is then shared with what others hold.
     """
     now = curve.apr(held, horizon_seconds)
+    if isinstance(curve, (KinkedCurve, SupplyKinkedCurve)) and now > 0.0 < rate:
+        curve = lent_at(curve, held, rate)
+        now = curve.apr(held, horizon_seconds)
     if rate <= 0.0:
         return ConstantCurve(rate) if now <= 0.0 else scaled(curve, 0.0)
     others = float(getattr(curve, "others", 0.0))

@@ -17,7 +17,14 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
-from yieldbot.math.curves import TARGET_UTILISATION, AdaptiveCurve, LookThroughCurve, Points
+from yieldbot.math.curves import (
+    TARGET_UTILISATION,
+    AdaptiveCurve,
+    KinkedCurve,
+    LookThroughCurve,
+    Points,
+    SupplyKinkedCurve,
+)
 from yieldbot.math.scaled import CappedCurve, at_level
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState
@@ -85,13 +92,14 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
     """
     if state.liquidity_market is not None:
         return state.curve
-    curve = _capped_curve(state, policy, ignore_withdrawals)
     if state.forecast is None:
-        return curve
-    counted = state.forecast.ours
-    return at_level(
-        curve, float(state.held) if counted is None else counted, state.forecast.mean, policy.horizon_seconds
-    )
+        return _capped_curve(state, policy, ignore_withdrawals)
+    counted = float(state.held) if state.forecast.ours is None else state.forecast.ours
+    level = state.forecast.mean, policy.horizon_seconds
+    if isinstance(state.curve, (KinkedCurve, SupplyKinkedCurve)):
+        curve, held = at_level(state.curve, counted, *level), float(state.held)
+        return capped(curve, held, math.inf if ignore_withdrawals else holding_at(curve, policy.max_utilisation_entry))
+    return at_level(_capped_curve(state, policy, ignore_withdrawals), counted, *level)
 
 
 def _capped_curve(state: MarketState, policy: Policy, ignore_withdrawals: bool) -> YieldCurve:
