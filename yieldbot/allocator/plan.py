@@ -17,7 +17,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Exchanged, Hold, Leg, LegKind, Move, Plan, identified
 from yieldbot.model.policy import Policy
-from yieldbot.model.units import GWEI
+from yieldbot.model.units import BPS, GWEI
 
 NOTHING_PAYS = "nothing earns more than what is held, after costs"
 """Why nothing is done where the solver changes nothing."""
@@ -29,8 +29,9 @@ def make_plan(
     """The legs that lead from what is held to the targets, or Hold. now: unix seconds; the plan expires after the
     policy's ttl.
 
-    Hold when nothing changes, when gas is above ``max_fee_wei``, or when the moves together do not earn their cost back
-    within the horizons of each (``horizons.days_allowed``).
+    Hold when nothing changes, when gas is above ``max_fee_wei``, when the moves together gain less than
+    ``min_gain_bps`` of the wealth a year, or do not earn their cost back within the horizons of each
+    (``horizons.days_allowed``). The solver's moves gain most, so where they gain too little none gains enough.
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
@@ -48,6 +49,13 @@ def make_plan(
     symbol = snapshot.assets[0].symbol
     if gain <= 0:
         return Hold("the moves together earn nothing more", allocation)
+    wealth = sum(float(state.held) * snapshot.price(state.market.asset) for state in snapshot.states.values())
+    if gain < (least := wealth * policy.min_gain_bps / BPS):
+        return Hold(
+            f"{gain:,.2f} {symbol} a year more is less than {policy.min_gain_bps:g} bp of the wealth "
+            f"({least:,.2f} {symbol}, policy.min_gain_bps): not worth a transaction",
+            allocation,
+        )
     allowed, days = days_allowed(moves, policy), cost / gain * 365
     if days > allowed:
         return Hold(

@@ -175,6 +175,8 @@ class PolicyTable(TomlTable):
     """Least holding in a market, in whole tokens."""
     min_move: Money | None = None
     """Least change of a holding, in whole tokens."""
+    min_gain_bps: NotNegative | None = None
+    """Least gain of a plan's moves a year, in bp of the wealth."""
     break_even_days: Positive | None = None
     """Days within which a plan must earn its cost."""
     max_share_market: Share | None = None

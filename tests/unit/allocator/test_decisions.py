@@ -145,6 +145,20 @@ def test_hold_when_gas_takes_more_than_its_share_or_is_above_the_ceiling() -> No
     assert isinstance(held, Hold) and "ceiling of 5" in held.reason
 
 
+def test_hold_when_the_gain_is_not_worth_a_transaction() -> None:
+    """A fresh thousand beside a million earns 50 a year: 0.5 bp of the wealth. Five thousand are 2.5 bp."""
+    for new, gain, planned in ((1_000.0, "50.00", False), (5_000.0, "", True)):
+        seen = snapshot(new, market("a", ConstantCurve(0.05), held=1e6, gas=0))
+        _, found = decide(seen, Policy())
+        if planned:
+            assert isinstance(found, Plan)
+            continue
+        assert isinstance(found, Hold) and not found.late
+        assert found.reason.startswith(f"{gain} USDC a year more is less than 2 bp of the wealth (200.20 USDC")
+        _, every = decide(seen, Policy(min_gain_bps=0.0))
+        assert isinstance(every, Plan) and every.gain_per_year == pytest.approx(50.0)
+
+
 def test_the_same_snapshot_gives_the_same_plan() -> None:
     seen = snapshot(250_000, *(market(f"m{i}", kinked(1e6 * (i + 1), 8.3e5 * (i + 1))) for i in range(6)))
     plans = [decide(seen, Policy(horizon_days=30.0, max_share_market=0.4))[1] for _ in range(3)]
