@@ -42,9 +42,11 @@ def expected(source: Path, days: float, now: int, forecaster: str = COMBINED) ->
 
 
 def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | None = None) -> Panel:
-    """A day's grid of a folder of memory, or of a file. now: unix seconds beyond which (and an hour) a folder's
-    readings do not count; None: all do. Raises ConfigError where there is nothing to read."""
+    """A day's grid of a folder of memory, or of a file. faults: gets what is wrong with readings, and what the grid
+    lacks. now: unix seconds beyond which (and an hour) a folder's readings do not count; None: all do. Raises
+    ConfigError where there is nothing to read."""
     from yieldbot.history.grid import panel
+    from yieldbot.history.holes import holes
     from yieldbot.history.importers.read import read_file
     from yieldbot.history.query import markets
     from yieldbot.history.query import panel as stored
@@ -54,6 +56,7 @@ def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | Non
         found = read_file(source)
         faults += [one for one in found.faults if not one.taken]
         whole = panel(found.readings)
+        faults += holes(whole)
         rows = len(whole.times)
         return whole if everything else whole.between(max(0, rows - LOOK_BACK_DAYS), rows - 1)
     store = Store(source)
@@ -66,4 +69,6 @@ def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | Non
     ahead = now is not None and last > now + AHEAD_SECONDS  # a clock was wrong: it must not hide what is known now
     end = now + DAY - 1 if now is not None and ahead else None
     start = None if everything else max(first, (now if now is not None and ahead else last) - LOOK_BACK_DAYS * DAY)
-    return stored(store, start=start, end=end, faults=faults)
+    made = stored(store, start=start, end=end, faults=faults)
+    faults += holes(made)
+    return made

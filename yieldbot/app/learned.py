@@ -115,6 +115,7 @@ def _then(one: Prediction, came: float | None) -> ForecastThen:
     return ForecastThen(
         at=one.block.timestamp,
         height=one.block.height,
+        by=one.by,
         days=one.days,
         quoted=one.quoted,
         mean=one.mean,

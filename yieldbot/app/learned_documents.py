@@ -13,6 +13,7 @@ class ForecastThen(Part):
 
     at: int = Field(description="time of the block that was decided on, unix seconds; the horizon begins there")
     height: int = Field(description="its number, or the slot")
+    by: str = Field(description="whose forecast it was (`policy.forecaster`)")
     days: float = Field(description="the horizon")
     quoted: float = Field(description="what the market showed then")
     mean: float = Field(description="the mean rate expected, with no further money of ours")

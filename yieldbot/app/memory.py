@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError
-from yieldbot.history.observed import Seen, readings_of
+from yieldbot.history.observed import Seen, odd_rates, readings_of
 from yieldbot.history.store import Kept, Store
 from yieldbot.model.text import one_line
 
@@ -20,6 +21,8 @@ FOLDER = "history"
 """Memory's folder below the data directory."""
 WAIT_SECONDS = 5.0
 """For another process that is writing there."""
+MOST_ODD = 10
+"""Lines about rates of one snapshot."""
 LOOK_BACK_SECONDS = 2 * 86_400
 """How old a market's last reading may be to make a mean with the new one; a panel makes means over any time."""
 
@@ -34,14 +37,18 @@ def folder_of(context: Context, told: Path | None) -> Path:
 
 
 def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None], source: str = "observed") -> Kept:
-    """Remember snapshots. Whatever goes wrong is one line by ``say`` and in the answer, and nothing else."""
+    """Remember snapshots. Whatever goes wrong is one line by ``say`` and in the answer, and nothing else; a rate that
+    can hardly be is kept and named by ``say`` too."""
     kept = Kept()
     try:
         store = Store(folder, WAIT_SECONDS)
         for snapshot in snapshots:
             chain, moment = snapshot.block.chain, snapshot.block.timestamp
             before = _last(store, chain, moment)
-            kept += store.append(readings_of(snapshot, source, before))
+            readings = readings_of(snapshot, source, before)
+            for line in islice((line for one in readings for line in odd_rates(one)), MOST_ODD):
+                say(line)
+            kept += store.append(readings)
             if not kept.failure:
                 store.compact_if_due(chain, int(time.time()))
     except Exception as failure:  # whatever it is, money must not wait for it

@@ -59,4 +59,4 @@ def _percent(rate: float | None) -> str:
 
 
 def _said(then: ForecastThen) -> str:
-    return f"{then.mean * 100:.3f} % ({then.low * 100:.1f}-{then.high * 100:.1f}) over {then.days:g} d"
+    return f"{then.mean * 100:.3f} % ({then.low * 100:.1f}-{then.high * 100:.1f}) over {then.days:g} d by {then.by}"

@@ -7,6 +7,7 @@ a shorter one; a test compares them bit by bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,16 @@ class Series:
         age = rows - last
         found = np.take_along_axis(self.raw, np.maximum(last, 0), axis=0)
         return np.where((last >= 0) & (age <= STALE_DAYS * self.per_day), found, np.nan)
+
+    def last_read(self, row: int, column: int) -> str | None:
+        """The day of a market's last reading up to a row, where that is stale by then; None: it is not, or there is
+        none."""
+        import numpy as np
+
+        known = np.flatnonzero(np.isfinite(self.raw[: row + 1, column]))
+        if not len(known) or np.isfinite(self.quote[row, column]):
+            return None
+        return f"{datetime.fromtimestamp(int(self.panel.times[known[-1]]), UTC):%Y-%m-%d}"
 
     @cached_property
     def readings(self) -> Grid:

@@ -24,7 +24,8 @@ def why(series: Series, row: int, column: int, mean: float, horizon: int, side: 
 def _differs(series: Series, row: int, column: int, mean: float, horizon: int) -> str:
     quote, week = float(series.quote[row, column]), float(series.window("mean", 7)[row, column])
     if math.isnan(mean):
-        return "no forecast: too little is known of it"
+        last = series.last_read(row, column)
+        return "no forecast: too little is known of it" if last is None else f"no forecast: not read since {last}"
     if math.isnan(quote):
         days = float(series.readings[row, column])
         return "never read: from similar markets" if not days else "not read lately"

@@ -15,6 +15,8 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 HORIZON_SECONDS = 30 * 86_400.0
 """Over which the rates after a deposit are counted."""
+READ = "was read"
+"""How the flag of a rate ends that can hardly be."""
 NO_MARKETS = (Kind.IDLE, Kind.EXCHANGE)
 """The wallet itself, and where swaps are carried out: nothing earns there."""
 
@@ -49,6 +51,11 @@ def with_mean(reading: Reading, before: Seen | None) -> Reading:
     return replace(reading, mean_rate=rate, mean_since=before.time)
 
 
+def odd_rates(reading: Reading) -> tuple[str, ...]:
+    """A line for each rate of a reading that can hardly be: such rates are kept, and flagged."""
+    return tuple(f"{reading.key.market}: {flag}: kept, and flagged" for flag in reading.flags if flag.endswith(READ))
+
+
 def key_of(state: MarketState) -> MarketKey:
     """What names a market in memory."""
     market = state.market
@@ -76,7 +83,7 @@ def _reading(snapshot: Snapshot, state: MarketState, source: str) -> Reading:
         flags.append(f"its curve is not kept: {failure}")
     rate = state.quoted.value
     if not 0.0 <= rate < HIGHEST_RATE:
-        flags.append(f"a rate of {rate:.2%} a year was read")
+        flags.append(f"a rate of {rate:.2%} a year {READ}")
     cash = state.cash
     return Reading(
         key=key_of(state),

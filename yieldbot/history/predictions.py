@@ -51,9 +51,11 @@ class Prediction:
     """What our holding was to earn, our own impact and the fees of entering aside."""
     plan: str
     """The plan that was decided with it; empty where the money stayed."""
+    by: str = ""
+    """Whose forecast it was (``policy.forecaster``)."""
 
 
-def facts_of(state: MarketState, expected: float) -> dict[str, float] | None:
+def facts_of(state: MarketState, expected: float) -> dict[str, Any] | None:
     """A market's forecast as the journal keeps it; None where there is none."""
     said = state.forecast
     if said is None:
@@ -65,6 +67,7 @@ def facts_of(state: MarketState, expected: float) -> dict[str, float] | None:
         "days": said.days,
         "quoted": state.quoted.value,
         "expected": expected,
+        "by": said.by,
     }
 
 
@@ -110,4 +113,5 @@ def _prediction(entry: Observed, market_id: MarketId, said: Mapping[str, Any], p
         quoted=float(said["quoted"]),
         expected=float(said["expected"]),
         plan=plan,
+        by=str(said.get("by", "")),
     )

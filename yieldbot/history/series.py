@@ -91,7 +91,7 @@ def _market(name: str, rows: list[Numbered], last_of_block: bool) -> tuple[list[
                 kept[-1] = (at, reading)
                 followed += 1
                 continue
-            other = "the same as" if reading == kept[-1][1] else "contradicts"
+            other = "is the same as" if reading == kept[-1][1] else "contradicts"
             words = f"{market} at {when(reading.time)} is there twice: it {other} line {kept[-1][0]}, which counts"
             faults.append(Fault(where, words, kind="duplicate"))
         else:

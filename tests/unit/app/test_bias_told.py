@@ -29,40 +29,42 @@ LOW = "the last three forecasts were too low, so the interval is wider"
 HIGH = LOW.replace("low", "high")
 
 
-def remember(folder: Path, market_id: str, since: int, paid: float, quote: float = 0.03) -> None:
-    """Quotes of about 3 % each day; what was paid is that too, until ``since`` days ago, and then ``paid``."""
+def remember(folder: Path, market_id: str, since: int, growth: float, quote: float = 0.03) -> None:
+    """Quotes of about 3 % each day; what was paid is that too, until ``since`` days ago, and then ``growth`` more each
+    day: neither who believes the quotes nor who believes what was paid lately keeps up with it."""
     key = MarketKey(chain=CHAIN, market=market_id, protocol="lend", asset="USDC", asset_address=USDC.address.lower())
     index, rows = 1.0, []
     for ago in range(DAYS, -1, -1):
-        index *= math.exp((paid if ago < since else quote) / 365)
+        index *= math.exp(quote * (1.0 + growth) ** max(0, since - ago) / 365)
         seen = quote * (1.0 + 0.02 * (ago * 7 % 5 - 2))
         rows.append(Reading(key=key, time=NOW - 60 - ago * DAY, supply_rate=seen, index=index))
     assert not Store(folder / FOLDER).append(rows).failure
 
 
-def remembered(folder: Path, since: int, paid: float) -> Path:
-    remember(folder, A.market.id, since, paid)
+def remembered(folder: Path, since: int, growth: float) -> Path:
+    remember(folder, A.market.id, since, growth)
     for other in range(3):
         remember(folder, f"lend/1/other{other}", 0, 0.0)
     return folder
 
 
-def forecast(folder: Path) -> RateForecast:
-    found = with_forecasts(snapshot(50_000, A), folder, Policy(), NOW, pytest.fail)
+def forecast(folder: Path, by: str = Policy().forecaster) -> RateForecast:
+    found = with_forecasts(snapshot(50_000, A), folder, Policy(forecaster=by), NOW, pytest.fail)
     said = found.of(A.market.id).forecast
-    assert said is not None and found.contradicted == ()
+    assert said is not None and said.by == by and found.contradicted == ()
     return said
 
 
-@pytest.mark.parametrize(("paid", "words"), [(0.06, LOW), (0.005, HIGH)])
+@pytest.mark.parametrize("by", [Policy().forecaster, "combined", "persistence"])
+@pytest.mark.parametrize(("growth", "words"), [(0.03, LOW), (-0.03, HIGH)])
 def test_three_misses_on_one_side_widen_that_side_of_what_is_decided_with(
-    tmp_path: Path, paid: float, words: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, growth: float, words: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = remembered(tmp_path, 25, paid)
-    said = forecast(folder)
-    assert said.reason == words
+    folder = remembered(tmp_path, 28, growth)
+    said = forecast(folder, by)
+    assert said.reason.endswith(words)
     monkeypatch.setattr(bias, "WIDER", 1.0)
-    usual = forecast(folder)
+    usual = forecast(folder, by)
     side, other = ("high", "low") if words == LOW else ("low", "high")
     further, before = (abs(getattr(one, side) - one.mean) for one in (said, usual))
     assert further == pytest.approx(1.5 * before, rel=0.01), "half as wide again"
@@ -71,7 +73,7 @@ def test_three_misses_on_one_side_widen_that_side_of_what_is_decided_with(
 
 def test_two_horizons_are_not_enough(tmp_path: Path) -> None:
     """Of a bias that began ten days ago only forecasts of the last horizons can have missed."""
-    assert forecast(remembered(tmp_path, 10, 0.06)).reason == ""
+    assert "three" not in forecast(remembered(tmp_path, 10, 0.03)).reason
 
 
 def test_none_is_told_where_forecasts_were_right(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_none_is_told_where_forecasts_were_right(tmp_path: Path) -> None:
 
 
 def test_a_plan_says_so(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
-    remembered(context.settings.data_dir, 60, 0.06)  # the configured horizon is 14 days
+    remembered(context.settings.data_dir, 60, 0.03)  # the configured horizon is 14 days
     watched(monkeypatch, snapshot(50_000, A))
     text, document = printed(context, monkeypatch, view.plan)
     (used,) = document["jobs"][0]["forecasts"]

@@ -122,7 +122,7 @@ async def test_a_young_memory_decides_nothing_and_nothing_is_predicted(
     assert done.outcomes and predictions(journal.history()) == ()
 
 
-SAID = RateForecast(mean=0.05, low=0.045, high=0.06, days=7.0)
+SAID = RateForecast(mean=0.05, low=0.045, high=0.06, days=7.0, by="paid-3d")
 
 
 def story(journal: Journal, until: int) -> None:
@@ -156,7 +156,9 @@ def test_every_position_ever_held_is_told_with_what_came(tmp_path: Path, journal
         console.print(learned_table.table([left, held]))
     lines = taken.get().splitlines()
     (row,) = (line for line in lines if "held" in line and "poor" in line)
-    assert "1.500 %" in row and "2.000 % (1.0-3.0) over 7 d" in row and "13 of 15" in row and "-50.0 bp" in row
+    assert (
+        "1.500 %" in row and "2.000 % (1.0-3.0) over 7 d by paid-3d" in row and "13 of 15" in row and "-50.0 bp" in row
+    )
 
 
 def test_without_memory_the_money_s_own_result_is_told(tmp_path: Path, journal: Journal) -> None:

@@ -23,7 +23,7 @@ from yieldbot.model.market import MarketState, RateForecast, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
 
-SAID = RateForecast(mean=0.04, low=0.03, high=0.06, days=7.0, reason="spike")
+SAID = RateForecast(mean=0.04, low=0.03, high=0.06, days=7.0, by="paid-3d", reason="spike")
 HELD = replace(market("held", kinked(1e6, 8e5), held=700, borrowed=8e5), forecast=SAID)
 OTHER = replace(market("other", kinked(1e6, 8e5, low=0.09), borrowed=8e5), forecast=replace(SAID, mean=0.08, high=0.1))
 PLAIN = market("plain", kinked(1e6, 7e5), held=50, borrowed=7e5)
@@ -54,6 +54,7 @@ def test_what_is_held_is_recorded_with_what_was_forecast(journal: Journal) -> No
         quoted=HELD.quoted.value,
         expected=one.expected,
         plan="",
+        by="paid-3d",
     )
     assert one.expected == pytest.approx(0.04, rel=1e-6), "what is decided on, not what is quoted"
     recorded = journal.history()[-1].entry
