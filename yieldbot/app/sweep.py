@@ -23,7 +23,7 @@ from yieldbot.backtest.levels import levels_of
 from yieldbot.backtest.pieces import Inputs, Keys, Result, Task, Variant
 from yieldbot.backtest.results import Results
 from yieldbot.backtest.software import software
-from yieldbot.backtest.study import DAY, LOST_PP, Window, gain_of, interval, rows_of
+from yieldbot.backtest.study import DAY, LOST_PP, Window, gain_of, rows_of
 from yieldbot.backtest.walk_forward import by_date, chosen, walk_forward
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.entrants import with_extras
@@ -96,7 +96,7 @@ def sweep(request: SweepRequest, context: Context, progress: Progress, standing:
     block = max(1, -(-base.window_days // base.every_days))
     rows = rows_of((one for some in windows.values() for one in some), block=block, seed=base.seed)
     names = [one.name for one in made]
-    forward = [_forward(windows, wealth, names, request.learn_days, block, base.seed) for wealth in base.wealth]
+    forward = [_forward(windows, wealth, names, request.learn_days, base.seed) for wealth in base.wealth]
     best = [_deflated(windows, wealth, names, base.seed) for wealth in base.wealth]
     notes = [*seen.notes, *same]
     if not any(best):
@@ -149,39 +149,50 @@ def _windows(
 
 
 def _forward(
-    windows: Mapping[tuple[float, str], Sequence[Window]], wealth: float, names: Sequence[str], learn: int, block: int,
-    seed: int,
-) -> SweepWalkForward | None:  # fmt: skip
+    windows: Mapping[tuple[float, str], Sequence[Window]], wealth: float, names: Sequence[str], learn: int, seed: int
+) -> SweepWalkForward | None:
     mine = {name: windows[wealth, name] for name in names}
     choices = walk_forward(mine, learn)
     if not choices:
         return None
     dates = {one.date for one in choices}
-    judged = {name: [one for date, same in by_date(some).items() if date in dates for one in same]
-              for name, some in mine.items()}  # fmt: skip
+    judged = {
+        name: [one for date, same in by_date(some).items() if date in dates for one in same]
+        for name, some in mine.items()
+    }
     own, usual = chosen(mine, choices), judged[names[0]]
-    gains, before = [gain_of(one) for one in own], [gain_of(one) for one in usual]
+    gains, before = _by_date(own), _by_date(usual)
     more = [gain - other for gain, other in zip(gains, before, strict=True)]
     did = {name: fmean(gain_of(one) for one in some) for name, some in judged.items()}
     hindsight = max(did, key=lambda name: did[name])
-    low, high = interval(own, gains, block, seed)
-    more_low, more_high = interval(own, more, block, seed)
+    low, high = _interval(own, gains, seed)
+    more_low, more_high = _interval(own, more, seed)
     return SweepWalkForward(
         wealth=wealth, windows=len(own), gain_pp=fmean(gains), gain_pp_low=low, gain_pp_high=high,
         unchanged_gain_pp=fmean(before), over_unchanged_pp=fmean(more), over_unchanged_pp_low=more_low,
         over_unchanged_pp_high=more_high, hindsight=hindsight, hindsight_gain_pp=did[hindsight],
-        windows_lost_over_10bp=sum(gain < -LOST_PP for gain in gains),
+        windows_lost_over_10bp=sum(gain_of(one) < -LOST_PP for one in own),
         choices=tuple(SweepChoice(date=one.date, variant=one.variant, past=one.past) for one in choices),
     )  # fmt: skip
+
+
+def _by_date(windows: Sequence[Window]) -> list[float]:
+    """Each date's mean gain over its universes."""
+    return [fmean(gain_of(one) for one in some) for some in by_date(windows).values()]
+
+
+def _interval(windows: Sequence[Window], gains: Sequence[float], seed: int) -> tuple[float | None, float | None]:
+    """Of one choice, which has no luck of the best of many."""
+    found = deflated([gains], list(by_date(windows)), max(one.days for one in windows) * DAY, seed)
+    return (None, None) if found is None else (found.low_pp, found.high_pp)
 
 
 def _deflated(
     windows: Mapping[tuple[float, str], Sequence[Window]], wealth: float, names: Sequence[str], seed: int
 ) -> list[SweepDeflated]:
     """The best of all over static, and the best of the others over the first."""
-    dated = {name: by_date(windows[wealth, name]) for name in names}
-    dates = list(dated[names[0]])
-    gains = [[fmean(gain_of(one) for one in dated[name][date]) for date in dates] for name in names]
+    dates = list(by_date(windows[wealth, names[0]]))
+    gains = [_by_date(windows[wealth, name]) for name in names]
     more = [[gain - usual for gain, usual in zip(some, gains[0], strict=True)] for some in gains[1:]]
     length = max(one.days for one in windows[wealth, names[0]]) * DAY
     found = []

@@ -31,12 +31,15 @@ class SweepWalkForward(Part):
     wealth: float = Field(description="dollars at the start of each window")
     windows: int = Field(description="windows that were judged")
     gain_pp: float = Field(description="mean gain of what was chosen, out of sample")
-    gain_pp_low: float = Field(description="lower end of its 90 % interval, by block bootstrap over start dates")
-    gain_pp_high: float = Field(description="upper end of it")
+    gain_pp_low: float | None = Field(
+        description="lower end of its 90 % interval, by block bootstrap over dates; null: fewer than three judged "
+        "windows share no day"
+    )
+    gain_pp_high: float | None = Field(description="upper end of it")
     unchanged_gain_pp: float = Field(description="mean gain of the first variant in the same windows")
     over_unchanged_pp: float = Field(description="what choosing gained over the first variant")
-    over_unchanged_pp_low: float = Field(description="lower end of its 90 % interval")
-    over_unchanged_pp_high: float = Field(description="upper end of it")
+    over_unchanged_pp_low: float | None = Field(description="lower end of its 90 % interval")
+    over_unchanged_pp_high: float | None = Field(description="upper end of it")
     hindsight: str = Field(description="the variant that did best in these very windows")
     hindsight_gain_pp: float = Field(description="its gain: what nobody could have chosen beforehand")
     windows_lost_over_10bp: int = Field(description="windows in which the choice earned 0.1 points less than static")

@@ -139,7 +139,9 @@ def _client(address: str) -> Any:
         raise ConfigError(
             "--scheduler needs the extra `cluster`: pip install 'yieldbot[cluster]', in an environment where no key is"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our own words
+    for name in list(logging.root.manager.loggerDict):  # each has a level of its own; what matters is said in our words
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=CONNECT_SECONDS)  # the default one: `wait` asks for it
     except (OSError, ValueError, ImportError) as failure:  # a timeout is an OSError

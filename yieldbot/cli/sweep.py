@@ -134,12 +134,16 @@ def _walk_forward(found: SweepDocument) -> Sheet:
         more = f" and {len(names) - MOST_CHOICES} more" if len(names) > MOST_CHOICES else ""
         made.add_row(
             f"${one.wealth:,.0f}", str(one.windows), f"{one.gain_pp:+.2f} pp",
-            f"{one.gain_pp_low:+.2f} to {one.gain_pp_high:+.2f}", f"{one.unchanged_gain_pp:+.2f} pp",
+            _ends(one.gain_pp_low, one.gain_pp_high), f"{one.unchanged_gain_pp:+.2f} pp",
             f"{one.over_unchanged_pp:+.2f} pp",
-            f"{one.over_unchanged_pp_low:+.2f} to {one.over_unchanged_pp_high:+.2f}",
+            _ends(one.over_unchanged_pp_low, one.over_unchanged_pp_high),
             f"{one.hindsight_gain_pp:+.2f} pp", ", ".join(names[:MOST_CHOICES]) + more,
         )  # fmt: skip
     return made
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "too few windows" if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
 
 
 def _deflated(found: SweepDocument) -> Sheet:

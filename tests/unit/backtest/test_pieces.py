@@ -15,10 +15,11 @@ import pytest
 from tests.unit.backtest.recorded import panel
 from yieldbot.backtest import pieces
 from yieldbot.backtest.costs import Costs
-from yieldbot.backtest.crews import alone
+from yieldbot.backtest.crews import _on_worker, alone
 from yieldbot.backtest.levels import Levels
 from yieldbot.backtest.pieces import Inputs, Keys, Task, Variant, compute
 from yieldbot.backtest.results import Results
+from yieldbot.backtest.software import software
 from yieldbot.backtest.study import window_of
 from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
@@ -100,6 +101,14 @@ def test_a_worker_keeps_the_worlds_of_one_sweep_alone() -> None:
     assert compute(two, two.digest, task())["apy"] > first["apy"]
     assert {digest for digest, _ in pieces._worlds} == {two.digest}
     assert compute(one, one.digest, task()) == first
+
+
+def test_a_worker_with_other_code_is_refused() -> None:
+    """Its figures could differ from the others'."""
+    given = inputs(software=software())
+    assert _on_worker(given, given.digest, task()) == compute(given, given.digest, task())
+    with pytest.raises(ConfigError, match=r"other code or other versions .* install the same there"):
+        _on_worker(replace(given, software=given.software.replace("numpy", "numpy 1")), given.digest, task())
 
 
 def test_a_piece_that_is_kept_is_whole_or_is_none(tmp_path: Path) -> None:
