@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.forecast.levels import over
+from yieldbot.forecast.model import Walk
 from yieldbot.forecast.outlook import QUOTE, outlook
 from yieldbot.forecast.rules import Rule
 from yieldbot.history.panel import Panel
@@ -48,20 +49,23 @@ def levels_of(
     panel: Panel, policies: Mapping[str, Policy], entrants: Sequence[Rule] | None = None
 ) -> dict[str, Levels]:
     """By a policy's name. entrants: who takes part in a combined forecast, as for ``Tournament``."""
+    walks: dict[str, Walk] = {}
     made: dict[tuple[str, float], Levels] = {}
     for policy in policies.values():
-        if (key := (policy.forecaster, policy.mean_days)) not in made:
-            made[key] = _levels(panel, *key, entrants)
+        key = policy.forecaster, policy.mean_days
+        if policy.forecaster not in walks and policy.forecaster != QUOTE:
+            walks[policy.forecaster] = outlook(panel, policy.forecaster, entrants).walk
+        if key not in made:
+            made[key] = _levels(panel, walks.get(policy.forecaster), *key)
     return {name: made[policy.forecaster, policy.mean_days] for name, policy in policies.items()}
 
 
-def _levels(panel: Panel, forecaster: str, days: float, entrants: Sequence[Rule] | None) -> Levels:
+def _levels(panel: Panel, walk: Walk | None, forecaster: str, days: float) -> Levels:
     import numpy as np
 
-    if forecaster == QUOTE:
+    if walk is None:
         nothing = np.full((len(panel.times), len(panel.keys)), np.nan)
         return Levels(nothing, nothing, nothing, days, forecaster)
-    walk = outlook(panel, forecaster, entrants).walk
     found = [over(walk.at(row), days) for row in range(len(panel.times))]
     mean, low, high = (np.array([one[k] for one in found]) for k in range(3))
     return Levels(mean, low, high, days, forecaster)
