@@ -96,11 +96,11 @@ def test_whatever_reaches_a_piece_is_in_its_key_and_nothing_that_comes_later() -
 
 def test_a_worker_keeps_the_worlds_of_one_sweep_alone() -> None:
     one, two = inputs(), inputs({**RATES, "USDC": [0.09] * 40})
-    first = compute(one, one.digest, task())
+    first = compute(one, one.digest, task(1))
     assert {digest for digest, _ in pieces._worlds} == {one.digest}
-    assert compute(two, two.digest, task())["apy"] > first["apy"]
+    assert compute(two, two.digest, task(1))["apy"] > first["apy"]
     assert {digest for digest, _ in pieces._worlds} == {two.digest}
-    assert compute(one, one.digest, task()) == first
+    assert compute(one, one.digest, task(1)) == first
 
 
 def test_a_worker_with_other_code_is_refused() -> None:
