@@ -36,13 +36,13 @@ Observation = tuple["Job", "Snapshot | str"]
 """A job with its snapshot, or the reason why its chain could not be served."""
 
 
-def observe(wanted: JobFilter, context: Context) -> list[Observation]:
-    """Observe every job, all chains concurrently, and remember what was observed. Raises ConfigError where no job
-    matches."""
+def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -> list[Observation]:
+    """Observe every job, all chains concurrently, and remember what was observed. policy: whose forecaster is asked,
+    over whose horizon; the configured one where None. Raises ConfigError where no job matches."""
     found = fetch_snapshots(wanted, context)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
-    known = (settings.data_dir, settings.policy, int(time.time()), context.complain, journalled(context))
+    known = (settings.data_dir, policy or settings.policy, int(time.time()), context.complain, journalled(context))
     return [(job, s if isinstance(s, str) else with_forecasts(s, *known)) for job, s in found]
 
 

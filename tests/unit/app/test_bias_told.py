@@ -89,3 +89,11 @@ def test_a_plan_says_so(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None
     assert used["high"] - used["mean"] > used["mean"] - used["low"]
     row = next(line for line in text.splitlines() if LOW in line)
     assert f"{used['mean'] * 100:.3f} % ({used['low'] * 100:.1f}-{used['high'] * 100:.1f})" in row
+
+
+def test_another_horizon_is_forecast_over_that_horizon(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(context.settings.data_dir, 0, 0.0)
+    watched(monkeypatch, snapshot(50_000, A))
+    _, document = printed(context, monkeypatch, view.plan, "--horizon", "30")
+    (used,) = document["jobs"][0]["forecasts"]
+    assert used["days"] == 30.0 and used["forecaster"] == context.settings.policy.forecaster
