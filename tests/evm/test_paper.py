@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kit import ROOT
 from tests.kit.evm.home import Home
+from tests.kit.evm.several_assets import dollars as dollars
 from tests.kit.program import yieldbot
 from yieldbot.sandbox.node import Sandbox
 
@@ -220,3 +226,45 @@ def test_a_chain_that_does_not_answer_skips_the_wallet_and_loses_nothing(home: H
     (one,) = done.document["wallets"]
     assert done.code == 1 and one["step"] == "skipped" and "127.0.0.1" in one["skipped"]
     assert one["ledger"] == before["ledger"]
+
+
+def test_swaps_of_a_job_of_several_assets_are_simulated_at_the_plans_own_quotes(dollars: Sandbox) -> None:
+    home = Home(dollars)
+    first = step(home, *BEGIN)
+    assert first["assets"] == ["USDC", "DAI"] and {"swap", "deposit"} <= {leg["kind"] for leg in first["plan"]["legs"]}
+    (swap,) = first["plan"]["allocation"]["swaps"]
+    (done,) = home.json("run", "--approve", "auto")["jobs"]
+    assert done["plan"]["legs"] == first["plan"]["legs"]
+    (job,) = [one for one in home.json("positions")["jobs"] if one["asset"] == "DAI"]
+    theirs = {one["id"]: float(one["held"]["text"]) for one in job["positions"]}
+    ours = {market_id: tokens for market_id, tokens in held(first).items() if market_id in theirs}
+    assert ours == pytest.approx(theirs, rel=1e-6) and ours, "what the swap brought lies in the same market"
+    lost = float(swap["given"]["text"]) - float(swap["gets"]["text"])
+    assert first["ledger"]["swapped"] == pytest.approx(lost, abs=abs(lost) * 0.01 + 1e-3), "both are worth a dollar"
+    own = first["ledger"]
+    assert own["value"] == pytest.approx(100_000 - own["gas"] - own["swapped"] - own["entered"], abs=1e-4)
+    at(dollars, newest(dollars) + DAY)
+    own = step(home)["ledger"]
+    costs = own["gas"] + own["swapped"] + own["entered"]
+    assert own["earned"] > 5.0 and own["value"] == pytest.approx(
+        100_000 + own["earned"] + own["repriced"] - costs, abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_a_step_that_is_interrupted_did_not_happen(home: Home, end: signal.Signals) -> None:
+    before = step(home, *BEGIN)
+    at(home.sandbox, newest(home.sandbox) + DAY)
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("RPC_URL")}
+    words = [sys.executable, "-m", "yieldbot.cli.main", "paper"]
+    with subprocess.Popen(
+        words, cwd=home.sandbox.directory, env=clean | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None and "observing sandbox for paper wallet" in process.stderr.readline()
+        process.send_signal(end)
+        process.wait(60)
+    assert process.returncode == (130 if end is signal.SIGINT else -signal.SIGKILL)
+    (shown,) = home.run("paper", "show", "--json").document["wallets"]
+    assert shown["ledger"] == before["ledger"]
+    after = step(home)
+    assert after["step"] == "stepped" and after["ledger"]["steps"] == 2 and after["ledger"]["earned"] > 5.0

@@ -243,7 +243,15 @@ def _decided(
     did = outcome.reason if isinstance(outcome, Hold) else ""
     stepped = decided(seen.now, seen.paper, seen.real, outcome, policy, did)
     journal.append(*_entries(job, seen, outcome, stepped))
-    return wallet_part(name, stepped.state, job, outcome=outcome, unread=unread, begun=before is None)
+    return wallet_part(
+        name,
+        stepped.state,
+        job,
+        outcome=outcome,
+        unread=unread,
+        contradicted=seen.real.contradicted,
+        begun=before is None,
+    )
 
 
 def _entries(job: Job, seen: _Seen, outcome: Plan | Hold, stepped: Stepped) -> list[JournalEntry]:

@@ -65,6 +65,9 @@ class PaperWallet(Part):
         description="what this call decided; null: nothing was decided"
     )
     quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
+    contradicted: tuple[str, ...] = Field(
+        description="what memory says of a market and the chain contradicts, in words"
+    )
     ledger: PaperLedger | None = Field(description="what it has; null: it has not begun")
 
 

@@ -23,6 +23,7 @@ def wallet_part(
     *,
     outcome: Plan | Hold | None = None,
     unread: Sequence[UnreadMarket] = (),
+    contradicted: Sequence[str] = (),
     begun: bool = False,
     known: bool = False,
     skipped: str | None = None,
@@ -43,6 +44,7 @@ def wallet_part(
         did=state.did if state else "",
         plan=None if outcome is None else plan_or_hold(outcome),
         quarantined=Quarantined.of(unread),
+        contradicted=tuple(contradicted),
         ledger=None if state is None else ledger_part(state),
     )
 

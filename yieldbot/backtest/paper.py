@@ -17,7 +17,7 @@ from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, Leaving, MarketState, Reward, Snapshot
+from yieldbot.model.market import ExitKind, Kind, Leaving, MarketState, Reward, Snapshot
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 MOST_RATIO = 10.0
@@ -175,13 +175,20 @@ def _market(state: MarketState, own: Holdings, rewards: Mapping[MarketId, int], 
         supplied=instead(state.supplied),
         curve=rebased(state.curve, held / token.one) if held != real else state.curve,
         exit=state.exit if cash is None else replace(state.exit, cash=instead(cash)),
-        offered=Amount(token, inside) if state.offered is not None or (state.opaque and held) else None,
+        offered=_offered(state, Amount(token, inside)),
         rent_deposit=0 if held else state.rent_deposit,
         rewards=tuple(_reward(one, rewards.get(one.claim_id(market_id), 0)) for one in state.rewards),
         untried=state.untried and not entered,
         leaving=None if asked is None else _leaving(state, asked),
         forecast=forecast,
     )
+
+
+def _offered(state: MarketState, inside: Amount) -> Amount | None:
+    """How much may be withdrawn at once where a market says it: all that is inside, and nothing of a two-step exit."""
+    if state.offered is None or state.exit.kind is not ExitKind.INSTANT:
+        return state.offered
+    return inside
 
 
 def _reward(reward: Reward, raw: int) -> Reward:

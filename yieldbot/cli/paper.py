@@ -66,6 +66,7 @@ def _shown(one: PaperWallet) -> Group:
         f"{own.value:,.4f} {unit} in all: earned {own.earned:,.4f} ({own.expected:,.4f} were expected), {costs}",
         _did(one),
         *(f"{bad.name} could not be read: {bad.reason}" for bad in one.quarantined),
+        *one.contradicted,
     ]
     return Group(made, *(Text(line) for line in lines))
 

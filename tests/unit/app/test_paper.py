@@ -22,9 +22,10 @@ from yieldbot.history.holdings import unread, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Quarantined, Snapshot
-from yieldbot.model.plan import Hold, Plan
+from yieldbot.model.market import Exit, ExitKind, Quarantined, Snapshot
+from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import ChainSettings, Job, Wallet
 from yieldbot.model.tx import Confirmed, Delta
@@ -114,6 +115,35 @@ def test_a_loss_stops_it_as_it_stops_a_run() -> None:
     state, _ = stepped(None, at(0), policy)
     _, outcome = stepped(state, at(1, growth=-0.01), policy)
     assert isinstance(outcome, Hold) and "is down" in outcome.reason
+
+
+def test_a_two_step_exit_is_requested_waits_and_is_collected() -> None:
+    """The market pays less than another one from the second day on; its exit takes two days."""
+    policy = Policy(max_exit_hours=100, exclude=())
+    slow_id = MarketId("lend/1/slow")
+
+    def seen_at(day: float) -> Snapshot:
+        real = at(day)
+        rate = 0.2 if day < 1 else 0.0
+        slow = market("slow", kinked(1e6, 8e5, low=rate), borrowed=8e5, liquidity=2e5)
+        door = Exit(kind=ExitKind.COOLDOWN, seconds=2 * DAY)
+        slow = replace(slow, index=1.0, block=real.block, exit=door, offered=Amount(USDC, 0))
+        return replace(real, states=dict(real.states) | {slow_id: slow})
+
+    state, plan = stepped(None, seen_at(0), policy)
+    assert isinstance(plan, Plan) and set(state.holdings.held) == {slow_id}
+    kinds = []
+    for day in (1, 2, 3.5, 4):
+        real = seen_at(day)
+        now = grown(state, real, {})
+        seen = as_held(real, now.holdings, now.rewards, now.visited)
+        assert seen.of(slow_id).withdrawable.raw == 0, "such a market pays nothing at once"
+        outcome = decide(seen, policy, JOB, real.block.timestamp).outcome
+        state = decided(now, seen, real, outcome, policy, "held").state
+        kinds.append([leg.kind for leg in outcome.legs] if isinstance(outcome, Plan) else [])
+    assert kinds == [[LegKind.REQUEST], [], [LegKind.COLLECT], [LegKind.DEPOSIT]]
+    assert set(state.holdings.held) == {ONE} and state.holdings.asked == {}
+    assert state.in_markets == {ONE: state.holdings.held[ONE]} and state.totals.plans == 4
 
 
 def test_what_is_remembered_is_what_was_there(tmp_path: Path) -> None:
