@@ -138,10 +138,8 @@ class QuotedWay:
             out = self.venue.quote_exact_in(raw)[0]
         except Unswappable:
             return None
-        rate, least = self.rate, self.least
-        if out * least.denominator < raw * least.numerator:
-            return None
-        return min(out, raw * rate.numerator // rate.denominator)
+        (least, parts), (rate, units) = self.least.as_integer_ratio(), self.rate.as_integer_ratio()
+        return min(out, raw * rate // units) if out * parts >= raw * least else None
 
     def _largest(self, low: int, high: int) -> tuple[int, int] | None:
         """The largest allowed amount in between with its output, to one part in 2^TRIES; None where there is none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.allocator.problem import Problem
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 FEASIBILITY = 1e-10
 """HiGHS's smallest tolerance; amounts are given to it as fractions of our wealth."""
+
+
+_kept = local()
+"""Each thread's solver: to make one takes longer than a small program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +88,11 @@ class Linear:
     def __init__(
         self, problem: Problem, tables: Sequence[BoundTable], uses: Sequence[Sequence[tuple[int, float]]]
     ) -> None:
-        import highspy  # type: ignore[import-untyped]
-
         self.problem, self.tables, self.uses = problem, tables, uses
         self.scale = problem.wealth or 1.0
         self.resources = len(problem.budgets) + len(problem.groups)
         self.whole: tuple[list[Choices], Columns] | None = None
-        self.api: Any = highspy
-        self.solver: Any = highspy.Highs()
-        for option, value in (
-            ("output_flag", False),
-            ("threads", 1),
-            ("presolve", "off"),
-            ("primal_feasibility_tolerance", FEASIBILITY),
-            ("dual_feasibility_tolerance", FEASIBILITY),
-        ):
-            self.solver.setOptionValue(option, value)
+        self.api, self.solver = _highs()
 
     def refresh(self) -> None:
         """Read the swaps' tables again, of which some have changed."""
@@ -223,3 +217,21 @@ class Linear:
             for best in np.maximum.reduceat(income - source * paid + target * got, swaps.firsts).tolist():
                 bound += best
         return bound
+
+
+def _highs() -> tuple[Any, Any]:
+    """HiGHS, and this thread's solver. It keeps nothing of one program for the next one: ``passModel`` begins anew."""
+    import highspy  # type: ignore[import-untyped]
+
+    if not hasattr(_kept, "solver"):
+        solver = highspy.Highs()
+        for option, value in (
+            ("output_flag", False),
+            ("threads", 1),
+            ("presolve", "off"),
+            ("primal_feasibility_tolerance", FEASIBILITY),
+            ("dual_feasibility_tolerance", FEASIBILITY),
+        ):
+            solver.setOptionValue(option, value)
+        _kept.solver = solver
+    return highspy, _kept.solver

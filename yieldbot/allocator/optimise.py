@@ -15,7 +15,8 @@ from math import isfinite
 
 from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.relax import Relaxation, Relaxed
-from yieldbot.allocator.table import BoundTable, Box, MarketTable, SwapTable
+from yieldbot.allocator.swap_table import SwapTable
+from yieldbot.allocator.table import BoundTable, Box, MarketTable
 
 Holdings = tuple[float, ...]
 """Whole tokens: one holding a market, then what goes into each swap."""

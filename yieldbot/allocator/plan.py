@@ -196,6 +196,7 @@ def _moves(
         s.market.id: income_change(s, float(allocation.targets[s.market.id]), policy, dilutions)
         * snapshot.price(s.market.asset)
         for s in snapshot.markets
+        if s.market.id in changes
     }
     costs = {m: snapshot.fees.cost(*_gas(snapshot.of(m), c)) for m, c in changes.items()}
     spread = sum(exchange_cost(snapshot, swap) for swap in allocation.swaps)

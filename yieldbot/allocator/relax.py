@@ -95,7 +95,7 @@ class Relaxation:
         for i, hull in new.items():
             self.hulls[i] = hull
         self.edges = self._edges_with(new)
-        if self.linear_only:
+        if any(i >= len(self.problem.markets) for i in new):
             self.linear.refresh()
 
     def _edges_with(self, hulls: Mapping[int, Hull]) -> list[Edge]:

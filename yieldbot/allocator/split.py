@@ -82,10 +82,20 @@ class ExactOutSplit:
         return max(0.0, (self.taken - self.bound) / self.taken * 1e4) if self.taken > 0 else 0.0
 
 
+class _Asked:
+    """A venue that remembers what it was asked: a split asks the same of it for one subset after the other."""
+
+    def __init__(self, venue: Venue) -> None:
+        self.off = venue.off
+        self.quote_exact_in = cache(venue.quote_exact_in)
+        self.quote_exact_out = cache(venue.quote_exact_out)
+        self.amount_until_price = cache(venue.amount_until_price)
+
+
 def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = None) -> Split:
     """The best split of ``amount`` (base units in) over venues. costs: of using each venue, in base units out. Raises
     Unswappable when the venues together cannot take the amount."""
-    fixed = tuple(costs or (0,) * len(venues))
+    venues, fixed = [_Asked(venue) for venue in venues], tuple(costs or (0,) * len(venues))
     prices: list[float] = []
 
     def filled(among: Sequence[int]) -> tuple[list[int], list[int]] | None:
@@ -138,7 +148,7 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
 def split_exact_out(venues: Sequence[Venue], wanted: int, costs: Sequence[int] | None = None) -> ExactOutSplit:
     """The split that brings ``wanted`` (base units out) for the least input. costs: of using each venue, in base units
     in. Raises Unswappable when the venues together do not hold the amount."""
-    fixed = tuple(costs or (0,) * len(venues))
+    venues, fixed = [_Asked(venue) for venue in venues], tuple(costs or (0,) * len(venues))
     prices: list[float] = []
 
     def filled(among: Sequence[int]) -> tuple[list[int], list[int]] | None:

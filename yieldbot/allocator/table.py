@@ -24,7 +24,7 @@ from yieldbot.allocator.envelope import (
     less_dilution,
     tight_bound,
 )
-from yieldbot.allocator.problem import Problem, ProblemMarket, Quotes
+from yieldbot.allocator.problem import Problem, ProblemMarket
 
 LEAST_WIDTH = 1e-12
 """No cell is split below this fraction of the market's range."""
@@ -352,46 +352,3 @@ class MarketTable(BoundTable):
         cost = market.move_cost if a >= market.held else -market.move_cost
         base, each = fixed - price * cost * market.held, price * (market.haircut + cost)
         return [(x, price * y - each * x - base) for x, y in vertices]
-
-
-@dataclass(slots=True)
-class SwapTable(BoundTable):
-    """The table of a swap: x is what goes in. Its income is piecewise linear itself, so nothing is left to refine."""
-
-    quotes: Quotes = field(kw_only=True)
-    """(in, out), the bounds' breakpoints."""
-    problem: Problem = field(kw_only=True)
-    """The problem that the swap belongs to."""
-    index: int = field(kw_only=True)
-    """The swap's index in a holdings vector."""
-    known: dict[float, float] = field(default_factory=dict)
-    """Its net income, where that was asked for."""
-
-    @classmethod
-    def of(cls, problem: Problem, index: int) -> SwapTable:
-        quotes = problem.swaps[index - len(problem.markets)].quotes
-        most = quotes[-1][0]
-        table = cls(
-            held=0.0,
-            spans=((min(problem.unit, most), most),),
-            stay=0.0,
-            root=(0.0, most),
-            scale=most,
-            quotes=quotes,
-            problem=problem,
-            index=index,
-        )
-        table._fill(Bound.TIGHT)
-        return table
-
-    def value(self, x: float) -> float:
-        if x not in self.known:
-            self.known[x] = self.problem.value(self.index, x)
-        return self.known[x]
-
-    def breakpoints(self) -> tuple[float, ...]:
-        idle = self.problem.swaps[self.index - len(self.problem.markets)].idle
-        return tuple(sorted({x for x, _ in self.quotes} | ({idle} if 0.0 < idle < self.quotes[-1][0] else set())))
-
-    def line(self, a: float, b: float, kind: Bound) -> Vertices:
-        return [(x, self.value(x)) for x in ((a, b) if b > a else (a,))]

@@ -86,6 +86,7 @@ class World:
         self.clock: int | None = None
         self._cells: dict[int, tuple[Cell | None, ...]] = {}
         self._shapes: dict[tuple[int, int], Points] = {}
+        self._pools: dict[float, tuple[PoolState, ...]] = {}
 
     @property
     def rows(self) -> int:
@@ -227,9 +228,11 @@ class World:
     def _exchange(self, time: int, costs: Costs) -> Exchange | None:
         if len(self.tokens) < 2:
             return None
-        pools = [_pool(one, other, costs) for one, other in combinations(self.tokens, 2)]
+        if costs.swap_bps not in self._pools:
+            self._pools[costs.swap_bps] = tuple(_pool(one, other, costs) for one, other in combinations(self.tokens, 2))
+        pools = self._pools[costs.swap_bps]
         return Exchange(
-            tuple(pools), {token: Price(1.0, time) for token in self.tokens}, tuple((one.pool, 1.0) for one in pools)
+            pools, {token: Price(1.0, time) for token in self.tokens}, tuple((one.pool, 1.0) for one in pools)
         )
 
     def rates_until_next(self, row: int) -> NDArray[np.float64]:

@@ -402,7 +402,7 @@ class Snapshot:
         """Everything that we have, as an amount of ``token``; other tokens are valued by the feeds."""
         raw = sum(state.held.raw for state in self.states.values() if state.market.asset == token)
         others = [state for state in self.states.values() if state.market.asset != token]
-        worth = sum(float(state.held) * self.price(state.market.asset) for state in others)
+        worth = sum(float(state.held) * self.price(state.market.asset) for state in others if state.held)
         return Amount(token, raw + int(worth / self.price(token) * token.one) if others else raw)
 
     def of_asset(self, token: Token) -> Snapshot:
