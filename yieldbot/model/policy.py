@@ -73,7 +73,7 @@ class Policy:
     """Least holding in a market."""
     min_move: str = "0"
     """Least change of a holding."""
-    min_gain_bps: float = 2.0
+    min_gain_bps: float = 5.0
     """Moves that together gain less than this a year, in bp of the wealth, are not made: each transaction is a risk."""
     break_even_days: float | None = None
     """Bounds both horizons where it is less; None: they say when a cost must be earned."""

@@ -146,15 +146,15 @@ def test_hold_when_gas_takes_more_than_its_share_or_is_above_the_ceiling() -> No
 
 
 def test_hold_when_the_gain_is_not_worth_a_transaction() -> None:
-    """A fresh thousand beside a million earns 50 a year: 0.5 bp of the wealth. Five thousand are 2.5 bp."""
-    for new, gain, planned in ((1_000.0, "50.00", False), (5_000.0, "", True)):
+    """A fresh thousand beside a million earns 50 a year: 0.5 bp of the wealth. Twelve thousand are 6 bp."""
+    for new, gain, planned in ((1_000.0, "50.00", False), (12_000.0, "", True)):
         seen = snapshot(new, market("a", ConstantCurve(0.05), held=1e6, gas=0))
         _, found = decide(seen, Policy())
         if planned:
             assert isinstance(found, Plan)
             continue
         assert isinstance(found, Hold) and not found.late
-        assert found.reason.startswith(f"{gain} USDC a year more is less than 2 bp of the wealth (200.20 USDC")
+        assert found.reason.startswith(f"{gain} USDC a year more is less than 5 bp of the wealth (500.50 USDC")
         _, every = decide(seen, Policy(min_gain_bps=0.0))
         assert isinstance(every, Plan) and every.gain_per_year == pytest.approx(50.0)
 
