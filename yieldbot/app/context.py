@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line, printable
 
+TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
     from yieldbot.model.settings import Settings
 

@@ -7,11 +7,13 @@ bot does the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any, TextIO
 
 from yieldbot.model.text import one_line
 
+TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from yieldbot.model.market import Quarantined, Snapshot
     from yieldbot.model.plan import Declined, Leg, Plan
     from yieldbot.model.settings import Job

@@ -17,11 +17,14 @@ import sys
 from collections.abc import Container, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, NoReturn
 
 from yieldbot import __version__
 from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, YieldbotError
+
+TYPE_CHECKING = False  # see yieldbot/__init__.py
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 COMMANDS = {
     "init": {"init": "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"},

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.context import Context
 from yieldbot.cli.prompts import interruptible, secret
 from yieldbot.errors import SafetyError, YieldbotError
 from yieldbot.model.text import escaped, one_line
 
+TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rich.console import Console, RenderableType
 
