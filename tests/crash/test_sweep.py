@@ -17,9 +17,9 @@ from tests.kit import ROOT, cluster
 from tests.kit.program import Ended, yieldbot
 from tests.kit.recording import recording
 
-GRID = ("--grid", "policy.move_horizon_days=3,14", "--grid", "forecaster=combined,quote")
-SHAPE = ("--wealth", "1000,50000", "--window", "30", "--every", "10", "--seed", "3")
-PIECES = 2 * 5 * (1 + 5)
+GRID = ("--grid", "policy.move_horizon_days=3,14", "--grid", "forecaster=mean-3d,quote")
+SHAPE = ("--wealth", "1000,50000", "--window", "30", "--every", "20", "--seed", "3")
+PIECES = 2 * 3 * (1 + 5)
 """Wealths, windows, and each variant beside what it is compared with."""
 WAIT_SECONDS = 240.0
 
