@@ -27,7 +27,7 @@ from yieldbot.backtest.trace import Foretold as Foretold
 from yieldbot.backtest.trace import Step as Step
 from yieldbot.backtest.trace import Trace as Trace
 from yieldbot.backtest.trace import trace
-from yieldbot.backtest.universe import universes
+from yieldbot.backtest.universe import means, universes
 from yieldbot.backtest.world import World
 from yieldbot.config.load import policy_file
 from yieldbot.errors import ConfigError
@@ -77,6 +77,8 @@ class BacktestRequest:
     """How many work at once; 0: one a core."""
     extras: bool = False
     """With LightGBM among the forecasters."""
+    waits: tuple[tuple[str, float], ...] = ()
+    """(as in ``markets``, days): markets that pay so many days after the request; the last one that means it counts."""
 
 
 Progress = Callable[[int, int], None]
@@ -99,6 +101,8 @@ class Work:
     """Rows."""
     failures: float
     seed: int
+    waits: Sequence[int]
+    """By market, seconds from the request to leave until its money comes."""
     worlds: dict[str, World] = field(default_factory=dict)
 
     def run(self, task: tuple[str, float, int]) -> list[Window]:
@@ -120,7 +124,8 @@ class Work:
     def _world(self, name: str) -> World:
         if name not in self.worlds:
             panel = self.panel.of(self.columns[name])
-            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain])
+            waits = [self.waits[column] for column in self.columns[name]]
+            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain], waits)
         return self.worlds[name]
 
     def _expected(self, name: str) -> dict[str, Callable[[int], list[RateForecast | None]]]:
@@ -207,11 +212,13 @@ def backtest(
     if request.policy is not None:
         policies[request.policy.name] = policy_file(request.policy)
     seen = scene(request, context)
+    waits = _waits(request.waits, seen.panel)
     entrants = with_extras(request.extras)
     levels = levels_of(seen.panel, policies, entrants)
     work = Work(
         panel=seen.panel, levels=levels, costs=seen.costs, columns=seen.columns,
         policies=policies, window=seen.window, failures=request.failures, seed=request.seed,
+        waits=waits,
     )  # fmt: skip
     tasks = [(name, wealth, at) for name in seen.columns for wealth in request.wealth for at in seen.firsts]
     windows: list[Window] = []
@@ -281,6 +288,18 @@ def _costs(
     return found
 
 
+def _waits(wanted: Sequence[tuple[str, float]], panel: Panel) -> list[int]:
+    """Seconds by market. Raises ConfigError for a name that means none."""
+    found = [0] * len(panel.keys)
+    for name, days in wanted:
+        columns = [column for column, key in enumerate(panel.keys) if means(key, name)]
+        if not columns:
+            raise ConfigError(f"--wait {name}: no market is meant: `yieldbot history show` lists what there is")
+        for column in columns:
+            found[column] = round(days * 86_400)
+    return found
+
+
 def _range(request: BacktestRequest, panel: Panel) -> tuple[int, int]:
     """First and last row of all windows."""
     times = panel.times.tolist()
@@ -333,4 +352,6 @@ def command(request: BacktestRequest) -> str:
     for flag, value in flags.items():
         if value not in (None, "", 0, 0.0):
             words += [flag, *(request.markets if flag == "--markets" else (str(value),))]
+    for name, days in request.waits:
+        words += ["--wait", f"{name}={days:g}"]
     return shlex.join(words + (["--extras"] if request.extras else []))

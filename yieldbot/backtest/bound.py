@@ -5,7 +5,8 @@ the most money that there could be, as if a small move paid its part alone; the 
 concave, nondecreasing function above it. What is left is a linear program: money flows over days through markets and
 coins. HiGHS solves it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, which is above
 every strategy whatever the solver's tolerances. Money goes in and out by the rules that all obey here: nothing into
-what is blocked or used above ``MOST_USED``, nothing out beyond the recorded cash.
+what is blocked or used above ``MOST_USED``, nothing in or out beyond the recorded cash of a day, and nothing at once
+out of a market that pays after a wait.
 
 Markets that no one would use are left out of the program at first: multipliers for them are made from the others', and
 those that would still be entered at these prices are taken in. The certificate counts all of them.
@@ -165,16 +166,26 @@ class _Program:
                 grown = 1.0 + slope
                 after = (-1, 0.0) if last else (self.market_row(day + 1, i), -grown)
                 columns.add(grown if last else 0.0, length, (at, 1.0), after, market=i, held=day)
-            if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED:
-                columns.add(-touch, top, (at, -1.0), (coin, 1.0), market=i)
-            if cell is not None and cell.cash > 0.0:
-                columns.add(-touch, min(top, cell.cash / self.dollars), (at, 1.0), (coin, -1.0), market=i)
+            cash = 0.0 if cell is None else min(top, cell.cash / self.dollars)
+            if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED and cash > 0.0:
+                columns.add(-touch, cash, (at, -1.0), (coin, 1.0), market=i)
+            if world.waits[i]:  # what was asked for earns nothing, and comes when the wait is over, or after the end
+                comes = self._comes(day, world.waits[i])
+                after = (-1, 0.0) if comes is None else (self.coin_row(comes, world.token_of[i]), -1.0)
+                columns.add((1.0 if comes is None else 0.0) - touch, top, (at, 1.0), after, market=i)
+            elif cash > 0.0:
+                columns.add(-touch, cash, (at, 1.0), (coin, -1.0), market=i)
         for k in range(self.coins):
             at, hub = self.coin_row(day, k), self.hub_row(day)
             columns.add(0.0, top, (at, 1.0), (hub, -1.0), coin=k)
             columns.add(-swap, top, (hub, 1.0), (at, costs.swap_bps / BPS - 1.0), coin=k)
             after = (-1, 0.0) if last else (self.coin_row(day + 1, k), -1.0)
             columns.add(1.0 if last else 0.0, top, (at, 1.0), after, coin=k)
+
+    def _comes(self, day: int, wait: int) -> int | None:
+        """First day of the window on which something that was asked for on ``day`` can be collected."""
+        times = self.world.panel.times[self.start : self.start + self.days].tolist()
+        return next((at for at in range(day, self.days) if times[at] >= times[day] + wait), None)
 
     def solved(self, markets: Sequence[int]) -> tuple[Grid, Grid]:
         """(multipliers of all rows, filling of all columns) with these markets and their coins alone."""
@@ -232,7 +243,7 @@ class _Program:
             for i in outside:
                 k, cell = self.world.token_of[i], cells[i]
                 worth = (1.0 + slopes[day, i]) * (1.0 if end else after_market[i])
-                if cell is not None and cell.cash > 0.0:
+                if cell is not None and cell.cash > 0.0 and not self.world.waits[i]:
                     worth = max(worth, low[k] - touch)
                 prices[self.market_row(day, i)] = after_market[i] = worth
                 wanted[k] = max(wanted[k], worth - touch)

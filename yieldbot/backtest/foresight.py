@@ -217,9 +217,9 @@ def _barred(
         barred = np.zeros(more.shape, dtype=bool)
         if cell is None or cell.blocked or (cell.utilisation or 0.0) > MOST_USED:
             barred |= more > 0.0
-        if cell is None or cell.cash < dollars:
+        if cell is None or cell.cash < dollars or world.waits[column]:
             cash = 0.0 if cell is None else cell.cash
-            barred |= (-more > cash) | (more > cash)
+            barred |= (-more > (0.0 if world.waits[column] else cash)) | (more > cash)
         if not barred.any():
             continue
         if found is None:

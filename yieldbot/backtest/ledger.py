@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from yieldbot.backtest.carried import Holdings, carry_out
+from yieldbot.backtest.carried import Asked, Holdings, carry_out
 from yieldbot.backtest.venue import FlatVenue
 from yieldbot.backtest.world import ONE, World
 from yieldbot.model.market import Snapshot
@@ -36,6 +36,10 @@ class Ledger:
     """(row, plan, dollars of gas) of each plan that failed."""
     holdings: list[tuple[int, ...]] = field(default_factory=list)
     """Base units in each market from each row to the next, before what they earn."""
+    asked: dict[int, Asked] = field(default_factory=dict)
+    """By column, what is leaving a market that pays after a wait; it earns nothing."""
+    waiting: list[int] = field(default_factory=list)
+    """Base units that were leaving from each row to the next."""
     worth: list[float] = field(default_factory=list)
     """``wealth`` at each row, the first being what it began with."""
 
@@ -51,7 +55,8 @@ class Ledger:
     @property
     def wealth(self) -> float:
         """Dollars, what was paid for gas taken off."""
-        return float((sum(self.held) + sum(self.idle)) / ONE - self.gas)
+        leaving = sum(one.raw for one in self.asked.values())
+        return float((sum(self.held) + sum(self.idle) + leaving) / ONE - self.gas)
 
     def carry_out(self, row: int, plan: Plan, snapshot: Snapshot) -> None:
         """The plan of a row's snapshot (``carried.carry_out``). Raises ValueError where a leg takes more than there
@@ -60,10 +65,13 @@ class Ledger:
         before = Holdings(
             idle=dict(zip(tokens, self.idle, strict=True)),
             held={market.id: raw for market, raw in zip(markets, self.held, strict=True)},
+            asked={markets[column].id: one for column, one in self.asked.items()},
         )
         made = carry_out(snapshot, plan, before)
         self.held = [made.holdings.held.get(market.id, 0) for market in markets]
         self.idle = [made.holdings.idle.get(token, 0) for token in tokens]
+        columns = {market.id: column for column, market in enumerate(markets)}
+        self.asked = {columns[market_id]: one for market_id, one in made.holdings.asked.items()}
         self.gas += made.gas + made.swaps * self.world.costs[row].swap
         self.swapped += made.swapped
         self.touched += made.touched
@@ -79,7 +87,8 @@ class Ledger:
 
     def rebalance(self, row: int, targets: Sequence[int]) -> None:
         """Bring each market to its target (base units), as far as cash there and money allow: withdrawals, one swap for
-        each coin that has too much into each that lacks, deposits."""
+        each coin that has too much into each that lacks, deposits. From a market that pays after a wait it is asked
+        for, where nothing is leaving it yet."""
         world, costs = self.world, self.world.costs[row]
         wanted = [0] * len(self.idle)
         for column, target in enumerate(targets):
@@ -87,6 +96,8 @@ class Ledger:
             more = target - self.held[column]
             if more > 0:
                 wanted[coin] += more
+            elif more < 0 and world.waits[column]:
+                self._ask(row, column, -more)
             elif more < 0 and cell is not None:
                 raw = min(-more, int(cell.cash * ONE))
                 self._take(self.held, column, raw)
@@ -100,12 +111,32 @@ class Ledger:
                     self._swap(row, raw, into)
         for column, target in enumerate(targets):
             coin = world.token_of[column]
-            raw = min(target - self.held[column], self.idle[coin])
+            cell = world.cells(row)[column]
+            raw = min(target - self.held[column], self.idle[coin], world.cash_raw(cell) if cell is not None else 0)
             if raw > 0:
                 self._take(self.idle, coin, raw)
                 self.held[column] += raw
                 self._touch(costs.touch)
         self.plans += 1
+
+    def collect(self, row: int) -> None:
+        """What is ready, as far as there is cash, comes into the wallet."""
+        world, time = self.world, int(self.world.panel.times[row])
+        for column, one in list(self.asked.items()):
+            cell = world.cells(row)[column]
+            raw = min(one.raw, world.cash_raw(cell)) if cell is not None else 0
+            if one.until is not None and time >= one.until and raw:
+                self.idle[world.token_of[column]] += raw
+                self.asked[column] = Asked(one.raw - raw, one.until)
+                self._touch(world.costs[row].touch)
+                if raw == one.raw:
+                    del self.asked[column]
+
+    def _ask(self, row: int, column: int, raw: int) -> None:
+        if column not in self.asked:
+            self._take(self.held, column, raw)
+            self.asked[column] = Asked(raw, int(self.world.panel.times[row]) + self.world.waits[column])
+            self._touch(self.world.costs[row].touch)
 
     def _swap(self, row: int, raw: int, into: int) -> None:
         costs = self.world.costs[row]
@@ -130,6 +161,7 @@ class Ledger:
         seconds = int(world.panel.times[row + 1] - world.panel.times[row])
         rates = world.rates_until_next(row)
         self.holdings.append(tuple(self.held))
+        self.waiting.append(sum(one.raw for one in self.asked.values()))
         for column, raw in enumerate(self.held):
             cell = world.cells(row)[column]
             if raw and cell is not None and rates[column]:

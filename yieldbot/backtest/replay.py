@@ -52,7 +52,7 @@ def replay(
     failed = 0
     for row in range(first, last):
         world.clock = row
-        snapshot = world.snapshot(row, ledger.held, ledger.idle, forecasts(row))
+        snapshot = world.snapshot(row, ledger.held, ledger.idle, forecasts(row), ledger.asked)
         plan = decide(snapshot, policy, job, snapshot.block.timestamp).outcome
         if isinstance(plan, Plan):
             if failures and draw.random() < failures:

@@ -143,7 +143,8 @@ def follow(world: World, rule: Rule, dollars: float, first: int, last: int) -> L
     """The rule's wallet at row ``last``; all begins as cash in the first coin."""
     ledger = Ledger.with_cash(world, dollars)
     for row in range(first, last):
-        total = sum(ledger.held) + sum(ledger.idle)
+        ledger.collect(row)
+        total = max(1, sum(ledger.held) + sum(ledger.idle))  # nothing where all is leaving
         own = [raw / total for raw in ledger.held]
         shares = rule(world, row, total / ONE, own)
         if shares is not None:

@@ -59,7 +59,8 @@ class Window:
     drawdown: float
     """The largest fall of wealth from an earlier row, a fraction."""
     locked_days: float
-    """The longest time in which a market held ours and could not pay it all."""
+    """The longest time in which a market held ours and could not pay it all, or money had been asked for and did not
+    come yet."""
     used_share: float
     """The share of time, weighed by our money, in markets whose utilisation was above ``USED``."""
 
@@ -208,8 +209,11 @@ def _exits(world: World, made: Replayed, first: int) -> dict[str, float]:
     step = world.panel.step_seconds / DAY
     for offset, held in enumerate(made.held):
         cells = world.cells(first + offset)
-        locked = any(raw and (cell is None or cell.cash * ONE < raw) for raw, cell in zip(held, cells, strict=True))
-        run = run + step if locked else 0.0
+        locked = any(
+            raw and not wait and (cell is None or cell.cash * ONE < raw)
+            for raw, wait, cell in zip(held, world.waits, cells, strict=True)
+        )
+        run = run + step if locked or made.ledger.waiting[offset] else 0.0
         longest = max(longest, run)
         for raw, cell in zip(held, cells, strict=True):
             total += raw

@@ -16,7 +16,7 @@ def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
     chain (``USDC on eip155:1``). wanted: parts of a market's id, symbol or protocol; markets that match none are left
     out.
     """
-    chosen = [at for at, key in enumerate(panel.keys) if not wanted or any(_means(key, one) for one in wanted)]
+    chosen = [at for at, key in enumerate(panel.keys) if not wanted or any(means(key, one) for one in wanted)]
     found: dict[str, list[int]] = {}
     for at in chosen:
         key = panel.keys[at]
@@ -32,7 +32,8 @@ def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
     return {name: columns for name, columns in found.items() if len(columns) > 1}
 
 
-def _means(key: MarketKey, text: str) -> bool:
+def means(key: MarketKey, text: str) -> bool:
+    """Whether a word of a user's means this market: a part of its id, its symbol, protocol or chain."""
     one = text.casefold()
     return one in (key.market.casefold(), key.asset.casefold(), key.protocol.casefold(), key.chain.casefold()) or (
         one in key.market.casefold()

@@ -7,12 +7,14 @@ from the next row, by ``Ledger`` and after the decision; a decision never sees i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from yieldbot.backtest.carried import Asked
 from yieldbot.backtest.costs import SWAP_GAS, TOUCH_GAS, Costs
 from yieldbot.backtest.shape import WINDOW_DAYS, curve_at, shape_of
 from yieldbot.backtest.venue import FlatVenue
@@ -21,7 +23,7 @@ from yieldbot.math.curves import ConstantCurve, KinkedCurve, Points
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, ChainId, MarketId
-from yieldbot.model.market import Kind, Market, MarketState, RateForecast, Snapshot, Status
+from yieldbot.model.market import Exit, ExitKind, Kind, Leaving, Market, MarketState, RateForecast, Snapshot, Status
 from yieldbot.model.policy import Base
 from yieldbot.model.settings import ChainSettings, Job, Wallet
 
@@ -76,13 +78,17 @@ class World:
     While a ``clock`` is set, what came after that row raises FutureRead: a replay sets it before each decision.
     """
 
-    def __init__(self, panel: Panel, costs: Sequence[Costs]) -> None:
+    def __init__(self, panel: Panel, costs: Sequence[Costs], waits: Sequence[int] = ()) -> None:
         if len(costs) != len(panel.times):
             raise ValueError(f"{len(costs)} costs for {len(panel.times)} times")
         chains = {key.chain for key in panel.keys}
         if len(chains) != 1:
             raise ValueError(f"a universe is of one chain, not of {', '.join(sorted(chains)) or 'none'}")
         self.panel, self.costs, self.chain = panel, costs, ChainId(chains.pop())
+        self.waits = tuple(waits) or (0,) * len(panel.keys)
+        """Seconds from the request to leave each market until its money can be collected; 0: it pays at once."""
+        if len(self.waits) != len(panel.keys):
+            raise ValueError(f"{len(waits)} waits for {len(panel.keys)} markets")
         self.clock: int | None = None
         self._cells: dict[int, tuple[Cell | None, ...]] = {}
         self._shapes: dict[tuple[int, int], Points] = {}
@@ -185,18 +191,29 @@ class World:
             self._shapes[at, column] = shape_of(seen)
         return self._shapes[at, column]
 
+    @staticmethod
+    def cash_raw(cell: Cell) -> int:
+        """Base units that can be taken out, or put in, at one row."""
+        return int(cell.cash * ONE)
+
     def snapshot(
-        self, row: int, held: Sequence[int], idle: Sequence[int], expected: Sequence[RateForecast | None] | None = None
+        self,
+        row: int,
+        held: Sequence[int],
+        idle: Sequence[int],
+        expected: Sequence[RateForecast | None] | None = None,
+        asked: Mapping[int, Asked] = MappingProxyType({}),
     ) -> Snapshot:
         """What a run observes at a row. held, idle: base units by market and by coin; expected: what each market is
-        forecast to pay."""
+        forecast to pay; asked: by column, what is leaving."""
         time = int(self.panel.times[row])
         block = BlockRef(self.chain, row, f"0x{row:064x}", time)
         states: dict[MarketId, MarketState] = {}
         for column, cell in enumerate(self.cells(row)):
-            if cell is not None or held[column]:
+            if cell is not None or held[column] or column in asked:
                 forecast = None if expected is None else expected[column]
-                states[self.markets[column].id] = self._state(block, column, cell, held[column], forecast)
+                gone = asked.get(column)
+                states[self.markets[column].id] = self._state(block, column, cell, held[column], forecast, gone)
         for market, raw in zip(self.wallets, idle, strict=True):
             states[market.id] = _wallet(block, market, raw)
         return Snapshot(
@@ -204,25 +221,36 @@ class World:
         )
 
     def _state(
-        self, block: BlockRef, column: int, cell: Cell | None, held: int, forecast: RateForecast | None
+        self,
+        block: BlockRef,
+        column: int,
+        cell: Cell | None,
+        inside: int,
+        forecast: RateForecast | None,
+        gone: Asked | None,
     ) -> MarketState:
+        """Nothing goes in or out beyond the cash that is recorded: our own money there may have been lent on."""
         market = self.markets[column]
-        token = market.asset
+        token, waits = market.asset, self.waits[column]
+        held = inside + (gone.raw if gone else 0)
+        cash = 0 if cell is None else self.cash_raw(cell)
         if cell is None:
             curve: KinkedCurve | ConstantCurve = ConstantCurve(0.0)
-            status, cash, supplied, borrowed, quoted = Status.FROZEN, 0, held, None, 0.0
+            status, supplied, borrowed, quoted = Status.FROZEN, held, None, 0.0
         else:
             curve = cell.curve(cell.rate)
             status = Status.FROZEN if cell.blocked else Status.ACTIVE
-            cash, supplied, quoted = int(cell.cash * ONE) + held, int(cell.supplied * ONE) + held, cell.rate
-            if cell.utilisation is not None and cell.utilisation > LOCKED:
-                cash = 0
+            supplied, quoted = int(cell.supplied * ONE) + held, cell.rate
             borrowed = None if cell.utilisation is None else Amount(token, int(cell.utilisation * cell.supplied * ONE))
         return MarketState(
             market=market, block=block, held=Amount(token, held), shares=held, share_token=None,
-            liquidity=Amount(token, cash), capacity=None, supplied=Amount(token, supplied), borrowed=borrowed,
+            liquidity=Amount(token, cash + held if cash else 0), capacity=Amount(token, cash),
+            supplied=Amount(token, supplied), borrowed=borrowed,
             status=status, curve=curve, quoted=Apr(quoted), pools=frozenset({market.id}), gas_deposit=TOUCH_GAS,
             gas_withdraw=TOUCH_GAS, forecast=None if cell is None or forecast is None else replace(forecast, ours=0.0),
+            offered=Amount(token, 0 if waits else min(cash, inside)),
+            exit=Exit(kind=ExitKind.COOLDOWN, seconds=waits) if waits else Exit(),
+            leaving=None if gone is None else _leaving(block, token, gone, cash),
         )  # fmt: skip  # recorded rates are without our money
 
     def _exchange(self, time: int, costs: Costs) -> Exchange | None:
@@ -264,6 +292,14 @@ def _last(grid: NDArray[np.float64], row: int, column: int, carried: int = CARRI
         if math.isfinite(value := float(grid[at, column])):
             return value
     return None
+
+
+def _leaving(block: BlockRef, token: Token, gone: Asked, cash: int) -> Leaving:
+    """Once the wait is over, as much as there is cash can be collected."""
+    ready = min(gone.raw, cash) if gone.until is not None and block.timestamp >= gone.until else 0
+    return Leaving(
+        requested=Amount(token, gone.raw - ready), ready=Amount(token, ready), back=Amount(token, 0), until=gone.until
+    )
 
 
 def _wallet(block: BlockRef, market: Market, raw: int) -> MarketState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from yieldbot.app.formatting import share_words
 from yieldbot.cli.study import bar, request_of, study_flags
 from yieldbot.cli.sweep import register_sweep
 from yieldbot.cli.tables import Sheet
-from yieldbot.errors import YieldbotError
+from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
     from yieldbot.cli.screen import Screen
 
 
+MOST_WAIT_DAYS = 365
+
+
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("backtest")
     study_flags(parser)
+    wait = "markets that pay so many days after they were asked, as stusds=7; again for others"
+    parser.add_argument("--wait", action="append", default=[], metavar="NAME=DAYS", help=wait)
     parser.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write charts, moves and figures into one file"
     )
@@ -35,7 +41,7 @@ def register(listed: CommandList) -> None:
 
 
 def backtest(args: argparse.Namespace, context: Screen) -> int:
-    request = request_of(args)
+    request = replace(request_of(args), waits=tuple(map(_wait, args.wait)))
     traces: list[use.Trace] | None = None
     if args.report is not None:
         from yieldbot.app.export import refuse_unwritable
@@ -46,6 +52,17 @@ def backtest(args: argparse.Namespace, context: Screen) -> int:
         found = use.backtest(request, context, progress, traces)
     context.show(found.as_json(), lambda: _shown(found))
     return 0 if traces is None else _report(args.report, found, traces, context)
+
+
+def _wait(text: str) -> tuple[str, float]:
+    name, sign, days = text.rpartition("=")
+    try:
+        found = float(days)
+    except ValueError:
+        found = -1.0
+    if not name or not sign or not 0.0 <= found <= MOST_WAIT_DAYS:
+        raise ConfigError(f"--wait {text}: write a market and days from 0 to {MOST_WAIT_DAYS}, as stusds=7")
+    return name, found
 
 
 def _report(file: Path, found: BacktestDocument, traces: list[use.Trace], context: Screen) -> int:

@@ -57,6 +57,8 @@ def sweep(args: argparse.Namespace, context: Screen) -> int:
         raise ConfigError("--learn is 0 to 3650 days")
     if args.report is not None:
         raise ConfigError("--report is for one policy: leave it out, or run `yieldbot backtest` with your --policy")
+    if args.wait:
+        raise ConfigError("--wait is for one policy: leave it out, or run `yieldbot backtest` with your --policy")
     request = use.SweepRequest(
         base=request_of(args), grid=tuple(args.grid), learn_days=args.learn, results=args.results,
         scheduler=args.scheduler,

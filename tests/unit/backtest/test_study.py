@@ -97,6 +97,9 @@ def test_the_command_works_in_an_empty_folder_and_gives_the_same_for_any_number_
         (["--markets", "curve"], "no two markets"),
         (["--failures", "2"], "--failures 0 to 1"),
         (["--gas", "missing.csv"], "missing.csv"),
+        (["--wait", "usdc"], "write a market and days from 0 to 365"),
+        (["--wait", "usdc=long"], "write a market and days from 0 to 365"),
+        (["--window", "30", "--wait", "curve=7"], "no market is meant"),
     ],
 )
 def test_wrong_usage_gets_one_line(tmp_path: Path, flags: list[str], line: str) -> None:
@@ -123,3 +126,16 @@ def test_a_share_of_foresight_is_said_with_its_gap(found: float | None, bound: f
     row = rows_of([window(0)], block=1)[0]
     document = BacktestRow(**(asdict(row) | {"share_of_foresight": found, "share_of_bound": bound}))
     assert share_words(document) == words
+
+
+def test_the_world_of_a_command_says_which_markets_wait(tmp_path: Path) -> None:
+    """The shipped policy stays out of the one that pays more but waits; the manifest's command says which it was."""
+    file = recording(tmp_path)
+    flags = ["--wealth", "50000", "--window", "30", "--every", "30", "--processes", "1", "--wait", "usdc=7"]
+    at_once = yieldbot("--json", "backtest", "--history", file, *flags[:-2], cwd=tmp_path).document
+    waits = yieldbot("--json", "backtest", "--history", file, *flags, cwd=tmp_path).document
+    assert waits["manifest"]["command"].endswith("--wait usdc=7")
+    assert waits["results"][0]["apy"] < at_once["results"][0]["apy"]
+    assert waits["results"][0]["bound_gain_pp"] <= at_once["results"][0]["bound_gain_pp"] + 1e-9
+    run = yieldbot("backtest", "--wait", "usdc=7", "sweep", cwd=tmp_path)
+    assert run.code == 2 and "--wait is for one policy" in run.line
