@@ -110,7 +110,7 @@ async def _observed(world: World, live: Session) -> Snapshot:
         world.journal.append(*news)
     policy = world.settings.policy
     snapshot = await live.with_exits(snapshot, records, policy)
-    return with_forecasts(snapshot, world.settings.data_dir, policy, world.now(), world.say, records)
+    return with_forecasts(snapshot, world.settings.data_dir, policy, world.say, records)
 
 
 async def _cycle(world: World, job: Job, live: Session) -> Report:

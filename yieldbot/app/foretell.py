@@ -24,12 +24,12 @@ def with_forecasts(
     snapshot: Snapshot,
     data_dir: Path,
     policy: Policy,
-    now: int,
     say: Callable[[str], None],
     records: Sequence[Record] = (),
 ) -> Snapshot:
     """The snapshot with what memory forecasts for each market that it knows; as it was where memory is younger than
-    ``LEAST_DAYS``, or cannot be read, which is one line by ``say``: memory never stops a run.
+    ``LEAST_DAYS`` or was last written days before the block, or cannot be read, which is one line by ``say``: memory
+    never stops a run.
 
     What memory says of a market that the chain contradicts is named (``Snapshot.contradicted``), and the chain wins:
     status, cash and caps are the snapshot's, the forecast bounds no exit, and one that rests on readings that cannot be
@@ -42,7 +42,7 @@ def with_forecasts(
     try:
         from yieldbot.app.expected import expected
 
-        made = expected(folder, policy.mean_days, max(now, snapshot.block.timestamp), policy.forecaster)
+        made = expected(folder, policy.mean_days, snapshot.block.timestamp, policy.forecaster)
         here = {market: said for (chain, market), said in made.items() if chain == snapshot.block.chain}
         refuted, lines = contradictions(snapshot, here, remembered(Store(folder), snapshot))
     except Exception as failure:  # whatever it is, money must not wait for it

@@ -42,7 +42,7 @@ def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -
     found = fetch_snapshots(wanted, context)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
-    known = (settings.data_dir, policy or settings.policy, int(time.time()), context.complain, journalled(context))
+    known = (settings.data_dir, policy or settings.policy, context.complain, journalled(context))
     return [(job, s if isinstance(s, str) else with_forecasts(s, *known)) for job, s in found]
 
 

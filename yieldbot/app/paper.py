@@ -198,7 +198,7 @@ async def _observed(
             world.say(line)
         if before is not None and real.block.height <= before.height:
             return None
-        real = with_forecasts(real, context.settings.data_dir, policy, world.now(), world.say, records)
+        real = with_forecasts(real, context.settings.data_dir, policy, world.say, records)
         if before is None:
             assert begins is not None
             now = first(begins, job, owner_of(job), real)

@@ -196,7 +196,7 @@ def test_whatever_a_chain_shows_is_kept_named_and_decided_on(
     assert verdict.sound and verdict.rows == sum(len(shown(day)) for day in set(days))
     kinds = {fault.kind for fault in verdict.faults}
     last = on(0, *shown(0))
-    told = with_forecasts(last, tmp_path, Policy(), NOW, lines.append)
+    told = with_forecasts(last, tmp_path, Policy(), lines.append)
     assert told.contradicted == ()
     if shown in (steady, dying) or -5 not in days:
         assert lines == []

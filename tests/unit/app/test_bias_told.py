@@ -49,7 +49,7 @@ def remembered(folder: Path, since: int, growth: float) -> Path:
 
 
 def forecast(folder: Path, by: str = Policy().forecaster) -> RateForecast:
-    found = with_forecasts(snapshot(50_000, A), folder, Policy(forecaster=by), NOW, pytest.fail)
+    found = with_forecasts(snapshot(50_000, A), folder, Policy(forecaster=by), pytest.fail)
     said = found.of(A.market.id).forecast
     assert said is not None and said.by == by and found.contradicted == ()
     return said

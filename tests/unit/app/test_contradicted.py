@@ -55,7 +55,7 @@ def seen(**changes: Any) -> Snapshot:
 
 
 def told(folder: Path, shown: Snapshot) -> tuple[MarketState, tuple[str, ...]]:
-    found = with_forecasts(shown, folder, Policy(), NOW, pytest.fail)
+    found = with_forecasts(shown, folder, Policy(), pytest.fail)
     return found.of(PAID.market.id), found.contradicted
 
 
@@ -86,7 +86,7 @@ def test_readings_from_after_the_chain_s_own_time(tmp_path: Path) -> None:
     other = replace(PAID, market=replace(PAID.market, id="lend/1/b", name="b"))
     keep(folder / FOLDER, [replace(snapshot(0, other), block=replace(BLOCK, timestamp=NOW - day * DAY))
                            for day in range(9, -1, -1)], pytest.fail)  # fmt: skip
-    found = with_forecasts(snapshot(0, PAID, other), folder, Policy(), NOW, pytest.fail)
+    found = with_forecasts(snapshot(0, PAID, other), folder, Policy(), pytest.fail)
     assert found.of(PAID.market.id).forecast is None and found.of(other.market.id).forecast is not None
     (line,) = found.contradicted
     assert "has readings of 2023-12-24 21:13 UTC, the chain's block is of 2023-11-14 22:13 UTC" in line
@@ -105,7 +105,7 @@ def test_a_market_that_is_frozen_gets_nothing_whatever_history_says(tmp_path: Pa
 
 
 def test_a_market_that_is_nowhere_on_the_chain_is_not_asked_about(tmp_path: Path) -> None:
-    away = with_forecasts(snapshot(50_000), remembered(tmp_path), Policy(), NOW, pytest.fail)
+    away = with_forecasts(snapshot(50_000), remembered(tmp_path), Policy(), pytest.fail)
     assert away.contradicted == () and away.markets == ()
 
 
