@@ -81,7 +81,7 @@ def test_a_paper_wallet_beside_real_money_earns_and_moves_as_it_does(home: Home)
     assert first["step"] == "begun" and first["plan"]["action"] == "move" and first["owner"] == sandbox.wallet
     (done,) = home.json("run", "--approve", "auto")["jobs"]
     assert done["plan"]["legs"] == first["plan"]["legs"], "the same decision, before either had moved"
-    moves = 1
+    moves, late = 1, newest(sandbox) - start  # the chain's time goes on while real transactions wait for their blocks
     for day in (1, 2, 3):
         at(sandbox, start + day * DAY)
         if day == 2:
@@ -90,11 +90,13 @@ def test_a_paper_wallet_beside_real_money_earns_and_moves_as_it_does(home: Home)
         (done,) = home.json("run", "--approve", "auto")["jobs"]
         assert one["step"] == "stepped" and one["plan"]["action"] == done["plan"]["action"], (one["did"], done["plan"])
         moves += done["plan"]["action"] == "move"
+        late += newest(sandbox) - start - day * DAY
     assert moves == 2 == one["ledger"]["plans"], "what others did made both of them move, once"
     at(sandbox, start + 4 * DAY)
     last = step(home)
     earned, real = last["ledger"]["earned"], real_wealth(home) - 100_000
-    assert real > 30.0 and abs(earned - real) < real * 5e-4, (earned, real)
+    timing = 100_000 * 0.05 * late / (365 * DAY)
+    assert real > 30.0 and abs(earned - real) < real * 5e-4 + timing, (earned, real, late)
     (job,) = home.json("positions")["jobs"]
     theirs = {one["id"]: float(one["held"]["text"]) for one in job["positions"]}
     assert held(last) == pytest.approx(theirs, rel=1e-4)
@@ -113,14 +115,15 @@ def side_by_side(home: Home, real: float) -> None:
     assert [side["name"] for side in one["sides"]] == ["paper", "backtest", "reality"] and one["missing"] == []
     assert reality["earned"] == pytest.approx(real, abs=1e-3) and paper["days"] == reality["days"] == 4.0
     assert (paper["moves"], reality["moves"], reality["failed"]) == (2, 2, 0)
-    assert paper["invested_share"] == pytest.approx(reality["invested_share"], abs=1e-3) and backtest["moves"] >= 1
+    assert paper["invested_share"] == pytest.approx(reality["invested_share"], abs=1e-2) and backtest["moves"] >= 1
     for gap in one["gaps"]:
         parts = gap["rates_pp"] + gap["timing_pp"] + gap["costs_pp"] + gap["other_pp"]
         assert parts == pytest.approx(gap["whole_pp"], abs=1e-9)
         assert any("was expected" in line for line in gap["why"])
     to_backtest, to_reality = one["gaps"]
-    assert abs(to_reality["rates_pp"]) < 0.005 and abs(to_reality["timing_pp"]) < 0.01
-    assert abs(to_reality["whole_pp"] - to_reality["costs_pp"]) < 0.01, "what is left is gas: estimated, and paid"
+    assert abs(to_reality["rates_pp"]) < 0.01 and abs(to_reality["timing_pp"]) < 0.03
+    left = to_reality["whole_pp"] - to_reality["costs_pp"] - to_reality["timing_pp"]
+    assert abs(left) < 0.01, "what is left is gas, estimated and paid, and the time that real transactions take"
     assert abs(to_backtest["whole_pp"]) < 1.0
     shown = home.run("paper", "show")
     assert shown.code == 0 and "paper less reality" in shown.out and "own rates" in shown.out

@@ -106,8 +106,7 @@ def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
             )
         _job(name, request, None, context)  # what is wrong with the words leaves no trace
     with run_lock(folder), Journal.open(folder / store.FILE) as journal:
-        records = journal.history()
-        before = next(reversed(store.states(journal, records)), None)
+        before = next(iter(store.states(journal, journal.history(limit=1))), None)  # a step ends with its ledger
         job, begins = _job(name, request, before, context)
         context.say(f"observing {job.chain.name} for paper wallet {name}")
         try:
@@ -116,7 +115,7 @@ def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
             return wallet_part(name, before, job, skipped=str(passing))
         if seen is None:
             return wallet_part(name, before, job, known=True)
-        return _decided(name, job, before, seen, records, journal, context)
+        return _decided(name, job, before, seen, journal, context)
 
 
 def _job(name: str, request: PaperRequest, before: PaperState | None, context: Context) -> tuple[Job, Begins | None]:
@@ -227,14 +226,13 @@ def _decided(
     job: Job,
     before: PaperState | None,
     seen: _Seen,
-    records: Sequence[Record],
     journal: Journal,
     context: Context,
 ) -> PaperWallet:
     """Decide as a run does, simulate what it would do, and remember both in one transaction."""
     policy, now = context.settings.policy, int(time.time())
     block, owner = seen.real.block, job.wallet.address
-    own = records_of(records, before, block, owner, policy)
+    own = records_of(journal.plans(), before, block, owner, policy)
     unread = tuple(
         one for token in job.assets for one in holdings.unread(own, seen.paper.of_asset(token), token, policy)
     )

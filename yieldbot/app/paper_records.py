@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from yieldbot.app.paper_state import PaperState
-from yieldbot.journal.fold import Record, fold_plans
-from yieldbot.journal.journal_entries import Observed, PlanStatus, TxSigned
+from yieldbot.journal.fold import Record, StoredPlan
+from yieldbot.journal.journal_entries import JournalEntry, Observed, PlanMarked, PlanStatus, PlanWritten, TxSigned
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Leg, LegKind, Plan
@@ -18,18 +18,19 @@ MOVES = (LegKind.DEPOSIT, LegKind.WITHDRAW)
 
 
 def records_of(
-    records: Sequence[Record], state: PaperState | None, block: BlockRef, owner: Address, policy: Policy
+    plans: Sequence[StoredPlan], state: PaperState | None, block: BlockRef, owner: Address, policy: Policy
 ) -> tuple[Record, ...]:
     """The wallet's records as ``decide`` takes a run's: its plans with their status, each leg that moved money as a
     transaction of that time, and its holdings as when plans last changed them."""
-    found = [record for record in records if not isinstance(record.entry, Observed)]
-    for stored in fold_plans(records).values():
-        if stored.status is PlanStatus.EXECUTED:
-            legs = [(index, leg) for index, leg in enumerate(stored.plan.legs) if leg.kind in MOVES]
-            found += [Record(0, stored.at, _moved(stored.plan, index, leg)) for index, leg in legs]
+    found: list[tuple[int, JournalEntry]] = []
+    for one in plans:
+        found += [(one.at, PlanWritten(one.plan)), (one.at, PlanMarked(one.plan.id, one.status, one.by, one.reason))]
+        if one.status is PlanStatus.EXECUTED:
+            legs = enumerate(one.plan.legs)
+            found += [(one.at, _moved(one.plan, index, leg)) for index, leg in legs if leg.kind in MOVES]
     if state is not None:
-        found += [Record(0, state.time, one) for one in _held(state, block, owner, policy)]
-    return tuple(Record(seq, one.at, one.entry) for seq, one in enumerate(found, 1))
+        found += [(state.time, noted) for noted in _held(state, block, owner, policy)]
+    return tuple(Record(seq, at, entry) for seq, (at, entry) in enumerate(found, 1))
 
 
 def _moved(plan: Plan, index: int, leg: Leg) -> TxSigned:

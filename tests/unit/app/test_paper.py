@@ -19,8 +19,8 @@ from yieldbot.backtest.paper import as_held
 from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.history.holdings import unread, unseen_money
-from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, PlanWritten, TxSettled, TxSigned
+from yieldbot.journal.fold import Record, StoredPlan
+from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, TxSettled, TxSigned
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -99,8 +99,7 @@ def test_limits_over_time_count_the_paper_wallets_own_moves() -> None:
     policy = Policy(limit_day="4000", enter_horizon_days=3650)
     state, plan = stepped(None, at(0), policy)
     assert isinstance(plan, Plan) and state.holdings.held == {ONE: usdc(4_000).raw}
-    marked = [PlanWritten(plan), PlanMarked(plan.id, PlanStatus.EXECUTED, KEY)]
-    past = [Record(seq, BLOCK.timestamp, entry) for seq, entry in enumerate(marked, 1)]
+    past = [StoredPlan(plan, (), PlanStatus.EXECUTED, KEY, "", BLOCK.timestamp)]
     soon, later = BLOCK.timestamp + 3600, BLOCK.timestamp + 2 * DAY
     real = at(0.1)
     now = grown(state, real, {})
