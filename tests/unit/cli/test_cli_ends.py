@@ -189,7 +189,7 @@ def test_a_bug_is_one_line_and_a_file_without_secrets(tmp_path: Path, monkeypatc
     monkeypatch.setattr("yieldbot.app.overview.observe", fail)
     assert main(["--config", str(path), "plan"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    (crash,) = (tmp_path / ".yieldbot" / "logs").glob("crash-*.txt")
+    (crash,) = (tmp_path / "data" / "logs").glob("crash-*.txt")
     assert "this is a bug" in line and str(crash) in line and "SECRETKEY" not in line
     assert "RuntimeError" in crash.read_text() and "SECRETKEY" not in crash.read_text()
     assert crash.stat().st_mode & 0o077 == 0
@@ -211,7 +211,7 @@ def test_ctrl_c_while_a_node_does_not_answer(tmp_path: Path) -> None:
         # A runner in the background of a shell hands down an ignored SIGINT; a terminal does not.
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from yieldbot.app import overview; from yieldbot.cli.main import main\n"
-        f"def look(wanted, context):\n    print('waiting', flush=True); {slow}\n"
+        f"def look(*_):\n    print('waiting', flush=True); {slow}\n"
         f"overview.observe = look; sys.exit(main(['--config', {str(path)!r}, 'plan']))"
     )
     with subprocess.Popen(
