@@ -22,7 +22,7 @@ from yieldbot.backtest.replay import Replayed, replay
 from yieldbot.backtest.study import bounds_of
 from yieldbot.backtest.world import World
 from yieldbot.forecast.levels import rate_forecasts
-from yieldbot.forecast.tournament import Tournament, builtin
+from yieldbot.forecast.outlook import outlook
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey
 from yieldbot.model.market import RateForecast
@@ -100,8 +100,8 @@ def panel_of(days: int, markets: int, coins: int, seed: int = 1) -> Panel:
 
 def _forecasts(panel: Panel) -> list[Sequence[RateForecast | None]]:
     """What was forecast on each day, of that day and those before it."""
-    run = Tournament(panel, builtin())
-    return [rate_forecasts(run, row, Policy().mean_days) for row in range(len(panel.times))]
+    said = outlook(panel, Policy().forecaster)
+    return [rate_forecasts(said, row, Policy().mean_days) for row in range(len(panel.times))]
 
 
 def _row(
