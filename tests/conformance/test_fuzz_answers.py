@@ -17,7 +17,8 @@ from yieldbot.app.plan_parts import plan_or_hold
 from yieldbot.chains.evm.observe import observe
 from yieldbot.decision.decide import decide
 from yieldbot.errors import MarketError, ReadReverted
-from yieldbot.model.market import Kind, MarketState, Snapshot, contradiction
+from yieldbot.model.contradiction import contradiction
+from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Hold, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.reads import EthCall, Flow

@@ -110,7 +110,8 @@ def accounts(data: bytes) -> None:
 
     Each three bytes change one byte of the reserve: (place, low and high; value); the first byte names the protocol.
     """
-    from yieldbot.model.market import MarketState, contradiction
+    from yieldbot.model.contradiction import contradiction
+    from yieldbot.model.market import MarketState
 
     if not data:
         return

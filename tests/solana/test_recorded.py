@@ -22,10 +22,11 @@ from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.errors import MarketError
 from yieldbot.math.marginfi import BITS
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
-from yieldbot.model.market import Market, MarketState, Status, contradiction
+from yieldbot.model.market import Market, MarketState, Status
 from yieldbot.protocols.solana import kamino_lend, marginfi, spl_stake_pool
 from yieldbot.protocols.solana.layout import SLOTS_PER_EPOCH, SYSTEM_PROGRAM, ata, key_bytes, layout, pda, rent_exempt
 from yieldbot.protocols.solana.spl_stake_pool import STAKE_ACCOUNT_BYTES, STAKE_PROGRAM

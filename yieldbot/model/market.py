@@ -305,34 +305,6 @@ class MarketState:
         return self.borrowed.raw / self.supplied.raw if self.supplied.raw else 0.0
 
 
-MOST_RAW = 2**128
-"""Amounts of this many base units and more are impossible: 3.4e20 whole tokens of 18 decimals."""
-MOST_RATE = 1000.0
-"""A simple annual rate above this (100,000 % a year) is impossible."""
-
-
-def contradiction(state: MarketState) -> str | None:
-    """Why the answers of a market's contracts cannot be true; None when they can. Pure. Contracts may return anything,
-    and nothing is decided from an impossible state."""
-    amounts = {"holding": state.held, "cash": state.liquidity, "supply": state.supplied}
-    amounts |= {name: a for name, a in (("capacity", state.capacity), ("debt", state.borrowed)) if a is not None}
-    for name, amount in amounts.items():
-        if not 0 <= amount.raw < MOST_RAW:
-            return f"its {name} of {amount.raw} base units cannot be"
-    if state.held.raw > state.supplied.raw + state.supplied.raw // 10**6 + 100:  # two roundings may differ
-        return f"it says that we hold {state.held} of {state.supplied} in all"
-    held, more = float(state.held), float(state.held) + float(state.supplied) + 1.0
-    # Where nearly all of a pool's liquidity is ours, the rate at 0 would be all of its fees; we hold more.
-    at = (held, more) if state.liquidity_market is not None and held else (0.0, held, more)
-    try:
-        rates = [state.quoted.value, *(state.curve.apr(x, 30 * 86_400.0) for x in at)]
-    except (ArithmeticError, ValueError) as failure:
-        return f"no rate follows from what it says ({failure})"
-    if not all(math.isfinite(rate) and abs(rate) <= MOST_RATE for rate in rates):
-        return f"a rate of {max(rates, key=abs):.3g} a year cannot be"
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Quarantined:
     """A market that could not be read this cycle."""

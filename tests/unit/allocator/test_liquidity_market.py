@@ -18,8 +18,9 @@ from yieldbot.math.concentrated import sqrt_at
 from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.liquidity_range import Range
 from yieldbot.model.amounts import Amount
+from yieldbot.model.contradiction import contradiction
 from yieldbot.model.liquidity import PoolHistory
-from yieldbot.model.market import MarketState, Status, contradiction
+from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 

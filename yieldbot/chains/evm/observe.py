@@ -15,10 +15,11 @@ from yieldbot.chains.evm.swap_pools import exchange_of, listings, state_flows
 from yieldbot.chains.pools import pools_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, Price
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
+from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot
 from yieldbot.model.reads import Flow
 from yieldbot.model.requests import with_requests
 from yieldbot.model.settings import Job

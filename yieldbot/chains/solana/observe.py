@@ -22,12 +22,13 @@ from yieldbot.chains.solana.swap_pools import (
 )
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
 from yieldbot.model.fees import SvmFees
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot, contradiction
+from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot
 from yieldbot.model.reads import Flow, SvmLamports
 from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
