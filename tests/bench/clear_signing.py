@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
+from yieldbot.chains.evm.execution.clear import Call, DecodedTx, KnownNames, read
 from yieldbot.chains.evm.execution.clear_typed import read_typed
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, descriptors
 from yieldbot.errors import ConfigError
@@ -82,7 +82,7 @@ def outcomes(where: Path, known: Sequence[Descriptor]) -> Iterator[tuple[str, st
                 yield kind, name, "wrong", why
 
 
-def refused_by(reading: Reading) -> str | None:
+def refused_by(reading: DecodedTx) -> str | None:
     """Why nothing (of it, or of a call within it) is said in a descriptor's words."""
     if reading.fault is not None:
         return reading.fault
@@ -91,7 +91,7 @@ def refused_by(reading: Reading) -> str | None:
     return next((why for one in reading.nested if (why := refused_by(one))), None)
 
 
-def _read(case: Mapping[str, Any], provider: Mapping[str, Any], known: Sequence[Descriptor], abi: Any) -> Reading:
+def _read(case: Mapping[str, Any], provider: Mapping[str, Any], known: Sequence[Descriptor], abi: Any) -> DecodedTx:
     if "data" in case:
         chain = int(case["data"]["domain"].get("chainId", 0))
         return read_typed(case["data"], book(chain, provider), abi, known)
@@ -99,7 +99,7 @@ def _read(case: Mapping[str, Any], provider: Mapping[str, Any], known: Sequence[
     return read(Call(to, data, value, case.get("from")), book(chain, provider), abi, known)
 
 
-def book(chain: int, provider: Mapping[str, Any]) -> Book:
+def book(chain: int, provider: Mapping[str, Any]) -> KnownNames:
     """The names that a test file brings along, as they would stand in a chain's file."""
     of = evm_chain(chain)
     tokens = {
@@ -110,7 +110,7 @@ def book(chain: int, provider: Mapping[str, Any]) -> Book:
     for source in ("nftCollectionNames", "ensNames", "addressNames"):
         names |= {address.lower(): str(name) for address, name in (provider.get(source) or {}).items()}
     native = Token(of, Address("0x" + "00" * 20), NATIVES.get(chain, "ETH"), 18)
-    return Book(chain, native, names, tokens)
+    return KnownNames(chain, native, names, tokens)
 
 
 def transaction(raw: bytes) -> tuple[int, str, int, bytes]:
@@ -128,7 +128,7 @@ def transaction(raw: bytes) -> tuple[int, str, int, bytes]:
     return number, "0x" + fields[place].hex(), int.from_bytes(fields[place + 1], "big"), fields[place + 2]
 
 
-def differs(reading: Reading, expected: Mapping[str, Any]) -> str | None:
+def differs(reading: DecodedTx, expected: Mapping[str, Any]) -> str | None:
     """The first difference in words; None without one."""
     if reading.fault is not None:
         return reading.fault

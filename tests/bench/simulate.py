@@ -28,7 +28,7 @@ from yieldbot.chains.evm.session import JobSession, open_session
 from yieldbot.decision.decide import decide
 from yieldbot.errors import NodeRefused
 from yieldbot.execution.approvals import DeclineAll
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Plan
@@ -77,7 +77,7 @@ async def _plans(settings: Settings) -> dict[str, Any]:
     """Milliseconds of the first plan's rehearsal with its ways out and without them, and the ratio."""
     job = settings.jobs[0]
     with tempfile.TemporaryDirectory(prefix="yieldbot-bench-") as folder, Journal.open(Path(folder) / "j") as journal:
-        world = World(
+        world = Wiring(
             settings=settings,
             journal=journal,
             approver=DeclineAll(),

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
 
 RESERVES = 100
 ROUNDS = 5
@@ -116,7 +116,7 @@ def _klend(data: list[bytes]) -> dict[str, Any] | str:
     return found
 
 
-async def _rehearsed(world: World) -> dict[str, Any]:
+async def _rehearsed(world: Wiring) -> dict[str, Any]:
     """Milliseconds of a plan's rehearsal on a fork, and without the way out of each of its markets."""
     from yieldbot.chains.solana.execution.rehearsal import Rehearsal
     from yieldbot.chains.solana.execution.rehearse import rehearse
@@ -153,7 +153,7 @@ def _dry_run() -> dict[str, Any]:
     from yieldbot.app import cycle
     from yieldbot.config.load import load
     from yieldbot.execution.approvals import DeclineAll
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.journal.store import Journal
     from yieldbot.sandbox.solana.node import running
 
@@ -168,7 +168,7 @@ def _dry_run() -> dict[str, Any]:
         settings = load(sandbox.config)
         warm, legs = [], 0
         with Journal.open(settings.data_dir / "journal.sqlite") as journal:
-            world = World(
+            world = Wiring(
                 settings=settings,
                 journal=journal,
                 approver=DeclineAll(),

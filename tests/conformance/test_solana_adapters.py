@@ -21,7 +21,7 @@ from yieldbot.chains.solana.execution.build import (
     own_accounts,
     steps,
 )
-from yieldbot.chains.solana.execution.clear import Book, read
+from yieldbot.chains.solana.execution.clear import KnownNames, read
 from yieldbot.chains.solana.execution.roles import SIZES, has_roles, role_fault
 from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.amounts import Amount
@@ -135,7 +135,7 @@ def test_every_instruction_of_ours_has_roles() -> None:
 
 def test_money_goes_in_and_all_of_it_comes_out(tried: tuple[Ledger, SvmMarket, Any, list[Market]]) -> None:
     ledger, found, adapter, markets = tried
-    book = Book(
+    book = KnownNames(
         {m.params["program"]: adapter.protocol for m in markets},
         {m.address: m.name for m in markets},
         {t.address: t for t in found.tokens},

@@ -13,7 +13,7 @@ from yieldbot.app.learned import ever_held, held_now
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.books.entries import from_journal
 from yieldbot.config.load import load
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.history.predictions import predictions
 from yieldbot.journal.journal_entries import Observed, TxSigned
 from yieldbot.model.plan import LegKind, Plan
@@ -21,7 +21,7 @@ from yieldbot.model.settings import Job
 from yieldbot.sandbox.node import Sandbox
 
 
-async def days(sandbox: Sandbox, w: World, job: Job, count: int) -> None:
+async def days(sandbox: Sandbox, w: Wiring, job: Job, count: int) -> None:
     """So many days pass, each with a reading, as cron has it."""
     for _ in range(count):
         sandbox.warp(1)

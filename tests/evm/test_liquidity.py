@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 
 from tests.kit.program import Ended, yieldbot
 from tests.kit.traded import EVERY, FAR, FEE, Traded, pool_sandbox, traded
-from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, fold
+from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, PositionHistory, fold
 from yieldbot.math.liquidity_range import MASK128
 from yieldbot.sandbox.node import Sandbox
 
@@ -151,7 +151,7 @@ def test_a_past_is_read_back_to_where_nothing_was_held() -> None:
         event(INCREASE, 70, 1, 1, 10),
     ]
     found = fold(logs, 100, TOPIC)
-    assert found == Past((29, 39), (10, 2), (12, 3), 30)
+    assert found == PositionHistory((29, 39), (10, 2), (12, 3), 30)
     assert found.earned((5, 0)) == (7, 1) and found.hashes == {f"0x{block:064x}" for block in (60, 50, 40, 30)}
     assert fold(logs[:3], 100, TOPIC) is None, "what does not add up yet is not told"
     for bad in (event(INCREASE, 200, 1, 1, 5), event(COLLECT, 0, 1, 1, 5) | {"topics": [COLLECT, "0x" + "00" * 32]}):

@@ -24,7 +24,7 @@ from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.signing.kms import KmsClient, KmsSigner
 from yieldbot.chains.evm.signing.ledger import LedgerSigner
-from yieldbot.chains.evm.signing.sign import Signer
+from yieldbot.chains.evm.signing.sign import EvmSigner
 from yieldbot.cli.main import main
 from yieldbot.errors import PendingError, SafetyError, TransientError
 from yieldbot.journal.journal_entries import PlanStatus, PlanWritten
@@ -66,7 +66,7 @@ async def funded(market: SmallMarket, node: Node, owner: Address) -> SmallMarket
     return theirs
 
 
-async def deposit(market: SmallMarket, node: Node, journal: Journal, signer: Signer, **changes: Any) -> Any:
+async def deposit(market: SmallMarket, node: Node, journal: Journal, signer: EvmSigner, **changes: Any) -> Any:
     theirs = await funded(market, node, signer.address)
     account = theirs.account(node, journal, signer=signer, **changes)
     plan = await theirs.plan(node, theirs.deposit_leg(RAW))

@@ -17,7 +17,7 @@ from yieldbot.config.load import load
 from yieldbot.decision.decide import decide
 from yieldbot.errors import InvariantError
 from yieldbot.execution.approvals import Auto, DeclineAll
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.journal_entries import ExitProven, ExitRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
@@ -123,7 +123,7 @@ async def test_a_vault_that_behaves_on_forks_and_traps_on_the_chain_gets_a_hundr
         sandbox.rpc("anvil_setCoinbase", "0x" + "00" * 20)
 
 
-async def planned(w: World, job: Job) -> Plan:
+async def planned(w: Wiring, job: Job) -> Plan:
     async with session(w, job) as live:
         snapshot = await live.with_exits(await live.observe(), w.journal.history(), w.settings.policy)
     found = decide(snapshot, w.settings.policy, job, w.now()).outcome

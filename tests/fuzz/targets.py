@@ -44,7 +44,7 @@ def _json_or_none(data: bytes) -> Any:
 def _calls() -> tuple[Any, Any, Any, list[bytes]]:
     """The names of Ethereum's chain file, known functions, descriptors where recorded data lies, token addresses."""
     from yieldbot.chains.evm.execution.abi_calls import abi_functions
-    from yieldbot.chains.evm.execution.clear import Book
+    from yieldbot.chains.evm.execution.clear import KnownNames
     from yieldbot.chains.evm.execution.erc7730 import descriptors
     from yieldbot.config.chain import load_chain
     from yieldbot.config.load import read_toml
@@ -57,7 +57,7 @@ def _calls() -> tuple[Any, Any, Any, list[bytes]]:
     described = descriptors(recorded) if "YIELDBOT_DATA" in os.environ and recorded.is_dir() else ()
     tokens = [bytes.fromhex(token.address[2:]) for token in chain.tokens.values()]
     there = [bytes.fromhex(at[2:]) for d in described for number, at in d.deployments if number == 1]
-    return Book.of(chain, native_token(chain)), abi_functions(folder("abis")), described, [*tokens, *there]
+    return KnownNames.of(chain, native_token(chain)), abi_functions(folder("abis")), described, [*tokens, *there]
 
 
 def calldata(data: bytes) -> None:

@@ -38,7 +38,7 @@ from yieldbot.errors import YieldbotError
 from yieldbot.execution.approvals import Auto
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import passphrase
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed, Expired
 from yieldbot.sandbox.solana.node import SvmSandbox, running
@@ -119,7 +119,7 @@ async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse, patience: fl
     try:
         with run_lock(home), FusedJournal.open(home / "journal.sqlite") as journal:
             journal.fuse = fuse
-            world = World(
+            world = Wiring(
                 settings=settings,
                 journal=journal,
                 approver=Auto(journal, settings.policy),
@@ -214,7 +214,7 @@ class Arena:
             assert journal.verify() == journal.head()[0], "the journal's hashes do not hold"
             transactions = journal.transactions()
             assert not journal.stopped_accounts(), "the account is stopped"
-            world = World(
+            world = Wiring(
                 settings=settings,
                 journal=journal,
                 approver=Auto(journal, settings.policy),

@@ -7,6 +7,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from yieldbot.math import aave, morpho
 from yieldbot.math.aave import RAY, ReserveIndices
 from yieldbot.math.comet import FACTOR_SCALE, CometTotals, RateCurve
@@ -147,7 +148,7 @@ def blue_markets(draw: st.DrawFn) -> MarketTotals:
 bounded_rates = st.integers(morpho.MIN_RATE_AT_TARGET, morpho.MAX_RATE_AT_TARGET)
 
 
-@settings(max_examples=200)
+@settings(max_examples=draws(70, 200))
 @given(blue_markets(), bounded_rates, st.integers(10**9, 10**14), st.integers(3600, 90 * 86_400))
 def test_the_adaptive_curve_is_what_morpho_accrues(
     totals: MarketTotals, rate_at_target: int, ours: int, horizon: int

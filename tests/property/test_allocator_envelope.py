@@ -9,6 +9,7 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from yieldbot.allocator.envelope import (
     Vertices,
     breakpoints,
@@ -31,7 +32,7 @@ from yieldbot.math.curves import (
 from yieldbot.math.dilution import Dilution
 from yieldbot.math.estimate import Interval
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook, outlook
-from yieldbot.math.range_yield import FULL, Bounds, PoolEstimate
+from yieldbot.math.range_yield import FULL, PoolEstimate, RangeBounds
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
@@ -131,7 +132,7 @@ curves = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=draws(60, 120), deadline=None)
 @given(curves, st.floats(1e3, 1e8), st.sampled_from([1, 30, 365]), st.lists(st.floats(0.01, 0.99), max_size=3))
 @example(StakeCurve(978_363.0, 0.978363, 0.0, 1e-6, 0.0, 172_800.0), 1000.0, 1, [])  # next to nothing is earned
 def test_the_lines_are_never_below_the_income(curve: YieldCurve, most: float, days: int, cuts: list[float]) -> None:
@@ -219,7 +220,7 @@ def test_the_lines_hold_for_who_is_alone_in_a_pool_too(
         idle_years=1e-4,
         horizon_years=0.1,
     )
-    one = outlook(venue, FULL if full else Bounds(-0.01, 0.01), fees, sigma, full=full, gas=gas, tokens=1.0)
+    one = outlook(venue, FULL if full else RangeBounds(-0.01, 0.01), fees, sigma, full=full, gas=gas, tokens=1.0)
     curve, horizon_seconds, most = LiquidityCurve(one, one, held, 0.001), 30 * 86_400.0, 1e7
     for a, b in pairwise((0.0, *(x for x in breakpoints(curve, horizon_seconds) if x < most), most)):
         lines = tight_bound(curve, a, b, horizon_seconds)
@@ -252,7 +253,7 @@ def shared_pool(draw: st.DrawFn) -> tuple[Dilution, YieldCurve, float]:
     return dilution, capped_vault(seen, 0.98), seen.ours
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=draws(40, 150), deadline=None)
 @given(shared_pool(), st.floats(0.0, 1.0), st.floats(0.01, 1.0))
 def test_lines_are_above_what_is_left_when_another_holding_loses(
     case: tuple[Dilution, YieldCurve, float], start: float, width: float

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from tests.kit.market_builder import kinked, snapshot
 from tests.property.several import case_of
 from tests.property.test_allocator import states
@@ -145,7 +146,7 @@ def wallets(draw: st.DrawFn) -> Snapshot:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=draws(40, 80), deadline=None)
 @given(wallets(), policies())
 def test_no_plan_is_made_that_a_rule_then_refuses(seen: Snapshot, policy: Policy) -> None:
     assert refused(decide(seen, policy, JOB, 0), policy) is None

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tests.kit.draws import draws
 from yieldbot.math.concentrated import MOST_TICK, sqrt_at
 from yieldbot.math.estimate import LOG_TICK, NOTHING_KNOWN, Interval, chi_square, rate_of, student, volatility
 from yieldbot.math.liquidity_curve import outlook
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import (
     FULL,
-    Bounds,
     PoolEstimate,
+    RangeBounds,
     around,
     best_range,
     bounds_of,
@@ -64,7 +65,7 @@ def paths(draw: np.random.Generator, sigma: float, years: float, steps: int, cou
 @pytest.mark.parametrize(("low", "high", "sigma"), [(-0.3, 0.3, 0.6), (-0.1, 0.25, 0.4), (-60.0, 60.0, 0.8)])
 def test_lvr_is_what_the_rebalanced_portfolio_gains_over_the_position(low: float, high: float, sigma: float) -> None:
     """The portfolio holds at each step the token0 that the position holds, and trades at the market's price."""
-    bounds, years = Bounds(low, high), 0.002
+    bounds, years = RangeBounds(low, high), 0.002
     logs = paths(np.random.default_rng(1), sigma, years, 200, 4000)
     price = np.exp(logs)
     inside = np.clip(price, math.exp(low), math.exp(high))
@@ -81,7 +82,7 @@ def test_lvr_is_what_the_rebalanced_portfolio_gains_over_the_position(low: float
 @pytest.mark.parametrize(("low", "high", "sigma"), [(-0.1, 0.1, 0.6), (-0.05, 0.2, 0.5), (-0.7, 0.7, 1.2)])
 def test_the_time_inside_is_that_of_simulated_prices(low: float, high: float, sigma: float) -> None:
     """A price that is looked at in steps passes a bound 0.5826 sigma sqrt dt late (Broadie, Glasserman, Kou)."""
-    expected, count = Bounds(low, high).years_inside(sigma), 4000
+    expected, count = RangeBounds(low, high).years_inside(sigma), 4000
     dt = expected / 400
     draw, late = np.random.default_rng(2), 0.5826 * sigma * math.sqrt(dt)
     at, left, steps = np.zeros(count), np.zeros(count), 0
@@ -150,7 +151,7 @@ def test_a_pool_that_lags_behind_by_its_fee_is_allowed_for() -> None:
 def test_too_few_observations_say_nothing() -> None:
     assert volatility([0.0, 1.0, 2.0, 4.0], 60.0, 0.003, 0.9) == NOTHING_KNOWN
     assert rate_of([1.0, 2.0], [1.0, 1.0], 0.9) == NOTHING_KNOWN
-    assert net_of(replace(VENUE, sigma=NOTHING_KNOWN), Bounds(-0.1, 0.1)).low == -math.inf
+    assert net_of(replace(VENUE, sigma=NOTHING_KNOWN), RangeBounds(-0.1, 0.1)).low == -math.inf
     assert net_of(replace(VENUE, sigma=NOTHING_KNOWN), FULL, full=True).low == -math.inf
 
 
@@ -177,10 +178,10 @@ widths = st.floats(0.001, 3.0)
 sigmas = st.floats(0.01, 2.0)
 
 
-@settings(max_examples=150)
+@settings(max_examples=draws(50, 150))
 @given(widths, sigmas, st.floats(1.001, 3.0))
 def test_what_must_hold_of_any_range(width: float, sigma: float, more: float) -> None:
-    bounds, wider = Bounds(-width, width), Bounds(-width * more, width * more)
+    bounds, wider = RangeBounds(-width, width), RangeBounds(-width * more, width * more)
     assert wider.value > bounds.value and wider.lost(sigma) < bounds.lost(sigma)
     assert wider.years_inside(sigma) > bounds.years_inside(sigma)
     assert bounds.years_inside(sigma * more) < bounds.years_inside(sigma)
@@ -202,7 +203,7 @@ def test_the_full_range_is_the_limit_and_constant_product(sigma: float, ours: fl
     found = yield_of(venue, FULL, 1e5, sigma, full=True)
     share = ours / 2 / (venue.liquidity + ours / 2)
     assert found.lost == pytest.approx(sigma**2 / 8) and found.fees == pytest.approx(1e5 * share / ours)
-    far = yield_of(venue, Bounds(-80.0, 80.0), 1e5, sigma)
+    far = yield_of(venue, RangeBounds(-80.0, 80.0), 1e5, sigma)
     assert far.fees == pytest.approx(found.fees, rel=1e-5) and far.lost == pytest.approx(found.lost, rel=1e-5)
     assert FULL.years_inside(sigma) == math.inf
     assert bounds_of(Range(-MOST_TICK, MOST_TICK), sqrt_at(0)).value == pytest.approx(2.0)
@@ -238,7 +239,7 @@ def test_impermanent_loss_is_the_formulas() -> None:
 def test_liquidity_as_a_curve_yields_what_a_venue_of_that_value_does(
     fees: float, sigma: float, half: float, full: bool, mine: float, gas: float
 ) -> None:
-    bounds = FULL if full else Bounds(-half, half)
+    bounds = FULL if full else RangeBounds(-half, half)
     share, tokens = 0.001, 1e-6
     whole = replace(VENUE, value=mine, rebalance=gas + share * mine, enter=0.0)
     at_value = yield_of(whole, bounds, fees, sigma, full=full)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from tests.kit.market_builder import market, usdc
 from tests.property.test_allocator_envelope import H, _line_at, curves, kinked, sizes, vault
 from yieldbot.allocator.envelope import breakpoints, coarse_bound, is_nonincreasing, tight_bound
@@ -49,7 +50,7 @@ def spiking(draw: st.DrawFn) -> YieldCurve:
 every = st.one_of(curves, spiking())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=draws(50, 150), deadline=None)
 @given(every, factors, st.booleans(), st.floats(1e3, 1e8), st.sampled_from([1, 7, 90]))
 def test_bounds_of_scaled_curves_hold(curve: YieldCurve, factor: float, plain: bool, most: float, days: int) -> None:
     h = days * 86_400.0
@@ -67,7 +68,7 @@ def test_bounds_of_scaled_curves_hold(curve: YieldCurve, factor: float, plain: b
                 assert _line_at(line, x) >= income - 1e-9 * (abs(income) + 1e-6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=draws(50, 150), deadline=None)
 @given(every, factors, st.one_of(st.just(0.0), st.floats(1e-6, 1e8)))
 def test_every_rate_is_scaled_and_kinks_stay_where_they_are(curve: YieldCurve, factor: float, x: float) -> None:
     found = scaled(curve, factor)
@@ -83,7 +84,7 @@ def test_every_rate_is_scaled_and_kinks_stay_where_they_are(curve: YieldCurve, f
         assert found.marginal(x, H) == pytest.approx(factor * curve.marginal(x, H), rel=1e-6, abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=draws(70, 200), deadline=None)
 @given(every, st.sampled_from([0.0, 0.0, 1e3, 1e6]), st.floats(1e-5, 2.0), st.floats(1e3, 1e8))
 def test_a_curve_at_a_level_pays_it_where_we_stand(curve: YieldCurve, held: float, rate: float, most: float) -> None:
     assume(not isinstance(curve, (RewardedCurve, LiquidityCurve)))  # rewards and pools are not forecast
@@ -136,7 +137,7 @@ LEVELS = st.floats(1e-4, 2.0)
 lines = st.lists(st.tuples(st.floats(0.001, 0.999), st.floats(0.0, 0.5)), min_size=1, max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=draws(100, 300), deadline=None)
 @given(lines, st.floats(0.0, 0.05), st.booleans(), st.floats(1e2, 1e9), st.sampled_from([0.0, 0.3]), LEVELS)
 def test_as_much_is_lent_as_pays_the_level(
     line: list[tuple[float, float]], start: float, by_borrowers: bool, others: float, held: float, rate: float

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import yieldbot.math
+from tests.kit.draws import draws
 from yieldbot.errors import CurveUnknown
 from yieldbot.history.curves import KINDS, SHAPES, _checked, rebuilt, written
 from yieldbot.model.curve import YieldCurve
@@ -188,7 +189,7 @@ def test_a_class_without_a_kind_cannot_be_written() -> None:
         written(Strange())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=draws(40, 100), deadline=None)
 @given(st.text('{}[]":,abc0123.e-', max_size=80))
 def test_no_text_crashes(text: str) -> None:
     for one in (text, f'{{"schema":"yieldbot/curve/v1","curve":{text}}}'):

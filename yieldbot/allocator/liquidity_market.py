@@ -22,7 +22,7 @@ from yieldbot.allocator.liquidity_advice import (
 from yieldbot.math.concentrated import Unswappable, V3Pool
 from yieldbot.math.liquidity_curve import NOTHING, LiquidityCurve, RangeOutlook, outlook
 from yieldbot.math.liquidity_range import Range
-from yieldbot.math.range_yield import FULL, Bounds, PoolEstimate, bounds_of, full_range
+from yieldbot.math.range_yield import FULL, PoolEstimate, RangeBounds, bounds_of, full_range
 from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -253,7 +253,7 @@ def _outlook(
     """A range's outlook. surely: at the fees and volatility for which the net yield holds at the policy's
     confidence."""
     full = not state.spacing or ticks == full_range(state.spacing)
-    bounds: Bounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
+    bounds: RangeBounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
     fees, sigma = (estimate.fees.low, estimate.sigma.high) if surely else (estimate.fees.mean, estimate.sigma.mean)
     gas = GAS_REBALANCE * gas_price
     return outlook(estimate, bounds, fees, sigma, full=full, gas=gas, tokens=tokens, once=once)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.ports import Revocation, Rights
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
@@ -122,7 +122,7 @@ def allowances(
 async def _account(
     request: AllowancesRequest,
     context: Context,
-    world: World,
+    world: Wiring,
     job: Job,
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],

@@ -15,11 +15,11 @@ from yieldbot.app.remembered import duration, moment
 from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
-from yieldbot.history.store import Kept, Store
+from yieldbot.history.store import Appended, Store
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.chains.ports import Past
+    from yieldbot.chains.ports import PastBalances
     from yieldbot.model.settings import Job
 
 SOURCE = "backfill"
@@ -54,7 +54,7 @@ class BackfillRequest:
 
 @dataclass(slots=True)
 class _Done:
-    kept: Kept = field(default_factory=Kept)
+    kept: Appended = field(default_factory=Appended)
     read: int = 0
     absent: int = 0
     failure: str = ""
@@ -152,7 +152,7 @@ async def _read(
         return past.round_trips - before
 
 
-async def _at(past: Past, at: int, slack: int, folder: Path, done: _Done, context: Context) -> str:
+async def _at(past: PastBalances, at: int, slack: int, folder: Path, done: _Done, context: Context) -> str:
     """Read one time; why nothing can be read at all, empty where that is not so."""
     try:
         block = await past.block_before(at, slack)

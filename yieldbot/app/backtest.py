@@ -24,7 +24,7 @@ from yieldbot.backtest.levels import Levels, levels_of
 from yieldbot.backtest.software import code
 from yieldbot.backtest.study import Window, rows_of, starts, window_of
 from yieldbot.backtest.trace import Foretold as Foretold
-from yieldbot.backtest.trace import Step as Step
+from yieldbot.backtest.trace import SimulatedMove as SimulatedMove
 from yieldbot.backtest.trace import Trace as Trace
 from yieldbot.backtest.trace import trace
 from yieldbot.backtest.universe import means, universes
@@ -68,11 +68,15 @@ class BacktestRequest:
     gas: Path | None = None
     """A file of daily gas prices on Ethereum."""
     window_days: int = 60
+    """Length of a window."""
     every_days: int = 15
+    """Days from one window's start to the next."""
     warm_days: int = 14
+    """Days of history before the first window."""
     failures: float = 0.0
-    """Share of plans that fail."""
+    """Fraction of plans that fail."""
     seed: int = 0
+    """Seed of the failures and of the bootstrap."""
     processes: int = 0
     """How many work at once; 0: one a core."""
     extras: bool = False

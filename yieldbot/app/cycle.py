@@ -24,7 +24,7 @@ from yieldbot.decision.why_held import told
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.rehearsed import Rehearsed
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
 from yieldbot.history.predictions import before_plan
@@ -55,7 +55,7 @@ class Report:
     """Outcomes of transactions that an earlier run had left open."""
     snapshot: Snapshot | None = None
     """The markets on which the plan was decided."""
-    unread: tuple[forecast.UnreadMarket, ...] = ()
+    unread: tuple[forecast.UnreadHolding, ...] = ()
     """Markets that could not be read, with what the journal last knew of our holding there."""
     decision: Decision | None = None
     """The plan or hold, and the assessments behind it."""
@@ -76,19 +76,19 @@ class Report:
         return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
 
 
-async def observe_job(world: World, job: Job) -> Snapshot:
+async def observe_job(world: Wiring, job: Job) -> Snapshot:
     """Observe one job's markets, after checking that the node serves the right chain."""
     async with session(world, job) as live:
         await live.verify_chain()
         return await live.observe(world.journal.history())
 
 
-async def run_job(world: World, job: Job) -> Report:
+async def run_job(world: Wiring, job: Job) -> Report:
     """One cycle of one job. A chain that cannot be served is skipped with the reason; other errors are raised."""
     return await _served(world, job, lambda live: _cycle(world, job, live))
 
 
-async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
+async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
     """Do the work on the job's chain, after checking its id; report endpoints that were not believed."""
     async with session(world, job) as live:
         try:
@@ -101,7 +101,7 @@ async def _served(world: World, job: Job, work: Callable[[Session], Awaitable[Re
         return replace(report, left_out=live.left_out)
 
 
-async def _observed(world: World, live: Session) -> Snapshot:
+async def _observed(world: Wiring, live: Session) -> Snapshot:
     """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded."""
     records = world.journal.history()
     snapshot = await live.observe(records)
@@ -113,7 +113,7 @@ async def _observed(world: World, live: Session) -> Snapshot:
     return with_forecasts(snapshot, world.settings.data_dir, policy, world.say, records)
 
 
-async def _cycle(world: World, job: Job, live: Session) -> Report:
+async def _cycle(world: Wiring, job: Job, live: Session) -> Report:
     settled = await live.settle()
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live)
@@ -161,7 +161,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
     return without_pools(snapshot, frozenset(pools))
 
 
-def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | None:
+def _stop_at_a_loss(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | None:
     """Stop the account if a loss exceeds the policy's limit; returns the reason."""
     loss = loss_of(world.settings.policy, world.journal.history(), snapshot)
     if loss is None:
@@ -172,7 +172,7 @@ def _stop_at_a_loss(world: World, job: Job, snapshot: Snapshot) -> Declined | No
     return Declined("LOSS", loss)
 
 
-def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
+def _stopped(world: Wiring, snapshot: Snapshot) -> Declined | None:
     """Why nothing would be signed even if there were something to do; reported with a hold too."""
     stop = stop_reason(world.settings.policy, world.journal.history(), snapshot, world.now())
     reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
@@ -181,7 +181,7 @@ def _stopped(world: World, snapshot: Snapshot) -> Declined | None:
     return Declined("ACCOUNT_STOPPED", f"{reason}: `yieldbot resume --clear` lets it sign again")
 
 
-async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
+async def _propose(world: Wiring, live: Session, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
     """Rehearse the plan, ask the approver and, once approved, carry it out."""
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
@@ -208,7 +208,7 @@ async def _propose(world: World, live: Session, job: Job, snapshot: Snapshot, pl
     return await _carry_out(world, live, job, approval, report)
 
 
-async def approve_queued(world: World, plan_id: str) -> Report:
+async def approve_queued(world: Wiring, plan_id: str) -> Report:
     """Carry out a plan that waits in the journal: observe again, rehearse again, ask, sign, send.
 
     Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
@@ -218,7 +218,7 @@ async def approve_queued(world: World, plan_id: str) -> Report:
     return await _served(world, job, lambda live: _resume(world, job, live, plan))
 
 
-async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
+async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
     settled = await live.settle()
     snapshot = await _observed(world, live)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
@@ -232,7 +232,7 @@ async def _resume(world: World, job: Job, live: Session, plan: Plan) -> Report:
     return await _propose(world, live, job, snapshot, plan, report)
 
 
-async def _carry_out(world: World, live: Session, job: Job, approval: Approval, report: Report) -> Report:
+async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval, report: Report) -> Report:
     """Leg by leg: observe again, check that the leg still holds, then sign and send it."""
     plan = approval.plan
     outcomes: list[tuple[Leg, Outcome]] = []
@@ -286,13 +286,13 @@ def _stuck(result: LegResult) -> str | None:
 
 def _unread(
     records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy
-) -> tuple[forecast.UnreadMarket, ...]:
+) -> tuple[forecast.UnreadHolding, ...]:
     """Markets of the job's assets that the snapshot lacks."""
     parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
     return tuple(one for part in parts for one in part)
 
 
-def _record(world: World, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
+def _record(world: Wiring, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
     """Record what each position is expected to earn, by asset. ``before``: the snapshot before a plan was carried
     out."""
     for token in job.assets:

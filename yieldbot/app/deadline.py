@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from yieldbot.errors import PendingError, RunTimedOut
 
 if TYPE_CHECKING:
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.model.settings import Job
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Deadline:
     """The deadline of one run. Use its ``world``, which remembers the last progress line, so that the error can state
     where the run was."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Wiring) -> None:
         self.seconds = world.settings.policy.run_timeout_seconds
         self.ends = time.monotonic() + self.seconds
         self._said: dict[Any, str] = {}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.cycle import Report
     from yieldbot.execution.approvals import Approver, Proposal
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.history.holdings import MeasuredPosition
     from yieldbot.journal.store import Journal
     from yieldbot.model.market import Snapshot
@@ -129,7 +129,7 @@ def demo(request: DemoRequest, context: Context) -> DemoAnswer:
     return DemoAnswer(document=document, results=tuple(results), exit_code=exit_code)
 
 
-def _work(world: World, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[JobResult]:
+def _work(world: Wiring, warp: Callable[[float], None], days: float, say: Callable[[str], None]) -> list[JobResult]:
     """Run one cycle of each job, let time pass, and observe again."""
     reported = []
     for job in world.settings.jobs:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.books.chain_record import ChainRecord, WalletCheck
     from yieldbot.books.entries import Account
-    from yieldbot.books.ledger import Ledger, Row
+    from yieldbot.books.ledger import Ledger, LedgerRow
     from yieldbot.model.amounts import Token
 
 FORMATS = ("csv", "rotki", "rotki-trades", "beancount")
@@ -101,7 +101,13 @@ def export(request: ExportRequest, context: Context) -> ExportDocument:
 
 
 def _written(
-    form: str, gathered: AccountEntries, books: Ledger, rows: Sequence[Row], before: Sequence[Row], *, open_ended: bool
+    form: str,
+    gathered: AccountEntries,
+    books: Ledger,
+    rows: Sequence[LedgerRow],
+    before: Sequence[LedgerRow],
+    *,
+    open_ended: bool,
 ) -> tuple[str, list[str]]:
     """The export's text, and notes about what it leaves out."""
     match form:
@@ -129,7 +135,7 @@ def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Tok
     }
 
 
-def _missing(rows: Sequence[Row]) -> list[str]:
+def _missing(rows: Sequence[LedgerRow]) -> list[str]:
     """Notes about rows without a value or a gain, and about liquidity, a line each."""
     lines = []
     bare = [row for row in rows if row.value is None and row.what is not RowKind.SHARES]

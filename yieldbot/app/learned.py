@@ -28,7 +28,7 @@ NOTHING: Held = {}
 
 
 def held_now(observed: Iterable[tuple[Account, Snapshot]]) -> Held:
-    """What snapshots show of our holdings, nothing included."""
+    """Our holding in each market of the snapshots, by account; markets in which we hold nothing too."""
     found: dict[Account, dict[MarketId, Noted]] = {}
     for account, snapshot in observed:
         for state in snapshot.markets:
@@ -39,7 +39,7 @@ def held_now(observed: Iterable[tuple[Account, Snapshot]]) -> Held:
 
 
 def accounts_of(records: Sequence[Record]) -> tuple[Account, ...]:
-    """Every account that the journal notes holdings of, in its order."""
+    """Every account (chain and owner) whose holdings the journal records, in the order of their first records."""
     noted = [row.entry for row in records if isinstance(row.entry, Observed)]
     return tuple(dict.fromkeys((one.chain, one.owner) for one in noted))
 

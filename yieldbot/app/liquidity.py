@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from yieldbot.allocator.liquidity_advice import Appraisal, Trigger
     from yieldbot.app.context import Context
-    from yieldbot.app.liquidity_profit import Gained
+    from yieldbot.app.liquidity_profit import PoolProfit
     from yieldbot.app.markets import MarketsRequest
     from yieldbot.app.overview import Observation
     from yieldbot.app.profit import Accounting
     from yieldbot.chains.evm.liquidity.lending import Lending
-    from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.position_events import PositionHistory
     from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
@@ -61,11 +61,11 @@ class AccountLiquidity:
     triggers: tuple[Trigger | None, ...] = ()
     """Of each position whether to hold, rebalance or leave, in the order of ``view.positions``; None: no price is
     known."""
-    pasts: tuple[Past | str, ...] = ()
+    pasts: tuple[PositionHistory | str, ...] = ()
     """Of each position what was put in and taken out, or why that is not known, in the order of ``view.positions``."""
     unvalued: tuple[str, ...] = field(default=())
     """Pools that could not be valued, each with the reason."""
-    gained: tuple[Gained, ...] = field(default=())
+    gained: tuple[PoolProfit, ...] = field(default=())
     """Profit and loss of each pool that we are or were in."""
 
 

@@ -20,9 +20,9 @@ from yieldbot.model.amounts import Amount
 if TYPE_CHECKING:
     from yieldbot.allocator.liquidity_advice import Appraisal, Trigger
     from yieldbot.app.liquidity import AccountLiquidity
-    from yieldbot.app.liquidity_profit import Gained
+    from yieldbot.app.liquidity_profit import PoolProfit
     from yieldbot.books.liquidity_pnl import LiquidityPnl
-    from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.position_events import PositionHistory
     from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.model.liquidity import LiquidityPool, PoolPosition
 
@@ -224,7 +224,7 @@ class LiquidityPosition(Part):
 
     @classmethod
     def of(
-        cls, found: PoolPosition, past: Past | str, advice: Trigger | None, view: LiquidityView
+        cls, found: PoolPosition, past: PositionHistory | str, advice: Trigger | None, view: LiquidityView
     ) -> LiquidityPosition:
         pool, ticks = found.state.pool, found.ticks
         known = None if isinstance(past, str) else past
@@ -303,7 +303,7 @@ class PoolResult(Part):
     pnl_unknown: str | None = Field(description="why there is no `pnl`, or which price is missing; null: neither")
 
     @classmethod
-    def of(cls, row: Gained) -> PoolResult:
+    def of(cls, row: PoolProfit) -> PoolResult:
         profit = row.found
         return cls(
             id=row.market_id,

@@ -22,7 +22,7 @@ from yieldbot.model.liquidity import PoolPosition
 
 if TYPE_CHECKING:
     from yieldbot.app.overview import Observation
-    from yieldbot.chains.evm.liquidity.position_events import Past
+    from yieldbot.chains.evm.liquidity.position_events import PositionHistory
     from yieldbot.chains.evm.liquidity.view import LiquidityView
     from yieldbot.chains.evm.node.client import Node
     from yieldbot.model.exchange import Pool
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Gained:
+class PoolProfit:
     """One pool's profit and loss since entry."""
 
     market_id: MarketId
@@ -56,8 +56,8 @@ async def gains(
     observed: Sequence[Observation],
     accounting: Accounting,
     view: LiquidityView,
-    pasts: Sequence[Past | str],
-) -> tuple[Gained, ...]:
+    pasts: Sequence[PositionHistory | str],
+) -> tuple[PoolProfit, ...]:
     """Profit and loss of every pool that one wallet on one chain is in, or was in by the journal."""
     account = (job.chain.chain, job.wallet.address)
     own = tuple(entry for entry in accounting.own(account) if entry.market_id and is_liquidity(entry.market_id))
@@ -90,7 +90,7 @@ async def gains(
             found = replace(found, lacks=f"{found.lacks} in {unit}")
         pool, is_in = pools.get(one), one in there
         rows.append(
-            Gained(
+            PoolProfit(
                 market_id=one,
                 name=names.get(one, one) if pool is None else f"{pool.name} {pool.token0.symbol}/{pool.token1.symbol}",
                 token_ids=tuple(token_id for token_id in there[one].liquidity if token_id != SHARES) if is_in else (),
@@ -109,7 +109,7 @@ async def _moves(
     observed: Sequence[Observation],
     own: Sequence[Entry],
     view: LiquidityView,
-    pasts: Sequence[Past | str],
+    pasts: Sequence[PositionHistory | str],
 ) -> tuple[Moves, ByHand]:
     """Position events of our transactions, and of what the account did to these positions with another program."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
@@ -138,7 +138,7 @@ async def _moves(
     return {**moves, **hand.moves}, hand
 
 
-def _held(view: LiquidityView, pasts: Sequence[Past | str]) -> dict[MarketId, PoolHoldings]:
+def _held(view: LiquidityView, pasts: Sequence[PositionHistory | str]) -> dict[MarketId, PoolHoldings]:
     """Our liquidity and amounts in each pool."""
     found: dict[MarketId, PoolHoldings] = {}
     for position, past in zip(view.positions, pasts, strict=True):

@@ -40,7 +40,7 @@ class MarketsRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedMarkets:
     """One job's markets of one asset, as they are listed."""
 
     job: Job
@@ -61,7 +61,7 @@ class MarketsAnswer:
 
     document: YieldsDocument
     """For ``--json``."""
-    listed: tuple[Listed, ...]
+    listed: tuple[ListedMarkets, ...]
     """By job and asset, for tables; of the jobs whose chain could be served."""
     skipped: tuple[tuple[Job, str], ...]
     """The other jobs, each with why its chain could not be served."""
@@ -81,7 +81,7 @@ def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
     rows: list[JobMarkets | JobHead] = []
-    listed: list[Listed] = []
+    listed: list[ListedMarkets] = []
     skipped: list[tuple[Job, str]] = []
     observed = overview.observe(request.jobs, context)
     for job, snapshot in observed:
@@ -96,7 +96,7 @@ def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
             if wealth is not None and one.asset == job.asset:
                 all_of_it = wealth
             shown = part if request.kind is None else _of_kind(part, request.kind)
-            listed.append(Listed(one, shown, decision.assessments, decision.allocation, all_of_it))
+            listed.append(ListedMarkets(one, shown, decision.assessments, decision.allocation, all_of_it))
             found = markets_of(shown, decision.assessments, decision.allocation, all_of_it, horizon, policy)
             head = JobHead.fields_of(one, shown)
             rows.append(JobMarkets(**head, markets=found, quarantined=unread_markets(shown)))

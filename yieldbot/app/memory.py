@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError
 from yieldbot.history.observed import Seen, odd_rates, readings_of
-from yieldbot.history.store import Kept, Store
+from yieldbot.history.store import Appended, Store
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def folder_of(context: Context, told: Path | None) -> Path:
     return context.settings.data_dir / FOLDER
 
 
-def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None], source: str = "observed") -> Kept:
+def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None], source: str = "observed") -> Appended:
     """Remember snapshots. Whatever goes wrong is one line by ``say`` and in the answer, and nothing else; a rate that
     can hardly be is kept and named by ``say`` too."""
-    kept = Kept()
+    kept = Appended()
     try:
         store = Store(folder, WAIT_SECONDS)
         for snapshot in snapshots:
@@ -52,7 +52,7 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
             if not kept.failure:
                 store.compact_if_due(chain, int(time.time()))
     except Exception as failure:  # whatever it is, money must not wait for it
-        kept += Kept(failure=f"{folder}: nothing is remembered ({one_line(str(failure), 300)})")
+        kept += Appended(failure=f"{folder}: nothing is remembered ({one_line(str(failure), 300)})")
     if kept.failure:
         say(kept.failure)
     return kept

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity_orders import IntendedOrder
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.evm.liquidity.rehearse import Back, OrderRehearsal
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.model.settings import Job
     from yieldbot.model.tx import Outcome
 
@@ -119,7 +119,7 @@ def _job(request: LiquidityRequest, context: Context) -> Job:
 async def _act(
     request: LiquidityRequest,
     context: Context,
-    world: World,
+    world: Wiring,
     job: Job,
     show: Callable[[RehearsedOrder], None],
     ask: Callable[[], bool],

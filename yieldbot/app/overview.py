@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.whatif import WhatIf
     from yieldbot.decision.decide import Decision
-    from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
+    from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
     from yieldbot.model.amounts import Amount
     from yieldbot.model.market import Snapshot
     from yieldbot.model.policy import Policy
@@ -96,7 +96,7 @@ def decide(
     snapshot: Snapshot,
     wealth: Amount | None = None,
     what_if: WhatIf | None = None,
-    unread: Sequence[UnreadMarket] = (),
+    unread: Sequence[UnreadHolding] = (),
 ) -> Decision:
     """Decide on a snapshot as of now, with the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
@@ -106,7 +106,7 @@ def decide(
     return found if wealth is not None else told(found, snapshot, chosen, job, now, records)
 
 
-def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadMarket, ...]]:
+def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadHolding, ...]]:
     """For each job the markets that could not be read, with our last known holding there."""
     records, policy = journalled(context), context.settings.policy
     return [
@@ -135,7 +135,7 @@ def positions_of(context: Context, observed: Sequence[Observation]) -> list[tupl
     ]
 
 
-def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[UnreadMarket]] = ()) -> int:
+def exit_code(observed: Sequence[Observation], unread: Sequence[Sequence[UnreadHolding]] = ()) -> int:
     """The exit code: 1 if a chain was skipped or a market that holds our money could not be read, else 0."""
     skipped = any(isinstance(snapshot, str) for _, snapshot in observed)
     return int(skipped or any(one.held for lost in unread for one in lost))

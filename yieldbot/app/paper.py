@@ -30,7 +30,7 @@ from yieldbot.decision.why_held import told
 from yieldbot.errors import ConfigError, TransientError, YieldbotError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.journal_entries import JournalEntry, Observed, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
@@ -157,9 +157,9 @@ def _begins(request: PaperRequest, job: Job) -> Begins:
     return Begins(wealth=request.wealth, amount=amount)
 
 
-def _world(context: Context, journal: Journal) -> World:
+def _world(context: Context, journal: Journal) -> Wiring:
     """As a dry run's: nothing is approved, no key is read. The journal is the paper wallet's."""
-    return World(
+    return Wiring(
         settings=context.settings,
         journal=journal,
         approver=DeclineAll(),
@@ -170,7 +170,7 @@ def _world(context: Context, journal: Journal) -> World:
 
 
 @asynccontextmanager
-async def _opened(world: World, job: Job) -> AsyncIterator[Watch]:
+async def _opened(world: Wiring, job: Job) -> AsyncIterator[Watch]:
     """The chain as a run opens it, which pays out simulated holders of opaque vaults on a fork; where no fork can be
     made, for reading alone."""
     async with AsyncExitStack() as stack:
@@ -183,7 +183,7 @@ async def _opened(world: World, job: Job) -> AsyncIterator[Watch]:
 
 
 async def _observed(
-    world: World, job: Job, before: PaperState | None, begins: Begins | None, context: Context
+    world: Wiring, job: Job, before: PaperState | None, begins: Begins | None, context: Context
 ) -> _Seen | None:
     """What both wallets see; None where there is no block after the last step's."""
     policy, records = context.settings.policy, journalled(context)

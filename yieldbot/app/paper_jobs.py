@@ -1,4 +1,4 @@
-"""What a paper wallet manages: a configured job, or a chain and a coin for nobody's account."""
+"""The job that a paper wallet manages: a configured one, or one made from a chain and a coin with no real wallet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOBODY = "nobody"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a person asked for; empty: whatever there is one of."""
+    """Which job is meant. An empty field matches every job."""
 
     wallet: str = ""
     """A configured wallet's name."""

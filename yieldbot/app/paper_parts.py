@@ -9,7 +9,7 @@ from yieldbot.app.paper_state import PaperState
 from yieldbot.app.parts import Money
 from yieldbot.app.plan_parts import Quarantined, plan_or_hold
 from yieldbot.app.yields import number
-from yieldbot.history.holdings import UnreadMarket
+from yieldbot.history.holdings import UnreadHolding
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Hold, Plan
@@ -22,7 +22,7 @@ def wallet_part(
     job: Job,
     *,
     outcome: Plan | Hold | None = None,
-    unread: Sequence[UnreadMarket] = (),
+    unread: Sequence[UnreadHolding] = (),
     contradicted: Sequence[str] = (),
     begun: bool = False,
     known: bool = False,

@@ -76,6 +76,7 @@ class Gap:
     """By how much one side came to more than another, in percentage points a year. The parts add up to the whole."""
 
     whole: float
+    """The difference of both sides' net rates."""
     rates: float
     """Money in markets was paid more: other markets, more or less of ours in them, other days."""
     timing: float

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from yieldbot.backtest.carried import Asked, Holdings
-from yieldbot.backtest.paper import Position
+from yieldbot.backtest.carried import Asked, SimulatedHoldings
+from yieldbot.backtest.paper import PaperHolding
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class PaperTotals:
     """Sums since the wallet's first step, in whole tokens of its first asset."""
 
     earned: float = 0.0
@@ -97,9 +97,9 @@ class PaperState:
     """Unix seconds of the block of this step."""
     height: int
     """Its number, or slot."""
-    holdings: Holdings
+    holdings: SimulatedHoldings
     """What it has after this step; its idle money names every asset."""
-    positions: Mapping[MarketId, Position]
+    positions: Mapping[MarketId, PaperHolding]
     """Its holdings as of this step."""
     names: Mapping[MarketId, str]
     """Names of these markets, for tables."""
@@ -109,7 +109,7 @@ class PaperState:
     """What it could claim, in base units by the claims' ids."""
     visited: tuple[MarketId, ...]
     """Markets that it was in: a trial there is over."""
-    totals: Totals
+    totals: PaperTotals
     """Sums since it began."""
     prices: Mapping[str, float]
     """Whole first-asset tokens for one of each asset, by address."""
@@ -240,10 +240,10 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
     def token(one: Mapping[str, Any]) -> Token:
         return Token(chain_id(chain), Address(one["address"]), one["symbol"], int(one["decimals"]))
 
-    def position(one: Mapping[str, Any]) -> Position:
-        return Position(**{**one, "raw": int(one["raw"]), "since_raw": int(one["since_raw"])})
+    def position(one: Mapping[str, Any]) -> PaperHolding:
+        return PaperHolding(**{**one, "raw": int(one["raw"]), "since_raw": int(one["since_raw"])})
 
-    known = {one.name for one in fields(Totals)}
+    known = {one.name for one in fields(PaperTotals)}
     return PaperState(
         wealth=content["wealth"],
         coin=content["coin"],
@@ -254,7 +254,7 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
         began=int(content["began"]),
         time=int(content["time"]),
         height=int(content["height"]),
-        holdings=Holdings(
+        holdings=SimulatedHoldings(
             idle={token(one): int(one["raw"]) for one in content["idle"]},
             held={MarketId(key): int(raw) for key, raw in content["held"].items()},
             asked={MarketId(key): Asked(int(one["raw"]), one["until"]) for key, one in content["asked"].items()},
@@ -264,7 +264,7 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
         asset_of={MarketId(key): str(one) for key, one in content["asset_of"].items()},
         rewards={MarketId(key): int(raw) for key, raw in content["rewards"].items()},
         visited=tuple(MarketId(one) for one in content["visited"]),
-        totals=Totals(**{name: value for name, value in content["totals"].items() if name in known}),
+        totals=PaperTotals(**{name: value for name, value in content["totals"].items() if name in known}),
         prices={str(key): float(one) for key, one in content["prices"].items()},
         native=float(content["native"]),
         touch=float(content["touch"]),

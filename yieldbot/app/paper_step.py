@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from yieldbot.app.paper_state import PaperState, Real, Totals
-from yieldbot.backtest.carried import Carried, Holdings, carry_out
-from yieldbot.backtest.paper import Position, accrued, gained, rebased
+from yieldbot.app.paper_state import PaperState, PaperTotals, Real
+from yieldbot.backtest.carried import Carried, SimulatedHoldings, carry_out
+from yieldbot.backtest.paper import PaperHolding, accrued, gained, rebased
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -44,7 +44,7 @@ def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperS
         began=real.block.timestamp,
         time=real.block.timestamp,
         height=real.block.height,
-        holdings=Holdings(
+        holdings=SimulatedHoldings(
             idle={token: begins.amount.raw if token == begins.amount.token else 0 for token in job.assets}
         ),
         positions={},
@@ -52,7 +52,7 @@ def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperS
         asset_of={},
         rewards={},
         visited=(),
-        totals=Totals(),
+        totals=PaperTotals(),
         prices={token.address: real.price(token) for token in job.assets},
         native=real.fees.native_price,
         touch=0.0,
@@ -154,11 +154,11 @@ def decided(now: PaperState, seen: Snapshot, real: Snapshot, outcome: Plan | Hol
     )
 
 
-def _places(positions: Mapping[MarketId, Position], holdings: Holdings) -> list[MarketId]:
+def _places(positions: Mapping[MarketId, PaperHolding], holdings: SimulatedHoldings) -> list[MarketId]:
     return list(dict.fromkeys((*positions, *holdings.asked)))
 
 
-def _paid(totals: Totals, made: Carried) -> Totals:
+def _paid(totals: PaperTotals, made: Carried) -> PaperTotals:
     return replace(
         totals,
         gas=totals.gas + made.gas + made.swap_gas,
@@ -176,8 +176,8 @@ def _words(plan: Plan) -> str:
 
 
 def _positions(
-    now: PaperState, holdings: Holdings, seen: Snapshot, real: Snapshot, policy: Policy
-) -> Mapping[MarketId, Position]:
+    now: PaperState, holdings: SimulatedHoldings, seen: Snapshot, real: Snapshot, policy: Policy
+) -> Mapping[MarketId, PaperHolding]:
     """Each holding as of this reading; one in a market that could not be read stays as of its last one."""
     found = {}
     for market_id, raw in holdings.held.items():
@@ -191,10 +191,12 @@ def _positions(
     return found
 
 
-def _position(raw: int, state: MarketState, real: MarketState, policy: Policy, before: Position | None) -> Position:
+def _position(
+    raw: int, state: MarketState, real: MarketState, policy: Policy, before: PaperHolding | None
+) -> PaperHolding:
     tokens, horizon = raw / state.market.asset.one, policy.horizon_seconds
     then = replace(state, held=Amount(state.market.asset, raw), curve=rebased(state.curve, tokens))
-    return Position(
+    return PaperHolding(
         raw=raw,
         index=state.index,
         time=state.block.timestamp,

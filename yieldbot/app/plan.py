@@ -16,7 +16,7 @@ from yieldbot.app.wiring import JobFilter
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
     from yieldbot.app.context import Context
-    from yieldbot.history.holdings import UnreadMarket
+    from yieldbot.history.holdings import UnreadHolding
     from yieldbot.model.ids import ChainId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Hold, Plan
@@ -43,7 +43,7 @@ class PlannedJob:
     """Its markets; None: its chain could not be served."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
-    unread: tuple[UnreadMarket, ...] = ()
+    unread: tuple[UnreadHolding, ...] = ()
     """Markets that could not be read."""
     outcome: Plan | Hold | None = None
     """The plan or hold; None: its chain could not be served."""

@@ -11,7 +11,7 @@ from yieldbot.allocator.across import Across
 from yieldbot.app.document import Part
 from yieldbot.app.parts import Money
 from yieldbot.app.yields import number
-from yieldbot.history.holdings import UnreadMarket
+from yieldbot.history.holdings import UnreadHolding
 from yieldbot.model import plan as model
 
 
@@ -24,7 +24,7 @@ class Quarantined(Part):
     held_before: Money | None = Field(description="our holding there as the journal last recorded it; null: none")
 
     @classmethod
-    def of(cls, found: Sequence[UnreadMarket]) -> tuple[Quarantined, ...]:
+    def of(cls, found: Sequence[UnreadHolding]) -> tuple[Quarantined, ...]:
         return tuple(
             cls(id=one.market_id, name=one.name, reason=one.reason, held_before=Money.or_none(one.held))
             for one in found

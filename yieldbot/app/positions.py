@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from yieldbot.app.liquidity import AccountLiquidity
     from yieldbot.app.overview import Observation
     from yieldbot.app.profit import Accounting, Earned
-    from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
+    from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
 
@@ -48,7 +48,7 @@ class HeldByJob:
     """Its holdings by market."""
     earned: tuple[Earned, ...] = ()
     """Profit and loss of each market that it is or was in."""
-    unread: tuple[UnreadMarket, ...] = ()
+    unread: tuple[UnreadHolding, ...] = ()
     """Markets that could not be read."""
 
 

@@ -20,7 +20,7 @@ from yieldbot.app.memory_documents import (
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.history.importers.read import Told as Told
 from yieldbot.history.importers.read import markets, read_file
-from yieldbot.history.store import Kept, Store
+from yieldbot.history.store import Appended, Store
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImpor
     """Reads each file and remembers it; the exit code is 2 where a file was refused, 1 where something could not be
     remembered. Raises ConfigError where every file was refused, for the first of them."""
     folder = folder_of(context, request.folder)
-    store, rows, whole = Store(folder), list[ImportedFile](), Kept()
+    store, rows, whole = Store(folder), list[ImportedFile](), Appended()
     for file in request.files:
         try:
             taken = read_file(file, request.told)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.approvals import Proposal
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import Proposed
-    from yieldbot.history.holdings import MeasuredPosition, UnreadMarket
+    from yieldbot.history.holdings import MeasuredPosition, UnreadHolding
 
 __all__ = [
     "NAME",
@@ -32,7 +32,7 @@ __all__ = [
     "Quoted",
     "Rehearsed",
     "Route",
-    "UnreadMarket",
+    "UnreadHolding",
     "across",
     "day",
     "swap_id",

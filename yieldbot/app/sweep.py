@@ -20,7 +20,7 @@ from yieldbot.app.sweep_grid import read_grid, variants
 from yieldbot.backtest.crews import Crew, cluster, processes
 from yieldbot.backtest.deflation import deflated
 from yieldbot.backtest.levels import levels_of
-from yieldbot.backtest.pieces import Inputs, Keys, Result, Task, Variant
+from yieldbot.backtest.pieces import Keys, Result, Task, Variant, WorkerInputs
 from yieldbot.backtest.results import Results
 from yieldbot.backtest.software import software
 from yieldbot.backtest.study import DAY, LOST_PP, Window, gain_of, rows_of
@@ -53,8 +53,8 @@ class SweepRequest:
 
 
 @dataclass(slots=True)
-class Standing:
-    """How far a sweep has come, for whoever stops it."""
+class SweepProgress:
+    """How many pieces of a sweep are finished, kept up to date while it runs: shown after Ctrl-C."""
 
     done: int = 0
     """Finished pieces, those of earlier runs too."""
@@ -63,14 +63,14 @@ class Standing:
     folder: Path = field(default_factory=Path)
     """Where they are kept."""
     command: str = ""
-    """What goes on from there."""
+    """The command that continues it."""
 
 
 Progress = Callable[[int, int], None]
 """(pieces done, of so many); the first call says what earlier runs have done."""
 
 
-def sweep(request: SweepRequest, context: Context, progress: Progress, standing: Standing) -> SweepDocument:
+def sweep(request: SweepRequest, context: Context, progress: Progress, standing: SweepProgress) -> SweepDocument:
     """Every variant in every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong,
     and YieldbotError where workers end again and again; what is finished by then is kept, as after
     KeyboardInterrupt."""
@@ -84,7 +84,7 @@ def sweep(request: SweepRequest, context: Context, progress: Progress, standing:
     tried, same = variants(grid, base.policy, unchanged)
     policies = {one.name: one.policy for one in tried}
     made = [Variant(name=name, policy=policy) for name, policy in policies.items()]
-    inputs = Inputs(
+    inputs = WorkerInputs(
         panel=seen.panel, costs=seen.costs, columns=seen.columns, variants=made,
         levels=levels_of(seen.panel, policies, entrants),
         window=seen.window, failures=base.failures, seed=base.seed, software=software(),
@@ -115,8 +115,8 @@ def sweep(request: SweepRequest, context: Context, progress: Progress, standing:
 
 
 def _windows(
-    inputs: Inputs, seen: Scene, wealths: Sequence[float], crew: Crew, results: Results, progress: Progress,
-    standing: Standing,
+    inputs: WorkerInputs, seen: Scene, wealths: Sequence[float], crew: Crew, results: Results, progress: Progress,
+    standing: SweepProgress,
 ) -> dict[tuple[float, str], list[Window]]:  # fmt: skip
     """Every window by wealth and variant: what is finished is read, the rest computed and kept."""
     places = [(name, wealth, first) for name in seen.columns for wealth in wealths for first in seen.firsts]

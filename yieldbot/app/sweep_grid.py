@@ -18,6 +18,7 @@ FORECASTER = "forecaster"
 UNSET = "default"
 """A value that leaves a policy key out."""
 MOST_VARIANTS = 1_000
+"""Largest number of variants of one sweep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

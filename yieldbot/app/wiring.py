@@ -1,4 +1,4 @@
-"""Makes the World that a cycle runs in from a use case's context, and selects jobs."""
+"""Makes the ``Wiring`` that a cycle runs in from a use case's context, and selects jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.evm.signing.ledger import Transport
     from yieldbot.execution.approvals import Approver
     from yieldbot.execution.file_signer import Openable
-    from yieldbot.execution.world import SignerOf, World
+    from yieldbot.execution.world import SignerOf, Wiring
     from yieldbot.model.ids import Address
     from yieldbot.model.settings import Job, Wallet
     from yieldbot.model.tx import ApprovedTx, SignedTx
@@ -101,14 +101,14 @@ def world_of(
     signer_of: SignerOf | None = None,
     say: Callable[[str], None] | None = None,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
-) -> Iterator[World]:
-    """The World of one command, with its journal open.
+) -> Iterator[Wiring]:
+    """The ``Wiring`` of one command, with its journal open.
 
     ``approver_of``: makes the approver; ``signer_of``: the signers, by default the wallets' own; ``say``: reports
     progress, by default the context's; ``opens``: whether a wallet's signer is opened before its plan is rehearsed,
     instead of at the first signature. Raises ConfigError and InvariantError for a journal that cannot be used.
     """
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
 
     settings = context.settings
     own = signers(context)
@@ -124,7 +124,7 @@ def world_of(
             f"journal {file} is empty: a new one is started; if it had entries, stop now and restore it from a backup"
         )
     with Journal.open(file) as journal:
-        yield World(
+        yield Wiring(
             settings=settings,
             journal=journal,
             approver=approver_of(journal),

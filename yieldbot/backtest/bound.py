@@ -42,8 +42,8 @@ BEGIN_WITH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """Above every strategy."""
+class GainBound:
+    """An upper bound on what any strategy earns in a window, with the linear program's own path."""
 
     gain: float
     """Dollars that no strategy earns more than, over the window, costs taken off."""
@@ -273,7 +273,7 @@ class _Program:
         return tuple(tuple(float(share) for share in day) for day in found)
 
 
-def bound(world: World, dollars: float, first: int, last: int, likely: Sequence[int] = ()) -> Bound:
+def bound(world: World, dollars: float, first: int, last: int, likely: Sequence[int] = ()) -> GainBound:
     """For the window from row ``first`` to ``last``, all beginning as cash in the first coin. likely: markets that the
     first program has."""
     program = _Program(world, dollars, first, last)
@@ -290,7 +290,7 @@ def bound(world: World, dollars: float, first: int, last: int, likely: Sequence[
             break
         chosen = sorted({*chosen, *more})
     assert found is not None
-    return Bound((found[0] - 1.0) * dollars, program.shares(found[1]))
+    return GainBound((found[0] - 1.0) * dollars, program.shares(found[1]))
 
 
 def _hull(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:

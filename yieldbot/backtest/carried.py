@@ -28,7 +28,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holdings:
+class SimulatedHoldings:
     """What a simulated wallet has, in base units."""
 
     idle: Mapping[Token, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Holdings:
 class Carried:
     """What a plan made. Costs are in whole tokens of the snapshot's first asset."""
 
-    holdings: Holdings
+    holdings: SimulatedHoldings
     """What the wallet has after the plan."""
     gas: float
     """Gas (on Solana fees and rent) of all legs but swaps, at the snapshot's prices: paid from outside of the
@@ -62,7 +62,7 @@ class Carried:
     """What claimed rewards are worth by the feeds, by the claims' ids."""
 
 
-def carry_out(snapshot: Snapshot, plan: Plan, before: Holdings) -> Carried:
+def carry_out(snapshot: Snapshot, plan: Plan, before: SimulatedHoldings) -> Carried:
     """Each leg in order, at the snapshot's prices; swaps bring what the plan's own quotes say. Raises ValueError where
     a leg takes more than there is."""
     work = _Work(snapshot, dict(before.idle), dict(before.held), dict(before.asked))
@@ -83,7 +83,7 @@ def carry_out(snapshot: Snapshot, plan: Plan, before: Holdings) -> Carried:
             case LegKind.REBALANCE:
                 raise ValueError(f"{leg.market_id}: liquidity is not simulated")
     return Carried(
-        holdings=Holdings(
+        holdings=SimulatedHoldings(
             idle=work.idle,
             held={market_id: raw for market_id, raw in work.held.items() if raw},
             asked={market_id: one for market_id, one in work.asked.items() if one.raw},

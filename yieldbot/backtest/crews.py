@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.backtest.pieces import Inputs, Result, Task, compute
+from yieldbot.backtest.pieces import Result, Task, WorkerInputs, compute
 from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-Crew = Callable[[Inputs, Sequence[Task]], Iterator[tuple[Task, Result]]]
+Crew = Callable[[WorkerInputs, Sequence[Task]], Iterator[tuple[Task, Result]]]
 
 MOST_DEATHS = 3
 """So often workers may die one after another without a single piece being finished in between."""
@@ -35,7 +35,7 @@ class WorkersDied(YieldbotError):
     """Workers ended again and again before they finished a piece."""
 
 
-def alone(inputs: Inputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+def alone(inputs: WorkerInputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
     """In this process."""
     digest = inputs.digest
     for task in tasks:
@@ -45,7 +45,7 @@ def alone(inputs: Inputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]
 def processes(count: int) -> Crew:
     """So many processes of this machine; 0: one a core. They end with this one, however it ends."""
 
-    def run(inputs: Inputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def run(inputs: WorkerInputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
         from concurrent.futures import ProcessPoolExecutor, as_completed
         from concurrent.futures.process import BrokenProcessPool
 
@@ -78,10 +78,10 @@ def processes(count: int) -> Crew:
     return run
 
 
-_given: tuple[Inputs, str] | None = None
+_given: tuple[WorkerInputs, str] | None = None
 
 
-def _begin(inputs: Inputs, digest: str) -> None:
+def _begin(inputs: WorkerInputs, digest: str) -> None:
     """In a new process: Ctrl-C is for the one that commands, and without that one there is nothing to do."""
     global _given
     from multiprocessing import parent_process
@@ -120,7 +120,7 @@ def cluster(address: str, say: Callable[[str], None]) -> Crew:
     YieldbotError where no worker is there for long or the scheduler goes away.
     """
 
-    def run(inputs: Inputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+    def run(inputs: WorkerInputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
         client = _client(address)
         try:
             yield from _on_cluster(client, address, inputs, tasks, say)
@@ -152,7 +152,7 @@ def _client(address: str) -> Any:
 
 
 def _on_cluster(
-    client: Any, address: str, inputs: Inputs, tasks: Sequence[Task], say: Callable[[str], None]
+    client: Any, address: str, inputs: WorkerInputs, tasks: Sequence[Task], say: Callable[[str], None]
 ) -> Iterator[tuple[Task, Result]]:
     import pickle
 
@@ -209,16 +209,16 @@ def _threads(client: Any) -> int:
     return sum(int(one["nthreads"]) for one in client.scheduler_info(n_workers=-1)["workers"].values())
 
 
-def _loaded(content: bytes) -> Inputs:
+def _loaded(content: bytes) -> WorkerInputs:
     """On a worker."""
     import pickle
 
     found = pickle.loads(content)
-    assert isinstance(found, Inputs)
+    assert isinstance(found, WorkerInputs)
     return found
 
 
-def _on_worker(inputs: Inputs, digest: str, task: Task) -> Result:
+def _on_worker(inputs: WorkerInputs, digest: str, task: Task) -> Result:
     """On a worker. Raises ConfigError where it would decide by other code than the one that asks."""
     from yieldbot.backtest.software import software
 

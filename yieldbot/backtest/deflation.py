@@ -45,10 +45,11 @@ class Deflated:
     luck_pp: float
     """What the best of as many worthless variants would show on average."""
     deflated_pp: float
-    """What remains."""
+    """The gain less that."""
     low_pp: float
+    """Lower end of the 90 % interval of ``deflated_pp``."""
     high_pp: float
-    """Ends of the 90 % interval of what remains."""
+    """Upper end of it."""
     p_value: float
     """How often luck alone would show as much."""
 

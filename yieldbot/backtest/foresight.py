@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.backtest.bound import bound
-from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.rules import MOST_USED, Rule, Shares, follow
 from yieldbot.backtest.world import ONE, World
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
@@ -126,7 +126,7 @@ def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
     return Foresight(gain, _shares(best), tuple(best.worth), max(gain, above.gain))
 
 
-def _shares(ledger: Ledger) -> tuple[tuple[float, ...], ...]:
+def _shares(ledger: SimulatedLedger) -> tuple[tuple[float, ...], ...]:
     wealth = zip(ledger.holdings, ledger.worth, strict=False)
     return tuple(tuple(raw / max(sum(held), dollars * ONE) for raw in held) for held, dollars in wealth)
 

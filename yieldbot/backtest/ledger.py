@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from yieldbot.backtest.carried import Asked, Holdings, carry_out
+from yieldbot.backtest.carried import Asked, SimulatedHoldings, carry_out
 from yieldbot.backtest.venue import FlatVenue
 from yieldbot.backtest.world import ONE, World
 from yieldbot.model.market import Snapshot
@@ -14,12 +14,15 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 @dataclass(slots=True)
-class Ledger:
-    """Holdings by market and idle money by coin, in base units; costs in dollars, paid from outside."""
+class SimulatedLedger:
+    """A simulated wallet in a window. Gas is not taken from its tokens but summed in dollars."""
 
     world: World
+    """The markets and their rates."""
     held: list[int]
+    """Base units in each market."""
     idle: list[int]
+    """Base units of each coin in the wallet."""
     gas: float = 0.0
     """Dollars of gas so far."""
     swapped: float = 0.0
@@ -44,7 +47,7 @@ class Ledger:
     """``wealth`` at each row, the first being what it began with."""
 
     @classmethod
-    def with_cash(cls, world: World, dollars: float, coin: int = 0) -> Ledger:
+    def with_cash(cls, world: World, dollars: float, coin: int = 0) -> SimulatedLedger:
         """All in the wallet, in one coin."""
         idle = [0] * len(world.tokens)
         idle[coin] = round(dollars * ONE)
@@ -62,7 +65,7 @@ class Ledger:
         """The plan of a row's snapshot (``carried.carry_out``). Raises ValueError where a leg takes more than there
         is."""
         markets, tokens, paid = self.world.markets, self.world.tokens, self.gas + self.swapped
-        before = Holdings(
+        before = SimulatedHoldings(
             idle=dict(zip(tokens, self.idle, strict=True)),
             held={market.id: raw for market, raw in zip(markets, self.held, strict=True)},
             asked={markets[column].id: one for column, one in self.asked.items()},

@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from yieldbot.backtest.carried import Asked, Holdings
+from yieldbot.backtest.carried import Asked, SimulatedHoldings
 from yieldbot.math.curves import EnteredCurve, LookThroughCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import Amount
@@ -25,7 +25,7 @@ MOST_RATIO = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class PaperHolding:
     """A paper holding as of a reading."""
 
     raw: int
@@ -47,7 +47,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Gained:
+class Accrual:
     """What one holding earned between two readings."""
 
     raw: int
@@ -56,7 +56,7 @@ class Gained:
     """Whether the market's index says it; else the mean of what was quoted at both readings."""
 
 
-def gained(position: Position, state: MarketState, real: float) -> Gained:
+def gained(position: PaperHolding, state: MarketState, real: float) -> Accrual:
     """What a holding earned from its reading to a later one. ``state``: the market as the real wallet sees it; real:
     whole tokens that the real wallet held there meanwhile, on average.
 
@@ -66,14 +66,14 @@ def gained(position: Position, state: MarketState, real: float) -> Gained:
     """
     seconds = state.block.timestamp - position.time
     if seconds <= 0 or not position.raw:
-        return Gained(0, state.index is not None)
+        return Accrual(0, state.index is not None)
     tokens = position.raw / state.market.asset.one
     if position.index is not None and state.index is not None and position.index > 0.0 < state.index:
         growth = math.log(state.index / position.index)
         part = growth * dilution(state, tokens, real, seconds) if growth > 0.0 else growth
-        return Gained(int(position.raw * math.expm1(part)), True)
+        return Accrual(int(position.raw * math.expm1(part)), True)
     rate = (position.rate + _rate(state, tokens, seconds)) / 2
-    return Gained(int(position.raw * rate * seconds / SECONDS_PER_YEAR), False)
+    return Accrual(int(position.raw * rate * seconds / SECONDS_PER_YEAR), False)
 
 
 def dilution(state: MarketState, paper: float, real: float, seconds: float) -> float:
@@ -123,7 +123,7 @@ def accrued(state: MarketState, raw: int, since: int) -> dict[MarketId, int]:
 
 
 def as_held(
-    snapshot: Snapshot, own: Holdings, rewards: Mapping[MarketId, int], entered: Collection[MarketId] = ()
+    snapshot: Snapshot, own: SimulatedHoldings, rewards: Mapping[MarketId, int], entered: Collection[MarketId] = ()
 ) -> Snapshot:
     """The snapshot that the real wallet observed, as the paper wallet would have.
 
@@ -149,12 +149,12 @@ def tried(snapshot: Snapshot, entered: Collection[MarketId]) -> Snapshot:
     return replace(snapshot, states=states)
 
 
-def _wallet(state: MarketState, own: Holdings) -> MarketState:
+def _wallet(state: MarketState, own: SimulatedHoldings) -> MarketState:
     amount = Amount(state.market.asset, own.idle.get(state.market.asset, 0))
     return replace(state, held=amount, liquidity=amount, supplied=amount, rewards=())
 
 
-def _market(state: MarketState, own: Holdings, rewards: Mapping[MarketId, int], entered: bool) -> MarketState:
+def _market(state: MarketState, own: SimulatedHoldings, rewards: Mapping[MarketId, int], entered: bool) -> MarketState:
     token, market_id = state.market.asset, state.market.id
     inside, asked = own.held.get(market_id, 0), own.asked.get(market_id)
     held, real = inside + (asked.raw if asked else 0), state.held.raw

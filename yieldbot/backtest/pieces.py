@@ -16,16 +16,16 @@ from typing import Any
 
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.levels import Levels
-from yieldbot.backtest.study import Bounds, Window, bounds_of, judged
+from yieldbot.backtest.study import Benchmarks, Window, bounds_of, judged
 from yieldbot.backtest.world import World
 from yieldbot.history.panel import Panel
 from yieldbot.model.policy import Policy
 
 FORMAT = 1
-"""Of a finished piece; another one is computed again."""
+"""Version of a finished piece's format; a piece of another version is computed again."""
 
 Result = dict[str, Any]
-"""A finished piece, as JSON holds it: the fields of ``Bounds`` or of ``Window``."""
+"""A finished piece, as JSON holds it: the fields of ``Benchmarks`` or of ``Window``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Variant:
     name: str
     """What it sets, as ``move_horizon_days=14``; that without a change has the name of its policy."""
     policy: Policy
-    """By which it decides."""
+    """The policy that it decides by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +53,19 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What every worker has, so that no task carries it."""
+class WorkerInputs:
+    """The data that all pieces of a sweep share; each worker gets it once, so that tasks stay small."""
 
     panel: Panel
     """All markets."""
     costs: Mapping[str, Sequence[Costs]]
-    """By chain, for each time."""
+    """Costs by chain, for each row of the panel."""
     columns: Mapping[str, Sequence[int]]
-    """Markets by universe."""
+    """Columns of the panel by universe."""
     variants: Sequence[Variant]
-    """What is tried."""
+    """All variants of the sweep."""
     levels: Mapping[str, Levels]
-    """What is forecast, by variant."""
+    """Forecasts by variant."""
     window: int
     """Rows of a window."""
     failures: float
@@ -94,7 +94,7 @@ class Inputs:
         expected = partial(self.levels[variant.name].of, columns)
         made = judged(
             world, expected, task.universe, task.wealth, "", variant.policy, task.first, self.window,
-            Bounds(rules={"static": 0.0}, foresight=0.0, bound=0.0), failures=self.failures, seed=self.seed,
+            Benchmarks(rules={"static": 0.0}, foresight=0.0, bound=0.0), failures=self.failures, seed=self.seed,
         )  # fmt: skip
         return asdict(made)
 
@@ -110,7 +110,7 @@ class Inputs:
 class Keys:
     """The hash of each piece's inputs. What cannot reach a piece, as later days, is not among them."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: WorkerInputs) -> None:
         self._inputs = inputs
         self._worlds: dict[tuple[str, int], str] = {}
 
@@ -157,7 +157,7 @@ _lock = threading.Lock()
 _worlds: dict[tuple[str, str], World] = {}
 
 
-def compute(inputs: Inputs, digest: str, task: Task) -> Result:
+def compute(inputs: WorkerInputs, digest: str, task: Task) -> Result:
     """One piece in a worker, which keeps a sweep's worlds from one piece to the next. One at a time in each process: a
     world's clock is one decision's."""
     with _lock:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.world import World
 from yieldbot.decision.decide import decide
 from yieldbot.model.market import RateForecast
@@ -22,7 +22,7 @@ known."""
 class Replayed:
     """One run through one window."""
 
-    ledger: Ledger
+    ledger: SimulatedLedger
     """The wallet at the end."""
     wealth: tuple[float, ...]
     """Dollars at each row, the first being what it began with."""
@@ -48,7 +48,11 @@ def replay(
     failures: the share of plans that fail on the chain, drawn from ``seed`` and the window. Raises FutureRead where
     anything that a decision asks for came after it.
     """
-    job, ledger, draw = world.job(), Ledger.with_cash(world, dollars), random.Random(f"{seed}/{first}/{dollars}")
+    job, ledger, draw = (
+        world.job(),
+        SimulatedLedger.with_cash(world, dollars),
+        random.Random(f"{seed}/{first}/{dollars}"),
+    )
     failed = 0
     for row in range(first, last):
         world.clock = row

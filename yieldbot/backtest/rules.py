@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.world import ONE, World
 
 MOST_USED = 0.98
@@ -99,10 +99,15 @@ class Band:
     ``more``, at most once in ``rest_rows``, and never into more than ``most_share`` of a pool."""
 
     more: float = 0.01
+    """By how much the other market's mean rate must be higher, a simple annual fraction."""
     rest_rows: int = 10
+    """Least rows between two moves."""
     mean_rows: int = 7
+    """Rows that rates are averaged over."""
     most_share: float = 0.15
+    """Largest fraction of a pool that our deposit may be."""
     moved: int | None = None
+    """Row of the last move; None before the first."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         if self.moved is not None and row - self.moved < self.rest_rows:
@@ -139,9 +144,9 @@ RULES: dict[str, Callable[[], Rule]] = {
 """By the name that tables show."""
 
 
-def follow(world: World, rule: Rule, dollars: float, first: int, last: int) -> Ledger:
+def follow(world: World, rule: Rule, dollars: float, first: int, last: int) -> SimulatedLedger:
     """The rule's wallet at row ``last``; all begins as cash in the first coin."""
-    ledger = Ledger.with_cash(world, dollars)
+    ledger = SimulatedLedger.with_cash(world, dollars)
     for row in range(first, last):
         ledger.collect(row)
         total = max(1, sum(ledger.held) + sum(ledger.idle))  # nothing where all is leaving

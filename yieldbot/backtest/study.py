@@ -36,12 +36,15 @@ class Window:
     """One policy through one window."""
 
     universe: str
+    """Name of the markets."""
     wealth: float
     """Dollars at the start."""
     policy: str
+    """Name of the policy."""
     first: int
     """Unix seconds of its first row."""
     days: float
+    """How long it is."""
     apy: float
     """What the policy earned, a simple annual fraction, all costs taken off."""
     static_apy: float
@@ -66,21 +69,29 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class StudyRow:
     """A universe, wealth and policy over all its windows."""
 
     universe: str
+    """Name of the markets."""
     wealth: float
+    """Dollars at each window's start."""
     policy: str
+    """Name of the policy."""
     windows: int
+    """How many windows it is the mean of."""
     window_days: float
+    """Days of a window."""
     apy: float
+    """Mean of what the policy earned, a simple annual fraction, all costs taken off."""
     static_apy: float
+    """The same of the best quote of the first day, never touched."""
     gain_pp: float
     """Mean gain over static, in percentage points a year."""
     gain_pp_low: float
+    """Lower end of the 90 % interval of the mean: moving-block bootstrap over start dates."""
     gain_pp_high: float
-    """Ends of the 90 % interval of the mean: block bootstrap over start dates."""
+    """Upper end of it."""
     foresight_gain_pp: float
     """What the best strategy found for one who knew the future gained over static."""
     bound_gain_pp: float
@@ -90,14 +101,19 @@ class Row:
     share_of_bound: float | None
     """Sum of gains over the sum of the bounds' gains; None where no strategy could gain."""
     windows_lost_over_10bp: int
+    """Windows in which the policy earned less than static by more than 0.1 percentage points a year."""
     worst_pp: float
+    """The least gain of a window over static, in percentage points a year."""
     moves_per_year: float
     """Plans a year after the first one of each window."""
     cost: float
     """Dollars a year."""
     drawdown: float
+    """The largest drawdown of any window, a fraction."""
     locked_days: float
+    """The longest time of any window in which money could not be withdrawn (``Window.locked_days``)."""
     used_share: float
+    """Mean of ``Window.used_share``."""
     rules_pp: Mapping[str, float]
     """Mean gains of the simple rules over static, in percentage points a year."""
 
@@ -111,7 +127,7 @@ def starts(rows: int, window: int, every: int, warm: int) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Benchmarks:
     """What a window's policies are compared with: simple annual fractions, all costs taken off."""
 
     rules: Mapping[str, float]
@@ -122,14 +138,14 @@ class Bounds:
     """What no strategy would have earned more than."""
 
 
-def bounds_of(world: World, wealth: float, first: int, rows: int) -> Bounds:
+def bounds_of(world: World, wealth: float, first: int, rows: int) -> Benchmarks:
     """The simple rules and perfect foresight through one window of so many rows, from ``first``."""
     last = first + rows
     scale = _scale(world, wealth, first, last)
     rules = {name: (follow(world, rule(), wealth, first, last).wealth - wealth) * scale for name, rule in RULES.items()}
     best = foresee(world, wealth, first, last)
     found = max(best.gain * scale, rules["static"])
-    return Bounds(rules=rules, foresight=found, bound=max(best.bound * scale, found))
+    return Benchmarks(rules=rules, foresight=found, bound=max(best.bound * scale, found))
 
 
 def judged(
@@ -141,7 +157,7 @@ def judged(
     policy: Policy,
     first: int,
     rows: int,
-    bounds: Bounds,
+    bounds: Benchmarks,
     *,
     failures: float = 0.0,
     seed: int = 0,
@@ -221,7 +237,7 @@ def _exits(world: World, made: Replayed, first: int) -> dict[str, float]:
     return {"locked_days": longest, "used_share": used / total if total else 0.0}
 
 
-def rows_of(windows: Iterable[Window], *, block: int, seed: int = 0, together: str = "all") -> list[Row]:
+def rows_of(windows: Iterable[Window], *, block: int, seed: int = 0, together: str = "all") -> list[StudyRow]:
     """A row for each universe, wealth and policy, and one over all universes together (``together``) where there are
     several. block: how many start dates the bootstrap draws at once: those of one window."""
     groups: dict[tuple[str, float, str], list[Window]] = {}
@@ -233,13 +249,13 @@ def rows_of(windows: Iterable[Window], *, block: int, seed: int = 0, together: s
     return [_row(*key, some, block, seed) for key, some in groups.items()]
 
 
-def _row(universe: str, wealth: float, policy: str, windows: Sequence[Window], block: int, seed: int) -> Row:
+def _row(universe: str, wealth: float, policy: str, windows: Sequence[Window], block: int, seed: int) -> StudyRow:
     gains = [gain_of(one) for one in windows]
     most = [(one.foresight_apy - one.static_apy) * 100 for one in windows]
     above = [(one.bound_apy - one.static_apy) * 100 for one in windows]
     low, high = interval(windows, gains, block, seed)
     names = windows[0].rules
-    return Row(
+    return StudyRow(
         universe=universe,
         wealth=wealth,
         policy=policy,

@@ -24,7 +24,7 @@ DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SimulatedMove:
     """One move of a plan, or one plan without moves (a request, a collection)."""
 
     time: int
@@ -55,7 +55,7 @@ class Run:
 
     shares: tuple[tuple[float, ...], ...]
     """Of the wealth, by market, after each day's decision; what is missing to 1 is in the wallet or on its way."""
-    steps: tuple[Step, ...]
+    steps: tuple[SimulatedMove, ...]
     """What was done, in order."""
 
 
@@ -167,24 +167,24 @@ def _run(world: World, made: Replayed, names: Sequence[str]) -> Run:
     ledger = made.ledger
     done = [(row, plan, paid, False) for (row, plan), paid in zip(ledger.log, ledger.paid, strict=True)]
     lost = [(row, plan, paid, True) for row, plan, paid in ledger.failed]
-    steps: list[Step] = []
+    steps: list[SimulatedMove] = []
     for row, plan, paid, failed in sorted(done + lost, key=lambda one: one[0]):
         steps += _steps(int(world.panel.times[row]), plan, paid, failed, known)
     return Run(tuple(shares), tuple(steps))
 
 
-def _steps(time: int, plan: Plan, paid: float, failed: bool, known: Mapping[MarketId, str]) -> list[Step]:
+def _steps(time: int, plan: Plan, paid: float, failed: bool, known: Mapping[MarketId, str]) -> list[SimulatedMove]:
     if not plan.moves:
         reason = "; ".join(f"{leg.kind.value} {known.get(leg.market_id, leg.market_id)}" for leg in plan.legs)
         raw = max(leg.amount.raw for leg in plan.legs)
         return [
-            Step(
+            SimulatedMove(
                 time=time, source="", target="", dollars=raw / ONE, gain_per_year=plan.gain_per_year, cost=plan.cost,
                 break_even_days=None, reason=reason, paid=paid, failed=failed,
             )
         ]  # fmt: skip
     return [
-        Step(
+        SimulatedMove(
             time=time, source=known.get(move.source, move.source), target=known.get(move.target, move.target),
             dollars=move.amount.raw / ONE, gain_per_year=move.gain_per_year, cost=move.cost,
             break_even_days=move.break_even_days, reason=one_line(move.reason), paid=paid, failed=failed,

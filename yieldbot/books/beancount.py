@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from yieldbot.books.entries import Account, Entry
 from yieldbot.books.export_text import DisplayNames, day, decimal, utc, whole
-from yieldbot.books.ledger import BASE, Row, RowKind
+from yieldbot.books.ledger import BASE, LedgerRow, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId, evm_number
@@ -80,9 +80,9 @@ class _Book:
 
 
 def to_beancount(
-    rows: Sequence[Row],
+    rows: Sequence[LedgerRow],
     names: DisplayNames,
-    opening: Sequence[Row] = (),
+    opening: Sequence[LedgerRow] = (),
     closing: Mapping[tuple[Account, Token], tuple[int, int]] | None = None,
 ) -> str:
     """The whole file.
@@ -108,9 +108,9 @@ def to_beancount(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
+def _grouped(rows: Sequence[LedgerRow]) -> list[list[LedgerRow]]:
     """The rows of each entry together, in order."""
-    groups: list[list[Row]] = []
+    groups: list[list[LedgerRow]] = []
     for row in rows:
         if groups and groups[-1][0].entry is row.entry:
             groups[-1].append(row)
@@ -119,7 +119,7 @@ def _grouped(rows: Sequence[Row]) -> list[list[Row]]:
     return groups
 
 
-def _transaction(book: _Book, rows: Sequence[Row]) -> str:
+def _transaction(book: _Book, rows: Sequence[LedgerRow]) -> str:
     entry = rows[0].entry
     lines = [f'{day(entry.at)} * "{_quoted(entry.description or entry.kind.value)}"', f'  time: "{utc(entry.at)}"']
     lines += [f'  transaction: "{entry.hash}"'] if entry.hash else []
@@ -137,7 +137,7 @@ def _transaction(book: _Book, rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _swap(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
+def _swap(rows: Sequence[LedgerRow]) -> tuple[LedgerRow | None, LedgerRow | None]:
     given = [row for row in rows if row.what is RowKind.SWAP and (row.raw or 0) < 0]
     got = [row for row in rows if row.what is RowKind.SWAP and (row.raw or 0) > 0]
     return (given[0], got[0]) if len(given) == len(got) == 1 else (None, None)
@@ -148,7 +148,7 @@ def _bare(entry: Entry) -> str:
     return f"{entry.description or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
 
 
-def _postings(book: _Book, row: Row) -> list[str]:
+def _postings(book: _Book, row: LedgerRow) -> list[str]:
     """Both postings of a row; those of a swap are made together elsewhere."""
     entry, wallet = row.entry, book.place(row.entry.account, "Wallet")
     if not row.raw:
@@ -165,18 +165,18 @@ def _postings(book: _Book, row: Row) -> list[str]:
     return [f"  {ours}  {_amount(book, row)}", *_meta(row), f"  {book.used(other)}  {opposite}"]
 
 
-def _amount(book: _Book, row: Row) -> str:
+def _amount(book: _Book, row: LedgerRow) -> str:
     return f"{whole(row.token, row.raw)} {book.commodity(row.token)}"
 
 
-def _meta(row: Row) -> list[str]:
+def _meta(row: LedgerRow) -> list[str]:
     """Value, cost and gain as metadata, where they are known."""
     known = {"value": row.value, "cost": row.cost, "gain": row.gain}
     lines = [f"    {name}: {decimal(money)} {BASE}" for name, money in known.items() if money is not None]
     return lines + ([f'    price: "{_quoted(row.quote.source)}"'] if row.quote else [])
 
 
-def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str]:
+def _opening(book: _Book, rows: Sequence[LedgerRow], later: Sequence[LedgerRow]) -> list[str]:
     """Everything before the period, as balances."""
     sums: dict[tuple[str, Token], int] = {}
     for row in rows:
@@ -194,7 +194,7 @@ def _opening(book: _Book, rows: Sequence[Row], later: Sequence[Row]) -> list[str
     return ["\n".join(lines)]
 
 
-def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
+def _moved(book: _Book, row: LedgerRow) -> list[tuple[str, int]]:
     """(account, base units) of each change of our asset accounts by a row."""
     account, raw = row.entry.account, row.raw or 0
     wallet = book.place(account, "Wallet")
@@ -205,7 +205,7 @@ def _moved(book: _Book, row: Row) -> list[tuple[str, int]]:
     return [(wallet, raw), (book.place(account, "Rent"), -raw)] if row.what is RowKind.RENT else [(wallet, raw)]
 
 
-def _prices(book: _Book, rows: Iterable[Row]) -> list[str]:
+def _prices(book: _Book, rows: Iterable[LedgerRow]) -> list[str]:
     """The last price of each token on each day."""
     last: dict[tuple[str, str], str] = {}
     for row in rows:

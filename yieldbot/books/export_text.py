@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from yieldbot.books.entries import Account
-from yieldbot.books.ledger import Row
+from yieldbot.books.ledger import LedgerRow
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId
 
@@ -69,6 +69,6 @@ def day(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
-def within(row: Row, start: int | None, end: int | None) -> bool:
+def within(row: LedgerRow, start: int | None, end: int | None) -> bool:
     """Whether a row lies in start <= time < end (unix seconds; None: unbounded)."""
     return (start is None or row.entry.at >= start) and (end is None or row.entry.at < end)

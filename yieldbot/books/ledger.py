@@ -68,7 +68,7 @@ QuoteOf = Callable[[Entry, Token], "PriceQuote | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LedgerRow:
     """One change. Money is in the base currency; None: not known, or does not apply."""
 
     entry: Entry
@@ -110,7 +110,7 @@ class Totals:
     """Number of rows of these kinds whose figure is not known and not in the sum."""
 
 
-def totals(rows: Iterable[Row]) -> Totals:
+def totals(rows: Iterable[LedgerRow]) -> Totals:
     """The sums over the rows, such as those of a tax year."""
     income, gains, fees, unknown = Fraction(0), Fraction(0), Fraction(0), 0
     for row in rows:
@@ -147,7 +147,7 @@ MarketKey = tuple[Account, MarketId, Token]
 class Ledger:
     """The rows in order, and the balances that they lead to."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LedgerRow] = field(default_factory=list)
     """The rows, in the order of the entries."""
     wallet: dict[WalletKey, int] = field(default_factory=dict)
     """Wallet balances in base units by account and token, receipts of markets included."""
@@ -307,7 +307,7 @@ class _Posting:
         quote = None if what is RowKind.SHARES else self.quote_of(self.entry, token)
         if value is None and raw is not None and not valued:
             value = value_of(token, raw, quote)
-        self.books.rows.append(Row(self.entry, what, token, raw, market, quote, value, cost, gain))
+        self.books.rows.append(LedgerRow(self.entry, what, token, raw, market, quote, value, cost, gain))
 
     def _value(self, token: Token, raw: int) -> Fraction | None:
         return value_of(token, raw, self.quote_of(self.entry, token))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.export_text import DisplayNames, decimal, utc, whole
-from yieldbot.books.ledger import BASE, INCOME, Row, RowKind
+from yieldbot.books.ledger import BASE, INCOME, LedgerRow, RowKind
 from yieldbot.model.amounts import Token
 from yieldbot.model.families import EVM_NATIVE, SVM_NATIVE, family_of
 from yieldbot.model.ids import evm_chain
@@ -50,12 +50,12 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return line.getvalue()
 
 
-def to_csv(rows: Iterable[Row], names: DisplayNames) -> str:
+def to_csv(rows: Iterable[LedgerRow], names: DisplayNames) -> str:
     """One line a row, in our own columns."""
     return _csv(COLUMNS, (_line(row, names) for row in rows))
 
 
-def _line(row: Row, names: DisplayNames) -> list[str]:
+def _line(row: LedgerRow, names: DisplayNames) -> list[str]:
     entry, (chain, owner) = row.entry, row.entry.account
     return [
         utc(entry.at),
@@ -94,7 +94,7 @@ ROTKI_TYPES = {
 """rotki's type of a row. Deposits into markets and withdrawals have none: that money stays ours."""
 
 
-def to_rotki(rows: Iterable[Row], names: DisplayNames) -> tuple[str, int]:
+def to_rotki(rows: Iterable[LedgerRow], names: DisplayNames) -> tuple[str, int]:
     """(events for rotki's custom import, number of rows that belong in its file of trades)."""
     lines, trades = [], 0
     for row in rows:
@@ -109,9 +109,9 @@ def to_rotki(rows: Iterable[Row], names: DisplayNames) -> tuple[str, int]:
     return _csv(EVENTS, lines), trades
 
 
-def to_rotki_trades(rows: Iterable[Row], names: DisplayNames) -> str:
+def to_rotki_trades(rows: Iterable[LedgerRow], names: DisplayNames) -> str:
     """Swaps for rotki's custom import of trades; their gas is among the events."""
-    pairs: dict[tuple[str, str], list[Row]] = {}
+    pairs: dict[tuple[str, str], list[LedgerRow]] = {}
     for row in rows:
         if row.what is RowKind.SWAP and row.entry.kind is EntryKind.SWAP:
             pairs.setdefault((row.entry.account[0], row.entry.hash), []).append(row)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yieldbot.allocator.horizons import horizon_days
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import SLACK, Declined, Leg, LegKind, Plan
@@ -16,7 +16,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.risk.limits import limit_exceeded
 
 
-def beyond_limits(world: World, job: Job, legs: Sequence[Leg]) -> Declined | None:
+def beyond_limits(world: Wiring, job: Job, legs: Sequence[Leg]) -> Declined | None:
     """Why the policy's limits over time (``risk/limits.py``) forbid these legs now, by the journal's present entries;
     None when they do not."""
     return limit_exceeded(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())

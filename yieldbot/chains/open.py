@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from yieldbot.chains.decoding import Decoded, Messages, ToDecode
     from yieldbot.chains.ports import Chain, Session, Watch
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.model.settings import ChainSettings, Job
 
 
@@ -23,7 +23,7 @@ def chain_of(settings: ChainSettings) -> Chain:
     return cast("Chain", import_module(f"yieldbot.chains.{settings.family.name}.chain").Chain(settings))
 
 
-def session(world: World, job: Job) -> AbstractAsyncContextManager[Session]:
+def session(world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
     """Opens the job's chain for reading and for sending transactions."""
     return chain_of(job.chain).session(world, job)
 

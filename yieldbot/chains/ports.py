@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.approvals import Approval
     from yieldbot.execution.rehearsed import Rehearsed
     from yieldbot.execution.results import LegResult, Proposed
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.journal.fold import Record, StoredTx
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import Address, MarketId
@@ -133,7 +133,7 @@ class AccountHistoryRequest:
     """Snapshots of the jobs where they exist already; None: observe again."""
 
 
-class Past(Protocol):
+class PastBalances(Protocol):
     """One wallet's assets on one chain as they were."""
 
     @property
@@ -165,14 +165,14 @@ class Chain(Protocol):
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         """Open the chain for reading the job's account."""
 
-    def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
+    def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
         """The job's account as it was. Raises ConfigError where no node of the family tells that."""
 
-    def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
+    def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
         """Open the chain for reading, and for sending the job's account's transactions."""
 
     def rights(
-        self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
+        self, world: Wiring, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
     ) -> AbstractAsyncContextManager[Rights]:
         """Open the chain for listing and revoking the allowances of the job's account. wallets: all of ours, whose
         names are shown. since: block from which Approval events are read (EVM chains)."""

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app import allocate as use
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,7 @@ def allocate(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _table(found: AllocationDocument) -> Group:
-    sheet = Sheet("Allocation", "Market", ">Target", ">Held", ">APR quoted", ">APR after", ">Marginal", "Why")
+    sheet = TextTable("Allocation", "Market", ">Target", ">Held", ">APR quoted", ">APR after", ">Marginal", "Why")
     for market in found.markets:
         rates = (f"{rate * 100:.3f} %" for rate in (market.apr_quoted, market.apr_after, market.marginal_apr))
         sheet.add_row(market.id, _money(market.target), _money(market.held), *rates, market.binding)

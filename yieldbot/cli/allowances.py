@@ -13,7 +13,7 @@ from yieldbot.app import allowances as app
 from yieldbot.app.allowances import AllowancesRequest
 from yieldbot.cli.flags import add_job_flags, filter_of, natural
 from yieldbot.cli.prompts import agreed
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed
@@ -74,7 +74,7 @@ def _table(account: ListedAccount) -> Any:
         by = f", by events since {family.height} {found.since:,}" if family.finds_past else ""
         return Group(Text(f"{who}: no allowance is given{by}"), *unread)
     last = f">Event in {family.height}" if family.finds_past else "Of our account"
-    sheet = Sheet(
+    sheet = TextTable(
         f"{who}: allowances at {family.height} {found.block.height:,}", "Token", "Spender", ">May take", last, ""
     )
     for given, ended in account.ended:

@@ -13,7 +13,7 @@ from yieldbot.app import backtest as use
 from yieldbot.app.formatting import share_words
 from yieldbot.cli.study import bar, request_of, study_flags
 from yieldbot.cli.sweep import register_sweep
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _report(file: Path, found: BacktestDocument, traces: list[use.Trace], contex
 
 
 def _shown(found: BacktestDocument) -> Group:
-    sheet = Sheet("Net of gas, swaps and our own deposit's effect; gains over holding the first day's best market")
+    sheet = TextTable("Net of gas, swaps and our own deposit's effect; gains over holding the first day's best market")
     for title in (
         "universe",
         "wealth",

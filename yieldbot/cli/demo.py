@@ -69,7 +69,7 @@ def demo(args: argparse.Namespace, context: Screen) -> int:
 
 def _print(console: Console, results: tuple[JobResult, ...], settings: Settings, horizon: float) -> None:
     listed = [
-        listings.Listed(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
+        listings.ListedMarkets(report.job, report.snapshot, report.decision.assessments, report.decision.allocation)
         for report, _, _ in results
         if report.snapshot and report.decision
     ]

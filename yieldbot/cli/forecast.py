@@ -12,7 +12,7 @@ from yieldbot.app import forecast as use
 from yieldbot.app.forecast_documents import ForecastDocument, RegisteredDocument, SkillDocument
 from yieldbot.app.formatting import when
 from yieldbot.cli import learned_table
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +69,7 @@ def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument) -> Any:
 def _forecasts(found: ForecastDocument) -> Group:
     days = [one.horizon_days for one in max((m.horizons for m in found.markets), key=len, default=())]
     heads = [f">{day} d" for day in days]
-    sheet = Sheet(f"Expected from {when(found.at)} on", "Market", "Asset", ">Quoted", *heads, ">Days", "Why")
+    sheet = TextTable(f"Expected from {when(found.at)} on", "Market", "Asset", ">Quoted", *heads, ">Days", "Why")
     for market in found.markets:
         by_day = {one.horizon_days: one for one in market.horizons}
         cells = [
@@ -82,7 +82,7 @@ def _forecasts(found: ForecastDocument) -> Group:
         sheet.add_row(market.market, market.asset, quoted, *cells, f"{market.days:.0f}", market.why)
     parts: list[Any] = [sheet, Text("In brackets what eight in ten end within; % a year, before a deposit of ours.")]
     for market_class in dict.fromkeys(one.market_class for one in found.standings):
-        who = Sheet(
+        who = TextTable(
             f"Who is weighed how: {market_class} markets", "Forecaster", *(f">{d} d" for d in days), "Why (7 d)"
         )
         rows = [one for one in found.standings if one.market_class == market_class]
@@ -97,7 +97,7 @@ def _forecasts(found: ForecastDocument) -> Group:
 def _skill(found: SkillDocument) -> Group:
     title = f"Skill against persistence, {when(found.since)} to {when(found.until)}, {found.markets} markets"
     columns = (">Days", ">Scored", ">MAE less", ">90 % of draws", ">80 % covers", ">Pinball less", ">(bare)", ">CRPS")
-    sheet = Sheet(title, "Class", "Forecaster", *columns)
+    sheet = TextTable(title, "Class", "Forecaster", *columns)
     for row in found.rows:
         sheet.add_row(row.market_class, row.forecaster, str(row.horizon_days), str(row.forecasts), *_cells(row))
     lines = (

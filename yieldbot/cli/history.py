@@ -10,7 +10,7 @@ from yieldbot.app.history_documents import EventsDocument, HistoryDocument, Plan
 from yieldbot.cli.flags import natural
 from yieldbot.cli.memory import register_history
 from yieldbot.cli.render import short_hash
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
     import argparse
@@ -52,7 +52,7 @@ def _rendered(found: HistoryDocument, waiting: bool) -> Any:
 
 
 def _entries(found: EventsDocument) -> Any:
-    made = Sheet("Journal", ">#", "When", "Entry", "Plan or transaction", "What")
+    made = TextTable("Journal", ">#", "When", "Entry", "Plan or transaction", "What")
     for event in found.events:
         short = short_hash(event.plan_id or event.tx_hash or "")
         made.add_row(str(event.seq), when(event.at), event.kind, short, event.text)
@@ -60,7 +60,7 @@ def _entries(found: EventsDocument) -> Any:
 
 
 def _plans(found: PlansDocument, waiting: bool) -> Any:
-    made = Sheet("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
+    made = TextTable("Plans", "Id", "Status", ">Gain a year", ">Cost", "Valid until", "Calls")
     for plan in found.plans:
         status = plan.status + (f" ({plan.reason})" if plan.reason else "")
         gain, cost = f"{plan.gain_per_year:,.2f}", f"{plan.cost:,.4f}"

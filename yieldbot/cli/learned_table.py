@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app.results import day
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +24,7 @@ NOTE = (
 
 def table(found: Sequence[EverHeld]) -> RenderableType:
     """A row for each position, the newest last."""
-    sheet = Sheet(
+    sheet = TextTable(
         "Predicted against realised, every position ever held",
         "Market",
         ">From",

@@ -10,21 +10,21 @@ from rich.text import Text
 
 from yieldbot.app.results import day
 from yieldbot.cli.profit_table import short, short_gas
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from yieldbot.app.liquidity_profit import Gained
+    from yieldbot.app.liquidity_profit import PoolProfit
 
 
-def table(rows: Sequence[Gained]) -> RenderableType:
+def table(rows: Sequence[PoolProfit]) -> RenderableType:
     """A row for each pool, then what is not known and why."""
     units = {row.unit for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
     heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas (not included)", f">Gas {unit}")
-    sheet = Sheet("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
+    sheet = TextTable("Profit and loss of liquidity since entry", "Pool", ">Entered", *heads)
     lines = []
     for row in rows:
         name, profit = f"{row.name} (left)" if row.left else row.name, row.found

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from yieldbot.app import yields
 from yieldbot.app.formatting import leaving, when
-from yieldbot.app.markets import Listed as Listed
+from yieldbot.app.markets import ListedMarkets as ListedMarkets
 from yieldbot.app.results import value
 from yieldbot.cli.render import at, head, money, names_of, percent, stuck
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.ids import ChainId
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
@@ -61,14 +61,14 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
     return f"In the wallet{'s' if several else ''}: " + ", ".join(parts)
 
 
-def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> RenderableType:
+def markets(found: Sequence[ListedMarkets], horizon_seconds: float, policy: Policy) -> RenderableType:
     """A row for each market of all jobs, the highest quoted yield first, and below what could not be read. Rewards have
     columns of their own where any market has some."""
     rewarded = any(state.rewards for one in found for state in one.snapshot.states.values())
     several = len(found) > 1
     symbols = {one.job.asset.symbol for one in found}
     mixed = len(symbols) > 1
-    made = Sheet(
+    made = TextTable(
         _title("Markets", [(one.job, one.snapshot) for one in found]),
         "Market",
         *(["Where"] if several else []),
@@ -104,7 +104,7 @@ def markets(found: Sequence[Listed], horizon_seconds: float, policy: Policy) -> 
 
 
 def _market_rows(
-    one: Listed, where: list[str], horizon_seconds: float, symbol: str, policy: Policy, rewarded: bool
+    one: ListedMarkets, where: list[str], horizon_seconds: float, symbol: str, policy: Policy, rewarded: bool
 ) -> list[tuple[float, list[str]]]:
     """(quoted yield, cells) of a job's markets. ``symbol``: shown beside our deposit where assets differ; ``rewarded``:
     whether there are columns of rewards."""
@@ -151,7 +151,7 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
     several = len(found) > 1
     mixed = len({job.asset.symbol for job, _, _ in found}) > 1
     jobs = [(job, snapshot) for job, snapshot, _ in found]
-    made = Sheet(
+    made = TextTable(
         _title("Positions", jobs, timed=True),
         "Market",
         *(["Where"] if several else []),

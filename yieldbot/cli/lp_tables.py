@@ -11,7 +11,7 @@ from rich.text import Text
 from yieldbot.app.liquidity import AccountLiquidity
 from yieldbot.app.pool_names import facing, named, price_at
 from yieldbot.cli.render import at
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import PoolPosition
@@ -32,7 +32,7 @@ def pools(one: AccountLiquidity, policy: Policy) -> RenderableType:
     view = one.view
     title = f"Liquidity. {who}, {at(view.block)}, for {one.value_usd:,.0f} US dollars"
     heads = (">TVL, $", ">Fees APR", ">LVR APR", ">Cost APR", ">Volatility", ">Net APY", ">Lending", "Best range", "")
-    sheet = Sheet(title, "Pool", *heads)
+    sheet = TextTable(title, "Pool", *heads)
     for found in sorted(one.appraisals, key=lambda a: a.net[0].value, reverse=True):
         state, at_mean = found.state, found.best.at_mean
         tvl = view.worth(state.pool, state.reserves)
@@ -66,7 +66,7 @@ def positions(one: AccountLiquidity) -> RenderableType:
         return Text(f"{who}: liquidity skipped: {one.skipped}", style="yellow")
     view = one.view
     heads = (">Value, $", "Holds", "Uncollected fees", ">Fees earned, $", ">Against holding", "Range", "")
-    sheet = Sheet(f"Liquidity. {who}, {at(view.block)}", "Position", *heads)
+    sheet = TextTable(f"Liquidity. {who}, {at(view.block)}", "Position", *heads)
     lines: list[str] = []
     for position, past, advice in zip(view.positions, one.pasts, one.triggers, strict=True):
         pool = position.state.pool

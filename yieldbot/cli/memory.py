@@ -20,7 +20,7 @@ from yieldbot.app.memory_documents import HistoryShowDocument, MarketRemembered,
 from yieldbot.app.recordings import Told
 from yieldbot.cli.chart import chart
 from yieldbot.cli.flags import add_job_flags, decimal, filter_of
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,7 +112,9 @@ def observe(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _observed(found: ObserveDocument) -> Any:
-    made = Sheet(f"{found.kept} readings remembered in {found.history}", "Chain", "Wallet", ">Block", ">Markets", "")
+    made = TextTable(
+        f"{found.kept} readings remembered in {found.history}", "Chain", "Wallet", ">Block", ">Markets", ""
+    )
     for one in found.jobs:
         note = one.skipped or (f"{one.unread} could not be read" if one.unread else "")
         block = "" if one.block is None else f"{one.block:,}"
@@ -196,7 +198,9 @@ def _shown(found: HistoryShowDocument) -> Any:
 def _markets(found: MarketsRemembered) -> Any:
     if not found.markets:
         return f"{found.history} remembers nothing: `yieldbot observe` or `yieldbot history import` fill it"
-    made = Sheet(f"Remembered in {found.history}", "Chain", "Protocol", "Asset", "Market", ">Readings", "First", "Last")
+    made = TextTable(
+        f"Remembered in {found.history}", "Chain", "Protocol", "Asset", "Market", ">Readings", "First", "Last"
+    )
     made.columns[3].overflow = "fold"
     for one in found.markets:
         times = when(one.first), when(one.last)
@@ -209,7 +213,7 @@ def _market(found: MarketRemembered) -> Any:
     title = f"{one.asset} {one.protocol} on {one.chain}: {one.market}"
     if not found.rows:
         return f"{title}: nothing between these times ({when(one.first)} to {when(one.last)} is known)"
-    made = Sheet(title, "When", ">Quoted", ">Paid", ">Borrow", ">Used", ">Supplied", ">Cash", "")
+    made = TextTable(title, "When", ">Quoted", ">Paid", ">Borrow", ">Used", ">Supplied", ">Cash", "")
     for row in found.rows[-MOST_ROWS:]:
         made.add_row(when(row.time), *_cells(row), "blocked" if row.blocked else "")
     left = len(found.rows) - MOST_ROWS

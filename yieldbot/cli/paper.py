@@ -15,7 +15,7 @@ from yieldbot.app import paper_show
 from yieldbot.app.formatting import when
 from yieldbot.app.paper_documents import PaperComparison, PaperSide, PaperWallet
 from yieldbot.app.paper_jobs import Wanted
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _shown(one: PaperWallet) -> Group:
     if one.ledger is None:
         return Group(Text(f"{title}: skipped: {one.skipped}"))
     own, unit = one.ledger, one.assets[0]
-    made = Sheet(title, "In", ">Amount", ">Expected", "Since")
+    made = TextTable(title, "In", ">Amount", ">Expected", "Since")
     for money in own.idle:
         made.add_row("Wallet", f"{money.text} {money.symbol}", "", "")
     for held in own.positions:
@@ -91,7 +91,7 @@ def show(args: argparse.Namespace, context: Screen) -> int:
 
 def _compared(one: PaperComparison) -> Group:
     title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}, {when(one.began)} to {when(one.time)}"
-    made = Sheet(title, "", *(f">{side.name}" for side in one.sides))
+    made = TextTable(title, "", *(f">{side.name}" for side in one.sides))
     for words, cell in ROWS:
         made.add_row(words, *(cell(side) for side in one.sides))
     lines = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.results import day
 from yieldbot.cli.render import money
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def table(found: Sequence[tuple[Job, Sequence[Earned]]]) -> RenderableType:
     several = len(found) > 1
     units = {row.unit for _, rows in found for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
-    sheet = Sheet(
+    sheet = TextTable(
         "Profit and loss since entry",
         "Market",
         *(["Where"] if several else []),

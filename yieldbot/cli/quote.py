@@ -15,7 +15,7 @@ from yieldbot.app import quotes
 from yieldbot.app.quotes import BridgeQuote, Quote, QuoteRequest
 from yieldbot.app.results import NAME, FairOutput, Quoted
 from yieldbot.cli.flags import decimal
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +88,7 @@ def _table(quoted: Quote) -> Group:
     given, wanted = found.taken.token, found.given.token
     exact = found.given if found.exact_out else found.taken
     title = f"Quote. {exact}{' out' * found.exact_out} on {chain.name}, {chain.family.height} {read.block.height:,}"
-    sheet = Sheet(title, "Route", f">{given.symbol}", f">{wanted.symbol}")
+    sheet = TextTable(title, "Route", f">{given.symbol}", f">{wanted.symbol}")
     for part in found.parts:
         pools = " > ".join(f"{pool.name} ({pool.token0.symbol}/{pool.token1.symbol})" for pool in part.pools)
         sheet.add_row(pools, f"{float(part.taken):,.6g}", f"{float(part.given):,.6g}")

@@ -12,7 +12,7 @@ from rich.text import Text
 from yieldbot.app.formatting import when
 from yieldbot.app.results import swap_id
 from yieldbot.cli.balance_changes import moved
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy, BlockRef
 from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
@@ -23,7 +23,7 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
-    from yieldbot.app.results import Proposed, Rehearsed, UnreadMarket
+    from yieldbot.app.results import Proposed, Rehearsed, UnreadHolding
 
 
 def money(amount: Amount | None, places: int = 2) -> str:
@@ -116,7 +116,7 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
             certificate(found.allocation, symbol, snapshot),
         )
     names = names_of(snapshot)
-    made = Sheet(
+    made = TextTable(
         f"Plan {found.id}. {head(job, snapshot)}",
         "From",
         "To",
@@ -152,7 +152,7 @@ def _costs(job: Job) -> str:
     return paid if job.base is None or paid != "gas" else "gas and swaps"
 
 
-def unread(found: Sequence[UnreadMarket]) -> list[RenderableType]:
+def unread(found: Sequence[UnreadHolding]) -> list[RenderableType]:
     """A line for each market that could not be read, in red where we hold something there."""
     return [
         Text(f"NOT READ: {one.name}, where we held {one.held}: {one.reason}", style="bold red")
@@ -176,7 +176,7 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
     said = {state.market.id: state.forecast for state in snapshot.markets if state.forecast is not None}
     days = "/".join(f"{one:g}" for one in sorted({forecast.days for forecast in said.values()}))
     expected = [">Quoted", f">Forecast, {days} d (80 %)"] if said else []
-    made = Sheet("Why", "Market", f">Target {symbol}".rstrip(), *expected, ">APR after", ">Marginal APR", "Because")
+    made = TextTable("Why", "Market", f">Target {symbol}".rstrip(), *expected, ">APR after", ">Marginal APR", "Because")
     for reason in sorted(allocation.reasons, key=lambda reason: -allocation.targets[reason.market_id].raw):
         rates = [f"{rate * 100:.3f} %" for rate in (reason.apr_after, reason.marginal_apr)]
         amount, because, shown = allocation.targets[reason.market_id], reason.binding, list[str]()
@@ -207,7 +207,7 @@ def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text
 
 def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, str]) -> RenderableType:
     """Each transaction as it ran on the fork, and each leg's balance changes."""
-    made = Sheet(f"Rehearsal on a fork of {at(found.block)}", "Leg", "Transaction", ">Gas", "Balance changes")
+    made = TextTable(f"Rehearsal on a fork of {at(found.block)}", "Leg", "Transaction", ">Gas", "Balance changes")
     for done in found.legs:
         step = legs[done.index] if done.index < len(legs) else None
         label = str(done.index + 1) + (f" {step.kind} {names.get(step.market_id, step.market_id)}" if step else "")
@@ -221,7 +221,7 @@ def rehearsal(found: Rehearsed, legs: Sequence[Leg], names: Mapping[MarketId, st
 
 def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketId, str]) -> RenderableType:
     """The outcome of every transaction that was sent."""
-    made = Sheet("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
+    made = TextTable("Transactions", "Leg", "Result", "Hash", ">Gas", "Balance changes")
     for step, outcome in outcomes:
         result, gas, changes = _ended(outcome)
         label = f"{step.kind} {names.get(step.market_id, step.market_id)}"
@@ -231,7 +231,7 @@ def transactions(outcomes: Sequence[tuple[Leg, Outcome]], names: Mapping[MarketI
 
 def settled(outcomes: Sequence[Outcome]) -> RenderableType:
     """Transactions of an earlier run that were settled."""
-    made = Sheet("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
+    made = TextTable("Settled from an earlier run", "Result", "Hash", ">Gas", "Balance changes")
     for outcome in outcomes:
         result, gas, changes = _ended(outcome)
         made.add_row(result, short_hash(outcome.hash), gas, changes)

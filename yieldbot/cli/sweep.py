@@ -11,7 +11,7 @@ from rich.text import Text
 from yieldbot.app import sweep as use
 from yieldbot.app.formatting import share_words
 from yieldbot.cli.study import bar, request_of, study_flags
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.errors import ConfigError, YieldbotError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def sweep(args: argparse.Namespace, context: Screen) -> int:
         base=request_of(args), grid=tuple(args.grid), learn_days=args.learn, results=args.results,
         scheduler=args.scheduler,
     )  # fmt: skip
-    standing = use.Standing()
+    standing = use.SweepProgress()
     try:
         with bar(context, "pieces") as progress:
             found = use.sweep(request, context, progress, standing)
@@ -78,7 +78,7 @@ def sweep(args: argparse.Namespace, context: Screen) -> int:
     return 0
 
 
-def _kept(standing: use.Standing) -> str:
+def _kept(standing: use.SweepProgress) -> str:
     if not standing.total:
         return "nothing was computed yet"
     return (
@@ -99,8 +99,8 @@ def _shown(found: SweepDocument) -> Group:
     return Group(*parts)
 
 
-def _variants(found: SweepDocument) -> Sheet:
-    made = Sheet(
+def _variants(found: SweepDocument) -> TextTable:
+    made = TextTable(
         f"{found.tried} variants tried, over all windows: in sample, so the best is flattered",
         ">wealth", "variant", ">APY", ">gain", ">90 % interval", ">of foresight", ">lost", ">moves", ">cost",
     )  # fmt: skip
@@ -124,9 +124,9 @@ def _best(rows: Sequence[BacktestRow]) -> list[BacktestRow]:
     return [*rows[:1], *others[: MOST_ROWS - 1]]
 
 
-def _walk_forward(found: SweepDocument) -> Sheet:
+def _walk_forward(found: SweepDocument) -> TextTable:
     first = found.variants[0].name
-    made = Sheet(
+    made = TextTable(
         "Chosen on the past, judged on the next windows: out of sample",
         ">wealth", ">windows", ">gain", ">90 % interval", f">{first}", ">chosen over it", ">90 % interval",
         ">best in hindsight", "chosen",
@@ -148,8 +148,8 @@ def _ends(low: float | None, high: float | None) -> str:
     return "too few windows" if low is None or high is None else f"{low:+.2f} to {high:+.2f}"
 
 
-def _deflated(found: SweepDocument) -> Sheet:
-    made = Sheet(
+def _deflated(found: SweepDocument) -> TextTable:
+    made = TextTable(
         f"The best of {found.tried}, less what the best of as many worthless ones would show (White's reality check)",
         ">wealth", "best", "over", ">gain", ">luck", ">deflated", ">90 % interval", ">by chance",
     )  # fmt: skip

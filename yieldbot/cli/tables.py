@@ -25,7 +25,7 @@ class Printable(Console):
             yield part if part.control else Segment(printable(part.text), part.style)
 
 
-class Sheet(Table):
+class TextTable(Table):
     """A table of plain text. A column whose name starts with > is right-aligned and never wrapped."""
 
     def __init__(self, title: str, *columns: str) -> None:

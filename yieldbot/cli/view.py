@@ -18,7 +18,7 @@ from yieldbot.cli.flags import add_job_flags, filter_of
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.results import UnreadMarket
+    from yieldbot.app.results import UnreadHolding
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
     from yieldbot.model.market import Snapshot
@@ -123,7 +123,7 @@ def _no_way_out(snapshot: Snapshot) -> list[Any]:
     return [lambda: "\n".join(lines)] if lines else []
 
 
-def _unread(lost: Sequence[UnreadMarket]) -> list[Any]:
+def _unread(lost: Sequence[UnreadHolding]) -> list[Any]:
     """Markets that could not be read; nothing where all could."""
     return [lambda: Group(*render.unread(lost))] if lost else []
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app import wallet as use
 from yieldbot.app.keys import NewPassphrase
 from yieldbot.app.wallet_documents import KeystoreWallet, KmsWallet, LedgerWallet, WalletListDocument, WrittenWallet
-from yieldbot.cli.tables import Sheet
+from yieldbot.cli.tables import TextTable
 from yieldbot.model.families import family_named
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _written(found: WrittenWallet, context: Screen) -> int:
 
 
 def _table(found: WalletListDocument) -> Any:
-    made = Sheet("Wallets", "Wallet", "Kind", "Address", "Key", "Fault")
+    made = TextTable("Wallets", "Wallet", "Kind", "Address", "Key", "Fault")
     for row in found.wallets:
         match row:
             case KeystoreWallet():

@@ -16,7 +16,7 @@ from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
-from yieldbot.history.holdings import UnreadMarket, unseen_money
+from yieldbot.history.holdings import UnreadHolding, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount
@@ -54,7 +54,7 @@ class Inputs:
     """Unix seconds."""
     wealth: Amount | None = None
     """Assumed wealth; None: what the snapshot holds."""
-    unread: Sequence[UnreadMarket] = ()
+    unread: Sequence[UnreadHolding] = ()
     """Markets that could not be observed."""
     records: Sequence[Record] = ()
     """The journal's entries."""
@@ -124,7 +124,7 @@ def decide(
     job: Job,
     now: int,
     wealth: Amount | None = None,
-    unread: Sequence[UnreadMarket] = (),
+    unread: Sequence[UnreadHolding] = (),
     records: Sequence[Record] = (),
 ) -> Decision:
     """Guard, assess, allocate, plan (``Inputs`` documents the arguments), with the gas of legs as our receipts have it.

@@ -19,7 +19,7 @@ class SignerOf(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Wiring:
     """One wiring of the stages."""
 
     settings: Settings

@@ -1,4 +1,4 @@
-"""A market whose forecasts were wrong in one direction three horizons in a row: it is said, and its interval is wider.
+"""Biased markets: three forecasts in a row missed on one side. This is reported, and the interval widened there.
 
 One miss in five is what an 80 % interval promises; three in a row on one side, whose horizons do not overlap, happen by
 chance once in a thousand.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 IN_A_ROW = 3
 WIDER = 1.5
-"""The side on which it was missed reaches so many times as far."""
+"""Factor by which the interval's side that was missed is widened."""
 
 
 def bias(panel: Panel, low: Cube, high: Cube, futures: Cube) -> NDArray[np.int8]:
@@ -41,7 +41,7 @@ def bias(panel: Panel, low: Cube, high: Cube, futures: Cube) -> NDArray[np.int8]
 
 
 def widened(mean: Cube, low: Cube, high: Cube, sides: NDArray[np.int8]) -> tuple[Cube, Cube]:
-    """The interval with the sides that were missed reaching further; not below nothing where it was not."""
+    """Low and high with the missed sides widened by ``WIDER``. A low that was not negative stays at least 0."""
     import numpy as np
 
     further = np.maximum(mean - WIDER * (mean - low), np.where(low >= 0.0, 0.0, -np.inf))

@@ -23,10 +23,13 @@ UNSEEN = 2.0
 
 
 def with_similar(series: Series, walk: Walk) -> Walk:
-    """The walk with young markets drawn towards the median of their like, and those that were never read forecast by
-    it alone. Likes: the markets of the same asset and protocol (on other chains); else of the same asset; else of the
-    same protocol; old enough themselves, unless the market was never read. A market that was read and is silent now is
-    dead or unread: it keeps its NaN."""
+    """The walk with forecasts of young markets shrunk towards the median forecast of similar markets; a market that was
+    never read gets that median alone.
+
+    Similar are markets of the same asset and protocol (on other chains); else of the same asset; else of the same
+    protocol. They must have ``YOUNG_DAYS`` of readings themselves, unless the market was never read. A market that was
+    read once and is silent now keeps its NaN: it ended, or could not be read.
+    """
     import numpy as np
 
     days = series.readings
@@ -53,7 +56,7 @@ def with_similar(series: Series, walk: Walk) -> Walk:
 
 
 def _tiers(walk: Walk, column: int) -> list[list[int]]:
-    """Columns of the like, the nearest first."""
+    """Columns of similar markets in groups, the most similar group first."""
     own = walk.keys[column]
     others = [(i, one) for i, one in enumerate(walk.keys) if i != column]
     asset = [i for i, one in others if own.asset and one.asset.upper() == own.asset.upper()]

@@ -1,4 +1,4 @@
-"""Intervals: how far a forecaster was off lately says how far it may be off now (split conformal prediction).
+"""Prediction intervals from a forecaster's own recent errors (split conformal prediction).
 
 An error is measured in widths: a width is a sum, with shipped coefficients, of the market's level, its swings, its
 distances to the usual, and how its class swings, so that a restless market has a wide one. The interval reaches as many

@@ -8,5 +8,5 @@ from yieldbot.forecast.tournament import builtin
 
 
 def with_extras(wanted: bool = True) -> tuple[Rule, ...]:
-    """Ours, persistence first; with LightGBM where it is wanted and installed."""
+    """The built-in forecasters, persistence first; with LightGBM's where that is wanted and installed."""
     return (*builtin(), *((Boosted(),) if wanted and installed() else ()))

@@ -34,7 +34,8 @@ def over(made: Forecasts, days: float) -> tuple[Column, Column, Column]:
 
 
 def rate_forecasts(said: Outlook, row: int, days: float) -> tuple[RateForecast | None, ...]:
-    """An outlook at one row for each market of the panel, with why it is not the quote; None for none."""
+    """The forecast of each market of the panel at one row, with the reason why it differs from the quote; None for a
+    market without a forecast."""
     import numpy as np
 
     mean, low, high = over(said.walk.at(row), days)

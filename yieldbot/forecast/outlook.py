@@ -1,4 +1,4 @@
-"""What decisions are made on: one forecaster's walk, by name, as wide as its own errors were."""
+"""The forecaster that decisions are made on (``policy.forecaster``), with intervals from its own past errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Outlook:
 
 
 def single() -> tuple[Rule, ...]:
-    """Forecasters of ours that decisions can be made on by themselves."""
+    """Built-in forecasters that ``policy.forecaster`` may name, besides the combined one."""
     return (*builtin(), *(PaidMean(one) for one in HALF_LIVES))
 
 
@@ -67,7 +67,7 @@ def outlook(
 
 
 def combined(run: Tournament) -> Outlook:
-    """A tournament's own."""
+    """The combined forecast of a tournament."""
     return Outlook(COMBINED, run.series, run.walk, run.bias)
 
 

@@ -54,7 +54,7 @@ class Standing:
     """How one forecaster stands at one row, for a class of markets and a horizon."""
 
     name: str
-    """Whose."""
+    """The forecaster's name."""
     market_class: str
     """``dollar`` or ``other``."""
     horizon: int
@@ -70,7 +70,7 @@ class Standing:
 
 
 def builtin() -> tuple[Rule, ...]:
-    """Ours, persistence first; without what an extra brings (``entrants.with_extras``)."""
+    """The built-in forecasters, persistence first, without those of extras (``entrants.with_extras``)."""
     return (*rules(), Frozen(), Regression())
 
 

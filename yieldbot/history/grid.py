@@ -30,13 +30,17 @@ NUMBERS = FIELDS + MORE_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """Readings as columns, in any order. market: the place of each reading's market in the panel's keys."""
+class ReadingColumns:
+    """Readings as columns of equal length, in any order."""
 
     market: Ints
+    """Index of each reading's market in the panel's keys."""
     time: Ints
+    """Unix seconds of each reading."""
     blocked: NDArray[np.bool_]
+    """Whether the market took no deposits then."""
     numbers: Mapping[str, Floats]
+    """The readings' numeric fields by name; NaN where a reading does not say."""
 
 
 def panel(
@@ -72,7 +76,7 @@ def paid_between(readings: Sequence[Reading]) -> list[float]:
     return [float(rate) for rate in paid_since(columns)]
 
 
-def paid_since(columns: Columns) -> Floats:
+def paid_since(columns: ReadingColumns) -> Floats:
     """``paid_between`` of one market's readings as columns, of which there is at least one."""
     import numpy as np
 
@@ -80,11 +84,11 @@ def paid_since(columns: Columns) -> Floats:
     return _paid(columns, _Before.of(columns, starts, _Before.nothing(1)), DAY)[0]
 
 
-def _columns(rows: Sequence[Reading], place: Mapping[MarketKey, int]) -> Columns:
+def _columns(rows: Sequence[Reading], place: Mapping[MarketKey, int]) -> ReadingColumns:
     import numpy as np
 
     numbers = {name: np.array([_number(getattr(row, name)) for row in rows], dtype=np.float64) for name in NUMBERS}
-    return Columns(
+    return ReadingColumns(
         market=np.array([place[row.key] for row in rows], dtype=np.int64),
         time=np.array([row.time for row in rows], dtype=np.int64),
         blocked=np.array([row.status != "active" for row in rows], dtype=np.bool_),
@@ -131,7 +135,7 @@ def youngest_phase(time: Ints, step: int) -> int:
     return int(candidates[best]) if 2 * ages[best] < ages[0] else 0
 
 
-def fill(columns: Columns, keys: tuple[MarketKey, ...], times: Ints, step: int) -> Panel:
+def fill(columns: ReadingColumns, keys: tuple[MarketKey, ...], times: Ints, step: int) -> Panel:
     """The last reading of each cell, and what was really paid since the reading in the cell before."""
     into = Filler(keys, times, step)
     into.add(columns)
@@ -152,7 +156,7 @@ class Filler:
         self._seconds, self._earned = np.zeros(shape), np.zeros(shape)
         self._last = _Before.nothing(len(keys))
 
-    def add(self, columns: Columns) -> None:
+    def add(self, columns: ReadingColumns) -> None:
         """Take one part in."""
         import numpy as np
 
@@ -218,7 +222,7 @@ class _Before:
         return cls(np.full(count, -1, dtype=np.int64), np.full(count, np.nan), np.full(count, np.nan))
 
     @classmethod
-    def of(cls, columns: Columns, starts: Ints, last: _Before) -> _Before:
+    def of(cls, columns: ReadingColumns, starts: Ints, last: _Before) -> _Before:
         """For each reading the one before it; for a market's first one its ``last`` of the part before."""
         import numpy as np
 
@@ -233,7 +237,7 @@ class _Before:
             np.put(mine, starts, then[markets])
         return found
 
-    def remember(self, columns: Columns, ends: Ints) -> None:
+    def remember(self, columns: ReadingColumns, ends: Ints) -> None:
         """These are the last readings of their markets."""
         markets = columns.market[ends]
         self.time[markets] = columns.time[ends]
@@ -241,7 +245,7 @@ class _Before:
         self.quote[markets] = columns.numbers["supply_rate"][ends]
 
 
-def _grouped(columns: Columns) -> tuple[Columns, Ints]:
+def _grouped(columns: ReadingColumns) -> tuple[ReadingColumns, Ints]:
     """The readings market by market, each ascending by time, and where each market begins."""
     import numpy as np
 
@@ -256,11 +260,11 @@ def _grouped(columns: Columns) -> tuple[Columns, Ints]:
         return columns, starts
     order = np.lexsort((time, market))
     numbers = {name: column[order] for name, column in columns.numbers.items()}
-    columns = Columns(market[order], time[order], columns.blocked[order], numbers)
+    columns = ReadingColumns(market[order], time[order], columns.blocked[order], numbers)
     return columns, starts_of(columns.market)
 
 
-def _paid(columns: Columns, before: _Before, step: int) -> tuple[Floats, Floats]:
+def _paid(columns: ReadingColumns, before: _Before, step: int) -> tuple[Floats, Floats]:
     """For each reading the rate that was paid since the one before of its market, and for how many seconds.
 
     By growth of the index; else by the mean that the reading itself names, if it counts from the reading before (or

@@ -60,7 +60,7 @@ class MeasuredPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadMarket:
+class UnreadHolding:
     """A market that could not be observed."""
 
     market_id: MarketId
@@ -73,7 +73,7 @@ class UnreadMarket:
     """Our holding there as the journal last recorded it; None: none."""
 
 
-def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[UnreadMarket, ...]:
+def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[UnreadHolding, ...]:
     """Quarantined markets, and recorded holdings in markets that the snapshot lacks. Pure. A market that the policy
     excludes by any of its names was given up on purpose: its holding does not count."""
     remembered = {
@@ -85,12 +85,12 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     for bad in snapshot.quarantined:
         recorded = remembered.pop(bad.market.id, None)
         held = Amount(asset, int(recorded["held_raw"])) if recorded else None
-        found.append(UnreadMarket(bad.market.id, bad.market.name, bad.reason, held))
+        found.append(UnreadHolding(bad.market.id, bad.market.name, bad.reason, held))
     for market_id, recorded in remembered.items():
         whole = next((q for q in snapshot.quarantined if q.market.id.endswith("/?") and _within(market_id, q)), None)
         reason = whole.reason if whole else "it is no longer among the configured markets"
         found.append(
-            UnreadMarket(market_id, recorded.get("name", market_id), reason, Amount(asset, int(recorded["held_raw"])))
+            UnreadHolding(market_id, recorded.get("name", market_id), reason, Amount(asset, int(recorded["held_raw"])))
         )
     return tuple(found)
 
@@ -100,7 +100,7 @@ def _given_up(market_id: MarketId, recorded: Mapping[str, Any], policy: Policy) 
     return any(matches(name, market_id, called) for name in policy.exclude)
 
 
-def unseen_money(found: Iterable[UnreadMarket]) -> str | None:
+def unseen_money(found: Iterable[UnreadHolding]) -> str | None:
     """Why no plan may be made: a market that could not be read holds our money. None where none does."""
     lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:

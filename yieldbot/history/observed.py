@@ -23,10 +23,12 @@ NO_MARKETS = (Kind.IDLE, Kind.EXCHANGE)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The index of a market at its last reading, of which a mean is made with the next."""
+    """A market's index at its last reading; with the next reading's index it gives the mean rate between them."""
 
     time: int
+    """Unix seconds of the reading."""
     index: float
+    """The index by which suppliers earn."""
 
 
 def readings_of(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.history.grid import DAY, Columns, paid_since
+from yieldbot.history.grid import DAY, ReadingColumns, paid_since
 from yieldbot.history.reading import Fault
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def of_columns(tables: Iterable[object]) -> Paid:
     times, chosen = np.unique(told["time"], return_index=True)
     numbers = {name: told[name][chosen] for name in WANTED if name != "time"}
     count = len(times)
-    rows = Columns(np.zeros(count, np.int64), times.astype(np.int64), np.zeros(count, np.bool_), numbers)
+    rows = ReadingColumns(np.zeros(count, np.int64), times.astype(np.int64), np.zeros(count, np.bool_), numbers)
     rates = paid_since(rows)
     width = np.diff(times, prepend=times[:1])
     known = np.isfinite(rates)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
 from yieldbot.history import columns, files
-from yieldbot.history.grid import DAY, NUMBERS, Columns, Filler, grid_times, key_order, youngest_phase
+from yieldbot.history.grid import DAY, NUMBERS, Filler, ReadingColumns, grid_times, key_order, youngest_phase
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault, MarketKey, Reading
 from yieldbot.history.store import TRIES, Store, read, unreadable
@@ -33,12 +33,16 @@ _COUNTS = ("rows", "first", "last")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What there is of one market."""
+    """How many readings memory has of one market, and from when."""
 
     key: MarketKey
+    """The market."""
     rows: int
+    """Number of readings."""
     first: int
+    """Unix seconds of the oldest reading."""
     last: int
+    """Unix seconds of the newest reading."""
 
 
 @contextmanager
@@ -224,7 +228,7 @@ _CODED = ("market", "status")
 _WANTED = ("market", "time", "status", *NUMBERS)
 
 
-def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> Columns:
+def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> ReadingColumns:
     """Tables as the columns that a panel is made from, of the markets that have a code."""
     import numpy as np
     import pyarrow as pa
@@ -237,7 +241,7 @@ def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> Columns
     blocked = ~free[status.indices.to_numpy(zero_copy_only=False)]
     chosen: Any = slice(None) if (code >= 0).all() else code >= 0
     numbers = {name: _floats(whole[name], chosen) for name in NUMBERS}
-    return Columns(code[chosen], whole["time"].to_numpy()[chosen], blocked[chosen], numbers)
+    return ReadingColumns(code[chosen], whole["time"].to_numpy()[chosen], blocked[chosen], numbers)
 
 
 def _floats(column: pyarrow.ChunkedArray, chosen: Any) -> NDArray[np.float64]:

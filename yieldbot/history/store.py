@@ -42,17 +42,18 @@ _serial = count()
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What became of readings that were to be remembered. failure: why some or all of them were not, in one line."""
+class Appended:
+    """The result of adding readings to memory."""
 
     rows: int = 0
     """Remembered now."""
     known: int = 0
     """Known before: the same market at the same time."""
     failure: str = ""
+    """Why some or all of the readings were not stored, in one line; empty: all were."""
 
-    def __add__(self, other: Kept) -> Kept:
-        return Kept(self.rows + other.rows, self.known + other.known, self.failure or other.failure)
+    def __add__(self, other: Appended) -> Appended:
+        return Appended(self.rows + other.rows, self.known + other.known, self.failure or other.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Store:
     def __init__(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> None:
         self.folder, self.wait_seconds = folder, wait_seconds
 
-    def append(self, readings: Iterable[Reading]) -> Kept:
+    def append(self, readings: Iterable[Reading]) -> Appended:
         """Remember readings. The same market at the same time is one row: what was known stays.
 
         Of what the disk does not take nothing is remembered, and the answer says why; no error is raised for it.
@@ -87,17 +88,17 @@ class Store:
         by_month: dict[tuple[str, str], list[Reading]] = defaultdict(list)
         for one in readings:
             by_month[one.key.chain, files.span_of_day(one.time)[:7]].append(one)
-        kept = Kept()
+        kept = Appended()
         try:
             if by_month:
                 with self._locked():
                     for (chain, month), rows in sorted(by_month.items()):
                         kept += self._append(chain, month, rows)
         except (OSError, Timeout) as failure:
-            return Kept(kept.rows, kept.known, self._words(failure))
+            return Appended(kept.rows, kept.known, self._words(failure))
         return kept
 
-    def _append(self, chain: str, month: str, rows: list[Reading]) -> Kept:
+    def _append(self, chain: str, month: str, rows: list[Reading]) -> Appended:
         folder = files.folder_of(self.folder, chain, month)
         days = sorted({files.span_of_day(one.time) for one in rows})
         first, last = files.bounds(days[0])[0], files.bounds(days[-1])[1]
@@ -109,7 +110,7 @@ class Store:
         if fresh:
             span = days[0] if len(days) == 1 else month
             _write(folder, span, whole=False, content=columns.table(list(fresh.values())))
-        return Kept(len(fresh), len(rows) - len(fresh))
+        return Appended(len(fresh), len(rows) - len(fresh))
 
     def _known(self, chain: str, start: int, end: int) -> set[tuple[str, int]]:
         found: set[tuple[str, int]] = set()

@@ -33,11 +33,14 @@ _LOOKED_AT = ("chain", "market", "time", "height", "supply_rate", "borrow_rate",
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a look at all of memory found. files and rows: that count and can be read."""
+    """The result of checking all files of memory."""
 
     files: int
+    """Files that count and can be read."""
     rows: int
+    """Readings in them."""
     faults: tuple[Fault, ...]
+    """Everything that was found to be wrong or odd."""
 
     @property
     def sound(self) -> bool:

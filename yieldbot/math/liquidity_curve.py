@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from yieldbot.math.range_yield import Bounds, PoolEstimate
+from yieldbot.math.range_yield import PoolEstimate, RangeBounds
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 LEAST_OTHERS = 1e-9
@@ -104,7 +104,7 @@ class LiquidityCurve:
 
 def outlook(
     estimate: PoolEstimate,
-    bounds: Bounds,
+    bounds: RangeBounds,
     fees: float,
     sigma: float,
     *,

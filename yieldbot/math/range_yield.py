@@ -27,7 +27,7 @@ WIDER = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RangeBounds:
     """A range as logarithms of its bounds over the present price; infinite for the full range."""
 
     low: float
@@ -62,7 +62,7 @@ class Bounds:
         return sigma**2 / (4.0 * self.value)
 
 
-FULL = Bounds(-math.inf, math.inf)
+FULL = RangeBounds(-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class PoolEstimate:
     liquidity: float
     """Liquidity in range, without ours."""
     root: float
-    """Square root of the price, so that a liquidity L is worth L * root * Bounds.value."""
+    """Square root of the price, so that a liquidity L is worth L * root * RangeBounds.value."""
     sigma: Interval
     """Annual standard deviation of the log price."""
     value: float
@@ -108,7 +108,9 @@ class RangeYield:
         return self.fees - self.lost - self.cost
 
 
-def yield_of(estimate: PoolEstimate, bounds: Bounds, fees: float, sigma: float, *, full: bool = False) -> RangeYield:
+def yield_of(
+    estimate: PoolEstimate, bounds: RangeBounds, fees: float, sigma: float, *, full: bool = False
+) -> RangeYield:
     """The yield at these fees (token1 base units a year) and this volatility. full: the range is never rebalanced.
 
     It falls with sigma: less time in range and more rebalances, while LVR during one stay does not depend on it.
@@ -128,7 +130,7 @@ def yield_of(estimate: PoolEstimate, bounds: Bounds, fees: float, sigma: float, 
     return RangeYield(income * inside, bounds.lost(sigma) * inside, entry + again, inside)
 
 
-def net_of(estimate: PoolEstimate, bounds: Bounds, *, full: bool = False) -> Interval:
+def net_of(estimate: PoolEstimate, bounds: RangeBounds, *, full: bool = False) -> Interval:
     """The net yield: its lower bound at the lowest fees and the highest volatility, its upper bound the other way
     round.
 
@@ -140,10 +142,10 @@ def net_of(estimate: PoolEstimate, bounds: Bounds, *, full: bool = False) -> Int
     return Interval(low, yield_of(estimate, bounds, estimate.fees.mean, estimate.sigma.mean, full=full).net, high)
 
 
-def bounds_of(ticks: Range, sqrt_price_x96: int) -> Bounds:
+def bounds_of(ticks: Range, sqrt_price_x96: int) -> RangeBounds:
     """A range's bounds as seen from a price (Q64.96 square root)."""
     now = 2.0 * math.log(sqrt_price_x96 / Q96)
-    return Bounds(ticks.low * LOG_TICK - now, ticks.high * LOG_TICK - now)
+    return RangeBounds(ticks.low * LOG_TICK - now, ticks.high * LOG_TICK - now)
 
 
 def full_range(spacing: int) -> Range:

@@ -36,7 +36,7 @@ MINT = "0x40c10f19"  # mint(address,uint256)
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ChainHead:
     """The head of the sandbox's chain."""
 
     height: int
@@ -83,11 +83,11 @@ class Sandbox(LocalNode):
         self.rpc("evm_increaseTime", hex(round(days * DAY_SECONDS)))
         self.rpc("evm_mine")
 
-    def status(self) -> Status:
+    def status(self) -> ChainHead:
         """The head of the chain."""
         head = self.rpc("eth_getBlockByNumber", "latest", False)
         timestamp = int(head["timestamp"], 16)
-        return Status(int(head["number"], 16), timestamp, int(time.time()) - timestamp)
+        return ChainHead(int(head["number"], 16), timestamp, int(time.time()) - timestamp)
 
     def end(self) -> None:
         stop(self.pid)

@@ -10,7 +10,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.clear import Book, Reading
+from yieldbot.chains.evm.execution.clear import DecodedTx, KnownNames
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, descriptors, parsed
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
@@ -23,7 +23,7 @@ WHO = "0x" + "ab" * 20
 USDC = "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913"
 
 BASE = load_chain(folder("chains") / "base.toml", read_toml(folder("chains") / "base.toml"), {})
-BOOK = Book.of(BASE, native_token(BASE))
+BOOK = KnownNames.of(BASE, native_token(BASE))
 ABI = abi_functions(folder("abis"))
 
 
@@ -42,6 +42,6 @@ def described(tmp_path: Path, signature: str, fields: list[dict[str, Any]], **mo
     return descriptors(tmp_path)
 
 
-def values(reading: Reading) -> dict[str, str]:
+def values(reading: DecodedTx) -> dict[str, str]:
     assert reading.known and reading.fault is None
     return {field.label: field.value for field in reading.fields}

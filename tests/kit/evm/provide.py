@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from tests.kit.evm.pool_calls import MANAGER, POOL, POSITION, ROUTER, WETH
 from tests.kit.wiring import BLOCK, EXPIRES, OWNER, USDC
 from yieldbot.chains.evm.execution.account import LegWork
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Provides, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -33,7 +33,7 @@ ORDER = LiquidityOrder(
 )
 
 
-async def no_steps(_: Node) -> AsyncIterator[Step]:
+async def no_steps(_: Node) -> AsyncIterator[OrderCall]:
     for step in ():
         yield step
 

@@ -16,7 +16,7 @@ from tests.kit.evm.provide import LEG, ORDER, plan_of
 from tests.kit.wiring import EXPIRES, OWNER, STRANGER, USDC
 from yieldbot.chains.evm.execution.account import Account
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.order import Step, Tally
+from yieldbot.chains.evm.liquidity.order import OrderCall, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.journal.journal_entries import PlanWritten
 from yieldbot.journal.store import Journal
@@ -29,7 +29,7 @@ PUT = replace(LEG, amount=Amount(USDC, RAW))
 ONE_SIDED = replace(ORDER, most=(0, RAW), least_put=(0, 1_800))
 MINT = calls.mint(STATE, Range(-100, 100), (0, RAW), (0, 1_800), OWNER, EXPIRES)
 ALLOW, BACK = (allowance_call(USDC, MANAGER, raw, "the manager") for raw in (RAW, 0))
-STEPS = (Step(call=ALLOW, order=ONE_SIDED), Step(call=MINT, order=ONE_SIDED, moves=(USDC,)))
+STEPS = (OrderCall(call=ALLOW, order=ONE_SIDED), OrderCall(call=MINT, order=ONE_SIDED, moves=(USDC,)))
 GIVEN = (OURS, ITS, MANAGER.lower())
 NFT = (POSITION.address.lower(), ITS)
 
@@ -57,12 +57,12 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 class Steps:
     """Steps, the same on every node unless ``live`` names others; ``tallies``: what the leg had moved at each."""
 
-    def __init__(self, *steps: Step, live: tuple[Any, ...] | None = None) -> None:
+    def __init__(self, *steps: OrderCall, live: tuple[Any, ...] | None = None) -> None:
         self.steps, self.live, self.runs = steps, live, 0
         self.tally = Tally({USDC: 50})
         self.tallies: list[int] = []
 
-    async def __call__(self, _: Node) -> AsyncIterator[Step]:
+    async def __call__(self, _: Node) -> AsyncIterator[OrderCall]:
         self.runs += 1
         for step in self.steps if self.runs == 1 or self.live is None else self.live:
             if isinstance(step, Exception):

@@ -10,14 +10,14 @@ from yieldbot.chains.evm.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto, DeclineAll, PreApproved, Queue
 from yieldbot.execution.passphrases import passphrase
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import Settings
 from yieldbot.sandbox.node import Sandbox
 
 
 @contextmanager
-def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None = None) -> Iterator[World]:
+def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None = None) -> Iterator[Wiring]:
     settings = settings or load(sandbox.directory / "yieldbot.toml")
     with Journal.open(settings.data_dir / "journal.sqlite") as journal:
         chosen = {
@@ -25,7 +25,7 @@ def world(sandbox: Sandbox, approver: object = Auto, settings: Settings | None =
             Queue: lambda: Queue(journal),
             DeclineAll: lambda: DeclineAll(),
         }.get(approver, lambda: PreApproved(journal, str(approver)))()
-        yield World(
+        yield Wiring(
             settings=settings,
             journal=journal,
             approver=chosen,

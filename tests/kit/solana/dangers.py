@@ -12,7 +12,7 @@ from spl.token import instructions as token
 from spl.token import models
 
 from tests.kit.solana.gate import MINT, SOL, USDC
-from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, read
+from yieldbot.chains.solana.execution.clear import DecodedTx, InstructionReading, KnownNames, read
 from yieldbot.chains.solana.execution.clear_call import LOADER, SOLANAS, STAKE
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
@@ -20,7 +20,7 @@ from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 ME, THIEF, OTHER = (Keypair.from_seed(bytes([n] * 32)) for n in (7, 9, 21))
 OWNER, HIS = ME.pubkey(), THIEF.pubkey()
 MARKET = Keypair.from_seed(bytes([22] * 32)).pubkey()
-BOOK = Book(SOLANAS, {Address(str(MARKET)): "Market"}, {USDC.address: USDC, SOL.address: SOL}, {})
+BOOK = KnownNames(SOLANAS, {Address(str(MARKET)): "Market"}, {USDC.address: USDC, SOL.address: SOL}, {})
 TOKENS, TOKENS_22, KEY = (Pubkey.from_string(p) for p in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM, MINT))
 OURS = token.get_associated_token_address(OWNER, KEY)
 
@@ -32,7 +32,7 @@ PLACE = Keypair.from_seed(bytes([31] * 32))
 AT = PLACE.pubkey()
 
 
-def reading(*calls: Instruction, payer: Pubkey = OWNER) -> Reading:
+def reading(*calls: Instruction, payer: Pubkey = OWNER) -> DecodedTx:
     found = read(to_bytes_versioned(Message(list(calls), payer)), BOOK)
     assert found is not None and found.dangerous == any(one.dangers for one in found.instructions)
     return found

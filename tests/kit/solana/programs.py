@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from yieldbot.chains.solana.node.answers import AccountImage
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.journal_entries import ExitProven
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.solana.compile import program
@@ -37,7 +37,7 @@ def becomes(sandbox: SvmSandbox, trap: str, name: str = "save", address: Address
     sandbox.rpc("svm_setAccount", at, image.lamports, image.program, code, True)
 
 
-def written(w: World, kind: type[E]) -> list[E]:
+def written(w: Wiring, kind: type[E]) -> list[E]:
     return [record.entry for record in w.journal.history() if isinstance(record.entry, kind)]
 
 

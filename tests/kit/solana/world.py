@@ -13,7 +13,7 @@ from yieldbot.chains.solana.signing.keystore import KeystoreSigner
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto
 from yieldbot.execution.passphrases import passphrase
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import Settings
 from yieldbot.sandbox.solana.node import SvmSandbox
@@ -25,10 +25,10 @@ def sandbox(solana_sandbox: SvmSandbox) -> SvmSandbox:
 
 
 @contextmanager
-def world(sandbox: SvmSandbox, settings: Settings | None = None) -> Iterator[World]:
+def world(sandbox: SvmSandbox, settings: Settings | None = None) -> Iterator[Wiring]:
     settings = settings or load(sandbox.config)
     with Journal.open(settings.data_dir / "journal.sqlite") as journal:
-        yield World(
+        yield Wiring(
             settings=settings,
             journal=journal,
             approver=Auto(journal, settings.policy),

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from tests.kit.allocator.several import BASE, DAI, HIGH, JOB, LOW, NOW, POLICY, dai, in_dai, planned, pool, seen, solved
+from tests.kit.draws import draws
 from tests.kit.market_builder import OWNER, USDC, kinked, market, usdc
 from yieldbot.allocator.allocate import allocate, exchange_cost
 from yieldbot.allocator.assess import assess
@@ -160,7 +161,7 @@ def test_shares_and_wealth_are_counted_over_all_assets() -> None:
     assert view.wealth(USDC) == usdc(100_000) and float(view.wealth(DAI)) == pytest.approx(100_000)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(draws(6, 12)))
 def test_no_choice_of_a_fine_grid_beats_the_bound(seed: int) -> None:
     """Two USDC markets, one of DAI, both ways to swap: every choice of a grid against the certificate."""
     import random

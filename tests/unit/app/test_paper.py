@@ -14,7 +14,7 @@ from yieldbot.app.paper_records import records_of
 from yieldbot.app.paper_sides import Gap, Side, paper_side, real_side
 from yieldbot.app.paper_state import FILE, KEY, PaperState, Real, existing, folder_of, read, states, written
 from yieldbot.app.paper_step import Begins, decided, first, grown
-from yieldbot.backtest.carried import Asked, Holdings
+from yieldbot.backtest.carried import Asked, SimulatedHoldings
 from yieldbot.backtest.paper import as_held
 from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, InvariantError
@@ -222,4 +222,4 @@ def test_holdings_of_nothing_have_no_rate() -> None:
         seconds=0.0, wealth=0.0, invested=0.0, earned=0.0, expected=0.0, costs=0.0, other=0.0, moves=0, failed=0
     )
     assert (nothing.net, nothing.rate, nothing.share, nothing.expected_rate) == (0.0, 0.0, 0.0, None)
-    assert Holdings().held == {}
+    assert SimulatedHoldings().held == {}

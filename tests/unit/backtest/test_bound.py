@@ -8,11 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
+from tests.kit.draws import draws
 from tests.unit.backtest.recorded import world
 from yieldbot.backtest import bound as bounding
 from yieldbot.backtest.bound import _hull, _Program, _simpler, bound
 from yieldbot.backtest.foresight import foresee
-from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.rules import RULES, follow
 from yieldbot.backtest.world import ONE, World
 
@@ -36,7 +37,7 @@ def drawn(seed: int, days: int = 12, names: tuple[str, ...] = NAMES, touch: floa
 
 def wandering(seen: World, dollars: float, rows: int, draw: random.Random) -> float:
     """What a strategy at random ends with: it moves on some days, to any shares, and stays on others."""
-    ledger = Ledger.with_cash(seen, dollars)
+    ledger = SimulatedLedger.with_cash(seen, dollars)
     calm = draw.random()
     for row in range(rows):
         if draw.random() > calm:
@@ -57,7 +58,7 @@ def wandering(seen: World, dollars: float, rows: int, draw: random.Random) -> fl
     return ledger.wealth
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(draws(3, 5)))
 def test_no_strategy_is_above_the_bound(seed: int) -> None:
     seen, dollars, draw = drawn(seed), 10.0 ** (3 + seed % 3), random.Random(seed)
     above = bound(seen, dollars, 0, 11).gain
@@ -87,7 +88,7 @@ def test_splits_over_many_markets_are_found_and_bounded() -> None:
     names = ["USDC", *(f"USDC/{k}" for k in range(7))]
     seen = world({name: [0.05] * 15 for name in names}, touch=0.0, supplied=1e6)
     found = foresee(seen, 1e6, 0, 14)
-    best = Ledger.with_cash(seen, 1e6)
+    best = SimulatedLedger.with_cash(seen, 1e6)
     best.rebalance(0, [int(1e6 / 8) * ONE] * 8)
     for row in range(14):
         best.earn(row)
@@ -96,7 +97,7 @@ def test_splits_over_many_markets_are_found_and_bounded() -> None:
     assert max(found.path[-1]) < 0.2 and len(found.path) == 14
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(draws(2, 4)))
 def test_the_certificate_is_valid_whatever_the_multipliers(seed: int) -> None:
     """Any prices at all give an upper bound: the solver need not be trusted."""
     seen, draw = drawn(seed, days=7), np.random.default_rng(seed)
@@ -124,7 +125,7 @@ def test_a_solver_that_finds_nothing_still_gives_a_bound(monkeypatch: pytest.Mon
     assert 0.0 < best.gain <= honest, "the dynamic program stands alone"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(draws(2, 4)))
 def test_markets_that_are_left_out_at_first_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     names = tuple(f"{coin}/{k}" for coin in ("USDC", "USDT", "DAI") for k in range(4))
     seen = drawn(seed, names=names)
@@ -134,7 +135,7 @@ def test_markets_that_are_left_out_at_first_change_nothing(seed: int, monkeypatc
     assert few == pytest.approx(bound(seen, 20_000.0, 0, 11).gain, abs=20_000.0 * 1e-5)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(draws(3, 6)))
 def test_the_function_above_an_income_is_above_it_everywhere_and_close(seed: int) -> None:
     seen, dollars, draw = drawn(seed), 50_000.0, random.Random(seed)
     program = _Program(seen, dollars, 0, 11)

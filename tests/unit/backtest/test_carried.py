@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
-from yieldbot.backtest.carried import Asked, Carried, Holdings, carry_out
+from yieldbot.backtest.carried import Asked, Carried, SimulatedHoldings, carry_out
 from yieldbot.decision.decide import decide
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ChainFees, SvmFees
@@ -34,7 +34,7 @@ def plan(*legs: Leg, swaps: tuple[Exchanged, ...] = ()) -> Plan:
     return Plan("p", BLOCK, OWNER, (), legs, allocation, 1.0, 0.0, 1, BLOCK.timestamp + 60)
 
 
-def carried(seen: Snapshot, before: Holdings, *legs: Leg, swaps: tuple[Exchanged, ...] = ()) -> Carried:
+def carried(seen: Snapshot, before: SimulatedHoldings, *legs: Leg, swaps: tuple[Exchanged, ...] = ()) -> Carried:
     return carry_out(seen, plan(*legs, swaps=swaps), before)
 
 
@@ -42,7 +42,7 @@ def test_what_decide_plans_is_carried_out_to_its_targets() -> None:
     seen = snapshot(50_000, ONE, OTHER)
     made = decide(seen, Policy(), JOB, BLOCK.timestamp).outcome
     assert isinstance(made, Plan)
-    found = carry_out(seen, made, Holdings(idle={USDC: usdc(50_000).raw}))
+    found = carry_out(seen, made, SimulatedHoldings(idle={USDC: usdc(50_000).raw}))
     for market_id, target in made.allocation.targets.items():
         here = found.holdings.idle[USDC] if market_id.startswith("idle/") else found.holdings.held.get(market_id, 0)
         assert here == target.raw
@@ -52,7 +52,7 @@ def test_what_decide_plans_is_carried_out_to_its_targets() -> None:
 
 def test_all_of_a_holding_leaves_though_it_grew_and_a_deposit_takes_no_more_than_there_is() -> None:
     seen = snapshot(0, ONE, OTHER)
-    before = Holdings(held={ONE.market.id: usdc(100).raw + 7})
+    before = SimulatedHoldings(held={ONE.market.id: usdc(100).raw + 7})
     found = carried(
         seen,
         before,
@@ -74,7 +74,7 @@ def test_all_of_a_holding_leaves_though_it_grew_and_a_deposit_takes_no_more_than
 )
 def test_more_than_there_is_is_refused(leg: Leg) -> None:
     with pytest.raises(ValueError, match="base units are taken where there are"):
-        carried(snapshot(1, ONE), Holdings(idle={USDC: usdc(1).raw}, held={ONE.market.id: usdc(1).raw}), leg)
+        carried(snapshot(1, ONE), SimulatedHoldings(idle={USDC: usdc(1).raw}, held={ONE.market.id: usdc(1).raw}), leg)
 
 
 def test_an_entry_fee_and_a_first_accounts_rent_are_costs() -> None:
@@ -82,10 +82,10 @@ def test_an_entry_fee_and_a_first_accounts_rent_are_costs() -> None:
     state = replace(ONE, entry_cost_bps=50.0, rent_deposit=2_000_000)
     seen = replace(snapshot(1_000, state), fees=fees)
     leg = Leg(LegKind.DEPOSIT, state.market.id, usdc(1_000))
-    found = carried(seen, Holdings(idle={USDC: usdc(1_000).raw}), leg)
+    found = carried(seen, SimulatedHoldings(idle={USDC: usdc(1_000).raw}), leg)
     assert found.holdings.held == {state.market.id: usdc(995).raw} and found.entered == pytest.approx(5.0)
     assert found.gas == pytest.approx((5000 + 2_000_000) / 1e9 * 150)
-    again = carried(seen, Holdings(idle={USDC: usdc(1_000).raw}, held={state.market.id: 1}), leg)
+    again = carried(seen, SimulatedHoldings(idle={USDC: usdc(1_000).raw}, held={state.market.id: 1}), leg)
     assert again.gas == pytest.approx(5000 / 1e9 * 150), "its account is there"
 
 
@@ -93,7 +93,7 @@ def test_a_swap_brings_what_the_plan_quoted_and_its_legs_minimum_where_it_did_no
     seen = replace(snapshot(100, ONE), fees=ChainFees(10**9, 0, 3000.0, tx_wei=10**12))
     leg = Leg(LegKind.SWAP, MarketId("swap/x"), usdc(100), gets=Amount(EURC, 98 * 10**6))
     quote = Exchanged(usdc(100), Amount(EURC, 99_500_000), Amount(EURC, 98 * 10**6), 120_000, 2)
-    begin = Holdings(idle={USDC: usdc(100).raw, EURC: 0})
+    begin = SimulatedHoldings(idle={USDC: usdc(100).raw, EURC: 0})
     found = carry_out(_priced(seen), plan(leg, swaps=(quote,)), begin)
     assert found.holdings.idle == {USDC: 0, EURC: 99_500_000} and found.swapped == pytest.approx(0.5)
     assert found.swap_gas == pytest.approx(seen.fees.cost(120_000, txs=4)) and found.gas == 0.0 and found.swaps == 1
@@ -112,7 +112,9 @@ def test_a_two_step_exit_takes_its_time() -> None:
     state = replace(ONE, exit=Exit(kind=ExitKind.COOLDOWN, seconds=3600))
     seen = snapshot(0, state)
     asked = carried(
-        seen, Holdings(held={ONE.market.id: 500}), Leg(LegKind.REQUEST, ONE.market.id, Amount(USDC, 500), all=True)
+        seen,
+        SimulatedHoldings(held={ONE.market.id: 500}),
+        Leg(LegKind.REQUEST, ONE.market.id, Amount(USDC, 500), all=True),
     )
     assert asked.holdings.held == {} and asked.holdings.asked == {ONE.market.id: Asked(500, BLOCK.timestamp + 3600)}
     out = carried(seen, asked.holdings, Leg(LegKind.COLLECT, ONE.market.id, Amount(USDC, 500)))

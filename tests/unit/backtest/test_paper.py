@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot, usdc
-from yieldbot.backtest.carried import Asked, Holdings
-from yieldbot.backtest.paper import Position, accrued, as_held, dilution, gained, rebased
+from yieldbot.backtest.carried import Asked, SimulatedHoldings
+from yieldbot.backtest.paper import PaperHolding, accrued, as_held, dilution, gained, rebased
 from yieldbot.math.curves import ConstantCurve, EnteredCurve, LookThroughCurve, VaultSlot
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
@@ -23,12 +23,12 @@ STATE = replace(market("one", CURVE, held=1_000, liquidity=2e5, capacity=5e4, bo
 LATER = replace(STATE, block=replace(BLOCK, timestamp=BLOCK.timestamp + DAY))
 
 
-def position(raw: int, **changes: object) -> Position:
+def position(raw: int, **changes: object) -> PaperHolding:
     values: dict[str, object] = {
         "raw": raw, "index": 1.02, "time": BLOCK.timestamp, "rate": 0.05, "expected": 0.05, "real": 0.0,
         "since": BLOCK.timestamp, "since_raw": raw,
     }  # fmt: skip
-    return Position(**(values | changes))  # type: ignore[arg-type]
+    return PaperHolding(**(values | changes))  # type: ignore[arg-type]
 
 
 def test_the_index_says_what_was_earned() -> None:
@@ -82,7 +82,7 @@ def test_a_vault_is_seen_as_if_the_paper_money_had_gone_where_it_puts_money() ->
 def test_the_real_holding_goes_and_the_paper_one_comes() -> None:
     forecast = RateForecast(mean=0.04, low=0.03, high=0.05, days=7.0)
     state = replace(STATE, forecast=forecast)
-    seen = as_held(snapshot(77, state), Holdings(idle={USDC: 5}, held={state.market.id: usdc(300).raw}), {})
+    seen = as_held(snapshot(77, state), SimulatedHoldings(idle={USDC: 5}, held={state.market.id: usdc(300).raw}), {})
     (idle,), found = seen.idle, seen.of(state.market.id)
     assert idle.held.raw == 5 and found.held == usdc(300) == found.withdrawable
     assert found.liquidity == usdc(2e5 - 1_000 + 300) and found.capacity == usdc(5e4 + 1_000 - 300)
@@ -91,13 +91,17 @@ def test_the_real_holding_goes_and_the_paper_one_comes() -> None:
         "the rates were seen with the real money in it"
     )
     assert seen.wealth(USDC) == Amount(USDC, usdc(300).raw + 5)
-    same = as_held(snapshot(5, STATE), Holdings(idle={USDC: usdc(5).raw}, held={STATE.market.id: STATE.held.raw}), {})
+    same = as_held(
+        snapshot(5, STATE), SimulatedHoldings(idle={USDC: usdc(5).raw}, held={STATE.market.id: STATE.held.raw}), {}
+    )
     assert same == replace(snapshot(5, STATE), states=same.states) and same.of(STATE.market.id) == STATE
 
 
 def test_what_leaves_by_a_two_step_exit_is_ready_when_its_time_is_over() -> None:
     for until, ready in ((BLOCK.timestamp + 1, 0), (BLOCK.timestamp, 9), (None, 0)):
-        found = as_held(snapshot(0, STATE), Holdings(asked={STATE.market.id: Asked(9, until)}), {}).of(STATE.market.id)
+        found = as_held(snapshot(0, STATE), SimulatedHoldings(asked={STATE.market.id: Asked(9, until)}), {}).of(
+            STATE.market.id
+        )
         assert found.leaving is not None and found.leaving.ready.raw == ready and found.held.raw == 9
         assert found.leaving.requested.raw == 9 - ready and found.inside.raw == 0
 
@@ -113,5 +117,5 @@ def test_rewards_are_those_that_the_paper_money_would_have_got() -> None:
     claim = one.claim_id(state.market.id)
     assert accrued(state, usdc(1_000).raw, BLOCK.timestamp) == {claim: int(1e15 * DAY / 2 / 4)}
     assert accrued(state, 0, BLOCK.timestamp) == {} and accrued(state, 5, BLOCK.timestamp + DAY) == {}
-    seen = as_held(snapshot(0, state), Holdings(), {claim: 12}).of(state.market.id).rewards[0]
+    seen = as_held(snapshot(0, state), SimulatedHoldings(), {claim: 12}).of(state.market.id).rewards[0]
     assert (seen.claimable.raw, seen.in_wallet) == (12, nothing)

@@ -17,7 +17,7 @@ from yieldbot.backtest import pieces
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.crews import _on_worker, alone
 from yieldbot.backtest.levels import Levels
-from yieldbot.backtest.pieces import Inputs, Keys, Task, Variant, compute
+from yieldbot.backtest.pieces import Keys, Task, Variant, WorkerInputs, compute
 from yieldbot.backtest.results import Results
 from yieldbot.backtest.software import software
 from yieldbot.backtest.study import window_of
@@ -32,10 +32,10 @@ def levels(mean: np.ndarray, high: np.ndarray) -> dict[str, Levels]:
     return {"default": said, "slow": said, "quote": Levels(none, none, none, 7.0, "quote")}
 
 
-def inputs(rates: Mapping[str, Sequence[float]] = RATES, **more: Any) -> Inputs:
+def inputs(rates: Mapping[str, Sequence[float]] = RATES, **more: Any) -> WorkerInputs:
     seen = panel(rates, supplied=1e9)
     flat = np.full(seen.quoted.shape, 0.04)
-    made = Inputs(
+    made = WorkerInputs(
         panel=seen, costs={"eip155:8453": [Costs.of_rollup()] * len(seen.times)}, columns={"u": [0, 1], "v": [1, 2]},
         variants=[
             Variant(name="default", policy=Policy()),

@@ -13,7 +13,7 @@ from yieldbot.app import cycle, overview, paper, paper_records, paper_step
 from yieldbot.backtest import carried, ledger
 from yieldbot.backtest import paper as paper_wallets
 from yieldbot.backtest import replay as replaying
-from yieldbot.backtest.ledger import Ledger
+from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.replay import replay
 from yieldbot.backtest.world import ONE, FutureRead
 from yieldbot.decision import decide as deciding
@@ -118,7 +118,7 @@ def test_failures_are_drawn_from_the_seed_and_cost_their_gas() -> None:
 
 def test_no_unit_is_made_or_lost_by_moving() -> None:
     seen = world({"USDC": [0.05] * 4, "USDT": [0.04] * 4, "DAI": [0.03] * 4})
-    own = Ledger.with_cash(seen, 1_000.0)
+    own = SimulatedLedger.with_cash(seen, 1_000.0)
     own.rebalance(0, [300 * ONE, 300 * ONE, 0])
     swapped = round(own.swapped * ONE)
     assert sum(own.held) + sum(own.idle) + swapped == 1_000 * ONE

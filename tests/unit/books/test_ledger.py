@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.books.ledger import RAW, USD, stories
+from tests.kit.draws import draws
 from tests.unit.books.samples import AAVE, ACCOUNT, ETH, SHARES, USDC, WETH, entry, quotes
 from yieldbot.books.entries import Entry, EntryKind
-from yieldbot.books.ledger import Row, RowKind, post, totals
+from yieldbot.books.ledger import LedgerRow, RowKind, post, totals
 from yieldbot.books.lots import Lot, cost, put, take, total
 
 
@@ -20,7 +21,7 @@ def rows(*entries: Entry, prices: object = USD) -> list[tuple[str, str, int | No
     return [(row.what.value, row.token.symbol, row.raw) for row in post(entries, prices).rows]  # type: ignore[arg-type]
 
 
-def only(found: list[Row], what: RowKind) -> Row:
+def only(found: list[LedgerRow], what: RowKind) -> LedgerRow:
     (row,) = [row for row in found if row.what is what]
     return row
 
@@ -140,7 +141,7 @@ def test_what_a_market_held_before_is_no_interest() -> None:
 PRICES = st.none() | st.fractions(Fraction(1, 100), Fraction(10_000), max_denominator=10**8)
 
 
-@settings(max_examples=150)
+@settings(max_examples=draws(50, 150))
 @given(st.lists(st.tuples(RAW, PRICES), max_size=8), RAW)
 def test_lots_leave_first_in_first_out_and_nothing_is_lost(bought: list[tuple[int, Fraction | None]], raw: int) -> None:
     lots: tuple[Lot, ...] = ()
@@ -159,7 +160,7 @@ def test_lots_leave_first_in_first_out_and_nothing_is_lost(bought: list[tuple[in
         assert lot.cost == (None if price is None else price * lot.raw), "each unit keeps its price"
 
 
-@settings(max_examples=120)
+@settings(max_examples=draws(40, 120))
 @given(stories(), st.booleans())
 def test_quantities_and_costs_are_conserved(told: list[Entry], priced: bool) -> None:
     books = post(told, USD if priced else quotes({}))

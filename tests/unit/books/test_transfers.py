@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from tests.unit.books.samples import AAVE, ACCOUNT, BORN, CHAIN, ETH, OWNER, SHARES, USDC, WETH, entry
 from yieldbot.books.chain_record import WalletCheck, reconciled, wallet_sums
 from yieldbot.books.entries import EVM_NATIVE, Entry, EntryKind
@@ -120,7 +121,7 @@ def test_what_others_moved_in_a_block_of_ours_is_taken_out() -> None:
 JUNK = st.recursive(st.none() | st.text(max_size=5) | st.integers() | st.booleans(), lambda x: st.lists(x, max_size=3))
 
 
-@settings(max_examples=80)
+@settings(max_examples=draws(30, 80))
 @given(st.lists(st.dictionaries(st.sampled_from([*log(USDC, OTHER, OWNER, 5)]), JUNK, max_size=6) | JUNK, max_size=4))
 def test_events_of_any_shape_are_passed_over(junk: list[Any]) -> None:
     good = log(USDC, OTHER, OWNER, 5)

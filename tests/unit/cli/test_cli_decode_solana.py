@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.kit import ROOT
 from tests.kit.cli.decode_solana import BANK, OWNER, STRANGER, USDC, deposit
+from tests.kit.draws import draws
 from tests.kit.program import yieldbot
 from yieldbot.chains.solana.execution.build import (
     NO_BLOCKHASH,
@@ -23,7 +24,7 @@ from yieldbot.chains.solana.execution.build import (
     create_account,
     message_bytes,
 )
-from yieldbot.chains.solana.execution.clear import Book, lines, read
+from yieldbot.chains.solana.execution.clear import KnownNames, lines, read
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
 from yieldbot.model.amounts import Token
@@ -38,17 +39,17 @@ ORCA = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
 
 
 @pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.of(load_chain(FILE, read_toml(FILE), {}))
+def book() -> KnownNames:
+    return KnownNames.of(load_chain(FILE, read_toml(FILE), {}))
 
 
-def said(book: Book, *calls: SvmInstruction) -> list[str]:
+def said(book: KnownNames, *calls: SvmInstruction) -> list[str]:
     reading = read(message_bytes(compiled(calls, OWNER, NO_BLOCKHASH)), book)
     assert reading is not None
     return list(lines(reading))
 
 
-def test_a_deposit_is_told_in_words(book: Book) -> None:
+def test_a_deposit_is_told_in_words(book: KnownNames) -> None:
     token = Token(svm_chain("5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"), USDC, "USDC", 6)
     mine = ata(OWNER, USDC)
     told = said(
@@ -70,7 +71,7 @@ def test_a_deposit_is_told_in_words(book: Book) -> None:
     ]
 
 
-def test_a_swap_is_told_with_its_least(book: Book) -> None:
+def test_a_swap_is_told_with_its_least(book: KnownNames) -> None:
     program, pool = (Address(text) for text in (ORCA, "4fuUiYxTQ6QCrdSq9ouBYcTM7bqSwYTSyLueGZLTy4T4"))
     names = ("token_program", "vault_a", "vault_b", "tick_array_0", "tick_array_1", "tick_array_2", "oracle")
     accounts = dict.fromkeys(names, STRANGER) | {"owner": OWNER, "whirlpool": pool}
@@ -93,7 +94,7 @@ def test_a_swap_is_told_with_its_least(book: Book) -> None:
     assert other[1].startswith("1. NOT KNOWN: orca_whirlpool: if it is swap, then: swap 1,000 USDC")
 
 
-def test_what_is_another_market_account_or_amount_is_not_described_as_known(book: Book) -> None:
+def test_what_is_another_market_account_or_amount_is_not_described_as_known(book: KnownNames) -> None:
     call = deposit()
     other_bank = replace(call, accounts=tuple(SvmMeta(STRANGER) if m.address == BANK else m for m in call.accounts))
     assert said(book, other_bank)[1].startswith(
@@ -114,7 +115,7 @@ def test_what_is_another_market_account_or_amount_is_not_described_as_known(book
     assert said(book, stranger)[1].startswith(f"1. NOT KNOWN: program {STRANGER}: nothing that is known here")
 
 
-def test_allowing_others_is_loud(book: Book) -> None:
+def test_allowing_others_is_loud(book: KnownNames) -> None:
     mine = ata(OWNER, USDC)
     metas = (SvmMeta(mine, writable=True), SvmMeta(STRANGER), SvmMeta(OWNER, signer=True))
     approve = SvmInstruction(TOKEN_PROGRAM, metas, b"\4" + struct.pack("<Q", 5 * 10**6), "")
@@ -135,7 +136,7 @@ def test_allowing_others_is_loud(book: Book) -> None:
     assert said(book, send)[1] == f"1. send 1.5 SOL from {OWNER} to {STRANGER}"
 
 
-def test_who_gets_a_right_over_a_token_account_is_told(book: Book) -> None:
+def test_who_gets_a_right_over_a_token_account_is_told(book: KnownNames) -> None:
     mine = ata(OWNER, USDC)
     metas = (SvmMeta(mine, writable=True), SvmMeta(OWNER, signer=True))
 
@@ -160,9 +161,9 @@ def test_who_gets_a_right_over_a_token_account_is_told(book: Book) -> None:
     assert every[1] == f"1. allow that {STRANGER} may take up to any amount of USDC out of {mine}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=draws(60, 200), deadline=None)
 @given(st.data())
-def test_any_bytes_are_read_or_are_none(book: Book, data: st.DataObject) -> None:
+def test_any_bytes_are_read_or_are_none(book: KnownNames, data: st.DataObject) -> None:
     raw = bytearray(message_bytes(compiled((*budget(Bid(1, 1)), deposit()), OWNER, NO_BLOCKHASH)))
     for _ in range(data.draw(st.integers(0, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
@@ -172,7 +173,7 @@ def test_any_bytes_are_read_or_are_none(book: Book, data: st.DataObject) -> None
         assert reading is None or all(isinstance(line, str) for line in lines(reading))
 
 
-def test_the_command(tmp_path: Path, book: Book) -> None:
+def test_the_command(tmp_path: Path, book: KnownNames) -> None:
     from solders.message import from_bytes_versioned
     from solders.signature import Signature
     from solders.transaction import VersionedTransaction

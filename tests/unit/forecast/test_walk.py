@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.kit.draws import draws
 from tests.unit.forecast import markets
 from yieldbot.forecast.boosting import Boosted
 from yieldbot.forecast.levels import over, rate_forecasts
@@ -162,7 +163,7 @@ def test_a_spike_is_told() -> None:
     assert found[1] and not found[1].reason and found[1].mean == pytest.approx(0.04)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(draws(12, 24)))
 @pytest.mark.filterwarnings("error")
 def test_whatever_the_readings_are_there_are_numbers_or_none(seed: int) -> None:
     random = np.random.default_rng(seed)

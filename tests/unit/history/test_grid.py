@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from yieldbot.history.grid import panel
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey, Reading
@@ -93,7 +94,7 @@ def test_markets_and_times_can_be_chosen() -> None:
         daily([])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=draws(30, 80), deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 20 * DAY), st.floats(0, 1), st.sampled_from(KEYS)),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from yieldbot.errors import ConfigError
 from yieldbot.history import query
 from yieldbot.history.importers.read import Told, markets, read_file
@@ -215,7 +216,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     assert 0 < len(cut.readings) < 2000 and "unfinished" in cut.faults[0].what
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(25, 60), deadline=None)
 @given(st.binary(max_size=300) | st.text('0123456789.,-eE\n"nainf', max_size=300).map(str.encode))
 def test_no_bytes_crash_the_importer(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     file = tmp_path_factory.mktemp("f") / "f"

@@ -17,7 +17,7 @@ from yieldbot.books.beancount import _quoted
 from yieldbot.chains.evm.execution.erc7730 import clean
 from yieldbot.chains.evm.execution.reverts import ERROR, revert_words
 from yieldbot.cli.screen import Screen
-from yieldbot.cli.tables import Printable, Sheet
+from yieldbot.cli.tables import Printable, TextTable
 from yieldbot.config.messages import config_error
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
@@ -67,7 +67,7 @@ def test_a_revert_reason_is_one_printable_line() -> None:
 
 
 def test_a_table_and_a_line_hold_text_alone() -> None:
-    made = Sheet("A \x1b[2J table", "Name", ">Much")
+    made = TextTable("A \x1b[2J table", "Name", ">Much")
     made.add_row(NASTY.replace("\n", " "), "1\u202e2")
     for width in (100, 20):
         file = io.StringIO()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.evm import account_history, allowances, check_accounts
 from yieldbot.chains.evm import check as checks
 from yieldbot.chains.evm.decode import describer
-from yieldbot.chains.evm.execution.clear import Book
+from yieldbot.chains.evm.execution.clear import KnownNames
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.settle import settle
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import AccountHistoryRequest, Past, Revocation, Rights, Session, Watch
+    from yieldbot.chains.ports import AccountHistoryRequest, PastBalances, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import QuoteInputs
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import BlockRef, Token
     from yieldbot.model.ids import Address
@@ -50,15 +50,15 @@ class Chain:
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
 
-    def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
+    def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
         return open_past(job)
 
-    def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
+    def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
         return open_session(world, job)
 
     @asynccontextmanager
     async def rights(
-        self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
+        self, world: Wiring, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
     ) -> AsyncIterator[Rights]:
         async with connect(self.settings) as node:
             await node.verify_chain()
@@ -100,7 +100,7 @@ class _Rights:
 
     async def find(self) -> AllowanceList:
         settings = self.account.settings
-        names = Book.of(settings, native_token(settings)).names
+        names = KnownNames.of(settings, native_token(settings)).names
         owner, node = self.account.owner, self.account.node
         found = await allowances.find(node, settings, owner, names, since=self.since, say=self.say)
         self.block = found.block

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.clear import Book, Call, Reading, lines, read
+from yieldbot.chains.evm.execution.clear import Call, DecodedTx, KnownNames, lines, read
 from yieldbot.chains.evm.execution.clear_code import authorizations, read_authorizations
 from yieldbot.chains.evm.execution.clear_typed import chain_of, read_typed
 from yieldbot.chains.evm.execution.erc7730 import descriptors
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 
-def decode(request: ToDecode) -> Reading:
+def decode(request: ToDecode) -> DecodedTx:
     """Decodes a call. Raises ConfigError for input that is no call."""
     if request.to is None:
         raise ConfigError("--to is missing: name the address that is called")
@@ -48,26 +48,26 @@ def message_chain(message: Any) -> ChainId | None:
     return None if number is None else evm_chain(number)
 
 
-def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings | None, known: Known) -> Reading:
+def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings | None, known: Known) -> DecodedTx:
     """What signing a message would do. Raises ConfigError for one that cannot be decoded."""
     if chain is not None:
         book = _book(chain, known)
     else:  # a chain that no file describes, or none at all: no names are known there
         number = 0 if chain_id is None else evm_number(chain_id)
-        book = Book(number, Token(evm_chain(number), Address("0x" + "00" * 20), "ETH", 18), {}, {})
+        book = KnownNames(number, Token(evm_chain(number), Address("0x" + "00" * 20), "ETH", 18), {}, {})
     if codes := authorizations(message):
         return read_authorizations(codes, book)
     return read_typed(message, book, abi_functions(folder("abis")), _descriptors(known))
 
 
-def _book(chain: ChainSettings, known: Known) -> Book:
+def _book(chain: ChainSettings, known: Known) -> KnownNames:
     """The names of a chain, with the names of all chains that files describe."""
     chains = {}
     for chain_id, name in known.names.items():
         family, _, number = chain_id.partition(":")
         if family == "eip155" and number.isdigit():
             chains[int(number)] = name
-    return replace(Book.of(chain, native_token(chain)), chains=chains)
+    return replace(KnownNames.of(chain, native_token(chain)), chains=chains)
 
 
 def _descriptors(known: Known) -> tuple[Descriptor, ...]:
@@ -90,7 +90,7 @@ def describer(
 ) -> Callable[[object], list[str]]:
     """A function that describes a rehearsed call of ``owner`` by its target's ERC-7730 descriptor; it returns no lines
     where there is none."""
-    book, known = Book.of(chain, native_token(chain)), descriptors(files, say)
+    book, known = KnownNames.of(chain, native_token(chain)), descriptors(files, say)
 
     def described(tx: object) -> list[str]:
         if not isinstance(tx, RehearsedTx):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.ports import Past
+from yieldbot.chains.ports import PastBalances
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.market import Snapshot
 from yieldbot.model.settings import Job
@@ -22,7 +22,7 @@ FIRST = 1
 
 @dataclass(slots=True)
 class _Past:
-    """See ``Past``."""
+    """See ``PastBalances``."""
 
     job: Job
     node: Node
@@ -71,7 +71,7 @@ class _Past:
 
 
 @asynccontextmanager
-async def open_past(job: Job) -> AsyncIterator[Past]:
+async def open_past(job: Job) -> AsyncIterator[PastBalances]:
     """The job's chain as it was. What a site says of our rewards today is not asked for: it says nothing of then."""
     async with connect(job.chain, timeout_seconds=30.0) as node:
         yield _Past(replace(job, chain=replace(job.chain, merkl=None)), node)

@@ -37,7 +37,7 @@ from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
 from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.execution.wayout import ExitRehearsal
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.fold import Record, fold_requests
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
@@ -90,7 +90,7 @@ class JobWatch:
 class JobSession(JobWatch):
     """See ``chains/ports.Session``."""
 
-    world: World
+    world: Wiring
     """The run's wiring."""
     account: Account
     """What execution needs of the wallet."""
@@ -279,7 +279,7 @@ def _with(snapshot: Snapshot, state: MarketState) -> Snapshot:
 
 
 @asynccontextmanager
-async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
+async def open_session(world: Wiring, job: Job) -> AsyncIterator[Session]:
     """Opens the job's chain for reading and for sending transactions."""
     async with connect(job.chain) as node:
         yield JobSession(job, node, adapters(), world, account_of(world, job, node))
@@ -292,7 +292,7 @@ async def open_watch(job: Job) -> AsyncIterator[Watch]:
         yield JobWatch(job, node, adapters())
 
 
-def account_of(world: World, job: Job, node: Node) -> Account:
+def account_of(world: Wiring, job: Job, node: Node) -> Account:
     """What execution needs for this job; forks start from the same node that is observed."""
 
     def explain(data: bytes) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.solana import account_history
 from yieldbot.chains.solana import check as checks
 from yieldbot.chains.solana.allowances import find
-from yieldbot.chains.solana.execution.clear import Book
+from yieldbot.chains.solana.execution.clear import KnownNames
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocations, revoke
 from yieldbot.chains.solana.execution.settle import settle
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import AccountHistoryRequest, Past, Revocation, Rights, Session, Watch
+    from yieldbot.chains.ports import AccountHistoryRequest, PastBalances, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.chains.solana.execution.account import Account
-    from yieldbot.execution.world import World
+    from yieldbot.execution.world import Wiring
     from yieldbot.journal.fold import StoredTx
     from yieldbot.model.amounts import Token
     from yieldbot.model.ids import Address
@@ -49,15 +49,15 @@ class Chain:
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
 
-    def past(self, job: Job) -> AbstractAsyncContextManager[Past]:
+    def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
         return open_past(job)
 
-    def session(self, world: World, job: Job) -> AbstractAsyncContextManager[Session]:
+    def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
         return open_session(world, job)
 
     @asynccontextmanager
     async def rights(
-        self, world: World, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
+        self, world: Wiring, job: Job, wallets: Collection[Wallet], since: int, say: Callable[[str], None]
     ) -> AsyncIterator[Rights]:
         async with connect(self.settings) as nodes:
             await nodes.verify_chain()
@@ -88,7 +88,7 @@ class Chain:
 class _Rights:
     """See ``chains/ports.Rights``."""
 
-    world: World
+    world: Wiring
     """The run's wiring."""
     job: Job
     """A job of the account whose rights are listed."""
@@ -100,7 +100,7 @@ class _Rights:
     """Accounts that sign revocations, by address."""
 
     async def find(self) -> AllowanceList:
-        book = Book.of(self.job.chain)
+        book = KnownNames.of(self.job.chain)
         own = {wallet.address: f"wallet {wallet.name}" for wallet in self.wallets.values()}
         names = {**book.markets, **book.programs, **own}
         return await find(self.nodes, self.job.chain, self.job.wallet.address, names)

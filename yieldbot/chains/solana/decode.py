@@ -6,14 +6,14 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from yieldbot.chains.solana.execution.clear import Book, Reading, read
+from yieldbot.chains.solana.execution.clear import DecodedTx, KnownNames, read
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     from yieldbot.chains.decoding import ToDecode
 
 
-def decode(request: ToDecode) -> Reading:
+def decode(request: ToDecode) -> DecodedTx:
     """Decodes a transaction or its message. Raises ConfigError for bytes that are neither."""
     for flag, given in (
         ("--to", request.to),
@@ -23,7 +23,7 @@ def decode(request: ToDecode) -> Reading:
     ):
         if given:
             raise ConfigError(f"{flag} means nothing on Solana: the transaction names all of it")
-    reading = read(_base64(request.text()), Book.of(request.chain))
+    reading = read(_base64(request.text()), KnownNames.of(request.chain))
     if reading is None:
         raise ConfigError("CALLDATA is no Solana transaction and no message of one: give all of its bytes, in base64")
     return reading

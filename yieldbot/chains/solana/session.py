@@ -25,7 +25,7 @@ from yieldbot.execution.approvals import Approval
 from yieldbot.execution.halt import halted
 from yieldbot.execution.results import LegResult, Proposed
 from yieldbot.execution.wayout import ExitRehearsal
-from yieldbot.execution.world import World
+from yieldbot.execution.world import Wiring
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, MarketId
@@ -76,7 +76,7 @@ class JobWatch:
 class JobSession(JobWatch):
     """See ``chains/ports.Session``."""
 
-    world: World
+    world: Wiring
     """The run's wiring."""
     account: Account
     """What execution needs of the wallet."""
@@ -161,7 +161,7 @@ class JobSession(JobWatch):
 
 
 @asynccontextmanager
-async def open_session(world: World, job: Job) -> AsyncIterator[Session]:
+async def open_session(world: Wiring, job: Job) -> AsyncIterator[Session]:
     """Opens the job's cluster for reading and for sending transactions."""
     async with connect(job.chain) as nodes:
         yield JobSession(job, nodes, svm_adapters(), world, account_of(world, job, nodes))
@@ -174,7 +174,7 @@ async def open_watch(job: Job) -> AsyncIterator[Watch]:
         yield JobWatch(job, nodes, svm_adapters())
 
 
-def account_of(world: World, job: Job, nodes: Quorum) -> Account:
+def account_of(world: Wiring, job: Job, nodes: Quorum) -> Account:
     """What execution needs for this job."""
 
     of_program: dict[Address, SvmAdapter | SvmSwapAdapter] = {

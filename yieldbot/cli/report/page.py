@@ -13,7 +13,7 @@ from yieldbot.cli.report.style import COLOURS, CSS
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
-    from yieldbot.app.backtest import Step, Trace
+    from yieldbot.app.backtest import SimulatedMove, Trace
     from yieldbot.app.backtest_documents import BacktestDocument, BacktestRow
 
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'"
@@ -113,7 +113,7 @@ def _universe(name: str, traces: Sequence[Trace], opened: bool) -> str:
     return "".join(parts)
 
 
-def _steps(steps: Sequence[Step], named: str) -> str:
+def _steps(steps: Sequence[SimulatedMove], named: str) -> str:
     if not steps:
         return f'<p class="soft small">No moves{named}.</p>'
     heads = ("day", "from", "to", "amount", "expected gain", "expected cost", "pays after", "plan paid", "why")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.errors import ConfigError
-from yieldbot.history.importers.rows import Row, amount, moment, number
+from yieldbot.history.importers.rows import ImportRow, amount, moment, number
 from yieldbot.history.importers.table import Convert
 from yieldbot.history.networks import is_dollar
 from yieldbot.history.reading import MarketKey, Reading
@@ -21,20 +21,20 @@ from yieldbot.history.reading import MarketKey, Reading
 GUESSED_BY_TVL = "supplied is a guess: the value locked, which is at least the cash"
 
 
-def points(path: Path, content: Any) -> Iterator[Row]:
+def points(path: Path, content: Any) -> Iterator[ImportRow]:
     """The points of a chart. Raises ConfigError for another document."""
     data = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(data, list) or content.get("status", "success") != "success":
         raise ConfigError(f"{path} is no chart of DefiLlama (no list under `data`): save what /chart/POOL answers")
     for at, point in enumerate(data, start=1):
-        yield Row(at, point if isinstance(point, Mapping) else {"timestamp": None})
+        yield ImportRow(at, point if isinstance(point, Mapping) else {"timestamp": None})
 
 
 def chart(key: MarketKey) -> Convert:
     """How the points of one pool are read; key: the pool, as who imports it says."""
     dollars = is_dollar(key.asset)
 
-    def convert(row: Row, now: int) -> Reading:
+    def convert(row: ImportRow, now: int) -> Reading:
         cells = row.cells
         whole, rewards = number(cells.get("apy"), "apy"), number(cells.get("apyReward"), "apyReward")
         base = number(cells.get("apyBase"), "apyBase")

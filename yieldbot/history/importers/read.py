@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yieldbot.errors import ConfigError
 from yieldbot.history.importers import defillama, recordings, table
-from yieldbot.history.importers.rows import Row, document, first_bytes, sheet
+from yieldbot.history.importers.rows import ImportRow, document, first_bytes, sheet
 from yieldbot.history.networks import network
 from yieldbot.history.reading import Fault, MarketKey, Reading, Taken
 from yieldbot.history.series import Numbered, in_order, since_before
@@ -93,7 +93,7 @@ def _table(path: Path, now: int, faults: list[Fault]) -> tuple[Iterator[Numbered
         if unknown:
             faults.append(Fault(path.name, f"columns that are not read: {', '.join(unknown)}", True, "note"))
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[ImportRow]:
         yield from content.rows
         faults.extend(Fault(f"{path.name} line {at}", why, kind="row") for at, why in content.broken)
 

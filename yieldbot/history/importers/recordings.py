@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yieldbot.history.importers.rows import Row, amount, height_of, moment, number, text
+from yieldbot.history.importers.rows import ImportRow, amount, height_of, moment, number, text
 from yieldbot.history.importers.table import status
 from yieldbot.history.networks import AAVE_V3_POOLS, ETHEREUM, ETHEREUM_TOKENS, is_dollar, network
 from yieldbot.history.reading import MarketKey, Reading
@@ -37,7 +37,7 @@ COMPOUND_ASSETS = {
 """dai_2 is the old dai, of a single collateral; ether has no contract."""
 
 
-def aave_panel(row: Row, now: int) -> Reading:
+def aave_panel(row: ImportRow, now: int) -> Reading:
     """A market-day of Aave v3, under the id that the market has on the chain. ``mean_since`` is the time of the reading
     before, which ``since_before`` fills in."""
     cells = row.cells
@@ -61,7 +61,7 @@ def aave_panel(row: Row, now: int) -> Reading:
     )
 
 
-def compound_v2(row: Row, now: int) -> Reading:
+def compound_v2(row: ImportRow, now: int) -> Reading:
     """A market-day of Compound v2 on Ethereum: dollars and percent. Its "total value locked" is what is supplied."""
     cells = row.cells
     market = text(cells["market"])
@@ -82,7 +82,7 @@ def compound_v2(row: Row, now: int) -> Reading:
     )
 
 
-def aave_events(row: Row, now: int) -> Reading:
+def aave_events(row: ImportRow, now: int) -> Reading:
     """One update of a reserve of Aave v2 on Ethereum."""
     cells = row.cells
     symbol = text(cells["symbol"])
@@ -104,7 +104,7 @@ def aave_events(row: Row, now: int) -> Reading:
     )
 
 
-def totals(row: Row, now: int) -> Reading:
+def totals(row: ImportRow, now: int) -> Reading:
     """A day of a whole protocol on Ethereum, in dollars: no rates, and no market that money could go to."""
     cells = row.cells
     protocol = text(cells["protocol"])

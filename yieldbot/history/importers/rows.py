@@ -26,7 +26,7 @@ MOST_HEIGHT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImportRow:
     """A row by the names of its columns, and where it stands in its file (a line, or a row of Parquet)."""
 
     at: int
@@ -34,11 +34,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ImportSheet:
     """A file's columns and its rows, read as they are asked for. ``broken`` gets a line and why it is no row."""
 
     columns: tuple[str, ...]
-    rows: Iterator[Row]
+    rows: Iterator[ImportRow]
     broken: list[tuple[int, str]]
 
 
@@ -62,7 +62,7 @@ def first_bytes(path: Path, count: int = 64) -> bytes:
             raise ConfigError(f"{path} cannot be unpacked ({failure}): fetch it again") from None
 
 
-def sheet(path: Path) -> Sheet:
+def sheet(path: Path) -> ImportSheet:
     """A CSV or Parquet file. Raises ConfigError for a file without a header, or that is no such file."""
     return _parquet(path) if first_bytes(path, 4) == b"PAR1" else _csv(path)
 
@@ -76,7 +76,7 @@ def document(path: Path) -> Any:
         raise ConfigError(f"{path} is no JSON document ({failure}): fetch it again") from None
 
 
-def _csv(path: Path) -> Sheet:
+def _csv(path: Path) -> ImportSheet:
     csv.field_size_limit(LONGEST_CELL)
     text = io.TextIOWrapper(opened(path), encoding="utf-8-sig", errors="replace", newline="")
     reader, broken = csv.reader(text), list[tuple[int, str]]()
@@ -89,12 +89,12 @@ def _csv(path: Path) -> Sheet:
         raise ConfigError(f"{path} is empty: it must begin with a line that names its columns")
     if len(set(columns)) != len(columns):
         raise ConfigError(f"{path}: a column is named twice in its first line: name each once")
-    return Sheet(columns, _csv_rows(path, text, reader, columns, broken), broken)
+    return ImportSheet(columns, _csv_rows(path, text, reader, columns, broken), broken)
 
 
 def _csv_rows(
     path: Path, text: IO[str], reader: Any, columns: tuple[str, ...], broken: list[tuple[int, str]]
-) -> Iterator[Row]:
+) -> Iterator[ImportRow]:
     with text:
         while True:
             try:
@@ -112,10 +112,10 @@ def _csv_rows(
             if len(values) != len(columns):
                 broken.append((reader.line_num, f"has {len(values)} cells, not {len(columns)}"))
                 continue
-            yield Row(reader.line_num, dict(zip(columns, values, strict=True)))
+            yield ImportRow(reader.line_num, dict(zip(columns, values, strict=True)))
 
 
-def _parquet(path: Path) -> Sheet:
+def _parquet(path: Path) -> ImportSheet:
     import pyarrow
     from pyarrow import parquet
 
@@ -126,17 +126,17 @@ def _parquet(path: Path) -> Sheet:
         raise ConfigError(f"{path} is no Parquet file that can be read ({failure}): fetch it again") from None
     broken: list[tuple[int, str]] = []
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[ImportRow]:
         at = 0
         try:
             for batch in content.iter_batches():
                 for cells in batch.to_pylist():
                     at += 1
-                    yield Row(at, cells)
+                    yield ImportRow(at, cells)
         except (OSError, ValueError, pyarrow.ArrowException) as failure:
             broken.append((at + 1, f"the file cannot be read from here on ({failure})"))
 
-    return Sheet(tuple(content.schema_arrow.names), rows(), broken)
+    return ImportSheet(tuple(content.schema_arrow.names), rows(), broken)
 
 
 def text(cell: object) -> str:

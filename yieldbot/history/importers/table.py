@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from yieldbot.errors import ConfigError
-from yieldbot.history.importers.rows import Row, amount, height_of, moment, number, text, truth
+from yieldbot.history.importers.rows import ImportRow, amount, height_of, moment, number, text, truth
 from yieldbot.history.networks import network
 from yieldbot.history.reading import Fault, MarketKey, Reading
 from yieldbot.history.series import Numbered
@@ -33,11 +33,13 @@ COLUMNS = (
 MORE = ("asset_address", "height", "index", "price_usd")
 """Columns that are read where they are there, and written by ``history show --csv``."""
 
-Convert = Callable[[Row, int], Reading]
+Convert = Callable[[ImportRow, int], Reading]
 """One row of a known kind of file, as a reading; ``now`` in unix seconds. Raises ValueError for a row that is none."""
 
 
-def converted(name: str, rows: Iterator[Row], convert: Convert, now: int, faults: list[Fault]) -> Iterator[Numbered]:
+def converted(
+    name: str, rows: Iterator[ImportRow], convert: Convert, now: int, faults: list[Fault]
+) -> Iterator[Numbered]:
     """Each row as a reading; a row that is none is a fault of its own."""
     for row in rows:
         try:
@@ -46,7 +48,7 @@ def converted(name: str, rows: Iterator[Row], convert: Convert, now: int, faults
             faults.append(Fault(f"{name} line {row.at}", str(failure), kind="row"))
 
 
-def reading(row: Row, now: int) -> Reading:
+def reading(row: ImportRow, now: int) -> Reading:
     """One row of ``SCHEMA``."""
     cells = row.cells
     market = text(cells.get("market"))

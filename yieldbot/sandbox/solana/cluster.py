@@ -31,7 +31,7 @@ LAMPORTS_PER_SIGNATURE = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class ExecutedTx:
     """A transaction that was executed."""
 
     signature: str
@@ -88,7 +88,7 @@ class Cluster:
     """The current slot."""
     timestamp: int = 0
     """The current slot's time, in unix seconds."""
-    landed: dict[str, Landed] = field(default_factory=dict)
+    landed: dict[str, ExecutedTx] = field(default_factory=dict)
     """Executed transactions by signature."""
     published: dict[Address, Callable[[int], AccountImage]] = field(default_factory=dict)
     """Accounts that are rewritten at every slot, as prices are: makes them from the time in unix seconds."""
@@ -269,7 +269,7 @@ class Cluster:
                 self._kept.setdefault(key, image)
         if error is not None and before[keys[0]] == self.newest(keys[0]):
             return  # not even its fee could be paid: leaders do not include such a one
-        self.landed[signature] = Landed(
+        self.landed[signature] = ExecutedTx(
             signature,
             self.slot,
             self.timestamp,
@@ -328,7 +328,7 @@ class Cluster:
         self.drop = self.stale = 0
         self._kept = {}
 
-    def commitment(self, tx: Landed) -> str:
+    def commitment(self, tx: ExecutedTx) -> str:
         """A transaction's commitment level."""
         age = self.slot - tx.slot
         return "finalized" if age >= FINALIZED_AFTER else "confirmed" if age >= CONFIRMED_AFTER else "processed"

@@ -19,7 +19,7 @@ from yieldbot.sandbox.solana.cluster import (
     FINALIZED_AFTER,
     LAMPORTS_PER_SIGNATURE,
     Cluster,
-    Landed,
+    ExecutedTx,
     Refused,
     encoded,
 )
@@ -339,7 +339,7 @@ def _token(image: AccountImage | None) -> tuple[str, str, int] | None:
     return mint, owner, int.from_bytes(image.data[64:72], "little")
 
 
-def _token_balances(tx: Landed, images: dict[Address, AccountImage | None]) -> list[Any]:
+def _token_balances(tx: ExecutedTx, images: dict[Address, AccountImage | None]) -> list[Any]:
     rows = []
     for index, key in enumerate(tx.keys):
         token = _token(images[key])

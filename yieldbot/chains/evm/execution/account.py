@@ -24,7 +24,7 @@ from yieldbot.model.units import GWEI
 if TYPE_CHECKING:
     from yieldbot.chains.evm.execution.abi_calls import AbiFunction
     from yieldbot.chains.evm.liquidity.order import Provides
-    from yieldbot.chains.evm.signing.sign import Signer
+    from yieldbot.chains.evm.signing.sign import EvmSigner
     from yieldbot.execution.wayout import ExitRehearsal
 
 
@@ -57,7 +57,7 @@ class Account:
     """The account's address."""
     journal: Journal
     """What was intended and signed."""
-    signer: Signer
+    signer: EvmSigner
     """Holds the account's key."""
     fork: ForkFactory
     """Makes the forks for rehearsals and simulations."""

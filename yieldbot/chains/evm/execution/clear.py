@@ -44,7 +44,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DecodedTx:
     """What a call, or a typed message, would do."""
 
     known: bool
@@ -61,7 +61,7 @@ class Reading:
     """Its arguments, as they are shown."""
     fault: str | None = None
     """Why it cannot be read further; None: it can."""
-    nested: tuple[Reading, ...] = ()
+    nested: tuple[DecodedTx, ...] = ()
     """Readings of the calls within its bytes."""
     warnings: tuple[str, ...] = ()
     """What a person should know beside the fields."""
@@ -87,7 +87,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class KnownNames:
     """The names that are known on one chain."""
 
     chain: int
@@ -102,7 +102,7 @@ class Book:
     """Names of chains by number."""
 
     @classmethod
-    def of(cls, settings: ChainSettings, native: Token) -> Book:
+    def of(cls, settings: ChainSettings, native: Token) -> KnownNames:
         """The names in a chain's settings. native: its coin."""
         names = {settings.multicall3.lower(): "Multicall3"}
         for deployment in (*settings.deployments, *settings.exchanges):
@@ -125,16 +125,16 @@ class Book:
 
 def read(
     call: Call,
-    book: Book,
+    book: KnownNames,
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor] = (),
     depth: int = 0,
-) -> Reading:
+) -> DecodedTx:
     """What a call would do. Raises nothing, whatever the bytes are. abi: our functions by selector; known: descriptors;
     depth: how many calls it is nested in."""
     if not call.data:
         intent = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
-        return Reading(True, book.names.get(call.to.lower()), None, None, intent, ())
+        return DecodedTx(True, book.names.get(call.to.lower()), None, None, intent, ())
     made = _by_descriptor(call, book, abi, known, depth)
     made = _by_abi(call, book, abi, known, depth) if made is None else made
     grants, moves, unread = routed(book, call.data)
@@ -153,8 +153,8 @@ def read(
 
 
 def _by_descriptor(
-    call: Call, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
-) -> Reading | None:
+    call: Call, book: KnownNames, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
+) -> DecodedTx | None:
     here = (book.chain, call.to.lower())
     for descriptor in known:
         rule = descriptor.formats.get(call.data[:4]) if here in descriptor.deployments else None
@@ -163,7 +163,7 @@ def _by_descriptor(
         names = (True, descriptor.name, rule.function.signature, descriptor.file)
         if (found := decoded(rule.function, call.data)) is None:
             fault = f"the bytes are not an exact call of {rule.function.signature}"
-            return Reading(*names, "", (), fault, owner=descriptor.owner)
+            return DecodedTx(*names, "", (), fault, owner=descriptor.owner)
         values, behind = found
         root = erc7730.tree(rule.function.inputs, values)
         container = {
@@ -178,7 +178,7 @@ def _by_descriptor(
         try:
             shown = scope.all(rule)
         except Mismatch as broken:
-            return Reading(*names, "", (), f"its descriptor does not fit it: {broken}", owner=descriptor.owner)
+            return DecodedTx(*names, "", (), f"its descriptor does not fit it: {broken}", owner=descriptor.owner)
         intent, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
         held = plain_calls(rule.function, root, call.to)
         more = _read_all(call, held, rule.function, book, abi, known, depth)
@@ -188,11 +188,11 @@ def _by_descriptor(
             more = tuple(one for one in more if one.dangerous)
         nested = (*nested, *more) if not any(one.dangerous for one in nested) else nested
         rest = (descriptor.owner, scope.sentence(rule, shown), False, len(held))
-        return Reading(*names, intent, tuple(shown), None, nested, tail(behind), (), *rest)
+        return DecodedTx(*names, intent, tuple(shown), None, nested, tail(behind), (), *rest)
     return None
 
 
-def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] | None:
+def own_token(descriptor: Descriptor, book: KnownNames, to: str) -> tuple[str, Token] | None:
     """(address in lower case, token) where a descriptor says that its contract is a token; None where it does not."""
     metadata = descriptor.document.get("metadata")
     declared = metadata.get("token") if isinstance(metadata, Mapping) else None
@@ -206,11 +206,11 @@ def own_token(descriptor: Descriptor, book: Book, to: str) -> tuple[str, Token] 
 
 def within(
     shown: Sequence[ShownField],
-    book: Book,
+    book: KnownNames,
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
     depth: int,
-) -> tuple[Reading, ...]:
+) -> tuple[DecodedTx, ...]:
     """Readings of the calls within a descriptor's fields, in order; calls without a known target are left out."""
     return tuple(
         read(Call(one.to, one.data, one.value, one.sender), book, abi, known, depth + 1)
@@ -228,8 +228,8 @@ def tail(behind: int) -> tuple[str, ...]:
 
 
 def _by_abi(
-    call: Call, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
-) -> Reading:
+    call: Call, book: KnownNames, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor], depth: int
+) -> DecodedTx:
     name = book.names.get(call.to.lower())
     candidates = list(abi.get(call.data[:4], ()))
     candidates += [common[call.data[:4]] for common in (PLAIN, GRANTS, CONTROL, EXECUTE) if call.data[:4] in common]
@@ -240,7 +240,7 @@ def _by_abi(
             if candidates
             else f"nothing that is known here describes the function 0x{call.data[:4].hex()}"
         )
-        return Reading(name is not None, name, None, None, "", (), fault)
+        return DecodedTx(name is not None, name, None, None, "", (), fault)
     function, values, behind = min(exact, key=lambda one: one[2])
     root = erc7730.tree(function.inputs, values)
     held = plain_calls(function, root, call.to)
@@ -256,7 +256,7 @@ def _by_abi(
         fields = (ShownField("value", str(Amount(book.native, call.value)), ()),)
     source = "abis" if call.data[:4] in abi else "common"
     intent = function.name
-    return Reading(
+    return DecodedTx(
         name is not None, name, function.signature, source, intent, fields, None, nested, tail(behind), within=len(held)
     )
 
@@ -265,11 +265,11 @@ def _read_all(
     call: Call,
     held: Sequence[tuple[bytes, str, int]],
     function: AbiFunction,
-    book: Book,
+    book: KnownNames,
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
     depth: int,
-) -> tuple[Reading, ...]:
+) -> tuple[DecodedTx, ...]:
     """Readings of the calls that a batch holds, each with its sender: a router's multicall calls the router on behalf
     of its caller; Multicall3 makes its calls itself; MultiSend's calls are made by the Safe that runs it."""
     if depth == MOST_NESTED:
@@ -278,7 +278,7 @@ def _read_all(
     return tuple(read(Call(to, data, value, sender), book, abi, known, depth + 1) for data, to, value in held)
 
 
-def lines(reading: Reading, indent: str = "") -> Iterator[str]:
+def lines(reading: DecodedTx, indent: str = "") -> Iterator[str]:
     """The reading as lines for a terminal."""
     where = reading.contract or "an unknown contract"
     if reading.fault is not None:
@@ -306,7 +306,7 @@ def lines(reading: Reading, indent: str = "") -> Iterator[str]:
         yield from lines(nested, inner)
 
 
-def _tokens(book: Book, to: str, root: DecodedValue) -> dict[str, Token | None]:
+def _tokens(book: KnownNames, to: str, root: DecodedValue) -> dict[str, Token | None]:
     """By an argument's name in lower case, the token that it is an amount of; None: an unlisted token."""
     asset = erc7730.at(root, "asset")
     token = book.tokens.get(str(asset[0][1].value).lower() if asset else to.lower())
@@ -322,7 +322,7 @@ def _tokens(book: Book, to: str, root: DecodedValue) -> dict[str, Token | None]:
     return {name: of for names, of in amounts_of for name in names}
 
 
-def _by_name(book: Book, tokens: Mapping[str, Token | None], path: str, node: DecodedValue) -> str:
+def _by_name(book: KnownNames, tokens: Mapping[str, Token | None], path: str, node: DecodedValue) -> str:
     """The value of an argument that only our ABI describes: an address with its name, an amount with its token."""
     name = path.rpartition(".")[2].lower()
     if node.type == "address":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.chains.evm.execution.clear import Book, Reading
+from yieldbot.chains.evm.execution.clear import DecodedTx, KnownNames
 from yieldbot.chains.evm.execution.erc7730 import ShownField
 from yieldbot.chains.evm.execution.erc7730.values import as_number
 from yieldbot.errors import ConfigError
@@ -51,7 +51,7 @@ def authorizations(document: Any) -> tuple[Authorization, ...]:
     return tuple(made)
 
 
-def read_authorizations(codes: tuple[Authorization, ...], book: Book) -> Reading:
+def read_authorizations(codes: tuple[Authorization, ...], book: KnownNames) -> DecodedTx:
     """What signing them does. Each that sets code is a danger, whoever wrote it: the code controls the whole
     account."""
     fields, dangers = list[ShownField](), list[str]()
@@ -69,7 +69,7 @@ def read_authorizations(codes: tuple[Authorization, ...], book: Book) -> Reading
     intent = (
         "hand the account to a contract's code (EIP-7702)" if dangers else "take the account's code away (EIP-7702)"
     )
-    return Reading(True, None, None, None, intent, tuple(fields), dangers=tuple(dangers), typed=False)
+    return DecodedTx(True, None, None, None, intent, tuple(fields), dangers=tuple(dangers), typed=False)
 
 
 def _is_hex(address: str) -> bool:

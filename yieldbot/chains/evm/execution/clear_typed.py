@@ -12,7 +12,7 @@ from typing import Any
 
 from yieldbot.chains.evm.execution import erc7730
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction
-from yieldbot.chains.evm.execution.clear import Book, Call, Reading, own_token, read, within
+from yieldbot.chains.evm.execution.clear import Call, DecodedTx, KnownNames, own_token, read, within
 from yieldbot.chains.evm.execution.clear_control import control_in, control_message
 from yieldbot.chains.evm.execution.clear_grants import dangers, grants_in, in_words
 from yieldbot.chains.evm.execution.erc7730 import DecodedValue, Descriptor, Mismatch, Scope, ShownField
@@ -34,8 +34,8 @@ _BAD = "is no typed data of EIP-712"
 
 
 def read_typed(
-    document: Any, book: Book, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor] = ()
-) -> Reading:
+    document: Any, book: KnownNames, abi: Mapping[bytes, tuple[AbiFunction, ...]], known: Sequence[Descriptor] = ()
+) -> DecodedTx:
     """What signing a message would do. book: names of the chain in its domain. Raises ConfigError for JSON that is no
     EIP-712 typed data."""
     types, primary, domain, root = _parts(document)
@@ -68,12 +68,14 @@ def read_typed(
             shown = scope.all(rule)
         except Mismatch as broken:
             fault = f"its descriptor does not fit it: {broken}"
-            return Reading(*names, "", (), fault, (), warnings, found_dangers, descriptor.owner, typed=True)
+            return DecodedTx(*names, "", (), fault, (), warnings, found_dangers, descriptor.owner, typed=True)
         intent, nested = rule.intent or primary, within(shown, book, abi, known, 0)
         if not any(one.dangerous for one in nested):  # what a descriptor does not show is signed all the same
             nested = (*nested, *(one for one in calls if one.dangerous))
         fields, sentence = (*shown, *shown_domain), scope.sentence(rule, shown)
-        return Reading(*names, intent, fields, None, nested, warnings, found_dangers, descriptor.owner, sentence, True)
+        return DecodedTx(
+            *names, intent, fields, None, nested, warnings, found_dangers, descriptor.owner, sentence, True
+        )
     name = book.names.get(str(contract).lower())
     bare = tuple(
         ShownField(erc7730.clean(path), erc7730.clean(_bare(book, node)), (path,))
@@ -81,17 +83,17 @@ def read_typed(
     )
     fields = (*bare, *shown_domain)
     labels = (name is not None, name, erc7730.clean(primary), None)
-    return Reading(*labels, "sign", fields, None, calls, warnings, found_dangers, typed=True)
+    return DecodedTx(*labels, "sign", fields, None, calls, warnings, found_dangers, typed=True)
 
 
 def _of_safe(
     primary: str,
     contract: str | None,
     root: DecodedValue,
-    book: Book,
+    book: KnownNames,
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
-) -> tuple[Reading, ...]:
+) -> tuple[DecodedTx, ...]:
     """The reading of the call that a SafeTx message makes; none for other messages."""
     if primary != "SafeTx" or not {"to", "value", "data"} <= set(root.value) or contract is None:
         return ()
@@ -114,7 +116,7 @@ def chain_of(document: Any) -> int | None:
     return chain
 
 
-def _bare(book: Book, node: DecodedValue) -> str:
+def _bare(book: KnownNames, node: DecodedValue) -> str:
     return book.named(str(node.value)) if node.type == "address" else erc7730.plain(node)
 
 

@@ -22,7 +22,7 @@ from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.simulate import simulate_tx
 from yieldbot.chains.evm.execution.transact import transact
 from yieldbot.chains.evm.liquidity.judge import judge_liquidity, judge_provided, takes_back, with_least
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Steps, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Provides, Steps, Tally
 from yieldbot.chains.evm.liquidity.rehearse import OrderRehearsal
 from yieldbot.errors import MarketError, SafetyError
 from yieldbot.execution.approvals import NEVER, Approval
@@ -48,7 +48,7 @@ class LiquidityMove:
     """Tokens whose balances are compared, the position's own among them."""
     context: Callable[[int], TxContext]
     """The transaction's context, by its index among those of this move."""
-    judge: Callable[[Step, SimulatedTx, Sequence[Outcome]], ApprovedTx | Declined]
+    judge: Callable[[OrderCall, SimulatedTx, Sequence[Outcome]], ApprovedTx | Declined]
     """Judges one transaction, given the outcomes of those before it."""
     bare: LiquidityOrder
     """The order under which allowances are revoked."""
@@ -167,7 +167,7 @@ async def execute_order(
     if (refused := barred(account) or account.limits(legs)) is not None:
         return [refused]
 
-    def judged(step: Step, simulated: SimulatedTx, before: Sequence[Outcome]) -> ApprovedTx | Declined:
+    def judged(step: OrderCall, simulated: SimulatedTx, before: Sequence[Outcome]) -> ApprovedTx | Declined:
         return judge_liquidity(Rules.of(account), step.order, step.call, with_least(step, simulated), account.now())
 
     move = LiquidityMove(
@@ -185,7 +185,7 @@ async def execute_order(
     return [*moved.outcomes, *stopped, *moved.taken_back]
 
 
-def _gas(step: Step, planned: list[RehearsedTx], place: int) -> int | Declined:
+def _gas(step: OrderCall, planned: list[RehearsedTx], place: int) -> int | Declined:
     """The gas limit that the rehearsal found for this call, which is then removed from ``planned``. Declined for a call
     that was not rehearsed; a revocation needs no rehearsal."""
     if takes_back(step.call.data):
@@ -196,7 +196,7 @@ def _gas(step: Step, planned: list[RehearsedTx], place: int) -> int | Declined:
 
 
 async def _one(
-    account: Account, move: LiquidityMove, step: Step, gas: int, outcomes: Sequence[Outcome], place: int
+    account: Account, move: LiquidityMove, step: OrderCall, gas: int, outcomes: Sequence[Outcome], place: int
 ) -> Outcome | Declined:
     """Execute one step as a transaction."""
     may_move = frozenset(token.address for token in step.moves)
@@ -217,7 +217,7 @@ async def _take_back(
     before, found = list(outcomes), list[Outcome | Declined]()
     for token, (spender, name) in product(move.allowed, move.spenders.items()):
         if await fetch_allowance(account.node, token.address, account.owner, spender):
-            step = Step(call=allowance_call(token, spender, 0, name), order=move.bare)
+            step = OrderCall(call=allowance_call(token, spender, 0, name), order=move.bare)
             outcome = await _one(account, move, step, TAKE_BACK_GAS, before, place + len(found))
             found.append(outcome)
             if not isinstance(outcome, Declined):

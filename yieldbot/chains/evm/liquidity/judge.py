@@ -10,7 +10,7 @@ from yieldbot.chains.evm.execution.abi_calls import APPROVE, arguments
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.calldata_rules import judged_swap
 from yieldbot.chains.evm.execution.judge import Rules, bounds
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall
 from yieldbot.chains.evm.signing.sign import digest
 from yieldbot.execution.approvals import NEVER, Approval, in_time
 from yieldbot.execution.deltas import change_of
@@ -180,7 +180,7 @@ def judge_provided(
     rules: Rules,
     approval: Approval,
     work: LegWork,
-    step: Step,
+    step: OrderCall,
     simulated: SimulatedTx,
     outcomes: Sequence[Outcome],
     now: int,
@@ -250,7 +250,7 @@ def takes_back(data: bytes) -> bool:
     return data[:4] == APPROVE and not any(data[36:])
 
 
-def with_least(step: Step, simulated: SimulatedTx) -> SimulatedTx:
+def with_least(step: OrderCall, simulated: SimulatedTx) -> SimulatedTx:
     """The simulated transaction with the step's minimums, for amounts that the price may change until it is mined."""
     deltas = tuple(replace(d, least=step.least.get(d.token, d.least)) for d in simulated.deltas)
     return replace(simulated, deltas=deltas)

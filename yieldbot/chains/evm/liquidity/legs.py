@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from yieldbot.allocator.liquidity_market import without_positions
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step, Steps, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Steps, Tally
 from yieldbot.chains.evm.liquidity.orders import manager_of, putting_in, removing
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, around_price, router_of
 from yieldbot.chains.evm.node.client import Node
@@ -47,7 +47,7 @@ def entering(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
     """Steps that put the tally's start into the market's range: of our position there, or of a new range of the same
     width around the price, shifted by ``shift`` ticks at most."""
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         ticks = Range(*lp.ticks)
         if lp.token_id is None:
             ticks = _near(await pool.centred(node, ticks, NOTHING_BEFORE), lp, shift)
@@ -61,7 +61,7 @@ def leaving(lp: LiquidityMarket, share: Fraction, asset: Token, pool: Swapper) -
     """Steps that take the fraction ``share`` of each position's liquidity and all uncollected fees out, and swap all of
     it into ``asset``."""
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         async for step in _out(lp, share, pool, node):
             yield step
         async for step in pool.sold(node, asset != pool.order.tokens[0], NOTHING_BEFORE):
@@ -74,7 +74,7 @@ def rebalancing(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
     """Steps that take everything out and put it into one new position of the same width around the price, shifted by
     ``shift`` ticks at most. That limit is checked before anything is taken out."""
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
         rest = without_positions(await pool.read(node), lp.positions)
         _near(around_price(rest, Range(*lp.ticks), (sum(a[0] for a in have), sum(a[1] for a in have))), lp, shift)
@@ -95,7 +95,7 @@ def _near(found: Range, lp: LiquidityMarket, shift: int) -> Range:
     raise SafetyError("NOT_IN_PLAN", f"{reason}, {lp.ticks[0]} to {lp.ticks[1]} was approved")
 
 
-async def _out(lp: LiquidityMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[Step]:
+async def _out(lp: LiquidityMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[OrderCall]:
     """Steps that take liquidity out of each position. Each one's minimums are computed at the pool's price when its
     turn comes, which independent prices must confirm."""
     for position in lp.positions:

@@ -62,7 +62,7 @@ class LiquidityOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class OrderCall:
     """One call, with the order that it belongs to."""
 
     call: EvmCall
@@ -76,7 +76,7 @@ class Step:
     may move until the call is mined."""
 
 
-Steps = Callable[[Node], AsyncIterator[Step]]
+Steps = Callable[[Node], AsyncIterator[OrderCall]]
 """Generates the steps on a node: a fork, or the chain."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step, Steps
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Steps
 from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, allowing, router_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import ConfigError, MarketError
@@ -68,7 +68,7 @@ def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None,
         expires_at=terms.deadline,
     )
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         for token, raw in zip(order.tokens, desired, strict=True):
             async for step in allowing(node, order, token, raw, terms.owner, order.manager, MANAGER):
                 yield step
@@ -79,10 +79,10 @@ def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None,
             else calls.increase(state, token_id, desired, least, end)
         )
         moved = {token: -raw for token, raw in zip(order.tokens, desired, strict=True)}
-        yield Step(call=call, order=replace(order, expires_at=end), moves=order.tokens, least=moved)
+        yield OrderCall(call=call, order=replace(order, expires_at=end), moves=order.tokens, least=moved)
         for token in order.tokens:  # roundings, and a price that has moved, can leave some of it allowed
             if await fetch_allowance(node, token.address, terms.owner, order.manager):
-                yield Step(call=allowance_call(token, order.manager, 0, MANAGER), order=order)
+                yield OrderCall(call=allowance_call(token, order.manager, 0, MANAGER), order=order)
 
     return Prepared(order, steps, (-taken[0], -taken[1]))
 
@@ -95,13 +95,13 @@ def removing(position: PoolPosition, liquidity: int, terms: Terms) -> Prepared:
     least = ticks.least_out(state.sqrt_price_x96, liquidity, terms.slippage)
     order = _order(state, token_id, terms, liquidity=liquidity, least_out=least)
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         if liquidity:
             end = await terms.end(node)
             call = calls.decrease(state, token_id, liquidity, least, end)
-            yield Step(call=call, order=replace(order, expires_at=end))
+            yield OrderCall(call=call, order=replace(order, expires_at=end))
         floor = {t: low + fee for t, low, fee in zip(order.tokens, least, position.fees, strict=True)}
-        yield Step(call=calls.collect(state, token_id, terms.owner), order=order, least=floor)
+        yield OrderCall(call=calls.collect(state, token_id, terms.owner), order=order, least=floor)
 
     return Prepared(order, steps, (taken[0] + position.fees[0], taken[1] + position.fees[1]))
 
@@ -118,7 +118,7 @@ def compounding(position: PoolPosition, terms: Terms) -> Prepared:
     paid = collecting(position, terms)
     added = adding(state, position.fees, Range(*(position.ticks or (0, 0))), token_id, terms)
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         async for step in paid.steps(node):
             yield step
         async for step in added.steps(node):
@@ -141,7 +141,7 @@ def rebalancing(
     order = replace(out.order, router=router_of(state))
     pool = Swapper(state.pool, deployment, order, usd, terms.slippage, terms)
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         before = await fetch_balances(node, terms.owner, order.tokens)
         async for step in out.steps(node):
             yield step
@@ -153,7 +153,7 @@ def rebalancing(
 
 async def putting_in(
     pool: Swapper, node: Node, ticks: Range, token_id: int | None, before: Mapping[Token, int]
-) -> AsyncIterator[Step]:
+) -> AsyncIterator[OrderCall]:
     """Steps that swap what the wallet has beyond ``before`` into the proportion of a range, and put it in. Raises
     SafetyError, MarketError."""
     async for step in pool.balanced(node, ticks, before):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.chains.evm.liquidity.position_events import MOST_PARTS, Past, unread
+from yieldbot.chains.evm.liquidity.position_events import MOST_PARTS, PositionHistory, unread
 from yieldbot.chains.evm.logs import parts_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import TransientError
@@ -38,7 +38,7 @@ class ShareChange:
     """Base units of token0 and token1 paid in, or paid out."""
 
 
-async def past_of_shares(node: Node, position: PoolPosition, owner: Address, block: BlockRef) -> Past | str:
+async def past_of_shares(node: Node, position: PoolPosition, owner: Address, block: BlockRef) -> PositionHistory | str:
     """The history of our LP tokens of a pair, or why it is not known."""
     pair, ours = position.state.pool.address, _topic(owner)
     steps: list[ShareChange] = []  # the newest first
@@ -97,7 +97,7 @@ def steps_of(logs: Sequence[Mapping[str, Any]], pair: Address, ours: str) -> Ite
         yield "LP tokens moved, and no event states the amounts"
 
 
-def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> Past:
+def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> PositionHistory:
     """The history, from its steps in order. Pure."""
     put, taken, paid = [0, 0], [0, 0], [0, 0]
     shares, root, since = 0, 0.0, 0
@@ -115,7 +115,7 @@ def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> Past:
             root -= gone
         shares += step.shares
     grown = _fees(position.amounts, root, math.sqrt(position.amounts[0] * position.amounts[1]))
-    return Past((put[0], put[1]), (taken[0], taken[1]), (paid[0], paid[1]), since, grown)
+    return PositionHistory((put[0], put[1]), (taken[0], taken[1]), (paid[0], paid[1]), since, grown)
 
 
 def _fees(amounts: tuple[int, int], root: float, now: float) -> tuple[int, int]:

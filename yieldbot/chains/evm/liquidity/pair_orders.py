@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall
 from yieldbot.chains.evm.liquidity.orders import Pair, Prepared
 from yieldbot.chains.evm.liquidity.swaps import Terms, allowing
 from yieldbot.chains.evm.node.client import Node
@@ -54,16 +54,16 @@ def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
     data = abi("uniswap_v2").encode("addLiquidity", *(t.address for t in pair), *amounts, terms.owner, terms.deadline)
     call = EvmCall(order.manager, data, 0, f"add {amounts_text(state.pool, taken)} to {state.pool.name}")
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         for token, raw in zip(pair, taken, strict=True):
             async for step in allowing(node, order, token, raw, terms.owner, order.manager, ROUTER):
                 yield step
         # The shares are as many as the price makes them when it is mined; the minimums above bound what they hold.
         moved = {token: -raw for token, raw in zip(pair, taken, strict=True)} | {share: 1}
-        yield Step(call=call, order=order, moves=pair, least=moved)
+        yield OrderCall(call=call, order=order, moves=pair, least=moved)
         for token in pair:
             if await fetch_allowance(node, token.address, terms.owner, order.manager):
-                yield Step(call=allowance_call(token, order.manager, 0, ROUTER), order=order)
+                yield OrderCall(call=allowance_call(token, order.manager, 0, ROUTER), order=order)
 
     return Prepared(order, steps, (-taken[0], -taken[1]))
 
@@ -85,10 +85,10 @@ def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepar
     words = f"burn {shares:,} shares of {state.pool.name} for at least {amounts_text(state.pool, least)}"
     call = EvmCall(order.manager, data, 0, words)
 
-    async def steps(node: Node) -> AsyncIterator[Step]:
+    async def steps(node: Node) -> AsyncIterator[OrderCall]:
         async for step in allowing(node, order, share, shares, terms.owner, order.manager, ROUTER):
             yield step
-        yield Step(call=call, order=order, moves=(share,), least=dict(zip(pair, least, strict=True)))
+        yield OrderCall(call=call, order=order, moves=(share,), least=dict(zip(pair, least, strict=True)))
 
     return Prepared(order, steps, paid)
 

@@ -27,7 +27,7 @@ MOST_PARTS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PositionHistory:
     """A position's history since it last held nothing. Pairs are base units of token0 and token1."""
 
     put: tuple[int, int]
@@ -56,7 +56,7 @@ class Past:
         return held_against((zero, one), self.put, price)
 
 
-async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Past | str:
+async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> PositionHistory | str:
     """A position's history, or why it is not known."""
     if position.state.pool.protocol == "uniswap_v4":
         return "Uniswap v4's events do not state what was put in"
@@ -87,7 +87,7 @@ def unread(node: Node, part: LogPart, end: int) -> str:
     return f"{node.host} serves no events of blocks {part.start} to {part.end} ({part.why})"
 
 
-def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past | None:
+def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> PositionHistory | None:
     """The history from a position's events, the newest first, back to where it held nothing; None where they do not
     reach that.
 
@@ -110,7 +110,7 @@ def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> Past 
             raise ValueError("more went in than there is")
         if kind == INCREASE and before == 0:
             pairs = ((put[0], put[1]), (taken[0], taken[1]), (collected[0], collected[1]))
-            return Past(*pairs, _place(log)[0], hashes=frozenset(hashes))
+            return PositionHistory(*pairs, _place(log)[0], hashes=frozenset(hashes))
     return None
 
 

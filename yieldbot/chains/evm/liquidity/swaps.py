@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.chains.evm.execution.balances import fetch_allowance, fetch_balances
 from yieldbot.chains.evm.execution.build import allowance_call
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Tally
 from yieldbot.chains.evm.liquidity.view import LiquidityView
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.swap_pools import TWAP_SECONDS
@@ -96,7 +96,7 @@ class Swapper:
         now = await fetch_balances(node, self.terms.owner, (zero, one))
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 
-    async def balanced(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[Step]:
+    async def balanced(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[OrderCall]:
         """Steps that swap what is available into the proportion of a range. Raises SafetyError where the price
         afterwards is not the one that the swap leaves: liquidity is not added at a price that somebody has moved."""
         pool, prices = await self.trusted(node)
@@ -121,7 +121,7 @@ class Swapper:
         """A range of the same width, centred on the price after the swap that it needs."""
         return around_price(await self.read(node), ticks, await self.beyond(node, before))
 
-    async def sold(self, node: Node, zero: bool, before: Mapping[Token, int]) -> AsyncIterator[Step]:
+    async def sold(self, node: Node, zero: bool, before: Mapping[Token, int]) -> AsyncIterator[OrderCall]:
         """Steps that swap all that is available of one token (``zero``: token0) for the other."""
         given = (await self.beyond(node, before))[0 if zero else 1]
         if not given:
@@ -146,7 +146,7 @@ class Swapper:
 
     async def _swap(
         self, node: Node, zero: bool, given: int, gives: int, prices: Mapping[str, float]
-    ) -> AsyncIterator[Step]:
+    ) -> AsyncIterator[OrderCall]:
         """Steps of one swap, its exact allowance included."""
         source, wanted = self.order.tokens if zero else self.order.tokens[::-1]
         if self.impact is not None:
@@ -171,7 +171,9 @@ class Swapper:
                     yield step
         end = await terms.end(node)
         for call in calls(end):
-            yield Step(call=call, order=replace(swap, expires_at=end), moves=(source,), least={wanted: bound.least.raw})
+            yield OrderCall(
+                call=call, order=replace(swap, expires_at=end), moves=(source,), least={wanted: bound.least.raw}
+            )
 
 
 def around_price(pool: V3Pool, ticks: Range, have: Pair) -> Range:
@@ -228,14 +230,14 @@ def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] |
 
 async def allowing(
     node: Node, order: LiquidityOrder, token: Token, raw: int, owner: Address, spender: Address, name: str
-) -> AsyncIterator[Step]:
+) -> AsyncIterator[OrderCall]:
     """Steps that set the exact allowance; a different one is set to zero first (USDT refuses to change it in one
     step)."""
     allowed = await fetch_allowance(node, token.address, owner, spender)
     if allowed == raw:
         return
     for value in (0, raw) if allowed else (raw,):
-        yield Step(call=allowance_call(token, spender, value, name), order=order)
+        yield OrderCall(call=allowance_call(token, spender, value, name), order=order)
 
 
 def router_of(state: LiquidityPool) -> Address:

@@ -18,7 +18,7 @@ CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """The order of secp256k1 (SEC 2, 2.4.1, https://www.secg.org/sec2-v2.pdf)."""
 
 
-class Signer(Protocol):
+class EvmSigner(Protocol):
     """Holds one key. The first signature may ask a person, for a passphrase or on a device."""
 
     @property
@@ -29,7 +29,7 @@ class Signer(Protocol):
         """The signed transaction. Raises SafetyError when the bytes are not exactly what was approved."""
 
 
-class WalletSigner(Signer, Openable, Protocol):
+class WalletSigner(EvmSigner, Openable, Protocol):
     """A signer whose key can be checked before it is needed."""
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SYSTEM = Address("11111111111111111111111111111111")
 
 
-class Signer(Protocol):
+class SvmSigner(Protocol):
     """Holds one key, and signs approved transactions alone."""
 
     @property
@@ -51,7 +51,7 @@ class Account:
     """The account's address."""
     journal: Journal
     """What was intended and signed."""
-    signer: Signer
+    signer: SvmSigner
     """Holds the account's key."""
     explain: Callable[[Address, int], str | None] = lambda program, code: None
     """From a program and its own error number a reason for a person, or None."""

@@ -31,7 +31,7 @@ NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class KnownNames:
     """The names that are known on one cluster."""
 
     programs: Mapping[Address, str]
@@ -44,7 +44,7 @@ class Book:
     """Layout files (abis/*.json) by program."""
 
     @classmethod
-    def of(cls, settings: ChainSettings) -> Book:
+    def of(cls, settings: ChainSettings) -> KnownNames:
         """The names in a cluster's settings."""
         programs, layouts = dict(SOLANAS), {}
         markets: dict[Address, str] = {}
@@ -84,7 +84,7 @@ class InstructionReading:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DecodedTx:
     """What a transaction would do."""
 
     payer: Address
@@ -108,11 +108,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Call(OwnCall):
-    book: Book = field(repr=False)
+    book: KnownNames = field(repr=False)
     """The names of its cluster."""
 
 
-def read(raw: bytes, book: Book) -> Reading | None:
+def read(raw: bytes, book: KnownNames) -> DecodedTx | None:
     """What a transaction, given whole or as its message alone, would do; None where the bytes are neither. Raises
     nothing, whatever the bytes are."""
     message = _message(raw)
@@ -141,10 +141,10 @@ def read(raw: bytes, book: Book) -> Reading | None:
         readings.append(
             _instruction(_Call(Address(keys[0]), Address(program), tuple(accounts), data, first, *names, book))
         )
-    return Reading(Address(keys[0]), required, tuple(readings), tuple(tables))
+    return DecodedTx(Address(keys[0]), required, tuple(readings), tuple(tables))
 
 
-def lines(reading: Reading) -> Iterator[str]:
+def lines(reading: DecodedTx) -> Iterator[str]:
     """The reading as lines for a terminal."""
     more = f", and {reading.signatures - 1} more must sign" if reading.signatures > 1 else ""
     yield f"paid by {reading.payer}{more}"

@@ -63,7 +63,7 @@ class Ran:
 
 
 @dataclass(slots=True)
-class Kept:
+class SavedState:
     """What ``put_back`` restores."""
 
     clock: Any
@@ -81,7 +81,7 @@ class Fork:
         self.node = node
         self.slot = 0
         self._seen: set[Address] = set()
-        self._kept: Kept | None = None
+        self._kept: SavedState | None = None
         self._svm: Any = _runtime(LiteSVM.mainnet_feature_set())
 
     async def send(self, message: MessageV0) -> Ran:
@@ -138,7 +138,7 @@ class Fork:
     def keep(self) -> None:
         """Remember accounts and clock as they are now, for ``put_back``. LiteSVM cannot be copied: of each account that
         transactions change from here on, the earlier state is kept."""
-        self._kept = Kept(self._svm.get_clock())
+        self._kept = SavedState(self._svm.get_clock())
 
     def put_back(self) -> None:
         """Restore accounts and clock as they were at ``keep``. Accounts fetched since stay as the node has them."""

@@ -58,7 +58,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ExchangeListing:
     """What an exchange adds to the sandbox."""
 
     exchanges: tuple[Mapping[str, object], ...] = ()
@@ -79,7 +79,7 @@ class SandboxExchange:
 
     protocol: str
     """The adapter's name."""
-    place: Callable[[Sequence[Pair]], Listed]
+    place: Callable[[Sequence[Pair]], ExchangeListing]
     """Makes its program's double and a pool for each pair."""
 
 

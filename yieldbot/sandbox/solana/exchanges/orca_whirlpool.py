@@ -11,7 +11,7 @@ from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.layout import key_bytes
 from yieldbot.protocols.solana.orca_whirlpool import DYNAMIC, FIXED, TICK_BYTES, tick_array
 from yieldbot.sandbox.solana.compile import program
-from yieldbot.sandbox.solana.exchanges import Listed, Pair, SandboxExchange
+from yieldbot.sandbox.solana.exchanges import ExchangeListing, Pair, SandboxExchange
 from yieldbot.sandbox.solana.images import Images, account_data, image, named, program_image, token_account
 
 CONFIG = named("whirlpools", "config")
@@ -103,7 +103,7 @@ def _i128(value: int) -> bytes:
     return value.to_bytes(16, "little", signed=True)
 
 
-def place(pairs: Sequence[Pair]) -> Listed:
+def place(pairs: Sequence[Pair]) -> ExchangeListing:
     """The program with a pool for each pair: most of its liquidity near the price, a hundredth of it at any."""
     program_id, images = whirlpool_program()
     pools: dict[str, Address] = {}
@@ -122,7 +122,7 @@ def place(pairs: Sequence[Pair]) -> Listed:
         images |= more
         pools[f"{pair.name}_pool"] = pool
     row = {"protocol": "orca_whirlpool", "name": "Orca (double)", "program": program_id, "pools": list(pools.values())}
-    return Listed(exchanges=(row,), images=images, addresses=pools)
+    return ExchangeListing(exchanges=(row,), images=images, addresses=pools)
 
 
 SANDBOX = SandboxExchange(protocol="orca_whirlpool", place=place)

@@ -10,13 +10,13 @@ from functools import partial
 from yieldbot.chains.solana.node.answers import AccountImage
 from yieldbot.model.ids import Address
 from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT
-from yieldbot.sandbox.solana.exchanges import Listed, Pair, SandboxExchange
+from yieldbot.sandbox.solana.exchanges import ExchangeListing, Pair, SandboxExchange
 from yieldbot.sandbox.solana.images import Images, account_data, image, named
 
 OBSERVED_EVERY_SECONDS = 18
 
 
-def place(pairs: Sequence[Pair]) -> Listed:
+def place(pairs: Sequence[Pair]) -> ExchangeListing:
     """A pool with its observations for each pair whose price nothing else gives."""
     program, images = named("witness", "program"), Images()
     published: dict[Address, Callable[[int], AccountImage]] = {}
@@ -33,7 +33,7 @@ def place(pairs: Sequence[Pair]) -> Listed:
         published[at] = partial(observations, program, pool, pair.tick)
         pools.append(pool)
     row = {"protocol": "raydium_clmm", "name": "Price oracle (double)", "program": program, "pools": pools}
-    return Listed(oracles=(row,), images=images, published=published, addresses=addresses)
+    return ExchangeListing(oracles=(row,), images=images, published=published, addresses=addresses)
 
 
 def observations(program: Address, pool: Address, tick: int, timestamp: int) -> AccountImage:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.kit.evm.clear import ABI, BOOK, OTHER, TARGET, USDC, calldata, described, values
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction
-from yieldbot.chains.evm.execution.clear import Book, Call, lines, read
+from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, at, descriptors, leaves, parsed, plain, tree, unit
 from yieldbot.errors import ConfigError
 
@@ -243,7 +243,7 @@ def test_every_function_of_real_descriptors_shows_every_argument(data: st.DataOb
     chain, address = sorted(descriptor.deployments)[0]
     given_values = _values_of(rule.function, data)
     call = Call(address, selector + encode(rule.function.types, given_values))
-    reading = read(call, Book(chain, BOOK.native, BOOK.names, BOOK.tokens), ABI, known)
+    reading = read(call, KnownNames(chain, BOOK.native, BOOK.names, BOOK.tokens), ABI, known)
     assert reading.known and reading.fault is None and reading.intent
     root = tree(rule.function.inputs, given_values)
     shown = {path for field in reading.fields for path in field.paths}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.kit.evm.clear import ABI, BOOK, OTHER, TARGET, USDC, WHO, calldata
 from tests.kit.evm.clear_typed import typed
 from tests.kit.evm.dangers import KNOWN, PERMIT2
-from yieldbot.chains.evm.execution.clear import Reading, lines
+from yieldbot.chains.evm.execution.clear import DecodedTx, lines
 from yieldbot.chains.evm.execution.clear_typed import read_typed
 from yieldbot.chains.evm.execution.erc7730 import Descriptor, descriptors
 from yieldbot.errors import ConfigError
@@ -68,7 +68,7 @@ def known(tmp_path: Path, key: str = SAID, **context: Any) -> tuple[Descriptor, 
     return descriptors(tmp_path)
 
 
-def told(reading: Reading) -> dict[str, str]:
+def told(reading: DecodedTx) -> dict[str, str]:
     return {one.label: one.value for one in reading.fields}
 
 

@@ -11,11 +11,11 @@ from eth_utils.crypto import keccak
 
 from tests.kit.evm.clear import ABI, BASE, BOOK, OTHER, TARGET, USDC, WHO, calldata, described, values
 from tests.kit.evm.dangers import KNOWN, MOST, PERMIT2, SIGNED, packed
-from yieldbot.chains.evm.execution.clear import Call, Reading, lines, read
+from yieldbot.chains.evm.execution.clear import Call, DecodedTx, lines, read
 from yieldbot.chains.evm.execution.erc7730 import Descriptor
 
 
-def plain(to: str, signature: str, *arguments: Any, value: int = 0) -> Reading:
+def plain(to: str, signature: str, *arguments: Any, value: int = 0) -> DecodedTx:
     return read(Call(to, calldata(signature, *arguments), value, WHO), BOOK, ABI)
 
 

@@ -27,7 +27,7 @@ from tests.kit.evm.dangers_control import (
     permit,
     safe,
 )
-from yieldbot.chains.evm.execution.clear import Call, Reading, lines, read
+from yieldbot.chains.evm.execution.clear import Call, DecodedTx, lines, read
 from yieldbot.chains.evm.execution.clear_typed import read_typed
 
 ROUTER = next(address for address, name in BOOK.names.items() if name == "Uniswap v4")
@@ -36,7 +36,7 @@ OPERATOR = "permit(address o, address p, bool a, uint256 d, uint8 v, bytes32 r, 
 CREDIT = f"delegationWithSig(address o, address p, uint256 x, {SIGNED})"
 
 
-def plain(to: str, signature: str, *arguments: Any) -> Reading:
+def plain(to: str, signature: str, *arguments: Any) -> DecodedTx:
     """From an account that is none of those that get something."""
     return read(Call(to, calldata(signature, *arguments), 0, TARGET), BOOK, ABI)
 
@@ -147,7 +147,7 @@ def test_a_descriptor_that_leaves_a_call_out_does_not_hide_it(tmp_path: Path) ->
     assert read(Call(TARGET, calldata("multicall(bytes[] d)", [harmless, inner])), BOOK, ABI, known).dangerous
 
 
-def command(byte: int, kinds: list[str], *said: Any, to: str = ROUTER) -> Reading:
+def command(byte: int, kinds: list[str], *said: Any, to: str = ROUTER) -> DecodedTx:
     return plain(to, EXECUTE, bytes([byte]), [encode(kinds, said)], 1_800_000_000)
 
 
@@ -189,42 +189,42 @@ def test_commands_whose_bytes_are_not_exact_are_a_danger() -> None:
     assert plain(ROUTER, EXECUTE, b"\x0a\x0a", [b""], 9).dangerous, "more commands than inputs"
 
 
-def message(primary: str, fields: dict[str, tuple[str, Any]], contract: str = USDC) -> Reading:
+def message(primary: str, fields: dict[str, tuple[str, Any]], contract: str = USDC) -> DecodedTx:
     types = {primary: [{"name": name, "type": kind} for name, (kind, _) in fields.items()]}
     return read_typed(typed(primary, types, {name: v for name, (_, v) in fields.items()}, contract), BOOK, ABI)
 
 
-def authorization(primary: str, to: str) -> Reading:
+def authorization(primary: str, to: str) -> DecodedTx:
     fields = {"from": ("address", TARGET), "to": ("address", to), "value": ("uint256", 5), "validAfter": ("uint256", 0)}
     return message(primary, {**fields, "validBefore": ("uint256", 9), "nonce": ("bytes32", "0x" + "00" * 32)})
 
 
-def manager(who: str, yes: bool) -> Reading:
+def manager(who: str, yes: bool) -> DecodedTx:
     fields = {"owner": ("address", TARGET), "manager": ("address", who), "isAllowed": ("bool", yes)}
     return message("Authorization", {**fields, "nonce": ("uint256", 0), "expiry": ("uint256", 9)})
 
 
-def authorized(who: str, yes: bool) -> Reading:
+def authorized(who: str, yes: bool) -> DecodedTx:
     fields = {"authorizer": ("address", TARGET), "authorized": ("address", who), "isAuthorized": ("bool", yes)}
     return message("Authorization", {**fields, "nonce": ("uint256", 0), "deadline": ("uint256", 9)})
 
 
-def credit(who: str, much: int) -> Reading:
+def credit(who: str, much: int) -> DecodedTx:
     fields = {"delegatee": ("address", who), "value": ("uint256", much), "nonce": ("uint256", 0)}
     return message("DelegationWithSig", {**fields, "deadline": ("uint256", 9)})
 
 
-def operator(who: str, yes: bool) -> Reading:
+def operator(who: str, yes: bool) -> DecodedTx:
     fields = {"owner": ("address", TARGET), "operator": ("address", who), "approved": ("bool", yes)}
     return message("PermitForAll", {**fields, "nonce": ("uint256", 0), "deadline": ("uint256", 9)})
 
 
-def one_thing(who: str) -> Reading:
+def one_thing(who: str) -> DecodedTx:
     fields = {"spender": ("address", who), "tokenId": ("uint256", 7), "nonce": ("uint256", 0)}
     return message("Permit", {**fields, "deadline": ("uint256", 9)})
 
 
-def safe_tx(to: str, operation: int, data: bytes = b"", price: int = 0) -> Reading:
+def safe_tx(to: str, operation: int, data: bytes = b"", price: int = 0) -> DecodedTx:
     fields: dict[str, tuple[str, Any]] = {"to": ("address", to), "value": ("uint256", 0)}
     fields |= {"data": ("bytes", "0x" + data.hex()), "operation": ("uint8", operation), "safeTxGas": ("uint256", 0)}
     fields |= {"baseGas": ("uint256", 0), "gasPrice": ("uint256", price), "gasToken": ("address", ZERO)}
@@ -255,7 +255,7 @@ def safe_tx(to: str, operation: int, data: bytes = b"", price: int = 0) -> Readi
         (safe_tx(KNOWN, 0, b"", 5), f"{MONEY}pays a refund of gas"),
     ],
 )
-def test_messages_that_hand_over_control_or_money_are_dangers(reading: Reading, danger: str | None) -> None:
+def test_messages_that_hand_over_control_or_money_are_dangers(reading: DecodedTx, danger: str | None) -> None:
     assert reading.dangerous is (danger is not None), reading.dangers
     assert danger is None or any(one.startswith(danger) for one in reading.dangers), reading.dangers
 

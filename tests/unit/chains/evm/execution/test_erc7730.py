@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from tests.kit.evm.clear import ABI, BOOK, OTHER, TARGET, USDC, WHO, calldata, described, values
-from yieldbot.chains.evm.execution.clear import Book, Call, Reading, read
+from yieldbot.chains.evm.execution.clear import Call, DecodedTx, KnownNames, read
 from yieldbot.chains.evm.execution.erc7730 import descriptors
 
 
-def shown(reading: Reading) -> list[tuple[str, str]]:
+def shown(reading: DecodedTx) -> list[tuple[str, str]]:
     """Label and value of what the descriptor shows."""
     assert reading.fault is None, reading.fault
     return [(one.label, one.value.lower()) for one in reading.fields if one.visible and one.described]
 
 
-def of(tmp_path: Path, signature: str, fields: list[dict[str, Any]], *arguments: Any, **more: Any) -> Reading:
+def of(tmp_path: Path, signature: str, fields: list[dict[str, Any]], *arguments: Any, **more: Any) -> DecodedTx:
     known = described(tmp_path, signature, fields, **more)
     return read(Call(TARGET, calldata(signature, *arguments), more.get("value", 0)), BOOK, ABI, known)
 
@@ -252,7 +252,7 @@ def test_nested_calldata_with_its_value_spender_and_selector(tmp_path: Path) -> 
 
 
 def test_the_rest_of_the_formats(tmp_path: Path) -> None:
-    book = Book(BOOK.chain, BOOK.native, BOOK.names | {OTHER: "Cats"}, BOOK.tokens, {8453: "base"})
+    book = KnownNames(BOOK.chain, BOOK.native, BOOK.names | {OTHER: "Cats"}, BOOK.tokens, {8453: "base"})
     fields = [
         {"path": "x", "label": "chain", "format": "chainId"},
         {"path": "x", "label": "nft", "format": "nftName", "params": {"collection": OTHER}},

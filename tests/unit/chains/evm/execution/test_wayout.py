@@ -17,7 +17,7 @@ from tests.kit.wiring import BLOCK, MARKET, OWNER, POOL, RAW, STRANGER, USDC, wo
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.wayout import rehearse_exit
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Provides, Step, Tally
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Provides, Tally
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal
@@ -307,11 +307,11 @@ def pool(back: Any = None, entry_cost_bps: float = 0.0) -> Provides:
 
 
 def steps(*raws: int | Exception) -> Any:
-    async def made(_: Node) -> AsyncIterator[Step]:
+    async def made(_: Node) -> AsyncIterator[OrderCall]:
         for raw in raws:
             if isinstance(raw, Exception):
                 raise raw
-            yield Step(call=call(Amount(USDC, raw)), order=ORDER)
+            yield OrderCall(call=call(Amount(USDC, raw)), order=ORDER)
 
     return made
 

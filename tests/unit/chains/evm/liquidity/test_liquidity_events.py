@@ -7,7 +7,7 @@ from typing import Any
 from tests.kit.evm.liquidity_events import HEAD, STATE
 from yieldbot.books.liquidity_pnl import PositionEvent
 from yieldbot.chains.evm.liquidity.account_history import moves_of
-from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, Past, past_of
+from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, PositionHistory, past_of
 from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address
@@ -59,10 +59,10 @@ class Limited:
 
 async def test_it_goes_back_only_to_where_the_position_began() -> None:
     node: Any = Limited(LOGS, 40_000)
-    assert await past_of(node, position(110), HEAD) == Past((15, 26), (3, 9), (4, 9), 700_000)
+    assert await past_of(node, position(110), HEAD) == PositionHistory((15, 26), (3, 9), (4, 9), 700_000)
     assert node.ranges[0][1] == HEAD.height and 650_000 < node.ranges[-1][0] <= 700_000
     later: Any = Limited(LOGS[1:], 40_000)
-    assert await past_of(later, position(60), HEAD) == Past((10, 20), (3, 9), (4, 9), 930_000)
+    assert await past_of(later, position(60), HEAD) == PositionHistory((10, 20), (3, 9), (4, 9), 930_000)
     assert later.ranges[-1][0] > 880_000, "the rest is not asked for"
 
 

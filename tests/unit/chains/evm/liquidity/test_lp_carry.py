@@ -22,7 +22,7 @@ from yieldbot.chains.evm.execution.leg import TAKE_BACK_GAS
 from yieldbot.chains.evm.execution.nonces import leftovers
 from yieldbot.chains.evm.execution.submit import stored
 from yieldbot.chains.evm.liquidity.execute import execute_order
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall
 from yieldbot.chains.evm.liquidity.rehearse import OrderRehearsal, rehearse_steps
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
@@ -97,8 +97,8 @@ async def test_the_way_back_is_tried_on_the_same_fork_and_its_word_counts(journa
 async def carried(
     journal: Journal,
     chain: ChainDouble,
-    *live: Step,
-    planned: Sequence[Step] = STEPS,
+    *live: OrderCall,
+    planned: Sequence[OrderCall] = STEPS,
     order: LiquidityOrder = ONE_SIDED,
     tokens: tuple[Token, ...] = TOKENS,
     **changes: Any,
@@ -170,7 +170,7 @@ async def test_fees_above_the_ceiling_when_it_is_made_leave_it_undone(journal: J
     ],
 )
 async def test_other_calls_than_the_rehearsed_ones_are_not_made(
-    journal: Journal, live: tuple[Step, ...], made: list[Any]
+    journal: Journal, live: tuple[OrderCall, ...], made: list[Any]
 ) -> None:
     chain = chain_of(journal)
     found = await carried(journal, chain, *live)

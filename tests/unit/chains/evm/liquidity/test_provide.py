@@ -12,7 +12,7 @@ from tests.kit.evm.provide import LEG, MARKET, ORDER, plan_of, work_of
 from tests.kit.wiring import BLOCK, EXPIRES, NOW, OWNER, STRANGER, USDC
 from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.liquidity.judge import judge_provided
-from yieldbot.chains.evm.liquidity.order import LiquidityOrder, Step
+from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall
 from yieldbot.execution.approvals import NEVER, Approval
 from yieldbot.execution.deltas import provided_fault
 from yieldbot.math.liquidity_range import Range
@@ -50,7 +50,7 @@ def judged(
     )
     approval = Approval(plan_of(planned or leg), "a person", EXPIRES)
     seen = SimulatedTx(tx, replace(BLOCK, timestamp=NOW), 400_000, deltas)
-    step = Step(call=call, order=order)
+    step = OrderCall(call=call, order=order)
     return judge_provided(RULES, approval, work_of(leg, **rest), step, seen, [confirmed(*before)], now)
 
 

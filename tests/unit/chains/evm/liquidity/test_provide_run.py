@@ -19,7 +19,7 @@ from yieldbot.chains.evm.execution.build import allowance_call
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.liquidity.execute import execute_provided
-from yieldbot.chains.evm.liquidity.order import Step
+from yieldbot.chains.evm.liquidity.order import OrderCall
 from yieldbot.errors import MarketError, PendingError, SafetyError
 from yieldbot.execution.approvals import Approval
 from yieldbot.journal.journal_entries import PlanStatus
@@ -74,7 +74,7 @@ async def test_what_is_halted_or_beyond_limits_is_not_rehearsed(journal: Journal
     ],
 )
 async def test_other_calls_than_the_rehearsed_ones_are_not_made(
-    journal: Journal, live: tuple[Step, ...], made: int
+    journal: Journal, live: tuple[OrderCall, ...], made: int
 ) -> None:
     chain = living(journal, done_by)
     chain.tokens[(OURS, ITS)] = 10_000
@@ -198,7 +198,7 @@ async def test_a_rehearsal_declines_what_the_chain_would_refuse(journal: Journal
     assert await rehearsed(journal, chain_of(), STEPS[0], replace(STEPS[1], moves=())) == "UNKNOWN_TOKEN_MOVED"
     more = replace(STEPS[0], call=allowance_call(USDC, MANAGER, RAW + 1, "the manager"))
     assert await rehearsed(journal, chain_of(), more, STEPS[1]) == "ALLOWANCE_LEFT"
-    router = Step(call=allowance_call(USDC, ROUTER, 1, "the router"), order=ONE_SIDED)
+    router = OrderCall(call=allowance_call(USDC, ROUTER, 1, "the router"), order=ONE_SIDED)
     assert await rehearsed(journal, chain_of(), *STEPS, router) == "ALLOWANCE_LEFT"
     for leg in (replace(PUT, amount=Amount(USDC, RAW + 100)), replace(PUT, kind=LegKind.WITHDRAW)):
         assert await rehearsed(journal, chain_of(), *STEPS, leg=leg) == "DELTA_NOT_PLANNED"

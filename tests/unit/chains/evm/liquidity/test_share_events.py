@@ -16,7 +16,7 @@ from yieldbot.chains.evm.liquidity.pair_events import (
     past_of_shares,
     steps_of,
 )
-from yieldbot.chains.evm.liquidity.position_events import Past
+from yieldbot.chains.evm.liquidity.position_events import PositionHistory
 from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address
@@ -95,7 +95,7 @@ def test_fees_are_what_a_share_has_beyond_what_was_put_in() -> None:
     """100 and 400 put in, a root of 200. Half of the shares, grown to a root of 120 each half, paid 60 and 240: a sixth
     of it is fees, and of what is left too."""
     past = past_from([ShareChange(5, 10, (100, 400)), ShareChange(9, -5, (60, 240))], position(5, 60, 240))
-    assert past == Past((100, 400), (50, 200), (60, 240), 5, (10, 40))
+    assert past == PositionHistory((100, 400), (50, 200), (60, 240), 5, (10, 40))
     assert past.earned((0, 0)) == (20, 80) and past.impermanent_loss((60, 240), 4.0) == pytest.approx(0.0)
     # The price went to 1: 120 and 120 are the same root, and of it 20 each are fees.
     moved = past_from([ShareChange(5, 10, (100, 400)), ShareChange(9, -5, (60, 240))], position(5, 120, 120))
@@ -137,7 +137,7 @@ async def test_it_goes_back_to_where_nothing_was_held_and_no_further() -> None:
     older = logs(*minted(OWNER, 4, 40, 160), *burnt(OWNER, 4, 40, 160), block=600_000)
     node: Any = Node(older, logs(*minted(OWNER, 10, 100, 400)), logs(*burnt(OWNER, 5, 60, 240), block=950_000))
     found = await past_of_shares(node, position(5, 60, 240), OWNER, HEAD)
-    assert found == Past((100, 400), (50, 200), (60, 240), 900_000, (10, 40))
+    assert found == PositionHistory((100, 400), (50, 200), (60, 240), 900_000, (10, 40))
     assert 800_000 < node.ranges[-1][0] <= 900_000
     assert "do not add up" in str(await past_of_shares(node, position(6, 60, 240), OWNER, HEAD))
     given: Any = Node(logs((TRANSFER, (OTHER, OWNER), (5,))))

@@ -16,7 +16,7 @@ from tests.kit.solana.gate import CHAIN, KEY, MINT, OTHER, OWNER, SOL, STRANGER,
 from tests.kit.solana.judge import TOKEN_2022, mine
 from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.build import ATA_PROGRAM, COMPUTE_BUDGET, NO_BLOCKHASH, compiled, message_bytes
-from yieldbot.chains.solana.execution.clear import Book, InstructionReading, Reading, lines, read
+from yieldbot.chains.solana.execution.clear import DecodedTx, InstructionReading, KnownNames, lines, read
 from yieldbot.chains.solana.execution.clear_call import MEMO, SOLANAS
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address
@@ -25,12 +25,12 @@ from yieldbot.resources import folder
 
 PROGRAM, POOL = (Address(str(Pubkey.from_bytes(bytes([n] * 32)))) for n in (41, 42))
 TOKENS = {USDC.address: USDC, SOL.address: SOL}
-BOOK = Book(SOLANAS, {}, TOKENS, {})
+BOOK = KnownNames(SOLANAS, {}, TOKENS, {})
 HIS = Address(str(Pubkey.from_bytes(bytes([43] * 32))))
 OURS, WRAPPED = mine(USDC), mine(SOL)
 
 
-def said(program: str, data: bytes, *accounts: str, book: Book = BOOK) -> InstructionReading:
+def said(program: str, data: bytes, *accounts: str, book: KnownNames = BOOK) -> InstructionReading:
     metas = tuple(SvmMeta(Address(a), writable=True) for a in accounts)
     made = compiled([SvmInstruction(Address(program), metas, data, "")], OWNER, NO_BLOCKHASH)
     reading = read(message_bytes(made), book)
@@ -186,7 +186,7 @@ def test_what_is_not_exactly_known_is_shown_raw(program: str, data: bytes, accou
 # An instruction of a layout.
 
 LAYOUT = json.loads((folder("abis") / "save.json").read_text())
-SAVE_BOOK = Book({PROGRAM: "save"}, {POOL: "the USDC reserve"}, TOKENS, {PROGRAM: LAYOUT})
+SAVE_BOOK = KnownNames({PROGRAM: "save"}, {POOL: "the USDC reserve"}, TOKENS, {PROGRAM: LAYOUT})
 
 
 def deposit(reserve: str = POOL, source: str = OURS, data: bytes = b"\4" + FIVE, cut: int = 9) -> InstructionReading:
@@ -220,7 +220,7 @@ def test_bytes_that_are_not_exactly_the_layouts_are_not_known() -> None:
 @pytest.mark.parametrize(("given", "everything", "whole"), [(1, 1, True), (1, 0, False), (0, 1, False), (0, 0, False)])
 def test_a_withdrawal_of_everything_is_told_as_one(given: int, everything: int, whole: bool) -> None:
     layout = json.loads((folder("abis") / "marginfi.json").read_text())
-    book = Book({PROGRAM: "marginfi"}, {POOL: "the USDC bank"}, TOKENS, {PROGRAM: layout})
+    book = KnownNames({PROGRAM: "marginfi"}, {POOL: "the USDC bank"}, TOKENS, {PROGRAM: layout})
     tag = bytes.fromhex(layout["instructions"]["lending_account_withdraw"]["tag"])
     accounts = (HIS, HIS, OWNER, POOL, OURS, HIS, HIS, TOKEN_PROGRAM)
     found = said(PROGRAM, tag + FIVE + bytes([given, everything]), *accounts, book=book)
@@ -238,7 +238,7 @@ def test_the_names_of_a_clusters_file_are_all_found() -> None:
     other = Deployment("idle_svm", CHAIN, "Wallet", {}, (USDC,))
     swaps = Deployment("orca_whirlpool", CHAIN, "Orca", {"program": OTHER, "pools": [STRANGER]}, (USDC, SOL))
     settings: Any = type("S", (), {"deployments": (place, other), "exchanges": (swaps,), "tokens": {"USDC": USDC}})()
-    book = Book.of(settings)
+    book = KnownNames.of(settings)
     assert (book.programs[PROGRAM], book.programs[OTHER], book.programs[SYSTEM]) == (
         "save",
         "orca_whirlpool",
@@ -253,7 +253,7 @@ def test_a_reading_as_lines() -> None:
     bare = InstructionReading(PROGRAM, True, "SPL Token", None, "close it")
     unsure = replace(known, known=False, warnings=())
     not_known = InstructionReading(PROGRAM, False, None, None, "", (), "why")
-    reading = Reading(OWNER, 3, (known, bare, unsure, not_known))
+    reading = DecodedTx(OWNER, 3, (known, bare, unsure, not_known))
     assert list(lines(reading)) == [
         f"paid by {OWNER}, and 2 more must sign",
         "1. deposit 5 [deposit of save]",

@@ -17,6 +17,7 @@ from solders.transaction import VersionedTransaction
 from spl.token import instructions as token
 from spl.token import models
 
+from tests.kit.draws import draws
 from tests.kit.solana.dangers import (
     AT,
     BOOK,
@@ -257,7 +258,7 @@ def test_money_for_who_pays_is_not_taken_for_our_own_where_another_signs() -> No
     assert len(one.dangers) == 1
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=draws(150, 600), deadline=None)
 @given(
     st.sampled_from([TOKENS, TOKENS_22, STAKES, LOADERS, system.ID]),
     st.binary(max_size=120)

@@ -39,7 +39,7 @@ from tests.kit.solana.gate import journal as journal
 from yieldbot.chains.solana.execution.account import SYSTEM
 from yieldbot.chains.solana.execution.balances import sol_change
 from yieldbot.chains.solana.execution.build import COMPUTE_BUDGET, Bid, bid_for, budget
-from yieldbot.chains.solana.execution.clear import Book, read
+from yieldbot.chains.solana.execution.clear import KnownNames, read
 from yieldbot.chains.solana.execution.clear_call import SOLANAS
 from yieldbot.chains.solana.execution.confirm import _settled, changes_in_meta
 from yieldbot.chains.solana.execution.judge import Rules, budget_fault
@@ -138,15 +138,15 @@ def test_addresses_of_lookup_tables_are_told_as_such_and_the_tables_named() -> N
     key = Pubkey.from_string
     table = AddressLookupTableAccount(key(TABLE), [key(ACCOUNT), key(OTHER)])
     raw = bytes(VersionedTransaction(message(table), [KEY]))
-    reading = read(raw, Book(SOLANAS, {}, {}, {}))
+    reading = read(raw, KnownNames(SOLANAS, {}, {}, {}))
     assert reading is not None and (reading.payer, reading.signatures) == (OWNER, 1)
     assert reading.tables == (TABLE,)
     pay, also = reading.instructions
     assert pay.known and pay.description == f"send 0.7 SOL from {OWNER} to {STRANGER}"
     assert not also.known and also.fields == (("data", "0x01"), ("account 1", f"address 1 of lookup table {TABLE}"))
-    alone = read(bytes(VersionedTransaction(message(), [KEY])), Book(SOLANAS, {}, {}, {}))
+    alone = read(bytes(VersionedTransaction(message(), [KEY])), KnownNames(SOLANAS, {}, {}, {}))
     assert alone is not None and alone.tables == () and alone.instructions[1].fields[1] == ("account 1", OTHER)
-    assert read(raw + b"\0", Book(SOLANAS, {}, {}, {})) is None and read(b"", Book({}, {}, {}, {})) is None
+    assert read(raw + b"\0", KnownNames(SOLANAS, {}, {}, {})) is None and read(b"", KnownNames({}, {}, {}, {})) is None
 
 
 def test_accounts_that_may_be_written_come_first_of_a_table() -> None:
@@ -155,7 +155,7 @@ def test_accounts_that_may_be_written_come_first_of_a_table() -> None:
     metas = [AccountMeta(key(OTHER), False, False), AccountMeta(key(ACCOUNT), False, True)]
     call = Instruction(key(STRANGER), b"\x02", metas)
     made = MessageV0.try_compile(KEY.pubkey(), [call], [table], Hash.default())
-    reading = read(bytes(VersionedTransaction(made, [KEY])), Book({}, {}, {}, {}))
+    reading = read(bytes(VersionedTransaction(made, [KEY])), KnownNames({}, {}, {}, {}))
     assert reading is not None
     assert [value for _, value in reading.instructions[0].fields[1:]] == [
         f"address 0 of lookup table {TABLE}",
