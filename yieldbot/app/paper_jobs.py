@@ -20,7 +20,7 @@ NOBODY = "nobody"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which job is meant. An empty field matches every job."""
+    """What a job must have to be chosen. An empty field matches every job."""
 
     wallet: str = ""
     """A configured wallet's name."""
