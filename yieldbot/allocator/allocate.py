@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 
-from yieldbot.allocator.convert import SMALLEST, Conversion, QuotedWay, convert, swap_ways, upper_quotes
+from yieldbot.allocator.convert import SMALLEST, Conversion, QuotedRoute, convert, swap_routes, upper_quotes
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
@@ -103,7 +103,7 @@ class _SwapQuotes:
     """Our money by asset."""
     base: Base | None
     """The unit that the assets are held for; None: the job has one asset."""
-    rows: list[tuple[int, int, QuotedWay]]
+    rows: list[tuple[int, int, QuotedRoute]]
     """(asset given, asset wanted, route)."""
     near: list[set[int]]
     """Further amounts to quote for each row, in base units."""
@@ -114,12 +114,12 @@ class _SwapQuotes:
 
     @classmethod
     def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
-        rows, closed = list[tuple[int, int, QuotedWay]](), dict[int, str]()
+        rows, closed = list[tuple[int, int, QuotedRoute]](), dict[int, str]()
         for source, target in permutations(range(len(portfolio.tokens)), 2):
             most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
             if base is None or most.raw <= 0:
                 continue
-            found = [way for way in swap_ways(snapshot, most, wanted, base) if way.quotes()]
+            found = [way for way in swap_routes(snapshot, most, wanted, base) if way.quotes()]
             rows += ((source, target, way) for way in found)
             if not found and not portfolio.raws[target]:
                 refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)

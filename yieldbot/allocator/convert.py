@@ -89,7 +89,7 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
 
 
 @dataclass(frozen=True, slots=True)
-class QuotedWay:
+class QuotedRoute:
     """One route from an asset to another, which is one call of a router."""
 
     venue: Venue
@@ -156,7 +156,7 @@ class QuotedWay:
         return best
 
 
-def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[QuotedWay]:
+def swap_routes(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[QuotedRoute]:
     """The routes over which up to ``most`` may be swapped; none where prices cannot be trusted."""
     exchange, now, token = snapshot.exchange, snapshot.block.timestamp, most.token
     if exchange is None or price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now):
@@ -171,7 +171,7 @@ def swap_ways(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> li
         found = ways_of(exchange.sent_by_pair, most, wanted)
     except Unswappable:
         return []
-    return [QuotedWay(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
+    return [QuotedRoute(venue, gas_of(pools), most.raw, rate, least) for pools, venue in found]
 
 
 def _kept(bps: float) -> Fraction:

@@ -12,7 +12,7 @@ from tests.kit.draws import draws
 from tests.kit.market_builder import OWNER, USDC, kinked, market, usdc
 from yieldbot.allocator.allocate import allocate, exchange_cost
 from yieldbot.allocator.assess import assess
-from yieldbot.allocator.convert import convert, swap_id, swap_ways
+from yieldbot.allocator.convert import convert, swap_id, swap_routes
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
@@ -148,7 +148,7 @@ def test_a_depegged_asset_gets_no_new_money_even_where_it_lies_already() -> None
 def test_an_exchange_that_pays_more_than_the_feeds_is_no_income() -> None:
     view = seen(0, 100_000, market("low", ConstantCurve(0.0)), pools=(pool(50, rate=0.998),))
     assert isinstance(planned(view), Hold), "nothing is swapped for a difference in price"
-    (way,) = swap_ways(view, dai(100_000), USDC, BASE)
+    (way,) = swap_routes(view, dai(100_000), USDC, BASE)
     assert way.quotes() and all(out * 10**12 <= raw for raw, out in way.quotes())
 
 
