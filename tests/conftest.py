@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("tests.kit")
 os.umask(0o022)  # where group or others may write, as umask 002 lets them, files are refused
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell hands down to what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
 settings.load_profile("yieldbot")
 
