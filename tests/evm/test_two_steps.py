@@ -24,8 +24,16 @@ from yieldbot.journal.fold import fold_leaving, fold_requests
 from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import LegKind
+from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.node import Sandbox
+
+
+def by_quotes(sandbox: Sandbox) -> Settings:
+    """The sandbox's settings, deciding on what is quoted: within these days rates jump, and no mean of three days
+    follows."""
+    found = load(sandbox.directory / "yieldbot.toml")
+    return replace(found, policy=replace(found.policy, forecaster="quote"))
 
 
 def steps_of(report: cycle.Report) -> list[LegKind]:
@@ -106,7 +114,7 @@ async def test_a_cooldown_is_started_waited_for_and_collected(
 
 async def test_a_request_is_asked_for_called_back_and_collected(sandbox: Sandbox) -> None:
     market_id, vault, admin = await held_in(sandbox, "AsyncVault", False)
-    with world(sandbox) as w:
+    with world(sandbox, settings=by_quotes(sandbox)) as w:
         job = w.settings.jobs[0]
         assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))
         assert steps_of(await cycle.run_job(w, job)) == [LegKind.REQUEST]
@@ -145,7 +153,7 @@ async def test_a_request_with_a_number_of_its_own_is_asked_for_by_it(
     """A vault that numbers its requests tells nothing of number 0: the number that the transaction's event told is in
     the journal, also where the program was killed before it could look again."""
     market_id, vault, admin = await held_in(sandbox, "NumberedVault")
-    with world(sandbox) as w:
+    with world(sandbox, settings=by_quotes(sandbox)) as w:
         job = w.settings.jobs[0]
         assert LegKind.DEPOSIT in steps_of(await cycle.run_job(w, job))
         wealth = (await cycle.observe_job(w, job)).wealth(job.asset).raw
