@@ -66,10 +66,15 @@ def test_notes_of_other_accounts_and_assets_do_not_count() -> None:
 
 @pytest.mark.parametrize(("ours", "expected"), [(None, 0.05), (100_000.0, 0.05), (0.0, 0.0336)])
 def test_our_own_money_lowers_what_is_forecast_without_it(ours: float | None, expected: float) -> None:
-    """5 % was forecast of rates that our 100,000 of 1,100,000 had not lowered yet: it is paid at a utilisation of 90.19 %
-    (0.9 * u * (0.05 + 6 * (u - 0.9)) = 0.05), which ours takes to 81.99 %, where 0.9 * u * 0.05 * u / 0.9 is 3.36 %."""
+    """5 % was forecast of rates that our 100,000 of 1,100,000 had not lowered yet: it is paid where utilisation is
+    90.19 % (0.9 * u * (0.05 + 6.5 * (u - 0.9)) ...), and ours takes that to 81.99 %."""
     said = RateForecast(mean=0.05, low=0.04, high=0.06, days=7.0, ours=ours)
     state = replace(market("a", kinked(1e6, 8e5), held=100_000), forecast=said)
     found, h = curve_of(state, Policy()), Policy().horizon_seconds
     assert found.apr(100_000, h) == pytest.approx(expected, rel=0.01)
-    assert found.apr(100_000 if ours is None else ours, h) == pytest.approx(0.05)
+    if ours == 0.0:  # what our own leaving takes beyond the kink does not count
+        assert found.apr(0.0, h) == pytest.approx(0.9 * 0.9 * 0.05)
+        found = curve_of(state, Policy(), ignore_withdrawals=True)
+        assert found.apr(100_000, h) == pytest.approx(expected, rel=0.01)
+    else:
+        assert found.apr(100_000 if ours is None else ours, h) == pytest.approx(0.05)
