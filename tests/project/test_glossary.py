@@ -52,3 +52,20 @@ def test_no_docstring_uses_a_word_that_the_glossary_rules_out() -> None:
             prose = re.sub(r"``[^`]*``|\S*[/_]\S*", " ", text)  # code, paths and names
             found += [f"{path.relative_to(ROOT)}:{line}: {hit}" for hit in pattern.findall(prose)]
     assert found == []
+
+
+def test_every_field_of_a_dataclass_is_explained_behind_itself() -> None:
+    bare = []
+    for path in sorted((ROOT / "yieldbot").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef) or not any(
+                "dataclass" in ast.dump(one) for one in node.decorator_list
+            ):
+                continue
+            for at, field in enumerate(node.body):
+                after = node.body[at + 1] if at + 1 < len(node.body) else None
+                text = after.value if isinstance(after, ast.Expr) else None
+                told = isinstance(text, ast.Constant) and isinstance(text.value, str)
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not told:
+                    bare.append(f"{path.relative_to(ROOT)}: {node.name}.{field.target.id}")
+    assert not bare, "write a text behind each: " + ", ".join(bare)

@@ -54,10 +54,16 @@ class BackfillRequest:
 
 @dataclass(slots=True)
 class _Done:
+    """What a backfill has done so far."""
+
     kept: Appended = field(default_factory=Appended)
+    """What memory took, and what it did not."""
     read: int = 0
+    """Times that were read."""
     absent: int = 0
+    """Times at which no market of the job existed."""
     failure: str = ""
+    """Why it ended early; empty where it did not."""
 
 
 def backfill(request: BackfillRequest, context: Context, progress: Progress) -> tuple[HistoryBackfillDocument, int]:

@@ -94,6 +94,7 @@ class Work:
     """What every process has: no task carries it."""
 
     panel: Panel
+    """All that is recorded."""
     levels: Mapping[str, Levels]
     """What is forecast, by policy."""
     costs: Mapping[str, Sequence[Costs]]
@@ -101,13 +102,17 @@ class Work:
     columns: Mapping[str, Sequence[int]]
     """By universe."""
     policies: Mapping[str, Policy]
+    """By name; ``DEFAULT`` is the shipped one."""
     window: int
     """Rows."""
     failures: float
+    """Share of plans that fail."""
     seed: int
+    """Of failures."""
     waits: Sequence[int]
     """By market, seconds from the request to leave until its money comes."""
     worlds: dict[str, World] = field(default_factory=dict)
+    """By universe; made when first asked for."""
 
     def run(self, task: tuple[str, float, int]) -> list[Window]:
         """One window of a universe and a wealth, for each policy."""

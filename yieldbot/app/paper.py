@@ -65,9 +65,11 @@ class _Seen:
     """One chain at one block, as the real wallet and as the paper wallet see it."""
 
     real: Snapshot
+    """With what the real wallet holds."""
     now: PaperState
     """The paper wallet with what its holdings have earned."""
     paper: Snapshot
+    """With what the paper wallet holds in its place."""
 
 
 def paper(request: PaperRequest, context: Context) -> tuple[PaperDocument, int]:

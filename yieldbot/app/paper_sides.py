@@ -121,11 +121,18 @@ def paper_side(steps: Sequence[PaperState]) -> Side:
 
 @dataclass(slots=True)
 class _Sums:
+    """What adds up between two steps, interval by interval; amounts in the first asset."""
+
     wealth: float = 0.0
+    """Wealth times seconds."""
     invested: float = 0.0
+    """What is in markets times seconds."""
     earned: float = 0.0
+    """What markets paid."""
     costs: float = 0.0
+    """Gas and what swaps lost."""
     where: dict[str, float] = field(default_factory=dict)
+    """By market, what is there times seconds."""
     last: dict[MarketId, int] = field(default_factory=dict)
     """Base units by market as last read, with what our transactions put in since."""
 
@@ -140,6 +147,7 @@ class _Flow:
     """What one transaction of the real wallet moved."""
 
     at: int
+    """Unix seconds of its block."""
     put: Mapping[MarketId, int]
     """Base units into markets."""
     paid: Mapping[str, float]

@@ -56,8 +56,11 @@ class _Columns:
     """The whole program: each column's worth, most and its one or two entries. Amounts are fractions of the wealth."""
 
     worth: list[float]
+    """What one unit of each column adds to the objective."""
     most: list[float]
+    """Upper bound of each column; the lower one is 0."""
     first: list[tuple[int, float]]
+    """(row, coefficient) of the first entry."""
     second: list[tuple[int, float]]
     """(row, coefficient); the row is -1 where there is none."""
     market: list[int]

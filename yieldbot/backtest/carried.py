@@ -103,16 +103,27 @@ class _Work:
     """A plan half carried out."""
 
     snapshot: Snapshot
+    """What the plan was made of."""
     idle: dict[Token, int]
+    """Base units in the wallet, by token."""
     held: dict[MarketId, int]
+    """Base units in each market."""
     asked: dict[MarketId, Asked]
+    """What is on its way out of two-step exits, by market."""
     gas: float = 0.0
+    """Gas paid for markets, in the first asset."""
     swap_gas: float = 0.0
+    """Gas paid for swaps, in the first asset."""
     swaps: int = 0
+    """How many swaps were made."""
     swapped: float = 0.0
+    """What swaps lost against the prices, in the first asset."""
     entered: float = 0.0
+    """Entry fees, in the first asset."""
     touched: int = 0
+    """Legs that touched a market."""
     claimed: dict[MarketId, float] = field(default_factory=dict)
+    """What claimed rewards are worth by the feeds, by the claims' ids."""
 
     def withdraw(self, leg: Leg) -> None:
         state = self.snapshot.of(leg.market_id)

@@ -48,6 +48,7 @@ class Static:
     """All in the best quote of the first day, never touched."""
 
     shares: Shares | None = None
+    """Fractions of the money by market, once chosen."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         if self.shares is None:
@@ -61,6 +62,7 @@ class Largest:
     """All in the pool that was the largest on the first day, never touched."""
 
     shares: Shares | None = None
+    """Fractions of the money by market, once chosen."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         if self.shares is not None:
@@ -75,6 +77,7 @@ class Equal:
     """The same in each market that took money on the first day, never touched."""
 
     shares: Shares | None = None
+    """Fractions of the money by market, once chosen."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         if self.shares is not None:

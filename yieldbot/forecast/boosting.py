@@ -60,7 +60,9 @@ class Boosted:
     """The regression and, upon it, trees that were trained by this history."""
 
     name: str = "boosted"
+    """What it is called in tables."""
     says: str = "LightGBM on what the frozen regression gets wrong, trained every four weeks by the history so far"
+    """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
         """See ``Rule``. Raises ConfigError where LightGBM is not installed."""

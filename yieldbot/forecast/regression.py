@@ -51,7 +51,9 @@ class Frozen:
     """The regression with the coefficients as shipped: it learns nothing."""
 
     name: str = "regression-frozen"
+    """What it is called in tables."""
     says: str = "median regression on distances to means and medians, coefficients as shipped"
+    """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
         """See ``Rule``."""
@@ -69,7 +71,9 @@ class Regression:
     """The regression, fitted anew on the past every four weeks, drawn towards the shipped coefficients."""
 
     name: str = "regression"
+    """What it is called in tables."""
     says: str = "the same, fitted anew every four weeks on the history so far, drawn towards the shipped coefficients"
+    """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
         """See ``Rule``."""

@@ -51,7 +51,9 @@ class Persistence:
     """What is quoted now lasts."""
 
     name: str = PERSISTENCE
+    """What it is called in tables."""
     says: str = "what is quoted now lasts"
+    """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
         """The quote, for each horizon."""
@@ -108,7 +110,9 @@ class SpikeRule:
     """The exponential mean of a day; where the quote is a spike, the middle between it and the 7-day mean."""
 
     name: str = "spike"
+    """What it is called in tables."""
     says: str = f"mean of a day; where the quote is over {SPIKE} times its 7-day mean, the mean of both"
+    """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
         """The same for each horizon."""

@@ -243,6 +243,7 @@ class Combined:
     entrants: Sequence[Rule] | None = None
     """Ours; all of them where None."""
     name: str = COMBINED
+    """What it is called in tables."""
 
     def forecast(self, panel: Panel) -> Forecasts:
         """See ``Forecaster``."""

@@ -43,10 +43,12 @@ DEEPEST_TEXT = 10 * DEEPEST
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a class is written. names: of its fields in text, in the order of the class's own."""
+    """How a class of curves is written."""
 
     made: type
+    """The class."""
     names: tuple[str, ...]
+    """Its fields' names in the text, in the order of the class's own."""
 
 
 def _shape(made: type, names: str) -> Shape:

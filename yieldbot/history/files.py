@@ -23,12 +23,16 @@ _MONTH = re.compile(r"^\d{4}-\d{2}$")
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One file. span: ``2026-01-31`` or ``2026-01``; whole: it replaces what has a lower number within its span."""
+    """One file of readings."""
 
     path: Path
+    """Where it is."""
     span: str
+    """The day or month that it holds: ``2026-01-31`` or ``2026-01``."""
     number: int
+    """Later files have higher ones."""
     whole: bool
+    """Whether it replaces what has a lower number within its span."""
 
     @property
     def month(self) -> str:

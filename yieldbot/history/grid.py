@@ -209,11 +209,14 @@ class Filler:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What the readings before said: their times (-1 where there is none), indices and quotes."""
+    """What the readings before said."""
 
     time: Ints
+    """Unix seconds; -1 where there is none."""
     index: Floats
+    """Index of the market; NaN where there is none."""
     quote: Floats
+    """Quoted supply rate; NaN where there is none."""
 
     @classmethod
     def nothing(cls, count: int) -> _Before:

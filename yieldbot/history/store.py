@@ -61,10 +61,15 @@ class _Asked:
     """What is wanted of a file: see ``Store.tables``."""
 
     start: int | None = None
+    """Earliest time, unix seconds; None: from the first on."""
     end: int | None = None
+    """Latest time; None: to the last."""
     wanted: Sequence[str] | None = None
+    """Names of columns; None: all."""
     market: str | None = None
+    """A market's id; None: all."""
     coded: Sequence[str] = ()
+    """Columns that are wanted as codes, not as text."""
 
     def within(self, span: str) -> _Asked:
         """The same without bounds that a file of this day or month cannot cross."""

@@ -25,7 +25,9 @@ class _Past:
     """See ``PastBalances``."""
 
     job: Job
+    """Whose markets are read."""
     node: Node
+    """An archive node."""
     known: list[BlockRef] = field(default_factory=list)
     """Blocks whose times are known, ascending."""
 

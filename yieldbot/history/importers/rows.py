@@ -27,19 +27,24 @@ MOST_HEIGHT = 2**53
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """A row by the names of its columns, and where it stands in its file (a line, or a row of Parquet)."""
+    """A row of an imported file."""
 
     at: int
+    """Where it stands in the file: a line, or a row of Parquet."""
     cells: Mapping[str, object]
+    """Values by the names of their columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSheet:
-    """A file's columns and its rows, read as they are asked for. ``broken`` gets a line and why it is no row."""
+    """An imported file."""
 
     columns: tuple[str, ...]
+    """Names of its columns."""
     rows: Iterator[ImportRow]
+    """Its rows, read as they are asked for."""
     broken: list[tuple[int, str]]
+    """(line, why it is no row), filled while rows are read."""
 
 
 def opened(path: Path) -> IO[bytes]:
