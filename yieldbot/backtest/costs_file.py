@@ -36,7 +36,9 @@ def gas_prices(path: Path) -> dict[int, tuple[float, float]]:
                 found[day] = price, ether
     except OSError as failure:
         raise ConfigError(f"{path} cannot be read: {failure.strerror}") from None
-    except (ValueError, UnicodeDecodeError) as failure:
+    except TypeError:
+        raise ConfigError(f"{path}, line {rows.line_num}: has fewer cells than the first line names") from None
+    except (ValueError, csv.Error) as failure:
         raise ConfigError(f"{path}, line {rows.line_num}: {failure}") from None
     return found
 

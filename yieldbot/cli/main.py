@@ -67,6 +67,8 @@ COMMANDS = {
 A module's ``register(listed)`` adds the flags and handlers of its commands.
 """
 
+SENDING = frozenset(("run", "approve", "lp", "allowances", "demo"))
+"""Commands that may send transactions; other words of a command line that read alike do no harm."""
 INTERRUPTED = 130
 READER_GONE = 141
 
@@ -126,7 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the exit's own flush must not fail again
         return READER_GONE
     except KeyboardInterrupt:
-        context.complain("interrupted; whatever was sent is settled by the next run")
+        sends = not SENDING.isdisjoint(words)
+        context.complain("interrupted" + ("; whatever was sent is settled by the next run" if sends else ""))
         return INTERRUPTED
     return code
 

@@ -13,8 +13,10 @@ from tests.kit.recording import recording
 from tests.unit.backtest.recorded import panel, world
 from yieldbot.app.backtest_documents import BacktestRow
 from yieldbot.app.formatting import share_words
+from yieldbot.backtest.costs_file import gas_prices
 from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
 from yieldbot.backtest.universe import universes
+from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy
 
 
@@ -139,3 +141,11 @@ def test_the_world_of_a_command_says_which_markets_wait(tmp_path: Path) -> None:
     assert waits["results"][0]["bound_gain_pp"] <= at_once["results"][0]["bound_gain_pp"] + 1e-9
     run = yieldbot("backtest", "--wait", "usdc=7", "sweep", cwd=tmp_path)
     assert run.code == 2 and "--wait is for one policy" in run.line
+
+
+@pytest.mark.parametrize("row", ["2025-01-01", "2025-01-01,abc,2", '"2025-01-01,5,3', "never,1,2", "2025-01-01,nan,2"])
+def test_a_gas_price_that_is_none_is_named_with_its_line(tmp_path: Path, row: str) -> None:
+    file = tmp_path / "gas.csv"
+    file.write_text(f"date,avg_gas_price_wei,eth_usd\n2024-12-31,1e9,3000\n{row}\n")
+    with pytest.raises(ConfigError, match=r"gas\.csv, line 3: "):
+        gas_prices(file)

@@ -214,14 +214,34 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     file.write_bytes(packed[: len(packed) // 2])
     cut = read_file(file, now=NOW)
     assert 0 < len(cut.readings) < 2000 and "unfinished" in cut.faults[0].what
+    middle = len(packed) // 2
+    file.write_bytes(packed[:middle] + bytes(50) + packed[middle + 50 :])
+    with pytest.raises(ConfigError, match=r"is damaged .*, nothing of it is taken"):
+        read_file(file, now=NOW)
+
+
+def test_a_quote_that_does_not_end_costs_its_own_line(tmp_path: Path) -> None:
+    stray = line(START + DAY, market='">m')
+    found = taken(tmp_path, line(START), stray, line(START + 2 * DAY), line(START + 3 * DAY, market='"m"'))
+    assert [(one.key.market, one.time) for one in found.readings] == [
+        ("m", START), ("m", START + 2 * DAY), ("m", START + 3 * DAY)
+    ]  # fmt: skip
+    (fault,) = [one for one in found.faults if not one.taken]
+    assert "quote that does not end" in fault.what and fault.where.endswith(("line 3", ":3", "3"))
 
 
 @settings(max_examples=draws(25, 60), deadline=None)
 @given(st.binary(max_size=300) | st.text('0123456789.,-eE\n"nainf', max_size=300).map(str.encode))
 def test_no_bytes_crash_the_importer(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     file = tmp_path_factory.mktemp("f") / "f"
-    for begin in (b"", HEAD.encode() + b"\n", b'{"data": ['):
-        file.write_bytes(begin + content)
+    packed = gzip.compress("\n".join([HEAD, *days(50)]).encode())
+    for whole in (
+        content,
+        HEAD.encode() + b"\n" + content,
+        b'{"data": [' + content,
+        packed[:100] + content + packed[100 + len(content) :],
+    ):
+        file.write_bytes(whole)
         try:
             assert all(isinstance(one, Reading) for one in read_file(file, Told(chain="base"), NOW).readings)
         except ConfigError as failure:

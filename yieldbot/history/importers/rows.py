@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import math
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -47,6 +48,10 @@ class ImportSheet:
     """(line, why it is no row), filled while rows are read."""
 
 
+UNREADABLE = (OSError, EOFError, ValueError, zlib.error)
+"""What reading a file may raise that was cut, or damaged within."""
+
+
 def opened(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked. Raises ConfigError where it cannot be opened."""
     try:
@@ -63,7 +68,7 @@ def first_bytes(path: Path, count: int = 64) -> bytes:
     with opened(path) as file:
         try:
             return file.read(count).removeprefix(b"\xef\xbb\xbf").lstrip()
-        except (OSError, EOFError, ValueError) as failure:
+        except UNREADABLE as failure:
             raise ConfigError(f"{path} cannot be unpacked ({failure}): fetch it again") from None
 
 
@@ -77,28 +82,40 @@ def document(path: Path) -> Any:
     try:
         with opened(path) as file:
             return json.loads(file.read().decode("utf-8-sig"))
-    except (OSError, EOFError, ValueError, RecursionError) as failure:
+    except (*UNREADABLE, RecursionError) as failure:
         raise ConfigError(f"{path} is no JSON document ({failure}): fetch it again") from None
 
 
 def _csv(path: Path) -> ImportSheet:
     csv.field_size_limit(LONGEST_CELL)
     text = io.TextIOWrapper(opened(path), encoding="utf-8-sig", errors="replace", newline="")
-    reader, broken = csv.reader(text), list[tuple[int, str]]()
+    broken, at = list[tuple[int, str]](), [0]
+    reader = csv.reader(_lines(text, broken, at))
     try:
         header = next(reader, None)
-    except (csv.Error, OSError, EOFError) as failure:
+    except (csv.Error, *UNREADABLE) as failure:
         raise ConfigError(f"{path} cannot be read ({failure}): it must be CSV, Parquet or JSON") from None
     columns = tuple(name.strip() for name in header or ())
     if not any(columns):
         raise ConfigError(f"{path} is empty: it must begin with a line that names its columns")
     if len(set(columns)) != len(columns):
         raise ConfigError(f"{path}: a column is named twice in its first line: name each once")
-    return ImportSheet(columns, _csv_rows(path, text, reader, columns, broken), broken)
+    return ImportSheet(columns, _csv_rows(path, text, reader, columns, broken, at), broken)
+
+
+def _lines(text: IO[str], broken: list[tuple[int, str]], at: list[int]) -> Iterator[str]:
+    """The lines of a CSV, ``at`` counting them. A row is one line: one whose quote does not end is left out by itself,
+    or it would take the next ones with it."""
+    for line in text:
+        at[0] += 1
+        if line.count('"') % 2:
+            broken.append((at[0], "has a quote that does not end"))
+        else:
+            yield line
 
 
 def _csv_rows(
-    path: Path, text: IO[str], reader: Any, columns: tuple[str, ...], broken: list[tuple[int, str]]
+    path: Path, text: IO[str], reader: Any, columns: tuple[str, ...], broken: list[tuple[int, str]], at: list[int]
 ) -> Iterator[ImportRow]:
     with text:
         while True:
@@ -107,17 +124,19 @@ def _csv_rows(
             except StopIteration:
                 return
             except csv.Error as failure:
-                broken.append((reader.line_num, f"is no CSV ({failure})"))
+                broken.append((at[0], f"is no CSV ({failure})"))
                 continue
-            except (OSError, EOFError, ValueError) as failure:  # a packed file that was cut
-                broken.append((reader.line_num, f"the file ends here, unfinished ({failure})"))
+            except (zlib.error, gzip.BadGzipFile) as failure:  # what was unpacked before may be wrong too
+                raise ConfigError(f"{path} is damaged ({failure}), nothing of it is taken: fetch it again") from None
+            except UNREADABLE as failure:  # a packed file that was cut
+                broken.append((at[0], f"the file ends here, unfinished ({failure})"))
                 return
             if not values:
                 continue
             if len(values) != len(columns):
-                broken.append((reader.line_num, f"has {len(values)} cells, not {len(columns)}"))
+                broken.append((at[0], f"has {len(values)} cells, not {len(columns)}"))
                 continue
-            yield ImportRow(reader.line_num, dict(zip(columns, values, strict=True)))
+            yield ImportRow(at[0], dict(zip(columns, values, strict=True)))
 
 
 def _parquet(path: Path) -> ImportSheet:
@@ -127,7 +146,7 @@ def _parquet(path: Path) -> ImportSheet:
     try:
         with opened(path) as file:
             content = parquet.ParquetFile(pyarrow.BufferReader(file.read()))
-    except (OSError, EOFError, ValueError, pyarrow.ArrowException) as failure:
+    except (*UNREADABLE, pyarrow.ArrowException) as failure:
         raise ConfigError(f"{path} is no Parquet file that can be read ({failure}): fetch it again") from None
     broken: list[tuple[int, str]] = []
 
@@ -138,7 +157,7 @@ def _parquet(path: Path) -> ImportSheet:
                 for cells in batch.to_pylist():
                     at += 1
                     yield ImportRow(at, cells)
-        except (OSError, ValueError, pyarrow.ArrowException) as failure:
+        except (*UNREADABLE, pyarrow.ArrowException) as failure:
             broken.append((at + 1, f"the file cannot be read from here on ({failure})"))
 
     return ImportSheet(tuple(content.schema_arrow.names), rows(), broken)
