@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -187,7 +187,15 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
             because += f"; {forecast.reason}" if forecast is not None and forecast.reason else ""
         made.add_row(names.get(reason.market_id, reason.market_id), target, *shown, *rates, because)
     worth = f"One more {job.asset.symbol} would earn {allocation.shadow_price * 100:.3f} % a year, net of haircuts."
-    return Group(plan(job, snapshot, found), made, Text(worth))
+    return Group(plan(job, snapshot, found), made, Text(worth), Text(_stands_on(said.values())))
+
+
+def _stands_on(said: Collection[RateForecast]) -> str:
+    """What a decision was made on."""
+    if not said:
+        return "Decided on today's rates: memory is younger than three days, or not asked."
+    by = ", ".join(sorted({one.by or "a forecaster" for one in said}))
+    return f"Decided on forecasts by {by} (`yieldbot forecast` shows them); a market without one counts as it pays now."
 
 
 def _interval(said: RateForecast) -> str:
@@ -198,7 +206,8 @@ def _interval(said: RateForecast) -> str:
 def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text:
     """An allocation's certificate, in a line that says what it is a bound of."""
     proof = allocation.certificate
-    model = " if markets pay what is forecast" if any(state.forecast for state in snapshot.markets) else ""
+    forecast = any(state.forecast for state in snapshot.markets)
+    model = " if markets pay what is forecast" if forecast else " if markets go on paying as now"
     return Text(
         f"certificate: income {allocation.income_per_year:,.2f} {symbol} a year, {proof.objective:,.2f} after risk and "
         f"cost; no allocation exceeds {proof.upper_bound:,.2f}{model}; gap {proof.gap_bps:.3f} bp of wealth a year"

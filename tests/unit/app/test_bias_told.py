@@ -97,3 +97,13 @@ def test_another_horizon_is_forecast_over_that_horizon(context: Quiet, monkeypat
     _, document = printed(context, monkeypatch, view.plan, "--horizon", "30")
     (used,) = document["jobs"][0]["forecasts"]
     assert used["days"] == 30.0 and used["forecaster"] == context.settings.policy.forecaster
+
+
+def test_a_plan_says_what_it_stands_on(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched(monkeypatch, snapshot(50_000, A))
+    young, _ = printed(context, monkeypatch, view.plan)
+    assert "Decided on today's rates: memory is younger than three days" in young
+    assert "if markets go on paying as now" in young
+    remembered(context.settings.data_dir, 0, 0.0)
+    known, _ = printed(context, monkeypatch, view.plan)
+    assert "Decided on forecasts by paid-3d" in known and "if markets pay what is forecast" in known
