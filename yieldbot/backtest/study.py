@@ -287,8 +287,9 @@ def gain_of(one: Window) -> float:
 
 
 def interval(windows: Sequence[Window], gains: Sequence[float], block: int, seed: int) -> tuple[float, float]:
-    """The 5 % and 95 % points of the mean under a moving-block bootstrap: start dates are drawn in runs of ``block``,
-    as windows that overlap say the same thing, and every universe's windows of a date together."""
+    """The 5 % and 95 % points of the mean under a circular block bootstrap (Politis and Romano 1992): start dates are
+    drawn in runs of ``block``, as windows that overlap say the same thing, the first date after the last one, so that
+    each counts alike; and every universe's windows of a date together."""
     import numpy as np
 
     by_date: dict[int, list[float]] = {}
@@ -298,11 +299,16 @@ def interval(windows: Sequence[Window], gains: Sequence[float], block: int, seed
     size = max(1, min(block, len(dates)))
     taken = _drawn(len(dates), size, seed)
     totals, counts = (
-        np.convolve([how(by_date[date]) for date in dates], np.ones(size), "valid")[taken].sum(axis=1)
+        np.convolve(_round([how(by_date[date]) for date in dates], size), np.ones(size), "valid")[taken].sum(axis=1)
         for how in (fsum, len)
     )
     means = sorted((totals / counts).tolist())
     return means[int(0.05 * DRAWS)], means[int(0.95 * DRAWS) - 1]
+
+
+def _round(values: list[float], size: int) -> list[float]:
+    """The values with as many of the first after the last as a run of ``size`` may reach beyond it."""
+    return values + values[: size - 1]
 
 
 @lru_cache(maxsize=4)
@@ -310,5 +316,5 @@ def _drawn(dates: int, size: int, seed: int) -> NDArray[np.int64]:
     """(draws, blocks): where each drawn run of ``size`` dates begins."""
     import numpy as np
 
-    draw, blocks = random.Random(seed), -(-dates // size)
-    return np.array([[draw.randrange(dates - size + 1) for _ in range(blocks)] for _ in range(DRAWS)])
+    draw, blocks = random.Random(f"{seed}/{size}"), -(-dates // size)
+    return np.array([[draw.randrange(dates) for _ in range(blocks)] for _ in range(DRAWS)])

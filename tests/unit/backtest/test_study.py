@@ -149,3 +149,11 @@ def test_a_gas_price_that_is_none_is_named_with_its_line(tmp_path: Path, row: st
     file.write_text(f"date,avg_gas_price_wei,eth_usd\n2024-12-31,1e9,3000\n{row}\n")
     with pytest.raises(ConfigError, match=r"gas\.csv, line 3: "):
         gas_prices(file)
+
+
+def test_each_date_counts_alike_in_the_interval() -> None:
+    """Runs that could not go round would draw the first and the last date least: a gain there would be lost."""
+    dates = [window(day) for day in range(8)]
+    ends = interval(dates, [4.0, 0, 0, 0, 0, 0, 0, 4.0], 4, 1)
+    middle = interval(dates, [0, 0, 0, 4.0, 4.0, 0, 0, 0], 4, 1)
+    assert ends == pytest.approx(middle, abs=0.26) and ends[0] < 1.0 < ends[1]
