@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,14 +26,15 @@ from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, installed
-from yieldbot.forecast.entrants import with_extras
+from yieldbot.forecast.entrants import reserved, with_extras
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
-from yieldbot.forecast.registered import parse
+from yieldbot.forecast.registered import Said, parse
 from yieldbot.forecast.rules import PERSISTENCE
 from yieldbot.forecast.tournament import COMBINED, Standing, Tournament
 from yieldbot.forecast.words import why
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -44,6 +45,8 @@ WARM_DAYS = 30
 """Without ``since`` skill is measured on the days after so many."""
 SHOWN_HORIZON = 7
 MOST_BYTES = 16 * 2**20
+MOST_NAMED = 5
+"""Markets that a note names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
     ours = with_extras(request.extras)
     entered = Entered({}, {}, ())
     if request.third_parties:
-        entered = enter(source, panel, request.now, [one.name for one in ours])
+        entered = enter(source, panel, request.now, reserved())
     notes = [*entered.notes, *_notes(panel, faults, request)]
     context.say(f"forecasting {len(panel.keys)} markets from {len(panel.times)} days")
     run = Tournament(panel, ours, entered.means)
@@ -270,8 +273,30 @@ def _register(request: ForecastRequest, source: Path) -> RegisteredDocument:
     if source.is_file():
         raise ConfigError(f"{source} is a file: forecasts are registered in a folder of memory (--history FOLDER)")
     name, begins, said = parse(text)
-    append(source, text, request.now)
-    return RegisteredDocument(forecaster=name, time=begins, forecasts=len(said), ledger=str(source / LEDGER))
+    if name.lower() in reserved():
+        raise ConfigError(f"forecaster: {name} is a name of yieldbot's own (docs/forecast.md): choose another")
+    added = append(source, text, request.now)
+    return RegisteredDocument(
+        forecaster=name,
+        time=begins,
+        forecasts=len(said),
+        ledger=str(source / LEDGER),
+        added=added,
+        notes=tuple(_unknown(said, source)),
+    )
+
+
+def _unknown(said: Sequence[Said], source: Path) -> Iterator[str]:
+    """A line about markets of a file that memory does not know."""
+    from yieldbot.history.query import markets
+    from yieldbot.history.store import Store
+
+    known = {(one.key.chain, one.key.market) for one in markets(Store(source))}
+    strange = [one for one in dict.fromkeys((one.chain, one.market) for one in said) if one not in known]
+    if strange:
+        some = ", ".join(one_line(f"{chain} {market}", 80) for chain, market in strange[:MOST_NAMED])
+        more = f" and {len(strange) - MOST_NAMED} more" if len(strange) > MOST_NAMED else ""
+        yield f"memory has no reading of {some}{more}: nothing forecast there counts until it has"
 
 
 def _day(text: str) -> int:

@@ -105,3 +105,5 @@ class RegisteredDocument(Document):
     time: int = Field(description="from when their horizons count, unix seconds")
     forecasts: int = Field(description="how many they are")
     ledger: str = Field(description="the file that they were written to")
+    added: bool = Field(default=True, description="false: this very file was there already, and nothing was written")
+    notes: tuple[str, ...] = Field(default=(), description="markets that memory does not know")

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS, Forecaster
-from yieldbot.forecast.registered import SCHEMA, means, parse, read, register
+from yieldbot.forecast.registered import SCHEMA, is_known, means, parse, read, register
 from yieldbot.forecast.third_party import GROUP, fit_name, taken
 from yieldbot.history.panel import Panel
 from yieldbot.model.text import one_line
@@ -89,15 +89,17 @@ def lines(folder: Path) -> list[str]:
         return []
 
 
-def append(folder: Path, text: str, now: int) -> None:
-    """Register a file of forecasts that came ``now``. Raises ConfigError for what is none or comes too late, for a
-    ledger that was changed, and where the folder cannot be written."""
+def append(folder: Path, text: str, now: int) -> bool:
+    """Register a file of forecasts that came ``now``; whether it was not there already. Raises ConfigError for what is
+    none or comes too late, for a ledger that was changed, and where the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / LOCK, timeout=WAIT_SECONDS):
             before = lines(folder)
             if fault := read(before)[1]:
                 raise ConfigError(f"{folder / LEDGER}: {fault}: move it away to begin another")
+            if is_known(text, before):
+                return False
             line = register(text, now, before)
             with (folder / LEDGER).open("ab") as file:
                 file.write(line.encode() + b"\n")
@@ -107,6 +109,7 @@ def append(folder: Path, text: str, now: int) -> None:
         raise ConfigError(f"{folder}: another process has been writing there for {WAIT_SECONDS:.0f} s") from None
     except OSError as failure:
         raise ConfigError(f"{folder}: cannot be written: {failure.strerror}") from None
+    return True
 
 
 def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, Cube, str]:

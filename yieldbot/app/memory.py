@@ -52,7 +52,8 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
             if not kept.failure:
                 store.compact_if_due(chain, int(time.time()))
     except Exception as failure:  # whatever it is, money must not wait for it
-        kept += Appended(failure=f"{folder}: nothing is remembered ({one_line(str(failure), 300)})")
+        what = "nothing more" if kept.rows else "nothing"
+        kept += Appended(failure=f"{folder}: {what} is remembered ({one_line(str(failure), 300)})")
     if kept.failure:
         say(kept.failure)
     return kept

@@ -20,7 +20,7 @@ from yieldbot.app.memory_documents import (
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.history.importers.read import Told as Told
 from yieldbot.history.importers.read import markets, read_file
-from yieldbot.history.store import Appended, Store
+from yieldbot.history.store import Store
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImpor
     """Reads each file and remembers it; the exit code is 2 where a file was refused, 1 where something could not be
     remembered. Raises ConfigError where every file was refused, for the first of them."""
     folder = folder_of(context, request.folder)
-    store, rows, whole = Store(folder), list[ImportedFile](), Appended()
+    store, rows, failures = Store(folder), list[ImportedFile](), dict[str, str]()
     for file in request.files:
         try:
             taken = read_file(file, request.told)
@@ -54,7 +54,8 @@ def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImpor
             rows.append(_refused(file, str(refused)))
             continue
         kept = store.append(taken.readings)
-        whole += kept
+        if kept.failure:
+            failures[str(file)] = kept.failure
         times = [one.time for one in taken.readings]
         row = ImportedFile(
             file=str(file),
@@ -68,12 +69,14 @@ def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImpor
             faults=named(taken.faults),
         )
         rows.append(row)
-    if whole.failure:
-        context.complain(whole.failure)
+    several = len(request.files) > 1
+    lines = [one_line(f"of {file}: {why}" if several else why) for file, why in failures.items()]
+    for line in lines:
+        context.complain(line)
     if all(row.refused for row in rows):
         raise ConfigError(f"{rows[0].refused} (and {len(rows) - 1} more files were refused)")
-    document = HistoryImportDocument(history=str(folder), failure=whole.failure or None, files=tuple(rows))
-    return document, 1 if whole.failure else 2 if any(row.refused for row in rows) else 0
+    document = HistoryImportDocument(history=str(folder), failure="; ".join(lines) or None, files=tuple(rows))
+    return document, 1 if failures else 2 if any(row.refused for row in rows) else 0
 
 
 def _refused(file: Path, why: str) -> ImportedFile:

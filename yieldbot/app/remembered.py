@@ -136,7 +136,9 @@ def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
         raise ConfigError(f"{folder} remembers nothing yet: `yieldbot observe` or `yieldbot history import` fill it")
     if not found:
         raise ConfigError(f"{text!r} is no market that {folder} remembers: `yieldbot history show` lists them")
-    names = ", ".join(one.key.market for one in found[:MOST_NAMED])
+    ids = [one.key.market for one in found]
+    apart = len(set(ids)) == len(ids)
+    names = ", ".join(one.key.market if apart else f"{one.key.chain}/{one.key.market}" for one in found[:MOST_NAMED])
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     raise ConfigError(f"{text!r} means {len(found)} markets ({names}{more}): name one, or add --chain")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os.path
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,12 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import RateForecast
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.text import one_line
+from yieldbot.model.text import clipped, one_line
 
 FORESIGHT = "foresight"
-LONGEST_NAME = 48
+LONGEST_PART = 24
+"""Characters of a coin's symbol, and of a protocol's name."""
+LONGEST_ID = 16
 WALLET = "wallet"
 DAY = 86_400
 
@@ -149,11 +152,22 @@ def trace(
 
 
 def market_names(keys: Sequence[MarketKey]) -> tuple[str, ...]:
-    """Coin and protocol of each market, with the market's own id where these two are another's too; one line each."""
-    plain = [one_line(f"{key.asset} {key.protocol}", LONGEST_NAME) for key in keys]
+    """Coin and protocol of each market, with the market's own id where these two are another's too; one line each, no
+    two the same. What is too long is cut at its end. Of ids the parts are left out with which all of these begin."""
+    plain = [f"{clipped(key.asset, LONGEST_PART)} {clipped(key.protocol, LONGEST_PART)}".strip() for key in keys]
+    alike: dict[str, list[str]] = {}
+    for name, key in zip(plain, keys, strict=True):
+        alike.setdefault(name, []).append(one_line(key.market))
+    found: list[str] = []
+    for name, key in zip(plain, keys, strict=True):
+        ids = alike[name]
+        if len(ids) > 1:
+            begin = os.path.commonprefix(ids)  # noqa: RUF071 - by characters, then back to a separator
+            own = one_line(key.market)[max(begin.rfind("/"), begin.rfind(":")) + 1 :]
+            name = f"{name} {clipped(own, LONGEST_ID)}"
+        found.append(name)
     return tuple(
-        name if plain.count(name) == 1 else f"{name} {one_line(key.market)[-10:]}"
-        for name, key in zip(plain, keys, strict=True)
+        name if found.count(name) == 1 else f"{name} #{found[: at + 1].count(name)}" for at, name in enumerate(found)
     )
 
 

@@ -60,10 +60,9 @@ def _shown(found: ForecastDocument | SkillDocument | RegisteredDocument) -> Any:
         case SkillDocument():
             return _skill(found)
         case RegisteredDocument():
-            return (
-                f"{found.forecasts} forecasts of {found.forecaster} are registered in {found.ledger}; "
-                f"their horizons begin at {when(found.time)}"
-            )
+            state = "are registered" if found.added else "are there already, and not added again,"
+            line = f"{found.forecasts} forecasts of {found.forecaster} {state} in {found.ledger}; "
+            return Group(*(Text(one) for one in (f"{line}their horizons begin at {when(found.time)}", *found.notes)))
 
 
 def _forecasts(found: ForecastDocument) -> Group:

@@ -137,13 +137,28 @@ def _imported(found: HistoryImportDocument) -> Any:
             parts.append(Text(f"refused: {one.refused}", style="yellow"))
             continue
         parts += [Text(_said(one)), *_faults(one.faults)]
-    return Group(*parts, Text(f"remembered in {found.history}"))
+    return Group(*parts, Text(_kept(found)))
+
+
+def _kept(found: HistoryImportDocument) -> str:
+    """What memory holds of the files now."""
+    lost = sum(_lost(one) for one in found.files)
+    if found.failure is None or not lost:
+        return f"remembered in {found.history}"
+    kept = sum(one.kept for one in found.files)
+    return f"NOT all is remembered in {found.history}: {kept:,} readings are new there, {lost:,} could not be written"
+
+
+def _lost(one: ImportedFile) -> int:
+    """Readings of a file that the disk did not take."""
+    return one.readings - one.kept - one.known
 
 
 def _said(one: ImportedFile) -> str:
     span = f", {when(one.first)} to {when(one.last)}" if one.first is not None and one.last is not None else ""
     known = f", {one.known:,} were known" if one.known else ""
-    return f"{one.file}: {one.readings:,} readings of {one.markets} markets{span}: {one.kept:,} are new{known}"
+    lost = f", {_lost(one):,} could not be written" if _lost(one) else ""
+    return f"{one.file}: {one.readings:,} readings of {one.markets} markets{span}: {one.kept:,} are new{known}{lost}"
 
 
 def _faults(faults: Sequence[NamedFault]) -> list[Any]:

@@ -49,10 +49,11 @@ SETTINGS: dict[str, Any] = {
 
 
 def installed() -> bool:
-    """Whether LightGBM is there."""
+    """Whether LightGBM is there: a package with code, not a folder of that name, as one that was taken away leaves."""
     from importlib.util import find_spec
 
-    return find_spec("lightgbm") is not None
+    found = find_spec("lightgbm")
+    return found is not None and found.origin is not None
 
 
 @dataclass(frozen=True, slots=True)

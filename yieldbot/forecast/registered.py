@@ -112,6 +112,18 @@ def register(text: str, now: int, ledger: Sequence[str]) -> str:
     return json.dumps(body | {"hash": _hash(body)}, sort_keys=True, separators=(",", ":"))
 
 
+def is_known(text: str, ledger: Sequence[str]) -> bool:
+    """Whether a sound ledger holds this very file, and nothing of the same forecaster for that day has come since."""
+    document = json.loads(text)
+    for line in reversed(ledger):
+        other = json.loads(line)["document"]
+        if other == document:
+            return True
+        if other["forecaster"] == document["forecaster"] and abs(other["time"] - document["time"]) < DAY:
+            return False
+    return False
+
+
 def read(ledger: Iterable[str]) -> tuple[tuple[Registered, ...], str]:
     """What a ledger holds up to the first line that does not fit the one before it, and what is wrong there."""
     found: list[Registered] = []

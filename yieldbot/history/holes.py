@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from yieldbot.history.panel import Panel
@@ -24,17 +25,19 @@ def holes(panel: Panel) -> tuple[Fault, ...]:
     ended: list[tuple[int, str]] = []
     gaps: list[tuple[int, str]] = []
     last = int(np.flatnonzero(known.any(axis=1))[-1]) if known.any() else -1
+    ids = Counter(key.market for key in panel.keys)
     for column, key in enumerate(panel.keys):
+        name = key.market if ids[key.market] == 1 else f"{key.chain} {key.market}"
         rows = np.flatnonzero(known[:, column])
         if not len(rows):
             continue
         if last - rows[-1] > longest:
-            ended.append((int(last - rows[-1]), f"{key.market} at {when(int(panel.times[rows[-1]]))}"))
+            ended.append((int(last - rows[-1]), f"{name} at {when(int(panel.times[rows[-1]]))}"))
         wide = np.diff(rows)
         wide = wide[wide > longest]
         if len(wide):
             days = int(wide.max()) * panel.step_seconds / DAY
-            gaps.append((int(wide.max()), f"{key.market} ({len(wide)}, the longest of {days:.0f} days)"))
+            gaps.append((int(wide.max()), f"{name} ({len(wide)}, the longest of {days:.0f} days)"))
     found = [(ended, "end before the others", "ended"), (gaps, f"have gaps of more than {LONG_DAYS} days", "gap")]
     return tuple(
         Fault("history", f"{len(rows)} markets {what}: {_listed(rows)}", True, kind)

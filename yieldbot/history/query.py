@@ -12,7 +12,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.history import columns, files
 from yieldbot.history.grid import DAY, NUMBERS, Filler, ReadingColumns, grid_times, key_order, youngest_phase
 from yieldbot.history.panel import Panel
-from yieldbot.history.reading import Fault, MarketKey, Reading
+from yieldbot.history.reading import Fault, MarketKey, Reading, add_new
 from yieldbot.history.store import TRIES, Store, read, unreadable
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def sql(
                     if odd is not None:
                         bad.add(path)
                         if faults is not None:
-                            faults.append(odd)
+                            add_new(faults, [odd])
     raise ConfigError(f"{store.folder} cannot be read: `yieldbot history verify` names what is wrong there")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 STANDARD_SIZES = (1e3, 1e4, 1e5, 1e6, 1e7)
@@ -89,6 +89,15 @@ class Fault:
     kind: str = ""
     """One word to count by: ``row`` (cannot be read), ``clock``, ``duplicate``, ``rate``, ``gap``, ``ended``,
     ``still``, ``chain``, ``file``, ``note``."""
+
+
+def add_new(faults: list[Fault], more: Iterable[Fault]) -> None:
+    """Adds faults; a file that is named already is not named again, whatever was asked of it."""
+    files = {one.where for one in faults if one.kind == "file"}
+    for one in more:
+        if one.kind != "file" or one.where not in files:
+            faults.append(one)
+            files.add(one.where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,12 +154,16 @@ def ended(readings: Sequence[Reading]) -> list[Fault]:
     for one in readings:
         times.setdefault(one.key, []).append(one.time)
     last = max((series[-1] for series in times.values()), default=0)
+    chains = dict[str, set[str]]()
+    for key in times:
+        chains.setdefault(key.market, set()).add(key.chain)
     found = []
     for key, series in times.items():
         step = usual_step(series) or IRREGULAR_GAP
         if last - series[-1] > max(ENDED_STEPS * step, 2 * IRREGULAR_GAP):
             words = f"its readings end at {when(series[-1])}, others go on to {when(last)}: it counts as ended there"
-            found.append(Fault(key.market, words, True, "ended"))
+            where = key.market if len(chains[key.market]) == 1 else f"{key.chain} {key.market}"
+            found.append(Fault(where, words, True, "ended"))
     return found
 
 

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from yieldbot.history import columns, files
 from yieldbot.history.arrow import scalar
-from yieldbot.history.reading import Fault, Reading
+from yieldbot.history.reading import Fault, Reading, add_new
 
 if TYPE_CHECKING:
     import pyarrow
@@ -88,7 +88,8 @@ class Store:
     def append(self, readings: Iterable[Reading]) -> Appended:
         """Remember readings. The same market at the same time is one row: what was known stays.
 
-        Of what the disk does not take nothing is remembered, and the answer says why; no error is raised for it.
+        What the disk does not take is not remembered, nor what would have come after it; the answer says why, and no
+        error is raised for it.
         """
         by_month: dict[tuple[str, str], list[Reading]] = defaultdict(list)
         for one in readings:
@@ -100,7 +101,7 @@ class Store:
                     for (chain, month), rows in sorted(by_month.items()):
                         kept += self._append(chain, month, rows)
         except (OSError, Timeout) as failure:
-            return Appended(kept.rows, kept.known, self._words(failure))
+            return Appended(kept.rows, kept.known, self._words(failure, kept.rows))
         return kept
 
     def _append(self, chain: str, month: str, rows: list[Reading]) -> Appended:
@@ -141,7 +142,7 @@ class Store:
                 odd = list[Fault]()
                 yield from self._month(one, month, _Asked(start, end, wanted, market, coded), odd)
                 if faults is not None:
-                    faults += odd
+                    add_new(faults, odd)
 
     def _month(
         self, chain: str, month: str, asked: _Asked, faults: list[Fault]
@@ -211,8 +212,9 @@ class Store:
                 gone += _merged(folder, day, parts)
         return gone
 
-    def _words(self, failure: Exception) -> str:
-        """Why nothing is remembered, and what helps."""
+    def _words(self, failure: Exception, rows: int) -> str:
+        """Why no more than so many rows are remembered, and what helps."""
+        what = f"only {rows:,} new readings are remembered" if rows else "nothing is remembered"
         if isinstance(failure, Timeout):
             return (
                 f"{self.folder}: another process has been writing there for {self.wait_seconds:.0f} s: not remembered"
@@ -220,7 +222,7 @@ class Store:
         number = failure.errno if isinstance(failure, OSError) else None
         said = os.strerror(number) if number else str(failure)
         remedy = "make room" if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "see who may write there"
-        return f"{self.folder}: nothing is remembered ({said}): {remedy}"
+        return f"{self.folder}: {what} ({said}): {remedy}"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -20,6 +20,12 @@ def one_line(text: str, longest: int | None = None) -> str:
     return line if longest is None else line[:longest].rstrip()
 
 
+def clipped(text: str, longest: int) -> str:
+    """The text as one line of so many characters at most; where its end is cut off, an ellipsis says so."""
+    line = one_line(text)
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
 def printable(text: str) -> str:
     """Our own text of several lines: line ends stay, everything else is as in ``one_line``."""
     if text.isprintable():

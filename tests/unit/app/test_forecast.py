@@ -196,3 +196,65 @@ def test_the_command_in_an_empty_folder(folder: Path, tmp_path: Path) -> None:
     assert done.code == 0 and done.document["schema"] == "yieldbot/forecast-skill/v1"
     done = yieldbot("forecast", "--history", tmp_path / "none", cwd=tmp_path)
     assert done.code == 2 and "history import FILE" in done.line
+
+
+def written(path: Path, name: str, time: int, market: str = "aave_v3/1/usdc", mean: float = 0.05) -> Path:
+    row = {"chain": "eip155:1", "market": market, "horizon_days": 7, "mean": mean}
+    path.write_text(json.dumps({"schema": SCHEMA, "forecaster": name, "time": time, "forecasts": [row]}))
+    return path
+
+
+@pytest.mark.parametrize("name", ["persistence", "boosted", "combined", "quote", "regression-frozen", "Persistence"])
+def test_no_third_party_bears_a_name_of_ours(folder: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is a name of yieldbot's own"):
+        ask(folder, register=written(tmp_path / "a.json", name, END), now=END)
+    assert not (folder / forecast_ledger.LEDGER).exists()
+
+
+def test_a_ledger_s_forecaster_of_a_name_of_ours_is_left_out(folder: Path, tmp_path: Path) -> None:
+    forecast_ledger.append(folder, written(tmp_path / "a.json", "boosted", END).read_text(), END)
+    found = ask(folder)
+    (folder / forecast_ledger.LEDGER).unlink()
+    assert not any(one.forecaster == "boosted" for one in found.standings)
+    assert any("the name boosted is taken" in one for one in found.notes)
+
+
+def test_a_file_is_registered_once(folder: Path, tmp_path: Path) -> None:
+    ledger = folder / forecast_ledger.LEDGER
+    first, second = written(tmp_path / "a.json", "mine", END), written(tmp_path / "b.json", "mine", END, mean=0.06)
+    known = [ask(folder, register=one, now=END - 60).added for one in (first, first, second, first)]
+    lines = ledger.read_text().splitlines()
+    ledger.unlink()
+    assert known == [True, False, True, True] and len(lines) == 3  # the last that came counts: the first again
+
+
+def test_the_command_says_that_a_file_is_there_and_which_market_is_not(folder: Path, tmp_path: Path) -> None:
+    import time
+
+    file = written(tmp_path / "a.json", "mine", int(time.time()) + DAY, market="aave_v3/1/nosuch")
+    words = ("forecast", "--register", file, "--history", folder)
+    once, twice = yieldbot(*words, cwd=tmp_path), yieldbot(*words, cwd=tmp_path)
+    lines = (folder / forecast_ledger.LEDGER).read_text().splitlines()
+    (folder / forecast_ledger.LEDGER).unlink()
+    assert once.code == twice.code == 0 and len(lines) == 1
+    assert "are registered" in once.out and "there already" in twice.out
+    assert "memory has no reading of eip155:1 aave_v3/1/nosuch" in once.out.replace("\n", " ")
+
+
+def test_the_trees_are_listed_only_where_lightgbm_is(folder: Path, tmp_path: Path) -> None:
+    """An environment without the extra, and with the empty folder that taking it away can leave."""
+    import subprocess
+    import sys
+
+    (tmp_path / "lightgbm" / "__pycache__").mkdir(parents=True)
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:2]\n"
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        "PathFinder.find_spec = classmethod(lambda c, name, path=None, target=None: "
+        "find(name, sys.argv[1:2] if name == 'lightgbm' else path, target))\n"
+        "from yieldbot.forecast.entrants import with_extras\n"
+        "print([one.name for one in with_extras()])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "persistence" in done.stdout and "boosted" not in done.stdout

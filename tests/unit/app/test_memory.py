@@ -205,3 +205,27 @@ def test_a_chart_needs_its_chain(tmp_path: Path) -> None:
     assert yieldbot("history", "import", "pool.json", *words, "--history", "h", cwd=tmp_path).code == 0
     (one,) = query.readings(Store(tmp_path / "h"))
     assert one.key.market == "x" and isinstance(one.supplied, float) and Amount(USDC, 1)
+
+
+def test_markets_of_one_name_are_told_apart_by_their_chains(tmp_path: Path) -> None:
+    rows = [f"{T0},{chain},aave_v3,usdc,USDC,0.03,,0.8,1000,800,200,0.1,," for chain in ("base", "ethereum")]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(COLUMNS), *rows]))
+    yieldbot("history", "import", "a.csv", "--history", "h", cwd=tmp_path)
+    done = yieldbot("history", "show", "usdc", "--history", "h", cwd=tmp_path)
+    assert done.code == 2 and "means 2 markets (eip155:1/usdc, eip155:8453/usdc)" in done.line
+    assert yieldbot("history", "show", "eip155:1/usdc", "--history", "h", cwd=tmp_path).code == 0
+
+
+def test_the_summary_of_an_import_says_what_is_kept(tmp_path: Path) -> None:
+    """The second month cannot be written: a file is where its folder must be."""
+    month = tmp_path / "h" / "eip155-8453" / "2026-02"
+    month.parent.mkdir(parents=True)
+    month.write_text("")
+    table(tmp_path, days=40)
+    done = yieldbot("history", "import", "some.csv.gz", "--history", "h", cwd=tmp_path)
+    assert done.code == 1 and "only 62 new readings are remembered" in done.err
+    assert "NOT all is remembered in h: 62 readings are new there, 18 could not be written" in done.out
+    (tmp_path / "file").write_text("")
+    none = yieldbot("history", "import", "some.csv.gz", "--history", "file/h", cwd=tmp_path)
+    assert none.code == 1 and "nothing is remembered" in none.err
+    assert "NOT all is remembered" in none.out and "0 readings are new" in none.out and "80 could not" in none.out

@@ -295,3 +295,9 @@ def test_any_text_can_be_kept(tmp_path: Path) -> None:
     Store(tmp_path).append([Reading(key=key, time=START)])
     (one,) = query.readings(Store(tmp_path))
     assert one.key.market == "? =1+1\n\x00é" and one.key.asset == key.asset
+
+
+def test_an_ended_market_is_named_with_its_chain_where_another_has_its_id(tmp_path: Path) -> None:
+    found = taken(tmp_path, *days(20), *days(8, market="usdc"), *days(20, market="usdc", chain="ethereum"))
+    (fault,) = [one for one in found.faults if one.kind == "ended"]
+    assert fault.where == "eip155:8453 usdc"

@@ -241,3 +241,28 @@ def test_spans() -> None:
     assert files.bounds("2026-01-31") == (T0 + 30 * DAY, T0 + 31 * DAY - 1)
     assert files.bounds("2026-12") == (1_796_083_200, 1_798_761_599)
     assert files.span_of_day(T0 - 1) == "2025-12-31"
+
+
+def test_what_was_kept_before_the_disk_refused_is_told(tmp_path: Path) -> None:
+    """A file where the second month's folder must be: the first month is kept, and the line says so."""
+    month = tmp_path / "eip155-1" / "2026-02"
+    month.parent.mkdir(parents=True)
+    month.write_text("")
+    kept = Store(tmp_path).append([reading(0), reading(31 * 86_400)])
+    assert kept.rows == 1 and "only 1 new readings are remembered" in kept.failure
+    assert "nothing" not in kept.failure
+
+
+def test_a_damaged_file_is_named_once_whatever_is_asked(tmp_path: Path) -> None:
+    from yieldbot.history.reading import Fault
+
+    memory = Store(tmp_path)
+    memory.append([reading(0)])
+    memory.append([reading(86_400)])
+    damaged = max(tmp_path.rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    faults: list[Fault] = []
+    query.markets(memory, faults=faults)
+    query.readings(memory, faults=faults)
+    query.panel(memory, faults=faults)
+    assert [one.where for one in faults] == [str(damaged)]
