@@ -95,7 +95,7 @@ ONLY_VERBS = {
         "decode_message describer message_chain",
         "messages (EIP-712), descriptors (ERC-7730)",
     ),
-    ("execution/account", SOLANA): ("Signer", "one kind of signer; EVM's is in signing/sign.py"),
+    ("execution/account", SOLANA): ("SvmSigner", "one kind of signer; EVM's is in signing/sign.py"),
     ("execution/balances", EVM): (
         "abi_word allowances_touched changes_in fetch_allowance fetch_balances given given_fault log_changes"
         " nfts_sent request_of tokens_sent",
@@ -141,7 +141,7 @@ ONLY_VERBS = {
     ("node/client", EVM): ("number", "hexadecimal answers"),
     ("node/client", SOLANA): ("SlotSkew", "slots that drift"),
     ("node/fork", EVM): ("fork_of forks", "a process, for as long as a context"),
-    ("node/fork", SOLANA): ("Fork Kept Ran features table_addresses", "LiteSVM in this process"),
+    ("node/fork", SOLANA): ("Fork Ran SavedState features table_addresses", "LiteSVM in this process"),
     ("node/quorum", EVM): ("Submission", "to whom signed bytes go"),
     ("observe", SOLANA): ("difference", "nodes are observed each at its own slot and compared"),
     ("prices", EVM): ("Surroundings decimals_of gas_feeds native_balance priced", "gas and rewards have prices"),
