@@ -89,7 +89,7 @@ class StudyRow:
     gain_pp: float
     """Mean gain over static, in percentage points a year."""
     gain_pp_low: float
-    """Lower end of the 90 % interval of the mean: moving-block bootstrap over start dates."""
+    """Lower end of the 90 % interval of the mean: circular block bootstrap over start dates."""
     gain_pp_high: float
     """Upper end of it."""
     foresight_gain_pp: float
