@@ -28,7 +28,7 @@ _REMEMBERED = """
 SELECT market, asset_address, max(time) AS newest,
   arg_max("index", time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index,
   max(time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index_at,
-  arg_max(supply_rate, time) FILTER (WHERE time = $moment) AS rate_then
+  arg_max(supply_rate, time) FILTER (WHERE time = $moment AND (height IS NULL OR height = $height)) AS rate_then
 FROM readings WHERE chain = $chain AND time >= $since GROUP BY market, asset_address
 """
 
@@ -48,14 +48,15 @@ class Remembered:
     index_at: int | None
     """Unix seconds of it."""
     rate: float | None
-    """The quoted rate of a reading at that very moment; None: there is none."""
+    """The quoted rate of a reading of that very block, or of its second where a recording names no block; None: there
+    is none. A chain may have several blocks a second, and a deposit between two of them changes what is quoted."""
 
 
 def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
     """What memory holds of a snapshot's chain, as far as the chain can contradict it. Raises as ``query.sql``."""
     moment, chain = snapshot.block.timestamp, snapshot.block.chain
     since = moment - LOOK_BACK_SECONDS
-    asked = {"moment": moment, "chain": chain, "since": since}
+    asked = {"moment": moment, "height": snapshot.block.height, "chain": chain, "since": since}
     found = query.sql(store, _REMEMBERED, asked, chain=chain, start=since)
     return tuple(
         Remembered(

@@ -97,6 +97,14 @@ def test_another_rate_at_the_time_of_this_very_block(tmp_path: Path) -> None:
     assert state.forecast is None and f"a rate of 30.0000% at the time of this block, the chain says {RATE:.4%}" in line
 
 
+def test_another_block_of_the_same_second_is_no_contradiction(tmp_path: Path) -> None:
+    """A chain of four blocks a second: our own deposit between two of them changed what is quoted."""
+    same = told(remembered(tmp_path / "same", ahead=3600, height=BLOCK.height), seen())
+    assert same[0].forecast is None and "at the time of this block" in same[1][0]
+    before, lines = told(remembered(tmp_path / "before", ahead=3600, height=BLOCK.height - 1), seen())
+    assert before.forecast is not None and lines == ()
+
+
 def test_a_market_that_is_frozen_gets_nothing_whatever_history_says(tmp_path: Path) -> None:
     for status in (Status.FROZEN, Status.PAUSED):
         state, (line,) = told(remembered(tmp_path / status.value), seen(status=status))
