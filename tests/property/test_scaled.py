@@ -27,7 +27,8 @@ from yieldbot.math.curves import (
 )
 from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.reward_curve import RewardedCurve
-from yieldbot.math.scaled import MOST_FACTOR, CappedCurve, ScaledCurve, at_level, lent_at, scaled
+from yieldbot.math.scaled import MOST_FACTOR, CappedCurve, LineOfRates, ScaledCurve, at_level, lent_at, scaled
+from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.model.curve import YieldCurve
@@ -121,37 +122,45 @@ def test_what_is_no_line_of_rates_is_scaled(times: float) -> None:
     assert isinstance(found, ScaledCurve if times <= MOST_FACTOR else DilutedCurve)
 
 
-def test_a_deposit_that_takes_a_pool_below_its_kink_earns_what_is_paid_there() -> None:
+@pytest.mark.parametrize("pool", [POOL, SlotCurve(1e6, 5e5, POOL.points, 0.9, 0.4, True)], ids=["aave", "save"])
+def test_a_deposit_that_takes_a_pool_below_its_kink_earns_what_is_paid_there(pool: LineOfRates) -> None:
     """The line of rates stays: a mean of 20 % is paid by borrowers beyond the kink, and is gone with the first half."""
-    found = at_level(POOL, 0.0, 0.20, H)
+    found = at_level(pool, 0.0, 0.20, H)
     assert found.apr(0.0, H) == pytest.approx(0.20)
-    assert isinstance(found, KinkedCurve) and found.points[1] == pytest.approx(POOL.points[1])
+    assert isinstance(found, type(pool)) and found.points[1] == pytest.approx(pool.points[1])
     assert 0.9 < found.borrowed / found.others < 1.0
-    below = replace(POOL, borrowed=found.borrowed).apr(5e5, H)
-    assert found.apr(5e5, H) == pytest.approx(below) and below < 0.025
-    dip = at_level(replace(POOL, borrowed=9.8e5), 0.0, 0.03, H)  # quoted beyond the kink, and forecast below it
-    assert dip.apr(1e5, H) == pytest.approx(at_level(POOL, 0.0, 0.03, H).apr(1e5, H)), "wherever it stands now"
+    below = replace(pool, borrowed=found.borrowed).apr(5e5, H)
+    assert found.apr(5e5, H) == pytest.approx(below) and below < (0.025 if pool is POOL else 0.032)
+    dip = at_level(replace(pool, borrowed=9.8e5), 0.0, 0.03, H)  # quoted beyond the kink, and forecast below it
+    assert dip.apr(1e5, H) == pytest.approx(at_level(pool, 0.0, 0.03, H).apr(1e5, H)), "wherever it stands now"
 
 
 LEVELS = st.floats(1e-4, 2.0)
+KINDS = ("aave", "comet", "save", "save, with fees", "kamino")
 lines = st.lists(st.tuples(st.floats(0.001, 0.999), st.floats(0.0, 0.5)), min_size=1, max_size=5)
 
 
+def pool_of(kind: str, others: float, points: tuple[tuple[float, float], ...]) -> LineOfRates:
+    match kind:
+        case "aave":
+            return KinkedCurve(others, others / 2, points, 0.9, others / 100)
+        case "comet":
+            return SupplyKinkedCurve(others, others / 2, points)
+    fees = others / 500 if kind == "save, with fees" else 0.0
+    return SlotCurve(others, others / 2, points, 0.9, 0.4, kind != "kamino", 0.01 if kind == "kamino" else 0.0, fees)
+
+
 @settings(max_examples=draws(100, 300), deadline=None)
-@given(lines, st.floats(0.0, 0.05), st.booleans(), st.floats(1e2, 1e9), st.sampled_from([0.0, 0.3]), LEVELS)
+@given(lines, st.floats(0.0, 0.05), st.sampled_from(KINDS), st.floats(1e2, 1e9), st.sampled_from([0.0, 0.3]), LEVELS)
 def test_as_much_is_lent_as_pays_the_level(
-    line: list[tuple[float, float]], start: float, by_borrowers: bool, others: float, held: float, rate: float
+    line: list[tuple[float, float]], start: float, kind: str, others: float, held: float, rate: float
 ) -> None:
     uses = sorted({round(u, 4) for u, _ in line} | {1.0})
     rates = [start + sum(step for _, step in line[: at + 1]) for at in range(len(uses))]
     points = ((0.0, start), *zip(uses, rates, strict=True))
-    pool = (
-        KinkedCurve(others, others / 2, points, 0.9, others / 100)
-        if by_borrowers
-        else SupplyKinkedCurve(others, others / 2, points)
-    )
+    pool = pool_of(kind, others, points)
     held *= others
-    found = lent_at(pool, held, rate)
+    found = lent_at(pool, held, rate, H)
     assert found.points == points and 0.0 <= found.borrowed <= others + held
     least, most = (replace(pool, borrowed=part * (others + held)).apr(held, H) for part in (1e-12, 1.0))
     if least < rate < most:

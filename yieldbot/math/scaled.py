@@ -16,9 +16,16 @@ from yieldbot.math.curves import (
     SampledCurve,
     SupplyKinkedCurve,
 )
+from yieldbot.math.slots import SlotCurve
 from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
 
+LineOfRates = KinkedCurve | SupplyKinkedCurve | SlotCurve
+"""A pool whose rate is a fixed line by utilisation, so that a level says how much is lent."""
+HALVINGS = 60
+"""Steps of a search by halves: its rest is below what a float shows of an amount."""
+SAME_RATE = 1e-12
+"""Relative difference up to which a rate is the one that was asked for: rounding."""
 MOST_FACTOR = 20.0
 """A level is raised by this factor at most: beyond it the shape is of another state of the market."""
 
@@ -96,6 +103,8 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
             return replace(curve, income_per_year=curve.income_per_year * factor)
         case StakeCurve():  # as if so much more earned: fees of entering stay what they are
             return replace(curve, staked=curve.staked * factor)
+        case ScaledCurve():
+            return replace(curve, factor=curve.factor * factor)
         case CappedCurve():
             return replace(curve, base=scaled(curve.base, factor))
         case LookThroughCurve():
@@ -105,13 +114,15 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
             return ScaledCurve(curve, factor)
 
 
-def lent_at(curve: KinkedCurve | SupplyKinkedCurve, held: float, rate: float) -> KinkedCurve | SupplyKinkedCurve:
+def lent_at(curve: LineOfRates, held: float, rate: float, horizon_seconds: float) -> LineOfRates:
     """The pool with as much lent out as makes it pay ``rate`` (above 0) at the holding ``held``; with all of it lent
     out where even that does not. The rate is taken to rise with utilisation, as interest rate models do."""
     supplied = curve.others + held
-    points = curve.points if curve.points[0][0] == 0.0 else ((0.0, curve.points[0][1]), *curve.points)
     if supplied <= 0.0:
         return curve
+    if isinstance(curve, SlotCurve):
+        return _lent_by_halves(curve, held, rate, horizon_seconds)
+    points = curve.points if curve.points[0][0] == 0.0 else ((0.0, curve.points[0][1]), *curve.points)
     by_borrowers = isinstance(curve, KinkedCurve)
     keep = curve.keep * supplied / (supplied + curve.deficit) if isinstance(curve, KinkedCurve) else 1.0
     for (u0, y0), (u1, y1) in pairwise(points):
@@ -128,6 +139,21 @@ def lent_at(curve: KinkedCurve | SupplyKinkedCurve, held: float, rate: float) ->
     return replace(curve, borrowed=supplied)
 
 
+def _lent_by_halves(curve: SlotCurve, held: float, rate: float, horizon_seconds: float) -> SlotCurve:
+    """``lent_at`` where interest compounds with rounding, which has no formula to turn round."""
+    most = curve.others + held
+    if replace(curve, borrowed=most).apr(held, horizon_seconds) <= rate:
+        return replace(curve, borrowed=most)
+    low, high = 0.0, most
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        if replace(curve, borrowed=middle).apr(held, horizon_seconds) < rate:
+            low = middle
+        else:
+            high = middle
+    return replace(curve, borrowed=high)
+
+
 def at_level(curve: YieldCurve, held: float, rate: float, horizon_seconds: float) -> YieldCurve:
     """The curve moved so that it pays ``rate`` (a simple annual fraction) at the holding ``held``.
 
@@ -137,9 +163,11 @@ def at_level(curve: YieldCurve, held: float, rate: float, horizon_seconds: float
     earns is then shared with what others hold.
     """
     now = curve.apr(held, horizon_seconds)
-    if isinstance(curve, (KinkedCurve, SupplyKinkedCurve)) and now > 0.0 < rate:
-        curve = lent_at(curve, held, rate)
+    if isinstance(curve, LineOfRates) and now > 0.0 < rate:
+        curve = lent_at(curve, held, rate, horizon_seconds)
         now = curve.apr(held, horizon_seconds)
+        if math.isclose(now, rate, rel_tol=SAME_RATE):
+            return curve
     if rate <= 0.0:
         return ConstantCurve(rate) if now <= 0.0 else scaled(curve, 0.0)
     others = float(getattr(curve, "others", 0.0))

@@ -20,12 +20,10 @@ from itertools import pairwise
 from yieldbot.math.curves import (
     TARGET_UTILISATION,
     AdaptiveCurve,
-    KinkedCurve,
     LookThroughCurve,
     Points,
-    SupplyKinkedCurve,
 )
-from yieldbot.math.scaled import CappedCurve, at_level
+from yieldbot.math.scaled import CappedCurve, LineOfRates, at_level
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
@@ -96,7 +94,7 @@ def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals:
         return _capped_curve(state, policy, ignore_withdrawals)
     counted = float(state.held) if state.forecast.ours is None else state.forecast.ours
     level = state.forecast.mean, policy.horizon_seconds
-    if isinstance(state.curve, (KinkedCurve, SupplyKinkedCurve)):
+    if isinstance(state.curve, LineOfRates):
         curve, held = at_level(state.curve, counted, *level), float(state.held)
         return capped(curve, held, math.inf if ignore_withdrawals else holding_at(curve, policy.max_utilisation_entry))
     return at_level(_capped_curve(state, policy, ignore_withdrawals), counted, *level)
