@@ -116,6 +116,7 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
         found.append(f"no way out: {state.no_way_out}")
     if state.stuck:
         found.append(f"what is held there cannot be taken out now: {state.stuck}")
+    found += [f"alarm {alarm.code}: {alarm.saw}" for alarm in state.alarms]
     if state.status is not Status.ACTIVE:
         found.append(str(state.status))
     if state.leaving is not None:

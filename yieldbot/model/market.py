@@ -15,6 +15,7 @@ from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.fees import ChainFees, SvmFees
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.liquidity import LiquidityMarket
+from yieldbot.model.risk import Act, Alarm, Grade
 
 
 class Kind(StrEnum):
@@ -274,6 +275,15 @@ class MarketState:
     """By which its suppliers earn: only its growth between two readings says something; None where none is read."""
     forecast: RateForecast | None = None
     """What history says that it will pay; None: what it pays now is expected to last."""
+    alarms: tuple[Alarm, ...] = ()
+    """Signs of danger that stand now (risk/)."""
+    grade: Grade | None = None
+    """How safe it is thought to be; None: it was not graded."""
+
+    @property
+    def leave(self) -> bool:
+        """Whether an alarm asks for what we hold to be taken out."""
+        return any(alarm.act is Act.LEAVE for alarm in self.alarms)
 
     @property
     def barred(self) -> bool:
