@@ -1,12 +1,62 @@
-"""Joins the pools that several exchanges list."""
+"""Joins the pools that several exchanges list, and keeps the handles of flows that read them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Token
-from yieldbot.model.exchange import Pool
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.exchange import Pool, PoolState
+from yieldbot.rpc.flows import Handle
+
+P = TypeVar("P")
+
+Listed = tuple[tuple[Deployment, Handle[tuple[Pool, ...]]], ...]
+"""Tables of a chain's file, each with the handle of the flow that lists its pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPools:
+    """The pools of a chain's tokens."""
+
+    pools: tuple[Pool, ...] = ()
+    """Pools that swaps may use."""
+    oracles: tuple[Pool, ...] = ()
+    """What is read for its price alone."""
+    unread: tuple[str, ...] = ()
+    """Reasons of listings that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """Flows that list a chain's pools; they are read by ``found`` once they have run."""
+
+    exchanges: Listed = ()
+    """Those of pools that swaps may use."""
+    oracles: Listed = ()
+    """Those of price oracles beside them."""
+
+    @property
+    def found(self) -> FoundPools:
+        """The pools that were listed, and the reasons of listings that failed."""
+        pools, unread = pools_of(handle.answer for _, handle in self.exchanges)
+        oracles, more = pools_of(handle.answer for _, handle in self.oracles)
+        return FoundPools(tuple(pools), tuple(oracles), (*unread, *more))
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReads(Generic[P]):
+    """Flows that read the states of pools and the prices of oracles."""
+
+    states: tuple[tuple[Pool, Handle[PoolState]], ...]
+    """Each pool's state."""
+    prices: tuple[tuple[Pool, Handle[P]], ...]
+    """Each oracle's price."""
+    unread: tuple[str, ...]
+    """Reasons of what failed before."""
 
 
 def pools_of(answers: Iterable[tuple[Pool, ...] | MarketError]) -> tuple[list[Pool], list[str]]:

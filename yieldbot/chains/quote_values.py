@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, PoolState, Price
 from yieldbot.model.fees import SWAP_TXS
+from yieldbot.rpc.flows import Handle
 
 WEI = 10**18
 MICRO_LAMPORTS = 10**15
@@ -65,7 +66,7 @@ def read_of(
     return QuoteInputs(block, list(exchange.states), rates, exchange.usd, unit_native, weighed, unread)
 
 
-def feeds_in(fed: Sequence[Token], answers: Sequence[Price | MarketError]) -> tuple[dict[Token, Price], list[str]]:
-    """(US dollar prices by token, reasons of feeds that failed), from the answers for the tokens ``fed``."""
-    usd = {token: price for token, price in zip(fed, answers, strict=False) if isinstance(price, Price)}
-    return usd, [f"{t.symbol}'s feed: {p}" for t, p in zip(fed, answers, strict=False) if isinstance(p, MarketError)]
+def feeds_in(feeds: Mapping[Token, Handle[Price]]) -> tuple[dict[Token, Price], list[str]]:
+    """(US dollar prices by token, reasons of feeds that failed), from the feeds that were read, by token."""
+    usd = {token: feed.answer for token, feed in feeds.items() if isinstance(feed.answer, Price)}
+    return usd, [f"{t.symbol}'s feed: {f.answer}" for t, f in feeds.items() if isinstance(f.answer, MarketError)]

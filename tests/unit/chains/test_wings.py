@@ -147,7 +147,7 @@ ONLY_VERBS = {
     ("prices", EVM): ("Surroundings decimals_of gas_feeds native_balance priced", "gas and rewards have prices"),
     ("signing/keystore", EVM): ("named_address nameless", "a keystore of version 3 may name nobody"),
     ("signing/keystore", SOLANA): ("is_solana_key", "ours has a type"),
-    ("swap_pools", SOLANA): ("apart found_of", "nodes are compared, and other pools are price oracles"),
+    ("swap_pools", SOLANA): ("apart", "nodes are compared"),
     ("swap_work", EVM): ("lasting", "each transaction of a swap has a deadline in its bytes"),
 }
 """Public names that one wing alone has in a file of both, with the reason."""

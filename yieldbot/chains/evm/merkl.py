@@ -29,9 +29,9 @@ async def fetch_leaves(job: Job) -> tuple[Leaf, ...] | None:
         return None
 
 
-def to_prove(job: Job, claimed: Sequence[Leaf] | None) -> list[tuple[Address, Sequence[Leaf]]]:
-    """The distributor with the leaves to prove against its root; empty: there is nothing to prove."""
-    return [(job.chain.merkl.distributor, claimed)] if claimed and job.chain.merkl is not None else []
+def to_prove(job: Job, claimed: Sequence[Leaf] | None) -> tuple[Address, Sequence[Leaf]] | None:
+    """The distributor and the leaves to prove against its root; None: there is nothing to prove."""
+    return (job.chain.merkl.distributor, claimed) if claimed and job.chain.merkl is not None else None
 
 
 def with_rewards(idle: MarketState, found: Found | MarketError | None) -> MarketState:

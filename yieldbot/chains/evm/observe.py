@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 from yieldbot.chains.evm import merkl
 from yieldbot.chains.evm.liquidity.markets import liquidity_markets
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, gas_feeds, native_balance, priced
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
-from yieldbot.chains.evm.swap_pools import exchange_of, listings, state_flows
-from yieldbot.chains.pools import pools_of
+from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
+from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
-from yieldbot.model.exchange import Pool, Price
+from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot
-from yieldbot.model.reads import Flow
 from yieldbot.model.requests import with_requests
 from yieldbot.model.settings import Job
 from yieldbot.model.units import GWEI
 from yieldbot.protocols.evm.base import YieldAdapter
 from yieldbot.protocols.evm.merkl import merkl_rewards
+from yieldbot.rpc.flows import Flows
 from yieldbot.rpc.together import both
 
 
@@ -50,25 +50,24 @@ async def observe(
     if at is not None and block.hash != at.hash:
         raise TransientError(f"{node.host}: block {at.height} is no longer {at.hash[:10]}…: a reorganisation")
     discovered, leaves = await both(_discover(node, job, adapters, block), merkl.fetch_leaves(job))
-    markets, quarantined, around, pools = discovered
+    markets, quarantined, around, listed = discovered
     markets = [with_requests(market, (requests or {}).get(market.id, ())) for market in markets]
     owner = job.wallet.address
-    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, owner, block) for m in markets]
-    owed: list[Flow[Any]] = [merkl_rewards(job.chain.chain, *claimed, owner) for claimed in merkl.to_prove(job, leaves)]
-    answers = await node.run(flows + owed + state_flows(pools.pools, pools.usd), block)
-    found = [_believed(answer) for answer in answers[: len(flows)]]
-    states = {state.market.id: state for state in found if isinstance(state, MarketState)}
-    quarantined += [
-        Quarantined(market, str(state))
-        for market, state in zip(markets, found, strict=True)
-        if isinstance(state, MarketError)
-    ]
+    flows = Flows()
+    reads = [(market, flows.add(adapters[market.protocol].observe(market, owner, block))) for market in markets]
+    claims = merkl.to_prove(job, leaves)
+    owed = None if claims is None else flows.add(merkl_rewards(job.chain.chain, *claims, owner))
+    pools = add_states(flows, listed.pools, listed.usd)
+    await flows.run(node, block)
+    found = [(market, _believed(read.answer)) for market, read in reads]
+    states = {state.market.id: state for _, state in found if isinstance(state, MarketState)}
+    quarantined += [Quarantined(market, str(state)) for market, state in found if isinstance(state, MarketError)]
     ceiling_wei = int(job.chain.priority_fee_gwei * GWEI)
     try:
         fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
     except MarketError as missing:
         raise TransientError(f"{job.chain.name}: {missing}") from missing
-    paid = None if leaves is None else answers[len(flows)] if owed else ((), ())
+    paid = None if leaves is None else owed.answer if owed is not None else ((), ())
     own = next((s for s in states.values() if s.market.kind is Kind.IDLE and s.market.asset == job.asset), None)
     if own is not None:
         states[own.market.id] = merkl.with_rewards(own, paid)
@@ -81,9 +80,7 @@ async def observe(
         else:
             unread.append(Quarantined(state.market, why))
     quarantined += unread
-    exchange = None
-    if job.swaps:
-        exchange = exchange_of(pools.pools, pools.usd, answers[len(flows) + len(owed) :], pools.usd, pools.unread)
+    exchange = exchange_of(pools, listed.usd) if job.swaps else None
     return Snapshot(
         block,
         owner,
@@ -102,10 +99,8 @@ async def observe(
 class _Pools:
     """Pools of the job's tokens and the tokens' prices by their feeds; empty for a job that never swaps."""
 
-    pools: list[Pool]
+    pools: FoundPools
     """The listed pools."""
-    unread: list[str]
-    """Reasons of listings that failed."""
     usd: dict[Token, Price]
     """US dollar prices by token."""
 
@@ -125,44 +120,44 @@ async def _discover(
     native_feed, asset_feed = gas_feeds(job)
     rest = {token: address for token, address in job.chain.feeds.items() if token != job.asset.address}
     # Rewards are any tokens, and go through any other.
-    listed = listings(job.chain, None if job.sale else job.assets) if job.swaps else []
-    flows: list[Flow[Any]] = [
-        native_balance(node.multicall3, job.wallet.address),
-        typical_fee(),
-        *(decimals_of(token.address) for token in job.assets),
-        *(feed_price(address, block.timestamp) for address in (native_feed, asset_feed, *rest.values()) if address),
-        *listed,
-        *(adapters[d.protocol].discover(d) for d in deployments),
-    ]
-    answers = await node.run(flows, block)
-    balance = answers.pop(0)
+    flows = Flows()
+    lies = flows.add(native_balance(node.multicall3, job.wallet.address))
+    fee = flows.add(typical_fee())
+    decimals = [(token, flows.add(decimals_of(token.address))) for token in job.assets]
+    native_read, asset_read = (
+        flows.add(feed_price(address, block.timestamp)) if address else None for address in (native_feed, asset_feed)
+    )
+    feeds = [(token, flows.add(feed_price(address, block.timestamp))) for token, address in rest.items()]
+    listed = add_listings(flows, job.chain, None if job.sale else job.assets) if job.swaps else Listings()
+    lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]
+    await flows.run(node, block)
+    balance = lies.answer
     if isinstance(balance, MarketError):
         raise TransientError(f"{node.host}: our native balance cannot be read: {balance}")
-    beside = checked_fee(job.chain, node.host, answers.pop(0))
-    for token in job.assets:
-        _same_decimals(job, token, answers.pop(0))
-    native, asset = (_price(answers.pop(0)) if address else None for address in (native_feed, asset_feed))
-    usd_by_address = {token: price for token in rest if isinstance(price := answers.pop(0), Price)}
+    beside = checked_fee(job.chain, node.host, fee.answer)
+    for token, read in decimals:
+        _same_decimals(job, token, read.answer)
+    native, asset = (None if read is None else _price(read.answer) for read in (native_read, asset_read))
+    usd_by_address = {token: read.answer for token, read in feeds if isinstance(read.answer, Price)}
     if asset is not None:
         usd_by_address[job.asset.address] = asset
     if lacking := [token.symbol for token in job.others if token.address not in usd_by_address]:
         raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
     valued = job.assets if job.sale is None else job.chain.tokens.values()
     usd = {token: usd_by_address[token.address] for token in valued if token.address in usd_by_address}
-    pools, unread = pools_of([answers.pop(0) for _ in listed])
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
-    for deployment, answer in zip(deployments, answers, strict=True):
-        if isinstance(answer, MarketError):
-            quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
+    for deployment, listing in lists:
+        if isinstance(listing.answer, MarketError):
+            quarantined.append(Quarantined(_unread(deployment, job), str(listing.answer)))
         else:
-            found = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
+            found = [market for market in listing.answer if market.asset in job.assets]
             markets += [replace(market, deployment=deployment.name) for market in found]
     return (
         markets,
         quarantined,
         Surroundings(balance, native, asset, usd_by_address, beside),
-        _Pools(pools, unread, usd),
+        _Pools(listed.found, usd),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.prices import feed_price
 from yieldbot.chains.quote_values import WEI, QuoteInputs, feeds_in, read_of
 from yieldbot.model.amounts import Token
-from yieldbot.model.reads import Flow
 from yieldbot.model.units import GWEI
+from yieldbot.rpc.flows import Flows
 from yieldbot.rpc.together import both
 
 if TYPE_CHECKING:
@@ -20,22 +20,28 @@ async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> Quot
     """The inputs of a quote for the pair, at the newest block. Raises TransientError."""
     from yieldbot.chains.evm.node.connect import connect
     from yieldbot.chains.evm.rollups import checked_fee, typical_fee
-    from yieldbot.chains.evm.swap_pools import exchange_of, listings, state_flows
-    from yieldbot.chains.pools import pools_of
+    from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
 
     pair = (given, wanted)
     async with connect(chain) as node:
         await node.verify_chain()
         (block, base_fee_wei), tip_wei = await both(node.block_and_base_fee("latest"), node.priority_fee_wei())
-        pools, unread = pools_of(await node.run(listings(chain, pair), block))
-        fed = [token for token in pair if token.address in chain.feeds]
-        feeds = [chain.feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-        flows: list[Flow[Any]] = [*(feed_price(address, block.timestamp) for address in feeds), typical_fee()]
-        answers = await node.run(flows, block)
-        beside = checked_fee(chain, node.host, answers.pop())
-        native = answers.pop() if chain.native_feed else None
-        usd, bad = feeds_in(fed, answers)
-        exchange = exchange_of(pools, pair, await node.run(state_flows(pools, pair), block), usd, unread + bad)
+        flows = Flows()
+        listed = add_listings(flows, chain, pair)
+        await flows.run(node, block)
+        flows, found = Flows(), listed.found
+        fed = {token: chain.feeds[token.address] for token in pair if token.address in chain.feeds}
+        feeds = {token: flows.add(feed_price(address, block.timestamp)) for token, address in fed.items()}
+        native_feed = flows.add(feed_price(chain.native_feed, block.timestamp)) if chain.native_feed else None
+        fee = flows.add(typical_fee())
+        await flows.run(node, block)
+        beside = checked_fee(chain, node.host, fee.answer)
+        native = None if native_feed is None else native_feed.answer
+        usd, bad = feeds_in(feeds)
+        flows = Flows()
+        pools = add_states(flows, replace(found, unread=(*found.unread, *bad)), pair)
+        await flows.run(node, block)
+        exchange = exchange_of(pools, usd)
     tip = min(tip_wei or 2**255, int(chain.priority_fee_gwei * GWEI))
-    found = read_of(block, exchange, pair, (base_fee_wei + tip + beside.unit_wei) / WEI, native)
-    return replace(found, tx_native=beside.tx_wei / WEI)
+    inputs = read_of(block, exchange, pair, (base_fee_wei + tip + beside.unit_wei) / WEI, native)
+    return replace(inputs, tx_native=beside.tx_wei / WEI)

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.chains.findings import FAILED, MISCONFIGURED, Finding
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.prices import feed_price
-from yieldbot.chains.solana.swap_pools import found_of, listings, state_flows
+from yieldbot.chains.solana.swap_pools import add_listings, add_states
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, TransientError
 from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.protocols import svm_adapters
 from yieldbot.protocols.solana.idle import mint_of
+from yieldbot.rpc.flows import Flows, Handle
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.exchange import Pool
     from yieldbot.model.settings import ChainSettings
 
 
@@ -103,19 +105,22 @@ async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> lis
 async def _exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
     """Whether each exchange and price oracle can be listed, each pool can be swapped in, and each oracle has a
     price."""
-    listed = listings(chain)
-    if not listed:
+    flows = Flows()
+    listed = add_listings(flows, chain)
+    if not flows.handles:
         return []
-    answers: list[Any] = await node.run(listed, block)
+    await flows.run(node, block)
     found = []
-    for row, answer in zip((*chain.exchanges, *chain.price_oracles), answers, strict=True):
-        if isinstance(answer, MarketError):
+    for row, listing in (*listed.exchanges, *listed.oracles):
+        if isinstance(listing.answer, MarketError):
             remedy = f"correct its row in chains/{chain.name}.toml"
-            found.append(Finding(f"{chain.name} {row.name}", str(answer), remedy, MISCONFIGURED))
-    places = found_of(chain, answers)
-    result: list[Any] = await node.run(state_flows(places, chain.tokens.values(), block), block)
-    for pool, answer in zip((*places[0], *places[1]), result, strict=True):
-        what = f"{chain.name} {pool.name} {pool.token0.symbol}/{pool.token1.symbol}"
+            found.append(Finding(f"{chain.name} {row.name}", str(listing.answer), remedy, MISCONFIGURED))
+    flows = Flows()
+    pools = add_states(flows, listed.found, chain.tokens.values(), block)
+    await flows.run(node, block)
+    read: list[tuple[Pool, Handle[Any]]] = [*pools.states, *pools.prices]
+    for pool, handle in read:
+        what, answer = f"{chain.name} {pool.name} {pool.token0.symbol}/{pool.token1.symbol}", handle.answer
         if isinstance(answer, MarketError):
             found.append(Finding(what, str(answer), "no swap uses its price while that lasts", FAILED))
         elif isinstance(answer, tuple):

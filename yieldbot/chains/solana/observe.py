@@ -3,23 +3,15 @@ where there are several nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
+from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.prices import feed_price
-from yieldbot.chains.solana.swap_pools import (
-    NOWHERE,
-    SAME_PRICE,
-    Found,
-    apart,
-    exchange_of,
-    found_of,
-    listings,
-    state_flows,
-)
+from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_states, apart, exchange_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.contradiction import contradiction
@@ -33,6 +25,7 @@ from yieldbot.model.reads import Flow, SvmLamports
 from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
 from yieldbot.protocols.solana.idle import mint_of
+from yieldbot.rpc.flows import Flows
 
 TRIES = 4
 """Tries of one snapshot whose slots drift too far apart."""
@@ -106,7 +99,7 @@ class _Around:
     """US dollars for one SOL; None: not known."""
     usd: Mapping[Token, Price]
     """US dollar prices by token, of a job over several assets; else empty."""
-    exchanges: Found
+    pools: FoundPools
     """Pools and price oracles, of a job over several assets; else none."""
     pegs: Mapping[Token, Price] = field(default_factory=dict)
     """US dollar prices of the job's assets."""
@@ -116,18 +109,15 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
     """One node's snapshot. Raises SlotSkew when its slots drift too far apart."""
     block = await node.block()
     markets, quarantined, around = await _discover(node, job, adapters, block)
-    flows: list[Flow[Any]] = [adapters[m.protocol].observe(m, job.wallet.address, block) for m in markets]
-    price_flows = state_flows(around.exchanges, around.usd, block)
-    answers = await node.run(flows + price_flows, block)
-    found = [_believed(answer) for answer in answers[: len(flows)]]
-    states = {state.market.id: state for state in found if isinstance(state, MarketState)}
-    quarantined += [
-        Quarantined(market, str(state))
-        for market, state in zip(markets, found, strict=True)
-        if isinstance(state, MarketError)
-    ]
+    flows, owner = Flows(), job.wallet.address
+    reads = [(market, flows.add(adapters[market.protocol].observe(market, owner, block))) for market in markets]
+    pools = add_states(flows, around.pools, around.usd, block)
+    await flows.run(node, block)
+    found = [(market, _believed(read.answer)) for market, read in reads]
+    states = {state.market.id: state for _, state in found if isinstance(state, MarketState)}
+    quarantined += [Quarantined(market, str(state)) for market, state in found if isinstance(state, MarketError)]
     quarantined += [Quarantined(states.pop(m).market, why) for m, why in _twice(job, states).items()]
-    exchange = exchange_of(around.exchanges, around.usd, answers[len(flows) :], around.usd) if job.base else None
+    exchange = exchange_of(pools, around.usd) if job.base else None
     assert job.chain.svm is not None
     recent = sorted(await node.recent_unit_prices([market.address for market in markets]))
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
@@ -135,7 +125,7 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
     fees = SvmFees(price, SIGNATURE_LAMPORTS, around.native_price)
     return Snapshot(
         block,
-        job.wallet.address,
+        owner,
         states,
         tuple(quarantined),
         fees,
@@ -172,31 +162,27 @@ async def _discover(
     assert job.chain.svm is not None
     idle = Deployment("idle", job.chain.chain, "Wallet", {"keep_lamports": job.chain.svm.keep_lamports}, job.assets)
     deployments = [d for d in (*job.chain.deployments, idle) if set(job.assets) & set(d.assets)]
-    feeds, listed = _feeds(job), listings(job.chain) if job.base is not None else []
-    flows: Sequence[Flow[Any]] = [
-        _lamports(job.wallet.address),
-        *(mint_of(token.address) for token in job.assets),
-        *(feed_price(address, block.timestamp) for address in feeds.values()),
-        *listed,
-        *(adapters[d.protocol].discover(d) for d in deployments),
-    ]
-    answers = await node.run(flows, block)
-    lamports = answers.pop(0)
+    flows = Flows()
+    lies = flows.add(_lamports(job.wallet.address))
+    mints = [(token, flows.add(mint_of(token.address))) for token in job.assets]
+    feeds = [(token, flows.add(feed_price(address, block.timestamp))) for token, address in _feeds(job).items()]
+    listed = add_listings(flows, job.chain) if job.base is not None else Listings()
+    lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]
+    await flows.run(node, block)
+    lamports = lies.answer
     if isinstance(lamports, MarketError):
         raise TransientError(f"{node.host}: our lamports cannot be read: {lamports}")
-    for token in job.assets:
-        _same_decimals(job, token, answers.pop(0))
-    priced = {address: answers.pop(0) for address in feeds}
-    found = found_of(job.chain, [answers.pop(0) for _ in listed]) if listed else NOWHERE
-    around = _around(job, lamports, priced, found)
+    for token, mint in mints:
+        _same_decimals(job, token, mint.answer)
+    around = _around(job, lamports, {token: feed.answer for token, feed in feeds}, listed.found)
     markets: list[Market] = []
     quarantined: list[Quarantined] = []
-    for deployment, answer in zip(deployments, answers, strict=True):
-        if isinstance(answer, MarketError):
-            quarantined.append(Quarantined(_unread(deployment, job), str(answer)))
+    for deployment, listing in lists:
+        if isinstance(listing.answer, MarketError):
+            quarantined.append(Quarantined(_unread(deployment, job), str(listing.answer)))
         else:
-            ours = [m for m in cast("tuple[Market, ...]", answer) if m.asset in job.assets]
-            markets += [replace(market, deployment=deployment.name) for market in ours]
+            found = [market for market in listing.answer if market.asset in job.assets]
+            markets += [replace(market, deployment=deployment.name) for market in found]
     return markets, quarantined, around
 
 
@@ -224,7 +210,7 @@ def _feeds(job: Job) -> dict[Address, Address]:
     return {mint: known[mint] for mint in wanted if mint in known}
 
 
-def _around(job: Job, lamports: int, answers: Mapping[Address, Price | MarketError], found: Found) -> _Around:
+def _around(job: Job, lamports: int, answers: Mapping[Address, Price | MarketError], found: FoundPools) -> _Around:
     """Prices from the answers of the feeds. Raises TransientError where one cannot be read."""
     if job.base is None and job.asset.address == WRAPPED_SOL:  # nothing is decided by its price: none is missed
         price = answers.get(WRAPPED_SOL)

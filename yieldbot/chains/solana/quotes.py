@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from yieldbot.chains.quote_values import MICRO_LAMPORTS, QuoteInputs, feeds_in, read_of
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Price
+from yieldbot.rpc.flows import Flows
 
 if TYPE_CHECKING:
     from yieldbot.chains.solana.node.client import Node
@@ -48,15 +49,16 @@ class _Observed:
 async def _observe(node: Node, chain: ChainSettings, pair: tuple[Token, Token]) -> _Observed:
     """Reads pools and feeds from one node."""
     from yieldbot.chains.solana.prices import feed_price
-    from yieldbot.chains.solana.swap_pools import exchange_of, found_of, listings, state_flows
+    from yieldbot.chains.solana.swap_pools import add_listings, add_states, exchange_of
 
-    block, feeds = await node.block(), chain.price_feeds
-    fed = [token for token in pair if token.address in feeds]
-    fetched = [feeds[token.address] for token in fed] + ([chain.native_feed] if chain.native_feed else [])
-    flows: list[Any] = [*(feed_price(address, block.timestamp) for address in fetched), *listings(chain)]
-    answers = await node.run(flows, block)
-    found = found_of(chain, answers[len(fetched) :])
-    usd, bad = feeds_in(fed, answers)
-    states = await node.run(state_flows(found, pair, block), block)
-    exchange = exchange_of((*found[:2], found[2] + bad), pair, states, usd)
-    return _Observed(block, exchange, answers[len(fetched) - 1] if chain.native_feed else None)
+    block, flows = await node.block(), Flows()
+    fed = {token: chain.price_feeds[token.address] for token in pair if token.address in chain.price_feeds}
+    feeds = {token: flows.add(feed_price(address, block.timestamp)) for token, address in fed.items()}
+    native = flows.add(feed_price(chain.native_feed, block.timestamp)) if chain.native_feed else None
+    listed = add_listings(flows, chain)
+    await flows.run(node, block)
+    found, flows = listed.found, Flows()
+    usd, bad = feeds_in(feeds)
+    pools = add_states(flows, replace(found, unread=(*found.unread, *bad)), pair, block)
+    await flows.run(node, block)
+    return _Observed(block, exchange_of(pools, usd), None if native is None else native.answer)

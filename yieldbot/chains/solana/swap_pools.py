@@ -7,64 +7,57 @@ record, and stake pools' own rates.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
-from typing import Any
 
-from yieldbot.chains.pools import pools_of
+from yieldbot.chains.pools import FoundPools, Listings, PoolReads
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
-from yieldbot.model.reads import Flow
 from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols import svm_exchanges, svm_price_oracles
+from yieldbot.rpc.flows import Flows
 
-Found = tuple[list[Pool], list[Pool], list[str]]
-"""(pools that swaps may use, pools that are price oracles, reasons of what could not be read)."""
-NOWHERE: Found = ([], [], [])
-"""No pools at all."""
 SAME_PRICE = 0.002
 """Fraction by which a price may differ between nodes that were read at different slots."""
 
 
-def listings(chain: ChainSettings) -> list[Flow[tuple[Pool, ...]]]:
-    """A flow for each of the cluster's exchanges, then one for each of its price oracles."""
+def add_listings(flows: Flows, chain: ChainSettings) -> Listings:
+    """Add a flow for each of the cluster's exchanges, then one for each of its price oracles."""
     pairs = list(combinations(chain.tokens.values(), 2))
-    return [
-        *(svm_exchanges()[row.protocol].pools(row, pairs) for row in chain.exchanges),
-        *(svm_price_oracles()[row.protocol].pools(row, pairs) for row in chain.price_oracles),
-    ]
+    return Listings(
+        tuple((row, flows.add(svm_exchanges()[row.protocol].pools(row, pairs))) for row in chain.exchanges),
+        tuple((row, flows.add(svm_price_oracles()[row.protocol].pools(row, pairs))) for row in chain.price_oracles),
+    )
 
 
-def found_of(chain: ChainSettings, answers: Sequence[tuple[Pool, ...] | MarketError]) -> Found:
-    """The pools and oracles from the answers to ``listings``, in their order."""
-    count = len(chain.exchanges)
-    (pools, unread), (oracle_prices, more) = pools_of(answers[:count]), pools_of(answers[count:])
-    return pools, oracle_prices, unread + more
+def add_states(
+    flows: Flows, found: FoundPools, tokens: Iterable[Token], block: BlockRef
+) -> PoolReads[tuple[Pool, float]]:
+    """Add a flow for the state of each pool, then one for the price of each oracle, of those between two of
+    ``tokens``."""
+    wanted = set(tokens)
+    pools, oracles = (
+        [pool for pool in part if {pool.token0, pool.token1} <= wanted] for part in (found.pools, found.oracles)
+    )
+    return PoolReads(
+        tuple((pool, flows.add(svm_exchanges()[pool.protocol].observe(pool))) for pool in pools),
+        tuple((o, flows.add(svm_price_oracles()[o.protocol].price(o, block.timestamp))) for o in oracles),
+        found.unread,
+    )
 
 
-def state_flows(pools: Found, tokens: Iterable[Token], block: BlockRef) -> list[Flow[Any]]:
-    """A flow for the state of each pool, then one for the price of each oracle, of those between two of ``tokens``."""
-    swapped, oracle_prices = _between(pools, tokens)
-    return [
-        *(svm_exchanges()[pool.protocol].observe(pool) for pool in swapped),
-        *(svm_price_oracles()[pool.protocol].price(pool, block.timestamp) for pool in oracle_prices),
-    ]
-
-
-def exchange_of(
-    pools: Found,
-    tokens: Iterable[Token],
-    answers: Sequence[PoolState | tuple[Pool, float] | MarketError],
-    usd: Mapping[Token, Price],
-) -> Exchange:
-    """The Exchange from the answers to ``state_flows``, in their order."""
-    swapped, oracle_prices = _between(pools, tokens)
-    states, prices, bad = list[PoolState](), list[tuple[Pool, float]](), list(pools[2])
-    for pool, answer in zip((*swapped, *oracle_prices), answers, strict=True):
-        if isinstance(answer, PoolState):
-            states.append(answer)
-        elif isinstance(answer, MarketError):
+def exchange_of(reads: PoolReads[tuple[Pool, float]], usd: Mapping[Token, Price]) -> Exchange:
+    """The Exchange from the answers of ``add_states``."""
+    states, prices, bad = list[PoolState](), list[tuple[Pool, float]](), list(reads.unread)
+    for pool, state in reads.states:
+        if isinstance(state.answer, PoolState):
+            states.append(state.answer)
+        else:
+            bad.append(f"{pool.name}: {state.answer}")
+    for pool, price in reads.prices:
+        answer = price.answer
+        if isinstance(answer, MarketError):
             bad.append(f"{pool.name}: {answer}")
         elif 0.0 < answer[1] < math.inf:
             prices.append(answer)
@@ -101,10 +94,3 @@ def _marginal(state: PoolState) -> float:
         return float(state.zero.quote_exact_in(state.pool.token0.one)[0])
     except ValueError:
         return 0.0
-
-
-def _between(found: Found, tokens: Iterable[Token]) -> tuple[list[Pool], list[Pool]]:
-    """The pools and oracles between two of ``tokens``."""
-    wanted = set(tokens)
-    pools, oracle_prices = ([pool for pool in part if {pool.token0, pool.token1} <= wanted] for part in found[:2])
-    return pools, oracle_prices

@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.draws import draws
 from yieldbot.allocator.route import route
-from yieldbot.chains.evm.swap_pools import listings
+from yieldbot.chains.evm.swap_pools import add_listings
 from yieldbot.chains.pools import pools_of
 from yieldbot.config.chain import load_chain
 from yieldbot.config.load import read_toml
@@ -19,6 +19,7 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.resources import folder
+from yieldbot.rpc.flows import Flows
 
 BASE = folder("chains") / "base.toml"
 
@@ -26,9 +27,9 @@ BASE = folder("chains") / "base.toml"
 def asked(file: Path, *near: str) -> list[int]:
     """How many pools each factory is asked for."""
     chain = load_chain(file, read_toml(file), {})
-    flows = listings(chain, [chain.tokens[name] for name in near] or None)
-    pairs = zip(chain.exchanges, flows, strict=True)
-    return [len(next(flow)) for exchange, flow in pairs if exchange.protocol in ("uniswap_v2", "uniswap_v3")]
+    listed = add_listings(Flows(), chain, [chain.tokens[name] for name in near] or None).exchanges
+    assert [exchange for exchange, _ in listed] == list(chain.exchanges)
+    return [len(next(one.flow)) for exchange, one in listed if exchange.protocol in ("uniswap_v2", "uniswap_v3")]
 
 
 def test_no_pool_is_asked_for_that_no_way_leads_through() -> None:

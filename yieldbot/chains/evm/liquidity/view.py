@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any, cast
 
 from yieldbot.chains.evm.liquidity.position_ids import token_ids
 from yieldbot.chains.evm.node.client import Node
@@ -24,6 +23,7 @@ from yieldbot.model.units import GWEI
 from yieldbot.protocols import exchanges, liquidity
 from yieldbot.protocols.evm.pool_windows import EmptyPool
 from yieldbot.protocols.evm.uniswap_v4_liquidity import NUMBERS, UniswapV4Liquidity
+from yieldbot.rpc.flows import Flows
 
 OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
 """Numbers of blocks back at which a position's seconds in range are read, to find since when it is out of range."""
@@ -111,27 +111,27 @@ async def fetch_view(
         pools += found
         deployments |= {pool.id: table for pool in found}
     feeds = {token: address for token in tokens if (address := chain.feeds.get(token.address)) is not None}
-    flows: list[Flow[Any]] = [known[pool.protocol].observe(pool, deployments[pool.id]) for pool in pools]
-    flows += [
-        feed_price(address, block.timestamp)
-        for address in (*feeds.values(), *([chain.native_feed] if chain.native_feed else []))
-    ]
-    flows += [typical_fee()] if beside is None else []
-    answers = await node.run(flows, block)
+    flows = Flows()
+    reads = [(pool, flows.add(known[pool.protocol].observe(pool, deployments[pool.id]))) for pool in pools]
+    fed = {token: flows.add(feed_price(address, block.timestamp)) for token, address in feeds.items()}
+    native_feed = flows.add(feed_price(chain.native_feed, block.timestamp)) if chain.native_feed else None
+    fee = flows.add(typical_fee()) if beside is None else None
+    await flows.run(node, block)
     if beside is None:
-        beside = checked_fee(chain, node.host, answers.pop())
+        assert fee is not None
+        beside = checked_fee(chain, node.host, fee.answer)
     states: dict[str, LiquidityPool] = {}
-    for pool, state in zip(pools, answers, strict=False):
+    for pool, read in reads:
+        state = read.answer
         if isinstance(state, EmptyPool):
             continue
         if isinstance(state, MarketError):
             unread.append(f"{pool.name}: {state}")
             failed.append((pool, str(state)))
         else:
-            states[pool.id] = cast(LiquidityPool, state)
-    priced = [answer if isinstance(answer, Price) else None for answer in answers[len(pools) :]]
-    prices = {token: price for token, price in zip(feeds, priced, strict=False) if price is not None}
-    native = priced[len(feeds)] if len(priced) > len(feeds) else None
+            states[pool.id] = state
+    prices = {token: feed.answer for token, feed in fed.items() if isinstance(feed.answer, Price)}
+    native = native_feed.answer if native_feed is not None else None
     gas_wei = base_fee_wei + int(chain.priority_fee_gwei * GWEI) + beside.unit_wei + beside.tx_wei / LIQUIDITY_TX_GAS
     positions = await _owned(node, block, tables, states, owner, unread, failed)
     wanted = [position.state for position in positions] if only_ours else list(states.values())
@@ -143,7 +143,7 @@ async def fetch_view(
         positions=positions,
         usd={token: price.usd for token, price in prices.items()},
         usd_at={token: price.updated_at for token, price in prices.items()},
-        gas_usd=None if native is None else native.usd * gas_wei / 10**18,
+        gas_usd=native.usd * gas_wei / 10**18 if isinstance(native, Price) else None,
         unread=tuple(unread),
         failed=tuple(failed),
     )

@@ -1,0 +1,60 @@
+"""Flows of several kinds that run together: each is added under a handle, and once all have run the handle has its
+answer. Nobody counts places in a list of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from yieldbot.errors import InvariantError, MarketError
+from yieldbot.model.amounts import BlockRef
+from yieldbot.model.reads import Flow
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """What runs flows at a block: a node of either family."""
+
+    async def run(self, flows: Sequence[Flow[T]], block: BlockRef) -> list[T | MarketError]:
+        """Each flow's return value, or the MarketError that ended it, in the flows' order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handle(Generic[T]):
+    """One of the flows that run together, and what it answered."""
+
+    flow: Flow[T]
+    """The flow itself."""
+    kept: list[T | MarketError] = field(default_factory=list, repr=False)
+    """The answer, once the flow has run; ``Flows`` alone writes it."""
+
+    @property
+    def answer(self) -> T | MarketError:
+        """The flow's return value, or the MarketError that ended it. Raises InvariantError before it has run."""
+        if not self.kept:
+            raise InvariantError("an answer was asked for before its flow ran")
+        return self.kept[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flows:
+    """Flows that run together, in the order in which they were added."""
+
+    handles: list[Handle[Any]] = field(default_factory=list)
+    """A handle for each."""
+
+    def add(self, flow: Flow[T]) -> Handle[T]:
+        """Have a flow run with the others; the handle that has its answer afterwards."""
+        handle = Handle(flow)
+        self.handles.append(handle)
+        return handle
+
+    async def run(self, node: Runner, block: BlockRef) -> None:
+        """Run all flows at ``block``, their reads in common rounds, and give each handle its answer. Raises
+        TransientError when the node fails: then no handle has one."""
+        answers = await node.run([handle.flow for handle in self.handles], block)
+        for handle, answer in zip(self.handles, answers, strict=True):
+            handle.kept.append(answer)
