@@ -1,0 +1,259 @@
+"""Who may change the contracts (programs) that a market stands on, and how fast: facts, and what changed in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from yieldbot.model.ids import Address, MarketId
+
+
+class Part(StrEnum):
+    """What a contract is to a market that stands on it."""
+
+    POOL = "pool"
+    """It holds the money: a pool, a vault, a comptroller's market, a program."""
+    ADMIN = "admin"
+    """It may change the pool: an addresses provider, a configurator, a comptroller, a role manager."""
+    ORACLE = "oracle"
+    """It prices collateral, or names the feeds that do."""
+    RATE_MODEL = "rate model"
+    """It sets what borrowers pay."""
+    COLLATERAL = "collateral"
+    """A token that the money was lent against."""
+    INSIDE = "inside"
+    """A pool or vault that the money is lent on to (look-through)."""
+
+
+class ControllerKind(StrEnum):
+    """What sort of thing may change a contract."""
+
+    NONE = "none"
+    """Nobody: the right was given up, or there is none."""
+    GOVERNOR = "governor"
+    """A contract that acts on votes (it states a voting period)."""
+    TIMELOCK = "timelock"
+    """A contract that acts only some time after the act was announced."""
+    SAFE = "safe"
+    """A multisig: a Safe on EVM chains, a Squads multisig on Solana."""
+    CONTRACT = "contract"
+    """A contract of another kind; who acts through it is ``behind``, as far as it says."""
+    EOA = "eoa"
+    """One key."""
+    UNKNOWN = "unknown"
+    """It could not be read, or what it answers makes no sense: the worst case is assumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """Who holds a right over a contract."""
+
+    kind: ControllerKind
+    """What sort of thing it is."""
+    address: Address | None = None
+    """Its address; None for NONE, and for UNKNOWN where not even that could be read."""
+    threshold: int | None = None
+    """Signatures that a multisig needs: ``getThreshold()`` of a Safe, bytes of a Squads account; None for others."""
+    owners: tuple[Address, ...] = ()
+    """A multisig's signers: ``getOwners()`` of a Safe, members with a vote of a Squads account."""
+    delay_seconds: int | None = None
+    """Seconds from announcement to act: ``getMinDelay()``, ``delay()`` or ``timelock()``, whichever the contract has;
+    ``time_lock`` of a Squads account; None where it states none."""
+    behind: Controller | None = None
+    """Who acts through it, where one address does: a timelock's admin, a contract's owner; None: not known or
+    nobody."""
+    code_hash: str = ""
+    """keccak256 of its code in hex (``eth_getCode``); empty for a key, and where it was not read."""
+    why: str = ""
+    """For UNKNOWN, why: what could not be read, or what made no sense."""
+
+    @property
+    def chain(self) -> Iterator[Controller]:
+        """It, and everybody behind it, the nearest first."""
+        at: Controller | None = self
+        while at is not None:
+            yield at
+            at = at.behind
+
+    @property
+    def warning_seconds(self) -> int:
+        """Seconds from announcement to act: the longest delay on the way, since an act must pass all of them only where
+        each is announced; 0 where nothing delays it."""
+        return max((one.delay_seconds or 0 for one in self.chain), default=0)
+
+    @property
+    def signatures(self) -> int:
+        """Keys that must agree for an act, by the last in the chain that is known: a multisig's threshold, 1 for one
+        key, and 0 for UNKNOWN; a governor counts as many (``VOTERS``), and nobody as more than all."""
+        last = list(self.chain)[-1]
+        if last.kind is ControllerKind.NONE:
+            return NOBODY
+        if last.kind is ControllerKind.GOVERNOR:
+            return VOTERS
+        if last.kind is ControllerKind.SAFE:
+            return last.threshold or 0
+        return 1 if last.kind is ControllerKind.EOA else 0
+
+    @property
+    def words(self) -> str:
+        """Who it is, in words: "timelock 2 days, behind it safe 4 of 7 0x1234…cdef"."""
+        return ", behind it ".join(_words(one) for one in self.chain)
+
+
+VOTERS = 100
+"""Keys that a governor counts as."""
+NOBODY = 1000
+"""Keys that a right which nobody holds counts as."""
+NO_ONE = Controller(kind=ControllerKind.NONE)
+"""A right that nobody holds."""
+
+
+def span(seconds: int) -> str:
+    """A time in words: "2 days", "6 h", "90 s"."""
+    for size, name in ((86_400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            count = f"{seconds / size:.3g}"
+            return f"{count} {'day' if (name, count) == ('days', '1') else name}"
+    return f"{seconds} s"
+
+
+def _words(one: Controller) -> str:
+    at = f" {one.address[:6]}…{one.address[-4:]}" if one.address else ""
+    match one.kind:
+        case ControllerKind.NONE:
+            return "nobody"
+        case ControllerKind.EOA:
+            return f"one key{at}"
+        case ControllerKind.SAFE:
+            late = f", {span(one.delay_seconds)}" if one.delay_seconds else ""
+            return f"multisig {one.threshold} of {len(one.owners)}{late}{at}"
+        case ControllerKind.TIMELOCK:
+            return f"timelock {span(one.delay_seconds or 0)}{at}"
+        case ControllerKind.UNKNOWN:
+            return f"unknown{at}" + (f" ({one.why})" if one.why else "")
+        case _:
+            return f"{one.kind}{at}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A change that was announced and has not taken effect."""
+
+    what: str
+    """What would change: "owner", "timelock", "cap of market 0x12…", "scheduled call"."""
+    after: str
+    """Its new value, or what would be called, as a person reads it."""
+    before: str = ""
+    """Its present value; empty where that was not read."""
+    due: int | None = None
+    """Unix seconds from which it may take effect; None where it may at once, or where nothing says when."""
+    source: str = ""
+    """Where it was read: a contract with its function, or an event with its block."""
+    id: str = ""
+    """What tells it from others of the contract, the same in each look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractFacts:
+    """What the chain says of one contract (program) that a market stands on: its code, and who may change it."""
+
+    address: Address
+    """The contract."""
+    part: Part
+    """What it is to the market."""
+    name: str = ""
+    """What the protocol calls it: "PoolAddressesProvider"."""
+    code_hash: str = ""
+    """keccak256 of ``eth_getCode`` in hex; on Solana SHA-256 of the deployed bytes, or slot and authority; empty where
+    there is no code."""
+    implementation: Address | None = None
+    """What a proxy runs: EIP-1967's implementation slot, the beacon's ``implementation()``, or the 20 bytes in a
+    minimal proxy (EIP-1167); None for a contract that is no proxy of a kind known here."""
+    implementation_hash: str = ""
+    """keccak256 of the implementation's code."""
+    beacon: Address | None = None
+    """EIP-1967's beacon slot; None: empty."""
+    upgrade_by: Controller = NO_ONE
+    """Who may exchange its code: EIP-1967's admin slot (through ``ProxyAdmin.owner()``), the beacon's owner, for UUPS
+    proxies the contract's own owner; on Solana the program's upgrade authority. NONE: it is no proxy."""
+    owner: Controller = NO_ONE
+    """Who may change its settings: ``owner()``, ``getOwner()``, ``admin()`` or ``governor()``, whichever it has; NONE
+    where it has none."""
+    rights: tuple[tuple[str, Controller], ...] = ()
+    """Further rights by name ("curator", "guardian", "pauseGuardian", "allocator"), as far as the contract states who
+    holds them."""
+    values: tuple[tuple[str, str], ...] = ()
+    """Settings by name that matter to its depositors ("oracle", "timelock seconds", "rate model"), as text."""
+    pending: tuple[Pending, ...] = ()
+    """Changes that its own views announce."""
+    created_at: int | None = None
+    """Unix seconds of its creation (on Solana: of its last deployment); None where that is not known."""
+    created_block: int | None = None
+    """Block (slot) of its creation (last deployment); None where that is not known."""
+    block: int = 0
+    """The block (slot) at which all this was read."""
+    missing: tuple[str, ...] = ()
+    """Facts that could not be read, each with the reason: whoever judges assumes the worst of them."""
+
+    @property
+    def changers(self) -> tuple[Controller, ...]:
+        """Everybody who alone may change what the contract does: its upgrader and its owner, NONE left out."""
+        return tuple(one for one in (self.upgrade_by, self.owner) if one.kind is not ControllerKind.NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controls:
+    """What one market stands on."""
+
+    market: MarketId
+    """The market."""
+    contracts: tuple[ContractFacts, ...]
+    """Each contract that could be read or was tried, the one that holds the money first."""
+    block: int = 0
+    """The block (slot) at which they were read."""
+    time: int = 0
+    """Unix seconds of that block."""
+    missing: tuple[str, ...] = ()
+    """What could not be found at all, as a recursion that was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A contract (program) that a market stands on, as its adapter names it."""
+
+    address: Address
+    """The contract."""
+    part: Part
+    """What it is to the market."""
+    name: str = ""
+    """What the protocol calls it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlEvent:
+    """One event (or difference between two looks) that says that a contract was changed, or will be."""
+
+    contract: Address
+    """The contract that was changed, or that announces it."""
+    what: str
+    """The event's name, or "difference" where two looks differ."""
+    words: str
+    """What it says, in words, with the value before and after where they are known."""
+    block: int
+    """Its block (slot)."""
+    index: int = 0
+    """Its place in the block, to tell two of one block apart."""
+    tx: str = ""
+    """Its transaction's hash; empty where it comes from two looks."""
+    pending: Pending | None = None
+    """The change that it announces; None: it says what has happened."""
+    closes: str = ""
+    """``Pending.id`` of the announced change that it carries out or cancels; empty: of none."""
+    weaker: str = ""
+    """Why the contract is less safe since, in words; empty: it is not, as far as the event tells."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others, the same whenever it is read."""
+        return f"{self.contract.lower()}/{self.block}/{self.tx}/{self.index}/{self.what}"
