@@ -31,7 +31,7 @@ from yieldbot.history.predictions import before_plan
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
+from yieldbot.model.plan import OF_MARKET, Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
@@ -65,6 +65,8 @@ class Report:
     """Why the plan was not carried out, or not to its end."""
     outcomes: tuple[tuple[Leg, Outcome], ...] = ()
     """Each leg that was sent, with the outcome of its transaction."""
+    left_undone: tuple[tuple[Leg, Declined], ...] = ()
+    """Each leg of an exit that could not be done, with the reason; the legs after it went on."""
     after: Snapshot | None = None
     """The markets after the legs were carried out."""
     proposed: Proposed | None = None
@@ -223,26 +225,36 @@ async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
     snapshot = await _observed(world, live)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
-    if (unseen := forecast.unseen_money(unread)) is not None:
+    if (unseen := forecast.unseen_money(unread)) is not None and not plan.is_exit:
         return replace(report, declined=Declined("HOLDING_UNREAD", unseen))
     loss = _stop_at_a_loss(world, job, snapshot)
-    refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job)
+    if plan.is_exit:  # what can still be taken out is
+        gone = [still_holds(plan, index, snapshot, world.settings.policy, job) for index in range(len(plan.legs))]
+        refused = None if None in gone else gone[0]
+    else:
+        refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job)
     if refused is not None:
         return replace(report, declined=refused)
     return await _propose(world, live, job, snapshot, plan, report)
 
 
 async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval, report: Report) -> Report:
-    """Leg by leg: observe again, check that the leg still holds, then sign and send it."""
+    """Leg by leg: observe again, check that the leg still holds, then sign and send it. A leg of an exit that fails
+    because of its own market is left undone, and the others go on."""
     plan = approval.plan
     outcomes: list[tuple[Leg, Outcome]] = []
+    undone: list[tuple[Leg, Declined]] = []
     declined: Declined | None = None
     before: Snapshot | None = None
     for index, leg in enumerate(plan.legs):
         snapshot = await _observed(world, live)
         before = before or snapshot
         loss = _stop_at_a_loss(world, job, snapshot)
-        declined = loss or still_holds(plan, index, snapshot, world.settings.policy, job)
+        declined = still_holds(plan, index, snapshot, world.settings.policy, job)
+        if plan.is_exit and declined is not None:
+            undone.append((leg, declined))
+            continue
+        declined = declined if plan.is_exit else loss or declined
         if declined is not None:
             break
         try:
@@ -259,11 +271,30 @@ async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval,
             await live.refused(
                 leg.market_id, f"{leg.amount} of what went in do not come out: {why}", snapshot, on_chain=True
             )
+        if plan.is_exit and (alone := _of_its_market(result)) is not None:
+            undone.append((leg, alone))
+            continue
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
+    if undone and (declined is None or declined is undone[-1][1]):
+        declined = None if outcomes else undone[0][1]
+        world.journal.append(PlanMarked(plan.id, PlanStatus.FAILED, "execution", _not_all(plan, undone)))
     after = await _observed(world, live)
     _record(world, job, after, before)
-    return replace(report, outcomes=tuple(outcomes), declined=declined, after=after)
+    return replace(report, outcomes=tuple(outcomes), declined=declined, left_undone=tuple(undone), after=after)
+
+
+def _of_its_market(result: LegResult) -> Declined | None:
+    """Why a leg failed because of its own market, so that others of an exit may go on; None where it did not."""
+    if (why := result.declined) is not None:
+        return why if why.code in OF_MARKET else None
+    failed = next((outcome for outcome in result.outcomes if isinstance(outcome, Reverted)), None)
+    return None if failed is None else Declined("REVERTED", failed.reason)
+
+
+def _not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
+    told = "; ".join(f"{leg.market_id}: {why.reason}" for leg, why in undone)
+    return f"{len(plan.legs) - len(undone)} of {len(plan.legs)} legs are done; {told}"
 
 
 def is_trial(plan: Plan, index: int) -> bool:

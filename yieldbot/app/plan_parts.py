@@ -158,6 +158,11 @@ class Plan(Part):
     moves: tuple[Move, ...] = Field(description="money from market to market")
     legs: tuple[Leg, ...] = Field(description="the steps on chain, in order")
     allocation: Allocation = Field(description="the allocation that the plan leads to")
+    why: tuple[str, ...] = Field(
+        default=(),
+        description="of a plan that leaves markets because of danger or an order: what was seen, a line a market; its "
+        "gain and grade are 0",
+    )
 
 
 PlanOrHold = Annotated[Plan | Hold, Field(discriminator="action")]
@@ -188,6 +193,7 @@ def plan_or_hold(found: model.Plan | model.Hold) -> PlanOrHold:
         ),
         legs=tuple(Leg.of(step) for step in found.legs),
         allocation=Allocation.of(found.allocation),
+        why=found.why,
     )
 
 

@@ -190,6 +190,7 @@ def _run(world: World, made: Replayed, names: Sequence[str]) -> Run:
 def _steps(time: int, plan: Plan, paid: float, failed: bool, known: Mapping[MarketId, str]) -> list[SimulatedMove]:
     if not plan.moves:
         reason = "; ".join(f"{leg.kind.value} {known.get(leg.market_id, leg.market_id)}" for leg in plan.legs)
+        reason += f": {'; '.join(plan.why)}" if plan.why else ""
         raw = max(leg.amount.raw for leg in plan.legs)
         return [
             SimulatedMove(

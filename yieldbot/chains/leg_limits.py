@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from yieldbot.allocator.exits import price_of
 from yieldbot.allocator.horizons import horizon_days
 from yieldbot.execution.world import Wiring
 from yieldbot.model.amounts import Amount, Token
@@ -24,7 +25,11 @@ def beyond_limits(world: Wiring, job: Job, legs: Sequence[Leg]) -> Declined | No
 
 def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: int) -> int:
     """What a transaction may cost at most, in the native token's base units: the policy's share of what the whole plan
-    gains within the time that it has to pay (``allocator/horizons``)."""
+    gains within the time that it has to pay (``allocator/horizons``); of an exit, which is made for no gain, what it
+    brings out."""
+    if plan.is_exit:
+        worth = sum(float(leg.amount) * price_of(snapshot, leg.amount.token) for leg in plan.legs)
+        return int(worth / snapshot.fees.native_price * 10**native_decimals)
     gain = plan.gain_per_year * horizon_days(plan.moves, policy) * 86_400 / SECONDS_PER_YEAR
     return int(gain * policy.max_gas_share_of_gain / snapshot.fees.native_price * 10**native_decimals)
 
@@ -34,11 +39,15 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
 
     A deposit or a swap takes no more than ``most``, the wallet's balance: protocols round withdrawals down by a unit or
     two, and a swap may bring less than expected. A withdrawal takes what the market can pay now if only one part in
-    ``SLACK`` is missing: the cash of a nearly illiquid market shrinks every second by its accruing fees.
+    ``SLACK`` is missing: the cash of a nearly illiquid market shrinks every second by its accruing fees. In an exit it
+    takes what can be had, however much less than planned that is.
     """
     leg = plan.legs[index]
-    if leg.kind is LegKind.WITHDRAW and not leg.all and state is not None and state.liquidity_market is None:
+    whole = leg.all and not (plan.is_exit and state is not None and state.withdrawable < state.held)
+    if leg.kind is LegKind.WITHDRAW and not whole and state is not None and state.liquidity_market is None:
         there = state.withdrawable
+        if plan.is_exit and 0 < there.raw < leg.amount.raw:
+            return replace(leg, amount=there, all=False)
         if there < leg.amount <= there + Amount(leg.amount.token, leg.amount.raw // SLACK):
             return replace(leg, amount=there)
     if leg.kind not in (LegKind.DEPOSIT, LegKind.SWAP) or most is None or most >= leg.amount:

@@ -88,7 +88,12 @@ def _ways_out(snapshot: Snapshot, found: Plan) -> list[str]:
     return [f"exits: {'; '.join(ways)}"] if ways else []
 
 
-STEPS = {LegKind.REQUEST: "request", LegKind.COLLECT: "collect", LegKind.CANCEL: "cancel the request for"}
+STEPS = {
+    LegKind.WITHDRAW: "take out",
+    LegKind.REQUEST: "request",
+    LegKind.COLLECT: "collect",
+    LegKind.CANCEL: "cancel the request for",
+}
 
 
 def _without_moves(found: Plan) -> str:
@@ -112,8 +117,9 @@ def plan(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
         cost, what = f"{found.cost:,.4f} {symbol} of {_costs(job)}", _without_moves(found)
         return Group(
             Text(f"Plan {found.id}. {head(job, snapshot)}", style="bold"),
+            *(Text(f"because {line}") for line in found.why),
             Text(f"{what} for {cost}; {len(found.legs)} legs; valid until {when(found.expires_at)}"),
-            certificate(found.allocation, symbol, snapshot),
+            *([] if found.why else [certificate(found.allocation, symbol, snapshot)]),
         )
     names = names_of(snapshot)
     made = TextTable(
@@ -288,6 +294,13 @@ def report(found: Report) -> list[RenderableType]:
         parts.append(rehearsal(found.rehearsal, legs, names))
     if found.outcomes:
         parts.append(transactions(found.outcomes, names))
+    parts += [
+        Text(
+            f"NOT DONE: {leg.kind} {leg.amount} from {names.get(leg.market_id, leg.market_id)}: {why.reason}",
+            style="bold",
+        )
+        for leg, why in found.left_undone
+    ]
     if found.proposed:
         parts.append(proposed(found.proposed))
     if found.declined:

@@ -110,9 +110,12 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
     for move in plan.moves:
         context.say(f"  move {move.amount}: {move.reason}")
     proof, paid = plan.allocation.certificate, chain.family.paid
+    for line in plan.why:
+        context.say(f"  leave {line}")
     gain = f"{plan.gain_per_year:,.2f} {symbol} a year more" if plan.moves else "rewards"
-    context.say(f"  {gain}, for {plan.cost:,.4f} {symbol} of {paid}")
-    context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
+    context.say(f"  {'to the wallet' if plan.why else gain}, for {plan.cost:,.4f} {symbol} of {paid}")
+    if not plan.why:
+        context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
     number, unit = 0, chain.family.gas
     for leg in proposal.rehearsal.legs:
         for tx in leg.txs:

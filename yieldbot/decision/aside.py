@@ -7,9 +7,7 @@ from dataclasses import replace
 
 from yieldbot.allocator.claims import claim_of
 from yieldbot.model.market import MarketState, Snapshot, Status
-from yieldbot.model.plan import Declined, LegFails, LegKind, NoWayOut
-
-OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
+from yieldbot.model.plan import OUT, Declined, LegFails, LegKind, NoWayOut
 
 
 def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, str] | None:

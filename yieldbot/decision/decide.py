@@ -13,6 +13,7 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
+from yieldbot.allocator.exits import Exits, exit_plan
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
@@ -129,17 +130,28 @@ def decide(
 ) -> Decision:
     """Guard, assess, allocate, plan (``Inputs`` documents the arguments), with the gas of legs as our receipts have it.
 
-    Hold, whatever the allocation, while money of ours cannot be read (fractions would be of half the wealth), and when
-    a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its own, when nothing else
-    is due.
+    Exits that danger or a person demands come before everything else, and no protection holds them up: those keep new
+    money out. Otherwise hold, whatever the allocation, while money of ours cannot be read (fractions would be of half
+    the wealth), and when a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its
+    own, when nothing else is due.
     """
     snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
+    if wealth is None and (plan := exits_due(given).plan) is not None:
+        return Decision(assess(snapshot, policy, None, job.base), plan.allocation, plan)
     found = _limited(replace(given, snapshot=without_again(snapshot)))
     if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
         return found
     again = _limited(given)
     return again if isinstance(again.outcome, Plan) else found
+
+
+def exits_due(given: Inputs) -> Exits:
+    """What can be taken out now of the markets that are to be left. A withdrawal that reverted on the chain is tried
+    again when nothing else is to be left."""
+    limits = given.policy, given.now
+    found = exit_plan(without_again(given.snapshot), *limits, max_fee_wei=given.max_fee_wei)
+    return found if found.plan is not None else exit_plan(given.snapshot, *limits, max_fee_wei=given.max_fee_wei)
 
 
 def _limited(given: Inputs) -> Decision:

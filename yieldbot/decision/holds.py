@@ -26,8 +26,11 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
 
     job: whose swaps they are. Markets must still take and pay the amounts, exchanges what each swap must bring; new
     money must go only where a fresh plan under this policy would put it; and the gain that was approved must not have
-    fallen below the fraction ``policy.min_gain_share`` of what was shown.
+    fallen below the fraction ``policy.min_gain_share`` of what was shown. Of an exit only the next leg counts, and no
+    gain: one market must not keep another's money in.
     """
+    if plan.is_exit:
+        return exit_leg_refused(plan.legs[index], snapshot)
     coming: dict[MarketId, int] = {}
     for leg in plan.legs[index:]:
         if leg.kind is LegKind.DEPOSIT:  # a later leg may take of it
@@ -64,6 +67,22 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
     gain = _gain_per_year(plan.legs[index:], snapshot, policy)
     if gain < least:
         return Declined("GAIN_GONE", f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least")
+    return None
+
+
+def exit_leg_refused(leg: Leg, snapshot: Snapshot) -> Declined | None:
+    """Why a leg of an exit cannot be done now; None where it can, for as much as the market pays."""
+    state = snapshot.states.get(leg.market_id)
+    if state is None:
+        return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
+    if leg.kind is LegKind.CANCEL and (state.leaving is None or not state.leaving.back):
+        return Declined("STEP_NOT_DUE", f"{state.market.name}: nothing was returned; an exit calls no request back")
+    if leg.kind in STEPS:
+        why = exit_steps.step_refusal(snapshot, leg, state.market.asset)
+        return None if why is None else Declined("STEP_NOT_DUE", f"{state.market.name}: {why}")
+    if state.withdrawable.raw <= 0:
+        why = state.stuck or ("it is paused" if state.status is Status.PAUSED else "it pays out nothing now")
+        return Declined("LIQUIDITY_GONE", f"{state.market.name}: {why}")
     return None
 
 

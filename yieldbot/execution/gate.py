@@ -8,7 +8,7 @@ from yieldbot.errors import PendingError
 from yieldbot.journal.store import Journal
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.plan import Declined
+from yieldbot.model.plan import Declined, Plan
 
 
 class _Chain(Protocol):
@@ -47,13 +47,18 @@ class Sender(Protocol):
         """A function without arguments: why the kill switch is set (execution/halt.py), None while it is not."""
 
 
-def barred(account: Sender) -> Declined | None:
+def barred(account: Sender, plan: Plan | None = None) -> Declined | None:
     """Why the account may not sign: HALTED, ACCOUNT_STOPPED or WRONG_KEY (the signer holds another account's key); None
-    when it may. Raises PendingError while one of its transactions is open: settle that first."""
+    when it may. Raises PendingError while one of its transactions is open: settle that first.
+
+    plan: what is to be signed for; an account that was stopped for a loss alone may still leave markets (``is_exit``).
+    """
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")
     key = (account.settings.chain, account.owner)
-    if (reason := account.journal.stopped_accounts().get(key)) is not None:
+    leaves = plan is not None and plan.is_exit
+    stopped = account.journal.faulted_accounts() if leaves else account.journal.stopped_accounts()
+    if (reason := stopped.get(key)) is not None:
         return Declined("ACCOUNT_STOPPED", f"account {account.owner} is stopped: {reason}")
     open_ones = account.journal.open_transactions(*key)
     if open_ones:

@@ -234,6 +234,7 @@ def plan_to_doc(plan: Plan) -> Doc:
         "grade": plan.grade,
         "expires_at": plan.expires_at,
         "sold": None if plan.sold is None else amount_to_doc(plan.sold),
+        "why": list(plan.why),
     }
 
 
@@ -251,7 +252,14 @@ def plan_from_doc(doc: Any) -> Plan:
         grade=part(doc, "grade", int),
         expires_at=part(doc, "expires_at", int),
         sold=None if doc.get("sold") is None else amount_from_doc(part(doc, "sold", Mapping)),  # not in older rows
+        why=_lines(part(doc, "why", list)) if "why" in doc else (),
     )
+
+
+def _lines(found: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(line, str) for line in found):
+        raise ValueError("'why' holds something that is no text")
+    return tuple(found)
 
 
 def outcome_to_doc(outcome: Outcome) -> Doc:

@@ -120,6 +120,21 @@ def fold_stopped(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str
     return stopped
 
 
+def fold_faulted(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str]:
+    """Accounts that are stopped because a transaction did not do what was simulated, with the first reason of each.
+    Those that were stopped for a loss alone are left out."""
+    faulted: dict[tuple[ChainId, Address], str] = {}
+    for record in records:
+        match record.entry:
+            case AccountStopped(chain, owner, reason, str()):
+                faulted.setdefault((chain, owner), reason)
+            case AccountCleared(chain, owner, _):
+                faulted.pop((chain, owner), None)
+            case _:
+                pass
+    return faulted
+
+
 PROOF_SECONDS = 30 * 86_400
 """How long a rehearsed exit counts as proven while the market's fingerprint stays the same."""
 

@@ -23,6 +23,7 @@ from yieldbot.journal.fold import (
     Record,
     StoredPlan,
     StoredTx,
+    fold_faulted,
     fold_plans,
     fold_stopped,
     fold_transactions,
@@ -229,6 +230,10 @@ class Journal:
     def stopped_accounts(self) -> dict[tuple[ChainId, Address], str]:
         """Accounts that may sign nothing, with the reason of each."""
         return self._folded(fold_stopped, "WHERE kind GLOB 'account.*'", ())
+
+    def faulted_accounts(self) -> dict[tuple[ChainId, Address], str]:
+        """Those of them that a transaction stopped which did not do what was simulated."""
+        return self._folded(fold_faulted, "WHERE kind GLOB 'account.*'", ())
 
     def _folded(
         self, fold: Callable[[Iterable[Record]], dict[Any, Any]], where: str, values: tuple[str, ...]

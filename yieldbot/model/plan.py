@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from yieldbot.model.amounts import Amount, BlockRef, Token
-from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.ids import Address, MarketId, is_market
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,10 @@ class LegKind(StrEnum):
     """Cancels a request, or puts what a cancellation returned into the market again."""
 
 
+OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
+"""Kinds of legs that take money out of a market, in one step or two, and put none in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One step on chain."""
@@ -173,6 +177,22 @@ class Plan:
     """Unix seconds at which it expires."""
     sold: Amount | None = None
     """Minimum out of a sale of rewards, valued in the first asset by the feeds; None for other plans."""
+    why: tuple[str, ...] = ()
+    """Of a plan that leaves markets because they are dangerous, or because a person said so: what was seen, a line a
+    market. Empty for plans that are to gain something."""
+
+    @property
+    def takes_out(self) -> bool:
+        """Whether its legs do nothing but take money out of markets into our own wallet. By the legs alone, whatever
+        the plan says of itself."""
+        return bool(self.legs) and all(
+            leg.kind in OUT and is_market(leg.market_id) and leg.gets is None and leg.ticks is None for leg in self.legs
+        )
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether it leaves markets for a reason that no gain is compared with; it can only take money out."""
+        return bool(self.why) and self.takes_out and not self.moves and self.sold is None
 
     @property
     def asset(self) -> Token:
@@ -201,6 +221,7 @@ def plan_id(plan: Plan) -> str:
     numbers = (plan.gain_per_year, plan.cost, proof.objective, proof.upper_bound, proof.gap_bps)
     content += [repr(float(number)) for number in numbers]
     content += [f"sold {_exactly(plan.sold)}"] if plan.sold is not None else []
+    content += [f"why {line}" for line in plan.why]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:ID_DIGITS]
 
 

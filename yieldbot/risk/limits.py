@@ -21,7 +21,7 @@ from yieldbot.model.ids import ChainId, MarketId, is_market
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import named, of_table
 from yieldbot.model.numbers import exact
-from yieldbot.model.plan import EXCLUDED, Assessment, Declined, Leg, LegKind
+from yieldbot.model.plan import EXCLUDED, OUT, Assessment, Declined, Leg, LegKind
 from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 from yieldbot.model.units import DAY_SECONDS
@@ -129,7 +129,11 @@ def guard(
 def limit_exceeded(
     policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int
 ) -> Declined | None:
-    """Which limit these legs together exceed; None where they exceed none. Withdrawals have no limit."""
+    """Which limit these legs together exceed; None where they exceed none. Withdrawals have no limit, and legs that do
+    nothing else are not held up by failed plans either."""
+    legs = tuple(legs)
+    if legs and all(leg.kind in OUT for leg in legs):
+        return None
     flows = _flows(fold_transactions(records).values())
     if (failing := _failing(policy, records, now)) is not None:
         return Declined("TOO_MANY_FAILURES", failing)

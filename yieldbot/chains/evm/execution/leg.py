@@ -36,7 +36,9 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
     SafetyError (the signer gave other bytes than were approved).
     """
     rehearsed = (
-        barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
+        barred(account, approval.plan)
+        or account.limits((work.leg,))
+        or await rehearse(account, (work,), await account.node.block())
     )
     if isinstance(rehearsed, Declined):
         stopped = LegResult((), rehearsed)

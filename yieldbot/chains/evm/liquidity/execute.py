@@ -115,7 +115,9 @@ async def execute_provided(account: Account, approval: Approval, work: LegWork) 
     """Execute a plan's liquidity leg, as ``execute_leg`` does the others. If it stops half-way, what was swapped and
     not put in lies in the wallet, and the next run decides again."""
     rehearsed = (
-        barred(account) or account.limits((work.leg,)) or await rehearse(account, (work,), await account.node.block())
+        barred(account, approval.plan)
+        or account.limits((work.leg,))
+        or await rehearse(account, (work,), await account.node.block())
     )
     if isinstance(rehearsed, Declined):
         stopped = LegResult((), rehearsed)

@@ -26,7 +26,7 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
     SafetyError (the signer gave other bytes than were approved).
     """
     rehearsed = (
-        barred(account)
+        barred(account, approval.plan)
         or account.limits((work.leg,))
         or await rehearse(account, (work,), await account.nodes.first.block())
     )
