@@ -41,7 +41,7 @@ async def test_what_was_forecast_and_what_came_of_each_position(sandbox: Sandbox
         into = {leg.market_id for leg in plan.legs if leg.kind is LegKind.DEPOSIT}
         records = w.journal.history()
         first = next(row.seq for row in records if isinstance(row.entry, TxSigned))
-        said = next(row for row in records if isinstance(row.entry, Observed) and "predicted" in row.entry.facts)
+        said = next(row for row in records if isinstance(row.entry, Observed) and row.entry.predicted)
         assert said.seq < first, "before anything was signed"
         by_plan = {one.market_id: one for one in predictions(records) if one.plan == plan.id}
         assert into <= by_plan.keys() and all(one.block == entered.snapshot.block for one in by_plan.values())

@@ -16,10 +16,10 @@ from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import ConfigError, InvariantError, TransientError
+from yieldbot.history.holdings import recorded_names
 from yieldbot.journal.fold import Record, StoredTx, fold_transactions
-from yieldbot.journal.journal_entries import Observed, TxSigned
+from yieldbot.journal.journal_entries import TxSigned
 from yieldbot.journal.store import Journal
-from yieldbot.model.ids import MarketId
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -155,11 +155,7 @@ def _names(context: Context, records: Iterable[Record], found: Iterable[ChainRec
     settings = context.settings
     chains = {chain.chain: chain.name for chain in settings.chains.values()}
     wallets = {(job.chain.chain, job.wallet.address): job.wallet.name for job in settings.jobs}
-    markets: dict[MarketId, str] = {}
-    for row in records:
-        if isinstance(row.entry, Observed):
-            for market_id, forecast in row.entry.facts.get("forecasts", {}).items():
-                markets[MarketId(market_id)] = str(forecast.get("name") or market_id)
+    markets = recorded_names(records)
     snapshots = [snapshot for history in found if history for _, snapshot in history.snapshots]
     markets |= {state.market.id: state.market.name for snapshot in snapshots for state in snapshot.states.values()}
     return DisplayNames(chains, wallets, markets)

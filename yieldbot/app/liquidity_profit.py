@@ -8,13 +8,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from yieldbot.allocator.liquidity_market import market_id
-from yieldbot.app.profit import Accounting, in_native, names_of, per_native, unit_of
+from yieldbot.app.profit import Accounting, in_native, per_native, unit_of
 from yieldbot.books.entries import Account, Entry, EntryKind, in_order, is_liquidity
 from yieldbot.books.ledger import BASE, PriceQuote
 from yieldbot.books.liquidity_pnl import SHARES, LiquidityPnl, PoolHoldings, liquidity_pnl
 from yieldbot.chains.evm.liquidity.account_history import ByHand, Moves, by_hand, moves_of
 from yieldbot.chains.evm.liquidity.position_events import past_of
 from yieldbot.errors import TransientError
+from yieldbot.history.holdings import recorded_names
 from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -71,7 +72,7 @@ async def gains(
         fault = f"not known: {passing}"
     own = in_order([*own, *hand.entries])
     ids = dict.fromkeys([*there, *(entry.market_id for entry in own if entry.kind is EntryKind.LIQUIDITY)])
-    names, waits = names_of(accounting.records), accounting.open(account)
+    names, waits = recorded_names(accounting.records), accounting.open(account)
     rows = []
     for one in ids:
         assert one is not None

@@ -258,7 +258,6 @@ def _entries(job: Job, seen: _Seen, outcome: Plan | Hold, stepped: Stepped) -> l
     found: list[JournalEntry] = []
     if isinstance(outcome, Plan):
         status = PlanStatus.FAILED if stepped.failure else PlanStatus.EXECUTED
-        found += [PlanWritten(outcome), PlanMarked(outcome.id, status, store.KEY, stepped.failure)]
-    facts = {store.KEY: store.written(stepped.state)}
+        found += [PlanWritten(outcome), PlanMarked(outcome.id, status, store.BY, stepped.failure)]
     block = seen.real.block
-    return [*found, Observed(block.chain, job.wallet.address, block, facts)]
+    return [*found, Observed(block.chain, job.wallet.address, block, paper=store.written(stepped.state))]

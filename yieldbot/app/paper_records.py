@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from yieldbot.app.paper_state import PaperState
 from yieldbot.journal.fold import Record, StoredPlan
 from yieldbot.journal.journal_entries import JournalEntry, Observed, PlanMarked, PlanStatus, PlanWritten, TxSigned
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Leg, LegKind, Plan
@@ -47,16 +48,16 @@ def _held(state: PaperState, block: BlockRef, owner: Address, policy: Policy) ->
     """What was noted of the holdings, an entry for each asset."""
     for address, token in state.tokens.items():
         noted = {
-            str(market_id): {
-                "name": state.names[market_id],
-                "held_raw": str(one.since_raw),
-                "apr": one.expected,
-                "horizon_seconds": policy.horizon_seconds,
-            }
+            market_id: RecordedHolding(
+                held_raw=one.since_raw,
+                apr=one.expected,
+                horizon_seconds=policy.horizon_seconds,
+                name=state.names[market_id],
+            )
             for market_id, one in state.positions.items()
             if state.asset_of[market_id] == address
         }
-        yield Observed(block.chain, owner, _then(block, state), {"asset": token.address, "forecasts": noted})
+        yield Observed(block.chain, owner, _then(block, state), asset=token.address, holdings=noted)
 
 
 def _then(block: BlockRef, state: PaperState) -> BlockRef:

@@ -24,8 +24,8 @@ from yieldbot.model.ids import Address, MarketId, chain_id
 FOLDER = "paper"
 """Below the data directory, with a folder for each paper wallet."""
 FILE = "journal.sqlite"
-KEY = "paper"
-"""Under which an ``Observed`` entry of a paper wallet's journal holds its ledger."""
+BY = "paper"
+"""Who decided the plans in a paper wallet's journal."""
 DEFAULT = "paper"
 """The name of a paper wallet whose owner gave it none."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -179,9 +179,9 @@ def states(journal: Journal, records: Sequence[Record]) -> list[PaperState]:
     found = []
     for record in records:
         if isinstance(record.entry, Observed):
-            content = record.entry.facts.get(KEY)
+            content = record.entry.paper
             try:
-                if not isinstance(content, Mapping):
+                if content is None:
                     raise ValueError("it holds no ledger")
                 found.append(read(content, str(record.entry.chain)))
             except (ValueError, TypeError, KeyError, AttributeError) as damage:

@@ -17,7 +17,7 @@ from yieldbot.books.recorded_prices import recorded_prices
 from yieldbot.chains.open import chain_of
 from yieldbot.chains.ports import AccountHistoryRequest
 from yieldbot.errors import TransientError
-from yieldbot.journal.journal_entries import Observed
+from yieldbot.history.holdings import recorded_names
 from yieldbot.model import families
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import MarketId
@@ -93,7 +93,7 @@ def accounting_of(context: Context, records: Sequence[Record], observed: Sequenc
 def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
     """Of each job, the profit and loss of every market that it is or was in, pools aside; empty for a skipped job and
     without a journal."""
-    names = names_of(accounting.records)
+    names = recorded_names(accounting.records)
     found: list[tuple[Earned, ...]] = []
     for job, snapshot in observed:
         if isinstance(snapshot, str):
@@ -212,10 +212,3 @@ def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str
             markets |= {m for taker, ids in takers.items() if taker in entry.description for m in ids}
             found |= dict.fromkeys(markets, f"not known: {entry.hash} moved part of it and is not ours")
     return found
-
-
-def names_of(records: Sequence[Record]) -> Mapping[MarketId, str]:
-    """Names of markets, as runs recorded them."""
-    facts = [row.entry.facts for row in records if isinstance(row.entry, Observed)]
-    forecasts = [pair for one in facts for pair in one.get("forecasts", {}).items()]
-    return {MarketId(market_id): str(forecast.get("name") or market_id) for market_id, forecast in forecasts}

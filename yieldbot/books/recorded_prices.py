@@ -21,25 +21,19 @@ Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
 
 
 def recorded_prices(records: Iterable[Record]) -> Recorded:
-    """Every price in the journal; malformed ones are left out."""
+    """Every price in the journal."""
     found: Recorded = {}
     for row in records:
         if not isinstance(row.entry, Observed):
             continue
-        usd, asset = row.entry.facts.get("usd"), row.entry.facts.get("asset")
-        if not isinstance(usd, dict):
-            continue
+        prices, asset = row.entry.prices, row.entry.asset
         chain, at = row.entry.chain, row.entry.block.timestamp
-        native = family_of(chain).native
-        for name, address in (("asset", native if asset == WRAPPED_SOL else asset), ("native", native)):
-            try:
-                price = Fraction(str(usd[name]))
-            except (KeyError, ValueError, ZeroDivisionError):
-                continue
-            if price > 0 and isinstance(address, str):
-                found.setdefault((chain, Address(address)), []).append((at, price))
-    for prices in found.values():
-        prices.sort()
+        native = Address(family_of(chain).native)
+        for usd, address in ((prices.asset, native if asset == WRAPPED_SOL else asset), (prices.native, native)):
+            if usd is not None and usd > 0 and address is not None:
+                found.setdefault((chain, address), []).append((at, Fraction(repr(usd))))
+    for each in found.values():
+        each.sort()
     return found
 
 

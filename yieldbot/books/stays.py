@@ -132,18 +132,14 @@ def _notes(records: Iterable[Record], account: Account) -> dict[MarketId, list[N
     held: dict[str, set[MarketId]] = {}
     for row in records:
         entry = row.entry
-        if not isinstance(entry, Observed) or (entry.chain, entry.owner) != account or "forecasts" not in entry.facts:
+        if not isinstance(entry, Observed) or (entry.chain, entry.owner) != account or entry.holdings is None:
             continue
-        asset, at = str(entry.facts.get("asset", "")), entry.block.timestamp
-        there: set[MarketId] = set()
-        for key, one in entry.facts["forecasts"].items():
-            market_id, raw = MarketId(key), int(one["held_raw"])
-            there.add(market_id)
-            noted = Noted(at, raw, str(one.get("name", "")), asset, float(one["apr"]))
-            found.setdefault(market_id, []).append(noted)
-        for market_id in held.get(asset, set()) - there:
+        asset, at = entry.asset or "", entry.block.timestamp
+        for market_id, one in entry.holdings.items():
+            found.setdefault(market_id, []).append(Noted(at, one.held_raw, one.name, asset, one.apr))
+        for market_id in held.get(asset, set()) - entry.holdings.keys():
             found[market_id].append(Noted(at, 0, asset=asset))
-        held[asset] = there
+        held[asset] = set(entry.holdings)
     return found
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, TxSettled, TxSigned
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount, Apy, BlockRef, Token
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -84,19 +84,17 @@ def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: 
     found = []
     for bad in snapshot.quarantined:
         recorded = remembered.pop(bad.market.id, None)
-        held = Amount(asset, int(recorded["held_raw"])) if recorded else None
+        held = Amount(asset, recorded.held_raw) if recorded else None
         found.append(UnreadHolding(bad.market.id, bad.market.name, bad.reason, held))
     for market_id, recorded in remembered.items():
         whole = next((q for q in snapshot.quarantined if q.market.id.endswith("/?") and _within(market_id, q)), None)
         reason = whole.reason if whole else "it is no longer among the configured markets"
-        found.append(
-            UnreadHolding(market_id, recorded.get("name", market_id), reason, Amount(asset, int(recorded["held_raw"])))
-        )
+        found.append(UnreadHolding(market_id, recorded.name or market_id, reason, Amount(asset, recorded.held_raw)))
     return tuple(found)
 
 
-def _given_up(market_id: MarketId, recorded: Mapping[str, Any], policy: Policy) -> bool:
-    called = (str(recorded.get("name", "")), str(recorded.get("deployment", "")), str(recorded.get("flavour", "")))
+def _given_up(market_id: MarketId, recorded: RecordedHolding, policy: Policy) -> bool:
+    called = (recorded.name, recorded.deployment, recorded.flavour)
     return any(matches(name, market_id, called) for name in policy.exclude)
 
 
@@ -110,16 +108,25 @@ def unseen_money(found: Iterable[UnreadHolding]) -> str | None:
 
 def recorded_holdings(
     records: Iterable[Record], chain: ChainId, owner: Address, asset: Token
-) -> dict[MarketId, dict[str, Any]]:
+) -> dict[MarketId, RecordedHolding]:
     """Our holdings of an asset by market, as the journal last recorded them. Pure."""
-    last: Mapping[str, Any] = {}
+    last: Mapping[MarketId, RecordedHolding] = {}
     for row in records:
-        if isinstance(row.entry, Observed) and (row.entry.chain, row.entry.owner) == (chain, owner):
-            facts = row.entry.facts
-            if "forecasts" in facts and facts.get("asset", asset.address) == asset.address:
-                last = facts["forecasts"]
+        entry = row.entry
+        if not isinstance(entry, Observed) or (entry.chain, entry.owner) != (chain, owner) or entry.holdings is None:
+            continue
+        if entry.asset in (None, asset.address):
+            last = entry.holdings
+    return {market_id: recorded for market_id, recorded in last.items() if recorded.held_raw > 0}
+
+
+def recorded_names(records: Iterable[Record]) -> dict[MarketId, str]:
+    """Names of markets as runs last recorded them; a market's id where it had none. Pure."""
     return {
-        MarketId(market_id): dict(recorded) for market_id, recorded in last.items() if int(recorded["held_raw"]) > 0
+        market_id: holding.name or market_id
+        for row in records
+        if isinstance(row.entry, Observed)
+        for market_id, holding in (row.entry.holdings or {}).items()
     }
 
 
@@ -139,13 +146,6 @@ def _expected(state: MarketState, before: MarketState | None, policy: Policy) ->
     return min(rate, sustainable_curve(before, policy).apr(held, horizon_seconds))
 
 
-def _usd(snapshot: Snapshot) -> dict[str, Any]:
-    """The snapshot's US dollar prices as exact decimal text, for accounting."""
-    prices = {"asset": snapshot.asset_usd, "native": snapshot.native_usd}
-    found = {name: repr(usd) for name, usd in prices.items() if usd is not None}
-    return {"usd": found} if found else {}
-
-
 def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Forecast]:
     """For each market the first forecast recorded since our last transaction there. Pure."""
     found: dict[MarketId, Forecast] = {}
@@ -159,17 +159,16 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
                 if tx_hash in touched:
                     found.pop(touched[tx_hash], None)
                     moved.setdefault(touched[tx_hash], []).extend(deltas)
-            case Observed(chain=its_chain, owner=its_owner, block=block, facts=facts):
-                if (its_chain, its_owner) != (chain, owner):
+            case Observed(holdings=holdings) as entry:
+                if holdings is None or (entry.chain, entry.owner) != (chain, owner):
                     continue
-                asset, forecasts = str(facts.get("asset", "")), facts.get("forecasts", {})
-                for market_id, recorded in forecasts.items():
-                    market, held_raw = MarketId(market_id), int(recorded["held_raw"])
-                    fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), held_raw, asset)
-                    forecast = Forecast(block, held_raw, recorded["apr"], recorded["horizon_seconds"], fees_raw)
+                asset = entry.asset or ""
+                for market, one in holdings.items():
+                    fees_raw = _fees(last.get(market, (asset, 0))[1], moved.pop(market, ()), one.held_raw, asset)
+                    forecast = Forecast(entry.block, one.held_raw, one.apr, one.horizon_seconds, fees_raw)
                     found.setdefault(market, forecast)
-                    last[market] = (asset, held_raw)
-                for market in [one for one, (of, _) in last.items() if of == asset and one not in forecasts]:
+                    last[market] = (asset, one.held_raw)
+                for market in [known for known, (of, _) in last.items() if of == asset and known not in holdings]:
                     del last[market]  # left: what comes later is another stay
                     moved.pop(market, None)
             case _:

@@ -6,23 +6,18 @@ the chain (``Journal.verify``). Older entries have none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.observations import RecordedForecast
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
-
-FORECAST = "forecast"
-"""The member of a recorded holding (``facts["forecasts"]``) that holds what was forecast of its market."""
-PREDICTED, PLAN = "predicted", "plan"
-"""Members of the facts that are written before a plan's first transaction: forecasts by market, and the plan's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,35 +50,37 @@ class Prediction:
     """Whose forecast it was (``policy.forecaster``)."""
 
 
-def facts_of(state: MarketState, expected: float) -> dict[str, Any] | None:
-    """A market's forecast as the journal keeps it; None where there is none."""
+def recorded_forecast(state: MarketState, expected: float) -> RecordedForecast | None:
+    """A market's forecast as the journal keeps it; None where there is none. expected: the rate that our holding is to
+    earn, a simple annual fraction."""
     said = state.forecast
     if said is None:
         return None
-    return {
-        "mean": said.mean,
-        "low": said.low,
-        "high": said.high,
-        "days": said.days,
-        "quoted": state.quoted.value,
-        "expected": expected,
-        "by": said.by,
-    }
+    return RecordedForecast(
+        mean=said.mean,
+        low=said.low,
+        high=said.high,
+        days=said.days,
+        quoted=state.quoted.value,
+        expected=expected,
+        by=said.by,
+    )
 
 
 def before_plan(plan: Plan, snapshot: Snapshot, policy: Policy) -> Observed | None:
     """What is journalled before a plan's first transaction: the forecasts of the markets that it leaves money in or
     brings money to. None where it was decided without any."""
-    predicted: dict[str, Any] = {}
+    predicted: dict[MarketId, RecordedForecast] = {}
     for market_id, target in plan.allocation.targets.items():
         state = snapshot.states.get(market_id)
-        if state is None or state.forecast is None or state.market.kind is Kind.IDLE or not (target or state.held):
+        if state is None or state.market.kind is Kind.IDLE or not (target or state.held):
             continue
         rate = sustainable_curve(state, policy).apr(float(target), policy.horizon_seconds)
-        predicted[market_id] = facts_of(state, rate)
+        if (said := recorded_forecast(state, rate)) is not None:
+            predicted[market_id] = said
     if not predicted:
         return None
-    return Observed(snapshot.block.chain, snapshot.owner, snapshot.block, {PLAN: plan.id, PREDICTED: predicted})
+    return Observed(snapshot.block.chain, snapshot.owner, snapshot.block, plan_id=plan.id, predicted=predicted)
 
 
 def predictions(records: Iterable[Record]) -> tuple[Prediction, ...]:
@@ -92,26 +89,27 @@ def predictions(records: Iterable[Record]) -> tuple[Prediction, ...]:
     for row in records:
         if not isinstance(entry := row.entry, Observed):
             continue
-        plan = str(entry.facts.get(PLAN, ""))
-        noted = {key: one.get(FORECAST) for key, one in entry.facts.get("forecasts", {}).items()}
-        for market_id, said in (*entry.facts.get(PREDICTED, {}).items(), *noted.items()):
-            if said:
-                found.append(_prediction(entry, MarketId(market_id), said, plan))
+        found += [_prediction(entry, market_id, said) for market_id, said in (entry.predicted or {}).items()]
+        found += [
+            _prediction(entry, market_id, one.forecast)
+            for market_id, one in (entry.holdings or {}).items()
+            if one.forecast is not None
+        ]
     return tuple(found)
 
 
-def _prediction(entry: Observed, market_id: MarketId, said: Mapping[str, Any], plan: str) -> Prediction:
+def _prediction(entry: Observed, market_id: MarketId, said: RecordedForecast) -> Prediction:
     return Prediction(
         chain=entry.chain,
         owner=entry.owner,
         market_id=market_id,
         block=entry.block,
-        mean=float(said["mean"]),
-        low=float(said["low"]),
-        high=float(said["high"]),
-        days=float(said["days"]),
-        quoted=float(said["quoted"]),
-        expected=float(said["expected"]),
-        plan=plan,
-        by=str(said.get("by", "")),
+        mean=said.mean,
+        low=said.low,
+        high=said.high,
+        days=said.days,
+        quoted=said.quoted,
+        expected=said.expected,
+        plan=entry.plan_id,
+        by=said.by,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.history.holdings import (
@@ -12,13 +12,13 @@ from yieldbot.history.holdings import (
     _expected,
     _held,
     _position,
-    _usd,
     forecasts_since_change,
     recorded_holdings,
 )
-from yieldbot.history.predictions import FORECAST, facts_of
+from yieldbot.history.predictions import recorded_forecast
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed, PlanMarked, PlanStatus, TxSigned
+from yieldbot.journal.observations import RecordedHolding, RecordedPrices
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Token
 from yieldbot.model.ids import MarketId
@@ -38,25 +38,27 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
     """
     horizon_seconds = policy.horizon_seconds
     known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
-    forecasts: dict[str, Any] = {
-        market_id: {name: value for name, value in entry.items() if name != FORECAST}  # of another block
-        for market_id, entry in known.items()
+    holdings = {
+        market_id: replace(holding, forecast=None)  # that is of another block
+        for market_id, holding in known.items()
         if market_id not in snapshot.states
     }
     for state in _held(snapshot):
         expected = _expected(state, before.states.get(state.market.id) if before else None, policy)
-        forecasts[state.market.id] = {
-            "name": state.market.name,
-            "deployment": state.market.deployment,
-            "flavour": str(state.market.params.get("flavour", "")),
-            "held_raw": str(state.held.raw),
-            "apr": expected,
-            "horizon_seconds": horizon_seconds,
-        }
-        if (said := facts_of(state, expected)) is not None:
-            forecasts[state.market.id][FORECAST] = said
-    facts = {"asset": asset.address, "forecasts": forecasts} | _usd(snapshot)
-    journal.append(Observed(snapshot.block.chain, snapshot.owner, snapshot.block, facts))
+        holdings[state.market.id] = RecordedHolding(
+            held_raw=state.held.raw,
+            apr=expected,
+            horizon_seconds=horizon_seconds,
+            name=state.market.name,
+            deployment=state.market.deployment,
+            flavour=str(state.market.params.get("flavour", "")),
+            forecast=recorded_forecast(state, expected),
+        )
+    prices = RecordedPrices(asset=snapshot.asset_usd, native=snapshot.native_usd)
+    entry = Observed(
+        snapshot.block.chain, snapshot.owner, snapshot.block, asset=asset.address, holdings=holdings, prices=prices
+    )
+    journal.append(entry)
 
 
 def mean_held(
@@ -75,12 +77,10 @@ def mean_held(
         entry = record.entry
         if isinstance(entry, TxSigned) and not notes:
             touched.add(entry.market_id)
-        if not isinstance(entry, Observed) or entry.facts.get("asset") != asset.address:
+        if not isinstance(entry, Observed) or entry.asset != asset.address:
             continue
         if (entry.chain, entry.owner) == (snapshot.block.chain, snapshot.owner):
-            found = {
-                MarketId(key): int(one["held_raw"]) / asset.one for key, one in entry.facts.get("forecasts", {}).items()
-            }
+            found = {key: one.held_raw / asset.one for key, one in (entry.holdings or {}).items()}
             notes.append((entry.block.timestamp, found))
     if not notes or days <= 0.0:
         return None

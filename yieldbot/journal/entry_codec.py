@@ -42,6 +42,14 @@ from yieldbot.journal.journal_entries import (
     TxSettled,
     TxSigned,
 )
+from yieldbot.journal.observations import (
+    forecasts_from_doc,
+    forecasts_to_doc,
+    holdings_from_doc,
+    holdings_to_doc,
+    prices_from_doc,
+    prices_to_doc,
+)
 from yieldbot.model.ids import Address, MarketId, chain_id
 
 
@@ -97,8 +105,9 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             return RowKeys("account.stopped", chain, owner, tx_hash=stopped_by or ""), {"reason": reason}
         case AccountCleared(chain, owner, by):
             return RowKeys("account.cleared", chain, owner), {"by": by}
-        case Observed(chain, owner, block, facts):
-            return RowKeys("observed", chain, owner), {"block": block_to_doc(block), "facts": dict(facts)}
+        case Observed():
+            keys = RowKeys("observed", entry.chain, entry.owner)
+            return keys, {"block": block_to_doc(entry.block), "facts": _facts_to_doc(entry)}
         case ExitProven():
             return RowKeys("exit.proven", entry.chain, entry.owner), {
                 "market_id": entry.market_id,
@@ -171,8 +180,7 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
         case "account.cleared":
             return AccountCleared(chain_id(keys.chain), Address(keys.owner), part(doc, "by", str))
         case "observed":
-            block = block_from_doc(part(doc, "block", Mapping))
-            return Observed(chain_id(keys.chain), Address(keys.owner), block, part(doc, "facts", Mapping))
+            return _observed(keys, doc, part(doc, "facts", Mapping))
         case "exit.proven":
             return ExitProven(
                 chain=chain_id(keys.chain),
@@ -213,6 +221,31 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
             )
         case other:
             raise ValueError(f"unknown kind {other!r}")
+
+
+def _facts_to_doc(entry: Observed) -> Doc:
+    found: Doc = {} if entry.asset is None else {"asset": entry.asset}
+    if entry.holdings is not None:
+        found["forecasts"] = holdings_to_doc(entry.holdings)
+    if prices := prices_to_doc(entry.prices):
+        found["usd"] = prices
+    if entry.predicted is not None:
+        found |= {"plan": entry.plan_id, "predicted": forecasts_to_doc(entry.predicted)}
+    return found if entry.paper is None else found | {"paper": dict(entry.paper)}
+
+
+def _observed(keys: RowKeys, doc: Any, facts: Mapping[str, Any]) -> Observed:
+    return Observed(
+        chain_id(keys.chain),
+        Address(keys.owner),
+        block_from_doc(part(doc, "block", Mapping)),
+        asset=Address(part(facts, "asset", str)) if "asset" in facts else None,
+        holdings=holdings_from_doc(part(facts, "forecasts", Mapping)) if "forecasts" in facts else None,
+        prices=prices_from_doc(facts.get("usd")),
+        plan_id=part(facts, "plan", str) if "plan" in facts else "",
+        predicted=forecasts_from_doc(part(facts, "predicted", Mapping)) if "predicted" in facts else None,
+        paper=part(facts, "paper", Mapping) if "paper" in facts else None,
+    )
 
 
 def _terms_to_doc(terms: SvmTerms) -> Doc:

@@ -6,10 +6,11 @@ Names of classes and fields are those on the disk, which older rows have too: th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Plan
@@ -183,7 +184,7 @@ class AccountCleared:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a cycle observed, for predictions and accounting."""
+    """What a cycle observed, for predictions, limits on losses, and accounting."""
 
     chain: ChainId
     """The job's chain."""
@@ -191,8 +192,19 @@ class Observed:
     """The job's account."""
     block: BlockRef
     """The snapshot's block."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """Any JSON object; nothing is decided by it."""
+    asset: Address | None = None
+    """Address of the asset that holdings and prices are of; None in older rows, and where there are neither."""
+    holdings: Mapping[MarketId, RecordedHolding] | None = None
+    """Every holding of the asset, by market; None: the entry tells of none, which is not the same as none at all."""
+    prices: RecordedPrices = NO_PRICES
+    """US dollar prices at that block."""
+    plan_id: str = ""
+    """The plan that ``predicted`` was written before; else empty."""
+    predicted: Mapping[MarketId, RecordedForecast] | None = None
+    """Forecasts of the markets that a plan leaves money in or brings money to, written before its first transaction;
+    None: the entry is of no plan."""
+    paper: Mapping[str, Any] | None = None
+    """A paper wallet's ledger, a JSON object of its own (``app/paper_state.py``); None: it is of a real wallet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

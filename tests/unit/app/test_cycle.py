@@ -24,6 +24,7 @@ from yieldbot.journal.journal_entries import (
     PlanStatus,
     PlanWritten,
 )
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
@@ -61,7 +62,7 @@ async def test_a_plan_is_rehearsed_approved_done_leg_by_leg_and_written_down(
     assert report.left_out == (("host", "it lags"),)
     assert any("RPC endpoint host is left out: it lags" in line for line in world.lines)
     (last,) = observed(journal)
-    assert list(last.facts["forecasts"]) == [A.market.id]
+    assert list(last.holdings or ()) == [A.market.id]
 
 
 async def test_a_chain_that_cannot_be_served_is_skipped_with_its_reason(
@@ -178,8 +179,8 @@ async def test_each_leg_is_looked_at_again_and_the_first_that_does_not_hold_ends
 
 
 def was(held: float, view: Snapshot = IN_A) -> Observed:
-    facts = {"forecasts": {A.market.id: {"held_raw": str(usdc(held).raw), "apr": 0.1, "horizon_seconds": 86_400.0}}}
-    return Observed(view.block.chain, view.owner, view.block, facts)
+    holdings = {A.market.id: RecordedHolding(held_raw=usdc(held).raw, apr=0.1, horizon_seconds=86_400.0)}
+    return Observed(view.block.chain, view.owner, view.block, holdings=holdings)
 
 
 async def test_a_loss_stops_the_account_once_and_nothing_is_signed(
@@ -242,8 +243,8 @@ async def test_a_queued_plan_is_refused_by_todays_policy_a_loss_or_money_out_of_
 
     assert await code(SessionDouble(), exclude=("a",)) == "EXCLUDED"
     c = MarketId("lend/1/c")
-    facts = {"forecasts": {c: {"name": "c", "held_raw": "5", "apr": 0.1, "horizon_seconds": 1.0}}}
-    journal.append(Observed(SEEN.block.chain, SEEN.owner, SEEN.block, facts))
+    holdings = {c: RecordedHolding(name="c", held_raw=5, apr=0.1, horizon_seconds=1.0)}
+    journal.append(Observed(SEEN.block.chain, SEEN.owner, SEEN.block, holdings=holdings))
     assert await code(SessionDouble()) == "HOLDING_UNREAD"
     assert await code(SessionDouble(), exclude=(c,)) is None
     journal.append(was(200))

@@ -13,6 +13,7 @@ from yieldbot.books.pnl import Pnl
 from yieldbot.history.holdings import MeasuredPosition, _position, forecasts_since_change
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount
 
@@ -25,10 +26,10 @@ PUT, THERE = usdc(100_000).raw, usdc(99_300).raw
 
 
 def observed(seq: int, *held: float) -> Record:
-    said = {"apr": 0.4, "horizon_seconds": float(MONTH)}
-    forecasts = {VAULT: {"held_raw": str(usdc(held[0]).raw), **said}} if held else {}
-    facts = {"asset": USDC.address, "forecasts": forecasts}
-    return Record(seq, NOW, Observed(SEEN.block.chain, SEEN.owner, SEEN.block, facts))
+    rows = [RecordedHolding(held_raw=usdc(one).raw, apr=0.4, horizon_seconds=float(MONTH)) for one in held]
+    holdings = {VAULT: rows[0]} if rows else {}
+    entry = Observed(SEEN.block.chain, SEEN.owner, SEEN.block, asset=USDC.address, holdings=holdings)
+    return Record(seq, NOW, entry)
 
 
 def numbers(*records: list[Record]) -> MeasuredPosition:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
 from yieldbot.app.paper_records import records_of
 from yieldbot.app.paper_sides import Gap, Side, paper_side, real_side
-from yieldbot.app.paper_state import FILE, KEY, PaperState, Real, existing, folder_of, read, states, written
+from yieldbot.app.paper_state import BY, FILE, PaperState, Real, existing, folder_of, read, states, written
 from yieldbot.app.paper_step import Begins, decided, first, grown
 from yieldbot.backtest.carried import Asked, SimulatedHoldings
 from yieldbot.backtest.paper import as_held
@@ -99,7 +99,7 @@ def test_limits_over_time_count_the_paper_wallets_own_moves() -> None:
     policy = Policy(limit_day="4000", enter_horizon_days=3650)
     state, plan = stepped(None, at(0), policy)
     assert isinstance(plan, Plan) and state.holdings.held == {ONE: usdc(4_000).raw}
-    past = [StoredPlan(plan, (), PlanStatus.EXECUTED, KEY, "", BLOCK.timestamp)]
+    past = [StoredPlan(plan, (), PlanStatus.EXECUTED, BY, "", BLOCK.timestamp)]
     soon, later = BLOCK.timestamp + 3600, BLOCK.timestamp + 2 * DAY
     real = at(0.1)
     now = grown(state, real, {})
@@ -157,9 +157,9 @@ def test_what_is_remembered_is_what_was_there(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "bold-2")
     with Journal.open(folder / FILE) as journal:
         for one in (state, replace(state, height=9)):
-            journal.append(Observed(CHAIN, OWNER, BLOCK, {KEY: written(one)}))
+            journal.append(Observed(CHAIN, OWNER, BLOCK, paper=written(one)))
         assert states(journal, journal.history()) == [state, replace(state, height=9)]
-        journal.append(Observed(CHAIN, OWNER, BLOCK, {KEY: {"schema": 1}}))
+        journal.append(Observed(CHAIN, OWNER, BLOCK, paper={"schema": 1}))
         with pytest.raises(InvariantError, match=r"row 3 cannot be read .*move its folder away"):
             states(journal, journal.history())
     assert existing(tmp_path) == ("bold-2",) and existing(tmp_path / "none") == ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +14,7 @@ from yieldbot.books.entries import Entry, EntryKind
 from yieldbot.books.stays import Noted, Stay, stays
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.model.amounts import BlockRef
 
 DAY = 86_400
@@ -35,10 +35,9 @@ def out(day: float, raw: int, *, everything: bool = False) -> Entry:
 
 
 def note(day: float, raw: int | None, apr: float = 0.05) -> Record:
-    said: dict[str, Any] = {"name": "Aave", "held_raw": str(raw), "apr": apr, "horizon_seconds": 1.0}
-    facts = {"asset": USDC.address, "forecasts": {} if raw is None else {MARKET: said}}
     block = BlockRef(ACCOUNT[0], 1, "0x00", T0 + int(day * DAY))
-    return Record(1, 0, Observed(*ACCOUNT, block, facts))
+    holdings = {} if raw is None else {MARKET: RecordedHolding(name="Aave", held_raw=raw, apr=apr, horizon_seconds=1.0)}
+    return Record(1, 0, Observed(*ACCOUNT, block, asset=USDC.address, holdings=holdings))
 
 
 def found(records: list[Record], *entries: Entry, now: Noted | None = None) -> tuple[Stay, ...]:

@@ -15,8 +15,9 @@ from yieldbot.books.chain_record import WalletCheck, reconciled, wallet_sums
 from yieldbot.books.entries import EVM_NATIVE, Entry, EntryKind
 from yieldbot.books.recorded_prices import nearest, recorded_prices
 from yieldbot.books.transfers import NOBODY, TransferContext, transfers_in, with_outside
+from yieldbot.journal.codec import block_to_doc
+from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import Observed
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TRANSFER_TOPIC
@@ -148,9 +149,12 @@ def test_a_difference_is_an_entry_of_its_own() -> None:
 
 def test_a_written_price_counts_near_its_time_alone() -> None:
     block = BlockRef(CHAIN, 7, "0x", BORN)
-    facts = {"asset": USDC.address, "usd": {"asset": "0.9997", "native": "3e3"}}
-    odd: list[Any] = [{"asset": "no"}, {"asset": "0", "native": "-1"}, ["a"], None]
-    events = [Observed(CHAIN, OWNER, block, facts), *(Observed(CHAIN, OWNER, block, facts | {"usd": u}) for u in odd)]
+    odd: list[Any] = [{"asset": "no"}, {"asset": "0", "native": "-1"}, {"native": "inf"}, ["a"], None]
+    keys, on_disk = RowKeys("observed", CHAIN, OWNER), {"block": block_to_doc(block)}
+    events = [
+        decode(keys, on_disk | {"facts": {"asset": USDC.address, "usd": usd}})
+        for usd in ({"asset": "0.9997", "native": "3e3"}, *odd)
+    ]
     found = recorded_prices(Record(seq, BORN, event) for seq, event in enumerate(events))
     assert len(found) == 2
     told_ = nearest(found, CHAIN, USDC.address, BORN - 60)

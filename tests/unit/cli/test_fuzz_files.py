@@ -73,7 +73,7 @@ def journal_in(folder: Path) -> Path:
         journal.append(TxSent(CHAIN, OWNER, "0xaa", 1))
         done = Confirmed("0xaa", BLOCK, 90_000, 10**9, (Delta(signed().predicted[0].token, -5),))
         journal.append(TxSettled(CHAIN, OWNER, done), PlanMarked("p1", PlanStatus.EXECUTED, "execution"))
-        journal.append(Observed(CHAIN, OWNER, BLOCK, {"forecasts": {}}))
+        journal.append(Observed(CHAIN, OWNER, BLOCK, holdings={}))
     with sqlite3.connect(path) as base:
         base.execute("pragma wal_checkpoint(truncate)")
         base.execute("pragma journal_mode=delete")

@@ -4,7 +4,6 @@ it."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from yieldbot.allocator.market_curve import curve_of
 from yieldbot.history.recorded import mean_held
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy
@@ -27,9 +27,12 @@ KEY = A.market.id
 def note(days_ago: float, **held: float) -> Record:
     """What a run wrote down so long ago, in whole tokens by the market's last name."""
     block = replace(BLOCK, timestamp=BLOCK.timestamp - int(days_ago * DAY))
-    rows: dict[str, Any] = {f"lend/1/{name}": {"held_raw": str(round(t * USDC.one))} for name, t in held.items()}
-    facts = {"asset": USDC.address, "forecasts": rows}
-    return Record(round(1_000 - 10 * days_ago), 0, Observed(SEEN.block.chain, SEEN.owner, block, facts))
+    rows = {
+        MarketId(f"lend/1/{name}"): RecordedHolding(held_raw=round(t * USDC.one), apr=0.05, horizon_seconds=DAY)
+        for name, t in held.items()
+    }
+    entry = Observed(SEEN.block.chain, SEEN.owner, block, asset=USDC.address, holdings=rows)
+    return Record(round(1_000 - 10 * days_ago), 0, entry)
 
 
 def mean(*records: Record, days: float = 7.0) -> dict[str, float] | None:
@@ -58,8 +61,8 @@ def test_notes_of_other_accounts_and_assets_do_not_count() -> None:
     for change in (
         {"owner": "0x1"},
         {"chain": "eip155:5"},
-        {"facts": {"asset": "0x2", "forecasts": {}}},
-        {"facts": {}},
+        {"asset": "0x2", "holdings": {}},
+        {"asset": None, "holdings": None},
     ):
         assert mean(replace(other, entry=replace(other.entry, **change))) is None
 

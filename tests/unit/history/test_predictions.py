@@ -17,7 +17,10 @@ from yieldbot.decision.decide import decide
 from yieldbot.errors import InvariantError
 from yieldbot.history.predictions import Prediction, before_plan, predictions
 from yieldbot.history.recorded import mean_held, record
+from yieldbot.journal.codec import block_to_doc
+from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.journal_entries import Observed
+from yieldbot.journal.observations import NO_PRICES
 from yieldbot.journal.store import Journal, _digest
 from yieldbot.model.market import MarketState, RateForecast, Snapshot
 from yieldbot.model.plan import Plan
@@ -59,8 +62,8 @@ def test_what_is_held_is_recorded_with_what_was_forecast(journal: Journal) -> No
     assert one.expected == pytest.approx(0.04, rel=1e-6), "what is decided on, not what is quoted"
     recorded = journal.history()[-1].entry
     assert isinstance(recorded, Observed)
-    assert recorded.facts["forecasts"][HELD.market.id]["apr"] == one.expected
-    assert "forecast" not in recorded.facts["forecasts"][PLAIN.market.id], "decided without one"
+    assert recorded.holdings is not None and recorded.holdings[HELD.market.id].apr == one.expected
+    assert recorded.holdings[PLAIN.market.id].forecast is None, "decided without one"
 
 
 def test_a_plan_s_forecasts_are_written_with_its_id_for_what_it_leaves_and_enters() -> None:
@@ -68,12 +71,12 @@ def test_a_plan_s_forecasts_are_written_with_its_id_for_what_it_leaves_and_enter
     plan = decide(seen, Policy(), JOB, BLOCK.timestamp).outcome
     assert isinstance(plan, Plan)
     entry = before_plan(plan, seen, Policy())
-    assert entry is not None and set(entry.facts) == {"plan", "predicted"} and entry.block == BLOCK
-    assert entry.facts["plan"] == plan.id
-    assert set(entry.facts["predicted"]) == {HELD.market.id, OTHER.market.id}
-    said = entry.facts["predicted"][OTHER.market.id]
-    assert (said["mean"], said["low"], said["high"], said["days"]) == (0.08, 0.03, 0.1, 7.0)
-    assert said["expected"] < 0.08, "our own money lowers what it pays"
+    assert entry is not None and entry.block == BLOCK and entry.predicted is not None
+    assert (entry.plan_id, entry.holdings, entry.prices, entry.asset) == (plan.id, None, NO_PRICES, None)
+    assert set(entry.predicted) == {HELD.market.id, OTHER.market.id}
+    said = entry.predicted[OTHER.market.id]
+    assert (said.mean, said.low, said.high, said.days) == (0.08, 0.03, 0.1, 7.0)
+    assert said.expected < 0.08, "our own money lowers what it pays"
     bare = view(*(replace(one, forecast=None) for one in (HELD, OTHER)), idle=50_000)
     decided = decide(bare, Policy(), JOB, BLOCK.timestamp).outcome
     assert isinstance(decided, Plan) and before_plan(decided, bare, Policy()) is None
@@ -83,7 +86,8 @@ def test_what_could_not_be_read_is_not_forecast_again(journal: Journal) -> None:
     record(journal, view(HELD), Policy(), USDC)
     record(journal, view(time=BLOCK.timestamp + 60), Policy(), USDC)
     second = journal.history()[-1].entry
-    assert isinstance(second, Observed) and second.facts["forecasts"][HELD.market.id]["held_raw"] == "700000000"
+    assert isinstance(second, Observed) and second.holdings is not None
+    assert second.holdings[HELD.market.id].held_raw == 700_000_000
     assert len(predictions(journal.history())) == 1
 
 
@@ -94,11 +98,11 @@ def test_a_plan_s_forecasts_are_no_holdings(journal: Journal) -> None:
     plan = decide(seen, Policy(), JOB, BLOCK.timestamp).outcome
     assert isinstance(plan, Plan)
     entry = before_plan(plan, seen, Policy())
-    assert entry is not None
+    assert entry is not None and entry.predicted is not None
     before = mean_held(journal.history(), seen, USDC, 7.0)
     journal.append(entry)
     assert mean_held(journal.history(), seen, USDC, 7.0) == before == {HELD.market.id: 700.0}
-    assert len(predictions(journal.history())) == 1 + len(entry.facts["predicted"])
+    assert len(predictions(journal.history())) == 1 + len(entry.predicted)
 
 
 def test_journals_of_before_have_none_and_are_read(journal: Journal) -> None:
@@ -109,7 +113,8 @@ def test_journals_of_before_have_none_and_are_read(journal: Journal) -> None:
         {"forecasts": {HELD.market.id: old}},
         {},
     ):
-        journal.append(Observed(BLOCK.chain, snapshot(0).owner, BLOCK, facts))
+        keys = RowKeys("observed", BLOCK.chain, snapshot(0).owner)
+        journal.append(decode(keys, {"block": block_to_doc(BLOCK), "facts": facts}))
     assert predictions(journal.history()) == ()
     record(journal, view(HELD), Policy(), USDC)
     assert len(predictions(journal.history())) == 1 and journal.verify() == 4
@@ -122,7 +127,7 @@ def test_a_prettified_forecast_is_found(tmp_path: Path, repaired: bool) -> None:
     with Journal.open(path) as journal:
         for day in range(3):
             record(journal, view(HELD, time=BLOCK.timestamp + day * 86_400), Policy(), USDC)
-        journal.append(Observed(BLOCK.chain, snapshot(0).owner, BLOCK, {"asset": USDC.address, "forecasts": {}}))
+        journal.append(Observed(BLOCK.chain, snapshot(0).owner, BLOCK, asset=USDC.address, holdings={}))
         assert journal.verify() == 4 and len(predictions(journal.history())) == 3
     with sqlite3.connect(path) as database:
         database.execute("DROP TRIGGER events_keep")

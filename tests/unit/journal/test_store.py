@@ -27,6 +27,7 @@ from yieldbot.journal.journal_entries import (
     TxSent,
     TxSettled,
 )
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, evm_chain
@@ -37,6 +38,7 @@ OTHER = Address("0x" + "22" * 20)
 PROVEN = ExitProven(
     chain=CHAIN, owner=OWNER, market_id=MARKET, fingerprint="f1", time=1_700_000_000, up_to=Amount(USDC, 5)
 )
+HELD = RecordedHolding(held_raw=5, apr=0.03, horizon_seconds=604_800.0)
 REFUSED = ExitRefused(chain=CHAIN, owner=OWNER, market_id=MARKET, fingerprint="f1", reason="it is locked")
 
 
@@ -51,7 +53,7 @@ def test_events_come_back_in_order_after_reopening(path: Path) -> None:
         TxSettled(CHAIN, OWNER, confirmed),
         AccountStopped(CHAIN, OWNER, "why", "0xaa"),
         AccountCleared(CHAIN, OWNER, "me"),
-        Observed(CHAIN, OWNER, BLOCK, {"held": "5"}),
+        Observed(CHAIN, OWNER, BLOCK, asset=USDC.address, holdings={MARKET: HELD}),
         PROVEN,
         REFUSED,
     )
@@ -258,7 +260,7 @@ def test_a_row_is_chained_to_the_one_before_by_what_the_docs_say(path: Path) -> 
 def test_what_is_no_number_is_not_written(path: Path) -> None:
     with Journal.open(path) as journal:
         with pytest.raises(ValueError, match="JSON compliant"):
-            journal.append(signed(), Observed(CHAIN, OWNER, BLOCK, {"held": float("nan")}))
+            journal.append(signed(), Observed(CHAIN, OWNER, BLOCK, holdings={MARKET: replace(HELD, apr=float("nan"))}))
         assert journal.history() == (), "all of it or none"
 
 

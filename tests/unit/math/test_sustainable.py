@@ -129,7 +129,7 @@ def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -
         expected = []
         for known in (before, None):
             record(journal, after, Policy(horizon_days=30.0), USDC, known)
-            expected.append(recorded_holdings(journal.history(), CHAIN, OWNER, USDC)[here.market.id]["apr"])
+            expected.append(recorded_holdings(journal.history(), CHAIN, OWNER, USDC)[here.market.id].apr)
     assert expected[0] == lasting(here.curve) < 0.05
     assert expected[1] == here.curve.apr(HELD - CASH, H) > 1.0
 

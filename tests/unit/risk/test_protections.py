@@ -16,6 +16,7 @@ from yieldbot.journal.journal_entries import (
     PlanMarked,
     PlanStatus,
 )
+from yieldbot.journal.observations import RecordedHolding
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
@@ -163,8 +164,8 @@ def test_failures_stop_everything_until_their_window_has_passed() -> None:
 
 
 def seen_before(held: float, seq: int = 1) -> Record:
-    facts = {"forecasts": {B: {"held_raw": str(usdc(held).raw), "apr": 0.1, "horizon_seconds": 86_400.0}}}
-    return Record(seq, NOW - HOUR, Observed(SEEN.block.chain, SEEN.owner, SEEN.block, facts))
+    holdings = {B: RecordedHolding(held_raw=usdc(held).raw, apr=0.1, horizon_seconds=86_400.0)}
+    return Record(seq, NOW - HOUR, Observed(SEEN.block.chain, SEEN.owner, SEEN.block, holdings=holdings))
 
 
 def test_a_loss_beyond_the_limit_stops_until_a_person_has_cleared_it() -> None:
