@@ -64,6 +64,8 @@ class Proxy:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         asked = json.loads(body)
+        if isinstance(asked, list):  # a batch is lost or falsified as a whole, by its first request's method
+            return await self.batch(body, asked)
         kind = self.fault(asked["method"])
         on_solana = not asked["method"].startswith("eth_")
         if kind == "stale_block" and not on_solana and str(asked["params"][0]).startswith("0x"):
@@ -112,6 +114,20 @@ class Proxy:
         if on_solana:
             self.first.setdefault(question_of(asked), answer)
         return web.Response(body=answer, content_type="application/json")
+
+    async def batch(self, body: bytes, asked: list[dict[str, Any]]) -> web.StreamResponse:
+        """Hand a batch on; of the faults, those that a batch can have."""
+        kind = self.fault(asked[0]["method"])
+        if kind in ("refuse_429", "error_500"):
+            return web.Response(status=429 if kind == "refuse_429" else 500)
+        async with self.session.post(self.upstream, data=body, headers={"Content-Type": "application/json"}) as got:
+            answers = await got.read()
+        if kind == "truncate":
+            answers = answers[: len(answers) // 2]
+        elif kind == "wrong_state":
+            parts = json.loads(answers)
+            answers = json.dumps([json.loads(lie(kind, json.dumps(parts[0]).encode())), *parts[1:]]).encode()
+        return web.Response(body=answers, content_type="application/json")
 
     def stale(self, asked: dict[str, Any]) -> web.StreamResponse:
         """What a Solana node says that has stood still since this was first asked; null where it never was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -46,6 +47,117 @@ class SvmLamports:
     """The account."""
 
 
-Read = EthCall | SvmAccount | SvmLamports
+@dataclass(frozen=True, slots=True)
+class EthSlot:
+    """The 32 bytes of one storage slot of a contract at the snapshot's block."""
+
+    address: Address
+    """The contract."""
+    slot: int
+    """The slot's number."""
+    optional: bool = False
+    """Where the node refuses it, ``b""`` instead of ReadReverted thrown into the flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class EthCode:
+    """What the code at an address is, at the snapshot's block, as ``CodeHead`` decodes it."""
+
+    address: Address
+    """The contract, or an account without code."""
+    optional: bool = False
+    """As of EthSlot."""
+
+
+@dataclass(frozen=True, slots=True)
+class EthLogs:
+    """The event logs of some contracts in blocks ``first`` to ``last``, as ``LogSpan`` decodes them: a JSON document,
+    the newest blocks first where a node serves few."""
+
+    addresses: tuple[Address, ...]
+    """The contracts."""
+    topics: tuple[bytes, ...]
+    """First topics (hashes of events' signatures), of which a log has one."""
+    first: int
+    """The first block."""
+    last: int
+    """The last block."""
+    optional: bool = False
+    """As of EthSlot."""
+
+
+@dataclass(frozen=True, slots=True)
+class EthLog:
+    """One event log."""
+
+    address: Address
+    """The contract that emitted it."""
+    topics: tuple[bytes, ...]
+    """Its topics, 32 bytes each, the event's own first."""
+    data: bytes
+    """Its data."""
+    block: int
+    """Its block."""
+    index: int
+    """Its place among the block's logs."""
+    tx: str
+    """Its transaction's hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpan:
+    """The answer to EthLogs."""
+
+    logs: tuple[EthLog, ...]
+    """The logs, by block and index, the oldest first."""
+    since: int
+    """The block from which they are complete."""
+    cut: str = ""
+    """Why they are not complete from the first block that was asked for; empty: they are."""
+
+    def encoded(self) -> bytes:
+        """The bytes that ``decoded`` reads."""
+        rows = [
+            [one.address, [t.hex() for t in one.topics], one.data.hex(), one.block, one.index, one.tx]
+            for one in self.logs
+        ]
+        return json.dumps([self.since, self.cut, rows]).encode()
+
+    @classmethod
+    def decoded(cls, answer: bytes) -> LogSpan:
+        """Decode an answer. Raises ValueError (or TypeError) for one that is none."""
+        since, cut, rows = json.loads(answer)
+        logs = (
+            EthLog(Address(at), tuple(bytes.fromhex(t) for t in topics), bytes.fromhex(data), block, index, tx)
+            for at, topics, data, block, index, tx in rows
+        )
+        return cls(tuple(logs), since, cut)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeHead:
+    """The answer to EthCode."""
+
+    hash: bytes
+    """keccak256 of the code (EXTCODEHASH): 32 bytes; of no code the hash of nothing, or zeros for an account that never
+    was."""
+    size: int
+    """Its length in bytes; 0: there is none."""
+    head: bytes
+    """Its first 64 bytes at most: a minimal proxy (EIP-1167) and a delegating key (EIP-7702) are shorter."""
+
+    @classmethod
+    def of(cls, answer: bytes) -> CodeHead:
+        """Decode an answer. Raises ValueError for one of another length."""
+        if len(answer) != CODE_WORDS * 32:
+            raise ValueError(f"{len(answer)} bytes do not describe code")
+        size = int.from_bytes(answer[32:64], "big")
+        return cls(answer[:32], size, answer[64 : 64 + min(size, 64)])
+
+
+CODE_WORDS = 4
+"""Words of an answer to EthCode: the hash, the length, the first 64 bytes (zeros behind shorter code)."""
+
+Read = EthCall | EthSlot | EthCode | EthLogs | SvmAccount | SvmLamports
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
 """Each ``yield`` is one round: a sequence of reads, answered by as many byte strings in the same order."""

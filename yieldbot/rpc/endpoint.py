@@ -7,9 +7,9 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from yieldbot.errors import NodeRefused, transport_words
@@ -97,6 +97,40 @@ class Endpoint:
                 return await self._ask(method, params)
             except Unusable as unusable:
                 raise unusable.error() from None
+        return await self._retried(method, lambda: self._ask(method, params))
+
+    async def batch(self, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of several reads that are sent as one JSON-RPC batch, in their order: one round trip. A read that
+        the node refuses gives its NodeRefused as the result.
+
+        Raises NodeRefused where the whole batch is refused (a provider's limit of its size), and as ``request`` does.
+        """
+        if not requests:
+            return []
+        what = f"a batch of {len(requests)} ({requests[0][0]})"
+        return cast("list[Any]", await self._retried(what, lambda: self._ask_all(what, requests)))
+
+    async def _ask_all(self, what: str, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """One try of a batch. Raises Unusable or NodeRefused."""
+
+        async def send(provider: Any) -> Any:
+            if hasattr(provider, "make_batch"):
+                return await provider.make_batch(requests)
+            return await asyncio.gather(*(provider.make_request(method, params) for method, params in requests))
+
+        answers = await self._exchanged(what, send)
+        if not isinstance(answers, list):
+            return cast("list[Any]", self._result(what, answers))  # an error for all of it
+        found: list[Any] = []
+        for (method, _), answer in zip(requests, answers, strict=True):
+            try:
+                found.append(self._result(method, answer))
+            except NodeRefused as refusal:
+                found.append(refusal)
+        return found
+
+    async def _retried(self, method: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """What ``ask`` returns, tried again while that may help; see ``request``."""
         from tenacity import (
             AsyncRetrying,
             RetryCallState,
@@ -112,7 +146,7 @@ class Endpoint:
             nonlocal tries, last
             tries += 1
             try:
-                return await self._ask(method, params)
+                return await ask()
             except Unusable as unusable:
                 last = unusable
                 raise
@@ -139,6 +173,10 @@ class Endpoint:
 
     async def _ask(self, method: str, params: list[Any]) -> Any:
         """One try. Raises Unusable or NodeRefused."""
+        return self._result(method, await self._exchanged(method, lambda p: p.make_request(method, params)))
+
+    async def _exchanged(self, method: str, send: Callable[[Any], Awaitable[Any]]) -> Any:
+        """What ``send`` gets back from the provider. Raises Unusable or NodeRefused."""
         if (rest := self.rests_until - time.monotonic()) > 0:
             message = f"{self.host} asked to be left alone for {rest:.3g} s more"
             raise Unusable(message, status=429, remedy=self._limit_reached(), rest_seconds=rest)
@@ -148,7 +186,7 @@ class Endpoint:
             sys.setrecursionlimit(DEEPEST_NESTING)
         self.round_trips += 1
         try:
-            answer = await asyncio.wait_for(self._provider.make_request(method, params), timeout=self._timeout_seconds)
+            return await asyncio.wait_for(send(self._provider), timeout=self._timeout_seconds)
         except TimeoutError:
             raise self._silent(method) from None
         except TooLong:
@@ -161,7 +199,6 @@ class Endpoint:
             if isinstance(failure, Unusable):
                 raise
             raise Unusable(f"{self.host} cannot be used for {method}: {transport_words(failure)}") from None
-        return self._result(method, answer)
 
     def _silent(self, method: str) -> Unusable:
         return Unusable(f"{self.host} gave no whole answer to {method} in {self._timeout_seconds:g} s")

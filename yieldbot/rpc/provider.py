@@ -4,7 +4,8 @@ raised where no usable answer comes."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,6 +99,20 @@ def provider_class() -> Any:
             if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
                 raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
             return answer
+
+        async def make_batch(self, calls: Sequence[tuple[str, list[Any]]]) -> Any:
+            """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; the document itself where
+            the server answers with one error for all."""
+            requests = [self.form_request(RPCEndpoint(method), params) for method, params in calls]
+            body = b"[" + b",".join(self.encode_rpc_dict(request) for request in requests) + b"]"
+            document = json.loads(await self._make_request(RPCEndpoint("batch"), body))
+            if not isinstance(document, list):
+                return document
+            by_id = {one.get("id"): one for one in document if isinstance(one, Mapping)}
+            if missing := sum(request["id"] not in by_id for request in requests):
+                host = host_of(str(self.endpoint_uri))
+                raise Unusable(f"{host} left out {missing} of {len(requests)} answers of a batch")
+            return [by_id[request["id"]] for request in requests]
 
         async def disconnect(self) -> None:
             await self._session.close()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import NodeRefused
+
+if TYPE_CHECKING:
+    from yieldbot.rpc.endpoint import Endpoint
 
 BLOCK = ("hash", "number", "timestamp", "baseFeePerGas")
 RECEIPT = ("blockHash", "blockNumber", "transactionHash", "status", "gasUsed", "effectiveGasPrice")
 LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
 """Members of blocks, receipts and event logs that are compared."""
 
+BATCH = "batch"
+"""The name under which a JSON-RPC batch is voted on: its parameters are the requests."""
 NO_BLOCK = "no block"
 """The key of an endpoint that knows no such block."""
 EXCERPT = 40
@@ -20,6 +27,8 @@ EXCERPT = 40
 def key_of(method: str, answer: Any) -> str:
     """An answer as a text that is equal for two endpoints that agree: everything that decides anything, and nothing
     that honest nodes write differently (letter case, members beside BLOCK, RECEIPT and LOG)."""
+    if method == BATCH:
+        return " ".join(key_of(one, part) for one, part in answer)
     if isinstance(answer, str):
         return answer.lower()
     if method.startswith("eth_getBlockBy"):
@@ -33,6 +42,15 @@ def key_of(method: str, answer: Any) -> str:
     if method == "eth_getLogs":
         return json.dumps(_logs(answer)).lower()
     return json.dumps(answer, sort_keys=True).lower()
+
+
+async def whole_batch(endpoint: Endpoint, requests: Sequence[tuple[str, list[Any]]]) -> list[tuple[str, Any]]:
+    """(method, answer) of each request of a batch. Raises the first refusal among them: where several endpoints vote,
+    they vote on whole batches."""
+    answers = await endpoint.batch(requests)
+    if refused := next((one for one in answers if isinstance(one, NodeRefused)), None):
+        raise refused
+    return [(method, answer) for (method, _), answer in zip(requests, answers, strict=True)]
 
 
 def _logs(found: Any) -> Any:

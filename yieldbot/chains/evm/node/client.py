@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
+from yieldbot.chains.evm.node.beside import answers_beside
 from yieldbot.errors import ConfigError, HttpRefused, MarketError, NodeRefused, ReadReverted, TransientError
 from yieldbot.model import bounds
 from yieldbot.model.abi_words import aggregate3, aggregate3_answers
@@ -19,7 +20,7 @@ from yieldbot.model.reads import EthCall, Flow, Read
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.rpc.lockstep import Answer, run
 from yieldbot.rpc.sizes import Size, size_of
-from yieldbot.rpc.together import together
+from yieldbot.rpc.together import both, together
 
 T = TypeVar("T")
 
@@ -96,6 +97,10 @@ class Node:
         """The result of one JSON-RPC request, and what is raised: see ``Endpoint.request``."""
         return await self.endpoint.request(method, params)
 
+    async def batch(self, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of several reads sent as one JSON-RPC batch, and what is raised: see ``Endpoint.batch``."""
+        return await self.endpoint.batch(requests)
+
     async def verify_chain(self) -> None:
         """Raise ConfigError when the node serves another chain than ours."""
         number = self._quantity(await self.request("eth_chainId", []), "eth_chainId")
@@ -158,7 +163,8 @@ class Node:
         return self._bytes(await self.request("eth_call", [call, _at(block) if block else "latest"]), "eth_call")
 
     async def run(self, flows: Sequence[Flow[T]], block: BlockRef) -> list[T | MarketError]:
-        """Run all flows in lockstep at ``block``: one aggregate3 for each round and each ``lag_blocks`` in it.
+        """Run all flows in lockstep at ``block``: one aggregate3 for each round and each ``lag_blocks`` in it, and
+        beside it one JSON-RPC batch with the round's reads that are no calls (``node/beside.py``).
 
         Returns each flow's return value, or the MarketError that ended it, in the flows' order. Raises TransientError
         when the node fails: then no flow has a result.
@@ -169,12 +175,17 @@ class Node:
         async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
             nonlocal served
             calls = [read for read in reads if isinstance(read, EthCall)]
-            if len(calls) != len(reads):
-                raise TypeError("an EVM node answers EthCall alone")
-            answers = await self._round(calls, block)
+            if len(calls) == len(reads):
+                answers = await self._round(calls, block)
+            else:
+                others = [read for read in reads if not isinstance(read, EthCall)]
+                answers, beside = await both(self._round(calls, block), answers_beside(self, others, block))
             refused = [one.refusal for one in answers if isinstance(one, _Lost)]
             if refused and not served and len(refused) == len(answers):
                 raise refused[0]  # not one call is refused, but all: the node serves none
+            if len(calls) != len(reads):
+                of_calls, of_others = iter(answers), iter(beside)
+                answers = [next(of_calls if isinstance(read, EthCall) else of_others) for read in reads]
             served = True
             return answers
 

@@ -18,7 +18,7 @@ from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientErro
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.rpc.sizes import Size, size_of
-from yieldbot.rpc.votes import NO_BLOCK, excerpt, key_of, where_they_differ
+from yieldbot.rpc.votes import BATCH, NO_BLOCK, excerpt, key_of, where_they_differ, whole_batch
 
 GRACE_SECONDS = 0.2
 """How long the other endpoints are waited for once a quorum agrees, so that one that answers differently is named."""
@@ -162,6 +162,12 @@ class Quorum(Node):
             params = [*params[:-1], {"blockHash": head["hash"], "requireCanonical": True}]
         return await self._agreed(method, params)
 
+    async def batch(self, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """As ``Node.batch``, by a quorum that agrees on every answer; one refused read refuses the batch."""
+        if len(self.endpoints) == 1:
+            return await self.endpoint.batch(requests)
+        return [answer for _, answer in await self._agreed(BATCH, list(requests))]
+
     async def _pending(self, params: list[Any]) -> Any:
         """An account's nonce with the pool's transactions, by a quorum: a single endpoint that inflates it blocks
         nothing. Pools differ for a moment, so that it is fetched up to TIP_TRIES times before a difference is an
@@ -180,9 +186,8 @@ class Quorum(Node):
         if tag.startswith("0x"):
             return await self._agreed("eth_getBlockByNumber", [tag, *rest])
         for trial in range(TIP_TRIES):
-            honest = [
-                e for e in self.endpoints if e not in self._lied
-            ]  # an endpoint that was behind may have caught up
+            # One that was behind may have caught up.
+            honest = [e for e in self.endpoints if e not in self._lied]
             heads = await self._all(honest, lambda e: e.request("eth_getBlockByNumber", [tag, *rest]))
             heights = _heights_of(heads)
             self._enough(len(heights))
@@ -242,9 +247,8 @@ class Quorum(Node):
         value = next(vote.value for vote in votes if vote.key == most)
         if isinstance(value, NodeRefused):
             raise value
-        for (
-            vote
-        ) in votes:  # an endpoint that refused, or lacks the block, is not left out: it may have a limit, or be behind
+        # An endpoint that refused, or lacks the block, is not left out: it may have a limit, or be behind.
+        for vote in votes:
             silent = isinstance(vote.value, NodeRefused) or vote.key == NO_BLOCK
             if vote.key != most and most != NO_BLOCK and not silent and not or_none:
                 out = self._behind if at_tip else self._lied
@@ -253,7 +257,7 @@ class Quorum(Node):
 
     async def _vote(self, endpoint: Endpoint, method: str, params: list[Any]) -> _Vote | None:
         try:
-            answer = await endpoint.request(method, params)
+            answer = await (whole_batch(endpoint, params) if method == BATCH else endpoint.request(method, params))
         except NodeRefused as refusal:
             if refusal.data or refusal.code == 3:  # 3: execution reverted (go-ethereum, and nodes like it)
                 return _Vote(endpoint, f"reverts 0x{refusal.data.hex()}", refusal)
