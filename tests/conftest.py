@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from yieldbot.rpc import sizes
 from yieldbot.sandbox import running_sandbox
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 if TYPE_CHECKING:
     from tests.kit.small_market import SmallMarket

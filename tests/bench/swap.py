@@ -26,7 +26,7 @@ from yieldbot.math.stableswap import get_dy
 from yieldbot.model.address import checksummed
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
-from yieldbot.sandbox.deployer import Deployer
+from yieldbot.sandbox.evm.deployer import Deployer
 
 POOLS = 40
 QUOTES = 100

@@ -18,7 +18,7 @@ from yieldbot.history.observed import NO_MARKETS, readings_of
 from yieldbot.history.store import Store
 from yieldbot.model.market import MarketState, Snapshot, SvmFees
 from yieldbot.protocols import adapters
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 HELD = (0.0, 1.0, 1e3, 1e6)
 

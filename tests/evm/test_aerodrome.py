@@ -23,10 +23,10 @@ from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.reads import EthCall
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols import exchanges
-from yieldbot.sandbox.artifacts import compiled, own
-from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import compiled, own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.exchanges.aerodrome import deploy_contracts
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["own_sandbox"]  # a fixture: hundreds of blocks are mined
 

@@ -16,7 +16,7 @@ from yieldbot.chains.evm.logs import UNBOUNDED
 from yieldbot.errors import NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.rpc.sizes import Size
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 MOST = 2**256 - 1
 

@@ -10,7 +10,7 @@ from eth_utils.crypto import keccak
 from tests.kit.contracts import mined
 from tests.kit.program import yieldbot
 from yieldbot.config.load import load
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 def queued(sandbox: Sandbox) -> dict[str, Any]:

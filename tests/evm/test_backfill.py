@@ -11,7 +11,7 @@ from yieldbot.config.load import load
 from yieldbot.history import query
 from yieldbot.history.reading import Reading
 from yieldbot.history.store import Store
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 HOURS = 6 * 3600
 

@@ -31,7 +31,7 @@ from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.plan import Declined, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed, EvmCall
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 RAW = 12_000 * 10**6
 
@@ -224,8 +224,8 @@ def _withdraw(owner: Address, state: MarketState, amount: Amount | None) -> tupl
 async def test_a_vault_that_does_not_let_money_out_is_not_entered(troubled: SmallMarket) -> None:
     """All its views say that it pays; it does not, or it keeps a part."""
     from yieldbot.execution.wayout import ExitRehearsal
-    from yieldbot.sandbox.artifacts import own
-    from yieldbot.sandbox.deployer import Deployer
+    from yieldbot.sandbox.evm.artifacts import own
+    from yieldbot.sandbox.evm.deployer import Deployer
 
     async with troubled.node() as node:
         accounts = [Address(account) for account in await node.request("eth_accounts", [])]

@@ -28,7 +28,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import NodeRefused
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import ChainSettings
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 STRANGER = "0x000000000000000000000000000000000000dEaD"
 

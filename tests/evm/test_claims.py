@@ -21,7 +21,7 @@ from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 pytestmark = pytest.mark.sandbox
 

@@ -15,7 +15,7 @@ import pytest
 from tests.kit import ROOT
 from tests.kit.evm.home import Home
 from tests.kit.program import yieldbot
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.kit.program import yieldbot
 from yieldbot.app.run import by_account
 from yieldbot.config.load import load
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 def with_second_chain(home: Path, url: str) -> None:

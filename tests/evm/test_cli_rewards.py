@@ -10,7 +10,7 @@ from tests.kit import incentives
 from tests.kit.evm.home import Home
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 pytestmark = pytest.mark.sandbox
 

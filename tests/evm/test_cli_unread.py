@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kit.program import yieldbot
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from eth_utils import to_checksum_address
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import own
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 pytestmark = pytest.mark.sandbox
 WAD, INDEX, YEAR = 10**18, 10**15, 31_536_000

@@ -1,7 +1,7 @@
 """Curve's StableSwap: our integers against the double's, to the unit, and the adapter's reads and swaps in it.
 
-The double (sandbox/contracts/doubles/StableSwapDouble.sol) is our own writing of the published mathematics: no package
-has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
+The double (contracts/doubles/StableSwapDouble.sol of the sandbox) is our own writing of the published mathematics: no
+package has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from yieldbot.model.address import checksummed
 from yieldbot.model.amounts import Amount
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import PoolState
-from yieldbot.sandbox.artifacts import own
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["own_sandbox"]  # a fixture: hundreds of blocks are mined
 

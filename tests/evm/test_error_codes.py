@@ -21,9 +21,9 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import MarketState
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
-from yieldbot.sandbox.artifacts import own
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox, sandboxed
+from yieldbot.sandbox.evm.artifacts import own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox, sandboxed
 
 pytestmark = pytest.mark.sandbox
 RAW = 20_000 * 10**6

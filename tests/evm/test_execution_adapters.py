@@ -20,8 +20,8 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind, MarketState, Status
 from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan
 from yieldbot.protocols import adapters
+from yieldbot.sandbox.evm.node import sandboxed
 from yieldbot.sandbox.evm.protocols import found
-from yieldbot.sandbox.node import sandboxed
 
 pytestmark = pytest.mark.sandbox
 RAW = 20_000 * 10**6

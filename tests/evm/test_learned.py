@@ -18,7 +18,7 @@ from yieldbot.history.predictions import predictions
 from yieldbot.journal.journal_entries import Observed, TxSigned
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.settings import Job
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 async def days(sandbox: Sandbox, w: Wiring, job: Job, count: int) -> None:

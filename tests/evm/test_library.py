@@ -10,7 +10,7 @@ import re
 from tests.kit import ROOT
 from tests.kit.program import yieldbot as program
 from yieldbot import Decision, Hold, Snapshot
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 PAGE = ROOT / "docs/library.md"
 

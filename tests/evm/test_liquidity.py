@@ -15,7 +15,7 @@ from tests.kit.program import Ended, yieldbot
 from tests.kit.traded import EVERY, FAR, FEE, Traded, pool_sandbox, traded
 from yieldbot.chains.evm.liquidity.position_events import COLLECT, DECREASE, INCREASE, PositionHistory, fold
 from yieldbot.math.liquidity_range import MASK128
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["pool_sandbox"]  # a fixture
 

@@ -18,8 +18,8 @@ from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory
 from yieldbot.model.policy import Policy
 from yieldbot.protocols.evm.uniswap_v2_liquidity import LIQUIDITY
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 RESERVES = (4_000 * 10**18, 1_000 * 10**18)

@@ -31,7 +31,7 @@ from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v4_liquidity import LIQUIDITY, NUMBERS
 from yieldbot.sandbox.evm.exchanges.uniswap_v4 import mint
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["own_sandbox", "v4_world"]  # fixtures
 
@@ -218,8 +218,8 @@ def test_pools_and_positions_are_shown_and_not_moved(sandbox: Sandbox, tmp_path:
 
 
 async def test_a_wallets_positions_are_told_pool_by_pool(sandbox: Sandbox, tmp_path: Path) -> None:
-    from yieldbot.sandbox.artifacts import packaged
-    from yieldbot.sandbox.deployer import Contract, Deployer
+    from yieldbot.sandbox.evm.artifacts import packaged
+    from yieldbot.sandbox.evm.deployer import Contract, Deployer
 
     file = sandbox.directory / "chains" / "sandbox.toml"
     more = f'manager = "{sandbox.addresses["v4_positions"]}"\nlookback_blocks = 36\nkeys ='

@@ -20,7 +20,7 @@ from tests.kit.evm.liquidity import (
 from tests.kit.evm.liquidity import lp as lp
 from tests.kit.program import Ended
 from tests.kit.traded import pool_sandbox
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["pool_sandbox"]  # a fixture
 

@@ -22,9 +22,9 @@ from yieldbot.model.liquidity import PoolPosition
 from yieldbot.model.market import Status
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 def near(position: PoolPosition, approved: tuple[int, int] | None) -> bool:

@@ -19,9 +19,9 @@ from yieldbot.execution.approvals import DeclineAll
 from yieldbot.model.address import checksummed
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["BASE", "pools"]
 

@@ -13,7 +13,7 @@ from tests.kit.evm.liquidity import GIVE, POOL, balances, fund, lp, there_and_ba
 from tests.kit.program import Ended
 from tests.kit.traded import FAR, Traded, pool_sandbox
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["lp", "pool_sandbox"]  # fixtures
 ONE = {"usdc": 10**6, "weth": 10**18}

@@ -16,9 +16,9 @@ from tests.kit.traded import FAR, Traded, pool_sandbox, traded
 from yieldbot.chains.evm.liquidity.pair_orders import fitting
 from yieldbot.model.address import checksummed
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["pool_sandbox"]  # a fixture
 V2 = "@uniswap/v2-core/build/"

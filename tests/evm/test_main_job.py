@@ -17,7 +17,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind
 from yieldbot.model.plan import Hold, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 async def test_idle_money_ends_up_earning_what_was_predicted(sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ from yieldbot.model.market import Kind, Reward, Snapshot
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.settings import Merkl, Settings
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 pytestmark = pytest.mark.sandbox
 TOTAL = 250 * ONE

@@ -16,7 +16,7 @@ from tests.kit import ROOT
 from tests.kit.evm.home import Home
 from tests.kit.evm.several_assets import dollars as dollars
 from tests.kit.program import yieldbot
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 DAY = 86_400
 BEGIN = ("paper", "--wealth", "100000", "--coin", "USDC")

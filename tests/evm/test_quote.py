@@ -12,7 +12,7 @@ from tests.kit.contracts import send
 from tests.kit.pools import without_exchange
 from tests.kit.program import yieldbot
 from yieldbot.config.load import load
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 SINGLE = "quoteExactInputSingle((address,address,uint256,uint24,uint160))"
 

@@ -19,7 +19,7 @@ import pytest
 from tests.kit.program import yieldbot
 from yieldbot.errors import TransientError
 from yieldbot.rpc.service import MOST_BYTES, get
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 Answer = Callable[[dict[str, str]], tuple[int, bytes]]
 

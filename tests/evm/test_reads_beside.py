@@ -20,7 +20,7 @@ from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.reads import CodeHead, EthCall, EthCode, EthLogs, EthSlot, Flow, LogSpan, Read
 from yieldbot.rpc.endpoint import Endpoint
-from yieldbot.sandbox.artifacts import multicall3_bytecode
+from yieldbot.sandbox.evm.artifacts import multicall3_bytecode
 
 CHAIN = ChainId("eip155:31337")
 MULTICALL3 = Address("0xcA11bde05977b3631167028862bE2a173976CA11")

@@ -13,7 +13,7 @@ from yieldbot.execution.approvals import Queue
 from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 pytestmark = pytest.mark.sandbox
 

@@ -34,9 +34,9 @@ from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined
 from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import Confirmed, EvmCall, RollupFee
-from yieldbot.sandbox.artifacts import Artifact, multicall3_bytecode
-from yieldbot.sandbox.deployer import Deployer
-from yieldbot.sandbox.rollup import Era, L1Fees, put_arbitrum, put_op_stack
+from yieldbot.sandbox.evm.artifacts import Artifact, multicall3_bytecode
+from yieldbot.sandbox.evm.deployer import Deployer
+from yieldbot.sandbox.evm.rollup import Era, L1Fees, put_arbitrum, put_op_stack
 
 
 def unsigned_call(signed: TxSigned) -> EvmCall:

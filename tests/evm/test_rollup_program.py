@@ -28,8 +28,8 @@ from yieldbot.chains.evm.signing.safe import EXEC, unsigned_yet
 from yieldbot.config.load import load
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
-from yieldbot.sandbox.rollup import Era, L1Fees, put_op_stack
+from yieldbot.sandbox.evm.node import Sandbox
+from yieldbot.sandbox.evm.rollup import Era, L1Fees, put_op_stack
 
 __all__ = ["dollars", "pool_sandbox"]  # fixtures
 TOLD_WEI = 123_456_789_000_000

@@ -31,7 +31,7 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.settings import FeeKind
 from yieldbot.model.tx import Confirmed, EvmCall, Expired, RollupFee
-from yieldbot.sandbox.rollup import Era, L1Fees, put_arbitrum, put_op_stack
+from yieldbot.sandbox.evm.rollup import Era, L1Fees, put_arbitrum, put_op_stack
 
 ZERO = "0x" + "00" * 20
 

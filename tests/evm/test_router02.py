@@ -16,9 +16,9 @@ from yieldbot.model.address import checksummed
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 BY_DEADLINE = abi("uniswap_router02").selector("multicall")
 

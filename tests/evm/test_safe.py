@@ -24,7 +24,7 @@ from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address
 from yieldbot.model.tx import EvmCall
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 @pytest.fixture

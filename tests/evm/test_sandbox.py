@@ -24,7 +24,7 @@ from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.sandbox import down, load
-from yieldbot.sandbox.node import CHAIN, PAST_SECONDS, Sandbox
+from yieldbot.sandbox.evm.node import CHAIN, PAST_SECONDS, Sandbox
 
 pytestmark = pytest.mark.sandbox
 M = 10**12  # a million USDC in base units

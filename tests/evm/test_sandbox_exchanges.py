@@ -9,7 +9,7 @@ from yieldbot.errors import MarketError
 from yieldbot.model.exchange import PoolState
 from yieldbot.protocols import exchanges
 from yieldbot.sandbox.evm.exchanges import found
-from yieldbot.sandbox.node import sandboxed
+from yieldbot.sandbox.evm.node import sandboxed
 
 GIVEN = 1_000
 

@@ -20,7 +20,7 @@ from yieldbot.execution.approvals import Queue
 from yieldbot.model.amounts import Amount
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 def feed(sandbox: Sandbox, name: str, usd: float) -> None:

@@ -32,7 +32,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.ids import Address
 from yieldbot.model.settings import KmsKey, LedgerKey
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import MINT, Sandbox
+from yieldbot.sandbox.evm.node import MINT, Sandbox
 
 RAW = 12_000 * 10**6
 HOLDER = Address(key_of(PATH).public_key.to_checksum_address())

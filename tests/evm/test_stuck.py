@@ -12,7 +12,7 @@ from yieldbot.app import cycle
 from yieldbot.decision.decide import decide
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 async def test_a_vault_that_is_locked_does_not_keep_the_rest_of_the_money(sandbox: Sandbox) -> None:

@@ -23,9 +23,9 @@ from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.base import SwapAdapter
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 

@@ -23,9 +23,9 @@ from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
-from yieldbot.sandbox.deployer import Deployer
+from yieldbot.sandbox.evm.deployer import Deployer
 from yieldbot.sandbox.evm.exchanges.uniswap_v4 import mint
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["own_sandbox", "v4_world"]  # fixtures
 

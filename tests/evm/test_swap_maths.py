@@ -15,8 +15,8 @@ from yieldbot.model.address import checksummed
 from yieldbot.model.reads import EthCall
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.uniswap_v3 import read_pool
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract
 
 __all__ = ["own_sandbox", "world"]  # fixtures
 

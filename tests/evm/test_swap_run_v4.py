@@ -13,7 +13,7 @@ from tests.kit.evm.world import world
 from yieldbot.app import cycle
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 @pytest.fixture

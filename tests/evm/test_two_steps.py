@@ -26,7 +26,7 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.plan import LegKind
 from yieldbot.model.settings import Settings
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 def by_quotes(sandbox: Sandbox) -> Settings:

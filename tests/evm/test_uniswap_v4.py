@@ -21,7 +21,7 @@ from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.uniswap_v4 import read_pool, ways
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 __all__ = ["own_sandbox", "v4_world"]  # fixtures
 

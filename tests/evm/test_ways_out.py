@@ -24,8 +24,8 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed
-from yieldbot.sandbox.node import Sandbox
-from yieldbot.sandbox.traps import deploy_trap, trap_table
+from yieldbot.sandbox.evm.node import Sandbox
+from yieldbot.sandbox.evm.traps import deploy_trap, trap_table
 
 
 def written(journal: Journal, kind: type[ExitProven] | type[ExitRefused]) -> list[ExitProven | ExitRefused]:

@@ -20,7 +20,7 @@ from aiohttp import ClientSession, web
 from eth_abi.abi import decode, encode
 
 from yieldbot.chains.evm.rollups import GAS_PRICE_ORACLE, GET_L1_FEE, L1_COMPONENT, NODE_INTERFACE
-from yieldbot.sandbox.rollup import L1Fees
+from yieldbot.sandbox.evm.rollup import L1Fees
 
 PAUSE_SECONDS = 0.05
 """Before an answer on fees: what is asked at once is then seen to be."""

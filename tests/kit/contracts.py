@@ -8,7 +8,7 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector as selector
 
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 def calldata(signature: str, *values: Any) -> bytes:

@@ -14,8 +14,8 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address
 from yieldbot.model.settings import ChainSettings
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import compiled, own, packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import compiled, own, packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
 
 ONE = 10**18
 AAVE_PER_SECOND = 3 * 10**15

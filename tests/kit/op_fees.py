@@ -6,7 +6,7 @@ https://specs.optimism.io/protocol/exec-engine.html (Bedrock, Ecotone), .../fjor
 
 from __future__ import annotations
 
-from yieldbot.sandbox.rollup import Era, L1Fees
+from yieldbot.sandbox.evm.rollup import Era, L1Fees
 
 SIGNATURE_BYTES = 68
 MILLION = 10**6

@@ -22,9 +22,9 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox import running_sandbox
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 V3 = "@uniswap/v3-periphery/artifacts/contracts/"
 FEES = {500: 10, 3000: 60, 10_000: 200}

@@ -189,8 +189,8 @@ class SmallMarket:
 async def build(folder: Path, troubled: bool = False, more: Sequence[str] = ()) -> tuple[Anvil, SmallMarket]:
     """Start a node whose clock is some 90 days behind, deploy, and fund a new wallet. troubled: with TroubledToken;
     more: options of the node."""
-    from yieldbot.sandbox.artifacts import Artifact, multicall3_bytecode, own
-    from yieldbot.sandbox.deployer import Deployer
+    from yieldbot.sandbox.evm.artifacts import Artifact, multicall3_bytecode, own
+    from yieldbot.sandbox.evm.deployer import Deployer
 
     started = int(time.time()) - 90 * 86_400
     options = ["--chain-id", "31337", "--timestamp", str(started), "--max-persisted-states", "0", *more]

@@ -1,7 +1,7 @@
 """Pools of Curve's StableSwap double in random states, and its word on swaps in them.
 
-The double (sandbox/contracts/doubles/StableSwapDouble.sol) is our own writing of the published mathematics: no package
-has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
+The double (contracts/doubles/StableSwapDouble.sol of the sandbox) is our own writing of the published mathematics: no
+package has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.protocols import exchanges
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.sandbox.artifacts import own
-from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
 
 FLAVOURS: tuple[Flavour, ...] = ("3pool", "template", "plain2", "ng")
 CURVE = exchanges()["curve_stableswap"]

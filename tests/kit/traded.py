@@ -11,9 +11,9 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.address import checksummed
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.sandbox import running_sandbox
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 FAR = 2**40

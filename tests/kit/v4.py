@@ -24,10 +24,10 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.evm.exchanges.uniswap_v4 import ExchangeV4, allow, deploy_v4, mint
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 ANY_HOOK = "0x5f355f5260205ff3"
 """Answers any call with its own first word, and so with its selector, as hooks must."""

@@ -15,7 +15,7 @@ Use (nothing heavy is imported before a function is called):
     sandbox.status() -> Status(height, timestamp, seconds_to_wall_clock)        # what `yieldbot sandbox status` shows
     sandbox.rpc("evm_snapshot"); sandbox.rpc("evm_revert", id)                 # any JSON-RPC method
 
-Inside an event loop, of yieldbot.sandbox.node: ``await start(directory, say)``; ``async with sandboxed(directory)``.
+Inside an event loop, of ``evm/node.py``: ``await start(directory, say)``; ``async with sandboxed(directory)``.
 
 ``directory`` then holds yieldbot.toml, .env (SANDBOX_RPC_URL), chains/sandbox.toml, keys/main.json, passphrase,
 sandbox.json (process id, addresses) and anvil.log: `yieldbot --config <directory>/yieldbot.toml ...` works from there.
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from yieldbot.sandbox.node import Sandbox
+    from yieldbot.sandbox.evm.node import Sandbox
 
 
 def _silent(line: str) -> None:
@@ -41,7 +41,7 @@ def _silent(line: str) -> None:
 def compile_contracts(say: Callable[[str], None] = _silent, more: Sequence[str] = ()) -> None:
     """Compile what the cache lacks, and ``more`` units of compile.cjs: some 25 s on 2 cores the first time, nothing
     afterwards. Needs no package beside Python's own."""
-    from yieldbot.sandbox.artifacts import UNITS, compiled
+    from yieldbot.sandbox.evm.artifacts import UNITS, compiled
 
     compiled(say, (*UNITS, *more))
 
@@ -50,7 +50,7 @@ def up(directory: Path, say: Callable[[str], None] = _silent) -> Sandbox:
     """Start a new sandbox in ``directory`` and leave its node running; one that runs there is replaced."""
     import asyncio
 
-    from yieldbot.sandbox.node import start
+    from yieldbot.sandbox.evm.node import start
 
     return asyncio.run(start(directory, say))
 
@@ -58,7 +58,7 @@ def up(directory: Path, say: Callable[[str], None] = _silent) -> Sandbox:
 def load(directory: Path) -> Sandbox:
     """The sandbox that runs from ``directory``. Raises ConfigError if none does."""
     from yieldbot.errors import ConfigError
-    from yieldbot.sandbox.node import current
+    from yieldbot.sandbox.evm.node import current
 
     sandbox = current(directory)
     if sandbox is None:
@@ -75,7 +75,7 @@ def warp(directory: Path, days: float) -> Sandbox:
 
 def down(directory: Path) -> bool:
     """Stop the node of ``directory``; returns whether one was running. Configuration, key and journal stay."""
-    from yieldbot.sandbox.node import current
+    from yieldbot.sandbox.evm.node import current
 
     sandbox = current(directory)
     if sandbox is not None:
@@ -91,6 +91,6 @@ def running_sandbox(
 ) -> AbstractContextManager[Sandbox]:
     """A sandbox that is stopped at the end of the block, or with this process. ``protocols``, ``exchanges``:
     names of those in sandbox/evm/protocols and sandbox/evm/exchanges to deploy beside its own market."""
-    from yieldbot.sandbox.node import running
+    from yieldbot.sandbox.evm.node import running
 
     return running(directory, say, protocols, exchanges)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from yieldbot.errors import ConfigError
-from yieldbot.sandbox import node as evm
+from yieldbot.sandbox.evm import node as evm
 from yieldbot.sandbox.files import as_written, keep_changed
 from yieldbot.sandbox.solana import node as solana
 from yieldbot.sandbox.solana.compile import all_programs

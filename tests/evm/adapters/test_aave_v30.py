@@ -15,10 +15,10 @@ from yieldbot.math.aave_v30 import OldReserveIndices
 from yieldbot.model.market import Market, Status
 from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.aave_v3 import Reserve, is_old, reserve, reserve_reads
-from yieldbot.sandbox.aave_v30 import OldPool, deploy_old_pool
-from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.evm.aave_v30 import OldPool, deploy_old_pool
+from yieldbot.sandbox.evm.deployer import Contract
+from yieldbot.sandbox.evm.node import Sandbox
 from yieldbot.sandbox.evm.protocols import sandbox_protocol
-from yieldbot.sandbox.node import Sandbox
 
 NEEDS: tuple[str, ...] = ()
 PROTOCOL = "aave_v3"

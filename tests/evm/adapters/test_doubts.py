@@ -11,7 +11,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.evm.abi import abi
-from yieldbot.sandbox.traps import deploy_trap
+from yieldbot.sandbox.evm.traps import deploy_trap
 
 NEEDS: tuple[str, ...] = ("compound_v2",)
 USDC = 10**6

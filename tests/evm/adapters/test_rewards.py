@@ -17,7 +17,7 @@ from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols import adapters
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 NEEDS: tuple[str, ...] = ()
 POLICY = Policy(horizon_days=30.0, reward_haircut_bps=0)

@@ -20,8 +20,8 @@ from yieldbot.model.plan import Assessment
 from yieldbot.model.policy import Policy
 from yieldbot.model.requests import with_requests
 from yieldbot.protocols.evm.erc4626 import Erc4626
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.traps import deploy_trap
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.traps import deploy_trap
 
 NEEDS: tuple[str, ...] = ()
 USDC = 10**6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.kit.contracts import calldata, send
 from yieldbot.model.ids import Address
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 STRANGER = Address("0x000000000000000000000000000000000000dEaD")
 

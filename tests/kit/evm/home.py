@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.kit.program import Ended, yieldbot
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 class Home:

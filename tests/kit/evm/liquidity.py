@@ -11,9 +11,9 @@ import pytest
 
 from tests.kit.program import Ended, yieldbot
 from tests.kit.traded import Traded, traded
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract
+from yieldbot.sandbox.evm.node import Sandbox
 
 POOL = "USDC/WETH/500"
 GIVE = ("--give", "USDC=3000", "--give", "WETH=1")

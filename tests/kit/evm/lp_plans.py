@@ -11,9 +11,9 @@ from yieldbot.app import cycle
 from yieldbot.model.address import checksummed
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
 
 BASE = """
 [policy.bases.USD]

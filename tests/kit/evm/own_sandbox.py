@@ -10,8 +10,8 @@ from tests.bench.accuracy import Accuracy
 from yieldbot.config.load import load
 from yieldbot.protocols import adapters
 from yieldbot.sandbox import running_sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 from yieldbot.sandbox.evm.protocols import found
-from yieldbot.sandbox.node import Sandbox
 
 
 @pytest.fixture(scope="module")

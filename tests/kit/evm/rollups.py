@@ -12,7 +12,7 @@ from yieldbot.chains.evm.rollups import (
 )
 from yieldbot.chains.evm.signing.sign import payload, unsigned_of
 from yieldbot.journal.journal_entries import TxSigned
-from yieldbot.sandbox.rollup import L1Fees
+from yieldbot.sandbox.evm.rollup import L1Fees
 
 RAW = 12_000 * 10**6
 DEAR = L1Fees(base_fee_wei=5 * 10**13, blob_base_fee_wei=10**12, operator_constant_wei=10**12, operator_scalar=10**9)

@@ -16,8 +16,8 @@ from tests.kit.contracts import call, calldata, send
 from tests.kit.evm.home import Home
 from yieldbot.chains.evm.signing.safe import EXEC, FIELDS
 from yieldbot.model.ids import Address
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.node import Sandbox
 
 BUILT = "@safe-global/safe-contracts/build/artifacts/contracts"
 FUNDS_RAW = 80_000 * 10**6

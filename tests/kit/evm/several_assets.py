@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.pools import without_exchange
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 BASE = """
 [policy.bases.USD]

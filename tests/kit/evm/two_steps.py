@@ -8,8 +8,8 @@ from tests.kit.contracts import mined
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.config.load import load
 from yieldbot.model.ids import MarketId
-from yieldbot.sandbox.node import Sandbox
-from yieldbot.sandbox.traps import deploy_trap, trap_table
+from yieldbot.sandbox.evm.node import Sandbox
+from yieldbot.sandbox.evm.traps import deploy_trap, trap_table
 
 USDC = 10**6
 MILLION = 1_000_000 * USDC

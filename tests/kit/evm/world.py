@@ -13,7 +13,7 @@ from yieldbot.execution.passphrases import passphrase
 from yieldbot.execution.world import Wiring
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import Settings
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 
 @contextmanager

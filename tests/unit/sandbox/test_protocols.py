@@ -12,8 +12,8 @@ from yieldbot.protocols.solana.layout import SYSTEM_PROGRAM
 from yieldbot.sandbox.evm import exchanges as sandbox_exchanges
 from yieldbot.sandbox.evm import protocols
 from yieldbot.sandbox.evm.exchanges import sandbox_exchange
+from yieldbot.sandbox.evm.market import STANDARD, STANDARD_EXCHANGES
 from yieldbot.sandbox.evm.protocols import found, sandbox_protocol
-from yieldbot.sandbox.market import STANDARD, STANDARD_EXCHANGES
 from yieldbot.sandbox.solana import exchanges as solana_exchanges
 from yieldbot.sandbox.solana import market as solana_market
 from yieldbot.sandbox.solana import protocols as solana_protocols

@@ -1,1 +1,1 @@
-"""Parts of the EVM sandbox."""
+"""A local EVM chain for the sandbox and the tests: a node with real protocols, and doubles of what no package has."""

@@ -9,9 +9,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from yieldbot.sandbox.artifacts import Artifact
-from yieldbot.sandbox.deployer import Deployer
-from yieldbot.sandbox.tokens import Tokens
+from yieldbot.sandbox.evm.artifacts import Artifact
+from yieldbot.sandbox.evm.deployer import Deployer
+from yieldbot.sandbox.evm.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Exchanges of the EVM sandbox: every module here with a ``SANDBOX`` can be deployed on it.
 
-Those of the sandbox's own market are named in ``sandbox/market.py`` (``STANDARD_EXCHANGES``). The others are not part
+Those of the sandbox's own market are named in ``evm/market.py`` (``STANDARD_EXCHANGES``). The others are not part
 of it, so swaps on it do not change when one is added: request them by name with
 ``running_sandbox(directory, exchanges=...)``.
 """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from yieldbot.sandbox.artifacts import compiled
-from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import compiled
+from yieldbot.sandbox.evm.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.evm.exchanges import SandboxExchange
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE
+from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE
 
 
 async def deploy_contracts(d: Deployer) -> tuple[Contract, Contract]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yieldbot.sandbox.evm.exchanges import SandboxExchange
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE
+from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE
 
 NG = 3
 """The double's number for pools of the newest kind."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from yieldbot.math.concentrated import tick_at
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.exchanges import SandboxExchange
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE
+from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE, WETH_ONE
 
 PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 FEE, STABLE_FEE = 500, 100

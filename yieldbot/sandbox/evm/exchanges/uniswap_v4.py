@@ -14,11 +14,11 @@ from yieldbot.math.concentrated import MOST_TICK, tick_at
 from yieldbot.math.liquidity_range import Range
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import packaged, permit2_code
-from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import packaged, permit2_code
+from yieldbot.sandbox.evm.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.evm.exchanges import SandboxExchange
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE
+from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE, WETH_ONE
 
 OUT = "@uniswap/v4-periphery/foundry-out/"
 PERMIT2 = Address("0x000000000022D473030F116dDEE9F6B43aC78BA3")

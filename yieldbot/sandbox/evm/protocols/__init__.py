@@ -1,6 +1,6 @@
 """Protocols of the EVM sandbox: every module here with a ``SANDBOX`` can be deployed on it.
 
-Those of the sandbox's own market are named in ``sandbox/market.py`` (``STANDARD``). The others are not part of it, so
+Those of the sandbox's own market are named in ``evm/market.py`` (``STANDARD``). The others are not part of it, so
 plans on it do not change when a protocol is added: request all with ``running_sandbox(directory, protocols=found())``,
 as the conformance suite does, or some by name.
 """

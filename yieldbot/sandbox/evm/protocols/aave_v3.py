@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from yieldbot.model.ids import Address
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import Artifact
-from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import Artifact
+from yieldbot.sandbox.evm.deployer import ZERO, Contract, Deployer
 from yieldbot.sandbox.evm.protocols import SandboxProtocol
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
+from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE, WETH_ONE, Tokens
 
 Artifacts = dict[str, Artifact]
 LIBRARIES = ("PoolLogic", "SupplyLogic", "BorrowLogic", "LiquidationLogic", "FlashLoanLogic", "ConfiguratorLogic")

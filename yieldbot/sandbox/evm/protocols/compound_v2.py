@@ -4,10 +4,10 @@ that is closed."""
 from __future__ import annotations
 
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.deployer import Contract
+from yieldbot.sandbox.evm.deployer import Contract
 from yieldbot.sandbox.evm.protocols import SandboxProtocol
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import USDC_ONE
+from yieldbot.sandbox.evm.tokens import USDC_ONE
 
 FIRST_RATE = 2 * 10**14
 """Moonwell's first exchange rate for USDC: 0.02 USDC for a whole cToken of 8 decimals."""

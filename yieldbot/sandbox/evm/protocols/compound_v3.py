@@ -5,7 +5,7 @@ from __future__ import annotations
 from yieldbot.model.units import MAX_UINT256, WAD
 from yieldbot.sandbox.evm.protocols import SandboxProtocol
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import USDC_ONE
+from yieldbot.sandbox.evm.tokens import USDC_ONE
 
 
 async def deploy(site: Site) -> Deployed:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.model.units import MAX_UINT256
-from yieldbot.sandbox.artifacts import Artifact
-from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import Artifact
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
 from yieldbot.sandbox.evm.protocols import SandboxProtocol
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import USDC_ONE, WETH_ONE, Tokens
+from yieldbot.sandbox.evm.tokens import USDC_ONE, WETH_ONE, Tokens
 
 Artifacts = dict[str, Artifact]
 

@@ -7,8 +7,8 @@ from typing import Any
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.sandbox.artifacts import compiled, own
-from yieldbot.sandbox.deployer import Contract, Deployer
+from yieldbot.sandbox.evm.artifacts import compiled, own
+from yieldbot.sandbox.evm.deployer import Contract, Deployer
 
 WARP_BLOCKS, WARP_SECONDS = 48, 3600
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.model.ids import Address
 from yieldbot.model.known import MULTICALL3
-from yieldbot.sandbox.artifacts import Artifact, compiled, multicall3_bytecode, own, packaged
-from yieldbot.sandbox.deployer import Deployer
+from yieldbot.sandbox.evm.artifacts import Artifact, compiled, multicall3_bytecode, own, packaged
+from yieldbot.sandbox.evm.deployer import Deployer
 from yieldbot.sandbox.evm.exchanges import SandboxExchange, sandbox_exchange
 from yieldbot.sandbox.evm.protocols import SandboxProtocol, sandbox_protocol
 from yieldbot.sandbox.evm.site import Deployed, Site
-from yieldbot.sandbox.tokens import DAI_ONE, USDC_ONE, Tokens
+from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE, Tokens
 
 HOUR = 3600
 STANDARD = ("aave_v3", "morpho_blue", "compound_v3", "erc4626")

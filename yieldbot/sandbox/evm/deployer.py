@@ -10,7 +10,7 @@ from typing import Any
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import InvariantError, NodeRefused
 from yieldbot.model.ids import Address
-from yieldbot.sandbox.artifacts import Artifact
+from yieldbot.sandbox.evm.artifacts import Artifact
 
 ZERO = Address("0x" + "00" * 20)
 GAS = 16_000_000

@@ -17,11 +17,11 @@ from yieldbot.errors import NodeRefused
 from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.known import MULTICALL3
 from yieldbot.model.units import DAY_SECONDS
-from yieldbot.sandbox.chain_file import addresses_of, chain_toml
+from yieldbot.sandbox.evm.chain_file import addresses_of, chain_toml
+from yieldbot.sandbox.evm.market import deploy_market
+from yieldbot.sandbox.evm.tokens import USDC_ONE
 from yieldbot.sandbox.files import write_configuration, write_wallet
 from yieldbot.sandbox.local_node import LocalNode
-from yieldbot.sandbox.market import deploy_market
-from yieldbot.sandbox.tokens import USDC_ONE
 
 CHAIN_NUMBER = 31337
 CHAIN = evm_chain(CHAIN_NUMBER)

@@ -12,10 +12,10 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.settings import Job
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.sandbox.artifacts import Artifact, own, packaged
-from yieldbot.sandbox.deployer import ZERO, Contract, Deployer
-from yieldbot.sandbox.node import Sandbox
-from yieldbot.sandbox.tokens import USDC_ONE, WETH_ONE
+from yieldbot.sandbox.evm.artifacts import Artifact, own, packaged
+from yieldbot.sandbox.evm.deployer import ZERO, Contract, Deployer
+from yieldbot.sandbox.evm.node import Sandbox
+from yieldbot.sandbox.evm.tokens import USDC_ONE, WETH_ONE
 
 PACKAGE = "@aave/core-v3/artifacts/contracts"
 LIBRARIES = ("SupplyLogic", "EModeLogic", "BorrowLogic", "BridgeLogic", "LiquidationLogic", "PoolLogic")

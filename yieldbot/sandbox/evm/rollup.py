@@ -14,8 +14,8 @@ from enum import StrEnum
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.rollups import ARB_GAS_INFO, GAS_PRICE_ORACLE
 from yieldbot.model.ids import Address
-from yieldbot.sandbox.artifacts import Artifact, compiled, packages
-from yieldbot.sandbox.deployer import Deployer
+from yieldbot.sandbox.evm.artifacts import Artifact, compiled, packages
+from yieldbot.sandbox.evm.deployer import Deployer
 
 L1_BLOCK = Address("0x4200000000000000000000000000000000000015")
 ORACLE_IMPLEMENTATION = Address("0xc0d3C0d3C0d3c0D3C0D3C0d3C0d3C0D3C0D3000f")

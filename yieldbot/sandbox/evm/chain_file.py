@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yieldbot.model.known import MULTICALL3
-from yieldbot.sandbox.market import SandboxMarket
+from yieldbot.sandbox.evm.market import SandboxMarket
 
 
 def addresses_of(market: SandboxMarket) -> dict[str, str]:
