@@ -88,7 +88,7 @@ class EthLogs:
 
 @dataclass(frozen=True, slots=True)
 class EthLog:
-    """One event log."""
+    """One event that a contract emitted."""
 
     address: Address
     """The contract that emitted it."""
