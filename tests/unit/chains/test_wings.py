@@ -49,6 +49,7 @@ ONLY = {
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
         "liquidity/*": "positions in pools are provided on EVM chains alone",
         "node/anvil": "the fork is a process of its own; LiteSVM runs inside ours",
+        "node/beside": "storage slots, code and event logs are no calls; on Solana all of a state is accounts",
         "node/relay": "what that process reads goes through our quorum",
         "signing/kms": "AWS signs secp256k1 digests",
         "signing/ledger": "the Ethereum app",
