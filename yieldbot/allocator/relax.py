@@ -109,9 +109,8 @@ class Relaxation:
     def solve(self, boxes: Mapping[int, Box]) -> Relaxed | None:
         """The relaxed optimum with some markets' holdings kept in boxes; None where nothing is feasible there."""
         firsts = [hull.vertices[0] for hull in self.hulls]
-        edges = self.edges
+        edges, own = self.edges, dict[int, Hull]()
         if boxes:
-            own: dict[int, Hull] = {}
             for i, box in boxes.items():
                 hull = self.tables[i].hull(box)
                 if hull is None:
@@ -123,7 +122,7 @@ class Relaxation:
             found = self._greedy(firsts, edges)
             if found is None or not self._exceeded(found.x):
                 return found
-        return self._by_linear_program(boxes, firsts, edges)
+        return self._by_linear_program(boxes, own, firsts, edges)
 
     def _exceeded(self, x: Sequence[float]) -> bool:
         """Whether the greedy's solution exceeds a group that overlaps others, which it does not take into account."""
@@ -175,8 +174,13 @@ class Relaxation:
         return Relaxed(bound, x, y, moved, prices)
 
     def _by_linear_program(
-        self, boxes: Mapping[int, Box], firsts: Sequence[tuple[float, float]], edges: Sequence[Edge]
+        self,
+        boxes: Mapping[int, Box],
+        hulls: Mapping[int, Hull],
+        firsts: Sequence[tuple[float, float]],
+        edges: Sequence[Edge],
     ) -> Relaxed | None:
+        """hulls: of the markets that have boxes of their own."""
         markets = len(self.problem.markets)
         rooms = list(self.resources.most)
         for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:markets]])):
@@ -191,6 +195,8 @@ class Relaxation:
         for i, more, income in found.grown:
             x[i] += more
             y[i] += income
+        for i in {i for i, _, _ in found.grown}:
+            x[i], y[i] = hulls.get(i, self.hulls[i]).snapped(x[i], y[i])
         bound = base + found.bound + ROUNDING * (sum(map(abs, y)) + sum(abs(part) for _, part in found.swapped))
         x += [paid for paid, _ in found.swapped]
         y += [part for _, part in found.swapped]

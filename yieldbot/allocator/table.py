@@ -9,7 +9,7 @@ tightly.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
@@ -30,6 +30,8 @@ LEAST_WIDTH = 1e-12
 """No cell is split below this fraction of the market's range."""
 WIDEST = 2.0
 """The pool (others and us) grows by this factor at most within a cell that is first bounded tightly."""
+SNAPPED = 1e-9
+"""Nearer to a vertex than this part of the hull's range a linear program's solution is the vertex."""
 NEARLY_WIDEST = 1.999
 """Below this factor no logarithm is needed to tell."""
 
@@ -56,6 +58,15 @@ class Hull:
     """Holding and income a year, by ascending holding."""
     slopes: list[float]
     """Of the edges between the vertices, descending: income a year of one more token."""
+
+    def snapped(self, x: float, y: float) -> tuple[float, float]:
+        """The vertex nearest to a point of the hull, where only a linear program's tolerance keeps them apart; else the
+        point. A holding just beside one that is allowed would be searched for ever, and one outside of its box too."""
+        at = bisect_left(self.vertices, (x,))
+        for vertex in self.vertices[max(0, at - 1) : at + 1]:
+            if abs(x - vertex[0]) <= SNAPPED * self.vertices[-1][0]:
+                return vertex
+        return x, y
 
 
 Edge = tuple[float, int, float, float]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,10 @@ from yieldbot.allocator import linear
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket
 from yieldbot.allocator.table import MarketTable
-from yieldbot.math.curves import KinkedCurve
+from yieldbot.math.curves import KinkedCurve, Points
 from yieldbot.math.dilution import Dilution
 from yieldbot.math.liquidity_curve import LiquidityCurve, RangeOutlook
+from yieldbot.math.scaled import CappedCurve
 
 MONTH = 30 * 86_400.0
 UNIT = 1e-6
@@ -74,3 +76,25 @@ def test_a_linear_program_that_gives_up_leaves_a_bound(monkeypatch: pytest.Monke
     found = optimise(asked)
     assert found.upper_bound >= solved.upper_bound - 1e-9
     assert found.objective >= 0.0 and asked.feasible(found.holdings)
+
+
+def capped(others: float, borrowed: float, points: Points, held: float, **bounds: Any) -> ProblemMarket:
+    """A market whose rate is capped up to what we hold there, as at a utilisation spike."""
+    curve = CappedCurve(KinkedCurve(others, borrowed, points, 0.9), held)
+    return ProblemMarket(curve, held, enter_cost=13.7, leave_cost=338.3, haircut=0.0, pools=frozenset(), **bounds)
+
+
+@pytest.mark.parametrize("held", [327_772.286606, 327_772.3])
+def test_a_holding_beside_what_is_held_by_rounding_alone_is_not_searched_for(held: float) -> None:
+    """A linear program's solution is what is held but for the last digit. As that is no allowed holding, the same box
+    was searched until the steps ran out: the bound was left 55 bp of the wealth above the answer, and elsewhere money
+    stayed where it was though a move paid."""
+    spike = ((0.0, 0.0), (0.892, 0.039), (0.944, 0.508), (1.0, 1.028))
+    flat = ((0.0, 0.0), (0.859, 0.0729), (0.948, 0.506), (1.0, 0.806))
+    other = capped(42_004_953.7, 38_323_525.2, flat, 278_558.937151, low=0.0, high=1_062_569.4)
+    full = capped(10_214_284.7, 9_902_457.9, spike, held, low=40_548.065577, high=held * 1.9, asset=1)
+    budgets = AssetBudget(396_115.63062, 396_115.63062), AssetBudget(held, held)
+    asked = Problem((other, full), (), budgets, 0.0, 0.0, 7 * 86_400.0, UNIT)
+    found = optimise(asked)
+    assert found.steps < 60
+    assert found.upper_bound - found.objective < asked.wealth * 0.01 / 10_000
