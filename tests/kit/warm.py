@@ -35,10 +35,14 @@ LAZY = (
     "aiohttp.web",
     "cryptography.hazmat.primitives.kdf.scrypt",
     "dotenv",
+    "duckdb",
     "eth_abi.abi",
     "eth_account",
     "eth_hash.auto",
     "filelock",
+    "numpy",
+    "pyarrow.compute",
+    "pyarrow.parquet",
     "rich.console",
     "rich.table",
     "solana.rpc.async_api",
@@ -47,9 +51,14 @@ LAZY = (
     "web3",
 )
 """What the program imports when it comes to it."""
+OF_DATA = (*LAZY, "lightgbm", "matplotlib.dates", "matplotlib.figure", "pandas")
+"""What commands about data of the past import besides. A process that holds it forks slower than one that does not, so
+these commands have a server of their own."""
+ABOUT_DATA = frozenset(("backtest", "forecast", "history", "paper"))
 QUICK_SCRYPT_N = 2**10
 _lock = threading.Lock()
-_server: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+_servers: dict[str, tuple[subprocess.Popen[bytes], socket.socket]] = {}
+"""What forks runs, by which packages it has loaded beside the program: ``LAZY`` or ``OF_DATA``."""
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
@@ -83,7 +92,8 @@ def run(
         told, theirs = socket.socketpair()
         opened.enter_context(told)
         with theirs:
-            _send([file.fileno() for file in (request, stdin, stdout, stderr, theirs)])
+            kind = "OF_DATA" if words and words[0] in ABOUT_DATA else "LAZY"
+            _send(kind, [file.fileno() for file in (request, stdin, stdout, stderr, theirs)])
         code = _outcome(told, words, seconds)
         said = []
         for file in (stdout, stderr):
@@ -93,11 +103,9 @@ def run(
 
 
 def stop() -> None:
-    """End this worker's server, if it has one."""
-    global _server
-    if _server is not None:
-        process, control = _server
-        _server = None
+    """End this worker's servers, if it has any."""
+    while _servers:
+        process, control = _servers.popitem()[1]
         control.close()
         process.wait(30)
 
@@ -112,20 +120,20 @@ def _umask() -> int:
     return now
 
 
-def _send(files: list[int]) -> None:
-    global _server
+def _send(kind: str, files: list[int]) -> None:
     with _lock:
-        if _server is None or _server[0].poll() is not None:
+        if kind not in _servers or _servers[kind][0].poll() is not None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            command = [sys.executable, "-m", "tests.kit.warm", str(theirs.fileno())]
+            command = [sys.executable, "-m", "tests.kit.warm", str(theirs.fileno()), kind]
             environment = os.environ | {"PYTHONPATH": str(ROOT)}
             process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
             )
             theirs.close()
-            _server = process, ours
-            atexit.register(stop)
-        socket.send_fds(_server[1], [b"run"], files)
+            if not _servers:
+                atexit.register(stop)
+            _servers[kind] = process, ours
+        socket.send_fds(_servers[kind][1], [b"run"], files)
 
 
 def _outcome(told: socket.socket, words: Sequence[str], seconds: float) -> int:
@@ -143,40 +151,66 @@ def _outcome(told: socket.socket, words: Sequence[str], seconds: float) -> int:
     return int(text.split()[1])
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a run for each request, until the worker has ended."""
-    _load()
+def serve(control: socket.socket, modules: Sequence[str]) -> None:
+    """Fork a run for each request, until the worker has ended. modules: loaded before, where they are installed."""
+    _load(modules)
     gc.collect()
     gc.freeze()
+    woken, waking = os.pipe()
+    for end in (woken, waking):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # written to the pipe
+    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    running: dict[int, int] = {}
     while True:
+        ready, _, _ = select.select([control.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            _told_of_ends(running)
+        if control.fileno() not in ready:
+            continue
         message, files, _, _ = socket.recv_fds(control, 8, 5)
-        with contextlib.suppress(ChildProcessError):  # there are none
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
         if not message:
             return
-        if os.fork() == 0:  # waits for the run, while others may be asked for
-            control.close()
-            _wait_for_one(files)
-            os._exit(0)
+        child = os.fork()
+        if child == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for mine in (control.fileno(), woken, waking, *running.values()):
+                os.close(mine)
+            os._exit(_with(files))
+        running[child] = files.pop()
         for file in files:
             os.close(file)
+        _tell(running[child], f"{child}\n")
 
 
-def _wait_for_one(files: list[int]) -> None:
+def _told_of_ends(running: dict[int, int]) -> None:
+    """Tells those who wait for runs that have ended how each did. running: by its process, who waits for it."""
+    while running:
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if child == 0:
+            return
+        told = running.pop(child)
+        _tell(told, f"{os.waitstatus_to_exitcode(status)}\n")
+        os.close(told)
+
+
+def _tell(told: int, line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # who asked has given up
+        os.write(told, line.encode())
+
+
+def _with(files: list[int]) -> int:
+    """The run's exit status. files: its request, its standard streams, and what is not its own."""
     request, stdin, stdout, stderr, told = files
     asked = json.loads(os.read(request, os.fstat(request).st_size))
-    child = os.fork()
-    if child == 0:
-        os.close(told)
-        for number, file in enumerate((stdin, stdout, stderr)):
-            os.dup2(file, number)
-        for file in (request, stdin, stdout, stderr):
-            os.close(file)
-        os._exit(_one(asked))
-    os.write(told, f"{child}\n".encode())
-    _, status = os.waitpid(child, 0)
-    os.write(told, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os.close(told)
+    for number, file in enumerate((stdin, stdout, stderr)):
+        os.dup2(file, number)
+    for file in (request, stdin, stdout, stderr):
+        os.close(file)
+    return _one(asked)
 
 
 def _one(asked: dict[str, Any]) -> int:
@@ -193,7 +227,7 @@ def _one(asked: dict[str, Any]) -> int:
     module = importlib.import_module(asked["module"])
     sys.argv = [str(module.__file__), *asked["words"]]
     try:
-        code = module.main()
+        code: int = module.main()
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:
@@ -207,15 +241,15 @@ def _one(asked: dict[str, Any]) -> int:
     return code
 
 
-def _load() -> None:
-    """The whole program, and what it loads late."""
+def _load(modules: Sequence[str]) -> None:
+    """The whole program, and ``modules``."""
     import yieldbot
 
     for found in pkgutil.walk_packages(yieldbot.__path__, "yieldbot."):
         if not found.name.endswith("__main__"):
             with contextlib.suppress(ImportError):  # of what is not installed here
                 importlib.import_module(found.name)
-    for name in LAZY:
+    for name in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     from yieldbot.chains.evm.signing import keystore as evm
@@ -229,4 +263,4 @@ def _load() -> None:
 
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        serve(control)
+        serve(control, LAZY if sys.argv[2] == "LAZY" else OF_DATA)

@@ -69,6 +69,6 @@ def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | Non
     ahead = now is not None and last > now + AHEAD_SECONDS  # a clock was wrong: it must not hide what is known now
     end = now + DAY - 1 if now is not None and ahead else None
     start = None if everything else max(first, (now if now is not None and ahead else last) - LOOK_BACK_DAYS * DAY)
-    made = stored(store, start=start, end=end, faults=faults)
+    made = stored(store, start=start, end=end, faults=faults, spans=spans)
     faults += holes(made)
     return made

@@ -1,17 +1,19 @@
 """Columns of Arrow, made from their buffers.
 
 pyarrow's own ``array`` and ``scalar`` import pandas whenever it is installed, to see whether they were given a frame:
-a second of every command that observes and remembers, and a library more beside a key. These need none.
+a second of every command that observes and remembers, and a library more beside a key. ``to_numpy`` does so too. These
+need none.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow
+    from numpy.typing import NDArray
 
 CODES = {"int64": "q", "double": "d", "float": "f"}
 """Python's codes of the types, as ``str`` of an Arrow type says them."""
@@ -41,3 +43,15 @@ def column(values: Sequence[object], kind: pyarrow.DataType) -> pyarrow.Array:
 def scalar(value: object, kind: pyarrow.DataType) -> pyarrow.Scalar:
     """One value, to compare a column with."""
     return column([value], kind)[0]
+
+
+def as_numpy(values: pyarrow.Array | pyarrow.ChunkedArray) -> NDArray[Any]:
+    """A column of numbers as NumPy has them, which may not be written to; with what is missing as NaN, in doubles."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import compute
+
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if whole.null_count:
+        whole = compute.fill_null(compute.cast(whole, pa.float64()), scalar(float("nan"), pa.float64()))
+    return np.from_dlpack(whole)

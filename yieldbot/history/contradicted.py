@@ -53,11 +53,10 @@ class Remembered:
 
 
 def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
-    """What memory holds of a snapshot's chain, as far as the chain can contradict it. Raises as ``query.sql``."""
+    """What memory holds of a snapshot's chain, as far as the chain can contradict it. Raises as ``query.rows``."""
     moment, chain = snapshot.block.timestamp, snapshot.block.chain
     since = moment - LOOK_BACK_SECONDS
     asked = {"moment": moment, "height": snapshot.block.height, "chain": chain, "since": since}
-    found = query.sql(store, _REMEMBERED, asked, chain=chain, start=since)
     return tuple(
         Remembered(
             market=row["market"],
@@ -67,7 +66,7 @@ def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
             index_at=None if _known(row["last_index_at"]) is None else int(row["last_index_at"]),
             rate=_known(row["rate_then"]),
         )
-        for row in found.to_dict("records")
+        for row in query.rows(store, _REMEMBERED, asked, chain=chain, start=since)
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.grid import DAY, ReadingColumns, paid_since
 from yieldbot.history.reading import Fault
 
@@ -80,7 +81,7 @@ def of_columns(tables: Iterable[object]) -> Paid:
     if not parts:
         return Paid.nothing()
     whole = pa.concat_tables(parts)
-    told = {name: whole[name].to_numpy().astype(np.float64) for name in WANTED}
+    told = {name: as_numpy(whole[name]).astype(np.float64) for name in WANTED}
     times, chosen = np.unique(told["time"], return_index=True)
     numbers = {name: told[name][chosen] for name in WANTED if name != "time"}
     count = len(times)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from yieldbot.errors import ConfigError
 from yieldbot.history import columns, files
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.grid import DAY, NUMBERS, Filler, ReadingColumns, grid_times, key_order, youngest_phase
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault, MarketKey, Reading, add_new
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "enable_external_file_cache": "false",
 }
-"""DuckDB fetches and loads nothing of others; what Parquet needs is part of it."""
+"""DuckDB fetches and loads nothing of others, and keeps nothing of files; what Parquet needs is part of it."""
 VIEW = "readings"
+T = TypeVar("T")
 _COUNTS = ("rows", "first", "last")
 
 
@@ -45,6 +49,10 @@ class Span:
     """Unix seconds of the newest reading."""
 
 
+_opened: dict[int, duckdb.DuckDBPyConnection] = {}
+"""Our own questions' DuckDB, by the process that opened it: a fork has none of its threads, and opens another."""
+
+
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB in memory, which fetches and loads no extension, and draws no bar (on stdout, where --json writes)."""
@@ -56,6 +64,19 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def _kept_open() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to one ``database()`` for as long as the process runs: to open it takes longer than most questions.
+    It keeps nothing of files, and what one connection makes no other sees."""
+    import duckdb
+
+    if os.getpid() not in _opened:
+        _opened[os.getpid()] = duckdb.connect(config=dict(SETTINGS))
+    with _opened[os.getpid()].cursor() as connection:
+        connection.execute("SET enable_progress_bar = false")
+        yield connection
 
 
 def sql(
@@ -71,17 +92,52 @@ def sql(
 
     A file that cannot be read is left out, and named in ``faults``. Raises ConfigError for a query that is none.
     """
+
+    def frame_of(found: duckdb.DuckDBPyConnection) -> pandas.DataFrame:
+        return found.df()
+
+    return _asked(store, query, parameters, (chain, start, end), faults, database, frame_of)
+
+
+def rows(
+    store: Store,
+    query: str,
+    parameters: Sequence[object] | Mapping[str, object] = (),
+    chain: str | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    faults: list[Fault] | None = None,
+) -> list[dict[str, Any]]:
+    """What ``sql`` gives, of a query that changes nothing, as values by the names of their columns: without pandas."""
+
+    def named(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+        names = [str(one[0]) for one in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    return _asked(store, query, parameters, (chain, start, end), faults, _kept_open, named)
+
+
+def _asked(
+    store: Store,
+    query: str,
+    parameters: Sequence[object] | Mapping[str, object],
+    where: tuple[str | None, int | None, int | None],
+    faults: list[Fault] | None,
+    connected: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+    answer: Callable[[duckdb.DuckDBPyConnection], T],
+) -> T:
+    """See ``sql``. where: chain, start and end. answer: of the query that was executed."""
     import duckdb
 
     bad: set[str] = set()
     for _ in range(TRIES):
-        paths = [str(one.path) for one in files.within(store.folder, chain, start, end)]
+        paths = [str(one.path) for one in files.within(store.folder, *where)]
         paths = [path for path in paths if path not in bad]
-        with database() as connection:
+        with connected() as connection:
             try:
-                connection.execute(f"CREATE VIEW {VIEW} AS {_source(paths)}")
+                connection.execute(f"CREATE TEMP VIEW {VIEW} AS {_source(paths)}")
                 given = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-                return connection.execute(query, given).df()
+                return answer(connection.execute(query, given))
             except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as failure:
                 raise ConfigError(f"this query cannot be answered: {failure}") from None
             except duckdb.Error:
@@ -120,10 +176,9 @@ def markets(store: Store, chain: str | None = None, faults: list[Fault] | None =
     names = ", ".join(f"arg_max({name}, time) AS {name}" for name in columns.KEY[2:])
     counts = "count(*) AS rows, min(time) AS first, max(time) AS last"
     query = f"SELECT chain, market, {names}, {counts} FROM {VIEW} GROUP BY chain, market"
-    found = sql(store, query, chain=chain, faults=faults)
     spans = [
         Span(MarketKey(**{name: row[name] for name in columns.KEY}), *(int(row[name]) for name in _COUNTS))
-        for row in found.to_dict("records")
+        for row in rows(store, query, chain=chain, faults=faults)
         if chain is None or row["chain"] == chain
     ]
     return tuple(sorted(spans, key=lambda one: key_order(one.key)))
@@ -174,18 +229,20 @@ def panel(
     keys: Sequence[MarketKey] | None = None,
     chain: str | None = None,
     faults: list[Fault] | None = None,
+    spans: Sequence[Span] | None = None,
 ) -> Panel:
     """What ``grid.panel`` gives of the same readings, a month after the other, so that many fit into little memory.
+    spans: what ``markets`` has just said of the same store and chain, where the caller knows.
 
     Raises ValueError where there is no reading at all.
     """
-    known = markets(store, chain, faults) if keys is None else ()
+    known = spans if spans is not None else markets(store, chain, faults) if keys is None else ()
     chosen = tuple(one.key for one in known) if keys is None else tuple(keys)
     place = {(key.chain, key.market): at for at, key in enumerate(chosen)}
-    spans = [one for one in (known or markets(store, chain, faults)) if (one.key.chain, one.key.market) in place]
-    if not spans:
+    used = [one for one in (known or markets(store, chain, faults)) if (one.key.chain, one.key.market) in place]
+    if not used:
         raise ValueError("there is no reading to make a panel of")
-    first, last = min(one.first for one in spans), max(one.last for one in spans)
+    first, last = min(one.first for one in used), max(one.last for one in used)
     phase = _phase(store, step_seconds, {key.chain for key in chosen}, last) if phase_seconds is None else phase_seconds
     import numpy as np
 
@@ -236,18 +293,18 @@ def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> Reading
     whole = pa.concat_tables(content).unify_dictionaries().combine_chunks()
     market, status = (whole[name].combine_chunks() for name in _CODED)
     by_index = np.array([codes.get(name, -1) for name in market.dictionary.to_pylist()], dtype=np.int64)
-    code = by_index[market.indices.to_numpy(zero_copy_only=False)]
+    code = by_index[as_numpy(market.indices)]
     free = np.array([name == "active" for name in status.dictionary.to_pylist()], dtype=np.bool_)
-    blocked = ~free[status.indices.to_numpy(zero_copy_only=False)]
+    blocked = ~free[as_numpy(status.indices)]
     chosen: Any = slice(None) if (code >= 0).all() else code >= 0
     numbers = {name: _floats(whole[name], chosen) for name in NUMBERS}
-    return ReadingColumns(code[chosen], whole["time"].to_numpy()[chosen], blocked[chosen], numbers)
+    return ReadingColumns(code[chosen], as_numpy(whole["time"])[chosen], blocked[chosen], numbers)
 
 
 def _floats(column: pyarrow.ChunkedArray, chosen: Any) -> NDArray[np.float64]:
     import numpy as np
 
-    found: NDArray[np.float64] = column.to_numpy().astype(np.float64, copy=False)[chosen]
+    found: NDArray[np.float64] = as_numpy(column).astype(np.float64, copy=False)[chosen]
     return found
 
 
@@ -256,7 +313,7 @@ def _phase(store: Store, step: int, chains: set[str], last: int) -> int:
     import numpy as np
 
     times = [
-        content["time"].to_numpy()
+        as_numpy(content["time"])
         for chain in sorted(chains)
         for content, _ in store.tables(chain, last - 31 * DAY, last, ("time",))
     ]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from yieldbot.history import columns, files
-from yieldbot.history.arrow import scalar
+from yieldbot.history.arrow import as_numpy, scalar
 from yieldbot.history.reading import Fault, Reading, add_new
 
 if TYPE_CHECKING:
@@ -309,8 +309,8 @@ def without_twice(content: pyarrow.Table) -> pyarrow.Table:
     market = content["market"].combine_chunks().dictionary_encode()
     names = np.array(market.dictionary.to_pylist(), dtype=object)
     rank = np.argsort(np.argsort(names)) if len(names) else names
-    code = rank[market.indices.to_numpy(zero_copy_only=False)]
-    moment = content["time"].to_numpy()
+    code = rank[as_numpy(market.indices)]
+    moment = as_numpy(content["time"])
     order = np.lexsort((moment, code))  # stable: of equals the first stays first
     code, moment = code[order], moment[order]
     fresh = np.ones(len(order), dtype=bool)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yieldbot.history import columns, files
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.reading import Fault
 from yieldbot.history.series import (
     ENDED_STEPS,
@@ -102,11 +103,11 @@ def _in_its_place(file: files.Stored, chain: str, content: pyarrow.Table) -> Ite
     if others:
         yield Fault(where, f"holds readings of {', '.join(map(str, others))} among those of {chain}", kind="file")
     first, last = files.bounds(file.span)
-    moments = content["time"].to_numpy()
+    moments = as_numpy(content["time"])
     if int(moments.min()) < first or int(moments.max()) > last:
         yield Fault(where, f"holds readings of {when(int(moments.min()))} to {when(int(moments.max()))}", kind="file")
-    heights = content["height"].to_numpy()
-    market = content["market"].combine_chunks().dictionary_encode().indices.to_numpy()
+    heights = as_numpy(content["height"])
+    market = as_numpy(content["market"].combine_chunks().dictionary_encode().indices)
     order = np.lexsort((moments, market))
     same = market[order][1:] == market[order][:-1]
     fell = same & (np.diff(heights[order].astype(np.float64)) < 0)
@@ -121,7 +122,7 @@ def _odd(where: str, content: pyarrow.Table) -> Iterator[Fault]:
     import numpy as np
 
     for name, most in (("supply_rate", HIGHEST_RATE), ("borrow_rate", HIGHEST_RATE), ("utilisation", MOST_UTILISATION)):
-        values = content[name].to_numpy().astype(np.float64, copy=False)
+        values = as_numpy(content[name]).astype(np.float64, copy=False)
         with np.errstate(invalid="ignore"):
             bad = np.flatnonzero((values < 0.0) | (values >= most))
         if len(bad):
@@ -136,10 +137,10 @@ def _by_market(content: pyarrow.Table) -> Iterator[tuple[str, NDArray[np.int64]]
     import numpy as np
 
     market = content["market"].combine_chunks().dictionary_encode()
-    code = market.indices.to_numpy()
+    code = as_numpy(market.indices)
     order = np.argsort(code, kind="stable")
     bounds = np.searchsorted(code[order], np.arange(len(market.dictionary) + 1))
-    moments = content["time"].to_numpy()[order]
+    moments = as_numpy(content["time"])[order]
     for at, name in enumerate(market.dictionary.to_pylist()):
         yield name, moments[bounds[at] : bounds[at + 1]]
 

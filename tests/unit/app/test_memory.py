@@ -93,6 +93,19 @@ def test_to_remember_needs_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]", done
 
 
+def test_to_decide_by_what_is_remembered_needs_no_pandas(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tests.unit.app.test_memory import *\n"
+        "from yieldbot.app.expected import expected; from yieldbot.history.contradicted import remembered\n"
+        "place, at = Path(sys.argv[1]), T0 + 5 * 86_400\n"
+        "for day in range(6): keep(place, [snapshot(T0 + day * 86_400, 1.0 + day / 1e4)], print)\n"
+        "found = remembered(Store(place), snapshot(at))\n"
+        "print(len(expected(place, 30.0, at)), len(found), [one for one in ('pandas', 'matplotlib') if one in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.strip() == "1 1 []", done
+
+
 def table(folder: Path, days: int = 5) -> Path:
     rows = [",".join(COLUMNS)]
     for day in range(days):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from tests.kit.stored import DAY, KEYS, T0, reading, some
 from yieldbot.errors import ConfigError
 from yieldbot.history import grid, query
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.store import Store
 from yieldbot.history.verify import verify
 
@@ -92,3 +95,42 @@ def test_help_needs_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
     assert time.monotonic() - began < 30
+
+
+def test_our_own_questions_are_answered_alike_again_and_in_a_fork(tmp_path: Path) -> None:
+    memory = Store(tmp_path)
+    memory.append(some(5))
+    of_one = "SELECT market, count(*) AS n FROM readings WHERE chain = $chain GROUP BY 1 ORDER BY 1"
+    asked = {"chain": "eip155:1"}
+    once = query.rows(memory, of_one, asked)
+    assert once == [{"market": f"1/{name}", "n": 5} for name in "abc"]
+    assert once == query.sql(memory, of_one, asked).to_dict("records")
+    memory.append(some(1, start=5 * 600))
+    again = query.rows(memory, of_one, asked)
+    assert [row["n"] for row in again] == [6, 6, 6] == [one.rows for one in query.markets(memory, "eip155:1")]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if query.rows(memory, of_one, asked) == again else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(ConfigError, match="cannot be answered"):
+        query.rows(memory, "SELECT colour FROM readings")
+    assert query.rows(Store(tmp_path / "none"), of_one, asked) == []
+
+
+def test_a_view_of_one_question_is_not_there_for_another(tmp_path: Path) -> None:
+    one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    one.append(some(2))
+    other.append(some(3))
+    with ThreadPoolExecutor(4) as several:
+        counts = list(several.map(lambda at: query.markets((one, other)[at % 2])[0].rows, range(24)))
+    assert counts == [2, 3] * 12
+
+
+def test_columns_are_numbers_as_pandas_would_have_them() -> None:
+    import pyarrow as pa
+
+    some_missing = pa.chunked_array([pa.array([1, None, 3]), pa.array([4])])
+    for values in (some_missing, some_missing.cast(pa.float64()), pa.chunked_array([[2.5], [-1.0]]), pa.array([7, 8])):
+        np.testing.assert_array_equal(as_numpy(values), values.to_numpy())
+    assert as_numpy(pa.chunked_array([], pa.int64())).tolist() == []
+    assert as_numpy(pa.array(["b", "a", "b"]).dictionary_encode().indices).tolist() == [0, 1, 0]
