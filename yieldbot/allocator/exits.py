@@ -7,7 +7,7 @@ signer's fee ceiling, and gas: what is worth less than the gas of taking it out 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import LEAVE_TXS, ChainFees
@@ -195,16 +195,22 @@ def _stays(state: MarketState, held: Amount, why: str, after: str) -> StillIn:
     )
 
 
+def held_as_it_is(snapshot: Snapshot) -> Allocation:
+    """What is held, as an allocation that nobody computed: it claims no income and certifies nothing."""
+    targets = {state.market.id: state.held for state in snapshot.states.values()}
+    return Allocation(targets, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
+
+
 def _plan(snapshot: Snapshot, legs: Sequence[Leg], why: Sequence[str], cost: float, expires_at: int) -> Plan:
     """The plan of these legs. It claims no gain and certifies nothing: its targets are what the legs leave."""
-    targets = {state.market.id: state.held for state in snapshot.states.values()}
+    allocation = held_as_it_is(snapshot)
+    targets = allocation.targets
     wallets = {state.market.asset: state.market.id for state in snapshot.idle}
     for leg in legs:
         if leg.kind in (LegKind.WITHDRAW, LegKind.COLLECT):
             targets[leg.market_id] -= leg.amount
             if (wallet := wallets.get(leg.amount.token)) is not None:
                 targets[wallet] += leg.amount
-    nothing = Certificate(0.0, 0.0, 0.0)
     return identified(
         Plan(
             id="",
@@ -212,7 +218,7 @@ def _plan(snapshot: Snapshot, legs: Sequence[Leg], why: Sequence[str], cost: flo
             owner=snapshot.owner,
             moves=(),
             legs=tuple(legs),
-            allocation=Allocation(targets, 0.0, cost, nothing, 0.0, ()),
+            allocation=replace(allocation, cost=cost),
             gain_per_year=0.0,
             cost=cost,
             grade=0,

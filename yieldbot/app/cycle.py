@@ -6,7 +6,7 @@ settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ from yieldbot.chains.open import session
 from yieldbot.chains.ports import Session
 from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.aside import set_aside, without_pools
-from yieldbot.decision.decide import Decision, decide
+from yieldbot.decision.decide import Decision, decide, decide_exits
 from yieldbot.decision.holds import still_holds
+from yieldbot.decision.orders import only, with_orders
 from yieldbot.decision.why_held import told
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
@@ -29,7 +30,8 @@ from yieldbot.history import holdings as forecast
 from yieldbot.history import recorded
 from yieldbot.history.predictions import before_plan
 from yieldbot.journal.fold import Record
-from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus
+from yieldbot.journal.journal_entries import AccountStopped, ExitOrdered, PlanMarked, PlanStatus
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import OF_MARKET, Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
@@ -85,9 +87,17 @@ async def observe_job(world: Wiring, job: Job) -> Snapshot:
         return await live.observe(world.journal.history())
 
 
-async def run_job(world: Wiring, job: Job) -> Report:
-    """One cycle of one job. A chain that cannot be served is skipped with the reason; other errors are raised."""
-    return await _served(world, job, lambda live: _cycle(world, job, live))
+Ordering = Callable[[Snapshot, Sequence[forecast.UnreadHolding]], "tuple[Sequence[ExitOrdered], Collection[MarketId]]"]
+"""What a person orders, given what a job was observed to be: orders to be journalled, and the markets to be left."""
+
+
+async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None) -> Report:
+    """One cycle of one job. A chain that cannot be served is skipped with the reason; other errors are raised.
+
+    ordering: journals its orders, and then nothing is decided but to leave the markets that it names; None: an ordinary
+    cycle.
+    """
+    return await _served(world, job, lambda live: _cycle(world, job, live, ordering))
 
 
 async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
@@ -115,7 +125,7 @@ async def _observed(world: Wiring, live: Session) -> Snapshot:
     return with_forecasts(snapshot, world.settings.data_dir, policy, world.say, records)
 
 
-async def _cycle(world: Wiring, job: Job, live: Session) -> Report:
+async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None = None) -> Report:
     settled = await live.settle()
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live)
@@ -125,10 +135,19 @@ async def _cycle(world: Wiring, job: Job, live: Session) -> Report:
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)
     _stop_at_a_loss(world, job, snapshot)
-    decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
+    by = decide
+    if ordering is not None:
+        orders, wanted = ordering(snapshot, unread)
+        if orders:
+            world.journal.append(*orders)
+        records, by = world.journal.history(), decide_exits
+        snapshot = only(with_orders(snapshot, records), wanted)
+    decision = by(snapshot, policy, job, world.now(), unread=unread, records=records)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
         _record(world, job, snapshot)
+        if ordering is not None:
+            return report
         reason = told(decision, snapshot, policy, job, world.now(), records)
         return replace(report, decision=reason, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
@@ -136,7 +155,7 @@ async def _cycle(world: Wiring, job: Job, live: Session) -> Report:
         # A market that fails must not keep the rest of the money where it is.
         snapshot, note = aside
         world.say(note)
-        decision = decide(snapshot, policy, job, world.now(), unread=unread, records=records)
+        decision = by(snapshot, policy, job, world.now(), unread=unread, records=records)
         report = replace(report, decision=decision, snapshot=snapshot)
         if isinstance(decision.outcome, Hold):
             _record(world, job, snapshot)
@@ -146,7 +165,7 @@ async def _cycle(world: Wiring, job: Job, live: Session) -> Report:
     if (paused := _without_pools(snapshot, decision.outcome, found)) is None or found.declined is None:
         return found
     # A pool that will not take or give the money must not keep the rest of it where it is.
-    rest = decide(paused, policy, job, world.now(), unread=unread, records=records)
+    rest = by(paused, policy, job, world.now(), unread=unread, records=records)
     if isinstance(rest.outcome, Hold):
         return found
     world.say(f"nothing is done about liquidity: {found.declined.reason}")

@@ -116,6 +116,10 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             return f"{body['market_id']}: {_leaving(body)}"
         case "exit.ended":
             return f"{body['market_id']}: nothing is on its way out any more"
+        case "exit.ordered":
+            return f"{body['name']} ({body['market_id']}): to be left, ordered at the {body['by']}"
+        case "exit.lifted":
+            return f"{body['market_id']}: the order to leave is lifted at the {body['by']}"
         case "account.cleared":
             return f"by {body['by']}"
         case _:

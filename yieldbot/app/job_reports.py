@@ -22,6 +22,7 @@ from yieldbot.app.run_documents import (
     RehearsedTransaction,
     Stuck,
 )
+from yieldbot.app.still_in import still_in
 from yieldbot.app.yields import apy_after, number
 from yieldbot.errors import SafetyError, YieldbotError
 
@@ -93,6 +94,7 @@ def report(found: Report, horizon_seconds: float) -> JobReport:
         holdings=holdings(found, horizon_seconds),
         exit_code=exit_code(found),
         contradicted=snapshot.contradicted if snapshot else (),
+        still_in=still_in(found),
     )
 
 

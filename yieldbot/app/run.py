@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +23,7 @@ from yieldbot.app.run_documents import (
 )
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
-from yieldbot.execution.approvals import Ask, Auto, DeclineAll, PreApproved, Queue
+from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
 from yieldbot.history.recorded import queued_plan
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.cycle import Report
     from yieldbot.execution.approvals import Approval, Approver, Proposal
-    from yieldbot.execution.world import SignerOf
+    from yieldbot.execution.world import SignerOf, Wiring
     from yieldbot.model.ids import ChainId
     from yieldbot.model.settings import Job, Wallet
 
@@ -113,25 +113,51 @@ def run(
     Raises ConfigError, and YieldbotError where another run is in progress.
     """
 
-    async def shown(proposal: Proposal) -> bool:
-        show(proposal)
-        return ask()
+    how = Consent(request.approve, context, show, ask)
+    return _cycle(RunDocument, request.jobs, context, how.approver, asks=how.asks, opens=how.opens)
 
-    def approver(journal: Journal) -> Approver:
-        match request.approve:
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """How consent to plans is got in one run."""
+
+    approve: Literal["queue", "ask", "auto"]
+    """As ``RunRequest.approve``."""
+    context: Context
+    """The use case's context."""
+    show: Callable[[Proposal], None]
+    """Shows a rehearsed plan to a person."""
+    ask: Callable[[], bool]
+    """Asks for consent."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked now, so that jobs run one after another."""
+        return self.approve == "ask"
+
+    def approver(self, journal: Journal) -> Approver:
+        """The approver. Where the policy says so, exits into our own wallet wait for nobody."""
+        policy = self.context.settings.policy
+        found = self._approver(journal)
+        return ExitsAtOnce(journal, found) if policy.auto_exit else found
+
+    def _approver(self, journal: Journal) -> Approver:
+        async def shown(proposal: Proposal) -> bool:
+            self.show(proposal)
+            return self.ask()
+
+        match self.approve:
             case "ask":
                 return Ask(journal, shown)
             case "auto":
-                return Auto(journal, context.settings.policy)
+                return Auto(journal, self.context.settings.policy)
             case "queue":
-                return Queue(journal, context.program)
+                return Queue(journal, self.context.program)
 
-    asks = request.approve == "ask"
-
-    def opens(wallet: Wallet) -> bool:  # a person is asked for the passphrase only after a yes to the plan
-        return request.approve == "auto" or (asks and is_given(wallet, context.environment))
-
-    return _cycle(RunDocument, request.jobs, context, approver, asks=asks, opens=opens)
+    def opens(self, wallet: Wallet) -> bool:
+        """Whether a wallet's key is opened before its plan is rehearsed: a person is asked for a passphrase only after
+        a yes to the plan."""
+        return self.approve == "auto" or (self.asks and is_given(wallet, self.context.environment))
 
 
 def approve(
@@ -200,14 +226,27 @@ def _cycle(
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
 ) -> RunAnswer:
-    """One cycle of every job under the run lock. ``asks``: a person is asked, so jobs run one after another; ``opens``:
-    as ``world_of`` takes it."""
-    jobs = jobs_of(wanted, context)
+    """One cycle of every job under the run lock."""
+    ended = cycles(jobs_of(wanted, context), context, approver, signer_of, asks, opens)
+    return _end(document, context, ended)
+
+
+def cycles(
+    jobs: Sequence[Job],
+    context: Context,
+    approver: Callable[[Journal], Approver],
+    signer_of: SignerOf | None = None,
+    asks: bool = False,
+    opens: Callable[[Wallet], bool] = lambda wallet: False,
+    work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
+) -> list[Ended]:
+    """The work (by default one cycle) of every job under the run lock, in the order of the jobs. ``asks``: a person is
+    asked, so jobs run one after another; ``opens``: as ``world_of`` takes it."""
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
         deadline = Deadline(world)
         with deadline.armed():
-            ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs)))
-    return _end(document, context, [ended[index] for index in sorted(ended)])
+            ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work))
+    return [ended[index] for index in sorted(ended)]
 
 
 def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
@@ -221,9 +260,13 @@ def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
     return list(groups.values())
 
 
-async def every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[int, Ended]:
+async def every(
+    deadline: Deadline,
+    groups: Sequence[Sequence[Placed]],
+    work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
+) -> dict[int, Ended]:
     """Each job's report or error, by its place. An error ends its job alone; after an InvariantError no further job is
-    begun, and those under way run to their end."""
+    begun, and those under way run to their end. work: what is done for each job; None: one cycle."""
     ended: dict[int, Ended] = {}
     broken = False
 
@@ -233,7 +276,7 @@ async def every(deadline: Deadline, groups: Sequence[Sequence[Placed]]) -> dict[
             if broken:
                 return
             try:
-                report = await deadline.within(job, partial(run_job, deadline.world, job))
+                report = await deadline.within(job, partial(work or run_job, deadline.world, job))
             except YieldbotError as failure:
                 telemetry.failed(job, failure)
                 broken = broken or isinstance(failure, InvariantError)

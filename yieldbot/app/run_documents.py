@@ -37,6 +37,17 @@ class Stuck(Part):
     reason: str = Field(description="why it cannot be withdrawn")
 
 
+class StillIn(Part):
+    """Money of ours that stays in a market which is to be left."""
+
+    market_id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name")
+    held: Money = Field(description="how much stays there")
+    reasons: tuple[str, ...] = Field(description="why it is to be left: what was seen, or the order")
+    why: str = Field(description="what keeps it there")
+    next: str = Field(description="what happens next")
+
+
 class RehearsedTransaction(Part):
     """A transaction as it ran on the fork."""
 
@@ -142,6 +153,9 @@ class JobReport(JobHead):
     exit_code: int = Field(description="the exit code for this job")
     contradicted: tuple[str, ...] = Field(
         default=(), description="what memory says of markets and the chain contradicts, in words; the chain counts"
+    )
+    still_in: tuple[StillIn, ...] = Field(
+        default=(), description="what is still in markets that are to be left, the most dangerous first"
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from yieldbot.decision.orders import with_orders
 from yieldbot.journal.fold import Exits, Record, Reverts, fold_exits, fold_leaving, fold_reverts
 from yieldbot.journal.journal_entries import ExitAsked, ExitEnded, ExitProven, ExitRefused
 from yieldbot.model.amounts import Amount
@@ -50,8 +51,9 @@ async def with_exits(prints: Fingerprints, snapshot: Snapshot, records: Sequence
     """The snapshot with ``no_way_out``, ``untried`` and ``stuck`` of its markets, by the journal's entries.
 
     An entry counts while the market's fingerprint is the recorded one, or cannot be computed. Fingerprints are computed
-    only for markets that the journal has entries of.
+    only for markets that the journal has entries of. Markets that a person ordered to be left have the order's alarm.
     """
+    snapshot = with_orders(snapshot, records)
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
     first = {s.market.id for s in rehearsed(snapshot.markets) if _triable(s) and named(s.market, policy.try_first)}
     reverts = fold_reverts(records, snapshot.block.chain, snapshot.owner)

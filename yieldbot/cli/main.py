@@ -40,6 +40,7 @@ COMMANDS = {
         "approve": "carry out a queued plan: observe and rehearse again, show every call, sign, send",
         "reject": "reject a queued plan",
     },
+    "exit": {"exit": "leave a market, or all: to the wallet, as much as each pays now, the rest as cash appears"},
     "memory": {"observe": "read every market and remember it; nothing is decided"},
     "history": {"history": "what was planned, approved, signed and confirmed; what is remembered of markets"},
     "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},
@@ -67,7 +68,7 @@ COMMANDS = {
 A module's ``register(listed)`` adds the flags and handlers of its commands.
 """
 
-SENDING = frozenset(("run", "approve", "lp", "allowances", "demo"))
+SENDING = frozenset(("run", "approve", "exit", "lp", "allowances", "demo"))
 """Commands that may send transactions; other words of a command line that read alike do no harm."""
 INTERRUPTED = 130
 READER_GONE = 141

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from yieldbot.app.formatting import when
 from yieldbot.app.results import swap_id
+from yieldbot.app.still_in import still_in as still_in_of
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.tables import TextTable
 from yieldbot.model.amounts import Amount, Apy, BlockRef
@@ -277,8 +279,8 @@ def stuck(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def report(found: Report) -> list[RenderableType]:
-    """One job's cycle, stage by stage, as far as it went."""
+def report(found: Report, still: bool = True) -> list[RenderableType]:
+    """One job's cycle, stage by stage, as far as it went. still: with what is still in markets that are to be left."""
     job, snapshot, decision = found.job, found.snapshot, found.decision
     if found.skipped is not None:
         return [skipped(job, found.skipped)]
@@ -301,11 +303,22 @@ def report(found: Report) -> list[RenderableType]:
         )
         for leg, why in found.left_undone
     ]
+    parts += still_in(found) if still else []
     if found.proposed:
         parts.append(proposed(found.proposed))
     if found.declined:
         parts.append(declined(found.declined))
     return parts
+
+
+def still_in(found: Report) -> list[Text]:
+    """Money in markets that are to be left: how much, why, and what happens next; two lines each."""
+    lines = []
+    for one in still_in_of(found):
+        held = f"{Decimal(one.held.text):,f} {one.held.symbol}"
+        lines.append(Text(f"STILL IN: {held} in {one.name}: {one.why}", style="bold red"))
+        lines.append(Text(f"  to be left because {'; '.join(one.reasons)}. Next: {one.next}"))
+    return lines
 
 
 def proposed(found: Proposed) -> Text:

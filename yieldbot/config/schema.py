@@ -241,6 +241,8 @@ class PolicyTable(TomlTable):
     """Least value of a claim after haircut and gas, in whole tokens; or "never"."""
     sell_rewards: bool | None = None
     """Whether claimed rewards are swapped into the asset."""
+    auto_exit: bool | None = None
+    """Whether exits into our own wallet are approved without a person."""
     bases: dict[Name, BaseTable] | None = None
     """Units that several assets are held for, by the name that jobs use."""
 

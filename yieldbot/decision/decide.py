@@ -13,7 +13,7 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
-from yieldbot.allocator.exits import Exits, exit_plan
+from yieldbot.allocator.exits import Exits, exit_plan, held_as_it_is
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
@@ -144,6 +144,24 @@ def decide(
         return found
     again = _limited(given)
     return again if isinstance(again.outcome, Plan) else found
+
+
+def decide_exits(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None = None,
+    unread: Sequence[UnreadHolding] = (),
+    records: Sequence[Record] = (),
+) -> Decision:
+    """As ``decide``, of exits alone: what can be taken out now of the markets that are to be left, or why nothing
+    can."""
+    snapshot = with_learnt_gas(snapshot, records)
+    given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
+    found = exits_due(given)
+    allocation = found.plan.allocation if found.plan is not None else held_as_it_is(snapshot)
+    return Decision((), allocation, found.plan or Hold(found.told, None))
 
 
 def exits_due(given: Inputs) -> Exits:

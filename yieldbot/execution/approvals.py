@@ -10,6 +10,7 @@ from yieldbot.execution.rehearsed import Rehearsed
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
+from yieldbot.model.names import POOLS
 from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 
@@ -122,6 +123,31 @@ class Auto:
             limit = f"{self.policy.auto_max_total} {whole.token.symbol}"
             return Declined("POLICY_LIMIT", f"{whole} in all is above auto_max_total = {limit}: a person must say")
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitsAtOnce:
+    """Approves by itself a plan that only takes money out of markets into our own wallet (``policy.auto_exit``); every
+    other plan is the other approver's. Neither automatic limit binds it; the signer's rules and fee ceiling do."""
+
+    journal: Journal
+    """Where plan and approval are kept."""
+    other: Approver
+    """Approves the other plans."""
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
+        plan = proposal.plan
+        if not only_out(plan):
+            return await self.other.approve(proposal)
+        self.journal.append(PlanWritten(plan, proposal.lines), PlanMarked(plan.id, PlanStatus.APPROVED, "auto_exit"))
+        return Approval(plan, "auto_exit", plan.expires_at)
+
+
+def only_out(plan: Plan) -> bool:
+    """Whether all that a plan does is an exit into our own wallet: by its legs, whatever it says of itself. Leaving a
+    pool swaps, so a plan that does is none. Pure."""
+    return plan.is_exit and not any(leg.market_id.partition("/")[0].endswith(POOLS) for leg in plan.legs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ from yieldbot.journal.journal_entries import (
     AccountStopped,
     ExitAsked,
     ExitEnded,
+    ExitLifted,
+    ExitOrdered,
     ExitProven,
     ExitRefused,
     JournalEntry,
@@ -136,6 +138,16 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
         case ExitEnded():
             document = {"market_id": entry.market_id, "time": entry.time}
             return RowKeys("exit.ended", entry.chain, entry.owner), document
+        case ExitOrdered():
+            return RowKeys("exit.ordered", entry.chain, entry.owner), {
+                "market_id": entry.market_id,
+                "name": entry.name,
+                "by": entry.by,
+                "into": entry.into,
+                "time": entry.time,
+            }
+        case ExitLifted():
+            return RowKeys("exit.lifted", entry.chain, entry.owner), {"market_id": entry.market_id, "by": entry.by}
 
 
 def decode(keys: RowKeys, doc: Any) -> JournalEntry:
@@ -218,6 +230,23 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
                 owner=Address(keys.owner),
                 market_id=MarketId(part(doc, "market_id", str)),
                 time=part(doc, "time", int),
+            )
+        case "exit.ordered":
+            return ExitOrdered(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=part(doc, "market_id", str),
+                name=part(doc, "name", str),
+                by=part(doc, "by", str),
+                into=part(doc, "into", str),
+                time=part(doc, "time", int),
+            )
+        case "exit.lifted":
+            return ExitLifted(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                market_id=part(doc, "market_id", str),
+                by=part(doc, "by", str),
             )
         case other:
             raise ValueError(f"unknown kind {other!r}")

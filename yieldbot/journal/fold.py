@@ -10,6 +10,8 @@ from yieldbot.journal.journal_entries import (
     AccountStopped,
     ExitAsked,
     ExitEnded,
+    ExitLifted,
+    ExitOrdered,
     ExitProven,
     ExitRefused,
     JournalEntry,
@@ -254,6 +256,22 @@ def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> d
             case ExitAsked(chain=of, owner=whose, market_id=market_id) as asked if (of, whose) == (chain, owner):
                 found[market_id] = asked
             case ExitEnded(chain=of, owner=whose, market_id=market_id) if (of, whose) == (chain, owner):
+                found.pop(market_id, None)
+            case _:
+                pass
+    return found
+
+
+def fold_orders(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[str, ExitOrdered]:
+    """By market (or ``all/...``), a person's orders to leave it that stand, the oldest first. An order that is given
+    again keeps its first time; what it is swapped into is as said last."""
+    found: dict[str, ExitOrdered] = {}
+    for record in records:
+        match record.entry:
+            case ExitOrdered(chain=of, owner=whose, market_id=market_id) as order if (of, whose) == (chain, owner):
+                first = found.get(market_id, order)
+                found[market_id] = replace(order, time=first.time)
+            case ExitLifted(chain=of, owner=whose, market_id=market_id) if (of, whose) == (chain, owner):
                 found.pop(market_id, None)
             case _:
                 pass

@@ -283,6 +283,40 @@ class ExitEnded:
     """Unix seconds of the chain."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitOrdered:
+    """A person wants a market left: each cycle takes out what can be had, and nothing goes in, until it is lifted."""
+
+    chain: ChainId
+    """The account's chain."""
+    owner: Address
+    """The account."""
+    market_id: str
+    """The market; or ``all/<chain>/<token>``: every market of that asset."""
+    name: str
+    """How the market was called then, for people."""
+    by: str
+    """Where the order came from: terminal, or the name of a door."""
+    into: str
+    """Address of the token that what comes out is swapped into; empty: it stays as it is."""
+    time: int
+    """Unix seconds of the chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitLifted:
+    """An order to leave a market is over: money may go in again."""
+
+    chain: ChainId
+    """The account's chain."""
+    owner: Address
+    """The account."""
+    market_id: str
+    """What the order named."""
+    by: str
+    """Who lifted it."""
+
+
 JournalEntry = (
     PlanWritten
     | PlanMarked
@@ -297,5 +331,7 @@ JournalEntry = (
     | ExitRefused
     | ExitAsked
     | ExitEnded
+    | ExitOrdered
+    | ExitLifted
 )
 """Every kind of entry."""

@@ -142,6 +142,9 @@ class Policy:
     """Least value of a claim after haircut and gas, in whole tokens of the asset; or NEVER."""
     sell_rewards: bool = False
     """Whether claimed rewards are swapped into the asset."""
+    auto_exit: bool = False
+    """Whether a plan that only takes money out of markets into our own wallet, because of danger or an order, needs no
+    person."""
 
     @property
     def move_days(self) -> float:

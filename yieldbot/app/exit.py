@@ -1,0 +1,237 @@
+"""``exit``: the fastest safe way out of markets into the wallet, and the orders that stand until all is out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from yieldbot.allocator.exits import to_be_left
+from yieldbot.app import job_reports, overview
+from yieldbot.app.cycle import run_job
+from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitListDocument, ExitStopDocument, StandingExit
+from yieldbot.app.parts import Money
+from yieldbot.app.run import Consent, cycles, deliver
+from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
+from yieldbot.decision.orders import ALL, all_of, order_of
+from yieldbot.errors import ConfigError
+from yieldbot.execution.lock import run_lock
+from yieldbot.journal.fold import fold_orders
+from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered
+from yieldbot.journal.store import Journal
+from yieldbot.model.amounts import Amount
+from yieldbot.model.names import named
+from yieldbot.model.tx import Confirmed
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.cycle import Ordering, Report
+    from yieldbot.app.results import Proposal, UnreadHolding
+    from yieldbot.execution.world import Wiring
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.settings import Job
+
+BY = "terminal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRequest:
+    """Leave markets."""
+
+    market: str | None = None
+    """A market's name as elsewhere (``model/names``), or ``all``; None: go on with every exit that is under way."""
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """The jobs whose markets are meant."""
+    approve: Literal["queue", "ask", "auto"] = "queue"
+    """As ``RunRequest.approve``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitAnswer:
+    """What came out, and what is still in."""
+
+    document: ExitDocument
+    """The answer; its ``exit_code`` is the command's."""
+    reports: tuple[Report, ...]
+    """Each job's cycle, for tables; none of a job that ended with an error."""
+
+
+def leave(
+    request: ExitRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
+) -> ExitAnswer:
+    """Order the exit, and take out what can be taken out now: nothing else is decided. Under the run lock.
+
+    What stays in goes on to be left by every later cycle. Where a person says no to the plan, an order that this call
+    made is lifted again. Raises ConfigError where no market of the jobs has the name, and YieldbotError where another
+    run is in progress.
+    """
+    jobs = jobs_of(request.jobs, context)
+    how = Consent(request.approve, context, show, ask)
+    matched, seen = set[str](), dict[str, None]()
+
+    async def one(world: Wiring, job: Job) -> Report:
+        made = list[ExitOrdered]()
+        ordering = _ordering(request.market, job, world, made, matched, seen)
+        report = await run_job(world, job, ordering)
+        if report.declined is not None and report.declined.code == "HUMAN_REJECTED" and made:
+            world.journal.append(*(_lifted(order) for order in made))
+            world.say("the order is lifted again: nothing is taken out")
+        return report
+
+    ended = cycles(jobs, context, how.approver, None, how.asks, how.opens, one)
+    found = tuple(each for each in ended if not isinstance(each, tuple))
+    _nobody(request, found, matched, seen)
+    for each in ended:
+        if isinstance(each, tuple):
+            job, failure = each
+            context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
+        elif each.proposed is not None:
+            deliver(context, each)
+    horizon = context.settings.policy.horizon_seconds
+    rows = tuple(job_reports.failure(*each) if isinstance(each, tuple) else _row(each, horizon) for each in ended)
+    code = job_reports.worst([row.exit_code for row in rows])
+    return ExitAnswer(document=ExitDocument(market=request.market, exit_code=code, jobs=rows), reports=found)
+
+
+def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], seen: Iterable[str]) -> None:
+    """Raises ConfigError where a name was given that no market has. Not where a chain was not served: it may have
+    it."""
+    if request.market is None or matched or not found or any(one.skipped is not None for one in found):
+        return
+    ours = "; ".join(seen) or "nothing"
+    raise ConfigError(
+        f"no market is called {request.market!r}; we hold something in: {ours} (`yieldbot markets` shows every name, "
+        "`yieldbot exit all` leaves all of them)"
+    )
+
+
+def _ordering(
+    name: str | None, job: Job, world: Wiring, made: list[ExitOrdered], matched: set[str], seen: dict[str, None]
+) -> Ordering:
+    """What the request orders of one job. made: gets the orders that did not stand before; matched: the markets that
+    have the name; seen: the names of those that hold money of ours."""
+
+    def ordering(
+        snapshot: Snapshot, unread: Sequence[UnreadHolding]
+    ) -> tuple[Sequence[ExitOrdered], Sequence[MarketId]]:
+        seen.update((state.market.name, None) for state in snapshot.markets if state.held)
+        seen.update((lost.name, None) for lost in unread if lost.held)
+        if name is None:
+            return (), [state.market.id for state in snapshot.markets]
+        chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
+        stands = fold_orders(world.journal.history(), chain, owner)
+        if name == ALL:
+            matched.add(ALL)
+            ids = {all_of(token): ALL for token in job.assets}
+            wanted = [state.market.id for state in snapshot.markets]
+        else:
+            markets = [state.market for state in snapshot.markets] + [bad.market for bad in snapshot.quarantined]
+            meant = [market for market in markets if named(market, (name,))]
+            matched.update(market.id for market in meant)
+            lost = {one.market_id for one in unread if one.held}
+            held = {state.market.id for state in snapshot.markets if state.held}
+            ids = {market.id: market.name for market in meant if market.id in held or market.id in lost}
+            wanted = [market.id for market in meant]
+        orders = [
+            ExitOrdered(chain=chain, owner=owner, market_id=key, name=called, by=BY, into="", time=time)
+            for key, called in ids.items()
+            if key not in stands
+        ]
+        made.extend(orders)
+        return orders, wanted
+
+    return ordering
+
+
+def _row(found: Report, horizon_seconds: float) -> ExitJob:
+    row = job_reports.report(found, horizon_seconds)
+    return ExitJob(**{name: getattr(row, name) for name in type(row).model_fields}, came_out=came_out(found))
+
+
+def came_out(found: Report) -> tuple[CameOut, ...]:
+    """What the transactions of a cycle brought out of each market, as the chain says."""
+    names = {} if found.snapshot is None else {s.market.id: s.market.name for s in found.snapshot.states.values()}
+    sums = dict[str, Amount]()
+    for leg, outcome in found.outcomes:
+        if not isinstance(outcome, Confirmed):
+            continue
+        token = leg.amount.token
+        raw = sum(delta.raw for delta in outcome.deltas if delta.token == token)
+        if raw > 0:
+            sums[leg.market_id] = sums.get(leg.market_id, Amount(token, 0)) + Amount(token, raw)
+    return tuple(CameOut(market_id=key, name=names.get(key, key), amount=Money.of(sums[key])) for key in sums)  # type: ignore[call-overload]
+
+
+def standing(jobs: JobFilter, context: Context) -> ExitListDocument:
+    """The orders that stand, with what the chain says is still in. Raises ConfigError where no job matches."""
+    orders = _orders(context, named_jobs(jobs, context))
+    if not orders:
+        return ExitListDocument(exits=())
+    observed = overview.fetch_snapshots(jobs, context)
+    snapshots = overview.snapshots_of(observed)
+    return ExitListDocument(exits=tuple(_standing(order, snapshots) for order in orders))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitStopRequest:
+    """Lift orders to leave markets."""
+
+    market: str
+    """The market of the order by its name or id, or ``all``: every order."""
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """The jobs whose accounts are meant."""
+
+
+def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
+    """Lifts the orders, under the run lock: money may go in again. What is on its way out in two steps stays so. Raises
+    ConfigError where no such order stands, and YieldbotError where a run is in progress."""
+    jobs = named_jobs(request.jobs, context)
+    orders = _orders(context, jobs)
+    meant = [order for order in orders if _means(request.market, order)]
+    if not meant:
+        ours = "; ".join(dict.fromkeys(ALL if one.market_id.startswith(f"{ALL}/") else one.name for one in orders))
+        raise ConfigError(f"no exit of {request.market!r} was ordered; ordered are: {ours or 'none'}")
+    data_dir = context.settings.data_dir
+    with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
+        journal.append(*(_lifted(order) for order in meant))
+    return ExitStopDocument(lifted=tuple(_standing(order, ()) for order in meant))
+
+
+def _means(name: str, order: ExitOrdered) -> bool:
+    return name == ALL or name in (order.name, order.market_id) or order.market_id.startswith(f"{name}/")
+
+
+def _lifted(order: ExitOrdered) -> ExitLifted:
+    return ExitLifted(chain=order.chain, owner=order.owner, market_id=order.market_id, by=BY)
+
+
+def _orders(context: Context, jobs: Sequence[Job]) -> list[ExitOrdered]:
+    """The orders of these jobs' accounts that stand."""
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        return []
+    with Journal.read(file) as journal:
+        records = journal.history()
+    accounts = dict.fromkeys((job.chain.chain, job.wallet.address) for job in jobs)
+    return [order for account in accounts for order in fold_orders(records, *account).values()]
+
+
+def _standing(order: ExitOrdered, snapshots: Sequence[Snapshot]) -> StandingExit:
+    """An order with what is still in, by the snapshots of its account."""
+    ours = [one for one in snapshots if (one.block.chain, one.owner) == (order.chain, order.owner)]
+    orders = {order.market_id: order}
+    states = [state for one in ours for state in one.markets if order_of(orders, state.market) is not None]
+    left = [state.held for one in ours for state in to_be_left(one) if order_of(orders, state.market) is not None]
+    single = states[0].held if len(states) == 1 and states[0].market.id == order.market_id else None
+    return StandingExit(
+        chain_id=order.chain,
+        owner=order.owner,
+        market_id=order.market_id,
+        name=order.name,
+        by=order.by,
+        since=order.time,
+        into=order.into or None,
+        held=Money.or_none(single),
+        state="leaving" if left else "empty" if states else "unknown",
+    )

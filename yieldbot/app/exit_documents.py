@@ -1,0 +1,65 @@
+"""The documents of ``exit``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+from yieldbot.app.parts import Money
+from yieldbot.app.run_documents import JobFailure, JobReport
+
+
+class CameOut(Part):
+    """Money that came out of a market into the wallet."""
+
+    market_id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name")
+    amount: Money = Field(description="how much came out, as the chain says")
+
+
+class ExitJob(JobReport):
+    """What an exit did for one job."""
+
+    came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in the order it came")
+
+
+class ExitDocument(Document):
+    """What came out of the markets that are to be left, and what is still in and why."""
+
+    SCHEMA: ClassVar[str] = "exit"
+
+    market: str | None = Field(description="the name that was given, or `all`; null: all exits that are under way")
+    exit_code: int = Field(description="the command's exit code: the gravest of the jobs'")
+    jobs: tuple[ExitJob | JobFailure, ...] = Field(description="one for each job, in the order of the configuration")
+
+
+class StandingExit(Part):
+    """An order to leave a market that stands: nothing goes in, and each cycle takes out what can be had."""
+
+    chain_id: str = Field(description="the chain's identifier")
+    owner: str = Field(description="the account's address")
+    market_id: str = Field(description="the market's identifier, or `all/...` for every market of an asset")
+    name: str = Field(description="the market's name when it was ordered")
+    by: str = Field(description="where it was ordered")
+    since: int = Field(description="when it was ordered, in unix seconds of the chain")
+    into: str | None = Field(description="address of the token that what comes out is swapped into; null: none")
+    held: Money | None = Field(description="what is still in; null: not known, or several markets")
+    state: str = Field(description="`leaving`: money is still in; `empty`: all is out; `unknown`: not read")
+
+
+class ExitListDocument(Document):
+    """The orders that stand."""
+
+    SCHEMA: ClassVar[str] = "exit-list"
+
+    exits: tuple[StandingExit, ...] = Field(description="the oldest first")
+
+
+class ExitStopDocument(Document):
+    """The orders that were lifted."""
+
+    SCHEMA: ClassVar[str] = "exit-stop"
+
+    lifted: tuple[StandingExit, ...] = Field(description="the orders that are over: money may go in again")

@@ -1,0 +1,98 @@
+"""``yieldbot exit``: leave markets, list the exits that are under way, end one."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.app import exit as app
+from yieldbot.app.exit import ExitRequest, ExitStopRequest
+from yieldbot.app.exit_documents import ExitJob
+from yieldbot.app.formatting import when
+from yieldbot.cli import render
+from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.cli.prompts import agreed
+from yieldbot.cli.run import show_proposal
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.cycle import Report
+    from yieldbot.app.exit_documents import StandingExit
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+
+def register(listed: CommandList) -> None:
+    more = (
+        ". What the market cannot pay now is taken out by each later `run` or `exit` as it can be; nothing goes in "
+        "again until `exit MARKET --stop`. Without MARKET: go on with every exit that is under way"
+    )
+    parser = listed.add_parser("exit", more)
+    parser.add_argument(
+        "market", nargs="?", metavar="MARKET", help="a market's name or id as `markets` shows it, or all"
+    )
+    parser.add_argument("--list", action="store_true", help="list the exits that were ordered; nothing is sent")
+    parser.add_argument("--stop", action="store_true", help="end the exit of MARKET: money may go in again")
+    parser.add_argument(
+        "--approve",
+        choices=("queue", "ask", "auto"),
+        default=None,
+        help="as of `run`; by default the terminal is asked, and without one the plan waits for `approve ID` (exit "
+        "code 3)",
+    )
+    add_job_flags(parser)
+    parser.set_defaults(command="exit", handler=leave)
+
+
+def leave(args: argparse.Namespace, context: Screen) -> int:
+    if args.list and (args.stop or args.market):
+        raise ConfigError("exit --list takes no market and no --stop")
+    if args.list:
+        listed = app.standing(filter_of(args), context)
+        lines = [_line(one) for one in listed.exits] or ["no exit was ordered"]
+        context.show(listed.as_json(), lambda: "\n".join(lines))
+        return 0
+    if args.stop:
+        if args.market is None:
+            raise ConfigError("exit --stop needs the market, or all: `yieldbot exit --list` shows what was ordered")
+        done = app.stop(ExitStopRequest(market=args.market, jobs=filter_of(args)), context)
+        ended = [f"{one.name} ({one.market_id}): the exit is ended, money may go in again" for one in done.lifted]
+        context.show(done.as_json(), lambda: "\n".join(ended))
+        return 0
+    terminal = sys.stdin.isatty()
+    if args.approve == "ask" and not terminal:
+        raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
+    how: Literal["queue", "ask", "auto"] = args.approve or ("ask" if terminal else "queue")
+    request = ExitRequest(market=args.market, jobs=filter_of(args), approve=how)
+    answer = app.leave(request, context, show=partial(show_proposal, context), ask=agreed)
+    rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
+    parts: list[Any] = [partial(_group, report, row) for report, row in zip(answer.reports, rows, strict=True)]
+    context.show(answer.document.as_json(), *parts)
+    return answer.document.exit_code
+
+
+def _line(one: StandingExit) -> str:
+    held = f", {one.held.text} {one.held.symbol} still in" if one.held is not None and one.state == "leaving" else ""
+    state = {"leaving": f"leaving{held}", "empty": "all is out, nothing goes in", "unknown": "not read"}[one.state]
+    into = f"; what comes out is swapped into {one.into}" if one.into else ""
+    return f"{one.name} ({one.market_id}): {state}; ordered {when(one.since)} at the {one.by}{into}"
+
+
+def _group(report: Report, row: ExitJob) -> Any:
+    """What came out, what is still in and why, what happens next; above it the cycle, stage by stage."""
+    if row.skipped is not None:
+        return Group(*render.report(report))
+    amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
+    lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
+    lines = lines or ["OUT: nothing came out in this run"]
+    if not row.still_in:
+        lines.append("Nothing is left in the markets that are to be left; nothing goes in until `exit MARKET --stop`.")
+    said = (Text(line, style="bold") for line in lines)
+    return Group(*render.report(report, still=False), *said, *render.still_in(report))

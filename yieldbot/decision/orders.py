@@ -1,0 +1,78 @@
+"""A person's orders to leave markets: which stand, and what they say of a market. Pure.
+
+An order is an alarm of its markets. So it stops new money and is gone on with in each cycle, as every danger is, until
+it is lifted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from yieldbot.allocator.exits import ORDERED
+from yieldbot.journal.fold import Record, fold_orders
+from yieldbot.journal.journal_entries import ExitOrdered
+from yieldbot.model.amounts import Token
+from yieldbot.model.families import token_key
+from yieldbot.model.ids import MarketId, market_chain
+from yieldbot.model.market import Kind, Market, MarketState, Snapshot
+from yieldbot.model.risk import Act, Alarm
+
+ALL = "all"
+"""The name that means every market of a job."""
+
+
+def all_of(token: Token) -> str:
+    """What an order for every market of an asset names."""
+    return f"{ALL}/{market_chain(token.chain)}/{token_key(token)}"
+
+
+def order_of(orders: Mapping[str, ExitOrdered], market: Market) -> ExitOrdered | None:
+    """The order that a market is left by: its own, else that for all markets of its asset; None where none stands."""
+    return orders.get(market.id) or orders.get(all_of(market.asset))
+
+
+def with_orders(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
+    """The snapshot with an alarm in each market that an order of its account names; one that has it keeps it.
+
+    What is in another market that ends in the same pools may stay, but nothing goes in there either: a wrapper of what
+    is left is no way around the order.
+    """
+    orders = fold_orders(records, snapshot.block.chain, snapshot.owner)
+    if not orders:
+        return snapshot
+    changed = dict[MarketId, MarketState]()
+    for state in snapshot.markets:
+        order = order_of(orders, state.market)
+        alarm = _alarm(order) if order is not None else _of_pools(snapshot, orders, state)
+        if alarm is not None and not any(one.code == ORDERED for one in state.alarms):
+            changed[state.market.id] = replace(state, alarms=(*state.alarms, alarm))
+    return replace(snapshot, states=dict(snapshot.states) | changed)
+
+
+def _of_pools(snapshot: Snapshot, orders: Mapping[str, ExitOrdered], state: MarketState) -> Alarm | None:
+    """The alarm of a market that ends in a pool which is to be left; None where it does not."""
+    for market_id, order in orders.items():
+        left = snapshot.states.get(MarketId(market_id))
+        if left is not None and left.pools & state.pools:
+            saw = f"it ends in the pool of {left.market.name}, whose exit you ordered"
+            return Alarm(code=ORDERED, act=Act.STOP, saw=saw, since=order.time)
+    return None
+
+
+def _alarm(order: ExitOrdered) -> Alarm:
+    when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(order.time))
+    name = ALL if order.market_id.startswith(f"{ALL}/") else f'"{order.name}"'
+    saw = f"you ordered the exit on {when} UTC (`yieldbot exit {name} --stop` lets money in again)"
+    return Alarm(code=ORDERED, act=Act.LEAVE, saw=saw, since=order.time)
+
+
+def only(snapshot: Snapshot, wanted: Collection[MarketId]) -> Snapshot:
+    """The snapshot in which no other market is to be left."""
+    others = {
+        key: replace(state, alarms=tuple(one for one in state.alarms if one.act is not Act.LEAVE))
+        for key, state in snapshot.states.items()
+        if state.leave and key not in wanted and state.market.kind is not Kind.IDLE
+    }
+    return replace(snapshot, states=dict(snapshot.states) | others) if others else snapshot
