@@ -17,7 +17,7 @@ from tests.kit.evm.cash import NAME, aave_id, cash, leave_cash, put_in
 from tests.kit.evm.home import Home
 from tests.kit.evm.two_steps import DAY, HELD_RAW, held_in
 from tests.kit.evm.world import transactions
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 USDC = 10**6
 

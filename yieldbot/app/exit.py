@@ -42,7 +42,7 @@ class ExitRequest:
     market: str | None = None
     """A market's name as elsewhere (``model/names``), or ``all``; None: go on with every exit that is under way."""
     jobs: JobFilter = field(default_factory=JobFilter)
-    """The jobs whose markets are meant."""
+    """The jobs whose markets are concerned."""
     approve: Literal["queue", "ask", "auto"] = "queue"
     """As ``RunRequest.approve``."""
 
@@ -180,11 +180,11 @@ class ExitStopRequest:
     market: str
     """The market of the order by its name or id, or ``all``: every order."""
     jobs: JobFilter = field(default_factory=JobFilter)
-    """The jobs whose accounts are meant."""
+    """The jobs whose accounts are concerned."""
 
 
 def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
-    """Lifts the orders, under the run lock: money may go in again. What is on its way out in two steps stays so. Raises
+    """Lifts the orders, under the run lock: money may go in again. A request to a vault goes on. Raises
     ConfigError where no such order stands, and YieldbotError where a run is in progress."""
     jobs = named_jobs(request.jobs, context)
     orders = _orders(context, jobs)

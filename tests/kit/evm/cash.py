@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.kit.contracts import call, calldata, send
 from yieldbot.model.ids import MarketId
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.node import Sandbox
 
 USDC = 10**6
 NAME = "Aave v3"
