@@ -22,6 +22,8 @@ class Part(StrEnum):
     """It sets what borrowers pay."""
     COLLATERAL = "collateral"
     """A token that the money was lent against."""
+    ASSET = "asset"
+    """The token that is deposited: whoever issues it may stop it."""
     INSIDE = "inside"
     """A pool or vault that the money is lent on to (look-through)."""
 
@@ -228,6 +230,9 @@ class Dependency:
     """What it is to the market."""
     name: str = ""
     """What the protocol calls it."""
+    views: tuple[tuple[str, bytes], ...] = ()
+    """Further settings of it that matter, as (name, calldata of the view function that answers it). A name that begins
+    with "pending " announces a change: its answer is (new value, unix seconds from which it may be accepted)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class Abi:
 
     @cache  # noqa: B019
     def selector(self, function: str) -> bytes:
-        return _selector(_signature(self._functions[function]))
+        return selector_of(_signature(self._functions[function]))
 
     def encode(self, function: str, *args: Any) -> bytes:
         """Calldata of ``function``."""
@@ -74,7 +74,7 @@ class Abi:
         from eth_abi.exceptions import DecodingError
 
         for entry in self._errors:
-            if data[:4] == _selector(_signature(entry)):
+            if data[:4] == selector_of(_signature(entry)):
                 try:
                     values = decode([_type(i) for i in entry["inputs"]], data[4:])
                 except DecodingError:
@@ -138,7 +138,7 @@ def short(address: str) -> str:
 
 
 @cache
-def _selector(signature: str) -> bytes:
+def selector_of(signature: str) -> bytes:
     from eth_utils.crypto import keccak
 
     return keccak(text=signature)[:4]

@@ -1,0 +1,226 @@
+"""Contracts that answer anything: reading who controls them never raises, ends, and assumes the worst."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthCall, EthCode, EthSlot, Read
+from yieldbot.protocols import adapters
+from yieldbot.protocols.evm.control_facts import SAFE_PROXIES, SAFE_SINGLETONS, controller_of, facts_of
+from yieldbot.protocols.evm.control_reads import (
+    MOST_OF_ONE,
+    MOST_ROUNDS,
+    KnownCode,
+    Reading,
+    address_of,
+    calldata,
+    read_controls,
+    remembered,
+)
+from yieldbot.protocols.evm.standing import OF_PROTOCOL
+
+POOL = address_of(0x1000)
+WANTED = [Dependency(POOL, Part.POOL, "pool", (("cap", b"\x01\x02\x03\x04"), ("pending cap", b"\x05\x06\x07\x08")))]
+
+
+def head(code: bytes = b"\x60\x80", size: int | None = None) -> bytes:
+    return keccak(code) + (len(code) if size is None else size).to_bytes(32, "big") + code[:64].ljust(64, b"\0")
+
+
+def run(answer, wanted: Sequence[Dependency] = WANTED, known: KnownCode | None = None):  # type: ignore[no-untyped-def]
+    """The readings, the rounds and the addresses that were read."""
+    flow = read_controls(wanted, known)
+    rounds, seen = 0, set[Address]()
+    try:
+        reads: Sequence[Read] = next(flow)
+        while True:
+            rounds += 1
+            seen |= {read.address for read in reads if isinstance(read, EthCode)}
+            reads = flow.send([answer(read) for read in reads])
+    except StopIteration as done:
+        return done.value, rounds, seen
+
+
+def noise(draw: random.Random, read: Read) -> bytes:
+    """Any bytes: addresses of a small world, lists, numbers without end, nothing, too little."""
+    near = draw.choice((0x1000, 0x1001, 0x1002, 0x1003, draw.getrandbits(160), 0))
+    owners = [address_of(draw.choice((0x1001, 0x1002, 0x1003))) for _ in range(draw.randrange(5))]
+    kinds = (
+        near.to_bytes(32, "big"),
+        draw.getrandbits(256).to_bytes(32, "big"),
+        encode(["address[]"], [owners]),
+        encode(["address[]"], [owners])[: draw.randrange(64)],
+        draw.randbytes(draw.randrange(200)),
+        (32).to_bytes(32, "big") + (2**255).to_bytes(32, "big"),
+        near.to_bytes(32, "big") + draw.getrandbits(draw.choice((8, 40, 256))).to_bytes(32, "big"),
+        draw.randrange(10).to_bytes(32, "big"),
+        b"",
+    )
+    if isinstance(read, EthCode):
+        code = bytes.fromhex(draw.choice(SAFE_PROXIES)) + (171).to_bytes(32, "big") + bytes(64)
+        minimal = bytes.fromhex("363d3d373d3d3d363d73") + near.to_bytes(20, "big")
+        minimal += bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
+        many = (
+            head(),
+            head(b""),
+            code,
+            head(minimal),
+            head(b"\xef\x01\x00" + bytes(20)),
+            draw.randbytes(128),
+            b"",
+            b"x",
+        )
+        return draw.choice(many)
+    if isinstance(read, EthSlot):
+        return draw.choice(
+            (
+                near.to_bytes(32, "big"),
+                bytes(32),
+                draw.randbytes(32),
+                b"",
+                int(SAFE_SINGLETONS[0], 16).to_bytes(32, "big"),
+            )
+        )
+    return draw.choice(kinds)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers())
+def test_no_answers_raise_and_every_reading_ends(seed: int) -> None:
+    draw = random.Random(seed)
+    readings, rounds, seen = run(lambda read: noise(draw, read))
+    assert rounds <= MOST_ROUNDS and len(seen) <= MOST_OF_ONE + 1
+    found = facts_of(WANTED[0], readings)
+    for controller in (found.upgrade_by, found.owner, *(one for _, one in found.rights)):
+        assert controller.words and controller.warning_seconds >= 0 and controller.signatures >= 0
+        _believed(controller)
+    known = remembered(WANTED, readings)
+    again, _, seen = run(lambda read: noise(draw, read), known=known)
+    assert facts_of(WANTED[0], again) is not None and len(seen) <= 2 * (MOST_OF_ONE + 1)
+
+
+def _believed(controller: Controller) -> None:
+    """What counts for something is a key, a Safe by its own code, a delay that can be, or nobody."""
+    for one in controller.chain:
+        if one.kind is ControllerKind.SAFE:
+            assert one.code_hash in SAFE_PROXIES and 0 < (one.threshold or 0) <= len(set(one.owners))
+        assert (one.delay_seconds or 0) <= 365 * 86_400
+
+
+def test_who_answers_what_no_contract_has_is_believed_nothing() -> None:
+    def anything(read: Read) -> bytes:
+        if isinstance(read, EthCode):
+            return head()
+        return (2 * 86_400).to_bytes(32, "big") if isinstance(read, EthCall) else bytes(32)
+
+    readings, _, _ = run(anything)
+    found = facts_of(WANTED[0], readings)
+    assert found.owner.kind is ControllerKind.UNKNOWN and not found.rights and not found.values and not found.pending
+    assert any("no contract has" in why for why in found.missing)
+
+
+def test_an_endless_row_of_owners_is_cut_and_named() -> None:
+    def ever_new(read: Read) -> bytes:
+        if isinstance(read, EthCode):
+            return head()
+        if isinstance(read, EthSlot) or read.data != calldata("owner"):  # type: ignore[union-attr]
+            return bytes(32) if isinstance(read, EthSlot) else b""
+        return (int(read.to, 16) + 1).to_bytes(32, "big")  # type: ignore[union-attr]
+
+    readings, rounds, _ = run(ever_new)
+    owner = facts_of(WANTED[0], readings).owner
+    assert rounds == MOST_ROUNDS and list(owner.chain)[-1].kind is ControllerKind.UNKNOWN
+    assert "not followed so far" in owner.words and owner.signatures == 0
+
+
+def test_a_contract_that_names_ever_new_addresses_costs_no_more_than_its_share() -> None:
+    draw = random.Random(1)
+
+    def wide(read: Read) -> bytes:
+        if isinstance(read, EthCode):
+            return head()
+        return (
+            b""
+            if isinstance(read, EthCall) and read.data == calldata("nonsense")
+            else draw.getrandbits(150).to_bytes(32, "big")
+        )
+
+    other = Dependency(address_of(0x2000), Part.POOL)
+    readings, _, seen = run(wide, [*WANTED, other])
+    assert other.address in readings and len(seen) <= 2 * (MOST_OF_ONE + 1)
+
+
+def test_pending_changes_and_settings_of_a_dependencys_own_views() -> None:
+    due = 1_800_000_000
+
+    def said(read: Read) -> bytes:
+        if isinstance(read, EthCode):
+            return head()
+        if isinstance(read, EthSlot):
+            return bytes(32)
+        assert isinstance(read, EthCall)
+        return {
+            b"\x01\x02\x03\x04": (77).to_bytes(32, "big"),
+            b"\x05\x06\x07\x08": (5000).to_bytes(32, "big") + due.to_bytes(32, "big"),
+            calldata("owner"): (0x1111).to_bytes(32, "big"),
+            calldata("pendingOwner"): (0x2222).to_bytes(32, "big"),
+            calldata("timelock"): (86_400).to_bytes(32, "big"),
+            calldata("pendingTimelock"): (0).to_bytes(32, "big") + (due + 1).to_bytes(32, "big"),
+        }.get(read.data, b"")
+
+    readings, _, _ = run(said)
+    found = facts_of(WANTED[0], readings)
+    assert dict(found.values) == {"timelock seconds": "86400", "cap": "77"}
+    assert [(one.what, one.after, one.due) for one in found.pending] == [
+        ("owner", address_of(0x2222), None),
+        ("timelock seconds", "0", due + 1),
+        ("cap", "5000", due),
+    ]
+
+
+def test_unreadable_storage_is_the_worst_case_and_named() -> None:
+    def refused(read: Read) -> bytes:
+        return b"" if isinstance(read, EthSlot) else head() if isinstance(read, EthCode) else b""
+
+    readings, _, _ = run(refused)
+    found = facts_of(WANTED[0], readings)
+    assert found.upgrade_by.kind is ControllerKind.UNKNOWN and any("storage" in why for why in found.missing)
+    nothing = facts_of(Dependency(address_of(9), Part.POOL), readings)
+    assert nothing.owner.kind is nothing.upgrade_by.kind is ControllerKind.UNKNOWN and nothing.missing
+
+
+@pytest.mark.parametrize("owns", [True, False])
+def test_aaves_payloads_controller_counts_as_a_governor_only_for_the_executor_that_it_names(owns: bool) -> None:
+    executor, controller = address_of(0x3001), address_of(0x3002)
+    named = int(executor, 16) if owns else 0x9999
+
+    def reading(address: Address, **answers: bytes) -> Reading:
+        from yieldbot.model.reads import CodeHead
+
+        return Reading(address, CodeHead.of(head(address.encode())), {}, answers)
+
+    readings = {
+        executor: reading(executor, owner=int(controller, 16).to_bytes(32, "big")),
+        controller: reading(
+            controller,
+            owner=int(executor, 16).to_bytes(32, "big"),
+            executorSettings=named.to_bytes(32, "big") + (86_400).to_bytes(32, "big"),
+        ),
+    }
+    found = list(controller_of(executor, readings).chain)
+    assert found[0].kind is ControllerKind.CONTRACT
+    assert found[1].kind is (ControllerKind.GOVERNOR if owns else ControllerKind.UNKNOWN)
+    assert found[1].delay_seconds == (86_400 if owns else None)
+
+
+def test_every_protocol_says_what_its_markets_stand_on() -> None:
+    assert set(adapters()) - {"idle"} <= set(OF_PROTOCOL)

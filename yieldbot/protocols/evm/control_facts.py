@@ -1,0 +1,276 @@
+"""What the answers of ``control_reads.py`` mean: who controls a contract. Pure, and it never raises: what makes no
+sense is UNKNOWN, with the reason.
+
+Sources: EIP-1967 (proxies), EIP-1167 (minimal proxies), EIP-7702 (keys that delegate); OpenZeppelin's Ownable,
+Ownable2Step, ProxyAdmin, TimelockController, Governor; Compound's Timelock and Unitroller; Safe 1.1.1 to 1.4.1; Aave's
+PoolAddressesProvider, PayloadsController and Executor; Morpho's MetaMorpho.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Dependency, Pending
+from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.control_reads import Reading, address_of
+
+SAFE_PROXIES = (
+    "b89c1b3bdf2cf8827818646bce9a8f6e372885f8c55e5c07acbd307cb133b000",
+    "d7d408ebcd99b2b70be43e20253d6d92a8ea8fab29bd3be7f55b10032331fb4c",
+)
+"""keccak256 of the code of Safe's own proxies, 1.3.0 and 1.4.1 (the second is that of the package's artifact)."""
+SAFE_SINGLETONS = (
+    "0xd9Db270c1B5E3Bd161E8c8503c55cEABeE709552",
+    "0x3E5c63644E683549055b9Be8653de26E0B4CD36E",
+    "0x69f4D1788e39c87893C980c06EdF4b7f686e2938",
+    "0xfb1bffC9d739B8D520DaF37dF666da4C687191EA",
+    "0x41675C099F32341bf84BFc5382aF534df5C7461a",
+    "0x29fcB43b46531BcA003ddC8FCB67FFE91900C762",
+)
+"""Safe 1.3.0 (two deployments) and 1.4.1, each with its L2 form, where Safe's list of deployments has them."""
+LONGEST_DELAY = 365 * 86_400
+"""Seconds; a longer delay is no statement."""
+MOST_OWNERS = 200
+MOST_BEHIND = 8
+"""Controllers one behind the other that are told."""
+DELEGATES = b"\xef\x01\x00"
+"""EIP-7702: a key whose account runs a contract's code."""
+NOBODYS = ("0x" + "00" * 20, "0x" + "00" * 18 + "dead")
+BEHIND = ("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL")
+"""The views that name who acts through a contract, the first that answers counting."""
+RIGHTS = {
+    "guardian": "guardian",
+    "pauseGuardian": "pause guardian",
+    "curator": "curator",
+    "getACLAdmin": "role admin",
+}
+VALUES = {
+    "getPriceOracle": "oracle",
+    "oracle": "oracle",
+    "aggregator": "oracle source",
+    "interestRateModel": "rate model",
+    "getPoolConfigurator": "configurator",
+    "getACLManager": "role manager",
+}
+Readings = Mapping[Address, Reading]
+
+
+def facts_of(wanted: Dependency, readings: Readings, block: int = 0) -> ContractFacts:
+    """The facts about one contract of a list."""
+    reading = readings.get(wanted.address)
+    if reading is None:
+        return ContractFacts(
+            address=wanted.address,
+            part=wanted.part,
+            name=wanted.name,
+            block=block,
+            upgrade_by=unknown(None, "not read"),
+            owner=unknown(None, "not read"),
+            missing=("all of it: not read",),
+        )
+    missing = []
+    if reading.code is None:
+        missing.append("code: not readable")
+    if any(value is None for value in reading.slots.values()):
+        missing.append("storage: not readable, so that nobody knows whether its code can be exchanged")
+    if "hasRoles" in reading.answers:
+        missing.append("holders of its roles (AccessControl), which no view lists")
+    runs, beacon = runs_of(reading, readings), reading.slot("beacon")
+    behind = readings.get(runs) if runs else None
+    if runs and (behind is None or behind.code is None):
+        missing.append(f"code of what it runs, {runs}")
+    answers_all = "nonsense" in reading.answers
+    if answers_all:
+        missing.append("its views: it answers functions that no contract has")
+    return ContractFacts(
+        address=wanted.address,
+        part=wanted.part,
+        name=wanted.name,
+        code_hash=reading.code.hash.hex() if reading.code and reading.code.size else "",
+        implementation=runs,
+        implementation_hash=behind.code.hash.hex() if behind and behind.code and behind.code.size else "",
+        beacon=beacon,
+        upgrade_by=_upgrader(reading, readings),
+        owner=unknown(None, "it answers anything") if answers_all else _owner(reading, readings),
+        rights=()
+        if answers_all
+        else tuple(
+            (name, controller_of(named, readings, (wanted.address,)))
+            for view, name in RIGHTS.items()
+            if (named := reading.named(view)) is not None
+        ),
+        values=() if answers_all else _values(wanted, reading),
+        pending=() if answers_all else _pending(wanted, reading),
+        block=block,
+        missing=tuple(missing),
+    )
+
+
+def unknown(address: Address | None, why: str) -> Controller:
+    """A controller about whom the worst is assumed."""
+    return Controller(kind=ControllerKind.UNKNOWN, address=address, why=why)
+
+
+def runs_of(reading: Reading, readings: Readings) -> Address | None:
+    """Whose code a proxy runs: by EIP-1967 (through its beacon too), EIP-1167, or its own view; None: its own."""
+    if reading.runs is not None:
+        return reading.runs
+    if (beacon := reading.slot("beacon")) is not None:
+        return readings[beacon].named("implementation") if beacon in readings else None
+    for view in ("comptrollerImplementation", "implementation"):
+        named = reading.named(view)
+        if named is not None and int(named, 16):
+            return named
+    return None
+
+
+def _upgrader(reading: Reading, readings: Readings) -> Controller:
+    """Who may exchange a contract's code."""
+    me = reading.address
+    if any(reading.slots.get(name, 0) is None for name in ("implementation", "admin", "beacon")):
+        return unknown(None, "its proxy's slots cannot be read")
+    if (beacon := reading.slot("beacon")) is not None:
+        return controller_of(beacon, readings, (me,))
+    if (admin := reading.slot("admin")) is not None:
+        return controller_of(admin, readings, (me,))
+    if reading.slot("implementation") is None and runs_of(reading, readings) in (None, reading.minimal):
+        return NO_ONE
+    for view in ("ADDRESSES_PROVIDER", "POOL", *BEHIND[:4]):  # a proxy whose admin is not in its storage, or UUPS
+        named = reading.named(view)
+        if named is not None and "nonsense" not in reading.answers:
+            return controller_of(named, readings, (me,))
+    return unknown(None, "a proxy that names no admin")
+
+
+def _owner(reading: Reading, readings: Readings) -> Controller:
+    """Who may change a contract's settings."""
+    for view in ("owner", "getOwner", "admin", "governor", "ADDRESSES_PROVIDER"):
+        named = reading.named(view)
+        if named is not None:
+            return controller_of(named, readings, (reading.address,))
+    return NO_ONE
+
+
+def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...] = ()) -> Controller:
+    """Who somebody is that holds a right, and who is behind. seen: the addresses on the way to it."""
+    if address.lower() in NOBODYS:
+        return NO_ONE
+    if address in seen:
+        return unknown(address, "it is controlled by what it controls")
+    if len(seen) > MOST_BEHIND:
+        return unknown(address, f"more than {MOST_BEHIND} controllers behind each other")
+    reading = readings.get(address)
+    if reading is None:
+        return unknown(address, "not followed so far")
+    if reading.code is None:
+        return unknown(address, "its code cannot be read")
+    if reading.code.size == 0 or (reading.code.size == 23 and reading.code.head.startswith(DELEGATES)):
+        return Controller(kind=ControllerKind.EOA, address=address)
+    if "nonsense" in reading.answers:
+        return unknown(address, "it answers anything")
+    code = reading.code.hash.hex()
+    if "getThreshold" in reading.answers or "getOwners" in reading.answers:
+        return _safe(reading, code)
+    behind = _behind(reading, readings, (*seen, address))
+    delay = next((word for view in ("getMinDelay", "delay") if (word := reading.word(view)) is not None), None)
+    settings = reading.answers.get("executorSettings", b"")
+    if len(settings) == 64:  # Aave's PayloadsController: acts on votes, through the executor that it names
+        if address_of(int.from_bytes(settings[:32], "big") % 2**160) != (seen[-1] if seen else None):
+            return unknown(address, "it does not name the executor that it owns")
+        delay = int.from_bytes(settings[32:], "big")
+        if delay > LONGEST_DELAY:
+            return unknown(address, f"a delay of {delay} s")
+        return Controller(kind=ControllerKind.GOVERNOR, address=address, delay_seconds=delay, code_hash=code)
+    if delay is not None:
+        if delay > LONGEST_DELAY:
+            return unknown(address, f"a delay of {delay} s")
+        kind = ControllerKind.TIMELOCK
+        return Controller(kind=kind, address=address, delay_seconds=delay, behind=behind, code_hash=code)
+    if reading.word("votingPeriod"):
+        return Controller(kind=ControllerKind.GOVERNOR, address=address, code_hash=code)
+    return Controller(kind=ControllerKind.CONTRACT, address=address, behind=behind, code_hash=code)
+
+
+def _behind(reading: Reading, readings: Readings, seen: tuple[Address, ...]) -> Controller | None:
+    for view in BEHIND:
+        named = reading.named(view)
+        if named is not None:
+            # A timelock that administers itself: its proposers act through it, whom no view lists.
+            return None if named == reading.address else controller_of(named, readings, seen)
+    return None
+
+
+def _safe(reading: Reading, code: str) -> Controller:
+    """A Safe, where it is one by its code and what its code runs: any contract can answer as one."""
+    address, threshold = reading.address, reading.word("getThreshold")
+    owners = _addresses(reading.answers.get("getOwners", b""))
+    if threshold is None or owners is None or not 0 < threshold <= len(owners) or len(set(owners)) < len(owners):
+        count = "unreadable owners" if owners is None else f"{len(set(owners))} owners"
+        return unknown(address, f"it answers as a multisig with threshold {threshold} and {count}")
+    singleton = reading.slots.get("zero")
+    runs = address_of(singleton) if singleton and singleton < 2**160 else None
+    if code not in SAFE_PROXIES or runs not in SAFE_SINGLETONS:
+        return Controller(
+            kind=ControllerKind.CONTRACT,
+            address=address,
+            threshold=threshold,
+            owners=owners,
+            code_hash=code,
+            why="it answers as a multisig, but its code is not that of a Safe known here",
+        )
+    return Controller(kind=ControllerKind.SAFE, address=address, threshold=threshold, owners=owners, code_hash=code)
+
+
+def _addresses(answer: bytes) -> tuple[Address, ...] | None:
+    """An answer of type address[]; None for anything else."""
+    words = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer) - len(answer) % 32, 32)]
+    if len(words) < 2 or words[0] != 32 or words[1] > MOST_OWNERS or len(words) < 2 + words[1]:
+        return None
+    found = words[2 : 2 + words[1]]
+    return tuple(address_of(word) for word in found) if all(0 < word < 2**160 for word in found) else None
+
+
+def _values(wanted: Dependency, reading: Reading) -> tuple[tuple[str, str], ...]:
+    """A contract's settings as text; words of a dependency's own views in hex, shortened where they are small."""
+    found = [(name, named) for view, name in VALUES.items() if (named := reading.named(view)) and int(named, 16)]
+    if (delay := reading.word("timelock")) is not None and delay <= LONGEST_DELAY:
+        found.append(("timelock seconds", Address(str(delay))))
+    for name, _ in wanted.views:
+        answer = reading.answers.get(name, b"")
+        if not name.startswith("pending ") and len(answer) >= 32:
+            found.append((name, Address(", ".join(words_of(answer)))))
+    return tuple((name, str(value)) for name, value in found)
+
+
+MOST_WORDS = 16
+"""Words of a setting that are kept."""
+
+
+def words_of(answer: bytes) -> list[str]:
+    """An answer's words as text: an address where it can only be one, else a number."""
+    words = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, min(len(answer), 32 * MOST_WORDS), 32)]
+    return [address_of(word) if 2**128 <= word < 2**160 else str(word) for word in words]
+
+
+def _pending(wanted: Dependency, reading: Reading) -> tuple[Pending, ...]:
+    """The changes that a contract's own views announce."""
+    found = []
+    for view, what, now in (("pendingOwner", "owner", "owner"), ("pendingAdmin", "admin", "admin")):
+        named, before = reading.named(view), reading.named(now)
+        if named is not None and int(named, 16):
+            source = f"{wanted.address} {view}()"
+            found.append(
+                Pending(what=what, after=named, before=before or "", source=source, id=f"{view}/{named.lower()}")
+            )
+    two = [("pendingTimelock", "timelock seconds"), ("pendingGuardian", "guardian")]
+    two += [(name, name.removeprefix("pending ")) for name, _ in wanted.views if name.startswith("pending ")]
+    for view, what in two:
+        answer = reading.answers.get(view, b"")
+        due = int.from_bytes(answer[32:64], "big") if len(answer) >= 64 else 0
+        if not 0 < due < 2**40:
+            continue
+        (after,) = words_of(answer[:32])
+        found.append(
+            Pending(what=what, after=after, due=due, source=f"{wanted.address} {view}", id=f"{view}/{after}/{due}")
+        )
+    return tuple(found)

@@ -1,0 +1,132 @@
+"""What each EVM protocol's markets stand on: the contracts that can change what a deposit is worth, or whether it can
+be withdrawn. Pure; ``control_reads.py`` reads them, and follows whoever controls them.
+
+Who controls them is found from what they answer, so that neither admins nor timelocks are named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from yieldbot.model.controls import Dependency, Part
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Kind, Market
+from yieldbot.protocols.evm.abi import checksum, selector_of
+
+MOST_COLLATERALS = 24
+"""Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
+MOST_CONTRACTS = 120
+"""Contracts of one market that are read; MetaMorpho's queues hold 30 markets at most."""
+
+
+def stands_on(market: Market, where: Mapping[str, Any]) -> tuple[Dependency, ...]:
+    """The contracts that a market stands on, the one that holds the money first, each once. where: the other keys of
+    its deployment's table."""
+    if market.kind is Kind.IDLE:
+        found = [Dependency(market.asset.address, Part.ASSET, market.asset.symbol)]
+    else:
+        named = OF_PROTOCOL.get(market.protocol, _pool)
+        found = [*named(market, where), Dependency(market.asset.address, Part.ASSET, market.asset.symbol)]
+    once = dict[Address, Dependency]()
+    for one in found:
+        if len(one.address) == 42 and int(one.address, 16):
+            address = checksum(one.address)
+            once.setdefault(address, Dependency(address, one.part, one.name, one.views))
+    return tuple(once.values())[:MOST_CONTRACTS]
+
+
+def _pool(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    """A market of a protocol without a rule of its own: its contract alone."""
+    yield Dependency(market.address, Part.POOL, market.protocol)
+
+
+def _aave(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    asset, params = market.asset.address, market.params
+    settings = (("reserve settings", _view("getConfiguration(address)", asset)),)
+    yield Dependency(Address(params["pool"]), Part.POOL, "Pool", settings)
+    yield Dependency(Address(params["a_token"]), Part.POOL, "aToken")
+    if where.get("addresses_provider"):
+        yield Dependency(Address(where["addresses_provider"]), Part.ADMIN, "PoolAddressesProvider")
+    if where.get("oracle"):
+        source = (("oracle source", _view("getSourceOfAsset(address)", asset)),)
+        yield Dependency(Address(where["oracle"]), Part.ORACLE, "AaveOracle", source)
+    if where.get("data_provider"):
+        views = (
+            ("rate model", _view("getInterestRateStrategyAddress(address)", asset)),
+            ("caps", _view("getReserveCaps(address)", asset)),
+        )
+        yield Dependency(Address(where["data_provider"]), Part.RATE_MODEL, "ProtocolDataProvider", views)
+
+
+def _comet(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    views = (
+        ("oracle source", _view("baseTokenPriceFeed()")),
+        ("rate model", _view("supplyKink()")),
+        *((f"collateral {i}", _view("getAssetInfo(uint8)", i)) for i in range(MOST_COLLATERALS)),
+    )
+    yield Dependency(market.address, Part.POOL, "Comet", views)
+
+
+def _blue(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    yield Dependency(market.address, Part.POOL, "Morpho")
+    if "oracle" in params:
+        yield Dependency(Address(params["oracle"]), Part.ORACLE, "oracle")
+        yield Dependency(Address(params["irm"]), Part.RATE_MODEL, "rate model")
+        yield Dependency(Address(params["collateral"]), Part.COLLATERAL, "collateral")
+        for feed in params.get("feeds", ()):
+            yield Dependency(Address(feed), Part.ORACLE, "price feed")
+
+
+def _vault(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    params = market.params
+    flavour = params.get("flavour")
+    if flavour == "metamorpho" and "unfit" not in params:
+        ids = dict.fromkeys((*params["supply_queue"], *params["withdraw_queue"]))
+        views = [
+            (name, _view(signature, int(i, 16)))
+            for i in ids
+            for name, signature in (
+                (f"cap of market 0x{i[:8]}…", "config(bytes32)"),
+                (f"pending cap of market 0x{i[:8]}…", "pendingCap(bytes32)"),
+            )
+        ]
+        yield Dependency(market.address, Part.POOL, "MetaMorpho", tuple(views))
+        yield Dependency(Address(params["morpho"]), Part.INSIDE, "Morpho")
+        yield Dependency(Address(params["irm"]), Part.RATE_MODEL, "rate model")
+        for i, oracle in params.get("oracles", {}).items():
+            yield Dependency(Address(oracle), Part.ORACLE, f"oracle of market 0x{i[:8]}…")
+        return
+    yield Dependency(market.address, Part.POOL, "vault")
+    if flavour == "stata" and "pool" in params:
+        pool = Dependency(Address(params["pool"]), Part.INSIDE, "Pool")
+        yield pool
+        if "a_token" in params:
+            yield Dependency(Address(params["a_token"]), Part.INSIDE, "aToken")
+
+
+def _ctoken(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
+    yield Dependency(market.address, Part.POOL, "cToken")
+    yield Dependency(Address(where.get("comptroller") or market.params["comptroller"]), Part.ADMIN, "Comptroller")
+    if "model" in market.params:
+        yield Dependency(Address(market.params["model"]), Part.RATE_MODEL, "rate model")
+
+
+def _view(signature: str, *words: int | str) -> bytes:
+    """Calldata of a view function of static arguments."""
+    numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
+    return selector_of(signature) + b"".join(number.to_bytes(32, "big") for number in numbers)
+
+
+OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency]]] = {
+    "aave_v3": _aave,
+    "compound_v2": _ctoken,
+    "compound_v3": _comet,
+    "erc4626": _vault,
+    "morpho_blue": _blue,
+    "uniswap_v2": _pool,
+    "uniswap_v3": _pool,
+    "uniswap_v4": _pool,
+}
+"""By the name of the adapter, what a market of its stands on."""
