@@ -18,8 +18,8 @@ from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import KnownCode, Reading, read_controls, remembered
 from yieldbot.protocols.evm.standing import stands_on
-from yieldbot.sandbox.artifacts import packaged
-from yieldbot.sandbox.node import Sandbox
+from yieldbot.sandbox.evm.artifacts import packaged
+from yieldbot.sandbox.evm.node import Sandbox
 
 OZ5 = "@openzeppelin/contracts/build/contracts"
 OZ3 = "@uniswap/v3-periphery/node_modules/@openzeppelin/contracts/build/contracts"

@@ -32,7 +32,7 @@ LONGEST_DELAY = 365 * 86_400
 """Seconds; a longer delay is no statement."""
 MOST_OWNERS = 200
 MOST_BEHIND = 8
-"""Controllers one behind the other that are told."""
+"""Controllers one behind the other that are followed."""
 DELEGATES = b"\xef\x01\x00"
 """EIP-7702: a key whose account runs a contract's code."""
 NOBODYS = ("0x" + "00" * 20, "0x" + "00" * 18 + "dead")
