@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yieldbot.app.days import moment
 from yieldbot.app.memory import folder_of, keep
 from yieldbot.app.memory_documents import HistoryBackfillDocument
-from yieldbot.app.remembered import duration, moment
+from yieldbot.app.remembered import duration
 from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.open import chain_of
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from yieldbot import __version__
 from yieldbot.app.backtest_documents import BacktestDocument, BacktestManifest, BacktestRow
+from yieldbot.app.days import day
 from yieldbot.app.expected import panel_of
 from yieldbot.app.memory import folder_of
 from yieldbot.backtest.costs import Costs
@@ -313,7 +314,7 @@ def _range(request: BacktestRequest, panel: Panel) -> tuple[int, int]:
     """First and last row of all windows."""
     times = panel.times.tolist()
     warm = round(request.warm_days * 86_400 / panel.step_seconds)
-    since, until = _day(request.since, "--from"), _day(request.until, "--to")
+    since, until = day(request.since, "--from"), day(request.until, "--to")
     first = max(warm, next((at for at, time in enumerate(times) if since is None or time >= since), len(times)))
     last = max((at for at, time in enumerate(times) if until is None or time < until + 86_400), default=-1)
     if first >= len(times) or last <= first:
@@ -322,15 +323,6 @@ def _range(request: BacktestRequest, panel: Panel) -> tuple[int, int]:
             f"the history is from {begins} to {ends}, of which {request.warm_days} days warm up forecasts"
         )
     return first, last
-
-
-def _day(text: str, flag: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        raise ConfigError(f"{flag} {text}: write a day as 2026-01-31") from None
 
 
 def changed(policy: Policy) -> dict[str, object]:

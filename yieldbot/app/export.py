@@ -7,11 +7,11 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import account_entries
+from yieldbot.app.days import day
 from yieldbot.app.export_documents import BalanceCheck, ExportDocument, ExportedAccount, ExportTotals
 from yieldbot.app.parts import Money
 from yieldbot.app.wiring import JobFilter
@@ -58,7 +58,8 @@ class ExportRequest:
 def export(request: ExportRequest, context: Context) -> ExportDocument:
     """Collects the entries, values them and writes the export. Raises ConfigError for malformed days and for a file
     that exists already, InvariantError for a file that cannot be written and for a journal that contradicts itself."""
-    start, end = _day("--from", request.first_day), _day("--to", request.last_day, after=86_400)
+    start, last = day(request.first_day, "--from"), day(request.last_day, "--to")
+    end = None if last is None else last + 86_400
     if start is not None and end is not None and start >= end:
         raise ConfigError(f"--from {request.first_day} is after --to {request.last_day}")
     if request.from_block is not None and request.from_block < 0:
@@ -180,17 +181,6 @@ def _check(check: WalletCheck) -> BalanceCheck:
         explained=check.explained,
         difference=Money.of(check.difference),
     )
-
-
-def _day(flag: str, text: str | None, after: int = 0) -> int | None:
-    """The start of a day in unix seconds, plus ``after`` seconds."""
-    if text is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{flag} {text}: write a day as 2026-01-01") from None
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) + after
 
 
 def write_whole(file: Path, text: str, force: bool) -> None:

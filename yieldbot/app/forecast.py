@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.account_entries import entries_of, journalled
+from yieldbot.app.days import day
 from yieldbot.app.expected import panel_of
 from yieldbot.app.forecast_documents import (
     ForecastDocument,
@@ -24,6 +24,7 @@ from yieldbot.app.forecast_documents import (
 from yieldbot.app.forecast_ledger import LEDGER, Entered, append, enter
 from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
+from yieldbot.app.yields import number
 from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import REMEDY, installed
 from yieldbot.forecast.entrants import reserved, with_extras
@@ -127,7 +128,7 @@ def _forecasts(
     markets = []
     for column in _chosen(series.panel, request.market):
         key = series.panel.keys[column]
-        quoted = _number(series.quote[row, column])
+        quoted = number(series.quote[row, column])
         mean = float(made.mean[column, shown])
         markets.append(
             MarketForecast(
@@ -213,7 +214,8 @@ def _skill(
 
     series = run.series
     times = series.panel.times
-    first = _day(request.since) if request.since else int(times[min(WARM_DAYS, len(times) - 1)])
+    since = day(request.since, "--since")
+    first = int(times[min(WARM_DAYS, len(times) - 1)]) if since is None else since
     columns = np.zeros(len(series.panel.keys), dtype=bool)
     columns[_chosen(series.panel, request.market)] = True
     usual = run.of(PERSISTENCE)
@@ -245,16 +247,16 @@ def _row(name: str, market_class: str, own: Score, bare: Score) -> ForecasterSki
         market_class=market_class,
         horizon_days=own.horizon,
         forecasts=own.forecasts,
-        mae=_number(own.mae),
-        persistence_mae=_number(own.persistence_mae),
-        skill=_number(own.skill),
-        skill_low=_number(own.skill_low),
-        skill_high=_number(own.skill_high),
-        pinball=_number(own.pinball),
-        persistence_pinball=_number(own.persistence_pinball),
-        bare_pinball=_number(bare.persistence_pinball),
-        crps=_number(own.crps),
-        coverage=_number(own.coverage),
+        mae=number(own.mae),
+        persistence_mae=number(own.persistence_mae),
+        skill=number(own.skill),
+        skill_low=number(own.skill_low),
+        skill_high=number(own.skill_high),
+        pinball=number(own.pinball),
+        persistence_pinball=number(own.persistence_pinball),
+        bare_pinball=number(bare.persistence_pinball),
+        crps=number(own.crps),
+        coverage=number(own.coverage),
     )
 
 
@@ -297,14 +299,3 @@ def _unknown(said: Sequence[Said], source: Path) -> Iterator[str]:
         some = ", ".join(one_line(f"{chain} {market}", 80) for chain, market in strange[:MOST_NAMED])
         more = f" and {len(strange) - MOST_NAMED} more" if len(strange) > MOST_NAMED else ""
         yield f"memory has no reading of {some}{more}: nothing forecast there counts until it has"
-
-
-def _day(text: str) -> int:
-    try:
-        return int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        raise ConfigError(f"{text!r} is no day: write it as 2026-01-31") from None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None

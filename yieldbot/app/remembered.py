@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yieldbot.app.days import moment
 from yieldbot.app.memory import folder_of
 from yieldbot.app.memory_documents import (
     HistoryShowDocument,
@@ -99,19 +99,6 @@ def lines(request: ShowRequest, context: Context) -> Iterator[str]:
         held, last = one, cell
     if held is not None:
         yield _csv(held)
-
-
-def moment(text: str | None, *, end: bool = False) -> int | None:
-    """Unix seconds of a time as people write it, UTC where no zone is named. Raises ConfigError."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{text!r} is no time: write a day as 2026-01-31, or 2026-01-31T12:00") from None
-    whole_day = len(text) == len("2026-01-31") and end
-    seconds = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
-    return seconds + 86_399 if whole_day else seconds
 
 
 def duration(text: str | None) -> int | None:

@@ -16,7 +16,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 def number(value: float | None) -> float | None:
     """A float for JSON; None for infinity and NaN, which JSON lacks."""
-    return value if value is not None and math.isfinite(value) else None
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy | None = None) -> Apy:

@@ -92,7 +92,7 @@ def test_mistakes_are_one_line_with_the_remedy(folder: Path, tmp_path: Path) -> 
     for wrong, more in (
         ("holds no readings", {"history": tmp_path / "nothing"}),
         ("no market 'dai'", {"market": "dai"}),
-        ("is no day", {"skill": True, "since": "yesterday"}),
+        ("--since yesterday: write a day as 2026-01-31", {"skill": True, "since": "yesterday"}),
     ):
         with pytest.raises(ConfigError, match=wrong):
             ask(**({"folder": folder} | {("folder" if k == "history" else k): v for k, v in more.items()}))  # type: ignore[arg-type]
