@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from yieldbot.chains.evm import merkl
@@ -13,13 +13,14 @@ from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, ga
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
 from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
 from yieldbot.chains.pools import FoundPools, Listings
+from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
-from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, Market, Quarantined, Snapshot
 from yieldbot.model.requests import with_requests
 from yieldbot.model.settings import Job
 from yieldbot.model.units import GWEI
@@ -59,9 +60,8 @@ async def observe(
     owed = None if claims is None else flows.add(merkl_rewards(job.chain.chain, *claims, owner))
     pools = add_states(flows, listed.pools, listed.usd)
     await flows.run(node, block)
-    found = [(market, _believed(read.answer)) for market, read in reads]
-    states = {state.market.id: state for _, state in found if isinstance(state, MarketState)}
-    quarantined += [Quarantined(market, str(state)) for market, state in found if isinstance(state, MarketError)]
+    states, unread = states_of(reads)
+    quarantined += unread
     ceiling_wei = int(job.chain.priority_fee_gwei * GWEI)
     try:
         fees = around.fees(base_fee_wei, min(suggested_wei, ceiling_wei) if suggested_wei else ceiling_wei)
@@ -80,18 +80,17 @@ async def observe(
         else:
             unread.append(Quarantined(state.market, why))
     quarantined += unread
-    exchange = exchange_of(pools, listed.usd) if job.swaps else None
     return Snapshot(
-        block,
-        owner,
-        states,
-        tuple(quarantined),
-        fees,
-        around.native_balance_wei,
-        around.asset.usd if around.asset else None,
-        around.native.usd if around.native else None,
-        exchange,
-        {token: around.usd.get(token.address) for token in job.assets if token.address in job.chain.pegged},
+        block=block,
+        owner=owner,
+        states=states,
+        quarantined=tuple(quarantined),
+        fees=fees,
+        native_balance_raw=around.native_balance_wei,
+        asset_usd=around.asset.usd if around.asset else None,
+        native_usd=around.native.usd if around.native else None,
+        exchange=exchange_of(pools, listed.usd) if job.swaps else None,
+        pegs={token: around.usd.get(token.address) for token in job.assets if token.address in job.chain.pegged},
     )
 
 
@@ -103,13 +102,6 @@ class _Pools:
     """The listed pools."""
     usd: dict[Token, Price]
     """US dollar prices by token."""
-
-
-def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
-    """The state, or a MarketError for one that contradicts itself."""
-    if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
-        return MarketError(why)
-    return answer
 
 
 async def _discover(
@@ -145,14 +137,7 @@ async def _discover(
         raise TransientError(f"{job.chain.name}: the price feed of {', '.join(lacking)} cannot be read")
     valued = job.assets if job.sale is None else job.chain.tokens.values()
     usd = {token: usd_by_address[token.address] for token in valued if token.address in usd_by_address}
-    markets: list[Market] = []
-    quarantined: list[Quarantined] = []
-    for deployment, listing in lists:
-        if isinstance(listing.answer, MarketError):
-            quarantined.append(Quarantined(_unread(deployment, job), str(listing.answer)))
-        else:
-            found = [market for market in listing.answer if market.asset in job.assets]
-            markets += [replace(market, deployment=deployment.name) for market in found]
+    markets, quarantined = listed_markets(lists, job)
     return (
         markets,
         quarantined,
@@ -181,19 +166,3 @@ def _price(answer: Price | MarketError) -> Price | None:
 def _idle(job: Job) -> Deployment:
     """The deployment of the wallet itself as a market, which holds what is withdrawn and not deposited yet."""
     return Deployment("idle", job.chain.chain, "Wallet", {}, job.assets)
-
-
-def _unread(deployment: Deployment, job: Job) -> Market:
-    """A placeholder market for a deployment whose markets could not be listed."""
-    from yieldbot.model.ids import MarketId, evm_number
-
-    return Market(
-        MarketId(f"{deployment.protocol}/{evm_number(deployment.chain)}/?"),
-        deployment.protocol,
-        Kind.LENDING,
-        deployment.chain,
-        deployment.name,
-        job.asset,
-        Address(job.asset.address),
-        deployment=deployment.name,
-    )

@@ -4,23 +4,23 @@ where there are several nodes."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from yieldbot.chains.pools import FoundPools, Listings
+from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_states, apart, exchange_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
-from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
 from yieldbot.model.fees import SvmFees
-from yieldbot.model.ids import Address, MarketId, market_chain
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import WRAPPED_SOL
-from yieldbot.model.market import Kind, Market, MarketState, Quarantined, Snapshot
+from yieldbot.model.market import Market, MarketState, Quarantined, Snapshot
 from yieldbot.model.reads import Flow, SvmLamports
 from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
@@ -113,27 +113,25 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
     reads = [(market, flows.add(adapters[market.protocol].observe(market, owner, block))) for market in markets]
     pools = add_states(flows, around.pools, around.usd, block)
     await flows.run(node, block)
-    found = [(market, _believed(read.answer)) for market, read in reads]
-    states = {state.market.id: state for _, state in found if isinstance(state, MarketState)}
-    quarantined += [Quarantined(market, str(state)) for market, state in found if isinstance(state, MarketError)]
+    states, unread = states_of(reads)
+    quarantined += unread
     quarantined += [Quarantined(states.pop(m).market, why) for m, why in _twice(job, states).items()]
-    exchange = exchange_of(pools, around.usd) if job.base else None
     assert job.chain.svm is not None
     recent = sorted(await node.recent_unit_prices([market.address for market in markets]))
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
     price = min(usual, job.chain.svm.max_unit_price_micro_lamports)
     fees = SvmFees(price, SIGNATURE_LAMPORTS, around.native_price)
     return Snapshot(
-        block,
-        owner,
-        states,
-        tuple(quarantined),
-        fees,
-        around.lamports,
-        around.asset_usd,
-        around.native_usd,
-        exchange,
-        {token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged},
+        block=block,
+        owner=owner,
+        states=states,
+        quarantined=tuple(quarantined),
+        fees=fees,
+        native_balance_raw=around.lamports,
+        asset_usd=around.asset_usd,
+        native_usd=around.native_usd,
+        exchange=exchange_of(pools, around.usd) if job.base else None,
+        pegs={token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged},
     )
 
 
@@ -146,13 +144,6 @@ def _twice(job: Job, states: Mapping[MarketId, MarketState]) -> dict[MarketId, s
         for market_id, state in states.items()
         if state.share_token is not None and state.share_token.address in own
     }
-
-
-def _believed(answer: MarketState | MarketError) -> MarketState | MarketError:
-    """The state, or a MarketError for one that contradicts itself."""
-    if isinstance(answer, MarketState) and (why := contradiction(answer)) is not None:
-        return MarketError(why)
-    return answer
 
 
 async def _discover(
@@ -175,14 +166,7 @@ async def _discover(
     for token, mint in mints:
         _same_decimals(job, token, mint.answer)
     around = _around(job, lamports, {token: feed.answer for token, feed in feeds}, listed.found)
-    markets: list[Market] = []
-    quarantined: list[Quarantined] = []
-    for deployment, listing in lists:
-        if isinstance(listing.answer, MarketError):
-            quarantined.append(Quarantined(_unread(deployment, job), str(listing.answer)))
-        else:
-            found = [market for market in listing.answer if market.asset in job.assets]
-            markets += [replace(market, deployment=deployment.name) for market in found]
+    markets, quarantined = listed_markets(lists, job)
     return markets, quarantined, around
 
 
@@ -230,17 +214,3 @@ def _lamports(owner: Address) -> Flow[int]:
     """Reads our SOL, in lamports."""
     (data,) = yield [SvmLamports(owner)]
     return int.from_bytes(data, "little")
-
-
-def _unread(deployment: Deployment, job: Job) -> Market:
-    """A placeholder market for a deployment whose markets could not be listed."""
-    return Market(
-        MarketId(f"{deployment.protocol}/{market_chain(deployment.chain)}/?"),
-        deployment.protocol,
-        Kind.LENDING,
-        deployment.chain,
-        deployment.name,
-        job.asset,
-        job.asset.address,
-        deployment=deployment.name,
-    )

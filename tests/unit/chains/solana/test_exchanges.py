@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kit.handles import answered
 from yieldbot.chains.pools import PoolReads
 from yieldbot.chains.solana.prices import feed_price
 from yieldbot.chains.solana.swap_pools import apart, exchange_of
@@ -15,9 +16,7 @@ from yieldbot.math.whirlpool import Whirlpool, WhirlpoolVenue, sqrt_at
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, svm_chain
-from yieldbot.model.reads import Flow
 from yieldbot.protocols.solana.raydium_clmm import OBSERVATION_BYTES, OBSERVATIONS, OBSERVATIONS_AT, mean_tick
-from yieldbot.rpc.flows import Handle
 from yieldbot.sandbox.solana.exchanges.raydium_clmm import OBSERVED_EVERY_SECONDS, observations
 from yieldbot.sandbox.solana.images import named
 from yieldbot.sandbox.solana.market import price_account
@@ -121,15 +120,7 @@ def test_a_price_account_that_somebody_holds_is_no_feed() -> None:
 
 def test_what_is_no_price_is_no_witness_and_two_of_one_name_are_two() -> None:
     second = replace(SEEN, address=Address("second"))
-
-    def read(pool: Pool, price: float) -> Handle[tuple[Pool, float]]:
-        def flow() -> Flow[tuple[Pool, float]]:
-            return pool, price
-            yield ()
-
-        return Handle(flow(), [(pool, price)])
-
-    told = exchange_of(PoolReads((), ((SEEN, read(SEEN, 0.0)), (second, read(second, 1.0))), ()), {})
+    told = exchange_of(PoolReads((), ((SEEN, answered((SEEN, 0.0))), (second, answered((second, 1.0)))), ()), {})
     assert told.oracle_prices == ((second, 1.0),) and told.unread == ("Witness: 0.0 is no price",)
     both = replace(told, oracle_prices=((SEEN, 0.5), (second, 1.0)))
     assert sorted(both.rates(OTHER, ONE).values()) == [1.0, 2.0], "one does not hide what the other says"
