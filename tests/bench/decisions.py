@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.kit.policies import loose
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.replay import Replayed, replay
 from yieldbot.backtest.study import bounds_of
@@ -26,7 +27,6 @@ from yieldbot.forecast.outlook import outlook
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import MarketKey
 from yieldbot.model.market import RateForecast
-from yieldbot.model.policy import Policy
 
 DAYS, MARKETS, WARM = 395, 30, 14
 MOST = 5.0
@@ -100,8 +100,8 @@ def panel_of(days: int, markets: int, coins: int, seed: int = 1) -> Panel:
 
 def _forecasts(panel: Panel) -> list[Sequence[RateForecast | None]]:
     """What was forecast on each day, of that day and those before it."""
-    said = outlook(panel, Policy().forecaster)
-    return [rate_forecasts(said, row, Policy().mean_days) for row in range(len(panel.times))]
+    said = outlook(panel, loose().forecaster)
+    return [rate_forecasts(said, row, loose().mean_days) for row in range(len(panel.times))]
 
 
 def _row(
@@ -111,9 +111,9 @@ def _row(
     last = len(panel.times) - 1
 
     def run() -> Replayed:  # a world of its own: nothing is kept from another round
-        return replay(World(panel, costs), Policy(), forecasts.__getitem__, dollars, WARM, last)
+        return replay(World(panel, costs), loose(), forecasts.__getitem__, dollars, WARM, last)
 
-    replay(World(panel, costs), Policy(), forecasts.__getitem__, dollars, WARM, WARM + 1)  # imports
+    replay(World(panel, costs), loose(), forecasts.__getitem__, dollars, WARM, WARM + 1)  # imports
     pairs, made = [], run()
     for _ in range(rounds):
         loop, _ = _timed(_loop)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.bench.accuracy import Accuracy
 from tests.kit.evm.conformance import PROTOCOLS, markets_of
+from tests.kit.policies import loose
 from yieldbot.app.plan_parts import plan_or_hold
 from yieldbot.chains.evm.observe import observe
 from yieldbot.decision.decide import decide
@@ -20,7 +21,6 @@ from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.contradiction import contradiction
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.plan import Hold, LegKind
-from yieldbot.model.policy import Policy
 from yieldbot.model.reads import EthCall, Flow
 
 ODD = (0, 1, 2, 10**6, 10**18, 10**27, 2**63, 2**96 - 1, 2**127, 2**128 - 1, 2**160 - 1, 2**255, 2**256 - 1)
@@ -112,7 +112,7 @@ async def test_any_answers_end_in_a_state_or_in_quarantine_and_decisions_add_up(
 
 def adds_up(chain: Accuracy, seen: Snapshot, what: str) -> None:
     """Deciding raises nothing; a plan moves no more than there is; it can be shown as a document."""
-    decision = decide(seen, Policy(horizon_days=30.0), chain.job, 1_800_000_000)
+    decision = decide(seen, loose(horizon_days=30.0), chain.job, 1_800_000_000)
     outcome = decision.outcome
     json.dumps(plan_or_hold(outcome).model_dump(mode="json"), allow_nan=False)
     if isinstance(outcome, Hold):

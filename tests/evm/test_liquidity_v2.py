@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from tests.kit.policies import loose
 from tests.kit.pools import World, own_sandbox, world
 from yieldbot.allocator.liquidity_advice import appraise
 from yieldbot.math import constant_product
@@ -16,7 +17,6 @@ from yieldbot.model.amounts import Apy, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory
-from yieldbot.model.policy import Policy
 from yieldbot.protocols.evm.uniswap_v2_liquidity import LIQUIDITY
 from yieldbot.sandbox.evm.artifacts import packaged
 from yieldbot.sandbox.evm.deployer import Contract
@@ -70,7 +70,7 @@ async def test_a_pairs_liquidity(world: World) -> None:
     expected = [math.log((prices[2 * i] + prices[2 * i + 1]) / 2) / LOG_TICK for i in range(12)]
     assert means == pytest.approx(expected, abs=2.0), "each window's mean price, in ticks"
 
-    found = appraise(seen, record, 10.0**18, 1e3, Policy(horizon_days=30.0), [Apy(0.03)])
+    found = appraise(seen, record, 10.0**18, 1e3, loose(horizon_days=30.0), [Apy(0.03)])
     assert found.best.full and found.best.at_mean.lost == pytest.approx(found.estimate.sigma.mean**2 / 8)
     assert found.net[0] < found.net[1] < found.net[2]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 
+from tests.kit.policies import loose
 from tests.kit.pools import own_sandbox
 from tests.kit.program import yieldbot
 from tests.kit.v4 import ANY_HOOK, V4World, new_v4_pool, take_protocol_fee, v4_world
@@ -25,7 +26,6 @@ from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
-from yieldbot.model.policy import Policy
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.model.v4 import PoolKey
 from yieldbot.protocols import exchanges
@@ -176,11 +176,11 @@ async def test_fees_and_prices_of_the_past_come_from_earlier_blocks(v4_world: V4
     seconds = sum(record.fee_seconds) / 12
     plain = (sum(m * m for m in moves) / 12 / seconds * 31_536_000) ** 0.5
     assert sigma.mean == pytest.approx(plain, rel=1e-6) and sigma.low < sigma.mean < sigma.high
-    found = appraise(state, record, 1e21, 0.0, Policy(horizon_days=30.0), [Apy(0.04)])
+    found = appraise(state, record, 1e21, 0.0, loose(horizon_days=30.0), [Apy(0.04)])
     assert found.estimate.fees.mean > 0
     (blind,) = await v4_world.node.run([LIQUIDITY.history(state, 0)], await v4_world.node.block())
     assert isinstance(blind, PoolHistory) and blind.fees == () and blind.missing
-    assert blind.missing[0] in appraise(state, blind, 1e21, 0.0, Policy(horizon_days=30.0), [Apy(0.04)]).vetoes
+    assert blind.missing[0] in appraise(state, blind, 1e21, 0.0, loose(horizon_days=30.0), [Apy(0.04)]).vetoes
 
 
 async def test_a_pools_holdings_are_its_positions_together(v4_world: V4World) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tests.kit.allocator.several import DAI, ROUTER
 from tests.kit.allocator.several import SETTINGS as TWO_TOKENS
 from tests.kit.market_builder import CHAIN, IDLE_ID, OWNER, USDC, kinked, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import still_holds
 from yieldbot.math.curves import ConstantCurve
@@ -93,7 +94,7 @@ def case_of(draw: random.Random) -> tuple[Snapshot, Policy, Job]:
     pools = tuple(pool_of(draw, k) for k in range(draw.randint(0, 5)))
     means = tuple((p.pool, usd[p.pool.token0].usd / usd[p.pool.token1].usd) for p in pools)
     seen = replace(plain, states=states, exchange=Exchange(pools, usd, means))
-    policy = Policy(
+    policy = loose(
         horizon_days=30.0,
         idle_buffer=draw.choice(["0", "0", "100"]),
         min_position=draw.choice(["0", "0", "50"]),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import Portfolio, allocate, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import MOST_STEPS, optimise
@@ -66,7 +67,7 @@ def states(draw: st.DrawFn) -> MarketState:
 @st.composite
 def cases(draw: st.DrawFn, most: int) -> tuple[Snapshot, Policy]:
     found = draw(st.lists(states(), min_size=1, max_size=most))
-    policy = Policy(
+    policy = loose(
         horizon_days=30.0,
         max_share_market=draw(st.sampled_from([1.0, 0.5])),
         max_share_protocol=draw(st.sampled_from([{}, {"p": 0.4}])),

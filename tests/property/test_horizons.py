@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kit.draws import draws
 from tests.kit.market_builder import kinked, snapshot
+from tests.kit.policies import loose
 from tests.property.several import case_of
 from tests.property.test_allocator import states
 from tests.unit.risk.test_protections import JOB
@@ -30,7 +31,7 @@ PARTS = 6
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    return Policy(
+    return loose(
         move_horizon_days=draw(st.sampled_from([1.0, 7.0, 30.0])),
         enter_horizon_days=draw(st.sampled_from([30.0, 90.0])),
         break_even_days=draw(st.sampled_from([None, None, 3.0, 60.0])),

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.policies import loose
 from tests.property.frozen import Pool, Vault, World, drawn
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Policy
 
 MOST = 6
-POLICY = Policy(horizon_days=30.0)
+POLICY = loose(horizon_days=30.0)
 
 
 def played(world: World) -> Iterator[tuple[Plan, float]]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kit.draws import draws
 from tests.kit.market_builder import market, usdc
+from tests.kit.policies import loose
 from tests.property.test_allocator_envelope import H, _line_at, curves, kinked, sizes, vault
 from yieldbot.allocator.envelope import breakpoints, coarse_bound, is_nonincreasing, tight_bound
 from yieldbot.allocator.market_curve import curve_of
@@ -33,7 +34,6 @@ from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.math.sustainable import capped, capped_vault, holding_at
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.market import RateForecast
-from yieldbot.model.policy import Policy
 
 factors = st.sampled_from([0.0, 1e-6, 0.25, 1.0, 3.0, MOST_FACTOR])
 
@@ -173,10 +173,10 @@ def test_as_much_is_lent_as_pays_the_level(
 def test_no_rate_counts_that_our_own_leaving_makes_where_there_is_a_forecast(held: float) -> None:
     said = RateForecast(mean=0.03, low=0.02, high=0.04, days=7.0)
     state = market("m", KinkedCurve(6e5, 7e5, POOL.points, 0.9), held=held)
-    curve = curve_of(replace(state, forecast=said), Policy())
+    curve = curve_of(replace(state, forecast=said), loose())
     assert curve.apr(held, H) == pytest.approx(0.03)
     if held:
-        kept = curve_of(replace(state, forecast=said), Policy(), ignore_withdrawals=True)
+        kept = curve_of(replace(state, forecast=said), loose(), ignore_withdrawals=True)
         assert kept.apr(0.0, H) == pytest.approx(0.03)
         assert 0.03 < curve.apr(0.0, H) <= 0.05 * 0.9 * 0.9 + 1e-9, "the kink's rate at most"
 
@@ -200,7 +200,7 @@ def test_what_is_forecast_of_a_market_is_what_its_curve_pays(others: float, rate
     curve = AdaptiveCurve(others, 0.95 * others, 0.1, 0.04)
     said = RateForecast(mean=rate, low=rate / 2, high=rate * 2, days=7.0)
     state = market("m", curve, held=1_000.0)
-    policy = Policy()
+    policy = loose()
     plain = curve_of(state, policy).apr(1_000.0, policy.horizon_seconds)
     told = curve_of(replace(state, forecast=said, held=usdc(1_000)), policy)
     assert told.apr(1_000.0, policy.horizon_seconds) == pytest.approx(rate)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.kit.policies import loose
 from tests.kit.solana import kamino_bench, marginfi_bench, save_bench, stake_bench
 from tests.kit.solana_bench import Ledger
 from yieldbot.allocator.assess import assess
 from yieldbot.model.fees import SvmFees
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Market, MarketState, Snapshot
-from yieldbot.model.policy import Policy
 from yieldbot.protocols.solana import kamino_lend, marginfi, save, spl_stake_pool
 
 PLACES: dict[str, tuple[Any, Any, str, str]] = {
@@ -43,7 +43,7 @@ def said(state: MarketState) -> tuple[str, ...]:
     """The doubts, which are flags and stop new money too."""
     assert set(state.doubts) <= set(state.flags)
     snapshot = Snapshot(state.block, Address("me"), {state.market.id: state}, (), SvmFees(0, 5_000, 150.0), 0)
-    (judged,) = assess(snapshot, Policy(horizon_days=30.0), wealth=state.supplied)
+    (judged,) = assess(snapshot, loose(horizon_days=30.0), wealth=state.supplied)
     assert judged.vetoes == state.doubts
     return state.doubts
 

@@ -8,7 +8,7 @@ from yieldbot.allocator.convert import price_refusal
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import family_of
-from yieldbot.model.market import Kind, Market, MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.names import named, of_table
 from yieldbot.model.plan import EXCLUDED, Assessment, Declined
 from yieldbot.model.policy import Base, Policy
@@ -75,10 +75,11 @@ def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> t
     return (*vetoes.get(state.market.asset, ()), *of_other)
 
 
-def haircut_bps(market: Market, policy: Policy) -> float:
-    """Expected loss that the policy deducts from this market's yield, in bp a year: by the narrowest name that covers
-    the market."""
-    return of_table(policy.haircut_bps, market, 0.0)
+def haircut_bps(state: MarketState, policy: Policy) -> float:
+    """Expected loss that is deducted from a market's yield, in bp a year: the policy's figure by the narrowest name
+    that covers the market, else that of its grade, where it was graded."""
+    graded = state.grade.loss_bps if state.grade is not None else 0.0
+    return of_table(policy.haircut_bps, state.market, graded)
 
 
 def net_income(state: MarketState, tokens: float, policy: Policy, *, ignore_withdrawals: bool = False) -> float:
@@ -88,7 +89,7 @@ def net_income(state: MarketState, tokens: float, policy: Policy, *, ignore_with
     ignore_withdrawals: see ``market_curve.curve_of``.
     """
     apr = curve_of(state, policy, ignore_withdrawals=ignore_withdrawals).apr(tokens, policy.horizon_seconds)
-    return tokens * (apr - haircut_bps(state.market, policy) / 10_000)
+    return tokens * (apr - haircut_bps(state, policy) / 10_000)
 
 
 def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[str, ...]) -> Assessment:
@@ -105,7 +106,7 @@ def _assess(state: MarketState, policy: Policy, wealth_raw: int, vetoes: tuple[s
         beside_raw = max(0, state.liquidity.raw - state.held.raw)
         limit_raw = min(limit_raw, int(beside_raw / (policy.min_liquidity_multiple - 1.0)))
     all_vetoes = (*vetoes, *_vetoes(state, policy))
-    return Assessment(market.id, haircut_bps(market, policy), Amount(market.asset, limit_raw), all_vetoes)
+    return Assessment(market.id, haircut_bps(state, policy), Amount(market.asset, limit_raw), all_vetoes)
 
 
 def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
@@ -128,7 +129,21 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
     found += state.doubts
     if state.liquidity_market is not None:
         found += state.liquidity_market.history.missing
+    found += _by_grade(state, policy)
     utilisation = state.utilisation
     if utilisation is not None and utilisation > policy.max_utilisation_entry:
         found.append(f"utilisation {utilisation:.1%} is above {policy.max_utilisation_entry:.0%}")
     return tuple(found)
+
+
+def _by_grade(state: MarketState, policy: Policy) -> list[str]:
+    """What the policy says against a market's grade; a market that was not graded has the lowest."""
+    found = []
+    if policy.min_safety:
+        safety = 0 if state.grade is None else state.grade.safety
+        if safety < policy.min_safety:
+            found.append(f"its safety is {safety}, below min_safety {policy.min_safety}")
+    most = policy.max_expected_loss_bps
+    if most is not None and (loss := haircut_bps(state, policy)) > most:
+        found.append(f"it is expected to lose {loss:.0f} bp a year, above max_expected_loss_bps {most:g}")
+    return found

@@ -282,7 +282,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
     limit = f"; limited by {binding}" if binding.startswith(("policy", "the market")) else ""
     left, taken = snapshot.of(source).market, snapshot.of(target).market
-    cuts = [haircut_bps(market, policy) / 100 for market in (left, taken)]
+    cuts = [round(haircut_bps(snapshot.of(market_id), policy) / 100, 2) for market_id in (source, target)]
     if snapshot.of(target).untried:
         limit += "; tried first: a hundredth goes in, half of that comes out again, then the rest follows"
     limit += _locked(snapshot.of(source), allocation.targets[source])

@@ -38,7 +38,7 @@ from yieldbot.forecast.tournament import COMBINED
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
 from yieldbot.model.market import RateForecast
-from yieldbot.model.policy import Policy
+from yieldbot.model.policy import Policy, alone
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -218,7 +218,7 @@ def backtest(
 ) -> BacktestDocument:
     """Every window. traces: gets each universe and wealth through the whole range, day by day, for a report. Raises
     ConfigError where there is nothing to run, or a flag or a file is wrong."""
-    policies = {DEFAULT: Policy()}
+    policies = {DEFAULT: alone()}
     if request.policy is not None:
         policies[request.policy.name] = policy_file(request.policy)
     seen = scene(request, context)
@@ -327,7 +327,7 @@ def _range(request: BacktestRequest, panel: Panel) -> tuple[int, int]:
 
 def changed(policy: Policy) -> dict[str, object]:
     """What a policy sets other than by default."""
-    usual = Policy()
+    usual = alone()
     own = {one.name: getattr(policy, one.name) for one in fields(policy)}
     return {name: value for name, value in own.items() if value != getattr(usual, name)}
 

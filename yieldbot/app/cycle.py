@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yieldbot.app.foretell import with_forecasts
+from yieldbot.app.judged import judged
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
@@ -122,7 +122,7 @@ async def _observed(world: Wiring, live: Session) -> Snapshot:
         world.journal.append(*news)
     policy = world.settings.policy
     snapshot = await live.with_exits(snapshot, records, policy)
-    return with_forecasts(snapshot, world.settings.data_dir, policy, world.say, records)
+    return judged(snapshot, world.settings.data_dir, policy, world.say, records)
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None = None) -> Report:

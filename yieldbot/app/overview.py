@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
-from yieldbot.app.foretell import with_forecasts
+from yieldbot.app.judged import judged
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
@@ -43,7 +43,7 @@ def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
     known = (settings.data_dir, policy or settings.policy, context.complain, journalled(context))
-    return [(job, s if isinstance(s, str) else with_forecasts(s, *known)) for job, s in found]
+    return [(job, s if isinstance(s, str) else judged(s, *known)) for job, s in found]
 
 
 def snapshots_of(observed: Sequence[Observation]) -> list[Snapshot]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import paper_state as store
 from yieldbot.app.account_entries import journalled
-from yieldbot.app.foretell import with_forecasts
+from yieldbot.app.judged import judged
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.paper_documents import PaperDocument, PaperWallet
 from yieldbot.app.paper_jobs import Wanted, job_for, job_of, owner_of
@@ -199,7 +199,7 @@ async def _observed(
             world.say(line)
         if before is not None and real.block.height <= before.height:
             return None
-        real = with_forecasts(real, context.settings.data_dir, policy, world.say, records)
+        real = judged(real, context.settings.data_dir, policy, world.say, records)
         if before is None:
             assert begins is not None
             now = first(begins, job, owner_of(job), real)

@@ -11,7 +11,7 @@ from pathlib import Path
 from yieldbot.config.load import policy_file, policy_with, read_toml
 from yieldbot.config.messages import did_you_mean
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Policy
+from yieldbot.model.policy import Policy, alone
 
 FORECASTER = "forecaster"
 """Short for its key of the policy."""
@@ -59,7 +59,7 @@ def variants(grid: Mapping[str, Sequence[object]], base: Path | None, unchanged:
         count *= len(values)
     if count > MOST_VARIANTS:
         raise ConfigError(f"--grid: {count} combinations are more than {MOST_VARIANTS}: write fewer values")
-    found = [Tried(name=unchanged, policy=Policy() if base is None else policy_file(base))]
+    found = [Tried(name=unchanged, policy=alone() if base is None else policy_file(base))]
     same: list[str] = []
     for row in product(*grid.values()):
         chosen = dict(zip(grid, row, strict=True))

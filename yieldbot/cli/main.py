@@ -44,6 +44,7 @@ COMMANDS = {
     "memory": {"observe": "read every market and remember it; nothing is decided"},
     "history": {"history": "what was planned, approved, signed and confirmed; what is remembered of markets"},
     "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},
+    "risk": {"risk": "how safe each market is thought to be, with the evidence, and its yield after that"},
     "backtest": {"backtest": "what the policy would have earned on recorded history, beside other rules"},
     "paper": {"paper": "what the policy would do with money that is not there: live readings, a simulated ledger"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},

@@ -20,7 +20,7 @@ from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SettingsTable, WalletTable
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import NEVER, SALE, Base, Policy
+from yieldbot.model.policy import NEVER, SALE, Base, Policy, alone
 from yieldbot.model.settings import ChainSettings, Job, KmsKey, LedgerKey, SafeOwner, Settings, Wallet
 from yieldbot.resources import folder, read_text, refuse_if_others_change
 
@@ -300,9 +300,9 @@ def policy_file(path: Path) -> Policy:
 
 
 def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:
-    """The policy of such a file, or the shipped one where there is none, with these keys set; None leaves a key out.
-    Raises ConfigError."""
-    table = read_toml(path).get("policy", {}) if path is not None else {}
+    """The policy of such a file, or ``alone`` where there is none, with these keys set; None leaves a key out. Raises
+    ConfigError."""
+    table = read_toml(path).get("policy", {}) if path is not None else {"max_share_market": alone().max_share_market}
     both = {key: value for key, value in {**table, **values}.items() if value is not None}
     return _own_policy(Path("--grid"), {"policy": both})
 

@@ -189,6 +189,10 @@ class PolicyTable(TomlTable):
     """Expected loss by name, in bp a year."""
     exclude: list[str] | None = None
     """Names of markets that get no new money."""
+    min_safety: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Safety grade (0 to 100) below which a market gets no new money."""
+    max_expected_loss_bps: NotNegative | None = None
+    """Expected loss a year, in bp, above which a market gets no new money."""
     max_utilisation_entry: Share | None = None
     """Utilisation above which a market gets no new money."""
     min_liquidity_multiple: NotNegative | None = None

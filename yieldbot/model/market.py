@@ -277,8 +277,8 @@ class MarketState:
     """What history says that it will pay; None: what it pays now is expected to last."""
     alarms: tuple[Alarm, ...] = ()
     """Signs of danger that stand now (risk/)."""
-    grade: Grade | None = None
-    """How safe it is thought to be; None: it was not graded."""
+    grade: Grade | None = field(default=None, compare=False)
+    """How safe it is thought to be, which is no part of what was read; None: it was not graded."""
 
     @property
     def leave(self) -> bool:

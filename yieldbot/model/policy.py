@@ -77,16 +77,20 @@ class Policy:
     """Moves that together gain less than this a year, in bp of the wealth, are not made: each transaction is a risk."""
     break_even_days: float | None = None
     """Bounds both horizons where it is less; None: they say when a cost must be earned."""
-    max_share_market: float = 1.0
+    max_share_market: float = 0.5
     """Largest fraction of the wealth in one market."""
     max_share_protocol: Mapping[str, float] = field(default_factory=dict)
     """Largest fraction of the wealth by name, in all markets with that name together."""
     max_share_markets: Mapping[str, float] = field(default_factory=dict)
     """Largest fraction of the wealth by name, in each market with that name; wins over ``max_share_market``."""
     haircut_bps: Mapping[str, float] = field(default_factory=dict)
-    """Expected loss by name, in bp a year, which is taken off a market's yield."""
+    """Expected loss by name, in bp a year, which is taken off a market's yield; in place of what its grade expects."""
     exclude: tuple[str, ...] = ()
     """Names of markets that get no new money."""
+    min_safety: int | None = None
+    """A market whose safety grade is lower gets no new money; None: any may."""
+    max_expected_loss_bps: float | None = None
+    """A market that is expected to lose more a year, in bp, gets no new money; None: any may."""
     max_utilisation_entry: float = 0.98
     """A market above this utilisation gets no new money."""
     min_liquidity_multiple: float = 1.0
@@ -170,6 +174,12 @@ class Policy:
     def horizon_seconds(self) -> float:
         """The same in seconds."""
         return self.mean_days * 86_400
+
+
+def alone() -> Policy:
+    """The shipped policy as a backtest judges it: without its limit on what one market may hold. The rules beside it
+    hold all in one market; such a limit is an insurance, whose worth recorded rates cannot show."""
+    return Policy(max_share_market=1.0)
 
 
 def _least(days: float, bound: float | None) -> float:

@@ -9,18 +9,18 @@ import pytest
 from tests.bench.accuracy import DAY, DAYS_30, Accuracy
 from tests.kit import incentives
 from tests.kit.incentives import Incentives
+from tests.kit.policies import loose
 from yieldbot.allocator.market_curve import curve_of, reward_apr, value
 from yieldbot.chains.evm.observe import observe
 from yieldbot.config.load import load
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.market import MarketState
-from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols import adapters
 from yieldbot.sandbox.evm.node import Sandbox
 
 NEEDS: tuple[str, ...] = ()
-POLICY = Policy(horizon_days=30.0, reward_haircut_bps=0)
+POLICY = loose(horizon_days=30.0, reward_haircut_bps=0)
 PAYING = ("Aave v3", "Compound v3 (double)")
 DEPOSIT_RAW = 50_000 * 10**6
 

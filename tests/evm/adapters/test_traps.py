@@ -9,6 +9,7 @@ import pytest
 
 from tests.bench.accuracy import DAY, Accuracy
 from tests.kit.evm.conformance import check_calls
+from tests.kit.policies import loose
 from yieldbot.allocator.assess import assess
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.errors import NodeRefused
@@ -17,7 +18,6 @@ from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, Kind, Market, MarketState, Snapshot
 from yieldbot.model.plan import Assessment
-from yieldbot.model.policy import Policy
 from yieldbot.model.requests import with_requests
 from yieldbot.protocols.evm.erc4626 import Erc4626
 from yieldbot.sandbox.evm.deployer import Contract, Deployer
@@ -54,7 +54,7 @@ class Trap:
         idle = await self.chain.state(self.wallet())
         states = {idle.market.id: idle, self.market.id: state}
         snapshot = Snapshot(state.block, self.chain.owner, states, (), ChainFees(1, 1, 3000.0), 10**18)
-        _, assessment = assess(snapshot, Policy(horizon_days=30.0, **policy))
+        _, assessment = assess(snapshot, loose(horizon_days=30.0, **policy))
         return state, assessment
 
     def wallet(self) -> Market:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.kit.allocator.liquidity import CALM, GAS, ONE, OTHER, STATE, record
 from tests.kit.market_builder import BLOCK, OWNER, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.liquidity_market import PoolObservation, pool_market_state
@@ -94,7 +95,7 @@ def everything(*states: MarketState, lends: float = 0.02, idle: float = 1000.0) 
 
 
 def decided(*states: MarketState, policy: Policy | None = None, base: Base = BASE, **rest: float) -> Plan | Hold:
-    policy = policy or Policy(horizon_days=30.0, min_gain_share=0.0)
+    policy = policy or loose(horizon_days=30.0, min_gain_share=0.0)
     seen = everything(*states, **rest)
     allocation = allocate(seen, assess(seen, policy, base=base), policy, base=base)
     assert allocation.certificate.gap_bps < 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.kit.market_builder import BLOCK, CHAIN, IDLE_ID, OWNER, USDC, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
@@ -21,7 +22,7 @@ from yieldbot.model.settings import ChainSettings, Job, Wallet
 DAI = Token(CHAIN, Address("0x6B175474E89094C44Da98b954EedeAC495271d0F"), "DAI", 18)
 BASE = Base(unit="USD", shares={"USDC": 1.0, "DAI": 1.0})
 ROUTER = "0x7a250d5630B4cF539739dF2C5dAcb4c659F2488D"
-POLICY = Policy(horizon_days=30, idle_buffer="0")
+POLICY = loose(horizon_days=30, idle_buffer="0")
 NOW = BLOCK.timestamp
 SETTINGS = ChainSettings(
     name="test",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app import cycle
 from yieldbot.execution.approvals import Approval, Proposal
@@ -138,6 +139,6 @@ def wired(
         wallets={},
         chains={},
         jobs=tuple(jobs),
-        policy=Policy(horizon_days=30.0, **{"idle_buffer": "0"} | policy),
+        policy=loose(horizon_days=30.0, **{"idle_buffer": "0"} | policy),
     )
     return WorldDouble(journal, settings)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.kit.market_builder import BLOCK, market, snapshot
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB as ALONE
 from yieldbot.decision.decide import decide
 from yieldbot.math.curves import ConstantCurve
@@ -21,7 +22,7 @@ SEEN = snapshot(95_000, A, B)
 """All of it goes into a: what lies in the wallet, and what earns less in b."""
 
 
-def planned(view: Snapshot, policy: Policy = Policy(horizon_days=30.0)) -> Plan:  # noqa: B008
+def planned(view: Snapshot, policy: Policy = loose(horizon_days=30.0)) -> Plan:  # noqa: B008
     plan = decide(view, policy, ALONE, NOW).outcome
     assert isinstance(plan, Plan), plan
     return plan

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import kinked, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.allocator.across import across
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
@@ -14,7 +15,6 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.market import Snapshot
-from yieldbot.model.policy import Policy
 
 OTHER = ChainId("eip155:8453")
 
@@ -41,7 +41,7 @@ def on(chain: ChainId, seen: Snapshot, decimals: int = 6, symbol: str = "USDC") 
     return replace(seen, block=replace(seen.block, chain=chain), states=states)
 
 
-FREE = Policy(horizon_days=30.0, min_position="0", min_move="0")
+FREE = loose(horizon_days=30.0, min_position="0", min_move="0")
 
 
 @pytest.mark.parametrize("decimals", [6, 18])

@@ -8,6 +8,7 @@ import pytest
 
 from tests.kit.allocator.decisions import NOW, decide
 from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
@@ -16,12 +17,11 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Status
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Policy
 
 
 def test_equal_markets_share_the_money_equally() -> None:
     seen = snapshot(100_000, *(market(n, kinked(1e6, 8e5)) for n in ("a", "b")))
-    found, plan = decide(seen, Policy(horizon_days=30.0))
+    found, plan = decide(seen, loose(horizon_days=30.0))
     a, b = (found.targets[s.market.id] for s in list(seen.states.values())[:2])
     assert abs(a.raw - b.raw) < 2_000 * 10**6 and a.raw + b.raw == usdc(100_000).raw
     assert found.certificate.gap_bps < 0.1
@@ -30,32 +30,32 @@ def test_equal_markets_share_the_money_equally() -> None:
 
 def test_targets_sum_to_the_wealth_and_leave_the_buffer() -> None:
     seen = snapshot(10_000.123457, market("a", kinked(1e6, 9e5)), market("b", kinked(2e5, 1.7e5), held=333.33))
-    found, _ = decide(seen, Policy(horizon_days=30.0, idle_buffer="77.7"))
+    found, _ = decide(seen, loose(horizon_days=30.0, idle_buffer="77.7"))
     assert sum(t.raw for t in found.targets.values()) == usdc(10_000.123457).raw + usdc(333.33).raw
     assert found.targets[IDLE_ID] >= usdc(77.7)
 
 
 def test_a_wallet_below_its_buffer_is_told_of() -> None:
     seen = snapshot(500.0, market("a", kinked(1e6, 8e5), held=50_000.0))
-    _, held = decide(seen, Policy(horizon_days=30.0, idle_buffer="1000"))
+    _, held = decide(seen, loose(horizon_days=30.0, idle_buffer="1000"))
     assert isinstance(held, Hold)
     assert held.reason.endswith(
         "has 500 USDC, less than idle_buffer (1,000 USDC): new money fills it, nothing is withdrawn for it"
     )
-    _, enough = decide(seen, Policy(horizon_days=30.0, idle_buffer="500"))
+    _, enough = decide(seen, loose(horizon_days=30.0, idle_buffer="500"))
     assert isinstance(enough, Hold) and "idle_buffer" not in enough.reason
 
 
 def test_a_wallet_whose_money_all_stays_there_is_told_why() -> None:
     """Limits in whole tokens that were meant for another token: 500 USDC is little, 500 SOL is not."""
     seen = snapshot(25.0, market("a", kinked(1e6, 8e5)))
-    _, below = decide(seen, Policy(horizon_days=30.0, idle_buffer="500"))
+    _, below = decide(seen, loose(horizon_days=30.0, idle_buffer="500"))
     assert isinstance(below, Hold)
     assert below.reason.endswith("the wallet has 25 USDC, less than idle_buffer (500 USDC): all of it stays there")
-    _, little = decide(seen, Policy(horizon_days=30.0, idle_buffer="1", min_position="1000"))
+    _, little = decide(seen, loose(horizon_days=30.0, idle_buffer="1", min_position="1000"))
     assert isinstance(little, Hold)
     assert little.reason.endswith("has 24 USDC beyond idle_buffer, less than min_position (1,000 USDC)")
-    _, none = decide(snapshot(0.0, market("a", kinked(1e6, 8e5))), Policy(horizon_days=30.0, idle_buffer="500"))
+    _, none = decide(snapshot(0.0, market("a", kinked(1e6, 8e5))), loose(horizon_days=30.0, idle_buffer="500"))
     assert isinstance(none, Hold) and "idle_buffer" not in none.reason
 
 
@@ -67,7 +67,7 @@ def test_caps_shares_and_protocol_limits_hold_to_the_unit() -> None:
         market("y", ConstantCurve(0.09), protocol="p"),
         market("rest", ConstantCurve(0.01)),
     )
-    policy = Policy(horizon_days=30.0, max_share_market=0.3, max_share_protocol={"p": 0.45})
+    policy = loose(horizon_days=30.0, max_share_market=0.3, max_share_protocol={"p": 0.45})
     found, _ = decide(seen, policy)
     capped, x, y, rest = (found.targets[s.market.id].raw for s in list(seen.states.values())[:4])
     assert capped == 1_234_567_891
@@ -83,7 +83,7 @@ def test_a_vetoed_market_gets_nothing_but_may_be_left() -> None:
         market("excluded", ConstantCurve(0.5)),
         market("good", ConstantCurve(0.6)),
     )
-    policy = Policy(horizon_days=30.0, exclude=("excluded",))
+    policy = loose(horizon_days=30.0, exclude=("excluded",))
     found, plan = decide(seen, policy)
     frozen, full, excluded, good = (found.targets[s.market.id].raw for s in list(seen.states.values())[:4])
     assert (full, excluded) == (0, 0)
@@ -96,7 +96,7 @@ def test_what_cannot_be_withdrawn_stays() -> None:
     seen = snapshot(
         0, market("stuck", ConstantCurve(0.01), held=5_000, liquidity=1_200), market("b", ConstantCurve(0.1))
     )
-    found, _ = decide(seen, Policy(horizon_days=30.0))
+    found, _ = decide(seen, loose(horizon_days=30.0))
     stuck, b = (found.targets[s.market.id].raw for s in list(seen.states.values())[:2])
     assert (stuck, b) == (3_800 * 10**6, 1_200 * 10**6)
 
@@ -109,7 +109,7 @@ def test_markets_of_one_pool_never_both_change() -> None:
         market("wrapped", kinked(1e6, 8.5e5), pools=shared, gas=400_000),
         market("other", kinked(1e6, 8e5)),
     )
-    found, _ = decide(seen, Policy(horizon_days=30.0))
+    found, _ = decide(seen, loose(horizon_days=30.0))
     direct, wrapped, other = (found.targets[s.market.id].raw for s in list(seen.states.values())[:3])
     assert direct > 0 and other > 0 and wrapped == 0
 
@@ -117,31 +117,31 @@ def test_markets_of_one_pool_never_both_change() -> None:
 @pytest.mark.parametrize("noise", [-1e-5, -1e-6, 1e-6, 1e-5])
 def test_a_rate_change_below_its_cost_moves_nothing(noise: float) -> None:
     first = snapshot(100_000, market("a", ConstantCurve(0.05)), market("b", ConstantCurve(0.0499)))
-    found, _ = decide(first, Policy(horizon_days=30.0))
+    found, _ = decide(first, loose(horizon_days=30.0))
     assert found.targets[next(iter(first.states))].raw == usdc(100_000).raw
     again = snapshot(
         0, market("a", ConstantCurve(0.05 + noise), held=100_000), market("b", ConstantCurve(0.05), held=0), gwei=20
     )
-    _, outcome = decide(again, Policy(horizon_days=30.0))
+    _, outcome = decide(again, loose(horizon_days=30.0))
     assert isinstance(outcome, Hold) and "nothing earns more" in outcome.reason
 
 
 def test_hold_when_the_gain_does_not_pay_in_time() -> None:
     seen = snapshot(1_000, market("a", ConstantCurve(0.04)), gwei=10)  # 6 USDC of gas, 40 a year: 55 days
-    _, outcome = decide(seen, Policy(horizon_days=365, break_even_days=30))
+    _, outcome = decide(seen, loose(horizon_days=365, break_even_days=30))
     assert isinstance(outcome, Hold) and "after costs" in outcome.reason
-    _, outcome = decide(seen, Policy(horizon_days=365, break_even_days=60))
+    _, outcome = decide(seen, loose(horizon_days=365, break_even_days=60))
     assert isinstance(outcome, Plan)
 
 
 def test_hold_when_gas_takes_more_than_its_share_or_is_above_the_ceiling() -> None:
     seen = snapshot(10_000, market("a", ConstantCurve(0.04)), gwei=10)  # 6 USDC against 32.9 in 30 days
-    policy = Policy(horizon_days=30.0, max_gas_share_of_gain=0.1)
+    policy = loose(horizon_days=30.0, max_gas_share_of_gain=0.1)
     _, outcome = decide(seen, policy)
     assert isinstance(outcome, Hold) and "after costs" in outcome.reason
     found, outcome = decide(seen, replace(policy, max_gas_share_of_gain=0.2))
     assert isinstance(outcome, Plan)
-    held = make_plan(seen, found, Policy(horizon_days=30.0), NOW, max_fee_wei=5 * 10**9)
+    held = make_plan(seen, found, loose(horizon_days=30.0), NOW, max_fee_wei=5 * 10**9)
     assert isinstance(held, Hold) and "ceiling of 5" in held.reason
 
 
@@ -149,34 +149,34 @@ def test_hold_when_the_gain_is_not_worth_a_transaction() -> None:
     """A fresh thousand beside a million earns 50 a year: 0.5 bp of the wealth. Twelve thousand are 6 bp."""
     for new, gain, planned in ((1_000.0, "50.00", False), (12_000.0, "", True)):
         seen = snapshot(new, market("a", ConstantCurve(0.05), held=1e6, gas=0))
-        _, found = decide(seen, Policy())
+        _, found = decide(seen, loose())
         if planned:
             assert isinstance(found, Plan)
             continue
         assert isinstance(found, Hold) and not found.late
         assert found.reason.startswith(f"{gain} USDC a year more is less than 5 bp of the wealth (500.50 USDC")
-        _, every = decide(seen, Policy(min_gain_bps=0.0))
+        _, every = decide(seen, loose(min_gain_bps=0.0))
         assert isinstance(every, Plan) and every.gain_per_year == pytest.approx(50.0)
 
 
 def test_the_same_snapshot_gives_the_same_plan() -> None:
     seen = snapshot(250_000, *(market(f"m{i}", kinked(1e6 * (i + 1), 8.3e5 * (i + 1))) for i in range(6)))
-    plans = [decide(seen, Policy(horizon_days=30.0, max_share_market=0.4))[1] for _ in range(3)]
+    plans = [decide(seen, loose(horizon_days=30.0, max_share_market=0.4))[1] for _ in range(3)]
     assert isinstance(plans[0], Plan)
     assert plans[0] == plans[1] == plans[2]
 
 
 def test_what_if_wealth_answers_without_touching_the_snapshot() -> None:
     seen = snapshot(1_000, market("a", kinked(1e6, 8e5)))
-    found = allocate(seen, assess(seen, Policy(horizon_days=30.0)), Policy(horizon_days=30.0), wealth=usdc(50_000))
+    found = allocate(seen, assess(seen, loose(horizon_days=30.0)), loose(horizon_days=30.0), wealth=usdc(50_000))
     assert sum(t.raw for t in found.targets.values()) == usdc(50_000).raw
 
 
 def test_a_market_whose_risk_is_no_longer_paid_for_is_left() -> None:
     """The gain of a move is net of haircuts: leaving 9 % that is expected to lose 20 % a year for 4 % is a gain."""
     seen = snapshot(0, market("risky", ConstantCurve(0.09), held=10_000), market("safe", ConstantCurve(0.04)))
-    assert isinstance(decide(seen, Policy(horizon_days=30.0))[1], Hold)
-    policy = Policy(horizon_days=30.0, haircut_bps={"lend/1/risky": 2_000})
+    assert isinstance(decide(seen, loose(horizon_days=30.0))[1], Hold)
+    policy = loose(horizon_days=30.0, haircut_bps={"lend/1/risky": 2_000})
     _, plan = decide(seen, policy)
     assert isinstance(plan, Plan)
     assert [(leg.kind, leg.market_id, leg.all) for leg in plan.legs] == [
@@ -186,13 +186,13 @@ def test_a_market_whose_risk_is_no_longer_paid_for_is_left() -> None:
     assert plan.gain_per_year == pytest.approx(10_000 * (0.04 - (0.09 - 0.20)), rel=1e-5)
     assert plan.moves[0].reason.startswith("risky pays 9.00 % less 20 % of risk, safe 4.00 %;")
     assert still_holds(plan, 0, seen, policy) is None
-    gone = still_holds(plan, 0, seen, Policy(horizon_days=30.0))
+    gone = still_holds(plan, 0, seen, loose(horizon_days=30.0))
     assert gone is not None and gone.code == "GAIN_GONE"
 
 
 def test_money_leaves_for_the_wallet_where_no_market_pays_for_its_risk() -> None:
     seen = snapshot(0, market("risky", ConstantCurve(0.09), held=10_000))
-    _, plan = decide(seen, Policy(horizon_days=30.0, haircut_bps={"lend": 2_000}))
+    _, plan = decide(seen, loose(horizon_days=30.0, haircut_bps={"lend": 2_000}))
     assert isinstance(plan, Plan) and [leg.kind for leg in plan.legs] == [LegKind.WITHDRAW]
     assert plan.moves[0].target == IDLE_ID
 
@@ -202,7 +202,7 @@ def test_a_wealth_that_no_market_can_take_still_fills_them(wealth: float) -> Non
     """All that they pay is then below the search's tolerance, which is a share of the wealth: it said "hold"."""
     seen = snapshot(100_000, market("a", kinked(1e6, 8e5), borrowed=8e5), market("b", kinked(5e6, 4.5e6)))
     found = allocate(
-        seen, assess(seen, Policy(horizon_days=30.0), usdc(wealth)), Policy(horizon_days=30.0), wealth=usdc(wealth)
+        seen, assess(seen, loose(horizon_days=30.0), usdc(wealth)), loose(horizon_days=30.0), wealth=usdc(wealth)
     )
     proof = found.certificate
     assert proof.objective > 7_000 and proof.upper_bound - proof.objective <= 0.002 * proof.upper_bound

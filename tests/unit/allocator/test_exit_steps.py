@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import BLOCK, market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
@@ -49,7 +50,7 @@ def outward(asked: float = 0.0, ready: float = 0.0, back: float = 0.0, **parts: 
     return Leaving(requested=usdc(asked), ready=usdc(ready), back=usdc(back), **parts)
 
 
-def planned(state: MarketState, policy: Policy = Policy(horizon_days=30.0), gwei: float = 1.0) -> Plan | Hold:  # noqa: B008
+def planned(state: MarketState, policy: Policy = loose(horizon_days=30.0), gwei: float = 1.0) -> Plan | Hold:  # noqa: B008
     return decide(snapshot(0, state, GOOD, gwei=gwei), policy, JOB, NOW).outcome
 
 
@@ -67,7 +68,7 @@ def test_a_way_out_is_begun_where_it_pays_and_not_where_it_does_not() -> None:
 
 def test_what_is_not_earned_while_it_cools_down_is_counted() -> None:
     """9.9 and 10 %: 100 days of waiting lose 27 times what 30 days bring; a queue of no known end takes nothing off."""
-    near = Policy(horizon_days=30.0, break_even_days=1e9, max_gas_share_of_gain=1.0)
+    near = loose(horizon_days=30.0, break_even_days=1e9, max_gas_share_of_gain=1.0)
     long = replace(WEEK, seconds=100 * 86_400)
     assert isinstance(planned(held_there(0.099, long, 1e6), near), Hold)
     assert legs(planned(held_there(0.099, QUEUE, 1e6), near))
@@ -76,7 +77,7 @@ def test_what_is_not_earned_while_it_cools_down_is_counted() -> None:
     years = near.horizon_days / 365
     assert plan.gain_per_year == pytest.approx(0.08e6 - 0.02e6 * 7 / 365 / years, rel=1e-3)
     assert plan.cost == pytest.approx(2 * 200_000 * 1e-9 * 3000)
-    assert isinstance(planned(held_there(0.02), Policy(horizon_days=30.0, break_even_days=0.5)), Hold), (
+    assert isinstance(planned(held_there(0.02), loose(horizon_days=30.0, break_even_days=0.5)), Hold), (
         "0.38 are lost in a day of a week"
     )
 
@@ -107,7 +108,7 @@ def test_what_would_stay_is_called_back_where_it_can_be() -> None:
 
 def test_no_new_money_goes_where_some_is_on_its_way_out() -> None:
     state = replace(market("door", ConstantCurve(0.2), held=10.0), leaving=outward(asked=10.0))
-    vetoes = {one.market_id: one.vetoes for one in assess(snapshot(1000, state), Policy(horizon_days=30.0))}[
+    vetoes = {one.market_id: one.vetoes for one in assess(snapshot(1000, state), loose(horizon_days=30.0))}[
         state.market.id
     ]
     assert vetoes == ("10 USDC of ours are on their way out",)
@@ -116,11 +117,11 @@ def test_no_new_money_goes_where_some_is_on_its_way_out() -> None:
 def test_a_step_that_is_not_due_any_more_is_not_made() -> None:
     state = held_there(0.02)
     view = snapshot(0, state, GOOD)
-    plan = decide(view, Policy(horizon_days=30.0), JOB, NOW).outcome
-    assert isinstance(plan, Plan) and still_holds(plan, 0, view, Policy(horizon_days=30.0), JOB) is None
+    plan = decide(view, loose(horizon_days=30.0), JOB, NOW).outcome
+    assert isinstance(plan, Plan) and still_holds(plan, 0, view, loose(horizon_days=30.0), JOB) is None
 
     def refused(found: Plan, now: MarketState, **parts: Any) -> str | None:
-        why = still_holds(found, 0, snapshot(0, now, GOOD, **parts), Policy(horizon_days=30.0), JOB)
+        why = still_holds(found, 0, snapshot(0, now, GOOD, **parts), loose(horizon_days=30.0), JOB)
         return None if why is None else why.code
 
     assert refused(plan, held_there(0.02, leaving=outward(asked=1.0))) == "STEP_NOT_DUE"
@@ -188,7 +189,7 @@ def begin(view: Snapshot, policy: Policy) -> list[ExitStep]:
     return request_steps(view, assessed, allocate(view, assessed, policy), policy)
 
 
-EASY = Policy(horizon_days=30.0, break_even_days=1e9, max_gas_share_of_gain=1.0, idle_buffer="0")
+EASY = loose(horizon_days=30.0, break_even_days=1e9, max_gas_share_of_gain=1.0, idle_buffer="0")
 COST = 200_000 * 1e-9 * 3000
 GAS = COST * 365 / 30
 """What a leg's gas takes of an allocation, as a rate a year."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kit.allocator.liquidity import CALM, ONE, OTHER, STATE, WILD, held
 from tests.kit.allocator.liquidity_market import BASE, MILD, TICKS, WIDE, decided, everything, pool, with_ours
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.liquidity_market import proceeds, without_positions
@@ -22,7 +23,6 @@ from yieldbot.model.contradiction import contradiction
 from yieldbot.model.liquidity import PoolHistory
 from yieldbot.model.market import MarketState, Status
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Policy
 
 
 def test_a_holding_is_worth_what_leaving_would_bring() -> None:
@@ -63,7 +63,7 @@ def test_a_pool_without_a_record_is_neither_entered_nor_left() -> None:
     unknown = PoolHistory(missing=("the node has no history of so many blocks",))
     empty, ours = pool(unknown), pool(unknown, held(-1000, 1000))
     assert ours.status is Status.PAUSED and not ours.withdrawable and ours.held
-    assessments = assess(everything(empty), Policy(horizon_days=30.0), base=BASE)
+    assessments = assess(everything(empty), loose(horizon_days=30.0), base=BASE)
     (vetoed,) = [one for one in assessments if one.market_id == empty.market.id]
     assert vetoed.vetoes == unknown.missing
 
@@ -106,7 +106,7 @@ def test_a_range_that_the_price_has_left_is_laid_anew_or_left() -> None:
     assert plan.gain_per_year > 0 and plan.cost > 0
     away = decided(pool(MILD, held(500, 1500)), lends=0.5, idle=0.0)
     assert isinstance(away, Plan) and away.legs[0].kind is LegKind.WITHDRAW
-    assert rebalance_due(everything(gone), pool(MILD, held(-1450, 1450)), Policy(horizon_days=30.0)) is None
+    assert rebalance_due(everything(gone), pool(MILD, held(-1450, 1450)), loose(horizon_days=30.0)) is None
 
 
 def test_a_new_range_is_a_move_in_the_first_asset_that_says_why() -> None:
@@ -123,23 +123,19 @@ def test_a_new_range_is_a_move_in_the_first_asset_that_says_why() -> None:
 def test_no_range_is_laid_anew_in_a_pool_that_gets_no_money() -> None:
     gone = pool(CALM, held(500, 1500))
     for name in (gone.market.id, gone.market.protocol, gone.market.name):
-        shut = Policy(horizon_days=30.0, min_gain_share=0.0, exclude=(name,))
+        shut = loose(horizon_days=30.0, min_gain_share=0.0, exclude=(name,))
         assert isinstance(decided(gone, idle=0.0, policy=shut), Hold)
         assert rebalance_due(everything(gone), gone, shut) is None
     old = replace(BASE, max_feed_age_seconds=1)
     seen = everything(gone, idle=0.0)
     late = replace(seen, block=replace(seen.block, timestamp=seen.block.timestamp + 10))
-    allocation = allocate(late, assess(late, Policy(horizon_days=30.0), base=old), Policy(horizon_days=30.0), base=old)
+    allocation = allocate(late, assess(late, loose(horizon_days=30.0), base=old), loose(horizon_days=30.0), base=old)
     assert (
-        rebalance_plan(
-            late, assess(late, Policy(horizon_days=30.0), base=BASE), allocation, Policy(horizon_days=30.0), 0
-        )
+        rebalance_plan(late, assess(late, loose(horizon_days=30.0), base=BASE), allocation, loose(horizon_days=30.0), 0)
         is not None
     )
     assert (
-        rebalance_plan(
-            late, assess(late, Policy(horizon_days=30.0), base=old), allocation, Policy(horizon_days=30.0), 0
-        )
+        rebalance_plan(late, assess(late, loose(horizon_days=30.0), base=old), allocation, loose(horizon_days=30.0), 0)
         is None
     )
 
@@ -170,7 +166,7 @@ def test_a_strangers_gift_decides_nothing() -> None:
         beside = pool(CALM, replace(gift, token_id=7, liquidity=10**21), ours)
         assert beside.liquidity_market is not None and beside.liquidity_market.ticks == (-1000, 1000)
         with_gift, clear = (
-            rebalance_due(everything(x), x, Policy(horizon_days=30.0)) for x in (beside, pool(CALM, ours))
+            rebalance_due(everything(x), x, loose(horizon_days=30.0)) for x in (beside, pool(CALM, ours))
         )
         assert with_gift is not None and clear is not None and with_gift.ticks == clear.ticks
 

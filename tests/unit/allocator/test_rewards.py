@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, kinked, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.market_curve import curve_of, reward_apr, value
@@ -14,7 +15,6 @@ from yieldbot.chains.evm.prices import Price, Surroundings, priced
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Reward
-from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 RWD = Token(CHAIN, Address("0x" + "0e" * 20), "RWD", 18)
@@ -52,18 +52,18 @@ def rewarded(name: str, *rewards: Reward, others: float = 1e6, borrowed: float =
 def test_a_share_of_the_emission_after_the_haircut() -> None:
     """x = 250,000 beside 1,000,000 gets a fifth of 100,000 a year at 0.5, less 20 %: 8,000 a year, 3.2 %."""
     state = rewarded("a", reward())
-    assert reward_apr(state, 250_000, Policy(horizon_days=30.0)) == pytest.approx(8_000 / 250_000)
-    assert reward_apr(state, 250_000, Policy(horizon_days=30.0, reward_haircut_tokens={"RWD": 0.0})) == pytest.approx(
+    assert reward_apr(state, 250_000, loose(horizon_days=30.0)) == pytest.approx(8_000 / 250_000)
+    assert reward_apr(state, 250_000, loose(horizon_days=30.0, reward_haircut_tokens={"RWD": 0.0})) == pytest.approx(
         10_000 / 250_000
     )
-    assert reward_apr(state, 250_000, Policy(horizon_days=30.0, reward_haircut_bps=10_000)) == 0.0
+    assert reward_apr(state, 250_000, loose(horizon_days=30.0, reward_haircut_bps=10_000)) == 0.0
     base = state.curve.apr(250_000, 30 * DAY)
-    assert curve_of(state, Policy(horizon_days=30.0)).apr(250_000, 30 * DAY) == pytest.approx(base + 0.032)
-    assert net_income(state, 250_000, Policy(horizon_days=30.0)) == pytest.approx(250_000 * (base + 0.032))
+    assert curve_of(state, loose(horizon_days=30.0)).apr(250_000, 30 * DAY) == pytest.approx(base + 0.032)
+    assert net_income(state, 250_000, loose(horizon_days=30.0)) == pytest.approx(250_000 * (base + 0.032))
 
 
 def test_time_left_price_and_dust() -> None:
-    policy = Policy(horizon_days=30.0, reward_haircut_bps=0.0)
+    policy = loose(horizon_days=30.0, reward_haircut_bps=0.0)
     half = rewarded("a", reward(days_left=15))
     assert reward_apr(half, 250_000, policy) == pytest.approx(0.02)
     for gone in (reward(days_left=0), reward(days_left=-1), reward(price=None), reward(per_year=0)):
@@ -76,7 +76,7 @@ def test_time_left_price_and_dust() -> None:
 
 
 def test_two_rewards_are_added_and_the_claimable_one_is_no_income() -> None:
-    policy = Policy(horizon_days=30.0)
+    policy = loose(horizon_days=30.0)
     one, two = rewarded("a", reward()), rewarded("a", reward(), reward(claimable=1e6))
     assert reward_apr(two, 1e5, policy) == pytest.approx(2 * reward_apr(one, 1e5, policy))
     assert value(two.rewards[1], policy) == pytest.approx(1e6 * 0.5 * 0.8)
@@ -100,7 +100,7 @@ def test_a_reward_is_priced_by_a_feed_of_the_chain_alone() -> None:
 @pytest.mark.parametrize("others", [2e4, 1e6])
 def test_no_allocation_is_better_than_the_bound_says(cost: float, others: float) -> None:
     """Two markets, one with a reward: every split of 100,000 in steps of 250 against the answer and its bound."""
-    policy = Policy(horizon_days=30.0)
+    policy = loose(horizon_days=30.0)
     states = rewarded("a", reward(per_year=9_000, others=others, cost=cost)), rewarded("b", others=3e5, borrowed=2.7e5)
     seen = snapshot(100_000, *states, gwei=0.0)
     found = allocate(seen, assess(seen, policy), policy)

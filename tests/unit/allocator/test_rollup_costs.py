@@ -9,6 +9,7 @@ import pytest
 from tests.kit.allocator import several
 from tests.kit.allocator.decisions import decide
 from tests.kit.market_builder import kinked, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.allocator.outcome import exchange_cost
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
@@ -31,8 +32,8 @@ def seen(tx_wei: int = 0, unit_wei: float = 0.0) -> Snapshot:
 
 
 def test_a_move_costs_the_data_of_each_of_its_transactions() -> None:
-    _, free = decide(seen(), Policy(horizon_days=30.0))
-    _, dear = decide(seen(tx_wei=ETHER // 10_000), Policy(horizon_days=30.0))
+    _, free = decide(seen(), loose(horizon_days=30.0))
+    _, dear = decide(seen(tx_wei=ETHER // 10_000), loose(horizon_days=30.0))
     assert isinstance(free, Plan) and isinstance(dear, Plan)
     kinds = [leg.kind for leg in dear.legs]
     assert sorted(kinds) == [LegKind.DEPOSIT, LegKind.WITHDRAW]
@@ -42,8 +43,8 @@ def test_a_move_costs_the_data_of_each_of_its_transactions() -> None:
 
 
 def test_an_operators_fee_goes_by_the_gas() -> None:
-    _, free = decide(seen(), Policy(horizon_days=30.0))
-    _, dear = decide(seen(unit_wei=10**9), Policy(horizon_days=30.0))
+    _, free = decide(seen(), loose(horizon_days=30.0))
+    _, dear = decide(seen(unit_wei=10**9), loose(horizon_days=30.0))
     assert isinstance(free, Plan) and isinstance(dear, Plan)
     assert dear.cost / free.cost == pytest.approx((10**6 + 10**9) / 10**6)
 
@@ -51,8 +52,8 @@ def test_an_operators_fee_goes_by_the_gas() -> None:
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
-        (Policy(horizon_days=30.0, max_gas_share_of_gain=0.5), "after costs"),
-        (Policy(horizon_days=30.0, max_gas_share_of_gain=1e9, break_even_days=5), "after costs"),
+        (loose(horizon_days=30.0, max_gas_share_of_gain=0.5), "after costs"),
+        (loose(horizon_days=30.0, max_gas_share_of_gain=1e9, break_even_days=5), "after costs"),
     ],
 )
 def test_what_costs_more_than_it_gains_is_held(policy: Policy, said: str) -> None:
@@ -81,7 +82,7 @@ def rehearsal(made: Snapshot, plan: Plan, fee: RollupFee, gas: int = 200_000) ->
 
 
 def test_a_plan_whose_very_bytes_turn_out_dearer_than_its_gain_allows_is_refused() -> None:
-    made, policy = seen(tx_wei=10**12), Policy(horizon_days=30.0)
+    made, policy = seen(tx_wei=10**12), loose(horizon_days=30.0)
     _, plan = decide(made, policy)
     assert isinstance(plan, Plan)
     share = policy.max_gas_share_of_gain * plan.gain_per_year * policy.horizon_days / 365

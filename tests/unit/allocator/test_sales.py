@@ -9,6 +9,7 @@ import pytest
 from tests.kit.allocator.sales import JOB_SALE, RWD, SELLS, earned, reward
 from tests.kit.allocator.several import BASE, DAI, JOB, LOW, NOW, POLICY, planned, pool, seen, solved
 from tests.kit.market_builder import USDC
+from tests.kit.policies import loose
 from yieldbot.allocator.claims import sale_plan
 from yieldbot.allocator.convert import swap_id
 from yieldbot.chains.evm.execution.build import Fees
@@ -79,6 +80,6 @@ async def test_a_sale_is_within_the_automatic_limits_in_the_first_asset(limit: s
     plan = sold(earned(1.99, 2.0))
     assert plan is not None and plan.legs[0].gets is not None and plan.legs[0].gets.token == DAI
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        auto = Auto(journal, Policy(horizon_days=30.0, auto_max_move=limit, auto_max_total=limit))
+        auto = Auto(journal, loose(horizon_days=30.0, auto_max_move=limit, auto_max_total=limit))
         said = await auto.approve(Proposal(plan, Rehearsal(plan.block, (), Fees(1, 1))))
     assert isinstance(said, Declined) is not passes

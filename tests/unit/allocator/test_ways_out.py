@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.plan import make_plan
@@ -17,7 +18,6 @@ from yieldbot.errors import MarketError
 from yieldbot.math.curves import ConstantCurve, EnteredCurve
 from yieldbot.model.market import Exit, ExitKind, MarketState
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.evm.vaults import rates_of
 
@@ -33,7 +33,7 @@ def better(held: float = 0.0, **changes: object) -> MarketState:
 def target(state: MarketState, **policy: object) -> float:
     """What is put where 20 % are earned, of 1,000 in the wallet, beside a market of 5 %."""
     found = snapshot(1000.0, state, market("plain", ConstantCurve(0.05)))
-    settings = Policy(horizon_days=30.0, **policy)  # type: ignore[arg-type]
+    settings = loose(horizon_days=30.0, **policy)  # type: ignore[arg-type]
     return float(allocate(found, assess(found, settings), settings).targets[state.market.id])
 
 
@@ -107,7 +107,7 @@ def test_a_fee_is_paid_once_by_what_goes_in_beyond_what_is_held() -> None:
 
 def plan_into(state: MarketState, idle: float = 1000.0) -> Plan | Hold:
     found = snapshot(idle, state, market("plain", ConstantCurve(0.05)))
-    policy = Policy(horizon_days=30.0, max_gas_share_of_gain=1.0)
+    policy = loose(horizon_days=30.0, max_gas_share_of_gain=1.0)
     return make_plan(found, allocate(found, assess(found, policy), policy), policy, found.block.timestamp)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.app.cycle import DONE, SEEN
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.app import allowances as module
 from yieldbot.app.allowances import AllowancesRequest, Revocations, allowances
@@ -21,7 +22,6 @@ from yieldbot.errors import TransientError, YieldbotError
 from yieldbot.execution.lock import run_lock
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Settings
 
 USDC = JOB.asset
@@ -84,7 +84,7 @@ def context(tmp_path: Path) -> Context:
         wallets={},
         chains={},
         jobs=(job, job),
-        policy=Policy(horizon_days=30.0),
+        policy=loose(horizon_days=30.0),
     )
     return made
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.kit import ROOT
 from tests.kit.market_builder import BLOCK, kinked, market, snapshot
+from tests.kit.policies import loose
 from tests.kit.program import Ended, yieldbot
 from tests.kit.risk.protections import JOB
 from yieldbot.app.foretell import with_forecasts
@@ -26,7 +27,6 @@ from yieldbot.history.verify import verify
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Apr
 from yieldbot.model.market import MarketState, Snapshot
-from yieldbot.model.policy import Policy
 
 T0, DAY = 1_735_689_600, 86_400
 DAYS = 130
@@ -196,7 +196,7 @@ def test_whatever_a_chain_shows_is_kept_named_and_decided_on(
     assert verdict.sound and verdict.rows == sum(len(shown(day)) for day in set(days))
     kinds = {fault.kind for fault in verdict.faults}
     last = on(0, *shown(0))
-    told = with_forecasts(last, tmp_path, Policy(), lines.append)
+    told = with_forecasts(last, tmp_path, loose(), lines.append)
     assert told.contradicted == ()
     if shown in (steady, dying) or -5 not in days:
         assert lines == []
@@ -206,7 +206,7 @@ def test_whatever_a_chain_shows_is_kept_named_and_decided_on(
     for state in told.markets:
         said = state.forecast
         assert said is None or (math.isfinite(said.mean) and said.low <= said.mean <= said.high)
-    decided = decide(told, Policy(), JOB, NOW)
+    decided = decide(told, loose(), JOB, NOW)
     assert decided.allocation.targets and all(amount.raw >= 0 for amount in decided.allocation.targets.values())
     if shown is high and -5 in days:
         assert "rate" in kinds

@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.app.watched import printed, watched
 from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot
+from tests.kit.policies import loose
 from tests.unit.app.test_overview import Quiet, context
 from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.memory import FOLDER
@@ -19,7 +20,6 @@ from yieldbot.forecast import bias
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 from yieldbot.model.market import RateForecast
-from yieldbot.model.policy import Policy
 
 __all__ = ["context"]  # a fixture
 NOW, DAY = BLOCK.timestamp, 86_400
@@ -48,14 +48,14 @@ def remembered(folder: Path, since: int, growth: float) -> Path:
     return folder
 
 
-def forecast(folder: Path, by: str = Policy().forecaster) -> RateForecast:
-    found = with_forecasts(snapshot(50_000, A), folder, Policy(forecaster=by), pytest.fail)
+def forecast(folder: Path, by: str = loose().forecaster) -> RateForecast:
+    found = with_forecasts(snapshot(50_000, A), folder, loose(forecaster=by), pytest.fail)
     said = found.of(A.market.id).forecast
     assert said is not None and said.by == by and found.contradicted == ()
     return said
 
 
-@pytest.mark.parametrize("by", [Policy().forecaster, "combined", "persistence"])
+@pytest.mark.parametrize("by", [loose().forecaster, "combined", "persistence"])
 @pytest.mark.parametrize(("growth", "words"), [(0.03, LOW), (-0.03, HIGH)])
 def test_three_misses_on_one_side_widen_that_side_of_what_is_decided_with(
     tmp_path: Path, growth: float, words: str, by: str, monkeypatch: pytest.MonkeyPatch

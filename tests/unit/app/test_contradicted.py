@@ -14,6 +14,7 @@ from rich.console import Console
 from tests.kit.app.cycle import SessionDouble, wired
 from tests.kit.app.watched import printed, watched
 from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from tests.unit.app.test_overview import Quiet, context
 from yieldbot.app import cycle
@@ -26,7 +27,6 @@ from yieldbot.history.store import Store
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy
 
 __all__ = ["context"]  # a fixture
 NOW, DAY = BLOCK.timestamp, 86_400
@@ -55,7 +55,7 @@ def seen(**changes: Any) -> Snapshot:
 
 
 def told(folder: Path, shown: Snapshot) -> tuple[MarketState, tuple[str, ...]]:
-    found = with_forecasts(shown, folder, Policy(), pytest.fail)
+    found = with_forecasts(shown, folder, loose(), pytest.fail)
     return found.of(PAID.market.id), found.contradicted
 
 
@@ -86,7 +86,7 @@ def test_readings_from_after_the_chain_s_own_time(tmp_path: Path) -> None:
     other = replace(PAID, market=replace(PAID.market, id="lend/1/b", name="b"))
     keep(folder / FOLDER, [replace(snapshot(0, other), block=replace(BLOCK, timestamp=NOW - day * DAY))
                            for day in range(9, -1, -1)], pytest.fail)  # fmt: skip
-    found = with_forecasts(snapshot(0, PAID, other), folder, Policy(), pytest.fail)
+    found = with_forecasts(snapshot(0, PAID, other), folder, loose(), pytest.fail)
     assert found.of(PAID.market.id).forecast is None and found.of(other.market.id).forecast is not None
     (line,) = found.contradicted
     assert "has readings of 2023-12-24 21:13 UTC, the chain's block is of 2023-11-14 22:13 UTC" in line
@@ -113,7 +113,7 @@ def test_a_market_that_is_frozen_gets_nothing_whatever_history_says(tmp_path: Pa
 
 
 def test_a_market_that_is_nowhere_on_the_chain_is_not_asked_about(tmp_path: Path) -> None:
-    away = with_forecasts(snapshot(50_000), remembered(tmp_path), Policy(), pytest.fail)
+    away = with_forecasts(snapshot(50_000), remembered(tmp_path), loose(), pytest.fail)
     assert away.contradicted == () and away.markets == ()
 
 
@@ -133,7 +133,7 @@ async def test_a_run_tells_it_and_decides_by_the_chain(
         live = SessionDouble([replace(both, states=both.states | {PAID.market.id: replace(PAID, index=index)})])
         live.rehearsals = [Declined("NO_FORK", "nothing is sent here")]
         world = wired(monkeypatch, journal, live)
-        world.settings = replace(world.settings, data_dir=remembered(folder), policy=Policy(idle_buffer="0"))
+        world.settings = replace(world.settings, data_dir=remembered(folder), policy=loose(idle_buffer="0"))
         monkeypatch.setattr(type(world), "now", lambda self: NOW)
         done = await cycle.run_job(world, JOB)
         assert done.decision is not None

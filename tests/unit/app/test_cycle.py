@@ -10,6 +10,7 @@ import pytest
 from tests.kit.app.cycle import DONE, IN_A, REHEARSED, SEEN, A, B, SessionDouble, Yes, wired
 from tests.kit.app.cycle import journal as journal
 from tests.kit.market_builder import snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app import cycle
 from yieldbot.app.cycle import approve_queued, observe_job, run_job
@@ -213,7 +214,7 @@ async def test_a_loss_between_two_legs_ends_the_plan(journal: Journal, monkeypat
 # A queued plan.
 
 
-def queued(journal: Journal, policy: Policy = Policy(horizon_days=30.0, idle_buffer="0")) -> Plan:  # noqa: B008
+def queued(journal: Journal, policy: Policy = loose(horizon_days=30.0, idle_buffer="0")) -> Plan:  # noqa: B008
     plan = decide(SEEN, policy, JOB, NOW).outcome
     assert isinstance(plan, Plan)
     journal.append(PlanWritten(plan, ()), PlanMarked(plan.id, PlanStatus.QUEUED, "queue"))

@@ -18,6 +18,7 @@ from tests.kit.allocator.several import dai, seen
 from tests.kit.app.cycle import IN_A, REHEARSED, SEEN, A
 from tests.kit.app.cycle import journal as journal
 from tests.kit.market_builder import BLOCK, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW, moved
 from yieldbot.app import cycle
 from yieldbot.app.cycle import job_of
@@ -33,12 +34,11 @@ from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Quarantined, Status
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta
 
 
 def test_a_plans_job_is_found_by_wallet_chain_and_asset() -> None:
-    plan = decide(SEEN, Policy(horizon_days=30.0), JOB, NOW).outcome
+    plan = decide(SEEN, loose(horizon_days=30.0), JOB, NOW).outcome
     assert isinstance(plan, Plan)
     elsewhere = replace(JOB, wallet=replace(JOB.wallet, address=Address("0x" + "12" * 20)))
     in_dai = replace(JOB, asset=dai(1).token)
@@ -54,11 +54,11 @@ def test_what_cannot_be_read_is_told_of_every_asset_of_the_job() -> None:
     view = seen(0, 0)
     bad = replace(A.market, id=MarketId("lend/1/?"))
     view = replace(view, quarantined=(Quarantined(bad, "it reverts"),))
-    assert [one.reason for one in cycle._unread((), view, SEVERAL, Policy(horizon_days=30.0))] != []
+    assert [one.reason for one in cycle._unread((), view, SEVERAL, loose(horizon_days=30.0))] != []
 
 
 def test_liquidity_that_cannot_be_moved_keeps_nothing_else() -> None:
-    plan = decide(SEEN, Policy(horizon_days=30.0), JOB, NOW).outcome
+    plan = decide(SEEN, loose(horizon_days=30.0), JOB, NOW).outcome
     assert isinstance(plan, Plan)
     report = cycle.Report(job=JOB)
     assert cycle._without_pools(SEEN, plan, report) is None, "it moves none"
@@ -100,7 +100,7 @@ def brought(raw: int, now: int) -> list[Record]:
 
 def test_what_claims_brought_is_sold_where_nothing_else_is_to_be_done_and_the_job_sells() -> None:
     view, records = earned(2.0, 1.99), brought(60 * RWD.one, BLOCK.timestamp)
-    policy = Policy(horizon_days=30.0, idle_buffer="0")
+    policy = loose(horizon_days=30.0, idle_buffer="0")
     found = decide(view, policy, SELLS, BLOCK.timestamp, records=records).outcome
     assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.SWAP]
     assert found.legs[0].amount == Amount(RWD, 60 * RWD.one), "what we claimed, not all that lies there"
@@ -114,13 +114,13 @@ def test_what_claims_brought_is_sold_where_nothing_else_is_to_be_done_and_the_jo
 def test_a_reward_is_claimed_where_nothing_else_is_to_be_done() -> None:
     due = replace(reward(), claimable=Amount(RWD, 50 * RWD.one), price=2.0)
     view = replace(IN_A, states={**IN_A.states, A.market.id: replace(IN_A.of(A.market.id), rewards=(due,))})
-    found = decide(view, Policy(horizon_days=30.0, min_claim="10"), JOB, NOW).outcome
+    found = decide(view, loose(horizon_days=30.0, min_claim="10"), JOB, NOW).outcome
     assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.CLAIM]
-    assert isinstance(decide(view, Policy(horizon_days=30.0, min_claim="never"), JOB, NOW).outcome, Hold)
+    assert isinstance(decide(view, loose(horizon_days=30.0, min_claim="never"), JOB, NOW).outcome, Hold)
     dear = replace(JOB, chain=replace(JOB.chain, max_fee_gwei=1e-9))
-    assert isinstance(decide(view, Policy(horizon_days=30.0, min_claim="10"), dear, NOW).outcome, Hold)
+    assert isinstance(decide(view, loose(horizon_days=30.0, min_claim="10"), dear, NOW).outcome, Hold)
     moves = replace(SEEN, states={**SEEN.states, A.market.id: replace(A, rewards=(due,))})
-    first = decide(moves, Policy(horizon_days=30.0, min_claim="10"), JOB, NOW).outcome
+    first = decide(moves, loose(horizon_days=30.0, min_claim="10"), JOB, NOW).outcome
     assert isinstance(first, Plan) and LegKind.CLAIM not in [leg.kind for leg in first.legs]
 
 
@@ -128,7 +128,7 @@ def test_a_range_is_laid_anew_where_nothing_else_is_to_be_done() -> None:
     gone = lp_pool(CALM, held(500, 1500))
     view, base = everything(gone, idle=0.0), LP_BASE
     job = replace(SEVERAL, base=base, asset=ONE, others=(gone.liquidity_market.other,) if gone.liquidity_market else ())
-    policy = Policy(horizon_days=30.0, min_gain_share=0.0)
+    policy = loose(horizon_days=30.0, min_gain_share=0.0)
     found = decide(view, policy, job, BLOCK.timestamp).outcome
     assert isinstance(found, Plan) and [leg.kind for leg in found.legs] == [LegKind.REBALANCE]
     dear = replace(job, chain=replace(job.chain, max_fee_gwei=1e-9))
@@ -137,7 +137,7 @@ def test_a_range_is_laid_anew_where_nothing_else_is_to_be_done() -> None:
 
 def test_limits_that_a_second_plan_still_breaks_make_a_hold(journal: Journal) -> None:
     records = moved(1, A.market.id, 4_000, 2)
-    policy = Policy(horizon_days=30.0, limit_day="9000", idle_buffer="0")
+    policy = loose(horizon_days=30.0, limit_day="9000", idle_buffer="0")
     found = decide(SEEN, policy, JOB, NOW, records=records).outcome
     assert isinstance(found, Plan)
     assert sum(leg.amount.raw for leg in found.legs if leg.kind is LegKind.DEPOSIT) <= usdc(5_000).raw

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.market_builder import BLOCK, CHAIN, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.unit.history.test_mean_held import note
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess
@@ -17,7 +18,6 @@ from yieldbot.app.memory import FOLDER
 from yieldbot.history.files import spanned_days
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
-from yieldbot.model.policy import Policy
 
 NOW = BLOCK.timestamp
 DAY = 86_400
@@ -38,13 +38,13 @@ def remembered(folder: Path, days: int, rate: float = 0.04, last: float = 0.16) 
 
 def test_a_spike_is_decided_on_at_its_forecast(tmp_path: Path) -> None:
     lines: list[str] = []
-    told = with_forecasts(SEEN, remembered(tmp_path, 60), Policy(), lines.append)
+    told = with_forecasts(SEEN, remembered(tmp_path, 60), loose(), lines.append)
     forecast = told.of(SPIKED.market.id).forecast
     assert forecast is not None and not lines
     assert 0.03 < forecast.mean < 0.09 < SPIKED.quoted.value and forecast.low <= forecast.mean <= forecast.high
     assert forecast.days == 7.0 and forecast.reason
     assert told.of(CALM.market.id).forecast is None and told.idle == SEEN.idle
-    before, after = (allocate(seen, assess(seen, Policy()), Policy()).targets for seen in (SEEN, told))
+    before, after = (allocate(seen, assess(seen, loose()), loose()).targets for seen in (SEEN, told))
     assert before[SPIKED.market.id].raw > 0
     assert after[SPIKED.market.id] < before[SPIKED.market.id], "the quote is not what is expected"
 
@@ -53,13 +53,13 @@ def test_a_spike_is_decided_on_at_its_forecast(tmp_path: Path) -> None:
 def test_a_young_memory_decides_nothing(tmp_path: Path, days: int) -> None:
     folder = remembered(tmp_path, days) if days else tmp_path
     assert spanned_days(folder / FOLDER, CHAIN) == days
-    assert with_forecasts(SEEN, folder, Policy(), pytest.fail) == SEEN
+    assert with_forecasts(SEEN, folder, loose(), pytest.fail) == SEEN
 
 
 def test_memory_of_another_chain_decides_nothing(tmp_path: Path) -> None:
     folder = remembered(tmp_path, 30)
     far = replace(SEEN, block=replace(BLOCK, chain="eip155:10"))
-    assert with_forecasts(far, folder, Policy(), pytest.fail) == far
+    assert with_forecasts(far, folder, loose(), pytest.fail) == far
 
 
 def test_memory_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_memory_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pyt
         raise OSError("the disk\nis gone")
 
     monkeypatch.setattr("yieldbot.app.expected.expected", broken)
-    assert with_forecasts(SEEN, folder, Policy(), lines.append) == SEEN
+    assert with_forecasts(SEEN, folder, loose(), lines.append) == SEEN
     (line,) = lines
     assert "nothing is forecast (the disk" in line and "\n" not in line
     assert foretell.LEAST_DAYS == 3
@@ -81,7 +81,7 @@ def test_a_forecast_knows_how_much_of_ours_was_there(tmp_path: Path) -> None:
     folder, held = remembered(tmp_path, 60), replace(SPIKED, held=usdc(700))
     view = replace(SEEN, states=SEEN.states | {SPIKED.market.id: held})
     notes = (note(30), note(3.5, spiked=700))
-    told = with_forecasts(view, folder, Policy(), pytest.fail, notes).of(SPIKED.market.id).forecast
+    told = with_forecasts(view, folder, loose(), pytest.fail, notes).of(SPIKED.market.id).forecast
     assert told is not None and told.ours == pytest.approx(350)
-    unknown = with_forecasts(view, folder, Policy(), pytest.fail).of(SPIKED.market.id).forecast
+    unknown = with_forecasts(view, folder, loose(), pytest.fail).of(SPIKED.market.id).forecast
     assert unknown is not None and unknown.ours is None

@@ -17,6 +17,7 @@ from tests.kit.app.cycle import SessionDouble, wired
 from tests.kit.app.watched import printed, watched
 from tests.kit.config.files import written
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle, liquidity, overview, positions
 from yieldbot.app.context import Context
@@ -36,7 +37,6 @@ from yieldbot.history.store import Store
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import RateForecast, Snapshot
 from yieldbot.model.plan import Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Settings
 
 DAY = 86_400
@@ -95,7 +95,7 @@ async def test_a_run_records_what_it_decides_with_before_anything_is_sent(
     live = Live([before, before, at(after, 0.001)])
     live.journal = journal
     world = wired(monkeypatch, journal, live)
-    world.settings = replace(world.settings, data_dir=tmp_path, policy=Policy(idle_buffer="0"))
+    world.settings = replace(world.settings, data_dir=tmp_path, policy=loose(idle_buffer="0"))
     monkeypatch.setattr(type(world), "now", lambda self: T0)
     done = await cycle.run_job(world, JOB)
     assert done.outcomes and done.decision is not None and isinstance(done.decision.outcome, Plan)
@@ -129,11 +129,11 @@ def story(journal: Journal, until: int) -> None:
     """10,000 tokens lie in GOOD for twenty days at 4 %, and are left; then 5,000 in POOR, at 1.5 % of 2 %."""
     for day in range(21):
         held = usdc(10_000 * math.exp(0.04 * day / 365))
-        record(journal, at(snapshot(0, replace(GOOD, held=held, forecast=SAID)), day), Policy(), USDC)
+        record(journal, at(snapshot(0, replace(GOOD, held=held, forecast=SAID)), day), loose(), USDC)
     for day in range(21, until + 1):
         held = usdc(5_000 * math.exp(0.015 * (day - 21) / 365))
         low = replace(SAID, mean=0.02, low=0.01, high=0.03)
-        record(journal, at(snapshot(0, GOOD, replace(POOR, held=held, forecast=low)), day), Policy(), USDC)
+        record(journal, at(snapshot(0, GOOD, replace(POOR, held=held, forecast=low)), day), loose(), USDC)
 
 
 def test_every_position_ever_held_is_told_with_what_came(tmp_path: Path, journal: Journal) -> None:

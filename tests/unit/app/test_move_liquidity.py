@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.allocator.liquidity import STATE, held
 from tests.kit.app.cycle import DONE, SEEN
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.app import move_liquidity as module
 from yieldbot.app.context import Context
@@ -20,7 +21,6 @@ from yieldbot.errors import ConfigError
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import full_range
 from yieldbot.model.plan import Declined
-from yieldbot.model.policy import Policy
 from yieldbot.model.settings import SafeOwner, Settings
 from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, Reverted
 
@@ -98,7 +98,7 @@ def settings(tmp_path: Path, *jobs: Any) -> Context:
         wallets={},
         chains={},
         jobs=jobs,
-        policy=Policy(horizon_days=30.0),
+        policy=loose(horizon_days=30.0),
     )
     return made
 

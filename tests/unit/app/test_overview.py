@@ -104,7 +104,7 @@ def test_markets_of_a_chain_that_is_served_and_of_one_that_is_not(context: Quiet
         and [job.chain.name for job, _ in found.skipped] == ["away"]
     )
     (listed,) = found.listed
-    assert listed.snapshot is SEEN and context.lines == [
+    assert listed.snapshot == SEEN and context.lines == [
         "testnet: RPC endpoint one.example is left out: it lags behind"
     ]
     first, second = found.document.jobs

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.app.paper_records import records_of
 from yieldbot.app.paper_sides import Gap, Side, paper_side, real_side
 from yieldbot.app.paper_state import BY, FILE, PaperState, Real, existing, folder_of, read, states, written
@@ -53,7 +54,7 @@ def at(day: float, growth: float = 1e-4, held: float = 0.0, idle: float = 0.0) -
 
 
 def stepped(before: PaperState | None, real: Snapshot, policy: Policy | None = None) -> tuple[PaperState, Plan | Hold]:
-    policy = policy or Policy()
+    policy = policy or loose()
     begins = Begins(wealth="10000", amount=usdc(10_000))
     now = first(begins, JOB, str(OWNER), real) if before is None else grown(before, real, {})
     seen = as_held(real, now.holdings, now.rewards, now.visited)
@@ -85,10 +86,10 @@ def test_a_market_that_cannot_be_read_earns_when_it_is_there_again_and_holds_all
     gone = replace(gone, states={key: one for key, one in gone.states.items() if key != ONE}, quarantined=bad)
     now = grown(state, gone, {})
     assert now.totals.earned == 0.0 and now.invested == 10_000.0 == state.invested
-    own = records_of((), state, gone.block, OWNER, Policy())
-    lost = unread(own, gone, USDC, Policy())
+    own = records_of((), state, gone.block, OWNER, loose())
+    lost = unread(own, gone, USDC, loose())
     assert "10,000 USDC in one" in (unseen_money(lost) or "")
-    after = decided(now, as_held(gone, now.holdings, {}), gone, Hold("", None), Policy(), "held").state
+    after = decided(now, as_held(gone, now.holdings, {}), gone, Hold("", None), loose(), "held").state
     assert after.positions == state.positions and after.names == state.names
     again, _ = stepped(after, at(2))
     whole, _ = stepped(state, at(2))
@@ -96,7 +97,7 @@ def test_a_market_that_cannot_be_read_earns_when_it_is_there_again_and_holds_all
 
 
 def test_limits_over_time_count_the_paper_wallets_own_moves() -> None:
-    policy = Policy(limit_day="4000", enter_horizon_days=3650)
+    policy = loose(limit_day="4000", enter_horizon_days=3650)
     state, plan = stepped(None, at(0), policy)
     assert isinstance(plan, Plan) and state.holdings.held == {ONE: usdc(4_000).raw}
     past = [StoredPlan(plan, (), PlanStatus.EXECUTED, BY, "", BLOCK.timestamp)]
@@ -110,7 +111,7 @@ def test_limits_over_time_count_the_paper_wallets_own_moves() -> None:
 
 
 def test_a_loss_stops_it_as_it_stops_a_run() -> None:
-    policy = Policy(stop_at_loss_bps=50)
+    policy = loose(stop_at_loss_bps=50)
     state, _ = stepped(None, at(0), policy)
     _, outcome = stepped(state, at(1, growth=-0.01), policy)
     assert isinstance(outcome, Hold) and "is down" in outcome.reason
@@ -118,7 +119,7 @@ def test_a_loss_stops_it_as_it_stops_a_run() -> None:
 
 def test_a_two_step_exit_is_requested_waits_and_is_collected() -> None:
     """The market pays less than another one from the second day on; its exit takes two days."""
-    policy = Policy(max_exit_hours=100, exclude=())
+    policy = loose(max_exit_hours=100, exclude=())
     slow_id = MarketId("lend/1/slow")
 
     def seen_at(day: float) -> Snapshot:

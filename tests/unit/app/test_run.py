@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.kit.app.cycle import DONE, IN_A, SEEN, SessionDouble
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.app import cycle, wiring
 from yieldbot.app.context import Context
@@ -34,7 +35,6 @@ from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
-from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Settings
 
 EVM_FEES = {"max_fee_wei": "7", "l1_fee_wei": "0", "operator_fee_wei": "0", "l1_gas": 0}
@@ -82,7 +82,7 @@ def context(tmp_path: Path, live: SessionDouble, monkeypatch: pytest.MonkeyPatch
         wallets={},
         chains={},
         jobs=(job,),
-        policy=Policy(horizon_days=30.0, idle_buffer="0", auto_max_move="1000000", auto_max_total="1000000"),
+        policy=loose(horizon_days=30.0, idle_buffer="0", auto_max_move="1000000", auto_max_total="1000000"),
     )
     yield made
 

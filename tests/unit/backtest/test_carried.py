@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.backtest.carried import Asked, Carried, SimulatedHoldings, carry_out
 from yieldbot.decision.decide import decide
 from yieldbot.model.amounts import Amount, Token
@@ -14,7 +15,6 @@ from yieldbot.model.fees import ChainFees, SvmFees
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Exit, ExitKind, Snapshot
 from yieldbot.model.plan import Allocation, Certificate, Exchanged, Leg, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.settings import ChainSettings, Job, Wallet
 
 ONE, OTHER = market("one", kinked(1e6, 8e5, low=0.20), borrowed=8e5), market("other", kinked(1e6, 7e5), borrowed=7e5)
@@ -40,7 +40,7 @@ def carried(seen: Snapshot, before: SimulatedHoldings, *legs: Leg, swaps: tuple[
 
 def test_what_decide_plans_is_carried_out_to_its_targets() -> None:
     seen = snapshot(50_000, ONE, OTHER)
-    made = decide(seen, Policy(), JOB, BLOCK.timestamp).outcome
+    made = decide(seen, loose(), JOB, BLOCK.timestamp).outcome
     assert isinstance(made, Plan)
     found = carry_out(seen, made, SimulatedHoldings(idle={USDC: usdc(50_000).raw}))
     for market_id, target in made.allocation.targets.items():

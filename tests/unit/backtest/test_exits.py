@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.kit.draws import draws
+from tests.kit.policies import loose
 from tests.unit.backtest.recorded import DAY, panel, says, world
 from yieldbot.backtest.bound import bound
 from yieldbot.backtest.costs import Costs
@@ -19,9 +20,8 @@ from yieldbot.backtest.study import window_of
 from yieldbot.backtest.world import ONE, World
 from yieldbot.model.market import ExitKind
 from yieldbot.model.plan import LegKind
-from yieldbot.model.policy import Policy
 
-PATIENT = Policy(max_exit_hours=24 * 30)
+PATIENT = loose(max_exit_hours=24 * 30)
 """May enter markets whose exit waits."""
 
 
@@ -127,7 +127,7 @@ def test_money_leaves_in_two_steps_and_earns_nothing_while_it_waits() -> None:
 
 
 def test_the_shipped_policy_enters_nothing_that_waits() -> None:
-    made = replay(waiting({"USDC": [0.02] * 9, "USDC/slow": [0.2] * 9}, (0, 7)), Policy(), quiet, 50_000.0, 0, 8)
+    made = replay(waiting({"USDC": [0.02] * 9, "USDC/slow": [0.2] * 9}, (0, 7)), loose(), quiet, 50_000.0, 0, 8)
     assert made.ledger.holdings[-1][0] > 0 and made.ledger.holdings[-1][1] == 0
     state = waiting({"USDC": [0.02] * 9}, (7,)).snapshot(0, [0], [ONE]).markets[0]
     assert state.exit.kind is ExitKind.COOLDOWN and state.exit.seconds == 7 * DAY
@@ -154,17 +154,17 @@ def test_an_exit_takes_as_many_days_as_the_cash_does() -> None:
     cash = [[1e9, 1e9]] * 10 + [[10_000.0, 1e9]] * 20
     seen = world(rates, cash=cash)
     said = lambda row: says(*seen.panel.quoted[row].tolist())  # noqa: E731
-    made = replay(seen, Policy(), said, 50_000.0, 0, 29)
+    made = replay(seen, loose(), said, 50_000.0, 0, 29)
     out = [(row, leg.amount.raw) for row, plan in made.ledger.log for leg in plan.legs if leg.kind is LegKind.WITHDRAW]
     assert [row for row, _ in out] == [10, 11, 12, 13, 14] and all(raw <= 10_000 * ONE for _, raw in out)
     assert made.ledger.holdings[-1][0] < 200 * ONE, "what it earned before is not worth a plan"
-    (one,) = window_of(seen, {"p": said}, "u", 50_000.0, {"p": Policy()}, 0, 29)
+    (one,) = window_of(seen, {"p": said}, "u", 50_000.0, {"p": loose()}, 0, 29)
     assert one.locked_days == 4.0, "after the fourth day what is left is less than the cash"
 
 
 def test_nothing_goes_in_beyond_the_cash_that_could_pay_it_out_again() -> None:
     seen = world({"USDC": [0.12] * 9, "USDC/two": [0.03] * 9}, cash=[[10_000.0, 1e9]] * 9)
-    first = replay(seen, Policy(), quiet, 50_000.0, 0, 1).ledger
+    first = replay(seen, loose(), quiet, 50_000.0, 0, 1).ledger
     assert 0 < first.holdings[0][0] <= 10_000 * ONE and first.holdings[0][1] >= 39_000 * ONE
 
 

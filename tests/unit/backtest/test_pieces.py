@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.kit.policies import loose
 from tests.unit.backtest.recorded import panel
 from yieldbot.backtest import pieces
 from yieldbot.backtest.costs import Costs
@@ -22,7 +23,6 @@ from yieldbot.backtest.results import Results
 from yieldbot.backtest.software import software
 from yieldbot.backtest.study import window_of
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Policy
 
 RATES = {"USDC": [0.05] * 40, "USDC/two": [0.03] * 20 + [0.08] * 20, "USDT": [0.04] * 40}
 
@@ -38,9 +38,9 @@ def inputs(rates: Mapping[str, Sequence[float]] = RATES, **more: Any) -> WorkerI
     made = WorkerInputs(
         panel=seen, costs={"eip155:8453": [Costs.of_rollup()] * len(seen.times)}, columns={"u": [0, 1], "v": [1, 2]},
         variants=[
-            Variant(name="default", policy=Policy()),
-            Variant(name="quote", policy=Policy()),
-            Variant(name="slow", policy=Policy(move_horizon_days=1.0)),
+            Variant(name="default", policy=loose()),
+            Variant(name="quote", policy=loose()),
+            Variant(name="slow", policy=loose(move_horizon_days=1.0)),
         ],
         levels=levels(flat, flat), window=15, failures=0.0, seed=0, software="one",
     )  # fmt: skip
@@ -58,8 +58,8 @@ def test_pieces_make_the_windows_of_a_study() -> None:
     made = [given.window_of(task(at), as_text[task(at)], as_text[task(None)]) for at in (0, 1)]
     world = given.world("u")
     said = partial(given.levels["default"].of, [0, 1])
-    (usual,) = window_of(world, {"default": said}, "u", 1e4, {"default": Policy()}, 5, 15)
-    (quoted,) = window_of(world, {"quote": lambda row: [None, None]}, "u", 1e4, {"quote": Policy()}, 5, 15)
+    (usual,) = window_of(world, {"default": said}, "u", 1e4, {"default": loose()}, 5, 15)
+    (quoted,) = window_of(world, {"quote": lambda row: [None, None]}, "u", 1e4, {"quote": loose()}, 5, 15)
     assert made == [usual, quoted]
 
 

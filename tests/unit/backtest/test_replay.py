@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.policies import loose
 from tests.unit.backtest.recorded import says, world
 from yieldbot.app import cycle, overview, paper, paper_records, paper_step
 from yieldbot.backtest import carried, ledger
@@ -18,7 +19,6 @@ from yieldbot.backtest.replay import replay
 from yieldbot.backtest.world import ONE, FutureRead
 from yieldbot.decision import decide as deciding
 from yieldbot.model.plan import LegKind
-from yieldbot.model.policy import Policy
 
 FLAT = {"USDC": [0.05] * 40, "USDC/two": [0.03] * 40}
 
@@ -51,7 +51,7 @@ def test_the_replay_decides_by_the_function_that_live_runs_decide_by() -> None:
 
 
 def test_money_enters_the_better_market_and_earns_what_it_paid() -> None:
-    made = replay(world(FLAT), Policy(), quiet, 10_000.0, 0, 30)
+    made = replay(world(FLAT), loose(), quiet, 10_000.0, 0, 30)
     assert [leg.kind for _, plan in made.ledger.log for leg in plan.legs] == [LegKind.DEPOSIT]
     assert made.ledger.held[1] == 0 and made.ledger.touched == 1
     growth = (1 + 0.05 * (1 - 2 * 10_000 / 1e9) / 365) ** 30
@@ -68,20 +68,20 @@ def test_a_forecaster_that_peeks_is_caught() -> None:
         return says(cell.rate if cell else None, None)
 
     with pytest.raises(FutureRead, match="row 6 is asked for at row 5"):
-        replay(seen, Policy(), peeks, 10_000.0, 5, 20)
+        replay(seen, loose(), peeks, 10_000.0, 5, 20)
     seen = world(FLAT)
 
     def earns(row: int) -> list[Any]:
         return says(*seen.rates_until_next(row))
 
     with pytest.raises(FutureRead, match="what row 5 earns"):
-        replay(seen, Policy(), earns, 10_000.0, 5, 20)
+        replay(seen, loose(), earns, 10_000.0, 5, 20)
 
 
 def test_nothing_that_comes_later_changes_a_decision() -> None:
     early, late = dict(FLAT), {name: [*rates[:20], *([0.9] * 20)] for name, rates in FLAT.items()}
-    one = replay(world(early), Policy(), quiet, 10_000.0, 0, 19).ledger
-    other = replay(world(late), Policy(), quiet, 10_000.0, 0, 19).ledger
+    one = replay(world(early), loose(), quiet, 10_000.0, 0, 19).ledger
+    other = replay(world(late), loose(), quiet, 10_000.0, 0, 19).ledger
     assert [(row, plan.legs) for row, plan in one.log] == [(row, plan.legs) for row, plan in other.log]
     assert one.held == other.held
 
@@ -90,9 +90,9 @@ def test_a_spike_is_not_chased_where_the_forecast_says_that_it_goes() -> None:
     """A quote of one moment, which nobody earned: as one borrower's nightly loan makes it."""
     spike = {"USDC": [0.05] * 40, "USDT": [0.04] * 20 + [0.30] + [0.04] * 19}
     paid = [[0.05, 0.04]] * 40
-    chased = replay(world(spike, realised=paid), Policy(horizon_days=30.0), quiet, 100_000.0, 0, 38)
+    chased = replay(world(spike, realised=paid), loose(horizon_days=30.0), quiet, 100_000.0, 0, 38)
     calm = replay(
-        world(spike, realised=paid), Policy(), lambda row: says(0.05, 0.06 if row == 20 else 0.04), 100_000.0, 0, 38
+        world(spike, realised=paid), loose(), lambda row: says(0.05, 0.06 if row == 20 else 0.04), 100_000.0, 0, 38
     )
     assert len(chased.ledger.log) > len(calm.ledger.log) == 1
     assert calm.wealth[-1] > chased.wealth[-1]
@@ -101,15 +101,15 @@ def test_a_spike_is_not_chased_where_the_forecast_says_that_it_goes() -> None:
 def test_what_is_locked_stays_and_what_is_blocked_takes_nothing() -> None:
     days = {"USDC": [0.05] * 10 + [0.001] * 20, "USDC/two": [0.04] * 30}
     use = [[0.5, 0.5]] * 8 + [[0.999, 0.5]] * 22
-    made = replay(world(days, utilisation=use), Policy(), quiet, 50_000.0, 0, 28)
+    made = replay(world(days, utilisation=use), loose(), quiet, 50_000.0, 0, 28)
     assert made.ledger.held[0] > 50_000 * ONE and made.ledger.held[1] == 0, "nothing could be taken out"
-    shut = replay(world(days, blocked=[[1, 0]] * 30), Policy(), quiet, 50_000.0, 0, 8)
+    shut = replay(world(days, blocked=[[1, 0]] * 30), loose(), quiet, 50_000.0, 0, 8)
     assert shut.ledger.held[0] == 0 and shut.ledger.held[1] > 0
 
 
 def test_failures_are_drawn_from_the_seed_and_cost_their_gas() -> None:
     one, same, other = (
-        replay(world(FLAT), Policy(), quiet, 10_000.0, 0, 30, failures=0.9, seed=seed) for seed in (2, 2, 4)
+        replay(world(FLAT), loose(), quiet, 10_000.0, 0, 30, failures=0.9, seed=seed) for seed in (2, 2, 4)
     )
     assert one.wealth == same.wealth and one.failed == same.failed > 0
     assert (one.failed, one.wealth) != (other.failed, other.wealth)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.policies import loose
 from tests.kit.program import yieldbot
 from tests.kit.recording import recording
 from tests.unit.backtest.recorded import panel, world
@@ -17,7 +18,6 @@ from yieldbot.backtest.costs_file import gas_prices
 from yieldbot.backtest.study import Window, interval, rows_of, starts, window_of
 from yieldbot.backtest.universe import universes
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Policy
 
 
 def window(first: int, apy: float = 0.05, static: float = 0.04, **more: object) -> Window:
@@ -58,7 +58,7 @@ def test_the_interval_is_wider_where_windows_of_a_date_say_the_same() -> None:
 def test_windows_fit_and_every_policy_runs_in_each() -> None:
     assert starts(100, 30, 20, 10) == [10, 30, 50] and starts(20, 30, 5, 0) == []
     seen = world({"USDC": [0.05] * 40, "USDC/two": [0.03] * 40})
-    policies = {"default": Policy(), "slow": Policy(enter_horizon_days=365.0)}
+    policies = {"default": loose(), "slow": loose(enter_horizon_days=365.0)}
     made = window_of(seen, dict.fromkeys(policies, lambda row: [None, None]), "u", 10_000.0, policies, 2, 30)
     assert [one.policy for one in made] == ["default", "slow"] and made[0].days == 30.0
     assert made[0].apy == pytest.approx(made[0].static_apy, abs=1e-4) and made[0].foresight_apy >= made[0].static_apy

@@ -14,6 +14,7 @@ from solders.pubkey import Pubkey
 from tests.kit.chain_double import node_of
 from tests.kit.fork_double import ForkDouble
 from tests.kit.market_builder import BLOCK, CHAIN, OWNER, market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.wiring import OWNER as SOMEBODY
 from tests.kit.wiring import POOL, STRANGER
 from yieldbot.chains.evm.exits import BEACON, IMPLEMENTATION, fingerprints
@@ -27,7 +28,6 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot
 from yieldbot.model.plan import Leg, LegKind
-from yieldbot.model.policy import Policy
 from yieldbot.protocols.solana.layout import TERMS
 
 CURVE = ConstantCurve(0.05)
@@ -257,7 +257,7 @@ GOOD = proven(A, OWNER, "v1", usdc(100), on_chain=True)
 async def known(
     *events: JournalEntry, view: Snapshot = VIEW, first: tuple[str, ...] = (), prints: Prints | None = None
 ) -> Snapshot:
-    return await with_exits(prints or Prints(), view, records(*events), Policy(horizon_days=30.0, try_first=first))
+    return await with_exits(prints or Prints(), view, records(*events), loose(horizon_days=30.0, try_first=first))
 
 
 def test_what_is_written_down_is_of_this_market_this_account_and_this_block() -> None:

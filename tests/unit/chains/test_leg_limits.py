@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import market, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW, SEEN, USDC, A, deposit, moved
 from yieldbot.chains.evm.execution.build import Fees
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
@@ -94,7 +95,7 @@ def test_a_withdrawal_gives_back_what_it_is_worth_and_a_little_for_rounding() ->
 
 def test_a_transaction_costs_at_most_the_policys_share_of_what_the_plan_gains_in_its_horizon() -> None:
     seen = replace(SEEN, fees=ChainFees(10**9, 0, 2_000.0))
-    policy = Policy(horizon_days=30, max_gas_share_of_gain=0.25)
+    policy = loose(horizon_days=30, max_gas_share_of_gain=0.25)
     wanted = 73.0 * 30 / 365 * 0.25 / 2_000
     assert most_gas(plan_of(deposit(1)), seen, policy, 18) == pytest.approx(wanted * 10**18)
     assert most_gas(plan_of(deposit(1)), seen, policy, 9) == int(wanted * 10**9)
@@ -124,7 +125,7 @@ def test_the_limits_are_asked_with_the_journal_as_it_is_now() -> None:
     class Settings:
         policy: Policy
 
-    world: Any = World(Settings(Policy(horizon_days=30.0, limit_day="100")), Journal(moved(1, A, 60, 1)))
+    world: Any = World(Settings(loose(horizon_days=30.0, limit_day="100")), Journal(moved(1, A, 60, 1)))
     assert beyond_limits(world, JOB, [deposit(40)]) is None
     refused = beyond_limits(world, JOB, [deposit(41)])
     assert refused is not None and refused.code == "DAY_LIMIT"
@@ -143,7 +144,7 @@ def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
         move = Move(A, A, usdc(1), gain, 0.0, None, "more yield")
         plan = replace(plan_of(deposit(1), gain=gain), moves=(move,) if moves else ())
         limits = {"horizon_days": 365.0, "max_gas_share_of_gain": 0.5, "break_even_days": 365.0} | policy
-        found = dearer(plan, seen, rehearsed(rollup), Policy(**limits))
+        found = dearer(plan, seen, rehearsed(rollup), loose(**limits))
         return found.code if found else None
 
     beside, inside = RollupFee(l1_wei=4_000, operator_wei=6_000), RollupFee(l1_gas=1_000)
@@ -155,4 +156,4 @@ def test_on_a_rollup_a_plan_is_judged_again_once_its_bytes_are_known() -> None:
         assert code(fee, 0.0) == code(fee, -1.0, max_gas_share_of_gain=0.0) == "COST_ABOVE_GAIN"
     assert code(RollupFee(), 0.0) is None, "no rollup"
     solana = replace(seen, fees=SvmFees(5_000, 0, 1.0))
-    assert dearer(plan_of(deposit(1)), solana, rehearsed(beside), Policy(horizon_days=30.0)) is None
+    assert dearer(plan_of(deposit(1)), solana, rehearsed(beside), loose(horizon_days=30.0)) is None

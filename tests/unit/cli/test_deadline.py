@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
+from tests.kit.policies import loose
 from yieldbot.app import deadline as module
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.errors import PendingError, RunTimedOut
 from yieldbot.execution.world import Wiring
-from yieldbot.model.policy import Policy
 
 JOB: Any = SimpleNamespace(chain=SimpleNamespace(chain="eip155:1"), wallet=SimpleNamespace(address="0x" + "11" * 20))
 
 
 def world(seconds: int, open_ones: list[Any]) -> Wiring:
-    settings: Any = SimpleNamespace(policy=replace(Policy(horizon_days=30.0), run_timeout_seconds=seconds))
+    settings: Any = SimpleNamespace(policy=replace(loose(horizon_days=30.0), run_timeout_seconds=seconds))
     journal: Any = SimpleNamespace(open_transactions=lambda chain, owner: open_ones)
     nothing: Any = None
     return Wiring(

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.kit.market_builder import market, snapshot
+from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.app.plan_documents import ForecastUsed
 from yieldbot.cli import render
@@ -15,7 +16,6 @@ from yieldbot.decision.decide import decide
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import RateForecast, Snapshot
 from yieldbot.model.plan import Plan
-from yieldbot.model.policy import Policy
 
 SPIKE = "spike: 14.2 % now, 4.1 % over 7 days"
 SAID = RateForecast(mean=0.041, low=0.03, high=0.0625, days=7.0, reason=SPIKE)
@@ -24,7 +24,7 @@ STEADY = market("steady", ConstantCurve(0.05))
 
 
 def shown(view: Snapshot) -> str:
-    found = decide(view, Policy(), JOB, 0).outcome
+    found = decide(view, loose(), JOB, 0).outcome
     assert isinstance(found, Plan)
     console = Console(width=250, file=None, force_terminal=False)
     with console.capture() as taken:
@@ -64,9 +64,9 @@ def test_without_a_forecast_all_is_as_it_was() -> None:
 def test_a_forecast_is_what_is_decided_on(gwei: float) -> None:
     """The spike quotes 14 %: without a forecast all of the money would go there."""
     at = snapshot(100_000, SPIKING, STEADY, gwei=gwei)
-    found = decide(at, Policy(), JOB, 0).allocation
+    found = decide(at, loose(), JOB, 0).allocation
     assert not found.targets[SPIKING.market.id] and found.targets[STEADY.market.id]
     followed = decide(
-        replace(at, states=at.states | {SPIKING.market.id: replace(SPIKING, forecast=None)}), Policy(), JOB, 0
+        replace(at, states=at.states | {SPIKING.market.id: replace(SPIKING, forecast=None)}), loose(), JOB, 0
     )
     assert followed.allocation.targets[SPIKING.market.id]

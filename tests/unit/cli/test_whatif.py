@@ -7,10 +7,10 @@ import argparse
 import pytest
 
 from tests.kit.market_builder import kinked, market, snapshot
+from tests.kit.policies import loose
 from yieldbot.app.whatif import WhatIf, from_flags
 from yieldbot.cli.view import what_if_flags
 from yieldbot.errors import ConfigError
-from yieldbot.model.policy import Policy
 
 
 def asked(*words: str) -> WhatIf:
@@ -21,19 +21,19 @@ def asked(*words: str) -> WhatIf:
 
 
 def test_no_flag_changes_nothing() -> None:
-    policy = Policy(horizon_days=30.0, exclude=("a",), max_share_market=0.4)
+    policy = loose(horizon_days=30.0, exclude=("a",), max_share_market=0.4)
     assert not asked() and asked().document() is None and asked().policy(policy) == policy
 
 
 def test_flags_change_a_copy_of_the_policy() -> None:
-    policy = Policy(horizon_days=30.0, exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
+    policy = loose(horizon_days=30.0, exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1})
     what = asked("--horizon", "90", "--exclude", "b", "--exclude", "c", "--max-share", "0.5", "--wealth", "7")
     changed = what.policy(policy)
     assert changed.horizon_days == 90 and changed.exclude == ("a", "b", "c")
-    both = asked("--horizon", "90").policy(Policy(horizon_days=30.0))
+    both = asked("--horizon", "90").policy(loose(horizon_days=30.0))
     assert (both.move_days, both.enter_days, both.mean_days) == (90, 90, 90)
     assert changed.max_share_market == 0.5 and changed.max_share_markets == {"x": 0.5, "y": 0.1}
-    assert policy == Policy(
+    assert policy == loose(
         horizon_days=30.0, exclude=("a",), max_share_market=0.4, max_share_markets={"x": 0.9, "y": 0.1}
     )
     assert what.summary() == (

@@ -10,6 +10,7 @@ import pytest
 from tests.kit.config.files import CHAIN, POOL, SETTINGS, USDC, swapped, written
 from tests.kit.decision.holds import changed, planned
 from tests.kit.market_builder import BLOCK, OWNER, market, snapshot
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.allocator.allocate import exact_of
 from yieldbot.allocator.assess import assess
@@ -25,7 +26,6 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Quarantined
 from yieldbot.model.names import named, of_table
 from yieldbot.model.plan import EXCLUDED
-from yieldbot.model.policy import Policy
 from yieldbot.risk.limits import guard
 
 VAULT = f"erc4626/1/{OWNER.lower()}"
@@ -54,18 +54,18 @@ BOTH = snapshot(100_000, vault(), OTHER)
 def test_each_name_of_a_market_means_it_everywhere(name: str) -> None:
     binds, state = name in BINDING, BOTH.of(MarketId(VAULT))
     assert named(state.market, (name,)) is binds and not named(OTHER.market, (name,))
-    found = {one.market_id: one for one in assess(BOTH, Policy(horizon_days=30.0, exclude=(name,)))}
+    found = {one.market_id: one for one in assess(BOTH, loose(horizon_days=30.0, exclude=(name,)))}
     assert (EXCLUDED in found[MarketId(VAULT)].vetoes) is binds and not found[OTHER.market.id].vetoes
     cut = {
         one.market_id: one
-        for one in assess(BOTH, Policy(horizon_days=30.0, haircut_bps={name: 7.0}, max_share_markets={name: 0.25}))
+        for one in assess(BOTH, loose(horizon_days=30.0, haircut_bps={name: 7.0}, max_share_markets={name: 0.25}))
     }
     most = cut[MarketId(VAULT)].max_exposure
     assert most is not None and (cut[MarketId(VAULT)].haircut_bps, most.raw) == (
         (7.0, 25_000 * 10**6) if binds else (0.0, 100_000 * 10**6)
     )
     assert cut[OTHER.market.id].haircut_bps == 0.0
-    policy = Policy(horizon_days=30.0, max_share_protocol={name: 0.5})
+    policy = loose(horizon_days=30.0, max_share_protocol={name: 0.5})
     groups = exact_of(BOTH.markets, cut, policy, portfolio_of(BOTH), None).groups
     assert [members for members, _ in groups] == ([(0,)] if binds else [])
     if binds:
@@ -78,18 +78,18 @@ def test_each_name_of_a_market_means_it_everywhere(name: str) -> None:
 @pytest.mark.parametrize("name", BINDING)
 def test_a_plan_that_waits_goes_into_nothing_that_is_excluded_since(name: str) -> None:
     plan = planned(BOTH)
-    gone = still_holds(plan, 0, BOTH, Policy(horizon_days=30.0, exclude=(name,)), JOB)
+    gone = still_holds(plan, 0, BOTH, loose(horizon_days=30.0, exclude=(name,)), JOB)
     assert gone is not None and gone.code == "EXCLUDED"
 
 
 @pytest.mark.parametrize("name", BINDING)
 def test_cash_is_not_asked_for_by_a_wider_share_than_a_name_allows(name: str) -> None:
     blind = changed(BOTH, vault(), opaque=True)
-    assert unseen(blind, Policy(horizon_days=30.0))[MarketId(VAULT)].raw == 100_000 * 10**6
+    assert unseen(blind, loose(horizon_days=30.0))[MarketId(VAULT)].raw == 100_000 * 10**6
     assert (
-        unseen(blind, Policy(horizon_days=30.0, max_share_markets={name: 0.25}))[MarketId(VAULT)].raw == 25_000 * 10**6
+        unseen(blind, loose(horizon_days=30.0, max_share_markets={name: 0.25}))[MarketId(VAULT)].raw == 25_000 * 10**6
     )
-    assert unseen(blind, Policy(horizon_days=30.0, exclude=(name,))) == {}
+    assert unseen(blind, loose(horizon_days=30.0, exclude=(name,))) == {}
 
 
 def test_the_narrowest_name_wins() -> None:
@@ -101,7 +101,7 @@ def test_the_narrowest_name_wins() -> None:
 
 
 def test_a_limit_of_time_narrows_a_share_by_name_and_never_widens_it() -> None:
-    policy = Policy(horizon_days=30.0, max_share_markets={"Drip Vault": 0.1}, limit_move="50000")
+    policy = loose(horizon_days=30.0, max_share_markets={"Drip Vault": 0.1}, limit_move="50000")
     narrowed = guard(policy, [], BOTH, BOTH.assets[0], BLOCK.timestamp).policy
     most = next(one for one in assess(BOTH, narrowed) if one.market_id == VAULT).max_exposure
     assert most is not None and most.raw == 10_000 * 10**6
@@ -159,4 +159,4 @@ def test_a_name_that_no_market_answers_to_is_told(tmp_path: Path) -> None:
     )
     lines = unmatched_names(settings.policy, settings.jobs, [(job, lost)])
     assert [line.split("'")[1] for line in lines] == [GONE], "whose markets cannot be listed may have it"
-    assert unmatched_names(Policy(horizon_days=30.0), settings.jobs, [(job, BOTH)]) == []
+    assert unmatched_names(loose(horizon_days=30.0), settings.jobs, [(job, BOTH)]) == []

@@ -12,6 +12,7 @@ from tests.kit.app.cycle import REHEARSED, SessionDouble, wired
 from tests.kit.app.cycle import journal as journal
 from tests.kit.decision.holds_edges import take
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app.cycle import Report, run_job
 from yieldbot.decision.aside import set_aside
@@ -20,7 +21,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Status
 from yieldbot.model.plan import Declined, Hold, LegFails, LegKind, NoWayOut, Plan
-from yieldbot.model.policy import Policy
 
 LOCKED = replace(market("locked", ConstantCurve(0.001)), held=usdc(10_000))
 LOW = replace(market("low", ConstantCurve(0.02)), held=usdc(20_000))
@@ -30,7 +30,7 @@ WHY = "leg 1: withdraw everything from locked: the vault is locked"
 
 
 def plan_for(view: Any = VIEW) -> Plan:
-    found = decide(view, Policy(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome
+    found = decide(view, loose(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome
     assert isinstance(found, Plan)
     return found
 
@@ -107,7 +107,7 @@ def test_nothing_is_left_to_do_where_the_only_position_is_stuck() -> None:
     view = snapshot(0, LOCKED, BEST)
     aside = set_aside(view, fails(LOCKED_ID, LegKind.WITHDRAW))
     assert aside is not None
-    assert isinstance(decide(aside[0], Policy(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome, Hold)
+    assert isinstance(decide(aside[0], loose(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome, Hold)
     assert set_aside(aside[0], fails(LOCKED_ID, LegKind.WITHDRAW)) is None and set_aside(view, None) is None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.market_builder import IDLE_ID, market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.decision.decide import decide
 from yieldbot.decision.gas_learned import NEWEST, receipts_of, with_learnt_gas
@@ -28,7 +29,6 @@ from yieldbot.model.gas import LEGS, USUAL, kind_of, leg_gas
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
 
 A, B = market("a", ConstantCurve(0.04)), market("b", ConstantCurve(0.05))
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def made(number: int, legs: Sequence[Leg]) -> Plan:
-    found = decide(SEEN, Policy(), JOB, 0).outcome
+    found = decide(SEEN, loose(), JOB, 0).outcome
     assert isinstance(found, Plan)
     return replace(found, id=f"plan {number}", legs=tuple(legs))
 
@@ -140,11 +140,11 @@ def test_on_solana_the_units_that_were_paid_for_count() -> None:
 def test_a_decision_weighs_what_was_learnt() -> None:
     """1,000 at 4 %: 6 USDC of gas pay within 90 days, ten times as much does not."""
     view = snapshot(1_000, A, gwei=10)
-    assert isinstance(decide(view, Policy(), JOB, 0).outcome, Plan)
+    assert isinstance(decide(view, loose(), JOB, 0).outcome, Plan)
     dear = receipts(1, into(A), 2_000_000)
-    assert isinstance(decide(view, Policy(), JOB, 0, records=dear).outcome, Hold)
+    assert isinstance(decide(view, loose(), JOB, 0, records=dear).outcome, Hold)
     cheap = receipts(1, into(A), 20_000)
-    found = decide(view, Policy(), JOB, 0, records=cheap).outcome
+    found = decide(view, loose(), JOB, 0, records=cheap).outcome
     assert isinstance(found, Plan) and found.cost == pytest.approx(0.6)
 
 

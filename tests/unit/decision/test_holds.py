@@ -10,6 +10,7 @@ import pytest
 from tests.kit.allocator.several import BASE, DAI, HIGH, JOB, LOW, pool, seen
 from tests.kit.decision.holds import NOW, SEEN, A, B, changed, planned
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB as ALONE
 from yieldbot.allocator.assess import assess
 from yieldbot.chains.leg_limits import leg_now
@@ -26,29 +27,29 @@ USDC = usdc(1).token
 @pytest.mark.parametrize(
     ("policy", "code"),
     [
-        (Policy(horizon_days=30.0, exclude=("a",)), "EXCLUDED"),
-        (Policy(horizon_days=30.0, exclude=("lend/1/a",)), "EXCLUDED"),
-        (Policy(horizon_days=30.0, exclude=("lend",)), "EXCLUDED"),
-        (Policy(horizon_days=30.0, max_share_market=0.5), "EXPOSURE_LIMIT"),
-        (Policy(horizon_days=30.0, max_share_markets={"lend/1/a": 0.0}), "EXPOSURE_LIMIT"),
-        (Policy(horizon_days=30.0, max_share_protocol={"lend": 0.5}), "EXPOSURE_LIMIT"),
-        (Policy(horizon_days=30.0, idle_buffer="20000"), "BUFFER_TAKEN"),
-        (Policy(horizon_days=30.0, max_utilisation_entry=0.4), "MARKET_VETOED"),
-        (Policy(horizon_days=30.0, min_liquidity_multiple=1e6), "EXPOSURE_LIMIT"),
-        (Policy(horizon_days=30.0, min_move="200000"), "BELOW_MINIMUM"),
-        (Policy(horizon_days=30.0, min_position="200000"), "BELOW_MINIMUM"),
+        (loose(horizon_days=30.0, exclude=("a",)), "EXCLUDED"),
+        (loose(horizon_days=30.0, exclude=("lend/1/a",)), "EXCLUDED"),
+        (loose(horizon_days=30.0, exclude=("lend",)), "EXCLUDED"),
+        (loose(horizon_days=30.0, max_share_market=0.5), "EXPOSURE_LIMIT"),
+        (loose(horizon_days=30.0, max_share_markets={"lend/1/a": 0.0}), "EXPOSURE_LIMIT"),
+        (loose(horizon_days=30.0, max_share_protocol={"lend": 0.5}), "EXPOSURE_LIMIT"),
+        (loose(horizon_days=30.0, idle_buffer="20000"), "BUFFER_TAKEN"),
+        (loose(horizon_days=30.0, max_utilisation_entry=0.4), "MARKET_VETOED"),
+        (loose(horizon_days=30.0, min_liquidity_multiple=1e6), "EXPOSURE_LIMIT"),
+        (loose(horizon_days=30.0, min_move="200000"), "BELOW_MINIMUM"),
+        (loose(horizon_days=30.0, min_position="200000"), "BELOW_MINIMUM"),
     ],
 )
 def test_a_policy_that_has_changed_binds_what_was_planned_before(policy: Policy, code: str) -> None:
     plan = planned(SEEN)
-    assert still_holds(plan, 0, SEEN, Policy(horizon_days=30.0), ALONE) is None
+    assert still_holds(plan, 0, SEEN, loose(horizon_days=30.0), ALONE) is None
     for index, leg in enumerate(plan.legs):
         done = SEEN
         if index and plan.legs[0].kind is LegKind.WITHDRAW:  # the money has come out since
             done = changed(changed(SEEN, B, held=usdc(0)), SEEN.idle[0], held=usdc(100_000))
         refused = still_holds(plan, index, done, policy, ALONE)
         assert refused is not None and refused.code == code, (index, leg, refused)
-        assert still_holds(plan, index, done, Policy(horizon_days=30.0), ALONE) is None
+        assert still_holds(plan, index, done, loose(horizon_days=30.0), ALONE) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_policy_that_has_changed_binds_what_was_planned_before(policy: Policy,
     ],
 )
 def test_a_market_that_has_emptied_gets_no_new_money(parts: dict[str, Any], code: str) -> None:
-    policy = Policy(horizon_days=30.0, min_liquidity_multiple=2.0)
+    policy = loose(horizon_days=30.0, min_liquidity_multiple=2.0)
     plan = planned(SEEN, policy)
     refused = still_holds(plan, 0, changed(SEEN, A, **parts), policy, ALONE)
     assert refused is not None and refused.code == code and "a" in refused.reason
@@ -68,7 +69,7 @@ def test_a_market_that_has_emptied_gets_no_new_money(parts: dict[str, Any], code
 
 
 def test_interest_that_has_come_in_since_is_no_reason_to_drop_a_plan() -> None:
-    policy = Policy(horizon_days=30.0, max_share_market=0.5, idle_buffer="1000")
+    policy = loose(horizon_days=30.0, max_share_market=0.5, idle_buffer="1000")
     view = snapshot(95_000, A, market("c", ConstantCurve(0.09), held=50_000))
     plan = planned(view, policy)
     held = view.of(A.market.id).held
@@ -81,7 +82,7 @@ def test_interest_that_has_come_in_since_is_no_reason_to_drop_a_plan() -> None:
 
 def test_what_is_above_a_bound_already_may_move_within_it() -> None:
     """As in a fresh plan: b's money may go to a, though both are of a protocol that has more than its share."""
-    policy = Policy(horizon_days=30.0, max_share_protocol={"lend": 0.1}, idle_buffer="500")
+    policy = loose(horizon_days=30.0, max_share_protocol={"lend": 0.1}, idle_buffer="500")
     view = snapshot(100, A, market("b", ConstantCurve(0.02), held=50_000))
     plan = planned(view, policy)
     assert [leg.kind for leg in plan.legs] == [LegKind.WITHDRAW, LegKind.DEPOSIT]
@@ -104,24 +105,24 @@ def test_no_new_money_goes_into_a_pegged_assets_markets_off_its_peg(price: Price
     good = replace(SEEN, pegs={USDC: Price(1.0, NOW)})
     plan = planned(good)
     bad = replace(SEEN, pegs={USDC: price})
-    refused = still_holds(plan, 0, bad, Policy(horizon_days=30.0), ALONE)
+    refused = still_holds(plan, 0, bad, loose(horizon_days=30.0), ALONE)
     assert refused is not None and refused.code == code and said in refused.reason
-    vetoes = {one.market_id: one.vetoes for one in assess(bad, Policy(horizon_days=30.0))}
+    vetoes = {one.market_id: one.vetoes for one in assess(bad, loose(horizon_days=30.0))}
     assert all(said in vetoes[state.market.id][0] for state in bad.markets)
-    held = decide(bad, Policy(horizon_days=30.0), ALONE, NOW).outcome
+    held = decide(bad, loose(horizon_days=30.0), ALONE, NOW).outcome
     assert isinstance(held, Hold) and said in held.reason and "no new money" in held.reason
-    leaves = decide(bad, Policy(horizon_days=30.0, haircut_bps={"lend": 500}), ALONE, NOW).outcome
+    leaves = decide(bad, loose(horizon_days=30.0, haircut_bps={"lend": 500}), ALONE, NOW).outcome
     assert isinstance(leaves, Plan) and [leg.kind for leg in leaves.legs] == [LegKind.WITHDRAW]
-    assert still_holds(leaves, 0, bad, Policy(horizon_days=30.0, haircut_bps={"lend": 500}), ALONE) is None
+    assert still_holds(leaves, 0, bad, loose(horizon_days=30.0, haircut_bps={"lend": 500}), ALONE) is None
 
 
 def test_an_asset_that_is_not_pegged_needs_no_dollar() -> None:
-    assert isinstance(decide(replace(SEEN, pegs={}), Policy(horizon_days=30.0), ALONE, NOW).outcome, Plan)
+    assert isinstance(decide(replace(SEEN, pegs={}), loose(horizon_days=30.0), ALONE, NOW).outcome, Plan)
 
 
 def test_of_several_assets_too() -> None:
     view = seen(100_000, 0, LOW, HIGH, pools=(pool(50),))
-    policy = Policy(horizon_days=30.0, idle_buffer="0")
+    policy = loose(horizon_days=30.0, idle_buffer="0")
     plan = decide(view, policy, JOB, NOW).outcome
     assert isinstance(plan, Plan) and [leg.kind for leg in plan.legs] == [LegKind.SWAP, LegKind.DEPOSIT]
     assert still_holds(plan, 0, view, policy, JOB) is None
@@ -169,7 +170,7 @@ def test_the_id_of_a_plan_follows_from_all_that_it_was_shown_with() -> None:
 
 def test_the_legs_of_a_trial_hold_before_and_between_them() -> None:
     """The half that comes out again is no more than the first leg brings, and the rest is no move of its own."""
-    policy = Policy(horizon_days=30.0, min_move="90000", min_position="90000")
+    policy = loose(horizon_days=30.0, min_move="90000", min_position="90000")
     view = changed(SEEN, A, untried=True)
     plan = planned(view, policy)
     assert [leg.kind for leg in plan.legs] == [LegKind.DEPOSIT, LegKind.WITHDRAW, LegKind.DEPOSIT]
@@ -189,7 +190,7 @@ def test_the_legs_of_a_trial_hold_before_and_between_them() -> None:
 
 def test_a_thousandth_less_cash_is_taken_as_it_is_and_more_is_refused() -> None:
     """A thin market's cash falls each second; the leg takes what is there, or nothing is done."""
-    policy = Policy(horizon_days=30.0)
+    policy = loose(horizon_days=30.0)
     thin = snapshot(95_000, A, replace(B, liquidity=usdc(4_000)))
     plan = planned(thin, policy)
     index, leg = next((i, one) for i, one in enumerate(plan.legs) if one.kind is LegKind.WITHDRAW)

@@ -15,6 +15,7 @@ from tests.kit.allocator.sales import RWD, reward
 from tests.kit.allocator.several import BASE, DAI, HIGH, JOB, LOW, NOW, dai, pool, seen
 from tests.kit.decision.holds_edges import SEEN, A, B, plan_of, put, take
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB as ALONE
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import (
@@ -40,7 +41,7 @@ def changed(view: Snapshot, state: MarketState, **parts: Any) -> Snapshot:
 
 def code(plan: Plan, view: Snapshot = SEEN, index: int = 0, **policy: Any) -> str | None:
     found = still_holds(
-        plan, index, view, Policy(horizon_days=30.0, **{"idle_buffer": "0", "min_move": "0"} | policy), ALONE
+        plan, index, view, loose(horizon_days=30.0, **{"idle_buffer": "0", "min_move": "0"} | policy), ALONE
     )
     return found.code if found else None
 
@@ -96,7 +97,7 @@ def test_the_gain_may_fall_to_the_share_that_the_policy_names_and_not_below() ->
 
 
 def test_what_legs_bring_in_a_year_is_net_of_what_was_held() -> None:
-    policy = Policy(horizon_days=30.0)
+    policy = loose(horizon_days=30.0)
     assert _gain_per_year((put(10_000),), SEEN, policy) == pytest.approx(1_000)
     assert _gain_per_year((put(10_000), take(2_000)), SEEN, policy) == pytest.approx(1_000 - 40)
     assert _gain_per_year((take(9_000),), SEEN, policy) == pytest.approx(-100), "no more than there is"
@@ -158,7 +159,7 @@ def test_a_move_or_a_position_is_not_below_its_least(least: str, wanted: str | N
 def test_the_wallet_keeps_its_buffer(left: float, wanted: str | None) -> None:
     view = changed(SEEN, A, capacity=None)
     assert code(plan_of(put(95_000 - left)), view, idle_buffer="1000") == wanted
-    policy, both = Policy(horizon_days=30.0, idle_buffer="1000"), plan_of(take(1_000), put(96_000 - left))
+    policy, both = loose(horizon_days=30.0, idle_buffer="1000"), plan_of(take(1_000), put(96_000 - left))
     found = _buffer_taken(both, 0, view, policy)
     assert (found.code if found else None) == wanted
     out = changed(changed(view, B, held=usdc(4_000)), view.idle[0], held=usdc(96_000))
@@ -169,13 +170,13 @@ def test_the_wallet_keeps_its_buffer(left: float, wanted: str | None) -> None:
 def test_what_was_missing_of_the_buffer_stays_missing_and_does_not_grow() -> None:
     view = changed(changed(SEEN, A, capacity=None), SEEN.idle[0], held=usdc(300))
     moved = plan_of(take(2_000), put(2_000))
-    assert _buffer_taken(moved, 0, view, Policy(horizon_days=30.0, idle_buffer="1000")) is None
+    assert _buffer_taken(moved, 0, view, loose(horizon_days=30.0, idle_buffer="1000")) is None
     assert _buffer_taken(
-        plan_of(take(2_000), put(2_001)), 0, view, Policy(horizon_days=30.0, idle_buffer="1000")
+        plan_of(take(2_000), put(2_001)), 0, view, loose(horizon_days=30.0, idle_buffer="1000")
     ) == Declined("BUFFER_TAKEN", "299 USDC would stay in the wallet, idle_buffer: 1,000 USDC")
-    assert _buffer_taken(plan_of(put(9_000)), 0, view, Policy(horizon_days=30.0, idle_buffer="0")) is None
+    assert _buffer_taken(plan_of(put(9_000)), 0, view, loose(horizon_days=30.0, idle_buffer="0")) is None
     cost = plan_of(take(2_000), put(2_001), cost=0.5)
-    assert _buffer_taken(cost, 0, view, Policy(horizon_days=30.0, idle_buffer="1000")) is None, (
+    assert _buffer_taken(cost, 0, view, loose(horizon_days=30.0, idle_buffer="1000")) is None, (
         "fees may be paid from it"
     )
 
@@ -196,7 +197,7 @@ def test_what_comes_into_the_wallet_counts_swaps_as_they_are_expected() -> None:
 
 GONE = lp_pool(CALM, held(500, 1500))
 STAYS = lp_pool(MILD, held(-1450, 1450))
-RANGES = Policy(horizon_days=30.0, min_gain_share=0.0)
+RANGES = loose(horizon_days=30.0, min_gain_share=0.0)
 LAID = decided(GONE, idle=0.0)
 
 
@@ -251,7 +252,7 @@ def claimed(gets: Amount | None, seen_raw: int = 5, where: str | None = None) ->
     view = changed(SEEN, rewarded)
     its = MarketId(where or rewarded.rewards[0].claim_id(A.market.id))
     leg = Leg(LegKind.CLAIM, its, usdc(0), all=True, gets=gets)
-    found = still_holds(plan_of(leg), 0, view, Policy(horizon_days=30.0, min_gain_share=0.0), ALONE)
+    found = still_holds(plan_of(leg), 0, view, loose(horizon_days=30.0, min_gain_share=0.0), ALONE)
     return found.code if found else None
 
 
@@ -265,7 +266,7 @@ def test_what_a_claim_brings_counts_as_gain() -> None:
     """5 RWD at 1, less a fifth, within 30 days."""
     rewarded = replace(A, rewards=(replace(reward(), claimable=Amount(RWD, 5 * RWD.one), price=1.0),))
     leg = Leg(LegKind.CLAIM, MarketId(rewarded.rewards[0].claim_id(A.market.id)), usdc(0), gets=Amount(RWD, 1))
-    found = _gain_per_year((leg,), changed(SEEN, rewarded), Policy(horizon_days=30))
+    found = _gain_per_year((leg,), changed(SEEN, rewarded), loose(horizon_days=30))
     assert found == pytest.approx(5 * 0.8 * 365 / 30)
 
 
@@ -274,18 +275,18 @@ def test_what_a_claim_brings_counts_as_gain() -> None:
 
 def test_new_money_is_judged_with_what_a_swap_is_expected_to_bring() -> None:
     view = seen(100_000, 0, LOW, HIGH, pools=(pool(50),))
-    plan = decide(view, Policy(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome
+    plan = decide(view, loose(horizon_days=30.0, idle_buffer="0"), JOB, NOW).outcome
     assert isinstance(plan, Plan)
     swap = plan.legs[0]
     for leg in (replace(swap, gets=None), swap):
-        found = still_holds(replace(plan, legs=(leg,)), 0, view, Policy(horizon_days=30.0), None)
+        found = still_holds(replace(plan, legs=(leg,)), 0, view, loose(horizon_days=30.0), None)
         assert found is not None and found.code == "NOT_IN_PLAN", "a swap that no job makes"
     dear = replace(swap, gets=Amount(DAI, swap.amount.raw * 10**12))
     found = still_holds(
-        replace(plan, legs=(dear, *plan.legs[1:])), 0, view, Policy(horizon_days=30.0, idle_buffer="0"), JOB
+        replace(plan, legs=(dear, *plan.legs[1:])), 0, view, loose(horizon_days=30.0, idle_buffer="0"), JOB
     )
     assert found is not None and found.code != "NOT_IN_PLAN"
-    assert not_entered(replace(plan, legs=(swap,)), 0, view, Policy(horizon_days=30.0), BASE) is None, (
+    assert not_entered(replace(plan, legs=(swap,)), 0, view, loose(horizon_days=30.0), BASE) is None, (
         "no deposit, no new money"
     )
 
@@ -333,5 +334,5 @@ def test_a_step_is_made_while_it_is_worth_its_gas(kind: LegKind, share: float, w
 
 
 def test_a_step_that_is_not_due_is_told_of_its_market() -> None:
-    found = still_holds(plan_of(Leg(LegKind.COLLECT, B.market.id, usdc(4))), 0, SEEN, Policy(horizon_days=30.0), ALONE)
+    found = still_holds(plan_of(Leg(LegKind.COLLECT, B.market.id, usdc(4))), 0, SEEN, loose(horizon_days=30.0), ALONE)
     assert found == Declined("STEP_NOT_DUE", "b: nothing is on its way out")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tests.kit.decision.holds_edges import plan_of, put, take
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.chains.exits import RETRY_SECONDS, with_exits
 from yieldbot.cli.render import stuck
@@ -17,7 +18,6 @@ from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Exit, ExitKind, MarketState, Snapshot
 from yieldbot.model.plan import Hold, Leg, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Confirmed, Delta, Outcome, Reverted
 
 TRAP = replace(market("trap", ConstantCurve(0.001)), held=usdc(10_000))
@@ -26,7 +26,7 @@ BEST = market("best", ConstantCurve(0.1))
 VIEW = snapshot(50_000, TRAP, LOW, BEST)
 DONE = snapshot(0, TRAP, replace(BEST, held=usdc(80_000)))
 T = VIEW.block.timestamp
-POLICY = Policy(horizon_days=30.0, idle_buffer="0")
+POLICY = loose(horizon_days=30.0, idle_buffer="0")
 
 
 def records(*events: JournalEntry) -> list[Record]:
@@ -75,7 +75,7 @@ async def known(events: Sequence[JournalEntry], view: Snapshot = VIEW, print_: s
     async def prints(states: Sequence[MarketState]) -> dict[MarketId, str]:
         return {} if print_ is None else {state.market.id: print_ for state in states}
 
-    return await with_exits(prints, view, records(*events), Policy(horizon_days=30.0, try_first=()))
+    return await with_exits(prints, view, records(*events), loose(horizon_days=30.0, try_first=()))
 
 
 def made(view: Snapshot) -> Decision:
@@ -161,7 +161,7 @@ async def test_what_takes_a_day_to_leave_is_not_tried_in_parts() -> None:
     cools = Exit(kind=ExitKind.COOLDOWN, seconds=86_400)
     for state, tried in ((BEST, True), (replace(BEST, exit=cools), False)):
         view = snapshot(50_000, state, LOW)
-        policy = Policy(horizon_days=30.0, idle_buffer="0", max_exit_hours=48.0, try_first=(BEST.market.id,))
+        policy = loose(horizon_days=30.0, idle_buffer="0", max_exit_hours=48.0, try_first=(BEST.market.id,))
         seen = await with_exits(none, view, (), policy)
         plan = decide(seen, policy, JOB, NOW).outcome
         assert isinstance(plan, Plan) and seen.of(BEST.market.id).untried is tried

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.kit.market_builder import market, snapshot
+from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.decision.decide import Decision, decide
 from yieldbot.decision.why_held import told
@@ -16,7 +17,7 @@ from yieldbot.model.policy import Policy
 HERE, THERE = market("here", ConstantCurve(0.04), held=10_000), market("there", ConstantCurve(0.06))
 
 
-def held(view: Snapshot, policy: Policy = Policy()) -> tuple[Decision, Decision]:  # noqa: B008
+def held(view: Snapshot, policy: Policy = loose()) -> tuple[Decision, Decision]:  # noqa: B008
     found = decide(view, policy, JOB, 0)
     assert isinstance(found.outcome, Hold)
     return found, told(found, view, policy, JOB, 0)
@@ -38,7 +39,7 @@ def test_what_is_far_from_paying_or_held_for_another_reason_is_left_as_it_was() 
     for view in (snapshot(0, HERE, THERE, gwei=500), snapshot(0, HERE, market("there", ConstantCurve(0.03)))):
         found, said = held(view)
         assert said is found
-    found, said = held(snapshot(500, market("a", ConstantCurve(0.04))), Policy(idle_buffer="1000"))
+    found, said = held(snapshot(500, market("a", ConstantCurve(0.04))), loose(idle_buffer="1000"))
     assert said is found and isinstance(found.outcome, Hold) and "idle_buffer" in found.outcome.reason
-    plan = decide(snapshot(0, HERE, THERE), Policy(), JOB, 0)
-    assert isinstance(plan.outcome, Plan) and told(plan, snapshot(0, HERE, THERE), Policy(), JOB, 0) is plan
+    plan = decide(snapshot(0, HERE, THERE), loose(), JOB, 0)
+    assert isinstance(plan.outcome, Plan) and told(plan, snapshot(0, HERE, THERE), loose(), JOB, 0) is plan

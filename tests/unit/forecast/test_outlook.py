@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.kit.policies import loose
 from tests.unit.forecast import markets
 from yieldbot.backtest.levels import levels_of
 from yieldbot.forecast.outlook import names, outlook
 from yieldbot.forecast.rules import PaidMean
 from yieldbot.forecast.third_party import peeks
 from yieldbot.forecast.tournament import COMBINED, Tournament, builtin
-from yieldbot.model.policy import Policy
 
 
 def test_the_default_is_a_known_one() -> None:
-    assert Policy().forecaster in names() and COMBINED in names() and len(set(names())) == len(names())
+    assert loose().forecaster in names() and COMBINED in names() and len(set(names())) == len(names())
 
 
 def test_the_paid_mean_is_of_what_was_paid_and_of_quotes_where_that_is_unknown() -> None:
@@ -59,9 +59,9 @@ def test_the_combined_outlook_is_the_tournaments() -> None:
 def test_a_backtest_asks_each_policys_forecaster_over_its_own_horizon() -> None:
     panel = markets.panel(markets.rates(60, 4, 1))
     policies = {
-        "default": Policy(),
-        "slow": Policy(move_horizon_days=14.0, forecaster="regression-frozen"),
-        "same": Policy(enter_horizon_days=30.0),
+        "default": loose(),
+        "slow": loose(move_horizon_days=14.0, forecaster="regression-frozen"),
+        "same": loose(enter_horizon_days=30.0),
     }
     made = levels_of(panel, policies)
     assert made["default"] is made["same"] and (made["slow"].days, made["slow"].by) == (14.0, "regression-frozen")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot
+from tests.kit.policies import loose
 from tests.unit.risk.test_protections import moved
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.history.recorded import mean_held
@@ -16,7 +17,6 @@ from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import RecordedHolding
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import RateForecast
-from yieldbot.model.policy import Policy
 
 DAY = 86_400
 A = market("a", kinked(1e6, 8e5), held=700)
@@ -73,11 +73,11 @@ def test_our_own_money_lowers_what_is_forecast_without_it(ours: float | None, ex
     90.19 % (0.9 * u * (0.05 + 6.5 * (u - 0.9)) ...), and ours takes that to 81.99 %."""
     said = RateForecast(mean=0.05, low=0.04, high=0.06, days=7.0, ours=ours)
     state = replace(market("a", kinked(1e6, 8e5), held=100_000), forecast=said)
-    found, h = curve_of(state, Policy()), Policy().horizon_seconds
+    found, h = curve_of(state, loose()), loose().horizon_seconds
     assert found.apr(100_000, h) == pytest.approx(expected, rel=0.01)
     if ours == 0.0:  # what our own leaving takes beyond the kink does not count
         assert found.apr(0.0, h) == pytest.approx(0.9 * 0.9 * 0.05)
-        found = curve_of(state, Policy(), ignore_withdrawals=True)
+        found = curve_of(state, loose(), ignore_withdrawals=True)
         assert found.apr(100_000, h) == pytest.approx(expected, rel=0.01)
     else:
         assert found.apr(100_000 if ours is None else ours, h) == pytest.approx(0.05)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB
 from yieldbot.decision.decide import decide
 from yieldbot.errors import InvariantError
@@ -24,7 +25,6 @@ from yieldbot.journal.observations import NO_PRICES
 from yieldbot.journal.store import Journal, _digest
 from yieldbot.model.market import MarketState, RateForecast, Snapshot
 from yieldbot.model.plan import Plan
-from yieldbot.model.policy import Policy
 
 SAID = RateForecast(mean=0.04, low=0.03, high=0.06, days=7.0, by="paid-3d", reason="spike")
 HELD = replace(market("held", kinked(1e6, 8e5), held=700, borrowed=8e5), forecast=SAID)
@@ -43,7 +43,7 @@ def view(*states: MarketState, idle: float = 0.0, time: int = BLOCK.timestamp) -
 
 
 def test_what_is_held_is_recorded_with_what_was_forecast(journal: Journal) -> None:
-    record(journal, view(HELD, PLAIN), Policy(), USDC)
+    record(journal, view(HELD, PLAIN), loose(), USDC)
     (one,) = predictions(journal.history())
     assert one == Prediction(
         chain=BLOCK.chain,
@@ -68,9 +68,9 @@ def test_what_is_held_is_recorded_with_what_was_forecast(journal: Journal) -> No
 
 def test_a_plan_s_forecasts_are_written_with_its_id_for_what_it_leaves_and_enters() -> None:
     seen = view(HELD, OTHER, PLAIN, idle=50_000)
-    plan = decide(seen, Policy(), JOB, BLOCK.timestamp).outcome
+    plan = decide(seen, loose(), JOB, BLOCK.timestamp).outcome
     assert isinstance(plan, Plan)
-    entry = before_plan(plan, seen, Policy())
+    entry = before_plan(plan, seen, loose())
     assert entry is not None and entry.block == BLOCK and entry.predicted is not None
     assert (entry.plan_id, entry.holdings, entry.prices, entry.asset) == (plan.id, None, NO_PRICES, None)
     assert set(entry.predicted) == {HELD.market.id, OTHER.market.id}
@@ -78,13 +78,13 @@ def test_a_plan_s_forecasts_are_written_with_its_id_for_what_it_leaves_and_enter
     assert (said.mean, said.low, said.high, said.days) == (0.08, 0.03, 0.1, 7.0)
     assert said.expected < 0.08, "our own money lowers what it pays"
     bare = view(*(replace(one, forecast=None) for one in (HELD, OTHER)), idle=50_000)
-    decided = decide(bare, Policy(), JOB, BLOCK.timestamp).outcome
-    assert isinstance(decided, Plan) and before_plan(decided, bare, Policy()) is None
+    decided = decide(bare, loose(), JOB, BLOCK.timestamp).outcome
+    assert isinstance(decided, Plan) and before_plan(decided, bare, loose()) is None
 
 
 def test_what_could_not_be_read_is_not_forecast_again(journal: Journal) -> None:
-    record(journal, view(HELD), Policy(), USDC)
-    record(journal, view(time=BLOCK.timestamp + 60), Policy(), USDC)
+    record(journal, view(HELD), loose(), USDC)
+    record(journal, view(time=BLOCK.timestamp + 60), loose(), USDC)
     second = journal.history()[-1].entry
     assert isinstance(second, Observed) and second.holdings is not None
     assert second.holdings[HELD.market.id].held_raw == 700_000_000
@@ -93,11 +93,11 @@ def test_what_could_not_be_read_is_not_forecast_again(journal: Journal) -> None:
 
 def test_a_plan_s_forecasts_are_no_holdings(journal: Journal) -> None:
     """Rows that other readers of the journal take for what is held stay those of before."""
-    record(journal, view(HELD), Policy(), USDC)
+    record(journal, view(HELD), loose(), USDC)
     seen = view(HELD, OTHER, idle=50_000)
-    plan = decide(seen, Policy(), JOB, BLOCK.timestamp).outcome
+    plan = decide(seen, loose(), JOB, BLOCK.timestamp).outcome
     assert isinstance(plan, Plan)
-    entry = before_plan(plan, seen, Policy())
+    entry = before_plan(plan, seen, loose())
     assert entry is not None and entry.predicted is not None
     before = mean_held(journal.history(), seen, USDC, 7.0)
     journal.append(entry)
@@ -116,7 +116,7 @@ def test_journals_of_before_have_none_and_are_read(journal: Journal) -> None:
         keys = RowKeys("observed", BLOCK.chain, snapshot(0).owner)
         journal.append(decode(keys, {"block": block_to_doc(BLOCK), "facts": facts}))
     assert predictions(journal.history()) == ()
-    record(journal, view(HELD), Policy(), USDC)
+    record(journal, view(HELD), loose(), USDC)
     assert len(predictions(journal.history())) == 1 and journal.verify() == 4
 
 
@@ -126,7 +126,7 @@ def test_a_prettified_forecast_is_found(tmp_path: Path, repaired: bool) -> None:
     path = tmp_path / "journal.sqlite"
     with Journal.open(path) as journal:
         for day in range(3):
-            record(journal, view(HELD, time=BLOCK.timestamp + day * 86_400), Policy(), USDC)
+            record(journal, view(HELD, time=BLOCK.timestamp + day * 86_400), loose(), USDC)
         journal.append(Observed(BLOCK.chain, snapshot(0).owner, BLOCK, asset=USDC.address, holdings={}))
         assert journal.verify() == 4 and len(predictions(journal.history())) == 3
     with sqlite3.connect(path) as database:
@@ -147,6 +147,6 @@ def test_a_prettified_forecast_is_found(tmp_path: Path, repaired: bool) -> None:
 
 
 def test_the_holding_may_be_nothing_but_its_forecast_stays(journal: Journal) -> None:
-    record(journal, view(HELD), Policy(), USDC)
-    record(journal, view(replace(HELD, held=usdc(0)), time=BLOCK.timestamp + 60), Policy(), USDC)
+    record(journal, view(HELD), loose(), USDC)
+    record(journal, view(replace(HELD, held=usdc(0)), time=BLOCK.timestamp + 60), loose(), USDC)
     assert len(predictions(journal.history())) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.market_builder import CHAIN, OWNER, USDC, kinked, market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, net_income
 from yieldbot.allocator.market_curve import curve_of
@@ -77,7 +78,7 @@ def decide(seen: Snapshot, policy: Policy) -> Plan | Hold:
 
 def lasting(curve: YieldCurve) -> float:
     """What counts of the rate now, at 92 % used: that at the kink, at 90 %."""
-    found = curve_of(two(curve, 0.0).markets[0], Policy(horizon_days=30.0)).apr(HELD, H)
+    found = curve_of(two(curve, 0.0).markets[0], loose(horizon_days=30.0)).apr(HELD, H)
     assert 0.01 < found < curve.apr(HELD, H)
     return found
 
@@ -89,7 +90,7 @@ def test_no_cash_leaves_for_a_lower_rate(curve: YieldCurve) -> None:
     assert (HELD - CASH) * curve.apr(HELD - CASH, H) > HELD * curve.apr(
         HELD, H
     )  # what the market's own curve promises for it
-    decided = decide(two(curve, now - 0.005), Policy(horizon_days=30.0))
+    decided = decide(two(curve, now - 0.005), loose(horizon_days=30.0))
     assert isinstance(decided, Hold), [leg.amount for leg in decided.legs]
 
 
@@ -97,7 +98,7 @@ def test_no_cash_leaves_for_a_lower_rate(curve: YieldCurve) -> None:
 def test_cash_leaves_for_a_higher_rate_and_that_alone_is_its_gain(curve: YieldCurve) -> None:
     now = lasting(curve)
     seen = two(curve, now + 0.10)
-    decided = decide(seen, Policy(horizon_days=30.0))
+    decided = decide(seen, loose(horizon_days=30.0))
     assert isinstance(decided, Plan)
     assert {leg.kind for leg in decided.legs} == {LegKind.WITHDRAW, LegKind.DEPOSIT}
     most = CASH * (now + 0.10)
@@ -105,14 +106,14 @@ def test_cash_leaves_for_a_higher_rate_and_that_alone_is_its_gain(curve: YieldCu
     # The plan's gain, what still_holds counts and the certificate are of one curve.
     here, there = seen.markets
     left = float(decided.allocation.targets[here.market.id])
-    gained = net_income(here, left, Policy(horizon_days=30.0)) - net_income(here, HELD, Policy(horizon_days=30.0))
-    gained += net_income(there, float(decided.allocation.targets[there.market.id]), Policy(horizon_days=30.0))
+    gained = net_income(here, left, loose(horizon_days=30.0)) - net_income(here, HELD, loose(horizon_days=30.0))
+    gained += net_income(there, float(decided.allocation.targets[there.market.id]), loose(horizon_days=30.0))
     assert decided.gain_per_year == pytest.approx(gained)
     assert decided.allocation.certificate.gap_bps < 0.1
     # And so is what is shown, said and written down of what stays.
-    shown = apy_after(here, decided.allocation.targets[here.market.id], H, Policy(horizon_days=30.0)).value
+    shown = apy_after(here, decided.allocation.targets[here.market.id], H, loose(horizon_days=30.0)).value
     assert shown == pytest.approx(
-        Apy.from_growth(curve_of(here, Policy(horizon_days=30.0)).apr(left, H) * H / SECONDS_PER_YEAR, H).value
+        Apy.from_growth(curve_of(here, loose(horizon_days=30.0)).apr(left, H) * H / SECONDS_PER_YEAR, H).value
     )
     assert shown < apy_after(here, decided.allocation.targets[here.market.id], H).value
     reason = decided.moves[0].reason
@@ -128,7 +129,7 @@ def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -
     with Journal.open(tmp_path / "journal.db") as journal:
         expected = []
         for known in (before, None):
-            record(journal, after, Policy(horizon_days=30.0), USDC, known)
+            record(journal, after, loose(horizon_days=30.0), USDC, known)
             expected.append(recorded_holdings(journal.history(), CHAIN, OWNER, USDC)[here.market.id].apr)
     assert expected[0] == lasting(here.curve) < 0.05
     assert expected[1] == here.curve.apr(HELD - CASH, H) > 1.0
@@ -137,7 +138,7 @@ def test_what_is_expected_of_the_rest_is_what_the_plan_counted(tmp_path: Path) -
 def test_a_withdrawal_that_leaves_the_market_below_its_kink_still_counts() -> None:
     """Two equal pools, all of our money in one: half of it in each is better, for what stays earns more too."""
     seen = snapshot(0.0, market("a", kinked(1e6, 9e5), held=500_000.0), market("b", kinked(1e6, 9e5)))
-    plan = decide(seen, Policy(horizon_days=30.0))
+    plan = decide(seen, loose(horizon_days=30.0))
     assert isinstance(plan, Plan)
     a, b = (float(plan.allocation.targets[s.market.id]) for s in seen.markets)
     assert a == pytest.approx(b, rel=0.02)
@@ -147,7 +148,7 @@ def test_a_withdrawal_that_leaves_the_market_below_its_kink_still_counts() -> No
 def test_from_the_kink_or_the_utilisation_to_enter_at_on_it_is_a_line(utilisation: float) -> None:
     curve = KinkedCurve(500_000.0, 600_000.0, STEEP, 0.9)  # 60 % used with our 500,000 in it
     state = market("here", curve, held=500_000.0, borrowed=600_000.0)
-    found = curve_of(state, Policy(horizon_days=30.0, max_utilisation_entry=utilisation))
+    found = curve_of(state, loose(horizon_days=30.0, max_utilisation_entry=utilisation))
     least = min(500_000.0, 600_000.0 / min(utilisation, 0.9) - 500_000.0)
     assert isinstance(found, CappedCurve) and found.cap_end == pytest.approx(least)
     for part in (0.0, 0.3, 0.999):
@@ -164,14 +165,14 @@ def test_where_no_withdrawal_of_ours_leads_there_the_curve_is_the_markets_own() 
         market("nobody borrows", DilutedCurve(1e6, 5e4), held=1_000.0),
         market("all repaid", ConstantCurve(0.0), held=1_000.0, borrowed=0.0),
     ):
-        assert curve_of(state, Policy(horizon_days=30.0)) is state.curve
+        assert curve_of(state, loose(horizon_days=30.0)) is state.curve
 
 
 def test_a_curve_that_names_no_borrowers_is_bounded_by_the_markets_figures() -> None:
     """Of a supply of 1,000,000 that is 95 % lent out, 98 % is reached when some 30,600 are gone."""
     curve = SampledCurve(((0.0, 2.0), (400_000.0, 0.03)))
     state = market("here", curve, held=300_000.0, borrowed=950_000.0)
-    found = curve_of(state, Policy(horizon_days=30.0))
+    found = curve_of(state, loose(horizon_days=30.0))
     assert isinstance(found, CappedCurve)
     assert found.cap_end == pytest.approx(300_000.0 - (1e6 - 950_000.0 / 0.98))
 
@@ -210,16 +211,16 @@ def test_a_spike_above_the_kink_is_no_reason_to_enter(curve: YieldCurve) -> None
     """A deposit of 10,000 was to earn the spike's rate for a month; what counts is the rate at the kink, which is
     what it would be had the deposit ended the spike."""
     state = market("here", curve, borrowed=0.97 * POOL)
-    counted = curve_of(state, Policy(horizon_days=30.0))
+    counted = curve_of(state, loose(horizon_days=30.0))
     ended = 5e6  # far below the kink, where the curve is the market's own again
     assert counted.apr(ended, H) == curve.apr(ended, H)
     at_kink = max(counted.apr(x, H) for x in (0.0, 1.0, 10_000.0, 50_000.0))
     assert 0.01 < at_kink < 0.07 < curve.apr(10_000.0, H)
     seen = snapshot(10_000.0, state, market("there", ConstantCurve(at_kink + 0.005)))
-    decided = decide(seen, Policy(horizon_days=30.0))
+    decided = decide(seen, loose(horizon_days=30.0))
     assert isinstance(decided, Plan) and {leg.market_id for leg in decided.legs} == {"lend/1/there"}
     seen = snapshot(10_000.0, state, market("there", ConstantCurve(at_kink - 0.005)))
-    decided = decide(seen, Policy(horizon_days=30.0))
+    decided = decide(seen, loose(horizon_days=30.0))
     assert isinstance(decided, Plan) and {leg.market_id for leg in decided.legs} == {"lend/1/here"}
     assert decided.gain_per_year == pytest.approx(10_000.0 * at_kink, rel=0.02)
 
@@ -228,7 +229,7 @@ def test_a_spike_above_the_kink_is_no_reason_to_enter(curve: YieldCurve) -> None
 def test_what_we_left_is_not_entered_again_for_the_spike_that_our_leaving_made(curve: YieldCurve) -> None:
     """Leaving takes the cash; with nobody else acting, the next plans hold."""
     seen = two(curve, lasting(curve) + 0.01)
-    plan = decide(seen, Policy(horizon_days=30.0))
+    plan = decide(seen, loose(horizon_days=30.0))
     assert isinstance(plan, Plan)
     here, there = (replace(s, held=plan.allocation.targets[s.market.id]) for s in seen.markets)
     if isinstance(curve, LookThroughCurve):
@@ -240,7 +241,7 @@ def test_what_we_left_is_not_entered_again_for_the_spike_that_our_leaving_made(c
     here = replace(here, curve=after, liquidity=usdc(0), supplied=here.supplied - usdc(CASH))
     again = replace(seen, states={**seen.states, here.market.id: here, there.market.id: there})
     assert after.apr(float(here.held), H) > lasting(curve) + 0.02  # the spike's
-    assert isinstance(decide(again, Policy(horizon_days=30.0)), Hold)
+    assert isinstance(decide(again, loose(horizon_days=30.0)), Hold)
 
 
 BENT = KinkedCurve(500_000.0, 600_000.0, STEEP, 0.9)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.market_builder import usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import HOUR, JOB, NOW, SEEN, USDC, A, B, deposit, moved
 from yieldbot.decision.decide import decide
 from yieldbot.journal.fold import Record
@@ -36,8 +37,8 @@ def planned(policy: Policy, records: list[Record], seen: Snapshot = SEEN) -> lis
 
 
 def test_without_limits_nothing_is_changed_or_refused() -> None:
-    assert guard(Policy(horizon_days=30.0), [], SEEN, USDC, NOW).policy == Policy(horizon_days=30.0)
-    assert code(Policy(horizon_days=30.0), moved(1, A, 90_000, 1), deposit(100_000)) is None
+    assert guard(loose(horizon_days=30.0), [], SEEN, USDC, NOW).policy == loose(horizon_days=30.0)
+    assert code(loose(horizon_days=30.0), moved(1, A, 90_000, 1), deposit(100_000)) is None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_without_limits_nothing_is_changed_or_refused() -> None:
     ],
 )
 def test_each_limit_refuses_one_unit_more_and_lets_what_is_left(limit: dict[str, str], refused: str) -> None:
-    policy, records = Policy(horizon_days=30.0, **limit), moved(1, A, 4_000, 23)
+    policy, records = loose(horizon_days=30.0, **limit), moved(1, A, 4_000, 23)
     assert code(policy, records, deposit(10_000)) is None
     over = replace(deposit(10_000), amount=replace(usdc(10_000), raw=usdc(10_000).raw + 1))
     assert code(policy, records, over) == refused
@@ -58,7 +59,7 @@ def test_each_limit_refuses_one_unit_more_and_lets_what_is_left(limit: dict[str,
 
 
 def test_what_went_in_a_day_ago_or_did_not_happen_does_not_count() -> None:
-    policy = Policy(horizon_days=30.0, limit_day="10000")
+    policy = loose(horizon_days=30.0, limit_day="10000")
     assert code(policy, moved(1, A, 9_000, 24.1), deposit(10_000)) is None
     assert code(policy, moved(1, A, 9_000, 1, "reverted"), deposit(10_000)) is None
     assert code(policy, moved(1, A, 9_000, 1, "open"), deposit(10_000)) == "DAY_LIMIT"
@@ -66,25 +67,25 @@ def test_what_went_in_a_day_ago_or_did_not_happen_does_not_count() -> None:
 
 
 def test_a_leg_of_the_same_plan_is_no_failure_that_closes_its_market() -> None:
-    assert code(Policy(horizon_days=30.0, cooldown_hours=12), [], deposit(1), deposit(1)) is None
+    assert code(loose(horizon_days=30.0, cooldown_hours=12), [], deposit(1), deposit(1)) is None
 
 
 def test_the_legs_of_a_plan_count_together() -> None:
     legs = (deposit(6_000), deposit(6_000, B))
-    assert code(Policy(horizon_days=30.0, limit_day="10000"), [], *legs) == "DAY_LIMIT"
-    assert code(Policy(horizon_days=30.0, limit_day_market="10000"), [], *legs) is None
-    assert code(Policy(horizon_days=30.0, limit_day_market="10000"), [], *legs, deposit(6_000)) == "MARKET_DAY_LIMIT"
+    assert code(loose(horizon_days=30.0, limit_day="10000"), [], *legs) == "DAY_LIMIT"
+    assert code(loose(horizon_days=30.0, limit_day_market="10000"), [], *legs) is None
+    assert code(loose(horizon_days=30.0, limit_day_market="10000"), [], *legs, deposit(6_000)) == "MARKET_DAY_LIMIT"
 
 
 @pytest.mark.parametrize(
     "policy",
     [
-        Policy(horizon_days=30.0, limit_move="7000"),
-        Policy(horizon_days=30.0, limit_day_market="9000"),
-        Policy(horizon_days=30.0, limit_day="9000"),
-        Policy(horizon_days=30.0, limit_day_chain="9000", limit_move="500"),
-        Policy(horizon_days=30.0, limit_day="4000"),
-        Policy(horizon_days=30.0, limit_day_market="4000"),
+        loose(horizon_days=30.0, limit_move="7000"),
+        loose(horizon_days=30.0, limit_day_market="9000"),
+        loose(horizon_days=30.0, limit_day="9000"),
+        loose(horizon_days=30.0, limit_day_chain="9000", limit_move="500"),
+        loose(horizon_days=30.0, limit_day="4000"),
+        loose(horizon_days=30.0, limit_day_market="4000"),
     ],
 )
 def test_a_plan_is_made_to_fit_inside_the_limits(policy: Policy) -> None:
@@ -104,7 +105,7 @@ def test_a_limit_is_kept_to_the_last_unit_of_long_amounts() -> None:
 
 
 def test_a_market_that_was_left_or_failed_gets_no_new_money_for_a_while() -> None:
-    policy = Policy(horizon_days=30.0, cooldown_hours=12)
+    policy = loose(horizon_days=30.0, cooldown_hours=12)
     for records in (moved(1, A, -1_000, 11), moved(1, A, 1_000, 11, "reverted")):
         assert {leg.market_id for leg in planned(policy, records) if leg.kind is LegKind.DEPOSIT} == {B}
         assert code(policy, records, deposit(1)) == "COOLDOWN" and code(policy, records, deposit(1, B)) is None
@@ -114,19 +115,19 @@ def test_a_market_that_was_left_or_failed_gets_no_new_money_for_a_while() -> Non
 @pytest.mark.parametrize(
     ("policy", "records", "said"),
     [
-        (Policy(horizon_days=30.0, limit_day="10000"), moved(1, A, 10_000, 1), "policy.limit_day leaves 0 USDC now"),
+        (loose(horizon_days=30.0, limit_day="10000"), moved(1, A, 10_000, 1), "policy.limit_day leaves 0 USDC now"),
         (
-            Policy(horizon_days=30.0, limit_day_chain="10000"),
+            loose(horizon_days=30.0, limit_day_chain="10000"),
             moved(1, B, 10_000, 1),
             "policy.limit_day_chain leaves 0 USDC now",
         ),
         (
-            Policy(horizon_days=30.0, limit_move="10000", min_move="20000"),
+            loose(horizon_days=30.0, limit_move="10000", min_move="20000"),
             [],
             "policy.limit_move leaves 10,000 USDC now",
         ),
         (
-            Policy(horizon_days=30.0, cooldown_hours=12, exclude=(B,)),
+            loose(horizon_days=30.0, cooldown_hours=12, exclude=(B,)),
             moved(1, A, -1_000, 2),
             "it was withdrawn from 2.0 h ago",
         ),
@@ -136,14 +137,14 @@ def test_a_hold_that_a_limit_makes_names_it(policy: Policy, records: list[Record
     held = decide(SEEN, policy, JOB, NOW, records=records).outcome
     assert isinstance(held, Hold) and said in held.reason and held.allocation is not None
     enough = decide(
-        SEEN, Policy(horizon_days=30.0, min_move="1000000"), JOB, NOW, records=moved(1, A, 10_000, 1)
+        SEEN, loose(horizon_days=30.0, min_move="1000000"), JOB, NOW, records=moved(1, A, 10_000, 1)
     ).outcome
     assert isinstance(enough, Hold) and "policy." not in enough.reason
 
 
 def test_what_a_trial_takes_out_again_is_neither_new_money_nor_the_end_of_a_stay() -> None:
     trial = (deposit(100), Leg(LegKind.WITHDRAW, A, usdc(50)), deposit(9_950))
-    policy = Policy(horizon_days=30.0, limit_day="10000", limit_day_market="10000", cooldown_hours=12)
+    policy = loose(horizon_days=30.0, limit_day="10000", limit_day_market="10000", cooldown_hours=12)
     assert code(policy, [], *trial) is None
     assert code(policy, [], *trial, deposit(1)) == "DAY_LIMIT"
     done = moved(1, A, 100, 0.1) + moved(2, A, -50, 0.05)
@@ -154,7 +155,7 @@ def test_what_a_trial_takes_out_again_is_neither_new_money_nor_the_end_of_a_stay
 
 def test_failures_stop_everything_until_their_window_has_passed() -> None:
     failed = [Record(n, NOW - n * HOUR, PlanMarked(f"p{n}", PlanStatus.FAILED, "execution")) for n in (3, 2, 1)]
-    policy = Policy(horizon_days=30.0, max_failures=3, failure_window_hours=4)
+    policy = loose(horizon_days=30.0, max_failures=3, failure_window_hours=4)
     found = guard(policy, failed, SEEN, USDC, NOW)
     assert found.reason is not None and "3 plans failed within 4 h" in found.reason
     assert code(policy, failed, deposit(1)) == "TOO_MANY_FAILURES"
@@ -169,7 +170,7 @@ def seen_before(held: float, seq: int = 1) -> Record:
 
 
 def test_a_loss_beyond_the_limit_stops_until_a_person_has_cleared_it() -> None:
-    policy = Policy(horizon_days=30.0, stop_at_loss_bps=50)
+    policy = loose(horizon_days=30.0, stop_at_loss_bps=50)
     assert guard(policy, [seen_before(5_025)], SEEN, USDC, NOW).reason is None
     found = guard(policy, [seen_before(5_026)], SEEN, USDC, NOW)
     assert found.reason is not None and "down 51.7 bp: 5,000 USDC is left of 5,026 USDC" in found.reason
@@ -180,7 +181,7 @@ def test_a_loss_beyond_the_limit_stops_until_a_person_has_cleared_it() -> None:
 
 
 def test_our_own_withdrawal_is_no_loss() -> None:
-    policy = Policy(horizon_days=30.0, stop_at_loss_bps=50)
+    policy = loose(horizon_days=30.0, stop_at_loss_bps=50)
     records = [seen_before(9_000, seq=0), *moved(1, B, -4_000, 0.5)]
     assert guard(policy, records, SEEN, USDC, NOW).reason is None
 
@@ -191,32 +192,32 @@ DAY, BY_MARKET, MOVE = "policy.limit_day leaves nothing now", "policy.limit_day_
 @pytest.mark.parametrize(
     ("policy", "records", "vetoed", "in_a", "in_b"),
     [
-        (Policy(horizon_days=30.0, limit_day="10000"), moved(1, A, 10_000, 1), {A, B}, DAY, DAY),
+        (loose(horizon_days=30.0, limit_day="10000"), moved(1, A, 10_000, 1), {A, B}, DAY, DAY),
         (
-            Policy(horizon_days=30.0, limit_day_market="9000"),
+            loose(horizon_days=30.0, limit_day_market="9000"),
             moved(1, A, 9_000, 1),
             {A},
             "policy.limit_day_market leaves nothing now",
             BY_MARKET,
         ),
-        (Policy(horizon_days=30.0, limit_move="9000"), [], set(), MOVE, MOVE),
+        (loose(horizon_days=30.0, limit_move="9000"), [], set(), MOVE, MOVE),
         (
-            Policy(horizon_days=30.0, limit_move="8500", limit_day_market="9000"),
+            loose(horizon_days=30.0, limit_move="8500", limit_day_market="9000"),
             moved(1, A, 1_000, 1),
             set(),
             BY_MARKET,
             MOVE,
         ),
-        (Policy(horizon_days=30.0, limit_day="0", exclude=(A,)), [], {A, B}, "excluded by policy", DAY),
+        (loose(horizon_days=30.0, limit_day="0", exclude=(A,)), [], {A, B}, "excluded by policy", DAY),
         (
-            Policy(horizon_days=30.0, max_share_market=0.05, limit_move="9000"),
+            loose(horizon_days=30.0, max_share_market=0.05, limit_move="9000"),
             [],
             set(),
             "policy's share of a market",
             None,
         ),
         (
-            Policy(horizon_days=30.0, cooldown_hours=12),
+            loose(horizon_days=30.0, cooldown_hours=12),
             moved(1, A, -1_000, 2),
             {A},
             "it was withdrawn from 2.0 h ago (policy.cooldown_hours)",

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.chains.evm.cash import SIMULATED, UNKNOWN, unseen, with_cash
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.amounts import Amount, Apr
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Status
-from yieldbot.model.policy import Policy
 
 BLIND = replace(market("blind", ConstantCurve(0.1)), opaque=True, liquidity=usdc(0), flags=("x", UNKNOWN))
 PLAIN = market("plain", ConstantCurve(0.05))
@@ -21,7 +21,7 @@ OUT = Leaving(requested=usdc(1), ready=usdc(0), back=usdc(0))
 
 def wanted(state: MarketState = BLIND, idle: float = 1_000.0, **policy: Any) -> float | None:
     """How much must be there, None where nobody is asked."""
-    found = unseen(snapshot(idle, state, PLAIN), Policy(horizon_days=30.0, **policy))
+    found = unseen(snapshot(idle, state, PLAIN), loose(horizon_days=30.0, **policy))
     assert PLAIN.market.id not in found
     return float(found[state.market.id]) if found else None
 

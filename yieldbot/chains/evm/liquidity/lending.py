@@ -37,7 +37,7 @@ class Lending:
                 continue
             if state.capacity is not None and not state.capacity:
                 continue
-            rates.append((_rate(state, amount, horizon_seconds) - haircut_bps(state.market, policy) / 1e4, state))
+            rates.append((_rate(state, amount, horizon_seconds) - haircut_bps(state, policy) / 1e4, state))
         if not rates:
             return None
         rate, state = max(rates, key=lambda one: one[0])

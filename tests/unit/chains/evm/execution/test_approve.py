@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.evm.proposal import DAI, code, proposal
+from tests.kit.policies import loose
 from tests.kit.wiring import (
     APPROVAL,
     BLOCK,
@@ -41,7 +42,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId, evm_chain
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import Policy
 from yieldbot.model.tx import ApprovedTx, Delta, SimulatedTx
 
 
@@ -183,13 +183,13 @@ def journal(tmp_path: Path) -> Any:
 
 
 async def test_auto_stays_inside_the_limits(journal: Journal) -> None:
-    auto = Auto(journal, Policy(horizon_days=30.0, auto_max_move="1000", auto_max_total="1500"))
+    auto = Auto(journal, loose(horizon_days=30.0, auto_max_move="1000", auto_max_total="1500"))
     assert not isinstance(await auto.approve(proposal(10**9)), Declined)
     for raws in ((10**9 + 1,), (10**9, 10**9)):
         refused = await auto.approve(proposal(*raws, plan_id=f"p{raws}"))
         assert isinstance(refused, Declined) and refused.code == "POLICY_LIMIT"
     assert [stored.status for stored in journal.plans()] == [PlanStatus.APPROVED]
-    nothing = await Auto(journal, Policy(horizon_days=30.0)).approve(proposal(1, plan_id="p9"))
+    nothing = await Auto(journal, loose(horizon_days=30.0)).approve(proposal(1, plan_id="p9"))
     assert isinstance(nothing, Declined)  # the policy's default allows nothing
 
 

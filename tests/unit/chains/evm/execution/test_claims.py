@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kit import ROOT
+from tests.kit.policies import loose
 from tests.kit.wiring import APPROVAL, BLOCK, CHAIN, MARKET, NOW, OWNER, RULES, STRANGER, USDC, plan
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.account import LegWork
@@ -21,7 +22,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Delta, EvmCall, SimulatedTx, UnsignedTx
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import abi
@@ -124,10 +124,8 @@ def test_a_claim_brings_what_was_seen_and_moves_nothing_else(asset: int, brought
 async def test_auto_lets_claims_pass_only_where_it_lets_moves(tmp_path: Path) -> None:
     proposal = Proposal(PLAN, Rehearsal(BLOCK, (), Fees(1, 1)))
     with Journal.open(tmp_path / "j.sqlite") as journal:
-        refused = await Auto(journal, Policy(horizon_days=30.0)).approve(proposal)
+        refused = await Auto(journal, loose(horizon_days=30.0)).approve(proposal)
         assert isinstance(refused, Declined) and refused.code == "POLICY_LIMIT"
-        allowed = await Auto(journal, Policy(horizon_days=30.0, auto_max_move="1", auto_max_total="1")).approve(
-            proposal
-        )
+        allowed = await Auto(journal, loose(horizon_days=30.0, auto_max_move="1", auto_max_total="1")).approve(proposal)
         assert not isinstance(allowed, Declined)
         assert journal.plan(PLAN.id) is not None and journal.plan(PLAN.id).plan == PLAN  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ import pytest
 from tests.kit.chain_double import ChainDouble, account_of, open_journal
 from tests.kit.evm.proposal import DAI, code, proposal
 from tests.kit.evm.submit import journalled
+from tests.kit.policies import loose
 from tests.kit.wiring import (
     ABI,
     APPROVAL,
@@ -55,7 +56,6 @@ from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind
-from yieldbot.model.policy import Policy
 from yieldbot.model.tx import Allowance, ApprovedTx, Delta, EvmCall, SimulatedTx, UnsignedTx
 
 WITHDRAW = selector("withdraw(address,uint256,address)")
@@ -274,7 +274,7 @@ def bare(*legs: Leg, plan_id: str = "p1", sold: Amount | None = None) -> Proposa
 
 
 async def test_automatic_limits_count_moves_sales_and_legs_to_the_unit(journal: Journal) -> None:
-    auto = Auto(journal, Policy(horizon_days=30.0, auto_max_move="1000", auto_max_total="1500"))
+    auto = Auto(journal, loose(horizon_days=30.0, auto_max_move="1000", auto_max_total="1500"))
     unit = 10**6
     assert await declined(auto, proposal(1_000 * unit, 500 * unit, plan_id="a")) is None
     assert await declined(auto, proposal(1_000 * unit, 500 * unit + 1, plan_id="b")) == (
@@ -298,14 +298,14 @@ async def test_automatic_limits_count_moves_sales_and_legs_to_the_unit(journal: 
 
 async def test_a_claim_is_automatic_only_where_something_is(journal: Journal) -> None:
     claim = bare(Leg(LegKind.CLAIM, MARKET.id, Amount(USDC, 0), gets=Amount(DAI, 1)), plan_id="c")
-    none = await declined(Auto(journal, Policy(horizon_days=30.0, auto_max_move="0", auto_max_total="9")), claim)
+    none = await declined(Auto(journal, loose(horizon_days=30.0, auto_max_move="0", auto_max_total="9")), claim)
     assert none == ("POLICY_LIMIT", "auto_max_move = 0: a person must say, of claims too")
     assert (
-        await declined(Auto(journal, Policy(horizon_days=30.0, auto_max_move="0.000001", auto_max_total="0")), claim)
+        await declined(Auto(journal, loose(horizon_days=30.0, auto_max_move="0.000001", auto_max_total="0")), claim)
         is None
     )
     deposit = await declined(
-        Auto(journal, Policy(horizon_days=30.0, auto_max_move="0", auto_max_total="9")), bare(leg(0), plan_id="d")
+        Auto(journal, loose(horizon_days=30.0, auto_max_move="0", auto_max_total="9")), bare(leg(0), plan_id="d")
     )
     assert deposit is None, "nothing is moved"
 

@@ -1,0 +1,147 @@
+"""``risk``: how safe each market is thought to be, why, and how good its yield is after that. Nothing is signed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yieldbot.app import overview
+from yieldbot.app.graded import facts_of
+from yieldbot.app.parts import JobHead
+from yieldbot.app.risk_documents import (
+    EvidenceNumber,
+    GradeSide,
+    JobRisk,
+    MarketRisk,
+    RiskDocument,
+    StandingAlarm,
+)
+from yieldbot.app.wiring import JobFilter
+from yieldbot.errors import ConfigError
+from yieldbot.model.market import Kind
+from yieldbot.model.names import named
+from yieldbot.risk.scales import scales
+from yieldbot.risk.yields import judged_yield, long_outlook, short_outlook, yield_grade
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import MarketState, Snapshot
+    from yieldbot.model.policy import Policy
+    from yieldbot.model.risk import Evidence
+    from yieldbot.risk.facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskRequest:
+    """Which markets."""
+
+    market: str = ""
+    """A market's name, as the policy's lists have it, or a part of its id or name; all where empty."""
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """The jobs whose markets are graded."""
+    min_safety: int | None = None
+    """Only markets of this grade or better; None: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskAnswer:
+    """Every market with its grades."""
+
+    document: RiskDocument
+    """For every door."""
+    exit_code: int
+    """1 where a chain could not be served, else 0."""
+
+
+def risk(request: RiskRequest, context: Context) -> RiskAnswer:
+    """Observe every chain and grade its markets. Raises ConfigError for a name that no market has, or no grade."""
+    if request.min_safety is not None and not 0 <= request.min_safety <= 100:
+        raise ConfigError(f"--min-safety {request.min_safety}: write a grade from 0 to 100")
+    observed = overview.observe(request.jobs, context)
+    rows: list[JobRisk | JobHead] = []
+    seen: list[str] = []
+    for job, snapshot in observed:
+        if isinstance(snapshot, str):
+            rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
+            continue
+        facts = facts_of(snapshot, context.settings.data_dir, context.complain)
+        for one, part in overview.by_asset(job, snapshot):
+            markets = _graded(part, facts, context.settings.policy)
+            seen += [row.name for row in markets]
+            wanted = [row for row in markets if _asked(row, part.states.get(row.id), request)]  # type: ignore[call-overload]
+            rows.append(JobRisk(**JobHead.fields_of(one, part), markets=tuple(wanted)))
+    if request.market and seen and not any(isinstance(row, JobRisk) and row.markets for row in rows):
+        some = ", ".join(sorted(seen)[:5])
+        raise ConfigError(f"no market is called {request.market!r}: there are {some}{' ...' if len(seen) > 5 else ''}")
+    return RiskAnswer(document=RiskDocument(jobs=tuple(rows)), exit_code=overview.exit_code(observed))
+
+
+def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest) -> bool:
+    if request.min_safety is not None and row.safety < request.min_safety:
+        return False
+    low = request.market.lower()
+    exact = state is not None and named(state.market, (request.market,))
+    return not low or exact or low in row.id.lower() or low in row.name.lower()
+
+
+def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[MarketRisk]:
+    """The markets of one asset, the safest first."""
+    table = scales()
+    states = [state for state in snapshot.states.values() if state.market.kind is not Kind.IDLE and state.grade]
+    losses = {state.market.id: state.grade.loss_bps for state in states if state.grade}
+    shorts = {state.market.id: short_outlook(state, losses[state.market.id]) for state in states}
+    longs = {
+        state.market.id: long_outlook(state, facts[state.market.id].past, losses[state.market.id]) for state in states
+    }
+    short_peers, long_peers = (
+        statistics.median([one.mean for one in found.values()]) if found else 0.0 for found in (shorts, longs)
+    )
+    rows = []
+    for state in states:
+        key = state.market.id
+        short, long = yield_grade(shorts[key], short_peers, table), yield_grade(longs[key], long_peers, table)
+        said = judged_yield(state, short, long, table, policy.min_safety)
+        assert state.grade is not None
+        rows.append(
+            MarketRisk(
+                id=key,
+                name=state.market.name,
+                protocol=state.market.protocol,
+                asset=state.market.asset.symbol,
+                safety=state.grade.safety,
+                letter=state.grade.letter,
+                limits=state.grade.limits,
+                loss_bps=state.grade.loss_bps,
+                loss_low_bps=state.grade.loss_low_bps,
+                loss_high_bps=state.grade.loss_high_bps,
+                quoted=state.quoted.value,
+                short_mean=shorts[key].mean,
+                short=short,
+                long_mean=longs[key].mean,
+                long=long,
+                signal=said.signal.value,
+                reason=said.reason,
+                alarms=tuple(
+                    StandingAlarm(code=one.code, act=one.act.value, saw=one.saw, since=one.since)
+                    for one in state.alarms
+                ),
+                components=tuple(
+                    GradeSide(
+                        name=one.name,
+                        score=one.score,
+                        weight=one.weight,
+                        evidence=tuple(_evidence(found) for found in one.evidence),
+                        missing=one.missing,
+                    )
+                    for one in state.grade.components
+                ),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.safety, -row.short_mean, row.id))
+
+
+def _evidence(found: Evidence) -> EvidenceNumber:
+    return EvidenceNumber(what=found.what, value=found.value, source=found.source, block=found.block)

@@ -1,0 +1,74 @@
+"""What ``risk`` answers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+from yieldbot.app.parts import JobHead
+
+
+class EvidenceNumber(Part):
+    """One number or fact that a judgement was made of."""
+
+    what: str = Field(description="what it is")
+    value: str = Field(description="its value with its unit, in words")
+    source: str = Field(description="where it can be read again: a contract, history, or the name of a list")
+    block: int | None = Field(description="the block (slot) that it was read at; null: it comes from no block")
+
+
+class GradeSide(Part):
+    """One side of a market's safety."""
+
+    name: str = Field(description="which side (docs/risk.md)")
+    score: float = Field(description="0 (worst) to 100 (best)")
+    weight: float = Field(description="its part of the grade")
+    evidence: tuple[EvidenceNumber, ...] = Field(description="what the score was made of")
+    missing: tuple[str, ...] = Field(description="facts that are not known, each counted as its worst case")
+
+
+class StandingAlarm(Part):
+    """A sign of danger that stands."""
+
+    code: str = Field(description="which sign (docs/risk.md)")
+    act: str = Field(description="`stop`: no new money; `leave`: what is there is taken out too")
+    saw: str = Field(description="what was seen, with its numbers")
+    since: int = Field(description="when it was first seen, unix seconds")
+
+
+class MarketRisk(Part):
+    """How safe a market is thought to be, and how good its yield is after that."""
+
+    id: str = Field(description="the market's id")
+    name: str = Field(description="its name")
+    protocol: str = Field(description="the protocol's name")
+    asset: str = Field(description="the symbol of its asset")
+    safety: int = Field(description="0 (worst) to 100 (best)")
+    letter: str = Field(description="the same as a letter: A+, A, B, C, D or F")
+    limits: tuple[str, ...] = Field(description="hard facts that bound the grade, the lowest bound first")
+    loss_bps: float = Field(description="expected loss a year, in bp of what is held")
+    loss_low_bps: float = Field(description="lower end of its 80 % interval")
+    loss_high_bps: float = Field(description="upper end of its 80 % interval")
+    quoted: float = Field(description="the quoted rate, a simple annual fraction")
+    short_mean: float = Field(description="expected over the days that moves are decided for, less the expected loss")
+    short: int = Field(description="grade of that yield, 0 to 100; 50: its low end is the median of its asset")
+    long_mean: float = Field(description="the mean of what is remembered, less the expected loss")
+    long: int = Field(description="grade of that yield, 0 to 100")
+    signal: str = Field(description="`enter`, `hold` or `leave`")
+    reason: str = Field(description="why, in one line")
+    alarms: tuple[StandingAlarm, ...] = Field(description="signs of danger that stand")
+    components: tuple[GradeSide, ...] = Field(description="what the grade is made of")
+
+
+class JobRisk(JobHead):
+    """One job's markets of one asset, the safest first."""
+
+    markets: tuple[MarketRisk, ...] = Field(description="its markets")
+
+
+class RiskDocument(Document):
+    """How safe each market is thought to be, with the evidence."""
+
+    SCHEMA = "risk"
+
+    jobs: tuple[JobRisk | JobHead, ...] = Field(description="by job and asset; the head alone where a chain failed")

@@ -1,0 +1,71 @@
+"""``yieldbot risk``: how safe each market is thought to be, with the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from yieldbot.app import risk as use
+from yieldbot.app.risk_documents import JobRisk
+from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.cli.tables import TextTable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.parts import JobHead
+    from yieldbot.app.risk_documents import MarketRisk, RiskDocument
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+MOST_DETAILED = 3
+"""So many markets are shown with their evidence; more are a table."""
+
+
+def register(listed: CommandList) -> None:
+    parser = listed.add_parser("risk")
+    parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="a name, an id, or a part of one")
+    parser.add_argument("--min-safety", type=int, metavar="GRADE", help="only markets of this grade (0-100) or better")
+    add_job_flags(parser)
+    parser.set_defaults(command="risk", handler=risk)
+
+
+def risk(args: argparse.Namespace, context: Screen) -> int:
+    request = use.RiskRequest(market=args.market, jobs=filter_of(args), min_safety=args.min_safety)
+    found = use.risk(request, context)
+    context.show(found.document.as_json(), lambda: _shown(found.document))
+    return found.exit_code
+
+
+def _shown(found: RiskDocument) -> Group:
+    return Group(*(part for job in found.jobs for part in _job(job)))
+
+
+def _job(job: JobRisk | JobHead) -> list[Any]:
+    title = f"{job.chain} {job.asset}"
+    if not isinstance(job, JobRisk):
+        return [Text(f"{title}: {job.skipped}")]
+    sheet = TextTable(
+        title, "Market", ">Safety", "", ">Loss bp/y", ">Quoted", ">After risk", ">Short", ">Long", "Signal", "Why"
+    )
+    for one in job.markets:
+        sheet.add_row(
+            one.name, str(one.safety), one.letter, f"{one.loss_bps:.0f}", f"{one.quoted:.2%}",
+            f"{one.short_mean:.2%}", str(one.short), str(one.long), one.signal, one.reason,
+        )  # fmt: skip
+    parts: list[Any] = [sheet]
+    if len(job.markets) <= MOST_DETAILED:
+        parts += [part for one in job.markets for part in _detail(one)]
+    return parts
+
+
+def _detail(one: MarketRisk) -> list[Any]:
+    sheet = TextTable(f"{one.name}: what its safety is made of", "Side", ">Score", ">Weight", "Evidence", "Not known")
+    for side in one.components:
+        told = "; ".join(f"{found.what}: {found.value}" for found in side.evidence)
+        sheet.add_row(side.name, f"{side.score:.0f}", f"{side.weight:.0%}", told, ", ".join(side.missing))
+    lines = [f"{one.id}: {line}" for line in one.limits]
+    loss = f"Expected loss: {one.loss_bps:.0f} bp a year ({one.loss_low_bps:.0f} to {one.loss_high_bps:.0f})."
+    return [sheet, *(Text(line) for line in lines), Text(loss)]

@@ -1,0 +1,61 @@
+"""What memory says of each market of a chain over the last 90 days: how long it is known, its worst day of cash, and
+how its rate varied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from yieldbot.history import query
+from yieldbot.history.store import Store
+
+LOOK_BACK_DAYS = 90
+DAY, WEEK = 86_400, 7 * 86_400
+LEAST_DAYS = 7
+"""Days of cash that a worst day is taken from."""
+_DAILY = """
+WITH daily AS (
+  SELECT market, time // 86400 AS day, min(time) AS first, avg(supply_rate) AS rate, max(utilisation) AS used,
+    arg_max(cash, time) AS cash
+  FROM readings WHERE chain = $chain AND time > $moment - 90 * 86400 AND time <= $moment GROUP BY market, day
+), beside AS (
+  SELECT *, lag(cash) OVER (PARTITION BY market ORDER BY day) AS cash_before,
+    lag(day) OVER (PARTITION BY market ORDER BY day) AS day_before
+  FROM daily
+), weekly AS (
+  SELECT market, day // 7 AS week, avg(rate) AS rate FROM daily GROUP BY market, week
+), weeks AS (
+  SELECT market, count(rate) AS weeks, stddev_samp(rate) AS deviation FROM weekly GROUP BY market
+)
+SELECT beside.market AS market, min(first) AS first, count(*) AS days,
+  min(least(cash / cash_before, 1)) FILTER (WHERE cash_before > 0 AND day = day_before + 1) AS worst_day,
+  avg(rate) FILTER (WHERE day > $today - 7) AS week_mean,
+  avg(rate) FILTER (WHERE day > $today - 30) AS month_mean,
+  stddev_samp(rate) FILTER (WHERE day > $today - 30) AS month_deviation,
+  max(used) FILTER (WHERE day > $today - 30) AS most_utilisation,
+  avg(rate) AS long_mean, any_value(weeks.weeks) AS weeks, any_value(weeks.deviation) AS long_deviation
+FROM beside JOIN weeks ON weeks.market = beside.market GROUP BY beside.market
+"""
+
+
+def summaries(store: Store, chain: str, moment: int) -> Mapping[str, Mapping[str, float | None]]:
+    """By market, figures of its readings up to ``moment`` (unix seconds): ``days`` since the first of them, and the
+    fields of ``risk.facts.Past`` by name; None where there are too few. Raises as ``query.sql``."""
+    asked = {"chain": chain, "moment": moment, "today": moment // DAY}
+    found = query.sql(store, _DAILY, asked, chain=chain, start=moment - LOOK_BACK_DAYS * DAY, end=moment)
+    return {str(row["market"]): _figures(row, moment) for row in found.to_dict("records")}
+
+
+def _figures(row: Mapping[object, object], moment: int) -> dict[str, float | None]:
+    known = {str(name): _known(value) for name, value in row.items() if name != "market"}
+    counted = known.pop("days") or 0.0
+    first = known.pop("first")
+    if counted < LEAST_DAYS:
+        known["worst_day"] = None
+    return known | {"days": 0.0 if first is None else (moment - first) / DAY}
+
+
+def _known(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,87 @@
+"""The component of a grade that says who can change the contracts, how fast, and how old they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from yieldbot.model.controls import ContractFacts, Controller, ControllerKind, Part
+from yieldbot.model.risk import Component, Evidence
+from yieldbot.risk.facts import Facts
+from yieldbot.risk.scales import Scales, score
+
+NAME = "contract"
+DAY = 86_400
+COUNTED = (Part.POOL, Part.ADMIN, Part.INSIDE)
+"""Contracts whose change can take the money: others (oracles, rate models) are counted by their own components."""
+
+
+def contract(facts: Facts, now: int, scales: Scales) -> Component:
+    """score = (1 - w) * min over the contracts of control + w * age of the youngest, w = ``weight_days``.
+
+    control: of the weakest who alone can change it, the better of its delay's and its signers' scores; 100 where nobody
+    can. now: unix seconds of the block.
+    """
+    of, weight = scales.sections[NAME], scales.sides[NAME].weight
+    controls = facts.controls
+    counted = [] if controls is None else [one for one in controls.contracts if one.part in COUNTED]
+    if controls is None or not counted:
+        return Component(name=NAME, score=float(of["unknown"]), weight=weight,
+                         missing=("who can change its contracts", "age of its contracts"))  # fmt: skip
+    seen, missing = list[Evidence](), list(controls.missing)
+    least, ages = 100.0, list[float]()
+    for one in counted:
+        found = min((_control(who, of) for who in one.changers), default=float(of["immutable"]))
+        least = min(least, found)
+        seen += _evidence(one)
+        missing += [f"{one.name or one.address}: {what}" for what in one.missing]
+        if one.created_at is not None:
+            ages.append((now - one.created_at) / DAY)
+    if not ages:
+        missing.append("age of its contracts")
+    part = float(of["weight_days"])
+    found = (1.0 - part) * least + part * score(of["days"], min(ages, default=0.0))
+    return Component(name=NAME, score=found, weight=weight, evidence=tuple(seen), missing=tuple(missing))
+
+
+def weak_owner(facts: Facts) -> str | None:
+    """The contract whose code one key can change, in words; None: there is none that is known."""
+    for one in facts.controls.contracts if facts.controls else ():
+        by = one.upgrade_by
+        if one.part in COUNTED and by.kind is not ControllerKind.NONE and _one_key(by):
+            return f"{one.name or one.address} can be exchanged by {by.words}"
+    return None
+
+
+def _one_key(who: Controller) -> bool:
+    return who.signatures <= 1 and who.warning_seconds == 0
+
+
+def _control(who: Controller, of: Mapping[str, Any]) -> float:
+    """The better of its delay's score and its signers'."""
+    signers = {
+        ControllerKind.NONE: float(of["immutable"]),
+        ControllerKind.GOVERNOR: float(of["governor"]),
+        ControllerKind.EOA: float(of["eoa"]),
+        ControllerKind.UNKNOWN: float(of["unknown"]),
+        ControllerKind.CONTRACT: float(of["other"]),
+        ControllerKind.TIMELOCK: float(of["other"]),
+    }
+    last = list(who.chain)[-1]
+    if last.kind is ControllerKind.SAFE:
+        found = score(of["multisig"], float(last.threshold or 0))
+    else:
+        found = signers[last.kind]
+    if who.warning_seconds:
+        found = max(found, score(of["timelock_hours"], who.warning_seconds / 3600.0))
+    return found
+
+
+def _evidence(one: ContractFacts) -> list[Evidence]:
+    name = one.name or str(one.part)
+    told = {"code can be exchanged by": one.upgrade_by, "settings can be changed by": one.owner}
+    return [
+        Evidence(what=f"{name}: {what}", value=who.words, source=str(one.address), block=one.block)
+        for what, who in told.items()
+        if who.kind is not ControllerKind.NONE
+    ] or [Evidence(what=f"{name}: can be changed by", value="nobody", source=str(one.address), block=one.block)]

@@ -1,0 +1,84 @@
+"""The component of a grade that says whether money gets out: cash against our size, its worst day, a large depositor
+who leaves, and the way out itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from yieldbot.model.market import ExitKind, MarketState
+from yieldbot.model.risk import Component, Evidence
+from yieldbot.risk.facts import Facts
+from yieldbot.risk.scales import Scales, score
+
+NAME = "exit_liquidity"
+
+
+def exit_liquidity(state: MarketState, facts: Facts, scales: Scales) -> Component:
+    """score = min(mean(s(cash / size), s(worst / size), s(after a large exit / size)), way out, utilisation), each by
+    its scale.
+
+    size: what we hold or all that we have. worst: cash times the worst day's fraction, history's or the recorded one.
+    After a large exit: the largest depositor's part of what others supplied is taken out of the cash first.
+    """
+    of, missing, seen = scales.sections[NAME], list[str](), list[Evidence]()
+    at, size = state.block.height, max(facts.around.size, 1e-9)
+    cash = state.cash
+
+    def say(what: str, value: str, source: str = "the market's own contracts") -> None:
+        block = at if source.startswith("the market") else None
+        seen.append(Evidence(what=what, value=value, source=source, block=block))
+
+    limit = _way_out(state, of)
+    say("way out", state.exit.words)
+    if cash is None:
+        missing.append("cash")
+        return Component(name=NAME, score=0.0, weight=scales.sides[NAME].weight, evidence=tuple(seen),
+                         missing=tuple(missing))  # fmt: skip
+    free, symbol = float(cash), state.market.asset.symbol
+    worst = _worst_day(facts, float(of["worst_day"]), missing)
+    theirs = max(0.0, float(state.supplied) - float(state.held))
+    whale = float(of["top_share"]) * theirs
+    missing.append("largest depositor")
+    left = max(0.0, free - whale)
+    say("cash", f"{free:,.0f} {symbol}, {free / size:,.1f} times {size:,.0f}")
+    say("worst day", f"{worst:.0%} of the day before", "history" if facts.past else "the list of scales")
+    say("after the largest depositor leaves", f"{left:,.0f} {symbol}, if {of['top_share']:.0%} is one's",
+        "the list of scales")  # fmt: skip
+    parts = [score(of["cover"], value / size) for value in (free, free * worst, left)]
+    found = min(sum(parts) / len(parts), limit)
+    if (used := state.utilisation) is not None:
+        say("utilisation", f"{used:.1%}")
+        found = min(found, score(of["utilisation"], used))
+        if left > 0.0 and (rate := _rate_after(state, whale)) is not None:
+            say("rate after it", f"{rate:.2%} a year", "the market's own rate curve")
+    return Component(name=NAME, score=found, weight=scales.sides[NAME].weight, evidence=tuple(seen),
+                     missing=tuple(missing))  # fmt: skip
+
+
+def _way_out(state: MarketState, of: Mapping[str, Any]) -> float:
+    if state.exit.kind is ExitKind.INSTANT:
+        return 100.0
+    return float(of["unbounded"]) if math.isinf(state.exit.hours) else score(of["hours"], state.exit.hours)
+
+
+def _worst_day(facts: Facts, recorded: float, missing: list[str]) -> float:
+    """The fraction of its cash that a day may leave: the worse of what was seen here and what was recorded."""
+    seen = None if facts.past is None else facts.past.worst_day
+    if seen is None:
+        missing.append("worst day of its cash")
+        return recorded
+    return min(recorded, seen)
+
+
+def _rate_after(state: MarketState, whale: float) -> float | None:
+    """What would be quoted after a withdrawal of ``whale`` by others, by the market's rate curve, where it has one: a
+    negative holding of ours stands for it."""
+    others = getattr(state.curve, "others", None)
+    if others is None or whale >= others:
+        return None
+    try:
+        return state.curve.apr(float(state.held) - whale, 86_400.0)
+    except (ArithmeticError, ValueError):
+        return None

@@ -1,0 +1,181 @@
+"""The other components of a grade: oracle, collateral, asset, quality of the yield, track record, chain."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from yieldbot.math.curves import LookThroughCurve
+from yieldbot.model.market import Kind, MarketState
+from yieldbot.model.risk import Component, Evidence
+from yieldbot.model.units import BPS
+from yieldbot.risk.facts import Facts
+from yieldbot.risk.loss import incidents
+from yieldbot.risk.scales import Scales, score
+
+NO_LOANS = (Kind.STAKING, Kind.LIQUIDITY)
+"""Kinds that lend nothing."""
+LISTS = "the list of scales"
+
+
+def _made(
+    name: str, found: float, scales: Scales, seen: list[Evidence], missing: tuple[str, ...] | list[str] = ()
+) -> Component:
+    bounded = min(100.0, max(0.0, found)) if math.isfinite(found) else 0.0
+    side = scales.sides[name]
+    return Component(name=name, score=bounded, weight=side.weight, evidence=tuple(seen), missing=tuple(missing))
+
+
+def oracle(state: MarketState, scales: Scales) -> Component:
+    """By what prices what is lent against: feeds that were read, an oracle that is named, or nothing that is known."""
+    name, of, params, block = "oracle", scales.sections["oracle"], state.market.params, state.block.height
+    doubt = next((one for one in state.doubts if "oracle" in one or "price" in one), None)
+    if doubt is not None:
+        return _made(name, of["doubted"], scales, [_read("price", doubt, state.market.address, block)])
+    if state.market.kind in NO_LOANS:
+        return _made(name, of["none"], scales, [_read("lends", "nothing", state.market.address, block)])
+    if feeds := params.get("feeds"):
+        return _made(name, of["feeds"], scales, [_read("feeds", f"{len(feeds)}, fresh", str(params["oracle"]), block)])
+    if oracles := params.get("oracles"):
+        return _made(name, of["named"], scales, [_read("oracles", f"{len(oracles)}", state.market.address, block)],
+                     ["feeds of its oracles"])  # fmt: skip
+    if named := params.get("oracle"):
+        return _made(name, of["named"], scales, [_read("oracle", str(named), state.market.address, block)],
+                     ["feeds of its oracle"])  # fmt: skip
+    return _made(name, of["unknown"], scales, [], ["oracle"])
+
+
+def collateral(state: MarketState, facts: Facts, scales: Scales) -> Component:
+    """What finally backs the money: of a vault that is looked through the largest part that rests on one market and
+    that market's utilisation; of an isolated market its limit; of a pool all that is in it."""
+    name, of, curve, block = "collateral", scales.sections["collateral"], state.curve, state.block.height
+    where = str(state.market.address)
+    if state.market.kind in NO_LOANS:
+        return _made(name, of["none"], scales, [_read("lends", "nothing", where, block)])
+    if isinstance(curve, LookThroughCurve):
+        parts = sorted(((slot.held, slot.pool) for slot in curve.slots if slot.held > 0.0), reverse=True)
+        whole = curve.others + curve.ours
+        if not parts or whole <= 0.0:
+            return _made(name, of["none"], scales, [_read("invested", "nothing", where, block)])
+        share, pool = parts[0][0] / whole, parts[0][1]
+        seen = [_read("largest part", f"{share:.0%} in {pool}, of {len(parts)}", where, block)]
+        found = score(of["largest"], share)
+        used = dict(facts.around.used).get(str(pool))
+        if used is None:
+            return _made(name, found, scales, seen, ["utilisation of what its largest part rests on"])
+        seen.append(_read("its utilisation", f"{used:.1%}", str(pool), block))
+        return _made(name, min(found, score(of["locked"], used)), scales, seen)
+    if (limit := state.market.params.get("lltv")) is not None:
+        lltv = float(limit) / 1e18 if float(limit) > 1.0 else float(limit)
+        seen = [_read("lent up to", f"{lltv:.1%} of one collateral", where, block)]
+        return _made(name, score(of["lltv"], lltv), scales, seen)
+    if state.opaque or state.borrowed is None:
+        return _made(name, of["unknown"], scales, [], ["what backs it"])
+    return _made(name, of["many"], scales, [_read("lends against", "all that is in the pool", where, block)],
+                 ["shares of the pool's collateral"])  # fmt: skip
+
+
+def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
+    """min(what can happen to the asset by its kind, how far it is off its peg)."""
+    name, of = "asset", scales.sections["asset"]
+    symbol, around = state.market.asset.symbol, facts.around
+    known = of["kinds"].get(symbol)
+    seen, missing = list[Evidence](), list[str]()
+    found = float(of["unknown"]) if known is None else float(known[0])
+    if known is None:
+        missing.append(f"what {symbol} is")
+    else:
+        seen.append(Evidence(what=symbol, value=known[1], source=LISTS))
+    if around.pegged:
+        if around.usd is None:
+            missing.append("price of a pegged asset")
+            found = min(found, float(of["unpriced"]))
+        else:
+            off = abs(around.usd - 1.0) * BPS
+            seen.append(
+                Evidence(what="off its peg", value=f"{off:.0f} bp", source="its feed", block=state.block.height)
+            )
+            found = min(found, score(of["peg_bps"], off))
+    return _made(name, found, scales, seen, missing)
+
+
+def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share: float) -> Component:
+    """mean of: part paid in incentives, variation over 30 days, quote over its 7-day mean, quote over its peers.
+
+    reward_share: part of the yield that incentives are, 0 to 1."""
+    name, of, past, quote = "yield_quality", scales.sections["yield_quality"], facts.past, state.quoted.value
+    seen = [Evidence(what="paid in incentives", value=f"{reward_share:.0%}", source="the market's own contracts",
+                     block=state.block.height)]  # fmt: skip
+    missing, parts = list[str](), [score(of["rewards"], reward_share)]
+    if past is not None and past.month_mean and past.month_deviation is not None:
+        cv = past.month_deviation / abs(past.month_mean)
+        parts.append(score(of["variation"], cv))
+        seen.append(Evidence(what="variation over 30 days", value=f"{cv:.2f} of its mean", source="history"))
+    else:
+        missing.append("30 days of rates")
+        parts.append(0.0)
+    if past is not None and past.week_mean:
+        parts.append(score(of["spike"], quote / past.week_mean))
+        seen.append(Evidence(what="quote over its 7-day mean", value=f"{quote / past.week_mean:.2f}", source="history"))
+    else:
+        missing.append("7 days of rates")
+        parts.append(0.0)
+    if facts.around.peers_rate:
+        parts.append(score(of["peers"], quote / facts.around.peers_rate))
+        seen.append(Evidence(what="quote over its peers", value=f"{quote / facts.around.peers_rate:.2f}",
+                             source="the markets of its asset", block=state.block.height))  # fmt: skip
+    return _made(name, sum(parts) / len(parts), scales, seen, missing)
+
+
+def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
+    """mean of: days that it is known to live, what others trust it with, days since its protocol's last incident; bad
+    debt bounds it."""
+    name, of, now = "track", scales.sections["track"], state.block.timestamp
+    seen, missing, parts = list[Evidence](), list[str](), list[float]()
+    born = [one.created_at for one in facts.controls.contracts if one.created_at] if facts.controls else []
+    days = max((now - min(born)) / 86_400 if born else 0.0, facts.past.days if facts.past else 0.0)
+    if days:
+        seen.append(Evidence(what="known to live", value=f"{days:,.0f} days", source="chain" if born else "history"))
+    else:
+        missing.append("days alive")
+    parts.append(score(of["days"], days))
+    usd = facts.around.usd if facts.around.usd is not None else (1.0 if facts.around.pegged else None)
+    if usd is None:
+        missing.append("what is in it, in dollars")
+        parts.append(score(of["supplied_usd"], 0.0))
+    else:
+        held = float(state.supplied) * usd
+        seen.append(Evidence(what="supplied", value=f"${held:,.0f}", source="the market's own contracts",
+                             block=state.block.height))  # fmt: skip
+        parts.append(score(of["supplied_usd"], held))
+    names = {state.market.protocol, str(state.market.params.get("flavour") or "")}
+    today = datetime.fromtimestamp(now, UTC).date()
+    last = [one for one in incidents() if names & set(one.protocols) and one.date <= today]
+    if last:
+        since = (today - last[-1].date).days
+        parts.append(score(of["incident_days"], since))
+        seen.append(Evidence(what=f"{since} days since", value=last[-1].name, source=last[-1].source))
+    else:
+        parts.append(100.0)
+    found = sum(parts) / len(parts)
+    deficit = float(getattr(state.curve, "deficit", 0.0))
+    if deficit > 0.0 and float(state.supplied) > 0.0:
+        share = deficit / float(state.supplied)
+        seen.append(
+            _read("bad debt", f"{share:.3%} of what is supplied", str(state.market.address), state.block.height)
+        )
+        found = min(found, score(of["bad_debt"], share))
+    return _made(name, found, scales, seen, missing)
+
+
+def chain(state: MarketState, scales: Scales) -> Component:
+    """By the list of chains."""
+    of, wanted = scales.sections["chain"], str(state.market.chain)
+    known = of["kinds"].get(wanted) or of["kinds"].get(wanted.split(":", 1)[0])
+    if known is None:
+        return _made("chain", of["unknown"], scales, [], [f"what chain {wanted} is"])
+    return _made("chain", known[0], scales, [Evidence(what=wanted, value=known[1], source=LISTS)])
+
+
+def _read(what: str, value: str, source: str, block: int) -> Evidence:
+    return Evidence(what=what, value=value, source=str(source), block=block)

@@ -1,0 +1,104 @@
+"""Grades of a market's yield after risk, as a trader and as an investor look at it, and what follows from both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import NormalDist
+
+from yieldbot.model.market import MarketState
+from yieldbot.model.risk import Act
+from yieldbot.model.units import BPS
+from yieldbot.risk.facts import Past
+from yieldbot.risk.scales import Scales
+
+TAIL = NormalDist().inv_cdf(0.9)
+"""Standard deviations to an end of an 80 % interval."""
+
+
+class Signal(StrEnum):
+    """What the grades of a market's yield and its safety say together."""
+
+    ENTER = "enter"
+    """Money may go in."""
+    HOLD = "hold"
+    """Nothing is to be done: what is there may stay."""
+    LEAVE = "leave"
+    """Money is better elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a market pays over one time, after risk. Rates are simple annual fractions."""
+
+    mean: float
+    """Expected, less the expected loss."""
+    low: float
+    """Lower end of the 80 % interval, less the expected loss."""
+    source: str
+    """What it is made of, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YieldGrade:
+    """How good a market's yield is after risk, against the others of its asset."""
+
+    short: int
+    """0 to 100 over the days that moves are decided for; 50: as good as the median of its asset."""
+    long: int
+    """0 to 100 over the days that are remembered, 90 at most."""
+    signal: Signal
+    """What follows."""
+    reason: str
+    """Why, in one line."""
+
+
+def short_outlook(state: MarketState, loss_bps: float) -> Outlook:
+    """What history forecasts, else what is quoted, of which half may go."""
+    loss, said = loss_bps / BPS, state.forecast
+    if said is not None:
+        return Outlook(mean=said.mean - loss, low=said.low - loss, source=f"forecast over {said.days:g} days")
+    quote = state.quoted.value
+    return Outlook(mean=quote - loss, low=0.5 * quote - loss, source="the quote, of which half may go")
+
+
+def long_outlook(state: MarketState, past: Past | None, loss_bps: float) -> Outlook:
+    """The mean of what is remembered and the low end of the next week's, by its weekly means; the quote, none of which
+    need last, where there are fewer than two weeks."""
+    loss = loss_bps / BPS
+    if past is None or past.long_mean is None or past.long_deviation is None or past.weeks < 2:
+        quote = state.quoted.value
+        return Outlook(mean=quote - loss, low=-loss, source="the quote, none of which need last")
+    error = TAIL * past.long_deviation * math.sqrt(1.0 + 1.0 / past.weeks)
+    return Outlook(
+        mean=past.long_mean - loss, low=past.long_mean - error - loss, source=f"{past.weeks} weeks of history"
+    )
+
+
+def yield_grade(of: Outlook, peers: float, table: Scales) -> int:
+    """50 + 50 * (low - peers) / max(peers, ``yields.least_scale``), from 0 to 100, rounded. peers: the median of the
+    means of all markets of its asset."""
+    scale = max(peers, float(table.of("yields", "least_scale")))
+    return round(min(100.0, max(0.0, 50.0 + 50.0 * (of.low - peers) / scale)))
+
+
+def judged_yield(state: MarketState, short: int, long: int, table: Scales, min_safety: int | None) -> YieldGrade:
+    """Both grades with their signal: leave for an alarm that asks for it or where both are poor; enter where both are
+    good and nothing speaks against it; else hold."""
+    enter, leave = float(table.of("yields", "enter")), float(table.of("yields", "leave"))
+    safety = 0 if state.grade is None else state.grade.safety
+    alarm = next((one for one in state.alarms if one.act is Act.LEAVE), None) or next(iter(state.alarms), None)
+    if alarm is not None:
+        signal = Signal.LEAVE if alarm.act is Act.LEAVE else Signal.HOLD
+        reason = f"alarm {alarm.code}: {alarm.saw}"
+    elif short < leave and long < leave:
+        signal, reason = Signal.LEAVE, f"its yield is poor now ({short}) and over time ({long})"
+    elif min_safety is not None and safety < min_safety:
+        signal, reason = Signal.HOLD, f"its safety is {safety}, below min_safety {min_safety}"
+    elif short >= enter and long >= enter:
+        signal, reason = Signal.ENTER, f"its yield is good now ({short}) and over time ({long})"
+    else:
+        worse = "now" if short < long else "over time"
+        signal, reason = Signal.HOLD, f"its yield is not good enough {worse} ({min(short, long)}, from {enter:.0f} on)"
+    return YieldGrade(short=short, long=long, signal=signal, reason=reason)
