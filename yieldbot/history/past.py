@@ -40,13 +40,13 @@ FROM beside JOIN weeks ON weeks.market = beside.market GROUP BY beside.market
 
 def summaries(store: Store, chain: str, moment: int) -> Mapping[str, Mapping[str, float | None]]:
     """By market, figures of its readings up to ``moment`` (unix seconds): ``days`` since the first of them, and the
-    fields of ``risk.facts.Past`` by name; None where there are too few. Raises as ``query.sql``."""
+    fields of ``risk.facts.Past`` by name; None where there are too few. Raises as ``query.rows``."""
     asked = {"chain": chain, "moment": moment, "today": moment // DAY}
-    found = query.sql(store, _DAILY, asked, chain=chain, start=moment - LOOK_BACK_DAYS * DAY, end=moment)
-    return {str(row["market"]): _figures(row, moment) for row in found.to_dict("records")}
+    found = query.rows(store, _DAILY, asked, chain=chain, start=moment - LOOK_BACK_DAYS * DAY, end=moment)
+    return {str(row["market"]): _figures(row, moment) for row in found}
 
 
-def _figures(row: Mapping[object, object], moment: int) -> dict[str, float | None]:
+def _figures(row: Mapping[str, object], moment: int) -> dict[str, float | None]:
     known = {str(name): _known(value) for name, value in row.items() if name != "market"}
     counted = known.pop("days") or 0.0
     first = known.pop("first")

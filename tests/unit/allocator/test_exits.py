@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from tests.kit.market_builder import IDLE_ID, market, snapshot, usdc
+from tests.kit.policies import loose
 from yieldbot.allocator.exits import ORDERED, Exits, exit_plan
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Exit, ExitKind, Leaving, MarketState, Snapshot, Status
 from yieldbot.model.plan import Leg, LegKind
-from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
 
 NOW = 1_800_000_000
-POLICY = Policy()
+POLICY = loose()
 GWEI = 10**9
 
 

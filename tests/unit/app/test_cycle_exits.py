@@ -10,6 +10,7 @@ import pytest
 from tests.kit.app.cycle import DONE, A, B, SessionDouble, wired
 from tests.kit.app.cycle import journal as journal
 from tests.kit.market_builder import snapshot, usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app.cycle import approve_queued, run_job
 from yieldbot.chains.leg_limits import leg_now, most_gas
@@ -20,7 +21,6 @@ from yieldbot.journal.journal_entries import AccountCleared, AccountStopped, Pla
 from yieldbot.journal.store import Journal
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Hold, LegFails, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.tx import Reverted
 
@@ -41,7 +41,7 @@ def executed(live: SessionDouble) -> list[int]:
 
 
 def plan_in(view: Snapshot) -> Plan:
-    made = decide(view, Policy(), JOB, NOW).outcome
+    made = decide(view, loose(), JOB, NOW).outcome
     assert isinstance(made, Plan) and made.is_exit
     return made
 
@@ -142,9 +142,9 @@ def test_an_exit_takes_what_is_there_and_may_cost_what_it_brings() -> None:
     assert leg_now(plan, 0, None, replace(first, liquidity=usdc(0))) == plan.legs[0], "which is then refused"
     ordinary = replace(plan, why=())
     assert leg_now(ordinary, 0, None, replace(first, liquidity=usdc(10))) == plan.legs[0]
-    wei = most_gas(plan, BOTH, Policy(), 18)
+    wei = most_gas(plan, BOTH, loose(), 18)
     assert (
-        wei == pytest.approx(100_000 / BOTH.fees.native_price * 10**18) and most_gas(ordinary, BOTH, Policy(), 18) == 0
+        wei == pytest.approx(100_000 / BOTH.fees.native_price * 10**18) and most_gas(ordinary, BOTH, loose(), 18) == 0
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.kit.market_builder import USDC, market, snapshot
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.allocator.exits import ORDERED, to_be_left
 from yieldbot.decision.decide import decide, decide_exits
@@ -16,14 +17,13 @@ from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.ids import Address
 from yieldbot.model.plan import Hold, LegKind, Plan
-from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
 
 A = market("a", ConstantCurve(0.10), held=5_000)
 B = market("b", ConstantCurve(0.05), held=7_000)
 OVER_A = market("over a", ConstantCurve(0.09), pools=frozenset({"a", "x"}))
 SEEN = snapshot(1_000, A, B, OVER_A)
-POLICY = Policy(idle_buffer="0")
+POLICY = loose(idle_buffer="0")
 
 
 def order(market_id: str, name: str = "a", *, time: int = NOW, owner: Address = SEEN.owner) -> ExitOrdered:

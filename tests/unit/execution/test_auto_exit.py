@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.decision.holds_edges import SEEN, put, take
 from tests.kit.market_builder import usdc
+from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.allocator.exits import held_as_it_is
 from yieldbot.execution.approvals import Approval, Auto, DeclineAll, ExitsAtOnce, Proposal, Queue, only_out
@@ -18,7 +19,6 @@ from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Declined, Leg, LegKind, Move, Plan, identified
-from yieldbot.model.policy import Policy
 
 
 class Ran:
@@ -59,7 +59,7 @@ async def asked(journal: Journal, plan: Plan, other: Any) -> Approval | Declined
 
 
 async def test_an_exit_waits_for_nobody_and_no_automatic_limit_binds_it(journal: Journal) -> None:
-    policy = Policy()
+    policy = loose()
     assert (policy.auto_exit, policy.auto_max_move) == (False, "0")
     plan = exit_of(OUT, replace(OUT, kind=LegKind.REQUEST), replace(OUT, kind=LegKind.COLLECT))
     for other in (Queue(journal), Auto(journal, policy), DeclineAll()):
@@ -77,7 +77,7 @@ async def test_one_other_leg_and_a_person_must_say(leg: Leg, journal: Journal) -
         assert plan.why and not only_out(plan)
         found = await asked(journal, plan, Queue(journal))
         assert isinstance(found, Declined) and found.code == "QUEUED"
-        found = await asked(journal, plan, Auto(journal, Policy(auto_max_move="0")))
+        found = await asked(journal, plan, Auto(journal, loose(auto_max_move="0")))
         assert isinstance(found, Declined) and found.code == "POLICY_LIMIT"
 
 

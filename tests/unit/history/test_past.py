@@ -1,0 +1,58 @@
+"""What grades know of a market's past: its age, its worst day of cash, and how its rate varied."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from yieldbot.history.past import summaries
+from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.history.store import Store
+
+CHAIN, DAY = "eip155:1", 86_400
+T0 = 20_000 * DAY
+KEY = MarketKey(chain=CHAIN, market="m", protocol="p", asset="USDC", asset_address="0xa")
+
+
+def remembered(folder: Path, cash: list[float | None], rates: list[float]) -> Store:
+    store = Store(folder)
+    rows = [
+        Reading(key=KEY, time=T0 + day * DAY + 600, supply_rate=rate, cash=money, utilisation=0.5 + day / 1000)
+        for day, (money, rate) in enumerate(zip(cash, rates, strict=True))
+    ]
+    assert not store.append(rows).failure
+    return store
+
+
+def test_the_worst_day_and_the_means_are_those_of_daily_figures(tmp_path: Path) -> None:
+    cash: list[float | None] = [100.0] * 40
+    cash[20], cash[21] = 40.0, 90.0
+    rates = [0.03 + (day % 7) / 1000 for day in range(40)]
+    store = remembered(tmp_path, cash, rates)
+    found = summaries(store, CHAIN, T0 + 39 * DAY + 700)["m"]
+    assert found["worst_day"] == pytest.approx(0.4) and found["days"] == pytest.approx(39 + 100 / DAY)
+    assert found["week_mean"] == pytest.approx(statistics.mean(rates[-7:]))
+    assert found["month_mean"] == pytest.approx(statistics.mean(rates[-30:]))
+    assert found["month_deviation"] == pytest.approx(statistics.stdev(rates[-30:]))
+    assert found["long_mean"] == pytest.approx(statistics.mean(rates))
+    assert found["most_utilisation"] == pytest.approx(0.539)
+    assert found["weeks"] == len({(T0 // DAY + day) // 7 for day in range(40)})
+
+
+def test_nothing_is_known_of_the_future_of_others_or_before_it_began(tmp_path: Path) -> None:
+    store = remembered(tmp_path, [100.0, 10.0] * 10, [0.01] * 19 + [0.9])
+    early = summaries(store, CHAIN, T0 + 4 * DAY)["m"]
+    assert early["worst_day"] is None, "too few days for a worst one"
+    assert summaries(store, CHAIN, T0 + 18 * DAY)["m"]["week_mean"] == pytest.approx(0.01)
+    assert summaries(store, "eip155:8453", T0 + 18 * DAY) == {} == summaries(store, CHAIN, T0 - DAY)
+
+
+def test_days_that_lack_are_no_fall(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    rows = [Reading(key=KEY, time=T0 + day * DAY, supply_rate=0.01, cash=cash)
+            for day, cash in ((0, 100.0), (1, 90.0), (2, 80.0), (3, 80.0), (4, 80.0), (9, 10.0), (10, 10.0), (11, None))]  # fmt: skip
+    assert not store.append(rows).failure
+    found = summaries(store, CHAIN, T0 + 12 * DAY)["m"]
+    assert found["worst_day"] == pytest.approx(80 / 90), "between day 4 and day 9 nothing was read"
