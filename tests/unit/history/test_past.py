@@ -51,8 +51,8 @@ def test_nothing_is_known_of_the_future_of_others_or_before_it_began(tmp_path: P
 
 def test_days_that_lack_are_no_fall(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    rows = [Reading(key=KEY, time=T0 + day * DAY, supply_rate=0.01, cash=cash)
-            for day, cash in ((0, 100.0), (1, 90.0), (2, 80.0), (3, 80.0), (4, 80.0), (9, 10.0), (10, 10.0), (11, None))]  # fmt: skip
+    cash = {0: 100.0, 1: 90.0, 2: 80.0, 3: 80.0, 4: 80.0, 9: 10.0, 10: 10.0, 11: None}
+    rows = [Reading(key=KEY, time=T0 + day * DAY, supply_rate=0.01, cash=money) for day, money in cash.items()]
     assert not store.append(rows).failure
     found = summaries(store, CHAIN, T0 + 12 * DAY)["m"]
     assert found["worst_day"] == pytest.approx(80 / 90), "between day 4 and day 9 nothing was read"
