@@ -162,6 +162,13 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
             return replace(found, decision=decision, snapshot=snapshot)
         found = await _propose(world, live, job, snapshot, decision.outcome, report)
     assert isinstance(decision.outcome, Plan)
+    if found.declined is not None and found.rehearsal is None and decision.outcome.sold and decision.outcome.why:
+        # What came out of an exit and cannot be swapped must not keep the rest of the money where it is.
+        rest = by(snapshot, policy, job, world.now(), unread=unread, records=records, swaps=False)
+        if isinstance(rest.outcome, Hold):
+            return found
+        world.say(f"what came out is not swapped: {found.declined.reason}")
+        return await _propose(world, live, job, snapshot, rest.outcome, replace(report, decision=rest))
     if (paused := _without_pools(snapshot, decision.outcome, found)) is None or found.declined is None:
         return found
     # A pool that will not take or give the money must not keep the rest of it where it is.

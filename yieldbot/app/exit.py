@@ -13,7 +13,7 @@ from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitList
 from yieldbot.app.parts import Money
 from yieldbot.app.run import Consent, cycles, deliver
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
-from yieldbot.decision.orders import ALL, all_of, order_of
+from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
 from yieldbot.errors import ConfigError
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.fold import fold_orders
@@ -21,6 +21,7 @@ from yieldbot.journal.journal_entries import ExitLifted, ExitOrdered
 from yieldbot.journal.store import Journal
 from yieldbot.model.amounts import Amount
 from yieldbot.model.names import named
+from yieldbot.model.plan import OUT
 from yieldbot.model.tx import Confirmed
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class ExitRequest:
     """The jobs whose markets are concerned."""
     approve: Literal["queue", "ask", "auto"] = "queue"
     """As ``RunRequest.approve``."""
+    into: str | None = None
+    """Symbol of the asset of the jobs that what comes out is swapped into; None: it stays as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,8 @@ class ExitAnswer:
 
     document: ExitDocument
     """The answer; its ``exit_code`` is the command's."""
-    reports: tuple[Report, ...]
-    """Each job's cycle, for tables; none of a job that ended with an error."""
+    reports: tuple[tuple[Report, Report | None], ...]
+    """Each job's cycle, and that of its swaps, for tables; none of a job that ended with an error."""
 
 
 def leave(
@@ -67,13 +70,17 @@ def leave(
     run is in progress.
     """
     jobs = jobs_of(request.jobs, context)
+    _can_be_swapped(request, jobs)
     how = Consent(request.approve, context, show, ask)
     matched, seen = set[str](), dict[str, None]()
+    swapped: dict[int, Report] = {}
 
     async def one(world: Wiring, job: Job) -> Report:
         made = list[ExitOrdered]()
-        ordering = _ordering(request.market, job, world, made, matched, seen)
+        ordering = _ordering(request, job, world, made, matched, seen)
         report = await run_job(world, job, ordering)
+        if _is_done(report) and report.after is not None and proceeds(report.after, world.journal.history()):
+            swapped[id(job)] = await run_job(world, job, lambda snapshot, unread: ((), ()))
         if report.declined is not None and report.declined.code == "HUMAN_REJECTED" and made:
             world.journal.append(*(_lifted(order) for order in made))
             world.say("the order is lifted again: nothing is taken out")
@@ -89,9 +96,32 @@ def leave(
         elif each.proposed is not None:
             deliver(context, each)
     horizon = context.settings.policy.horizon_seconds
-    rows = tuple(job_reports.failure(*each) if isinstance(each, tuple) else _row(each, horizon) for each in ended)
+    rows = tuple(
+        job_reports.failure(*each) if isinstance(each, tuple) else _row(each, swapped.get(id(each.job)), horizon)
+        for each in ended
+    )
     code = job_reports.worst([row.exit_code for row in rows])
-    return ExitAnswer(document=ExitDocument(market=request.market, exit_code=code, jobs=rows), reports=found)
+    return ExitAnswer(
+        document=ExitDocument(market=request.market, into=request.into, exit_code=code, jobs=rows),
+        reports=tuple((each, swapped.get(id(each.job))) for each in found),
+    )
+
+
+def _can_be_swapped(request: ExitRequest, jobs: Sequence[Job]) -> None:
+    """Raises ConfigError where an asset is named that no job of several assets has."""
+    into = request.into
+    if into is None or any(into in (token.symbol for token in job.assets) for job in jobs):
+        return
+    known = sorted({token.symbol for job in jobs for token in job.assets})
+    raise ConfigError(
+        f"--to {into}: no job holds it; what comes out is only swapped within a job over several assets "
+        f"([policy.bases]), into one of: {', '.join(known)}"
+    )
+
+
+def _is_done(report: Report) -> bool:
+    """Whether the cycle's plan was carried out, so that what came out may be swapped next."""
+    return report.declined is None and report.proposed is None and not report.failed and bool(report.outcomes)
 
 
 def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], seen: Iterable[str]) -> None:
@@ -107,10 +137,12 @@ def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], se
 
 
 def _ordering(
-    name: str | None, job: Job, world: Wiring, made: list[ExitOrdered], matched: set[str], seen: dict[str, None]
+    request: ExitRequest, job: Job, world: Wiring, made: list[ExitOrdered], matched: set[str], seen: dict[str, None]
 ) -> Ordering:
     """What the request orders of one job. made: gets the orders that did not stand before; matched: the markets that
     have the name; seen: the names of those that hold money of ours."""
+    name, tokens = request.market, {token.symbol: token.address for token in job.assets}
+    into = tokens.get(request.into or "", "")
 
     def ordering(
         snapshot: Snapshot, unread: Sequence[UnreadHolding]
@@ -134,19 +166,22 @@ def _ordering(
             ids = {market.id: market.name for market in meant if market.id in held or market.id in lost}
             wanted = [market.id for market in meant]
         orders = [
-            ExitOrdered(chain=chain, owner=owner, market_id=key, name=called, by=BY, into="", time=time)
+            ExitOrdered(chain=chain, owner=owner, market_id=key, name=called, by=BY, into=into, time=time)
             for key, called in ids.items()
-            if key not in stands
+            if key not in stands or (into and stands[key].into != into)
         ]
-        made.extend(orders)
+        made.extend(order for order in orders if order.market_id not in stands)
         return orders, wanted
 
     return ordering
 
 
-def _row(found: Report, horizon_seconds: float) -> ExitJob:
+def _row(found: Report, swapped: Report | None, horizon_seconds: float) -> ExitJob:
     row = job_reports.report(found, horizon_seconds)
-    return ExitJob(**{name: getattr(row, name) for name in type(row).model_fields}, came_out=came_out(found))
+    fields = {name: getattr(row, name) for name in type(row).model_fields}
+    swap = None if swapped is None else job_reports.report(swapped, horizon_seconds)
+    fields["exit_code"] = job_reports.worst([row.exit_code, *([] if swap is None else [swap.exit_code])])
+    return ExitJob(**fields, came_out=came_out(found), swap=swap)
 
 
 def came_out(found: Report) -> tuple[CameOut, ...]:
@@ -154,7 +189,7 @@ def came_out(found: Report) -> tuple[CameOut, ...]:
     names = {} if found.snapshot is None else {s.market.id: s.market.name for s in found.snapshot.states.values()}
     sums = dict[str, Amount]()
     for leg, outcome in found.outcomes:
-        if not isinstance(outcome, Confirmed):
+        if not isinstance(outcome, Confirmed) or leg.kind not in OUT:
             continue
         token = leg.amount.token
         raw = sum(delta.raw for delta in outcome.deltas if delta.token == token)

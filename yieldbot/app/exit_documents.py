@@ -23,6 +23,9 @@ class ExitJob(JobReport):
     """What an exit did for one job."""
 
     came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in the order it came")
+    swap: JobReport | None = Field(
+        description="the cycle that swapped what came out; null: nothing was to be swapped, or nothing came out"
+    )
 
 
 class ExitDocument(Document):
@@ -31,6 +34,7 @@ class ExitDocument(Document):
     SCHEMA: ClassVar[str] = "exit"
 
     market: str | None = Field(description="the name that was given, or `all`; null: all exits that are under way")
+    into: str | None = Field(description="the asset that what comes out is swapped into; null: it stays as it is")
     exit_code: int = Field(description="the command's exit code: the gravest of the jobs'")
     jobs: tuple[ExitJob | JobFailure, ...] = Field(description="one for each job, in the order of the configuration")
 

@@ -38,6 +38,7 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "market", nargs="?", metavar="MARKET", help="a market's name or id as `markets` shows it, or all"
     )
+    parser.add_argument("--to", metavar="ASSET", help="swap what comes out into this asset of the job, at fair prices")
     parser.add_argument("--list", action="store_true", help="list the exits that were ordered; nothing is sent")
     parser.add_argument("--stop", action="store_true", help="end the exit of MARKET: money may go in again")
     parser.add_argument(
@@ -52,8 +53,10 @@ def register(listed: CommandList) -> None:
 
 
 def leave(args: argparse.Namespace, context: Screen) -> int:
-    if args.list and (args.stop or args.market):
-        raise ConfigError("exit --list takes no market and no --stop")
+    if args.list and (args.stop or args.market or args.to):
+        raise ConfigError("exit --list takes no market, no --stop and no --to")
+    if args.to and (args.stop or not args.market):
+        raise ConfigError("exit --to goes with the market that is to be left, or with all")
     if args.list:
         listed = app.standing(filter_of(args), context)
         lines = [_line(one) for one in listed.exits] or ["no exit was ordered"]
@@ -70,10 +73,10 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not terminal:
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     how: Literal["queue", "ask", "auto"] = args.approve or ("ask" if terminal else "queue")
-    request = ExitRequest(market=args.market, jobs=filter_of(args), approve=how)
+    request = ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to)
     answer = app.leave(request, context, show=partial(show_proposal, context), ask=agreed)
     rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
-    parts: list[Any] = [partial(_group, report, row) for report, row in zip(answer.reports, rows, strict=True)]
+    parts: list[Any] = [partial(_group, *reports, row) for reports, row in zip(answer.reports, rows, strict=True)]
     context.show(answer.document.as_json(), *parts)
     return answer.document.exit_code
 
@@ -85,7 +88,7 @@ def _line(one: StandingExit) -> str:
     return f"{one.name} ({one.market_id}): {state}; ordered {when(one.since)} at the {one.by}{into}"
 
 
-def _group(report: Report, row: ExitJob) -> Any:
+def _group(report: Report, swapped: Report | None, row: ExitJob) -> Any:
     """What came out, what is still in and why, what happens next; above it the cycle, stage by stage."""
     if row.skipped is not None:
         return Group(*render.report(report))
@@ -95,4 +98,5 @@ def _group(report: Report, row: ExitJob) -> Any:
     if not row.still_in:
         lines.append("Nothing is left in the markets that are to be left; nothing goes in until `exit MARKET --stop`.")
     said = (Text(line, style="bold") for line in lines)
-    return Group(*render.report(report, still=False), *said, *render.still_in(report))
+    parts = render.report(report, still=False) + ([] if swapped is None else render.report(swapped, still=False))
+    return Group(*parts, *said, *render.still_in(report))

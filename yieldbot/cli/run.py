@@ -111,9 +111,10 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
         context.say(f"  move {move.amount}: {move.reason}")
     proof, paid = plan.allocation.certificate, chain.family.paid
     for line in plan.why:
-        context.say(f"  leave {line}")
+        context.say(f"  {'leave' if plan.takes_out else 'swap'} {line}")
     gain = f"{plan.gain_per_year:,.2f} {symbol} a year more" if plan.moves else "rewards"
-    context.say(f"  {'to the wallet' if plan.why else gain}, for {plan.cost:,.4f} {symbol} of {paid}")
+    gets = "to the wallet" if plan.is_exit else "for a fair price" if plan.why else gain
+    context.say(f"  {gets}, for {plan.cost:,.4f} {symbol} of {paid}")
     if not plan.why:
         context.say(f"  gap to the best possible: {proof.gap_bps:.3f} bp of wealth a year at most")
     number, unit = 0, chain.family.gas

@@ -245,6 +245,8 @@ class PolicyTable(TomlTable):
     """Least value of a claim after haircut and gas, in whole tokens; or "never"."""
     sell_rewards: bool | None = None
     """Whether claimed rewards are swapped into the asset."""
+    exit_min_price_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
+    """How far below a dollar, in bp, a pegged asset may be given after an exit."""
     auto_exit: bool | None = None
     """Whether exits into our own wallet are approved without a person."""
     bases: dict[Name, BaseTable] | None = None

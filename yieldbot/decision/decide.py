@@ -13,10 +13,12 @@ from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import assess, no_new_money
 from yieldbot.allocator.claims import claim_plan, sale_plan
 from yieldbot.allocator.exit_steps import step_plan
+from yieldbot.allocator.exit_swaps import ExitSwaps, swap_plan
 from yieldbot.allocator.exits import Exits, exit_plan, held_as_it_is
 from yieldbot.allocator.plan import make_plan
 from yieldbot.decision.aside import without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
+from yieldbot.decision.orders import proceeds
 from yieldbot.history.holdings import UnreadHolding, unseen_money
 from yieldbot.journal.fold import Record
 from yieldbot.journal.unsold_rewards import unsold
@@ -26,7 +28,7 @@ from yieldbot.model.plan import Allocation, Assessment, Hold, LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 from yieldbot.model.units import GWEI
-from yieldbot.risk.limits import Guard, guard, limit_exceeded
+from yieldbot.risk.limits import Guard, guard, limit_exceeded, stop_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +129,22 @@ def decide(
     wealth: Amount | None = None,
     unread: Sequence[UnreadHolding] = (),
     records: Sequence[Record] = (),
+    *,
+    swaps: bool = True,
 ) -> Decision:
     """Guard, assess, allocate, plan (``Inputs`` documents the arguments), with the gas of legs as our receipts have it.
 
     Exits that danger or a person demands come before everything else, and no protection holds them up: those keep new
     money out. Otherwise hold, whatever the allocation, while money of ours cannot be read (fractions would be of half
     the wealth), and when a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its
-    own, when nothing else is due.
+    own, when nothing else is due. swaps: whether what came out of exits is swapped where an order says so.
     """
     snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
     if wealth is None and (plan := exits_due(given).plan) is not None:
+        return Decision(assess(snapshot, policy, None, job.base), plan.allocation, plan)
+    may_swap = swaps and wealth is None and not unseen_money(unread)
+    if may_swap and stop_reason(policy, records, snapshot, now) is None and (plan := swaps_due(given).plan) is not None:
         return Decision(assess(snapshot, policy, None, job.base), plan.allocation, plan)
     found = _limited(replace(given, snapshot=without_again(snapshot)))
     if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
@@ -154,14 +161,28 @@ def decide_exits(
     wealth: Amount | None = None,
     unread: Sequence[UnreadHolding] = (),
     records: Sequence[Record] = (),
+    *,
+    swaps: bool = True,
 ) -> Decision:
     """As ``decide``, of exits alone: what can be taken out now of the markets that are to be left, or why nothing
     can."""
     snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
-    found = exits_due(given)
-    allocation = found.plan.allocation if found.plan is not None else held_as_it_is(snapshot)
-    return Decision((), allocation, found.plan or Hold(found.told, None))
+    found, swapped = exits_due(given), swaps_due(given)
+    plan = found.plan or (swapped.plan if swaps else None)
+    kept = "; ".join(f"{one.given} are not swapped into {one.into.symbol}: {one.why}" for one in swapped.stays)
+    allocation = plan.allocation if plan is not None else held_as_it_is(snapshot)
+    return Decision((), allocation, plan or Hold("; ".join(part for part in (found.told, kept) if part), None))
+
+
+def swaps_due(given: Inputs) -> ExitSwaps:
+    """What came out of exits and can be swapped now into what their orders name."""
+    job = given.job
+    wanted = proceeds(given.snapshot, given.records) if job.base is not None else []
+    if not wanted or job.base is None:
+        return ExitSwaps(None, ())
+    limits = job.base, job.pegged, given.policy, given.now
+    return swap_plan(given.snapshot, wanted, *limits, max_fee_wei=given.max_fee_wei)
 
 
 def exits_due(given: Inputs) -> Exits:

@@ -9,6 +9,7 @@ from yieldbot.allocator.allocate import exact_of, group_names, portfolio_of
 from yieldbot.allocator.assess import assess, price_veto
 from yieldbot.allocator.claims import claim_of, per_year, sale_per_year
 from yieldbot.allocator.convert import convert
+from yieldbot.allocator.exit_swaps import exit_price_refusal
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -40,7 +41,10 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
                 return refused
             continue
         if leg.kind is LegKind.SWAP:
-            if (refused := _swap_refused(leg, snapshot, job)) is not None:
+            refused = _swap_refused(leg, snapshot, job) or (
+                _exit_price(leg, snapshot, policy, job) if plan.why else None
+            )
+            if refused is not None:
                 return refused
             continue
         state = snapshot.states.get(leg.market_id)
@@ -245,6 +249,13 @@ def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | N
         return Declined("NOT_IN_PLAN", f"a swap of {leg.amount}, which the job does not make")
     made = convert(snapshot, leg.amount, leg.gets.token, base)
     return made if isinstance(made, Declined) else below_minimum(made.route.given, leg.gets)
+
+
+def _exit_price(leg: Leg, snapshot: Snapshot, policy: Policy, job: Job | None) -> Declined | None:
+    """Why what came out of an exit would be given for too little now; None where it would not."""
+    if leg.gets is None or job is None:
+        return None
+    return exit_price_refusal(snapshot, leg.amount, leg.gets, job.pegged, policy)
 
 
 def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
+from yieldbot.allocator.exit_swaps import Proceeds
 from yieldbot.allocator.exits import ORDERED
+from yieldbot.journal.exit_proceeds import to_swap
 from yieldbot.journal.fold import Record, fold_orders
 from yieldbot.journal.journal_entries import ExitOrdered
-from yieldbot.model.amounts import Token
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.families import token_key
-from yieldbot.model.ids import MarketId, market_chain
+from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.market import Kind, Market, MarketState, Snapshot
 from yieldbot.model.risk import Act, Alarm
 
@@ -49,6 +52,34 @@ def with_orders(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
         if alarm is not None and not any(one.code == ORDERED for one in state.alarms):
             changed[state.market.id] = replace(state, alarms=(*state.alarms, alarm))
     return replace(snapshot, states=dict(snapshot.states) | changed)
+
+
+def proceeds(snapshot: Snapshot, records: Sequence[Record]) -> list[Proceeds]:
+    """What came out of markets whose orders name an asset to be swapped into, as far as it lies in the wallet; one for
+    each pair of assets."""
+    orders = fold_orders(records, snapshot.block.chain, snapshot.owner)
+    wallet = {state.market.asset: state.held.raw for state in snapshot.idle}
+    tokens = {token.address: token for token in snapshot.assets}
+    found = dict[tuple[Token, Token], Proceeds]()
+    for key, order in orders.items():
+        into = tokens.get(Address(order.into))
+        if into is None:
+            continue
+        for token in snapshot.assets:
+            if token == into or (key.startswith(f"{ALL}/") and key != all_of(token)):
+                continue
+            raw = min(wallet[token], to_swap(records, order, token, partial(_covers, key)))
+            if raw > 0:
+                wallet[token] -= raw
+                before = found.get((token, into))
+                names = order.name if before is None else f"{before.name}, {order.name}"
+                whole = Amount(token, raw + (0 if before is None else before.given.raw))
+                found[token, into] = Proceeds(whole, into, names)
+    return list(found.values())
+
+
+def _covers(order: str, market_id: str) -> bool:
+    return order.startswith(f"{ALL}/") or order == market_id
 
 
 def _of_pools(snapshot: Snapshot, orders: Mapping[str, ExitOrdered], state: MarketState) -> Alarm | None:

@@ -146,6 +146,8 @@ class Policy:
     """Least value of a claim after haircut and gas, in whole tokens of the asset; or NEVER."""
     sell_rewards: bool = False
     """Whether claimed rewards are swapped into the asset."""
+    exit_min_price_bps: float = 100.0
+    """How far below a dollar, in bp, a pegged asset may be given when what came out of an exit is swapped."""
     auto_exit: bool = False
     """Whether a plan that only takes money out of markets into our own wallet, because of danger or an order, needs no
     person."""

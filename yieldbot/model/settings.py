@@ -231,6 +231,12 @@ class Job:
         return self.base if given in self.assets else self.sale
 
     @property
+    def pegged(self) -> frozenset[Address]:
+        """Tokens that are worth a dollar: those that the chain's file marks, and a base's of unit USD."""
+        of_base = self.assets if self.base is not None and self.base.unit == "USD" else ()
+        return self.chain.pegged | {token.address for token in of_base}
+
+    @property
     def assets(self) -> tuple[Token, ...]:
         """The asset, and a base's further ones."""
         return (self.asset, *self.others)

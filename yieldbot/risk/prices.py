@@ -63,6 +63,22 @@ def below_minimum(given: Amount, least: Amount) -> Declined | None:
     return Declined("PRICE_IMPACT", f"{given} would come out, the least is {least}")
 
 
+def below_exit_price(
+    given: Amount, least: Amount, usd: Mapping[Token, float], pegged: Collection[Address], most_bps: float
+) -> Declined | None:
+    """Why a pegged token would be given for less than its set price, a dollar less ``most_bps``; None where it would
+    not. least: the minimum out; usd: dollars for one whole token, by feed. What is not pegged has no such price."""
+    if given.token.address not in pegged:
+        return None
+    if least.token not in usd:
+        return Declined("PRICE_UNKNOWN", f"no feed says what {least.token.symbol} is worth")
+    price, floor = float(least) * usd[least.token] / float(given), 1.0 - most_bps / BPS
+    if price >= floor:
+        return None
+    message = f"{given} would bring {least} at least, {price:.4f} dollars each; {floor:.4f} is the least"
+    return Declined("EXIT_PRICE", f"{message} (policy.exit_min_price_bps)")
+
+
 def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined | None:
     """Why feeds are too old to be used; None when none is.
 
