@@ -1,4 +1,4 @@
-"""Swapping what came out of markets into the asset that a person named: at fair prices, never below a set one. Pure."""
+"""Swapping what came out of markets into the asset that a person named: as every swap is judged, never below a set price. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yieldbot.model.units import GWEI
 from yieldbot.risk.prices import below_exit_price
 
 PARTS = (1, 2, 4, 8, 16, 32, 64)
-"""Where the pools do not take all of it at a fair price, so small parts of it are tried."""
+"""Where the pools do not take all of it at a good enough price, so small parts of it are tried."""
 OF_SIZE = ("PRICE_IMPACT", "NO_ROUTE", "EXIT_PRICE")
 """Refusals that a smaller amount may not get."""
 
@@ -67,7 +67,7 @@ def swap_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> ExitSwaps:
-    """A leg for each proceeds that can be swapped now, as much of it as the pools take at a fair price.
+    """A leg for each proceeds that can be swapped now, as much of it as the pools take at a good enough price.
 
     bounds: of the job's swaps. pegged: tokens that are never given for less than a dollar less
     ``policy.exit_min_price_bps``, whatever else the prices say. now: unix seconds.
@@ -127,7 +127,7 @@ def exit_price_refusal(
 def _largest(
     snapshot: Snapshot, one: Proceeds, bounds: Base, pegged: Collection[Address], policy: Policy
 ) -> Conversion | Declined:
-    """The swap of the largest tried part that fair prices allow; why there is none for all of it where none is."""
+    """The swap of the largest tried part that independent prices allow; why there is none for all of it where none is."""
     first: Declined | None = None
     for parts in PARTS:
         amount = Amount(one.given.token, one.given.raw // parts)
