@@ -103,7 +103,8 @@ def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy)
     for state in states:
         key = state.market.id
         short, long = yield_grade(shorts[key], short_peers, table), yield_grade(longs[key], long_peers, table)
-        said = judged_yield(state, short, long, table, policy.min_safety)
+        known = shorts[key].known and longs[key].known
+        said = judged_yield(state, short, long, table, policy.min_safety, known)
         assert state.grade is not None
         rows.append(
             MarketRisk(

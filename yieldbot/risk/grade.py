@@ -26,7 +26,7 @@ def grade(state: MarketState, facts: Facts, reward_share: float = 0.0, table: Sc
     components = (
         exit_liquidity(state, facts, table),
         contract(facts, state.block.timestamp, table),
-        oracle(state, table),
+        oracle(state, facts, table),
         collateral(state, facts, table),
         asset(state, facts, table),
         track(state, facts, table),

@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 
 from yieldbot.math.curves import LookThroughCurve
+from yieldbot.model.controls import Part
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.risk import Component, Evidence
 from yieldbot.model.units import BPS
@@ -26,8 +27,9 @@ def _made(
     return Component(name=name, score=bounded, weight=side.weight, evidence=tuple(seen), missing=tuple(missing))
 
 
-def oracle(state: MarketState, scales: Scales) -> Component:
-    """By what prices what is lent against: feeds that were read, an oracle that is named, or nothing that is known."""
+def oracle(state: MarketState, facts: Facts, scales: Scales) -> Component:
+    """By what prices what is lent against: feeds that were read, an oracle that is named (by the market's parameters or
+    among the contracts that it stands on), or nothing that is known."""
     name, of, params, block = "oracle", scales.sections["oracle"], state.market.params, state.block.height
     doubt = next((one for one in state.doubts if "oracle" in one or "price" in one), None)
     if doubt is not None:
@@ -42,6 +44,10 @@ def oracle(state: MarketState, scales: Scales) -> Component:
     if named := params.get("oracle"):
         return _made(name, of["named"], scales, [_read("oracle", str(named), state.market.address, block)],
                      ["feeds of its oracle"])  # fmt: skip
+    found = [one for one in facts.controls.contracts if one.part is Part.ORACLE] if facts.controls else []
+    if any(one.code_hash for one in found):
+        seen = [_read(one.name or "oracle", "there", str(one.address), one.block) for one in found if one.code_hash]
+        return _made(name, of["named"], scales, seen, ["feeds of its oracle"])
     return _made(name, of["unknown"], scales, [], ["oracle"])
 
 

@@ -38,6 +38,8 @@ class Outlook:
     """Lower end of the 80 % interval, less the expected loss."""
     source: str
     """What it is made of, in words."""
+    known: bool = True
+    """Whether history says it; without one nothing is left for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def short_outlook(state: MarketState, loss_bps: float) -> Outlook:
     if said is not None:
         return Outlook(mean=said.mean - loss, low=said.low - loss, source=f"forecast over {said.days:g} days")
     quote = state.quoted.value
-    return Outlook(mean=quote - loss, low=0.5 * quote - loss, source="the quote, of which half may go")
+    return Outlook(mean=quote - loss, low=0.5 * quote - loss, source="the quote, of which half may go", known=False)
 
 
 def long_outlook(state: MarketState, past: Past | None, loss_bps: float) -> Outlook:
@@ -69,7 +71,7 @@ def long_outlook(state: MarketState, past: Past | None, loss_bps: float) -> Outl
     loss = loss_bps / BPS
     if past is None or past.long_mean is None or past.long_deviation is None or past.weeks < 2:
         quote = state.quoted.value
-        return Outlook(mean=quote - loss, low=-loss, source="the quote, none of which need last")
+        return Outlook(mean=quote - loss, low=-loss, source="the quote, none of which need last", known=False)
     error = TAIL * past.long_deviation * math.sqrt(1.0 + 1.0 / past.weeks)
     return Outlook(
         mean=past.long_mean - loss, low=past.long_mean - error - loss, source=f"{past.weeks} weeks of history"
@@ -83,15 +85,20 @@ def yield_grade(of: Outlook, peers: float, table: Scales) -> int:
     return round(min(100.0, max(0.0, 50.0 + 50.0 * (of.low - peers) / scale)))
 
 
-def judged_yield(state: MarketState, short: int, long: int, table: Scales, min_safety: int | None) -> YieldGrade:
+def judged_yield(
+    state: MarketState, short: int, long: int, table: Scales, min_safety: int | None, known: bool = True
+) -> YieldGrade:
     """Both grades with their signal: leave for an alarm that asks for it or where both are poor; enter where both are
-    good and nothing speaks against it; else hold."""
+    good and nothing speaks against it; else hold. known: whether history says both: nothing is left because too little
+    is remembered of it."""
     enter, leave = float(table.of("yields", "enter")), float(table.of("yields", "leave"))
     safety = 0 if state.grade is None else state.grade.safety
     alarm = next((one for one in state.alarms if one.act is Act.LEAVE), None) or next(iter(state.alarms), None)
     if alarm is not None:
         signal = Signal.LEAVE if alarm.act is Act.LEAVE else Signal.HOLD
         reason = f"alarm {alarm.code}: {alarm.saw}"
+    elif not known:
+        signal, reason = Signal.HOLD, "history is too short to say"
     elif short < leave and long < leave:
         signal, reason = Signal.LEAVE, f"its yield is poor now ({short}) and over time ({long})"
     elif min_safety is not None and safety < min_safety:
