@@ -1,4 +1,4 @@
-"""Swapping what came out of markets into the asset that a person named: as every swap is judged, never below a set price. Pure."""
+"""Swapping what came out of markets into the asset that a person named, a pegged one never below a set price. Pure."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def exit_price_refusal(
 def _largest(
     snapshot: Snapshot, one: Proceeds, bounds: Base, pegged: Collection[Address], policy: Policy
 ) -> Conversion | Declined:
-    """The swap of the largest tried part that independent prices allow; why there is none for all of it where none is."""
+    """The swap of the largest tried part that prices allow; why there is none for all of it where none is."""
     first: Declined | None = None
     for parts in PARTS:
         amount = Amount(one.given.token, one.given.raw // parts)
