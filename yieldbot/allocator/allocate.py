@@ -6,14 +6,11 @@ One asset or several: each has its budget, and swaps between them are priced in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import permutations
 
-from yieldbot.allocator.convert import SMALLEST, Conversion, QuotedRoute, convert, swap_routes, upper_quotes
 from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.integers import Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
-from yieldbot.allocator.optimise import optimise
+from yieldbot.allocator.optimise import Optimum, optimise
 from yieldbot.allocator.outcome import Answer
 from yieldbot.allocator.outcome import entry_gas as entry_gas
 from yieldbot.allocator.outcome import exchange_cost as exchange_cost
@@ -21,12 +18,13 @@ from yieldbot.allocator.portfolio import Portfolio as Portfolio
 from yieldbot.allocator.portfolio import portfolio_of as portfolio_of
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket, Swap
 from yieldbot.allocator.shared import dilutions_of
+from yieldbot.allocator.swap_quotes import SwapQuotes, most_added
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ENTER_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.names import means
-from yieldbot.model.plan import Allocation, Assessment, Declined, Exchanged
+from yieldbot.model.plan import Allocation, Assessment
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.units import BPS
 
@@ -49,7 +47,7 @@ def allocate(
         raise ValueError("a snapshot without its wallet cannot be allocated")
     by_id = {a.market_id: a for a in assessments}
     portfolio = portfolio_of(snapshot, wealth)
-    books = _SwapQuotes.of(snapshot, portfolio, base)
+    books = SwapQuotes.of(snapshot, portfolio, base)
     rounds = 0
     while True:
         exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted())
@@ -57,16 +55,32 @@ def allocate(
         best = optimise(problem)
         raws, paid = exact.rounded(best.holdings, portfolio.ones, problem.value)
         raws = _without_rests(snapshot, exact, raws, portfolio)
-        wider = optimise(books.widened(problem)) if problem.swaps else best
-        bound = max(best.upper_bound, wider.upper_bound)
+        bound, further = _bound(problem, books, best)
         if (swaps := books.exchanged(paid)) is None:
             continue  # without what cannot be swapped after all
         answer = Answer(snapshot, policy, by_id, portfolio, problem, exact, bound, best.price, raws, paid, books.closed)
         found = answer.allocation(swaps)
         rounds += 1
-        further = wider.holdings[len(problem.markets) :]
         if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.requote(paid, further):
             return found
+
+
+def _bound(problem: Problem, books: SwapQuotes, best: Optimum) -> tuple[float, Sequence[float]]:
+    """What no allocation can exceed, whatever swaps bring between their quotes; and what the best of the problem with
+    wider quotes swaps, by row, for finer quotes there.
+
+    Where wider quotes can add next to nothing to any bound of the search, that is added to its bound; else the wider
+    problem is solved too.
+    """
+    if not problem.swaps:
+        return best.upper_bound, ()
+    wider = books.widened(problem)
+    if best.complete:
+        added = most_added(problem, wider, best.prices, FINE_BPS / BPS * problem.wealth)
+        if added < float("inf"):
+            return best.upper_bound + added, best.holdings[len(problem.markets) :]
+    found = optimise(wider)
+    return max(best.upper_bound, found.upper_bound), found.holdings[len(problem.markets) :]
 
 
 def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfolio: Portfolio) -> tuple[int, ...]:
@@ -92,90 +106,8 @@ ROUNDS = 6
 CLOSE_BPS = 0.02
 """A gap below this, in bps of the wealth a year, needs no finer quotes."""
 
-
-@dataclass(slots=True)
-class _SwapQuotes:
-    """Swap quotes for the solver: a row for each route of each pair of assets, refined around solutions."""
-
-    snapshot: Snapshot
-    """The observed markets."""
-    portfolio: Portfolio
-    """Our money by asset."""
-    base: Base | None
-    """The unit that the assets are held for; None: the job has one asset."""
-    rows: list[tuple[int, int, QuotedRoute]]
-    """(asset given, asset wanted, route)."""
-    near: list[set[int]]
-    """Further amounts to quote for each row, in base units."""
-    closed: dict[int, str]
-    """Why an asset that we hold none of cannot be bought, by its index."""
-    made: dict[tuple[Amount, Token], Conversion | Declined] = field(default_factory=dict)
-    """Swaps that were made before: solutions of two rounds often swap the same."""
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> _SwapQuotes:
-        rows, closed = list[tuple[int, int, QuotedRoute]](), dict[int, str]()
-        for source, target in permutations(range(len(portfolio.tokens)), 2):
-            most, wanted = Amount(portfolio.tokens[source], portfolio.raws[source]), portfolio.tokens[target]
-            if base is None or most.raw <= 0:
-                continue
-            found = [way for way in swap_routes(snapshot, most, wanted, base) if way.quotes()]
-            rows += ((source, target, way) for way in found)
-            if not found and not portfolio.raws[target]:
-                refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
-                if isinstance(refused, Declined):
-                    closed[target] = f"nothing is swapped for {wanted.symbol}: {refused.reason}"
-        idle = [state.held.raw for state in snapshot.idle]  # where what enters ends and what moves begins
-        return cls(snapshot, portfolio, base, rows, [{idle[s]} if idle[s] else set() for s, _, _ in rows], closed)
-
-    def gas(self) -> list[int]:
-        return [way.gas for _, _, way in self.rows]
-
-    def quoted(self) -> list[ExactSwap]:
-        """Quotes of each row; the default amounts where those near a solution give none."""
-        pairs = zip(self.rows, self.near, strict=True)
-        return [ExactSwap(s, t, way.quotes(near) or way.quotes()) for (s, t, way), near in pairs]
-
-    def widened(self, problem: Problem) -> Problem:
-        """The problem with the most that swaps could bring between two quotes, whose bound therefore holds for every
-        amount."""
-        rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
-        units = [1 / self.portfolio.ones[s.target] for s in problem.swaps]
-        lines = (upper_quotes(s.quotes, *more) for s, *more in zip(problem.swaps, rates, units, strict=True))
-        return replace(problem, swaps=tuple(replace(s, quotes=q) for s, q in zip(problem.swaps, lines, strict=True)))
-
-    def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:
-        """The swaps as they would be made, one a pair; None where one is refused, which is quoted no more. The whole
-        swap, with its parts' gas, may be refused although each part alone is accepted."""
-        sums: dict[tuple[int, int], int] = {}
-        for (source, target, _), raw in zip(self.rows, paid, strict=True):
-            sums[source, target] = sums.get((source, target), 0) + raw
-        found = []
-        for pair, raw in sums.items():
-            if not raw or self.base is None:
-                continue
-            given, wanted = Amount(self.portfolio.tokens[pair[0]], raw), self.portfolio.tokens[pair[1]]
-            if (given, wanted) not in self.made:
-                self.made[given, wanted] = convert(self.snapshot, given, wanted, self.base)
-            made = self.made[given, wanted]
-            if isinstance(made, Declined):
-                kept = [k for k, (source, target, _) in enumerate(self.rows) if (source, target) != pair]
-                self.rows, self.near = [self.rows[k] for k in kept], [self.near[k] for k in kept]
-                return None
-            parts = made.route.parts
-            found.append(Exchanged(given, made.route.given, made.least, sum(p.gas for p in parts), len(parts)))
-        return tuple(found)
-
-    def requote(self, paid: Sequence[int], further: Sequence[float]) -> bool:
-        """Add the amounts of a solution (base units), those of the wider problem (whole tokens), and amounts around
-        both to the quotes; whether any of them is new."""
-        fresh = False
-        for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
-            for amount in (raw, int(more * self.portfolio.ones[source])):
-                around = {amount + amount * part // 10_000 for part in (-100, -10, -1, 0, 1, 10, 100)} - {0}
-                fresh |= not around <= near
-                near |= around
-        return fresh
+FINE_BPS = 0.005
+"""Quotes are as fine as it takes where wider ones add less than this to a bound, in bps of the wealth a year."""
 
 
 def exact_of(

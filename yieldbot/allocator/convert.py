@@ -33,6 +33,9 @@ TRIES = 24
 ROUNDED = 2
 """Base units that rounding may take off an output, with a margin."""
 
+HARDLY = 1e-9
+"""The fraction of an output by which a bound may be higher for having fewer edges."""
+
 MARGIN = Fraction(1, 10**9)
 """By what fraction a quote stays above the accepted minimum, which is a float."""
 
@@ -109,6 +112,10 @@ class QuotedRoute:
     def quotes(self, near: Collection[int] = ()) -> tuple[tuple[int, int], ...]:
         """(in, out) in base units, ascending and concave, up to the largest amount that may be swapped. near: further
         amounts to be quoted."""
+        return lower_quotes(self.points(near))
+
+    def points(self, near: Collection[int] = ()) -> list[tuple[int, int]]:
+        """Each quoted amount with its output, ascending."""
         found: list[tuple[int, int]] = []
         for raw in _amounts(self.most_raw, near):
             got = self._out(raw)
@@ -118,7 +125,7 @@ class QuotedRoute:
                 if (largest := self._largest(found[-1][0] if found else 0, raw)) is not None:
                     found.append(largest)
                 break
-        return _hull(found)
+        return found
 
     def _is_dust(self, raw: int) -> bool:
         """Whether rounding alone makes an amount bring too little, so that a larger one may bring enough."""
@@ -193,7 +200,7 @@ def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
     return found
 
 
-def _hull(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+def lower_quotes(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """Vertices of the quotes' concave hull, lowered by what a quote between two of them may round down."""
     kept: list[tuple[int, int]] = [(0, 0)]
     for raw, got in found:
@@ -209,26 +216,63 @@ def _hull(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(kept[1:])
 
 
-def upper_quotes(rows: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
+def upper_quotes(points: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
     """(in, out) of a concave line above every concave function that these quotes can be of, in whole tokens; for
     bounds.
 
     It is 0 at 0, never falls, and pays at most ``rate`` for a unit: between two quotes the lower of the extensions of
-    their neighbours' chords. unit: one base unit of the output; the rounding of each quote is less than two of them.
+    the chords before and after. unit: one base unit of the output; the rounding of each quote is less than two of them.
     """
-    slack = 2 * ROUNDED * unit
-    points = [(0.0, 0.0), *((x, y + slack) for x, y in rows)]
-    ups = [(b[1] - a[1] + 2 * slack) / (b[0] - a[0]) for a, b in pairwise(points)]
-    downs = [max(0.0, (b[1] - a[1] - 2 * slack) / (b[0] - a[0])) for a, b in pairwise(points)]
+    slack = ROUNDED * unit
+    known = [(0.0, 0.0), *((x, min(y + slack, rate * x)) for x, y in _straightened(points, slack))]
+    last = len(known) - 1
+
+    def chord(j: int, k: int) -> float:
+        return (known[k][1] - known[j][1]) / (known[k][0] - known[j][0])
+
+    def spread(j: int, k: int) -> float:
+        return 4 * slack / (known[k][0] - known[j][0])
+
     found: list[tuple[float, float]] = []
-    for k, (a, b) in enumerate(pairwise(points)):
-        before, after = (min(rate, ups[k - 1]) if k else rate), (downs[k + 1] if k + 2 < len(points) else 0.0)
+    for k, (a, b) in enumerate(pairwise(known)):
+        # Slopes fall: no chord that ends at a is less steep than the line beyond, none that begins at b steeper.
+        before = min([rate, *(chord(j, k) + spread(j, k) for j in {0, k - 1} if k)])
+        after = max([0.0, *(chord(k + 1, j) - spread(k + 1, j) for j in {k + 2, last} if k + 1 < last)])
         if before > after:  # where the chord before, drawn on from a, meets the chord after, drawn back from b
             x = (b[1] - a[1] + before * a[0] - after * b[0]) / (before - after)
             if a[0] < x < b[0]:
                 found.append((x, a[1] + before * (x - a[0])))
         found.append(b)
-    return _falling(found)
+    return _fewer(_falling(found), min(slack, HARDLY * known[-1][1]))
+
+
+def _straightened(points: Sequence[tuple[float, float]], slack: float) -> list[tuple[float, float]]:
+    """The vertices of the points' concave hull, and the points so little below it that rounding explains it."""
+    hull = [(0.0, 0.0), *_falling(points)]
+    found, k = [], 1
+    for x, y in points:
+        while k < len(hull) - 1 and hull[k][0] < x:
+            k += 1
+        (x0, y0), (x1, y1) = hull[k - 1], hull[k]
+        if x == x1 or (x < x1 and y0 + (y1 - y0) * (x - x0) / (x1 - x0) - y <= 2 * slack):
+            found.append((x, y))
+    return found
+
+
+def _fewer(points: Sequence[tuple[float, float]], most: float) -> tuple[tuple[float, float], ...]:
+    """The line without edges in whose place the extensions of their neighbours are higher by ``most`` at most."""
+    kept = [(0.0, 0.0), *points]
+    k = 1
+    while k + 2 < len(kept):
+        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = kept[k - 1 : k + 3]
+        before, own, after = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1), (y3 - y2) / (x3 - x2)
+        x = x1 + (own - after) / (before - after) * (x2 - x1) if before > after else x1
+        if x1 < x < x2 and (before - own) * (x - x1) <= most:
+            kept[k : k + 2] = [(x, min(y1 + before * (x - x1), y3))]
+            k = max(1, k - 1)
+        else:
+            k += 1
+    return tuple(kept[1:])
 
 
 def _falling(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

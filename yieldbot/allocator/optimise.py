@@ -45,6 +45,10 @@ class Optimum:
     """Shadow price of the first budget: income a year of one more token."""
     steps: int
     """Relaxed problems that were solved."""
+    prices: tuple[float, ...] = ()
+    """Of each resource (``relax.Resources``) the highest shadow price in any of the bounds."""
+    complete: bool = True
+    """Whether each bound is one by shadow prices: no box was left out because a linear program had no solution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class _Search:
         self.order = self.version = self.steps = 0
         self.rivals = _rivals(problem)
         self.lost = float("-inf")
+        self.prices = [0.0] * self.relaxation.resources.count
+        self.complete = True
         self.firsts: list[float] = [0.0] * len(self.tables)
         self.uneven: set[int] = set()
         self._note(range(len(self.tables)))
@@ -107,7 +113,8 @@ class _Search:
             else:
                 self._expand(node)
         bound = max((node.bound for _, _, node in self.queue), default=float("-inf"))
-        return Optimum(self.best, self.best_value, max(bound, self.lost, self.best_value), price, self.steps)
+        most = max(bound, self.lost, self.best_value)
+        return Optimum(self.best, self.best_value, most, price, self.steps, tuple(self.prices), self.complete)
 
     def _tolerate(self, gap: float) -> None:
         """Search until the gap is at most ``gap``, in whole tokens of the first asset a year."""
@@ -119,7 +126,9 @@ class _Search:
         self.steps += 1
         found = self.relaxation.solve(boxes)
         if found is None:
+            self.complete = False
             return
+        self.prices = list(map(max, self.prices, found.prices))
         bound = min(found.bound, most)
         if bound <= self.best_value + self.tolerance:
             self.lost = max(self.lost, bound)
