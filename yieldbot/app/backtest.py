@@ -329,7 +329,15 @@ def changed(policy: Policy) -> dict[str, object]:
     """What a policy sets other than by default."""
     usual = alone()
     own = {one.name: getattr(policy, one.name) for one in fields(policy)}
-    return {name: value for name, value in own.items() if value != getattr(usual, name)}
+    found = {name: value for name, value in own.items() if value != getattr(usual, name)}
+    if "alarms" in found:
+        limits, shipped = policy.alarms, usual.alarms
+        found["alarms"] = {
+            one.name: getattr(limits, one.name)
+            for one in fields(limits)
+            if getattr(limits, one.name) != getattr(shipped, one.name)
+        }
+    return found
 
 
 def _data(panel: Panel) -> str:

@@ -122,7 +122,9 @@ async def _observed(world: Wiring, live: Session) -> Snapshot:
         world.journal.append(*news)
     policy = world.settings.policy
     snapshot = await live.with_exits(snapshot, records, policy)
-    return judged(snapshot, world.settings.data_dir, policy, world.say, records)
+    return judged(
+        snapshot, world.settings.data_dir, policy, world.say, records, lambda entries: world.journal.append(*entries)
+    )
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None = None) -> Report:

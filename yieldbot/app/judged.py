@@ -1,10 +1,12 @@
-"""What is thought of a snapshot's markets before anything is decided: forecasts of their rates, and their safety."""
+"""What is thought of a snapshot's markets before anything is decided: forecasts of their rates, alarms, and
+their safety."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from yieldbot.app.alarms import Entries, with_alarms
 from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.graded import with_grades
 from yieldbot.journal.fold import Record
@@ -18,9 +20,14 @@ def judged(
     policy: Policy,
     say: Callable[[str], None],
     records: Sequence[Record] = (),
+    note: Callable[[Entries], None] | None = None,
 ) -> Snapshot:
-    """The snapshot with all that memory and the journal say of its markets. records: the journal's.
+    """The snapshot with all that memory and the journal say of its markets. records: the journal's. note: gets what the
+    journal does not know yet of the alarms that stand; None: nobody writes it down.
 
     Whatever cannot be read is one line by ``say``: a run never waits for it."""
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
+    snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records)
+    if note is not None and entries:
+        note(entries)
     return with_grades(snapshot, data_dir, policy, say)

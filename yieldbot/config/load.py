@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from yieldbot.config.alarms import alarm_limits
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
@@ -280,6 +281,10 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
             raise config_error(path, "policy.forecaster", f"unknown forecaster {wanted!r}: {hint}")
     if "bases" in given:
         given["bases"] = bases_of(path, table, chains)
+    if "blacklist" in given:
+        given["blacklist"] = tuple(given["blacklist"])
+    if table.alarms is not None:
+        given["alarms"] = alarm_limits(path, table.alarms, chains)
     return Policy(**given)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from yieldbot.model.address import parse_address, parse_any, parse_key
+from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import SOLANA
 from yieldbot.model.ids import hd_path
 from yieldbot.model.numbers import fraction, plain
@@ -65,6 +66,23 @@ def _endpoint(value: str) -> str:
     return value
 
 
+def _code(value: str) -> str:
+    """A code of an alarm."""
+    if value not in CODES:
+        raise ValueError(f"{value!r} is no alarm: write one of {', '.join(CODES)}")
+    return value
+
+
+def _part(value: float) -> float:
+    """A fraction above 0, up to 1."""
+    if not 0 < value <= 1:
+        raise ValueError(f"{value:g} is no such fraction: write one above 0 and up to 1, as 0.95 for 95 %")
+    return value
+
+
+AlarmCode = Annotated[str, AfterValidator(_code)]
+Part = Annotated[float, AfterValidator(_part)]
+BlackName = Annotated[str, Field(min_length=1, max_length=200)]
 Share = Annotated[float, AfterValidator(_share)]
 Money = Annotated[str, BeforeValidator(_money)]
 Sol = Annotated[str, BeforeValidator(_sol)]
@@ -160,6 +178,39 @@ class BaseTable(TomlTable):
     """Whether plans may provide liquidity to pools of two of its assets."""
 
 
+class AlarmsTable(TomlTable):
+    """[policy.alarms] (``model.alarm_limits.AlarmLimits``, which documents the fields). None: its default applies."""
+
+    off: list[AlarmCode] | None = None
+    """Codes of alarms that are never raised."""
+    stop_only: list[AlarmCode] | None = None
+    """Codes of alarms that take no money back."""
+    off_for: dict[str, list[AlarmCode]] | None = None
+    """Codes that are off, by names of markets."""
+    cooldown_hours: NotNegative | None = None
+    collateral_cooldown_hours: NotNegative | None = None
+    clear_readings: Annotated[int, Field(gt=0, le=1000)] | None = None
+    utilisation: Part | None = None
+    falling_utilisation: Part | None = None
+    cash_fall: Part | None = None
+    cash_multiple: NotNegative | None = None
+    collateral_utilisation: Part | None = None
+    collaterals: list[Annotated[str, Field(min_length=1), AfterValidator(str.upper)]] | None = None
+    """Symbols of assets that count as collateral."""
+    peg_stop_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    peg_leave_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    peg_hours: NotNegative | None = None
+    peg_sources: Annotated[int, Field(ge=1, le=10)] | None = None
+    share_price_fall_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    share_price_rise_bps: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    supply_jump: Positive | None = None
+    tvl_fall: Part | None = None
+    bad_debt_bps: Annotated[float, Field(gt=0, lt=10_000)] | None = None
+    spike_of_mean: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    spike_of_peers: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    spike_least: NotNegative | None = None
+
+
 class PolicyTable(TomlTable):
     """[policy] (``model.policy.Policy``, which documents the fields in full). None: that class's default applies."""
 
@@ -193,6 +244,10 @@ class PolicyTable(TomlTable):
     """Safety grade (0 to 100) below which a market gets no new money."""
     max_expected_loss_bps: NotNegative | None = None
     """Expected loss a year, in bp, above which a market gets no new money."""
+    blacklist: list[BlackName] | None = None
+    """Names, symbols and addresses that money leaves, wherever a market is one or is backed by one."""
+    alarms: AlarmsTable | None = None
+    """What counts as a sign of danger."""
     max_utilisation_entry: Share | None = None
     """Utilisation above which a market gets no new money."""
     min_liquidity_multiple: NotNegative | None = None

@@ -27,6 +27,8 @@ from yieldbot.journal.codec import (
 from yieldbot.journal.journal_entries import (
     AccountCleared,
     AccountStopped,
+    AlarmLifted,
+    AlarmRaised,
     ExitAsked,
     ExitEnded,
     ExitLifted,
@@ -53,6 +55,7 @@ from yieldbot.journal.observations import (
     prices_to_doc,
 )
 from yieldbot.model.ids import Address, MarketId, chain_id
+from yieldbot.model.risk import Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,18 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             }
         case ExitLifted():
             return RowKeys("exit.lifted", entry.chain, entry.owner), {"market_id": entry.market_id, "by": entry.by}
+        case AlarmRaised():
+            return RowKeys("alarm.raised", entry.chain), {
+                "market_id": entry.market_id,
+                "code": entry.code,
+                "act": entry.act.value,
+                "saw": entry.saw,
+                "since": entry.since,
+                "time": entry.time,
+            }
+        case AlarmLifted():
+            document = {"market_id": entry.market_id, "code": entry.code, "act": entry.act.value, "time": entry.time}
+            return RowKeys("alarm.lifted", entry.chain), document
 
 
 def decode(keys: RowKeys, doc: Any) -> JournalEntry:
@@ -247,6 +262,24 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
                 owner=Address(keys.owner),
                 market_id=part(doc, "market_id", str),
                 by=part(doc, "by", str),
+            )
+        case "alarm.raised":
+            return AlarmRaised(
+                chain=chain_id(keys.chain),
+                market_id=MarketId(part(doc, "market_id", str)),
+                code=part(doc, "code", str),
+                act=Act(part(doc, "act", str)),
+                saw=part(doc, "saw", str),
+                since=part(doc, "since", int),
+                time=part(doc, "time", int),
+            )
+        case "alarm.lifted":
+            return AlarmLifted(
+                chain=chain_id(keys.chain),
+                market_id=MarketId(part(doc, "market_id", str)),
+                code=part(doc, "code", str),
+                act=Act(part(doc, "act", str)),
+                time=part(doc, "time", int),
             )
         case other:
             raise ValueError(f"unknown kind {other!r}")

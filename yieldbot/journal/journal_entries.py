@@ -14,6 +14,7 @@ from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedH
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Plan
+from yieldbot.model.risk import Act
 from yieldbot.model.tx import Delta, Outcome
 
 
@@ -317,6 +318,42 @@ class ExitLifted:
     """Who lifted it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRaised:
+    """A sign of danger was seen in a market, or is still seen: it stands until it is lifted."""
+
+    chain: ChainId
+    """The market's chain."""
+    market_id: MarketId
+    """The market."""
+    code: str
+    """Which sign (docs/risk.md)."""
+    act: Act
+    """What it asks for."""
+    saw: str
+    """What was seen, in one line."""
+    since: int
+    """Unix seconds of the chain at which it was first seen."""
+    time: int
+    """Unix seconds of the chain at which it was seen last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmLifted:
+    """An alarm stands no more: enough looks in a row did not show its sign, or the policy has it off."""
+
+    chain: ChainId
+    """The market's chain."""
+    market_id: MarketId
+    """The market."""
+    code: str
+    """Which sign."""
+    act: Act
+    """What it asked for."""
+    time: int
+    """Unix seconds of the chain."""
+
+
 JournalEntry = (
     PlanWritten
     | PlanMarked
@@ -333,5 +370,7 @@ JournalEntry = (
     | ExitEnded
     | ExitOrdered
     | ExitLifted
+    | AlarmRaised
+    | AlarmLifted
 )
 """Every kind of entry."""

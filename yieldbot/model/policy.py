@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from yieldbot.model.alarm_limits import AlarmLimits
+
 NEVER = "never"
 """Value of ``Policy.min_claim`` with which no reward is ever claimed."""
 
@@ -91,6 +93,11 @@ class Policy:
     """A market whose safety grade is lower gets no new money; None: any may."""
     max_expected_loss_bps: float | None = None
     """A market that is expected to lose more a year, in bp, gets no new money; None: any may."""
+    blacklist: tuple[str, ...] = ()
+    """Names of markets, and symbols and addresses of tokens and contracts, that are not trusted any more: money leaves
+    whatever market is one, or is backed by one."""
+    alarms: AlarmLimits = field(default_factory=AlarmLimits)
+    """What counts as a sign of danger."""
     max_utilisation_entry: float = 0.98
     """A market above this utilisation gets no new money."""
     min_liquidity_multiple: float = 1.0

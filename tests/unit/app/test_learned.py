@@ -35,6 +35,7 @@ from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.recorded import record
 from yieldbot.history.store import Store
 from yieldbot.journal.store import Journal
+from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.market import RateForecast, Snapshot
 from yieldbot.model.plan import Plan
 from yieldbot.model.settings import Settings
@@ -95,7 +96,7 @@ async def test_a_run_records_what_it_decides_with_before_anything_is_sent(
     live = Live([before, before, at(after, 0.001)])
     live.journal = journal
     world = wired(monkeypatch, journal, live)
-    world.settings = replace(world.settings, data_dir=tmp_path, policy=loose(idle_buffer="0"))
+    world.settings = replace(world.settings, data_dir=tmp_path, policy=loose(idle_buffer="0", alarms=AlarmLimits(off=("MISSING",))))
     monkeypatch.setattr(type(world), "now", lambda self: T0)
     done = await cycle.run_job(world, JOB)
     assert done.outcomes and done.decision is not None and isinstance(done.decision.outcome, Plan)

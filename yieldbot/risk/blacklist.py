@@ -1,0 +1,84 @@
+"""Which markets are, or are backed by, what the policy does not trust any more (``policy.blacklist``). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.names import named
+from yieldbot.model.risk import Act, Evidence
+from yieldbot.risk.triggers import Found
+
+DEEPEST = 8
+"""Vaults in vaults that are looked through; a circle ends by itself."""
+_WORD = re.compile(r"[^0-9a-z.]+")
+
+
+def blacklisted(snapshot: Snapshot, names: Iterable[str]) -> dict[MarketId, Found]:
+    """By market, which name of the blacklist covers it: its own name, protocol, asset or contract; a contract or token
+    among its parameters (collateral, oracle); or the same of a pool that its money ends in, as far as the snapshot
+    knows that one."""
+    black = {name.strip().lower(): name for name in names if name.strip()}
+    if not black:
+        return {}
+    found: dict[MarketId, Found] = {}
+    states = snapshot.states
+    for key, state in states.items():
+        if state.market.kind is Kind.IDLE:
+            continue
+        for inside in _within(state, states):
+            hit = _hit(inside, black)
+            if hit is None:
+                continue
+            through = "" if inside is state else f" through {inside.market.name}"
+            saw = f"{black[hit]} is on the blacklist, and the market stands on it{through}"
+            proof = (Evidence(what="blacklisted", value=black[hit], source="policy.blacklist"),)
+            found[key] = Found(code="BLACKLIST", act=Act.LEAVE, saw=saw, evidence=proof)
+            break
+    return found
+
+
+def _within(state: MarketState, states: Mapping[MarketId, MarketState]) -> list[MarketState]:
+    """A market, and every market of the snapshot that its money ends in, each once."""
+    found, seen = [state], {state.market.id}
+    for _ in range(DEEPEST):
+        more = [
+            states[MarketId(pool)] for one in found for pool in sorted(one.pools) if pool in states and pool not in seen
+        ]
+        if not more:
+            break
+        seen |= {one.market.id for one in more}
+        found += list({one.market.id: one for one in more}.values())
+    return found
+
+
+def _hit(state: MarketState, black: Mapping[str, str]) -> str | None:
+    """The name of the blacklist, in lower case, that covers a market itself."""
+    market = state.market
+    texts = {
+        market.name.lower(),
+        market.asset.symbol.lower(),
+        market.asset.address.lower(),
+        market.address.lower(),
+        *_WORD.split(market.name.lower()),
+        *(text for pool in state.pools for text in (pool.lower(), *pool.lower().split("/"))),
+        *(text.lower() for text in _texts(market.params)),
+    }
+    hit = next((name for name in black if name in texts), None)
+    if hit is not None:
+        return hit
+    return next((low for low, name in black.items() if named(market, (name, low))), None)
+
+
+def _texts(value: object, depth: int = 4) -> Iterator[str]:
+    """Every text in a value, as deep as parameters go."""
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one, depth - 1)
+    elif depth and isinstance(value, list | tuple | frozenset | set):
+        for one in value:
+            yield from _texts(one, depth - 1)

@@ -1,0 +1,104 @@
+"""What was seen of one market in the last days, in order, and what triggers ask of it. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+
+from yieldbot.risk.sight import Sight
+
+DAY = 86_400
+KEPT = 7 * DAY
+"""How far back triggers look, in seconds."""
+SLACK = DAY // 2
+"""How much older than a day a look may be that counts as yesterday's."""
+LEAST_MEAN = 3 * DAY
+"""A mean of rates needs readings over so long at least."""
+FIELDS = ("utilisation", "cash", "index", "token_supply", "prices")
+"""What may be asked of ``Past.last_with``."""
+
+
+class Past:
+    """Looks at one market, ascending by time, those of the last ``KEPT`` seconds and a day."""
+
+    def __init__(self) -> None:
+        self._sights: list[Sight] = []
+        self._times: list[int] = []
+        self._area: list[float] = []  # of the rate since the first look, in rate x seconds
+        self._known: list[float] = []  # seconds of it in which a rate was known
+        self._with: dict[str, Sight] = {}  # the newest look that knows a field
+
+    def __len__(self) -> int:
+        return len(self._sights)
+
+    def add(self, sight: Sight) -> None:
+        """A newer look; one that is not newer than the last is left out."""
+        if self._times and sight.time <= self._times[-1]:
+            return
+        area = known = 0.0
+        if self._sights:
+            before, seconds = self._sights[-1], sight.time - self._times[-1]
+            area, known = self._area[-1], self._known[-1]
+            if before.rate is not None:
+                area, known = area + before.rate * seconds, known + seconds
+        self._sights.append(sight)
+        if sight.utilisation is not None:
+            self._with["utilisation"] = sight
+        if sight.cash is not None:
+            self._with["cash"] = sight
+        if sight.index is not None:
+            self._with["index"] = sight
+        if sight.token_supply is not None:
+            self._with["token_supply"] = sight
+        if sight.prices:
+            self._with["prices"] = sight
+        self._times.append(sight.time)
+        self._area.append(area)
+        self._known.append(known)
+        gone = bisect_left(self._times, sight.time - KEPT - 2 * DAY)
+        if gone > 1000:  # now and then, so that it costs nothing
+            for kept in (self._sights, self._times, self._area, self._known):
+                del kept[:gone]
+
+    @property
+    def last(self) -> Sight | None:
+        """The newest look; None where there is none."""
+        return self._sights[-1] if self._sights else None
+
+    def since(self, time: int) -> list[Sight]:
+        """Looks at that time and later."""
+        return self._sights[bisect_left(self._times, time) :]
+
+    def at_or_before(self, time: int) -> Sight | None:
+        """The newest look not later than a time."""
+        place = bisect_right(self._times, time) - 1
+        return self._sights[place] if place >= 0 else None
+
+    def yesterday(self, now: int) -> Sight | None:
+        """The look of a day ago: the newest that is a day old and no more than ``SLACK`` older; where there is none,
+        the oldest of the last day, since what was lost in less than a day was lost within one."""
+        old = self.at_or_before(now - DAY)
+        if old is not None and old.time >= now - DAY - SLACK:
+            return old
+        place = bisect_left(self._times, now - DAY)
+        return self._sights[place] if place < len(self._sights) and self._times[place] < now else None
+
+    def mean_rate(self, now: int) -> float | None:
+        """The mean rate of the last 7 days before now, weighed by time; None without ``LEAST_MEAN`` of readings."""
+        if not self._sights:
+            return None
+        place = max(0, bisect_left(self._times, now - KEPT))
+        last = self._sights[-1]
+        area, known = self._area[-1] - self._area[place], self._known[-1] - self._known[place]
+        if last.rate is not None and last.time < now:
+            more = min(now - last.time, DAY)
+            area, known = area + last.rate * more, known + more
+        return area / known if known >= LEAST_MEAN else None
+
+    def top_index(self, now: int) -> float | None:
+        """The highest index of the last 7 days; None where none was read."""
+        return max((one.index for one in self.since(now - KEPT) if one.index is not None), default=None)
+
+    def last_with(self, name: str, now: int) -> Sight | None:
+        """The newest look of the last two days that knows a field (of ``FIELDS``); None where none does."""
+        found = self._with.get(name)
+        return found if found is not None and found.time >= now - 2 * DAY else None

@@ -1,0 +1,159 @@
+"""What one look at a market shows of its danger: the same from memory, from a recording and from the chain. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from yieldbot.history.networks import is_dollar
+from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.math.curves import KinkedCurve
+from yieldbot.model.amounts import Token
+from yieldbot.model.exchange import FEEDS
+from yieldbot.model.market import MarketState, Snapshot
+
+MarketName = tuple[str, str]
+"""A market's chain and its id there: one market, whatever else its readings say of it."""
+ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fluid", "fraxlend", "erc4626")
+"""How the names of protocols begin whose collateral is not lent out in markets of their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One look at one market. Amounts are whole tokens of its asset, rates simple annual fractions; None where it is
+    not known."""
+
+    time: int
+    """Unix seconds."""
+    rate: float | None = None
+    """Supply rate as quoted."""
+    utilisation: float | None = None
+    """Borrowed over supplied."""
+    supplied: float | None = None
+    """What all suppliers own."""
+    cash: float | None = None
+    """What all suppliers together could take out."""
+    held: float = 0.0
+    """Our own holding."""
+    index: float | None = None
+    """The market's index, or its share price."""
+    bad_debt: float | None = None
+    """The part of what is supplied that is not there any more."""
+    prices: tuple[float, ...] = ()
+    """Dollars for one whole token of its asset, by independent sources."""
+    token_supply: float | None = None
+    """Whole tokens of its asset that exist on the chain."""
+    active: bool = True
+    """Whether the market takes money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What does not change about a market that is watched."""
+
+    protocol: str
+    """Its adapter, with its version: ``aave_v3``."""
+    asset: str
+    """Symbol of its asset."""
+    pegged: bool
+    """Whether the asset is pegged to the dollar."""
+    through: tuple[str, ...] = ()
+    """Protocols whose pools its money ends in, its own among them, as far as their markets share collateral."""
+    off: tuple[str, ...] = ()
+    """Codes of alarms that are off for it."""
+
+
+def subject_of(key: MarketKey) -> Subject:
+    """A recorded market."""
+    return Subject(
+        protocol=key.protocol, asset=key.asset, pegged=is_dollar(key.asset), through=_shared((key.protocol,))
+    )
+
+
+def subject_of_state(snapshot: Snapshot, state: MarketState, off: tuple[str, ...] = ()) -> Subject:
+    """An observed market: a vault looks through to the pools that its money ends in."""
+    market = state.market
+    protocol = str(market.params.get("flavour") or market.protocol)
+    return Subject(
+        protocol=protocol,
+        asset=market.asset.symbol,
+        pegged=market.asset in snapshot.pegs or is_dollar(market.asset.symbol),
+        through=_shared((protocol, market.protocol, *(pool.partition("/")[0] for pool in sorted(state.pools)))),
+        off=off,
+    )
+
+
+def _shared(protocols: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for one in protocols if one and not one.startswith(ISOLATED)))
+
+
+def sight_of(reading: Reading) -> Sight:
+    """A reading of memory or of a recording.
+
+    Cash that is not said is what is supplied less what is borrowed; a utilisation that is not said follows from the
+    two, or from the rates: supply rate over borrow rate and the suppliers' share of the interest.
+    """
+    use, supplied, cash = reading.utilisation, reading.supplied, reading.cash
+    borrowed = reading.borrowed
+    if use is None and supplied and borrowed is not None:
+        use = borrowed / supplied
+    if use is None and supplied and cash is not None:
+        use = max(0.0, 1.0 - cash / supplied)
+    if use is None and reading.supply_rate is not None and reading.borrow_rate and reading.reserve_factor is not None:
+        kept = 1.0 - reading.reserve_factor
+        use = reading.supply_rate / (reading.borrow_rate * kept) if kept > 0.0 else None
+    if cash is None and supplied is not None:
+        lent = borrowed if borrowed is not None else None if use is None else use * supplied
+        cash = None if lent is None else max(0.0, supplied - lent)
+    return Sight(
+        time=reading.time,
+        rate=reading.supply_rate,
+        utilisation=use,
+        supplied=supplied,
+        cash=cash,
+        held=reading.held or 0.0,
+        index=reading.index,
+        bad_debt=None if use is None or borrowed is None else max(0.0, use - 1.0),
+        prices=tuple(one for one in (reading.price_usd,) if one is not None),
+        active=reading.status == "active",
+    )
+
+
+def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
+    """A market of a snapshot."""
+    cash, use, supplied = state.cash, state.utilisation, float(state.supplied)
+    lost = state.curve.deficit / supplied if isinstance(state.curve, KinkedCurve) and supplied else 0.0
+    return Sight(
+        time=state.block.timestamp,
+        rate=state.quoted.value,
+        utilisation=use,
+        supplied=supplied,
+        cash=None if cash is None else float(cash),
+        held=float(state.held),
+        index=state.index,
+        bad_debt=max(lost, 0.0 if use is None else use - 1.0),
+        prices=prices_of(snapshot, state.market.asset),
+        active=state.status.value == "active",
+    )
+
+
+def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
+    """Dollars for one whole token by independent sources: its feed; and, where pools with a TWAP exchange it,
+    the median of those prices in the other token's dollars by that one's feed."""
+    found = list[float]()
+    peg = snapshot.pegs.get(token)
+    if peg is not None:
+        found.append(peg.usd)
+    elif snapshot.exchange is not None and token in snapshot.exchange.usd:
+        found.append(snapshot.exchange.usd[token].usd)
+    if snapshot.exchange is not None:
+        means = [
+            rate * price.usd
+            for other, price in snapshot.exchange.usd.items()
+            if other != token
+            for source, rate in snapshot.exchange.rates(token, other).items()
+            if source != FEEDS
+        ]
+        if means:
+            found.append(median(means))
+    return tuple(found)

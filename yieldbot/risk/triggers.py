@@ -1,0 +1,283 @@
+"""Which signs of danger one look at a market shows, beside what was seen before and what other markets show. Pure.
+
+Each trigger is a function of a ``Case`` and gives what it found. Thresholds are ``AlarmLimits``; docs/risk.md has each
+with its source. A trigger that lacks a number finds nothing: what is missing is the matter of ``missing``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.risk import Act, Evidence
+from yieldbot.model.units import BPS, SECONDS_PER_YEAR
+from yieldbot.risk.past import KEPT, Past
+from yieldbot.risk.sight import Sight, Subject
+
+ROUNDING = 1e-7
+"""Part of an index that rounding may take."""
+PEERS = 5
+"""Markets of one asset that must be there for their median to say something."""
+RATE_MARGIN = 3.0
+"""An index may grow by so many times what the higher of its rates pays."""
+MEMORY = "history"
+"""Source of evidence that was read earlier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A sign of danger that one look shows."""
+
+    code: str
+    """Which sign."""
+    act: Act
+    """What it asks for."""
+    saw: str
+    """What was seen, with its numbers."""
+    evidence: tuple[Evidence, ...] = ()
+    """What it rests on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that a trigger judges by."""
+
+    subject: Subject
+    """The market."""
+    now: Sight
+    """The look that is judged."""
+    past: Past
+    """What was seen before."""
+    limits: AlarmLimits
+    """Thresholds."""
+    peers: float | None = None
+    """Median rate of the other markets of its asset; None: too few of them."""
+    locked: Mapping[str, float] | None = None
+    """Collaterals of its pool whose own markets are locked, with their utilisation, by name."""
+    chain: bool = False
+    """Whether ``now`` was read from the chain, so that what it lacks is missing; recordings lack what they lack."""
+
+
+Trigger = Callable[[Case], Iterator[Found]]
+
+
+def utilisation(case: Case) -> Iterator[Found]:
+    """Nearly all is lent out."""
+    use, limit = case.now.utilisation, case.limits.utilisation
+    if use is not None and use >= limit:
+        saw = f"utilisation {use:.2%}, {limit:.0%} or more"
+        yield Found(code="UTILISATION", act=Act.LEAVE, saw=saw, evidence=(_number("utilisation", f"{use:.4f}"),))
+
+
+def cash_falling(case: Case) -> Iterator[Found]:
+    """Little is left, and what is left goes quickly."""
+    limits, use, cash = case.limits, case.now.utilisation, case.now.cash
+    if use is None or use < limits.falling_utilisation or cash is None:
+        return
+    then = case.past.yesterday(case.now.time)
+    if then is None or not then.cash or cash > then.cash * (1.0 - limits.cash_fall):
+        return
+    hours = (case.now.time - then.time) / 3600
+    saw = f"cash fell from {then.cash:,.0f} to {cash:,.0f} in {hours:.0f} h at a utilisation of {use:.2%}"
+    yield Found(
+        code="CASH_FALLING",
+        act=Act.LEAVE,
+        saw=saw,
+        evidence=(_number("cash", f"{cash:,.0f}"), _number("cash before", f"{then.cash:,.0f}", MEMORY)),
+    )
+
+
+def cash_thin(case: Case) -> Iterator[Found]:
+    """The market could not pay us so many times."""
+    cash, held, times = case.now.cash, case.now.held, case.limits.cash_multiple
+    if held > 0.0 and cash is not None and cash < times * held * (1.0 - 1e-6):
+        saw = f"cash {cash:,.2f} is below {times:g} times our {held:,.2f}"
+        yield Found(code="CASH_THIN", act=Act.LEAVE, saw=saw, evidence=(_number("cash", f"{cash:,.2f}"),))
+
+
+def collateral_locked(case: Case) -> Iterator[Found]:
+    """What the market's loans are backed by cannot be taken out of its own market."""
+    for name, use in (case.locked or {}).items():
+        saw = f"the collateral's own market {name} is at {use:.2%}"
+        proof = (_number(f"utilisation of {name}", f"{use:.4f}"),)
+        yield Found(code="COLLATERAL_LOCKED", act=Act.LEAVE, saw=saw, evidence=proof)
+
+
+def peg(case: Case) -> Iterator[Found]:
+    """A dollar that is none: any source stops new money; several, for an hour, take it back. Above the peg nobody who
+    holds it loses, so that only what is below it leaves."""
+    limits, prices = case.limits, case.now.prices
+    if not case.subject.pegged or not prices:
+        return
+    off = max(abs(price - 1.0) for price in prices)
+    if off * BPS < limits.peg_stop_bps:
+        return
+    told = " and ".join(f"{price:.4f}" for price in prices)
+    saw = f"{case.subject.asset} is at {told} dollars, {off:.2%} off"
+    yield Found(code="PEG", act=Act.STOP, saw=saw, evidence=(_number("price", told),))
+    if not _below(case.now, limits):
+        return
+    hour = round(limits.peg_hours * 3600)
+    earlier = case.past.since(case.now.time - 3 * max(hour, 3600))
+    run = case.now.time
+    for one in reversed(earlier):
+        if one.prices and not _below(one, limits):
+            break
+        run = one.time if one.prices else run
+    if case.now.time - run >= hour:
+        held = (case.now.time - run) / 3600
+        saw = f"{case.subject.asset} is at {told} dollars, and {limits.peg_leave_bps:g} bp below for {held:.1f} h"
+        yield Found(code="PEG", act=Act.LEAVE, saw=saw, evidence=(_number("price", told),))
+
+
+def _below(sight: Sight, limits: AlarmLimits) -> bool:
+    """Whether enough sources have it so far below its dollar."""
+    low = sum((1.0 - price) * BPS >= limits.peg_leave_bps - 1e-9 for price in sight.prices)
+    return low >= limits.peg_sources
+
+
+def share_price(case: Case) -> Iterator[Found]:
+    """What a share is worth fell, or rose by more than interest explains: a loss, or a gift that is no gift."""
+    limits, index = case.limits, case.now.index
+    before = case.past.last_with("index", case.now.time) or case.past.last
+    if index is None or before is None or not before.index or index <= 0.0:
+        return
+    if index < before.index:
+        top = case.past.top_index(case.now.time) or before.index
+        fell = 1.0 - index / top
+        if fell > ROUNDING:
+            act = Act.LEAVE if fell * BPS >= limits.share_price_fall_bps else Act.STOP
+            saw = f"a share's worth fell by {fell:.4%}, from {top:.8g} to {index:.8g}"
+            yield Found(
+                code="SHARE_PRICE_DOWN",
+                act=act,
+                saw=saw,
+                evidence=(_number("index", repr(index)), _number("index before", repr(top), MEMORY)),
+            )
+        return
+    seconds = case.now.time - before.time
+    rates = [one for one in (case.now.rate, before.rate, case.past.mean_rate(case.now.time)) if one is not None]
+    if not rates:
+        return
+    more = math.log(index / before.index) - RATE_MARGIN * max(0.0, *rates, 0.0) * seconds / SECONDS_PER_YEAR
+    if more * BPS < limits.share_price_rise_bps / 5:
+        return
+    act = Act.LEAVE if more * BPS >= limits.share_price_rise_bps else Act.STOP
+    saw = f"a share's worth rose by {more:.3%} more in {seconds / 3600:.1f} h than {max(rates):.2%} a year explains"
+    yield Found(
+        code="SHARE_PRICE_UP",
+        act=act,
+        saw=saw,
+        evidence=(_number("index", repr(index)), _number("index before", repr(before.index), MEMORY)),
+    )
+
+
+def supply_jump(case: Case) -> Iterator[Found]:
+    """Tokens came from nowhere."""
+    now, before = case.now.token_supply, case.past.last_with("token_supply", case.now.time)
+    if now is None or before is None or not before.token_supply:
+        return
+    more = now / before.token_supply - 1.0
+    if more >= case.limits.supply_jump:
+        saw = f"the supply of {case.subject.asset} grew by {more:.0%}, from {before.token_supply:,.0f} to {now:,.0f}"
+        yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=(_number("supply", f"{now:,.0f}"),))
+
+
+def tvl_fall(case: Case) -> Iterator[Found]:
+    """Others leave. Our own money is not counted."""
+    then, now = case.past.yesterday(case.now.time), case.now.supplied
+    if then is None or then.supplied is None or now is None:
+        return
+    before, left = then.supplied - then.held, now - case.now.held
+    if before > 0.0 and left <= before * (1.0 - case.limits.tvl_fall):
+        hours = (case.now.time - then.time) / 3600
+        saw = f"what others supply fell from {before:,.0f} to {left:,.0f} in {hours:.0f} h"
+        yield Found(
+            code="TVL_FALL",
+            act=Act.LEAVE,
+            saw=saw,
+            evidence=(_number("supplied", f"{left:,.0f}"), _number("supplied before", f"{before:,.0f}", MEMORY)),
+        )
+
+
+def bad_debt(case: Case) -> Iterator[Found]:
+    """Part of what suppliers own is not there."""
+    lost, most = case.now.bad_debt, case.limits.bad_debt_bps
+    if lost is None or lost * BPS < most / 4:
+        return
+    act = Act.LEAVE if lost * BPS >= most else Act.STOP
+    saw = f"{lost:.2%} of what is supplied is not there: bad debt"
+    yield Found(code="BAD_DEBT", act=act, saw=saw, evidence=(_number("bad debt", f"{lost:.6f}"),))
+
+
+def spike(case: Case) -> Iterator[Found]:
+    """A quote that will not last, or pays for a danger."""
+    rate, limits = case.now.rate, case.limits
+    if rate is None:
+        return
+    mean = case.past.mean_rate(case.now.time)
+    for what, usual, times in (
+        ("its mean of 7 days", mean, limits.spike_of_mean),
+        ("the median of the other markets", case.peers, limits.spike_of_peers),
+    ):
+        if usual is not None and rate > times * usual and rate - usual >= limits.spike_least:
+            saw = f"{rate:.2%} a year is quoted, above {times:g} times {what}, {usual:.2%}"
+            yield Found(code="SPIKE", act=Act.STOP, saw=saw, evidence=(_number("quote", f"{rate:.6f}"),))
+            return
+
+
+_OF_A_MARKET = {"utilisation": "utilisation", "cash": "cash", "index": "share price", "prices": "price"}
+
+
+def missing(case: Case) -> Iterator[Found]:
+    """What an earlier look of the last two days had and this one lacks: no new money until it is there again. No exit:
+    silence is no danger by itself."""
+    if not case.chain:
+        return
+    gone = [
+        name
+        for field, name in _OF_A_MARKET.items()
+        if getattr(case.now, field) in (None, ()) and case.past.last_with(field, case.now.time) is not None
+    ]
+    if gone:
+        saw = f"{', '.join(gone)} cannot be read any more"
+        yield Found(code="MISSING", act=Act.STOP, saw=saw)
+
+
+TRIGGERS: tuple[Trigger, ...] = (
+    utilisation,
+    cash_falling,
+    cash_thin,
+    collateral_locked,
+    peg,
+    share_price,
+    supply_jump,
+    tvl_fall,
+    bad_debt,
+    spike,
+    missing,
+)
+"""Every trigger that judges a look."""
+
+
+def found_in(case: Case) -> list[Found]:
+    """What one look shows, the codes that are off left out."""
+    off = {*case.limits.off, *case.subject.off}
+    found = [one for trigger in TRIGGERS for one in trigger(case) if one.code not in off]
+    return [bounded(one, case.limits) for one in found]
+
+
+def bounded(found: Found, limits: AlarmLimits) -> Found:
+    """The sign with what the policy lets it ask for."""
+    if found.act is Act.LEAVE and found.code in limits.stop_only:
+        return Found(code=found.code, act=Act.STOP, saw=found.saw, evidence=found.evidence)
+    return found
+
+
+def _number(what: str, value: str, source: str = "") -> Evidence:
+    return Evidence(what=what, value=value, source=source or "the market's state")
+
+
+__all__ = ["KEPT", "PEERS", "TRIGGERS", "Case", "Found", "bounded", "found_in"]
