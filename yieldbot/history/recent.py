@@ -19,7 +19,7 @@ NUMBERS = (
     "supply_rate", "index", "borrow_rate", "utilisation", "supplied", "borrowed", "cash", "reserve_factor", "held",
     "price_usd",
 )  # fmt: skip
-_WANTED = ("market", "protocol", "asset", "asset_address", "time", "status", *NUMBERS)
+_WANTED = ("market", "protocol", "asset", "asset_address", "time", "source", "status", *NUMBERS)
 
 
 def recent(

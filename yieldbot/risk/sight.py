@@ -14,6 +14,8 @@ from yieldbot.model.market import MarketState, Snapshot
 
 MarketName = tuple[str, str]
 """A market's chain and its id there: one market, whatever else its readings say of it."""
+TRUSTED = 0.005
+"""A dollar whose own feed is further off says nothing of another one."""
 ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fluid", "fraxlend", "erc4626")
 """How the names of protocols begin whose collateral is not lent out in markets of their own."""
 
@@ -97,11 +99,11 @@ def sight_of(reading: Reading) -> Sight:
     borrowed = reading.borrowed
     if use is None and supplied and borrowed is not None:
         use = borrowed / supplied
-    if use is None and supplied and cash is not None:
-        use = max(0.0, 1.0 - cash / supplied)
     if use is None and reading.supply_rate is not None and reading.borrow_rate and reading.reserve_factor is not None:
         kept = 1.0 - reading.reserve_factor
         use = reading.supply_rate / (reading.borrow_rate * kept) if kept > 0.0 else None
+    if use is None and supplied and cash is not None and reading.source.startswith("import"):
+        use = max(0.0, 1.0 - cash / supplied)  # what the chain shows without borrowers has none
     if cash is None and supplied is not None:
         lent = borrowed if borrowed is not None else None if use is None else use * supplied
         cash = None if lent is None else max(0.0, supplied - lent)
@@ -138,8 +140,8 @@ def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
 
 
 def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
-    """Dollars for one whole token by independent sources: its feed; and, where pools with a TWAP exchange it,
-    the median of those prices in the other token's dollars by that one's feed."""
+    """Dollars for one whole token by independent sources: its feed; and, where pools with a TWAP exchange it, the median
+    of those prices in the other token's dollars by that one's feed. A dollar that is off itself is no measure."""
     found = list[float]()
     peg = snapshot.pegs.get(token)
     if peg is not None:
@@ -150,7 +152,7 @@ def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
         means = [
             rate * price.usd
             for other, price in snapshot.exchange.usd.items()
-            if other != token
+            if other != token and not (is_dollar(other.symbol) and abs(price.usd - 1.0) >= TRUSTED)
             for source, rate in snapshot.exchange.rates(token, other).items()
             if source != FEEDS
         ]

@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests.kit.market_builder import CHAIN, snapshot
+from tests.kit.market_builder import USDC as USDC_TOKEN
 from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.amounts import Token
+from yieldbot.model.exchange import Exchange, Pool, Price
+from yieldbot.model.ids import Address
 from yieldbot.model.risk import Act
 from yieldbot.risk.lookout import HOME, Lookout
-from yieldbot.risk.sight import Sight, Subject
+from yieldbot.risk.sight import Sight, Subject, prices_of
 
 HOUR, DAY, START = 3600, 86_400, 1_700_000_000
 USDC = ("eip155:8453", "aave_v3/8453/usdc")
@@ -165,3 +170,17 @@ def test_a_recording_lacks_what_it_lacks() -> None:
     lookout.see({USDC: at(0)})
     assert not lookout.see({USDC: at(1, utilisation=None, cash=None, prices=())})[USDC]
     assert {act for _, act in lookout.see({USDC: at(2, utilisation=None, cash=None)}, chain=True)[USDC]} == {Act.STOP}
+
+
+def test_a_second_source_of_a_price_is_a_pools_mean_against_a_dollar_that_is_one() -> None:
+    dai, weth = (Token(CHAIN, Address(f"0x{at:040x}"), name, 18) for at, name in ((1, "DAI"), (2, "WETH")))
+
+    def prices(usdc: float, other: Token, usd: float, mean: float) -> tuple[float, ...]:
+        feeds = {USDC_TOKEN: Price(usdc, 1), other: Price(usd, 1)}
+        pool = Pool("p", "pool", Address("0x" + "11" * 20), USDC_TOKEN, other)
+        seen = replace(snapshot(1), exchange=Exchange((), feeds, ((pool, mean),)), pegs={USDC_TOKEN: Price(usdc, 1)})
+        return prices_of(seen, USDC_TOKEN)
+
+    assert prices(1.0, dai, 1.001, 0.98) == pytest.approx((1.0, 0.98098))
+    assert prices(1.0, weth, 2000.0, 1 / 2040) == pytest.approx((1.0, 0.980392))
+    assert prices(1.0, dai, 0.985, 1.0) == (1.0,), "it is the other one that fell"
