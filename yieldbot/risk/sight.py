@@ -140,8 +140,8 @@ def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
 
 
 def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
-    """Dollars for one whole token by independent sources: its feed; and, where pools with a TWAP exchange it, the median
-    of those prices in the other token's dollars by that one's feed. A dollar that is off itself is no measure."""
+    """Dollars for one whole token by independent sources: its feed; and, where pools with a TWAP exchange it, the
+    median of those prices in the other token's dollars by its feed. A dollar that is off itself is no measure."""
     found = list[float]()
     peg = snapshot.pegs.get(token)
     if peg is not None:

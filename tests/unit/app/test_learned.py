@@ -96,7 +96,9 @@ async def test_a_run_records_what_it_decides_with_before_anything_is_sent(
     live = Live([before, before, at(after, 0.001)])
     live.journal = journal
     world = wired(monkeypatch, journal, live)
-    world.settings = replace(world.settings, data_dir=tmp_path, policy=loose(idle_buffer="0", alarms=AlarmLimits(off=("MISSING",))))
+    world.settings = replace(
+        world.settings, data_dir=tmp_path, policy=loose(idle_buffer="0", alarms=AlarmLimits(off=("MISSING",)))
+    )
     monkeypatch.setattr(type(world), "now", lambda self: T0)
     done = await cycle.run_job(world, JOB)
     assert done.outcomes and done.decision is not None and isinstance(done.decision.outcome, Plan)
