@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from yieldbot.allocator.convert import Conversion, convert, swap_id
 from yieldbot.allocator.market_curve import value
-from yieldbot.allocator.plan import grade
+from yieldbot.allocator.plan import graded
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Reward, Snapshot
-from yieldbot.model.plan import Allocation, Leg, LegKind, Plan, identified
+from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
 from yieldbot.model.policy import NEVER, Base, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -67,20 +67,7 @@ def claim_plan(
     legs = tuple(claim_leg(state, reward, asset) for state, reward in claims)
     gain = sum(per_year(reward, policy) for _, reward in claims)
     cost = sum(reward.claim_cost for _, reward in claims)
-    return identified(
-        Plan(
-            id="",
-            block=snapshot.block,
-            owner=snapshot.owner,
-            moves=(),
-            legs=legs,
-            allocation=allocation,
-            gain_per_year=gain,
-            cost=cost,
-            grade=grade(allocation, gain, cost, policy.move_days),
-            expires_at=now + policy.plan_ttl_seconds,
-        )
-    )
+    return graded(snapshot, policy, now, legs, allocation, gain=gain, cost=cost)
 
 
 def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
@@ -132,21 +119,8 @@ def sale_plan(
     if not legs:
         return None
     gain = sale_per_year(legs, snapshot, policy)
-    return identified(
-        Plan(
-            id="",
-            block=snapshot.block,
-            owner=snapshot.owner,
-            moves=(),
-            legs=tuple(legs),
-            allocation=allocation,
-            gain_per_year=gain,
-            cost=cost,
-            grade=grade(allocation, gain, cost, policy.move_days),
-            expires_at=now + policy.plan_ttl_seconds,
-            sold=Amount(asset, int(sold * asset.one)),
-        )
-    )
+    brought = Amount(asset, int(sold * asset.one))
+    return graded(snapshot, policy, now, legs, allocation, gain=gain, cost=cost, sold=brought)
 
 
 def _worth(snapshot: Snapshot, made: Conversion) -> tuple[float, float]:

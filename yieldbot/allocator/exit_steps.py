@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
-from yieldbot.allocator.plan import grade
+from yieldbot.allocator.plan import graded
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, MarketState, Snapshot, Status
-from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Plan, identified
+from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Plan
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -54,20 +54,7 @@ def step_plan(
     if not steps:
         return None
     gain, cost = sum(step.gain for step in steps), sum(step.cost for step in steps)
-    return identified(
-        Plan(
-            id="",
-            block=snapshot.block,
-            owner=snapshot.owner,
-            moves=(),
-            legs=tuple(step.leg for step in steps),
-            allocation=allocation,
-            gain_per_year=gain,
-            cost=cost,
-            grade=grade(allocation, gain, cost, policy.move_days),
-            expires_at=now + policy.plan_ttl_seconds,
-        )
-    )
+    return graded(snapshot, policy, now, [step.leg for step in steps], allocation, gain=gain, cost=cost)
 
 
 def collect_steps(snapshot: Snapshot, policy: Policy) -> list[ExitStep]:

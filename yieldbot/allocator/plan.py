@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yieldbot.allocator.allocate import entry_gas, exchange_cost
@@ -65,20 +65,7 @@ def make_plan(
             late=True,
         )
     legs = _legs(snapshot, allocation, changes)
-    return identified(
-        Plan(
-            id="",
-            block=snapshot.block,
-            owner=snapshot.owner,
-            moves=moves,
-            legs=legs,
-            allocation=allocation,
-            gain_per_year=gain,
-            cost=cost,
-            grade=grade(allocation, gain, cost, allowed),
-            expires_at=now + policy.plan_ttl_seconds,
-        )
-    )
+    return graded(snapshot, policy, now, legs, allocation, gain=gain, cost=cost, moves=moves, allowed=allowed)
 
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
@@ -304,6 +291,41 @@ def _locked(source: MarketState, left: Amount) -> str:
         return ""
     payable = Amount(left.token, cash)
     return f"; of the {left} that stay in {source.market.name} {payable} could be taken out at once"
+
+
+def graded(
+    snapshot: Snapshot,
+    policy: Policy,
+    now: int,
+    legs: Iterable[Leg],
+    allocation: Allocation,
+    *,
+    gain: float,
+    cost: float,
+    moves: Iterable[Move] = (),
+    allowed: float | None = None,
+    sold: Amount | None = None,
+) -> Plan:
+    """A plan of these legs with its grade and its id, which ends after ``plan_ttl_seconds``.
+
+    gain: a year, and cost: in whole tokens of the first asset. allowed: days within which it must have paid; None:
+    ``policy.move_days``. sold: what sales of rewards bring.
+    """
+    return identified(
+        Plan(
+            id="",
+            block=snapshot.block,
+            owner=snapshot.owner,
+            moves=tuple(moves),
+            legs=tuple(legs),
+            allocation=allocation,
+            gain_per_year=gain,
+            cost=cost,
+            grade=grade(allocation, gain, cost, policy.move_days if allowed is None else allowed),
+            expires_at=now + policy.plan_ttl_seconds,
+            sold=sold,
+        )
+    )
 
 
 def grade(allocation: Allocation, gain: float, cost: float, allowed: float) -> int:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from yieldbot.allocator.liquidity_advice import GAS_REBALANCE, Advice, Trigger, trigger
 from yieldbot.allocator.liquidity_market import position_value
 from yieldbot.allocator.market_curve import curve_of
-from yieldbot.allocator.plan import grade
+from yieldbot.allocator.plan import graded
 from yieldbot.model.amounts import Amount, Apy
 from yieldbot.model.fees import REBALANCE_TXS, ChainFees
 from yieldbot.model.market import MarketState, Snapshot, Status
 from yieldbot.model.names import named
-from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan, identified
+from yieldbot.model.plan import Allocation, Assessment, Leg, LegKind, Move, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -65,20 +65,7 @@ def rebalance_plan(
     if not legs:
         return None
     gain, cost = sum(move.gain_per_year for move in moves), sum(move.cost for move in moves)
-    return identified(
-        Plan(
-            id="",
-            block=snapshot.block,
-            owner=snapshot.owner,
-            moves=tuple(moves),
-            legs=tuple(legs),
-            allocation=allocation,
-            gain_per_year=gain,
-            cost=cost,
-            grade=grade(allocation, gain, cost, policy.move_days),
-            expires_at=now + policy.plan_ttl_seconds,
-        )
-    )
+    return graded(snapshot, policy, now, legs, allocation, gain=gain, cost=cost, moves=moves)
 
 
 def _move(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> Move:

@@ -7,15 +7,15 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from yieldbot.math.curves import ConstantCurve
-from yieldbot.model.amounts import Amount, Apr, BlockRef
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Kind, Market, MarketState, Reward
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.merkl import merkl_claim, merkl_targets
+from yieldbot.protocols.idle import idle_state
 
 
 class IdleParams(BaseModel):
@@ -48,25 +48,7 @@ class Idle:
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         erc20 = abi("erc20")
         (data,) = yield [erc20.read(market.asset.address, "balanceOf", owner)]
-        held = Amount(market.asset, erc20.one("balanceOf", data))
-        return MarketState(
-            market=market,
-            block=block,
-            held=held,
-            shares=held.raw,
-            share_token=None,
-            liquidity=held,
-            capacity=None,
-            supplied=held,
-            borrowed=None,
-            status=Status.ACTIVE,
-            curve=ConstantCurve(0.0),
-            quoted=Apr(0.0),
-            pools=frozenset(),
-            gas_deposit=0,
-            gas_withdraw=0,
-            exit=Exit(cash=held),
-        )
+        return idle_state(market, block, Amount(market.asset, erc20.one("balanceOf", data)))
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[EvmCall, ...]:
         return ()

@@ -8,14 +8,14 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.errors import ReadReverted
-from yieldbot.math.curves import ConstantCurve
-from yieldbot.model.amounts import Amount, Apr, BlockRef
+from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, WRAPPED_SOL
-from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
+from yieldbot.model.market import Kind, Market, MarketState
 from yieldbot.model.reads import Flow, SvmAccount, SvmLamports
 from yieldbot.model.tx import SvmInstruction
+from yieldbot.protocols.idle import idle_state
 from yieldbot.protocols.solana.layout import ata
 
 AMOUNT_AT = 64
@@ -75,25 +75,7 @@ class IdleSvm:
         raw = struct.unpack_from("<Q", account, AMOUNT_AT)[0] if account else 0
         if market.asset.address == WRAPPED_SOL:
             raw += max(0, int.from_bytes(lamports, "little") - market.params["keep_lamports"])
-        held = Amount(market.asset, raw)
-        return MarketState(
-            market=market,
-            block=block,
-            held=held,
-            shares=held.raw,
-            share_token=None,
-            liquidity=held,
-            capacity=None,
-            supplied=held,
-            borrowed=None,
-            status=Status.ACTIVE,
-            curve=ConstantCurve(0.0),
-            quoted=Apr(0.0),
-            pools=frozenset(),
-            gas_deposit=0,
-            gas_withdraw=0,
-            exit=Exit(cash=held),
-        )
+        return idle_state(market, block, Amount(market.asset, raw))
 
     def deposit(self, state: MarketState, amount: Amount, owner: Address) -> tuple[SvmInstruction, ...]:
         return ()

@@ -29,6 +29,7 @@ from yieldbot.model.tx import SvmInstruction
 from yieldbot.model.units import BPS
 from yieldbot.protocols.doubts import in_vault, minted
 from yieldbot.protocols.solana.base import ReserveParams
+from yieldbot.protocols.solana.collateral import redeemed
 from yieldbot.protocols.solana.layout import (
     LATER,
     SLOTS_AHEAD,
@@ -168,16 +169,8 @@ class KaminoLend:
         return self._call("deposit_reserve_liquidity", state, owner, amount.raw, description)
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        shares, description = state.shares, f"withdraw everything from {state.market.name}"
-        if amount is not None:
-            # By what the shares were worth when we looked: they only become worth more.
-            shares = min(shares, -(-amount.raw * shares // state.held.raw) if state.held.raw else 0)
-            description = f"withdraw {amount} from {state.market.name}"
         later = state.market.params.get(LATER)
-        if isinstance(later, KaminoReserve) and later.liquidity_for(shares) > state.liquidity.raw:
-            # No more than will be there when it lands: the rest is for the next cycle.
-            shares = later.collateral_within(state.liquidity.raw)
-            description = f"withdraw {Amount(state.market.asset, later.liquidity_for(shares))} from {state.market.name}"
+        shares, description = redeemed(state, amount, later if isinstance(later, KaminoReserve) else None)
         return self._call("redeem_reserve_collateral", state, owner, shares, description)
 
     def _call(
