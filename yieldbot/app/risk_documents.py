@@ -60,10 +60,22 @@ class MarketRisk(Part):
     components: tuple[GradeSide, ...] = Field(description="what the grade is made of")
 
 
+class ExposureShare(Part):
+    """What a part of our wealth finally rests on, through vaults that are seen through."""
+
+    backing: str = Field(
+        description="the symbol or the address of the collateral; else the pool, whose collaterals are not known one by one"
+    )
+    share: float = Field(description="part of our wealth on this chain, 0 to 1")
+    through: tuple[str, ...] = Field(description="the markets through which it rests on it")
+    utilisation: float | None = Field(description="the highest utilisation of the markets below; null: none was read")
+
+
 class JobRisk(JobHead):
     """One job's markets of one asset, the safest first."""
 
     markets: tuple[MarketRisk, ...] = Field(description="its markets")
+    exposures: tuple[ExposureShare, ...] = Field(description="what our money finally rests on, the largest part first")
 
 
 class RiskDocument(Document):

@@ -56,6 +56,9 @@ def _job(job: JobRisk | JobHead) -> list[Any]:
             f"{one.short_mean:.2%}", str(one.short), str(one.long), one.signal, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
+    if job.exposures:
+        rests = "; ".join(f"{one.backing} {one.share:.0%} ({', '.join(one.through)})" for one in job.exposures)
+        parts.append(Text(f"Our money rests on: {rests}"))
     if len(job.markets) <= MOST_DETAILED:
         parts += [part for one in job.markets for part in _detail(one)]
     return parts

@@ -251,13 +251,15 @@ def _flavoured(
 
 
 def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]]:
-    """The vaults, with the oracle of each market in their queues that has collateral."""
+    """The vaults, with the oracle and the collateral of each market in their queues that has one."""
     blue = abi("morpho_blue")
     ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
     terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
-    terms_of = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
-    oracles = {i: checksum(term[2]) for i, term in terms_of if int(term[1], 16)}
-    return [replace(market, params={**market.params, "oracles": oracles}) for market in found]
+    decoded = zip(ids, (blue.decode("idToMarketParams", term) for term in terms), strict=True)
+    terms_of = {i: term for i, term in decoded if int(term[1], 16)}
+    oracles = {i: checksum(term[2]) for i, term in terms_of.items()}
+    collaterals = {_pool(found[0], i): checksum(term[1]) for i, term in terms_of.items()} if found else {}
+    return [replace(one, params={**one.params, "oracles": oracles, "collaterals": collaterals}) for one in found]
 
 
 def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
