@@ -146,14 +146,24 @@ class Exact:
         return list(dict.fromkeys(self._affordable(paid) for paid in (up, down, clean)))
 
     def _affordable(self, paid: Sequence[int]) -> tuple[int, ...]:
-        """The payments, the largest one reduced where doubles were rounded to more than there is."""
+        """The payments, the largest one reduced where doubles were rounded to more than there is, or than markets can
+        spare: what cannot be withdrawn stays there."""
         left = list(paid)
-        for asset, most in enumerate(self.available(left)):
+        stays = self._least_in_markets()
+        for asset in range(len(self.budgets)):
+            most = self.available(left)[asset] - stays[asset]  # anew: a smaller payment brings less of another asset
             members = [k for k, swap in enumerate(self.swaps) if swap.source == asset]
             if most < 0 and members:
                 largest = max(members, key=lambda k: left[k])
                 left[largest] = max(0, left[largest] + most)
         return tuple(left)
+
+    def _least_in_markets(self) -> list[int]:
+        """Base units of each asset that its markets hold at least."""
+        found = [0] * len(self.budgets)
+        for index, (asset, held) in enumerate(zip(self.assets, self.held, strict=True)):
+            found[asset] += min([held, *(least for least, _ in self.spans(index))])
+        return found
 
     def _rounded(
         self, holdings: Sequence[float], paid: Sequence[int], ones: Sequence[int], value: Callable[[int, float], float]
