@@ -131,6 +131,11 @@ class Endpoint:
 
     async def _retried(self, method: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """What ``ask`` returns, tried again while that may help; see ``request``."""
+        began = time.monotonic()
+        try:
+            return await ask()
+        except Unusable as unusable:
+            first = unusable
         from tenacity import (
             AsyncRetrying,
             RetryCallState,
@@ -139,13 +144,14 @@ class Endpoint:
             wait_random_exponential,
         )
 
-        began, tries = time.monotonic(), 0
-        last: Unusable | None = None
+        tries, last = 0, first
 
         async def one() -> Any:
             nonlocal tries, last
             tries += 1
             try:
+                if tries == 1:  # made above: most reads need no other
+                    raise first
                 return await ask()
             except Unusable as unusable:
                 last = unusable
@@ -159,15 +165,15 @@ class Endpoint:
             return isinstance(failure, Unusable) and failure.again and failure.rest_seconds < left
 
         def pause(state: RetryCallState) -> float:
-            return max(growing(state), last.rest_seconds if last else 0.0)
+            return max(growing(state), last.rest_seconds)
 
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS), wait=pause, retry=retry_if_exception(helps), reraise=True
         )
         try:
-            return await asyncio.wait_for(retrying(one), timeout=budget)
+            return await asyncio.wait_for(retrying(one), timeout=max(0.0, budget - (time.monotonic() - began)))
         except (Unusable, TimeoutError) as failure:
-            why = failure if isinstance(failure, Unusable) else last or self._silent(method)
+            why = failure if isinstance(failure, Unusable) else last
             spent = f" ({tries} tries in {time.monotonic() - began:.3g} s)" if tries > 1 else ""
             raise why.error(spent) from None
 

@@ -76,26 +76,26 @@ def provider_class() -> Any:
     """
     from aiohttp import ClientTimeout
     from web3 import AsyncHTTPProvider
-    from web3.types import RPCEndpoint, RPCResponse
+    from web3.types import RPCEndpoint
 
     class Provider(AsyncHTTPProvider):
         def __init__(self, url: str, timeout_seconds: float) -> None:
             super().__init__(url, exception_retry_configuration=None)
+            self._headers = self.get_request_headers()
             self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
 
         async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
             # Signed bytes go to the hosts in the settings alone, and not to where a redirection leads.
-            sent = {"data": request_data, "headers": self.get_request_headers(), "allow_redirects": False}
+            sent = {"data": request_data, "headers": self._headers, "allow_redirects": False}
             async with self._session.post(str(self.endpoint_uri), **sent) as answer:
                 body: bytes = b"" if 300 <= answer.status < 400 else await answer.read()
                 if answer.status >= 300:
                     raise HttpStatus(answer.status, answer.headers, body)
                 return body
 
-        async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        async def make_request(self, method: RPCEndpoint, params: Any) -> Any:
             request = self.form_request(method, params)
-            raw = await self._make_request(method, self.encode_rpc_dict(request))
-            answer = self.decode_rpc_response(raw)
+            answer = json.loads((await self._make_request(method, json.dumps(request).encode())).decode())
             if isinstance(answer, Mapping) and answer.get("id") != request["id"] and "error" not in answer:
                 raise Unusable(f"{host_of(str(self.endpoint_uri))} answered {method} with another question's answer")
             return answer
@@ -104,8 +104,7 @@ def provider_class() -> Any:
             """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; the document itself where
             the server answers with one error for all."""
             requests = [self.form_request(RPCEndpoint(method), params) for method, params in calls]
-            body = b"[" + b",".join(self.encode_rpc_dict(request) for request in requests) + b"]"
-            document = json.loads(await self._make_request(RPCEndpoint("batch"), body))
+            document = json.loads(await self._make_request(RPCEndpoint("batch"), json.dumps(requests).encode()))
             if not isinstance(document, list):
                 return document
             by_id = {one.get("id"): one for one in document if isinstance(one, Mapping)}

@@ -100,8 +100,7 @@ def test_to_decide_by_what_is_remembered_needs_no_pandas(tmp_path: Path) -> None
         "place, at = Path(sys.argv[1]), T0 + 5 * 86_400\n"
         "for day in range(6): keep(place, [snapshot(T0 + day * 86_400, 1.0 + day / 1e4)], print)\n"
         "found = remembered(Store(place), snapshot(at))\n"
-        "heavy = [one for one in ('pandas', 'matplotlib') if one in sys.modules]\n"
-        "print(len(expected(place, 30.0, at)), len(found), heavy)"
+        "print(len(expected(place, 30.0, at)), len(found), [n for n in ('pandas', 'matplotlib') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.strip() == "1 1 []", done

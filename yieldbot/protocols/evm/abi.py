@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from yieldbot.model import bounds
@@ -110,6 +110,7 @@ def explain(name: str, data: bytes) -> str | None:
     return abi(name).explain(data) or explain_standard(data)
 
 
+@lru_cache(4096)
 def checksum(address: str) -> Address:
     """EIP-55 form."""
     from eth_utils.address import to_checksum_address
