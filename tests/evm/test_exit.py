@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
@@ -143,6 +144,32 @@ def test_killed_between_two_legs_the_next_run_takes_out_the_rest(home: Home) -> 
     assert len(job(rest)["transactions"]) == len(held) and job(rest)["still_in"] == []
     assert job(home.json("positions"))["positions"] == []
     assert job(home.json("run"))["plan"]["action"] == "hold"
+
+
+def test_a_no_on_the_terminal_takes_nothing_out_and_lifts_the_order(home: Home) -> None:
+    put_in(home.sandbox, 5_000)
+    words = [sys.executable, "-m", "yieldbot.cli.main", "exit", NAME]
+    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        words, cwd=home.sandbox.directory, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    said = b""
+    while b"Sign and send" not in said:
+        said += os.read(ours, 4096)
+    assert b"leave Aave v3: EXIT_ORDERED: you ordered the exit" in said and b"to the wallet, for" in said
+    before = transactions(home.sandbox)
+    os.write(ours, b"n\n")
+    while True:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:
+            break
+    os.close(ours)
+    assert running.wait(300) == 0 and b"HUMAN_REJECTED" in said and b"the order is lifted again" in said
+    assert transactions(home.sandbox) == before
+    assert home.run("exit", "--list").out.strip() == "no exit was ordered"
 
 
 def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:

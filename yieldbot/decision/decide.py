@@ -144,7 +144,7 @@ def decide(
     if wealth is None and (plan := exits_due(given).plan) is not None:
         return Decision(assess(snapshot, policy, None, job.base), plan.allocation, plan)
     may_swap = swaps and wealth is None and not unseen_money(unread)
-    if may_swap and stop_reason(policy, records, snapshot, now) is None and (plan := swaps_due(given).plan) is not None:
+    if may_swap and (plan := swaps_due(given).plan) is not None and not stop_reason(policy, records, snapshot, now):
         return Decision(assess(snapshot, policy, None, job.base), plan.allocation, plan)
     found = _limited(replace(given, snapshot=without_again(snapshot)))
     if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
