@@ -137,3 +137,48 @@ def test_a_cycle_swaps_what_lies_in_the_wallet_of_it_and_nothing_before_all_else
     assert [one.given for one in proceeds(view, everything)] == [dai(200)]
     none = decide_exits(seen(0, 300, VAULT), POLICY, JOB, NOW, records=told).outcome
     assert isinstance(none, Hold) and "300 DAI are not swapped into USDC: NO_ROUTE" in none.reason
+
+
+def test_what_others_did_and_what_is_no_proceeds_counts_for_nothing() -> None:
+    ordered, market_id = order(VAULT.market.id), VAULT.market.id
+    out = tx(1, market_id, dai(100))
+    stranger: Any = tx(2, market_id, dai(50))
+    stranger[0] = replace(stranger[0], owner="0x" + "22" * 20)
+    bought, put, dear = tx(3, "swap/1/b/a", dai(30)), tx(4, market_id, minus(dai(20))), tx(5, market_id, usdc(9))
+
+    def left(*entries: JournalEntry) -> int:
+        return to_swap(records(*entries), ordered, DAI, lambda one: one == market_id)
+
+    for noise in (stranger, bought, put, dear, tx(6, market_id, dai(7))[:1], tx(7, market_id, dai(7))[1:]):
+        assert left(ordered, *out, *noise) == dai(100).raw == left(ordered, *noise, *out)
+    assert left(*tx(8, "swap/1/a/b", minus(dai(500))), ordered, *out) == dai(100).raw
+    assert left(ordered, *out, *tx(9, "swap/1/a/b", minus(Amount(DAI, 1)))) == dai(100).raw - 1
+    begun = tx(10, market_id, dai(11))
+    assert left(begun[0], ordered, begun[1]) == dai(11).raw, "signed before, out since"
+
+
+def test_several_orders_are_one_swap_of_what_is_there() -> None:
+    other = in_dai(market("other", ConstantCurve(0.05)))
+    both = (order(VAULT.market.id), replace(order(other.market.id), name="other"))
+    came = (*tx(1, VAULT.market.id, dai(500)), *tx(2, other.market.id, dai(400)), *tx(3, VAULT.market.id, usdc(50)))
+    view = seen(90, 800, VAULT, other, pools=DEEP)
+    (found,) = proceeds(view, records(*both, *came))
+    assert (found.given, found.into, found.name) == (dai(800), USDC, "vault, other")
+    assert proceeds(view, records(order(VAULT.market.id, ""), *came)) == []
+    assert proceeds(view, records(order(VAULT.market.id, "0x" + "33" * 20), *came)) == []
+    back = proceeds(view, records(order(VAULT.market.id, DAI.address), *came))
+    assert [(one.given, one.into) for one in back] == [(usdc(50), DAI)], "never into itself"
+    dollars = proceeds(view, records(order(all_of(USDC), DAI.address), *came))
+    assert [one.given for one in dollars] == [usdc(50)], "an order for all markets of one asset is of that asset"
+
+
+def test_dust_and_dear_gas_leave_it_as_it_is() -> None:
+    view = seen(0, 40_000, VAULT, pools=DEEP)
+    dust = made(view, 0.01)
+    assert dust.plan is None and dust.stays[0].given == dai(0.01) and dust.stays[0].into == USDC
+    assert "worth less than the" in dust.stays[0].why
+    wanted = [Proceeds(dai(500), USDC, "vault")]
+    wei = view.fees.base_fee_wei + view.fees.priority_fee_wei  # type: ignore[union-attr]
+    assert swap_plan(view, wanted, BASE, PEGGED, POLICY, NOW, max_fee_wei=wei).plan is not None
+    dear = swap_plan(view, wanted, BASE, PEGGED, POLICY, NOW, max_fee_wei=wei - 1)
+    assert dear.plan is None and "above max_fee_gwei" in dear.stays[0].why

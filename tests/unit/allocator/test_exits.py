@@ -113,6 +113,7 @@ def leaving(requested: float = 0, ready: float = 0, back: float = 0, until: int 
     [
         (None, [Leg(LegKind.REQUEST, bad("a", 1).market.id, usdc(900), all=True)], 900),
         (leaving(requested=900), [], 900),
+        (leaving(back=900), [Leg(LegKind.CANCEL, bad("a", 1).market.id, usdc(900))], 900),
         (leaving(ready=900), [Leg(LegKind.COLLECT, bad("a", 1).market.id, usdc(900), all=True)], None),
         (
             leaving(requested=500, ready=100, back=300),
@@ -130,6 +131,9 @@ def test_two_steps_are_taken_as_they_come_due(gone: Leaving | None, due: list[Le
     exits = found(state)
     assert ([] if exits.plan is None else list(exits.plan.legs)) == due
     assert [one.held for one in exits.stays] == ([] if stays is None else [usdc(stays)])
+    if gone is not None and exits.stays:
+        whom = "requested again" if gone.back and not gone.requested else f"{gone.requested} are requested"
+        assert whom in exits.stays[0].why
 
 
 def test_a_label_makes_no_exit() -> None:
