@@ -31,6 +31,7 @@ NAMES = (
     "forecast",
     "policy",
     "history",
+    "signals",
 )
 
 
@@ -52,6 +53,11 @@ def main() -> int:
     )
     options: dict[str, Any] = {}
     match sys.argv[1:]:
+        case ["signals", *flags] if flags:
+            from tests.bench.signals import parser as of_signals
+
+            options = vars(of_signals().parse_args(flags))
+            sys.argv[2:] = []
         case [name, flag, *flags] if name in NAMES and flag.startswith("-") and _there(name):
             module = importlib.import_module(f"tests.bench.{name}")
             if hasattr(module, "parser"):

@@ -51,19 +51,19 @@ def with_alarms(
         found.setdefault((chain, market_id), []).append(hit)
     for market_id, signs in (more or {}).items():
         found.setdefault((chain, market_id), []).extend(signs)
+    own = {_name(one): subject_of_state(snapshot, one, of_table(limits.off_for, one.market, ())) for one in states}
+    before = journalled(records)
     try:
-        here, abroad = _remembered(data_dir / FOLDER, snapshot, states, policy)
+        readings = _remembered(data_dir / FOLDER, snapshot, states, policy)
+        others = {name: subject_of(rows[-1].key) for name, rows in readings.items() if rows}
+        lookout = Lookout(limits, others | own, before)
+        _learn(lookout, readings, now, limits.hours("COLLATERAL_LOCKED"))
     except Exception as failure:  # whatever it is, it is said, and nothing goes in
-        here, abroad = {}, {}
+        lookout = Lookout(limits, own, before)
         why = f"{data_dir / FOLDER}: memory cannot be read ({one_line(str(failure), 200)})"
         say(f"{why}: no new money goes in")
-        for state in states:
-            found.setdefault(_name(state), []).append(Found(code="MISSING", act=Act.STOP, saw=why))
-    subjects = {_name(one): subject_of_state(snapshot, one, of_table(limits.off_for, one.market, ())) for one in states}
-    subjects = {name: subject_of(rows[-1].key) for name, rows in (here | abroad).items() if rows} | subjects
-    before = journalled(records)
-    lookout = Lookout(limits, subjects, before)
-    _learn(lookout, here | abroad, now, limits.hours("COLLATERAL_LOCKED"))
+        for name in own:
+            found.setdefault(name, []).append(Found(code="MISSING", act=Act.STOP, saw=why))
     after = lookout.see({_name(one): sight_of_state(snapshot, one) for one in states}, found, chain=True)
     if not any(after.values()) and all(not latches for latches in before.values()):
         return snapshot, ()
@@ -92,12 +92,10 @@ def _name(state: MarketState) -> MarketName:
 Remembered = dict[MarketName, list[Reading]]
 
 
-def _remembered(
-    folder: Path, snapshot: Snapshot, states: Sequence[MarketState], policy: Policy
-) -> tuple[Remembered, Remembered]:
-    """(readings of the snapshot's markets and of collaterals on its chain, of collaterals on the home chain)."""
+def _remembered(folder: Path, snapshot: Snapshot, states: Sequence[MarketState], policy: Policy) -> Remembered:
+    """Readings of the snapshot's markets, and of collaterals on its chain and the home chain."""
     if not folder.is_dir():
-        return {}, {}
+        return {}
     from yieldbot.history.recent import recent
 
     store, now, chain = Store(folder), snapshot.block.timestamp, str(snapshot.block.chain)
@@ -113,7 +111,7 @@ def _remembered(
     abroad: Remembered = {}
     if chain != HOME and chain.startswith("eip155:"):
         abroad = {(HOME, name): rows for name, rows in recent(store, HOME, now, 2 * DAY, (), assets).items()}
-    return here, abroad
+    return here | abroad
 
 
 def _learn(lookout: Lookout, readings: Remembered, now: int, judged_hours: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
+from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.parts import BalanceChange, Block, JobHead, Money, Refusal, transaction
 from yieldbot.app.plan_parts import Leg, Quarantined, plan_or_hold
 from yieldbot.app.run_documents import (
@@ -95,6 +96,7 @@ def report(found: Report, horizon_seconds: float) -> JobReport:
         exit_code=exit_code(found),
         contradicted=snapshot.contradicted if snapshot else (),
         still_in=still_in(found),
+        alarms=MarketAlarm.every(snapshot),
     )
 
 

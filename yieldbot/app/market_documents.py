@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from yieldbot.allocator.market_curve import haircut_bps, value
+from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.yields import apy_after, number, probe_of, reward_apy
@@ -149,6 +150,7 @@ class Market(Part):
     rewards: tuple[Reward, ...] = Field(description="incentives beside its yield")
     flags: tuple[str, ...] = Field(description="risk flags")
     vetoes: tuple[str, ...] = Field(description="why it gets no new money")
+    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="signs of danger that stand")
 
     @classmethod
     def of(
@@ -190,6 +192,7 @@ class Market(Part):
             rewards=tuple(Reward.of(one, state.market.id, policy) for one in state.rewards),
             flags=state.flags,
             vetoes=assessment.vetoes if assessment else (),
+            alarms=StandingAlarm.of(state),
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.allocator.across import across
 from yieldbot.app import overview
+from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.parts import JobHead
 from yieldbot.app.plan_documents import ForecastUsed, JobPlan, MarketWayOut, PlanDocument
 from yieldbot.app.plan_parts import AcrossChains, Quarantined, plan_or_hold
@@ -90,6 +91,7 @@ def plan(request: PlanRequest, context: Context) -> PlanAnswer:
                 forecasts=forecasts,
                 bound_of="forecast" if forecasts else "rates",
                 contradicted=snapshot.contradicted,
+                alarms=MarketAlarm.every(snapshot),
             )
         )
         jobs.append(PlannedJob(job=job, snapshot=snapshot, unread=lost, outcome=found))

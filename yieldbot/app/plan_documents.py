@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.market_documents import WayOut
 from yieldbot.app.parts import JobHead
@@ -103,6 +104,7 @@ class JobPlan(JobHead):
     contradicted: tuple[str, ...] = Field(
         default=(), description="what memory says of markets and the chain contradicts, in words; the chain counts"
     )
+    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="signs of danger that stand in its markets")
 
 
 class PlanDocument(Document):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.liquidity_documents import AccountPositions
@@ -95,6 +96,7 @@ class Position(Part):
         description="profit and loss; null: the entry is not known, or `pnl_unknown` says why"
     )
     pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is, or the entry is not known")
+    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="signs of danger that stand in the market")
 
     @classmethod
     def of(cls, found: holdings.MeasuredPosition, horizon_seconds: float, gain: Earned | None) -> Position:
@@ -113,6 +115,7 @@ class Position(Part):
             apy_realised=number(found.realised.value) if found.realised else None,
             pnl=ProfitAndLoss.of(gain),
             pnl_unknown=pnl_unknown(gain),
+            alarms=StandingAlarm.of(state),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import overview
+from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.graded import facts_of
 from yieldbot.app.parts import JobHead
 from yieldbot.app.risk_documents import (
@@ -17,7 +18,6 @@ from yieldbot.app.risk_documents import (
     JobRisk,
     MarketRisk,
     RiskDocument,
-    StandingAlarm,
 )
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import JobHead
 
@@ -25,15 +26,6 @@ class GradeSide(Part):
     weight: float = Field(description="its part of the grade")
     evidence: tuple[EvidenceNumber, ...] = Field(description="what the score was made of")
     missing: tuple[str, ...] = Field(description="facts that are not known, each counted as its worst case")
-
-
-class StandingAlarm(Part):
-    """A sign of danger that stands."""
-
-    code: str = Field(description="which sign (docs/risk.md)")
-    act: str = Field(description="`stop`: no new money; `leave`: what is there is taken out too")
-    saw: str = Field(description="what was seen, with its numbers")
-    since: int = Field(description="when it was first seen, unix seconds")
 
 
 class MarketRisk(Part):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import (
     BalanceChange,
@@ -157,6 +158,7 @@ class JobReport(JobHead):
     still_in: tuple[StillIn, ...] = Field(
         default=(), description="what is still in markets that are to be left, the most dangerous first"
     )
+    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="signs of danger that stand in its markets")
 
 
 class JobError(Part):

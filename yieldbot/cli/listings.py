@@ -182,6 +182,12 @@ def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> 
                 percent(yields.apy_after(state, state.held, horizon_seconds)),
             )
     lines = [line for _, snapshot in jobs for line in stuck(snapshot)]
+    lines += [
+        f"ALARM {one.code} ({one.act.value}) {row.state.market.name}: {one.saw}"
+        for _, _, held in found
+        for row in held
+        for one in row.state.alarms
+    ]
     lines += [*_on_their_way(jobs), *_rewards(jobs, policy)]
     return Group(made, Text(_in_wallets(jobs)), *(Text(line) for line in lines))
 

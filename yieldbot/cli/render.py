@@ -20,6 +20,7 @@ from yieldbot.model.families import family_of
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, RateForecast, Snapshot
 from yieldbot.model.plan import Allocation, Declined, Hold, Leg, LegKind, Plan
+from yieldbot.model.risk import Act
 from yieldbot.model.settings import Job
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
@@ -170,6 +171,18 @@ def unread(found: Sequence[UnreadHolding]) -> list[RenderableType]:
     ]
 
 
+def alarms(snapshot: Snapshot) -> list[RenderableType]:
+    """A line for each alarm that stands, in red where it asks to leave a market that we are in."""
+    return [
+        Text(
+            f"ALARM {one.code} ({one.act.value}) {state.market.name}: {one.saw}",
+            style="bold red" if one.act is Act.LEAVE and state.held else "yellow",
+        )
+        for state in snapshot.markets
+        for one in state.alarms
+    ]
+
+
 def contradicted(snapshot: Snapshot) -> list[RenderableType]:
     """A line for each thing that memory says and the chain contradicts."""
     return [Text(f"contradicted: {line}", style="yellow") for line in snapshot.contradicted]
@@ -290,7 +303,7 @@ def report(found: Report, still: bool = True) -> list[RenderableType]:
     if snapshot and decision:
         parts.append(plan(job, snapshot, decision.outcome))
     if snapshot:
-        parts += [*(Text(line) for line in stuck(snapshot)), *contradicted(snapshot)]
+        parts += [*(Text(line) for line in stuck(snapshot)), *alarms(snapshot), *contradicted(snapshot)]
     if found.rehearsal:
         legs = decision.outcome.legs if decision and isinstance(decision.outcome, Plan) else ()
         parts.append(rehearsal(found.rehearsal, legs, names))

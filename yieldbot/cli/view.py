@@ -107,6 +107,8 @@ def plan(args: argparse.Namespace, context: Screen) -> int:
             continue
         parts.extend(_unread(one.unread))
         parts.extend(_no_way_out(one.snapshot))
+        if any(state.alarms for state in one.snapshot.markets):
+            parts.append(lambda one=one: Group(*render.alarms(one.snapshot)))
         if one.snapshot.contradicted:
             parts.append(lambda one=one: Group(*render.contradicted(one.snapshot)))
         parts.append(lambda one=one: render.explained(one.job, one.snapshot, one.outcome))

@@ -8,7 +8,7 @@ from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.risk.latches import Key, Latch, Latches, alarms, turned
 from yieldbot.risk.past import DAY, Past
-from yieldbot.risk.sight import MarketName, Sight, Subject
+from yieldbot.risk.sight import MarketName, Sight, Subject, sane
 from yieldbot.risk.triggers import PEERS, Case, Found, bounded, found_in
 
 HOME = "eip155:1"
@@ -45,7 +45,7 @@ class Lookout:
     def learn(self, name: MarketName, sights: Iterable[Sight]) -> None:
         """Looks of the past that are not judged."""
         past = self._past[name]
-        for one in sights:
+        for one in map(sane, sights):
             past.add(one)
             if name not in self._newest or one.time >= self._newest[name].time:
                 self._newest[name] = one
@@ -60,6 +60,7 @@ class Lookout:
     ) -> dict[MarketName, Latches]:
         """What stands in each market that is looked at now. more: signs that others found now. chain: the looks are the
         chain's, so that what they lack is missing. remembered: they are memory's (``latches.turned``)."""
+        sights = {name: sane(sight) for name, sight in sights.items()}
         for name, sight in sights.items():
             old = self._newest.get(name)
             if old is None or sight.time >= old.time:

@@ -86,7 +86,7 @@ class Past:
         """The mean rate of the last 7 days before now, weighed by time; None without ``LEAST_MEAN`` of readings."""
         if not self._sights:
             return None
-        place = max(0, bisect_left(self._times, now - KEPT))
+        place = min(bisect_left(self._times, now - KEPT), len(self._times) - 1)
         last = self._sights[-1]
         area, known = self._area[-1] - self._area[place], self._known[-1] - self._known[place]
         if last.rate is not None and last.time < now:

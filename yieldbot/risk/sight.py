@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 from yieldbot.history.networks import is_dollar
 from yieldbot.history.reading import MarketKey, Reading
@@ -47,6 +49,24 @@ class Sight:
     """Whole tokens of its asset that exist on the chain."""
     active: bool = True
     """Whether the market takes money."""
+
+
+_AMOUNTS = ("rate", "utilisation", "supplied", "cash", "held", "index", "bad_debt", "token_supply")
+
+
+def sane(sight: Sight) -> Sight:
+    """The look without numbers that are none: what is below zero or not finite is not known."""
+    one = sight
+    amounts = (one.rate, one.utilisation, one.supplied, one.cash, one.held, one.index, one.bad_debt, one.token_supply)
+    good = all(value is None or 0.0 <= value < math.inf for value in amounts)
+    if good and all(0.0 < price < math.inf for price in one.prices):
+        return one
+    changes: dict[str, Any] = {
+        name: 0.0 if name == "held" else None
+        for name, value in zip(_AMOUNTS, amounts, strict=True)
+        if value is not None and not 0.0 <= value < math.inf
+    }
+    return replace(one, **changes, prices=tuple(price for price in one.prices if 0.0 < price < math.inf))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

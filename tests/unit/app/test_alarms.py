@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot, usdc
 from tests.kit.risk.protections import JOB
 from yieldbot.app import alarms as module
+from yieldbot.app.alarm_documents import MarketAlarm, StandingAlarm
 from yieldbot.app.alarms import with_alarms
 from yieldbot.app.memory import FOLDER
+from yieldbot.cli import render
 from yieldbot.decision.decide import decide
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
@@ -153,3 +156,15 @@ def test_the_blacklist_looks_through_to_collateral_and_pools(tmp_path: Path) -> 
         assert not codes(seen, CALM)
     seen, _ = with_alarms(both, tmp_path, Policy(blacklist=("USDC",)), pytest.fail)
     assert all(codes(seen, one) == [("BLACKLIST", "leave")] for one in (inner, vault, CALM))
+
+
+def test_what_stands_is_shown_with_its_numbers(tmp_path: Path) -> None:
+    held = snapshot(50_000, replace(FULL, held=usdc(10_000)), CALM)
+    seen, _ = with_alarms(held, tmp_path, Policy(), pytest.fail)
+    (row,) = MarketAlarm.every(seen)
+    assert (row.code, row.act, row.market_id, row.since) == ("UTILISATION", "leave", FULL.market.id, NOW)
+    assert StandingAlarm.of(seen.of(FULL.market.id))[0].saw == row.saw and not StandingAlarm.of(CALM)
+    (line,) = render.alarms(seen)
+    assert isinstance(line, Text) and line.plain == "ALARM UTILISATION (leave) full: utilisation 96.00%, 95% or more"
+    assert line.style == "bold red"
+    assert MarketAlarm.every(None) == ()

@@ -163,6 +163,7 @@ def test_a_plan_and_what_if(context: Quiet) -> None:
         "forecasts",
         "bound_of",
         "contradicted",
+        "alarms",
     ]
     here = JobFilter(chain="testnet")
     held = plan(PlanRequest(jobs=here, what_if=WhatIf(exclude=("lend",))), context)

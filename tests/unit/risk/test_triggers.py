@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.kit.market_builder import CHAIN, snapshot
 from tests.kit.market_builder import USDC as USDC_TOKEN
-from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.alarm_limits import CODES, AlarmLimits
 from yieldbot.model.amounts import Token
 from yieldbot.model.exchange import Exchange, Pool, Price
 from yieldbot.model.ids import Address
@@ -184,3 +187,25 @@ def test_a_second_source_of_a_price_is_a_pools_mean_against_a_dollar_that_is_one
     assert prices(1.0, dai, 1.001, 0.98) == pytest.approx((1.0, 0.98098))
     assert prices(1.0, weth, 2000.0, 1 / 2040) == pytest.approx((1.0, 0.980392))
     assert prices(1.0, dai, 0.985, 1.0) == (1.0,), "it is the other one that fell"
+
+
+NUMBERS = st.one_of(
+    st.none(), st.sampled_from([0.0, -0.0, 1.0, 0.95, -1.0, math.inf, math.nan, 1e300, 1e-300]), st.floats(-2.0, 2e9)
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(st.integers(0, 20 * DAY), *[NUMBERS] * 7, st.booleans()), max_size=12))
+def test_whatever_a_market_answers_is_judged(rows: list[tuple[Any, ...]]) -> None:
+    """Contracts answer anything, and clocks jump back: nothing raises, and what stands is of a known code."""
+    lookout = Lookout(LIMITS, {USDC: SUBJECT})
+    for seconds, rate, use, supplied, cash, index, debt, price, active in rows:
+        sight = Sight(
+            time=START + seconds, rate=rate, utilisation=use, supplied=supplied, cash=cash, held=cash or 0.0,
+            index=index, bad_debt=debt, prices=() if price is None else (price, 1.0), token_supply=supplied,
+            active=active,
+        )  # fmt: skip
+        found = lookout.see({USDC: sight}, chain=True)[USDC]
+        assert {code for code, _ in found} <= set(CODES)
+        assert all(one.since <= one.last for one in found.values())
+        lookout.alarms(USDC, sight.time)

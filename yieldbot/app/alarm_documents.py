@@ -1,0 +1,47 @@
+"""Alarms in documents: what stands in a market, and in all of a job's markets."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from yieldbot.app.document import Part
+from yieldbot.model.market import MarketState, Snapshot
+
+
+class StandingAlarm(Part):
+    """A sign of danger that stands."""
+
+    code: str = Field(description="which sign (docs/risk.md)")
+    act: str = Field(description="`stop`: no new money; `leave`: what is there is taken out too")
+    saw: str = Field(description="what was seen, with its numbers")
+    since: int = Field(description="when it was first seen, unix seconds")
+
+    @classmethod
+    def of(cls, state: MarketState) -> tuple[StandingAlarm, ...]:
+        """Every alarm that stands in a market."""
+        return tuple(
+            StandingAlarm(code=one.code, act=one.act.value, saw=one.saw, since=one.since) for one in state.alarms
+        )
+
+
+class MarketAlarm(StandingAlarm):
+    """A sign of danger that stands, and where."""
+
+    market_id: str = Field(description="the market's id")
+    market: str = Field(description="its name")
+
+    @classmethod
+    def every(cls, snapshot: Snapshot | None) -> tuple[MarketAlarm, ...]:
+        """Every alarm that stands in a snapshot's markets."""
+        return tuple(
+            MarketAlarm(
+                market_id=state.market.id,
+                market=state.market.name,
+                code=one.code,
+                act=one.act.value,
+                saw=one.saw,
+                since=one.since,
+            )
+            for state in (snapshot.markets if snapshot else ())
+            for one in state.alarms
+        )
