@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from yieldbot.allocator.market_curve import curve_of
-from yieldbot.app.memory import FOLDER
+from yieldbot.app.memory import FOLDER, WAIT_SECONDS
 from yieldbot.history.files import spanned_days
-from yieldbot.history.store import Store
+from yieldbot.history.grades import GradedDay, append
+from yieldbot.history.store import Appended, Store
 from yieldbot.math.reward_curve import RewardedCurve
 from yieldbot.model.amounts import Token
 from yieldbot.model.controls import Controls
@@ -20,6 +21,8 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
 from yieldbot.risk.facts import Around, Facts, Past
 from yieldbot.risk.grade import grade
+from yieldbot.risk.scales import scales
+from yieldbot.risk.yields import graded_yields
 
 
 def with_grades(
@@ -29,7 +32,8 @@ def with_grades(
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
 ) -> Snapshot:
-    """The snapshot with each market's grade. Memory that cannot be read is one line by ``say``, and counts as none.
+    """The snapshot with each market's grade, which is remembered too. Memory that cannot be read or written is one line
+    by ``say``, and counts as none.
 
     controls: who can change what markets stand on, as far as it was read."""
     facts = facts_of(snapshot, data_dir, say, controls)
@@ -37,7 +41,50 @@ def with_grades(
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
     }
-    return replace(snapshot, states=states)
+    snapshot = replace(snapshot, states=states)
+    _remember(snapshot, facts, data_dir / FOLDER, policy, say)
+    return snapshot
+
+
+def _remember(
+    snapshot: Snapshot, facts: Mapping[MarketId, Facts], folder: Path, policy: Policy, say: Callable[[str], None]
+) -> None:
+    """Writes the grades into the ledger, where the day has none yet. Whatever goes wrong is one line by ``say``."""
+    try:
+        kept = append(folder, days_of(snapshot, facts, policy), WAIT_SECONDS)
+    except Exception as failure:  # whatever it is, money must not wait for it
+        kept = Appended(failure=f"{folder}: grades are not remembered ({one_line(str(failure), 300)})")
+    if kept.failure:
+        say(kept.failure)
+
+
+def days_of(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[GradedDay]:
+    """What is thought of each market now, as the ledger has it."""
+    pasts = {key: one.past for key, one in facts.items()}
+    table, found = scales(), list[GradedDay]()
+    for token in dict.fromkeys(state.market.asset for state in snapshot.markets):
+        states = [state for state in snapshot.markets if state.market.asset == token]
+        for key, said in graded_yields(states, pasts, table, policy.min_safety).items():
+            market, safe = snapshot.states[key].market, snapshot.states[key].grade
+            assert safe is not None
+            found.append(
+                GradedDay(
+                    chain=str(market.chain),
+                    market=str(key),
+                    protocol=market.protocol,
+                    asset=token.symbol,
+                    time=snapshot.block.timestamp,
+                    safety=safe.safety,
+                    letter=safe.letter,
+                    loss_bps=safe.loss_bps,
+                    loss_low_bps=safe.loss_low_bps,
+                    loss_high_bps=safe.loss_high_bps,
+                    short=said.grade.short,
+                    long=said.grade.long,
+                    signal=said.grade.signal.value,
+                )
+            )
+    return found
 
 
 def facts_of(

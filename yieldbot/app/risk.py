@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,11 +20,10 @@ from yieldbot.app.risk_documents import (
 )
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
-from yieldbot.model.market import Kind
 from yieldbot.model.names import named
 from yieldbot.risk.look_through import exposures
 from yieldbot.risk.scales import scales
-from yieldbot.risk.yields import judged_yield, long_outlook, short_outlook, yield_grade
+from yieldbot.risk.yields import graded_yields
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -94,22 +92,11 @@ def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest) -> 
 
 def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[MarketRisk]:
     """The markets of one asset, the safest first."""
-    table = scales()
-    states = [state for state in snapshot.states.values() if state.market.kind is not Kind.IDLE and state.grade]
-    losses = {state.market.id: state.grade.loss_bps for state in states if state.grade}
-    shorts = {state.market.id: short_outlook(state, losses[state.market.id]) for state in states}
-    longs = {
-        state.market.id: long_outlook(state, facts[state.market.id].past, losses[state.market.id]) for state in states
-    }
-    short_peers, long_peers = (
-        statistics.median([one.mean for one in found.values()]) if found else 0.0 for found in (shorts, longs)
-    )
+    pasts = {key: one.past for key, one in facts.items()}
+    yields = graded_yields(tuple(snapshot.states.values()), pasts, scales(), policy.min_safety)
     rows = []
-    for state in states:
-        key = state.market.id
-        short, long = yield_grade(shorts[key], short_peers, table), yield_grade(longs[key], long_peers, table)
-        known = shorts[key].known and longs[key].known
-        said = judged_yield(state, short, long, table, policy.min_safety, known)
+    for key, said in yields.items():
+        state = snapshot.states[key]
         assert state.grade is not None
         rows.append(
             MarketRisk(
@@ -124,12 +111,12 @@ def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy)
                 loss_low_bps=state.grade.loss_low_bps,
                 loss_high_bps=state.grade.loss_high_bps,
                 quoted=state.quoted.value,
-                short_mean=shorts[key].mean,
-                short=short,
-                long_mean=longs[key].mean,
-                long=long,
-                signal=said.signal.value,
-                reason=said.reason,
+                short_mean=said.short.mean,
+                short=said.grade.short,
+                long_mean=said.long.mean,
+                long=said.grade.long,
+                signal=said.grade.signal.value,
+                reason=said.grade.reason,
                 alarms=tuple(
                     StandingAlarm(code=one.code, act=one.act.value, saw=one.saw, since=one.since)
                     for one in state.alarms

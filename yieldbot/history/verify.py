@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yieldbot.history import columns, files
+from yieldbot.history import columns, files, grades
 from yieldbot.history.arrow import as_numpy
 from yieldbot.history.reading import Fault
 from yieldbot.history.series import (
@@ -50,8 +50,9 @@ class Verdict:
 
 
 def verify(store: Store, now: int | None = None) -> Verdict:
-    """Every file that counts is read whole and compared with its checksums. Raises nothing for what it finds.
-    now: unix seconds, by this machine's clock where None: readings of a day and more later are named."""
+    """Every file that counts is read whole and compared with its checksums, and the ledger of grades too. Raises
+    nothing for what it finds. now: unix seconds, by this machine's clock where None: readings of a day and more later
+    are named."""
     latest = (int(time.time()) if now is None else now) + 86_400
     faults: list[Fault] = []
     count = rows = 0
@@ -74,6 +75,7 @@ def verify(store: Store, now: int | None = None) -> Verdict:
                 for market, moments in _by_market(content):
                     times[market].append(moments)
         faults += _series(chain, times, latest)
+    grades.read(store.folder, faults=faults)
     return Verdict(count, rows, tuple(faults))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
 
-from yieldbot.model.market import MarketState
+from yieldbot.model.ids import MarketId
+from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.risk import Act
 from yieldbot.model.units import BPS
 from yieldbot.risk.facts import Past
@@ -56,6 +59,36 @@ class YieldGrade:
     """Why, in one line."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YieldAfterRisk:
+    """A market's yields after risk, with their grades."""
+
+    short: Outlook
+    """Over the days that moves are decided for."""
+    long: Outlook
+    """Over the days that are remembered."""
+    grade: YieldGrade
+    """How good both are."""
+
+
+def graded_yields(
+    states: Sequence[MarketState], pasts: Mapping[MarketId, Past | None], table: Scales, min_safety: int | None
+) -> dict[MarketId, YieldAfterRisk]:
+    """The yields of one asset's markets that were graded for safety, each against the median of all of them."""
+    counted = [(one, one.grade.loss_bps) for one in states if one.market.kind is not Kind.IDLE and one.grade]
+    if not counted:
+        return {}
+    shorts = [short_outlook(one, loss) for one, loss in counted]
+    longs = [long_outlook(one, pasts.get(one.market.id), loss) for one, loss in counted]
+    short_peers, long_peers = (statistics.median([one.mean for one in found]) for found in (shorts, longs))
+    found = {}
+    for (state, _), short, long in zip(counted, shorts, longs, strict=True):
+        both = yield_grade(short, short_peers, table), yield_grade(long, long_peers, table)
+        said = judged_yield(state, *both, table, min_safety, short.known and long.known)
+        found[state.market.id] = YieldAfterRisk(short=short, long=long, grade=said)
+    return found
+
+
 def short_outlook(state: MarketState, loss_bps: float) -> Outlook:
     """What history forecasts, else what is quoted, of which half may go."""
     loss, said = loss_bps / BPS, state.forecast
@@ -91,7 +124,6 @@ def judged_yield(
     """Both grades with their signal: leave for an alarm that asks for it or where both are poor; enter where both are
     good and nothing speaks against it; else hold. known: whether history says both: nothing is left because too little
     is remembered of it."""
-    enter, leave = float(table.of("yields", "enter")), float(table.of("yields", "leave"))
     safety = 0 if state.grade is None else state.grade.safety
     alarm = next((one for one in state.alarms if one.act is Act.LEAVE), None) or next(iter(state.alarms), None)
     if alarm is not None:
@@ -99,13 +131,21 @@ def judged_yield(
         reason = f"alarm {alarm.code}: {alarm.saw}"
     elif not known:
         signal, reason = Signal.HOLD, "history is too short to say"
-    elif short < leave and long < leave:
-        signal, reason = Signal.LEAVE, f"its yield is poor now ({short}) and over time ({long})"
+    elif (signal := by_yield(short, long, table)) is Signal.LEAVE:
+        reason = f"its yield is poor now ({short}) and over time ({long})"
     elif min_safety is not None and safety < min_safety:
         signal, reason = Signal.HOLD, f"its safety is {safety}, below min_safety {min_safety}"
-    elif short >= enter and long >= enter:
-        signal, reason = Signal.ENTER, f"its yield is good now ({short}) and over time ({long})"
+    elif signal is Signal.ENTER:
+        reason = f"its yield is good now ({short}) and over time ({long})"
     else:
-        worse = "now" if short < long else "over time"
-        signal, reason = Signal.HOLD, f"its yield is not good enough {worse} ({min(short, long)}, from {enter:.0f} on)"
+        worse, enter = "now" if short < long else "over time", float(table.of("yields", "enter"))
+        reason = f"its yield is not good enough {worse} ({min(short, long)}, from {enter:.0f} on)"
     return YieldGrade(short=short, long=long, signal=signal, reason=reason)
+
+
+def by_yield(short: int, long: int, table: Scales) -> Signal:
+    """What both grades say where nothing else speaks: leave where both are poor, enter where both are good."""
+    enter, leave = float(table.of("yields", "enter")), float(table.of("yields", "leave"))
+    if short < leave and long < leave:
+        return Signal.LEAVE
+    return Signal.ENTER if short >= enter and long >= enter else Signal.HOLD
