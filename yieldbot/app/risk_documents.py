@@ -56,7 +56,7 @@ class ExposureShare(Part):
     """What a part of our wealth finally rests on, through vaults that are seen through."""
 
     backing: str = Field(
-        description="the symbol or the address of the collateral; else the pool, whose collaterals are not known one by one"
+        description="the collateral, by symbol or address; else the pool, whose collaterals are not known one by one"
     )
     share: float = Field(description="part of our wealth on this chain, 0 to 1")
     through: tuple[str, ...] = Field(description="the markets through which it rests on it")
