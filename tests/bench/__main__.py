@@ -32,6 +32,7 @@ NAMES = (
     "policy",
     "history",
     "signals",
+    "risk",
 )
 
 

@@ -106,9 +106,9 @@ def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dic
     if not spanned_days(folder, snapshot.block.chain):
         return {}
     try:
-        from yieldbot.history.past import summaries
+        from yieldbot.history.past import summaries_today
 
-        found = summaries(Store(folder), snapshot.block.chain, snapshot.block.timestamp)
+        found = summaries_today(Store(folder), snapshot.block.chain, snapshot.block.timestamp)
     except Exception as failure:  # whatever it is, money must not wait for it
         say(f"{folder}: grades know no history ({one_line(str(failure), 300)})")
         return {}

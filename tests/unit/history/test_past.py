@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.history.past import summaries
+from yieldbot.history.past import KEPT, summaries, summaries_today
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 
@@ -56,3 +56,37 @@ def test_days_that_lack_are_no_fall(tmp_path: Path) -> None:
     assert not store.append(rows).failure
     found = summaries(store, CHAIN, T0 + 12 * DAY)["m"]
     assert found["worst_day"] == pytest.approx(80 / 90), "between day 4 and day 9 nothing was read"
+
+
+def test_a_day_s_figures_are_asked_once_and_again_when_older_readings_come(tmp_path: Path) -> None:
+    store = remembered(tmp_path, [100.0] * 20, [0.02] * 20)
+    now = T0 + 19 * DAY + 3_600
+    first = summaries_today(store, CHAIN, now)
+    assert first == summaries(store, CHAIN, now)
+    assert not store.append([Reading(key=KEY, time=now, supply_rate=5.0)]).failure
+    assert summaries_today(store, CHAIN, now + 60) == first, "today's readings wait for tomorrow"
+    assert summaries_today(store, CHAIN, now + DAY) != first
+    assert not store.append([Reading(key=KEY, time=T0 - 5 * DAY, supply_rate=0.5)]).failure
+    again = summaries_today(store, CHAIN, now + 60)
+    assert again == summaries(store, CHAIN, now + 60) and again["m"]["days"] == pytest.approx(24 + 3_660 / DAY)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"key": 1}', '{"key": "K", "markets": [1]}'])
+def test_figures_that_are_broken_are_made_anew(tmp_path: Path, content: str) -> None:
+    store = remembered(tmp_path, [100.0] * 9, [0.02] * 9)
+    now = T0 + 9 * DAY
+    want = summaries_today(store, CHAIN, now)
+    (kept,) = tmp_path.rglob(KEPT)
+    kept.write_text(content)
+    assert summaries_today(store, CHAIN, now) == want
+
+
+def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = remembered(tmp_path, [100.0] * 9, [0.02] * 9)
+
+    def full(self: Path, text: str, encoding: str = "") -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert summaries_today(store, CHAIN, T0 + 9 * DAY)["m"]["days"] == pytest.approx(9 - 600 / DAY)
+    assert not list(tmp_path.rglob(KEPT))

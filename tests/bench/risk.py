@@ -1,0 +1,102 @@
+"""What grading costs a warm cycle: 500 markets of one chain, whose memory has a reading each ten minutes for 90 days.
+
+In milliseconds of the processor: what is asked of memory (``history/past.py``; once a day, then kept), and the grades
+themselves (``risk/grade.py``). Reading who
+controls the contracts is no part of it: that is the watch's, and is kept from look to look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.bench.history import T0, Drawn
+from tests.kit.market_builder import kinked, market, snapshot, usdc
+from yieldbot.app.graded import facts_of, with_grades
+from yieldbot.app.memory import FOLDER
+from yieldbot.history import files
+from yieldbot.history.reading import MarketKey
+from yieldbot.history.store import Store, _write
+from yieldbot.model.market import Snapshot
+from yieldbot.model.policy import Policy
+
+CHAIN, TRIES = "eip155:1", 5
+
+
+class Bare(Drawn):
+    """Readings with short curves: grades do not read them."""
+
+    def curves(self, supplied: Any, borrowed: Any) -> Iterator[str]:
+        yield from ("{}" for _ in range(supplied.size))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Flags of ``scripts/bench risk``."""
+    made = argparse.ArgumentParser(prog="scripts/bench risk")
+    made.add_argument("--markets", type=int, default=500)
+    made.add_argument("--days", type=int, default=90)
+    return made
+
+
+def compare(markets: int = 500, days: int = 90) -> dict[str, Any]:
+    """Write memory, grade, and delete it again."""
+    place = Path(tempfile.mkdtemp(prefix="yieldbot-risk-"))
+    try:
+        seen = _remembered(place, markets, days)
+        said: list[str] = []
+        began = time.process_time()
+        facts_of(seen, place, said.append)
+        first = time.process_time() - began
+        asked = _median(lambda: facts_of(seen, place, said.append))
+        whole = _median(lambda: with_grades(seen, place, Policy(), said.append))
+        assert not said, said
+        graded = with_grades(seen, place, Policy(), said.append)
+        assert all(state.grade and "30 days of rates" not in state.grade.missing for state in graded.markets)
+        return {
+            "measurement": "risk",
+            "markets": markets,
+            "rows": markets * days * 144,
+            "first_of_a_day_ms": round(first * 1e3, 1),
+            "memory_ms": round(asked * 1e3, 1),
+            "grades_ms": round((whole - asked) * 1e3, 1),
+            "whole_ms": round(whole * 1e3, 1),
+        }
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _remembered(place: Path, markets: int, days: int) -> Snapshot:
+    states = [
+        replace(market(f"m{n}", kinked(1e8, 8e7), borrowed=8e7, liquidity=2e7), supplied=usdc(1e8))
+        for n in range(markets)
+    ]
+    keys = [
+        MarketKey(chain=CHAIN, market=one.market.id, protocol="lend", asset="USDC", asset_address=f"0x{n * 7919:040x}")
+        for n, one in enumerate(states)
+    ]
+    drawn, store = Bare(keys, 1), Store(place / FOLDER)
+    for day in range(days):
+        span = files.span_of_day(T0 + day * 86_400)
+        _write(files.folder_of(store.folder, CHAIN, span[:7]), span, whole=True, content=drawn.day(day))
+        if day % 30 == 29:
+            print(f"day {day + 1} of {days}", file=sys.stderr, flush=True)
+    store.compact(now=T0 + (days + 1) * 86_400)
+    seen = snapshot(1e6, *states)
+    return replace(seen, block=replace(seen.block, timestamp=T0 + days * 86_400 - 300))
+
+
+def _median(work: Callable[[], object]) -> float:
+    def once() -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    return statistics.median(once() for _ in range(TRIES))
