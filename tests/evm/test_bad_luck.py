@@ -198,17 +198,21 @@ async def test_a_market_that_is_emptied_before_a_withdrawal_keeps_the_position_a
 async def test_a_loss_is_no_quiet_hold(sandbox: Sandbox) -> None:
     """Nothing is to be done and nothing would be signed: the exit code tells a clock's run apart from a quiet one."""
     settings = load(sandbox.directory / "yieldbot.toml")
-    careful = replace(settings, policy=replace(settings.policy, stop_at_loss_bps=50))
+    quiet = replace(settings.policy, alarms=replace(settings.policy.alarms, off=("SHARE_PRICE_DOWN", "BAD_DEBT")))
+    careful = replace(settings, policy=replace(quiet, stop_at_loss_bps=50))
     with world(sandbox, settings=careful) as w:
         job = w.settings.jobs[0]
         report = await cycle.run_job(w, job)
         assert report.declined is None and exit_code(report) == 0
         taken = calldata("transfer(address,uint256)", "0x" + "fe" * 20, 20_000 * 10**6)
         send(sandbox, sandbox.addresses["usdc"], taken, sender=sandbox.addresses["drip"])
-        for policy, code in ((careful.policy, "LOSS"), (settings.policy, "ACCOUNT_STOPPED")):
+        for policy, code in ((careful.policy, "LOSS"), (quiet, "ACCOUNT_STOPPED")):
             report = await cycle.run_job(replace(w, settings=replace(careful, policy=policy)), job)
             assert report.declined is not None and (report.declined.code, exit_code(report)) == (code, 4)
             assert "Drip Vault dvUSDC is down 19" in report.declined.reason and report.outcomes == ()
+        told = await cycle.run_job(replace(w, settings=settings, approver=DeclineAll()), job)
+        assert isinstance(told.decision.outcome, Plan) and "SHARE_PRICE_DOWN" in str(told.decision.outcome)
+        assert {leg.kind for leg in told.decision.outcome.legs} == {LegKind.WITHDRAW}, "an alarm leaves all the same"
         w.journal.append(AccountCleared(job.chain.chain, job.wallet.address, "a person"))
         before = transactions(sandbox)
         report = await cycle.run_job(replace(w, approver=DeclineAll()), job)
