@@ -10,9 +10,7 @@ from yieldbot.math.concentrated import Unswappable
 from yieldbot.math.venues import VenuePath
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolsByPair, PoolState, Venue
-
-TX_GAS = 21_000 + 55_000
-"""Gas of a route's transactions apart from its pools: the swap's base cost, and the allowance before it."""
+from yieldbot.model.gas import SWAP_TX
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ def _by_router(states: Iterable[PoolState], used: Collection[str]) -> dict[tuple
 
 def gas_of(pools: Sequence[PoolState]) -> int:
     """Gas of a way: its transactions' own and each pool's."""
-    return TX_GAS + sum(state.gas for state in pools)
+    return SWAP_TX + sum(state.gas for state in pools)
 
 
 def _parts(

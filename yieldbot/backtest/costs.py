@@ -9,7 +9,7 @@ from yieldbot.model.fees import ChainFees
 TOUCH_GAS = 225_000
 """Gas of one lending market touched: its transaction and its allowance."""
 SWAP_GAS = 80_000
-"""Gas of a swap between two stablecoins, its transactions' base apart."""
+"""Gas of a swap between two stablecoins, all of its transactions together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

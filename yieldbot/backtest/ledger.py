@@ -75,7 +75,7 @@ class SimulatedLedger:
         self.idle = [made.holdings.idle.get(token, 0) for token in tokens]
         columns = {market.id: column for column, market in enumerate(markets)}
         self.asked = {columns[market_id]: one for market_id, one in made.holdings.asked.items()}
-        self.gas += made.gas + made.swaps * self.world.costs[row].swap
+        self.gas += made.gas + made.swap_gas
         self.swapped += made.swapped
         self.touched += made.touched
         self.plans += 1

@@ -22,6 +22,7 @@ from yieldbot.history.panel import Panel
 from yieldbot.math.curves import ConstantCurve, KinkedCurve, Points
 from yieldbot.model.amounts import Amount, Apr, BlockRef, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
+from yieldbot.model.gas import SWAP_TX
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.market import Exit, ExitKind, Kind, Leaving, Market, MarketState, RateForecast, Snapshot, Status
 from yieldbot.model.policy import Base
@@ -316,4 +317,4 @@ def _pool(one: Token, other: Token, costs: Costs) -> PoolState:
     pair = f"{one.address}{other.address}"
     pool = Pool("recorded", f"{one.symbol}/{other.symbol}", OWNER, one, other, {"router": pair, "id": pair})
     venue = FlatVenue(costs.swap_bps)
-    return PoolState(pool, venue, venue, SWAP_GAS)
+    return PoolState(pool, venue, venue, SWAP_GAS - SWAP_TX)  # so that a decision weighs what the ledger is charged

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from yieldbot.model.amounts import Amount, Token
+from yieldbot.model.gas import USUAL_SWAP
 from yieldbot.model.ids import Address
 
 
@@ -65,7 +66,7 @@ class PoolState:
     """The venue that takes token0."""
     one: Venue
     """The venue that takes token1."""
-    gas: int = 100_000
+    gas: int = USUAL_SWAP
     """Approximate gas (Solana: compute units) of a swap in it."""
 
     def venue(self, given: Token) -> Venue:

@@ -42,8 +42,21 @@ USUAL = LegGas(250_000, 250_000)
 CLAIMS: Mapping[str, int] = {"aave_v3": 240_000, "compound_v3": 180_000, "merkl": 220_000}
 """Of a claim, by who distributes the reward."""
 
-SWAPS: Mapping[str, int] = {"curve_stableswap": 150_000}
-"""Of a swap in one pool, by exchange, where it is not the usual (``PoolState.gas``)."""
+SWAP_TX = 21_000 + 55_000
+"""Of a swap's transactions on an EVM chain apart from its pools: its base cost, and the allowance before it."""
+
+SWAPS: Mapping[str, int] = {
+    "aerodrome/stable": 180_000,
+    "aerodrome/volatile": 150_000,
+    "curve_stableswap": 150_000,
+    "uniswap_v2": 90_000,
+    "uniswap_v3": 110_000,
+    "uniswap_v4": 170_000,
+}
+"""Of a swap in one pool, by exchange."""
+
+USUAL_SWAP = 100_000
+"""In a pool of an exchange that has no row."""
 
 
 def kind_of(protocol: str, params: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from yieldbot.app import cycle, overview, paper, paper_records, paper_step
 from yieldbot.backtest import carried, ledger
 from yieldbot.backtest import paper as paper_wallets
 from yieldbot.backtest import replay as replaying
+from yieldbot.backtest.costs import SWAP_GAS
 from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.replay import replay
 from yieldbot.backtest.world import ONE, FutureRead
@@ -127,3 +128,22 @@ def test_no_unit_is_made_or_lost_by_moving() -> None:
     assert sum(own.held) + sum(own.idle) + round(own.swapped * ONE) == pytest.approx(1_000 * ONE, abs=2)
     with pytest.raises(ValueError, match="base units are taken where there are"):
         own._take(own.held, 0, 1)
+
+
+def test_a_decision_weighs_the_gas_of_a_swap_that_the_ledger_and_the_simple_rules_are_charged() -> None:
+    days = {"USDC": [0.05] * 12 + [0.01] * 18, "USDT": [0.04] * 30}
+    seen = world(days, touch=2.0)
+    made = replay(seen, loose(), quiet, 100_000.0, 0, 29)
+    swapping = [
+        (row, plan, paid)
+        for (row, plan), paid in zip(made.ledger.log, made.ledger.paid, strict=True)
+        if plan.allocation.swaps
+    ]
+    assert swapping
+    for row, plan, paid in swapping:
+        costs = seen.costs[row]
+        assert [swap.gas for swap in plan.allocation.swaps] == [SWAP_GAS] * len(plan.allocation.swaps)
+        lost = sum((swap.given.raw - swap.gets.raw) / ONE for swap in plan.allocation.swaps)
+        touched = len(plan.legs) - len(plan.allocation.swaps)
+        assert paid == pytest.approx(touched * costs.touch + len(plan.allocation.swaps) * costs.swap + lost)
+        assert plan.cost == pytest.approx(paid, rel=1e-4), "but for what rounding leaves unpaired"

@@ -17,6 +17,7 @@ from yieldbot.math.solidly import SolidlyPool, SolidlyVenue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, tokens_along
+from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
@@ -80,7 +81,12 @@ class Aerodrome:
         if not reserve0 or not reserve1 or not one0 or not one1:
             raise MarketError(f"{pool.name} {pool.address} is empty")
         state = SolidlyPool(stable, (reserve0, reserve1), (one0, one1), codec.one("getFee", fee))
-        return PoolState(pool, SolidlyVenue(state, True), SolidlyVenue(state, False), 180_000 if stable else 150_000)
+        return PoolState(
+            pool,
+            SolidlyVenue(state, True),
+            SolidlyVenue(state, False),
+            SWAPS["aerodrome/stable" if stable else "aerodrome/volatile"],
+        )
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

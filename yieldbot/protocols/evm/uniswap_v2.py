@@ -15,6 +15,7 @@ from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, tokens_along
+from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
@@ -75,7 +76,7 @@ class UniswapV2:
         if not zero or not one:
             raise MarketError(f"pair {pool.address} is empty")
         fee = BPS - pool.params["fee_bps"], BPS
-        return PoolState(pool, V2Venue(zero, one, fee), V2Venue(one, zero, fee), 90_000)
+        return PoolState(pool, V2Venue(zero, one, fee), V2Venue(one, zero, fee), SWAPS["uniswap_v2"])
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

@@ -19,6 +19,7 @@ from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, SwapTerms, v3_path
+from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
@@ -85,7 +86,7 @@ class UniswapV3:
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         state = yield from read_pool(pool.address)
-        return PoolState(pool, V3Venue(state, True), V3Venue(state, False), 110_000)
+        return PoolState(pool, V3Venue(state, True), V3Venue(state, False), SWAPS["uniswap_v3"])
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int

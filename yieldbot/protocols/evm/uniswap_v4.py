@@ -20,6 +20,7 @@ from yieldbot.math.venues import V3Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState, tokens_along
+from yieldbot.model.gas import SWAPS
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall, Onward
@@ -115,7 +116,7 @@ class UniswapV4:
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
         zero, one = ways(*(yield from read_pool(pool)))
-        return PoolState(pool, zero, one, 170_000)
+        return PoolState(pool, zero, one, SWAPS["uniswap_v4"])
 
     def swap(
         self, pools: tuple[Pool, ...], given: Amount, least: Amount, owner: Address, deadline: int
