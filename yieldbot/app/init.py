@@ -1,4 +1,4 @@
-"""``init``: asks five questions and writes yieldbot.toml, .env.example and, for an RPC URL, .env.
+"""``init``: asks six questions and writes yieldbot.toml, .env.example and, for an RPC URL, .env.
 
 A URL may contain a provider's key, so it is only written to .env (mode 0600); a private key only to a keystore.
 """
@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 from yieldbot.app.init_documents import InitDocument
 from yieldbot.app.keys import KEYS, NewPassphrase, key_text, passphrase_of
+from yieldbot.app.styles import BALANCED, STYLES, alarms_text, policy_text
 from yieldbot.chains.keystores import KEY_FORMS, maker
 from yieldbot.config.load import chain_names, load, read_toml
 from yieldbot.errors import ConfigError
-from yieldbot.model.families import EVM, SOLANA, Family, family_of
+from yieldbot.model.families import EVM, Family, family_of
 from yieldbot.model.ids import ChainId
 from yieldbot.model.numbers import number
 
@@ -43,8 +44,10 @@ class InitRequest:
     """3. ``new``, ``import``, or the address of an existing wallet."""
     asset: str | None = None
     """4. The symbol of the token to put to work."""
+    style: str | None = None
+    """5. How careful the policy is: one of ``styles.STYLES``; balanced where nobody can be asked."""
     max_share: str | None = None
-    """5. The largest fraction of the wealth in one market."""
+    """6. The largest fraction of the wealth in one market."""
     key_file: Path | None = None
     """The key to import; ``-``: standard input. None: a person is asked if one can be, else standard input."""
     passphrase: NewPassphrase = field(default_factory=NewPassphrase)
@@ -68,7 +71,7 @@ class InitAnswer:
 
 
 class Answers(NamedTuple):
-    """The five answers."""
+    """The six answers."""
 
     chain: str
     """The chain's name."""
@@ -78,6 +81,8 @@ class Answers(NamedTuple):
     """``new``, ``import`` or an address."""
     asset: str
     """The token's symbol."""
+    style: str
+    """One of ``styles.STYLES``."""
     max_share: float
     """The largest fraction of the wealth in one market, above 0 to 1."""
 
@@ -113,6 +118,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
         written=tuple(str(file) for file in (*written, example)),
         chain=answers.chain,
         asset=answers.asset,
+        style=answers.style,
         rpc_env=name,
         address=address,
         keystore=str(keystore),
@@ -121,7 +127,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
 
 
 def _answers(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
-    """The five answers: those given beforehand, else a person's. Raises ConfigError for a wrong or missing answer."""
+    """The six answers: those given beforehand, else a person's. Raises ConfigError for a wrong or missing answer."""
     names = ", ".join(sorted(chains))
     asks = _Asks(request, context)
     chain = _answer(
@@ -151,9 +157,27 @@ def _answers(request: InitRequest, chains: dict[str, Path], context: Context) ->
         "USDC",
         lambda answer: None if answer in described["tokens"] else f"{answer}: chains/{chain}.toml has: {symbols}",
     )
-    question = "5. The most that one market may hold, as a fraction? [0.5] "
-    share = _answer(asks, request.max_share, "--max-share", question, "0.5", _share_fault)
-    return Answers(chain, rpc, wallet, asset, float(share))
+    style = _style(asks)
+    given, usual = request.max_share, f"{STYLES[style].max_share:g}"
+    if given is None and request.ask is None and request.style is not None:
+        given = usual
+    question = f"6. The most that one market may hold, as a fraction? [{usual}] "
+    share = _answer(asks, given, "--max-share", question, usual, _share_fault)
+    return Answers(chain, rpc, wallet, asset, style, float(share))
+
+
+def _style(asks: _Asks) -> str:
+    """How careful the policy is; balanced where it is not said and nobody can be asked."""
+    given = asks.request.style
+    if given is None and asks.request.ask is None:
+        return BALANCED
+    told = "".join(f"\n     {name}: {style.words}" for name, style in STYLES.items())
+    names = ", ".join(STYLES)
+
+    def fault(answer: str) -> str | None:
+        return None if answer in STYLES else f"{answer}: write one of {names}"
+
+    return _answer(asks, given, "--style", f"5. How careful?{told}\n   [{BALANCED}] ", BALANCED, fault)
 
 
 def _wallet_fault(answer: str, family: Family) -> str | None:
@@ -278,6 +302,7 @@ def _settings_text(
         passphrase = f'passphrase_env = "{given.variable}"'
     elif given.file:
         passphrase = f"passphrase_file = {json.dumps(str(given.file.absolute()))}"
+    family = family_of(ChainId(str(described["chain"])))
     least = "0.1" if answers.asset.endswith(described["native"]["symbol"]) else "10"
     return YIELDBOT_TOML.format(
         name=NAME,
@@ -286,10 +311,13 @@ def _settings_text(
         passphrase=passphrase,
         chain=answers.chain,
         asset=answers.asset,
-        max_share=f"{answers.max_share:g}",
+        style=answers.style,
+        words=STYLES[answers.style].words,
+        limits=policy_text(answers.style, answers.max_share, family),
+        alarms=alarms_text(answers.style),
         least=least,
         gap=" " * (8 - len(least)),
-        haircuts=HAIRCUTS[family_of(ChainId(str(described["chain"])))],
+        protocol="morpho_blue" if family is EVM else "save",
     )
 
 
@@ -324,33 +352,22 @@ enter_horizon_days = 90  # idle money enters where that pays its cost within thi
 idle_buffer = "0"        # always left in the wallet, in whole tokens
 min_position = "{least}"{gap}# no position smaller than this
 min_move = "{least}"    {gap}# no transfer smaller than this
-max_share_market = {max_share} # the most that one market may hold of everything
 # exclude = ["..."]      # protocols or market ids never used
 auto_max_move = "0"      # `run --approve auto` signs moves up to this alone; 0: none
 auto_max_total = "0"     # and plans up to this in all
 
-# Expected loss in basis points a year, taken off each yield before it is compared.
-[policy.haircut_bps]
-{haircuts}
+# What danger is borne for yield: the style `{style}` ({words}).
+# docs/risk.md has the other styles.
+{limits}
+
+{alarms}
+
+# What a year is expected to cost is taken off each yield before markets are compared, by each market's grade
+# (`yieldbot risk`). Your own figure in basis points a year takes its place:
+# [policy.haircut_bps]
+# {protocol} = 30
+
+# The most that one protocol may hold of everything.
+# [policy.max_share_protocol]
+# {protocol} = 0.5
 """
-
-EVM_HAIRCUTS = """aave_v3 = 5
-compound_v3 = 10
-morpho_blue = 20
-erc4626 = 20
-
-# The most that one protocol may hold of everything.
-# [policy.max_share_protocol]
-# morpho_blue = 0.5"""
-
-SOLANA_HAIRCUTS = """kamino_lend = 20
-save = 30
-marginfi = 30
-spl_stake_pool = 10
-
-# The most that one protocol may hold of everything.
-# [policy.max_share_protocol]
-# save = 0.5"""
-
-HAIRCUTS = {EVM: EVM_HAIRCUTS, SOLANA: SOLANA_HAIRCUTS}
-"""By the chain's family, whose protocols they name."""

@@ -18,6 +18,7 @@ class InitDocument(Document):
     written: tuple[str, ...] = Field(description="every file that was written, except the keystore")
     chain: str = Field(description="the chain's name")
     asset: str = Field(description="the symbol of the token to put to work")
+    style: str = Field(description="how careful the policy is: `safe`, `balanced` or `high`")
     rpc_env: str = Field(description="the environment variable that holds the RPC URL")
     address: str = Field(description="the wallet's address")
     keystore: str = Field(description="where its keystore is, or is expected")

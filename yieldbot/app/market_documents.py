@@ -143,6 +143,9 @@ class Market(Part):
         description="entry and exit fees, in bp of a deposit; deducted in `apy_after_deposit`"
     )
     cap_headroom: Money | None = Field(description="what may still be deposited under its supply cap; null: no cap")
+    safety: int | None = Field(description="its safety grade, 0 to 100 (`risk`); null: it was not graded")
+    letter: str | None = Field(description="the same in a letter, A+ to F")
+    loss_bps: float | None = Field(description="what its grade expects to be lost a year, in bp; null: not graded")
     haircut_bps: float | None = Field(
         description="the policy's haircut: expected loss a year, in bp; null: not assessed"
     )
@@ -187,6 +190,9 @@ class Market(Part):
             utilisation=state.utilisation,
             entry_cost_bps=number(state.entry_cost_bps),
             cap_headroom=Money.or_none(state.capacity),
+            safety=state.grade.safety if state.grade else None,
+            letter=state.grade.letter if state.grade else None,
+            loss_bps=number(state.grade.loss_bps) if state.grade else None,
             haircut_bps=assessment.haircut_bps if assessment else None,
             max_exposure=Money.or_none(assessment.max_exposure) if assessment else None,
             rewards=tuple(Reward.of(one, state.market.id, policy) for one in state.rewards),

@@ -37,6 +37,8 @@ class MarketsRequest:
     """Assumed wealth in each job's asset, in whole tokens; None: what we hold."""
     kind: str | None = None
     """One of KINDS: only markets of this kind; None: all, liquidity in pools aside."""
+    min_safety: int | None = None
+    """Only markets of this safety grade or better; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsA
     """Lists pools for kind ``lp``, else markets. Raises ConfigError for a request that names no job, amount or kind."""
     if request.kind not in (None, *KINDS):
         raise ConfigError(f"--kind {request.kind}: known are: {', '.join(KINDS)}")
+    check_grade(request.min_safety)
+    if request.kind == "lp" and request.min_safety is not None:
+        raise ConfigError("--min-safety: pools have no safety grade: leave --kind lp out")
     return pools(request, context) if request.kind == "lp" else _markets(request, context)
 
 
@@ -96,6 +101,7 @@ def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
             if wealth is not None and one.asset == job.asset:
                 all_of_it = wealth
             shown = part if request.kind is None else _of_kind(part, request.kind)
+            shown = shown if request.min_safety is None else _of_safety(shown, request.min_safety)
             listed.append(ListedMarkets(one, shown, decision.assessments, decision.allocation, all_of_it))
             found = markets_of(shown, decision.assessments, decision.allocation, all_of_it, horizon, policy)
             head = JobHead.fields_of(one, shown)
@@ -112,3 +118,19 @@ def _of_kind(snapshot: Snapshot, kind: str) -> Snapshot:
     """The snapshot with its markets of one kind, and the wallet."""
     shown = {i: s for i, s in snapshot.states.items() if s.market.kind in (Kind(kind), Kind.IDLE)}
     return replace(snapshot, states=shown)
+
+
+def _of_safety(snapshot: Snapshot, least: int) -> Snapshot:
+    """The snapshot with its markets of this grade or better, and the wallet."""
+    shown = {
+        i: s
+        for i, s in snapshot.states.items()
+        if s.market.kind is Kind.IDLE or (s.grade is not None and s.grade.safety >= least)
+    }
+    return replace(snapshot, states=shown)
+
+
+def check_grade(least: int | None) -> None:
+    """Raises ConfigError for what is no grade."""
+    if least is not None and not 0 <= least <= 100:
+        raise ConfigError(f"--min-safety {least}: write a grade from 0 to 100")

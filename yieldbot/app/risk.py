@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app import overview
 from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.graded import facts_of
+from yieldbot.app.markets import check_grade
 from yieldbot.app.parts import JobHead
 from yieldbot.app.risk_documents import (
     EvidenceNumber,
@@ -60,8 +61,7 @@ class RiskAnswer:
 
 def risk(request: RiskRequest, context: Context) -> RiskAnswer:
     """Observe every chain and grade its markets. Raises ConfigError for a name that no market has, or no grade."""
-    if request.min_safety is not None and not 0 <= request.min_safety <= 100:
-        raise ConfigError(f"--min-safety {request.min_safety}: write a grade from 0 to 100")
+    check_grade(request.min_safety)
     observed = overview.observe(request.jobs, context)
     rows: list[JobRisk | JobHead] = []
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""``yieldbot init``: asks five questions (flags answer them beforehand) and writes yieldbot.toml, .env.example and
+"""``yieldbot init``: asks six questions (flags answer them beforehand) and writes yieldbot.toml, .env.example and
 .env."""
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def register(listed: CommandList) -> None:
     )
     parser.add_argument("--wallet-from", metavar="WAY", help="3. new, import, or the address of a wallet you have")
     parser.add_argument("--asset", metavar="SYMBOL", help="4. the token to put to work, as USDC")
+    parser.add_argument("--style", metavar="STYLE", help="5. how careful the policy is: safe, balanced or high")
     parser.add_argument(
-        "--max-share", metavar="FRACTION", help="5. the largest fraction of the wealth in one market, as 0.5"
+        "--max-share", metavar="FRACTION", help="6. the largest fraction of the wealth in one market, as 0.5"
     )
     parser.add_argument(
         "--key-file", type=Path, metavar="FILE", help="with --wallet-from import: the key (64 hex digits)"
@@ -46,6 +47,7 @@ def init(args: argparse.Namespace, context: Screen) -> int:
         rpc=args.rpc,
         wallet_from=args.wallet_from,
         asset=args.asset,
+        style=args.style,
         max_share=args.max_share,
         key_file=args.key_file,
         passphrase=passphrase_flags(args),

@@ -80,6 +80,7 @@ def markets(found: Sequence[ListedMarkets], horizon_seconds: float, policy: Poli
         ">Liquidity",
         ">Used",
         ">Cap left",
+        ">Safety",
         "Exit",
         "Flags",
     )
@@ -129,6 +130,7 @@ def _market_rows(
             "unknown" if state.cash is None else money(state.cash, 0),
             "-" if used is None else f"{used:.1%}",
             money(state.capacity, 0),
+            "-" if state.grade is None else f"{state.grade.safety} {state.grade.letter}",
             state.exit.words,
             _flags(state, vetoes.get(state.market.id, ())),
         ]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 COMMANDS = {
-    "init": {"init": "ask five questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"},
+    "init": {"init": "ask six questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"},
     "check": {"check": "check RPC endpoints, tokens, markets, wallets and anvil; name the remedy for each fault"},
     "view": {
         "markets": "every market: quoted yield, yield after our own deposit, liquidity, caps, exits, risk flags",

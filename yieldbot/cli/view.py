@@ -37,6 +37,9 @@ def register(listed: CommandList) -> None:
             parser.add_argument(
                 "--kind", choices=market_use.KINDS, help="only markets of this kind; lp: liquidity in pools"
             )
+            parser.add_argument(
+                "--min-safety", type=int, metavar="GRADE", help="only markets of this safety grade (0-100) or better"
+            )
 
 
 def what_if_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +58,9 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def markets(args: argparse.Namespace, context: Screen) -> int:
-    request = market_use.MarketsRequest(jobs=filter_of(args), amount=args.amount, kind=args.kind)
+    request = market_use.MarketsRequest(
+        jobs=filter_of(args), amount=args.amount, kind=args.kind, min_safety=args.min_safety
+    )
     found = market_use.markets(request, context)
     if isinstance(found, PoolsAnswer):
         return _pools(found, context)

@@ -132,6 +132,23 @@ def test_markets_for_an_amount_and_of_a_kind(context: Quiet) -> None:
         markets(MarketsRequest(kind="idle"), context)
 
 
+def test_markets_have_their_grade_and_can_be_filtered_by_it(context: Quiet) -> None:
+    here = JobFilter(chain="testnet")
+    (job,) = markets(MarketsRequest(jobs=here), context).document.jobs
+    assert isinstance(job, JobMarkets) and len(job.markets) == 2
+    for one in job.markets:
+        assert one.safety is not None and one.letter and one.loss_bps and one.loss_bps >= 24.0
+    most = max(one.safety for one in job.markets if one.safety is not None)
+    (job,) = markets(MarketsRequest(jobs=here, min_safety=most), context).document.jobs
+    assert isinstance(job, JobMarkets) and {one.safety for one in job.markets} == {most}
+    (job,) = markets(MarketsRequest(jobs=here, min_safety=most + 1), context).document.jobs
+    assert isinstance(job, JobMarkets) and not job.markets
+    with pytest.raises(ConfigError, match="--min-safety 101: write a grade from 0 to 100"):
+        markets(MarketsRequest(jobs=here, min_safety=101), context)
+    with pytest.raises(ConfigError, match="pools have no safety grade"):
+        markets(MarketsRequest(jobs=here, kind="lp", min_safety=50), context)
+
+
 def test_positions_without_a_journal_are_shown_as_held(context: Quiet) -> None:
     found = positions(PositionsRequest(), context)
     served, skipped = found.jobs

@@ -216,6 +216,7 @@ def test_init_for_solana_makes_a_solana_key(asset: str, least: str, tmp_path: Pa
     assert (job.chain.name, job.asset.symbol, job.chain.rpc_urls) == ("solana", asset, (URL,))
     assert job.wallet.keystore is not None and mode(job.wallet.keystore) == 0o600
     settings = load(tmp_path / "yieldbot.toml")
-    assert settings.policy.min_position == least and settings.policy.haircut_bps["marginfi"] == 30
+    assert settings.policy.min_position == least and settings.policy.haircut_bps == {}
+    assert "# save = 30" in (tmp_path / "yieldbot.toml").read_text()
     wrong = yieldbot("init", "--force", *answers[:4], "--wallet-from", KEYS_ADDRESS, cwd=tmp_path, given=URL + "\n")
     assert wrong.code == 2 and KEYS_ADDRESS in wrong.line

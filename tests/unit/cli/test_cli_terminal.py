@@ -61,14 +61,15 @@ class Terminal:
         return bool(part)
 
 
-def test_five_questions(tmp_path: Path) -> None:
+def test_six_questions(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "init")
     for question, answer in (
         ("1. ", "base"),
         ("2. ", "https://node.example/v2/SECRETKEY"),
         ("3. ", ""),
         ("4. ", "USDC"),
-        ("5. ", "0.25"),
+        ("5. ", "safe"),
+        ("6. ", "0.3"),
     ):
         terminal.wait_for(question)
         terminal.wait_for("] ")
@@ -79,7 +80,7 @@ def test_five_questions(tmp_path: Path) -> None:
     code, screen = terminal.end()
     assert code == 0 and PASSPHRASE not in screen and "check" in screen
     settings = load(tmp_path / "yieldbot.toml")
-    assert settings.policy.max_share_market == 0.25
+    assert settings.policy.max_share_market == 0.3 and settings.policy.min_safety == 41
     assert settings.jobs[0].chain.rpc_urls == ("https://node.example/v2/SECRETKEY",)
     assert keystore_address(settings.wallets["main"].keystore) == settings.wallets["main"].address
 
@@ -92,7 +93,8 @@ def test_a_wrong_answer_is_told_and_asked_for_again(tmp_path: Path) -> None:
         ("2. ", "node.example/SECRETKEY", "is neither an http(s) URL", "https://node.example"),
         ("3. ", "0x12", "write new, import or an address", owner),
         ("4. ", "DOGE", "chains/base.toml has: ", "USDC"),
-        ("5. ", "50", "50: write a fraction above 0", "0.5"),
+        ("5. ", "bold", "bold: write one of safe, balanced, high", "balanced"),
+        ("6. ", "50", "50: write a fraction above 0", "0.5"),
     ):
         terminal.wait_for(question)
         terminal.wait_for("] ")
