@@ -19,6 +19,7 @@ from yieldbot.app.backtest_documents import BacktestDocument, BacktestManifest, 
 from yieldbot.app.days import day
 from yieldbot.app.expected import panel_of
 from yieldbot.app.memory import folder_of
+from yieldbot.backtest.alarms import beside
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.costs_file import ethereum_costs, gas_prices
 from yieldbot.backtest.levels import Levels, levels_of
@@ -37,6 +38,7 @@ from yieldbot.forecast.rules import Rule
 from yieldbot.forecast.tournament import COMBINED
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault
+from yieldbot.model.alarm_limits import COLLATERALS
 from yieldbot.model.market import RateForecast
 from yieldbot.model.policy import Policy, alone
 
@@ -135,7 +137,8 @@ class Work:
         if name not in self.worlds:
             panel = self.panel.of(self.columns[name])
             waits = [self.waits[column] for column in self.columns[name]]
-            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain], waits)
+            others = beside(self.panel, self.columns[name], frozenset(COLLATERALS))
+            self.worlds[name] = World(panel, self.costs[panel.keys[0].chain], waits, others)
         return self.worlds[name]
 
     def _expected(self, name: str) -> dict[str, Callable[[int], list[RateForecast | None]]]:

@@ -14,14 +14,16 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
+from yieldbot.backtest.alarms import beside
 from yieldbot.backtest.costs import Costs
 from yieldbot.backtest.levels import Levels
 from yieldbot.backtest.study import Benchmarks, Window, bounds_of, judged
 from yieldbot.backtest.world import World
 from yieldbot.history.panel import Panel
+from yieldbot.model.alarm_limits import COLLATERALS
 from yieldbot.model.policy import Policy
 
-FORMAT = 1
+FORMAT = 2
 """Version of a finished piece's format; a piece of another version is computed again."""
 
 Result = dict[str, Any]
@@ -84,7 +86,8 @@ class WorkerInputs:
     def world(self, universe: str) -> World:
         """A new world of a universe."""
         panel = self.panel.of(self.columns[universe])
-        return World(panel, self.costs[panel.keys[0].chain])
+        others = beside(self.panel, self.columns[universe], frozenset(COLLATERALS))
+        return World(panel, self.costs[panel.keys[0].chain], beside=others)
 
     def compute(self, task: Task, world: World) -> Result:
         """One piece. world: its universe's."""
@@ -129,7 +132,9 @@ class Keys:
         """The hash of a universe up to a row: its markets, their readings, what moves cost."""
         columns, panel = self._inputs.columns[universe], self._inputs.panel
         costs = self._inputs.costs[panel.keys[columns[0]].chain][: last + 1]
-        return _hash([_panel_hash(panel, columns, last + 1), [repr(one) for one in costs]])
+        others = beside(panel, columns, frozenset(COLLATERALS))
+        also = "" if others is None else _panel_hash(others, range(len(others.keys)), last + 1)
+        return _hash([_panel_hash(panel, columns, last + 1), also, [repr(one) for one in costs]])
 
     def _said(self, name: str, task: Task) -> str:
         levels, columns = self._inputs.levels[name], list(self._inputs.columns[task.universe])

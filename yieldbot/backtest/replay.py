@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from yieldbot.backtest.alarms import Watched
 from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.world import World
 from yieldbot.decision.decide import decide
@@ -53,10 +54,10 @@ def replay(
         SimulatedLedger.with_cash(world, dollars),
         random.Random(f"{seed}/{first}/{dollars}"),
     )
-    failed = 0
+    watched, failed = Watched(world, policy, first), 0
     for row in range(first, last):
         world.clock = row
-        snapshot = world.snapshot(row, ledger.held, ledger.idle, forecasts(row), ledger.asked)
+        snapshot = watched.judged(row, world.snapshot(row, ledger.held, ledger.idle, forecasts(row), ledger.asked))
         plan = decide(snapshot, policy, job, snapshot.block.timestamp).outcome
         if isinstance(plan, Plan):
             if failures and draw.random() < failures:

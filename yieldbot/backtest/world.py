@@ -79,12 +79,16 @@ class World:
     While a ``clock`` is set, what came after that row raises FutureRead: a replay sets it before each decision.
     """
 
-    def __init__(self, panel: Panel, costs: Sequence[Costs], waits: Sequence[int] = ()) -> None:
+    def __init__(
+        self, panel: Panel, costs: Sequence[Costs], waits: Sequence[int] = (), beside: Panel | None = None
+    ) -> None:
+        """beside: markets of the same times that nothing goes into, and that only alarms are raised by."""
         if len(costs) != len(panel.times):
             raise ValueError(f"{len(costs)} costs for {len(panel.times)} times")
         chains = {key.chain for key in panel.keys}
         if len(chains) != 1:
             raise ValueError(f"a universe is of one chain, not of {', '.join(sorted(chains)) or 'none'}")
+        self.beside = beside
         self.panel, self.costs, self.chain = panel, costs, ChainId(chains.pop())
         self.waits = tuple(waits) or (0,) * len(panel.keys)
         """Seconds from the request to leave each market until its money can be collected; 0: it pays at once."""

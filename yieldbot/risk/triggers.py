@@ -73,20 +73,23 @@ def utilisation(case: Case) -> Iterator[Found]:
 
 def cash_falling(case: Case) -> Iterator[Found]:
     """Little is left, and what is left goes quickly."""
-    limits, use, cash = case.limits, case.now.utilisation, case.now.cash
-    if use is None or use < limits.falling_utilisation or cash is None:
+    limits, use = case.limits, case.now.utilisation
+    if use is None or use < limits.falling_utilisation:
         return
     then = case.past.yesterday(case.now.time)
-    if then is None or not then.cash or cash > then.cash * (1.0 - limits.cash_fall):
+    if then is None:
+        return
+    now, before, unit = case.now.cash, then.cash, ""
+    if now is None or before is None:  # of what is supplied, the part that is not lent
+        if then.utilisation is None:
+            return
+        now, before, unit = 100.0 * (1.0 - use), 100.0 * (1.0 - then.utilisation), " %"
+    if before <= 0.0 or now > before * (1.0 - limits.cash_fall):
         return
     hours = (case.now.time - then.time) / 3600
-    saw = f"cash fell from {then.cash:,.0f} to {cash:,.0f} in {hours:.0f} h at a utilisation of {use:.2%}"
-    yield Found(
-        code="CASH_FALLING",
-        act=Act.LEAVE,
-        saw=saw,
-        evidence=(_number("cash", f"{cash:,.0f}"), _number("cash before", f"{then.cash:,.0f}", MEMORY)),
-    )
+    saw = f"cash fell from {before:,.0f}{unit} to {now:,.0f}{unit} in {hours:.0f} h at a utilisation of {use:.2%}"
+    proof = (_number("cash", f"{now:,.0f}{unit}"), _number("cash before", f"{before:,.0f}{unit}", MEMORY))
+    yield Found(code="CASH_FALLING", act=Act.LEAVE, saw=saw, evidence=proof)
 
 
 def cash_thin(case: Case) -> Iterator[Found]:

@@ -19,6 +19,7 @@ from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.replay import replay
 from yieldbot.backtest.world import ONE, FutureRead
 from yieldbot.decision import decide as deciding
+from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.plan import LegKind
 
 FLAT = {"USDC": [0.05] * 40, "USDC/two": [0.03] * 40}
@@ -91,10 +92,12 @@ def test_a_spike_is_not_chased_where_the_forecast_says_that_it_goes() -> None:
     """A quote of one moment, which nobody earned: as one borrower's nightly loan makes it."""
     spike = {"USDC": [0.05] * 40, "USDT": [0.04] * 20 + [0.30] + [0.04] * 19}
     paid = [[0.05, 0.04]] * 40
-    chased = replay(world(spike, realised=paid), loose(horizon_days=30.0), quiet, 100_000.0, 0, 38)
+    free = AlarmLimits(off=("SPIKE",))  # the alarm would stop it too; here the forecast alone is looked at
+    chased = replay(world(spike, realised=paid), loose(horizon_days=30.0, alarms=free), quiet, 100_000.0, 0, 38)
     calm = replay(
-        world(spike, realised=paid), loose(), lambda row: says(0.05, 0.06 if row == 20 else 0.04), 100_000.0, 0, 38
-    )
+        world(spike, realised=paid), loose(alarms=free), lambda row: says(0.05, 0.06 if row == 20 else 0.04),
+        100_000.0, 0, 38,
+    )  # fmt: skip
     assert len(chased.ledger.log) > len(calm.ledger.log) == 1
     assert calm.wealth[-1] > chased.wealth[-1]
 

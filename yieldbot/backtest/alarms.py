@@ -1,0 +1,110 @@
+"""Alarms in a replay: raised by the very ``Lookout`` of live runs, of a row and those before it alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from yieldbot.backtest.world import World
+from yieldbot.history.panel import Panel
+from yieldbot.model.alarm_limits import CODES
+from yieldbot.model.market import Kind, Snapshot
+from yieldbot.model.names import of_table
+from yieldbot.model.policy import Policy
+from yieldbot.risk.lookout import HOME, Lookout
+from yieldbot.risk.past import DAY, KEPT
+from yieldbot.risk.sight import MarketName, Sight, sight_of_state, subject_of, subject_of_state
+
+BEFORE = KEPT + 2 * DAY
+"""Seconds of history that are known before a replay's first row."""
+
+
+class Watched:
+    """The markets of one replay under one policy, watched from row to row."""
+
+    def __init__(self, world: World, policy: Policy, first: int) -> None:
+        self._world, self._policy = world, policy
+        self._lookout: Lookout | None = None
+        self._first = first
+        self._names = [(key.chain, key.market) for key in world.panel.keys]
+        self._beside = world.beside
+
+    def judged(self, row: int, snapshot: Snapshot) -> Snapshot:
+        """A row's snapshot with the alarms that stand in its markets."""
+        if not set(CODES) - set(self._policy.alarms.off):
+            return snapshot
+        places = {market.id: column for column, market in enumerate(self._world.markets)}
+        states = [one for one in snapshot.states.values() if one.market.kind is not Kind.IDLE]
+        if self._lookout is None:
+            self._lookout = self._begun(snapshot)
+        sights: dict[MarketName, Sight] = {
+            self._names[places[one.market.id]]: sight_of_state(snapshot, one)
+            for one in states
+            if self._world.cells(row)[places[one.market.id]] is not None
+        }
+        if self._beside is not None:
+            sights |= _row(self._beside, row)
+        self._lookout.see(sights)
+        now = snapshot.block.timestamp
+        alarmed = {
+            one.market.id: replace(one, alarms=found)
+            for one in states
+            if (found := self._lookout.alarms(self._names[places[one.market.id]], now))
+        }
+        return replace(snapshot, states={**snapshot.states, **alarmed}) if alarmed else snapshot
+
+    def _begun(self, snapshot: Snapshot) -> Lookout:
+        """With what was seen in the days before the first row, which is not judged."""
+        world, limits = self._world, self._policy.alarms
+        states = {one.market.id: one for one in snapshot.states.values()}
+        subjects = {}
+        for name, key, market in zip(self._names, world.panel.keys, world.markets, strict=True):
+            off = of_table(limits.off_for, market, ())
+            state = states.get(market.id)
+            plain = subject_of(key) if state is None else subject_of_state(snapshot, state, off)
+            # What its key says it is: the market of a replay has no pools of others.
+            subjects[name] = replace(subject_of(key), off=off, pegged=plain.pegged)
+        if self._beside is not None:
+            subjects |= {(key.chain, key.market): subject_of(key) for key in self._beside.keys}
+        made = Lookout(limits, subjects)
+        rows = range(max(0, self._first - BEFORE // world.panel.step_seconds), self._first)
+        for panel in (world.panel, self._beside):
+            for row in rows if panel is not None else ():
+                assert panel is not None
+                for name, sight in _row(panel, row).items():
+                    made.learn(name, [sight])
+        return made
+
+
+def _row(panel: Panel, row: int) -> dict[MarketName, Sight]:
+    """What a row of a panel shows of the markets that were read."""
+    found = {}
+    for column, key in enumerate(panel.keys):
+        rate = _known(panel.quoted[row, column])
+        use = _known(panel.utilisation[row, column])
+        if rate is None and use is None:
+            continue
+        supplied, cash = _known(panel.supplied[row, column]), _known(panel.cash[row, column])
+        if cash is None and supplied is not None and use is not None:
+            cash = max(0.0, supplied * (1.0 - use))
+        found[key.chain, key.market] = Sight(
+            time=int(panel.times[row]), rate=rate, utilisation=use, supplied=supplied, cash=cash,
+            active=not panel.blocked[row, column],
+        )  # fmt: skip
+    return found
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def beside(panel: Panel, columns: Sequence[int], policy_collaterals: frozenset[str]) -> Panel | None:
+    """Markets of collaterals that are no part of a universe, on its chain and the home chain; None: there are none."""
+    chain = panel.keys[columns[0]].chain
+    others = [
+        at
+        for at, key in enumerate(panel.keys)
+        if at not in set(columns) and key.asset.upper() in policy_collaterals and key.chain in (chain, HOME)
+    ]
+    return panel.of(others) if others else None
