@@ -36,12 +36,14 @@ def allocate(
     *,
     wealth: Amount | None = None,
     base: Base | None = None,
+    patience: float = 1.0,
 ) -> Allocation:
     """The best allocation found for everything that the owner has (or for ``wealth``, a what-if).
 
     Targets are base units, add up to the wealth exactly (of several assets: less what swaps take, plus what they bring)
-    and exceed no limit; the wallet's target is what is left. base: what several assets are held for. Raises ValueError
-    for a snapshot without the idle market.
+    and exceed no limit; the wallet's target is what is left. base: what several assets are held for. patience: how many
+    times the policy's horizons costs have to pay; rates are what they are. Raises ValueError for a snapshot without the
+    idle market.
     """
     if not snapshot.idle:
         raise ValueError("a snapshot without its wallet cannot be allocated")
@@ -51,14 +53,17 @@ def allocate(
     rounds = 0
     while True:
         exact = exact_of(snapshot.markets, by_id, policy, portfolio, base, books.quoted())
-        problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, portfolio, base, books.gas())
+        problem = problem_of(snapshot, snapshot.markets, by_id, policy, exact, portfolio, base, books.gas(), patience)
         best = optimise(problem)
         raws, paid = exact.rounded(best.holdings, portfolio.ones, problem.value)
         raws = _without_rests(snapshot, exact, raws, portfolio)
         bound, further = _bound(problem, books, best)
         if (swaps := books.exchanged(paid)) is None:
             continue  # without what cannot be swapped after all
-        answer = Answer(snapshot, policy, by_id, portfolio, problem, exact, bound, best.price, raws, paid, books.closed)
+        answer = Answer(
+            snapshot, Horizons.of(policy, patience), by_id, portfolio, problem, exact, bound, best.price, raws, paid,
+            books.closed,
+        )  # fmt: skip
         found = answer.allocation(swaps)
         rounds += 1
         if found.certificate.gap_bps <= CLOSE_BPS or rounds == ROUNDS or not books.requote(paid, further):
@@ -188,14 +193,16 @@ def problem_of(
     portfolio: Portfolio,
     base: Base | None = None,
     swap_gas: Sequence[int] = (),
+    patience: float = 1.0,
 ) -> Problem:
     """The solver's problem. Costs are spread over the policy's horizons: idle money that enters must earn its cost back
     within the longer one, invested money that moves within the shorter one.
 
     A move is a market left and another entered; as the solver prices each market by itself, the one that is left bears
     what entering the other is to pay sooner than idle money would. swap_gas: of each of the exact problem's swaps.
+    patience: as in ``allocate``.
     """
-    ones, spread = portfolio.ones, Horizons.of(policy)
+    ones, spread = portfolio.ones, Horizons.of(policy, patience)
     in_markets = [sum(h for h, a in zip(exact.held, exact.assets, strict=True) if a == k) for k in range(len(ones))]
     idle = [max(0, budget - held) / one for budget, held, one in zip(exact.budgets, in_markets, ones, strict=True)]
     markets, dilutions = [], dilutions_of(states, policy)

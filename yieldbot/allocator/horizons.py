@@ -32,10 +32,10 @@ class Horizons:
     """Of gas, of idle money that enters."""
 
     @classmethod
-    def of(cls, policy: Policy) -> Horizons:
+    def of(cls, policy: Policy, patience: float = 1.0) -> Horizons:
         """As the policy sets them: a cost is earned within the horizon and ``break_even_days``, gas out of
-        ``max_gas_share_of_gain`` of what is gained within the horizon."""
-        years, share = 86_400 / SECONDS_PER_YEAR, max(1e-6, min(1.0, policy.max_gas_share_of_gain))
+        ``max_gas_share_of_gain`` of what is gained within the horizon. patience: each is so many times as long."""
+        years, share = patience * 86_400 / SECONDS_PER_YEAR, max(1e-6, min(1.0, policy.max_gas_share_of_gain))
         move, enter = _horizon_days(True, policy), _horizon_days(False, policy)
         return cls(
             move_years=policy.move_days * years,

@@ -15,7 +15,6 @@ from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, SWAP_TXS
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Assessment, Certificate, Exchanged, MarketReason
-from yieldbot.model.policy import Policy
 from yieldbot.model.units import BPS
 
 
@@ -25,8 +24,8 @@ class Answer:
 
     snapshot: Snapshot
     """What was observed."""
-    policy: Policy
-    """By which it was decided."""
+    spread: Horizons
+    """The times that costs were spread over."""
     assessments: Mapping[MarketId, Assessment]
     """The assessment of each market."""
     portfolio: Portfolio
@@ -113,7 +112,7 @@ class Answer:
 
     def _cost(self, x: Sequence[float], swaps: tuple[Exchanged, ...]) -> float:
         """One-time cost in the first asset: gas, and what swaps lose against the feeds' prices."""
-        years = Horizons.of(self.policy).gas_enter_years
+        years = self.spread.gas_enter_years
         touched = sum(p.enter_cost for p, now in zip(self.problem.markets, x, strict=False) if now != p.held)
         return touched * years + sum(exchange_cost(self.snapshot, swap) for swap in swaps)
 

@@ -15,8 +15,8 @@ from yieldbot.model.plan import Hold
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 
-CHEAPER = 10.0
-"""Gas is taken as so much cheaper in search of the best move that would pay later."""
+PATIENCE = 10.0
+"""All costs, gas and what swaps lose, have so many times as long in search of the best move that would pay later."""
 
 
 def told(
@@ -30,8 +30,7 @@ def told(
     if not isinstance(held := found.outcome, Hold) or held.reason != NOTHING_PAYS:
         return found
     snapshot = with_learnt_gas(snapshot, records)
-    cheap = replace(snapshot, fees=replace(snapshot.fees, native_price=snapshot.fees.native_price / CHEAPER))
-    wanted = allocate(cheap, found.assessments, policy, base=job.base)
+    wanted = allocate(snapshot, found.assessments, policy, base=job.base, patience=PATIENCE)
     late = make_plan(snapshot, wanted, policy, now)
     if not isinstance(late, Hold) or not late.late:
         return found

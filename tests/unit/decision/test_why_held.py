@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.kit.market_builder import market, snapshot
+from tests.kit.allocator import several
+from tests.kit.allocator.several import in_dai
+from tests.kit.market_builder import market, snapshot, usdc
 from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.decision.decide import Decision, decide
@@ -43,3 +45,19 @@ def test_what_is_far_from_paying_or_held_for_another_reason_is_left_as_it_was() 
     assert said is found and isinstance(found.outcome, Hold) and "idle_buffer" in found.outcome.reason
     plan = decide(snapshot(0, HERE, THERE), loose(), JOB, 0)
     assert isinstance(plan.outcome, Plan) and told(plan, snapshot(0, HERE, THERE), loose(), JOB, 0) is plan
+
+
+def test_a_swap_that_loses_too_much_is_told_where_gas_costs_nothing() -> None:
+    """Gas alone was taken as cheaper, so that on a rollup nothing was said of moves between coins."""
+    low, high = (
+        replace(market("low", ConstantCurve(0.03)), held=usdc(10_000)),
+        in_dai(market("high", ConstantCurve(0.06))),
+    )
+    view = several.seen(0, 0, low, high, pools=(several.pool(100, fee_bps=9),))
+    view = replace(view, fees=replace(view.fees, native_price=0.0))
+    assert view.fees.cost(1_000_000) == 0.0
+    found = decide(view, loose(), several.JOB, several.NOW)
+    assert isinstance(found.outcome, Hold)
+    said = told(found, view, loose(), several.JOB, several.NOW)
+    assert isinstance(said.outcome, Hold)
+    assert "a year more would take 12." in said.outcome.reason and said.outcome.reason.endswith("the policy allows 7")
