@@ -84,6 +84,9 @@ def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:
     assert each.returncode == 2 and "--each -1: write 0 (all changes) or more" in each.stderr
     assert "clear-signing" in "".join(script("bench", "--help").stdout.split())
     unknown = script("bench", "nothing")
-    assert unknown.returncode == 2 and "accuracy, forecast, policy, history, signals, risk, clear-signing" in unknown.stderr
+    assert (
+        unknown.returncode == 2
+        and "accuracy, forecast, policy, history, signals, risk, clear-signing" in unknown.stderr
+    )
     empty = script("bench", "clear-signing", str(tmp_path))
     assert empty.returncode == 2 and "no test file" in empty.stderr and not empty.stdout

@@ -33,6 +33,7 @@ from yieldbot.backtest.universe import means, universes
 from yieldbot.backtest.world import World
 from yieldbot.config.load import policy_file
 from yieldbot.errors import ConfigError
+from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import with_extras
 from yieldbot.forecast.rules import Rule
 from yieldbot.forecast.tournament import COMBINED
@@ -200,6 +201,8 @@ def scene(request: BacktestRequest, context: Context) -> Scene:
             + ": `yieldbot history show` lists what there is"
         )
     notes = [f"{one.where}: {one.what}" for one in faults[:MOST_FAULTS]]
+    if request.extras and (why := missing()):
+        notes.append(why)
     costs = _costs(request, panel, columns, notes)
     first, last = _range(request, panel)
     per_day = 86_400 / panel.step_seconds

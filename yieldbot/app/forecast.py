@@ -26,7 +26,7 @@ from yieldbot.app.learned import accounts_of, ever_held
 from yieldbot.app.memory import folder_of
 from yieldbot.app.yields import number
 from yieldbot.errors import ConfigError
-from yieldbot.forecast.boosting import REMEDY, installed
+from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import reserved, with_extras
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
 from yieldbot.forecast.registered import Said, parse
@@ -94,8 +94,8 @@ def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | S
 
 def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> list[str]:
     notes = [f"{one.where}: {one.what}" for one in faults[:20]]
-    if request.extras and not installed():
-        notes.append(REMEDY)
+    if request.extras and (why := missing()):
+        notes.append(why)
     if int(panel.times[-1]) > request.now + DAY:
         notes.append("readings are from after this machine's time: see `yieldbot history verify`, or set its clock")
     if len(panel.times) < WARM_DAYS:

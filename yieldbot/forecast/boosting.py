@@ -17,6 +17,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.forecast.model import HORIZONS
 from yieldbot.forecast.regression import CEILING, Frozen, examples, features, refits, within
 from yieldbot.forecast.series import Series
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,12 +49,32 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+BROKEN = "the forecaster `boosted` takes no part: LightGBM is there but does not load ({why})"
+LIBRARY = "; its library OpenMP is missing: `apt install libgomp1`, or your system's name for it"
+
+
 def installed() -> bool:
-    """Whether LightGBM is there: a package with code, not a folder of that name, as one that was taken away leaves."""
+    """Whether LightGBM can be used."""
+    return missing() == ""
+
+
+def missing() -> str:
+    """Why LightGBM cannot be used, in one line with the remedy; empty where it can.
+
+    A folder of that name, as a package that was taken away leaves, is no package; one whose compiled library does not
+    load counts as absent.
+    """
+    from importlib import import_module
     from importlib.util import find_spec
 
     found = find_spec("lightgbm")
-    return found is not None and found.origin is not None
+    if found is None or found.origin is None:
+        return REMEDY
+    try:
+        import_module("lightgbm")
+    except (ImportError, OSError) as bad:
+        return BROKEN.format(why=one_line(str(bad))) + (LIBRARY if "libgomp" in str(bad) else "")
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +87,11 @@ class Boosted:
     """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
-        """See ``Rule``. Raises ConfigError where LightGBM is not installed."""
+        """See ``Rule``. Raises ConfigError where LightGBM cannot be used."""
         import numpy as np
 
-        if not installed():
-            raise ConfigError(REMEDY)
+        if why := missing():
+            raise ConfigError(why)
         base = Frozen().means(series)
         inputs, scale = _inputs(series)
         out = base.copy()

@@ -62,17 +62,25 @@ def in_order(name: str, found: Iterable[Numbered], *, last_of_block: bool = Fals
         by_market.setdefault(reading.key, []).append((at, reading))
     readings: list[Reading] = []
     faults: list[Fault] = []
+    called = names_of(by_market)
     for key in sorted(by_market, key=lambda one: (one.chain, one.market, one.asset_address)):
-        kept, odd = _market(name, by_market[key], last_of_block)
+        kept, odd = _market(name, called[key], by_market[key], last_of_block)
         readings += kept
         faults += odd
     faults += ended(readings)
     return readings, faults
 
 
-def _market(name: str, rows: list[Numbered], last_of_block: bool) -> tuple[list[Reading], list[Fault]]:
+def names_of(keys: Iterable[MarketKey]) -> dict[MarketKey, str]:
+    """What faults call each market: with its chain where another chain has one of the same name."""
+    chains = dict[str, set[str]]()
+    for key in (known := list(keys)):
+        chains.setdefault(key.market, set()).add(key.chain)
+    return {key: key.market if len(chains[key.market]) == 1 else f"{key.chain} {key.market}" for key in known}
+
+
+def _market(name: str, market: str, rows: list[Numbered], last_of_block: bool) -> tuple[list[Reading], list[Fault]]:
     faults: list[Fault] = []
-    market = rows[0][1].key.market
     falls = rows[0][1].time > rows[-1][1].time
     if falls and len(rows) > 2 and all(late.time <= early.time for (_, early), (_, late) in pairwise(rows)):
         rows = rows[::-1]
@@ -100,7 +108,7 @@ def _market(name: str, rows: list[Numbered], last_of_block: bool) -> tuple[list[
         words = f"{followed} updates are left out that another of the same block followed"
         faults.append(Fault(f"{name}, {market}", words, kind="note"))
     series = [reading for _, reading in kept]
-    return series, faults + list(gaps(series)) + list(still(series))
+    return series, faults + list(gaps(series, market)) + list(still(series, market))
 
 
 def usual_step(times: Sequence[int]) -> float | None:
@@ -113,8 +121,8 @@ def usual_step(times: Sequence[int]) -> float | None:
     return middle if alike >= REGULAR * len(steps) else None
 
 
-def gaps(series: Sequence[Reading]) -> Iterator[Fault]:
-    """Where a market's readings (ascending) leave a time out."""
+def gaps(series: Sequence[Reading], market: str) -> Iterator[Fault]:
+    """Where a market's readings (ascending) leave a time out. market: what faults call it."""
     if len(series) < 3:
         return
     times = [one.time for one in series]
@@ -128,10 +136,10 @@ def gaps(series: Sequence[Reading]) -> Iterator[Fault]:
         if late.time - early.time > longest:
             hours = (late.time - early.time) / 3600
             words = f"nothing is known for {hours:.0f} h, {when(early.time)} to {when(late.time)}"
-            yield Fault(f"{early.key.market}, {when(early.time)}", words, True, "gap")
+            yield Fault(f"{market}, {when(early.time)}", words, True, "gap")
 
 
-def still(series: Sequence[Reading]) -> Iterator[Fault]:
+def still(series: Sequence[Reading], market: str) -> Iterator[Fault]:
     """Where a market's rates do not move at all for ``STILL`` readings."""
     start = 0
     for at in range(1, len(series) + 1):
@@ -139,7 +147,7 @@ def still(series: Sequence[Reading]) -> Iterator[Fault]:
             continue
         if at - start >= STILL and series[start].supply_rate:
             words = f"the very same rates in {at - start} readings, {when(series[start].time)} to "
-            where = f"{series[start].key.market}, {when(series[start].time)}"
+            where = f"{market}, {when(series[start].time)}"
             yield Fault(where, words + when(series[at - 1].time), True, "still")
         start = at
 
@@ -154,16 +162,12 @@ def ended(readings: Sequence[Reading]) -> list[Fault]:
     for one in readings:
         times.setdefault(one.key, []).append(one.time)
     last = max((series[-1] for series in times.values()), default=0)
-    chains = dict[str, set[str]]()
-    for key in times:
-        chains.setdefault(key.market, set()).add(key.chain)
-    found = []
+    called, found = names_of(times), []
     for key, series in times.items():
         step = usual_step(series) or IRREGULAR_GAP
         if last - series[-1] > max(ENDED_STEPS * step, 2 * IRREGULAR_GAP):
             words = f"its readings end at {when(series[-1])}, others go on to {when(last)}: it counts as ended there"
-            where = key.market if len(chains[key.market]) == 1 else f"{key.chain} {key.market}"
-            found.append(Fault(where, words, True, "ended"))
+            found.append(Fault(called[key], words, True, "ended"))
     return found
 
 

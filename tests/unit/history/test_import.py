@@ -149,6 +149,16 @@ def test_a_gap_is_named_and_what_is_around_it_counts(tmp_path: Path) -> None:
     assert (fault.kind, fault.taken) == ("gap", True) and "nothing is known for 72 h" in fault.what
 
 
+def test_faults_of_markets_of_one_name_on_two_chains_name_the_chain(tmp_path: Path) -> None:
+    still = [line(START + DAY * n, chain="optimism") for n in range(60)]
+    rows = days(60)
+    found = taken(tmp_path, *rows[:5], *rows[7:], *still)
+    assert [(one.kind, one.where.partition(",")[0]) for one in found.faults] == [
+        ("still", "eip155:10 m"),
+        ("gap", "eip155:8453 m"),
+    ]
+
+
 def test_a_market_that_dies_is_named(tmp_path: Path) -> None:
     found = taken(tmp_path, *days(20), *days(8, market="dead"))
     (fault,) = found.faults
