@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from yieldbot.cli.screen import Screen
     from yieldbot.model.settings import Settings
 
-WIDTH = 140
+WIDTH = 152
 """Width of the picture, in characters."""
+FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+"""What the picture is drawn in: the first of these that the reader has."""
 
 
 def register(listed: CommandList) -> None:
@@ -86,7 +88,15 @@ def _print(console: Console, results: tuple[JobResult, ...], settings: Settings,
 
 
 def _picture(console: Console, file: Path) -> None:
+    """What was printed, as SVG that loads nothing: in a font of the reader's own, where rich names a server's."""
+    import re
+
+    from rich._export_format import CONSOLE_SVG_FORMAT
+
+    plain = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    plain = plain.replace("Fira Code, monospace", FONTS)
+    drawn = console.export_svg(title="yieldbot demo", code_format=plain, unique_id="demo")
     try:
-        console.save_svg(str(file), title="yieldbot demo")
+        file.write_text("\n".join(line.rstrip() for line in drawn.splitlines()) + "\n", encoding="utf-8")
     except OSError as failure:
         raise ConfigError(f"--svg {file}: cannot be written ({failure.strerror})") from None
