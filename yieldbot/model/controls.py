@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from yieldbot.model.ids import Address, MarketId
 
@@ -154,6 +155,8 @@ class Pending:
     """Where it was read: a contract with its function, or an event with its block."""
     id: str = ""
     """What tells it from others of the contract, the same in each look."""
+    names: tuple[Address, ...] = ()
+    """Contracts that a scheduled call would call, or names in its arguments, as far as they are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,3 +265,23 @@ class ControlEvent:
     def key(self) -> str:
         """What tells it from all others, the same whenever it is read."""
         return f"{self.contract.lower()}/{self.block}/{self.tx}/{self.index}/{self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at what a chain's markets stand on."""
+
+    block: int
+    """The block (slot) of the look."""
+    time: int
+    """Its unix seconds."""
+    controls: Mapping[MarketId, Controls]
+    """What each market stands on, by its id."""
+    events: tuple[ControlEvent, ...] = ()
+    """Events since the last look, the oldest first."""
+    since: int = 0
+    """The block from which the events are complete."""
+    cut: str = ""
+    """Why events are missing since the last look; empty: none are."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """What the next look takes as known: a JSON object that its chain's family alone understands."""

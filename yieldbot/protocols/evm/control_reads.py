@@ -64,7 +64,10 @@ NAMES_NEXT = (
     *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator"),
 )
 """Views whose answers name addresses that are read next."""
-OF_CONTROLLERS = ("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL")
+OF_CONTROLLERS = (
+    *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL"),
+    *("getPoolConfigurator", "getACLManager", "getPriceOracle"),
+)
 """Those of a contract that is read only because it controls another."""
 CODE_ONLY = ("implementation", "comptrollerImplementation", "interestRateModel")
 """Those of which only the code is read."""

@@ -1,0 +1,155 @@
+"""One look at what an EVM chain's markets stand on: the facts, and the events since the last look, at one block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.chains.evm.execution.abi_calls import abi_functions
+from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
+from yieldbot.errors import MarketError, TransientError
+from yieldbot.model.controls import ControlEvent, Controls, Dependency, Look
+from yieldbot.model.ids import Address
+from yieldbot.model.market import Market
+from yieldbot.model.native import native_token
+from yieldbot.model.reads import EthLogs, Flow, LogSpan
+from yieldbot.model.text import one_line
+from yieldbot.protocols.evm.control_events import ScheduledCall, Told, told, topics
+from yieldbot.protocols.evm.control_facts import facts_of
+from yieldbot.protocols.evm.control_reads import KnownCode, Reading, read_controls, remembered
+from yieldbot.protocols.evm.standing import stands_on
+from yieldbot.resources import folder
+
+if TYPE_CHECKING:
+    from yieldbot.chains.evm.node.client import Node
+    from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.settings import ChainSettings
+
+ADDRESSES = 500
+"""Contracts of one request for events."""
+MOST_TIMES = 20
+"""Blocks whose time is read because an event in them counts its delay from there; later ones count from the look."""
+LONGEST = 400
+"""Characters of a decoded call."""
+
+
+async def look(
+    node: Node,
+    chain: ChainSettings,
+    markets: Sequence[Market],
+    block: BlockRef,
+    known: Mapping[str, Any],
+    since: int | None,
+) -> Look:
+    """The facts about everything that the markets stand on at ``block``, and the events after block ``since`` (None: of
+    no block). known: ``Look.known`` of the last look, or nothing. Raises TransientError when the node fails."""
+    tables = {table.name: table.params for table in chain.deployments}
+    stands = {market.id: stands_on(market, tables.get(market.deployment, {})) for market in markets}
+    wanted = dict[Address, Dependency]()
+    for one in (one for named in stands.values() for one in named):
+        before = wanted.get(one.address)
+        views = dict([*(before.views if before else ()), *one.views])
+        wanted[one.address] = replace(before or one, views=tuple(views.items()))
+    memory = _memory(known)
+    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory)]
+    if since is not None and since < block.height:
+        listened = list(dict.fromkeys([*wanted, *(one for one in memory.next)]))
+        for start in range(0, len(listened), ADDRESSES):
+            flows.append(_events(tuple(listened[start : start + ADDRESSES]), since + 1, block.height))
+    readings, *spans = await node.run(flows, block)
+    if isinstance(readings, MarketError):
+        raise TransientError(f"{node.host}: who controls {chain.name}'s markets cannot be read: {readings}")
+    complete, cut, logs = since + 1 if since is not None else block.height + 1, "", list[Told]()
+    for span in spans:
+        if isinstance(span, MarketError):
+            cut, complete = str(span), block.height + 1
+        else:
+            logs += told(span.logs)
+            cut, complete = cut or span.cut, max(complete, span.since)
+    logs.sort(key=lambda one: (one.event.block, one.event.index))
+    events = await _dated(node, chain, logs, frozenset(readings), block)
+    controls = {market: _controls(market, named, readings, block) for market, named in stands.items()}
+    return Look(
+        block=block.height,
+        time=block.timestamp,
+        controls=controls,
+        events=tuple(events),
+        since=complete,
+        cut=cut,
+        known=_kept(remembered(tuple(wanted.values()), readings)),
+    )
+
+
+def _controls(
+    market: Any, named: Sequence[Dependency], readings: Mapping[Address, Reading], block: BlockRef
+) -> Controls:
+    contracts = tuple(facts_of(one, readings, block.height) for one in named)
+    return Controls(market=market, contracts=contracts, block=block.height, time=block.timestamp)
+
+
+def _events(addresses: tuple[Address, ...], first: int, last: int) -> Flow[LogSpan]:
+    (answer,) = yield [EthLogs(addresses, topics(), first, last, optional=True)]
+    if not answer:
+        raise MarketError(f"no node tells the events of blocks {first} to {last}")
+    return LogSpan.decoded(answer)
+
+
+async def _dated(
+    node: Node, chain: ChainSettings, logs: Sequence[Told], looked_at: frozenset[Address], block: BlockRef
+) -> list[ControlEvent]:
+    """The events, announced calls decoded and with the time from which they may be made."""
+    times: dict[int, int] = {}
+    for one in logs:
+        if one.delay_seconds is not None and one.event.block not in times and len(times) < MOST_TIMES:
+            times[one.event.block] = (await node.block(one.event.block)).timestamp
+    found = []
+    for one in logs:
+        event = one.event
+        if event.pending is not None:
+            pending = event.pending
+            if one.delay_seconds is not None:
+                start = times.get(event.block, block.timestamp)
+                pending = replace(pending, due=start + one.delay_seconds)
+            if one.call is not None:
+                pending = replace(
+                    pending, after=decoded(chain, event.contract, one.call), names=_names(one.call, looked_at)
+                )
+            event = replace(event, pending=pending, words=pending.after if one.call is not None else event.words)
+        found.append(event)
+    return found
+
+
+def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
+    """A scheduled call in words, by the decoder of ``yieldbot decode``; its bytes where that cannot read it."""
+    raw = f"{call.target} 0x{call.data[:36].hex()}{'…' if len(call.data) > 36 else ''}"
+    try:
+        book = KnownNames.of(chain, native_token(chain))
+        reading = read(Call(call.target, call.data, call.value, sender), book, abi_functions(folder("abis")), ())
+        words = one_line("; ".join(lines(reading)), LONGEST)
+    except Exception:  # calldata of strangers: whatever it is, it is shown
+        words = ""
+    return f"scheduled call: {words or raw}"
+
+
+def _names(call: ScheduledCall, looked_at: frozenset[Address]) -> tuple[Address, ...]:
+    """The contracts looked at that a call would call or has among its words."""
+    return tuple(one for one in sorted(looked_at) if one == call.target or bytes.fromhex(one[2:]) in call.data)
+
+
+def _memory(known: Mapping[str, Any]) -> KnownCode:
+    """What the last look kept; nothing where it cannot be read."""
+    try:
+        keys = {Address(at): str(key) for at, key in known["keys"].items()}
+        views = {str(key): tuple(map(str, names)) for key, names in known["views"].items()}
+        return KnownCode(keys, views, tuple(Address(at) for at in known["next"]))
+    except (KeyError, TypeError, AttributeError):
+        return KnownCode()
+
+
+def _kept(memory: KnownCode) -> dict[str, Any]:
+    return {
+        "keys": dict(memory.keys),
+        "views": {key: list(names) for key, names in memory.views.items()},
+        "next": list(memory.next),
+    }

@@ -1,0 +1,223 @@
+"""Alarms from who controls what a market stands on: what became weaker, and what is about to change. Pure.
+
+CONTROL_WEAKER asks to leave where the owner, the upgrader, the curator or a timelock is weaker than at the last look
+that was accepted (fewer signatures, less warning), or code or oracle were exchanged without warning; it asks for no new
+money where a change came after its warning, or who controls cannot be read any more. PENDING_CHANGE asks for no new
+money while a change is announced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from yieldbot.model.controls import (
+    ContractFacts,
+    ControlEvent,
+    Controller,
+    ControllerKind,
+    Controls,
+    Part,
+    Pending,
+    span,
+)
+from yieldbot.model.ids import MarketId
+from yieldbot.model.risk import Act, Alarm, Evidence
+
+WEAKER, PENDING = "CONTROL_WEAKER", "PENDING_CHANGE"
+OVERDUE_SECONDS = 30 * 86_400
+"""An announced call that was not made so long after it could be counts as given up."""
+SETTINGS = ("oracle", "oracle source", "rate model", "configurator", "role manager")
+"""Settings whose change is one of who prices or steers, and no matter of amounts."""
+LEAST_WARNING = 3600
+"""Seconds; a change that was announced for less came without warning."""
+MOST_EACH = 12
+"""Alarms of one market; the rest are counted in the last one."""
+
+
+def weaker(before: Controller, now: Controller) -> tuple[Act, str] | None:
+    """What a change of controllers asks for, and why; None: it is no weaker."""
+    if now == before:
+        return None
+    if now.kind is ControllerKind.UNKNOWN and before.kind is not ControllerKind.UNKNOWN:
+        return Act.STOP, f"it is not known any more: {now.words}; it was {before.words}"
+    if now.signatures < before.signatures:
+        return Act.LEAVE, f"{_keys(before)} before, {_keys(now)} now: {now.words}; it was {before.words}"
+    if now.warning_seconds < before.warning_seconds:
+        spans = f"{span(before.warning_seconds)} of warning before, {span(now.warning_seconds)} now"
+        return Act.LEAVE, f"{spans}: {now.words}; it was {before.words}"
+    return None
+
+
+def _keys(one: Controller) -> str:
+    count = one.signatures
+    last = list(one.chain)[-1].kind
+    if last in (ControllerKind.NONE, ControllerKind.GOVERNOR):
+        return "nobody" if last is ControllerKind.NONE else "a vote"
+    return f"{count} signature{'s' if count != 1 else ''}" if count else "nobody knows whose signatures"
+
+
+def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
+    """What changed in one contract for the worse: (what it asks for, what was seen)."""
+    found: list[tuple[Act, str]] = []
+    for what, then, at in (("upgrader", before.upgrade_by, now.upgrade_by), ("owner", before.owner, now.owner)):
+        if (why := weaker(then, at)) is not None:
+            found.append((why[0], f"{what}: {why[1]}"))
+    old = dict(before.rights)
+    for name, holder in now.rights:
+        if name in old and (why := weaker(old[name], holder)) is not None:
+            found.append((why[0] if name == "curator" else Act.STOP, f"{name}: {why[1]}"))
+    warned = before.upgrade_by.warning_seconds >= LEAST_WARNING
+    for what, was, code in (
+        ("code", before.code_hash, now.code_hash),
+        ("code behind it", before.implementation_hash, now.implementation_hash),
+    ):
+        if was and code != was:
+            if not code and any("code" in one for one in now.missing):
+                continue  # not read this time: it is named as missing
+            act = Act.STOP if warned and code and what != "code" else Act.LEAVE
+            how = (
+                f"after {span(before.upgrade_by.warning_seconds)} of warning" if act is Act.STOP else "without warning"
+            )
+            found.append((act, f"{what} changed {how}: {was[:12]}… is {code[:12] or 'gone'}… now"))
+    values = dict(now.values)
+    for name, was in before.values:
+        after = values.get(name)
+        if after is None or after == was:
+            continue
+        if name in SETTINGS:
+            act = Act.STOP if before.owner.warning_seconds >= LEAST_WARNING else Act.LEAVE
+            how = "" if act is Act.STOP else " without warning"
+            found.append((act, f"{name} changed{how}: {after}, it was {was}"))
+        elif name == "timelock seconds" and int(after) < int(was):
+            found.append((Act.LEAVE, f"its timelock is {span(int(after))} now, it was {span(int(was))}"))
+    return found
+
+
+def differences(before: ContractFacts, now: ContractFacts) -> list[str]:
+    """Everything that differs between two looks, in words, whether it is weaker or not."""
+    found = []
+    for what, then, at in (
+        ("upgrader", before.upgrade_by, now.upgrade_by),
+        ("owner", before.owner, now.owner),
+        *((name, dict(before.rights).get(name), holder) for name, holder in now.rights),
+    ):
+        if then is not None and then != at:
+            found.append(f"{what} is {at.words}, it was {then.words}")
+    if before.implementation != now.implementation:
+        found.append(
+            f"it runs the code of {now.implementation or 'its own'}, it was {before.implementation or 'its own'}"
+        )
+    if before.code_hash != now.code_hash and now.code_hash:
+        found.append(f"its code is {now.code_hash[:12]}…, it was {before.code_hash[:12] or 'none'}…")
+    values = dict(before.values)
+    found += [
+        f"{name} is {after}, it was {values[name]}"
+        for name, after in now.values
+        if name in values and values[name] != after
+    ]
+    return found
+
+
+def still_open(open_ones: Iterable[ControlEvent], events: Sequence[ControlEvent], now: int) -> tuple[ControlEvent, ...]:
+    """The announced changes that stand after a look: those from before and the new ones, without what was carried out,
+    cancelled, or given up."""
+    standing: dict[str, ControlEvent] = {}
+    for event in (*open_ones, *events):
+        if event.pending is not None:
+            standing[event.key] = event
+        elif event.closes:
+            ended = (event.contract.lower(), event.closes)
+            standing = {
+                key: one
+                for key, one in standing.items()
+                if one.pending is None or (one.contract.lower(), one.pending.id) != ended
+            }
+    return tuple(
+        event
+        for event in standing.values()
+        if event.pending is not None and (event.pending.due is None or event.pending.due + OVERDUE_SECONDS > now)
+    )
+
+
+def concerns(event: ControlEvent, controls: Controls) -> bool:
+    """Whether an announced change is about a market: its own contract announces it; a scheduled call would call, or
+    names, one of its contracts, or would change who controls it; or one of them floods."""
+    own = {one.address.lower() for one in controls.contracts if one.part is not Part.ASSET}
+    contract, steers = event.contract.lower(), holders(controls)
+    if event.pending is not None and event.pending.what == "scheduled call":
+        names = {name.lower() for name in event.pending.names}
+        return bool(names & own) or (names == {contract} and contract in steers)
+    return contract in own or (event.what == "flood" and contract in steers)
+
+
+def holders(controls: Controls) -> frozenset[str]:
+    """The addresses (lower case) of everybody who controls a market's contracts."""
+    found = set[str]()
+    for one in controls.contracts:
+        for right in (one.upgrade_by, one.owner, *(holder for _, holder in one.rights)):
+            found |= {each.address.lower() for each in right.chain if each.address is not None}
+    return frozenset(found)
+
+
+def alarms_of_controls(
+    before: Mapping[MarketId, Controls],
+    now: Mapping[MarketId, Controls],
+    announced: Sequence[ControlEvent],
+    at: int,
+    since: Mapping[tuple[MarketId, str], int] | None = None,
+) -> dict[MarketId, tuple[Alarm, ...]]:
+    """The alarms of each market that stand now.
+
+    before: the last accepted facts; now: the facts of this look; announced: what ``still_open`` returned; at: unix
+    seconds of the look; since: when alarms (by market, and what they saw) were first seen. A market that was not read
+    this time has no entry: what stood before goes on to stand.
+    """
+    known = since or {}
+    found: dict[MarketId, tuple[Alarm, ...]] = {}
+    for market, controls in now.items():
+        mine = list(_of_market(before.get(market), controls, announced))
+        if len(mine) > MOST_EACH:
+            act = Act.LEAVE if any(act is Act.LEAVE for _, act, _, _ in mine) else Act.STOP
+            rest = len(mine) - MOST_EACH + 1
+            mine = [*mine[: MOST_EACH - 1], (WEAKER, act, f"{rest} further changes at once", ())]
+        alarms = (
+            Alarm(code=code, act=act, saw=saw, since=known.get((market, saw), at), evidence=evidence)
+            for code, act, saw, evidence in mine
+        )
+        if made := tuple(alarms):
+            found[market] = made
+    return found
+
+
+def _of_market(
+    before: Controls | None, now: Controls, announced: Sequence[ControlEvent]
+) -> Iterable[tuple[str, Act, str, tuple[Evidence, ...]]]:
+    old = {one.address: one for one in before.contracts} if before else {}
+    for one in now.contracts:
+        if one.address in old:
+            for act, saw in changes(old[one.address], one):
+                yield WEAKER, act, f"{_name(one)}: {saw}", (_evidence(one, saw),)
+        for pending in one.pending if one.part is not Part.ASSET else ():
+            yield PENDING, Act.STOP, f"{_name(one)}: {_announced(pending)}", (_evidence(one, pending.source),)
+    for event in announced:
+        if concerns(event, now) and event.pending is not None:
+            source = Evidence(what=event.what, value=event.words, source=event.contract, block=event.block)
+            yield PENDING, Act.STOP, f"{event.contract}: {_announced(event.pending)}", (source,)
+
+
+def _name(one: ContractFacts) -> str:
+    return f"{one.name or one.part} {one.address[:6]}…{one.address[-4:]}"
+
+
+def _announced(pending: Pending) -> str:
+    from datetime import UTC, datetime
+
+    due = "" if pending.due is None else f", from {datetime.fromtimestamp(pending.due, UTC):%Y-%m-%d %H:%M} UTC on"
+    if pending.what in ("scheduled call", "change", "anything"):
+        return f"{pending.after}{due}"
+    before = f", it is {pending.before}" if pending.before else ""
+    return f"its {pending.what} may become {pending.after}{before}{due}"
+
+
+def _evidence(one: ContractFacts, value: str) -> Evidence:
+    return Evidence(what=str(one.part), value=value, source=one.address, block=one.block)
