@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.world import Wiring
     from yieldbot.journal.fold import Record, StoredTx
     from yieldbot.model.amounts import BlockRef, Token
+    from yieldbot.model.controls import Look
     from yieldbot.model.ids import Address, MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Declined, Plan
@@ -48,6 +49,11 @@ class Watch(Protocol):
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
         """Read every market of the job's assets, our positions and the fees, all at one block (on Solana within few
         slots). records: the journal's entries, which hold the ids of our open withdrawal requests."""
+
+    async def look(self, snapshot: Snapshot, known: Mapping[str, Any], since: int | None) -> Look:
+        """Who controls what the snapshot's markets stand on, at its block, and what events say of it since. known:
+        ``Look.known`` of the last look, or nothing. since: the block of the last look; None: there was none. Raises
+        TransientError."""
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         """The snapshot with what the journal's entries say of its markets' exits, as long as the markets have not

@@ -41,6 +41,9 @@ COMMANDS = {
         "reject": "reject a queued plan",
     },
     "exit": {"exit": "leave a market, or all: to the wallet, as much as each pays now, the rest as cash appears"},
+    "watch": {
+        "watch": "who may change the contracts that our markets stand on; what of it changed since the last look"
+    },
     "memory": {"observe": "read every market and remember it; nothing is decided"},
     "history": {"history": "what was planned, approved, signed and confirmed; what is remembered of markets"},
     "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},

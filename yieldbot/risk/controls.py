@@ -40,6 +40,9 @@ def weaker(before: Controller, now: Controller) -> tuple[Act, str] | None:
         return None
     if now.kind is ControllerKind.UNKNOWN and before.kind is not ControllerKind.UNKNOWN:
         return Act.STOP, f"it is not known any more: {now.words}; it was {before.words}"
+    last, first = list(now.chain)[-1].kind, list(before.chain)[-1].kind
+    if last is ControllerKind.EOA and first not in (ControllerKind.EOA, ControllerKind.UNKNOWN):
+        return Act.LEAVE, f"one key now: {now.words}; it was {before.words}"
     if now.signatures < before.signatures:
         return Act.LEAVE, f"{_keys(before)} before, {_keys(now)} now: {now.words}; it was {before.words}"
     if now.warning_seconds < before.warning_seconds:
@@ -88,6 +91,8 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
             act = Act.STOP if before.owner.warning_seconds >= LEAST_WARNING else Act.LEAVE
             how = "" if act is Act.STOP else " without warning"
             found.append((act, f"{name} changed{how}: {after}, it was {was}"))
+        elif name == "deployed at slot":
+            found.append((Act.STOP, f"its program was deployed anew at slot {after}, last at {was}"))
         elif name == "timelock seconds" and int(after) < int(was):
             found.append((Act.LEAVE, f"its timelock is {span(int(after))} now, it was {span(int(was))}"))
     return found
@@ -196,16 +201,17 @@ def _of_market(
     for one in now.contracts:
         if one.address in old:
             for act, saw in changes(old[one.address], one):
-                yield WEAKER, act, f"{_name(one)}: {saw}", (_evidence(one, saw),)
+                yield WEAKER, act, f"{name_of(one)}: {saw}", (_evidence(one, saw),)
         for pending in one.pending if one.part is not Part.ASSET else ():
-            yield PENDING, Act.STOP, f"{_name(one)}: {_announced(pending)}", (_evidence(one, pending.source),)
+            yield PENDING, Act.STOP, f"{name_of(one)}: {_announced(pending)}", (_evidence(one, pending.source),)
     for event in announced:
         if concerns(event, now) and event.pending is not None:
             source = Evidence(what=event.what, value=event.words, source=event.contract, block=event.block)
             yield PENDING, Act.STOP, f"{event.contract}: {_announced(event.pending)}", (source,)
 
 
-def _name(one: ContractFacts) -> str:
+def name_of(one: ContractFacts) -> str:
+    """A contract's name and address, short."""
     return f"{one.name or one.part} {one.address[:6]}…{one.address[-4:]}"
 
 

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Any
 
 from yieldbot.allocator.claims import claim_of
 from yieldbot.chains import exits
 from yieldbot.chains.evm import exits as evm_exits
 from yieldbot.chains.evm.cash import unseen, with_cash
+from yieldbot.chains.evm.controls import look
 from yieldbot.chains.evm.execution.abi_calls import AbiFunction, abi_functions
 from yieldbot.chains.evm.execution.account import Account, LegWork
 from yieldbot.chains.evm.execution.confirm import finality_seconds
@@ -31,6 +33,7 @@ from yieldbot.chains.evm.observe import observe
 from yieldbot.chains.evm.signing.safe import HashSigner, propose
 from yieldbot.chains.evm.swap_work import swap_work
 from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
+from yieldbot.chains.looks import looked_at
 from yieldbot.chains.ports import Session, Watch
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approvals import Approval
@@ -40,6 +43,7 @@ from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.execution.world import Wiring
 from yieldbot.journal.fold import Record, fold_requests
 from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.controls import Look
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.names import named
@@ -78,6 +82,9 @@ class JobWatch:
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
         requests = fold_requests(records, self.job.chain.chain, self.job.wallet.address)
         return await observe(self.node, self.job, self.adapters, requests=requests)
+
+    async def look(self, snapshot: Snapshot, known: Mapping[str, Any], since: int | None) -> Look:
+        return await look(self.node, self.job.chain, looked_at(snapshot), snapshot.block, known, since)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         if isinstance(self.job.wallet.held, SafeOwner):

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits, idle, leg_now, most_gas, shares_for
+from yieldbot.chains.looks import looked_at
 from yieldbot.chains.ports import Session, Watch
+from yieldbot.chains.solana.controls import look
 from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.leg import execute_leg
 from yieldbot.chains.solana.execution.rehearsal import Rehearsal
@@ -28,6 +31,7 @@ from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.execution.world import Wiring
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.controls import Look
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Snapshot
@@ -63,6 +67,9 @@ class JobWatch:
 
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
         return await observe(self.nodes, self.job, self.adapters)
+
+    async def look(self, snapshot: Snapshot, known: Mapping[str, Any], since: int | None) -> Look:
+        return await look(self.nodes.first, looked_at(snapshot), snapshot.block)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         return await exits.with_exits(self.prints, snapshot, records, replace(policy, try_first=()))

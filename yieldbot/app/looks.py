@@ -1,0 +1,143 @@
+"""Looks at who controls what markets stand on: taken, remembered in data_dir/watch, their alarms put into snapshots.
+
+One file for each chain and its job's assets. Whatever goes wrong with a look is a line, and the alarms that stood go on
+to stand; a file that cannot be read stops new money until it is removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import ConfigError, TransientError
+from yieldbot.model.risk import Act, Alarm
+from yieldbot.model.text import one_line
+from yieldbot.risk.controls import WEAKER
+from yieldbot.risk.watching import Message, WatchMemory, advance
+
+if TYPE_CHECKING:
+    from yieldbot.chains.ports import Watch
+    from yieldbot.model.controls import Look
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.settings import Job
+
+FOLDER = "watch"
+"""The folder below the data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One look, and what was new in it."""
+
+    look: Look
+    """The look."""
+    memory: WatchMemory
+    """What is remembered now."""
+    messages: tuple[Message, ...]
+    """What is new, by market."""
+    first: bool
+    """Whether it was the first look: nothing could be new."""
+
+
+class Busy(TransientError):
+    """Another process looks at the same markets now."""
+
+
+def file_of(data_dir: Path, job: Job) -> Path:
+    """Where a job's watch is remembered; jobs of the same chain and assets share it."""
+    assets = "-".join(token.symbol for token in job.assets)
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{job.chain.name}-{assets}")
+    return data_dir / FOLDER / f"{name}.json"
+
+
+async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path) -> Taken:
+    """Look at what the snapshot's markets stand on, and remember it. Raises TransientError where the chain cannot be
+    read or another process is looking, ConfigError where the memory of the last look cannot be read."""
+    file = file_of(data_dir, job)
+    with _alone(file):
+        before = load(file)
+        look = await live.look(snapshot, before.known if before else {}, before.since if before else None)
+        memory, messages = advance(before, look)
+        save(file, memory)
+    return Taken(look, memory, messages, before is None)
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Busy(f"{file.stem}: another process looks at these markets now") from None
+        yield
+
+
+@cache
+def _codec() -> Any:
+    from pydantic import TypeAdapter
+
+    from yieldbot.model import controls, ids, risk
+
+    names = {**vars(controls), **vars(ids), **vars(risk)}
+    adapter = TypeAdapter(WatchMemory)
+    adapter.rebuild(force=True, raise_errors=True, _types_namespace={**names, "Mapping": Mapping, "Any": Any})
+    return adapter
+
+
+def load(file: Path) -> WatchMemory | None:
+    """What was remembered; None: there is nothing. Raises ConfigError for a file that cannot be read."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as failure:
+        raise ConfigError(f"{file}: cannot be read ({failure.strerror})") from None
+    try:
+        found: WatchMemory = _codec().validate_json(text)
+    except ValueError as nonsense:
+        why = one_line(str(nonsense), 120)
+        remedy = "look at what the markets stand on, then remove the file: the next look begins anew"
+        raise ConfigError(f"{file}: is no memory of a watch ({why}): {remedy}") from None
+    return found
+
+
+def save(file: Path, memory: WatchMemory) -> None:
+    """Remember; whole or not at all, whenever the process ends."""
+    new = file.with_suffix(".new")
+    with new.open("wb") as out:
+        out.write(_codec().dump_json(memory))
+        out.flush()
+        os.fsync(out.fileno())
+    new.replace(file)
+
+
+def with_control_alarms(snapshot: Snapshot, job: Job, data_dir: Path, say: Callable[[str], None]) -> Snapshot:
+    """The snapshot with the alarms that stand by the last looks at its chain's markets."""
+    folder = data_dir / FOLDER
+    found: dict[MarketId, tuple[Alarm, ...]] = {}
+    for file in sorted(folder.glob(f"{job.chain.name}-*.json")) if folder.is_dir() else ():
+        try:
+            memory = load(file)
+        except ConfigError as fault:
+            say(str(fault))
+            lost = Alarm(code=WEAKER, act=Act.STOP, saw=one_line(str(fault), 200), since=snapshot.block.timestamp)
+            found |= {market: (*found.get(market, ()), lost) for market in snapshot.states}
+            continue
+        for market, alarms in (memory.alarms if memory else {}).items():
+            found[market] = tuple(dict.fromkeys((*found.get(market, ()), *alarms)))
+    idle = {state.market.id for state in snapshot.idle}
+    states = {
+        market: replace(state, alarms=(*state.alarms, *found[market]))
+        if market in found and market not in idle
+        else state
+        for market, state in snapshot.states.items()
+    }
+    return replace(snapshot, states=states)

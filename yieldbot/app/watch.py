@@ -1,0 +1,195 @@
+"""``watch``: who controls what our markets stand on, what changed since the last look, and what is about to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app import looks
+from yieldbot.app.account_entries import journalled
+from yieldbot.app.watch_documents import (
+    WatchAlarm,
+    WatchDocument,
+    WatchedContract,
+    WatchedHolder,
+    WatchedJob,
+    WatchedMarket,
+    WatchMessage,
+)
+from yieldbot.app.wiring import JobFilter, jobs_of
+from yieldbot.chains.open import watch as opened
+from yieldbot.errors import ConfigError, TransientError
+from yieldbot.model.controls import ContractFacts, ControllerKind
+from yieldbot.risk.watching import accept
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.looks import Taken
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import Market, Snapshot
+    from yieldbot.model.settings import Job
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequest:
+    """Whose markets are looked at."""
+
+    jobs: JobFilter = field(default_factory=JobFilter)
+    """The jobs whose markets they are."""
+    held: bool = False
+    """Only markets in which we hold something."""
+    accept: str | None = None
+    """A market's name (``model/names``), or ``all``: who controls it now is what later looks are held against; nothing
+    is read from the chain."""
+
+
+def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
+    """One look at every job's chain, and the exit code: 1 where one could not be looked at. Raises ConfigError where no
+    job matches, or what was remembered cannot be read."""
+    jobs = jobs_of(request.jobs, context)
+    if request.accept is not None:
+        _accept(request.accept, jobs, context)
+
+    async def every() -> list[WatchedJob]:
+        return list(await asyncio.gather(*(_one(job, request, context) for job in jobs)))
+
+    rows = asyncio.run(every())
+    return WatchDocument(jobs=tuple(rows)), int(any(row.skipped is not None for row in rows))
+
+
+def seconds_of(text: str) -> int:
+    """The seconds of a time written as 15s, 10m, 6h or 1d. Raises ConfigError."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
+        raise ConfigError(f"--every {text}: write a time as 15s, 10m, 6h or 1d")
+    return int(number) * UNITS[unit]
+
+
+async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
+    try:
+        async with opened(job) as live:
+            await live.verify_chain()
+            snapshot = await live.observe(journalled(context))
+            shown = _held(snapshot) if request.held else snapshot
+            taken = await looks.take(live, job, shown, context.settings.data_dir)
+            for host, why in live.left_out:
+                context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
+            return _row(job, snapshot, taken, live.round_trips)
+    except TransientError as passing:
+        return WatchedJob(
+            **_head(job),
+            skipped=str(passing),
+            block=None,
+            first=False,
+            since=None,
+            cut=None,
+            round_trips=0,
+            messages=(),
+            alarms=(),
+            markets=(),
+        )
+
+
+def _held(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, states={m: s for m, s in snapshot.states.items() if s.held}, quarantined=())
+
+
+def _head(job: Job) -> dict[str, Any]:
+    return {
+        "wallet": job.wallet.name,
+        "chain": job.chain.name,
+        "assets": tuple(token.symbol for token in job.assets),
+    }
+
+
+def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int) -> WatchedJob:
+    markets: dict[MarketId, Market] = {s.market.id: s.market for s in snapshot.states.values()}
+    markets |= {one.market.id: one.market for one in snapshot.quarantined}
+    held = {m for m, s in snapshot.states.items() if s.held}
+    names = {m: market.name for m, market in markets.items()}
+    fresh = {(message.market, alarm.saw) for message in taken.messages for alarm in message.alarms}
+    return WatchedJob(
+        **_head(job),
+        skipped=None,
+        block=taken.look.block,
+        first=taken.first,
+        since=taken.look.since if taken.look.since <= taken.look.block else None,
+        cut=taken.look.cut or None,
+        round_trips=round_trips,
+        messages=tuple(
+            WatchMessage(
+                market_id=one.market,
+                name=names.get(one.market, one.market),
+                held=one.market in held,
+                lines=one.lines,
+                ended=tuple(alarm.saw for alarm in one.ended),
+            )
+            for one in taken.messages
+        ),
+        alarms=tuple(
+            WatchAlarm(
+                market_id=market,
+                name=names.get(market, market),
+                code=alarm.code,
+                act=alarm.act.value,
+                saw=alarm.saw,
+                since=alarm.since,
+                new=(market, alarm.saw) in fresh,
+            )
+            for market, alarms in taken.memory.alarms.items()
+            for alarm in alarms
+        ),
+        markets=tuple(
+            WatchedMarket(
+                market_id=market,
+                name=names.get(market, market),
+                contracts=tuple(_contract(one) for one in controls.contracts),
+            )
+            for market, controls in taken.look.controls.items()
+        ),
+    )
+
+
+def _contract(one: ContractFacts) -> WatchedContract:
+    rights = (("upgrade", one.upgrade_by), ("owner", one.owner), *one.rights)
+    return WatchedContract(
+        address=one.address,
+        part=one.part.value,
+        name=one.name,
+        code_hash=one.code_hash,
+        implementation=one.implementation,
+        holders=tuple(
+            WatchedHolder(right=right, who=who.words, signatures=who.signatures, warning_seconds=who.warning_seconds)
+            for right, who in rights
+            if who.kind is not ControllerKind.NONE
+        ),
+        pending=tuple(f"{each.what}: {each.after}" for each in one.pending),
+        missing=one.missing,
+    )
+
+
+def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
+    """Take who controls the named markets now as right. Raises ConfigError where no look has seen such a market."""
+    found = 0
+    for job in jobs:
+        file = looks.file_of(context.settings.data_dir, job)
+        memory = looks.load(file)
+        if memory is None:
+            continue
+        chosen = [market for market in memory.last if name in ("all", market) or _called(market, name)]
+        found += len(chosen)
+        looks.save(file, accept(memory, chosen))
+        for market in chosen:
+            context.say(f"{market}: who controls it now is accepted")
+    if not found:
+        raise ConfigError(
+            f"--accept {name}: no look has seen such a market: name it by its id, as `watch --json` shows it"
+        )
+
+
+def _called(market: MarketId, name: str) -> bool:
+    return market.lower().endswith(name.lower()) and len(name) > 3

@@ -1,0 +1,88 @@
+"""The document of ``watch``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class WatchAlarm(Part):
+    """A sign of danger in one market."""
+
+    market_id: str = Field(description="the market's id")
+    name: str = Field(description="the market's name")
+    code: str = Field(description="which sign: CONTROL_WEAKER or PENDING_CHANGE (docs/risk.md)")
+    act: str = Field(description="what it asks for: `stop` (no new money) or `leave`")
+    saw: str = Field(description="what was seen")
+    since: int = Field(description="unix seconds at which it was first seen")
+    new: bool = Field(description="whether this look was the first to see it")
+
+
+class WatchMessage(Part):
+    """What is new about one market."""
+
+    market_id: str = Field(description="the market's id")
+    name: str = Field(description="the market's name")
+    held: bool = Field(description="whether we hold anything there")
+    lines: tuple[str, ...] = Field(description="what changed since the last look, or will, a line each")
+    ended: tuple[str, ...] = Field(description="what the alarms saw that no longer stand")
+
+
+class WatchedHolder(Part):
+    """Who holds a right over a contract."""
+
+    right: str = Field(description="the right: `upgrade`, `owner`, or the contract's own name for it")
+    who: str = Field(description="who, in words, with whoever is behind")
+    signatures: int = Field(
+        description="keys that must agree: 0 not known, 100 a vote, 1000 nobody can; of the last one behind"
+    )
+    warning_seconds: int = Field(description="seconds from announcement to act; 0: none")
+
+
+class WatchedContract(Part):
+    """A contract that a market stands on."""
+
+    address: str = Field(description="its address")
+    part: str = Field(description="pool, admin, oracle, rate model, collateral, asset, inside (lent on to)")
+    name: str = Field(description="what the protocol calls it; may be empty")
+    code_hash: str = Field(description="keccak256 of its code in hex; empty: none was read")
+    implementation: str | None = Field(description="whose code it runs as a proxy; null: its own")
+    holders: tuple[WatchedHolder, ...] = Field(description="who may change it; none: nobody")
+    pending: tuple[str, ...] = Field(description="changes that it announces itself")
+    missing: tuple[str, ...] = Field(description="facts that could not be read: the worst case is assumed")
+
+
+class WatchedMarket(Part):
+    """A market with what it stands on."""
+
+    market_id: str = Field(description="its id")
+    name: str = Field(description="its name")
+    contracts: tuple[WatchedContract, ...] = Field(description="what it stands on, the one with the money first")
+
+
+class WatchedJob(Part):
+    """One job's look."""
+
+    wallet: str = Field(description="the wallet's name")
+    chain: str = Field(description="the chain's name")
+    assets: tuple[str, ...] = Field(description="the job's assets")
+    skipped: str | None = Field(description="why nothing was looked at; null: it was")
+    block: int | None = Field(description="the block (slot) of the look; null where it was skipped")
+    first: bool = Field(description="whether it was the first look, which later ones are held against")
+    since: int | None = Field(description="the block from which events were read; null where none were")
+    cut: str | None = Field(description="why events since the last look are missing; null: none are")
+    round_trips: int = Field(description="requests that the look took, those of the snapshot included")
+    messages: tuple[WatchMessage, ...] = Field(description="what is new, by market")
+    alarms: tuple[WatchAlarm, ...] = Field(description="the alarms that stand")
+    markets: tuple[WatchedMarket, ...] = Field(description="what each market stands on")
+
+
+class WatchDocument(Document):
+    """What changed, or will, in whom our markets' contracts obey."""
+
+    SCHEMA: ClassVar[str] = "watch"
+
+    jobs: tuple[WatchedJob, ...] = Field(description="the jobs, in the order of the configuration")

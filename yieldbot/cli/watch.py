@@ -1,0 +1,93 @@
+"""``yieldbot watch``: who controls what our markets stand on, and what changes in that; once, or again and again."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from yieldbot.app import watch as app
+from yieldbot.app.watch import WatchRequest
+from yieldbot.cli.flags import add_job_flags, filter_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.watch_documents import WatchDocument, WatchedJob
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+
+def register(listed: CommandList) -> None:
+    parser = listed.add_parser("watch", ". The first look is what later ones are held against; nothing is signed")
+    parser.add_argument("--every", metavar="TIME", help="look again after each 15s, 10m or 1h, until Ctrl-C")
+    parser.add_argument("--held", action="store_true", help="only markets in which we hold something")
+    parser.add_argument("--who", action="store_true", help="also list every contract and who may change it")
+    parser.add_argument(
+        "--accept", metavar="MARKET", help="who controls it now is right (an id, or all): its alarms of it end"
+    )
+    add_job_flags(parser)
+    parser.set_defaults(command="watch", handler=watch)
+
+
+def watch(args: argparse.Namespace, context: Screen) -> int:
+    request = WatchRequest(jobs=filter_of(args), held=args.held, accept=args.accept)
+    if args.every is None:
+        document, code = app.watch(request, context)
+        context.show(document.as_json(), lambda: _lines(document, who=args.who, quiet=False))
+        return code
+    pause = app.seconds_of(args.every)
+    while True:
+        began = time.monotonic()
+        document, _ = app.watch(request, context)
+        if context.json or (text := _lines(document, who=False, quiet=True)):
+            context.show(document.as_json(), lambda: text)
+        request = WatchRequest(jobs=request.jobs, held=request.held)
+        time.sleep(max(0.0, pause - (time.monotonic() - began)))
+
+
+def _lines(document: WatchDocument, *, who: bool, quiet: bool) -> Text:
+    """The looks in lines; quiet: only what is new."""
+    text = Text()
+    for job in document.jobs:
+        _job(text, job, who=who, quiet=quiet)
+    text.rstrip()
+    return text
+
+
+def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
+    head = f"{datetime.now(UTC):%Y-%m-%d %H:%M} {job.chain} {', '.join(job.assets)}"
+    if job.skipped is not None:
+        text.append(f"{head}: not looked at: {job.skipped}\n", style="red")
+        return
+    contracts = {one.address for market in job.markets for one in market.contracts}
+    news = [alarm for alarm in job.alarms if alarm.new]
+    if not quiet or job.messages or job.cut:
+        what = "first look, nothing to compare with" if job.first else f"{len(job.messages)} markets with news"
+        text.append(f"{head}, block {job.block:,}: {len(job.markets)} markets on {len(contracts)} contracts: {what}\n")
+    if job.cut:
+        text.append(f"  events are missing: {job.cut}\n", style="yellow")
+    for message in job.messages:
+        text.append(f"{message.name} ({message.market_id}){', held' if message.held else ''}\n", style="bold")
+        for line in message.lines:
+            text.append(f"  {line}\n")
+        for alarm in news:
+            if alarm.market_id == message.market_id:
+                text.append(f"  {alarm.act.upper()} {alarm.code}: {alarm.saw}\n", style="bold red")
+        for line in message.ended:
+            text.append(f"  over: {line}\n", style="green")
+    if not quiet:
+        for alarm in job.alarms:
+            if not alarm.new:
+                since = datetime.fromtimestamp(alarm.since, UTC)
+                text.append(f"since {since:%Y-%m-%d %H:%M}: {alarm.name}: {alarm.act} {alarm.code}: {alarm.saw}\n")
+    if who:
+        for market in job.markets:
+            text.append(f"{market.name} ({market.market_id})\n", style="bold")
+            for one in market.contracts:
+                holders = "; ".join(f"{holder.right}: {holder.who}" for holder in one.holders) or "nobody may change it"
+                text.append(f"  {one.part} {one.name} {one.address}: {holders}\n")
+                for line in one.missing:
+                    text.append(f"    not known: {line}\n", style="yellow")

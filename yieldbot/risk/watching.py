@@ -1,0 +1,138 @@
+"""What the watch remembers from look to look, and what it says after one: grouped by market, nothing twice. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from yieldbot.model.controls import ControlEvent, Controls, Look
+from yieldbot.model.ids import MarketId
+from yieldbot.model.risk import Alarm
+from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, holders, still_open
+
+MOST_SEEN = 5000
+"""Events that are remembered as said; older ones lie before every later look."""
+OVERLAP_BLOCKS = 12
+"""Blocks that are read again in the next look: what a reorganisation moved is not missed."""
+MOST_LINES = 20
+"""Lines of one message; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchMemory:
+    """What one job's watch knows after its last look."""
+
+    block: int
+    """The block (slot) of that look."""
+    time: int
+    """Its unix seconds."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """``Look.known``."""
+    last: Mapping[MarketId, Controls] = field(default_factory=dict)
+    """The facts of the last look at each market."""
+    accepted: Mapping[MarketId, Controls] = field(default_factory=dict)
+    """The facts that later ones are held against: the last without a weakness, or that a person accepted."""
+    open: tuple[ControlEvent, ...] = ()
+    """Announced changes that stand."""
+    seen: tuple[str, ...] = ()
+    """Keys of events that were said."""
+    alarms: Mapping[MarketId, tuple[Alarm, ...]] = field(default_factory=dict)
+    """The alarms that stand."""
+
+    @property
+    def since(self) -> int:
+        """The block after which the next look reads events."""
+        return max(0, self.block - OVERLAP_BLOCKS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is new about one market."""
+
+    market: MarketId
+    """The market."""
+    lines: tuple[str, ...]
+    """What changed or will, a line each."""
+    alarms: tuple[Alarm, ...] = ()
+    """Alarms that stand since this look."""
+    ended: tuple[Alarm, ...] = ()
+    """Alarms that stood until this look."""
+
+
+def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[Message, ...]]:
+    """What is remembered after a look, and what is new, a message for each market. A market that the look lacks keeps
+    its facts and its alarms."""
+    before = memory or WatchMemory(block=look.block, time=look.time)
+    said = frozenset(before.seen)
+    news = tuple(event for event in look.events if event.key not in said)
+    standing = still_open(before.open, news, look.time)
+    first_seen = {(market, one.saw): one.since for market, alarms in before.alarms.items() for one in alarms}
+    found = alarms_of_controls(before.accepted, look.controls, standing, look.time, first_seen)
+    alarms = {market: old for market, old in before.alarms.items() if market not in look.controls} | found
+    accepted = dict(before.accepted)
+    for market, controls in look.controls.items():
+        if not any(alarm.code == WEAKER for alarm in found.get(market, ())):
+            accepted[market] = controls
+    after = WatchMemory(
+        block=look.block,
+        time=look.time,
+        known=look.known,
+        last={**before.last, **look.controls},
+        accepted=accepted,
+        open=standing,
+        seen=(*before.seen, *(event.key for event in news))[-MOST_SEEN:],
+        alarms=alarms,
+    )
+    messages = (
+        _message(controls, before.last.get(market), news, before.alarms.get(market, ()), found.get(market, ()))
+        for market, controls in look.controls.items()
+    )
+    return after, tuple(one for one in messages if one.lines or one.alarms or one.ended)
+
+
+def _message(
+    now: Controls,
+    last: Controls | None,
+    news: Iterable[ControlEvent],
+    stood: tuple[Alarm, ...],
+    stand: tuple[Alarm, ...],
+) -> Message:
+    old = {one.address: one for one in last.contracts} if last else {}
+    names = {
+        one.address.lower(): f"{one.name or one.part} {one.address[:6]}…{one.address[-4:]}" for one in now.contracts
+    }
+    lines = [
+        f"{names[one.address.lower()]}: {words}"
+        for one in now.contracts
+        if one.address in old
+        for words in differences(old[one.address], one)
+    ]
+    mine, steers = frozenset(names), holders(now)
+    for event in news:
+        at = event.contract.lower()
+        if at in mine or at in steers:
+            lines.append(f"{names.get(at, event.contract)}: {event.words} (block {event.block:,})")
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} further changes"]
+    before, after = {one.saw for one in stood}, {one.saw for one in stand}
+    return Message(
+        market=now.market,
+        lines=tuple(dict.fromkeys(lines)),
+        alarms=tuple(one for one in stand if one.saw not in before),
+        ended=tuple(one for one in stood if one.saw not in after),
+    )
+
+
+def accept(memory: WatchMemory, markets: Iterable[MarketId]) -> WatchMemory:
+    """The memory after a person accepted who controls these markets now: what is weaker than before counts no more."""
+    chosen = {market for market in markets if market in memory.last}
+    kept = {
+        market: tuple(one for one in alarms if market not in chosen or one.code != WEAKER)
+        for market, alarms in memory.alarms.items()
+    }
+    return replace(
+        memory,
+        accepted={**memory.accepted, **{market: memory.last[market] for market in chosen}},
+        alarms={market: alarms for market, alarms in kept.items() if alarms},
+    )
