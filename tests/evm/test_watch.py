@@ -7,10 +7,7 @@ import json
 
 import pytest
 
-from tests.evm.test_controls import KEY, NOBODY, OZ3, OZ5, deploy, safe_of
-from tests.kit.contracts import calldata, send
 from tests.kit.evm.home import Home
-from yieldbot.model.ids import Address
 from yieldbot.sandbox.evm.node import Sandbox
 
 

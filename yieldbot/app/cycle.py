@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.judged import judged
+from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
@@ -113,8 +114,9 @@ async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[R
         return replace(report, left_out=live.left_out)
 
 
-async def _observed(world: Wiring, live: Session) -> Snapshot:
-    """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded."""
+async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Snapshot:
+    """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded. look:
+    the job, where who controls its markets is looked at too."""
     records = world.journal.history()
     snapshot = await live.observe(records)
     keep(world.settings.data_dir / FOLDER, [snapshot], world.say)
@@ -122,6 +124,8 @@ async def _observed(world: Wiring, live: Session) -> Snapshot:
         world.journal.append(*news)
     policy = world.settings.policy
     snapshot = await live.with_exits(snapshot, records, policy)
+    if look is not None:
+        await refresh(live, look, snapshot, world.settings.data_dir, world.say)
     return judged(
         snapshot, world.settings.data_dir, policy, world.say, records, lambda entries: world.journal.append(*entries)
     )
@@ -130,7 +134,7 @@ async def _observed(world: Wiring, live: Session) -> Snapshot:
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None = None) -> Report:
     settled = await live.settle()
     world.say(f"observing {job.chain.name}")
-    snapshot = await _observed(world, live)
+    snapshot = await _observed(world, live, None if ordering else job)
     policy = world.settings.policy
     for line in unmatched_names(policy, world.settings.jobs, [(job, snapshot)]):
         world.say(line)
@@ -250,7 +254,7 @@ async def approve_queued(world: Wiring, plan_id: str) -> Report:
 
 async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
     settled = await live.settle()
-    snapshot = await _observed(world, live)
+    snapshot = await _observed(world, live, job)
     unread = _unread(world.journal.history(), snapshot, job, world.settings.policy)
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread)
     if (unseen := forecast.unseen_money(unread)) is not None and not plan.is_exit:

@@ -9,6 +9,7 @@ from pathlib import Path
 from yieldbot.app.alarms import Entries, with_alarms
 from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.graded import with_grades
+from yieldbot.app.looks import standing
 from yieldbot.journal.fold import Record
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
@@ -22,12 +23,15 @@ def judged(
     records: Sequence[Record] = (),
     note: Callable[[Entries], None] | None = None,
 ) -> Snapshot:
-    """The snapshot with all that memory and the journal say of its markets. records: the journal's. note: gets what the
-    journal does not know yet of the alarms that stand; None: nobody writes it down.
+    """The snapshot with all that memory, the last look and the journal say of its markets.
+
+    records: the journal's. note: gets what the journal does not know yet of the alarms that stand; None: nobody writes
+    it down.
 
     Whatever cannot be read is one line by ``say``: a run never waits for it."""
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
-    snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records)
+    seen = standing(snapshot, data_dir, say)
+    snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records, seen.signs)
     if note is not None and entries:
         note(entries)
-    return with_grades(snapshot, data_dir, policy, say)
+    return with_grades(snapshot, data_dir, policy, say, seen.controls)

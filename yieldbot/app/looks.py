@@ -10,20 +10,21 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError, TransientError
-from yieldbot.model.risk import Act, Alarm
+from yieldbot.model.risk import Act
 from yieldbot.model.text import one_line
 from yieldbot.risk.controls import WEAKER
+from yieldbot.risk.triggers import Found
 from yieldbot.risk.watching import Message, WatchMemory, advance
 
 if TYPE_CHECKING:
     from yieldbot.chains.ports import Watch
-    from yieldbot.model.controls import Look
+    from yieldbot.model.controls import Controls, Look
     from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
@@ -53,8 +54,11 @@ class Busy(TransientError):
 def file_of(data_dir: Path, job: Job) -> Path:
     """Where a job's watch is remembered; jobs of the same chain and assets share it."""
     assets = "-".join(token.symbol for token in job.assets)
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{job.chain.name}-{assets}")
-    return data_dir / FOLDER / f"{name}.json"
+    return data_dir / FOLDER / f"{_safe(job.chain.chain)}-{_safe(assets)}.json"
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
 async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path) -> Taken:
@@ -119,25 +123,55 @@ def save(file: Path, memory: WatchMemory) -> None:
     new.replace(file)
 
 
-def with_control_alarms(snapshot: Snapshot, job: Job, data_dir: Path, say: Callable[[str], None]) -> Snapshot:
-    """The snapshot with the alarms that stand by the last looks at its chain's markets."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the last looks at a chain's markets say."""
+
+    controls: Mapping[MarketId, Controls]
+    """Who controls what each market stands on."""
+    signs: Mapping[MarketId, tuple[Found, ...]]
+    """The signs of danger that stand."""
+
+
+def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> Standing:
+    """What the last looks say of the snapshot's markets. A file that cannot be read is a line by ``say``, and a sign in
+    every market that stops new money: what nobody can compare cannot be said to be unchanged."""
     folder = data_dir / FOLDER
-    found: dict[MarketId, tuple[Alarm, ...]] = {}
-    for file in sorted(folder.glob(f"{job.chain.name}-*.json")) if folder.is_dir() else ():
+    controls: dict[MarketId, Controls] = {}
+    signs: dict[MarketId, list[Found]] = {}
+    for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
         except ConfigError as fault:
             say(str(fault))
-            lost = Alarm(code=WEAKER, act=Act.STOP, saw=one_line(str(fault), 200), since=snapshot.block.timestamp)
-            found |= {market: (*found.get(market, ()), lost) for market in snapshot.states}
+            lost = Found(code=WEAKER, act=Act.STOP, saw=one_line(str(fault), 200))
+            for market in snapshot.states:
+                signs.setdefault(market, []).append(lost)
             continue
-        for market, alarms in (memory.alarms if memory else {}).items():
-            found[market] = tuple(dict.fromkeys((*found.get(market, ()), *alarms)))
+        if memory is None:
+            continue
+        controls |= {m: c for m, c in memory.last.items() if m not in controls or controls[m].block < c.block}
+        for market, alarms in memory.alarms.items():
+            found = [Found(code=one.code, act=one.act, saw=one.saw, evidence=one.evidence) for one in alarms]
+            signs.setdefault(market, []).extend(found)
     idle = {state.market.id for state in snapshot.idle}
-    states = {
-        market: replace(state, alarms=(*state.alarms, *found[market]))
-        if market in found and market not in idle
-        else state
-        for market, state in snapshot.states.items()
-    }
-    return replace(snapshot, states=states)
+    mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
+    return Standing(controls, mine)
+
+
+async def refresh(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> None:
+    """Take a look in passing, and say what is new. Where none can be taken that is a line, and what stood goes on to
+    stand."""
+    try:
+        taken = await take(live, job, snapshot, data_dir)
+    except Busy:
+        return
+    except (TransientError, ConfigError, OSError) as failure:
+        say(f"{job.chain.name}: who controls its markets was not looked at: {one_line(str(failure), 300)}")
+        return
+    names = {state.market.id: state.market.name for state in snapshot.states.values()}
+    if taken.look.cut:
+        say(f"{job.chain.name}: events since the last look are missing: {taken.look.cut}")
+    for message in taken.messages:
+        for line in (*message.lines, *(f"{one.act.upper()} {one.code}: {one.saw}" for one in message.alarms)):
+            say(f"{names.get(message.market, message.market)}: {line}")

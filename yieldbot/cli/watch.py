@@ -24,6 +24,7 @@ def register(listed: CommandList) -> None:
     parser = listed.add_parser("watch", ". The first look is what later ones are held against; nothing is signed")
     parser.add_argument("--every", metavar="TIME", help="look again after each 15s, 10m or 1h, until Ctrl-C")
     parser.add_argument("--held", action="store_true", help="only markets in which we hold something")
+    parser.add_argument("--news", action="store_true", help="print nothing where nothing is new, as cron likes it")
     parser.add_argument("--who", action="store_true", help="also list every contract and who may change it")
     parser.add_argument(
         "--accept", metavar="MARKET", help="who controls it now is right (an id, or all): its alarms of it end"
@@ -36,7 +37,9 @@ def watch(args: argparse.Namespace, context: Screen) -> int:
     request = WatchRequest(jobs=filter_of(args), held=args.held, accept=args.accept)
     if args.every is None:
         document, code = app.watch(request, context)
-        context.show(document.as_json(), lambda: _lines(document, who=args.who, quiet=False))
+        text = _lines(document, who=args.who, quiet=args.news)
+        if context.json or text:
+            context.show(document.as_json(), lambda: text)
         return code
     pause = app.seconds_of(args.every)
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from yieldbot.execution.results import LegResult
 from yieldbot.journal.fold import Record
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
+from yieldbot.model.controls import Look
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Declined, Plan
@@ -76,6 +78,9 @@ class SessionDouble:
     async def hand_over(self, approval: Approval, view: Snapshot) -> Any:
         self.did.append("hand over")
         return self.proposed
+
+    async def look(self, view: Snapshot, known: Any, since: int | None) -> Look:
+        return Look(block=view.block.height, time=view.block.timestamp, controls={}, since=view.block.height + 1)
 
     async def with_exits(self, view: Snapshot, records: Any, policy: Policy) -> Snapshot:
         self.known.append(len(records))
@@ -135,7 +140,7 @@ def wired(
     monkeypatch.setattr(cycle, "session", opened)
     settings = Settings(
         source=Path("yieldbot.toml"),
-        data_dir=Path("."),
+        data_dir=Path(tempfile.mkdtemp(prefix="yieldbot-cycle-")),  # what it remembers is no other test's
         wallets={},
         chains={},
         jobs=tuple(jobs),

@@ -21,7 +21,7 @@ from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import checksum
 
 MOST_OF_ONE = 50
-"""Events of one contract in one look that are told one by one; more are one line, and the worst case is assumed."""
+"""Events of one contract in one look that are shown one by one; more are one line, and the worst case is assumed."""
 LONGEST = 200
 """Characters of an event's words."""
 
@@ -216,9 +216,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
+    """One kind of event."""
+
     name: str
+    """Its name."""
     words: str
-    fields: tuple[tuple[str, str, bool], ...]  # (type, name, indexed)
+    """What it says, with its arguments' names in braces."""
+    fields: tuple[tuple[str, str, bool], ...]
+    """Each argument's type, name, and whether it is indexed."""
 
 
 @cache
