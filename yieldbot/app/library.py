@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.open import watch
 from yieldbot.decision.decide import Decision
 from yieldbot.decision.decide import decide as _decide
+from yieldbot.model.policy import Policy
 
 if TYPE_CHECKING:
     from yieldbot.journal.fold import Record
@@ -25,7 +26,6 @@ async def observe(job: Job, policy: Policy | None = None, records: Sequence[Reco
     the markets' exits. Raises ConfigError where the nodes serve another chain, TransientError where they cannot be
     reached.
     """
-    from yieldbot.model.policy import Policy
 
     async with watch(job) as live:
         await live.verify_chain()

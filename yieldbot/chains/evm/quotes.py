@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.prices import feed_price
+from yieldbot.chains.evm.rollups import checked_fee, typical_fee
+from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
 from yieldbot.chains.quote_values import WEI, QuoteInputs, feeds_in, read_of
 from yieldbot.model.amounts import Token
 from yieldbot.model.units import GWEI
@@ -18,9 +21,6 @@ if TYPE_CHECKING:
 
 async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> QuoteInputs:
     """The inputs of a quote for the pair, at the newest block. Raises TransientError."""
-    from yieldbot.chains.evm.node.connect import connect
-    from yieldbot.chains.evm.rollups import checked_fee, typical_fee
-    from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
 
     pair = (given, wanted)
     async with connect(chain) as node:

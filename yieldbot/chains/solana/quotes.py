@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.quote_values import MICRO_LAMPORTS, QuoteInputs, feeds_in, read_of
+from yieldbot.chains.solana.node.connect import connect
+from yieldbot.chains.solana.prices import feed_price
+from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_states, apart, exchange_of
 from yieldbot.errors import MarketError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.exchange import Exchange, Price
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 
 async def read_quotes(chain: ChainSettings, given: Token, wanted: Token) -> QuoteInputs:
     """The inputs of a quote for the pair, as a quorum of the nodes shows them. Raises TransientError."""
-    from yieldbot.chains.solana.node.connect import connect
-    from yieldbot.chains.solana.swap_pools import SAME_PRICE, apart
 
     def differ(one: _Observed, other: _Observed) -> str | None:
         return apart(one.exchange, other.exchange, SAME_PRICE)
@@ -48,8 +49,6 @@ class _Observed:
 
 async def _observe(node: Node, chain: ChainSettings, pair: tuple[Token, Token]) -> _Observed:
     """Reads pools and feeds from one node."""
-    from yieldbot.chains.solana.prices import feed_price
-    from yieldbot.chains.solana.swap_pools import add_listings, add_states, exchange_of
 
     block, flows = await node.block(), Flows()
     fed = {token: chain.price_feeds[token.address] for token in pair if token.address in chain.price_feeds}

@@ -23,6 +23,7 @@ from yieldbot.protocols.doubts import backed
 from yieldbot.protocols.evm.aave_v30 import named, old_parts, old_points, old_reads, strategy_rates, strategy_reads
 from yieldbot.protocols.evm.abi import abi, checksum, explain, short
 from yieldbot.protocols.evm.reward_controllers import aave_claim, aave_listed, aave_listing, aave_reads, aave_rewards
+from yieldbot.protocols.reads import Reads
 
 RATES = "getInterestRateDataBps"
 CAP_MARGIN_SECONDS = 3600
@@ -109,62 +110,59 @@ class Reserve:
 
 
 def reserve_discovery(
-    provider: Address, assets: Sequence[Token], extra_reads: Sequence[EthCall] = (), rewards: Address | None = None
-) -> Flow[tuple[dict[Token, dict[str, object]], Sequence[bytes]]]:
+    provider: Address, assets: Sequence[Token], beside: Reads | None = None, rewards: Address | None = None
+) -> Flow[dict[Token, dict[str, object]]]:
     """What an adapter keeps of each asset's reserve in Market.params: two rounds.
 
-    extra_reads: the caller's own, which join the first round; their answers are returned second. rewards: the
-    controller that lists the aTokens' reward tokens. Raises MarketError (ReadReverted) where the pool has no such
-    reserve.
+    beside: the caller's own reads, which the first round makes too. rewards: the controller that lists the aTokens'
+    reward tokens. Raises MarketError (ReadReverted) where the pool has no such reserve.
     """
     aave = abi("aave_v3")
-    first = yield [
-        *extra_reads,
-        *(
-            aave.read(provider, name, token.address)
-            for token in assets
-            for name in ("getReserveTokensAddresses", "getInterestRateStrategyAddress")
-        ),
+    first = Reads() if beside is None else beside
+    asked = [
+        (
+            token,
+            first.add(aave.read(provider, "getReserveTokensAddresses", token.address)),
+            first.add(aave.read(provider, "getInterestRateStrategyAddress", token.address)),
+        )
+        for token in assets
     ]
-    others, answers = first[: len(extra_reads)], first[len(extra_reads) :]
-    strategies = [aave.one("getInterestRateStrategyAddress", answer) for answer in answers[1::2]]
-    tokens = [
-        tuple(checksum(address) for address in aave.decode("getReserveTokensAddresses", answer))
-        for answer in answers[::2]
+    yield from first.made()
+    reserves = [
+        (
+            token,
+            [checksum(address) for address in aave.decode("getReserveTokensAddresses", addresses.data)],
+            aave.one("getInterestRateStrategyAddress", strategy.data),
+        )
+        for token, addresses, strategy in asked
     ]
+    second = Reads()
+    listings = {token: second.add(aave_listing(rewards, a_token)) for token, (a_token, _, _), _ in reserves if rewards}
     # Where a reserve has a token for debt at stable rates, its strategy may be one of v3.0: asked either way.
-    answers = yield [
-        *(aave_listing(rewards, a_token) for a_token, _, _ in tokens if rewards),
-        *(
-            read
-            for strategy, token, (_, stable, _) in zip(strategies, assets, tokens, strict=True)
-            for read in _rate_reads(strategy, token.address, has_stable=int(stable, 16) != 0)
-        ),
-    ]
-    listings, rates = (answers[: len(assets)], answers[len(assets) :]) if rewards else ((), answers)
+    rates = {
+        token: second.group(_rate_reads(strategy, token.address, has_stable=int(stable, 16) != 0))
+        for token, (_, stable, _), strategy in reserves
+    }
+    yield from second.made()
     found: dict[Token, dict[str, object]] = {}
-    for at, (token, (a_token, stable, debt_token)) in enumerate(zip(assets, tokens, strict=True)):
+    for token, (a_token, stable, debt_token), strategy in reserves:
         if int(a_token, 16) == 0:
             raise MarketError(f"{provider} knows no reserve of {token.symbol} ({token.address})")
         found[token] = {"a_token": a_token, "debt_token": debt_token}
-        now, *old = rates[: (count := 1 + 4 * (int(stable, 16) != 0))]
-        rates = rates[count:]
+        now, *old = rates[token].data
         if now:
             found[token]["rates_bps"] = aave.one(RATES, now)
         else:
-            found[token] |= {"stable_debt_token": stable, "rates_ray": strategy_rates(strategies[at], old)}
+            found[token] |= {"stable_debt_token": stable, "rates_ray": strategy_rates(strategy, old)}
         if rewards is not None:
-            found[token] |= {"rewards_controller": rewards, "rewards": aave_listed(listings[at])}
-    return found, others
+            found[token] |= {"rewards_controller": rewards, "rewards": aave_listed(listings[token].data)}
+    return found
 
 
 def _rate_reads(strategy: Address, asset: Address, *, has_stable: bool) -> list[EthCall]:
     """One read, and four more where the reserve may be one of v3.0."""
     now = abi("aave_v3").read(strategy, RATES, asset, optional=has_stable)
     return [now, *strategy_reads(strategy)] if has_stable else [now]
-
-
-RESERVE_READS = 5
 
 
 def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
@@ -196,7 +194,8 @@ def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Res
     Source of the configuration's bits: aave-v3-origin ReserveConfiguration.sol.
     """
     aave = abi("aave_v3")
-    (bits,), index, rate, borrow_index, borrow_rate, _, updated, *rest = aave.one("getReserveData", answers[0])
+    data, supply, debt, *more = answers
+    (bits,), index, rate, borrow_index, borrow_rate, _, updated, *rest = aave.one("getReserveData", data)
     active, frozen, paused = bits >> 56 & 1, bits >> 57 & 1, bits >> 60 & 1
     status = Status.PAUSED if paused or not active else Status.FROZEN if frozen else Status.ACTIVE
     supply_cap = bits >> 116 & (2**36 - 1)
@@ -206,21 +205,22 @@ def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Res
         liquidity_rate_ray=rate,
         borrow_rate_ray=borrow_rate,
         updated=updated,
-        scaled_supply_raw=aave.one("scaledTotalSupply", answers[1]),
-        scaled_debt_raw=aave.one("scaledTotalSupply", answers[2]),
+        scaled_supply_raw=aave.one("scaledTotalSupply", supply),
+        scaled_debt_raw=aave.one("scaledTotalSupply", debt),
         scaled_treasury_raw=rest[5],
         reserve_factor_bps=bits >> 64 & 0xFFFF,
     )
     if is_old(where):
-        parts = old_parts(stored, rest[6], answers[3:])
+        parts = old_parts(stored, rest[6], more)
         indices = parts.indices.accrued(now)
         points = old_points(where["rates_ray"], indices)
         return Reserve(indices, parts.cash_raw, 0, supply_cap, points, status, parts.unbacked_raw)
+    cash, deficit = more
     kink_bps, base_bps, slope1_bps, slope2_bps = where["rates_bps"]
     return Reserve(
         indices=stored.accrued(now),
-        cash_raw=aave.one("getVirtualUnderlyingBalance", answers[3]),
-        deficit_raw=aave.one("getReserveDeficit", answers[4]) if answers[4] else 0,
+        cash_raw=aave.one("getVirtualUnderlyingBalance", cash),
+        deficit_raw=aave.one("getReserveDeficit", deficit) if deficit else 0,
         supply_cap=supply_cap,
         points=(
             (0.0, base_bps / BPS),
@@ -246,7 +246,7 @@ class AaveV3:
         where, number = deployment.params, evm_number(deployment.chain)
         controller = Address(where["rewards_controller"]) if where.get("rewards_controller") else None
         provider = Address(where["data_provider"])
-        reserves, _ = yield from reserve_discovery(provider, deployment.assets, rewards=controller)
+        reserves = yield from reserve_discovery(provider, deployment.assets, rewards=controller)
         return tuple(
             Market(
                 id=MarketId(pool_key(number, where["pool"], token.address)),
@@ -263,17 +263,17 @@ class AaveV3:
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         where, token, erc20 = market.params, market.asset, abi("erc20")
-        balance, *answers = yield [
-            erc20.read(where["a_token"], "balanceOf", owner),
-            *reserve_reads(where, token.address),
-            *aave_reads(where, owner),
-        ]
-        found = reserve(where, answers, block.timestamp)
-        held_raw = erc20.one("balanceOf", balance)
+        reads = Reads()
+        balance = reads.add(erc20.read(where["a_token"], "balanceOf", owner))
+        stored = reads.group(reserve_reads(where, token.address))
+        paid = [reads.group(each) for each in aave_reads(where, owner)]
+        yield from reads.made()
+        found = reserve(where, stored.data, block.timestamp)
+        held_raw = erc20.one("balanceOf", balance.data)
         capacity_raw, now = found.capacity_raw(token), found.indices
         supply_raw, index_ray = now.scaled_supply_raw, now.liquidity_index_ray
         doubts = backed(now.counted_raw, found.cash_raw, now.debt_raw + found.unbacked_raw, token)
-        rewards, unread = aave_rewards(market, answers[RESERVE_READS:], supply_raw, index_ray, held_raw)
+        rewards, unread = aave_rewards(market, [one.data for one in paid], supply_raw, index_ray, held_raw)
         return MarketState(
             market=market,
             block=block,

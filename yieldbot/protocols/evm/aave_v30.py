@@ -75,7 +75,8 @@ def old_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
 
 def old_parts(stored: ReserveIndices, unbacked_raw: int, answers: Sequence[bytes]) -> Parts:
     """The reserve from what both versions store alike, and the answers to ``old_reads``."""
-    principal_raw, _, rate_ray, updated = abi("aave_v30").decode("getSupplyData", answers[1])
+    cash, debt = answers
+    principal_raw, _, rate_ray, updated = abi("aave_v30").decode("getSupplyData", debt)
     indices = OldReserveIndices(
         liquidity_index_ray=stored.liquidity_index_ray,
         borrow_index_ray=stored.borrow_index_ray,
@@ -90,7 +91,7 @@ def old_parts(stored: ReserveIndices, unbacked_raw: int, answers: Sequence[bytes
         stable_rate_ray=rate_ray,
         stable_updated=updated,
     )
-    return Parts(indices, abi("erc20").one("balanceOf", answers[0]), unbacked_raw)
+    return Parts(indices, abi("erc20").one("balanceOf", cash), unbacked_raw)
 
 
 def old_points(rates_ray: Sequence[int], indices: OldReserveIndices) -> tuple[tuple[float, float], ...]:

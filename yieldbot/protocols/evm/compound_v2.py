@@ -6,7 +6,6 @@ decoded here: balances, in the rehearsal and on the chain, show what did not arr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,11 +19,12 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
 from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
-from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.reads import Flow
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import SECONDS_PER_YEAR
 from yieldbot.protocols.doubts import backed, in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
+from yieldbot.protocols.reads import Reads
 
 MINT, REDEEM = 0, 1
 """Numbers of Venus's actions (ComptrollerTypes.sol, Action)."""
@@ -93,10 +93,12 @@ class CompoundV2:
         ctoken, comptroller = abi("compound_v2"), checksum(deployment.params["comptroller"])
         listed = [checksum(text) for text in deployment.params["markets"]]
         names = (*HEAD, *(clock.accrual for clock in CLOCKS.values()))
-        answers = yield [ctoken.read(at, name, optional=True) for at in listed for name in names]
-        rows = [dict(zip(names, answers[len(names) * i :], strict=False)) for i in range(len(listed))]
+        reads = Reads()
+        rows = [(at, {name: reads.add(ctoken.read(at, name, optional=True)) for name in names}) for at in listed]
+        yield from reads.made()
         found: dict[Token, Market] = {}
-        for at, row in zip(listed, rows, strict=True):
+        for at, handles in rows:
+            row = {name: handle.data for name, handle in handles.items()}
             if len(row["underlying"]) < 32:
                 raise MarketError(f"{deployment.name}: {at} says no underlying asset, as cTokens of ERC-20 tokens do")
             asset = ctoken.one("underlying", row["underlying"])
@@ -144,8 +146,7 @@ class CompoundV2:
         where, token = market.params, market.asset
         if "unfit" in where:
             raise MarketError(where["unfit"])
-        answers = yield _reads(market, owner)
-        observed = _Observation.of(market, answers)
+        observed = yield from _Observation.read(market, owner)
         now = block.timestamp if where["clock"] == "seconds" else block.height
         totals = observed.totals.accrued(observed.model, now)
         rate = totals.exchange_rate(observed.first_rate)
@@ -254,19 +255,37 @@ class _Observation:
     """Whether it names a distributor of rewards (Moonwell), whose rewards are not counted here."""
 
     @classmethod
-    def of(cls, market: Market, answers: Sequence[bytes]) -> _Observation:
-        ctoken, clock = abi("compound_v2"), CLOCKS[market.params["clock"]]
-        names = (*TOTALS, clock.accrual, clock.supply_rate, "balanceOf", *clock.model, "kink")
-        answered = {name: ctoken.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True)}
-        balance, model, mint, mint_action, redeem_action, cap, fee, rewards = answers[len(names) :]
-        if ctoken.one("interestRateModel", model) != market.params["model"]:
+    def read(cls, market: Market, owner: Address) -> Flow[_Observation]:
+        """Reads it in one round."""
+        ctoken, at, where = abi("compound_v2"), market.address, market.params
+        clock, rate_model, comptroller = CLOCKS[where["clock"]], where["model"], where["comptroller"]
+        reads = Reads()
+        required = {name: reads.add(ctoken.read(at, name)) for name in (*TOTALS, clock.accrual, clock.supply_rate)}
+        required["balanceOf"] = reads.add(ctoken.read(at, "balanceOf", owner))
+        required |= {name: reads.add(ctoken.read(rate_model, name)) for name in (*clock.model, "kink")}
+        balance = reads.add(abi("erc20").read(market.asset.address, "balanceOf", at))
+        model = reads.add(ctoken.read(at, "interestRateModel"))
+        mint, mint_action, redeem_action, cap, fee, rewards = (
+            reads.add(ctoken.read(comptroller, name, *args, optional=True))
+            for name, args in (
+                ("mintGuardianPaused", (at,)),
+                ("actionPaused", (at, MINT)),
+                ("actionPaused", (at, REDEEM)),
+                ("supplyCaps", (at,)),
+                ("treasuryPercent", ()),
+                ("rewardDistributor", ()),
+            )
+        )
+        yield from reads.made()
+        answered = {name: ctoken.one(name, handle.data) for name, handle in required.items()}
+        if ctoken.one("interestRateModel", model.data) != rate_model:
             raise MarketError("its interest rate model has just been exchanged for another one")
-        venus = len(mint_action) >= 32
-        if not venus and len(mint) < 32:
-            raise MarketError(f"its comptroller {market.params['comptroller']} does not say whether minting is paused")
-        most = _optional("supplyCaps", cap)
-        frozen = _optional("actionPaused", mint_action) or _optional("mintGuardianPaused", mint)
-        if _optional("actionPaused", redeem_action):
+        venus = len(mint_action.data) >= 32
+        if not venus and len(mint.data) < 32:
+            raise MarketError(f"its comptroller {comptroller} does not say whether minting is paused")
+        most = _optional("supplyCaps", cap.data)
+        frozen = _optional("actionPaused", mint_action.data) or _optional("mintGuardianPaused", mint.data)
+        if _optional("actionPaused", redeem_action.data):
             status = Status.PAUSED
         else:
             status = Status.FROZEN if frozen or (venus and most == 0) else Status.ACTIVE
@@ -283,11 +302,11 @@ class _Observation:
             shares=answered["balanceOf"],
             first_rate=answered["exchangeRateStored"],
             quoted=answered[clock.supply_rate],
-            balance_raw=abi("erc20").one("balanceOf", balance),
+            balance_raw=abi("erc20").one("balanceOf", balance.data),
             status=status,
             cap_raw=most or None,
-            fee=_optional("treasuryPercent", fee) or 0,
-            pays_rewards=bool(_optional("rewardDistributor", rewards)),
+            fee=_optional("treasuryPercent", fee.data) or 0,
+            pays_rewards=bool(_optional("rewardDistributor", rewards.data)),
         )
 
     def capacity_raw(self, totals: CTokenTotals, periods: int) -> int | None:
@@ -312,24 +331,6 @@ class _Observation:
         if self.fee:
             found.append(f"{self.fee / MANTISSA:.4%} of what is redeemed is kept")
         return tuple(found)
-
-
-def _reads(market: Market, owner: Address) -> list[EthCall]:
-    ctoken, at, where = abi("compound_v2"), market.address, market.params
-    clock, model, comptroller = CLOCKS[where["clock"]], where["model"], where["comptroller"]
-    return [
-        *(ctoken.read(at, name) for name in (*TOTALS, clock.accrual, clock.supply_rate)),
-        ctoken.read(at, "balanceOf", owner),
-        *(ctoken.read(model, name) for name in (*clock.model, "kink")),
-        abi("erc20").read(market.asset.address, "balanceOf", at),
-        ctoken.read(at, "interestRateModel"),
-        ctoken.read(comptroller, "mintGuardianPaused", at, optional=True),
-        ctoken.read(comptroller, "actionPaused", at, MINT, optional=True),
-        ctoken.read(comptroller, "actionPaused", at, REDEEM, optional=True),
-        ctoken.read(comptroller, "supplyCaps", at, optional=True),
-        ctoken.read(comptroller, "treasuryPercent", optional=True),
-        ctoken.read(comptroller, "rewardDistributor", optional=True),
-    ]
 
 
 def _optional(function: str, answer: bytes) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,7 @@ from yieldbot.protocols.evm.reward_controllers import (
     comet_reads,
     comet_rewards,
 )
+from yieldbot.protocols.reads import Reads
 
 CURVE = ("Kink", "PerSecondInterestRateBase", "PerSecondInterestRateSlopeLow", "PerSecondInterestRateSlopeHigh")
 SIDES = ("supply", "borrow")
@@ -55,16 +56,19 @@ class CompoundV3:
         abi_, comet = abi("compound_v3"), checksum(deployment.params["comet"])
         names = [f"{side}{part}" for side in SIDES for part in CURVE]
         rewards = checksum(deployment.params["rewards"]) if deployment.params.get("rewards") else None
-        base, *answers = yield [
-            *(abi_.read(comet, name) for name in ("baseToken", *names)),
-            *(comet_listing(rewards, comet) if rewards else ()),
-        ]
-        asset = abi_.one("baseToken", base)
+        reads = Reads()
+        base = reads.add(abi_.read(comet, "baseToken"))
+        terms = [(name, reads.add(abi_.read(comet, name))) for name in names]
+        listing = reads.group(comet_listing(rewards, comet)) if rewards else None
+        yield from reads.made()
+        asset = abi_.one("baseToken", base.data)
         token = next((t for t in deployment.assets if t.address == asset), None)
         if token is None:
             raise MarketError(f"{deployment.name} lends {asset}, which is not among its assets in chains/*.toml")
-        parts = tuple(abi_.one(name, answer) for name, answer in zip(names, answers[: len(names)], strict=True))
-        paid = {"rewards": comet_listed(rewards, answers[len(names) :]), "rewards_address": rewards} if rewards else {}
+        parts = tuple(abi_.one(name, term.data) for name, term in terms)
+        paid: dict[str, Any] = {}
+        if rewards is not None and listing is not None:
+            paid = {"rewards": comet_listed(rewards, listing.data), "rewards_address": rewards}
         return (
             Market(
                 id=MarketId(f"compound_v3/{evm_number(deployment.chain)}/{comet.lower()}"),

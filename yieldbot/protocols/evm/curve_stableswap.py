@@ -27,6 +27,7 @@ from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.protocols.descriptions import swap_description
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.swap_calls import explain_swap
+from yieldbot.protocols.reads import Reads
 
 SWAP = "exchange"
 REVERTS = {"Exchange resulted in fewer coins than expected": "the swap would give less than the least that was named"}
@@ -55,13 +56,16 @@ class CurveStableSwap:
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
         codec = abi(self.protocol)
         addresses = [checksum(address) for address in deployment.params["pools"]]
-        answers = yield [codec.read(at, "coins", i, optional=True) for at in addresses for i in range(MOST_COINS)]
+        reads = Reads()
+        coin_reads = [
+            (at, reads.group(codec.read(at, "coins", i, optional=True) for i in range(MOST_COINS))) for at in addresses
+        ]
+        yield from reads.made()
         listed = {token.address: token for pair in pairs for token in pair}
         wanted = {frozenset(pair) for pair in pairs}
         found = []
-        for number, at in enumerate(addresses):
-            coin_answers = answers[MOST_COINS * number : MOST_COINS * (number + 1)]
-            coins = [codec.one("coins", data) for data in coin_answers if len(data) == 32]
+        for at, listing in coin_reads:
+            coins = [codec.one("coins", data) for data in listing.data if len(data) == 32]
             if len(coins) < 2:
                 raise MarketError(f"{deployment.name}: {at} is no pool of Curve's")
             name = " ".join([deployment.name, "/".join(listed[c].symbol if c in listed else "?" for c in coins)])
@@ -75,19 +79,21 @@ class CurveStableSwap:
     def observe(self, pool: Pool) -> Flow[PoolState]:
         codec, at, flavour = abi(self.protocol), pool.address, pool.params["flavour"]
         coins: tuple[Address, ...] = pool.params["coins"]
-        reads = [codec.read(at, "A" if flavour == "3pool" else "A_precise"), codec.read(at, "fee")]
-        reads += [codec.read(at, "balances", i) for i in range(len(coins))]
-        reads += [abi("erc20").read(coin, "decimals") for coin in coins]
-        reads += [codec.read(at, name) for name in ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng"]
-        amp, fee, *rest = yield reads
-        balances = tuple(codec.one("balances", data) for data in rest[: len(coins)])
-        decimals = [abi("erc20").one("decimals", data) for data in rest[len(coins) : 2 * len(coins)]]
-        rates = tuple(10 ** (36 - places) for places in decimals)
+        reads = Reads()
+        amp = reads.add(codec.read(at, "A" if flavour == "3pool" else "A_precise"))
+        fee = reads.add(codec.read(at, "fee"))
+        held = reads.group(codec.read(at, "balances", i) for i in range(len(coins)))
+        places = reads.group(abi("erc20").read(coin, "decimals") for coin in coins)
+        more = ("offpeg_fee_multiplier", "stored_rates") if flavour == "ng" else ()
+        ng = {name: reads.add(codec.read(at, name)) for name in more}
+        yield from reads.made()
+        balances = tuple(codec.one("balances", data) for data in held.data)
+        rates = tuple(10 ** (36 - abi("erc20").one("decimals", data)) for data in places.data)
         offpeg = 0
-        if flavour == "ng":
-            offpeg = codec.one("offpeg_fee_multiplier", rest[-2])
-            rates = tuple(codec.one("stored_rates", rest[-1]))
-        state = StablePool(flavour, balances, rates, codec.one("A", amp), codec.one("fee", fee), offpeg)
+        if ng:
+            offpeg = codec.one("offpeg_fee_multiplier", ng["offpeg_fee_multiplier"].data)
+            rates = tuple(codec.one("stored_rates", ng["stored_rates"].data))
+        state = StablePool(flavour, balances, rates, codec.one("A", amp.data), codec.one("fee", fee.data), offpeg)
         i, j = (coins.index(token.address) for token in (pool.token0, pool.token1))
         amounts = [(a, b, balances[a] // part) for a, b in ((i, j), (j, i)) for part in PROBES if balances[a] >= part]
         quoted = yield [codec.read(at, "get_dy", *probe, optional=True) for probe in amounts]

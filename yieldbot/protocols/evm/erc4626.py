@@ -27,6 +27,7 @@ from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
 from yieldbot.protocols.evm.morpho_blue import blue_market, blue_reads
 from yieldbot.protocols.evm.vaults import FULL, MAX_FEE_BPS, VaultView, generic, interface_reads, interfaces
+from yieldbot.protocols.reads import Reads
 
 QUEUE_LENGTH = 30
 """MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
@@ -81,18 +82,14 @@ class Erc4626:
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         where = deployment.params
         vaults = [checksum(text) for text in where["vaults"]]
-        per_vault = [_discovery_reads(where["flavour"], vault) for vault in vaults]
-        reads_of_all = [read for reads in per_vault for read in reads]
+        reads = Reads()
+        each = [(vault, reads.group(_discovery_reads(where["flavour"], vault))) for vault in vaults]
         reserves: dict[Token, dict[str, object]] = {}
         if where["flavour"] == "stata":
-            provider = Address(where["data_provider"])
-            reserves, answers = yield from reserve_discovery(provider, deployment.assets, reads_of_all)
+            reserves = yield from reserve_discovery(Address(where["data_provider"]), deployment.assets, reads)
         else:
-            answers = yield reads_of_all
-        found = []
-        for vault, reads in zip(vaults, per_vault, strict=True):
-            mine, answers = answers[: len(reads)], answers[len(reads) :]
-            found.append(_market(deployment, vault, mine, reserves))
+            yield from reads.made()
+        found = [_market(deployment, vault, mine.data, reserves) for vault, mine in each]
         if where["flavour"] == "metamorpho":
             found = yield from _with_oracles(found, where["morpho"])
         return tuple(found)
@@ -268,15 +265,15 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultV
     Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
     """
     vault, where, token = abi("erc4626"), market.params, market.asset
-    balance, paused, *answers = yield [
-        vault.read(market.address, "balanceOf", owner),
-        vault.read(market.address, "paused", optional=True),
-        *reserve_reads(where, token.address),
-    ]
-    found = reserve(where, answers, block.timestamp)
-    shares = vault.one("balanceOf", balance)
+    reads = Reads()
+    balance = reads.add(vault.read(market.address, "balanceOf", owner))
+    paused = reads.add(vault.read(market.address, "paused", optional=True))
+    stored = reads.group(reserve_reads(where, token.address))
+    yield from reads.made()
+    found = reserve(where, stored.data, block.timestamp)
+    shares = vault.one("balanceOf", balance.data)
     held_raw = shares * found.indices.liquidity_index_ray // RAY
-    stopped = bool(paused) and vault.one("paused", paused)
+    stopped = bool(paused.data) and vault.one("paused", paused.data)
     flags = found.flags(token)
     return VaultView(
         held_raw=held_raw,
@@ -301,33 +298,41 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
     ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
     names = ("totalSupply", "totalAssets", "lastTotalAssets")
     oracles = {i: where["oracles"][i] for i in ids if i in where["oracles"]}
-    reads = [*(vault.read(at, name) for name in names), vault.read(at, "balanceOf", owner)]
-    for market_id in ids:
-        key = bytes.fromhex(market_id)
-        reads += [vault.read(at, "config", key), blue.read(morpho, "position", key, at), *blue_reads(morpho, irm, key)]
-    count = len(reads)
-    reads += [oracle_read(oracle) for oracle in oracles.values()]
-    reads += [read for oracle in oracles.values() for read in feeds_reads(oracle)]
-    lost_answer, *answers = yield [vault.read(at, "lostAssets", optional=True), *reads]
-    answers, prices = answers[:count], answers[count:]
-    lost_raw = vault.one("lostAssets", lost_answer) if lost_answer else 0
-    unfit = yield from _unpriced(oracles, prices, block.timestamp)
-    supply, assets, last_assets = (vault.one(name, answer) for name, answer in zip(names, answers, strict=False))
-    shares, fee = vault.one("balanceOf", answers[3]), where["fee"]
+    reads = Reads()
+    lost = reads.add(vault.read(at, "lostAssets", optional=True))
+    totals = [(name, reads.add(vault.read(at, name))) for name in names]
+    balance = reads.add(vault.read(at, "balanceOf", owner))
+    slot_reads = [
+        (
+            market_id,
+            reads.add(vault.read(at, "config", key)),
+            reads.add(blue.read(morpho, "position", key, at)),
+            reads.group(blue_reads(morpho, irm, key)),
+        )
+        for market_id, key in ((market_id, bytes.fromhex(market_id)) for market_id in ids)
+    ]
+    prices = {market_id: reads.add(oracle_read(oracle)) for market_id, oracle in oracles.items()}
+    feeds = {market_id: reads.group(feeds_reads(oracle)) for market_id, oracle in oracles.items()}
+    yield from reads.made()
+    lost_raw = vault.one("lostAssets", lost.data) if lost.data else 0
+    priced = [(i, oracle, prices[i].data, feeds_of(feeds[i].data)) for i, oracle in oracles.items()]
+    unfit = yield from _unpriced(priced, block.timestamp)
+    supply, assets, last_assets = (vault.one(name, one.data) for name, one in totals)
+    shares, fee = vault.one("balanceOf", balance.data), where["fee"]
     # Fee shares on the interest since the last interaction (MetaMorpho._accruedFeeShares).
     fee_assets, virtual = max(0, assets - last_assets) * fee // WAD, 10 ** where["offset"]
     supply += fee_assets * (supply + virtual) // (assets - fee_assets + 1)
     held_raw = shares * (assets + 1) // (supply + virtual)
     slots, borrowed, cash, room_raw, lent_raw = [], 0, 0, 0, 0
     doubts: list[str] = []
-    for index, market_id in enumerate(ids):
-        config, position, *state = answers[4 + 4 * index : 8 + 4 * index]
+    for market_id, config, position, stored in slot_reads:
+        state = stored.data
         below, later = (blue_market(state, block.timestamp + wait) for wait in (0, CAP_MARGIN_SECONDS))
         if below.totals.borrow_assets and not blue.one("rateAtTarget", state[1]):
             raise MarketError(f"{market.name} lends in market 0x{market_id}, whose rate model is not {irm}")
-        its_shares = blue.decode("position", position)[0]
+        its_shares = blue.decode("position", position.data)[0]
         theirs = below.worth(its_shares)
-        cap = vault.one("config", config) if market_id in where["supply_queue"] else 0
+        cap = vault.one("config", config.data) if market_id in where["supply_queue"] else 0
         # MetaMorpho._maxDeposit rounds up what it holds. The slot takes what it would now; the headroom is later's.
         room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
         curve, cash_raw = below.curve(market.asset, theirs), below.liquidity_raw
@@ -347,8 +352,8 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         withdraw_order=tuple(ids.index(i) for i in where["withdraw_queue"]),
     )
     if lost_raw or abs(lent_raw - assets) > assets // SLACK + len(ids) + 2:
-        held, total, lost = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
-        doubts.insert(0, f"its markets hold {held}, totalAssets says {total}, of which {lost} are lost")
+        held, total, gone = (market.asset.amount(raw) for raw in (lent_raw, assets, lost_raw))
+        doubts.insert(0, f"its markets hold {held}, totalAssets says {total}, of which {gone} are lost")
     flags = {
         "above-kink": borrowed * WAD > TARGET_UTILISATION * assets,
         "at-cap": room_raw < assets // FULL,
@@ -374,15 +379,16 @@ def _pool(market: Market, market_id: str) -> str:
     return f"morpho_blue/{evm_number(market.chain)}/0x{market_id}"
 
 
-def _unpriced(oracles: Mapping[str, Address], answers: Sequence[bytes], now: int) -> Flow[dict[str, str]]:
-    """By market, why liquidations could not use a price of its collateral; one more round, for the feeds."""
-    count = len(oracles)
-    each = [feeds_of(answers[count + 4 * index : count + 4 * index + 4]) for index in range(count)]
-    terms_of = (yield feed_reads([feed for feeds in each for feed in feeds])) if any(each) else ()
+def _unpriced(priced: Sequence[tuple[str, Address, bytes, tuple[Address, ...]]], now: int) -> Flow[dict[str, str]]:
+    """By market, why liquidations could not use a price of its collateral; one more round, for the feeds. priced: each
+    market with its oracle, the oracle's answer and its feeds."""
+    reads = Reads()
+    rows = [(*row, reads.group(feed_reads(row[3]))) for row in priced]
+    if reads.handles:
+        yield from reads.made()
     found = {}
-    for (market_id, oracle), price, feeds in zip(oracles.items(), answers[:count], each, strict=True):
-        mine, terms_of = terms_of[: len(feeds)], terms_of[len(feeds) :]
-        if why := unpriced(oracle, price, feeds, mine, now):
+    for market_id, oracle, price, feeds, terms in rows:
+        if why := unpriced(oracle, price, feeds, terms.data, now):
             found[market_id] = why
     return found
 

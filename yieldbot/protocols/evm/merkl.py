@@ -15,9 +15,10 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.market import Proof, Reward
-from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.reads import Flow
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi, checksum, label, short
+from yieldbot.protocols.reads import Reads
 
 UNREAD, UNPROVEN = "merkl-not-read", "merkl-not-proven"
 MOST_LEAVES = 32
@@ -99,25 +100,29 @@ def merkl_rewards(chain: ChainId, distributor: Address, proofs: Sequence[Leaf], 
     A leaf that no root proves, or a token without its standard functions, is flagged and left out.
     """
     merkl, erc20 = abi("merkl"), abi("erc20")
-    reads: list[EthCall] = [merkl.read(distributor, "getMerkleRoot")]
-    for leaf in proofs:
-        reads += [
-            merkl.read(distributor, "claimed", owner, leaf.token, optional=True),
-            erc20.read(leaf.token, "decimals", optional=True),
-            erc20.read(leaf.token, "symbol", optional=True),
-            erc20.read(leaf.token, "balanceOf", owner, optional=True),
-        ]
-    root, *answers = yield reads
+    reads = Reads()
+    root = reads.add(merkl.read(distributor, "getMerkleRoot"))
+    rows = [
+        (
+            leaf,
+            reads.add(merkl.read(distributor, "claimed", owner, leaf.token, optional=True)),
+            reads.add(erc20.read(leaf.token, "decimals", optional=True)),
+            reads.add(erc20.read(leaf.token, "symbol", optional=True)),
+            reads.add(erc20.read(leaf.token, "balanceOf", owner, optional=True)),
+        )
+        for leaf in proofs
+    ]
+    yield from reads.made()
     found: list[Reward] = []
     flags: set[str] = set()
-    for at, leaf in enumerate(proofs):
-        if root_of(owner, leaf) != root:
+    for leaf, paid, decimals, symbol, wallet in rows:
+        if root_of(owner, leaf) != root.data:
             flags.add(UNPROVEN)
             continue
         try:
-            paid, decimals, symbol, wallet = answers[4 * at : 4 * at + 4]
-            token = Token(chain, leaf.token, label(symbol) or short(leaf.token), erc20.one("decimals", decimals))
-            claimed_raw, in_wallet = merkl.one("claimed", paid), Amount(token, erc20.one("balanceOf", wallet))
+            places = erc20.one("decimals", decimals.data)
+            token = Token(chain, leaf.token, label(symbol.data) or short(leaf.token), places)
+            claimed_raw, in_wallet = merkl.one("claimed", paid.data), Amount(token, erc20.one("balanceOf", wallet.data))
         except Exception:  # whatever a contract answers
             flags.add(UNREAD)
             continue

@@ -22,6 +22,7 @@ from yieldbot.model.units import WAD
 from yieldbot.protocols.doubts import in_vault
 from yieldbot.protocols.evm.abi import abi, checksum, explain, label, short
 from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, oracle_read, unpriced
+from yieldbot.protocols.reads import Reads
 
 THIN = 20
 """Liquidity below a twentieth of what is supplied is flagged."""
@@ -79,9 +80,6 @@ class BlueMarket:
         return Apr(rate * YEAR / WAD * self.utilisation * (1 - self.totals.fee / WAD))
 
 
-BLUE_READS = 2
-
-
 def blue_reads(morpho: Address, irm: Address, market_id: bytes) -> list[EthCall]:
     """The reads that ``blue_market`` decodes."""
     blue = abi("morpho_blue")
@@ -107,19 +105,16 @@ class MorphoBlue:
         morpho, irm = checksum(where["morpho"]), checksum(where["irm"])
         ids = [bytes.fromhex(text.removeprefix("0x")) for text in where["markets"]]
         answers = yield [blue.read(morpho, "idToMarketParams", market_id) for market_id in ids]
-        terms = [blue.decode("idToMarketParams", answer) for answer in answers]
-        details = yield [
-            read
-            for part in terms
-            for read in (
-                abi("erc20").read(checksum(part[1]), "symbol", optional=True),
-                *feeds_reads(checksum(part[2])),
-            )
-        ]
-        each = len(details) // len(terms) if terms else 0
+        reads = Reads()
+        rows = []
+        for market_id, answer in zip(ids, answers, strict=True):
+            part = blue.decode("idToMarketParams", answer)
+            symbol = reads.add(abi("erc20").read(checksum(part[1]), "symbol", optional=True))
+            rows.append((market_id, part, symbol, reads.group(feeds_reads(checksum(part[2])))))
+        yield from reads.made()
         return tuple(
-            _market(deployment, morpho, irm, market_id, part, details[each * at : each * (at + 1)])
-            for at, (market_id, part) in enumerate(zip(ids, terms, strict=True))
+            _market(deployment, morpho, irm, market_id, part, symbol.data, feeds_of(feeds.data))
+            for market_id, part, symbol, feeds in rows
         )
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
@@ -128,20 +123,20 @@ class MorphoBlue:
         blue, token = abi("morpho_blue"), market.asset
         market_id = bytes.fromhex(market.params["id"])
         oracle, feeds = market.params["oracle"], market.params["feeds"]
-        position, lies, price, *answers = yield [
-            blue.read(market.address, "position", market_id, owner),
-            abi("erc20").read(token.address, "balanceOf", market.address),
-            oracle_read(oracle),
-            *blue_reads(market.address, market.params["irm"], market_id),
-            *feed_reads(feeds),
-        ]
-        found = blue_market(answers, block.timestamp)
-        shares = blue.decode("position", position)[0]
+        reads = Reads()
+        position = reads.add(blue.read(market.address, "position", market_id, owner))
+        lies = reads.add(abi("erc20").read(token.address, "balanceOf", market.address))
+        price = reads.add(oracle_read(oracle))
+        stored = reads.group(blue_reads(market.address, market.params["irm"], market_id))
+        rounds = reads.group(feed_reads(feeds))
+        yield from reads.made()
+        found = blue_market(stored.data, block.timestamp)
+        shares = blue.decode("position", position.data)[0]
         held_raw = found.worth(shares)
         supplied = found.totals.supply_assets
-        doubts = in_vault(found.liquidity_raw, abi("erc20").one("balanceOf", lies), token)
+        doubts = in_vault(found.liquidity_raw, abi("erc20").one("balanceOf", lies.data), token)
         if int(market.params["collateral"], 16) and (
-            why := unpriced(oracle, price, feeds, answers[BLUE_READS:], block.timestamp)
+            why := unpriced(oracle, price.data, feeds, rounds.data, block.timestamp)
         ):
             doubts = (*doubts, why)
         flags = {
@@ -212,14 +207,15 @@ def _market(
     irm: Address,
     market_id: bytes,
     terms: tuple[Any, ...],
-    details: Sequence[bytes],
+    symbol: bytes,
+    feeds: tuple[Address, ...],
 ) -> Market:
     """One market of the list. An unusable one gets a fault in its params, which quarantines it alone when it is
     observed."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}
-    params["feeds"] = feeds_of(details[1:])
+    params["feeds"] = feeds
     params |= {"lltv": terms[4], "id": market_id.hex()}
     token = next((t for t in deployment.assets if t.address == loan), None)
     if int(loan, 16) == 0:
@@ -228,7 +224,7 @@ def _market(
         params["unfit"] = f"market {key} lends {loan}, which is not among {deployment.name}'s assets in chains/*.toml"
     elif its_irm != irm:
         params["unfit"] = f"market {key} follows the rate model {its_irm}, not {irm}"
-    if against := label(details[0]):
+    if against := label(symbol):
         name = f"{deployment.name} {against} {terms[4] * 100 / WAD:g} %"
     return Market(
         id=MarketId(f"morpho_blue/{evm_number(deployment.chain)}/{key}"),

@@ -43,11 +43,12 @@ def _token_reads(token: Address, owner: Address) -> list[EthCall]:
 def _token(market: Market, address: Address, answers: Sequence[bytes]) -> Amount:
     """A reward token and our balance of it. Raises ValueError for a token without its standard functions."""
     erc20 = abi("erc20")
-    decimals = erc20.one("decimals", answers[0])
+    places, name, balance = answers
+    decimals = erc20.one("decimals", places)
     if decimals > MOST_DECIMALS:
         raise ValueError(f"{address} has {decimals} decimals")
-    symbol = label(answers[1]) or short(address)
-    return Amount(Token(market.chain, address, symbol, decimals), erc20.one("balanceOf", answers[2]))
+    symbol = label(name) or short(address)
+    return Amount(Token(market.chain, address, symbol, decimals), erc20.one("balanceOf", balance))
 
 
 def aave_listing(controller: Address, a_token: Address) -> EthCall:
@@ -65,22 +66,24 @@ def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
         return None
 
 
-def aave_reads(where: Mapping[str, Any], owner: Address) -> list[EthCall]:
-    """Five reads for each reward token of a market's params, for ``aave_rewards``."""
+def aave_reads(where: Mapping[str, Any], owner: Address) -> list[list[EthCall]]:
+    """For each reward token of a market's params five reads, for ``aave_rewards``."""
     if not where.get("rewards"):
         return []
     rewards, controller, a_token = abi("aave_rewards"), Address(where["rewards_controller"]), where["a_token"]
-    found: list[EthCall] = []
-    for token in where["rewards"]:
-        found += [
+    return [
+        [
             rewards.read(controller, "getRewardsData", a_token, token, optional=True),
             rewards.read(controller, "getUserRewards", [a_token], owner, token, optional=True),
             *_token_reads(token, owner),
         ]
-    return found
+        for token in where["rewards"]
+    ]
 
 
-def aave_rewards(market: Market, answers: Sequence[bytes], scaled_supply_raw: int, index_ray: int, held: int) -> Found:
+def aave_rewards(
+    market: Market, answers: Sequence[Sequence[bytes]], scaled_supply_raw: int, index_ray: int, held: int
+) -> Found:
     """Rewards from the answers to ``aave_reads``. Emission goes by scaled balances (RewardsDistributor._getAssetIndex).
 
     index_ray and held (base units): as of the snapshot's block.
@@ -90,8 +93,7 @@ def aave_rewards(market: Market, answers: Sequence[bytes], scaled_supply_raw: in
         return (), ()
     flags = {UNREAD} if where.get("rewards") is None else set()
     found: list[Reward] = []
-    for at, token in enumerate(where.get("rewards") or ()):
-        data, owed, *about = answers[5 * at : 5 * at + 5]
+    for token, (data, owed, *about) in zip(where.get("rewards") or (), answers, strict=True):
         try:
             wallet = _token(market, token, about)
             _, per_second, _, ends_at = rewards.decode("getRewardsData", data)
@@ -141,12 +143,13 @@ def comet_listed(rewards: Address, answers: Sequence[bytes]) -> dict[str, Any] |
     of newer CometRewards, 1e18 where there is none.
     """
     terms = abi("comet_rewards")
+    *about, config = answers
     try:
-        speed, scale, least = (terms.one(name, answer) for name, answer in zip(COMET_TERMS, answers[:3], strict=True))
-        token = terms.one("rewardConfig", answers[3])
+        speed, scale, least = (terms.one(name, answer) for name, answer in zip(COMET_TERMS, about, strict=True))
+        token = terms.one("rewardConfig", config)
     except Exception:  # whatever a contract answers
         return None
-    more = answers[3][96:128]
+    more = config[96:128]
     multiplier = int.from_bytes(more, "big") if len(more) == 32 else FACTOR_SCALE
     if int(token, 16) == 0 or scale == 0:
         return None
@@ -182,10 +185,11 @@ def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals,
     terms = market.params.get("rewards")
     if terms is None:
         return (), (UNREAD,) if market.params.get("rewards_address") else ()
+    *about, funds, claim = answers
     try:
-        wallet = _token(market, terms["token"], answers)
-        funds_raw = abi("erc20").one("balanceOf", answers[3])
-        token, owed = abi("comet_rewards").decode("getRewardOwed", answers[4])
+        wallet = _token(market, terms["token"], about)
+        funds_raw = abi("erc20").one("balanceOf", funds)
+        token, owed = abi("comet_rewards").decode("getRewardOwed", claim)
         if token.lower() != terms["token"].lower():
             raise ValueError("it owes another token than it is configured for")
     except Exception:  # whatever a contract answers

@@ -20,6 +20,7 @@ from yieldbot.model.reads import Flow
 from yieldbot.model.units import BPS
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.pool_windows import EmptyPool, Owned, clock, lags, windows
+from yieldbot.protocols.reads import Reads
 
 
 class UniswapV2Liquidity:
@@ -47,12 +48,11 @@ class UniswapV2Liquidity:
         """Growth of an LP token and TWAPs between earlier blocks (needs a node with history; 0: none are read)."""
         codec, at = abi("uniswap_v2"), state.pool.address
         back, names = lags(lookback_blocks), ("getReserves", "totalSupply", "price0CumulativeLast")
-        answers = yield [
-            *(clock(lag) for lag in back),
-            *(codec.read(at, name, optional=True, lag_blocks=lag) for name in names for lag in back),
-        ]
-        count = len(back)
-        times, reserves, supplies, sums = (answers[i * count : (i + 1) * count] for i in range(4))
+        reads = Reads()
+        clocks = reads.group(clock(lag) for lag in back)
+        groups = [reads.group(codec.read(at, name, optional=True, lag_blocks=lag) for lag in back) for name in names]
+        yield from reads.made()
+        times, (reserves, supplies, sums) = clocks.data, (group.data for group in groups)
 
         def there(i: int) -> bool:
             return bool(reserves[i] and supplies[i] and sums[i]) and any(reserves[i][:32]) and any(supplies[i])
@@ -88,11 +88,19 @@ class UniswapV2Liquidity:
         down)."""
         codec = abi("uniswap_v2")
         mine = [state for state in states.values() if state.pool.protocol == self.protocol]
-        answers = yield [codec.read(s.pool.address, name, *args) for s in mine for name, args in _owner_reads(owner)]
+        reads = Reads()
+        rows = [
+            (
+                state,
+                reads.add(codec.read(state.pool.address, "balanceOf", owner)),
+                reads.add(codec.read(state.pool.address, "totalSupply")),
+            )
+            for state in mine
+        ]
+        yield from reads.made()
         found = []
-        for i, state in enumerate(mine):
-            held = codec.one("balanceOf", answers[2 * i])
-            supply = codec.one("totalSupply", answers[2 * i + 1])
+        for state, balance, total in rows:
+            held, supply = codec.one("balanceOf", balance.data), codec.one("totalSupply", total.data)
             if held:
                 zero, one = (reserve * held // supply for reserve in state.reserves)
                 liquidity = state.liquidity * held // supply
@@ -113,10 +121,6 @@ class UniswapV2Liquidity:
         """None: a pair's position is never out of range."""
         yield ()
         return None
-
-
-def _owner_reads(owner: Address) -> tuple[tuple[str, tuple[Address, ...]], ...]:
-    return (("balanceOf", (owner,)), ("totalSupply", ()))
 
 
 LIQUIDITY = UniswapV2Liquidity()

@@ -19,6 +19,7 @@ from yieldbot.model.reads import Flow
 from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.pool_windows import EmptyPool, Owned, clock, lags, windows
 from yieldbot.protocols.evm.v3_position import read_position
+from yieldbot.protocols.reads import Reads
 
 TICK_READINGS = 34
 LONGEST_SECONDS = 7 * 86_400
@@ -60,17 +61,14 @@ class UniswapV3Liquidity:
         pool's own oracle as far back as it goes, a week at most."""
         codec, at = abi("uniswap_v3"), state.pool.address
         back = lags(lookback_blocks)
-        answers = yield [
-            codec.read(at, "slot0"),
-            clock(),
-            *(clock(lag) for lag in back),
-            *(codec.read(at, "feeGrowthGlobal0X128", optional=True, lag_blocks=lag) for lag in back),
-            *(codec.read(at, "feeGrowthGlobal1X128", optional=True, lag_blocks=lag) for lag in back),
-            *(codec.read(at, "liquidity", optional=True, lag_blocks=lag) for lag in back),
-        ]
-        index, cardinality = codec.decode("slot0", answers[0])[2:4]
-        now = int.from_bytes(answers[1][:32], "big")
-        times, zeros, ones, sizes = (answers[2 + i * len(back) : 2 + (i + 1) * len(back)] for i in range(4))
+        names, reads = ("feeGrowthGlobal0X128", "feeGrowthGlobal1X128", "liquidity"), Reads()
+        slot0, time = reads.add(codec.read(at, "slot0")), reads.add(clock())
+        clocks = reads.group(clock(lag) for lag in back)
+        groups = [reads.group(codec.read(at, name, optional=True, lag_blocks=lag) for lag in back) for name in names]
+        yield from reads.made()
+        index, cardinality = codec.decode("slot0", slot0.data)[2:4]
+        now = int.from_bytes(time.data[:32], "big")
+        times, (zeros, ones, sizes) = clocks.data, (group.data for group in groups)
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def grown(late: int, early: int) -> float:

@@ -23,6 +23,7 @@ from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.pool_windows import EmptyPool, Owned, lags, windows
 from yieldbot.protocols.evm.pool_windows import clock as time_of
 from yieldbot.protocols.evm.uniswap_v4 import read_pool
+from yieldbot.protocols.reads import Reads
 
 NUMBERS = "token_ids"
 """Key of a deployment's params: numbers of our positions, which the position manager does not list."""
@@ -62,11 +63,13 @@ class UniswapV4Liquidity:
         codec, view = abi(self.protocol), state.pool.params["state_view"]
         id_, back = bytes.fromhex(state.pool.id[2:]), lags(lookback_blocks)
         names = ("getFeeGrowthGlobals", "getLiquidity", "getSlot0")
-        answers = yield [
-            *(time_of(lag) for lag in back),
-            *(codec.read(view, name, id_, optional=True, lag_blocks=lag) for name in names for lag in back),
+        reads = Reads()
+        clocks = reads.group(time_of(lag) for lag in back)
+        groups = [
+            reads.group(codec.read(view, name, id_, optional=True, lag_blocks=lag) for lag in back) for name in names
         ]
-        times, growths, sizes, slots = (answers[i * len(back) : (i + 1) * len(back)] for i in range(4))
+        yield from reads.made()
+        times, (growths, sizes, slots) = clocks.data, (group.data for group in groups)
         price = (state.sqrt_price_x96 / Q96) ** 2
 
         def there(i: int) -> bool:

@@ -57,7 +57,7 @@ def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3P
     key = keccak(
         bytes.fromhex(manager[2:]) + low.to_bytes(3, "big", signed=True) + high.to_bytes(3, "big", signed=True)
     )
-    answers = yield [
+    slot0, zeros, ones, lower, upper, ours = yield [
         pools.read(pool, "slot0"),
         pools.read(pool, "feeGrowthGlobal0X128"),
         pools.read(pool, "feeGrowthGlobal1X128"),
@@ -65,12 +65,12 @@ def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3P
         pools.read(pool, "ticks", high),
         pools.read(pool, "positions", key),
     ]
-    sqrt_price, tick = pools.decode("slot0", answers[0])[:2]
-    everywhere = Growth(pools.one("feeGrowthGlobal0X128", answers[1]), pools.one("feeGrowthGlobal1X128", answers[2]))
-    below, above = (Growth(*pools.decode("ticks", answer)[2:4]) for answer in answers[3:5])
+    sqrt_price, tick = pools.decode("slot0", slot0)[:2]
+    everywhere = Growth(pools.one("feeGrowthGlobal0X128", zeros), pools.one("feeGrowthGlobal1X128", ones))
+    below, above = (Growth(*pools.decode("ticks", answer)[2:4]) for answer in (lower, upper))
     ticks = Range(low, high)
     now = ticks.growth_inside(tick, everywhere, below, above)
-    whole, whole0, whole1, kept0, kept1 = pools.decode("positions", answers[5])
+    whole, whole0, whole1, kept0, kept1 = pools.decode("positions", ours)
     # A position without liquidity is not brought up to date by collect: what was counted is what there is.
     mine = owed(liquidity, now, Growth(last0, last1), (owed0, owed1)) if liquidity else (owed0, owed1)
     all_of_it = owed(whole, now, Growth(whole0, whole1), (kept0, kept1)) if liquidity else (kept0, kept1)

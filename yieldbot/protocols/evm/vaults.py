@@ -21,6 +21,7 @@ from yieldbot.model.reads import EthCall, Flow
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 from yieldbot.protocols.evm import two_step_exits as _exits
 from yieldbot.protocols.evm.abi import abi, checksum
+from yieldbot.protocols.reads import Reads
 
 UNLIMITED_RAW = 2**128
 """A maxDeposit from here on means that there is no limit."""
@@ -118,36 +119,40 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
     share_token = where.get("share", at)
     probe, tokens = FINE * 10 ** where["share_decimals"], PROBE_TOKENS * asset.one
     lags = [max(1, lag * part // SAMPLES) for part in range(SAMPLES, 0, -1)]
-    past = [
-        read
-        for blocks in lags
-        for read in (
-            vault.read(at, "convertToAssets", probe, lag_blocks=blocks),
-            vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=blocks),
+    reads = Reads()
+    ours = reads.add(erc20.read(share_token, "balanceOf", owner))
+    total, earlier = (reads.add(vault.read(at, "totalAssets", lag_blocks=blocks)) for blocks in (0, lag))
+    price = reads.add(vault.read(at, "convertToAssets", probe))
+    lies = reads.add(erc20.read(asset.address, "balanceOf", at))
+    stated = [
+        reads.add(vault.read(at, name, *args, optional=True))
+        for name, args in (
+            *((name, (owner,)) for name in ("maxDeposit", "maxRedeem", "maxWithdraw")),
+            ("previewRedeem", (probe,)),
+            ("previewRedeem", (probe // FINE,)),
+            ("convertToAssets", (probe // FINE,)),
+            ("previewDeposit", (tokens,)),
+            ("convertToShares", (tokens,)),
+            ("cooldownDuration", ()),
         )
     ]
-    answers = yield [
-        erc20.read(share_token, "balanceOf", owner),
-        vault.read(at, "totalAssets"),
-        vault.read(at, "totalAssets", lag_blocks=lag),
-        vault.read(at, "convertToAssets", probe),
-        erc20.read(asset.address, "balanceOf", at),
-        *(vault.read(at, name, owner, optional=True) for name in ("maxDeposit", "maxRedeem", "maxWithdraw")),
-        vault.read(at, "previewRedeem", probe, optional=True),
-        vault.read(at, "previewRedeem", probe // FINE, optional=True),
-        vault.read(at, "convertToAssets", probe // FINE, optional=True),
-        vault.read(at, "previewDeposit", tokens, optional=True),
-        vault.read(at, "convertToShares", tokens, optional=True),
-        vault.read(at, "cooldownDuration", optional=True),
-        *past,
-        *(steps := _exits.request_reads(where, at, owner)),
+    past = [
+        (
+            reads.add(vault.read(at, "convertToAssets", probe, lag_blocks=blocks)),
+            reads.add(vault.read(MULTICALL3, "getCurrentBlockTimestamp", lag_blocks=blocks)),
+        )
+        for blocks in lags
     ]
-    answers, exit_answers = answers[: -len(steps)], answers[-len(steps) :]
-    shares, total_raw = erc20.one("balanceOf", answers[0]), vault.one("totalAssets", answers[1])
-    earlier_raw, now = vault.one("totalAssets", answers[2]), vault.one("convertToAssets", answers[3])
-    balance_raw = erc20.one("balanceOf", answers[4])
-    limit, free, payable, many_pay, one_pays, one_is, taken, given, cooldown = (_number(a) for a in answers[5:14])
-    times = [(vault.one("getCurrentBlockTimestamp", t), vault.one("convertToAssets", p)) for p, t in _pairs(answers)]
+    requests = reads.group(_exits.request_reads(where, at, owner))
+    yield from reads.made()
+    shares, total_raw = erc20.one("balanceOf", ours.data), vault.one("totalAssets", total.data)
+    earlier_raw, now = vault.one("totalAssets", earlier.data), vault.one("convertToAssets", price.data)
+    balance_raw = erc20.one("balanceOf", lies.data)
+    limit, free, payable, many_pay, one_pays, one_is, taken, given, cooldown = (_number(one.data) for one in stated)
+    times = [
+        (vault.one("getCurrentBlockTimestamp", time.data), vault.one("convertToAssets", then.data))
+        for then, time in past
+    ]
     whole, rate = rates_of([*times, (block.timestamp, now)], market.name, lag)
     doubts: list[str] = []
     out = _fee(many_pay, now) if many_pay is not None else _fee(one_pays, one_is)
@@ -160,18 +165,20 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         if fee is not None and (fee * BPS > most or fee < -1 / SLACK):
             doubts.append(f"{name}: {words} {paid} where it converts to {is_worth}; fees to {most:g} bps are let by")
     worth_raw, paid_raw = shares * now // probe, None
-    exits = _exits.exit_requests(where, exit_answers, cooldown)
+    exits = _exits.exit_requests(where, requests.data, cooldown)
     pending_raw, back_raw = exits.pending * now // probe, exits.back * now // probe
     if shares or exits.unpriced:
-        converted, previewed, *waits = yield [
-            vault.read(at, "convertToAssets", shares, optional=True),
-            vault.read(at, "previewRedeem", shares, optional=True),
-            *(vault.read(at, "convertToAssets", part, optional=True) for part in (exits.pending, exits.back) if part),
-        ]
-        its_worth, paid_raw = _number(converted), _number(previewed)
-        worth_raw = worth_raw if its_worth is None else its_worth
-        pending_raw = _priced(waits.pop(0), pending_raw) if exits.pending else 0
-        back_raw = _priced(waits.pop(0), back_raw) if exits.back else 0
+        reads = Reads()
+        converted = reads.add(vault.read(at, "convertToAssets", shares, optional=True))
+        previewed = reads.add(vault.read(at, "previewRedeem", shares, optional=True))
+        pending, back = (
+            reads.add(vault.read(at, "convertToAssets", part, optional=True)) if part else None
+            for part in (exits.pending, exits.back)
+        )
+        yield from reads.made()
+        worth_raw, paid_raw = _priced(converted.data, worth_raw), _number(previewed.data)
+        pending_raw = _priced(pending.data, pending_raw) if pending is not None else 0
+        back_raw = _priced(back.data, back_raw) if back is not None else 0
     ready_raw = (payable or exits.claimable * now // probe) if exits.claimable else 0
     worth = (pending_raw, ready_raw, back_raw)
     gone = _exits.leaving(where, asset, exits, worth, block.timestamp, cooldown or 0)
@@ -248,11 +255,6 @@ def rates_of(prices: Sequence[tuple[int, int]], name: str, lag: int) -> tuple[fl
     if end <= start or first <= 0 or not parts:
         raise MarketError(f"{name} has no history of {lag} blocks to take a rate from")
     return (last / first - 1) * SECONDS_PER_YEAR / (end - start), min(parts)
-
-
-def _pairs(answers: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-    rest = answers[14:]
-    return list(zip(rest[::2], rest[1::2], strict=True))
 
 
 def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | None) -> Exit:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm.execution.balances import fetch_balances
+from yieldbot.chains.evm.execution.on_fork import mined
 from yieldbot.chains.evm.execution.reverts import REVERTED, revert_words
 from yieldbot.errors import MarketError, NodeRefused, TransientError
 from yieldbot.execution.wayout import LEAST_SECONDS, ROUNDING_RAW, ExitRehearsal, no_way_out
@@ -104,7 +105,6 @@ async def _now(fork: Node, work: LegWork) -> MarketState | MarketError:
 async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
     """Make the calls on the fork. None when all succeed; else why one fails, and whether the market itself reverted (a
     fork that cannot go on is no fault of the market)."""
-    from yieldbot.chains.evm.execution.on_fork import mined
     from yieldbot.chains.evm.execution.rehearse import note_request
 
     if not calls:

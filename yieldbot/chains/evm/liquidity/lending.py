@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from yieldbot.allocator.assess import assess, haircut_bps
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.errors import MarketError
+from yieldbot.chains.evm.observe import observe
+from yieldbot.errors import ConfigError, MarketError
 from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.policy import Policy
-from yieldbot.model.settings import ChainSettings, Wallet
+from yieldbot.model.settings import ChainSettings, Job, Wallet
 from yieldbot.protocols import adapters
 
 
@@ -26,7 +28,6 @@ class Lending:
     def best(self, amount: Amount, horizon_seconds: float, policy: Policy) -> tuple[float, str] | None:
         """(simple annual rate net of the policy's haircut, market's name) of the market that would pay most for
         ``amount``; None where no market takes it."""
-        from yieldbot.allocator.assess import assess, haircut_bps
 
         if self.snapshot is None:
             return None
@@ -54,9 +55,6 @@ async def lending(
     node: Node, chain: ChainSettings, wallet: Wallet, block: BlockRef, tokens: Sequence[Token]
 ) -> dict[Token, Lending]:
     """The lending markets of each token, at ``block``."""
-    from yieldbot.chains.evm.observe import observe
-    from yieldbot.errors import ConfigError
-    from yieldbot.model.settings import Job
 
     found = {}
     for token in tokens:

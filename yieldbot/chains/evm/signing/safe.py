@@ -24,7 +24,7 @@ from yieldbot.chains.evm.execution.rollup import cost_above_gain, fetch_rollup_f
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.approvals import Approval
-from yieldbot.execution.deltas import changes
+from yieldbot.execution.deltas import change_of, changes, within
 from yieldbot.execution.results import Proposed
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.model.amounts import BlockRef
@@ -315,7 +315,6 @@ def exec_data(tx: SafeTx, signatures: bytes) -> bytes:
 
 
 def _compared(wanted: Sequence[Delta], done: Sequence[Delta], tolerance_bps: float) -> Declined | None:
-    from yieldbot.execution.deltas import change_of, within
 
     for delta in wanted:
         observed = change_of(done, delta.token)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from yieldbot.chains.solana.execution.account import LegWork
+from yieldbot.chains.solana.execution.build import associated
 from yieldbot.execution.planned import terms_are_the_legs
 from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_PROGRAM
@@ -67,7 +68,6 @@ def _fault(owner: Address, call: SvmInstruction, terms: SwapTerms) -> Declined |
         return Declined("PATH_NOT_PLANNED", f"it goes through {named[2]}, approved was {pool.name} ({pool.address})")
     if named[0] != TOKEN_PROGRAM or named[1] != owner:
         return Declined("RECIPIENT_NOT_SELF", "another owner, or another token program")
-    from yieldbot.chains.solana.execution.build import associated
 
     own = [associated(owner, token.address, TOKEN_PROGRAM) for token in (pool.token0, pool.token1)]
     if [named[3], named[5]] != own:

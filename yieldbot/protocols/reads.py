@@ -1,0 +1,63 @@
+"""The reads of one round, each with a handle that has its answer once the round is made: nobody counts places in a list
+of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from yieldbot.model.reads import Flow, Read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadHandle:
+    """One read, and its answer."""
+
+    read: Read
+    """The read."""
+    kept: list[bytes] = field(default_factory=list, repr=False)
+    """The answer, once the round is made; ``Reads`` alone writes it."""
+
+    @property
+    def data(self) -> bytes:
+        """The answer's bytes. Raises ValueError before the round is made."""
+        if not self.kept:
+            raise ValueError("an answer was asked for before its round was made")
+        return self.kept[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupHandle:
+    """Reads that one decoder understands together, and their answers."""
+
+    handles: tuple[ReadHandle, ...]
+    """A handle for each, in the decoder's order."""
+
+    @property
+    def data(self) -> list[bytes]:
+        """The answers in that order. Raises ValueError before the round is made."""
+        return [handle.data for handle in self.handles]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reads:
+    """The reads of one round, made in the order in which they were added."""
+
+    handles: list[ReadHandle] = field(default_factory=list)
+    """A handle for each."""
+
+    def add(self, read: Read) -> ReadHandle:
+        """Have a read made with the others; the handle that has its answer afterwards."""
+        handle = ReadHandle(read)
+        self.handles.append(handle)
+        return handle
+
+    def group(self, reads: Iterable[Read]) -> GroupHandle:
+        """Have several reads made with the others, whose answers belong together."""
+        return GroupHandle(tuple([self.add(read) for read in reads]))
+
+    def made(self) -> Flow[None]:
+        """Makes the round: ``yield from reads.made()`` in a flow."""
+        answers = yield [handle.read for handle in self.handles]
+        for handle, answer in zip(self.handles, answers, strict=True):
+            handle.kept.append(answer)
