@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.text import Text
 
 from yieldbot.app import risk as use
+from yieldbot.app import risk_record as record
 from yieldbot.app.risk_documents import JobRisk
+from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.tables import TextTable
+from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -28,15 +32,32 @@ def register(listed: CommandList) -> None:
     parser = listed.add_parser("risk")
     parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="a name, an id, or a part of one")
     parser.add_argument("--min-safety", type=int, metavar="GRADE", help="only markets of this grade (0-100) or better")
+    parser.add_argument(
+        "--calibration",
+        action="store_true",
+        help="what followed the grades that were remembered, and how good they were",
+    )
+    parser.add_argument("--since", default="", metavar="DAY", help="with --calibration: grades from this day on")
+    parser.add_argument("--history", type=Path, metavar="FOLDER", help="with --calibration: a folder of memory")
     add_job_flags(parser)
     parser.set_defaults(command="risk", handler=risk)
 
 
 def risk(args: argparse.Namespace, context: Screen) -> int:
+    if args.calibration:
+        return _calibration(args, context)
+    if args.since or args.history:
+        raise ConfigError("--since and --history say of what --calibration is made: add it")
     request = use.RiskRequest(market=args.market, jobs=filter_of(args), min_safety=args.min_safety)
     found = use.risk(request, context)
     context.show(found.document.as_json(), lambda: _shown(found.document))
     return found.exit_code
+
+
+def _calibration(args: argparse.Namespace, context: Screen) -> int:
+    found = record.calibration(record.RecordRequest(since=args.since, history=args.history), context)
+    context.show(found.as_json(), lambda: risk_record.calibration(found))
+    return 0
 
 
 def _shown(found: RiskDocument) -> Group:

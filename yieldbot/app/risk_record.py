@@ -1,0 +1,114 @@
+"""``risk --calibration``: remembered grades held against what memory says came of them. Nothing is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app.days import day
+from yieldbot.app.memory import folder_of
+from yieldbot.app.recordings import named
+from yieldbot.app.risk_record_documents import CalibrationDocument, LetterRecord
+from yieldbot.errors import ConfigError
+from yieldbot.history import query
+from yieldbot.history.grades import GradedDay, read
+from yieldbot.history.reading import Fault
+from yieldbot.history.store import Store
+from yieldbot.risk.calibration import Calibration, MarketName, Moment, Track, calibrate, tracked
+from yieldbot.risk.scales import scales
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+
+DAY = 86_400
+_HOURLY = """
+SELECT market, max(time) AS time, max(coalesce(utilisation, borrowed / nullif(supplied, 0))) AS used,
+  min(cash / nullif(supplied, 0)) AS cash_share, arg_max("index", time) AS index_last,
+  min(price_usd) AS lowest_usd, max(price_usd) AS highest_usd
+FROM readings WHERE chain = $chain AND time >= $start GROUP BY market, time // 3600 ORDER BY market, time
+"""
+"""What each market showed in each hour."""
+MOST_NOTES = 5
+"""Faults that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRequest:
+    """Which grades are held against what came."""
+
+    since: str = ""
+    """The first day (YYYY-MM-DD) whose grades count; all where empty."""
+    history: Path | None = None
+    """Memory's folder; the configured one where None."""
+
+
+def calibration(request: RecordRequest, context: Context) -> CalibrationDocument:
+    """The hit table and the Brier score. Raises ConfigError for a day or a folder that is none."""
+    folder, faults = folder_of(context, request.history), list[Fault]()
+    if request.history is not None and not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder of memory")
+    grades = read(folder, day(request.since, "--since"), faults)
+    table, tracks = scales(), _tracks(folder, grades, faults)
+    found = calibrate(grades, tracks, table)
+    return CalibrationDocument(
+        history=str(folder),
+        window_days=float(table.of("calibration", "days")),
+        graded=found.graded,
+        unfinished=found.unfinished,
+        unseen=found.unseen,
+        rows=tuple(LetterRecord(**asdict(one)) for one in found.hits),
+        brier=found.brier,
+        brier_constant=found.brier_constant,
+        notes=(*_too_little(folder, found), *told(faults)),
+    )
+
+
+def _tracks(folder: Path, grades: Sequence[GradedDay], faults: list[Fault]) -> Mapping[MarketName, Track]:
+    """What came of every graded market, by memory; an hour before the first grade on."""
+    assets = {(one.chain, one.market): one.asset for one in grades}
+    found: dict[MarketName, Track] = {}
+    for chain in sorted({one.chain for one in grades}):
+        start = min(one.time for one in grades if one.chain == chain) - DAY
+        asked = {"chain": chain, "start": start}
+        rows = query.rows(Store(folder), _HOURLY, asked, chain=chain, start=start, faults=faults)
+        for market, hours in groupby(rows, key=lambda row: str(row["market"])):
+            if (chain, market) in assets:
+                found[chain, market] = tracked(_moments(hours), assets[chain, market])
+    return found
+
+
+def _moments(hours: Iterator[dict[str, Any]]) -> Iterator[Moment]:
+    for row in hours:
+        yield Moment(
+            time=int(row["time"]),
+            used=row["used"],
+            cash_share=row["cash_share"],
+            index=row["index_last"],
+            lowest_usd=row["lowest_usd"],
+            highest_usd=row["highest_usd"],
+        )
+
+
+def _too_little(folder: Path, found: Calibration) -> list[str]:
+    """Why there is nothing to show, in one line."""
+    if found.first_due is None:
+        return [f"{folder} remembers no grades yet: `yieldbot run`, `risk` and `markets` write one a market and day"]
+    if found.hits:
+        return []
+    due = f"{datetime.fromtimestamp(found.first_due, UTC):%Y-%m-%d}"
+    if found.unseen:
+        return [f"too little is remembered of what came after {found.unseen} graded days: `yieldbot observe` reads it"]
+    return [f"nothing can be scored yet: the first window ends on {due}, and memory must reach it"]
+
+
+def told(faults: Sequence[Fault]) -> list[str]:
+    """Faults as lines, the first of many."""
+    lines = [f"{one.where}: {one.what}" for one in named(faults)]
+    more = (
+        [f"and {len(lines) - MOST_NOTES} more: `yieldbot history verify` names them"] if len(lines) > MOST_NOTES else []
+    )
+    return [*lines[:MOST_NOTES], *more]
