@@ -33,7 +33,7 @@ FROM readings WHERE chain = $chain AND time >= $start GROUP BY market, time // 3
 """
 """What each market showed in each hour."""
 MOST_NOTES = 5
-"""Faults that are told one by one."""
+"""Faults that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
