@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -140,7 +139,7 @@ def wired(
     monkeypatch.setattr(cycle, "session", opened)
     settings = Settings(
         source=Path("yieldbot.toml"),
-        data_dir=Path(tempfile.mkdtemp(prefix="yieldbot-cycle-")),  # what it remembers is no other test's
+        data_dir=journal.path.parent,
         wallets={},
         chains={},
         jobs=tuple(jobs),

@@ -1,0 +1,27 @@
+"""Nothing that a run leaves behind is part of the project."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.kit import ROOT
+
+TOP = {
+    ".ci", ".gitignore", ".npmrc", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "abis", "chains", "docs",
+    "package-lock.json", "package.json", "pyproject.toml", "requirements.lock", "scripts", "tests", "yieldbot",
+    "zensical.toml",
+}  # fmt: skip
+LEFT = (".parquet", ".jsonl", ".sqlite", ".lock", ".part", ".log", ".pyc")
+"""How the names of what runs write end; ``scripts/`` and the top have lock files of packages."""
+
+
+def test_every_tracked_file_belongs_to_the_project() -> None:
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False)
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    names = listed.stdout.splitlines()
+    assert {name.split("/")[0] for name in names} == TOP
+    left = [name for name in names if name.endswith(LEFT) and name != "requirements.lock"]
+    assert [name for name in left if not name.startswith("scripts/")] == []
