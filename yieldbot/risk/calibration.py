@@ -131,12 +131,17 @@ class _Scored:
     """One grade with what followed."""
 
     grade: GradedDay
+    """What was said."""
     lock: bool
+    """Whether a lock followed within the window."""
     loss: bool
+    """Whether a loss did."""
     depeg: bool
+    """Whether a depeg did."""
 
     @property
     def harm(self) -> bool:
+        """Whether any of these did."""
         return self.lock or self.loss or self.depeg
 
 
