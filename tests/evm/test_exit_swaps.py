@@ -35,7 +35,7 @@ async def test_it_comes_out_at_once_and_the_swap_waits_for_a_person(home: Home) 
     done = home.json("exit", VAULT, "--to", "USDC", code=3)
     (came,) = out(done).values()
     assert came > 49_000 * 10**18 and done["into"] == "USDC" and job(done)["still_in"] == []
-    swap = job(done)["swap"]
+    (swap,) = job(done)["then"]
     assert swap["declined"]["code"] == "QUEUED", "a swap is no exit: auto_exit does not approve it"
     (leg,) = swap["plan"]["legs"]
     assert leg["kind"] == "swap" and leg["amount"]["symbol"] == "DAI" and leg["gets"]["symbol"] == "USDC"
@@ -59,7 +59,7 @@ async def test_a_pegged_asset_is_not_given_below_its_set_price(home: Home) -> No
     feed(home.sandbox, "dai_feed", 0.975)
     done = home.json("exit", VAULT, "--to", "USDC")
     assert out(done) and job(done)["exit_code"] == 0, "it is out, and stays what it is"
-    reason = job(done)["swap"]["plan"]["reason"]
+    reason = job(done)["then"][0]["plan"]["reason"]
     assert "are not swapped into USDC: EXIT_PRICE" in reason and "(policy.exit_min_price_bps)" in reason
     assert "not swapped into USDC" in " ".join(home.run("exit").out.split())
     home.sandbox.config.write_text(

@@ -85,10 +85,19 @@ def to_be_left(snapshot: Snapshot) -> list[MarketState]:
 
 def exit_plan(snapshot: Snapshot, policy: Policy, now: int, *, max_fee_wei: int | None = None) -> Exits:
     """The legs that leave what is to be left, as far as it can be left now. now: unix seconds, from which the plan
-    lives ``plan_ttl_seconds``; max_fee_wei: the signer's ceiling for one gas, above which no leg is made."""
+    lives ``plan_ttl_seconds``; max_fee_wei: the signer's ceiling for one gas, above which no leg is made.
+
+    Leaving a pool swaps, which a person must approve: where other exits need none (``auto_exit``), pools wait until
+    nothing else can be taken out.
+    """
     legs, stays, why, cost = list[Leg](), list[StillIn](), list[str](), 0.0
-    for state in to_be_left(snapshot):
-        found, left = _way_out(snapshot, state)
+    ways = [(state, *_way_out(snapshot, state)) for state in to_be_left(snapshot)]
+    apart = policy.auto_exit and any(found for state, found, _ in ways if state.liquidity_market is None)
+    for state, found, left in ways:
+        if apart and found and state.liquidity_market is not None:
+            why_not = "leaving a pool swaps: it has a plan of its own, after the other markets"
+            stays.append(_stays(state, state.held, why_not, "it comes out next"))
+            continue
         stays += [left] if left is not None else []
         if found:
             legs += found

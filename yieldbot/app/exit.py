@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 BY = "terminal"
+MOST_FURTHER = 2
+"""Cycles that a run makes after the first one: pools that swap as they are left, then swaps of what came out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,8 @@ class ExitAnswer:
 
     document: ExitDocument
     """The answer; its ``exit_code`` is the command's."""
-    reports: tuple[tuple[Report, Report | None], ...]
-    """Each job's cycle, and that of its swaps, for tables; none of a job that ended with an error."""
+    reports: tuple[tuple[Report, ...], ...]
+    """Each job's cycles, for tables; none of a job that ended with an error."""
 
 
 def leave(
@@ -73,14 +75,16 @@ def leave(
     _can_be_swapped(request, jobs)
     how = Consent(request.approve, context, show, ask)
     matched, seen = set[str](), dict[str, None]()
-    swapped: dict[int, Report] = {}
+    further: dict[int, list[Report]] = {}
 
     async def one(world: Wiring, job: Job) -> Report:
         made = list[ExitOrdered]()
         ordering = _ordering(request, job, world, made, matched, seen)
         report = await run_job(world, job, ordering)
-        if _is_done(report) and report.after is not None and proceeds(report.after, world.journal.history()):
-            swapped[id(job)] = await run_job(world, job, lambda snapshot, unread: ((), ()))
+        named = {state.market.id for state in to_be_left(report.snapshot)} if report.snapshot is not None else set()
+        more = further.setdefault(id(job), [])
+        while len(more) < MOST_FURTHER and (pools := _goes_on(world, [report, *more][-1], named)) is not None:
+            more.append(await run_job(world, job, lambda snapshot, unread, pools=pools: ((), pools)))  # type: ignore[misc]
         if report.declined is not None and report.declined.code == "HUMAN_REJECTED" and made:
             world.journal.append(*(_lifted(order) for order in made))
             world.say("the order is lifted again: nothing is taken out")
@@ -97,13 +101,13 @@ def leave(
             deliver(context, each)
     horizon = context.settings.policy.horizon_seconds
     rows = tuple(
-        job_reports.failure(*each) if isinstance(each, tuple) else _row(each, swapped.get(id(each.job)), horizon)
+        job_reports.failure(*each) if isinstance(each, tuple) else _row(each, further[id(each.job)], horizon)
         for each in ended
     )
     code = job_reports.worst([row.exit_code for row in rows])
     return ExitAnswer(
         document=ExitDocument(market=request.market, into=request.into, exit_code=code, jobs=rows),
-        reports=tuple((each, swapped.get(id(each.job))) for each in found),
+        reports=tuple((each, *further[id(each.job)]) for each in found),
     )
 
 
@@ -119,9 +123,15 @@ def _can_be_swapped(request: ExitRequest, jobs: Sequence[Job]) -> None:
     )
 
 
-def _is_done(report: Report) -> bool:
-    """Whether the cycle's plan was carried out, so that what came out may be swapped next."""
-    return report.declined is None and report.proposed is None and not report.failed and bool(report.outcomes)
+def _goes_on(world: Wiring, report: Report, named: Collection[MarketId]) -> list[MarketId] | None:
+    """The pools of the named markets that a further cycle of this run leaves, where the last one's plan was carried
+    out and there are any, or something that came out is to be swapped; None where there is nothing more to do."""
+    done = report.declined is None and report.proposed is None and not report.failed and bool(report.outcomes)
+    if not done or report.after is None:
+        return None
+    left = to_be_left(report.after)
+    pools = [s.market.id for s in left if s.liquidity_market is not None and s.market.id in named]
+    return pools if pools or proceeds(report.after, world.journal.history()) else None
 
 
 def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], seen: Iterable[str]) -> None:
@@ -176,12 +186,15 @@ def _ordering(
     return ordering
 
 
-def _row(found: Report, swapped: Report | None, horizon_seconds: float) -> ExitJob:
+def _row(found: Report, more: Sequence[Report], horizon_seconds: float) -> ExitJob:
     row = job_reports.report(found, horizon_seconds)
     fields = {name: getattr(row, name) for name in type(row).model_fields}
-    swap = None if swapped is None else job_reports.report(swapped, horizon_seconds)
-    fields["exit_code"] = job_reports.worst([row.exit_code, *([] if swap is None else [swap.exit_code])])
-    return ExitJob(**fields, came_out=came_out(found), swap=swap)
+    rows = [row, *(job_reports.report(one, horizon_seconds) for one in more)]
+    fields |= {"exit_code": job_reports.worst([one.exit_code for one in rows])}
+    fields |= {"still_in": rows[-1].still_in, "holdings": rows[-1].holdings}
+    return ExitJob(
+        **fields, came_out=tuple(out for one in (found, *more) for out in came_out(one)), then=tuple(rows[1:])
+    )
 
 
 def came_out(found: Report) -> tuple[CameOut, ...]:

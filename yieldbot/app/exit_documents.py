@@ -23,8 +23,9 @@ class ExitJob(JobReport):
     """What an exit did for one job."""
 
     came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in the order it came")
-    swap: JobReport | None = Field(
-        description="the cycle that swapped what came out; null: nothing was to be swapped, or nothing came out"
+    then: tuple[JobReport, ...] = Field(
+        description="further cycles of this run: of pools that swap as they are left, and of swaps of what came out; "
+        "`still_in` and `holdings` are as of the last one"
     )
 
 

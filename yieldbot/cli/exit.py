@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,7 +77,7 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
     request = ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to)
     answer = app.leave(request, context, show=partial(show_proposal, context), ask=agreed)
     rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
-    parts: list[Any] = [partial(_group, *reports, row) for reports, row in zip(answer.reports, rows, strict=True)]
+    parts: list[Any] = [partial(_group, reports, row) for reports, row in zip(answer.reports, rows, strict=True)]
     context.show(answer.document.as_json(), *parts)
     return answer.document.exit_code
 
@@ -88,15 +89,15 @@ def _line(one: StandingExit) -> str:
     return f"{one.name} ({one.market_id}): {state}; ordered {when(one.since)} at the {one.by}{into}"
 
 
-def _group(report: Report, swapped: Report | None, row: ExitJob) -> Any:
+def _group(reports: Sequence[Report], row: ExitJob) -> Any:
     """What came out, what is still in and why, what happens next; above it the cycle, stage by stage."""
     if row.skipped is not None:
-        return Group(*render.report(report))
+        return Group(*render.report(reports[0]))
     amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
     lines = lines or ["OUT: nothing came out in this run"]
     if not row.still_in:
         lines.append("Nothing is left in the markets that are to be left; nothing goes in until `exit MARKET --stop`.")
     said = (Text(line, style="bold") for line in lines)
-    parts = render.report(report, still=False) + ([] if swapped is None else render.report(swapped, still=False))
-    return Group(*parts, *said, *render.still_in(report))
+    stages = [part for report in reports for part in render.report(report, still=False)]
+    return Group(*stages, *said, *render.still_in(reports[-1]))

@@ -20,6 +20,9 @@ BASE = """
 unit = "USD"
 assets = { USDC = 1.0, DAI = 1.0 }
 liquidity = true
+
+[policy.alarms]
+off = ["SPIKE"]
 """
 ROUTER = "@uniswap/v3-periphery/artifacts/contracts/SwapRouter.sol/SwapRouter.json"
 POOL = "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json"

@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.kit.app.cycle import DONE, A, B, SessionDouble, wired
+from tests.kit.app.cycle import DONE, REHEARSED, A, B, SessionDouble, wired
 from tests.kit.app.cycle import journal as journal
 from tests.kit.market_builder import snapshot, usdc
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
+from yieldbot.app import cycle
 from yieldbot.app.cycle import approve_queued, run_job
 from yieldbot.chains.leg_limits import leg_now, most_gas
-from yieldbot.decision.decide import decide
+from yieldbot.decision.decide import Decision, decide
 from yieldbot.execution.gate import barred
 from yieldbot.execution.results import LegResult
 from yieldbot.journal.journal_entries import AccountCleared, AccountStopped, PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import Journal
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
-from yieldbot.model.plan import Declined, Hold, LegFails, LegKind, Plan
+from yieldbot.model.plan import Declined, Hold, Leg, LegFails, LegKind, Plan
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.tx import Reverted
 
@@ -163,3 +165,29 @@ async def test_a_queued_exit_goes_on_with_what_is_still_there(
     journal.append(PlanMarked(plan.id, PlanStatus.QUEUED, "queue"))
     report = await approve_queued(wired(monkeypatch, journal, live), plan.id)
     assert report.declined is not None and report.declined.code == "LIQUIDITY_GONE" and executed(live) == []
+
+
+async def test_what_cannot_be_swapped_keeps_no_other_money_where_it_is(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A swap of what came out fails in its rehearsal: the rest of the money goes on in the same cycle."""
+    idle = snapshot(100_000, A, B)
+    swap = replace(
+        plan_in(BOTH), legs=(Leg(LegKind.SWAP, MarketId("swap/1/a/b"), usdc(5), gets=usdc(5)),), sold=usdc(5)
+    )
+    real = decide
+
+    def by(*args: Any, swaps: bool = True, **more: Any) -> Decision:
+        found = real(*args, **more)
+        return replace(found, outcome=swap) if swaps else found
+
+    monkeypatch.setattr(cycle, "decide", by)
+    live = SessionDouble([idle], rehearsals=[Declined("PRICE_IMPACT", "too little"), REHEARSED])
+    world = wired(monkeypatch, journal, live)
+    report = await run_job(world, JOB)
+    asked = [one[1] for one in live.did if one[0] == "rehearse"]
+    assert asked[0] == ("swap/1/a/b",) and set(asked[1]) <= {A.market.id, B.market.id} and report.outcomes
+    assert "what came out is not swapped: too little" in world.lines and report.declined is None
+    live = SessionDouble([idle], rehearsals=[REHEARSED])
+    report = await run_job(wired(monkeypatch, journal, live), JOB)
+    assert [one[1] for one in live.did if one[0] == "rehearse"] == [("swap/1/a/b",)], "where it passes nothing follows"
