@@ -7,7 +7,11 @@ import json
 
 import pytest
 
+from tests.evm.test_controls import KEY, NOBODY, OZ3, OZ5, deploy, safe_of
+from tests.kit.contracts import calldata, send
 from tests.kit.evm.home import Home
+from yieldbot.config.load import load
+from yieldbot.model.ids import Address
 from yieldbot.sandbox.evm.node import Sandbox
 
 
@@ -30,3 +34,118 @@ def test_the_first_look_says_who_and_the_second_that_nothing_is_new(home: Home) 
     assert any(holder["right"] == "owner" and "one key" in holder["who"] for holder in holders)
     second = looked(home)
     assert not second["first"] and not second["messages"] and second["since"] is not None and second["cut"] is None
+
+
+def of(job: dict, market: str) -> dict:  # type: ignore[type-arg]
+    """The message about the market whose id ends so."""
+    (message,) = [one for one in job["messages"] if one["market_id"].endswith(market.lower())]
+    return message  # type: ignore[no-any-return]
+
+
+def alarms(job: dict, market: str) -> list[tuple[str, str]]:  # type: ignore[type-arg]
+    """(code, what it asks for) of the market's alarms that stand."""
+    return [(one["code"], one["act"]) for one in job["alarms"] if one["market_id"].endswith(market.lower())]
+
+
+def test_a_vaults_owner_grows_stronger_then_weaker_and_what_is_weaker_is_left(home: Home) -> None:
+    sandbox = home.sandbox
+    vault, me = Address(sandbox.addresses["metamorpho"]), sandbox.rpc("eth_accounts")[0]
+    safe = safe_of(sandbox, [KEY, Address(me), Address(sandbox.wallet)], 2)
+    looked(home)
+    send(sandbox, vault, calldata("transferOwnership(address)", safe))
+    pending = looked(home)
+    assert alarms(pending, vault) == [("PENDING_CHANGE", "stop")]
+    assert any("may become its owner" in line for line in of(pending, vault)["lines"])
+    send(sandbox, vault, calldata("acceptOwnership()"), sender=safe)
+    strong = looked(home)
+    assert alarms(strong, vault) == [] and of(strong, vault)["ended"]
+    assert any("multisig 2 of 3" in line for line in of(strong, vault)["lines"])
+    send(sandbox, vault, calldata("transferOwnership(address)", KEY), sender=safe)
+    send(sandbox, vault, calldata("acceptOwnership()"), sender=KEY)
+    weak = looked(home)
+    assert alarms(weak, vault) == [("CONTROL_WEAKER", "leave")]
+    again = looked(home)
+    assert again["messages"] == [] and alarms(again, vault) == [("CONTROL_WEAKER", "leave")], "said once, and stands"
+    (plan,) = home.json("plan")["jobs"]
+    assert "CONTROL_WEAKER" in json.dumps(plan)
+    accepted = looked(home, "--accept", next(a["market_id"] for a in again["alarms"]))
+    assert alarms(accepted, vault) == []
+
+
+def test_a_vaults_shorter_timelock_and_new_caps_are_announced_by_its_own_views(home: Home) -> None:
+    sandbox = home.sandbox
+    vault = Address(sandbox.addresses["metamorpho"])
+    looked(home)
+    send(sandbox, vault, calldata("submitTimelock(uint256)", 3 * 86_400))  # longer: at once
+    longer = looked(home)
+    assert any("timelock seconds is 259200, it was 86400" in line for line in of(longer, vault)["lines"])
+    assert alarms(longer, vault) == []
+    send(sandbox, vault, calldata("submitTimelock(uint256)", 86_400))
+    queued = looked(home)
+    assert alarms(queued, vault) == [("PENDING_CHANGE", "stop")]
+    (alarm,) = queued["alarms"]
+    assert "its timelock seconds may become 86400" in alarm["saw"] and "UTC on" in alarm["saw"]
+    sandbox.warp(3.1)
+    send(sandbox, vault, calldata("acceptTimelock()"))
+    shorter = looked(home)
+    assert alarms(shorter, vault) == [("CONTROL_WEAKER", "leave")]
+
+
+def test_a_call_that_a_timelock_queues_is_decoded_and_stands_until_it_is_made(home: Home) -> None:
+    sandbox = home.sandbox
+    morpho = Address(sandbox.addresses["morpho"])
+    me = sandbox.rpc("eth_accounts")[0]
+    types = ["uint256", "address[]", "address[]", "address"]
+    timelock = deploy(sandbox, f"{OZ5}/TimelockController.json", types, 86_400, [me], [me], NOBODY)
+    send(sandbox, morpho, calldata("setOwner(address)", timelock))
+    first = looked(home)
+    blue = next(one["market_id"] for one in first["markets"] if one["market_id"].startswith("morpho_blue"))
+    enable = calldata("enableIrm(address)", KEY)
+    args = (morpho, 0, enable, bytes(32), bytes(32), 86_400)
+    send(sandbox, timelock, calldata("schedule(address,uint256,bytes,bytes32,bytes32,uint256)", *args))
+    queued = looked(home)
+    assert ("PENDING_CHANGE", "stop") in alarms(queued, blue)
+    saw = next(one["saw"] for one in queued["alarms"] if one["market_id"] == blue)
+    assert "scheduled call" in saw and morpho in saw and "0x5a64f51e" in saw and "UTC on" in saw
+    assert all("aave" not in one["market_id"] for one in queued["alarms"]), "others do not stand on Morpho"
+    sandbox.warp(1.1)
+    send(sandbox, timelock, calldata("execute(address,uint256,bytes,bytes32,bytes32)", *args[:5]))
+    done = looked(home)
+    assert alarms(done, blue) == []
+    assert any("may be used" in line for line in of(done, blue)["lines"])
+
+
+def test_a_proxys_code_is_exchanged_by_one_key_and_the_pool_is_left(home: Home) -> None:
+    sandbox = home.sandbox
+    pool = Address(sandbox.addresses["aave_pool"])
+    looked(home)
+    slot = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"
+    other = deploy(sandbox, f"{OZ3}/ProxyAdmin.json")
+    sandbox.rpc("anvil_setStorageAt", pool, slot, "0x" + "00" * 12 + other[2:].lower())
+    row = home.json("watch", code=0)["jobs"][0]
+    found = [one for one in row["alarms"] if f"/{pool.lower()}/" in one["market_id"]]
+    assert ("CONTROL_WEAKER", "leave") in [(one["code"], one["act"]) for one in found]
+    assert any("code behind it changed without warning" in one["saw"] for one in found)
+
+
+def test_a_flood_of_events_is_one_line_and_stops_new_money(home: Home) -> None:
+    sandbox = home.sandbox
+    vault = Address(sandbox.addresses["metamorpho"])
+    looked(home)
+    for n in range(52):
+        send(sandbox, vault, calldata("setIsAllocator(address,bool)", KEY, n % 2 == 0))
+    flooded = looked(home)
+    assert len(of(flooded, vault)["lines"]) == 1 and "more than 50" in of(flooded, vault)["lines"][0]
+    assert alarms(flooded, vault) == [("PENDING_CHANGE", "stop")]
+
+
+def test_a_damaged_memory_is_named_with_its_remedy_and_stops_new_money(home: Home) -> None:
+    looked(home)
+    (file,) = (load(home.sandbox.config).data_dir / "watch").glob("*.json")
+    file.write_text("{")
+    ended = home.run("watch")
+    assert ended.code == 2 and "remove the file" in ended.err
+    (plan,) = home.json("plan")["jobs"]
+    assert "CONTROL_WEAKER" in json.dumps(plan)
+    file.unlink()
+    assert looked(home)["first"]

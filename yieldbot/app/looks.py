@@ -10,12 +10,13 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.model.controls import Dependency
 from yieldbot.model.risk import Act
 from yieldbot.model.text import one_line
 from yieldbot.risk.controls import WEAKER
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
 
+LOST_SECONDS = 30 * 86_400
+"""How long what a market stood on is looked at after the market itself could be read for the last time."""
 FOLDER = "watch"
 """The folder below the data directory."""
 
@@ -61,13 +64,25 @@ def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
-async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path) -> Taken:
-    """Look at what the snapshot's markets stand on, and remember it. Raises TransientError where the chain cannot be
-    read or another process is looking, ConfigError where the memory of the last look cannot be read."""
+async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, held: bool = False) -> Taken:
+    """Look at what the snapshot's markets stand on, and remember it. held: only of markets that we hold something in.
+
+    Raises TransientError where the chain cannot be read or another process is looking, ConfigError where the memory of
+    the last look cannot be read."""
     file = file_of(data_dir, job)
     with _alone(file):
         before = load(file)
-        look = await live.look(snapshot, before.known if before else {}, before.since if before else None)
+        there = {*snapshot.states, *(one.market.id for one in snapshot.quarantined if one.market.params)}
+        lost = {
+            market: [Dependency(one.address, one.part, one.name) for one in controls.contracts]
+            for market, controls in (before.last if before else {}).items()
+            if before and market not in there and before.time - controls.time < LOST_SECONDS
+        }
+        shown = snapshot
+        if held:
+            own = {market: state for market, state in snapshot.states.items() if state.held}
+            shown = replace(snapshot, states=own, quarantined=())
+        look = await live.look(shown, before.known if before else {}, before.since if before else None, lost)
         memory, messages = advance(before, look)
         save(file, memory)
     return Taken(look, memory, messages, before is None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import looks
@@ -74,8 +74,7 @@ async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
         async with opened(job) as live:
             await live.verify_chain()
             snapshot = await live.observe(journalled(context))
-            shown = _held(snapshot) if request.held else snapshot
-            taken = await looks.take(live, job, shown, context.settings.data_dir)
+            taken = await looks.take(live, job, snapshot, context.settings.data_dir, held=request.held)
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
             return _row(job, snapshot, taken, live.round_trips)
@@ -92,10 +91,6 @@ async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
             alarms=(),
             markets=(),
         )
-
-
-def _held(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, states={m: s for m, s in snapshot.states.items() if s.held}, quarantined=())
 
 
 def _head(job: Job) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yieldbot.execution.world import Wiring
     from yieldbot.journal.fold import Record, StoredTx
     from yieldbot.model.amounts import BlockRef, Token
-    from yieldbot.model.controls import Look
+    from yieldbot.model.controls import Dependency, Look
     from yieldbot.model.ids import Address, MarketId
     from yieldbot.model.market import Snapshot
     from yieldbot.model.plan import Declined, Plan
@@ -50,10 +50,17 @@ class Watch(Protocol):
         """Read every market of the job's assets, our positions and the fees, all at one block (on Solana within few
         slots). records: the journal's entries, which hold the ids of our open withdrawal requests."""
 
-    async def look(self, snapshot: Snapshot, known: Mapping[str, Any], since: int | None) -> Look:
-        """Who controls what the snapshot's markets stand on, at its block, and what events say of it since. known:
-        ``Look.known`` of the last look, or nothing. since: the block of the last look; None: there was none. Raises
-        TransientError."""
+    async def look(
+        self,
+        snapshot: Snapshot,
+        known: Mapping[str, Any],
+        since: int | None,
+        lost: Mapping[MarketId, Sequence[Dependency]],
+    ) -> Look:
+        """Who controls what the snapshot's markets stand on, at its block, and what events say of it since.
+
+        known: ``Look.known`` of the last look, or nothing. since: the block of the last look; None: there was none.
+        lost: what markets stood on that the snapshot lacks; they are looked at too. Raises TransientError."""
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         """The snapshot with what the journal's entries say of its markets' exits, as long as the markets have not

@@ -72,13 +72,13 @@ def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[
     alarms = {market: old for market, old in before.alarms.items() if market not in look.controls} | found
     accepted = dict(before.accepted)
     for market, controls in look.controls.items():
-        if not any(alarm.code == WEAKER for alarm in found.get(market, ())):
+        if not controls.missing and not any(alarm.code == WEAKER for alarm in found.get(market, ())):
             accepted[market] = controls
     after = WatchMemory(
         block=look.block,
         time=look.time,
         known=look.known,
-        last={**before.last, **look.controls},
+        last={**before.last, **{m: c for m, c in look.controls.items() if not c.missing or m not in before.last}},
         accepted=accepted,
         open=standing,
         seen=(*before.seen, *(event.key for event in news))[-MOST_SEEN:],

@@ -10,7 +10,7 @@ from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
 from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.controls import ControlEvent, Controls, Dependency, Look
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Market
 from yieldbot.model.native import native_token
 from yieldbot.model.reads import EthLogs, Flow, LogSpan
@@ -30,6 +30,8 @@ ADDRESSES = 500
 """Contracts of one request for events."""
 MOST_TIMES = 20
 """Blocks whose time is read because an event in them counts its delay from there; later ones count from the look."""
+GONE = ("the market itself, which cannot be read now",)
+"""What is missing of a lost market."""
 LONGEST = 400
 """Characters of a decoded call."""
 
@@ -41,11 +43,14 @@ async def look(
     block: BlockRef,
     known: Mapping[str, Any],
     since: int | None,
+    lost: Mapping[MarketId, Sequence[Dependency]],
 ) -> Look:
-    """The facts about everything that the markets stand on at ``block``, and the events after block ``since`` (None: of
-    no block). known: ``Look.known`` of the last look, or nothing. Raises TransientError when the node fails."""
+    """The facts about everything that the markets, and those that are lost, stand on at ``block``, and the events after
+    block ``since`` (None: of no block). known: ``Look.known`` of the last look, or nothing. Raises TransientError when
+    the node fails."""
     tables = {table.name: table.params for table in chain.deployments}
     stands = {market.id: stands_on(market, tables.get(market.deployment, {})) for market in markets}
+    stands |= {market: tuple(named) for market, named in lost.items()}
     wanted = dict[Address, Dependency]()
     for one in (one for named in stands.values() for one in named):
         before = wanted.get(one.address)
@@ -69,7 +74,10 @@ async def look(
             cut, complete = cut or span.cut, max(complete, span.since)
     logs.sort(key=lambda one: (one.event.block, one.event.index))
     events = await _dated(node, chain, logs, frozenset(readings), block)
-    controls = {market: _controls(market, named, readings, block) for market, named in stands.items()}
+    controls = {
+        market: _controls(market, named, readings, block, GONE if market in lost else ())
+        for market, named in stands.items()
+    }
     return Look(
         block=block.height,
         time=block.timestamp,
@@ -82,10 +90,14 @@ async def look(
 
 
 def _controls(
-    market: Any, named: Sequence[Dependency], readings: Mapping[Address, Reading], block: BlockRef
+    market: MarketId,
+    named: Sequence[Dependency],
+    readings: Mapping[Address, Reading],
+    block: BlockRef,
+    missing: tuple[str, ...],
 ) -> Controls:
     contracts = tuple(facts_of(one, readings, block.height) for one in named)
-    return Controls(market=market, contracts=contracts, block=block.height, time=block.timestamp)
+    return Controls(market=market, contracts=contracts, block=block.height, time=block.timestamp, missing=missing)
 
 
 def _events(addresses: tuple[Address, ...], first: int, last: int) -> Flow[LogSpan]:
@@ -127,6 +139,8 @@ def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
         book = KnownNames.of(chain, native_token(chain))
         reading = read(Call(call.target, call.data, call.value, sender), book, abi_functions(folder("abis")), ())
         words = one_line("; ".join(lines(reading)), LONGEST)
+        if reading.fault is not None or not reading.known:
+            words = f"{words}: {raw}"
     except Exception:  # calldata of strangers: whatever it is, it is shown
         words = ""
     return f"scheduled call: {words or raw}"

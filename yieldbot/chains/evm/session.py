@@ -43,7 +43,7 @@ from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.execution.world import Wiring
 from yieldbot.journal.fold import Record, fold_requests
 from yieldbot.model.amounts import Amount, BlockRef
-from yieldbot.model.controls import Look
+from yieldbot.model.controls import Dependency, Look
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.names import named
@@ -83,8 +83,14 @@ class JobWatch:
         requests = fold_requests(records, self.job.chain.chain, self.job.wallet.address)
         return await observe(self.node, self.job, self.adapters, requests=requests)
 
-    async def look(self, snapshot: Snapshot, known: Mapping[str, Any], since: int | None) -> Look:
-        return await look(self.node, self.job.chain, looked_at(snapshot), snapshot.block, known, since)
+    async def look(
+        self,
+        snapshot: Snapshot,
+        known: Mapping[str, Any],
+        since: int | None,
+        lost: Mapping[MarketId, Sequence[Dependency]],
+    ) -> Look:
+        return await look(self.node, self.job.chain, looked_at(snapshot), snapshot.block, known, since, lost)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         if isinstance(self.job.wallet.held, SafeOwner):

@@ -31,7 +31,7 @@ from yieldbot.execution.wayout import ExitRehearsal
 from yieldbot.execution.world import Wiring
 from yieldbot.journal.fold import Record
 from yieldbot.model.amounts import Amount, BlockRef
-from yieldbot.model.controls import Look
+from yieldbot.model.controls import Dependency, Look
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Snapshot
@@ -68,7 +68,13 @@ class JobWatch:
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
         return await observe(self.nodes, self.job, self.adapters)
 
-    async def look(self, snapshot: Snapshot, known: Mapping[str, Any], since: int | None) -> Look:
+    async def look(
+        self,
+        snapshot: Snapshot,
+        known: Mapping[str, Any],
+        since: int | None,
+        lost: Mapping[MarketId, Sequence[Dependency]],
+    ) -> Look:
         return await look(self.nodes.first, looked_at(snapshot), snapshot.block)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:

@@ -1,0 +1,102 @@
+"""Events in words: logs of strangers may hold anything, and whatever they hold is shown, never raised."""
+
+from __future__ import annotations
+
+import random
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthLog
+from yieldbot.protocols.evm.control_events import EVENTS, LONGEST, MOST_OF_ONE, kinds, told, topics
+
+AT, TARGET = Address("0x" + "11" * 20), "0x" + "22" * 20
+
+
+def log(signature: str, *indexed: bytes, data: bytes = b"", index: int = 0) -> EthLog:
+    return EthLog(AT, (keccak(text=signature), *indexed), data, 7, index, "0xaa")
+
+
+def word(address: str) -> bytes:
+    return bytes(12) + bytes.fromhex(address[2:])
+
+
+def test_every_event_has_a_topic_and_its_words_name_only_its_arguments() -> None:
+    assert sum(len(found) for found in kinds().values()) == len(EVENTS) and len(set(topics())) == len(topics())
+    for found in kinds().values():
+        for kind in found:
+            assert kind.words.format(**{name: "1" for _, name, _ in kind.fields})
+
+
+def test_a_scheduled_call_is_opened_and_closed_by_its_id() -> None:
+    signature = "CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)"
+    types = ["address", "uint256", "bytes", "bytes32", "uint256"]
+    data = encode(types, [TARGET, 5, b"\xab\xcd", bytes(32), 3600])
+    (opened,) = told([log(signature, b"\x07" * 32, bytes(32), data=data)])
+    assert opened.event.pending is not None and opened.delay_seconds == 3600 and opened.call is not None
+    assert (opened.call.target.lower(), opened.call.value, opened.call.data) == (TARGET, 5, b"\xab\xcd")
+    (closed,) = told([log("Cancelled(bytes32)", b"\x07" * 32)])
+    assert closed.event.closes == opened.event.pending.id == "call/" + "07" * 32
+
+
+def test_compounds_timelock_names_the_function_apart_from_its_arguments() -> None:
+    signature = "QueueTransaction(bytes32,address,uint256,string,bytes,uint256)"
+    inside = encode(
+        ["uint256", "string", "bytes", "uint256"], [0, "setDelay(uint256)", (60).to_bytes(32, "big"), 1_800_000_000]
+    )
+    (queued,) = told([log(signature, b"\x01" * 32, word(TARGET), data=inside)])
+    assert queued.event.pending is not None and queued.event.pending.due == 1_800_000_000
+    assert queued.call is not None and queued.call.data == keccak(text="setDelay(uint256)")[:4] + (60).to_bytes(
+        32, "big"
+    )
+
+
+def test_versions_that_index_their_arguments_otherwise_read_alike() -> None:
+    (old,) = told([log("AddedOwner(address)", data=word(TARGET))])
+    (new,) = told([log("AddedOwner(address)", word(TARGET))])
+    assert old.event.words == new.event.words and "is a signer now" in old.event.words
+    (by_two,) = told([log("NewAdmin(address,address)", data=word(AT) + word(TARGET))])
+    assert by_two.event.words.startswith("its admin is now 0x22")
+    (morpho,) = told([log("SetFee(bytes32,uint256)", b"\x01" * 32, data=(9).to_bytes(32, "big"))])
+    (vault,) = told([log("SetFee(address,uint256)", word(TARGET), data=(9).to_bytes(32, "big"))])
+    assert "of market" in morpho.event.words and "its fee" in vault.event.words
+
+
+def test_roles_have_names_where_they_are_known() -> None:
+    args = (word(TARGET), word(AT))
+    (known,) = told([log("RoleGranted(bytes32,address,address)", keccak(text="PROPOSER_ROLE"), *args)])
+    (admin,) = told([log("RoleGranted(bytes32,address,address)", bytes(32), *args)])
+    assert known.event.words.endswith("PROPOSER_ROLE") and admin.event.words.endswith("DEFAULT_ADMIN_ROLE")
+
+
+def test_a_flood_is_one_line_that_stops_and_others_are_shown_beside_it() -> None:
+    many = [log("AddedOwner(address)", word(TARGET), index=n) for n in range(MOST_OF_ONE + 1)]
+    other = EthLog(Address(TARGET), (keccak(text="AddedOwner(address)"), word(AT)), b"", 8, 0, "0xbb")
+    flood, alone = told([*many, other])
+    assert flood.event.what == "flood" and flood.event.pending is not None and "51 events" in flood.event.words
+    assert "signer" in alone.event.words
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers())
+def test_no_log_raises(seed: int) -> None:
+    draw = random.Random(seed)
+    logs = [
+        EthLog(
+            Address(draw.choice((AT, TARGET, "0x", "nonsense"))),
+            tuple(
+                draw.choice((draw.choice(topics()), draw.randbytes(32), draw.randbytes(3)))
+                for _ in range(draw.randrange(5))
+            ),
+            draw.choice((b"", draw.randbytes(draw.randrange(300)), encode(["string"], ["{0.__class__}\n"]))),
+            draw.randrange(10),
+            draw.randrange(3),
+            "0x",
+        )
+        for _ in range(draw.randrange(20))
+    ]
+    for one in told(logs):
+        assert len(one.event.words) <= LONGEST + 1 and "\n" not in one.event.words and one.event.key

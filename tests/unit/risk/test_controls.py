@@ -1,0 +1,192 @@
+"""What became weaker, what is about to change, and what the watch says of it: once, and until it is over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from yieldbot.model.controls import (
+    NO_ONE,
+    ContractFacts,
+    ControlEvent,
+    Controller,
+    ControllerKind,
+    Controls,
+    Look,
+    Part,
+    Pending,
+)
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.risk import Act
+from yieldbot.risk.controls import MOST_EACH, OVERDUE_SECONDS, alarms_of_controls, changes, still_open, weaker
+from yieldbot.risk.watching import WatchMemory, accept, advance
+
+M, OTHER = MarketId("m"), MarketId("other")
+POOL, ADMIN, NEXT = (Address(f"0x{n:040x}") for n in (0x101, 0x102, 0x103))
+T0, DAY = 1_750_000_000, 86_400
+KEY = Controller(kind=ControllerKind.EOA, address=ADMIN)
+
+
+def safe(threshold: int) -> Controller:
+    return Controller(
+        kind=ControllerKind.SAFE, address=ADMIN, threshold=threshold, owners=(POOL, ADMIN, NEXT, M, OTHER)
+    )  # type: ignore[arg-type]
+
+
+def late(seconds: int, behind: Controller | None = None) -> Controller:
+    return Controller(kind=ControllerKind.TIMELOCK, address=ADMIN, delay_seconds=seconds, behind=behind)
+
+
+UNKNOWN = Controller(kind=ControllerKind.UNKNOWN, why="not readable")
+BEYOND = Controller(kind=ControllerKind.CONTRACT, address=ADMIN)
+VOTE = Controller(kind=ControllerKind.GOVERNOR, address=ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "act"),
+    [
+        (KEY, KEY, None),
+        (safe(4), safe(4), None),
+        (safe(4), safe(5), None),
+        (safe(4), safe(3), Act.LEAVE),
+        (safe(4), KEY, Act.LEAVE),
+        (KEY, safe(4), None),
+        (BEYOND, KEY, Act.LEAVE),
+        (late(2 * DAY, safe(4)), safe(4), Act.LEAVE),
+        (late(2 * DAY, safe(4)), late(DAY, safe(4)), Act.LEAVE),
+        (late(DAY, safe(4)), late(2 * DAY, safe(4)), None),
+        (late(DAY, safe(4)), late(DAY, KEY), Act.LEAVE),
+        (NO_ONE, KEY, Act.LEAVE),
+        (NO_ONE, safe(5), Act.LEAVE),
+        (VOTE, safe(5), Act.LEAVE),
+        (safe(4), NO_ONE, None),
+        (safe(4), UNKNOWN, Act.STOP),
+        (UNKNOWN, safe(4), None),
+        (UNKNOWN, UNKNOWN, None),
+        (KEY, replace(KEY, address=NEXT), None),
+    ],
+)
+def test_weaker(before: Controller, now: Controller, act: Act | None) -> None:
+    found = weaker(before, now)
+    assert (found[0] if found else None) is act
+    if found is not None:
+        assert before.words in found[1] or now.words in found[1]
+
+
+def facts(**values: object) -> ContractFacts:
+    base = ContractFacts(address=POOL, part=Part.POOL, name="Pool", code_hash="aa" * 32, implementation=NEXT,
+                         implementation_hash="bb" * 32, upgrade_by=late(DAY, safe(4)), owner=safe(4))  # fmt: skip
+    return replace(base, **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "acts"),
+    [
+        (facts(), facts(), []),
+        (facts(), facts(implementation_hash="cc" * 32), [Act.STOP]),
+        (facts(upgrade_by=KEY), facts(upgrade_by=KEY, implementation_hash="cc" * 32), [Act.LEAVE]),
+        (facts(), facts(code_hash="cc" * 32), [Act.LEAVE]),
+        (facts(), facts(code_hash=""), [Act.LEAVE]),
+        (facts(), facts(code_hash="", missing=("code: not readable",)), []),
+        (facts(owner=late(DAY, safe(4))), facts(owner=late(DAY, safe(4)), values=()), []),
+        (facts(values=(("oracle", "1"),)), facts(values=(("oracle", "2"),)), [Act.LEAVE]),
+        (
+            facts(values=(("oracle", "1"),), owner=late(DAY, safe(4))),
+            facts(values=(("oracle", "2"),), owner=late(DAY, safe(4))),
+            [Act.STOP],
+        ),
+        (facts(values=(("cap of market 1", "1"),)), facts(values=(("cap of market 1", "2"),)), []),
+        (facts(values=(("timelock seconds", "9"),)), facts(values=(("timelock seconds", "8"),)), [Act.LEAVE]),
+        (facts(values=(("timelock seconds", "8"),)), facts(values=(("timelock seconds", "9"),)), []),
+        (facts(values=(("deployed at slot", "8"),)), facts(values=(("deployed at slot", "9"),)), [Act.STOP]),
+        (facts(rights=(("curator", safe(4)),)), facts(rights=(("curator", KEY),)), [Act.LEAVE]),
+        (facts(rights=(("guardian", safe(4)),)), facts(rights=(("guardian", KEY),)), [Act.STOP]),
+    ],
+)
+def test_changes(before: ContractFacts, now: ContractFacts, acts: list[Act]) -> None:
+    assert [act for act, _ in changes(before, now)] == acts
+
+
+def controls(one: ContractFacts, market: MarketId = M, **more: object) -> Controls:
+    return replace(Controls(market=market, contracts=(one,)), **more)  # type: ignore[arg-type]
+
+
+def event(block: int, **values: object) -> ControlEvent:
+    return replace(ControlEvent(contract=POOL, what="X", words="x happened", block=block, tx="0x1"), **values)  # type: ignore[arg-type]
+
+
+def look(at: int, one: ContractFacts, *events: ControlEvent, **more: object) -> Look:
+    made = Look(block=at, time=T0 + at, controls={M: controls(one)}, events=events)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def test_a_weakness_is_said_once_stands_and_ends_when_it_is_undone() -> None:
+    memory, said = advance(None, look(1, facts()))
+    assert said == () and memory.alarms == {}
+    memory, said = advance(memory, look(2, facts(owner=KEY)))
+    assert [a.act for a in said[0].alarms] == [Act.LEAVE] and said[0].lines
+    (alarm,) = memory.alarms[M]
+    assert alarm.since == T0 + 2
+    memory, said = advance(memory, look(3, facts(owner=KEY)))
+    assert said == () and memory.alarms[M] == (alarm,), "the same since"
+    memory, said = advance(memory, look(4, facts()))
+    assert memory.alarms == {} and [a.saw for a in said[0].ended] == [alarm.saw]
+
+
+def test_what_a_person_accepts_counts_no_more_and_the_next_weakness_does() -> None:
+    memory, _ = advance(None, look(1, facts()))
+    memory, _ = advance(memory, look(2, facts(owner=safe(2))))
+    memory = accept(memory, [M, MarketId("nowhere")])
+    assert memory.alarms == {}
+    memory, _ = advance(memory, look(3, facts(owner=safe(2))))
+    assert memory.alarms == {}
+    memory, _ = advance(memory, look(4, facts(owner=KEY)))
+    assert [a.act for a in memory.alarms[M]] == [Act.LEAVE]
+
+
+def test_a_market_that_a_look_lacks_keeps_its_alarms_and_its_facts() -> None:
+    memory, _ = advance(None, look(1, facts()))
+    memory, _ = advance(memory, look(2, facts(owner=KEY)))
+    after, said = advance(memory, Look(block=3, time=T0 + 3, controls={}))
+    assert after.alarms == memory.alarms and after.accepted == memory.accepted and said == ()
+    gone = controls(facts(values=(), owner=KEY), missing=("the market",))
+    after, _ = advance(after, Look(block=4, time=T0 + 4, controls={M: gone}))
+    assert after.last == memory.last and [a.act for a in after.alarms[M]] == [Act.LEAVE]
+
+
+def test_events_read_twice_are_said_once_and_those_of_strangers_never() -> None:
+    memory, _ = advance(None, look(1, facts()))
+    memory, said = advance(memory, look(20, facts(), event(19), event(18, contract=NEXT), event(17, contract=ADMIN)))
+    assert [line.split(":")[1] for line in said[0].lines] == [" x happened (block 19)", " x happened (block 17)"]
+    _, said = advance(memory, look(30, facts(), event(19)))
+    assert said == () and memory.since == 20 - 12
+
+
+def test_a_scheduled_call_stands_until_it_is_made_cancelled_or_given_up() -> None:
+    call = Pending(what="scheduled call", after="f()", due=T0 + 100, id="call/1", names=(POOL,))
+    opened = event(2, contract=ADMIN, pending=call)
+    foreign = event(3, contract=ADMIN, pending=replace(call, names=(NEXT,), id="call/2"))
+    memory, said = advance(WatchMemory(block=1, time=T0), look(5, facts(), opened, foreign))
+    (alarm,) = memory.alarms[M]
+    assert (alarm.code, alarm.act) == ("PENDING_CHANGE", Act.STOP) and "UTC on" in alarm.saw and said
+    after, _ = advance(memory, look(6, facts(), event(6, contract=ADMIN, closes="call/1")))
+    assert after.alarms == {} and [one.pending.id for one in after.open if one.pending] == ["call/2"]
+    assert still_open(memory.open, (), T0 + 100 + OVERDUE_SECONDS) == ()
+    assert len(still_open(memory.open, (), T0 + 99 + OVERDUE_SECONDS)) == 2
+
+
+def test_a_timelock_that_changes_itself_concerns_who_stands_on_it() -> None:
+    own = event(2, contract=ADMIN, pending=Pending(what="scheduled call", after="f()", id="call/1", names=(ADMIN,)))
+    assert alarms_of_controls({}, {M: controls(facts())}, [own], T0)[M]
+    other = ContractFacts(address=NEXT, part=Part.POOL, owner=KEY.__class__(kind=ControllerKind.EOA, address=POOL))
+    assert alarms_of_controls({}, {OTHER: controls(other, OTHER)}, [own], T0) == {}
+
+
+def test_many_changes_at_once_are_bounded_and_the_worst_counts() -> None:
+    many = [(f"right {n}", safe(4)) for n in range(MOST_EACH + 5)]
+    before = facts(rights=tuple(many))
+    now = facts(rights=tuple((name, KEY) for name, _ in many), owner=KEY)
+    found = alarms_of_controls({M: controls(before)}, {M: controls(now)}, (), T0)[M]
+    assert len(found) == MOST_EACH and found[-1].act is Act.LEAVE
+    assert found[-1].saw == f"{len(many) + 1 - MOST_EACH + 1} further changes at once"
