@@ -63,4 +63,12 @@ def test_every_adapter_of_solana(tried: tuple, tmp_path: Path) -> None:  # noqa:
     ledger, _, adapter, markets = tried
     states = [ledger.observe(adapter, market) for market in markets]
     found = {state.market.id: state for state in states}
-    check(Snapshot(states[0].block, ledger.me, found, (), SvmFees(0, 0, 1.0), 0), tmp_path)
+    seen = Snapshot(
+        block=states[0].block,
+        owner=ledger.me,
+        states=found,
+        quarantined=(),
+        fees=SvmFees(0, 0, 1.0),
+        native_balance_raw=0,
+    )
+    check(seen, tmp_path)

@@ -77,4 +77,11 @@ def snapshot(idle: float, *states: MarketState, gwei: float = 1.0) -> Snapshot:
         gas_withdraw=0,
     )
     fees = ChainFees(int(gwei * 1e9), 0, 3000.0)
-    return Snapshot(BLOCK, OWNER, {s.market.id: s for s in (*states, idle_state)}, (), fees, 10**19)
+    return Snapshot(
+        block=BLOCK,
+        owner=OWNER,
+        states={s.market.id: s for s in (*states, idle_state)},
+        quarantined=(),
+        fees=fees,
+        native_balance_raw=10**19,
+    )

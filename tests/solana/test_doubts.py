@@ -42,7 +42,14 @@ def changed(ledger: Ledger, address: Address, at: int, times: float) -> tuple[in
 def said(state: MarketState) -> tuple[str, ...]:
     """The doubts, which are flags and stop new money too."""
     assert set(state.doubts) <= set(state.flags)
-    snapshot = Snapshot(state.block, Address("me"), {state.market.id: state}, (), SvmFees(0, 5_000, 150.0), 0)
+    snapshot = Snapshot(
+        block=state.block,
+        owner=Address("me"),
+        states={state.market.id: state},
+        quarantined=(),
+        fees=SvmFees(0, 5_000, 150.0),
+        native_balance_raw=0,
+    )
     (judged,) = assess(snapshot, loose(horizon_days=30.0), wealth=state.supplied)
     assert judged.vetoes == state.doubts
     return state.doubts

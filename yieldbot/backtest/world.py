@@ -222,7 +222,13 @@ class World:
         for market, raw in zip(self.wallets, idle, strict=True):
             states[market.id] = _wallet(block, market, raw)
         return Snapshot(
-            block, OWNER, states, (), self.costs[row].fees, 10**24, exchange=self._exchange(time, self.costs[row])
+            block=block,
+            owner=OWNER,
+            states=states,
+            quarantined=(),
+            fees=self.costs[row].fees,
+            native_balance_raw=10**24,
+            exchange=self._exchange(time, self.costs[row]),
         )
 
     def _state(

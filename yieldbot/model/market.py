@@ -325,7 +325,7 @@ class Quarantined:
     """Why, in one line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """One chain at one block, for one owner. The owner's idle money is the IDLE market of each asset. Without slots, so
     that what a decision asks for over and over is kept."""

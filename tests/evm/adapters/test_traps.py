@@ -53,7 +53,14 @@ class Trap:
         state = await self.state()
         idle = await self.chain.state(self.wallet())
         states = {idle.market.id: idle, self.market.id: state}
-        snapshot = Snapshot(state.block, self.chain.owner, states, (), ChainFees(1, 1, 3000.0), 10**18)
+        snapshot = Snapshot(
+            block=state.block,
+            owner=self.chain.owner,
+            states=states,
+            quarantined=(),
+            fees=ChainFees(1, 1, 3000.0),
+            native_balance_raw=10**18,
+        )
         _, assessment = assess(snapshot, loose(horizon_days=30.0, **policy))
         return state, assessment
 

@@ -167,7 +167,9 @@ def test_the_journal_follows_the_chain() -> None:
     account = (BLOCK.chain, asked.owner)
     assert fold_leaving([Record(1, NOW, asked)], *account) == {asked.market_id: asked}
     assert fold_leaving([Record(1, NOW, asked), Record(2, NOW, ended)], *account) == {}
-    unread = Snapshot(BLOCK, asked.owner, {}, (), snapshot(0).fees, 0)
+    unread = Snapshot(
+        block=BLOCK, owner=asked.owner, states={}, quarantined=(), fees=snapshot(0).fees, native_balance_raw=0
+    )
     assert steps([Record(1, NOW, asked)], unread) == [], "a market that cannot be read has not ended anything"
 
 

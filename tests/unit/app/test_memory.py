@@ -58,7 +58,15 @@ def state(name: str, kind: Kind, time: int, index: float | None) -> MarketState:
 def snapshot(time: int = T0, index: float | None = 1.0) -> Snapshot:
     states = [state("usdc", Kind.LENDING, time, index), state("wallet", Kind.IDLE, time, None)]
     by_id = {one.market.id: one for one in states}
-    return Snapshot(states[0].block, OWNER, by_id, (), ChainFees(1, 1, 1.0), 0, asset_usd=0.9998)
+    return Snapshot(
+        block=states[0].block,
+        owner=OWNER,
+        states=by_id,
+        quarantined=(),
+        fees=ChainFees(1, 1, 1.0),
+        native_balance_raw=0,
+        asset_usd=0.9998,
+    )
 
 
 def test_a_snapshot_is_kept_with_its_curve_and_the_mean_since_the_last(tmp_path: Path) -> None:
