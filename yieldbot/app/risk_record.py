@@ -1,4 +1,5 @@
-"""``risk --calibration``: remembered grades held against what memory says came of them. Nothing is signed."""
+"""``risk --calibration`` and ``--signals``: what was thought, held against what memory says came of it. Nothing is
+signed."""
 
 from __future__ import annotations
 
@@ -10,15 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app.days import day
+from yieldbot.app.expected import panel_of
 from yieldbot.app.memory import folder_of
 from yieldbot.app.recordings import named
-from yieldbot.app.risk_record_documents import CalibrationDocument, LetterRecord
+from yieldbot.app.risk_record_documents import CalibrationDocument, LetterRecord, SignalRecord, SignalsDocument
+from yieldbot.backtest.levels import levels_of
+from yieldbot.backtest.signals import by_asset, hit_rates, remembered, replayed
 from yieldbot.errors import ConfigError
 from yieldbot.history import query
 from yieldbot.history.grades import GradedDay, read
 from yieldbot.history.reading import Fault
 from yieldbot.history.store import Store
+from yieldbot.model.policy import alone
 from yieldbot.risk.calibration import Calibration, MarketName, Moment, Track, calibrate, tracked
+from yieldbot.risk.loss import base_rate
 from yieldbot.risk.scales import scales
 
 if TYPE_CHECKING:
@@ -43,7 +49,9 @@ class RecordRequest:
     since: str = ""
     """The first day (YYYY-MM-DD) whose grades count; all where empty."""
     history: Path | None = None
-    """Memory's folder; the configured one where None."""
+    """Memory's folder; the configured one where None. For signals also a file that `history import` takes."""
+    replay: bool = False
+    """Signals made anew, day by day, in place of those that were remembered; of a file always."""
 
 
 def calibration(request: RecordRequest, context: Context) -> CalibrationDocument:
@@ -63,7 +71,48 @@ def calibration(request: RecordRequest, context: Context) -> CalibrationDocument
         rows=tuple(LetterRecord(**asdict(one)) for one in found.hits),
         brier=found.brier,
         brier_constant=found.brier_constant,
-        notes=(*_too_little(folder, found), *told(faults)),
+        notes=(*_too_little(folder, found), *named_lines(faults)),
+    )
+
+
+def signals(request: RecordRequest, context: Context) -> SignalsDocument:
+    """The hit table of signals. Raises ConfigError for a day or a source that is none, and for one without readings."""
+    source, since, faults = folder_of(context, request.history), day(request.since, "--since"), list[Fault]()
+    replay = request.replay or source.is_file()
+    graded = () if replay else read(source, since, faults)
+    if not replay and not graded:
+        return SignalsDocument(
+            history=str(source),
+            source="ledger",
+            first=None,
+            last=None,
+            rows=(),
+            notes=(_none(source), *named_lines(faults)),
+        )
+    panel = panel_of(source, True, faults)
+    if replay:
+        groups = by_asset(panel)
+        context.say(f"replaying the signals of {len(panel.keys)} markets on {len(panel.times)} days")
+        levels = levels_of(panel, {"": alone()})[""]
+        said = replayed(panel, levels, groups, scales(), base_rate("lending").bps)
+    else:
+        groups = by_asset(panel, chains=True)
+        said = remembered([(one.chain, one.market, one.time, one.signal) for one in graded], panel)
+    times = panel.times.tolist()
+    said = [one for one in said if since is None or times[one.row] >= since]
+    found = hit_rates(said, panel, groups)
+    notes = (
+        ()
+        if found
+        else ("too little is known of what followed: the shortest horizon is 7 days, of 3 markets of one asset",)
+    )
+    return SignalsDocument(
+        history=str(source),
+        source="replay" if replay else "ledger",
+        first=min((times[one.row] for one in said), default=None),
+        last=max((times[one.row] for one in said), default=None),
+        rows=tuple(SignalRecord(**asdict(one)) for one in found),
+        notes=(*notes, *named_lines(faults)),
     )
 
 
@@ -96,7 +145,7 @@ def _moments(hours: Iterator[dict[str, Any]]) -> Iterator[Moment]:
 def _too_little(folder: Path, found: Calibration) -> list[str]:
     """Why there is nothing to show, in one line."""
     if found.first_due is None:
-        return [f"{folder} remembers no grades yet: `yieldbot run`, `risk` and `markets` write one a market and day"]
+        return [_none(folder)]
     if found.hits:
         return []
     due = f"{datetime.fromtimestamp(found.first_due, UTC):%Y-%m-%d}"
@@ -105,7 +154,11 @@ def _too_little(folder: Path, found: Calibration) -> list[str]:
     return [f"nothing can be scored yet: the first window ends on {due}, and memory must reach it"]
 
 
-def told(faults: Sequence[Fault]) -> list[str]:
+def _none(folder: Path) -> str:
+    return f"{folder} remembers no grades yet: `yieldbot run`, `risk` and `markets` write one a market and day"
+
+
+def named_lines(faults: Sequence[Fault]) -> list[str]:
     """Faults as lines, the first of many."""
     lines = [f"{one.where}: {one.what}" for one in named(faults)]
     more = (

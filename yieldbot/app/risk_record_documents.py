@@ -44,3 +44,36 @@ class CalibrationDocument(Document):
     brier: float | None = Field(description="mean squared error of the stated probabilities; 0 is perfect")
     brier_constant: float | None = Field(description="the same of whoever states the observed rate for all")
     notes: tuple[str, ...] = Field(description="what is odd or too little, each in a line")
+
+
+class SignalRecord(Part):
+    """What followed one signal within one horizon. Rates are simple annual fractions."""
+
+    market_class: str = Field(description="`dollar`: markets of dollars; `other`")
+    signal: str = Field(description="`enter`, `hold` or `leave`")
+    horizon_days: int = Field(description="days after it")
+    signals: int = Field(description="days of markets that it stood and whose rates are known")
+    markets: int = Field(description="of how many markets")
+    windows: int = Field(description="horizons in that time that do not overlap: so many are independent at most")
+    mean: float = Field(description="mean of the rates that were then paid")
+    median: float = Field(description="mean of the medians of the markets of their assets over the same days")
+    above: float = Field(description="part that paid more than the median")
+    hits: float | None = Field(description="part that did as said (enter: more; leave: less); null: `hold`")
+    low: float | None = Field(description="lower end of its 90 % interval, by blocks of days")
+    high: float | None = Field(description="upper end of its 90 % interval")
+    plain: float | None = Field(
+        description="the same part for the plain rule: a market stays on the side of the median that its quote is on"
+    )
+
+
+class SignalsDocument(Document):
+    """What followed signals."""
+
+    SCHEMA: ClassVar[str] = "risk-signals"
+
+    history: str = Field(description="a folder of memory, or a file")
+    source: str = Field(description="`ledger`: signals as they were remembered; `replay`: made anew, day by day")
+    first: int | None = Field(description="the first signal's day, unix seconds; null: there is none")
+    last: int | None = Field(description="the last signal's")
+    rows: tuple[SignalRecord, ...] = Field(description="by horizon, class and signal; empty: too little is known")
+    notes: tuple[str, ...] = Field(description="what is odd or too little, each in a line")

@@ -37,17 +37,27 @@ def register(listed: CommandList) -> None:
         action="store_true",
         help="what followed the grades that were remembered, and how good they were",
     )
-    parser.add_argument("--since", default="", metavar="DAY", help="with --calibration: grades from this day on")
-    parser.add_argument("--history", type=Path, metavar="FOLDER", help="with --calibration: a folder of memory")
+    parser.add_argument("--signals", action="store_true", help="what followed signals within 7 and 30 days")
+    parser.add_argument(
+        "--replay", action="store_true", help="with --signals: made anew over memory, in place of those remembered"
+    )
+    parser.add_argument("--since", default="", metavar="DAY", help="with --calibration, --signals: from this day on")
+    parser.add_argument(
+        "--history", type=Path, metavar="FOLDER", help="the same: a folder of memory; of --signals also a file"
+    )
     add_job_flags(parser)
     parser.set_defaults(command="risk", handler=risk)
 
 
 def risk(args: argparse.Namespace, context: Screen) -> int:
+    if args.calibration and args.signals:
+        raise ConfigError("--calibration and --signals are two tables: ask for one")
     if args.calibration:
         return _calibration(args, context)
-    if args.since or args.history:
-        raise ConfigError("--since and --history say of what --calibration is made: add it")
+    if args.signals:
+        return _signals(args, context)
+    if args.since or args.history or args.replay:
+        raise ConfigError("--since, --history and --replay say of what --calibration or --signals is made: add one")
     request = use.RiskRequest(market=args.market, jobs=filter_of(args), min_safety=args.min_safety)
     found = use.risk(request, context)
     context.show(found.document.as_json(), lambda: _shown(found.document))
@@ -57,6 +67,12 @@ def risk(args: argparse.Namespace, context: Screen) -> int:
 def _calibration(args: argparse.Namespace, context: Screen) -> int:
     found = record.calibration(record.RecordRequest(since=args.since, history=args.history), context)
     context.show(found.as_json(), lambda: risk_record.calibration(found))
+    return 0
+
+
+def _signals(args: argparse.Namespace, context: Screen) -> int:
+    found = record.signals(record.RecordRequest(since=args.since, history=args.history, replay=args.replay), context)
+    context.show(found.as_json(), lambda: risk_record.signals(found))
     return 0
 
 

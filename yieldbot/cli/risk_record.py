@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
+from yieldbot.app.formatting import when
 from yieldbot.cli.tables import TextTable
 
 if TYPE_CHECKING:
-    from yieldbot.app.risk_record_documents import CalibrationDocument
+    from yieldbot.app.risk_record_documents import CalibrationDocument, SignalsDocument
 
 
 def calibration(found: CalibrationDocument) -> Group:
@@ -40,6 +41,33 @@ def calibration(found: CalibrationDocument) -> Group:
         )
     left = f"{found.graded} graded days, {found.unfinished} whose window is not over, {found.unseen} hardly read since."
     return Group(*parts, Text(left), *lines)
+
+
+def signals(found: SignalsDocument) -> Group:
+    """What followed each signal."""
+    lines = [Text(line) for line in found.notes]
+    if not found.rows or found.first is None or found.last is None:
+        return Group(*lines)
+    made = "made anew day by day" if found.source == "replay" else "as they were remembered"
+    sheet = TextTable(
+        f"What followed signals, {made}, {when(found.first)} to {when(found.last)}", ">Days", "Class", "Signal",
+        ">Signals", ">Markets", ">Windows", ">Paid", ">Median", ">Above it", ">Hits", ">90 % of draws", ">Plain rule",
+    )  # fmt: skip
+    for row in found.rows:
+        draws = "" if row.low is None or row.high is None else f"{row.low:.0%}-{row.high:.0%}"
+        sheet.add_row(
+            str(row.horizon_days), row.market_class, row.signal, str(row.signals), str(row.markets), str(row.windows),
+            f"{row.mean:.2%}", f"{row.median:.2%}", f"{row.above:.0%}", _part(row.hits), draws, _part(row.plain),
+        )  # fmt: skip
+    explained = (
+        "Hits: enter paid more than the median of the markets of its asset, leave less. Plain rule: a market stays on "
+        "the side of the median that its quote is on."
+    )
+    return Group(sheet, Text(explained), *lines)
+
+
+def _part(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
 
 
 def _figure(value: float | None) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from statistics import NormalDist
 
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import Kind, MarketState
+from yieldbot.model.market import Kind, MarketState, RateForecast
 from yieldbot.model.risk import Act
 from yieldbot.model.units import BPS
 from yieldbot.risk.facts import Past
@@ -91,19 +91,27 @@ def graded_yields(
 
 def short_outlook(state: MarketState, loss_bps: float) -> Outlook:
     """What history forecasts, else what is quoted, of which half may go."""
-    loss, said = loss_bps / BPS, state.forecast
+    return short_of(state.forecast, state.quoted.value, loss_bps)
+
+
+def short_of(said: RateForecast | None, quote: float, loss_bps: float) -> Outlook:
+    """The same of a forecast and a quote."""
+    loss = loss_bps / BPS
     if said is not None:
         return Outlook(mean=said.mean - loss, low=said.low - loss, source=f"forecast over {said.days:g} days")
-    quote = state.quoted.value
     return Outlook(mean=quote - loss, low=0.5 * quote - loss, source="the quote, of which half may go", known=False)
 
 
 def long_outlook(state: MarketState, past: Past | None, loss_bps: float) -> Outlook:
     """The mean of what is remembered and the low end of the next week's, by its weekly means; the quote, none of which
     need last, where there are fewer than two weeks."""
+    return long_of(past, state.quoted.value, loss_bps)
+
+
+def long_of(past: Past | None, quote: float, loss_bps: float) -> Outlook:
+    """The same of a past and a quote."""
     loss = loss_bps / BPS
     if past is None or past.long_mean is None or past.long_deviation is None or past.weeks < 2:
-        quote = state.quoted.value
         return Outlook(mean=quote - loss, low=-loss, source="the quote, none of which need last", known=False)
     error = TAIL * past.long_deviation * math.sqrt(1.0 + 1.0 / past.weeks)
     return Outlook(

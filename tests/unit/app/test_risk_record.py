@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.program import yieldbot
 from yieldbot.app.context import Context
-from yieldbot.app.risk_record import RecordRequest, calibration
+from yieldbot.app.risk_record import RecordRequest, calibration, signals
 from yieldbot.errors import ConfigError
 from yieldbot.history.grades import GradedDay, append
 from yieldbot.history.reading import MarketKey, Reading
@@ -74,6 +74,44 @@ def test_too_little_history_is_one_line(tmp_path: Path) -> None:
         calibration(RecordRequest(history=tmp_path / "nowhere"), context)
     with pytest.raises(ConfigError, match="--since yesterday"):
         calibration(RecordRequest(history=tmp_path, since="yesterday"), context)
+
+
+def paying(folder: Path, days: int) -> list[MarketKey]:
+    """Four markets of one coin that pay 1, 4, 4 and 9 %, read each day."""
+    keys = [replace(KEY, market=f"lend/1/{name}") for name in "abcd"]
+    Store(folder).append(
+        Reading(key=key, time=START + day * DAY, supply_rate=rate, utilisation=0.8, supplied=1e6, cash=2e5)
+        for key, rate in zip(keys, (0.01, 0.04, 0.04, 0.09), strict=True)
+        for day in range(days)
+    )
+    return keys
+
+
+def test_signals_of_the_ledger_and_made_anew(tmp_path: Path) -> None:
+    keys, context = paying(tmp_path, 40), Context(tmp_path / "yieldbot.toml")
+    nothing = signals(RecordRequest(history=tmp_path), context)
+    assert nothing.rows == () and "remembers no grades yet" in nothing.notes[0]
+    append(tmp_path, [replace(GRADE, market=keys[3].market, signal="enter", time=START + 5 * DAY),
+                      replace(GRADE, market=keys[3].market, signal="leave", time=START + 6 * DAY)])  # fmt: skip
+    told = signals(RecordRequest(history=tmp_path), context)
+    assert told.source == "ledger" and (told.first, told.last) == (START + 5 * DAY, START + 6 * DAY)
+    week = {row.signal: row for row in told.rows if row.horizon_days == 7}
+    assert (week["enter"].hits, week["leave"].hits) == (1.0, 0.0)
+    assert week["enter"].mean == pytest.approx(0.09) and week["enter"].median == pytest.approx(0.04)
+    anew = signals(RecordRequest(history=tmp_path, replay=True, since="2026-01-20"), context)
+    assert anew.source == "replay" and anew.first == START + 19 * DAY
+    week = {row.signal: row for row in anew.rows if row.horizon_days == 7}
+    assert week["enter"].markets == 1 and week["enter"].hits == 1.0 and week["leave"].hits == 1.0
+
+
+def test_the_program_shows_signals(tmp_path: Path) -> None:
+    paying(tmp_path, 40)
+    shown = yieldbot("risk", "--signals", "--replay", "--history", tmp_path, cwd=tmp_path)
+    assert shown.code == 0 and "What followed signals, made anew day by day" in shown.out and "enter" in shown.out
+    document = yieldbot("--json", "risk", "--signals", "--replay", "--history", tmp_path, cwd=tmp_path).document
+    assert document["schema"] == "yieldbot/risk-signals/v1" and document["rows"]
+    both = yieldbot("risk", "--signals", "--calibration", cwd=tmp_path)
+    assert both.code == 2 and "ask for one" in both.line
 
 
 def test_the_program_shows_the_table(tmp_path: Path) -> None:
