@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def compare(
     if not os.environ.get("YIELDBOT_DATA") or not folder.is_dir():
         print("scripts/bench: forecast needs YIELDBOT_DATA, a folder of recordings", file=sys.stderr)
         return {"skipped": "YIELDBOT_DATA names no folder"}
-    panels = {name: panel(read_file(folder / file).readings) for name, (file, _) in RECORDINGS.items()}
+    panels = _panels(folder)
     ends = {name: _end(last) for name, (_, last) in RECORDINGS.items()}
     if fit:
         from tests.bench.forecast_fit import text
@@ -73,6 +74,11 @@ def compare(
         rows += _table(name, part, tested, without_extras, each)
     plain = [{name: None if value != value else value for name, value in row.items()} for row in rows]  # NaN is no JSON
     return {"variants": VARIANTS, "lightgbm": installed() and not without_extras, "rows": plain}
+
+
+@cache
+def _panels(folder: Path) -> dict[str, Panel]:
+    return {name: panel(read_file(folder / file).readings) for name, (file, _) in RECORDINGS.items()}
 
 
 def _table(name: str, one: Panel, tested: NDArray[np.bool_], without_extras: bool, each: bool) -> list[dict[str, Any]]:

@@ -6,11 +6,11 @@ import pytest
 
 from tests.kit.child import RAW
 from tests.kit.draws import draws
-from tests.kit.schedules import Arena, End
+from tests.kit.schedules import Beside, End
 from tests.kit.small_market import FUNDS_RAW
 
 
 @pytest.mark.parametrize("seed", range(1, 1 + draws(12, 100)))
-def test_what_must_hold_holds_after_the_schedule(made: Arena, seed: int) -> None:
+def test_what_must_hold_holds_after_the_schedule(made: Beside, seed: int) -> None:
     end = made.schedule(seed)
     assert end == End(FUNDS_RAW - RAW, RAW, 0, end.nonces) and end.nonces == tuple(range(len(end.nonces))) != ()

@@ -27,11 +27,13 @@ WAIT_SECONDS = 240.0
 class Sweep:
     """One sweep in a process of its own."""
 
-    def __init__(self, home: Path, *more: str, python: str = sys.executable) -> None:
+    def __init__(self, home: Path, *more: str, python: str = sys.executable, begun: str = "") -> None:
+        """begun: what its Python does before the command."""
         self.home, self.results = home, home / ".yieldbot" / "sweeps"
         words = ["--json", "backtest", "sweep", "--history", str(home / "recorded.csv.gz"), *GRID, *SHAPE, *more]
         env = os.environ | {"PYTHONPATH": str(ROOT)}
-        command = [python, "-m", "yieldbot.cli.main", *words]
+        started = ["-c", f"{begun}; from yieldbot.cli.main import main; raise SystemExit(main())"]
+        command = [python, *(started if begun else ["-m", "yieldbot.cli.main"]), *words]
         self.process = subprocess.Popen(
             command,
             cwd=home,
@@ -147,7 +149,8 @@ def test_without_a_scheduler_or_the_extra_there_is_one_line(home: Path) -> None:
     made = yieldbot("backtest", "sweep", *flags, cwd=home)
     assert made.code == 2 and "yieldbot[cluster]" in made.line and "where no key is" in made.line
     if cluster.PYTHON.exists():
-        ended = Sweep(home, "--scheduler", "tcp://127.0.0.1:9", python=str(cluster.PYTHON)).end()
+        sooner = "from yieldbot.backtest import crews; crews.CONNECT_SECONDS = 1.0"  # nobody is there, however long
+        ended = Sweep(home, "--scheduler", "tcp://127.0.0.1:9", python=str(cluster.PYTHON), begun=sooner).end()
         assert ended.code == 2 and "no scheduler answers" in ended.line and "dask scheduler" in ended.line
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,10 @@ TIMEOUT_SECONDS = 0.6
 CONFIRM_SECONDS = 1.5
 PATIENT_SECONDS = 60.0
 """Of both, in the quiet end: nothing hangs then, and a busy machine is no reason not to come to it."""
+AT_ONCE = 3
+"""Schedules beside each other in the suite."""
+LONGEST_SECONDS = 1800.0
+"""Until one of them has ended, those before it included."""
 GWEI = 10**9
 
 
@@ -229,6 +235,71 @@ def arena(verbose: bool = False) -> Iterator[Arena]:
                 yield Arena(market, ends, Tally(), verbose)
         finally:
             stop(anvil.pid)
+
+
+class Beside:
+    """Schedules in a few processes beside this one, each with an arena of its own: most of a schedule is waiting, for
+    nodes that hang and for transactions that do not come."""
+
+    def __init__(self, folder: Path, seeds: Sequence[int]) -> None:
+        self.folder, self.tally = folder, Tally()
+        shares = [seeds[at::AT_ONCE] for at in range(AT_ONCE)]
+        self._children = {seed: child for share in shares if share for child in [self._forked(share)] for seed in share}
+
+    def schedule(self, seed: int) -> End:
+        """How a schedule ended. Raises AssertionError, naming the seed, when something that must hold does not."""
+        until = time.monotonic() + LONGEST_SECONDS
+        while not (file := self.folder / f"{seed}.json").exists():
+            assert _lives(self._children[seed]) or file.exists(), f"seed {seed}: the process of its schedule has ended"
+            assert time.monotonic() < until, f"seed {seed}: no end within {LONGEST_SECONDS:g} s"
+            time.sleep(0.02)
+        found = json.loads(file.read_text())
+        self.tally.done.update(found["done"])
+        self.tally.ended.update(found["ended"])
+        assert found["broken"] is None, found["broken"]
+        return End(*found["end"][:3], tuple(found["end"][3]))
+
+    def close(self) -> None:
+        """End the processes that are left: those that have done all their schedules do so by themselves."""
+        missing = {child for seed, child in self._children.items() if not (self.folder / f"{seed}.json").exists()}
+        for child in set(self._children.values()):
+            if _lives(child):
+                if child in missing:
+                    os.kill(child, signal.SIGTERM)
+                os.waitpid(child, 0)
+
+    def _forked(self, seeds: Sequence[int]) -> int:
+        child = os.fork()
+        if child:
+            return child
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # its node ends with it
+        try:
+            with arena() as made:
+                for seed in seeds:
+                    self._written(made, seed)
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+
+    def _written(self, made: Arena, seed: int) -> None:
+        made.tally = Tally()
+        end, broken = None, None
+        try:
+            end = made.schedule(seed)
+        except Exception as failure:
+            broken = f"{type(failure).__name__}: {failure}" if not isinstance(failure, AssertionError) else str(failure)
+        told = {"end": end and astuple(end), "broken": broken, "done": made.tally.done, "ended": made.tally.ended}
+        unfinished = self.folder / f"{seed}.writing"
+        unfinished.write_text(json.dumps(told))
+        unfinished.rename(self.folder / f"{seed}.json")
+
+
+def _lives(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG) == (0, 0)
+    except ChildProcessError:  # waited for before
+        return False
 
 
 def run(first: int, count: int, verbose: bool = False) -> Tally:

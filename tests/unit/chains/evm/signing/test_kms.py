@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.loaders import JSONFileLoader
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,14 @@ from yieldbot.errors import ConfigError, SafetyError, TransientError
 from yieldbot.model.ids import Address
 from yieldbot.model.settings import KmsKey
 from yieldbot.model.tx import ApprovedTx
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read_once() -> Iterator[None]:
+    """botocore's files that describe AWS are read once: moto makes each test begin with a session that knows none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
+        yield
 
 
 @pytest.fixture(autouse=True)
