@@ -70,12 +70,14 @@ async def test_a_fork_switch_takes_it_back_and_it_is_sent_again(sandbox: SvmSand
 
     with world(sandbox) as w:
         (job,) = w.settings.jobs
+        sandbox.rpc("svm_setAutoAdvance", False)  # nothing is final before it is taken back
 
         async def switch() -> None:
             async with asyncio.timeout(300):
                 while not sandbox.rpc("svm_addresses"):
                     await asyncio.sleep(0.02)
             assert sandbox.rpc("svm_forkSwitch", 1)
+            sandbox.rpc("svm_setAutoAdvance", True)
 
         report, _ = await asyncio.gather(cycle.run_job(w, job), switch())
         assert [type(outcome) for _, outcome in report.outcomes] == [Confirmed] * 3

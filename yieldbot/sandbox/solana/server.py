@@ -178,7 +178,11 @@ class Methods:
         return self._in_context(value, options)
 
     def on_getSignatureStatuses(self, signatures: list[str], options: Any = None) -> Any:
-        return self._in_context([self._status(signature) for signature in signatures])
+        shown = [self._status(signature) for signature in signatures]
+        answer = self._in_context(shown)
+        if self.cluster.auto and any(one is not None and one["confirmations"] is not None for one in shown):
+            self.cluster.advance(1)  # who waits for a transaction to be final has one slot more each time they ask
+        return answer
 
     def _status(self, signature: str) -> Any:
         tx = self.cluster.landed.get(signature)
