@@ -12,13 +12,8 @@ from collections.abc import Mapping
 
 from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Dependency, Pending
 from yieldbot.model.ids import Address
-from yieldbot.protocols.evm.control_reads import Reading, address_of
+from yieldbot.protocols.evm.control_reads import SAFE_PROXIES, Reading, address_of
 
-SAFE_PROXIES = (
-    "b89c1b3bdf2cf8827818646bce9a8f6e372885f8c55e5c07acbd307cb133b000",
-    "d7d408ebcd99b2b70be43e20253d6d92a8ea8fab29bd3be7f55b10032331fb4c",
-)
-"""keccak256 of the code of Safe's own proxies, 1.3.0 and 1.4.1 (the second is that of the package's artifact)."""
 SAFE_SINGLETONS = (
     "0xd9Db270c1B5E3Bd161E8c8503c55cEABeE709552",
     "0x3E5c63644E683549055b9Be8653de26E0B4CD36E",

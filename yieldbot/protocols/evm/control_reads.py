@@ -23,6 +23,8 @@ SLOTS = {
 }
 """Storage slots: EIP-1967's three (keccak256 of eip1967.proxy.<name>, less one), and slot 0, where a Safe's proxy keeps
 its singleton."""
+PROXY_SLOTS = ("implementation", "admin", "beacon")
+"""Those of EIP-1967. Slot 0 is read of Safe's proxies, and of code that is not known yet."""
 VIEWS = {
     "owner": "owner()",
     "getOwner": "getOwner()",
@@ -71,8 +73,13 @@ OF_CONTROLLERS = (
 """Those of a contract that is read only because it controls another."""
 CODE_ONLY = ("implementation", "comptrollerImplementation", "interestRateModel")
 """Those of which only the code is read."""
-BARE = ""
-"""In place of a key: of an address of which the code alone is read."""
+SAFE_PROXIES = (
+    "b89c1b3bdf2cf8827818646bce9a8f6e372885f8c55e5c07acbd307cb133b000",
+    "d7d408ebcd99b2b70be43e20253d6d92a8ea8fab29bd3be7f55b10032331fb4c",
+)
+"""keccak256 of the code of Safe's own proxies, 1.3.0 and 1.4.1 (the second is that of the package's artifact)."""
+BARE, EMPTY = "", "0"
+"""In place of a key: of an address of which the code alone is read, and of one that has no code."""
 MOST_ROUNDS = 4
 """Rounds of one reading: a contract, its admin, who owns that, and who is behind; further ones are unknown."""
 MOST_OF_ONE = 40
@@ -149,26 +156,22 @@ def read_controls(wanted: Sequence[Dependency], known: KnownCode | None = None) 
     them and nothing has changed."""
     known = known or KnownCode()
     own_views = {one.address: one.views for one in wanted}
-    bare = {address for address in known.next if known.keys.get(address) == BARE}
+    bare = {address for address, key in known.keys.items() if key in (BARE, EMPTY)}
     budget = _Budget({one.address: one.address for one in wanted})
     readings: dict[Address, Reading] = {}
     at = list(dict.fromkeys([*own_views, *known.next]))
     for _ in range(MOST_ROUNDS):
         if not at:
             break
-        plans = [
-            (one, None if one in bare else _names(one, known, again=one in readings), own_views.get(one, ()))
-            for one in at
-        ]
-        answers = list((yield [read for plan in plans for read in _reads(*plan)]))
+        plans = [_plan(one, known, own_views.get(one, ()), bare=one in bare, again=one in readings) for one in at]
+        answers = list((yield [read for plan in plans for read in plan.reads()]))
         for plan in plans:
-            count = _count(*plan)
-            readings[plan[0]] = _reading(*plan, answers[:count])
-            answers = answers[count:]
-        # Code that is not what it was may have other functions: every one is tried.
-        old = [one for one, names, _ in plans if names and len(names) < len(VIEWS)]
-        at = [one for one in old if key_of(readings[one], readings) != known.keys[one]]
-        for one, _, _ in plans:
+            readings[plan.address] = plan.reading(answers[: plan.count])
+            answers = answers[plan.count :]
+        # Code that is not what it was, or where there was none, may have other functions: every one is tried.
+        at = [one.address for one in plans if one.partial and _changed(one.address, readings, known)]
+        bare -= set(at)
+        for one in (plan.address for plan in plans):
             for name, named in _next(readings[one], of_controller=one not in own_views):
                 if named not in readings and named not in at and budget.allows(named, one):
                     at.append(named)
@@ -208,48 +211,74 @@ def remembered(wanted: Sequence[Dependency], readings: Mapping[Address, Reading]
         reading = readings[one]
         if reading.code is None:
             continue
-        keys[one] = key_of(reading, readings) if reading.slots else BARE
-        if reading.slots:
+        keys[one] = EMPTY if not reading.code.size else key_of(reading, readings) if reading.slots else BARE
+        if reading.slots and reading.code.size:
             before = views.get(keys[one], ("nonsense",))
             views[keys[one]] = tuple(name for name in VIEWS if name in reading.answers or name in before)
     return KnownCode(keys, views, tuple(one for one in reached if one not in own))
 
 
-def _names(address: Address, known: KnownCode, *, again: bool) -> tuple[str, ...]:
-    """The views to try at an address: those that its code had, or all."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is read at one address."""
+
+    address: Address
+    """The address."""
+    names: tuple[str, ...]
+    """Views that are tried."""
+    slots: tuple[str, ...]
+    """Slots that are read."""
+    own: tuple[tuple[str, bytes], ...]
+    """A dependency's own views."""
+    partial: bool
+    """Whether less is read than could be, because the code is known."""
+
+    @property
+    def count(self) -> int:
+        """How many reads that is."""
+        return 1 + len(self.slots) + len(self.names) + len(self.own)
+
+    def reads(self) -> list[Read]:
+        """The reads."""
+        at = self.address
+        return [
+            EthCode(at, optional=True),
+            *(EthSlot(at, SLOTS[name], optional=True) for name in self.slots),
+            *(EthCall(at, calldata(name), optional=True) for name in self.names),
+            *(EthCall(at, data, optional=True) for _, data in self.own),
+        ]
+
+    def reading(self, answers: Sequence[bytes]) -> Reading:
+        """What the answers to them say."""
+        try:
+            code = CodeHead.of(answers[0])
+        except ValueError:
+            code = None
+        words = answers[1 : 1 + len(self.slots)]
+        slots = {
+            name: int.from_bytes(word, "big") if word else None for name, word in zip(self.slots, words, strict=True)
+        }
+        asked = (*self.names, *(name for name, _ in self.own))
+        found = zip(asked, answers[1 + len(self.slots) :], strict=True)
+        return Reading(self.address, code, slots, {name: answer for name, answer in found if answer})
+
+
+def _plan(address: Address, known: KnownCode, own: tuple[tuple[str, bytes], ...], *, bare: bool, again: bool) -> _Plan:
+    """What to read at an address: its code alone, what its code had at the last look, or everything."""
     key = known.keys.get(address)
-    return tuple(VIEWS) if again or key is None else known.views.get(key, tuple(VIEWS))
+    if bare:
+        return _Plan(address, (), (), (), key == EMPTY)
+    if again or key is None or key not in known.views:
+        return _Plan(address, tuple(VIEWS), tuple(SLOTS), own, False)
+    slots = tuple(SLOTS) if key in SAFE_PROXIES else PROXY_SLOTS
+    return _Plan(address, known.views[key], slots, own, True)
 
 
-def _reads(address: Address, names: Sequence[str] | None, own: Sequence[tuple[str, bytes]]) -> list[Read]:
-    if names is None:
-        return [EthCode(address, optional=True)]
-    return [
-        EthCode(address, optional=True),
-        *(EthSlot(address, slot, optional=True) for slot in SLOTS.values()),
-        *(EthCall(address, calldata(name), optional=True) for name in names),
-        *(EthCall(address, data, optional=True) for _, data in own),
-    ]
-
-
-def _count(address: Address, names: Sequence[str] | None, own: Sequence[object]) -> int:
-    return 1 if names is None else 1 + len(SLOTS) + len(names) + len(own)
-
-
-def _reading(
-    address: Address, names: Sequence[str] | None, own: Sequence[tuple[str, bytes]], answers: Sequence[bytes]
-) -> Reading:
-    try:
-        code = CodeHead.of(answers[0])
-    except ValueError:
-        code = None
-    if names is None:
-        return Reading(address, code)
-    words = answers[1 : 1 + len(SLOTS)]
-    slots = {name: int.from_bytes(word, "big") if word else None for name, word in zip(SLOTS, words, strict=True)}
-    asked = (*names, *(name for name, _ in own))
-    found = zip(asked, answers[1 + len(SLOTS) :], strict=True)
-    return Reading(address, code, slots, {name: answer for name, answer in found if answer})
+def _changed(address: Address, readings: Mapping[Address, Reading], known: KnownCode) -> bool:
+    reading, key = readings[address], known.keys[address]
+    if key == EMPTY:
+        return reading.code is not None and reading.code.size > 0
+    return key_of(reading, readings) != key
 
 
 def _next(reading: Reading, *, of_controller: bool) -> Iterable[tuple[str, Address]]:

@@ -107,6 +107,12 @@ async def _all(node: Node, requests: Sequence[Request]) -> list[Any]:
     gives its NodeRefused. Raises it where REFUSED_ALONE are refused and none is answered."""
     size = node.size("batch", BATCH_REQUESTS)
     found: list[Any] = []
+    if size.refused is None and len(requests) > size.now:  # nothing was refused so far: all at once
+        parts = [requests[at : at + size.now] for at in range(0, len(requests), size.now)]
+        try:
+            return [one for part in await together([partial(node.batch, part) for part in parts]) for one in part]
+        except NodeRefused:
+            size.refuse(len(parts[0]))
     while len(found) < len(requests):
         part = requests[len(found) : len(found) + size.now]
         if size.now == 1:
