@@ -57,7 +57,7 @@ def with_alarms(
         readings = _remembered(data_dir / FOLDER, snapshot, states, policy)
         others = {name: subject_of(rows[-1].key) for name, rows in readings.items() if rows}
         lookout = Lookout(limits, others | own, before)
-        _learn(lookout, readings, now, limits.hours("COLLATERAL_LOCKED"))
+        _learn(lookout, readings, now, limits.cooldown_hours)
     except Exception as failure:  # whatever it is, it is said, and nothing goes in
         lookout = Lookout(limits, own, before)
         why = f"{data_dir / FOLDER}: memory cannot be read ({one_line(str(failure), 200)})"

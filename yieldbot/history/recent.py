@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 HOUR = 3600
-FINE_SECONDS = 2 * HOUR
-"""Readings so young are kept one each ``FINE_STEP``; older ones one an hour."""
-FINE_STEP = 900
+STEPS = ((2 * HOUR, 900), (62 * HOUR, HOUR))
+"""(age, step) in seconds: of readings no older, one each step is kept."""
+COARSE = 6 * HOUR
+"""Of older ones."""
 NUMBERS = (
     "supply_rate", "index", "borrow_rate", "utilisation", "supplied", "borrowed", "cash", "reserve_factor", "held",
     "price_usd",
@@ -25,8 +26,8 @@ _WANTED = ("market", "protocol", "asset", "asset_address", "time", "source", "st
 def recent(
     store: Store, chain: str, moment: int, seconds: int, markets: Collection[str] = (), assets: Collection[str] = ()
 ) -> Mapping[str, list[Reading]]:
-    """By market, the readings of the last ``seconds`` before a moment, ascending, the last one of each quarter of an
-    hour or hour. markets: their ids; assets: symbols in capitals, of whose markets all count. Raises as ``Store``."""
+    """By market, the readings of the last ``seconds`` before a moment, ascending, the last one of each step
+    (``STEPS``). markets: their ids; assets: symbols in capitals, of whose markets all count. Raises as ``Store``."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -44,13 +45,23 @@ def recent(
     whole = pa.concat_tables(tables).sort_by([("market", "ascending"), ("time", "ascending")])
     times = whole["time"].to_numpy()
     codes = whole["market"].combine_chunks().dictionary_encode().indices.to_numpy()
-    cells = np.where(times > moment - FINE_SECONDS, times // FINE_STEP + 2**40, times // HOUR)
+    cells = times // COARSE
+    for place, (age, step) in enumerate(reversed(STEPS), 1):
+        cells = np.where(times > moment - age, times // step + place * 2**40, cells)
     last = np.append((np.diff(codes) != 0) | (np.diff(cells) != 0), True)
+    chosen = whole.filter(pa.array(last))
+    columns = {name: chosen[name].to_pylist() for name in _WANTED}
     found: dict[str, list[Reading]] = {}
-    for row in whole.filter(pa.array(last)).to_pylist():
-        key = MarketKey(chain=chain, **{name: row.pop(name) or "" for name in _KEY})
-        found.setdefault(key.market, []).append(Reading(key=key, **row))
+    keys: dict[tuple[str, ...], MarketKey] = {}
+    for values in zip(*(columns[name] for name in (*_KEY, *_REST)), strict=True):
+        named = values[:4]
+        if named not in keys:
+            market, protocol, asset, address = (one or "" for one in named)
+            keys[named] = MarketKey(chain=chain, market=market, protocol=protocol, asset=asset, asset_address=address)
+        rest = dict(zip(_REST, values[4:], strict=True))
+        found.setdefault(keys[named].market, []).append(Reading(key=keys[named], **rest))
     return found
 
 
 _KEY = ("market", "protocol", "asset", "asset_address")
+_REST = ("time", "source", "status", *NUMBERS)

@@ -58,9 +58,15 @@ def sane(sight: Sight) -> Sight:
     """The look without numbers that are none: what is below zero or not finite is not known."""
     one = sight
     amounts = (one.rate, one.utilisation, one.supplied, one.cash, one.held, one.index, one.bad_debt, one.token_supply)
-    good = all(value is None or 0.0 <= value < math.inf for value in amounts)
-    if good and all(0.0 < price < math.inf for price in one.prices):
-        return one
+    for value in amounts:
+        if value is not None and not 0.0 <= value < math.inf:
+            break
+    else:
+        for price in one.prices:
+            if not 0.0 < price < math.inf:
+                break
+        else:
+            return one
     changes: dict[str, Any] = {
         name: 0.0 if name == "held" else None
         for name, value in zip(_AMOUNTS, amounts, strict=True)
