@@ -25,6 +25,8 @@ CODES = (
     "LOW_GRADE",
 )
 """Every sign that an alarm may be raised for."""
+AT_ONCE = frozenset({"SPIKE", "MISSING"})
+"""Vetoes on new money that go with their sign: a quote that is normal again, a fact that is there again."""
 COLLATERALS = (
     "WETH",
     "ETH",
@@ -95,9 +97,11 @@ class AlarmLimits:
     """SPIKE: a quote above so many times its own mean of 7 days stops new money."""
     spike_of_peers: float = 3.0
     """SPIKE: or above so many times the median of the other markets of its asset (five of them at least)."""
-    spike_least: float = 0.01
-    """SPIKE: and above it by so much a year: 0.01 is one percentage point."""
+    spike_least: float = 0.05
+    """SPIKE: and above it by so much a year: 0.05 is five percentage points."""
 
     def hours(self, code: str) -> float:
-        """How long an alarm stands after its sign was last seen."""
+        """How long an alarm stands after its sign was last seen; what is only a veto (``AT_ONCE``) does not stand on."""
+        if code in AT_ONCE:
+            return 0.0
         return max(self.cooldown_hours, self.collateral_cooldown_hours if code == "COLLATERAL_LOCKED" else 0.0)

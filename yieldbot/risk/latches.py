@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AlarmLifted, AlarmRaised
-from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.alarm_limits import AT_ONCE, AlarmLimits
 from yieldbot.model.ids import ChainId, MarketId
 from yieldbot.model.risk import Act, Alarm, Evidence
 from yieldbot.risk.sight import MarketName
@@ -67,8 +67,8 @@ def turned(
         if now <= old.last:
             made[key] = old
             continue
-        clear = old.clear + 1
-        over = clear >= limits.clear_readings and now - old.last >= limits.hours(key[0]) * 3600
+        clear, enough = old.clear + 1, 1 if key[0] in AT_ONCE else limits.clear_readings
+        over = clear >= enough and now - old.last >= limits.hours(key[0]) * 3600
         if not over or (remembered and key[0] in LIVE):
             made[key] = replace(old, clear=clear)
     return made

@@ -39,6 +39,12 @@ def test_one_look_raises_and_several_over_the_cooldown_lift() -> None:
     assert not after([(0, True), (1, False)], replace(LIMITS, cooldown_hours=0.0, clear_readings=1))
 
 
+def test_a_veto_goes_with_its_sign() -> None:
+    for code in ("SPIKE", "MISSING"):
+        stands = turned({}, [replace(SIGN, code=code, act=Act.STOP)], START, LIMITS)
+        assert stands and not turned(stands, [], START + 300, LIMITS)
+
+
 def test_a_locked_collateral_stands_for_two_days() -> None:
     sign = replace(SIGN, code="COLLATERAL_LOCKED")
     stands = turned({}, [sign], START, LIMITS)

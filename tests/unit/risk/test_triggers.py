@@ -68,7 +68,7 @@ LEAVE, STOP = "leave", "stop"
         ("TVL_FALL", LEAVE, {"supplied": 5.01e7}, {"supplied": 5e7}),
         ("BAD_DEBT", STOP, {"bad_debt": 0.0024}, {"bad_debt": 0.0025}),
         ("BAD_DEBT", LEAVE, {"bad_debt": 0.0099}, {"bad_debt": 0.01}),
-        ("SPIKE", STOP, {"rate": 0.06}, {"rate": 0.0601}),
+        ("SPIKE", STOP, {"rate": 0.0899}, {"rate": 0.0901}),
         ("MISSING", STOP, {"rate": None}, {"utilisation": None}),
         ("MISSING", STOP, {"supplied": None}, {"prices": ()}),
     ],
@@ -152,8 +152,9 @@ def test_a_quote_far_above_the_other_markets_gets_no_new_money() -> None:
     calm = [0.03, 0.04, 0.04, 0.04, 0.05]
     assert codes([*calm, 0.121]) == [[]] * 5 + [["SPIKE"]]
     assert codes([*calm, 0.119]) == [[]] * 6
+    assert codes([*calm, 0.04, 0.02]) == [[]] * 7
     assert codes([0.04, 0.04, 0.04, 0.05, 0.5]) == [[]] * 5, "four others say nothing"
-    assert codes([0.001] * 5 + [0.008]) == [[]] * 6, "less than a percentage point is nothing"
+    assert codes([0.001] * 5 + [0.05]) == [[]] * 6, "less than five percentage points is nothing"
 
 
 def test_switches() -> None:
