@@ -101,7 +101,7 @@ class AlarmLimits:
     """SPIKE: and above it by so much a year: 0.05 is five percentage points."""
 
     def hours(self, code: str) -> float:
-        """How long an alarm stands after its sign was last seen; what is only a veto (``AT_ONCE``) does not stand on."""
+        """How long an alarm stands after its sign was last seen; a veto alone (``AT_ONCE``) goes with it."""
         if code in AT_ONCE:
             return 0.0
         return max(self.cooldown_hours, self.collateral_cooldown_hours if code == "COLLATERAL_LOCKED" else 0.0)
