@@ -95,7 +95,9 @@ def request_steps(
     requests whose money it would leave there.
 
     A step pays when what the other allocation earns more, from when the money is out and over the policy's horizon,
-    exceeds the yield lost during the cooldown and the gas of both steps; and within their horizon. For a queue of
+    exceeds the yield lost during the cooldown and the gas of both steps; and within their horizon. That is the horizon
+    of moves, not the longer one of idle money: what would be earned by staying is the yield of the market that is left,
+    and a difference of two rates seldom outlasts a wait (docs/execution.md has what longer ones lost). For a queue of
     unknown length no lost yield is deducted. Nothing more is requested while something is on its way out.
     """
     doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]

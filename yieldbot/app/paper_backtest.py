@@ -12,6 +12,7 @@ from yieldbot.app.foretell import LEAST_DAYS
 from yieldbot.app.paper_sides import Side
 from yieldbot.app.paper_state import PaperState
 from yieldbot.backtest.costs import TOUCH_GAS, Costs
+from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.replay import Forecasts, Replayed, replay
 from yieldbot.backtest.world import ONE, World
 from yieldbot.errors import ConfigError
@@ -34,19 +35,26 @@ SLACK = 3600
 
 
 def backtest_side(steps: Sequence[PaperState], folder: Path, policy: Policy) -> Side | str:
-    """The same policy from the same money over the same days, by days; or why there is none."""
+    """The same policy from the same money over the same days, by days; or why there is none.
+
+    Where these steps begin with the wallet's first, all begins as cash, with what entering cost it; else with what it
+    held at the first of them.
+    """
     begun, last = steps[0], steps[-1]
     faults: list[Fault] = []
     try:
         panel = panel_of(folder, False, faults)
+        if int(panel.times[0]) > begun.time + SLACK:
+            panel = panel_of(folder, True, faults)
     except ConfigError as nothing:
         return str(nothing)
     columns = _columns(panel, begun)
     times = panel.times.tolist()
     rows = [row for row, time in enumerate(times) if begun.time - SLACK <= time <= last.time + SLACK]
     if not columns or len(rows) < 2:
-        return "memory has less than two days of its markets since it began"
-    dollars = begun.idle + begun.invested + begun.totals.swapped + begun.totals.entered
+        return "memory has less than two days of its markets in this time"
+    fresh = begun.time <= begun.began
+    dollars = begun.idle + begun.invested + (begun.totals.swapped + begun.totals.entered if fresh else 0.0)
     chosen = panel.of(columns)
     chosen = replace(chosen, blocked=chosen.blocked | _full(chosen, folder, dollars / FEW))
     world = World(chosen, [_costs(steps)] * len(times))
@@ -61,8 +69,26 @@ def backtest_side(steps: Sequence[PaperState], folder: Path, policy: Policy) -> 
                 made[row] = rate_forecasts(said, row, policy.mean_days)
         return made[row]
 
-    found = replay(world, policy, expected, dollars, rows[0], rows[-1])
+    ledger = None if fresh else _ledger(world, begun)
+    found = replay(world, policy, expected, dollars, rows[0], rows[-1], begun=ledger)
     return _side(found, world, rows, expected)
+
+
+def _ledger(world: World, state: PaperState) -> SimulatedLedger:
+    """What a step left in markets and in the wallet; what memory does not know, and what is leaving, as cash."""
+    columns = {key.market: at for at, key in enumerate(world.panel.keys)}
+    coins = {key.asset_address.lower(): coin for key, coin in zip(world.panel.keys, world.token_of, strict=True)}
+    made = SimulatedLedger.with_cash(world, 0.0)
+    for token, raw in state.holdings.idle.items():
+        made.idle[coins.get(token.address.lower(), 0)] += round(raw / token.one * state.prices[token.address] * ONE)
+    for market_id, raw in state.in_markets.items():
+        worth, column = round(state.worth(market_id, raw) * ONE), columns.get(market_id)
+        if column is None or market_id in state.holdings.asked:
+            made.idle[coins.get(state.asset_of[market_id].lower(), 0)] += worth
+        else:
+            made.held[column] += worth
+    made.worth[:] = [made.wealth]
+    return made
 
 
 def _full(panel: Panel, folder: Path, least: float) -> NDArray[np.bool_]:

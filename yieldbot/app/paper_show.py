@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from yieldbot.app import paper_state as store
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.days import moment
 from yieldbot.app.memory import folder_of
 from yieldbot.app.paper_backtest import backtest_side
 from yieldbot.app.paper_documents import PaperComparison, PaperGap, PaperShare, PaperShowDocument, PaperSide
@@ -28,6 +29,9 @@ DAY = 86_400
 SMALL_PP = 0.005
 """Percentage points a year that are not worth a line."""
 
+LAST_DAYS = 30
+"""Days that are compared where nobody says from when: a backtest of years takes many seconds."""
+
 Other = Literal["backtest", "reality"]
 
 
@@ -39,6 +43,10 @@ class PaperShowRequest:
     """One wallet's; empty: all."""
     history: Path | None = None
     """Memory's folder; None: the configuration's."""
+    since: str = ""
+    """The first day or time that counts (``days.moment``); empty: LAST_DAYS before the last step."""
+    until: str = ""
+    """The last one; empty: the last step."""
 
 
 def show(request: PaperShowRequest, context: Context) -> PaperShowDocument:
@@ -63,6 +71,9 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
         steps = store.states(journal, records)
     if not steps:
         return None
+    whole, (steps, noted) = len(steps), _within(steps, records, request)
+    if not steps:
+        raise ConfigError(f"paper wallet {name!r} made no step in that time: write other --from and --to")
     last = steps[-1]
     sides: dict[Literal["paper", "backtest", "reality"], Side] = {"paper": paper_side(steps)}
     missing = []
@@ -71,7 +82,7 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
         sides["backtest"] = replayed
     else:
         missing.append(f"no backtest: {replayed}")
-    real = _real(steps, records, context)
+    real = _real(steps, noted, context)
     if real is not None:
         sides["reality"] = real
     else:
@@ -87,6 +98,8 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
         asset=last.tokens[last.assets[0]].symbol,
         began=last.began,
         time=last.time,
+        since=steps[0].time,
+        left_out=whole - len(steps),
         ledger=ledger_part(last),
         sides=tuple(_side(key, side, names) for key, side in sides.items()),
         gaps=tuple(_gap(key, sides["paper"], sides[key], names) for key in others if key in sides),
@@ -94,10 +107,22 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
     )
 
 
-def _real(steps: Sequence[PaperState], records: Sequence[Record], context: Context) -> Side | None:
+def _within(
+    steps: Sequence[PaperState], records: Sequence[Record], request: PaperShowRequest
+) -> tuple[list[PaperState], list[int]]:
+    """The steps of the time that is asked for, and when this machine noted each."""
+    first, last = moment(request.since or None), moment(request.until or None, end=True)
+    if first is None:
+        first = min(last or steps[-1].time, steps[-1].time) - LAST_DAYS * DAY
+    noted = [record.at for record in records if isinstance(record.entry, Observed)]
+    pairs = zip(steps, noted, strict=True)
+    kept = [(one, at) for one, at in pairs if first <= one.time and (last is None or one.time <= last)]
+    return [one for one, _ in kept], [at for _, at in kept]
+
+
+def _real(steps: Sequence[PaperState], noted: Sequence[int], context: Context) -> Side | None:
     if steps[-1].owner is None:
         return None
-    noted = [record.at for record in records if isinstance(record.entry, Observed)]
     return real_side(steps, journalled(context), noted[0], noted[-1])
 
 

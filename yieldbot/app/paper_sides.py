@@ -4,10 +4,10 @@ between two of them, part by part. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 
-from yieldbot.app.paper_state import PaperState
+from yieldbot.app.paper_state import PaperState, PaperTotals
 from yieldbot.journal.fold import Record, fold_transactions
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.model.families import family_of
@@ -97,16 +97,24 @@ class Gap:
         )
 
 
+def since(begun: PaperState, last: PaperState) -> PaperTotals:
+    """The sums from one step to another; those of the wallet's first step are its own, with what it cost to enter."""
+    if begun.time <= last.began:
+        return last.totals
+    earlier, later = asdict(begun.totals), asdict(last.totals)
+    return PaperTotals(**{name: later[name] - earlier[name] for name in later})
+
+
 def paper_side(steps: Sequence[PaperState]) -> Side:
-    """A paper wallet since it began."""
+    """A paper wallet from the first of these steps to the last."""
     last, where = steps[-1], dict[str, float]()
-    sums = last.totals
+    sums = since(steps[0], last)
     for before, after in pairwise(steps):
         for market_id, raw in before.in_markets.items():
             seconds = before.worth(market_id, raw) * (after.time - before.time)
             where[market_id] = where.get(market_id, 0.0) + seconds
     return Side(
-        seconds=float(last.time - last.began),
+        seconds=float(last.time - steps[0].time),
         wealth=sums.wealth,
         invested=sums.invested,
         earned=sums.earned,

@@ -43,15 +43,17 @@ def replay(
     *,
     failures: float = 0.0,
     seed: int = 0,
+    begun: SimulatedLedger | None = None,
 ) -> Replayed:
-    """Decide at each row from ``first`` to the one before ``last``; all begins as cash in the first coin.
+    """Decide at each row from ``first`` to the one before ``last``; all begins as cash in the first coin, or as
+    ``begun`` has it.
 
     failures: the share of plans that fail on the chain, drawn from ``seed`` and the window. Raises FutureRead where
     anything that a decision asks for came after it.
     """
     job, ledger, draw = (
         world.job(),
-        SimulatedLedger.with_cash(world, dollars),
+        begun or SimulatedLedger.with_cash(world, dollars),
         random.Random(f"{seed}/{first}/{dollars}"),
     )
     watched, failed = Watched(world, policy, first), 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ def register(listed: CommandList) -> None:
     one = actions.add_parser("show", help=what, description=what + ". No chain is asked.")
     one.add_argument("--name", default=argparse.SUPPRESS, metavar="NAME", help="one paper wallet; else all")
     one.add_argument("--history", type=Path, metavar="FOLDER", help="memory's folder, where it is not the usual one")
+    one.add_argument("--from", dest="since", default="", metavar="DAY", help="from here on; else the last 30 days")
+    one.add_argument("--to", dest="until", default="", metavar="DAY", help="up to here; else the last step")
     one.set_defaults(command="paper-show", handler=show)
 
 
@@ -83,14 +86,17 @@ def _did(one: PaperWallet) -> str:
 
 def show(args: argparse.Namespace, context: Screen) -> int:
     if args.wealth or args.coin or args.chain or args.wallet:
-        raise ConfigError("`paper show` takes --name and --history alone: the other flags begin a paper wallet")
-    found = paper_show.show(paper_show.PaperShowRequest(name=args.name, history=args.history), context)
+        raise ConfigError(
+            "`paper show` takes --name, --history, --from and --to alone: the other flags begin a paper wallet"
+        )
+    request = paper_show.PaperShowRequest(name=args.name, history=args.history, since=args.since, until=args.until)
+    found = paper_show.show(request, context)
     context.show(found.as_json(), lambda: Group(*(_compared(one) for one in found.wallets)))
     return 0
 
 
 def _compared(one: PaperComparison) -> Group:
-    title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}, {when(one.began)} to {when(one.time)}"
+    title = f"Paper wallet {one.name}: {one.wealth} {one.coin} on {one.chain}, {when(one.since)} to {when(one.time)}"
     made = TextTable(title, "", *(f">{side.name}" for side in one.sides))
     for words, cell in ROWS:
         made.add_row(words, *(cell(side) for side in one.sides))
@@ -99,6 +105,9 @@ def _compared(one: PaperComparison) -> Group:
         parts = f"rates {gap.rates_pp:+.2f}, timing {gap.timing_pp:+.2f}, costs {gap.costs_pp:+.2f}"
         lines.append(f"paper less {gap.other}: {gap.whole_pp:+.2f} pp a year ({parts}, other {gap.other_pp:+.2f})")
         lines += [f"  {why}" for why in gap.why]
+    if one.left_out:
+        began = datetime.fromtimestamp(one.began, UTC).date().isoformat()
+        lines.append(f"{one.left_out:,} other steps are left out: `paper show --from {began}` compares all")
     return Group(made, *(Text(line) for line in (*lines, *one.missing)))
 
 

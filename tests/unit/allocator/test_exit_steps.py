@@ -82,6 +82,20 @@ def test_what_is_not_earned_while_it_cools_down_is_counted() -> None:
     )
 
 
+def test_a_way_out_pays_within_the_horizon_of_moves_once_its_money_is_out() -> None:
+    """A week of waiting and the seven days of moves after it: what the wait loses is earned back by a rate that is more
+    than twice as high. The ninety days of idle money would leave for a third of a point."""
+    default = loose()
+    assert (default.move_days, default.enter_days) == (7.0, 90.0)
+    assert legs(planned(held_there(0.048, held=1e6), default))[0].kind is LegKind.REQUEST
+    for rate in (0.052, 0.09):
+        assert isinstance(planned(held_there(rate, held=1e6), default), Hold)
+    assert legs(planned(held_there(0.09, held=1e6), loose(horizon_days=90.0)))[0].kind is LegKind.REQUEST
+    fortnight = replace(WEEK, seconds=14 * 86_400)
+    assert legs(planned(held_there(0.032, fortnight, 1e6), default)), "counted from when the money is out"
+    assert isinstance(planned(held_there(0.035, fortnight, 1e6), default), Hold)
+
+
 def test_what_is_ready_is_collected_first_and_nothing_else_is_asked_for() -> None:
     both = held_there(0.02, leaving=outward(ready=4_000, asked=1_000))
     plan = planned(both)
