@@ -128,7 +128,7 @@ def side_by_side(home: Home, real: float) -> None:
     shown = home.run("paper", "show")
     assert shown.code == 0 and "paper less reality" in shown.out and "own rates" in shown.out
     refused = home.run("paper", "--wealth", "5", "show")
-    assert refused.code == 2 and "--name and --history alone" in refused.line
+    assert refused.code == 2 and "--name, --history, --from and --to alone" in refused.line
 
 
 def test_without_any_real_money_dilution_makes_up_for_what_is_not_there(home: Home) -> None:
