@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.contracts import mined
 from tests.kit.evm.liquidity import GIVE, POOL, balances, fund, there_and_back, within
 from tests.kit.evm.liquidity import lp as lp
 from tests.kit.program import Ended
@@ -45,7 +46,7 @@ def leave_allowed(sandbox: Sandbox) -> None:
     call = allowance_call(usdc, Address(sandbox.addresses["uniswap_positions"]), LEFT, "the manager")
     sandbox.rpc("anvil_impersonateAccount", sandbox.wallet)
     fields = {"from": sandbox.wallet, "to": call.to, "data": "0x" + call.data.hex()}
-    assert sandbox.rpc("eth_sendTransaction", fields)
+    assert mined(sandbox, fields)["status"] == "0x1"
     sandbox.rpc("anvil_stopImpersonatingAccount", sandbox.wallet)
 
 
