@@ -18,6 +18,7 @@ BOTH = {
         "allowances",
         "chain",
         "check",
+        "controls",
         "decode",
         "exits",
         "observe",
@@ -92,6 +93,11 @@ ONLY_VERBS = {
     ("account_history", EVM): ("each quotes_at", "feeds are read at past blocks"),
     ("account_history", SOLANA): ("Balances balances_in", "the past is in each transaction's own record"),
     ("allowances", EVM): ("pairs_in", "allowances are found by their events"),
+    ("controls", EVM): ("decoded", "calls that wait in a timelock"),
+    ("controls", SOLANA): (
+        "authority data_of facts_of image_data",
+        "what controls a program lies in accounts as they are",
+    ),
     ("decode", EVM): (
         "decode_message describer message_chain",
         "messages (EIP-712), descriptors (ERC-7730)",
@@ -154,6 +160,7 @@ ONLY_VERBS = {
 """Public names that one wing alone has in a file of both, with the reason."""
 
 OTHER_ARGUMENTS = {
+    "controls.look": "an EVM chain tells events since the last look, of what its file names",
     "execution/clear.read": "a call is read with its ABI, a message as it is",
     "execution/confirm.confirm": "transactions with one nonce are one group",
     "execution/build.unsigned": "a call with its nonce, a step with its blockhash",
