@@ -19,12 +19,18 @@ from yieldbot.risk.sight import MarketName, Sight, sight_of_state, subject_of, s
 BEFORE = KEPT + 2 * DAY
 """Seconds of history that are known before a replay's first row."""
 
+LOOKS_EACH = 3600
+"""Seconds between two looks of the bot that is replayed: a row of a day stands for as many of them as fit."""
+
 
 class Watched:
     """The markets of one replay under one policy, watched from row to row."""
 
     def __init__(self, world: World, policy: Policy, first: int) -> None:
         self._world, self._policy = world, policy
+        limits = policy.alarms
+        rows = math.ceil(limits.clear_readings * LOOKS_EACH / world.panel.step_seconds)
+        self._limits = replace(limits, clear_readings=max(1, rows))
         self._lookout: Lookout | None = None
         self._first = first
         self._names = [(key.chain, key.market) for key in world.panel.keys]
@@ -56,7 +62,7 @@ class Watched:
 
     def _begun(self, snapshot: Snapshot) -> Lookout:
         """With what was seen in the days before the first row, which is not judged."""
-        world, limits = self._world, self._policy.alarms
+        world, limits = self._world, self._limits
         states = {one.market.id: one for one in snapshot.states.values()}
         subjects = {}
         for name, key, market in zip(self._names, world.panel.keys, world.markets, strict=True):
