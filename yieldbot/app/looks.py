@@ -181,7 +181,7 @@ async def refresh(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, say
         taken = await take(live, job, snapshot, data_dir)
     except Busy:
         return
-    except (TransientError, ConfigError, OSError) as failure:
+    except Exception as failure:  # whatever it is, money must not wait for it
         say(f"{job.chain.name}: who controls its markets was not looked at: {one_line(str(failure), 300)}")
         return
     names = {state.market.id: state.market.name for state in snapshot.states.values()}
