@@ -65,6 +65,9 @@ class GradedDay:
         return span_of_day(self.time)
 
 
+_FIELDS = tuple((one.name, one.type) for one in fields(GradedDay))
+
+
 def append(folder: Path, graded: Iterable[GradedDay], wait_seconds: float = WAIT_SECONDS) -> Appended:
     """Remember grades, at most one a market and day. What the disk does not take is not remembered; the answer says why
     and no error is raised. wait_seconds: for another writer."""
@@ -96,8 +99,10 @@ def _append(file: Path, rows: list[GradedDay]) -> Appended:
     if file.exists():
         text = file.read_bytes()
         size, ended = len(text), not text or text.endswith(b"\n")
-        for line in text.splitlines():
-            if any(f'"{day}"'.encode() in line[:24] for day in days) and isinstance(found := _parsed(line), GradedDay):
+        marks = [text.find(f'{{"day":"{day}"'.encode()) for day in days]
+        start = min((at for at in marks if at >= 0), default=size)  # what is before is of other days
+        for line in text[start:].splitlines():
+            if isinstance(found := _parsed(line), GradedDay):
                 known.add((found.day, found.chain, found.market))
     fresh = dict[tuple[str, str, str], GradedDay]()
     for one in rows:
@@ -165,16 +170,16 @@ def _parsed(line: bytes) -> GradedDay | str:
 
 def _grade(said: Mapping[str, Any]) -> GradedDay | str:
     values: dict[str, Any] = {}
-    for one in fields(GradedDay):
-        value = said.get(one.name)
-        if one.type == "str":
+    for name, kind in _FIELDS:
+        value = said.get(name)
+        if kind == "str":
             sound = isinstance(value, str)
         else:
-            number = isinstance(value, int) or (one.type == "float" and isinstance(value, float))
+            number = isinstance(value, int) or (kind == "float" and isinstance(value, float))
             sound = number and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
         if not sound:
-            return f"its {one.name} is {value!r:.40}"
-        values[one.name] = value
+            return f"its {name} is {value!r:.40}"
+        values[name] = value
     if not all(0 <= values[name] <= 100 for name in ("safety", "short", "long")):
         return "a grade is not from 0 to 100"
     if values["signal"] not in _SIGNALS:
