@@ -174,6 +174,8 @@ def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
         found.append(peg.usd)
     elif snapshot.exchange is not None and token in snapshot.exchange.usd:
         found.append(snapshot.exchange.usd[token].usd)
+    elif snapshot.exchange is None and snapshot.asset_usd is not None and token in snapshot.assets[:1]:
+        found.append(snapshot.asset_usd)  # as it is remembered: else each later look would lack it
     if snapshot.exchange is not None:
         means = [
             rate * price.usd

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kit.market_builder import CHAIN, snapshot
+from tests.kit.market_builder import CHAIN, kinked, market, snapshot
 from tests.kit.market_builder import USDC as USDC_TOKEN
 from yieldbot.model.alarm_limits import CODES, AlarmLimits
 from yieldbot.model.amounts import Token
@@ -188,6 +188,15 @@ def test_a_second_source_of_a_price_is_a_pools_mean_against_a_dollar_that_is_one
     assert prices(1.0, dai, 1.001, 0.98) == pytest.approx((1.0, 0.98098))
     assert prices(1.0, weth, 2000.0, 1 / 2040) == pytest.approx((1.0, 0.980392))
     assert prices(1.0, dai, 0.985, 1.0) == (1.0,), "it is the other one that fell"
+
+
+def test_the_price_that_memory_keeps_of_an_only_asset_is_seen_live_too() -> None:
+    from yieldbot.history.observed import readings_of
+
+    seen = replace(snapshot(1, market("a", kinked(1e6, 8e5))), exchange=None, pegs={}, asset_usd=150.0)
+    (kept,) = readings_of(seen, "observed", {})
+    assert kept.price_usd == 150.0 and prices_of(seen, USDC_TOKEN) == (150.0,)
+    assert prices_of(replace(seen, asset_usd=None), USDC_TOKEN) == ()
 
 
 NUMBERS = st.one_of(
