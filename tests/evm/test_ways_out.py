@@ -57,7 +57,11 @@ async def test_a_market_that_cannot_be_left_is_kept_out_until_it_changes(sandbox
         await mend(sandbox, market_id)
         third = await cycle.run_job(w, job)
         assert third.decision is not None and isinstance(third.decision.outcome, Plan)
-        assert {one.market_id: one.vetoes for one in third.decision.assessments}[market_id] == ()
+        (only,) = {one.market_id: one.vetoes for one in third.decision.assessments}[market_id]
+        assert "CONTROL_WEAKER" in only and "code changed without warning" in only, "mended, and by whom?"
+        trusting = replace(w.settings.policy, alarms=replace(w.settings.policy.alarms, off=("CONTROL_WEAKER",)))
+        third = await cycle.run_job(replace(w, settings=replace(w.settings, policy=trusting)), job)
+        assert third.decision is not None and isinstance(third.decision.outcome, Plan)
         assert market_id in {leg.market_id for leg in third.decision.outcome.legs}
         assert len(written(w.journal, ExitRefused)) == 1 and third.rehearsal is not None
 
@@ -172,6 +176,8 @@ async def fee_vault(sandbox: Sandbox, entry_bps: int, exit_bps: int, table: str 
     await gift(sandbox, vault.address, d.me, 20_000 * USDC)
     file = sandbox.directory / "chains" / "sandbox.toml"
     file.write_text(file.read_text() + trap_table(vault.address) + table)
+    text = sandbox.config.read_text()  # the gift makes it quote hundreds of per cent
+    sandbox.config.write_text(text.replace("[policy]\n", '[policy]\nalarms = { off = ["SPIKE"] }\n', 1))
     return MarketId(f"erc4626/31337/{vault.address.lower()}"), vault.address
 
 

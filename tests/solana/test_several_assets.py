@@ -142,7 +142,7 @@ def _mint_a(sandbox: SvmSandbox) -> str:
         (1.0, 0.02, None, "is sure within 200.0 bp alone"),
         (1.0, 0.0005, "usdt_feed", "600 s are allowed"),
         (1.0, 0.0005, "usdc_usdt_mean", "2 independent prices must agree"),
-        (1.008, 0.0005, None, "more than 50 bp apart"),
+        (1.008, 0.0005, None, "alarm PEG: USDT is at 1.0080 and 1.0000 dollars, 0.80% off"),
     ],
 )
 def test_a_dollar_that_nobody_vouches_for_gets_no_money(

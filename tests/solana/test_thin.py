@@ -93,15 +93,15 @@ async def test_what_is_there_comes_out_and_the_rest_in_a_later_cycle(
     sandbox: SvmSandbox, asset: str, kinds: set[str]
 ) -> None:
     if asset == "SOL":
-        sandbox.config.write_text(for_sol(sandbox))
+        sandbox.config.write_text(for_sol(sandbox) + "spl_stake_pool = 10\n")
     with world(sandbox) as w:
         first = await cycle.run_job(w, w.settings.jobs[0])
         assert first.after is not None and first.declined is None
         held = {s.market.id: s for s in first.after.markets if s.held.raw}
         assert {s.market.protocol for s in held.values()} == kinds
         whole = wealth(first)
-    risky = re.sub(r"^(save|kamino_lend|marginfi) = \d+$", r"\1 = 10000", sandbox.config.read_text(), flags=re.M)
-    sandbox.config.write_text(risky + "spl_stake_pool = 10000\n")
+    lossy = r"^(save|kamino_lend|marginfi|spl_stake_pool) = \d+$"
+    sandbox.config.write_text(re.sub(lossy, r"\1 = 10000", sandbox.config.read_text(), flags=re.M))
     cash = {market_id: int(state.held.raw * HELD_TO_CASH) for market_id, state in held.items()}
     for market_id, state in held.items():
         DRAINS[state.market.protocol](sandbox, state, cash[market_id])

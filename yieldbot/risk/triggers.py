@@ -242,7 +242,9 @@ def missing(case: Case) -> Iterator[Found]:
     gone = [
         name
         for field, name in _OF_A_MARKET.items()
-        if getattr(case.now, field) in (None, ()) and case.past.last_with(field, case.now.time) is not None
+        if getattr(case.now, field) in (None, ())
+        and (field != "prices" or case.subject.pegged)  # of others no alarm asks for a price
+        and case.past.last_with(field, case.now.time) is not None
     ]
     if gone:
         saw = f"{', '.join(gone)} cannot be read any more"
