@@ -24,7 +24,7 @@ from yieldbot.model.risk import Act, Alarm
 alarms = st.lists(
     st.builds(
         Alarm,
-        code=st.sampled_from(["UTILISATION", "PEG", "BAD_DEBT"]),
+        code=st.sampled_from(["TVL_FALL", "PEG", "BAD_DEBT"]),
         act=st.sampled_from([Act.LEAVE, Act.LEAVE, Act.STOP]),
         saw=st.just("seen"),
         since=st.integers(NOW - 10**6, NOW),

@@ -1,7 +1,8 @@
 """Exits that danger, or a person, demands: what can be taken out of which market now, and what stays and why. Pure.
 
 No gain is compared with anything here. What bounds an exit is the market (its cash, its pauses, its cooldown), the
-signer's fee ceiling, and gas: what is worth less than the gas of taking it out is left.
+signer's fee ceiling, and gas: what is worth less than the gas of taking it out is left; and what signs of too little
+cash alone ask for where gas takes more of it than ``alarms.cash_exit_bps``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from yieldbot.model.alarm_limits import ABOUT_CASH
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import LEAVE_TXS, ChainFees
 from yieldbot.model.ids import MarketId
@@ -17,7 +19,7 @@ from yieldbot.model.plan import Allocation, Certificate, Leg, LegKind, Plan, ide
 from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
-from yieldbot.model.units import GWEI
+from yieldbot.model.units import BPS, GWEI
 
 ORDERED = "EXIT_ORDERED"
 """Code of the alarm that a person's order to leave a market raises; it comes after every other in the order of legs."""
@@ -91,7 +93,7 @@ def exit_plan(snapshot: Snapshot, policy: Policy, now: int, *, max_fee_wei: int 
     nothing else can be taken out.
     """
     legs, stays, why, cost = list[Leg](), list[StillIn](), list[str](), 0.0
-    ways = [(state, *_way_out(snapshot, state)) for state in to_be_left(snapshot)]
+    ways = [(state, *_way_out(snapshot, state, policy)) for state in to_be_left(snapshot)]
     apart = policy.auto_exit and any(found for state, found, _ in ways if state.liquidity_market is None)
     for state, found, left in ways:
         if apart and found and state.liquidity_market is not None:
@@ -135,7 +137,7 @@ def price_of(snapshot: Snapshot, token: Token) -> float:
         return 1.0
 
 
-def _way_out(snapshot: Snapshot, state: MarketState) -> tuple[list[Leg], StillIn | None]:
+def _way_out(snapshot: Snapshot, state: MarketState, policy: Policy) -> tuple[list[Leg], StillIn | None]:
     """The legs that leave one market now, and what stays in it afterwards."""
     if state.status is Status.PAUSED:
         return [], _stays(state, state.held, "the market is paused", "it comes out once that is lifted")
@@ -148,7 +150,7 @@ def _way_out(snapshot: Snapshot, state: MarketState) -> tuple[list[Leg], StillIn
     if amount.raw <= 0:
         after = "it comes out as cash appears"
         return [], _stays(state, state.held, "the market has no cash to pay it with", after)
-    if (dust := _dust(snapshot, state, amount)) is not None:
+    if (dust := _dust(snapshot, state, amount) or _too_dear(snapshot, state, amount, policy)) is not None:
         return [], dust
     whole = amount >= state.held
     if not whole and state.liquidity_market is not None:
@@ -196,6 +198,21 @@ def _dust(snapshot: Snapshot, state: MarketState, amount: Amount, legs: int = 1)
     first = snapshot.assets[0].symbol if snapshot.assets else ""
     why = f"{what} worth less than the {cost:,.4f} {first} of gas that it takes"
     return _stays(state, state.held, why, "it comes out once it is worth its gas")
+
+
+def _too_dear(snapshot: Snapshot, state: MarketState, amount: Amount, policy: Policy) -> StillIn | None:
+    """What stays because only its cash is doubted, and going out and in again takes too large a part of it; None:
+    nothing does."""
+    if any(one.code not in ABOUT_CASH for one in leave_alarms(state)):
+        return None
+    worth = float(amount) * price_of(snapshot, amount.token)
+    cost = snapshot.fees.cost(state.gas_withdraw + state.gas_deposit, txs=2 * LEAVE_TXS)
+    most = policy.alarms.cash_exit_bps
+    if cost * BPS <= most * worth:
+        return None
+    part = "all" if not worth else f"{cost / worth * BPS:.1f} bp"
+    why = f"only its cash is doubted, and gas would take {part} of {amount} (alarms.cash_exit_bps is {most:g})"
+    return _stays(state, state.held, why, "it comes out where another sign joins, or for less gas")
 
 
 def _stays(state: MarketState, held: Amount, why: str, after: str) -> StillIn:

@@ -193,6 +193,7 @@ class AlarmsTable(TomlTable):
     utilisation: Part | None = None
     falling_utilisation: Part | None = None
     cash_fall: Part | None = None
+    cash_exit_bps: NotNegative | None = None
     cash_multiple: NotNegative | None = None
     collateral_utilisation: Part | None = None
     collaterals: list[Annotated[str, Field(min_length=1), AfterValidator(str.upper)]] | None = None

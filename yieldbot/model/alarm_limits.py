@@ -27,6 +27,8 @@ CODES = (
 """Every sign that an alarm may be raised for."""
 AT_ONCE = frozenset({"SPIKE", "MISSING"})
 """Vetoes on new money that go with their sign: a quote that is normal again, a fact that is there again."""
+ABOUT_CASH = frozenset(("UTILISATION", "CASH_FALLING", "CASH_THIN", "COLLATERAL_LOCKED"))
+"""Signs that money may be locked for a while: of 47 recorded locks four lasted more than a day."""
 COLLATERALS = (
     "WETH",
     "ETH",
@@ -69,6 +71,9 @@ class AlarmLimits:
     """CASH_FALLING: counts from this utilisation on."""
     cash_fall: float = 0.5
     """CASH_FALLING: the part of a market's cash that is gone within 24 hours."""
+    cash_exit_bps: float = 5.0
+    """Where signs of too little cash alone ask for it (UTILISATION, CASH_FALLING, CASH_THIN, COLLATERAL_LOCKED), money
+    leaves if the gas of going out and in again is at most so many bp of it: they cost time more often than money."""
     cash_multiple: float = 1.0
     """CASH_THIN: money leaves where the market's cash is below so many times our holding."""
     collateral_utilisation: float = 0.99

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.market_builder import IDLE_ID, market, snapshot, usdc
+from tests.kit.market_builder import IDLE_ID, kinked, market, snapshot, usdc
 from tests.kit.policies import loose
 from yieldbot.allocator.exits import ORDERED, Exits, exit_plan
 from yieldbot.math.curves import ConstantCurve
@@ -20,7 +20,7 @@ POLICY = loose()
 GWEI = 10**9
 
 
-def alarm(code: str = "UTILISATION", act: Act = Act.LEAVE, since: int = NOW - 60, saw: str = "99 % is lent") -> Alarm:
+def alarm(code: str = "BAD_DEBT", act: Act = Act.LEAVE, since: int = NOW - 60, saw: str = "99 % is lent") -> Alarm:
     return Alarm(code=code, act=act, saw=saw, since=since)
 
 
@@ -47,7 +47,7 @@ def test_all_that_the_market_pays_goes_to_the_wallet_whatever_it_earns() -> None
     assert legs(exits) == [(LegKind.WITHDRAW, "a", 5_000, True)] and exits.stays == ()
     plan = exits.plan
     assert plan is not None and plan.is_exit and plan.takes_out and plan.moves == ()
-    assert plan.why == ("a: UTILISATION: 99 % is lent",) and plan.expires_at == NOW + POLICY.plan_ttl_seconds
+    assert plan.why == ("a: BAD_DEBT: 99 % is lent",) and plan.expires_at == NOW + POLICY.plan_ttl_seconds
     assert plan.allocation.targets[IDLE_ID] == usdc(5_100) and plan.gain_per_year == 0.0 and plan.cost > 0
 
 
@@ -146,3 +146,25 @@ def test_a_label_makes_no_exit() -> None:
         assert not forged.is_exit and not forged.takes_out
     assert not replace(plan, legs=()).is_exit and not replace(plan, why=()).is_exit
     assert replace(plan, why=("another",)) != plan
+
+
+@pytest.mark.parametrize(
+    ("held", "gwei", "leaves"), [(1_000_000, 20.0, True), (10_000, 20.0, False), (10_000, 0.05, True)]
+)
+def test_signs_of_too_little_cash_alone_are_not_paid_for_with_more_than_they_cost(
+    held: float, gwei: float, leaves: bool
+) -> None:
+    """225,000 gas out and in again at 20 gwei are some 25 dollars: a quarter of a basis point of a million, 25 of ten
+    thousand."""
+    full = market("a", kinked(1e8, 9.6e7), held=held, liquidity=4e6, borrowed=9.6e7)
+    for code in ("UTILISATION", "CASH_FALLING", "CASH_THIN", "COLLATERAL_LOCKED"):
+        found = exit_plan(snapshot(0, replace(full, alarms=(alarm(code),)), gwei=gwei), POLICY, NOW)
+        assert (found.plan is not None) is leaves, (code, found)
+        if not leaves:
+            (left,) = found.stays
+            assert "only its cash is doubted" in left.why and "cash_exit_bps is 5" in left.why
+    for more in ("PEG", "EXIT_ORDERED", "CONTROL_WEAKER"):
+        both = replace(full, alarms=(alarm("UTILISATION"), alarm(more)))
+        assert exit_plan(snapshot(0, both, gwei=gwei), POLICY, NOW).plan is not None, "at any cost below its worth"
+    free = replace(POLICY, alarms=replace(POLICY.alarms, cash_exit_bps=1_000.0))
+    assert exit_plan(snapshot(0, replace(full, alarms=(alarm("UTILISATION"),)), gwei=gwei), free, NOW).plan is not None
