@@ -196,4 +196,4 @@ def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     halted = home.run("exit", "all")
     assert halted.code == 4 and "HALTED" in halted.line and "yieldbot resume" in halted.line
     home.run("resume")
-    assert out(home.json("exit", "all"))[NAME] >= 200 * USDC
+    assert out(home.json("exit", "all"))[NAME] >= 200 * USDC - 2, "but for what rounding takes"

@@ -10,6 +10,7 @@ from yieldbot.allocator.assess import haircut_bps
 from yieldbot.allocator.convert import swap_id
 from yieldbot.allocator.horizons import days_allowed
 from yieldbot.allocator.market_curve import curve_of
+from yieldbot.allocator.self_dilution import losing, without
 from yieldbot.allocator.shared import dilutions_of, income_change
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ENTER_TXS, LEAVE_TXS, ChainFees
@@ -44,6 +45,8 @@ def make_plan(
     if (untried := _not_worth_trying(snapshot, changes)) is not None:
         return Hold(untried, allocation)
     moves = _moves(snapshot, allocation, policy, changes)
+    if not allocation.swaps and (poor := losing(snapshot, moves)):
+        return make_plan(snapshot, without(snapshot, allocation, poor, policy), policy, now, max_fee_wei=max_fee_wei)
     gain = sum(move.gain_per_year for move in moves)
     cost = sum(move.cost for move in moves)
     symbol = snapshot.assets[0].symbol
