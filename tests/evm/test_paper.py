@@ -99,7 +99,9 @@ def test_a_paper_wallet_beside_real_money_earns_and_moves_as_it_does(home: Home)
     assert real > 30.0 and abs(earned - real) < real * 5e-4 + timing, (earned, real, late)
     (job,) = home.json("positions")["jobs"]
     theirs = {one["id"]: float(one["held"]["text"]) for one in job["positions"]}
-    assert held(last) == pytest.approx(theirs, rel=1e-4)
+    # Two markets pay nearly alike at the margin: seconds between both steps move some dollars from one to the other.
+    assert held(last) == pytest.approx(theirs, rel=2e-2)
+    assert sum(held(last).values()) == pytest.approx(sum(theirs.values()), rel=1e-5)
     assert last["ledger"]["earned_by_quotes"] == 0.0, "each market of the sandbox has an index"
     assert abs(last["ledger"]["expected"] - earned) < earned * 0.1, "what others did was in no forecast"
     assert last["ledger"]["value"] == pytest.approx(100_000 + earned - last["ledger"]["gas"], abs=1e-4)
