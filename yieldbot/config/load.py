@@ -19,9 +19,10 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SettingsTable, WalletTable
+from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
-from yieldbot.model.policy import NEVER, SALE, Base, Policy, alone
+from yieldbot.model.policy import NEVER, SALE, Base, Policy
 from yieldbot.model.settings import ChainSettings, Job, KmsKey, LedgerKey, SafeOwner, Settings, Wallet
 from yieldbot.resources import folder, read_text, refuse_if_others_change
 
@@ -304,10 +305,14 @@ def policy_file(path: Path) -> Policy:
     return _own_policy(path, read_toml(path))
 
 
+ALONE: Mapping[str, object] = {"max_share_market": 1.0, "alarms": {"off": list(CODES)}}
+"""What ``alone`` sets, as a file would."""
+
+
 def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:
     """The policy of such a file, or ``alone`` where there is none, with these keys set; None leaves a key out. Raises
     ConfigError."""
-    table = read_toml(path).get("policy", {}) if path is not None else {"max_share_market": alone().max_share_market}
+    table = read_toml(path).get("policy", {}) if path is not None else dict(ALONE)
     both = {key: value for key, value in {**table, **values}.items() if value is not None}
     return _own_policy(Path("--grid"), {"policy": both})
 

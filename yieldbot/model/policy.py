@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.alarm_limits import CODES, AlarmLimits
 
 NEVER = "never"
 """Value of ``Policy.min_claim`` with which no reward is ever claimed."""
@@ -186,9 +186,10 @@ class Policy:
 
 
 def alone() -> Policy:
-    """The shipped policy as a backtest judges it: without its limit on what one market may hold. The rules beside it
-    hold all in one market; such a limit is an insurance, whose worth recorded rates cannot show."""
-    return Policy(max_share_market=1.0)
+    """The shipped policy as a backtest judges it: its judgement of yields alone, without the limit on what one market
+    may hold and without alarms. Both are insurances, whose worth recorded rates of markets that lived on cannot show;
+    what they cost is in docs/backtest.md."""
+    return Policy(max_share_market=1.0, alarms=AlarmLimits(off=CODES))
 
 
 def _least(days: float, bound: float | None) -> float:

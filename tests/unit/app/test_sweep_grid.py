@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.kit.policies import loose
 from yieldbot.app.sweep_grid import read_grid, variants
 from yieldbot.errors import ConfigError
+from yieldbot.model.policy import alone
 
 
 def test_flags_and_files_say_the_same(tmp_path: Path) -> None:
@@ -35,9 +36,9 @@ def test_every_combination_is_a_variant_and_the_unchanged_one_is_first() -> None
         "move_horizon_days=3 forecaster=paid-3d min_move=50",
     ]  # fmt: skip
     assert len(made) == 8 and len(same) == 1 and same[0].endswith("is default: it counts once")
-    assert made[0].policy == loose()
-    assert made[2].policy == loose(move_horizon_days=3.0, min_move="50")
-    assert made[-1].policy == loose(min_move="50", forecaster="quote")
+    assert made[0].policy == alone()
+    assert made[2].policy == replace(alone(), move_horizon_days=3.0, min_move="50")
+    assert made[-1].policy == replace(alone(), min_move="50", forecaster="quote")
 
 
 def test_a_policys_file_is_what_is_varied(tmp_path: Path) -> None:
