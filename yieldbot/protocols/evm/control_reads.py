@@ -82,6 +82,8 @@ BARE, EMPTY = "", "0"
 """In place of a key: of an address of which the code alone is read, and of one that has no code."""
 MOST_ROUNDS = 4
 """Rounds of one reading: a contract, its admin, who owns that, and who is behind; further ones are unknown."""
+KNOWN = Address("known")
+"""In place of a contract of the list: what addresses of the last look lead to."""
 MOST_OF_ONE = 40
 """Addresses that are read because of one contract of a list: one that names ever new ones costs no more."""
 
@@ -157,7 +159,8 @@ def read_controls(wanted: Sequence[Dependency], known: KnownCode | None = None) 
     known = known or KnownCode()
     own_views = {one.address: one.views for one in wanted}
     bare = {address for address, key in known.keys.items() if key in (BARE, EMPTY)}
-    budget = _Budget({one.address: one.address for one in wanted})
+    # What was known shares one allowance: each of many known addresses could name as many new ones.
+    budget = _Budget(dict.fromkeys(known.next, KNOWN) | {one.address: one.address for one in wanted})
     readings: dict[Address, Reading] = {}
     at = list(dict.fromkeys([*own_views, *known.next]))
     for _ in range(MOST_ROUNDS):
