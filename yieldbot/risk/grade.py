@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from yieldbot.model.market import MarketState, Status
+from yieldbot.model.policy import MAX_DEPEG_BPS
 from yieldbot.model.risk import Act, Component, Grade
+from yieldbot.model.units import BPS
 from yieldbot.risk.control_side import contract, weak_owner
 from yieldbot.risk.exit_side import exit_liquidity
 from yieldbot.risk.facts import Facts
 from yieldbot.risk.loss import CLASSES, base_rate
 from yieldbot.risk.other_sides import asset, chain, collateral, oracle, track, yield_quality
 from yieldbot.risk.scales import Scales, scales
-
-DEPEGGED_BPS = 100.0
-"""A pegged asset that is further off bounds the grade: the default of ``policy.max_depeg_bps``."""
 
 
 def grade(state: MarketState, facts: Facts, reward_share: float = 0.0, table: Scales | None = None) -> Grade:
@@ -87,7 +86,7 @@ def _caps(state: MarketState, facts: Facts, table: Scales) -> list[tuple[float, 
     for alarm in state.alarms:
         bound("alarm_leave" if alarm.act is Act.LEAVE else "alarm_stop", f"alarm {alarm.code}: {alarm.saw}")
     usd = facts.around.usd
-    if facts.around.pegged and usd is not None and abs(usd - 1.0) * 10_000 > DEPEGGED_BPS:
+    if facts.around.pegged and usd is not None and abs(usd - 1.0) * BPS > MAX_DEPEG_BPS:
         bound("depegged", f"{state.market.asset.symbol} is at ${usd:.4f}")
     if (weak := weak_owner(facts)) is not None:
         found.append((float(table.of("contract", "weak_owner_cap")), weak))

@@ -22,8 +22,7 @@ from yieldbot.rpc.votes import BATCH, NO_BLOCK, excerpt, key_of, where_they_diff
 
 GRACE_SECONDS = 0.2
 """How long the other endpoints are waited for once a quorum agrees, so that one that answers differently is named."""
-TIP_TRIES = 3
-TIP_PAUSE_SECONDS = 0.3
+TIP_TRIES, TIP_PAUSE_SECONDS = 3, 0.3
 """At the newest block honest endpoints may differ for a moment: it is fetched up to TIP_TRIES times, with this pause,
 before a difference counts."""
 
@@ -361,8 +360,7 @@ class Quorum(Node):
         return await self._deliver(public, params)
 
     async def _deliver(self, endpoints: Sequence[Endpoint], params: list[Any]) -> Any:
-        """Send to one endpoint after the other until one takes it, or to all at once (``to_all``). The answer decides
-        nothing: what became of the transaction is looked up afterwards."""
+        """Send to one endpoint after the other until one takes it, or to all at once. The answer decides nothing."""
         if not self.submission.to_all:
             return await self._first(endpoints, SEND, params)
         answers = await asyncio.gather(*(e.request(SEND, params) for e in endpoints), return_exceptions=True)
