@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kit.program import yieldbot
+from tests.kit.app.forecasts import DAY, END, memory, written
 from tests.unit.forecast import markets
 from yieldbot.app import forecast_ledger
 from yieldbot.app.context import Context
@@ -25,9 +25,6 @@ from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Reading
 from yieldbot.history.store import Store
 
-DAY = markets.DAY
-END = markets.START + 119 * DAY
-
 
 class Quiet(Context):
     def say(self, line: str) -> None:
@@ -36,15 +33,7 @@ class Quiet(Context):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("memory") / "history"
-    panel = markets.panel(markets.rates(120, 5, 3))
-    readings = [
-        Reading(key=key, time=int(at), supply_rate=float(panel.quoted[row, column]), utilisation=0.5)
-        for column, key in enumerate(panel.keys)
-        for row, at in enumerate(panel.times)
-    ]
-    assert Store(where).append(readings).rows == len(readings)
-    return where
+    return memory(tmp_path_factory.mktemp("memory") / "history")
 
 
 @pytest.fixture(autouse=True)
@@ -189,21 +178,6 @@ def test_installed_forecasters_are_asked_registered_and_have_no_weight_yet(
     (folder / forecast_ledger.LEDGER).unlink()
 
 
-def test_the_command_in_an_empty_folder(folder: Path, tmp_path: Path) -> None:
-    done = yieldbot("forecast", "--history", folder, "--no-extras", "--no-third-party", cwd=tmp_path)
-    assert done.code == 0 and "Who is weighed how" in done.out and "USDC" in done.out
-    done = yieldbot("forecast", "--skill", "--history", folder, "--no-extras", "--json", cwd=tmp_path)
-    assert done.code == 0 and done.document["schema"] == "yieldbot/forecast-skill/v1"
-    done = yieldbot("forecast", "--history", tmp_path / "none", cwd=tmp_path)
-    assert done.code == 2 and "history import FILE" in done.line
-
-
-def written(path: Path, name: str, time: int, market: str = "aave_v3/1/usdc", mean: float = 0.05) -> Path:
-    row = {"chain": "eip155:1", "market": market, "horizon_days": 7, "mean": mean}
-    path.write_text(json.dumps({"schema": SCHEMA, "forecaster": name, "time": time, "forecasts": [row]}))
-    return path
-
-
 @pytest.mark.parametrize("name", ["persistence", "boosted", "combined", "quote", "regression-frozen", "Persistence"])
 def test_no_third_party_bears_a_name_of_ours(folder: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} is a name of yieldbot's own"):
@@ -226,35 +200,3 @@ def test_a_file_is_registered_once(folder: Path, tmp_path: Path) -> None:
     lines = ledger.read_text().splitlines()
     ledger.unlink()
     assert known == [True, False, True, True] and len(lines) == 3  # the last that came counts: the first again
-
-
-def test_the_command_says_that_a_file_is_there_and_which_market_is_not(folder: Path, tmp_path: Path) -> None:
-    import time
-
-    file = written(tmp_path / "a.json", "mine", int(time.time()) + DAY, market="aave_v3/1/nosuch")
-    words = ("forecast", "--register", file, "--history", folder)
-    once, twice = yieldbot(*words, cwd=tmp_path), yieldbot(*words, cwd=tmp_path)
-    lines = (folder / forecast_ledger.LEDGER).read_text().splitlines()
-    (folder / forecast_ledger.LEDGER).unlink()
-    assert once.code == twice.code == 0 and len(lines) == 1
-    assert "are registered" in once.out and "there already" in twice.out
-    assert "memory has no reading of eip155:1 aave_v3/1/nosuch" in once.out.replace("\n", " ")
-
-
-def test_the_trees_are_listed_only_where_lightgbm_is(folder: Path, tmp_path: Path) -> None:
-    """An environment without the extra, and with the empty folder that taking it away can leave."""
-    import subprocess
-    import sys
-
-    (tmp_path / "lightgbm" / "__pycache__").mkdir(parents=True)
-    code = (
-        "import sys; sys.path[:0] = sys.argv[1:2]\n"
-        "from importlib.machinery import PathFinder\n"
-        "find = PathFinder.find_spec\n"
-        "PathFinder.find_spec = classmethod(lambda c, name, path=None, target=None: "
-        "find(name, sys.argv[1:2] if name == 'lightgbm' else path, target))\n"
-        "from yieldbot.forecast.entrants import with_extras\n"
-        "print([one.name for one in with_extras()])"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert "persistence" in done.stdout and "boosted" not in done.stdout

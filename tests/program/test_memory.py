@@ -93,7 +93,7 @@ def test_whatever_goes_wrong_is_one_line(tmp_path: Path) -> None:
 
 def test_to_remember_needs_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tests.unit.app.test_memory import *\n"
+        "import sys; from pathlib import Path; from tests.program.test_memory import *\n"
         "for at in (0, 600): keep(Path(sys.argv[1]), [snapshot(T0 + at)], print)\n"
         "print([name for name in ('pandas', 'duckdb', 'matplotlib') if name in sys.modules])"
     )
@@ -103,7 +103,7 @@ def test_to_remember_needs_neither_pandas_nor_duckdb(tmp_path: Path) -> None:
 
 def test_to_decide_by_what_is_remembered_needs_no_pandas(tmp_path: Path) -> None:
     code = (
-        "import sys; from tests.unit.app.test_memory import *\n"
+        "import sys; from tests.program.test_memory import *\n"
         "from yieldbot.app.expected import expected; from yieldbot.history.contradicted import remembered\n"
         "place, at = Path(sys.argv[1]), T0 + 5 * 86_400\n"
         "for day in range(6): keep(place, [snapshot(T0 + day * 86_400, 1.0 + day / 1e4)], print)\n"
