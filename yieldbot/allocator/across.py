@@ -1,5 +1,5 @@
-"""What bridging would gain: one allocation over the markets of an asset on all chains, compared with one for each
-chain. Pure. Nothing is bridged: the result is only shown."""
+"""What bridging an asset between chains would gain: one allocation over the markets of all chains, compared with a
+separate allocation on each chain. Pure. Nothing is bridged; the result is only shown."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 WORTH_TELLING = 0.005
-"""Tokens a year below which moving between chains counts as no gain."""
+"""Gains below this many tokens a year are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Across:
-    """An asset that is held on several chains, identified by its symbol."""
+    """The gain from moving one asset (identified by its symbol) between the chains that hold it."""
 
     symbol: str
     """The asset's symbol."""
     gain_per_year: float
-    """Whole tokens a year that one allocation over all chains earns beyond the best allocation of each, net of haircuts
-    and moves, before the cost of bridging."""
+    """Whole tokens a year that one allocation over all chains earns more than the best separate allocations, net of
+    haircuts and the cost of moves, before the cost of bridging."""
     worth: float
-    """The most that bridging may cost and still pay within the horizon, in whole tokens."""
+    """The highest cost of bridging, in whole tokens, that the gain still repays within the policy's horizon."""
     shifts: Mapping[ChainId, float]
-    """By how much each chain's holdings would grow, in whole tokens; negative: shrink."""
+    """Change of each chain's total holdings, in whole tokens; negative: money leaves the chain."""
 
 
 def across(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[Across, ...]:
-    """The gain for each asset (identified by its symbol) that several chains' snapshots hold.
+    """The gain for each asset (identified by its symbol) that snapshots of several chains hold.
 
-    Limits on fractions of the wealth count the money of all chains; each chain keeps its own idle buffer. Of several
-    wallets on one chain only the largest counts, since their markets are the same and would count twice.
+    Limits on fractions of the wealth apply to the money on all chains together; each chain keeps its own idle buffer.
+    Of several wallets on one chain only the largest is used: their markets are the same and would be counted twice.
     """
     by_symbol: dict[str, dict[ChainId, Snapshot]] = {}
     for snapshot in sorted(snapshots, key=_wealth, reverse=True):
@@ -75,7 +75,7 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
 
 
 def _balanced(wanted: Sequence[float]) -> list[float]:
-    """The shifts, scaled to add up to 0: money that no chain can invest stays where it is."""
+    """The shifts scaled so that they add up to 0: money that no chain can invest stays where it is."""
     come = sum(v for v in wanted if v > 0.0)
     leave = -sum(v for v in wanted if v < 0.0)
     share = min(1.0, come / leave) if leave else 0.0
@@ -83,7 +83,7 @@ def _balanced(wanted: Sequence[float]) -> list[float]:
 
 
 def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
-    """One chain's allocation problem, as if ``wealth`` whole tokens were there."""
+    """One chain's allocation problem, as if the chain held ``wealth`` whole tokens."""
     token = _asset(snapshot)
     assert token is not None
     states = _markets(snapshot)
@@ -94,7 +94,8 @@ def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
 
 
 def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:
-    """One budget, and the markets of every chain; a protocol's limit holds for all chains together."""
+    """One problem with a single budget and the markets of every chain; the limit of a protocol holds for all chains
+    together."""
     markets: list[ProblemMarket] = []
     members: dict[str, list[int]] = {}
     most: dict[str, float] = {}

@@ -1,6 +1,7 @@
-"""From a snapshot and its assessments to integer targets with a certificate. Pure.
+"""Turns a snapshot and its assessments into integer targets with a certificate. Pure.
 
-One asset or several: each has its budget, and swaps between them are priced in the same solve (``convert.py``).
+One asset or several: each asset has its own budget, and swaps between assets are priced in the same solve
+(``convert.py``).
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ def allocate(
 ) -> Allocation:
     """The best allocation found for everything that the owner has (or for ``wealth``, a what-if).
 
-    Targets are base units, add up to the wealth exactly (of several assets: less what swaps take, plus what they bring)
-    and exceed no limit; the wallet's target is what is left. base: what several assets are held for. patience: how many
-    times the policy's horizons costs have to pay; rates are what they are. Raises ValueError for a snapshot without the
-    idle market.
+    Targets are base units, add up exactly to the wealth (with several assets: less what goes into swaps, plus what
+    comes out) and exceed no limit; what no market gets is the wallet's target. base: the unit that several assets are
+    held for. patience: factor on the policy's horizons, within which costs must pay; rates are not changed. Raises
+    ValueError for a snapshot without the idle market.
     """
     if not snapshot.idle:
         raise ValueError("a snapshot without its wallet cannot be allocated")
@@ -71,11 +72,12 @@ def allocate(
 
 
 def _bound(problem: Problem, books: SwapQuotes, best: Optimum) -> tuple[float, Sequence[float]]:
-    """What no allocation can exceed, whatever swaps bring between their quotes; and what the best of the problem with
-    wider quotes swaps, by row, for finer quotes there.
+    """(upper bound, further amounts): the objective that no allocation can exceed, whatever swaps bring between their
+    quoted amounts; and, for each row of swap quotes, what the optimum with the optimistic quotes swaps there, to be
+    quoted next.
 
-    Where wider quotes can add next to nothing to any bound of the search, that is added to its bound; else the wider
-    problem is solved too.
+    The optimistic quotes can raise a bound of the search by some amount. Where that amount is negligible it is added to
+    the bound; else the problem is solved again with the optimistic quotes.
     """
     if not problem.swaps:
         return best.upper_bound, ()
@@ -89,8 +91,8 @@ def _bound(problem: Problem, books: SwapQuotes, best: Optimum) -> tuple[float, S
 
 
 def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfolio: Portfolio) -> tuple[int, ...]:
-    """The targets, with 0 in place of a remainder that is worth less than the gas of a later withdrawal, or that
-    floating-point rounding leaves: it is withdrawn with the rest."""
+    """The targets, with 0 in place of a remainder that is worth less than the gas of withdrawing it later, or that is a
+    rounding error of floats: it is withdrawn with the rest."""
     found = list(raws)
     for index, (state, raw) in enumerate(zip(snapshot.markets, raws, strict=True)):
         held, asset = exact.held[index], exact.assets[index]
@@ -103,16 +105,16 @@ def _without_rests(snapshot: Snapshot, exact: Exact, raws: Sequence[int], portfo
 
 
 FEW_PARTS = 10**6
-"""A remainder below one part in this of a position is rounding and not a decision."""
+"""A remainder below one part in this of a position is a rounding error and not a decision."""
 
 ROUNDS = 6
-"""How often quotes are refined around what a solution swaps."""
+"""How many times at most the quotes are refined around the amounts that the solution swaps."""
 
 CLOSE_BPS = 0.02
-"""A gap below this, in bps of the wealth a year, needs no finer quotes."""
+"""At a gap below this, in bps of the wealth a year, quotes are not refined further."""
 
 FINE_BPS = 0.005
-"""Quotes are as fine as it takes where wider ones add less than this to a bound, in bps of the wealth a year."""
+"""Quotes are fine enough when optimistic ones would raise a bound by less than this, in bps of the wealth a year."""
 
 
 def exact_of(
@@ -158,14 +160,14 @@ def exact_of(
 def group_names(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> tuple[str, ...]:
-    """Names of the groups of ``exact_of``, in its order."""
+    """Names of the groups that ``exact_of`` makes, in the same order."""
     return tuple(name for name, _, _ in _groups(states, policy, portfolio, base))
 
 
 def _groups(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> list[tuple[str, tuple[int, ...], float]]:
-    """(name, members, fraction of the wealth) of every limit on a sum of holdings."""
+    """(name, indexes of the member markets, fraction of the wealth) of every limit on a sum of holdings."""
     found = [
         ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if means(name, s.market)), share)
         for name, share in sorted(policy.max_share_protocol.items())
@@ -195,12 +197,12 @@ def problem_of(
     swap_gas: Sequence[int] = (),
     patience: float = 1.0,
 ) -> Problem:
-    """The solver's problem. Costs are spread over the policy's horizons: idle money that enters must earn its cost back
-    within the longer one, invested money that moves within the shorter one.
+    """The problem for the solver. Costs are spread over the policy's horizons: idle money that enters a market must
+    earn its cost back within the longer one, invested money that moves within the shorter one.
 
-    A move is a market left and another entered; as the solver prices each market by itself, the one that is left bears
-    what entering the other is to pay sooner than idle money would. swap_gas: of each of the exact problem's swaps.
-    patience: as in ``allocate``.
+    A move leaves one market and enters another. As the solver prices each market by itself, the cost of entering is
+    charged to the market that is entered as if idle money came; what a move must pay sooner than that is charged to the
+    market that is left. swap_gas: gas cost of each swap of the exact problem. patience: as in ``allocate``.
     """
     ones, spread = portfolio.ones, Horizons.of(policy, patience)
     in_markets = [sum(h for h, a in zip(exact.held, exact.assets, strict=True) if a == k) for k in range(len(ones))]

@@ -43,7 +43,7 @@ class Posed:
     decimals: int
     """Decimals of every asset."""
     limits: tuple[tuple[tuple[str, float], ...], ...]
-    """For each market (name, largest holding) of each of its upper bounds."""
+    """For each market (name, largest holding) of each limit on it alone."""
     idle_income: float
     """What the whole wealth would earn idle, in whole tokens of the first asset a year."""
 
@@ -93,7 +93,7 @@ class _Poser:
         self.budgets = [max(0, w - self.raw(buffer)) for w, buffer in zip(self.wealth, buffers, strict=True)]
         self.idle_rates = [document.idle_rate, *(asset.idle_rate for asset in document.assets)]
         self.total = sum(w * weight for w, weight in zip(self.wealth, self.weights, strict=True))
-        """Of all assets, in base units times weights."""
+        """Wealth of all assets together, in base units times weights."""
         self.asset_of = [self.asset_ids.index(row.asset or document.asset) for row in document.markets]
         self.swaps = [
             ExactSwap(
@@ -108,8 +108,8 @@ class _Poser:
         return exact_raw(amount, self.decimals)
 
     def share(self, fraction: float, weight: int) -> int:
-        """Base units of an asset that are this fraction of the wealth, rounded down. The fraction is taken as written:
-        0.1 is exactly a tenth."""
+        """This fraction of the wealth in base units of an asset, rounded down. The fraction is taken as written: 0.1 is
+        exactly a tenth."""
         return int(Fraction(repr(fraction)) * self.total // weight)
 
     def posed(self) -> Posed:
@@ -203,7 +203,7 @@ class _Poser:
 
 
 def _decimals(document: ProblemDocument) -> int:
-    """Decimals of the finest amount in the document, and at least DECIMALS."""
+    """Decimals of the amount with the most decimals in the document, at least DECIMALS."""
     amounts = [document.wealth, document.idle_buffer, document.min_position, document.min_move]
     for row in document.markets:
         parts = (row.held, row.supplied, row.borrowed, row.max_deposit, row.max_withdraw, row.fixed_cost)
@@ -248,7 +248,7 @@ class _Answer:
         return [raw / self.posed.one for raw in (*raws, *paid)]
 
     def _net(self, x: Sequence[float]) -> tuple[float, float]:
-        """(income a year less haircuts, of the whole wealth; one-time costs), both in the first asset."""
+        """(income of the whole wealth a year, haircuts deducted; one-time costs), both in the first asset."""
         problem, h = self.posed.problem, self.posed.problem.horizon_seconds
         objective = problem.objective(x) + self.posed.idle_income
         cost = self._cost(x)
@@ -319,7 +319,7 @@ class _Answer:
         return self.best.price + self.posed.document.idle_rate
 
     def _income(self, x: Sequence[float], idle: Sequence[int]) -> float:
-        """Income a year in the first asset, before haircuts and costs, that of idle money included."""
+        """Income a year in the first asset, that of idle money included, before haircuts and costs."""
         problem, h = self.posed.problem, self.posed.problem.horizon_seconds
         earned = sum(p.price * v * p.curve.apr(v, h) for p, v in zip(problem.markets, x, strict=False) if v > 0.0)
         left = zip(problem.budgets, idle, strict=True)

@@ -18,13 +18,13 @@ from yieldbot.risk.prices import depegged, stale
 def assess(
     snapshot: Snapshot, policy: Policy, wealth: Amount | None = None, base: Base | None = None
 ) -> tuple[Assessment, ...]:
-    """One assessment for each market, in the snapshot's order. A vetoed market gets no new money; what is there may
-    leave.
+    """One assessment for each market, in the snapshot's order. A vetoed market gets no new money; money that is there
+    may leave.
 
-    max_exposure is the lower of the policy's fraction of our wealth (or of ``wealth``, a what-if) and, with
-    ``min_liquidity_multiple`` m, the holding that the market could pay out m times from its cash before our deposit; of
-    an opaque vault our deposit is no cash, and cash that is not known is 0. base: what several assets are held for. An
-    asset whose price cannot be trusted, or that is depegged, gets no new money.
+    max_exposure is the policy's fraction of our wealth (or of ``wealth``, a what-if). With ``min_liquidity_multiple`` m
+    it is at most 1/m of the cash that the market had before our deposit; our own deposit does not count as cash of an
+    opaque vault, and unknown cash counts as 0. base: the unit that several assets are held for. An asset whose price
+    cannot be trusted, or that is depegged, gets no new money.
     """
     first = snapshot.assets[0] if snapshot.assets else None
     wealths, vetoes = {}, {}
@@ -44,8 +44,8 @@ def assess(
 
 
 def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | None) -> Declined | None:
-    """Why an asset's price forbids new money in its markets; None when it permits it. A pegged asset needs a fresh feed
-    that confirms the peg, even where it is the only asset."""
+    """Why an asset's price forbids new money in its markets; None if it allows it. A pegged asset needs a fresh feed
+    that confirms the peg, even when it is the only asset."""
     now = snapshot.block.timestamp
     if base is not None and snapshot.exchange is not None:
         if (why := price_refusal(snapshot.exchange, token, base, now)) is not None:
@@ -63,21 +63,21 @@ def price_veto(snapshot: Snapshot, token: Token, policy: Policy, base: Base | No
 
 
 def no_new_money(snapshot: Snapshot, policy: Policy, base: Base | None) -> str | None:
-    """Why the prices of all of our assets forbid new money; None where one of them permits it."""
+    """Why the prices of all of our assets forbid new money; None if at least one of them allows it."""
     found = [price_veto(snapshot, token, policy, base) for token in snapshot.assets]
     reasons = [why.reason for why in found if why is not None]
     return "; ".join(reasons) if reasons and len(reasons) == len(found) else None
 
 
 def _of_tokens(state: MarketState, vetoes: Mapping[Token, tuple[str, ...]]) -> tuple[str, ...]:
-    """Vetoes on the market's asset, and on a pool's other token."""
+    """Vetoes on the market's asset and, for a pool, on its other token."""
     of_other = vetoes.get(state.liquidity_market.other, ()) if state.liquidity_market else ()
     return (*vetoes.get(state.market.asset, ()), *of_other)
 
 
 def haircut_bps(state: MarketState, policy: Policy) -> float:
-    """Expected loss that is deducted from a market's yield, in bp a year: the policy's figure by the narrowest name
-    that covers the market, else that of its grade, where it was graded."""
+    """Expected loss that is deducted from a market's yield, in bp a year: the policy's figure for the most specific
+    name that covers the market; where the policy has none, the figure for the market's grade, if it was graded."""
     graded = state.grade.loss_bps if state.grade is not None else 0.0
     return of_table(policy.haircut_bps, state.market, graded)
 
@@ -137,7 +137,7 @@ def _vetoes(state: MarketState, policy: Policy) -> tuple[str, ...]:
 
 
 def _by_grade(state: MarketState, policy: Policy) -> list[str]:
-    """What the policy says against a market's grade; a market that was not graded has the lowest."""
+    """The policy's objections to a market's grade; a market that was not graded counts as one with the lowest grade."""
     found = []
     if policy.min_safety:
         safety = 0 if state.grade is None else state.grade.safety

@@ -1,4 +1,4 @@
-"""Which rewards are claimed now, which are sold, and the plans that do it. Pure."""
+"""Decides which rewards to claim now and which reward tokens to sell, and makes the plans that do it. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Reward] | None:
-    """The market and reward that a claim's id names; None where the snapshot lacks them."""
+    """The market and reward that a claim's id names; None if the snapshot lacks them."""
     for state in snapshot.states.values():
         for reward in state.rewards:
             if reward.claim_id(state.market.id) == claim_id:
@@ -28,8 +28,8 @@ def claim_of(snapshot: Snapshot, claim_id: MarketId) -> tuple[MarketState, Rewar
 def due(snapshot: Snapshot, policy: Policy) -> tuple[tuple[MarketState, Reward], ...]:
     """Rewards that are worth claiming now, the most valuable first.
 
-    After haircut and gas a claim is worth at least ``min_claim``, and gas takes at most ``max_gas_share_of_gain`` of
-    it. A reward without a feed is worth nothing.
+    After haircut and gas a claim must be worth at least ``min_claim``, and gas may take at most
+    ``max_gas_share_of_gain`` of it. A reward without a feed counts as worthless.
     """
     if policy.min_claim == NEVER:
         return ()
@@ -53,11 +53,12 @@ def claim_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each claim that is due; None where none is, or gas is above the ceiling. ``asset``: the job's first.
+    """A plan with a leg for each claim that is due; None if none is, or gas is above the ceiling. ``asset``: the job's
+    first asset.
 
-    A plan either moves money or claims: claims are planned when nothing else is due. The gain is what the claims are
-    worth, expressed as the annual rate that yields it within the horizon, so that it compares with a cost as a move's
-    does.
+    A plan either moves money or claims: claims are planned when nothing else is due. The gain is the claims' value,
+    expressed as the annual rate that would yield it within the horizon, so that it can be compared with a cost as a
+    move's gain is.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -76,7 +77,7 @@ def claim_leg(state: MarketState, reward: Reward, asset: Token) -> Leg:
 
 
 def per_year(reward: Reward, policy: Policy) -> float:
-    """What claiming is worth in asset tokens, as the annual rate that yields it within the policy's horizon."""
+    """Value of claiming in whole asset tokens, as the annual rate that would yield it within the policy's horizon."""
     return value(reward, policy) * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
@@ -91,11 +92,13 @@ def sale_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each reward token in the wallet that is worth selling; None where none is, or gas is above the ceiling.
+    """A plan with a leg for each reward token in the wallet that is worth selling; None if none is, or gas is above the
+    ceiling.
 
-    asset: the job's first. ours: base units of each token that our claims brought; no more is sold. Each token is sold
-    into that asset of the job which brings most by the feeds; one that is an asset itself is not sold. The minimum out
-    is set by two independent prices (``convert``); after gas, at least ``min_claim`` must be left.
+    asset: the job's first asset. ours: base units of each token that our own claims brought; no more than that is sold.
+    Each token is sold into the asset of the job that brings most by the feeds; a token that is itself an asset of the
+    job is not sold. The minimum out comes from two independent prices (``convert``); after gas, at least ``min_claim``
+    must remain.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -124,13 +127,13 @@ def sale_plan(
 
 
 def _worth(snapshot: Snapshot, made: Conversion) -> tuple[float, float]:
-    """What a swap brings at least and what its gas costs, both in whole tokens of the first asset."""
+    """(minimum out, cost of gas) of a swap, both in whole tokens of the first asset."""
     price = snapshot.price(made.least.token)
     return float(made.least) * price, float(made.route.cost) * price
 
 
 def sale_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """The minimum out of a sale of rewards, as an annual rate like a claim's; 0 for legs of any other kind."""
+    """The minimum out of sales of rewards, as an annual rate like that of a claim; 0 for any other kind of leg."""
     if any(leg.kind is not LegKind.SWAP for leg in legs):
         return 0.0
     brought = sum(float(leg.gets) * snapshot.price(leg.gets.token) for leg in legs if leg.gets is not None)

@@ -1,7 +1,7 @@
-"""Converting one asset of ours into another: the expected output, the minimum out, and quotes for the solver. Pure.
+"""Converts one of our assets into another: the expected output, the minimum out, and quotes for the solver. Pure.
 
-A swap is made only where two independent prices agree (risk/prices.py), the feeds are fresh, and an asset of USD is
-worth about a dollar; never for less than the policy's price impact allows, whatever the pools quote.
+A swap is made only if two independent prices agree (risk/prices.py), the feeds are fresh, and a USD asset is worth
+about a dollar. Its price impact never exceeds the policy's, whatever the pools quote.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ from yieldbot.model.units import BPS
 from yieldbot.risk.prices import FairOutput, below_minimum, depegged, fair_output, stale, uncertain
 
 POINTS, SMALLEST = 16, 4096
-"""Quotes for the solver, at geometric distances from one part in SMALLEST of the maximum up to it."""
+"""How many amounts are quoted for the solver, and their spacing: geometric, from the maximum / SMALLEST up to the
+maximum."""
 
 TRIES = 24
-"""Bisections in search of the largest amount within the allowed price impact."""
+"""Bisection steps in the search for the largest amount within the allowed price impact."""
 
 ROUNDED = 2
-"""Base units that rounding may take off an output, with a margin."""
+"""Base units that rounding may take off an output, a margin included."""
 
 HARDLY = 1e-9
-"""The fraction of an output by which a bound may be higher for having fewer edges."""
+"""An edge of the bound may be removed if that raises the bound by at most this fraction of the output."""
 
 MARGIN = Fraction(1, 10**9)
-"""By what fraction a quote stays above the accepted minimum, which is a float."""
+"""By this fraction a quote must exceed the accepted minimum, because that minimum is a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A swap of one asset into another over the best allowed route."""
+    """A swap of one asset into another by the best allowed route."""
 
     route: Route
     """The pools, with amounts."""
@@ -57,9 +58,9 @@ def swap_id(given: Token, wanted: Token) -> MarketId:
 
 
 def price_refusal(exchange: Exchange, token: Token, base: Base, now: int) -> Declined | None:
-    """Why no money may go into or through an asset now (missing, stale or uncertain feed, depeg); None when it may.
+    """Why no money may go into or through an asset now (missing, stale or uncertain feed, depeg); None if it may.
 
-    now: the block's own time, unix seconds.
+    now: the time of the block, unix seconds.
     """
     price = exchange.usd.get(token)
     if price is None:
@@ -71,7 +72,7 @@ def price_refusal(exchange: Exchange, token: Token, base: Base, now: int) -> Dec
 
 
 def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Conversion | Declined:
-    """The best allowed swap of ``given``, each of its parts worth its own gas; or why there is none."""
+    """The best allowed swap of ``given``, in which each part is worth its own gas; or the reason why there is none."""
     token, exchange, now = given.token, snapshot.exchange, snapshot.block.timestamp
     if exchange is None:
         return Declined("PRICE_UNKNOWN", "no prices were read")
@@ -93,25 +94,25 @@ def convert(snapshot: Snapshot, given: Amount, wanted: Token, base: Base) -> Con
 
 @dataclass(frozen=True, slots=True)
 class QuotedRoute:
-    """One route from an asset to another, which is one call of a router."""
+    """One route from an asset to another that a single call of a router can swap over, with its quotes."""
 
     venue: Venue
-    """The venue that its pools make together."""
+    """The pools of the route combined into one venue."""
     gas: int
     """Gas of its transactions."""
     most_raw: int
     """Largest amount that is quoted, in base units."""
     rate: Fraction
-    """Units of the wanted asset for one unit of the given one, by the feeds. No quote is above it: a pool that pays
-    more counts as no income."""
+    """Units of the wanted asset for one unit of the given one, by the feeds. Quotes are capped at it: a pool that pays
+    more does not count as income."""
     least: Fraction
-    """Units of the wanted asset for one unit of the given one below which nothing is swapped."""
+    """Lowest accepted rate: units of the wanted asset for one unit of the given one. Below it nothing is swapped."""
     known: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
-    """What amounts bring that were asked for before: quotes are made again around each solution."""
+    """Cache of outputs by amount in: the solver asks for quotes again around each solution. None: not allowed."""
 
     def quotes(self, near: Collection[int] = ()) -> tuple[tuple[int, int], ...]:
         """(in, out) in base units, ascending and concave, up to the largest amount that may be swapped. near: further
-        amounts to be quoted."""
+        amounts to quote."""
         return lower_quotes(self.points(near))
 
     def points(self, near: Collection[int] = ()) -> list[tuple[int, int]]:
@@ -128,7 +129,7 @@ class QuotedRoute:
         return found
 
     def _is_dust(self, raw: int) -> bool:
-        """Whether rounding alone makes an amount bring too little, so that a larger one may bring enough."""
+        """Whether an amount brings too little only because of rounding, so that a larger one may bring enough."""
         try:
             out, lost = self.venue.quote_exact_in(raw)
         except Unswappable:
@@ -149,7 +150,8 @@ class QuotedRoute:
         return min(out, raw * rate // units) if out * parts >= raw * least else None
 
     def _largest(self, low: int, high: int) -> tuple[int, int] | None:
-        """The largest allowed amount in between with its output, to one part in 2^TRIES; None where there is none."""
+        """(amount, output) of the largest allowed amount between the two, found by TRIES bisections; None if none is
+        allowed."""
         best = None
         for _ in range(TRIES):
             middle = (low + high) // 2
@@ -164,7 +166,7 @@ class QuotedRoute:
 
 
 def swap_routes(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> list[QuotedRoute]:
-    """The routes over which up to ``most`` may be swapped; none where prices cannot be trusted."""
+    """The routes over which up to ``most`` may be swapped; empty if prices cannot be trusted."""
     exchange, now, token = snapshot.exchange, snapshot.block.timestamp, most.token
     if exchange is None or price_refusal(exchange, token, base, now) or price_refusal(exchange, wanted, base, now):
         return []
@@ -182,13 +184,13 @@ def swap_routes(snapshot: Snapshot, most: Amount, wanted: Token, base: Base) -> 
 
 
 def _kept(bps: float) -> Fraction:
-    """1 less ``bps`` basis points, exactly as written."""
+    """1 - ``bps`` / 10000, as an exact fraction."""
     return 1 - Fraction(repr(bps)) / BPS
 
 
 def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
     """Amounts to quote, ascending; no two closer than a bp, where a slope would be rounding noise. The maximum is
-    always included: otherwise swapping a position out would leave a part of it."""
+    always included: otherwise swapping out of a position would leave a part of it."""
     step = SMALLEST ** (1.0 / (POINTS - 1))
     spread = {round(most_raw / step**k) for k in range(1, POINTS)} | {most_raw}
     found: list[int] = []
@@ -201,7 +203,7 @@ def _amounts(most_raw: int, near: Collection[int]) -> list[int]:
 
 
 def lower_quotes(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Vertices of the quotes' concave hull, lowered by what a quote between two of them may round down."""
+    """Vertices of the quotes' concave hull, lowered by what rounding down may take off a quote between two of them."""
     kept: list[tuple[int, int]] = [(0, 0)]
     for raw, got in found:
         out = got - ROUNDED
@@ -217,11 +219,12 @@ def lower_quotes(found: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...
 
 
 def upper_quotes(points: Sequence[tuple[float, float]], rate: float, unit: float) -> tuple[tuple[float, float], ...]:
-    """(in, out) of a concave line above every concave function that these quotes can be of, in whole tokens; for
-    bounds.
+    """(in, out) vertices, in whole tokens, of a concave line that lies above every concave function through these
+    quotes; used for upper bounds.
 
-    It is 0 at 0, never falls, and pays at most ``rate`` for a unit: between two quotes the lower of the extensions of
-    the chords before and after. unit: one base unit of the output; the rounding of each quote is less than two of them.
+    The line is 0 at 0, never falls, and rises by at most ``rate`` for each unit in. Between two quotes it is the lower
+    of the extended chords of the neighbouring pairs of quotes. unit: one base unit of the output; each quote is rounded
+    by less than two of them.
     """
     slack = ROUNDED * unit
     known = [(0.0, 0.0), *((x, min(y + slack, rate * x)) for x, y in _straightened(points, slack))]
@@ -247,7 +250,8 @@ def upper_quotes(points: Sequence[tuple[float, float]], rate: float, unit: float
 
 
 def _straightened(points: Sequence[tuple[float, float]], slack: float) -> list[tuple[float, float]]:
-    """The vertices of the points' concave hull, and the points so little below it that rounding explains it."""
+    """The vertices of the points' concave hull, and those points that lie below it by no more than rounding
+    explains."""
     hull = [(0.0, 0.0), *_falling(points)]
     found, k = [], 1
     for x, y in points:
@@ -260,7 +264,7 @@ def _straightened(points: Sequence[tuple[float, float]], slack: float) -> list[t
 
 
 def _fewer(points: Sequence[tuple[float, float]], most: float) -> tuple[tuple[float, float], ...]:
-    """The line without edges in whose place the extensions of their neighbours are higher by ``most`` at most."""
+    """The line with edges removed wherever extending the neighbouring edges raises it by at most ``most``."""
     kept = [(0.0, 0.0), *points]
     k = 1
     while k + 2 < len(kept):
@@ -276,7 +280,7 @@ def _fewer(points: Sequence[tuple[float, float]], most: float) -> tuple[tuple[fl
 
 
 def _falling(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """The upper concave hull, which removes rounding noise."""
+    """The upper concave hull of the points, which removes rounding noise."""
     kept = [(0.0, 0.0)]
     for x, y in points:
         while len(kept) > 1:

@@ -17,12 +17,12 @@ from yieldbot.model.numbers import fraction, plain
 
 SCHEMA = "yieldbot/problem/v1"
 DECIMALS = 6
-"""Decimals of an asset where no amount of the document is finer."""
+"""Decimals of every asset, unless an amount in the document has more."""
 MOST_DECIMALS = 18
 MOST_TOKENS = Decimal(10) ** 15
 """Largest amount, in whole tokens."""
 EXACT = Context(prec=60)
-"""Sums of amounts have more digits than the 28 of Decimal's default context."""
+"""Decimal context for sums of amounts, which have more digits than the default context's 28."""
 
 
 class ProblemError(ValueError):
@@ -68,7 +68,7 @@ Points = Annotated[tuple[tuple[float, Rate], ...], Field(min_length=1, max_lengt
 
 
 class Strict(BaseModel):
-    """A part of the document: unknown fields are refused."""
+    """Base of all parts of the document: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -1,23 +1,24 @@
-"""Piecewise-linear upper bounds of a market's income, which is all that the solver knows of a curve.
+"""Piecewise-linear upper bounds of a market's income: all that the solver knows of a curve.
 
-``breakpoints`` cuts the range of holdings into cells on which the income x * apr(x) is concave or convex;
-``tight_bound`` gives the vertices of a piecewise-linear function that lies nowhere below the income in one cell. Its
+``breakpoints`` cuts the range of holdings into cells on which the income x * apr(x) is concave or convex.
+``tight_bound`` gives the vertices of a piecewise-linear function that is nowhere below the income in one cell; its
 error is of second order in the cell's width. By kind of curve:
 
-- Kinked, supply-kinked, diluted, constant and sampled curves, and those of stake pools where others own enough:
-  between breakpoints (kinks and the inflection) income is concave, and any tangent bounds it, or convex, and the chord
-  does.
-- Adaptive curves, and kinked ones with a deficit: the interest that all borrowers pay is increasing and convex in
-  t = 1 / supplied between breakpoints (kinks, the IRM's clamps and the steps of its exponential), so its chord in t
-  bounds it; our part of that chord is a rational function with one known inflection.
-- A vault seen through to its markets: in a cell the holding of one inner market changes, whose own bound is linear by
-  pieces; a linear function times x / (others + x) is concave or convex again.
-- A curve with rewards: the base's bound plus, for each reward, tangents beyond the holding that pays for its claim.
+- Kinked, supply-kinked, diluted, constant and sampled curves, and stake pools in which others own enough: between
+  breakpoints (kinks and the inflection) income is either concave, and any tangent bounds it, or convex, and the chord
+  bounds it.
+- Adaptive curves, and kinked ones with a deficit: between breakpoints (kinks, the clamps of the interest rate model
+  (IRM) and the steps of its exponential) the interest that all borrowers pay is increasing and convex in t = 1 /
+  supplied. Its chord in t bounds it; our part of that chord is a rational function with one known inflection.
+- A vault that is seen through to its markets: in a cell, the holding of exactly one inner market changes, and that
+  market's own bound is piecewise linear; a linear function times x / (others + x) is again concave or convex.
+- A curve with rewards: the bound of the base curve plus, for each reward, tangents beyond the holding from which on the
+  reward pays for its claim.
 - A capped curve (math/sustainable.py): a straight line below the holding at which the cap ends.
 - Liquidity in a pool: concave or straight between the present holding and those from which on fees pay for gas.
-- Shared-pool dilution (``less_dilution``): a pool's rate is convex in its supply between breakpoints, so its chord
-  bounds what is subtracted. Cells with a coarse bound leave it out, which can only raise the bound.
-- Any other curve: the largest apr at the cell's ends and middle. That is exact for a monotone apr only.
+- Shared-pool dilution (``less_dilution``): between breakpoints a pool's rate is convex in its supply, so its chord
+  bounds what is subtracted. Coarse bounds of cells leave dilution out, which can only raise them.
+- Any other curve: the largest apr at the cell's ends and middle, which is a bound only if the apr is monotone.
 """
 
 from __future__ import annotations
@@ -49,14 +50,14 @@ from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 Vertices = list[tuple[float, float]]
-"""(x, y) of a piecewise-linear function, x ascending: a holding in whole tokens, and tokens a year."""
+"""(x, y) vertices of a piecewise-linear function, x ascending: a holding in whole tokens, and tokens a year."""
 BEFORE = 1e-12
-"""How far before a step of the IRM's exponential its breakpoint is put, as a fraction of the pool."""
+"""Distance below a step of the IRM's exponential at which its breakpoint is put, as a fraction of the pool."""
 INSIDE = 1e-9
-"""How far inside a cell one-sided values at its ends are taken, as a fraction of its width."""
+"""Distance inside a cell at which one-sided values at its ends are computed, as a fraction of its width."""
 OUTSIDE = 1e-8
-"""What a chord is raised by, as a fraction of its rise: taken INSIDE the cell, it would lie below a convex function
-outside of its two points."""
+"""How much a chord is raised, as a fraction of its rise: its end points lie INSIDE the cell, so that beyond them it
+would be below a convex function."""
 
 
 def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
@@ -85,11 +86,11 @@ def breakpoints(curve: YieldCurve, horizon_seconds: float) -> tuple[float, ...]:
 
 
 def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
-    """Vertices of an upper bound of x * apr(x) on [a, b], whatever breakpoints lie inside, from one evaluation of apr.
+    """Vertices of an upper bound of x * apr(x) on [a, b], from one evaluation of apr; breakpoints may lie inside.
 
-    For a curve that ``is_nonincreasing``. Where borrowers pay a rate by utilisation, the interest T that they pay falls
-    with our holding too, and our part of it is x / (others + x): income is at most T(a) * x / (others + x), which is
-    concave.
+    Valid for a curve that ``is_nonincreasing``. Where the rate depends on utilisation, the interest T that borrowers
+    pay falls with our holding as well, and our part of it is x / (others + x): income is at most T(a) * x / (others +
+    x), which is concave.
     """
     if isinstance(curve, RewardedCurve):
         lines = [coarse_bound(curve.base, a, b, horizon_seconds)]
@@ -119,10 +120,10 @@ def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
 
 
 def is_nonincreasing(curve: YieldCurve) -> bool:
-    """Whether the apr is known never to rise with our holding, which is what ``coarse_bound`` requires.
+    """Whether the apr is known never to rise with our holding, as ``coarse_bound`` requires.
 
-    With rewards, that of the curve below them, since ``coarse_bound`` leaves out what claims cost. Of the adaptive
-    curve this holds through the steps of its exponential too: each of them is a step up in utilisation.
+    With rewards the question is about the base curve, since ``coarse_bound`` leaves out what claims cost. For the
+    adaptive curve it holds across the steps of its exponential too: as utilisation rises, each of them is a step up.
     """
     match curve:
         case RewardedCurve() | CappedCurve() | ScaledCurve():
@@ -187,7 +188,8 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
 
 
 def dilution_breakpoints(dilution: Dilution, held: float, horizon_seconds: float) -> tuple[float, ...]:
-    """Holdings beyond ``held`` at which the pool shared with another holding of ours passes a breakpoint of its curve.
+    """Holdings above ``held`` at which the pool that we share with another holding of ours passes a breakpoint of its
+    curve.
 
     Together with the breakpoints of our own curve they bound the cells of ``less_dilution``.
     """
@@ -196,10 +198,10 @@ def dilution_breakpoints(dilution: Dilution, held: float, horizon_seconds: float
 
 
 def less_dilution(dilution: Dilution, held: float, vertices: Vertices, horizon_seconds: float) -> Vertices:
-    """The vertices of a cell's bound, lowered by no more than what another holding of ours loses in that cell.
+    """The vertices of a cell's bound, lowered by at most what another holding of ours loses in that cell.
 
-    Its income is convex in the pool's supply: the pool's rate is what borrowers pay, which falls, times the
-    utilisation, which falls too, both convex. Nothing is subtracted for curves whose rate need not fall.
+    The pool's rate is the borrow rate times utilisation; both fall and are convex in supply, so the other holding's
+    income is convex too. Nothing is subtracted for curves whose rate need not fall.
     """
     a, b = vertices[0][0], vertices[-1][0]
     if a < held or b <= held or not is_nonincreasing(dilution.curve):
@@ -214,7 +216,8 @@ def less_dilution(dilution: Dilution, held: float, vertices: Vertices, horizon_s
 
 
 def _capped_bound(curve: CappedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
-    """Below the holding at which the cap ends: the line of the capped rate, or the base's bound where that is lower."""
+    """The bound below the holding at which the cap ends: the line of the capped rate, or the base curve's bound if that
+    is lower."""
     own = tight_bound(curve.base, a, b, horizon_seconds)
     if a >= curve.cap_end:
         return own
@@ -223,7 +226,7 @@ def _capped_bound(curve: CappedCurve, a: float, b: float, horizon_seconds: float
 
 
 def _coarse_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Vertices:
-    """Bound of a reward's income whatever breakpoints lie inside: that of a reward whose claims cost nothing."""
+    """Bound of a reward's income on a range with breakpoints inside: computed as if claims cost nothing."""
     flow = term.value_per_year * min(1.0, term.seconds_left / horizon_seconds)
     if term.others <= 0.0:  # all of it from the first unit on
         return [(a, flow), (b, flow)]
@@ -231,7 +234,8 @@ def _coarse_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: 
 
 
 def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: float) -> Vertices:
-    """Bound of a reward's income in a cell that its start does not lie in: 0 before it, concave beyond."""
+    """Bound of a reward's income in a cell on one side of the holding where it starts to pay: 0 below, concave
+    above."""
     start = term.start(horizon_seconds)
     if start is None or b <= start:
         return [(a, term.income(a, horizon_seconds)), (b, term.income(b, horizon_seconds))]
@@ -241,7 +245,7 @@ def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: f
 
 
 def _times(factor: float, line: Vertices) -> Vertices:
-    """A line over one cell times a factor, 0 or more."""
+    """A piecewise-linear function over one cell, multiplied by a factor >= 0."""
     return [(x, factor * y) for x, y in line]
 
 
@@ -259,15 +263,17 @@ def _at(line: Vertices, x: float) -> float:
 
 
 def _is_concave(curve: StakeCurve, x: float) -> bool:
-    """Whether income is concave in x's whole cell. With s = others + x, R rewards and p = 1 - fee it is
-    (a + b x) ((1 + R / s)^p - 1) - x + a + b x, whose second derivative has the sign of
-    2 (a - b others) - (a + b x) (1 - p) R / (s + R)."""
+    """Whether income is concave in the whole cell that x lies in. With s = others + x, R rewards and p = 1 - fee it is
+    (a + b x) ((1 + R / s)^p - 1) - x + a + b x, whose second derivative has the sign of 2 (a - b others) - (a + b x) (1
+    - p) R / (s + R).
+    """
     a, b = curve.earning(x)
     return curve.growth >= 0.0 and a <= b * curve.others
 
 
 def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], a: float, b: float) -> Vertices:
-    """Vertices above a function that is concave on [a, b] (tangents at both ends) or convex there (the chord)."""
+    """Vertices of a bound of a function that is either concave on [a, b] (tangents at both ends) or convex (the
+    chord)."""
     edge = (b - a) * INSIDE
     slope_a, slope_b = slope(a + edge), slope(b - edge)
     if slope_b >= slope_a:
@@ -311,7 +317,8 @@ def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_se
 
 
 def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
-    """Bound of a vault's income: that of the inner market whose holding changes, times our fraction of the vault."""
+    """Bound of a vault's income: the bound of the one inner market whose holding changes, times our fraction of the
+    vault."""
     before, after = curve.holdings(a), curve.holdings(b)
     rest, changing = 0.0, []
     for index, (low, high) in enumerate(zip(before, after, strict=True)):
@@ -362,7 +369,7 @@ def _inflections(curve: KinkedCurve) -> list[float]:
 
 
 def _steps(curve: AdaptiveCurve, horizon_seconds: float) -> list[float]:
-    """Utilisations where the IRM's exponential steps to its next power of two, or its rate meets a clamp."""
+    """Utilisations at which the IRM's exponential steps to its next power of two, or its rate reaches a clamp."""
     speed = ADJUSTMENT_SPEED_PER_YEAR * horizon_seconds / SECONDS_PER_YEAR
     if speed <= 0.0 or curve.rate_at_target <= 0.0:
         return []
@@ -382,7 +389,8 @@ def _exponent(log: float) -> float:
 
 
 def _inner_breakpoints(curve: LookThroughCurve, horizon_seconds: float) -> list[float]:
-    """The inner curves' breakpoints while their slot is the one that changes (see LookThroughCurve.breakpoints)."""
+    """The inner curves' breakpoints, each while its own slot is the one that changes (see
+    LookThroughCurve.breakpoints)."""
     found, start = [], curve.ours
     for slot in curve.slots:
         ends = breakpoints(slot.curve, horizon_seconds)

@@ -1,4 +1,4 @@
-"""Two-step exits: which requests, collections and cancellations are due, and the plans that make them. Pure."""
+"""Decides which requests, collections and cancellations of two-step exits are due, and makes their plans. Pure."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def step_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each step that is due; None where none is, or gas is above the ceiling.
+    """A plan with a leg for each step that is due; None if none is, or gas is above the ceiling.
 
     Steps are planned when nothing else is due. What is ready is collected first, and nothing is requested in the same
-    plan: what arrives may change what is to be withdrawn.
+    plan: the money that arrives may change what is to be withdrawn.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -58,9 +58,10 @@ def step_plan(
 
 
 def collect_steps(snapshot: Snapshot, policy: Policy) -> list[ExitStep]:
-    """Collections of what is ready, and of what was called back, where it is worth its gas (``max_gas_share_of_gain``).
+    """Collections of what is ready, and of what a cancellation returned, where it is worth its gas
+    (``max_gas_share_of_gain``).
 
-    The gain is what arrives, as the annual rate that yields it within the horizon.
+    The gain is the amount that arrives, as the annual rate that would yield it within the horizon.
     """
     found = []
     for state in snapshot.markets:
@@ -76,7 +77,7 @@ def collect_steps(snapshot: Snapshot, policy: Policy) -> list[ExitStep]:
 
 
 def per_year(snapshot: Snapshot, amount: Amount, policy: Policy) -> float:
-    """What an amount is worth in the first asset, as the annual rate that yields it within the horizon."""
+    """Value of an amount in the first asset, as the annual rate that would yield it within the horizon."""
     return _worth(snapshot, amount) * SECONDS_PER_YEAR / (policy.horizon_seconds)
 
 
@@ -91,14 +92,14 @@ def request_steps(
     policy: Policy,
     base: Base | None = None,
 ) -> list[ExitStep]:
-    """Requests for what an allocation would withdraw from two-step markets if they paid at once; cancellations of
-    requests whose money it would leave there.
+    """Requests for what an allocation would withdraw from two-step markets if they paid at once; and cancellations of
+    requests whose money it would leave in the market.
 
-    A step pays when what the other allocation earns more, from when the money is out and over the policy's horizon,
-    exceeds the yield lost during the cooldown and the gas of both steps; and within their horizon. That is the horizon
-    of moves, not the longer one of idle money: what would be earned by staying is the yield of the market that is left,
-    and a difference of two rates seldom outlasts a wait (docs/execution.md has what longer ones lost). For a queue of
-    unknown length no lost yield is deducted. Nothing more is requested while something is on its way out.
+    A step pays when that other allocation's extra earnings (from when the money is out, over the policy's horizon)
+    exceed the yield lost during the cooldown plus the gas of both steps. The horizon is that of moves, not the longer
+    one of idle money: the money already earns in the market that it would leave, and a difference of two rates seldom
+    outlasts a wait (docs/execution.md says what longer horizons lost). For a queue of unknown length no lost yield is
+    deducted. While something is on its way out, nothing more is requested.
     """
     doors = [s for s in snapshot.markets if s.exit.kind in TWO_STEPS and s.status is not Status.PAUSED and not s.barred]
     asks = [s for s in doors if s.leaving is None and s.inside]
@@ -123,7 +124,7 @@ def request_steps(
 
 
 def _given(snapshot: Snapshot, stay: Sequence[MarketState]) -> Iterable[MarketState]:
-    """The wallet's states with the proceeds of these markets added."""
+    """The wallet's states with the proceeds of these markets added, as if they had paid at once."""
     for idle in snapshot.idle:
         raw = sum(state.held.raw for state in stay if state.market.asset == idle.market.asset)
         yield replace(idle, held=Amount(idle.held.token, idle.held.raw + raw))
@@ -157,8 +158,8 @@ def _called(snapshot: Snapshot, stay: Sequence[MarketState], more: float, policy
 
 
 def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: float, policy: Policy) -> list[ExitStep]:
-    """The legs with their parts of the gain; none where together they do not pay. more: income a year; lost:
-    one-time."""
+    """The legs as steps, each with its part of the gain; empty if together they do not pay. more: additional income a
+    year; lost: one-time yield lost."""
     years = policy.horizon_seconds / SECONDS_PER_YEAR
     gain, cost = more - lost / years, sum(costs)
     pays = gain > 0.0 and cost <= policy.max_gas_share_of_gain * gain * years
@@ -168,7 +169,7 @@ def _paying(legs: Sequence[Leg], costs: Sequence[float], more: float, lost: floa
 
 
 def step_refusal(snapshot: Snapshot, leg: Leg, asset: Token) -> str | None:
-    """Why a planned step is no longer due; None while it is. asset: the market's."""
+    """Why a planned step is no longer due; None while it is. asset: the market's asset."""
     state = snapshot.of(leg.market_id)
     gone = state.leaving
     if leg.kind is LegKind.REQUEST:

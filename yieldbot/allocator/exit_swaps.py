@@ -1,4 +1,5 @@
-"""Swapping what came out of markets into the asset that a person named, a pegged one never below a set price. Pure."""
+"""Swaps what came out of markets into the asset that a person named; a pegged asset is never sold below a set price.
+Pure."""
 
 from __future__ import annotations
 
@@ -18,33 +19,33 @@ from yieldbot.model.units import GWEI
 from yieldbot.risk.prices import below_exit_price
 
 PARTS = (1, 2, 4, 8, 16, 32, 64)
-"""Where the pools do not take all of it at a good enough price, so small parts of it are tried."""
+"""Divisors of the amount that are tried in turn when the pools do not take the whole of it at a good enough price."""
 OF_SIZE = ("PRICE_IMPACT", "NO_ROUTE", "EXIT_PRICE")
-"""Refusals that a smaller amount may not get."""
+"""Codes of refusals that a smaller amount may avoid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proceeds:
-    """What came out of markets and is to be swapped."""
+    """What came out of a market and is to be swapped."""
 
     given: Amount
-    """What lies in the wallet of it."""
+    """The amount of it that lies in the wallet."""
     into: Token
-    """What it is to become."""
+    """The token that it is to be swapped into."""
     name: str
-    """The market that it came out of, or "all"."""
+    """Name of the market that it came out of, or "all"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unswapped:
-    """What stays as it is for now."""
+    """An amount that is not swapped for now."""
 
     given: Amount
-    """How much of it."""
+    """The amount."""
     into: Token
-    """What it was to become."""
+    """The token that it was to be swapped into."""
     why: str
-    """Why it stays, in words."""
+    """Why it is not swapped, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ExitSwaps:
     plan: Plan | None
     """The swaps; None where none can be made."""
     stays: tuple[Unswapped, ...]
-    """What stays as it is."""
+    """What is not swapped now."""
 
 
 def swap_plan(
@@ -67,9 +68,10 @@ def swap_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> ExitSwaps:
-    """A leg for each proceeds that can be swapped now, as much of it as the pools take at a good enough price.
+    """A leg for each of the proceeds that can be swapped now, with as much of it as the pools take at a good enough
+    price.
 
-    bounds: of the job's swaps. pegged: tokens that are never given for less than a dollar less
+    bounds: price limits of the job's swaps. pegged: tokens that are never sold below one dollar less
     ``policy.exit_min_price_bps``, whatever else the prices say. now: unix seconds.
     """
     legs, stays, why, cost, sold = list[Leg](), list[Unswapped](), list[str](), 0.0, 0.0
@@ -119,7 +121,7 @@ def swap_plan(
 def exit_price_refusal(
     snapshot: Snapshot, given: Amount, least: Amount, pegged: Collection[Address], policy: Policy
 ) -> Declined | None:
-    """Why a pegged asset would be given for too little, by the feeds; None where it would not."""
+    """Why the minimum out is too little for a pegged asset, by the feeds; None if it is enough."""
     usd = {} if snapshot.exchange is None else {token: price.usd for token, price in snapshot.exchange.usd.items()}
     return below_exit_price(given, least, usd, pegged, policy.exit_min_price_bps)
 
@@ -127,7 +129,7 @@ def exit_price_refusal(
 def _largest(
     snapshot: Snapshot, one: Proceeds, bounds: Base, pegged: Collection[Address], policy: Policy
 ) -> Conversion | Declined:
-    """The swap of the largest tried part that prices allow; why there is none for all of it where none is."""
+    """The swap of the largest tried part that prices allow; if none is allowed, the refusal of the whole amount."""
     first: Declined | None = None
     for parts in PARTS:
         amount = Amount(one.given.token, one.given.raw // parts)

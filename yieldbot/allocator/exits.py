@@ -1,8 +1,8 @@
-"""Exits that danger, or a person, demands: what can be taken out of which market now, and what stays and why. Pure.
+"""Exits that an alarm or a person demands: what can be taken out of which market now, what stays and why. Pure.
 
-No gain is compared with anything here. What bounds an exit is the market (its cash, its pauses, its cooldown), the
-signer's fee ceiling, and gas: what is worth less than the gas of taking it out is left; and what signs of too little
-cash alone ask for where gas takes more of it than ``alarms.cash_exit_bps``.
+No gain is weighed here. An exit is limited by the market (its cash, its pauses, its cooldown), by the signer's fee
+ceiling, and by gas: an amount that is worth less than the gas of its withdrawal stays. Where low cash is the only
+alarm, it also stays if gas would take more of it than ``alarms.cash_exit_bps``.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from yieldbot.model.text import one_line
 from yieldbot.model.units import BPS, GWEI
 
 ORDERED = "EXIT_ORDERED"
-"""Code of the alarm that a person's order to leave a market raises; it comes after every other in the order of legs."""
+"""Code of the alarm that a person's order to leave a market raises; its legs come after those of every other alarm."""
 TWO_STEPS = (ExitKind.COOLDOWN, ExitKind.REQUEST)
 LONGEST_REASON = 300
-"""Characters of what was seen of a market that a plan repeats."""
+"""Most characters of an alarm's text that a plan repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillIn:
-    """Money of ours that stays in a market which is to be left."""
+    """Money of ours that stays for now in a market that is to be left."""
 
     market_id: MarketId
     """The market."""
@@ -39,9 +39,9 @@ class StillIn:
     held: Amount
     """How much stays there."""
     why: str
-    """What keeps it there, in words."""
+    """What keeps it there, as a sentence."""
     after: str
-    """What happens next, in words."""
+    """What happens next, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +49,11 @@ class Exits:
     """What can be done now about the markets that are to be left."""
 
     plan: Plan | None
-    """Takes out what can be taken out; None where nothing can."""
+    """Takes out what can be taken out; None if nothing can."""
     stays: tuple[StillIn, ...]
-    """What stays in afterwards, most dangerous first."""
+    """What stays in afterwards, the most dangerous market first."""
     waits: str = ""
-    """Why nothing is taken out although something could be; empty where nothing holds it up."""
+    """Why nothing is taken out although something could be; empty if nothing holds it up."""
 
     @property
     def told(self) -> str:
@@ -70,8 +70,9 @@ def leave_alarms(state: MarketState) -> tuple[Alarm, ...]:
 def to_be_left(snapshot: Snapshot) -> list[MarketState]:
     """The markets that an alarm or a person wants left and that hold money of ours, the most dangerous first.
 
-    First those that danger rather than a person speaks against; of them those with most alarms, then with the oldest
-    one; then the less of our holding the cash covers, the earlier (unknown cash counts as none); then the larger one.
+    Order: markets with an alarm before those that only a person's order names; then by the number of alarms, most
+    first; then the oldest alarm first; then the smaller the part of our holding that the cash covers (unknown cash
+    counts as none); then the larger holding.
     """
 
     def order(state: MarketState) -> tuple[object, ...]:
@@ -86,11 +87,11 @@ def to_be_left(snapshot: Snapshot) -> list[MarketState]:
 
 
 def exit_plan(snapshot: Snapshot, policy: Policy, now: int, *, max_fee_wei: int | None = None) -> Exits:
-    """The legs that leave what is to be left, as far as it can be left now. now: unix seconds, from which the plan
-    lives ``plan_ttl_seconds``; max_fee_wei: the signer's ceiling for one gas, above which no leg is made.
+    """The legs that leave the markets that are to be left, as far as possible now. now: unix seconds; the plan expires
+    ``plan_ttl_seconds`` later. max_fee_wei: the signer's ceiling for the price of gas, above which no leg is made.
 
-    Leaving a pool swaps, which a person must approve: where other exits need none (``auto_exit``), pools wait until
-    nothing else can be taken out.
+    Leaving a pool swaps, which a person must approve. Where other exits need no approval (``auto_exit``), pools wait
+    until nothing else can be taken out.
     """
     legs, stays, why, cost = list[Leg](), list[StillIn](), list[str](), 0.0
     ways = [(state, *_way_out(snapshot, state, policy)) for state in to_be_left(snapshot)]
@@ -119,18 +120,18 @@ def exit_plan(snapshot: Snapshot, policy: Policy, now: int, *, max_fee_wei: int 
 
 
 def reason_of(state: MarketState) -> str:
-    """Why a market is left, in one line: each alarm with what it saw."""
+    """Why a market is left, in one line: each alarm with what it observed."""
     seen = "; ".join(f"{one.code}: {one.saw}" for one in leave_alarms(state))
     return one_line(f"{state.market.name}: {seen}", LONGEST_REASON)
 
 
 def gas_cost(snapshot: Snapshot, state: MarketState) -> float:
-    """What one leg out of the market costs, in whole tokens of the first asset."""
+    """What the gas of one leg out of the market costs, in whole tokens of the first asset."""
     return snapshot.fees.cost(state.gas_withdraw, txs=LEAVE_TXS)
 
 
 def price_of(snapshot: Snapshot, token: Token) -> float:
-    """As ``Snapshot.price``; 1 where there is no price: an exit does not wait for a feed."""
+    """As ``Snapshot.price``, but 1 if there is no price: an exit does not wait for a feed."""
     try:
         return snapshot.price(token)
     except (KeyError, ZeroDivisionError):
@@ -163,8 +164,8 @@ def _way_out(snapshot: Snapshot, state: MarketState, policy: Policy) -> tuple[li
 
 
 def _steps(snapshot: Snapshot, state: MarketState) -> tuple[list[Leg], StillIn | None]:
-    """The legs of a two-step exit that are due: what is ready is collected, what a cancellation returned is put back
-    among the shares (to be requested next), and what is inside is requested."""
+    """The legs of a two-step exit that are due: what is ready is collected, what a cancellation returned is added to
+    the shares again (to be requested next), and what is still in the market is requested."""
     market_id, gone = state.market.id, state.leaving
     if gone is None:
         if (dust := _dust(snapshot, state, state.inside, legs=2)) is not None:
@@ -190,7 +191,7 @@ def _on_its_way(gone: Leaving) -> str:
 
 
 def _dust(snapshot: Snapshot, state: MarketState, amount: Amount, legs: int = 1) -> StillIn | None:
-    """What stays because taking it out would cost more gas than it is worth; None where it would not."""
+    """What stays because taking it out would cost more gas than it is worth; None if it would not."""
     worth, cost = float(amount) * price_of(snapshot, amount.token), legs * gas_cost(snapshot, state)
     if worth > cost:
         return None
@@ -201,8 +202,8 @@ def _dust(snapshot: Snapshot, state: MarketState, amount: Amount, legs: int = 1)
 
 
 def _too_dear(snapshot: Snapshot, state: MarketState, amount: Amount, policy: Policy) -> StillIn | None:
-    """What stays because only its cash is doubted, and going out and in again takes too large a part of it; None:
-    nothing does."""
+    """What stays because low cash is its only alarm, and the gas of leaving and entering again would take too large a
+    part of it; None if nothing stays."""
     if any(one.code not in ABOUT_CASH for one in leave_alarms(state)):
         return None
     worth = float(amount) * price_of(snapshot, amount.token)
@@ -222,7 +223,7 @@ def _stays(state: MarketState, held: Amount, why: str, after: str) -> StillIn:
 
 
 def held_as_it_is(snapshot: Snapshot) -> Allocation:
-    """What is held, as an allocation that nobody computed: it claims no income and certifies nothing."""
+    """The present holdings as an allocation that no solver computed: it claims no income and certifies nothing."""
     targets = {state.market.id: state.held for state in snapshot.states.values()}
     return Allocation(targets, 0.0, 0.0, Certificate(0.0, 0.0, 0.0), 0.0, ())
 

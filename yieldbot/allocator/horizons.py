@@ -1,8 +1,8 @@
-"""The times within which costs must pay, and whether a plan's do. Pure.
+"""The horizons within which costs must pay, and whether a plan's costs do. Pure.
 
-Two horizons in one solve: what is invested moves where that pays soon, for a difference of rates that lasts; what is
-idle enters where that pays within a longer time, for without entering it earns nothing. The solver spreads each cost
-over its horizon (``allocate.problem_of``), so that a plan that it makes pays by the same rule that is asked here.
+One solve uses two horizons. Invested money moves only if that pays soon, because a difference of two rates may not
+last. Idle money enters if that pays within a longer time, because outside it earns nothing. The solver spreads each
+cost over its horizon (``allocate.problem_of``), so that its plans pass the rule that is checked here.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ IDLE = "idle/"
 
 @dataclass(frozen=True, slots=True)
 class Horizons:
-    """The times that costs are spread over, in years: for gas shorter where it may take only a share of the gain."""
+    """The times over which costs are spread, in years. Gas may have a shorter one, as it may take only a fraction of
+    the gain."""
 
     move_years: float
-    """Of what swaps lose, of invested money that moves."""
+    """For the loss in swaps of invested money that moves."""
     enter_years: float
-    """Of what swaps lose, of idle money that enters."""
+    """For the loss in swaps of idle money that enters."""
     gas_move_years: float
-    """Of gas, of invested money that moves."""
+    """For the gas of invested money that moves."""
     gas_enter_years: float
-    """Of gas, of idle money that enters."""
+    """For the gas of idle money that enters."""
 
     @classmethod
     def of(cls, policy: Policy, patience: float = 1.0) -> Horizons:
-        """As the policy sets them: a cost is earned within the horizon and ``break_even_days``, gas out of
-        ``max_gas_share_of_gain`` of what is gained within the horizon. patience: each is so many times as long."""
+        """The policy's horizons: a cost must be earned within the horizon and ``break_even_days``, and gas may take at
+        most ``max_gas_share_of_gain`` of the gain within the horizon. patience: factor on each of them."""
         years, share = patience * 86_400 / SECONDS_PER_YEAR, max(1e-6, min(1.0, policy.max_gas_share_of_gain))
         move, enter = _horizon_days(True, policy), _horizon_days(False, policy)
         return cls(
@@ -46,13 +47,14 @@ class Horizons:
 
 
 def days_allowed(moves: Sequence[Move], policy: Policy) -> float:
-    """Days within which the moves together must earn their cost: each within its own horizon and ``break_even_days``,
-    weighed by cost."""
+    """Days within which the moves together must earn their cost. Each move has a limit of its own (the lower of its
+    horizon and ``break_even_days``); this is their harmonic mean, weighted by cost."""
     return _weighed(moves, {True: policy.move_days, False: policy.enter_days})
 
 
 def horizon_days(moves: Sequence[Move], policy: Policy) -> float:
-    """The horizon of the moves together, in days, whatever ``break_even_days`` says: what gas takes a share of."""
+    """The horizon of the moves together in days, without ``break_even_days``: gas may take its fraction of the gain
+    within it."""
     return _weighed(moves, {moved: _horizon_days(moved, policy) for moved in (True, False)})
 
 
@@ -61,7 +63,8 @@ def _horizon_days(moved: bool, policy: Policy) -> float:
 
 
 def _weighed(moves: Sequence[Move], days: Mapping[bool, float]) -> float:
-    """days: by whether invested money moves, or idle money enters."""
+    """Harmonic mean of the moves' days, weighted by cost. days: True: of invested money that moves; False: of idle
+    money that enters."""
     cost = sum(move.cost for move in moves)
     if cost <= 0.0:
         return days[not moves or not all(move.source.startswith(IDLE) for move in moves)]

@@ -1,4 +1,4 @@
-"""The constraints in base units, exactly, and rounding that never breaks one of them by a unit."""
+"""The constraints exactly, in base units, and rounding that never breaks one of them by a unit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ExactSwap:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """A bound on a sum of holdings, each times its weight."""
+    """A bound on a weighted sum of holdings."""
 
     members: tuple[int, ...]
     """Indexes of markets."""
@@ -46,13 +46,13 @@ class Exact:
     held: tuple[int, ...]
     """Present holding of each market."""
     low: tuple[int, ...]
-    """Least changed holding of each market."""
+    """Smallest holding of each market that a change may lead to."""
     high: tuple[int, ...]
-    """Largest changed holding of each market."""
+    """Largest holding of each market that a change may lead to."""
     pools: tuple[frozenset[str], ...]
-    """Keys of the pools that each market shares with others."""
+    """For each market the keys of the pools that it shares with others."""
     groups: tuple[tuple[tuple[int, ...], int], ...]
-    """(members, the most that they may hold together in base units times weights)."""
+    """(members, the most that they may hold together, in base units times weights)."""
     budgets: tuple[int, ...]
     """How much of each asset may be in markets: wealth less its idle buffer."""
     min_positions: tuple[int, ...]
@@ -67,17 +67,17 @@ class Exact:
     """Conversions between the assets."""
 
     def spans(self, index: int) -> tuple[tuple[int, int], ...]:
-        """Closed intervals of changed holdings of one market, ascending."""
+        """Closed intervals that a changed holding of one market may lie in, ascending."""
         asset = self.assets[index]
         least, step = self.min_positions[asset], self.min_moves[asset]
         return spans(self.held[index], self.low[index], self.high[index], least, step, 1)
 
     def allows(self, index: int, value: int) -> bool:
-        """Whether one market's holding may be this: what it is, or within its bounds and the least amounts."""
+        """Whether one market's holding may be this: either unchanged, or within its bounds and minimum amounts."""
         return value == self.held[index] or any(least <= value <= most for least, most in self.spans(index))
 
     def available(self, paid: Sequence[int]) -> list[int]:
-        """Base units of each asset that may be in markets after swaps that take ``paid``; at least its present
+        """Base units of each asset that may be in markets once swaps have taken ``paid``; at least the present
         holdings."""
         most = list(self.budgets)
         for asset in range(len(most)):
@@ -88,8 +88,7 @@ class Exact:
         return most
 
     def caps(self) -> list[Cap]:
-        """Every bound on a sum of holdings except the budgets. A present holding may stay above its bound, but not
-        grow."""
+        """Every bound on a sum of holdings except the budgets. A present sum may stay above its bound, but not grow."""
         return [Cap(m, max(most, sum(self.held[i] * self.weights[i] for i in m))) for m, most in self.groups]
 
     def feasible(self, x: Sequence[int], paid: Sequence[int]) -> bool:
@@ -111,12 +110,13 @@ class Exact:
     def rounded(
         self, holdings: Sequence[float], ones: Sequence[int], value: Callable[[int, float], float]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The feasible base units just below ``holdings`` (whole tokens, swaps last), and what each swap takes.
+        """(holdings, amount into each swap) in base units: the feasible ones just below ``holdings`` (whole tokens,
+        swaps last).
 
         ones: base units in a whole token, of each asset. value: income a year of a market (or swap) at a holding in
-        whole tokens, which decides who gets the last few units. What is held, and no swap, where rounding finds nothing
-        feasible. Downwards, because an adaptive curve's rate steps down at some holdings and an optimum may lie just
-        before one.
+        whole tokens, which decides who gets the last few units. Where rounding finds nothing feasible, the result is
+        the present holdings and no swap. Rounding is downwards because an adaptive curve's rate steps down at some
+        holdings, and an optimum may lie just before a step.
         """
         count = len(self.held)
         found = [
@@ -133,8 +133,8 @@ class Exact:
         return max(found, key=worth, default=(self.held, (0,) * len(self.swaps)))
 
     def _payments(self, amounts: Sequence[float], ones: Sequence[int]) -> list[tuple[int, ...]]:
-        """What the swaps may take: rounded up (to buy a minimum that is just reached), rounded down, and without
-        dust."""
+        """Candidates for what goes into the swaps: rounded up (to buy a minimum that is just reached), rounded down,
+        and without dust."""
         if not self.swaps:
             return [()]
         up, down, clean = [], [], []
@@ -146,8 +146,8 @@ class Exact:
         return list(dict.fromkeys(self._affordable(paid) for paid in (up, down, clean)))
 
     def _affordable(self, paid: Sequence[int]) -> tuple[int, ...]:
-        """The payments, the largest one reduced where doubles were rounded to more than there is, or than markets can
-        spare: what cannot be withdrawn stays there."""
+        """The payments, the largest one reduced where rounding made it more than there is or than markets can release:
+        what cannot be withdrawn stays in its market."""
         left = list(paid)
         stays = self._least_in_markets()
         for asset in range(len(self.budgets)):
@@ -159,7 +159,7 @@ class Exact:
         return tuple(left)
 
     def _least_in_markets(self) -> list[int]:
-        """Base units of each asset that its markets hold at least."""
+        """Least base units of each asset that its markets must keep."""
         found = [0] * len(self.budgets)
         for index, (asset, held) in enumerate(zip(self.assets, self.held, strict=True)):
             found[asset] += min([held, *(least for least, _ in self.spans(index))])
@@ -195,7 +195,7 @@ class Exact:
     def _give(
         self, x: list[int], asset: int, most: int, caps: list[Cap], one: int, value: Callable[[int, float], float]
     ) -> None:
-        """Put the dust of rounding (not money that is to stay idle) where it earns most."""
+        """Put the base units that rounding left over (not money that must stay idle) where they earn most."""
         members = [m for m in range(len(x)) if self.assets[m] == asset]
         left = most - sum(x[m] for m in members)
         if not 0 < left <= max(2 * len(members), most // 10**12):
@@ -222,7 +222,7 @@ class Exact:
         return min(options, key=lambda option: (abs(option - raw), option == held, option))
 
     def _bounds(self, index: int, x: int) -> tuple[int, int]:
-        """(lowest, highest) that a changed holding may be shifted to; an unchanged one not at all."""
+        """(lowest, highest) holding that a changed market may be shifted to; an unchanged one may not be shifted."""
         if x == self.held[index]:
             return x, x
         return next(span for span in self.spans(index) if span[0] <= x <= span[1])

@@ -1,8 +1,10 @@
-"""The relaxed problem as a linear program, for what the greedy cannot do: overlapping groups, several assets.
+"""The relaxed problem as a linear program, for cases that the greedy method cannot solve: overlapping groups, several
+assets.
 
-Columns are the edges of the markets' hulls (a fraction of each may be filled; the steeper first by itself, as the hull
-is concave) and the vertices of each swap (weights that add up to one). Rows are the budgets and the groups. HiGHS
-solves it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, valid whatever the tolerances.
+Columns are the edges of the markets' hulls (each may be filled partly; as a hull is concave, steeper edges fill first
+by themselves) and the vertices of each swap (weights that add up to one). Rows are the budgets and the groups. HiGHS
+solves it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, which is valid whatever the
+tolerances.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ FEASIBILITY = 1e-10
 
 
 _kept = local()
-"""Each thread's solver: to make one takes longer than a small program."""
+"""One solver a thread: making one takes longer than solving a small program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,9 @@ class Solution:
     bound: float
     """Upper bound on what edges and swaps together earn a year, in the first asset."""
     grown: list[tuple[int, float, float]]
-    """(market, tokens above the hull's first vertex, what they earn a year), of each edge that is used."""
+    """For each edge that is used: (market, tokens above the hull's first vertex, what they earn a year)."""
     swapped: list[tuple[float, float]]
-    """Of each swap (what goes in, its envelope there)."""
+    """For each swap: (amount in, value of its envelope there)."""
     prices: list[float]
     """Shadow price of each resource: income a year of one more token of it."""
 
@@ -46,10 +48,10 @@ class Choices:
     """A swap's choices in one box: columns of a linear program."""
 
     floats: NDArray[np.float64]
-    """Of each choice what goes in, the envelope there, what comes out; its part of the objective (as a fraction of our
+    """One column a choice: amount in, envelope there, amount out; its part of the objective (as a fraction of our
     wealth), and what it takes of its rows."""
     rows: NDArray[np.int32]
-    """Of each choice the rows of its source, its target, and of the swap itself."""
+    """One column a choice: the rows of its source, of its target, and of the swap itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,11 @@ class Columns:
     rows: NDArray[np.int32]
     """As ``Choices.rows``."""
     owners: NDArray[np.intp]
-    """Of each choice its swap."""
+    """The swap that each choice belongs to."""
     firsts: NDArray[np.intp]
-    """Of each swap its first choice."""
+    """Index of each swap's first choice."""
     lasts: NDArray[np.intp]
-    """Of each swap its last choice."""
+    """Index of each swap's last choice."""
 
     @classmethod
     def of(cls, swaps: Sequence[Choices]) -> Columns:
@@ -83,7 +85,7 @@ class Columns:
 
 
 class Linear:
-    """The linear programs of one problem. uses: as ``relax.Resources.uses``."""
+    """The linear programs of one problem. uses: see ``relax.Resources.uses``."""
 
     def __init__(
         self, problem: Problem, tables: Sequence[BoundTable], uses: Sequence[Sequence[tuple[int, float]]]
@@ -95,12 +97,12 @@ class Linear:
         self.api, self.solver = _highs()
 
     def refresh(self) -> None:
-        """Read the swaps' tables again, of which some have changed."""
+        """Read the tables of the swaps again, after some have changed."""
         self.whole = None
 
     def solve(self, rooms: Sequence[float], edges: Sequence[Edge], boxes: Mapping[int, Box]) -> Solution | None:
-        """The program's optimum; None where it is infeasible. rooms: what is left of each resource above the hulls'
-        first vertices. edges: of the markets' hulls, within the boxes."""
+        """The program's optimum; None if it is infeasible. rooms: what each resource has left above the hulls' first
+        vertices. edges: edges of the markets' hulls within the boxes."""
         import numpy as np
 
         swaps = self._columns(boxes)
@@ -134,7 +136,7 @@ class Linear:
         return Solution(self._dual(prices, rooms, edges, swaps), grown, list(zip(inside, income, strict=True)), prices)
 
     def _columns(self, boxes: Mapping[int, Box]) -> Columns | None:
-        """All swaps' choices in their boxes; None where one has none."""
+        """The choices of all swaps within their boxes; None if a swap has none."""
         markets = len(self.problem.markets)
         if self.whole is None:
             roots = [self._choices(markets + k, {}) for k in range(len(self.problem.swaps))]
@@ -220,7 +222,8 @@ class Linear:
 
 
 def _highs() -> tuple[Any, Any]:
-    """HiGHS, and this thread's solver. It keeps nothing of one program for the next one: ``passModel`` begins anew."""
+    """The HiGHS module, and this thread's solver. ``passModel`` starts anew, so nothing is kept from one program to the
+    next."""
     import highspy  # type: ignore[import-untyped]
 
     if not hasattr(_kept, "solver"):

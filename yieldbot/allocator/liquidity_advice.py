@@ -1,6 +1,6 @@
-"""Whether liquidity pays in a pool, in which range, and what to do about a position of ours. Pure.
+"""Whether providing liquidity to a pool pays, in which range, and what to do about a position of ours. Pure.
 
-Amounts are token1 base units; rates are simple annual fractions of our value; yields are compared as Apy over the
+Amounts are token1 base units; rates are simple annual fractions of our value; yields are compared as APY over the
 horizon.
 """
 
@@ -22,15 +22,16 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 GAS_ENTER, GAS_LEAVE, GAS_REBALANCE = 740_000, 390_000, 960_000
-"""Gas units, allowances and a swap included, as the sandbox's real contracts use them, rounded up."""
+"""Gas of entering, leaving and rebalancing, allowances and a swap included: measured on the sandbox's real contracts,
+rounded up."""
 SWAPPED = 0.5
-"""Fraction of the value that is swapped on the way in, on the way out, and at a rebalance."""
+"""Fraction of the value that is assumed to be swapped on entering, on leaving, and at a rebalance."""
 SLIPPAGE = 0.0005
-"""What a swap costs beside its fee, as a fraction."""
+"""Cost of a swap beside its fee, as a fraction."""
 WATCH_SECONDS = 1800.0
-"""How long a position stays out of range unnoticed: the interval of runs (docs/cron.md)."""
+"""Longest time that a position is out of range before anybody notices: the interval between runs (docs/cron.md)."""
 IN_RANGE_FACTOR = 2.0
-"""A position in range is only rebalanced where that gains so many times its cost."""
+"""A position in range is only rebalanced if that gains this many times its cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,15 @@ class Appraisal:
     best: BestRange
     """The best range."""
     net: tuple[Apy, Apy, Apy]
-    """Net yield of the best range: lower bound, mean and upper bound."""
+    """Net APY of the best range: lower bound, mean, upper bound."""
     lending: Apy | None
-    """The best yield by lending; None: there is none to compare with."""
+    """The best APY by lending; None: there is none to compare with."""
     vetoes: tuple[str, ...]
-    """Why nothing may enter; empty: it may."""
+    """Why no money may enter; empty: it may."""
 
 
 def price_of(state: LiquidityPool) -> float:
-    """token1 base units for one token0 base unit."""
+    """The pool's price: token1 base units for one base unit of token0."""
     return (state.sqrt_price_x96 / Q96) ** 2
 
 
@@ -70,10 +71,10 @@ def pool_estimate(
     horizon_days: float,
     ours: int = 0,
 ) -> PoolEstimate:
-    """Fees and volatility with costs, for a position of ``value`` token1 base units.
+    """Fees, volatility and costs for a position of ``value`` token1 base units.
 
-    gas_price: token1 base units for a unit of gas; ours: our part of the liquidity in range. Fees and volatility each
-    hold at 1 - (1 - confidence) / 2, so that the net yield holds at ``confidence`` (Bonferroni).
+    gas_price: token1 base units for a unit of gas; ours: our part of the liquidity in range. Fees and volatility are
+    each bounded at the level 1 - (1 - confidence) / 2, so that the net yield is bounded at ``confidence`` (Bonferroni).
     """
     each = 1.0 - (1.0 - confidence) / 2
     fees = rate_of(history.fees, history.fee_seconds, each)
@@ -95,7 +96,8 @@ def pool_estimate(
 def appraise(
     state: LiquidityPool, history: PoolHistory, value: float, gas_price: float, policy: Policy, lending: Iterable[Apy]
 ) -> Appraisal:
-    """Whether a pool pays for ``value`` (> 0) of ours. lending: what either token would earn elsewhere."""
+    """The yield of a pool for ``value`` (> 0) of ours, and what forbids entering. lending: APYs that either token would
+    earn elsewhere."""
     estimate = pool_estimate(state, history, value, gas_price, policy.confidence, policy.mean_days)
     best = best_of(state, estimate)
     low, mean, high = (_apy(rate, estimate.horizon_years) for rate in (best.net.low, best.net.mean, best.net.high))
@@ -112,7 +114,7 @@ def appraise(
 
 
 def best_of(state: LiquidityPool, estimate: PoolEstimate) -> BestRange:
-    """The best range of a pool; the full one where it has no other."""
+    """The best range of a pool; the full range if the pool has no other."""
     if state.spacing:
         return best_range(estimate, state.sqrt_price_x96, state.tick, state.spacing)
     at_mean = yield_of(estimate, FULL, estimate.fees.mean, estimate.sigma.mean, full=True)
@@ -120,7 +122,7 @@ def best_of(state: LiquidityPool, estimate: PoolEstimate) -> BestRange:
 
 
 def _apy(rate: float, years: float) -> Apy:
-    """The yield of a simple annual rate that is earned over the horizon and reinvested; never below a total loss."""
+    """APY of a simple annual rate that is earned over the horizon and reinvested; never below a total loss."""
     if math.isinf(rate):
         return Apy(math.inf if rate > 0 else -1.0)
     growth = rate * years
@@ -132,7 +134,7 @@ def _apy_text(yield_: Apy) -> str:
 
 
 class Advice(StrEnum):
-    """What a position calls for."""
+    """What to do about a position."""
 
     HOLD = "hold"
     REBALANCE = "rerange"
@@ -141,7 +143,7 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What a position calls for, and why."""
+    """What to do about a position, and why."""
 
     advice: Advice
     """Hold, rebalance or leave."""
@@ -150,18 +152,19 @@ class Trigger:
     ticks: Range | None = None
     """The new range of a rebalance."""
     gain: float = 0.0
-    """What it earns more within the horizon, its cost taken off, as a fraction of the position's value."""
+    """What the new range earns more within the horizon, net of the rebalance's cost, as a fraction of the position's
+    value."""
 
 
 def trigger(
     position: PoolPosition, history: PoolHistory, gas_price: float, policy: Policy, lending: Iterable[Apy]
 ) -> Trigger:
-    """What a position of ours calls for.
+    """What to do about a position of ours.
 
-    Out of range: a rebalance where the lower bound of what a new range earns within the horizon exceeds its cost.
-    Leaving where even the upper bound of the best range's net yield is below lending. In range: a rebalance to another
-    width that earns twice its cost more than the present one. All bounds are computed from the newest history, so that
-    changes of volatility count here.
+    Out of range: rebalance if the lower bound of what a new range earns within the horizon exceeds its cost. Leave if
+    even the upper bound of the best range's net yield is below lending. In range: rebalance to another width if that
+    earns IN_RANGE_FACTOR times its cost more than the present range. All bounds are computed from the newest history,
+    so changes of volatility count.
     """
     state = position.state
     value = value_of(state, position.amounts)

@@ -1,8 +1,9 @@
-"""A pool as a market of one of its tokens: what we hold there, what more would earn, what entering and leaving cost.
+"""A liquidity pool as a market of one of its tokens: our holding, what more would earn, what entering and leaving cost.
 Pure.
 
-What goes in is swapped in the same pool until both tokens fit the range; what comes out is swapped back there. A
-holding is therefore worth what that would bring now, to the unit but for rounding at ticks of our own.
+Entering swaps in the same pool until both tokens fit the range; leaving swaps back there. The value of a holding is
+therefore what leaving would bring now, exact to the base unit except for rounding at ticks that our own position
+created.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from yieldbot.model.units import BPS
 DUST = 0.001
 """Positions below this fraction of the wealth are ignored: anybody can send us one."""
 OFF = "price-off-the-feeds"
-"""Flag of a pool whose price is too far from the feeds'."""
+"""Flag of a pool whose price is too far from the feeds' price."""
 MOST_ROOM = 2**120
-"""Base units: capacity of a range that takes next to nothing of the other token."""
+"""Capacity, in base units, of a range that takes hardly any of the other token."""
 Pair = tuple[int, int]
 
 
@@ -60,11 +61,11 @@ class PoolObservation:
     gas_price: float
     """token1 base units for a unit of gas."""
     fair: float
-    """token1 base units for one of token0, by the feeds."""
+    """Price by the feeds: token1 base units for one base unit of token0."""
 
 
 def market_id(pool: Pool) -> MarketId:
-    """The id of a pool's liquidity in the journal."""
+    """The id under which a pool's liquidity is in the journal."""
     return pool_id(pool)
 
 
@@ -95,7 +96,7 @@ def position_value(state: LiquidityPool, position: PoolPosition) -> float:
 
 
 def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
-    """Base units of one token (``zero``: token0) for these of both, the other one swapped in the pool.
+    """Base units of one token (``zero``: token0) that these amounts of both bring, the other token swapped in the pool.
 
     Raises Unswappable.
     """
@@ -106,9 +107,9 @@ def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
 def pool_market_state(
     observed: PoolObservation, asset: Token, wealth: Amount, block: BlockRef, base: Base
 ) -> MarketState:
-    """The state of the market. ``wealth``: the most that might go in, for which the range is chosen.
+    """The state of the market. ``wealth``: the most that might go in; the range is chosen for it.
 
-    Where the pool has no history of fees or prices, nothing may enter, and no plan takes anything out.
+    If the pool has no history of fees or prices, nothing may enter, and no plan takes anything out.
     """
     state, positions = observed.state, observed.positions
     pool, price = state.pool, price_of(state)
@@ -176,7 +177,7 @@ def pool_market_state(
 
 @dataclass(frozen=True, slots=True)
 class _Swaps:
-    """The swaps of entering and leaving, in the pool without our liquidity."""
+    """The swaps of entering and leaving, computed in the pool without our liquidity."""
 
     rest: V3Pool
     """The pool without our liquidity."""
@@ -185,17 +186,19 @@ class _Swaps:
     price: float
     """token1 base units for one of token0."""
     impact: float
-    """Largest price impact on the last unit, the pool's fee included, as a fraction."""
+    """Largest price impact on the last unit swapped, the pool's fee included, as a fraction."""
     off: bool
-    """Whether the pool's price is further from the feeds' than ``impact``, so that nothing is swapped there."""
+    """Whether the pool's price differs from the feeds' price by more than ``impact``, so that nothing is swapped
+    there."""
 
     @property
     def into(self) -> float:
-        """Base units of the other token for one of the asset."""
+        """Base units of the other token for one base unit of the asset."""
         return self.price if self.zero else 1.0 / self.price
 
     def room(self, part: float) -> int:
-        """Base units of the asset that can go in, and come out again, each within the price impact."""
+        """Base units of the asset that can go in and come out again, each way within the price impact. part: the
+        fraction of the asset that is swapped for the other token."""
         if part <= 0.0 or self.off:
             return 0
         given = V3Venue(self.rest, self.zero).amount_until_price(self.into * (1.0 - self.impact))
@@ -203,7 +206,7 @@ class _Swaps:
         return int(min(min(given, back) / part, MOST_ROOM))
 
     def cost(self, part: float, raw: float) -> float:
-        """The fraction of ``raw`` base units of the asset that both swaps take."""
+        """The fraction of ``raw`` base units of the asset that the swaps of entering and leaving take."""
         given = int(part * raw)
         if given <= 0:
             return 0.0
@@ -215,7 +218,7 @@ class _Swaps:
         return part * (max(0.0, 1.0 - got / (given * self.into)) + max(0.0, 1.0 - back / given))
 
     def held(self, amounts: Pair) -> tuple[int, int]:
-        """(base units of the asset that these of both tokens are worth, how many of them can come out now)."""
+        """(value of these amounts of both tokens in base units of the asset, how much of that can come out now)."""
         own, other = amounts if self.zero else amounts[::-1]
         most = V3Venue(self.rest, not self.zero).amount_until_price((1.0 - self.impact) / self.into)
         try:
@@ -230,7 +233,7 @@ class _Swaps:
 def _stays(
     observed: PoolObservation, estimate: PoolEstimate, ticks: Range, tokens: float, amounts: Pair
 ) -> RangeOutlook:
-    """Outlook of the present holding: at the mean estimates while in range; else what a new range would earn at the
+    """Outlook of the present holding. In range: at the mean estimates. Out of range: what a new range would earn at the
     policy's confidence, less the cost of the rebalance."""
     state = observed.state
     if any(position.in_range and position.liquidity for position in observed.positions):
@@ -250,7 +253,7 @@ def _outlook(
     surely: bool = False,
     once: float = 0.0,
 ) -> RangeOutlook:
-    """A range's outlook. surely: at the fees and volatility for which the net yield holds at the policy's
+    """A range's outlook. surely: at the fees and volatility for which the net yield holds with the policy's
     confidence."""
     full = not state.spacing or ticks == full_range(state.spacing)
     bounds: RangeBounds = FULL if full else bounds_of(ticks, state.sqrt_price_x96)
@@ -266,7 +269,7 @@ def _status(observed: PoolObservation, gone: bool) -> Status:
 
 
 def _part(state: LiquidityPool, ticks: Range, zero: bool) -> float:
-    """Fraction of what a range takes at the present price that is the other token."""
+    """The other token's fraction of the value that a range takes at the present price."""
     amounts = ticks.amounts(1 << 96, state.sqrt_price_x96)
     whole = value_of(state, amounts)
     if whole <= 0.0:

@@ -13,7 +13,7 @@ from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 
 def haircut_bps(reward: Reward, policy: Policy) -> float:
-    """What the policy takes off a reward's value, in bps: by its token's symbol, else the policy's figure for all."""
+    """Haircut on a reward's value, in bps: the policy's figure for its token's symbol, else its figure for all."""
     return policy.reward_haircut_tokens.get(reward.token.symbol, policy.reward_haircut_bps)
 
 
@@ -23,9 +23,9 @@ def value(reward: Reward, policy: Policy) -> float:
 
 
 def curve_of(state: MarketState, policy: Policy, *, ignore_withdrawals: bool = False) -> YieldCurve:
-    """The market's sustainable curve (math/sustainable.py) plus the rewards that still run and that a feed prices.
+    """The market's sustainable curve (math/sustainable.py) plus those rewards that still run and have a feed.
 
-    ignore_withdrawals: no effect of our own withdrawal on its rate counts.
+    ignore_withdrawals: treat the rate as if our own withdrawals did not change it.
     """
     terms = tuple(term for reward in state.rewards if (term := _term(state, reward, policy)) is not None)
     base = sustainable_curve(state, policy, ignore_withdrawals=ignore_withdrawals)

@@ -1,9 +1,10 @@
 """Branch and bound: the best holdings found, and an upper bound that no allocation of the problem can exceed.
 
-Each node keeps some markets' holdings in boxes; its bound is that of the relaxed problem (relax.py). Where a relaxed
-holding earns less than its envelope says, the market's piecewise-linear bound is refined there, or, where the income is
-really not concave (a kink, a fixed cost, a minimum), the box is split. Of two markets that share a pool at most one may
-change: where a relaxed solution changes both, one child keeps the one as it is, the other child its rivals.
+Each node of the search restricts some markets' holdings to boxes; its bound is that of the relaxed problem (relax.py).
+Where a market's relaxed holding earns less than its envelope says, either its piecewise-linear bound is refined there,
+or, if the income really is not concave (a kink, a fixed cost, a minimum), the box is split. Of two markets that share a
+pool at most one may change: where a relaxed solution changes both, one child keeps the first market unchanged, the
+other child the rivals.
 """
 
 from __future__ import annotations
@@ -19,36 +20,37 @@ from yieldbot.allocator.swap_table import SwapTable
 from yieldbot.allocator.table import BoundTable, Box, MarketTable
 
 Holdings = tuple[float, ...]
-"""Whole tokens: one holding a market, then what goes into each swap."""
+"""Whole tokens: one holding a market, then the amount into each swap."""
 TOLERANCE_BPS = 5e-3
 """The search ends at a gap below this, in bps of the wealth a year."""
 TOLERANCE_FRACTION = 1e-3
 """The gap must also be below this fraction of the possible income, which may be tiny where markets cannot take the
 wealth."""
 MOST_STEPS = 600
-"""Relaxed problems solved at most; the certificate states the gap that is then left."""
+"""Most relaxed problems that are solved; the certificate states the gap that then remains."""
 FILLED = 4
-"""Markets at most that what rounding to allowed holdings has left over is put into."""
+"""Most markets among which the money is distributed that rounding to allowed holdings leaves over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """The best allocation that was found, and its certificate."""
+    """The best allocation found, and its certificate."""
 
     holdings: Holdings
-    """Whole tokens: one holding a market, then what goes into each swap."""
+    """Whole tokens: one holding a market, then the amount into each swap."""
     objective: float
     """The objective of these holdings, in whole tokens of the first asset a year."""
     upper_bound: float
-    """No allocation's objective is higher, in the first asset a year."""
+    """No allocation has a higher objective; in the first asset a year."""
     price: float
     """Shadow price of the first budget: income a year of one more token."""
     steps: int
     """Relaxed problems that were solved."""
     prices: tuple[float, ...] = ()
-    """Of each resource (``relax.Resources``) the highest shadow price in any of the bounds."""
+    """For each resource (``relax.Resources``) the highest shadow price in any of the bounds."""
     complete: bool = True
-    """Whether each bound is one by shadow prices: no box was left out because a linear program had no solution."""
+    """Whether every bound comes from shadow prices: False where a box was dropped because its linear program had no
+    solution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,17 @@ class _Node:
     bound: float
     """Upper bound of the objective within its boxes."""
     version: int
-    """Version of the bounds that it was solved with; with an older version it is solved again."""
+    """Version of the markets' bounds with which it was solved; it is solved again if they have changed since."""
 
 
 def optimise(problem: Problem) -> Optimum:
-    """The best allocation found. Keeping what is held is the first candidate, so the answer is always feasible."""
+    """The best allocation found. Keeping the present holdings is the first candidate, so the answer is always
+    feasible."""
     return _Search(problem).run()
 
 
 class _Search:
-    """One run: the tables, the queue of open nodes by falling bound, the best allocation so far."""
+    """One run: the tables, the queue of open nodes (highest bound first), the best allocation so far."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -117,7 +120,7 @@ class _Search:
         return Optimum(self.best, self.best_value, most, price, self.steps, tuple(self.prices), self.complete)
 
     def _tolerate(self, gap: float) -> None:
-        """Search until the gap is at most ``gap``, in whole tokens of the first asset a year."""
+        """Stop the search once the gap is at most ``gap``, in whole tokens of the first asset a year."""
         self.tolerance = max(1e-9, gap)
         self.share = self.tolerance / (2 * max(1, len(self.tables)))
 
@@ -186,7 +189,7 @@ class _Search:
         self._note(finer)
 
     def _note(self, indexes: Iterator[int] | range | list[int]) -> None:
-        """Record the true incomes at the hulls' first vertices, and which of those lie below their envelope."""
+        """Record the true incomes at the hulls' first vertices, and which of them are below their envelope."""
         for i in indexes:
             x, y = self.relaxation.hulls[i].vertices[0]
             self.firsts[i] = self.tables[i].value(x)
@@ -196,10 +199,10 @@ class _Search:
                 self.uneven.discard(i)
 
     def _branch(self, node: _Node, i: int) -> None:
-        """Push two boxes, left and right of the relaxed holding: no allowed holding of the box is left out.
+        """Split the box of market ``i`` in two, left and right of its relaxed holding; no allowed holding is lost.
 
-        Where that holding is an end of the box itself (its envelope is above the income at a vertex), markets of one
-        pool that change together are separated first; else the box is halved.
+        If the relaxed holding is itself an end of the box (its envelope is above the income at a vertex), markets of
+        one pool that change together are separated first; else the box is halved.
         """
         table = self.tables[i]
         box = node.boxes.get(i, table.root)
@@ -220,7 +223,7 @@ class _Search:
                 self._push({**node.boxes, i: child}, node.bound)
 
     def _branch_on_pools(self, node: _Node) -> None:
-        """The relaxed solution earns what its envelope says: close the node, unless markets of one pool change
+        """The relaxed solution really earns what its envelope says: close the node, unless markets of one pool change
         together."""
         pair = next(self._conflicts(node.relaxed.x), None)
         if pair is None:
@@ -240,9 +243,10 @@ class _Search:
         return ((i, j) for i in sorted(changed) for j in sorted(self.rivals[i] & changed))
 
     def _offer(self, below: list[float], gain: float, relaxed: Relaxed, boxes: Mapping[int, Box]) -> None:
-        """Take the holdings as the best if they are feasible and better; of rivals only the best one changes.
+        """Take these holdings as the best if they are feasible and better; of rivals in a pool only the best one
+        changes.
 
-        gain: their objective less that of all hulls' first vertices.
+        gain: their objective less the objective at the hulls' first vertices.
         """
         problem = self.problem
         conflicts = list(self._conflicts(below))
@@ -258,7 +262,8 @@ class _Search:
             self.best, self.best_value = tuple(below), value
 
     def _fill(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box]) -> float:
-        """Put what rounding down has left over where it earns most, and take back what rounding has put in too much.
+        """Put the money that rounding down has left over where it earns most, and take back what rounding up has added
+        too much.
 
         Changes ``below`` and returns what that earns, in the first asset a year.
         """
@@ -299,9 +304,10 @@ class _Search:
         return used
 
     def _trim(self, below: list[float], relaxed: Relaxed, boxes: Mapping[int, Box], rooms: list[float]) -> float:
-        """Take back what exceeds the limits of a linear program's solution (its tolerance), where that costs least.
+        """Reduce a linear program's solution by what it exceeds the limits within its tolerance, where that costs
+        least.
 
-        The budgets twice, because a smaller swap brings less of the other asset.
+        The budgets are trimmed twice, because a smaller swap brings less of the other asset.
         """
         gained = 0.0
         for resource in (*range(len(rooms)), *range(len(self.problem.budgets))):
@@ -330,13 +336,13 @@ class _Search:
         return gained
 
     def _takes(self, index: int) -> list[tuple[int, float]]:
-        """(resource, what one token takes of it) of a market or a swap."""
+        """(resource, how much of it one token takes) for a market or a swap."""
         uses = self.relaxation.resources.uses
         return uses[index] if index < len(uses) else [(self.problem.swaps[index - len(uses)].source, 1.0)]
 
 
 def _rivals(problem: Problem) -> dict[int, set[int]]:
-    """For each market that shares a pool with others, the indexes of those."""
+    """For each market that shares a pool with others, the indexes of those others."""
     by_pool: dict[str, set[int]] = {}
     for i, market in enumerate(problem.markets):
         for pool in market.pools:

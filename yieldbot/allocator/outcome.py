@@ -1,4 +1,4 @@
-"""One solution in base units, as an Allocation. Pure."""
+"""Turns one solution in base units into an Allocation. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Answer:
     snapshot: Snapshot
     """What was observed."""
     spread: Horizons
-    """The times that costs were spread over."""
+    """The horizons that costs were spread over."""
     assessments: Mapping[MarketId, Assessment]
     """The assessment of each market."""
     portfolio: Portfolio
@@ -43,7 +43,7 @@ class Answer:
     paid: Sequence[int]
     """What goes into each swap, in base units."""
     closed: Mapping[int, str]
-    """Why an asset cannot be bought, by its index."""
+    """Why an asset cannot be bought, by the asset's index."""
 
     def allocation(self, swaps: tuple[Exchanged, ...]) -> Allocation:
         problem, portfolio, h = self.problem, self.portfolio, self.problem.horizon_seconds
@@ -70,10 +70,11 @@ class Answer:
         )
 
     def _targets(self, swaps: tuple[Exchanged, ...]) -> tuple[dict[MarketId, Amount], tuple[Exchanged, ...]]:
-        """Targets, the wallet's included, and the swaps.
+        """The targets, the wallet's included, and the swaps.
 
-        Where another split than the solver's brings a little less of an asset, its largest deposit is reduced by that,
-        or else the largest swap that gives it. A deposit that would be less than the policy's least is not made.
+        Where the swap that is really made brings a little less of an asset than the solver assumed, that asset's
+        largest deposit is reduced by the difference, or else the largest swap that sells it. A deposit that falls below
+        the policy's minimum is dropped.
         """
         states, tokens = self.snapshot.markets, self.portfolio.tokens
         index = {state.market.id: i for i, state in enumerate(states)}
@@ -146,9 +147,9 @@ def _giving_less(swaps: tuple[Exchanged, ...], token: Token, less: int) -> tuple
 
 
 def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
-    """One-time cost of a swap in the first asset: its gas, and what it loses against the feeds' prices.
+    """One-time cost of a swap in the first asset: its gas, and its loss against the feeds' prices.
 
-    An exchange that pays more than the feeds' prices counts as no gain.
+    A swap that pays more than the feeds' prices counts as costing gas alone.
     """
     paid = float(swap.given) * snapshot.price(swap.given.token)
     got = float(swap.gets) * snapshot.price(swap.gets.token)
@@ -156,7 +157,8 @@ def exchange_cost(snapshot: Snapshot, swap: Exchanged) -> float:
 
 
 def entry_gas(state: MarketState) -> tuple[int, int, int]:
-    """(gas, rent, transactions) of a deposit; of one that is tried first, what comes out again and the rest too."""
+    """(gas, rent, transactions) of a deposit; for one that starts with a trial, those of the trial's withdrawal and of
+    the rest too."""
     if not state.untried:
         return state.gas_deposit, state.rent_deposit, ENTER_TXS
     return 2 * state.gas_deposit + state.gas_withdraw, state.rent_deposit, 2 * ENTER_TXS + LEAVE_TXS

@@ -1,4 +1,4 @@
-"""From targets to moves and legs, or to a Hold with its reason. Pure."""
+"""Turns targets into moves and legs, or into a Hold with its reason. Pure."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.units import BPS, GWEI
 
 NOTHING_PAYS = "nothing earns more than what is held, after costs"
-"""Why nothing is done where the solver changes nothing."""
+"""Reason of a Hold when the solver changes nothing."""
 
 
 def make_plan(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, now: int, *, max_fee_wei: int | None = None
 ) -> Plan | Hold:
-    """The legs that lead from what is held to the targets, or Hold. now: unix seconds; the plan expires after the
-    policy's ttl.
+    """The legs that lead from the present holdings to the targets, or a Hold. now: unix seconds; the plan expires after
+    the policy's ttl.
 
     Hold when nothing changes, when gas is above ``max_fee_wei``, when the moves together gain less than
-    ``min_gain_bps`` of the wealth a year, or do not earn their cost back within the horizons of each
-    (``horizons.days_allowed``). The solver's moves gain most, so where they gain too little none gains enough.
+    ``min_gain_bps`` of the wealth a year, or when they do not earn their cost back within their horizons
+    (``horizons.days_allowed``). No subset of the solver's moves gains more, so if all together gain too little, none is
+    made.
     """
     changes = _changes(snapshot, allocation)
     if not changes and not allocation.swaps:
@@ -72,8 +73,8 @@ def make_plan(
 
 
 def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
-    """What a Hold adds where the wallet has less than the idle buffer (which people expect to be filled up), or so
-    little more that no market may get it."""
+    """Sentence that is added to a Hold when the wallet has less than the idle buffer (people expect it to be filled
+    up), or so little more that no market may get it."""
     idle = snapshot.idle[0]
     token = idle.held.token
     buffer, least = token.parse(policy.idle_buffer), token.parse(policy.min_position)
@@ -90,7 +91,7 @@ def _below_buffer(snapshot: Snapshot, policy: Policy) -> str:
 
 
 def _changes(snapshot: Snapshot, allocation: Allocation) -> dict[MarketId, Amount]:
-    """Target less holding of each market that changes, the wallet left out."""
+    """Target minus holding for each market that changes, the wallet left out."""
     deltas = {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.markets}
     return {market_id: delta for market_id, delta in deltas.items() if delta}
 
@@ -113,11 +114,11 @@ def _legs(snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId,
 
 
 TRIAL, BACK = 100, 200
-"""A trial deposits one part in TRIAL first, of which one part in BACK (of the whole) comes out again."""
+"""Trial deposit: first 1/TRIAL of the amount goes in, then 1/BACK of the whole comes out again."""
 
 
 def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
-    """The legs of a deposit: with a trial, a hundredth of it, half of that out again, and the rest."""
+    """The legs of a deposit; with a trial: a hundredth in, half of that out again, then the rest in."""
     whole = Leg(LegKind.DEPOSIT, state.market.id, change, ticks=_range(state))
     if not state.untried or change.raw < BACK:
         return (whole,)
@@ -130,7 +131,7 @@ def _into(state: MarketState, change: Amount) -> tuple[Leg, ...]:
 
 
 def _not_worth_trying(snapshot: Snapshot, changes: Mapping[MarketId, Amount]) -> str | None:
-    """Why the market's trial would cost too much for the size of the deposit; None when it would not."""
+    """Why the market's trial would cost too much for the size of the deposit; None if it would not."""
     for market_id, change in changes.items():
         state = snapshot.of(market_id)
         if not state.untried or change.raw <= 0:
@@ -148,7 +149,7 @@ def _range(state: MarketState) -> tuple[int, int] | None:
 
 
 def _in_turn(swaps: Sequence[Exchanged]) -> list[Exchanged]:
-    """The swaps, those that bring an asset before those that give it."""
+    """The swaps ordered so that those that bring an asset come before those that sell it."""
     left, found = list(swaps), list[Exchanged]()
     while left:
         wanted = {swap.gets.token for swap in left}
@@ -167,17 +168,18 @@ class _End:
     token: Token
     """Its asset."""
     value: int
-    """The part that is not paired with another end yet, in base units of the first asset."""
+    """The part that is not yet paired with another end, in base units of the first asset."""
     whole: int
-    """All that leaves or comes in, in base units of the first asset."""
+    """The whole amount that leaves or comes in, in base units of the first asset."""
 
 
 def _moves(
     snapshot: Snapshot, allocation: Allocation, policy: Policy, changes: Mapping[MarketId, Amount]
 ) -> tuple[Move, ...]:
-    """Sources paired with targets, those of one asset first, largest first; the wallet takes the difference.
+    """Pairs markets that lose money with markets that gain it: first those of the same asset, largest first; the wallet
+    takes the difference.
 
-    Amounts are in the first asset, by the feeds' prices where there are several.
+    Amounts are in the first asset, converted at the feeds' prices if there are several assets.
     """
     first = snapshot.assets[0]
     sources, targets = _ends(snapshot, allocation, changes)
@@ -214,14 +216,14 @@ def _moves(
 
 
 def _gas(state: MarketState, change: Amount) -> tuple[int, int, int]:
-    """(gas, rent, transactions) of a market's legs."""
+    """(gas, rent, transactions) of the legs of one market."""
     return (state.gas_withdraw, 0, LEAVE_TXS) if change.raw <= 0 else entry_gas(state)
 
 
 def _ends(
     snapshot: Snapshot, allocation: Allocation, changes: Mapping[MarketId, Amount]
 ) -> tuple[list[_End], list[_End]]:
-    """What leaves and what comes, largest first. What swaps lose makes the sums differ, and is not paired."""
+    """(sources, targets), largest first. Swap losses make their sums differ; that difference is not paired."""
     sources, targets = list[_End](), list[_End]()
     whole = dict(changes) | {s.market.id: allocation.targets[s.market.id] - s.held for s in snapshot.idle}
     first = snapshot.idle[0]  # as if we had more or less of it: the wallet's change is what moves and swaps leave of it
@@ -246,7 +248,7 @@ def _value(snapshot: Snapshot, change: Amount) -> int:
 
 
 def _within_assets(sources: Sequence[_End], targets: Sequence[_End]) -> int:
-    """How much of the money need not be swapped, in base units of the first asset."""
+    """How much of the money can be moved without a swap, in base units of the first asset."""
     tokens = {end.token for end in (*sources, *targets)}
     sums = ([sum(end.value for end in ends if end.token == t) for ends in (sources, targets)] for t in tokens)
     return sum(min(pair) for pair in sums)
@@ -265,8 +267,8 @@ def _paired(sources: list[_End], targets: list[_End], dust: int) -> Iterator[tup
 
 
 def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: MarketId, target: MarketId) -> str:
-    """Why, in one line: both rates after the move, haircuts where they decide, and what keeps the target from taking
-    more."""
+    """The reason of a move in one line: both rates after the move, haircuts if they decide, and what keeps the target
+    from taking more."""
     h = policy.horizon_seconds
     rates = [curve_of(snapshot.of(m), policy).apr(float(allocation.targets[m]), h) * 100 for m in (source, target)]
     binding = next((r.binding for r in allocation.reasons if r.market_id == target), "")
@@ -286,7 +288,7 @@ def _reason(snapshot: Snapshot, allocation: Allocation, policy: Policy, source: 
 
 
 def _locked(source: MarketState, left: Amount) -> str:
-    """How much of what stays in the source could not be withdrawn at once, as a phrase; empty where all of it could."""
+    """How much of what stays in the source could not be withdrawn at once, as a phrase; empty if all of it could."""
     if source.market.kind is Kind.IDLE or source.cash is None or left.raw <= 0:
         return ""
     cash = max(0, source.cash.raw - max(0, source.held.raw - left.raw))
@@ -309,10 +311,10 @@ def graded(
     allowed: float | None = None,
     sold: Amount | None = None,
 ) -> Plan:
-    """A plan of these legs with its grade and its id, which ends after ``plan_ttl_seconds``.
+    """A plan of these legs, with its grade and its id, that expires after ``plan_ttl_seconds``.
 
-    gain: a year, and cost: in whole tokens of the first asset. allowed: days within which it must have paid; None:
-    ``policy.move_days``. sold: what sales of rewards bring.
+    gain: a year; cost: one-time; both in whole tokens of the first asset. allowed: days within which the cost must be
+    earned; None: ``policy.move_days``. sold: what sales of rewards bring.
     """
     return identified(
         Plan(
@@ -332,8 +334,8 @@ def graded(
 
 
 def grade(allocation: Allocation, gain: float, cost: float, allowed: float) -> int:
-    """0 to 100: 60 for how close the certificate shows the allocation to the optimum (each bp of gap costs 6), 40 for
-    how soon it pays (0 of them after ``allowed`` days, the most that the policy gives it)."""
+    """Grade from 0 to 100: up to 60 for how close the certificate shows the allocation to the optimum (each bp of gap
+    costs 6), up to 40 for how soon it pays (0 if only after ``allowed`` days, the policy's limit)."""
     optimal = max(0.0, 60.0 - 6.0 * allocation.certificate.gap_bps)
     days = cost / gain * 365
     soon = 40.0 * max(0.0, 1.0 - days / allowed)

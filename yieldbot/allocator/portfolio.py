@@ -10,22 +10,23 @@ from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.market import MarketState, Snapshot
 
 FINE = 36
-"""Decimals of the integers that amounts of different assets are compared in."""
+"""Decimals of the integers in which amounts of different assets are compared."""
 
 
 @dataclass(frozen=True)
 class Portfolio:
-    """Our money by asset, the first asset being the one that amounts are counted in.
+    """Our money by asset; amounts are counted in the first asset.
 
-    Without slots, so that what the solver asks for over and over is kept (``cached_property``).
+    The class has no slots, because ``cached_property`` needs a ``__dict__``: the solver asks for the same figures many
+    times.
     """
 
     tokens: tuple[Token, ...]
     """The assets."""
     raws: tuple[int, ...]
-    """All that we have of each, holdings included, in base units."""
+    """Our total of each asset, holdings included, in base units."""
     prices: tuple[float, ...]
-    """Whole tokens of the first asset for one whole token of each."""
+    """Price of one whole token of each asset, in whole tokens of the first asset."""
 
     @cached_property
     def ones(self) -> tuple[int, ...]:
@@ -34,7 +35,7 @@ class Portfolio:
 
     @cached_property
     def weights(self) -> tuple[int, ...]:
-        """What a base unit of each asset is worth, as integers of FINE decimals; 1 where there is one asset."""
+        """Value of one base unit of each asset, as integers of FINE decimals; 1 if there is one asset only."""
         if len(self.tokens) == 1:
             return (1,)
         return tuple(
@@ -56,7 +57,8 @@ class Portfolio:
 
 
 def portfolio_of(snapshot: Snapshot, wealth: Amount | None = None) -> Portfolio:
-    """The portfolio of a snapshot. ``wealth``: a what-if total, whose difference lies idle in the first asset."""
+    """The portfolio of a snapshot. ``wealth``: a what-if total; the difference to the real total is idle money of the
+    first asset."""
     tokens = snapshot.assets
     raws = [sum(s.held.raw for s in snapshot.states.values() if s.market.asset == token) for token in tokens]
     if wealth is not None:

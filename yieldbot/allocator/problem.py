@@ -31,9 +31,11 @@ Quotes = tuple[tuple[float, float], ...]
 def spans(
     held: Number, low: Number, high: Number, min_position: Number, min_move: Number, unit: Number
 ) -> tuple[tuple[Number, Number], ...]:
-    """Ascending closed intervals of CHANGED holdings, in base units (unit 1) or in whole tokens (unit: one base unit).
+    """Ascending closed intervals of holdings that a CHANGE may lead to, in base units (unit 1) or in whole tokens
+    (unit: one base unit).
 
-    A change is at least one unit and the minimum move; what is left is nothing or at least the minimum position.
+    A change is at least one unit and at least the minimum move; the holding afterwards is 0 or at least the minimum
+    position.
     """
     step = max(min_move, unit)
     found: list[tuple[Number, Number]] = []
@@ -58,16 +60,17 @@ class ProblemMarket:
     held: float
     """What we hold now."""
     low: float
-    """Least changed holding: what cannot be withdrawn."""
+    """Smallest holding that a change may lead to: what cannot be withdrawn."""
     high: float
-    """Largest changed holding: the lowest of cap, limits and wealth."""
+    """Largest holding that a change may lead to: the lowest of cap, limits and wealth."""
     haircut: float
-    """Expected loss, as a fraction a year (with what idle money earns, where the problem has that)."""
+    """Expected loss as a fraction a year (plus the idle rate, where the problem has one: see
+    ``AssetBudget.idle_rate``)."""
     enter_cost: float
-    """Fixed cost of a larger holding, spread over the horizon of what enters: in the first asset a year."""
+    """Fixed cost of increasing the holding, spread over the horizon of money that enters: in the first asset a year."""
     leave_cost: float
-    """Fixed cost of a smaller holding, spread over the horizon of what moves, with what is not in the ``enter_cost`` of
-    where the money goes: in the first asset a year."""
+    """Fixed cost of reducing the holding, spread over the horizon of money that moves, plus the part of the next
+    market's entering cost that its ``enter_cost`` does not hold: in the first asset a year."""
     pools: frozenset[str]
     """Keys of the pools that it shares with other markets."""
     move_cost: float = 0.0
@@ -77,7 +80,7 @@ class ProblemMarket:
     price: float = 1.0
     """Price of one token of its asset, in the first asset."""
     dilutions: tuple[Dilution, ...] = ()
-    """Other holdings of ours in its pools, which lose when more of ours comes here."""
+    """Our other holdings in its pools, which earn less when more of our money comes here."""
 
     def income(self, x: float, horizon_seconds: float) -> float:
         """Income at holding x in the first asset a year, net of haircut and dilution, before all costs."""
@@ -87,7 +90,7 @@ class ProblemMarket:
         return self.price * (earned - self.dilution(x, horizon_seconds))
 
     def dilution(self, x: float, horizon_seconds: float) -> float:
-        """Tokens a year that other holdings of ours in its pools earn less at holding x here; never below 0."""
+        """Tokens a year that our other holdings in its pools lose if we hold x here; never below 0."""
         return sum(one.loss(self.held, x, horizon_seconds) for one in self.dilutions)
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
@@ -115,7 +118,7 @@ class Group:
     most: float
     """The most that they may hold together, in the first asset."""
     name: str = ""
-    """What the limit is called in reasons."""
+    """What the limit is called in a plan's reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,12 @@ class Swap:
     touch_cost: float
     """Fixed cost of swapping at all, spread over the horizon: in the first asset a year."""
     years: float
-    """The horizon that the loss of a conversion is spread over, of money that moves."""
+    """The horizon that a swap's loss is spread over for money that moves, in years."""
     idle: float = 0.0
-    """Whole tokens of the source that lie idle: so much of it enters, the rest moves."""
+    """Whole tokens of the source that are idle: a swap takes these first, as money that enters; the rest counts as
+    money that moves."""
     idle_years: float = 1.0
-    """The horizon that the loss is spread over, of money that enters."""
+    """The horizon that a swap's loss is spread over for money that enters, in years."""
 
     def out(self, paid: float) -> float:
         """Whole tokens of the target for ``paid`` whole tokens of the source, by the quotes."""
@@ -170,15 +174,15 @@ class Problem:
     groups: tuple[Group, ...]
     """Limits on sums of holdings."""
     budgets: tuple[AssetBudget, ...]
-    """One an asset; the first asset is the one that the objective is counted in."""
+    """One for each asset; the objective is in the first one."""
     min_position: float
-    """Least holding that is worth having, in the first asset."""
+    """Smallest holding that is worth having, in the first asset."""
     min_move: float
     """Least change of a holding, in the first asset."""
     horizon_seconds: float
-    """What curves are averaged over."""
+    """Curves are averaged over this time."""
     unit: float
-    """One base unit in whole tokens (of several assets, the largest)."""
+    """One base unit in whole tokens (with several assets, the largest)."""
     swaps: tuple[Swap, ...] = ()
     """Conversions between the assets."""
 
@@ -188,16 +192,18 @@ class Problem:
         return sum(budget.wealth * budget.price for budget in self.budgets)
 
     def held(self) -> tuple[float, ...]:
-        """The holdings vector of doing nothing: what is held, and nothing swapped."""
+        """The holdings vector of doing nothing: present holdings, no swaps."""
         return (*(market.held for market in self.markets), *(0.0 for _ in self.swaps))
 
     def spans(self, index: int) -> tuple[tuple[float, float], ...]:
-        """Intervals of changed holdings of market ``index``, ascending; keeping what is held is allowed as well."""
+        """Intervals that a changed holding of market ``index`` may lie in, ascending; an unchanged holding is always
+        allowed."""
         p = self.markets[index]
         return spans(p.held, p.low, p.high, self.min_position / p.price, self.min_move / p.price, self.unit)
 
     def allowed(self, index: int, x: float) -> bool:
-        """Whether market ``index`` may hold ``x``, to half a base unit, regardless of groups, pools and budgets."""
+        """Whether market ``index`` may hold ``x``, to within half a base unit, regardless of groups, pools and
+        budgets."""
         near = self.unit / 2
         if abs(x - self.markets[index].held) < near:
             return True
@@ -225,7 +231,7 @@ class Problem:
         return sum(self.value(index, held) for index, held in enumerate(x))
 
     def spent(self, x: Sequence[float]) -> list[float]:
-        """Whole tokens of each asset that lie in markets, or were swapped away less what swaps brought."""
+        """For each asset the whole tokens that are in markets or were swapped away, less what swaps brought."""
         used = [0.0] * len(self.budgets)
         for market, now in zip(self.markets, x, strict=False):
             used[market.asset] += now
@@ -236,8 +242,8 @@ class Problem:
         return used
 
     def within(self, x: Sequence[float]) -> bool:
-        """Whether budgets, groups and pools allow it, to a tenth of a base unit or the rounding of doubles; integers.py
-        is exact."""
+        """Whether budgets, groups and pools allow it, to within a tenth of a base unit or the rounding of doubles;
+        integers.py is exact."""
         slack = max(self.unit / 10, 1e-12 * self.wealth)
         before = self.spent(self.held())
         for budget, used, was in zip(self.budgets, self.spent(x), before, strict=True):
@@ -252,7 +258,7 @@ class Problem:
         return sum(len(pools) for pools in changed) == len(frozenset().union(*changed)) if changed else True
 
     def feasible(self, x: Sequence[float]) -> bool:
-        """Whether every constraint allows it."""
+        """Whether all constraints allow it."""
         most = [swap.quotes[-1][0] for swap in self.swaps]
         paid = x[len(self.markets) :]
         return (

@@ -8,17 +8,17 @@ from yieldbot.allocator.problem import Problem
 
 
 def marginal_apr(problem: Problem, index: int, x: float) -> float:
-    """Income a year of one more token, less the haircut (and what idle money earns, where the problem has that)."""
+    """Income a year of one more token, less the haircut (and less the idle rate, where the problem has one)."""
     return problem.markets[index].marginal(x, problem.horizon_seconds)
 
 
 def binding(
     problem: Problem, index: int, x: Sequence[float], price: float, limits: Sequence[tuple[str, float]] = ()
 ) -> str:
-    """The limit that binds at holdings ``x``, or how the market's marginal yield compares with the shadow price
-    ``price``.
+    """The limit that binds at holdings ``x``; if none does, how the market's marginal yield compares with ``price``,
+    the shadow price.
 
-    limits: (name, largest holding) of the market's own upper bounds, the one to be named first coming first.
+    limits: (name, largest holding) of the limits on this market alone, in order of precedence.
     """
     market, at = problem.markets[index], x[index]
     near = 2 * problem.unit

@@ -1,4 +1,4 @@
-"""Plans that rebalance ranges which the price has left, or which another width would pay more than. Pure."""
+"""Plans that rebalance ranges which the price has left, or for which another width would earn more. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def rebalance_due(snapshot: Snapshot, state: MarketState, policy: Policy) -> Trigger | None:
-    """The trigger of our most valuable position in a pool, where that is a rebalance; None otherwise."""
+    """The trigger of our most valuable position in a pool, if it says rebalance; else None."""
     lp, market = state.liquidity_market, state.market
     if lp is None or not lp.positions or lp.history.missing or state.withdrawable < state.held:
         return None
@@ -38,11 +38,11 @@ def rebalance_plan(
     *,
     max_fee_wei: int | None = None,
 ) -> Plan | None:
-    """A leg for each pool whose range is to be rebalanced; None where none is, or gas is above the ceiling.
+    """A plan with a leg for each pool whose range is to be rebalanced; None if none is, or gas is above the ceiling.
 
-    It is planned when nothing else is due. A pool that is vetoed for anything else than its range having been left
-    (untrusted feeds, say) stays as it is. The gain is what new ranges earn more within the horizon, swaps taken off, as
-    an annual rate; the cost is the gas.
+    It is planned when nothing else is due. A pool with a veto other than being out of range (untrusted feeds, say) is
+    left alone. The gain is what the new ranges earn more within the horizon, net of swaps, as an annual rate; the cost
+    is the gas.
     """
     fees = snapshot.fees
     fee_wei = fees.base_fee_wei + fees.priority_fee_wei if isinstance(fees, ChainFees) else 0
@@ -69,7 +69,7 @@ def rebalance_plan(
 
 
 def _move(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> Move:
-    """A move of a pool into itself: all that we hold there, in the first asset."""
+    """A rebalance as a move from a pool into itself: the amount is our whole holding there, in the first asset."""
     first, held = snapshot.assets[0], state.held
     value = held.raw if held.token == first else int(float(held) * snapshot.price(held.token) * first.one)
     gain, cost = per_year(snapshot, state, found, policy), snapshot.fees.cost(GAS_REBALANCE, txs=REBALANCE_TXS)
@@ -78,7 +78,8 @@ def _move(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy
 
 
 def per_year(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Policy) -> float:
-    """What a new range earns more in the first asset, as the annual rate that yields it within the policy's horizon."""
+    """What a new range earns more, in the first asset, as the annual rate that would yield it within the policy's
+    horizon."""
     lp = state.liquidity_market
     values = [position_value(lp.state, position) for position in lp.positions] if lp else []
     part = max(values, default=0.0) / (sum(values) or 1.0)
@@ -87,7 +88,7 @@ def per_year(snapshot: Snapshot, state: MarketState, found: Trigger, policy: Pol
 
 
 def _lending(snapshot: Snapshot, state: MarketState, policy: Policy) -> list[Apy]:
-    """Yields that as much money would have in each other market of the pool's tokens."""
+    """APYs that the same amount would earn in each other market of the pool's tokens."""
     horizon = policy.horizon_seconds
     tokens = {state.market.asset, state.liquidity_market.other} if state.liquidity_market else {state.market.asset}
     found = []

@@ -1,9 +1,10 @@
-"""The relaxed problem: every market's income replaced by its concave envelope. Its optimum is a rigorous upper bound.
+"""The relaxed problem: every market's income is replaced by its concave envelope. Its optimum is a rigorous upper
+bound.
 
-With concave piecewise-linear incomes, one budget and caps on disjoint groups the greedy by slope is exact: it is the
-Lagrangian dual, and the slope at which the money ends is the optimal multiplier (the shadow price). Where a group that
-overlaps others would be exceeded, or where assets are swapped, the same relaxation is a linear program (linear.py).
-Shared pools are left out, which can only raise the bound.
+With concave piecewise-linear incomes, one budget and caps on disjoint groups, filling the steepest slopes first (the
+greedy method) is exact: it solves the Lagrangian dual, and the slope at which the money runs out is the optimal
+multiplier (the shadow price). If a group that overlaps others would be exceeded, or assets are swapped, the same
+relaxation is solved as a linear program (linear.py). Shared pools are left out, which can only raise the bound.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from yieldbot.allocator.problem import Problem
 from yieldbot.allocator.table import BoundTable, Box, Edge, Hull, edges_of
 
 ROUNDING = 1e-9
-"""What is added to the bound for the rounding of doubles, as a fraction of the incomes."""
+"""Added to the bound for the rounding of doubles, as a fraction of the incomes."""
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Relaxed:
     bound: float
     """Upper bound of the objective, in the first asset a year."""
     x: list[float]
-    """Holdings, one a market, then what goes into each swap, in whole tokens."""
+    """Whole tokens: one holding a market, then the amount into each swap."""
     y: list[float]
     """The envelopes' values at x."""
     moved: list[int]
@@ -35,16 +36,16 @@ class Relaxed:
     prices: list[float]
     """Shadow price of each resource: income a year of one more token of it."""
     inexact: bool = False
-    """Whether it comes from a linear program, so that it may exceed the limits by the solver's tolerance."""
+    """Whether it comes from a linear program, so that limits may be exceeded by the solver's tolerance."""
 
 
 class Resources:
-    """The scarce resources: budgets first, then groups. Present holdings may stay above a limit that has shrunk."""
+    """The scarce resources: first the budgets, then the groups. A present sum above a limit may stay, but not grow."""
 
     def __init__(self, problem: Problem) -> None:
         assets = len(problem.budgets)
         self.uses: list[list[tuple[int, float]]] = [[(market.asset, 1.0)] for market in problem.markets]
-        """Of each market (resource, what one of its tokens takes of it)."""
+        """For each market: (resource, how much of it one token takes)."""
         for number, group in enumerate(problem.groups):
             for member in group.members:
                 self.uses[member].append((assets + number, problem.markets[member].price))
@@ -52,10 +53,10 @@ class Resources:
         self.count = len(limits)
         used = self.used([market.held for market in problem.markets])
         self.most = [max(limit, was) for limit, was in zip(limits, used, strict=True)]
-        """Capacities: a budget's in tokens of its asset, a group's in the first asset."""
+        """Capacity of each resource: a budget's in tokens of its asset, a group's in the first asset."""
 
     def used(self, x: Sequence[float]) -> list[float]:
-        """What the markets use of each resource at holdings x; swaps are left out."""
+        """How much of each resource the markets use at holdings x; swaps are left out."""
         found = [0.0] * self.count
         for now, uses in zip(x, self.uses, strict=False):
             for resource, weight in uses:
@@ -64,7 +65,8 @@ class Resources:
 
 
 class Relaxation:
-    """The relaxed problem, kept ready between nodes of the search: hulls of the root boxes and their edges, sorted."""
+    """The relaxed problem, kept ready between nodes of the search: hulls of the root boxes, and their edges sorted by
+    slope."""
 
     def __init__(self, problem: Problem, tables: Sequence[BoundTable]) -> None:
         self.problem, self.tables = problem, tables
@@ -90,7 +92,7 @@ class Relaxation:
         return Linear(self.problem, self.tables, self.resources.uses)
 
     def refresh(self, changed: Iterable[int]) -> None:
-        """Read the tables of these markets again, whose bounds were refined."""
+        """Read the tables of these markets again, after their bounds were refined."""
         new = {i: _of(self.tables[i], self.tables[i].root) for i in changed}
         for i, hull in new.items():
             self.hulls[i] = hull
@@ -107,7 +109,7 @@ class Relaxation:
         return edges
 
     def solve(self, boxes: Mapping[int, Box]) -> Relaxed | None:
-        """The relaxed optimum with some markets' holdings kept in boxes; None where nothing is feasible there."""
+        """The relaxed optimum with some markets' holdings restricted to boxes; None if nothing is feasible there."""
         firsts = [hull.vertices[0] for hull in self.hulls]
         edges, own = self.edges, dict[int, Hull]()
         if boxes:
@@ -125,7 +127,7 @@ class Relaxation:
         return self._by_linear_program(boxes, own, firsts, edges)
 
     def _exceeded(self, x: Sequence[float]) -> bool:
-        """Whether the greedy's solution exceeds a group that overlaps others, which it does not take into account."""
+        """Whether the greedy solution exceeds one of the overlapping groups, which the greedy method ignores."""
         if not self.overlapping:
             return False
         used, most = self.resources.used(x), self.resources.most
@@ -180,7 +182,7 @@ class Relaxation:
         firsts: Sequence[tuple[float, float]],
         edges: Sequence[Edge],
     ) -> Relaxed | None:
-        """hulls: of the markets that have boxes of their own."""
+        """The relaxed optimum by a linear program. hulls: of the markets whose box is not the root box."""
         markets = len(self.problem.markets)
         rooms = list(self.resources.most)
         for resource, used in enumerate(self.resources.used([x for x, _ in firsts[:markets]])):
@@ -204,7 +206,8 @@ class Relaxation:
         return Relaxed(bound, x, y, moved, found.prices, inexact=True)
 
     def price_of(self, relaxed: Relaxed, index: int) -> float:
-        """The shadow price of one more token in a market: the sum over the resources that it uses; 0 for a swap."""
+        """What one more token in a market costs at the shadow prices: the sum over the resources that it uses; 0 for a
+        swap."""
         if index >= len(self.resources.uses):
             return 0.0
         return sum(relaxed.prices[resource] * weight for resource, weight in self.resources.uses[index])

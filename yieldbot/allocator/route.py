@@ -1,4 +1,5 @@
-"""The route of a swap: each pool of the pair, and through each other token its two best pools. Pure."""
+"""The route of a swap: over each pool of the pair, and through each intermediate token over its two best pools.
+Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +21,9 @@ class RoutePart:
     pools: tuple[Pool, ...]
     """Its pools, in the order in which they are passed."""
     taken: Amount
-    """What goes in."""
+    """Amount in."""
     given: Amount
-    """What comes out."""
+    """Amount out."""
     gas: int
     """Gas of its transactions."""
 
@@ -38,17 +39,18 @@ class Route:
     given: Amount
     """Total amount out."""
     cost: Amount
-    """Cost of their gas, in the output token (exact output: in the input token)."""
+    """Cost of the gas, in the output token (for an exact output: in the input token)."""
     bound: float
-    """No split over these ways brings more whole tokens less the cost (exact output: needs fewer with it)."""
+    """No split over the same candidate routes brings more whole tokens net of cost (for an exact output: needs
+    fewer)."""
     gap_bps: float
-    """How far this one may be from the bound, in bps of the swap."""
+    """How far this split may be from the bound, in bps of the swap."""
     exact_out: bool = False
     """Whether the output is exact, and not the input."""
 
 
 Way = tuple[tuple[PoolState, ...], Venue]
-"""(pools of a route, the venue that they make together)."""
+"""(pools of a candidate route in order, the one venue that they make together)."""
 
 
 def route(
@@ -58,13 +60,13 @@ def route(
     unit_cost: float = 0.0,
     way_cost: float = 0.0,
 ) -> Route:
-    """The best route for swapping exactly ``amount`` into ``wanted``. Raises Unswappable where the pools do not take so
+    """The best route for swapping exactly ``amount`` into ``wanted``. Raises Unswappable if the pools do not take so
     much.
 
-    unit_cost: of a unit of gas, in base units of ``wanted``; way_cost: of each way's transactions beside their gas.
-    Through another token goes the pool that brings most for the whole amount, then the one that brings most for that,
-    both of one router: a way is one call. Each pool is in one way only (a contract of many coins counts as one), so
-    that outputs are independent and the bound holds.
+    unit_cost: cost of a unit of gas, in base units of ``wanted``; way_cost: cost of each route's transactions beside
+    their gas. Through an intermediate token the first pool is the one that brings most for the whole amount, the second
+    the one that brings most for that; both belong to one router, since a route is one call. Each pool is in at most one
+    route (a contract of many coins counts as one pool), so that outputs are independent and the bound holds.
     """
     ways = ways_of(pools, amount, wanted)
     costs = [int(gas_of(pools) * unit_cost + way_cost) for pools, _ in ways]
@@ -75,7 +77,7 @@ def route(
 
 
 def ways_of(pools: Sequence[PoolState] | PoolsByPair, amount: Amount, wanted: Token) -> list[Way]:
-    """The routes that ``route`` splits over. Raises Unswappable where there is none."""
+    """The candidate routes that ``route`` splits over. Raises Unswappable if there is none."""
 
     def through(between: Token, firsts: Sequence[PoolState], seconds: Sequence[PoolState]) -> tuple[int, Way] | None:
         first = _best(firsts, lambda s: -s.venue(amount.token).quote_exact_in(amount.raw)[0])
@@ -98,7 +100,7 @@ def route_for(
     unit_cost: float = 0.0,
     way_cost: float = 0.0,
 ) -> Route:
-    """The route that brings exactly ``wanted`` for the least of ``given``; costs are in ``given``. Other arguments as
+    """The route that brings exactly ``wanted`` for the least of ``given``; costs are in ``given``. Other arguments: see
     ``route``."""
 
     def through(between: Token, firsts: Sequence[PoolState], seconds: Sequence[PoolState]) -> tuple[int, Way] | None:
@@ -146,7 +148,7 @@ def _ways(
 
 
 def _by_router(states: Iterable[PoolState], used: Collection[str]) -> dict[tuple[str, str | None], list[PoolState]]:
-    """The pools that no other way uses, by the router that swaps in them: a route is one call of one router."""
+    """Pools that no other route uses, grouped by the router that swaps in them: a route is one call of one router."""
     found: dict[tuple[str, str | None], list[PoolState]] = {}
     for state in states:
         if state.pool.id not in used:
@@ -155,7 +157,7 @@ def _by_router(states: Iterable[PoolState], used: Collection[str]) -> dict[tuple
 
 
 def gas_of(pools: Sequence[PoolState]) -> int:
-    """Gas of a way: its transactions' own and each pool's."""
+    """Gas of a route: that of its transactions and of each pool."""
     return SWAP_TX + sum(state.gas for state in pools)
 
 
@@ -171,7 +173,7 @@ def _parts(
 
 
 def _best(states: Iterable[PoolState], loss: Callable[[PoolState], int]) -> PoolState | None:
-    """The pool with the least loss; None where each refuses the amount or brings nothing for it."""
+    """The pool with the smallest loss; None if each refuses the amount or brings nothing for it."""
     best: tuple[int, PoolState | None] = (0, None)
     for state in states:
         try:

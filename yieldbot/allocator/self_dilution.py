@@ -1,7 +1,8 @@
-"""Deposits that take more from our own holdings in the same pool than they earn: left out of a plan. Pure.
+"""Finds deposits that take more from our own holdings in the same pool than they earn, and leaves them out of a plan.
+Pure.
 
-The solver prices markets one by one; what one holding takes from another in the same pool (fees of a range are shared
-by what is in it) is counted by the plan's moves alone.
+The solver prices each market by itself; what one holding takes from another in the same pool (positions in a range
+share its fees) is only counted in the plan's moves.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from yieldbot.model.units import BPS
 
 
 def losing(snapshot: Snapshot, moves: Iterable[Move]) -> frozenset[MarketId]:
-    """Markets that only the wallet's money enters, and whose moves together lose."""
+    """Markets that only idle money enters and whose moves together lose."""
     wallets = {state.market.id for state in snapshot.idle}
     gains, others = dict[MarketId, float](), set[MarketId]()
     for move in moves:
@@ -31,8 +32,8 @@ def losing(snapshot: Snapshot, moves: Iterable[Move]) -> frozenset[MarketId]:
 
 
 def without(snapshot: Snapshot, allocation: Allocation, markets: Iterable[MarketId], policy: Policy) -> Allocation:
-    """The allocation with what would go into these markets left in the wallet. Its certificate says so: the objective
-    is less by what was counted for them, the bound stays."""
+    """The allocation with the deposits into these markets left in the wallet. Its certificate says so: the objective
+    falls by what they were to earn, the bound stays."""
     targets, lost = dict(allocation.targets), 0.0
     wallets = {state.market.asset: state.market.id for state in snapshot.idle}
     for market_id in markets:

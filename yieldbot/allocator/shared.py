@@ -1,4 +1,4 @@
-"""Shared-pool dilution: which of our holdings end in the same pool, and what they lose to each other. Pure."""
+"""Shared-pool dilution: which of our holdings end up in the same pool, and what they take from each other. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def dilutions_of(states: Sequence[MarketState], policy: Policy) -> Mapping[Marke
     """For each market that shares a pool with other holdings of ours, what those lose to it; other markets are left
     out.
 
-    A plan changes at most one of the markets of a pool, and incomes of several pools add up: with these losses taken
-    off, the sum of all incomes is exact, or too low where a withdrawal leaves the others more.
+    A plan changes at most one market of each pool, and the losses in several pools add up. With them deducted, the sum
+    of all incomes is exact, or too low where a withdrawal leaves more for the others.
     """
     users: dict[str, list[MarketState]] = {}
     for state in states:
@@ -45,8 +45,8 @@ def dilutions_of(states: Sequence[MarketState], policy: Policy) -> Mapping[Marke
 def income_change(
     state: MarketState, target: float, policy: Policy, dilutions: Mapping[MarketId, tuple[Dilution, ...]]
 ) -> float:
-    """Whole tokens a year that all of our holdings earn more once we hold ``target`` in this market, net of haircuts:
-    leaving a market whose risk is no longer paid for is a gain."""
+    """Change of the income of all our holdings, in whole tokens a year net of haircuts, if we hold ``target`` in this
+    market. Leaving a market whose yield no longer pays for its risk is a gain."""
     held, horizon_seconds, others = float(state.held), policy.horizon_seconds, dilutions.get(state.market.id, ())
     then, now = (net_income(state, x, policy, ignore_withdrawals=bool(others)) for x in (target, held))
     return then - now - sum(one.loss(held, target, horizon_seconds) for one in others)
@@ -59,7 +59,7 @@ def _in_pool(
     holders: Sequence[MarketState],
     underlying: Mapping[MarketId, Mapping[str, UnderlyingPool]],
 ) -> Iterator[Dilution]:
-    """The other holdings in one pool that ``state`` (of this curve) shares."""
+    """Our other holdings in one pool that ``state`` (of this curve) shares."""
     vault, slot = None, 0
     if isinstance(curve, LookThroughCurve):
         slots = [index for index, one in enumerate(curve.slots) if one.pool == pool]
@@ -72,7 +72,7 @@ def _in_pool(
 
 
 def _underlying(state: MarketState, policy: Policy) -> Iterator[tuple[str, UnderlyingPool]]:
-    """(key, pool) of each pool that a holding of ours ends in."""
+    """(key, pool) of each pool that a holding of ours ends up in."""
     curve, held = sustainable_curve(state, policy), float(state.held)
     if not isinstance(curve, LookThroughCurve):
         if len(state.pools) == 1:
