@@ -150,7 +150,8 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int) -> Watche
 
 
 def _contract(one: ContractFacts) -> WatchedContract:
-    rights = (("upgrade", one.upgrade_by), ("owner", one.owner), *one.rights)
+    roles = ((role.name, who) for role in one.roles for who in role.holders)
+    rights = (("upgrade", one.upgrade_by), ("owner", one.owner), *one.rights, *roles)
     return WatchedContract(
         address=one.address,
         part=one.part.value,

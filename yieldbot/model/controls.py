@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -80,6 +80,12 @@ class Controller:
             at = at.behind
 
     @property
+    def last(self) -> str:
+        """The holder's own address in lower case: of a timelock without one, that of whoever is behind; empty where it
+        has none."""
+        return next((one.address.lower() for one in self.chain if one.address is not None), "")
+
+    @property
     def warning_seconds(self) -> int:
         """Seconds from announcement to act: the longest delay on the way, since an act must pass all of them only where
         each is announced; 0 where nothing delays it."""
@@ -102,6 +108,45 @@ class Controller:
     def words(self) -> str:
         """Who it is, in words: "timelock 2 days, behind it safe 4 of 7 0x1234…cdef"."""
         return ", behind it ".join(_words(one) for one in self.chain)
+
+
+class Power(StrEnum):
+    """What a role lets its holders do."""
+
+    ADMIN = "admin"
+    """Give every role to anybody, or change everything."""
+    UPGRADE = "upgrade"
+    """Exchange the code."""
+    MINT = "mint"
+    """Make tokens out of nothing."""
+    PROPOSE = "propose"
+    """Announce a call that a timelock makes later."""
+    PAUSE = "pause"
+    """Stop it, or an account."""
+    SETTINGS = "settings"
+    """Change settings within what its code allows."""
+    OTHER = "other"
+    """Anything else, or not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One role of a contract (OpenZeppelin's AccessControl or AccessManager) and who holds it."""
+
+    name: str
+    """Its name where its number is a known name's hash, else the number, shortened."""
+    power: Power
+    """What it lets its holders do."""
+    holders: tuple[Controller, ...] = ()
+    """Everybody who is known to hold it."""
+    missing: str = ""
+    """Why there may be further holders; empty: these are all."""
+
+
+def weakest(many: Iterable[Controller]) -> Controller | None:
+    """Of several who each alone may act, the one that is the least to rely on: without an hour of warning before with
+    it, then the fewest signatures, then the shortest warning; None where there is nobody."""
+    return min(many, key=lambda one: (one.warning_seconds >= 3600, one.signatures, one.warning_seconds), default=None)
 
 
 VOTERS = 100
@@ -188,12 +233,18 @@ class ContractFacts:
     rights: tuple[tuple[str, Controller], ...] = ()
     """Further rights by name ("curator", "guardian", "pauseGuardian", "allocator"), as far as the contract states who
     holds them."""
+    roles: tuple[Role, ...] = ()
+    """Its roles, or those of the contract that it asks about them (Aave's ACLManager, an AccessManager); the admin's
+    is among them wherever roles were read."""
     values: tuple[tuple[str, str], ...] = ()
     """Settings by name that matter to its depositors ("oracle", "timelock seconds", "rate model"), as text."""
     pending: tuple[Pending, ...] = ()
     """Changes that its own views announce."""
     created_at: int | None = None
-    """Unix seconds of its creation (on Solana: of its last deployment); None where that is not known."""
+    """Unix seconds by which it and the code that it runs as a proxy were there, within a day of the younger's creation
+    (on Solana: of its last deployment); None where that is not known."""
+    there_since: int | None = None
+    """Unix seconds of the first block of which it is known that both were there; it may be older. None: not known."""
     created_block: int | None = None
     """Block (slot) of its creation (last deployment); None where that is not known."""
     block: int = 0
@@ -203,8 +254,15 @@ class ContractFacts:
 
     @property
     def changers(self) -> tuple[Controller, ...]:
-        """Everybody who alone may change what the contract does: its upgrader and its owner, NONE left out."""
-        return tuple(one for one in (self.upgrade_by, self.owner) if one.kind is not ControllerKind.NONE)
+        """Everybody who alone may change what the contract does: its upgrader, its owner, and the holders of roles that
+        make an admin or exchange code, NONE left out. Where not all holders are known, somebody unknown is one."""
+        found = [self.upgrade_by, self.owner]
+        for role in self.roles:
+            if role.power in (Power.ADMIN, Power.UPGRADE):
+                found += role.holders
+                if role.missing:
+                    found.append(Controller(kind=ControllerKind.UNKNOWN, why=f"{role.name}: {role.missing}"))
+        return tuple(one for one in found if one.kind is not ControllerKind.NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

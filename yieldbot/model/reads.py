@@ -84,6 +84,43 @@ class EthLogs:
     """The last block."""
     optional: bool = False
     """As of EthSlot."""
+    past_parts: int = 0
+    """Most requests for logs of a past that may be long gone: ``b""`` where none is served, and whatever a node makes
+    of them the round's other reads are answered. 0: no such read."""
+
+
+@dataclass(frozen=True, slots=True)
+class EthPast:
+    """Which of some addresses had code at a past block, as ``PastCode`` decodes it; ``b""`` where the node does not
+    tell the state of that block. Whatever it makes of it, the round's other reads are answered."""
+
+    addresses: tuple[Address, ...]
+    """The addresses, ``MOST_AT_ONCE`` at most."""
+    block: int
+    """The block's height."""
+
+
+MOST_AT_ONCE = 200
+"""Addresses of one EthPast."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastCode:
+    """The answer to EthPast."""
+
+    time: int
+    """Unix seconds of the block."""
+    there: tuple[bool, ...]
+    """Whether each address had code, in the order of the addresses."""
+
+    @classmethod
+    def of(cls, answer: bytes, count: int) -> PastCode | None:
+        """Decode the answer about ``count`` addresses; None for one that is none, as of a block whose time is no
+        time."""
+        time = int.from_bytes(answer[:32], "big")
+        if len(answer) != 32 + count or not 0 < time < 2**40:
+            return None
+        return cls(time, tuple(byte == 1 for byte in answer[32:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +195,6 @@ class CodeHead:
 CODE_WORDS = 4
 """Words of an answer to EthCode: the hash, the length, the first 64 bytes (zeros behind shorter code)."""
 
-Read = EthCall | EthSlot | EthCode | EthLogs | SvmAccount | SvmLamports
+Read = EthCall | EthSlot | EthCode | EthLogs | EthPast | SvmAccount | SvmLamports
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
 """Each ``yield`` is one round: a sequence of reads, answered by as many byte strings in the same order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from yieldbot.model.controls import ContractFacts, Controller, ControllerKind, Part
+from yieldbot.model.controls import ContractFacts, Controller, ControllerKind, Part, Power
 from yieldbot.model.risk import Component, Evidence
 from yieldbot.risk.facts import Facts
 from yieldbot.risk.scales import Scales, score
@@ -14,6 +14,8 @@ NAME = "contract"
 DAY = 86_400
 COUNTED = (Part.POOL, Part.ADMIN, Part.INSIDE)
 """Contracts whose change can take the money: others (oracles, rate models) are counted by their own components."""
+MOST_HOLDERS = 8
+"""Holders of one contract's roles that are shown."""
 
 
 def contract(facts: Facts, now: int, scales: Scales) -> Component:
@@ -80,8 +82,14 @@ def _control(who: Controller, of: Mapping[str, Any]) -> float:
 def _evidence(one: ContractFacts) -> list[Evidence]:
     name = one.name or str(one.part)
     told = {"code can be exchanged by": one.upgrade_by, "settings can be changed by": one.owner}
+    roles = [
+        Evidence(what=f"{name}: {role.name}", value=who.words, source=str(one.address), block=one.block)
+        for role in one.roles
+        if role.power is not Power.OTHER
+        for who in role.holders
+    ][:MOST_HOLDERS]
     return [
         Evidence(what=f"{name}: {what}", value=who.words, source=str(one.address), block=one.block)
         for what, who in told.items()
         if who.kind is not ControllerKind.NONE
-    ] or [Evidence(what=f"{name}: can be changed by", value="nobody", source=str(one.address), block=one.block)]
+    ] + roles or [Evidence(what=f"{name}: can be changed by", value="nobody", source=str(one.address), block=one.block)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from yieldbot.model.controls import (
+    NO_ONE,
     ContractFacts,
     ControlEvent,
     Controller,
@@ -18,7 +19,9 @@ from yieldbot.model.controls import (
     Controls,
     Part,
     Pending,
+    Power,
     span,
+    weakest,
 )
 from yieldbot.model.ids import MarketId
 from yieldbot.model.risk import Act, Alarm, Evidence
@@ -69,6 +72,7 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
     for name, holder in now.rights:
         if name in old and (why := weaker(old[name], holder)) is not None:
             found.append((why[0] if name == "curator" else Act.STOP, f"{name}: {why[1]}"))
+    found += given(before, now)
     warned = before.upgrade_by.warning_seconds >= LEAST_WARNING
     for what, was, code in (
         ("code", before.code_hash, now.code_hash),
@@ -98,6 +102,46 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
     return found
 
 
+STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
+"""What a role lets its holders do where a weaker holder can take the money."""
+
+
+def given(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
+    """Roles that weaker holders have now: one key, somebody unknown, or who is weaker than all who could give the role.
+    Where not all holders were known before, a holder who is new to us asks for no new money alone."""
+    if not before.roles:
+        return []
+    old = {role.name: role for role in before.roles}
+    could = [one for role in before.roles if role.power is Power.ADMIN for one in role.holders]
+    whole = not any(role.missing for role in before.roles)
+    found = []
+    for role in now.roles:
+        was = old.get(role.name)
+        had = was.holders if was else ()
+        known = {one.last for one in had}
+        least = weakest((*had, *could)) or NO_ONE
+        for one in role.holders:
+            if role.power is Power.OTHER or one.last in known:
+                continue
+            key = list(one.chain)[-1].kind is ControllerKind.EOA and one.warning_seconds < LEAST_WARNING
+            if key or one.kind is ControllerKind.UNKNOWN or weaker(least, one) is not None:
+                strong = whole and role.power in STRONG and one.kind is not ControllerKind.UNKNOWN
+                how = "was given to" if whole else "is held, which was not known before, by"
+                found.append((Act.LEAVE if strong else Act.STOP, f"{role.name} {how} {one.words}"))
+    return found
+
+
+def held(before: ContractFacts, now: ContractFacts) -> list[tuple[str, str]]:
+    """(account, words) of everybody who holds a role and did not, or held it and does not; nothing where roles were not
+    read before."""
+    if not before.roles:
+        return []
+    one, two = ({(role.name, who.last): who for role in facts.roles for who in role.holders} for facts in (before, now))
+    got = [(at, f"{name} is held by {who.words} now") for (name, at), who in two.items() if (name, at) not in one]
+    lost = [(at, f"{name} was held by {who.words}") for (name, at), who in one.items() if (name, at) not in two]
+    return [*got, *lost] if now.roles else []
+
+
 def differences(before: ContractFacts, now: ContractFacts) -> list[str]:
     """Everything that differs between two looks, in words, whether it is weaker or not."""
     found = []
@@ -114,6 +158,7 @@ def differences(before: ContractFacts, now: ContractFacts) -> list[str]:
         )
     if before.code_hash != now.code_hash and now.code_hash:
         found.append(f"its code is {now.code_hash[:12]}…, it was {before.code_hash[:12] or 'none'}…")
+    found += [words for _, words in held(before, now)]
     values = dict(before.values)
     found += [
         f"{name} is {after}, it was {values[name]}"
@@ -159,7 +204,8 @@ def holders(controls: Controls) -> frozenset[str]:
     """The addresses (lower case) of everybody who controls a market's contracts."""
     found = set[str]()
     for one in controls.contracts:
-        for right in (one.upgrade_by, one.owner, *(holder for _, holder in one.rights)):
+        roles = (who for role in one.roles for who in role.holders)
+        for right in (one.upgrade_by, one.owner, *(holder for _, holder in one.rights), *roles):
             found |= {each.address.lower() for each in right.chain if each.address is not None}
     return frozenset(found)
 

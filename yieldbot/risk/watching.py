@@ -9,10 +9,11 @@ from typing import Any
 from yieldbot.model.controls import ControlEvent, Controls, Look
 from yieldbot.model.ids import MarketId
 from yieldbot.model.risk import Alarm
-from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, holders, still_open
+from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
 
 MOST_SEEN = 5000
 """Events that are remembered as said; older ones lie before every later look."""
+ROLE_EVENTS = ("RoleGranted", "RoleRevoked")
 OVERLAP_BLOCKS = 12
 """Blocks that are read again in the next look: what a reorganisation moved is not missed."""
 MOST_LINES = 20
@@ -109,8 +110,11 @@ def _message(
         for words in differences(old[one.address], one)
     ]
     mine, steers = frozenset(names), holders(now)
+    told = {who for one in now.contracts if one.address in old for who, _ in held(old[one.address], one) if who}
     for event in news:
         at = event.contract.lower()
+        if event.what in ROLE_EVENTS and any(who in event.words.lower() for who in told):
+            continue  # the difference says it, and who the holder is
         if at in mine or at in steers:
             lines.append(f"{names.get(at, event.contract)}: {event.words} (block {event.block:,})")
     if len(lines) > MOST_LINES:

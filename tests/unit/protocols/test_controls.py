@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import EthCall, EthCode, EthSlot, Read
+from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthPast, EthSlot, LogSpan, Read
 from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.control_facts import SAFE_SINGLETONS, controller_of, facts_of
 from yieldbot.protocols.evm.control_reads import (
@@ -27,6 +27,7 @@ from yieldbot.protocols.evm.control_reads import (
     read_controls,
     remembered,
 )
+from yieldbot.protocols.evm.role_reads import MOST_CANDIDATES, RoleReads, granted, numbers, with_roles
 from yieldbot.protocols.evm.standing import OF_PROTOCOL
 
 POOL = address_of(0x1000)
@@ -37,9 +38,13 @@ def head(code: bytes = b"\x60\x80", size: int | None = None) -> bytes:
     return keccak(code) + (len(code) if size is None else size).to_bytes(32, "big") + code[:64].ljust(64, b"\0")
 
 
-def run(answer, wanted: Sequence[Dependency] = WANTED, known: KnownCode | None = None):  # type: ignore[no-untyped-def]
+def word(number: int) -> bytes:
+    return int(number).to_bytes(32, "big")
+
+
+def run(answer, wanted: Sequence[Dependency] = WANTED, known: KnownCode | None = None, beside=()):  # type: ignore[no-untyped-def]
     """The readings, the rounds and the addresses that were read."""
-    flow = read_controls(wanted, known)
+    flow = read_controls(wanted, known, beside)
     rounds, seen = 0, set[Address]()
     try:
         reads: Sequence[Read] = next(flow)
@@ -81,6 +86,23 @@ def noise(draw: random.Random, read: Read) -> bytes:
             b"x",
         )
         return draw.choice(many)
+    if isinstance(read, EthLogs):
+        topic = draw.choice((*granted(), draw.randbytes(32)))
+        role = draw.choice((bytes(32), draw.randbytes(32), draw.choice(list(numbers())).to_bytes(32, "big")))
+        logs = tuple(
+            EthLog(
+                draw.choice((POOL, address_of(near % 2**160), Address("0x00"))),
+                (topic, role, draw.choice((near.to_bytes(32, "big"), draw.randbytes(32), b"x")))[: draw.randrange(4)],
+                draw.randbytes(9),
+                draw.randrange(100),
+                n,
+                "0x",
+            )
+            for n in range(draw.choice((0, 1, 90)))
+        )
+        return draw.choice((b"", LogSpan(logs, draw.randrange(-5, 200), draw.choice(("", "cut"))).encoded()))
+    if isinstance(read, EthPast):
+        return draw.choice((b"", draw.randbytes(32 + len(read.addresses)), bytes(28) + draw.randbytes(4) + b"\x01"))
     if isinstance(read, EthSlot):
         return draw.choice(
             (
@@ -98,14 +120,18 @@ def noise(draw: random.Random, read: Read) -> bytes:
 @given(st.integers())
 def test_no_answers_raise_and_every_reading_ends(seed: int) -> None:
     draw = random.Random(seed)
-    readings, rounds, seen = run(lambda read: noise(draw, read))
+    book = RoleReads(100)
+    readings, rounds, seen = run(lambda read: noise(draw, read), beside=(book,))
     assert rounds <= MOST_ROUNDS and len(seen) <= MOST_OF_ONE + 1
+    readings = with_roles(readings, book)
     found = facts_of(WANTED[0], readings)
-    for controller in (found.upgrade_by, found.owner, *(one for _, one in found.rights)):
+    holders = [one for role in found.roles for one in role.holders]
+    assert all(len(role.holders) <= 2 * MOST_CANDIDATES and role.name for role in found.roles)
+    for controller in (found.upgrade_by, found.owner, *(one for _, one in found.rights), *holders):
         assert controller.words and controller.warning_seconds >= 0 and controller.signatures >= 0
         _believed(controller)
     known = remembered(WANTED, readings)
-    again, _, seen = run(lambda read: noise(draw, read), known=known)
+    again, _, seen = run(lambda read: noise(draw, read), known=known, beside=(RoleReads(120, book.remembered()),))
     # What was known, as many new ones for the contract, and as many for all that was known together.
     assert facts_of(WANTED[0], again) is not None and len(seen) <= 3 * MOST_OF_ONE + 1
 

@@ -16,6 +16,9 @@ from yieldbot.model.controls import (
     Look,
     Part,
     Pending,
+    Power,
+    Role,
+    weakest,
 )
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.risk import Act
@@ -106,6 +109,51 @@ def facts(**values: object) -> ContractFacts:
 )
 def test_changes(before: ContractFacts, now: ContractFacts, acts: list[Act]) -> None:
     assert [act for act, _ in changes(before, now)] == acts
+
+
+def role(*holders: Controller, name: str = "MINTER_ROLE", power: Power = Power.MINT, missing: str = "") -> Role:
+    return Role(name=name, power=power, holders=holders, missing=missing)
+
+
+ADMIN_SAFE = role(safe(4), name="DEFAULT_ADMIN_ROLE", power=Power.ADMIN)
+OTHER_KEY = Controller(kind=ControllerKind.EOA, address=NEXT)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "acts"),
+    [
+        ((), (ADMIN_SAFE, role(KEY)), []),
+        ((ADMIN_SAFE,), (ADMIN_SAFE,), []),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(KEY)), [Act.LEAVE]),
+        ((ADMIN_SAFE, role(KEY)), (ADMIN_SAFE, role(KEY, OTHER_KEY)), [Act.LEAVE]),
+        ((ADMIN_SAFE, role(KEY, OTHER_KEY)), (ADMIN_SAFE, role(KEY)), []),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(late(2 * DAY, replace(OTHER_KEY, address=POOL)))), [Act.LEAVE]),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(replace(safe(3), address=NEXT))), [Act.LEAVE]),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(replace(safe(5), address=NEXT))), []),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(KEY, name="PAUSER_ROLE", power=Power.PAUSE)), [Act.STOP]),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(KEY, name="KEEPER_ROLE", power=Power.OTHER)), []),
+        ((ADMIN_SAFE,), (ADMIN_SAFE, role(replace(UNKNOWN, address=NEXT))), [Act.STOP]),
+        ((replace(ADMIN_SAFE, missing="of old"),), (ADMIN_SAFE, role(KEY)), [Act.STOP]),
+    ],
+)
+def test_roles_given(before: tuple[Role, ...], now: tuple[Role, ...], acts: list[Act]) -> None:
+    assert [act for act, _ in changes(facts(roles=before), facts(roles=now))] == acts
+
+
+def test_a_role_that_changes_hands_is_one_line_with_who_holds_it() -> None:
+    memory, _ = advance(None, look(1, facts(roles=(ADMIN_SAFE,))))
+    event_ = event(2, what="RoleGranted", words=f"{NEXT} gets the role MINTER_ROLE")
+    after, said = advance(memory, look(2, facts(roles=(ADMIN_SAFE, role(OTHER_KEY))), event_))
+    assert [line for line in said[0].lines] == ["Pool 0x0000…0101: MINTER_ROLE is held by one key 0x0000…0103 now"]
+    assert [a.act for a in after.alarms[M]] == [Act.LEAVE]
+    _, said = advance(after, look(3, facts(roles=(ADMIN_SAFE,))))
+    assert "MINTER_ROLE was held by one key" in said[0].lines[0] and said[0].ended
+
+
+def test_who_holds_the_admins_role_alone_may_change_it_and_who_is_not_known_counts_as_the_worst() -> None:
+    one = facts(roles=(role(KEY, name="DEFAULT_ADMIN_ROLE", power=Power.ADMIN, missing="events of old"),))
+    assert [who.kind for who in one.changers[-2:]] == [ControllerKind.EOA, ControllerKind.UNKNOWN]
+    assert weakest([safe(3), KEY, late(DAY, KEY)]) is KEY and weakest([]) is None
 
 
 def controls(one: ContractFacts, market: MarketId = M, **more: object) -> Controls:

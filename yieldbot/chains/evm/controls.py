@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.chains.evm import controls_kept as kept
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
 from yieldbot.errors import MarketError, TransientError
@@ -17,7 +18,8 @@ from yieldbot.model.reads import EthLogs, Flow, LogSpan
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.control_events import ScheduledCall, Told, told, topics
 from yieldbot.protocols.evm.control_facts import facts_of
-from yieldbot.protocols.evm.control_reads import KnownCode, Reading, read_controls, remembered
+from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembered
+from yieldbot.protocols.evm.role_reads import RoleReads, with_roles
 from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.resources import folder
 
@@ -56,8 +58,9 @@ async def look(
         before = wanted.get(one.address)
         views = dict([*(before.views if before else ()), *one.views])
         wanted[one.address] = replace(before or one, views=tuple(views.items()))
-    memory = _memory(known)
-    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory)]
+    memory = kept.code_of(known)
+    roles = RoleReads(block.height, kept.roles_of(known))
+    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles,))]
     if since is not None and since < block.height:
         listened = list(dict.fromkeys([*wanted, *(one for one in memory.next)]))
         for start in range(0, len(listened), ADDRESSES):
@@ -65,6 +68,7 @@ async def look(
     readings, *spans = await node.run(flows, block)
     if isinstance(readings, MarketError):
         raise TransientError(f"{node.host}: who controls {chain.name}'s markets cannot be read: {readings}")
+    readings = with_roles(readings, roles)
     complete, cut, logs = since + 1 if since is not None else block.height + 1, "", list[Told]()
     for span in spans:
         if isinstance(span, MarketError):
@@ -85,7 +89,7 @@ async def look(
         events=tuple(events),
         since=complete,
         cut=cut,
-        known=_kept(remembered(tuple(wanted.values()), readings)),
+        known=kept.document(remembered(tuple(wanted.values()), readings), roles.remembered()),
     )
 
 
@@ -149,21 +153,3 @@ def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
 def _names(call: ScheduledCall, looked_at: frozenset[Address]) -> tuple[Address, ...]:
     """The contracts looked at that a call would call or has among its words."""
     return tuple(one for one in sorted(looked_at) if one == call.target or bytes.fromhex(one[2:]) in call.data)
-
-
-def _memory(known: Mapping[str, Any]) -> KnownCode:
-    """What the last look kept; nothing where it cannot be read."""
-    try:
-        keys = {Address(at): str(key) for at, key in known["keys"].items()}
-        views = {str(key): tuple(map(str, names)) for key, names in known["views"].items()}
-        return KnownCode(keys, views, tuple(Address(at) for at in known["next"]))
-    except (KeyError, TypeError, AttributeError):
-        return KnownCode()
-
-
-def _kept(memory: KnownCode) -> dict[str, Any]:
-    return {
-        "keys": dict(memory.keys),
-        "views": {key: list(names) for key, names in memory.views.items()},
-        "next": list(memory.next),
-    }

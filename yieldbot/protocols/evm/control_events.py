@@ -19,6 +19,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthLog
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.role_reads import numbers
 
 MOST_OF_ONE = 50
 """Events of one contract in one look that are shown one by one; more are one line, and the worst case is assumed."""
@@ -39,6 +40,12 @@ EVENTS = {
     "RoleRevoked(bytes32 indexed role, address indexed account, address indexed sender)": (
         "{account} loses the role {role}"
     ),
+    "RoleGranted(uint64 indexed role, address indexed account, uint32 delay, uint48 since, bool after)": (
+        "{account} gets the role {role}, acts {delay} s after it said so"
+    ),
+    "RoleRevoked(uint64 indexed role, address indexed account)": "{account} loses the role {role}",
+    "AuthorityUpdated(address after)": "{after} now says who may do what",
+    "DefaultAdminTransferScheduled(address indexed after, uint48 due)": "{after} may become its admin",
     "RoleAdminChanged(bytes32 indexed role, bytes32 indexed before, bytes32 indexed after)": (
         "the role {role} is given by {after}, it was by {before}"
     ),
@@ -172,22 +179,6 @@ CLOSES = (
     *("RevokePendingMarketRemoval", "NewImplementation"),
 )
 """Events that end such an announcement."""
-ROLES = (
-    "PROPOSER_ROLE",
-    "EXECUTOR_ROLE",
-    "CANCELLER_ROLE",
-    "TIMELOCK_ADMIN_ROLE",
-    "POOL_ADMIN",
-    "EMERGENCY_ADMIN",
-    "RISK_ADMIN",
-    "ASSET_LISTING_ADMIN",
-    "BRIDGE",
-    "FLASH_BORROWER",
-    "UPGRADER_ROLE",
-    "MINTER_ROLE",
-    "PAUSER_ROLE",
-)
-"""Names of roles, whose numbers are their hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,11 +341,7 @@ def _shown(kind: str, name: str, value: Any) -> str:
 
 
 def _role(value: bytes) -> str:
-    from eth_utils.crypto import keccak
-
-    if not any(value):
-        return "DEFAULT_ADMIN_ROLE"
-    return next((name for name in ROLES if keccak(text=name) == value), f"0x{value.hex()[:8]}…")
+    return numbers().get(int.from_bytes(value, "big"), f"0x{value.hex()[:8]}…")
 
 
 def _id(value: Any) -> str:

@@ -2,15 +2,26 @@
 sense is UNKNOWN, with the reason.
 
 Sources: EIP-1967 (proxies), EIP-1167 (minimal proxies), EIP-7702 (keys that delegate); OpenZeppelin's Ownable,
-Ownable2Step, ProxyAdmin, TimelockController, Governor; Compound's Timelock and Unitroller; Safe 1.1.1 to 1.4.1; Aave's
-PoolAddressesProvider, PayloadsController and Executor; Morpho's MetaMorpho.
+Ownable2Step, AccessControl, AccessManager, ProxyAdmin, TimelockController, Governor; Compound's Timelock, Unitroller;
+Safe 1.1.1 to 1.4.1; Aave's PoolAddressesProvider, PayloadsController and Executor; Morpho's MetaMorpho.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Dependency, Pending
+from yieldbot.model.controls import (
+    NO_ONE,
+    ContractFacts,
+    Controller,
+    ControllerKind,
+    Dependency,
+    Part,
+    Pending,
+    Power,
+    Role,
+    weakest,
+)
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm.control_reads import SAFE_PROXIES, Reading, address_of
 
@@ -31,8 +42,11 @@ MOST_BEHIND = 8
 DELEGATES = b"\xef\x01\x00"
 """EIP-7702: a key whose account runs a contract's code."""
 NOBODYS = ("0x" + "00" * 20, "0x" + "00" * 18 + "dead")
-BEHIND = ("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL")
-"""The views that name who acts through a contract, the first that answers counting."""
+BEHIND = ("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL", "authority")
+"""The views that name who acts through a contract, the first that answers counting; one that answers nobody counts only
+where no further one names somebody."""
+TWO = {"pendingTimelock": "timelock seconds", "pendingGuardian": "guardian", "pendingDefaultAdmin": "default admin"}
+"""Views that answer (what is announced, unix seconds from which it may be)."""
 RIGHTS = {
     "guardian": "guardian",
     "pauseGuardian": "pause guardian",
@@ -68,8 +82,8 @@ def facts_of(wanted: Dependency, readings: Readings, block: int = 0) -> Contract
         missing.append("code: not readable")
     if any(value is None for value in reading.slots.values()):
         missing.append("storage: not readable, so that nobody knows whether its code can be exchanged")
-    if "hasRoles" in reading.answers:
-        missing.append("holders of its roles (AccessControl), which no view lists")
+    roles = _roles(wanted, reading, readings)
+    missing += dict.fromkeys(f"holders of {role.name}: {role.missing}" for role in roles if role.missing)
     runs, beacon = runs_of(reading, readings), reading.slot("beacon")
     behind = readings.get(runs) if runs else None
     if runs and (behind is None or behind.code is None):
@@ -94,6 +108,7 @@ def facts_of(wanted: Dependency, readings: Readings, block: int = 0) -> Contract
             for view, name in RIGHTS.items()
             if (named := reading.named(view)) is not None
         ),
+        roles=roles,
         values=() if answers_all else _values(wanted, reading),
         pending=() if answers_all else _pending(wanted, reading),
         block=block,
@@ -130,24 +145,77 @@ def _upgrader(reading: Reading, readings: Readings) -> Controller:
         return controller_of(admin, readings, (me,))
     if reading.slot("implementation") is None and runs_of(reading, readings) in (None, reading.minimal):
         return NO_ONE
-    for view in ("ADDRESSES_PROVIDER", "POOL", *BEHIND[:4]):  # a proxy whose admin is not in its storage, or UUPS
-        named = reading.named(view)
-        if named is not None and "nonsense" not in reading.answers:
-            return controller_of(named, readings, (me,))
-    return unknown(None, "a proxy that names no admin")
+    if "nonsense" in reading.answers:
+        return unknown(None, "a proxy that names no admin")
+    # A proxy whose admin is not in its storage, or UUPS.
+    if (found := _first(reading, readings, ("ADDRESSES_PROVIDER", "POOL", *BEHIND[:4]), (me,))) is not None:
+        return found
+    may = [
+        controller_of(account, readings, (me,), late=delay)
+        for role in reading.roles
+        if role.power in (Power.ADMIN, Power.UPGRADE)
+        for account, delay in role.accounts
+        if account != me
+    ]
+    return weakest(may) or unknown(None, "a proxy that names no admin")
 
 
 def _owner(reading: Reading, readings: Readings) -> Controller:
     """Who may change a contract's settings."""
-    for view in ("owner", "getOwner", "admin", "governor", "ADDRESSES_PROVIDER"):
-        named = reading.named(view)
-        if named is not None:
-            return controller_of(named, readings, (reading.address,))
-    return NO_ONE
+    views = ("owner", "getOwner", "admin", "governor", "ADDRESSES_PROVIDER", "authority")
+    return _first(reading, readings, views, (reading.address,)) or NO_ONE
 
 
-def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...] = ()) -> Controller:
-    """Who somebody is that holds a right, and who is behind. seen: the addresses on the way to it."""
+def _first(
+    reading: Reading, readings: Readings, views: tuple[str, ...], seen: tuple[Address, ...]
+) -> Controller | None:
+    """Who the first of some views names that names somebody; else nobody where one says so, None where none
+    answers."""
+    named = [found for view in views if (found := reading.named(view)) is not None]
+    if not named:
+        return None
+    return controller_of(next((one for one in named if int(one, 16)), named[0]), readings, seen)
+
+
+def _roles(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Role, ...]:
+    """A contract's roles, or those of whom it asks about them: an Aave pool asks its provider's ACLManager."""
+    if "nonsense" in reading.answers:
+        return ()
+    book = reading
+    ways: list[tuple[str, ...]] = [("authority",)]
+    if wanted.part in (Part.POOL, Part.INSIDE):
+        ways.append(("ADDRESSES_PROVIDER", "getACLManager"))
+    for way in ways:
+        at: Reading | None = None if book.roles else reading
+        for view in way:
+            named = at.named(view) if at is not None else None
+            at = readings.get(named) if named is not None else None
+        book = at or book
+    return tuple(
+        Role(
+            name=role.name,
+            power=role.power,
+            holders=tuple(
+                controller_of(account, readings, late=delay)
+                for account, delay in role.accounts
+                if account not in (reading.address, book.address) and account.lower() not in NOBODYS
+            ),
+            missing=role.missing,
+        )
+        for role in book.roles
+    )
+
+
+def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...] = (), *, late: int = 0) -> Controller:
+    """Who somebody is that holds a right, and who is behind. seen: the addresses on the way to it; late: seconds from
+    announcement to act that an AccessManager asks of it."""
+    found = _controller_of(address, readings, seen)
+    if 0 < late <= LONGEST_DELAY and found.kind not in (ControllerKind.NONE, ControllerKind.UNKNOWN):
+        return Controller(kind=ControllerKind.TIMELOCK, delay_seconds=late, behind=found)
+    return found
+
+
+def _controller_of(address: Address, readings: Readings, seen: tuple[Address, ...]) -> Controller:
     if address.lower() in NOBODYS:
         return NO_ONE
     if address in seen:
@@ -187,12 +255,20 @@ def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...
 
 
 def _behind(reading: Reading, readings: Readings, seen: tuple[Address, ...]) -> Controller | None:
-    for view in BEHIND:
-        named = reading.named(view)
-        if named is not None:
-            # A timelock that administers itself: its proposers act through it, whom no view lists.
-            return None if named == reading.address else controller_of(named, readings, seen)
-    return None
+    """Who acts through a contract: whoever its views name, else the weakest who holds a role by which it acts."""
+    named = [found for view in BEHIND if (found := reading.named(view)) not in (None, reading.address)]
+    if named:
+        return _first(reading, readings, tuple(view for view in BEHIND if reading.named(view) in named), seen)
+    powers = (Power.ADMIN, Power.UPGRADE, Power.PROPOSE)
+    acts = [role for role in reading.roles if role.power in powers]
+    may = [
+        controller_of(account, readings, seen, late=delay)
+        for role in acts
+        for account, delay in role.accounts
+        if account != reading.address  # a timelock that administers itself acts only by calls that waited
+    ]
+    late = next((role.missing for role in acts if role.missing), "")
+    return unknown(None, f"holders of its roles: {late}") if late else weakest(may)
 
 
 def _safe(reading: Reading, code: str) -> Controller:
@@ -257,7 +333,7 @@ def _pending(wanted: Dependency, reading: Reading) -> tuple[Pending, ...]:
             found.append(
                 Pending(what=what, after=named, before=before or "", source=source, id=f"{view}/{named.lower()}")
             )
-    two = [("pendingTimelock", "timelock seconds"), ("pendingGuardian", "guardian")]
+    two = list(TWO.items())
     two += [(name, name.removeprefix("pending ")) for name, _ in wanted.views if name.startswith("pending ")]
     for view, what in two:
         answer = reading.answers.get(view, b"")

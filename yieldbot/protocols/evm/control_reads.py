@@ -7,13 +7,16 @@ they mean. A contract may answer anything, so nothing here decodes more than a w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from yieldbot.model.controls import Dependency
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import CodeHead, EthCall, EthCode, EthSlot, Flow, Read
+from yieldbot.model.reads import CodeHead, EthCall, EthCode, EthSlot, Flow
 from yieldbot.protocols.evm.abi import checksum, selector_of
+from yieldbot.protocols.evm.role_reads import Holders
+from yieldbot.protocols.reads import ReadHandle, Reads
 
 SLOTS = {
     "implementation": 0x360894A13BA1A3210667C828492DB98DCA3E2076CC3735A920A3CA505D382BBC,
@@ -56,19 +59,26 @@ VIEWS = {
     "votingPeriod": "votingPeriod()",
     "executorSettings": "getExecutorSettingsByAccessControl(uint8)",
     "hasRoles": "DEFAULT_ADMIN_ROLE()",
+    "roleCount": "getRoleMemberCount(bytes32)",
+    "defaultAdmin": "defaultAdmin()",
+    "pendingDefaultAdmin": "pendingDefaultAdmin()",
+    "authority": "authority()",
+    "PUBLIC_ROLE": "PUBLIC_ROLE()",
+    "managersAdmin": "ADMIN_ROLE()",
     "nonsense": "yieldbotReadsWhatNoContractHas()",
 }
 """View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController, level
-1. ``nonsense`` exists nowhere: whoever answers it answers anything."""
+1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager. ``nonsense`` exists
+nowhere: whoever answers it answers anything."""
 NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
-    *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator"),
+    *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator", "defaultAdmin", "authority"),
 )
 """Views whose answers name addresses that are read next."""
 OF_CONTROLLERS = (
     *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL"),
-    *("getPoolConfigurator", "getACLManager", "getPriceOracle"),
+    *("getPoolConfigurator", "getACLManager", "getPriceOracle", "defaultAdmin", "authority"),
 )
 """Those of a contract that is read only because it controls another."""
 CODE_ONLY = ("implementation", "comptrollerImplementation", "interestRateModel")
@@ -100,6 +110,9 @@ class Reading:
     """The number in each of SLOTS; None: not readable; no key: not read."""
     answers: Mapping[str, bytes] = field(default_factory=dict)
     """What each of VIEWS (and of a dependency's own views) answered, where it did; a revert has no entry."""
+
+    roles: tuple[Holders, ...] = ()
+    """Its roles and who holds them, where they were read."""
 
     def word(self, name: str) -> int | None:
         """A view's first word; None where it gave less than one."""
@@ -153,9 +166,21 @@ def key_of(reading: Reading, readings: Mapping[Address, Reading]) -> str:
     return own if runs is None or runs.code is None else f"{own}/{runs.code.hash.hex()}"
 
 
-def read_controls(wanted: Sequence[Dependency], known: KnownCode | None = None) -> Flow[dict[Address, Reading]]:
+class Companion(Protocol):
+    """What is read beside the views of the addresses, in the same rounds."""
+
+    def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
+        """Add the round's reads. at: the addresses that are read in this round; readings: those read before."""
+
+    def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
+        """Take the round's answers; (address, by) of everybody who is to be read next, and who named it."""
+
+
+def read_controls(
+    wanted: Sequence[Dependency], known: KnownCode | None = None, beside: Sequence[Companion] = ()
+) -> Flow[dict[Address, Reading]]:
     """Read the contracts, and whoever they name, in at most MOST_ROUNDS rounds; one round where ``known`` has all of
-    them and nothing has changed."""
+    them and nothing has changed. beside: what else is read in these rounds; its answers are kept there."""
     known = known or KnownCode()
     own_views = {one.address: one.views for one in wanted}
     bare = {address for address, key in known.keys.items() if key in (BARE, EMPTY)}
@@ -164,22 +189,30 @@ def read_controls(wanted: Sequence[Dependency], known: KnownCode | None = None) 
     readings: dict[Address, Reading] = {}
     at = list(dict.fromkeys([*own_views, *known.next]))
     for _ in range(MOST_ROUNDS):
-        if not at:
+        reads = Reads()
+        plans = [
+            _Plan.made(reads, one, known, own_views.get(one, ()), bare=one in bare, again=one in readings) for one in at
+        ]
+        for companion in beside:
+            companion.ask(reads, at, readings)
+        if not reads.handles:
             break
-        plans = [_plan(one, known, own_views.get(one, ()), bare=one in bare, again=one in readings) for one in at]
-        answers = list((yield [read for plan in plans for read in plan.reads()]))
-        for plan in plans:
-            readings[plan.address] = plan.reading(answers[: plan.count])
-            answers = answers[plan.count :]
+        yield from reads.made()
+        readings |= {plan.address: plan.reading() for plan in plans}
         # Code that is not what it was, or where there was none, may have other functions: every one is tried.
         at = [one.address for one in plans if one.partial and _changed(one.address, readings, known)]
         bare -= set(at)
-        for one in (plan.address for plan in plans):
-            for name, named in _next(readings[one], of_controller=one not in own_views):
-                if named not in readings and named not in at and budget.allows(named, one):
-                    at.append(named)
-                    if name in CODE_ONLY:
-                        bare.add(named)
+        named = [
+            (found, plan.address, name)
+            for plan in plans
+            for name, found in _next(readings[plan.address], of_controller=plan.address not in own_views)
+        ]
+        named += [(found, by, "") for companion in beside for found, by in companion.hear(readings)]
+        for found, by, name in named:
+            if found not in readings and found not in at and budget.allows(found, by):
+                at.append(found)
+                if name in CODE_ONLY:
+                    bare.add(found)
     return readings
 
 
@@ -223,58 +256,57 @@ def remembered(wanted: Sequence[Dependency], readings: Mapping[Address, Reading]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is read at one address."""
+    """What is read at one address in one round."""
 
     address: Address
     """The address."""
-    names: tuple[str, ...]
-    """Views that are tried."""
-    slots: tuple[str, ...]
-    """Slots that are read."""
-    own: tuple[tuple[str, bytes], ...]
-    """A dependency's own views."""
+    code: ReadHandle
+    """Its code."""
+    slots: Mapping[str, ReadHandle]
+    """Slots by name."""
+    views: Mapping[str, ReadHandle]
+    """Views by name, a dependency's own among them."""
     partial: bool
     """Whether less is read than could be, because the code is known."""
 
-    @property
-    def count(self) -> int:
-        """How many reads that is."""
-        return 1 + len(self.slots) + len(self.names) + len(self.own)
+    @classmethod
+    def made(
+        cls,
+        reads: Reads,
+        at: Address,
+        known: KnownCode,
+        own: tuple[tuple[str, bytes], ...],
+        *,
+        bare: bool,
+        again: bool,
+    ) -> _Plan:
+        """Add the reads of an address: its code alone, what its code had at the last look, or everything."""
+        key = known.keys.get(at)
+        code = reads.add(EthCode(at, optional=True))
+        if bare:
+            return cls(at, code, {}, {}, key == EMPTY)
+        partial = not again and key is not None and key in known.views
+        slots = SLOTS if not partial or key in SAFE_PROXIES else PROXY_SLOTS
+        names = known.views[key] if partial and key is not None else tuple(VIEWS)
+        calls = {name: calldata(name) for name in names} | dict(own)
+        return cls(
+            at,
+            code,
+            {name: reads.add(EthSlot(at, SLOTS[name], optional=True)) for name in slots},
+            {name: reads.add(EthCall(at, data, optional=True)) for name, data in calls.items()},
+            partial,
+        )
 
-    def reads(self) -> list[Read]:
-        """The reads."""
-        at = self.address
-        return [
-            EthCode(at, optional=True),
-            *(EthSlot(at, SLOTS[name], optional=True) for name in self.slots),
-            *(EthCall(at, calldata(name), optional=True) for name in self.names),
-            *(EthCall(at, data, optional=True) for _, data in self.own),
-        ]
-
-    def reading(self, answers: Sequence[bytes]) -> Reading:
-        """What the answers to them say."""
+    def reading(self) -> Reading:
+        """What the answers say."""
         try:
-            code = CodeHead.of(answers[0])
+            code = CodeHead.of(self.code.data)
         except ValueError:
             code = None
-        words = answers[1 : 1 + len(self.slots)]
-        slots = {
-            name: int.from_bytes(word, "big") if word else None for name, word in zip(self.slots, words, strict=True)
-        }
-        asked = (*self.names, *(name for name, _ in self.own))
-        found = zip(asked, answers[1 + len(self.slots) :], strict=True)
-        return Reading(self.address, code, slots, {name: answer for name, answer in found if answer})
-
-
-def _plan(address: Address, known: KnownCode, own: tuple[tuple[str, bytes], ...], *, bare: bool, again: bool) -> _Plan:
-    """What to read at an address: its code alone, what its code had at the last look, or everything."""
-    key = known.keys.get(address)
-    if bare:
-        return _Plan(address, (), (), (), key == EMPTY)
-    if again or key is None or key not in known.views:
-        return _Plan(address, tuple(VIEWS), tuple(SLOTS), own, False)
-    slots = tuple(SLOTS) if key in SAFE_PROXIES else PROXY_SLOTS
-    return _Plan(address, known.views[key], slots, own, True)
+        words = {name: handle.data for name, handle in self.slots.items()}
+        slots = {name: int.from_bytes(word, "big") if word else None for name, word in words.items()}
+        answers = {name: handle.data for name, handle in self.views.items() if handle.data}
+        return Reading(self.address, code, slots, answers)
 
 
 def _changed(address: Address, readings: Mapping[Address, Reading], known: KnownCode) -> bool:
@@ -294,11 +326,15 @@ def _next(reading: Reading, *, of_controller: bool) -> Iterable[tuple[str, Addre
     for name in OF_CONTROLLERS if of_controller else NAMES_NEXT:
         if (named := reading.named(name)) is not None and int(named, 16):
             yield name, named
+    for role in reading.roles:
+        for account, _ in role.accounts:
+            if int(account, 16) and account != reading.address:
+                yield f"role {role.name}", account
 
 
 def calldata(name: str) -> bytes:
     """The calldata of one of VIEWS."""
-    tail = (1).to_bytes(32, "big") if name == "executorSettings" else b""
+    tail = (1).to_bytes(32, "big") if name == "executorSettings" else bytes(32) if name == "roleCount" else b""
     return selector_of(VIEWS[name]) + tail
 
 

@@ -5,6 +5,10 @@ served by few, and a helper placed by a state override is not served everywhere.
 without a ``to``: its data is the creation code of a contract whose "code" is the list of EXTCODEHASH, EXTCODESIZE and
 the first 64 bytes of each address asked for. Every node that runs calls runs creations; one that refuses is asked for
 the code itself.
+
+**The past** (``EthPast``, logs with ``past_parts``) may be refused, or be slow: it rides in the same batch where each
+of a batch's reads is refused alone, and beside it where a quorum must agree on all; where a batch with it fails the
+others are asked again without it.
 """
 
 from __future__ import annotations
@@ -16,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import CODE_WORDS, EthCode, EthLog, EthLogs, EthSlot, LogSpan, Read
-from yieldbot.rpc.together import together
+from yieldbot.model.reads import CODE_WORDS, EthCode, EthLog, EthLogs, EthPast, EthSlot, LogSpan, Read
+from yieldbot.rpc.together import both, together
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
@@ -58,17 +62,20 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
     it is optional. Raises TransientError when the node fails, or refuses all."""
     at: Any = {"blockHash": block.hash, "requireCanonical": True}
     answers: list[Answer] = [b""] * len(reads)
-    plan, wide = _Plan(), list[int]()
+    plan, past, wide = _Plan(), _Plan(), list[int]()
     size = node.size("eth_getLogs", LOG_BLOCKS)
     codes = [place for place, read in enumerate(reads) if isinstance(read, EthCode)]
     for place, read in enumerate(reads):
         if isinstance(read, EthSlot):
             plan.add(("eth_getStorageAt", [read.address, hex(read.slot), at]), [place])
+        elif isinstance(read, EthPast):
+            data = "0x" + creation_of_past(read.addresses).hex()
+            past.add(("eth_call", [{"data": data}, hex(read.block)]), [place])
         elif isinstance(read, EthLogs):
             if read.last - read.first + 1 > size.now:
                 wide.append(place)
             elif read.last >= read.first:
-                plan.add(("eth_getLogs", [_filter(read)]), [place])
+                (past if read.past_parts else plan).add(("eth_getLogs", [_filter(read)]), [place])
             else:
                 answers[place] = LogSpan((), read.first).encoded()
         elif not isinstance(read, EthCode):
@@ -78,9 +85,17 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
         data = "0x" + creation(addresses[start : start + CODES]).hex()
         plan.add(("eth_call", [{"data": data}, at]), codes[start : start + CODES])
     again: list[int] = []
-    for places, (method, _), result in zip(plan.serves, plan.requests, await _all(node, plan.requests), strict=True):
+    results = await _with_past(node, plan.requests, past.requests)
+    methods = [method for method, _ in (*plan.requests, *past.requests)]
+    for places, method, result in zip((*plan.serves, *past.serves), methods, results, strict=True):
         read = reads[places[0]]
-        if isinstance(read, EthCode):
+        if isinstance(read, EthPast):
+            answers[places[0]] = _past_code(result, len(read.addresses))
+        elif isinstance(result, _Unasked):
+            assert isinstance(read, EthLogs)
+            size.refuse(read.last - read.first + 1)
+            answers[places[0]] = b""
+        elif isinstance(read, EthCode):
             again += _coded(places, result, answers)
         elif isinstance(result, NodeRefused) and isinstance(read, EthLogs):
             size.refuse(read.last - read.first + 1)
@@ -100,6 +115,31 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
     for place in wide:
         answers[place] = await _long(node, reads[place])
     return answers
+
+
+class _Unasked(NodeRefused):
+    """A read of the past that was given up for the others' sake."""
+
+
+async def _with_past(node: Node, requests: Sequence[Request], past: Sequence[Request]) -> list[Any]:
+    """The results of all requests, those of the past last, each of which may be a refusal."""
+    if not past:
+        return await _all(node, requests)
+    gone = [_Unasked("a read of the past", 0, "given up")] * len(past)
+
+    async def alone() -> list[Any]:
+        try:
+            return await _all(node, past)
+        except TransientError:
+            return gone
+
+    if not node.refuses_alone:
+        found, old = await both(_all(node, requests), alone())
+        return [*found, *old]
+    try:
+        return await _all(node, [*requests, *past])
+    except TransientError:
+        return [*await _all(node, requests), *gone]
 
 
 async def _all(node: Node, requests: Sequence[Request]) -> list[Any]:
@@ -157,6 +197,24 @@ def creation(addresses: Sequence[str]) -> bytes:
     return code + _push(32 + 32 * CODE_WORDS * len(addresses)) + b"\x60\x00\xf3"  # RETURN(0, length)
 
 
+def creation_of_past(addresses: Sequence[str]) -> bytes:
+    """Creation code that "deploys" the block's time and a byte for each address: 1 where it has code. Its operations
+    are those of a chain's first day: a call at an old block runs by that block's rules."""
+    code = b"\x42\x60\x00\x52"  # TIMESTAMP, MSTORE at 0
+    for index, address in enumerate(addresses):
+        code += b"\x73" + bytes.fromhex(address[2:])  # PUSH20 address
+        code += b"\x3b\x15\x15" + _push(32 + index) + b"\x53"  # EXTCODESIZE, ISZERO, ISZERO, MSTORE8 at 32 + index
+    return code + _push(32 + len(addresses)) + b"\x60\x00\xf3"  # RETURN(0, length)
+
+
+def _past_code(result: Any, count: int) -> bytes:
+    try:
+        raw = bytes.fromhex(result.removeprefix("0x"))
+    except (AttributeError, ValueError):
+        return b""
+    return raw if len(raw) == 32 + count else b""
+
+
 def _push(number: int) -> bytes:
     return b"\x61" + number.to_bytes(2, "big")  # PUSH2
 
@@ -196,11 +254,12 @@ async def _long(node: Node, read: Read) -> Answer:
 
     assert isinstance(read, EthLogs)
     try:
-        found = await read_logs(node, [_where(read)], read.first, read.last, most_parts=LOG_PARTS)
+        most = read.past_parts or LOG_PARTS
+        found = await read_logs(node, [_where(read)], read.first, read.last, most_parts=most)
     except (NodeRefused, HttpRefused) as refusal:
         return _lost(node, read, refusal)
     except TransientError as refusal:
-        if "serves no events" not in str(refusal):
+        if not read.past_parts and "serves no events" not in str(refusal):
             raise
         return _lost(node, read, refusal)
     return LogSpan(logs_of(found.logs[0]), found.since, found.cut or "").encoded()

@@ -79,6 +79,11 @@ class Node:
         """Requests made so far."""
         return self.endpoint.round_trips
 
+    @property
+    def refuses_alone(self) -> bool:
+        """Whether one refused read of a batch leaves the batch's others answered."""
+        return True
+
     async def __aenter__(self) -> Self:
         return self
 

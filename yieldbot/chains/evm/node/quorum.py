@@ -100,6 +100,11 @@ class Quorum(Node):
         return sum(endpoint.round_trips for endpoint in self.endpoints)
 
     @property
+    def refuses_alone(self) -> bool:
+        """As of ``Node``: not where a quorum must agree on a batch."""
+        return len(self.endpoints) == 1
+
+    @property
     def left_out(self) -> tuple[tuple[str, str], ...]:
         """(host, reason) of each endpoint that was left out since this node was made."""
         named = {**self._failed, **self._behind, **self._lied}

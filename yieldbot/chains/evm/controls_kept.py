@@ -1,0 +1,51 @@
+"""What one look at an EVM chain's controls keeps for the next, as a JSON object.
+
+Whatever cannot be read again counts as nothing kept: the next look then reads everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.control_reads import VIEWS, KnownCode
+from yieldbot.protocols.evm.role_reads import KnownRoles
+
+
+def code_of(known: Mapping[str, Any]) -> KnownCode:
+    """What earlier looks found of codes; nothing where they tried other views than these."""
+    try:
+        if known["tried"] != list(VIEWS):
+            return KnownCode()
+        keys = {Address(at): str(key) for at, key in known["keys"].items()}
+        views = {str(key): tuple(map(str, names)) for key, names in known["views"].items()}
+        return KnownCode(keys, views, tuple(Address(at) for at in known["next"]))
+    except (KeyError, TypeError, AttributeError):
+        return KnownCode()
+
+
+def roles_of(known: Mapping[str, Any]) -> dict[Address, KnownRoles]:
+    """What the last look found of roles."""
+    try:
+        return {
+            Address(at): KnownRoles(
+                str(how), tuple((int(role, 16), Address(account)) for role, account in held), int(since), int(until)
+            )
+            for at, (how, held, since, until) in known["roles"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def document(code: KnownCode, roles: Mapping[Address, KnownRoles]) -> dict[str, Any]:
+    """The object."""
+    return {
+        "tried": list(VIEWS),
+        "keys": dict(code.keys),
+        "views": {key: list(names) for key, names in code.views.items()},
+        "next": list(code.next),
+        "roles": {
+            at: [one.how, [[hex(role), account] for role, account in one.candidates], one.since, one.until]
+            for at, one in roles.items()
+        },
+    }
