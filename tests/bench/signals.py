@@ -19,7 +19,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.history.importers.read import read_file
 from yieldbot.history.reading import Reading
 from yieldbot.model.alarm_limits import AlarmLimits
-from yieldbot.risk.signals import Score, score
+from yieldbot.risk.alarm_scores import Score, score
 
 
 def parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from yieldbot.app.memory import folder_of
 from yieldbot.app.recordings import named
 from yieldbot.app.risk_record_documents import CalibrationDocument, LetterRecord, SignalRecord, SignalsDocument
 from yieldbot.backtest.levels import levels_of
-from yieldbot.backtest.signals import by_asset, hit_rates, remembered, replayed
+from yieldbot.backtest.yield_signals import by_asset, hit_rates, remembered, replayed
 from yieldbot.errors import ConfigError
 from yieldbot.history import query
 from yieldbot.history.grades import GradedDay, read

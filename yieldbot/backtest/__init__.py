@@ -1,1 +1,2 @@
-"""Recorded history through the very decisions of live runs, and what they would have earned."""
+"""Replays recorded history through the same decision code as live runs, and computes what the decisions would have
+earned."""

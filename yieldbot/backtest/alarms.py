@@ -1,4 +1,5 @@
-"""Alarms in a replay: raised by the very ``Lookout`` of live runs, of a row and those before it alone."""
+"""Alarms in a replay: raised by the same ``Lookout`` as in live runs, from the present row and the rows before it
+only."""
 
 from __future__ import annotations
 
@@ -17,10 +18,11 @@ from yieldbot.risk.past import DAY, KEPT
 from yieldbot.risk.sight import MarketName, Sight, sight_of_state, subject_of, subject_of_state
 
 BEFORE = KEPT + 2 * DAY
-"""Seconds of history that are known before a replay's first row."""
+"""Seconds of history before a replay's first row that the ``Lookout`` is given."""
 
 LOOKS_EACH = 3600
-"""Seconds between two looks of the bot that is replayed: a row of a day stands for as many of them as fit."""
+"""Seconds between two looks of the replayed bot: a row that stands for a day counts as this many looks as fit into
+it."""
 
 
 class Watched:
@@ -37,7 +39,7 @@ class Watched:
         self._beside = world.beside
 
     def judged(self, row: int, snapshot: Snapshot) -> Snapshot:
-        """A row's snapshot with the alarms that stand in its markets."""
+        """A row's snapshot with the alarms that stand in its markets at that time."""
         if not set(CODES) - set(self._policy.alarms.off):
             return snapshot
         places = {market.id: column for column, market in enumerate(self._world.markets)}
@@ -61,7 +63,7 @@ class Watched:
         return replace(snapshot, states={**snapshot.states, **alarmed}) if alarmed else snapshot
 
     def _begun(self, snapshot: Snapshot) -> Lookout:
-        """With what was seen in the days before the first row, which is not judged."""
+        """A Lookout that has seen the days before the first row. Nothing is judged on those days."""
         world, limits = self._world, self._limits
         states = {one.market.id: one for one in snapshot.states.values()}
         subjects = {}
@@ -84,7 +86,7 @@ class Watched:
 
 
 def _row(panel: Panel, row: int) -> dict[MarketName, Sight]:
-    """What a row of a panel shows of the markets that were read."""
+    """What one row of a panel shows of each market that was read."""
     found = {}
     for column, key in enumerate(panel.keys):
         rate = _known(panel.quoted[row, column])
@@ -106,7 +108,8 @@ def _known(value: float) -> float | None:
 
 
 def beside(panel: Panel, columns: Sequence[int], policy_collaterals: frozenset[str]) -> Panel | None:
-    """Markets of collaterals that are no part of a universe, on its chain and the home chain; None: there are none."""
+    """A panel of the markets of collaterals that do not belong to the universe, on its chain and on the home chain;
+    None: there are none."""
     chain = panel.keys[columns[0]].chain
     others = [
         at

@@ -1,15 +1,15 @@
-"""What nobody could have earned more than: an upper bound of every strategy of a window, with a certificate.
+"""An upper bound of what any strategy could have earned in a window, with a certificate.
 
-Relaxed are the two things that make foresight hard. A fixed cost (gas of a market touched, of a swap) is spread over
-the most money that there could be, as if a small move paid its part alone; the income of a market is replaced by a
-concave, nondecreasing function above it. What is left is a linear program: money flows over days through markets and
-coins. HiGHS solves it; the bound is not HiGHS's objective but the Lagrangian dual at its multipliers, which is above
-every strategy whatever the solver's tolerances. Money goes in and out by the rules that all obey here: nothing into
-what is blocked or used above ``MOST_USED``, nothing in or out beyond the recorded cash of a day, and nothing at once
-out of a market that pays after a wait.
+Two things that make perfect foresight hard to compute are relaxed. A fixed cost (gas of a market touched, of a swap) is
+spread over the largest amount that there could be, so that a small move pays only its part of it. The income of a
+market is replaced by a concave, nondecreasing function above it. What remains is a linear program: money flows over
+days through markets and coins. HiGHS solves it; the bound is not HiGHS's objective but the Lagrangian dual at its
+multipliers, which is above every strategy whatever the solver's tolerances. Money moves by the rules that every
+strategy here obeys: nothing goes into a market that is blocked or used above ``MOST_USED``, nothing goes in or out
+beyond the cash recorded on a day, and nothing leaves at once a market that pays after a wait.
 
-Markets that no one would use are left out of the program at first: multipliers for them are made from the others', and
-those that would still be entered at these prices are taken in. The certificate counts all of them.
+Markets that no strategy would use are left out of the program at first. Multipliers for them are derived from those of
+the others, and markets that would still be entered at these prices are then added. The certificate covers all markets.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     Grid = NDArray[np.float64]
 
 FINE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, *(0.1 + 0.9 * k / 22 for k in range(23)))
-"""Holdings, as fractions of the most money that there can be, at which an income's tangents are taken."""
+"""Holdings at which tangents of an income are computed, as fractions of the largest amount that there can be."""
 CLOSE = 5e-8
-"""Fraction of the wealth by which a function above an income may rise, a day, to have fewer pieces."""
+"""To have fewer pieces, a function above an income may rise by this fraction of the wealth a day."""
 ENOUGH = 1e-6
-"""Fraction of the wealth that markets outside of the program may add to the bound."""
+"""Markets left out of the program may add at most this fraction of the wealth to the bound."""
 MOST_ROUNDS = 6
-"""Programs that are solved at most."""
+"""Most linear programs that are solved."""
 BEGIN_WITH = 4
-"""Markets of the first program beside those that are named: those that paid most over the window."""
+"""Number of markets in the first program (those that paid most over the window), beside the ones named by
+``likely``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,16 @@ class GainBound:
     """An upper bound on what any strategy earns in a window, with the linear program's own path."""
 
     gain: float
-    """Dollars that no strategy earns more than, over the window, costs taken off."""
+    """No strategy earns more dollars than this over the window, net of costs."""
     shares: tuple[tuple[float, ...], ...]
-    """Fractions of the first wealth by market at each row, as the program has them: a strategy but for fixed costs."""
+    """Holdings in the program's optimum: fractions of the initial wealth, by row and market. It would be a real
+    strategy if there were no fixed costs."""
 
 
 @dataclass(slots=True)
 class _Columns:
-    """The whole program: each column's worth, most and its one or two entries. Amounts are fractions of the wealth."""
+    """The whole program: for each column its value, its upper bound and its one or two entries. Amounts are fractions
+    of the wealth."""
 
     worth: list[float]
     """What one unit of each column adds to the objective."""
@@ -64,17 +67,17 @@ class _Columns:
     second: list[tuple[int, float]]
     """(row, coefficient); the row is -1 where there is none."""
     market: list[int]
-    """Market that it belongs to, or -1."""
+    """Market that the column belongs to, or -1."""
     coin: list[int]
-    """Coin that it belongs to, or -1."""
+    """Coin that the column belongs to, or -1."""
     held: list[int]
-    """Row of the window for a holding, else -1."""
+    """For a holding: row of the window; else -1."""
 
     def add(
         self, worth: float, most: float, first: tuple[int, float], second: tuple[int, float] = (-1, 0.0), *,
         market: int = -1, coin: int = -1, held: int = -1,
     ) -> None:  # fmt: skip
-        """One more column."""
+        """Add a column."""
         self.worth.append(worth)
         self.most.append(most)
         self.first.append(first)
@@ -85,8 +88,8 @@ class _Columns:
 
 
 class _Program:
-    """One window's program. Rows: at each day a balance for each market, each coin and the hub that swaps go through:
-    whatever is sold goes there free, and what is bought from it costs one swap."""
+    """The linear program of one window. Rows: for each day a balance for each market, for each coin, and for the hub
+    through which swaps go. Selling into the hub is free; buying from it costs one swap."""
 
     def __init__(self, world: World, dollars: float, first: int, last: int) -> None:
         import numpy as np
@@ -95,9 +98,10 @@ class _Program:
         self.stride = self.markets + self.coins + 1
         self.world, self.dollars, self.start = world, dollars, first
         self.pieces: list[list[list[tuple[float, float]]]] = []
-        """By day and market: (length, slope) of the function above the day's income, the steepest first."""
+        """By day and market: (length, slope) of each piece of the function above the day's income, the steepest
+        first."""
         self.tops: list[float] = []
-        """The most money that there can be on each day."""
+        """The largest amount of money that there can be on each day."""
         top = 1.0
         for row in range(first, last):
             rates = np.maximum(world.rates_until_next(row), 0.0)
@@ -126,10 +130,11 @@ class _Program:
         return day * self.stride + self.markets + self.coins
 
     def _above(self, row: int, market: int, top: float, growth: float) -> list[tuple[float, float]]:
-        """Of the least line above the income's tangents. growth: what was paid on the first dollar until the next row.
+        """(length, slope) of the pieces of the lowest line above the income's tangents. growth: what the first dollar
+        earned until the next row.
 
-        Between two kinks of its curve an income x b(u) u, with u = B / (S + x) and b a straight line, is concave for as
-        long as it rises (its derivative's sign changes at an S + x at which that is still so): two tangents bound it.
+        With u = B / (S + x) and b a straight line between two kinks, the income x b(u) u is concave for as long as it
+        rises (the second derivative changes its sign at an S + x where income still rises): two tangents bound it.
         """
         import numpy as np
 
@@ -186,12 +191,12 @@ class _Program:
             columns.add(1.0 if last else 0.0, top, (at, 1.0), after, coin=k)
 
     def _comes(self, day: int, wait: int) -> int | None:
-        """First day of the window on which something that was asked for on ``day`` can be collected."""
+        """First day of the window on which money requested on ``day`` can be collected; None: after the window."""
         times = self.world.panel.times[self.start : self.start + self.days].tolist()
         return next((at for at in range(day, self.days) if times[at] >= times[day] + wait), None)
 
     def solved(self, markets: Sequence[int]) -> tuple[Grid, Grid]:
-        """(multipliers of all rows, filling of all columns) with these markets and their coins alone."""
+        """(multipliers of all rows, values of all columns) of the program with these markets and their coins only."""
         import highspy  # type: ignore[import-untyped]
         import numpy as np
 
@@ -227,7 +232,7 @@ class _Program:
         return self._extended(prices, markets, coins), filled
 
     def _extended(self, prices: Grid, markets: Sequence[int], coins: Sequence[int]) -> Grid:
-        """Multipliers for the markets and coins that were left out: as low as holding and leaving them allows."""
+        """Multipliers for the markets and coins that were left out: the lowest that holding and leaving them allow."""
         import numpy as np
 
         outside = [i for i in range(self.markets) if i not in set(markets)]
@@ -267,7 +272,7 @@ class _Program:
         return float(prices @ self.right + over.sum()), own
 
     def shares(self, filled: Grid) -> tuple[tuple[float, ...], ...]:
-        """By day and market."""
+        """Fractions of the initial wealth, by day and market."""
         import numpy as np
 
         found = np.zeros((self.days, self.markets))
@@ -277,8 +282,8 @@ class _Program:
 
 
 def bound(world: World, dollars: float, first: int, last: int, likely: Sequence[int] = ()) -> GainBound:
-    """For the window from row ``first`` to ``last``, all beginning as cash in the first coin. likely: markets that the
-    first program has."""
+    """The bound for the window from row ``first`` to ``last``, starting with all money as cash in the first coin.
+    likely: markets that the first program includes."""
     program = _Program(world, dollars, first, last)
     paid = [sum(day[i][0][1] for day in program.pieces) for i in range(program.markets)]
     best = sorted(range(program.markets), key=lambda i: -paid[i])[:BEGIN_WITH]
@@ -297,7 +302,7 @@ def bound(world: World, dollars: float, first: int, last: int, likely: Sequence[
 
 
 def _hull(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
-    """The least concave, nondecreasing line above all points and the origin; x ascending."""
+    """The lowest concave, nondecreasing piecewise-linear function above all points and the origin; x ascending."""
     hull, most = [(0.0, 0.0)], 0.0
     for x, y in zip(xs, ys, strict=True):
         most = max(most, y)
@@ -311,8 +316,8 @@ def _hull(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]
 
 
 def _simpler(hull: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """(length, slope) of a line above a concave one that has fewer pieces: a piece is left out where its neighbours,
-    made longer until they meet, are above it by ``CLOSE`` at most."""
+    """(length, slope) of a line with fewer pieces above a concave one: a piece is dropped if extending its neighbours
+    until they meet raises the line by at most ``CLOSE``."""
     lines = [((y1 - y0) / (x1 - x0), x0, y0) for (x0, y0), (x1, y1) in pairwise(hull)]
     kept, skipped = [lines[0]], [0]
     for at in range(1, len(lines)):

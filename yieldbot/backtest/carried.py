@@ -1,6 +1,6 @@
-"""What a plan makes of holdings where every leg does what the snapshot says: snapshot + plan -> holdings. Pure.
+"""The holdings after a plan if every leg does exactly what the snapshot says: snapshot + plan -> holdings. Pure.
 
-The one simulation of plans: backtests carry out their plans by it, and paper wallets theirs.
+The only simulation of plans: backtests and paper wallets both use it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Asked:
     raw: int
     """Base units."""
     until: int | None
-    """Unix seconds from which it can be collected; None where the protocol's operator has to serve it."""
+    """Unix seconds from which it can be collected; None: when the protocol's operator serves the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,39 +32,39 @@ class SimulatedHoldings:
     """What a simulated wallet has, in base units."""
 
     idle: Mapping[Token, int] = field(default_factory=dict)
-    """Money in the wallet itself, by token."""
+    """Base units in the wallet itself, by token."""
     held: Mapping[MarketId, int] = field(default_factory=dict)
-    """Money in markets, what is leaving them left out."""
+    """Base units in each market, without what is leaving it."""
     asked: Mapping[MarketId, Asked] = field(default_factory=dict)
     """Money that is leaving a market by a two-step exit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """What a plan made. Costs are in whole tokens of the snapshot's first asset."""
+    """The effect of a plan. Costs are in whole tokens of the snapshot's first asset."""
 
     holdings: SimulatedHoldings
     """What the wallet has after the plan."""
     gas: float
-    """Gas (on Solana fees and rent) of all legs but swaps, at the snapshot's prices: paid from outside of the
+    """Gas (on Solana fees and rent) of all legs except swaps, at the snapshot's prices; it is not taken from the
     holdings."""
     swap_gas: float
-    """The same of swaps, as the plan's quotes have it."""
+    """Gas of the swaps, as the plan's quotes state it."""
     swaps: int
     """Swaps made."""
     swapped: float
-    """What swaps lost against the feeds' prices, their own impact on the pools included; negative: they won."""
+    """What swaps lost against the feeds' prices, their own price impact included; negative: they gained."""
     entered: float
-    """Fees that markets took of deposits, those of the later exits included."""
+    """Fees that markets charged on deposits, those of the later exits included."""
     touched: int
-    """Legs that touched a market."""
+    """Number of legs that touched a market."""
     claimed: Mapping[MarketId, float]
     """What claimed rewards are worth by the feeds, by the claims' ids."""
 
 
 def carry_out(snapshot: Snapshot, plan: Plan, before: SimulatedHoldings) -> Carried:
-    """Each leg in order, at the snapshot's prices; swaps bring what the plan's own quotes say. Raises ValueError where
-    a leg takes more than there is."""
+    """Carries out each leg in order, at the snapshot's prices; swaps bring what the plan's own quotes say. Raises
+    ValueError if a leg takes more than there is."""
     work = _Work(snapshot, dict(before.idle), dict(before.held), dict(before.asked))
     quoted = {(swap.given.token, swap.gets.token): swap for swap in plan.allocation.swaps}
     for leg in plan.legs:
@@ -100,10 +100,10 @@ def carry_out(snapshot: Snapshot, plan: Plan, before: SimulatedHoldings) -> Carr
 
 @dataclass(slots=True)
 class _Work:
-    """A plan half carried out."""
+    """A plan that is being carried out."""
 
     snapshot: Snapshot
-    """What the plan was made of."""
+    """The snapshot that the plan was made from."""
     idle: dict[Token, int]
     """Base units in the wallet, by token."""
     held: dict[MarketId, int]
@@ -115,13 +115,13 @@ class _Work:
     swap_gas: float = 0.0
     """Gas paid for swaps, in the first asset."""
     swaps: int = 0
-    """How many swaps were made."""
+    """Number of swaps made."""
     swapped: float = 0.0
-    """What swaps lost against the prices, in the first asset."""
+    """What swaps lost against the feeds' prices, in the first asset."""
     entered: float = 0.0
     """Entry fees, in the first asset."""
     touched: int = 0
-    """Legs that touched a market."""
+    """Number of legs that touched a market."""
     claimed: dict[MarketId, float] = field(default_factory=dict)
     """What claimed rewards are worth by the feeds, by the claims' ids."""
 
@@ -133,7 +133,7 @@ class _Work:
         self._touch(self.snapshot.fees.cost(state.gas_withdraw, txs=LEAVE_TXS))
 
     def deposit(self, leg: Leg) -> None:
-        """As much as the wallet has of it: what swaps brought may be a little less."""
+        """Deposit the leg's amount, or all that the wallet has of it: swaps may have brought a little less."""
         state, token = self.snapshot.of(leg.market_id), leg.amount.token
         raw = min(leg.amount.raw, self.idle.get(token, 0))
         self._out_of_wallet(token, raw)
@@ -144,7 +144,7 @@ class _Work:
         self._touch(self.snapshot.fees.cost(state.gas_deposit, rent, ENTER_TXS))
 
     def swap(self, leg: Leg, quoted: Exchanged | None) -> None:
-        """The quote is the exact one of the plan's allocation; a leg without one brings its minimum."""
+        """Swap by the exact quote in the plan's allocation; a leg without a quote brings its minimum out."""
         assert leg.gets is not None
         given, wanted = leg.amount.token, leg.gets.token
         exact = quoted is not None and quoted.given == leg.amount

@@ -14,11 +14,11 @@ from yieldbot.errors import ConfigError
 COLUMNS = ("date", "avg_gas_price_wei", "eth_usd")
 DAY = 86_400
 LONGEST_GAP_DAYS = 14
-"""A day without a price takes the last one before it that is no older."""
+"""A day without a price takes the last earlier one, if that is at most this many days older."""
 
 
 def gas_prices(path: Path) -> dict[int, tuple[float, float]]:
-    """(wei a gas, dollars for one ether) by day (unix seconds at 00:00 UTC).
+    """(wei for one gas, dollars for one ether) by day (unix seconds at 00:00 UTC).
 
     Raises ConfigError, which names the line.
     """
@@ -44,7 +44,7 @@ def gas_prices(path: Path) -> dict[int, tuple[float, float]]:
 
 
 def ethereum_costs(prices: dict[int, tuple[float, float]], times: Sequence[int]) -> list[Costs]:
-    """The costs of each time on Ethereum. Raises ConfigError for a time that no price is near."""
+    """The costs on Ethereum at each of these times. Raises ConfigError for a time without a price near it."""
     found = []
     for time in times:
         day = int(time) // DAY * DAY

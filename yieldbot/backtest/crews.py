@@ -1,7 +1,7 @@
-"""Who works on a sweep's pieces: this process, several of this machine, or the workers of a Dask cluster.
+"""Who computes a sweep's pieces: this process, several processes of this machine, or the workers of a Dask cluster.
 
-Each gives (task, result) as they are finished, in any order; whoever collects them puts them in theirs. A worker that
-dies takes nothing along but the piece it was at, which another one computes.
+Each yields (task, result) as pieces are finished, in any order; the collector puts them in order. If a worker dies,
+only its present piece is lost, and another worker computes it.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
 Crew = Callable[[WorkerInputs, Sequence[Task]], Iterator[tuple[Task, Result]]]
 
 MOST_DEATHS = 3
-"""So often workers may die one after another without a single piece being finished in between."""
+"""Most workers that may die one after another without a piece being finished in between."""
 CONNECT_SECONDS = 10.0
-"""For a scheduler to answer."""
+"""How long to wait for an answer of the scheduler."""
 IDLE_SECONDS = 60.0
-"""So long a cluster may be without any worker."""
+"""How long a cluster may be without any worker."""
 AHEAD = 2
-"""Pieces for each of a cluster's threads that are handed out at once."""
+"""Pieces handed out at once for each thread of a cluster."""
 
 
 class WorkersDied(YieldbotError):
-    """Workers ended again and again before they finished a piece."""
+    """Workers died again and again before they finished a piece."""
 
 
 def alone(inputs: WorkerInputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
-    """In this process."""
+    """Computes the pieces in this process."""
     digest = inputs.digest
     for task in tasks:
         yield task, compute(inputs, digest, task)
 
 
 def processes(count: int) -> Crew:
-    """So many processes of this machine; 0: one a core. They end with this one, however it ends."""
+    """A crew of ``count`` processes of this machine; 0: one for each core. They end with this process, however it
+    ends."""
 
     def run(inputs: WorkerInputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
         from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -82,7 +83,7 @@ _given: tuple[WorkerInputs, str] | None = None
 
 
 def _begin(inputs: WorkerInputs, digest: str) -> None:
-    """In a new process: Ctrl-C is for the one that commands, and without that one there is nothing to do."""
+    """Set up a new worker process: it ignores Ctrl-C (the parent handles it), and ends when the parent does."""
     global _given
     from multiprocessing import parent_process
 
@@ -104,7 +105,7 @@ def _run(task: Task) -> Result:
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
-    """At once: what is unfinished is computed by the next sweep."""
+    """End the processes at once: unfinished pieces are computed by the next sweep."""
     workers = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
@@ -116,8 +117,8 @@ def _end(pool: ProcessPoolExecutor) -> None:
 def cluster(address: str, say: Callable[[str], None]) -> Crew:
     """The workers of the Dask cluster whose scheduler listens at ``address``, as ``tcp://127.0.0.1:8786``.
 
-    Workers may come and go. Raises ConfigError where the extra is missing or no scheduler answers, WorkersDied, and
-    YieldbotError where no worker is there for long or the scheduler goes away.
+    Workers may come and go. Raises ConfigError if the extra is missing or no scheduler answers, WorkersDied, and
+    YieldbotError if there is no worker for long or the scheduler goes away.
     """
 
     def run(inputs: WorkerInputs, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
@@ -210,7 +211,7 @@ def _threads(client: Any) -> int:
 
 
 def _loaded(content: bytes) -> WorkerInputs:
-    """On a worker."""
+    """The inputs, unpacked on a worker (once, then kept)."""
     import pickle
 
     found = pickle.loads(content)
@@ -219,7 +220,8 @@ def _loaded(content: bytes) -> WorkerInputs:
 
 
 def _on_worker(inputs: WorkerInputs, digest: str, task: Task) -> Result:
-    """On a worker. Raises ConfigError where it would decide by other code than the one that asks."""
+    """Compute a piece on a worker. Raises ConfigError if the worker's code differs from that of the process that
+    commands the sweep."""
     from yieldbot.backtest.software import software
 
     if software() != inputs.software:

@@ -1,16 +1,17 @@
-"""What the best of many tried variants is worth: its gain less what the best of as many worthless ones would show.
+"""How much of the best variant's gain is real: its gain minus what the best of as many worthless variants would show by
+luck.
 
-White's reality check (White, "A Reality Check for Data Snooping", Econometrica 68, 2000): start dates are drawn in
-blocks, each variant's mean of a draw is taken less its mean of all dates, and the largest of these differences over the
-variants is what luck alone makes. Its mean is the luck that is taken off; its quantiles are the interval; the share of
-draws in which luck made as much as was seen is the p-value. All variants are drawn together, so that a hundred that do
-the same count as one. Blocks are circular (Politis and Romano 1992). A variant that lost far more than its own errors
-explain is not given the luck of one that gained nothing: its loss stays in its draws (Hansen, "A Test for Superior
-Predictive Ability", Journal of Business and Economic Statistics 23, 2005), so that it cannot hide what others gained.
+White's reality check (White, "A Reality Check for Data Snooping", Econometrica 68, 2000). Start dates are resampled in
+blocks. In each resample every variant's mean is centred by its mean over all dates, and the largest centred mean over
+the variants is what luck alone produces. The average of these maxima is the luck that is deducted, their quantiles give
+the interval, and the fraction of resamples in which luck reached the observed gain is the p-value. All variants are
+resampled together, so that a hundred identical variants count as one. Blocks are circular (Politis and Romano 1992). A
+variant that lost far more than its errors explain is not centred: it keeps its loss (Hansen, "A Test for Superior
+Predictive Ability", Journal of Business and Economic Statistics 23, 2005), so that it cannot hide the gain of others.
 
-Windows overlap, and a block bootstrap of overlapping windows says too little of how much their mean varies. So
-differences are widened by the root of what the variance of the mean is to what the bootstrap finds, both exact for
-windows of days that do not depend on each other; and for few windows by Student's t.
+Windows overlap, and a block bootstrap of overlapping windows underestimates the variance of their mean. Differences are
+therefore scaled by the square root of (variance of the mean / variance that the bootstrap finds), both exact for
+windows made of independent days; with few windows also by Student's t.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 DRAWS = 2_000
 LEVEL = 0.9
-"""Of the interval."""
+"""Level of the interval."""
 NORMAL_95 = 1.6448536269514722
 LEAST_INDEPENDENT = 3.0
-"""Fewer windows that share no day say nothing of luck."""
+"""With fewer windows that share no day, nothing can be said about luck."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,24 +40,24 @@ class Deflated:
     """The best of several variants. Gains are in percentage points a year."""
 
     best: int
-    """Its place."""
+    """Index of the best variant."""
     gain_pp: float
-    """As seen: its mean over all dates."""
+    """Its observed mean gain over all dates."""
     luck_pp: float
     """What the best of as many worthless variants would show on average."""
     deflated_pp: float
-    """The gain less that."""
+    """``gain_pp`` minus ``luck_pp``."""
     low_pp: float
     """Lower end of the 90 % interval of ``deflated_pp``."""
     high_pp: float
     """Upper end of it."""
     p_value: float
-    """How often luck alone would show as much."""
+    """Probability that luck alone would show at least this gain."""
 
 
 def deflated(gains: Sequence[Sequence[float]], starts: Sequence[float], length: float, seed: int) -> Deflated | None:
-    """The best of the variants. gains: of each variant at each date, over what they are compared with; starts: when
-    windows begin, and length: how long they are, in one unit. None for too few dates to tell luck from skill."""
+    """The best of the variants. gains: for each variant its gain over the benchmark on each date; starts: when windows
+    begin, and length: how long they are, in the same unit. None if there are too few dates to tell luck from skill."""
     import numpy as np
 
     seen = np.asarray(gains, dtype=float)
@@ -88,8 +89,8 @@ def deflated(gains: Sequence[Sequence[float]], starts: Sequence[float], length: 
 
 
 def overlap(starts: Sequence[float], length: float) -> Matrix:
-    """Of each two windows, the share of their days that both have: the correlation of their gains where days do not
-    depend on each other."""
+    """For each two windows the fraction of their days that they share: the correlation of their gains if days are
+    independent."""
     import numpy as np
 
     when = np.asarray(starts, dtype=float)
@@ -97,7 +98,7 @@ def overlap(starts: Sequence[float], length: float) -> Matrix:
 
 
 def _short(share: Matrix, block: int) -> float:
-    """The variance of the mean of all dates over what a circular block bootstrap finds for it on average."""
+    """The variance of the mean over all dates, divided by what a circular block bootstrap finds for it on average."""
     import numpy as np
 
     dates = len(share)
@@ -110,7 +111,8 @@ def _short(share: Matrix, block: int) -> float:
 
 
 def student_95(freedom: float) -> float:
-    """The 95 % point of Student's t, by the expansion of Cornish and Fisher (Abramowitz and Stegun 26.7.5)."""
+    """The 95 % quantile of Student's t with ``freedom`` degrees of freedom, by the Cornish-Fisher expansion (Abramowitz
+    and Stegun 26.7.5)."""
     z, n = NORMAL_95, freedom
     terms = (
         (z**3 + z) / 4,

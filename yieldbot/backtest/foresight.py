@@ -1,10 +1,11 @@
-"""What could have been earned by one who knew all rates in advance: the best of several strategies, and a bound.
+"""Perfect foresight: the best of several strategies that know all rates in advance, and an upper bound for all
+strategies.
 
-Two ways make strategies: dynamic programming over allocations of the whole wealth to one market, or to two in steps of
-``STEP``, with every cost; and the solution of the bound's linear program, over any number of markets, of which only
-changes beyond a threshold are carried out. Each strategy is then carried out by the ledger, at its costs and with
-exits as far as there is cash, like any other rule; the best is foresight's. No strategy at all earns more than the
-bound (``bound.py``): the gap between the two is how much better one who knew the future could have done.
+Strategies are made in two ways. Dynamic programming over allocations of the whole wealth to one market, or to two in
+steps of ``STEP``, with every cost. And the solution of the bound's linear program, over any number of markets, of which
+only changes above a threshold are carried out. The ledger then carries out each strategy like any other rule, with its
+costs and with exits limited by the cash there is; the best one is called foresight. No strategy earns more than the
+bound (``bound.py``): the gap between the two is how much better a strategy that knew the future might still have been.
 """
 
 from __future__ import annotations
@@ -27,35 +28,36 @@ if TYPE_CHECKING:
     Grid = NDArray[np.float64]
 
 STEP = 0.05
-"""Of our wealth."""
+"""Step of a split between two markets, as a fraction of our wealth."""
 MOST_MARKETS = 8
-"""Splits are made between this many markets alone, those that paid most over the window."""
+"""Only this many markets are considered for splits: those that paid most over the window."""
 THRESHOLDS = (0.002, 0.02, 0.1)
-"""Changes of a market by less than this share of our wealth are left out of the program's solution, in turn."""
+"""Thresholds that are tried in turn: changes of a market by less than this fraction of our wealth are left out of the
+program's solution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """The best strategy found by one who knows the future."""
+    """The best strategy found that knows the future."""
 
     gain: float
-    """Dollars earned over the window, costs taken off."""
+    """Dollars earned over the window, net of costs."""
     path: tuple[tuple[float, ...], ...]
-    """Shares of our wealth by market, after each row's changes."""
+    """Fractions of our wealth by market, after each row's changes."""
     wealth: tuple[float, ...]
-    """Dollars at each row, the first being what it began with."""
+    """Dollars at each row, the first being the initial wealth."""
     bound: float
-    """Dollars that no strategy earns more than over the window, costs taken off."""
+    """No strategy earns more dollars than this over the window, net of costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A rule that follows the dynamic program: changes where its shares change."""
+    """A rule that follows the dynamic program: it moves when the program's fractions change."""
 
     shares: Sequence[Shares]
     """By row."""
     first: int
-    """Row of the first of them."""
+    """Panel row of the first entry of ``shares``."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         at = row - self.first
@@ -64,16 +66,17 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Toward:
-    """A rule that follows the linear program, but makes no small changes: what those leave goes to the largest."""
+    """A rule that follows the linear program but skips small changes; the money they would have moved goes to the
+    largest market."""
 
     amounts: Sequence[Shares]
     """Dollars by row and market for one dollar at the start."""
     first: int
-    """Row of the first of them."""
+    """Panel row of the first entry of ``amounts``."""
     dollars: float
-    """At the start."""
+    """Dollars at the start."""
     least: float
-    """Smallest change of one market, as a share of our wealth."""
+    """Smallest change of one market that is carried out, as a fraction of our wealth."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         wanted = [max(0.0, amount) * self.dollars / dollars for amount in self.amounts[row - self.first]]
@@ -91,9 +94,10 @@ class Toward:
 
 
 def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
-    """(rows, markets, steps + 1): dollars earned from each row to the next by each share of ``dollars`` in each market.
+    """(rows, markets, steps + 1): dollars earned from each row to the next by each fraction of ``dollars`` in each
+    market.
 
-    Whether money may come in or go out is not asked here, but of each transition (``_barred``).
+    Whether money may come in or go out is not checked here but for each transition (``_barred``).
     """
     import numpy as np
 
@@ -115,7 +119,7 @@ def incomes(world: World, dollars: float, first: int, last: int) -> Grid:
 
 
 def foresee(world: World, dollars: float, first: int, last: int) -> Foresight:
-    """The best of the strategies described above, and the bound of all."""
+    """The best of the strategies described above, and the bound for all strategies."""
     planned = _planned(world, dollars, first, last)
     likely = {column for shares in planned for column, share in enumerate(shares) if share > 0.0}
     above = bound(world, dollars, first, last, sorted(likely))
@@ -132,8 +136,8 @@ def _shares(ledger: SimulatedLedger) -> tuple[tuple[float, ...], ...]:
 
 
 def _planned(world: World, dollars: float, first: int, last: int) -> list[tuple[float, ...]]:
-    """Shares by market at each row, by dynamic programming. What a pool pays after our deposit is counted for
-    ``dollars`` throughout; what was earned is lent out again."""
+    """Fractions by market at each row, by dynamic programming. What a pool pays after our deposit is computed for
+    ``dollars`` throughout; earnings are reinvested."""
     import numpy as np
 
     earned = incomes(world, dollars, first, last)
@@ -165,7 +169,7 @@ def _planned(world: World, dollars: float, first: int, last: int) -> list[tuple[
 
 
 def _states(world: World, earned: Grid, steps: int) -> list[dict[int, int]]:
-    """Cash; all in one market; two of the best markets in steps."""
+    """All states of the dynamic program: all in cash; all in one market; two of the best markets in steps."""
     whole = earned[:, :, steps].sum(axis=0)
     best = sorted(range(len(world.markets)), key=lambda column: -whole[column])
     chosen = sorted(best[:MOST_MARKETS])
@@ -177,7 +181,7 @@ def _states(world: World, earned: Grid, steps: int) -> list[dict[int, int]]:
 
 
 def _transitions(world: World, weights: NDArray[np.int64], steps: int) -> tuple[Grid, Grid, Grid]:
-    """(to, from): markets touched; shares of our wealth swapped; swaps made."""
+    """Three (to, from) matrices: markets touched; fraction of our wealth swapped; number of swaps."""
     import numpy as np
 
     count = len(weights)
@@ -206,8 +210,8 @@ def _barred(
     steps: int,
     dollars: float,
 ) -> NDArray[np.bool_] | None:
-    """(to, from): whether something comes in that may not, or goes out that cannot be paid out, at this row; None where
-    all may. holders: by market, the states that have a share in it."""
+    """(to, from): whether a transition is forbidden at this row, because money would enter a market that takes none, or
+    leave one that cannot pay it; None: all are allowed. holders: by market, the states that hold it."""
     import numpy as np
 
     count, found = len(weights), None

@@ -1,4 +1,4 @@
-"""A simulated wallet: what a plan's legs make of holdings, and what holdings earn. Integers of base units."""
+"""A simulated wallet: carries out a plan's legs and adds what holdings earn. Integers, in base units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 @dataclass(slots=True)
 class SimulatedLedger:
-    """A simulated wallet in a window. Gas is not taken from its tokens but summed in dollars."""
+    """A simulated wallet in a window. Gas is not taken from its tokens but added up in dollars."""
 
     world: World
     """The markets and their rates."""
@@ -28,27 +28,27 @@ class SimulatedLedger:
     swapped: float = 0.0
     """Dollars that swaps have lost so far."""
     touched: int = 0
-    """Markets that plans have touched so far."""
+    """Number of markets that plans have touched so far."""
     plans: int = 0
-    """Plans carried out."""
+    """Number of plans carried out."""
     log: list[tuple[int, Plan]] = field(default_factory=list)
-    """(row, plan) of each."""
+    """(row, plan) of each plan carried out."""
     paid: list[float] = field(default_factory=list)
-    """Dollars of gas and swaps of each plan of the log."""
+    """Dollars of gas and swaps of each plan in ``log``."""
     failed: list[tuple[int, Plan, float]] = field(default_factory=list)
     """(row, plan, dollars of gas) of each plan that failed."""
     holdings: list[tuple[int, ...]] = field(default_factory=list)
-    """Base units in each market from each row to the next, before what they earn."""
+    """For each row: base units in each market until the next row, before what they earn there."""
     asked: dict[int, Asked] = field(default_factory=dict)
-    """By column, what is leaving a market that pays after a wait; it earns nothing."""
+    """By column: money that is leaving a market which pays after a wait; it earns nothing."""
     waiting: list[int] = field(default_factory=list)
-    """Base units that were leaving from each row to the next."""
+    """For each row: base units that were leaving until the next row."""
     worth: list[float] = field(default_factory=list)
-    """``wealth`` at each row, the first being what it began with."""
+    """``wealth`` at each row, the first being the initial wealth."""
 
     @classmethod
     def with_cash(cls, world: World, dollars: float, coin: int = 0) -> SimulatedLedger:
-        """All in the wallet, in one coin."""
+        """A ledger with all money in the wallet, in one coin."""
         idle = [0] * len(world.tokens)
         idle[coin] = round(dollars * ONE)
         made = cls(world, [0] * len(world.markets), idle)
@@ -57,13 +57,13 @@ class SimulatedLedger:
 
     @property
     def wealth(self) -> float:
-        """Dollars, what was paid for gas taken off."""
+        """Wealth in dollars, net of the gas paid."""
         leaving = sum(one.raw for one in self.asked.values())
         return float((sum(self.held) + sum(self.idle) + leaving) / ONE - self.gas)
 
     def carry_out(self, row: int, plan: Plan, snapshot: Snapshot) -> None:
-        """The plan of a row's snapshot (``carried.carry_out``). Raises ValueError where a leg takes more than there
-        is."""
+        """Carry out a plan that was made from this row's snapshot (``carried.carry_out``). Raises ValueError if a leg
+        takes more than there is."""
         markets, tokens, paid = self.world.markets, self.world.tokens, self.gas + self.swapped
         before = SimulatedHoldings(
             idle=dict(zip(tokens, self.idle, strict=True)),
@@ -89,9 +89,9 @@ class SimulatedLedger:
         self.plans += 1
 
     def rebalance(self, row: int, targets: Sequence[int]) -> None:
-        """Bring each market to its target (base units), as far as cash there and money allow: withdrawals, one swap for
-        each coin that has too much into each that lacks, deposits. From a market that pays after a wait it is asked
-        for, where nothing is leaving it yet."""
+        """Move each market to its target (base units) as far as its cash and our money allow: withdrawals, then one
+        swap from each coin with too much to each coin with too little, then deposits. A market that pays after a wait
+        gets a request instead of a withdrawal, unless money is already leaving it."""
         world, costs = self.world, self.world.costs[row]
         wanted = [0] * len(self.idle)
         for column, target in enumerate(targets):
@@ -123,7 +123,7 @@ class SimulatedLedger:
         self.plans += 1
 
     def collect(self, row: int) -> None:
-        """What is ready, as far as there is cash, comes into the wallet."""
+        """Collect into the wallet what is ready, as far as there is cash."""
         world, time = self.world, int(self.world.panel.times[row])
         for column, one in list(self.asked.items()):
             cell = world.cells(row)[column]
@@ -159,7 +159,8 @@ class SimulatedLedger:
         from_[at] -= raw
 
     def earn(self, row: int) -> None:
-        """What all holdings earn from this row to the next: what the market paid, lowered by our deposit's shape."""
+        """Add what all holdings earn from this row to the next: what the market paid, reduced by the effect of our own
+        deposit."""
         world = self.world
         seconds = int(world.panel.times[row + 1] - world.panel.times[row])
         rates = world.rates_until_next(row)

@@ -1,4 +1,5 @@
-"""What a policy's forecaster says at every row of a panel, over the policy's horizon: made once for all windows."""
+"""The forecasts of a policy's forecaster at every row of a panel, over the policy's horizon: computed once for all
+windows."""
 
 from __future__ import annotations
 
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """One forecaster's, for every row, each from that row and those before it."""
+    """One forecaster's forecasts for every row, each made from that row and those before it."""
 
     mean: NDArray[np.float64]
     """(times, markets): simple annual fractions; NaN for none."""
     low: NDArray[np.float64]
     """Lower ends of the 80 % intervals."""
     high: NDArray[np.float64]
-    """Upper ends."""
+    """Upper ends of the 80 % intervals."""
     days: float
-    """The horizon."""
+    """The horizon, in days."""
     by: str
-    """Whose."""
+    """Name of the forecaster."""
 
     def of(self, columns: Sequence[int], row: int) -> list[RateForecast | None]:
-        """What each of these markets is expected to pay; None where nothing is known."""
+        """The forecast for each of these markets; None where nothing is known."""
         return [self._of(row, column) for column in columns]
 
     def _of(self, row: int, column: int) -> RateForecast | None:
@@ -48,7 +49,8 @@ class Levels:
 def levels_of(
     panel: Panel, policies: Mapping[str, Policy], entrants: Sequence[Rule] | None = None
 ) -> dict[str, Levels]:
-    """By a policy's name. entrants: who takes part in a combined forecast, as for ``Tournament``."""
+    """Forecasts by the policy's name. entrants: the forecasters that take part in a combined forecast, as for
+    ``Tournament``."""
     walks: dict[str, Walk] = {}
     made: dict[tuple[str, float], Levels] = {}
     for policy in policies.values():

@@ -1,8 +1,8 @@
-"""A paper wallet: live readings as it would see them, and what its holdings earned between two of them. Pure.
+"""A paper wallet: live readings as it would observe them, and what its holdings earned between two of them. Pure.
 
-A paper wallet stands in the place of the real one, not beside it: what the real wallet holds in a market is taken out
-of the reading, and what the paper wallet holds there put in. With the same money in the same markets both then earn the
-same; with none of ours on the chain the paper money dilutes a market as it would have.
+A paper wallet takes the place of the real one and is not added to it: what the real wallet holds in a market is removed
+from the reading, and what the paper wallet holds there is put in. With the same money in the same markets both earn the
+same. Where no real money is on the chain, the paper money dilutes a market as real money would have.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ from yieldbot.model.market import ExitKind, Kind, Leaving, MarketState, Reward, 
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 MOST_RATIO = 10.0
-"""A market that pays next to nothing with the real money in it says little of what it would have paid without."""
+"""Cap on how much more a market is assumed to have paid without the real money than with it: a market that pays almost
+nothing with it allows no conclusion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperHolding:
-    """A paper holding as of a reading."""
+    """A paper holding at one reading."""
 
     raw: int
-    """Base units, what is leaving by a two-step exit left out."""
+    """Base units, without what is leaving by a two-step exit."""
     index: float | None
     """The market's index at that reading; None where it has none."""
     time: int
     """Unix seconds of the block."""
     rate: float
-    """What the market paid on the holding by that reading, a simple annual fraction."""
+    """Rate that the market paid on the holding at that reading, a simple annual fraction."""
     expected: float
-    """What the holding was expected to earn from then on, by the forecast or by what was quoted."""
+    """Rate that the holding was expected to earn from then on, by the forecast or else by the quoted rate."""
     real: float
     """Whole tokens that the real wallet held there."""
     since: int
-    """Unix seconds of the last change of the holding by a plan."""
+    """Unix seconds at which a plan last changed the holding."""
     since_raw: int
     """Base units after that change."""
 
@@ -53,16 +54,16 @@ class Accrual:
     raw: int
     """Base units; negative: the market lost money."""
     exact: bool
-    """Whether the market's index says it; else the mean of what was quoted at both readings."""
+    """True: computed from the market's index. False: from the mean of the quoted rates at both readings."""
 
 
 def gained(position: PaperHolding, state: MarketState, real: float) -> Accrual:
-    """What a holding earned from its reading to a later one. ``state``: the market as the real wallet sees it; real:
-    whole tokens that the real wallet held there meanwhile, on average.
+    """What a holding earned from its reading to a later one. ``state``: the market as the real wallet observes it;
+    real: whole tokens that the real wallet held there in between, on average.
 
     The growth of the index is what everybody there earned, with the real wallet's money in the market. Its logarithm is
-    multiplied by what the market pays on the paper holding over what it pays on the real one (``dilution``). A loss is
-    shared in full.
+    multiplied by (what the market pays on the paper holding) / (what it pays on the real one), see ``dilution``. A loss
+    is shared in full.
     """
     seconds = state.block.timestamp - position.time
     if seconds <= 0 or not position.raw:
@@ -77,8 +78,8 @@ def gained(position: PaperHolding, state: MarketState, real: float) -> Accrual:
 
 
 def dilution(state: MarketState, paper: float, real: float, seconds: float) -> float:
-    """What the market pays with our holding at ``paper`` over what it pays with it at ``real``, both in whole tokens.
-    1 where they are the same, or where it pays nothing."""
+    """What the market pays if we hold ``paper``, divided by what it pays if we hold ``real``, both in whole tokens. 1
+    if they are equal, or if it pays nothing."""
     with_real = _rate(state, real, seconds)
     if with_real <= 0.0:
         return 1.0
@@ -86,13 +87,13 @@ def dilution(state: MarketState, paper: float, real: float, seconds: float) -> f
 
 
 def _rate(state: MarketState, tokens: float, seconds: float) -> float:
-    """What the market pays on a holding that is there already: no fee of entering it."""
+    """What the market pays on a holding that is already there, without entry fees."""
     return rebased(state.curve, tokens).apr(tokens, max(1.0, seconds))
 
 
 def rebased(curve: YieldCurve, held: float) -> YieldCurve:
-    """The curve of one who holds ``held`` whole tokens already: fees are on what comes beyond, and a vault has put its
-    money where this holding would be."""
+    """The curve for somebody who already holds ``held`` whole tokens: entry fees apply only to what is added, and a
+    vault has already invested this holding."""
     match curve:
         case EnteredCurve() | StakeCurve():
             return replace(curve, held=held)
@@ -111,7 +112,7 @@ def rebased(curve: YieldCurve, held: float) -> YieldCurve:
 
 
 def accrued(state: MarketState, raw: int, since: int) -> dict[MarketId, int]:
-    """Rewards, in base units by the claims' ids, that a holding of ``raw`` earned since a time: its part of what all
+    """Rewards that a holding of ``raw`` earned since a time, in base units by the claims' ids: its part of what all
     depositors get, as of this reading."""
     tokens, now, found = raw / state.market.asset.one, state.block.timestamp, dict[MarketId, int]()
     for reward in state.rewards:
@@ -125,10 +126,10 @@ def accrued(state: MarketState, raw: int, since: int) -> dict[MarketId, int]:
 def as_held(
     snapshot: Snapshot, own: SimulatedHoldings, rewards: Mapping[MarketId, int], entered: Collection[MarketId] = ()
 ) -> Snapshot:
-    """The snapshot that the real wallet observed, as the paper wallet would have.
+    """The snapshot that the real wallet observed, as the paper wallet would have observed it.
 
-    rewards: what the paper wallet could claim, in base units by the claims' ids. entered: markets in which a trial of
-    its own was made. Liquidity in pools is left out: it is not simulated.
+    rewards: what the paper wallet could claim, in base units by the claims' ids. entered: markets in which the paper
+    wallet has made its own trial. Liquidity in pools is left out: it is not simulated.
     """
     states = {
         market_id: _wallet(state, own)
@@ -141,7 +142,7 @@ def as_held(
 
 
 def tried(snapshot: Snapshot, entered: Collection[MarketId]) -> Snapshot:
-    """The snapshot where markets in which a trial was simulated need no other."""
+    """The snapshot in which markets whose trial was simulated need no further trial."""
     states = {
         market_id: replace(state, untried=False) if market_id in entered and state.untried else state
         for market_id, state in snapshot.states.items()
@@ -185,7 +186,8 @@ def _market(state: MarketState, own: SimulatedHoldings, rewards: Mapping[MarketI
 
 
 def _offered(state: MarketState, inside: Amount) -> Amount | None:
-    """How much may be withdrawn at once where a market says it: all that is inside, and nothing of a two-step exit."""
+    """How much may be withdrawn at once, for a market that states it: all that is inside; nothing if the exit has two
+    steps."""
     if state.offered is None or state.exit.kind is not ExitKind.INSTANT:
         return state.offered
     return inside

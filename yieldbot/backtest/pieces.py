@@ -1,7 +1,7 @@
-"""The pieces of a sweep: what one worker computes at a time, a function of what it is given and of nothing else.
+"""The pieces of a sweep: what one worker computes at a time, a pure function of its inputs.
 
-A piece is a window of a universe at one wealth: the rules and foresight once, and each variant. Its key is the hash of
-all that it is computed from, so a finished piece is good for ever and for any sweep.
+A piece is a window of a universe at one wealth: either the simple rules and foresight, or one variant. Its key is the
+hash of everything that it is computed from, so a finished piece can be reused for ever and by any sweep.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Variant:
     """One way to decide that a sweep tries."""
 
     name: str
-    """What it sets, as ``move_horizon_days=14``; that without a change has the name of its policy."""
+    """What it changes, as ``move_horizon_days=14``; a variant without a change has the name of its policy."""
     policy: Policy
     """The policy that it decides by."""
 
@@ -51,7 +51,7 @@ class Task:
     first: int
     """Row of the panel at which the window begins."""
     variant: int | None
-    """Place among the variants; None: the simple rules and foresight."""
+    """Index of the variant; None: the simple rules and foresight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +71,15 @@ class WorkerInputs:
     window: int
     """Rows of a window."""
     failures: float
-    """Share of plans that fail."""
+    """Fraction of plans that are made to fail."""
     seed: int
-    """Of failures."""
+    """Seed of the random failures."""
     software: str
-    """What decides: hash of the code, and versions; a worker with another one is refused."""
+    """Hash of the deciding code, and versions of libraries; a worker with other software is refused."""
 
     @property
     def digest(self) -> str:
-        """Tells one sweep's inputs from another's within a process."""
+        """Identifies one sweep's inputs within a process."""
         keys, last = Keys(self), len(self.panel.times) - 1
         return _hash([self.software, {name: keys.world(name, last) for name in self.columns}])
 
@@ -90,7 +90,7 @@ class WorkerInputs:
         return World(panel, self.costs[panel.keys[0].chain], beside=others)
 
     def compute(self, task: Task, world: World) -> Result:
-        """One piece. world: its universe's."""
+        """Compute one piece. world: the world of its universe."""
         if task.variant is None:
             return asdict(bounds_of(world, task.wealth, task.first, self.window))
         variant, columns = self.variants[task.variant], self.columns[task.universe]
@@ -102,7 +102,7 @@ class WorkerInputs:
         return asdict(made)
 
     def window_of(self, task: Task, result: Result, bounds: Result) -> Window:
-        """A variant's window beside its rules and foresight."""
+        """A variant's window combined with the results of its rules and foresight."""
         assert task.variant is not None
         return replace(
             Window(**result), policy=self.variants[task.variant].name, static_apy=bounds["rules"]["static"],
@@ -111,7 +111,7 @@ class WorkerInputs:
 
 
 class Keys:
-    """The hash of each piece's inputs. What cannot reach a piece, as later days, is not among them."""
+    """The hash of each piece's inputs. Data that cannot affect a piece, such as later days, is not hashed."""
 
     def __init__(self, inputs: WorkerInputs) -> None:
         self._inputs = inputs
@@ -129,7 +129,7 @@ class Keys:
         return _hash(parts)
 
     def world(self, universe: str, last: int) -> str:
-        """The hash of a universe up to a row: its markets, their readings, what moves cost."""
+        """The hash of a universe up to row ``last``: its markets, their readings, and the cost of moves."""
         columns, panel = self._inputs.columns[universe], self._inputs.panel
         costs = self._inputs.costs[panel.keys[columns[0]].chain][: last + 1]
         others = beside(panel, columns, frozenset(COLLATERALS))
@@ -163,8 +163,8 @@ _worlds: dict[tuple[str, str], World] = {}
 
 
 def compute(inputs: WorkerInputs, digest: str, task: Task) -> Result:
-    """One piece in a worker, which keeps a sweep's worlds from one piece to the next. One at a time in each process: a
-    world's clock is one decision's."""
+    """Compute one piece in a worker, which keeps a sweep's worlds from one piece to the next. Only one at a time in
+    each process: a world's clock belongs to one decision."""
     with _lock:
         if any(known != digest for known, _ in _worlds):
             _worlds.clear()

@@ -1,4 +1,4 @@
-"""The replay: at each row what a run would have decided, by the very ``decide`` of live runs, then what it earned."""
+"""The replay: at each row, decides with the same ``decide`` as live runs, then adds what the holdings earned."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from yieldbot.model.plan import Plan
 from yieldbot.model.policy import Policy
 
 Forecasts = Callable[[int], "Sequence[RateForecast | None]"]
-"""At a row: what each market is expected to pay, of what was known then; None where what it quotes is all that is
-known."""
+"""For a row: the forecast of each market, from what was known then; None where only its quoted rate is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +25,11 @@ class Replayed:
     ledger: SimulatedLedger
     """The wallet at the end."""
     wealth: tuple[float, ...]
-    """Dollars at each row, the first being what it began with."""
+    """Dollars at each row, the first being the initial wealth."""
     held: tuple[tuple[int, ...], ...]
     """Base units in each market, after each row's decision."""
     failed: int
-    """Plans that failed on the way: their gas was paid, and nothing moved."""
+    """Number of plans that failed: their gas was paid, and nothing moved."""
 
 
 def replay(
@@ -45,11 +44,11 @@ def replay(
     seed: int = 0,
     begun: SimulatedLedger | None = None,
 ) -> Replayed:
-    """Decide at each row from ``first`` to the one before ``last``; all begins as cash in the first coin, or as
-    ``begun`` has it.
+    """Decide at each row from ``first`` to the one before ``last``, starting with all money as cash in the first coin,
+    or with ``begun``.
 
-    failures: the share of plans that fail on the chain, drawn from ``seed`` and the window. Raises FutureRead where
-    anything that a decision asks for came after it.
+    failures: fraction of plans that fail on the chain, drawn from ``seed`` and the window. Raises FutureRead if a
+    decision asks for anything later than its row.
     """
     job, ledger, draw = (
         world.job(),

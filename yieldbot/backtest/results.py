@@ -1,7 +1,7 @@
-"""A folder of finished pieces, each in a file named after the hash of what it was computed from.
+"""A folder of finished pieces, each in a file named by the hash of what it was computed from.
 
-A file appears whole or not at all (written beside its name, then renamed), and holds the hash of its own content: one
-that a crash of the machine tore is computed again. Several sweeps may use one folder at once.
+A file appears whole or not at all (written under another name, then renamed), and holds the hash of its own content: a
+piece torn by a crash of the machine is computed again. Several sweeps may share one folder.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from yieldbot.resources import why
 
 
 class Results:
-    """The folder; it is made when something is put into it."""
+    """The folder; created when the first piece is stored."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """A finished piece; None where there is none, or none that is whole."""
+        """A finished piece; None if there is none that is whole."""
         try:
             digest, _, text = self._path(key).read_text(encoding="utf-8").partition("\n")
         except (OSError, UnicodeDecodeError):
@@ -35,7 +35,7 @@ class Results:
         return found if isinstance(found, dict) else None
 
     def put(self, key: str, result: dict[str, Any]) -> None:
-        """Keep a piece. Raises ConfigError where the folder takes none."""
+        """Store a piece. Raises ConfigError if the folder cannot be written."""
         path, text = self._path(key), json.dumps(result)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
@@ -52,5 +52,5 @@ class Results:
 
 
 def _digest(key: str, text: str) -> str:
-    """The key is a part of it: a file under another name is not what it says."""
+    """Hash of a file's content and its key, so that a renamed file is refused."""
     return hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()

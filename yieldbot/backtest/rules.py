@@ -1,6 +1,7 @@
-"""Rules to be compared with, on the same data and at the same costs. Each names shares of our wealth by market.
+"""Simple rules to compare policies with, on the same data and at the same costs. Each gives fractions of our wealth by
+market.
 
-A rule sees a row and those before it. None of them counts what a move costs, which is what they are known for.
+A rule sees a row and those before it. No rule considers what a move costs.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from yieldbot.backtest.ledger import SimulatedLedger
 from yieldbot.backtest.world import ONE, World
 
 MOST_USED = 0.98
-"""Utilisation above which nothing is put in."""
+"""Utilisation above which a market gets no new money."""
 
 Shares = Sequence[float]
-"""Of our wealth, by market; what is missing to 1 lies idle."""
+"""Fractions of our wealth by market; the rest, up to 1, is idle."""
 
 
 def best_at(world: World, row: int, dollars: float) -> tuple[int, float] | None:
-    """(market, share of our money): where all of it, or as much as the market could pay out again, earns most by the
-    quote after our deposit."""
+    """(market, fraction of our money): the market where all of it, or as much as the market could pay out again, earns
+    most by the quote after our deposit."""
     found = []
     for column in open_columns(world, row):
         if (cell := world.cells(row)[column]) is not None:
@@ -35,7 +36,7 @@ def _all_in(world: World, best: tuple[int, float] | None) -> list[float]:
 
 
 def open_columns(world: World, row: int) -> list[int]:
-    """Markets that take money."""
+    """Markets that accept deposits."""
     return [
         column
         for column, cell in enumerate(world.cells(row))
@@ -45,7 +46,7 @@ def open_columns(world: World, row: int) -> list[int]:
 
 @dataclass(slots=True)
 class Static:
-    """All in the best quote of the first day, never touched."""
+    """All in the market with the best quote of the first day, never moved."""
 
     shares: Shares | None = None
     """Fractions of the money by market, once chosen."""
@@ -59,7 +60,7 @@ class Static:
 
 @dataclass(slots=True)
 class Largest:
-    """All in the pool that was the largest on the first day, never touched."""
+    """All in the market that was the largest on the first day, never moved."""
 
     shares: Shares | None = None
     """Fractions of the money by market, once chosen."""
@@ -74,7 +75,7 @@ class Largest:
 
 @dataclass(slots=True)
 class Equal:
-    """The same in each market that took money on the first day, never touched."""
+    """Equal parts in each market that accepted deposits on the first day, never moved."""
 
     shares: Shares | None = None
     """Fractions of the money by market, once chosen."""
@@ -89,7 +90,7 @@ class Equal:
 
 @dataclass(slots=True)
 class Greedy:
-    """Every day all in the best quote after our own deposit."""
+    """Every day all in the market with the best quote after our own deposit."""
 
     def __call__(self, world: World, row: int, dollars: float, held: Shares) -> Shares | None:
         best = best_at(world, row, dollars)
@@ -98,8 +99,8 @@ class Greedy:
 
 @dataclass(slots=True)
 class Band:
-    """In the manner of ZyFAI's published rules: moves to a market whose rate over ``mean_rows`` is above ours by
-    ``more``, at most once in ``rest_rows``, and never into more than ``most_share`` of a pool."""
+    """Modelled on ZyFAI's published rules: moves to a market whose rate over ``mean_rows`` exceeds ours by ``more``, at
+    most once in ``rest_rows``, and never into more than ``most_share`` of a pool."""
 
     more: float = 0.01
     """By how much the other market's mean rate must be higher, a simple annual fraction."""
@@ -144,11 +145,11 @@ RULES: dict[str, Callable[[], Rule]] = {
     "greedy": Greedy,
     "zyfai-like": Band,
 }
-"""By the name that tables show."""
+"""The rules, by the name that tables show."""
 
 
 def follow(world: World, rule: Rule, dollars: float, first: int, last: int) -> SimulatedLedger:
-    """The rule's wallet at row ``last``; all begins as cash in the first coin."""
+    """The rule's wallet at row ``last``, starting with all money as cash in the first coin."""
     ledger = SimulatedLedger.with_cash(world, dollars)
     for row in range(first, last):
         ledger.collect(row)

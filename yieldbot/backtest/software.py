@@ -1,4 +1,5 @@
-"""Which code decides: for manifests, for keys of finished pieces, and for workers to be compared by."""
+"""Identifies the code that decides: for manifests, for keys of finished pieces, and to check that workers run the same
+code."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from functools import cache
 from yieldbot.resources import CHECKOUT
 
 ROOMS = ("allocator", "backtest", "decision", "forecast", "history", "math", "model", "risk")
-"""What decides."""
+"""Rooms whose code affects decisions."""
 USED = ("highspy", "numpy")
-"""Of others: what figures could differ by."""
+"""Third-party packages whose version could change figures."""
 
 
 @cache
@@ -26,7 +27,7 @@ def code() -> str:
 
 @cache
 def software() -> str:
-    """The code, and the versions of what it computes with."""
+    """The hash of the code, and the versions of the packages that it computes with."""
     from importlib.metadata import version
 
     python = f"python {sys.version_info[0]}.{sys.version_info[1]}"

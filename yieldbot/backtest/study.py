@@ -1,4 +1,4 @@
-"""A study: the same windows for each universe, wealth and policy, beside simple rules and perfect foresight."""
+"""A study: the same windows for each universe, wealth and policy, compared with simple rules and perfect foresight."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 YEAR_DAYS = 365
 DAY = 86_400
 LOST_PP = 0.1
-"""A window that gains less than minus this is one that lost: 10 basis points a year."""
+"""A window counts as lost if the policy earned less than static by more than this many percentage points a year."""
 DRAWS = 2_000
-"""Of the block bootstrap."""
+"""Resamples of the block bootstrap."""
 USED = 0.95
-"""Utilisation above which time is counted."""
+"""Time in markets above this utilisation is counted in ``used_share``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,31 +46,31 @@ class Window:
     days: float
     """How long it is."""
     apy: float
-    """What the policy earned, a simple annual fraction, all costs taken off."""
+    """What the policy earned, a simple annual fraction, net of all costs."""
     static_apy: float
-    """What the best quote of the first day earned, never touched."""
+    """What the best quote of the first day earned if never moved, a simple annual fraction."""
     foresight_apy: float
-    """What one who knew the future would have earned, by the best strategy that was found."""
+    """What the best strategy found with perfect foresight would have earned."""
     bound_apy: float
-    """What no strategy would have earned more than."""
+    """No strategy would have earned more than this."""
     rules: Mapping[str, float]
     """What the other simple rules earned, by name."""
     plans: int
-    """Plans carried out, the first one too."""
+    """Number of plans carried out, the first one included."""
     cost: float
     """Dollars of gas and swaps."""
     drawdown: float
-    """The largest fall of wealth from an earlier row, a fraction."""
+    """The largest fall of wealth from an earlier row, as a fraction."""
     locked_days: float
-    """The longest time in which a market held ours and could not pay it all, or money had been asked for and did not
-    come yet."""
+    """The longest time during which a market could not pay out all of our money, or requested money had not arrived, in
+    days."""
     used_share: float
-    """The share of time, weighed by our money, in markets whose utilisation was above ``USED``."""
+    """Fraction of time, weighted by our money, in markets whose utilisation was above ``USED``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyRow:
-    """A universe, wealth and policy over all its windows."""
+    """One universe, wealth and policy, averaged over all its windows."""
 
     universe: str
     """Name of the markets."""
@@ -79,39 +79,39 @@ class StudyRow:
     policy: str
     """Name of the policy."""
     windows: int
-    """How many windows it is the mean of."""
+    """Number of windows."""
     window_days: float
-    """Days of a window."""
+    """Length of a window, in days."""
     apy: float
-    """Mean of what the policy earned, a simple annual fraction, all costs taken off."""
+    """Mean of what the policy earned, a simple annual fraction, net of all costs."""
     static_apy: float
-    """The same of the best quote of the first day, never touched."""
+    """The same for the best quote of the first day, never moved."""
     gain_pp: float
     """Mean gain over static, in percentage points a year."""
     gain_pp_low: float
-    """Lower end of the 90 % interval of the mean: circular block bootstrap over start dates."""
+    """Lower end of the 90 % interval of ``gain_pp``: circular block bootstrap over start dates."""
     gain_pp_high: float
-    """Upper end of it."""
+    """Upper end of that interval."""
     foresight_gain_pp: float
-    """What the best strategy found for one who knew the future gained over static."""
+    """What the best strategy found with perfect foresight gained over static."""
     bound_gain_pp: float
-    """What no strategy gained more than."""
+    """No strategy gained more than this over static."""
     share_of_foresight: float | None
-    """Sum of gains over the sum of foresight's gains; None where foresight gained nothing."""
+    """Sum of the gains / sum of foresight's gains; None if foresight gained nothing."""
     share_of_bound: float | None
-    """Sum of gains over the sum of the bounds' gains; None where no strategy could gain."""
+    """Sum of the gains / sum of the bounds' gains; None if no strategy could gain."""
     windows_lost_over_10bp: int
-    """Windows in which the policy earned less than static by more than 0.1 percentage points a year."""
+    """Number of windows in which the policy earned less than static by more than 0.1 percentage points a year."""
     worst_pp: float
-    """The least gain of a window over static, in percentage points a year."""
+    """The worst gain of a window over static, in percentage points a year."""
     moves_per_year: float
-    """Plans a year after the first one of each window."""
+    """Plans a year, the first one of each window not counted."""
     cost: float
     """Dollars a year."""
     drawdown: float
-    """The largest drawdown of any window, a fraction."""
+    """The largest drawdown in any window, as a fraction."""
     locked_days: float
-    """The longest time of any window in which money could not be withdrawn (``Window.locked_days``)."""
+    """The longest time in any window during which money could not be withdrawn (``Window.locked_days``)."""
     used_share: float
     """Mean of ``Window.used_share``."""
     rules_pp: Mapping[str, float]
@@ -122,24 +122,24 @@ Expected = Callable[[int], "Sequence[RateForecast | None]"]
 
 
 def starts(rows: int, window: int, every: int, warm: int) -> list[int]:
-    """First rows of rolling windows that fit, after ``warm`` rows of history alone."""
+    """First rows of the rolling windows that fit, leaving ``warm`` rows as history before the first."""
     return list(range(warm, rows - window, every))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmarks:
-    """What a window's policies are compared with: simple annual fractions, all costs taken off."""
+    """What policies are compared with in a window: simple annual fractions, net of all costs."""
 
     rules: Mapping[str, float]
     """What the simple rules earned, by name."""
     foresight: float
-    """What one who knew the future would have earned."""
+    """What the best strategy found with perfect foresight would have earned."""
     bound: float
-    """What no strategy would have earned more than."""
+    """No strategy would have earned more than this."""
 
 
 def bounds_of(world: World, wealth: float, first: int, rows: int) -> Benchmarks:
-    """The simple rules and perfect foresight through one window of so many rows, from ``first``."""
+    """The simple rules and perfect foresight in one window of ``rows`` rows from ``first``."""
     last = first + rows
     scale = _scale(world, wealth, first, last)
     rules = {name: (follow(world, rule(), wealth, first, last).wealth - wealth) * scale for name, rule in RULES.items()}
@@ -162,7 +162,7 @@ def judged(
     failures: float = 0.0,
     seed: int = 0,
 ) -> Window:
-    """One policy, called ``name``, through one window of so many rows, from ``first``."""
+    """One policy, called ``name``, in one window of ``rows`` rows from ``first``."""
     last = first + rows
     made = replay(world, policy, expected, wealth, first, last, failures=failures, seed=seed)
     return Window(
@@ -195,7 +195,7 @@ def window_of(
     failures: float = 0.0,
     seed: int = 0,
 ) -> list[Window]:
-    """Each policy through one window of so many rows, from ``first``; expected: what is forecast, by policy."""
+    """Each policy in one window of ``rows`` rows from ``first``; expected: forecasts, by policy."""
     bounds = bounds_of(world, wealth, first, rows)
     return [
         judged(world, expected[name], universe, wealth, name, policy, first, rows, bounds, failures=failures, seed=seed)
@@ -208,7 +208,7 @@ def _days(world: World, first: int, last: int) -> float:
 
 
 def _scale(world: World, wealth: float, first: int, last: int) -> float:
-    """What makes a simple annual fraction of dollars earned."""
+    """Factor that turns dollars earned in the window into a simple annual fraction."""
     return YEAR_DAYS / _days(world, first, last) / wealth
 
 
@@ -238,8 +238,8 @@ def _exits(world: World, made: Replayed, first: int) -> dict[str, float]:
 
 
 def rows_of(windows: Iterable[Window], *, block: int, seed: int = 0, together: str = "all") -> list[StudyRow]:
-    """A row for each universe, wealth and policy, and one over all universes together (``together``) where there are
-    several. block: how many start dates the bootstrap draws at once: those of one window."""
+    """A row for each universe, wealth and policy and, if there are several universes, one over all of them (named
+    ``together``). block: number of start dates in a bootstrap block: those of one window."""
     groups: dict[tuple[str, float, str], list[Window]] = {}
     for one in windows:
         groups.setdefault((one.universe, one.wealth, one.policy), []).append(one)
@@ -282,14 +282,14 @@ def _row(universe: str, wealth: float, policy: str, windows: Sequence[Window], b
 
 
 def gain_of(one: Window) -> float:
-    """Over static, in percentage points a year."""
+    """Gain over static, in percentage points a year."""
     return (one.apy - one.static_apy) * 100
 
 
 def interval(windows: Sequence[Window], gains: Sequence[float], block: int, seed: int) -> tuple[float, float]:
-    """The 5 % and 95 % points of the mean under a circular block bootstrap (Politis and Romano 1992): start dates are
-    drawn in runs of ``block``, as windows that overlap say the same thing, the first date after the last one, so that
-    each counts alike; and every universe's windows of a date together."""
+    """The 5 % and 95 % quantiles of the mean under a circular block bootstrap (Politis and Romano 1992). Start dates
+    are drawn in runs of ``block``, because overlapping windows are not independent; the first date follows the last
+    one, so that each counts equally; all universes' windows of a date are drawn together."""
     import numpy as np
 
     by_date: dict[int, list[float]] = {}
@@ -307,13 +307,13 @@ def interval(windows: Sequence[Window], gains: Sequence[float], block: int, seed
 
 
 def _round(values: list[float], size: int) -> list[float]:
-    """The values with as many of the first after the last as a run of ``size`` may reach beyond it."""
+    """The values followed by enough of the first ones that a run of ``size`` can wrap around the end."""
     return values + values[: size - 1]
 
 
 @lru_cache(maxsize=4)
 def _drawn(dates: int, size: int, seed: int) -> NDArray[np.int64]:
-    """(draws, blocks): where each drawn run of ``size`` dates begins."""
+    """(draws, blocks): the index at which each drawn run of ``size`` dates begins."""
     import numpy as np
 
     draw, blocks = random.Random(f"{seed}/{size}"), -(-dates // size)

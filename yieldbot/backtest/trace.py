@@ -1,4 +1,4 @@
-"""One continuous run through a whole range of days, kept day by day: what a report draws."""
+"""One continuous run through a whole range of days, recorded day by day: the data of a report's charts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from yieldbot.model.text import clipped, one_line
 
 FORESIGHT = "foresight"
 LONGEST_PART = 24
-"""Characters of a coin's symbol, and of a protocol's name."""
+"""Most characters shown of a coin's symbol and of a protocol's name."""
 LONGEST_ID = 16
 WALLET = "wallet"
 DAY = 86_400
@@ -28,7 +28,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedMove:
-    """One move of a plan, or one plan without moves (a request, a collection)."""
+    """One move of a plan, or a plan without moves (a request, a collection)."""
 
     time: int
     """Unix seconds of the decision."""
@@ -43,28 +43,29 @@ class SimulatedMove:
     cost: float
     """Dollars that the plan expected it to cost."""
     break_even_days: float | None
-    """Days after which it was to have earned its cost; None where it gains nothing."""
+    """Expected days until it has earned its cost; None if it gains nothing."""
     reason: str
     """Why, in the plan's words."""
     paid: float
     """Dollars of gas and swaps that its whole plan really cost."""
     failed: bool
-    """Whether the plan was made to fail."""
+    """Whether the plan was made to fail on the chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One policy through the range."""
+    """One policy over the range."""
 
     shares: tuple[tuple[float, ...], ...]
-    """Of the wealth, by market, after each day's decision; what is missing to 1 is in the wallet or on its way."""
+    """Fractions of the wealth by market, after each day's decision; the rest, up to 1, is in the wallet or leaving a
+    market."""
     steps: tuple[SimulatedMove, ...]
-    """What was done, in order."""
+    """The moves, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foretold:
-    """What was forecast for one market each day, and what it paid over the same days. Annual fractions."""
+    """The daily forecasts for one market, and what it then paid over the same days. Annual fractions."""
 
     market: str
     """Name of the market."""
@@ -75,7 +76,7 @@ class Foretold:
     high: tuple[float | None, ...]
     """Upper end of its 80 % interval."""
     realised: tuple[float | None, ...]
-    """What was paid over the forecast's days, ours not among it; None where they are not over."""
+    """Rate paid over the forecast's days, without our own effect; None while they are not over."""
 
     @property
     def pairs(self) -> list[tuple[float, float, float, float]]:
@@ -85,20 +86,20 @@ class Foretold:
 
     @property
     def coverage(self) -> float | None:
-        """The share of realised rates inside of the interval; None where nothing is over."""
+        """Fraction of realised rates inside the interval; None if no forecast's days are over."""
         found = self.pairs
         return sum(low <= came <= high for _, low, high, came in found) / len(found) if found else None
 
     @property
     def error(self) -> float | None:
-        """Mean absolute error of the mean, an annual fraction; None where nothing is over."""
+        """Mean absolute error of the forecast mean, an annual fraction; None if no forecast's days are over."""
         found = self.pairs
         return sum(abs(mean - came) for mean, _, _, came in found) / len(found) if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A universe and a wealth through the range."""
+    """A universe and a wealth over the range."""
 
     universe: str
     """Name of the universe."""
@@ -107,13 +108,13 @@ class Trace:
     times: tuple[int, ...]
     """Unix seconds of each row."""
     lines: Mapping[str, tuple[float, ...]]
-    """Dollars at each row, by who decided: policies, simple rules, foresight."""
+    """Dollars at each row, by strategy: policies, simple rules, foresight."""
     markets: tuple[str, ...]
     """Names of the markets."""
     runs: Mapping[str, Run]
-    """By policy."""
+    """The runs, by policy."""
     forecast_days: float
-    """Days that each forecast is of."""
+    """Horizon of each forecast, in days."""
     forecasts: tuple[Foretold, ...]
     """One for each market."""
 
@@ -132,8 +133,8 @@ def trace(
     failures: float = 0.0,
     seed: int = 0,
 ) -> Trace:
-    """Each policy, rule and foresight from row ``first`` to ``last``. expected: what is forecast, by policy; shown:
-    of which one the forecasts are kept, and days: their horizon."""
+    """Runs each policy, rule and foresight from row ``first`` to ``last``. expected: forecasts, by policy; shown: the
+    policy whose forecasts are kept, and days: their horizon."""
     names = market_names(world.panel.keys)
     lines: dict[str, tuple[float, ...]] = {}
     runs: dict[str, Run] = {}
@@ -152,8 +153,8 @@ def trace(
 
 
 def market_names(keys: Sequence[MarketKey]) -> tuple[str, ...]:
-    """Coin and protocol of each market, with the market's own id where these two are another's too; one line each, no
-    two the same. What is too long is cut at its end. Of ids the parts are left out with which all of these begin."""
+    """Coin and protocol of each market, with its id if another market has the same two; one line each, all different.
+    Long names are cut at the end. The prefix that all ids share is left out."""
     plain = [f"{clipped(key.asset, LONGEST_PART)} {clipped(key.protocol, LONGEST_PART)}".strip() for key in keys]
     alike: dict[str, list[str]] = {}
     for name, key in zip(plain, keys, strict=True):

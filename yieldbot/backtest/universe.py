@@ -1,4 +1,5 @@
-"""Which markets are compared with each other: a universe is what one wallet could be in, on one chain."""
+"""Which markets are compared with each other: a universe is the set of markets that one wallet could use on one
+chain."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ from yieldbot.history.reading import MarketKey
 
 
 def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
-    """By name, the columns of each universe that has two markets at least.
+    """The columns of each universe that has at least two markets, by the universe's name.
 
-    The stablecoins of one protocol on one chain (``aave_v3 on eip155:1``), and one coin over several protocols of a
-    chain (``USDC on eip155:1``). wanted: parts of a market's id, symbol or protocol; markets that match none are left
-    out.
+    Universes are the stablecoins of one protocol on one chain (``aave_v3 on eip155:1``), and one coin over several
+    protocols of a chain (``USDC on eip155:1``). wanted: texts that a market's id, symbol or protocol must contain;
+    markets that match none are left out.
     """
     chosen = [at for at, key in enumerate(panel.keys) if not wanted or any(means(key, one) for one in wanted)]
     found: dict[str, list[int]] = {}
@@ -33,7 +34,7 @@ def universes(panel: Panel, wanted: Sequence[str] = ()) -> dict[str, list[int]]:
 
 
 def means(key: MarketKey, text: str) -> bool:
-    """Whether a word of a user's means this market: a part of its id, its symbol, protocol or chain."""
+    """Whether a user's text names this market: a part of its id, or its symbol, protocol or chain."""
     one = text.casefold()
     return one in (key.market.casefold(), key.asset.casefold(), key.protocol.casefold(), key.chain.casefold()) or (
         one in key.market.casefold()

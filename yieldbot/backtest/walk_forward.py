@@ -1,7 +1,8 @@
-"""Walk-forward: at each date the variant that did best in what was over by then, judged on the window that begins then.
+"""Walk-forward: on each date, chooses the variant that did best in windows that were over by then, and judges it on the
+window that begins on that date.
 
-So what is reported was earned by choices that could have been made: no window is judged by a variant that it helped to
-choose. Choices are made anew at each date, over all universes together.
+What is reported was therefore earned by choices that could really have been made: no window is judged by a variant that
+it helped to choose. The choice is made anew on each date, over all universes together.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from statistics import fmean
 from yieldbot.backtest.study import DAY, Window, gain_of
 
 LEAST_PAST = 2
-"""Dates whose windows must be over before anything is chosen."""
+"""Dates whose windows must be over before the first choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +22,15 @@ class Choice:
     """What was chosen at one date."""
 
     date: int
-    """Unix seconds: when the judged window begins."""
+    """Unix seconds at which the judged window begins."""
     variant: str
-    """Name of what had gained most until then."""
+    """Name of the variant that had gained most until then."""
     past: int
-    """Dates from which it was chosen."""
+    """Number of dates from which it was chosen."""
 
 
 def by_date(windows: Sequence[Window]) -> dict[int, list[Window]]:
-    """Windows by when they begin, in order."""
+    """Windows grouped by the date on which they begin, in order."""
     found: dict[int, list[Window]] = {}
     for one in windows:
         found.setdefault(one.first, []).append(one)
@@ -37,8 +38,8 @@ def by_date(windows: Sequence[Window]) -> dict[int, list[Window]]:
 
 
 def walk_forward(windows: Mapping[str, Sequence[Window]], learn_days: float = 0.0) -> list[Choice]:
-    """The choices. windows: of one wealth, by variant, the same for each; learn_days: how far back a choice looks, as
-    far as there is where it is 0. Ties go to the variant that comes first."""
+    """The choices. windows: all of one wealth, by variant, with the same windows for each; learn_days: how far back a
+    choice looks (0: as far as there is data). Ties go to the variant that comes first."""
     dated = {name: by_date(some) for name, some in windows.items()}
     dates = list(next(iter(dated.values()), {}))
     found = []
@@ -54,11 +55,11 @@ def walk_forward(windows: Mapping[str, Sequence[Window]], learn_days: float = 0.
 
 
 def chosen(windows: Mapping[str, Sequence[Window]], choices: Sequence[Choice]) -> list[Window]:
-    """What was earned by the choices: the windows on which each was judged."""
+    """The windows on which the chosen variants were judged: what the choices earned."""
     dated = {name: by_date(some) for name, some in windows.items()}
     return [one for choice in choices for one in dated[choice.variant][choice.date]]
 
 
 def _over(dated: Mapping[str, Mapping[int, Sequence[Window]]], date: int) -> float:
-    """When the last of a date's windows ends."""
+    """Unix seconds at which the last of a date's windows ends."""
     return max(one.first + one.days * DAY for mine in dated.values() for one in mine[date])

@@ -1,7 +1,7 @@
 """Recorded history as the world of a backtest: what a run would have observed at each time, and what holdings earned.
 
-The snapshot of a row is made of that row and those before it alone. What a holding earns until the next row is read
-from the next row, by ``Ledger`` and after the decision; a decision never sees it.
+The snapshot of a row is made from that row and earlier ones only. What a holding earns until the next row is read from
+the next row, by the ledger and after the decision; a decision never sees it.
 """
 
 from __future__ import annotations
@@ -36,53 +36,55 @@ DECIMALS = 6
 ONE = 10**DECIMALS
 OWNER = Address("0x000000000000000000000000000000000000dEaD")
 CARRIED = 3
-"""Rows for which a reading that lacks is carried forward; a market unread for longer takes nothing and pays nothing."""
+"""A missing reading is replaced by the last one for this many rows; a market unread for longer takes nothing and pays
+nothing."""
 LOCKED = 0.995
-"""Utilisation above which nothing can be taken out."""
+"""Utilisation above which nothing can be withdrawn."""
 GUESSED_SUPPLY = 1e6
-"""Whole tokens in a market whose recording does not say how much it holds."""
+"""Whole tokens that are assumed to be supplied to a market whose recording does not say."""
 RESHAPED_EVERY = 7
-"""Rows after which a market's shape is taken anew from its last points."""
+"""Number of rows after which a market's shape is estimated again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One market at one row, as it can be used."""
+    """One market at one row, in usable form."""
 
     rate: float
     """Quoted supply rate."""
     utilisation: float | None
-    """None where the recording does not say it."""
+    """Utilisation; None if the recording does not have it."""
     supplied: float
-    """Whole tokens, guessed where the recording does not say it."""
+    """Whole tokens supplied, assumed if the recording does not have it."""
     cash: float
-    """Whole tokens that can be taken out."""
+    """Whole tokens that can be withdrawn."""
     keep: float
-    """One less the reserve factor."""
+    """1 - reserve factor."""
     blocked: bool
-    """Whether nothing may go in."""
+    """Whether nothing may be deposited."""
     points: Points
     """The shape (``shape.shape_of``)."""
 
     def curve(self, rate: float) -> KinkedCurve:
-        """Its curve where it pays ``rate`` before our deposit."""
+        """Its curve if it pays ``rate`` before our deposit."""
         return curve_at(self.points, rate, self.supplied, self.utilisation, self.keep)
 
 
 class FutureRead(Exception):
-    """A decision asked for what came after it."""
+    """A decision asked for data that is later than its row."""
 
 
 class World:
-    """One universe of markets on one chain, with what its moves cost.
+    """One universe of markets on one chain, with the cost of its moves.
 
-    While a ``clock`` is set, what came after that row raises FutureRead: a replay sets it before each decision.
+    While a ``clock`` (a row) is set, reading anything after that row raises FutureRead: a replay sets it before each
+    decision.
     """
 
     def __init__(
         self, panel: Panel, costs: Sequence[Costs], waits: Sequence[int] = (), beside: Panel | None = None
     ) -> None:
-        """beside: markets of the same times that nothing goes into, and that only alarms are raised by."""
+        """beside: markets over the same times that receive no money and only raise alarms."""
         if len(costs) != len(panel.times):
             raise ValueError(f"{len(costs)} costs for {len(panel.times)} times")
         chains = {key.chain for key in panel.keys}
@@ -91,7 +93,7 @@ class World:
         self.beside = beside
         self.panel, self.costs, self.chain = panel, costs, ChainId(chains.pop())
         self.waits = tuple(waits) or (0,) * len(panel.keys)
-        """Seconds from the request to leave each market until its money can be collected; 0: it pays at once."""
+        """Seconds from a request to leave each market until its money can be collected; 0: it pays at once."""
         if len(self.waits) != len(panel.keys):
             raise ValueError(f"{len(waits)} waits for {len(panel.keys)} markets")
         self.clock: int | None = None
@@ -105,7 +107,7 @@ class World:
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
-        """The coins, by where they first occur; all are worth a dollar."""
+        """The coins, in order of first appearance; each is worth a dollar."""
         names = dict.fromkeys(key.asset_address or key.asset for key in self.panel.keys)
         symbols = {key.asset_address or key.asset: key.asset for key in self.panel.keys}
         return tuple(
@@ -114,7 +116,7 @@ class World:
 
     @cached_property
     def token_of(self) -> tuple[int, ...]:
-        """Of each market, which coin it lends."""
+        """For each market, the index of the coin that it lends."""
         names = list(dict.fromkeys(key.asset_address or key.asset for key in self.panel.keys))
         return tuple(names.index(key.asset_address or key.asset) for key in self.panel.keys)
 
@@ -145,7 +147,7 @@ class World:
         )
 
     def job(self) -> Job:
-        """The universe's coins as one job of a wallet."""
+        """The universe's coins as one job of one wallet."""
         several = len(self.tokens) > 1
         symbols = [token.symbol for token in self.tokens]
         base = Base(unit="USD", shares=dict.fromkeys(symbols, 1.0)) if several else None
@@ -160,7 +162,7 @@ class World:
         )  # fmt: skip
 
     def cells(self, row: int) -> tuple[Cell | None, ...]:
-        """Each market at a row; None where it is not known. Raises FutureRead for a row after the clock's."""
+        """Each market at a row; None where it is unknown. Raises FutureRead for a row after the clock's."""
         if self.clock is not None and row > self.clock:
             raise FutureRead(f"row {row} is asked for at row {self.clock}")
         if row not in self._cells:
@@ -184,7 +186,7 @@ class World:
         return Cell(rate, use, supplied, cash, keep, bool(panel.blocked[row, column]), self._shape(row, column))
 
     def _shape(self, row: int, column: int) -> Points:
-        """As of the last row that is a multiple of ``RESHAPED_EVERY``, of nothing later."""
+        """The market's shape as of the last row that is a multiple of ``RESHAPED_EVERY``, from no later data."""
         at = row - row % RESHAPED_EVERY
         if (at, column) not in self._shapes:
             panel = self.panel
@@ -198,7 +200,7 @@ class World:
 
     @staticmethod
     def cash_raw(cell: Cell) -> int:
-        """Base units that can be taken out, or put in, at one row."""
+        """Base units that can be withdrawn, or deposited, at one row."""
         return int(cell.cash * ONE)
 
     def snapshot(
@@ -209,8 +211,8 @@ class World:
         expected: Sequence[RateForecast | None] | None = None,
         asked: Mapping[int, Asked] = MappingProxyType({}),
     ) -> Snapshot:
-        """What a run observes at a row. held, idle: base units by market and by coin; expected: what each market is
-        forecast to pay; asked: by column, what is leaving."""
+        """What a run observes at a row. held, idle: base units by market and by coin; expected: forecast for each
+        market; asked: money that is leaving, by column."""
         time = int(self.panel.times[row])
         block = BlockRef(self.chain, row, f"0x{row:064x}", time)
         states: dict[MarketId, MarketState] = {}
@@ -240,7 +242,8 @@ class World:
         forecast: RateForecast | None,
         gone: Asked | None,
     ) -> MarketState:
-        """Nothing goes in or out beyond the cash that is recorded: our own money there may have been lent on."""
+        """A market's state. Nothing goes in or out beyond the recorded cash: our own money there may have been lent
+        out."""
         market = self.markets[column]
         token, waits = market.asset, self.waits[column]
         held = inside + (gone.raw if gone else 0)
@@ -275,9 +278,9 @@ class World:
         )
 
     def rates_until_next(self, row: int) -> NDArray[np.float64]:
-        """What each market paid its suppliers from this row to the next, ours not among them: a fraction a year.
+        """What each market paid its suppliers from this row to the next, without our own effect: an annual fraction.
 
-        Raises FutureRead while a decision is made.
+        Raises FutureRead while a decision is being made.
         """
         import numpy as np
 
@@ -298,7 +301,7 @@ class World:
 
 
 def _last(grid: NDArray[np.float64], row: int, column: int, carried: int = CARRIED) -> float | None:
-    """The newest value of a column within ``carried`` rows before; None where there is none."""
+    """The newest known value of a column in the last ``carried`` rows; None if there is none."""
     for at in range(row, max(-1, row - carried - 1), -1):
         if math.isfinite(value := float(grid[at, column])):
             return value
@@ -306,7 +309,7 @@ def _last(grid: NDArray[np.float64], row: int, column: int, carried: int = CARRI
 
 
 def _leaving(block: BlockRef, token: Token, gone: Asked, cash: int) -> Leaving:
-    """Once the wait is over, as much as there is cash can be collected."""
+    """Money that is leaving. Once the wait is over, it can be collected as far as there is cash."""
     ready = min(gone.raw, cash) if gone.until is not None and block.timestamp >= gone.until else 0
     return Leaving(
         requested=Amount(token, gone.raw - ready), ready=Amount(token, ready), back=Amount(token, 0), until=gone.until
@@ -323,7 +326,8 @@ def _wallet(block: BlockRef, market: Market, raw: int) -> MarketState:
 
 
 def _pool(one: Token, other: Token, costs: Costs) -> PoolState:
-    """Each pair's pool has a router of its own, so that no swap goes through a third coin, which would cost twice."""
+    """A pool for one pair. Each pair has a router of its own, so that no swap goes through a third coin, which would
+    cost twice."""
     pair = f"{one.address}{other.address}"
     pool = Pool("recorded", f"{one.symbol}/{other.symbol}", OWNER, one, other, {"router": pair, "id": pair})
     venue = FlatVenue(costs.swap_bps)

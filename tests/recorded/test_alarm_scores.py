@@ -9,7 +9,7 @@ import pytest
 
 from tests.kit.risk.hourly import HOUR, START, recording
 from yieldbot.history.reading import MarketKey, Reading
-from yieldbot.risk.signals import Score, score
+from yieldbot.risk.alarm_scores import Score, score
 
 KEY = MarketKey(chain="eip155:1", market="usdc", protocol="aave_v3", asset="USDC")
 

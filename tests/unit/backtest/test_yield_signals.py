@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from yieldbot.backtest.levels import Levels, levels_of
-from yieldbot.backtest.signals import (
+from yieldbot.backtest.yield_signals import (
     Said,
     by_asset,
     hit_rates,
@@ -84,7 +84,7 @@ def test_a_day_is_given_a_panel_that_ends_there(monkeypatch: pytest.MonkeyPatch)
             assert len(array) == len(seen) and array.base is None
         return {}
 
-    monkeypatch.setattr("yieldbot.backtest.signals.said_at", looks)
+    monkeypatch.setattr("yieldbot.backtest.yield_signals.said_at", looks)
     replayed(whole, levels(whole), by_asset(whole), scales(), 25.0)
     assert seen == list(range(1, 21))
 

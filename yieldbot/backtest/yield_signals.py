@@ -1,8 +1,8 @@
-"""The signals of yields after risk, replayed over recorded history, and what followed them. Pure.
+"""Replays the signals of yields after risk over recorded history, and measures what followed them. Pure.
 
-A day's signals are made by ``said_at`` from a panel that ends on that day, and from that day's forecasts: what came
-later is not there. They are the live ones without what recordings do not have: every market has its class's base rate
-for its expected loss, and no alarm stands.
+``said_at`` makes a day's signals from a panel that ends on that day and from that day's forecasts, so it cannot see
+later data. They differ from live signals where recordings lack data: the expected loss of every market is its class's
+base rate, and no alarm stands.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 HORIZONS = (7, 30)
-"""Days that are looked at after a signal."""
+"""Days after a signal over which it is measured."""
 LEAST_PEERS = 3
-"""Markets of an asset, itself among them: with fewer there is no median to be above."""
+"""An asset needs at least this many markets, the judged one included: with fewer there is no median to compare with."""
 LEAST_KNOWN = 0.8
-"""Part of a horizon's days whose rate must be known."""
+"""Fraction of a horizon's days whose rate must be known."""
 DRAWS = 1000
-"""Of the block bootstrap."""
+"""Resamples of the block bootstrap."""
 
 Groups = Sequence[Sequence[int]]
-"""Columns of the markets that are compared with each other."""
+"""Groups of columns (markets) that are compared with each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,11 @@ class Said:
     """One signal."""
 
     row: int
-    """Of the panel: the day."""
+    """Row of the panel: the day."""
     column: int
-    """Of the panel: the market."""
+    """Column of the panel: the market."""
     signal: Signal
-    """What was said."""
+    """The signal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,32 +60,32 @@ class HitRate:
     signal: str
     """``enter``, ``hold`` or ``leave``."""
     horizon_days: int
-    """Days after it."""
+    """Days after the signal."""
     signals: int
-    """Days of markets that it stood and whose rates are known."""
+    """Number of market-days with this signal whose later rates are known."""
     markets: int
-    """Of how many markets."""
+    """Number of different markets."""
     windows: int
-    """Horizons between the first of these days and the last that do not overlap."""
+    """Number of non-overlapping horizons between the first and the last of these days."""
     mean: float
-    """Mean of the rates that were then paid."""
+    """Mean of the rates paid over the horizon."""
     median: float
-    """Mean of the medians of the markets of their assets over the same days."""
+    """Mean, over the same horizons, of the median rate of the markets of the same asset."""
     above: float
-    """Part that paid more than the median."""
+    """Fraction that paid more than the median."""
     hits: float | None
-    """Part that did as the signal said (enter: more than the median; leave: less); None for hold."""
+    """Fraction for which the signal was right (enter: paid more than the median; leave: less); None for hold."""
     low: float | None
-    """Lower end of its 90 % interval, by circular blocks of days as long as the horizon."""
+    """Lower end of the 90 % interval of ``hits``, by a circular block bootstrap with blocks as long as the horizon."""
     high: float | None
-    """Upper end."""
+    """Upper end of that interval."""
     plain: float | None = None
-    """What share of hits the plain rule has that a market stays above (enter) or below (leave) the median where its
-    quote is, over all days and markets of the class; None for hold."""
+    """Fraction of hits of the plain rule that a market stays on the side of the median that its quote is on now (above for
+    enter, below for leave), over all days and markets of the class; None for hold."""
 
 
 def by_asset(panel: Panel, *, chains: bool = False) -> list[list[int]]:
-    """The markets of each asset, wherever they are, or by chain, as live signals compare them."""
+    """The markets of each asset, over all chains, or chain by chain as live signals compare them."""
     found: dict[tuple[str, str], list[int]] = {}
     for column, key in enumerate(panel.keys):
         if key.asset:
@@ -94,7 +94,7 @@ def by_asset(panel: Panel, *, chains: bool = False) -> list[list[int]]:
 
 
 def replayed(panel: Panel, levels: Levels, groups: Groups, table: Scales, loss_bps: float) -> list[Said]:
-    """The signals of every day, each from what was known then. levels: forecasts, each row from that row and those
+    """The signals of every day, each from what was known then. levels: forecasts, each row made from that row and those
     before it."""
     every = range(len(panel.keys))
     found: list[Said] = []
@@ -107,7 +107,7 @@ def replayed(panel: Panel, levels: Levels, groups: Groups, table: Scales, loss_b
 def said_at(
     known: Panel, forecasts: Sequence[RateForecast | None], groups: Groups, table: Scales, loss_bps: float
 ) -> dict[int, Signal]:
-    """The signals at the end of a panel, by column; none of a market that was not read then."""
+    """The signals on the last day of a panel, by column; a market that was not read on that day has none."""
     pasts = past_of(known)
     found: dict[int, Signal] = {}
     for columns in groups:
@@ -130,7 +130,7 @@ def _median(outlooks: Iterable[Outlook]) -> float:
 
 
 def past_of(known: Panel) -> list[Past]:
-    """What the last 90 days of a panel say of each market, as memory's summaries do (``history.past``)."""
+    """What the last 90 days of a panel say of each market, in the form of memory's summaries (``history.past``)."""
     import numpy as np
 
     now = int(known.times[-1])
@@ -159,7 +159,8 @@ def past_of(known: Panel) -> list[Past]:
 
 
 def hit_rates(said: Sequence[Said], panel: Panel, groups: Groups, seed: int = 0) -> tuple[HitRate, ...]:
-    """What followed signals, by class, signal and horizon: the realised mean rate against the median of the group."""
+    """What followed the signals, by class, signal and horizon: the realised mean rate compared with the group's
+    median."""
     found = []
     for horizon in HORIZONS:
         paid = paid_after(panel, horizon)
@@ -183,7 +184,7 @@ def hit_rates(said: Sequence[Said], panel: Panel, groups: Groups, seed: int = 0)
 def _plain(
     paid: NDArray[np.float64], middle: NDArray[np.float64], quoted: NDArray[np.float64], quotes: NDArray[np.float64]
 ) -> dict[Signal, float]:
-    """How often whoever expects a market to stay on the side of its asset's median that its quote is on was right."""
+    """Fraction of hits, by signal, of expecting each market to stay on the side of its asset's median that its quote is on."""
     import numpy as np
 
     there = np.isfinite(paid) & np.isfinite(middle) & np.isfinite(quoted) & np.isfinite(quotes)
@@ -195,7 +196,8 @@ def _plain(
 
 
 def _middles(rates: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
-    """(times, markets): the median of the market's group at each time; NaN for fewer than ``LEAST_PEERS``."""
+    """(times, markets): the median rate of the market's group at each time; NaN if the group has fewer than
+    ``LEAST_PEERS``."""
     import numpy as np
 
     made = np.full(rates.shape, np.nan)
@@ -209,8 +211,8 @@ def _middles(rates: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
 
 
 def paid_after(panel: Panel, days: int) -> NDArray[np.float64]:
-    """(times, markets): the mean rate that was paid over so many days after each row; NaN where too little of it is
-    known or the panel ends before."""
+    """(times, markets): the mean rate paid over the ``days`` after each row; NaN if too little of it is known or the
+    panel ends before."""
     import numpy as np
 
     steps = max(1, days * DAY // panel.step_seconds)
@@ -249,7 +251,8 @@ def _rate(
 
 
 def _interval(days: Sequence[int], hits: Sequence[bool], block: int, seed: int) -> tuple[float, float]:
-    """5 % and 95 % points of the part of hits: days are drawn in circular blocks, all of a day's signals together."""
+    """5 % and 95 % quantiles of the fraction of hits: days are resampled in circular blocks, all signals of a day
+    together."""
     import numpy as np
 
     first, count = min(days), max(days) - min(days) + 1
@@ -267,8 +270,8 @@ def _interval(days: Sequence[int], hits: Sequence[bool], block: int, seed: int) 
 
 
 def remembered(graded: Sequence[tuple[str, str, int, str]], panel: Panel) -> list[Said]:
-    """Signals of the ledger, each (chain, market, unix seconds, signal), on the panel's first row at or after them:
-    what followed is counted from there."""
+    """Signals from the ledger of grades, each (chain, market, unix seconds, signal), placed on the panel's first row at
+    or after that time: what followed is counted from there."""
     import numpy as np
 
     columns: Mapping[tuple[str, str], int] = {(key.chain, key.market): at for at, key in enumerate(panel.keys)}
