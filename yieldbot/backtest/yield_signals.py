@@ -80,8 +80,8 @@ class HitRate:
     high: float | None
     """Upper end of that interval."""
     plain: float | None = None
-    """Fraction of hits of the plain rule that a market stays on the side of the median that its quote is on now (above for
-    enter, below for leave), over all days and markets of the class; None for hold."""
+    """Fraction of hits of the plain rule that a market stays on the side of the median that its quote is on now (above
+    for enter, below for leave), over all days and markets of the class; None for hold."""
 
 
 def by_asset(panel: Panel, *, chains: bool = False) -> list[list[int]]:
@@ -184,7 +184,8 @@ def hit_rates(said: Sequence[Said], panel: Panel, groups: Groups, seed: int = 0)
 def _plain(
     paid: NDArray[np.float64], middle: NDArray[np.float64], quoted: NDArray[np.float64], quotes: NDArray[np.float64]
 ) -> dict[Signal, float]:
-    """Fraction of hits, by signal, of expecting each market to stay on the side of its asset's median that its quote is on."""
+    """Fraction of hits, by signal, of expecting each market to stay on the side of its asset's median that its quote is
+    on."""
     import numpy as np
 
     there = np.isfinite(paid) & np.isfinite(middle) & np.isfinite(quoted) & np.isfinite(quotes)

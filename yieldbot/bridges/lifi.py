@@ -25,7 +25,7 @@ LONGEST_NAME = 40
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A quote of LI.FI's, by its own statements."""
+    """A quote from LI.FI, by its own statements."""
 
     tool: str
     """The exchange or bridge that it would use."""
@@ -44,7 +44,7 @@ class Quoted:
 
 
 def serves(chain: ChainId) -> bool:
-    """Whether LI.FI is asked about a chain."""
+    """Whether LI.FI supports this chain."""
     return family_of(chain).bridged
 
 

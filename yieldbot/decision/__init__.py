@@ -1,1 +1,1 @@
-"""What is to be done, from a snapshot, the journal's memory and the policy: pure."""
+"""Decides what to do, from a snapshot, the journal's records and the policy. Pure."""

@@ -1,4 +1,4 @@
-"""Sets a market aside after its leg failed in the rehearsal, so that the rest is decided again in the same cycle.
+"""Sets a market aside after its leg failed in the rehearsal, so that the same cycle can decide again about the others.
 Pure."""
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from yieldbot.model.plan import OUT, Declined, LegFails, LegKind, NoWayOut
 
 
 def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, str] | None:
-    """The snapshot in which a market is no longer used for what it was refused, and a message that says so.
+    """(the snapshot in which the market is no longer used for what failed, a message that says so).
 
-    None where the refusal was not one market's, or the market was set aside already. A market that cannot be left gets
-    no new money; one whose withdrawal fails is not withdrawn from either; one whose deposit fails gets no deposit; a
+    None if the refusal did not concern one market, or that market is set aside already. A market that cannot be left
+    gets no new money; one whose withdrawal fails is not withdrawn from; one whose deposit fails gets no deposit; a
     reward whose claim fails is not claimed.
     """
     if isinstance(refused, NoWayOut):
@@ -40,13 +40,13 @@ def set_aside(snapshot: Snapshot, refused: Declined | None) -> tuple[Snapshot, s
 
 
 def without_again(snapshot: Snapshot) -> Snapshot:
-    """The snapshot in which no withdrawal is tried again that has reverted on the chain."""
+    """The snapshot in which withdrawals that have reverted on the chain are not tried again."""
     again = {k: replace(s, again=False) for k, s in snapshot.states.items() if s.again}
     return replace(snapshot, states=dict(snapshot.states) | again) if again else snapshot
 
 
 def without_pools(snapshot: Snapshot, pools: frozenset[str]) -> Snapshot:
-    """The snapshot in which the liquidity of these pools is left as it is."""
+    """The snapshot in which the liquidity of these pools is not touched."""
     states = {k: replace(s, status=Status.PAUSED) if k in pools else s for k, s in snapshot.states.items()}
     return replace(snapshot, states=states)
 

@@ -1,6 +1,6 @@
-"""What is to be done with one job's money: from a snapshot, the journal's records and the policy to a Plan or a Hold.
+"""Decides what to do with one job's money: from a snapshot, the journal's records and the policy to a Plan or a Hold.
 
-Pure: live runs, dry runs and what-ifs decide by this same function.
+Pure: live runs, dry runs and what-ifs use this same function.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The inputs with the results of assessing and allocating."""
+    """The inputs, assessed and allocated."""
 
     inputs: Inputs
     """The inputs."""
@@ -83,7 +83,7 @@ class Judged:
 
 
 Proposer = Callable[[Judged], "Plan | None"]
-"""One kind of work that may be due: its plan, or None where there is none."""
+"""Looks for one kind of work that is due: its plan, or None if there is none."""
 
 
 def two_step_exits(of: Judged) -> Plan | None:
@@ -94,14 +94,14 @@ def two_step_exits(of: Judged) -> Plan | None:
 
 
 def claims(of: Judged) -> Plan | None:
-    """Rewards that are worth the cost of claiming them."""
+    """Claims of rewards that are worth their cost."""
     given = of.inputs
     settled = (given.snapshot, of.allocation, of.policy, given.job.asset)
     return claim_plan(*settled, given.now, max_fee_wei=given.max_fee_wei)
 
 
 def sales(of: Judged) -> Plan | None:
-    """Sales of reward tokens that we claimed, where the policy wants them sold."""
+    """Sales of reward tokens that we claimed, if the policy wants them sold."""
     given = of.inputs
     if given.job.sale is None:
         return None
@@ -111,14 +111,14 @@ def sales(of: Judged) -> Plan | None:
 
 
 def range_rebalances(of: Judged) -> Plan | None:
-    """Ranges of liquidity that are due to be rebalanced."""
+    """Rebalances of liquidity ranges that are due."""
     given = of.inputs
     settled = (given.snapshot, of.assessments, of.allocation, of.policy, given.now)
     return rebalance.rebalance_plan(*settled, max_fee_wei=given.max_fee_wei)
 
 
 PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
-"""Tried in this order when no move of money is due; the first one that has a plan decides."""
+"""Tried in this order when no move of money is due; the first plan found is taken."""
 
 
 def decide(
@@ -132,12 +132,14 @@ def decide(
     *,
     swaps: bool = True,
 ) -> Decision:
-    """Guard, assess, allocate, plan (``Inputs`` documents the arguments), with the gas of legs as our receipts have it.
+    """Guard, assess, allocate and plan (``Inputs`` documents the arguments), with the gas of legs taken from our own
+    receipts.
 
-    Exits that danger or a person demands come before everything else, and no protection holds them up: those keep new
-    money out. Otherwise hold, whatever the allocation, while money of ours cannot be read (fractions would be of half
-    the wealth), and when a protection says so. A withdrawal that reverted on the chain is tried again in a plan of its
-    own, when nothing else is due. swaps: whether what came out of exits is swapped where an order says so.
+    Exits that an alarm or a person demands come before everything else, and no protection delays them, because
+    protections only keep new money out. Otherwise the outcome is Hold, whatever the allocation, while some of our money
+    cannot be read (limits would be fractions of a wrong wealth) or a protection forbids acting. A withdrawal that
+    reverted on the chain is tried again in a plan of its own, when nothing else is due. swaps: whether what came out of
+    exits is swapped if an order says so.
     """
     snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
@@ -164,7 +166,7 @@ def decide_exits(
     *,
     swaps: bool = True,
 ) -> Decision:
-    """As ``decide``, of exits alone: what can be taken out now of the markets that are to be left, or why nothing
+    """As ``decide``, but for exits only: what can be taken out now of the markets that are to be left, or why nothing
     can."""
     snapshot = with_learnt_gas(snapshot, records)
     given = Inputs(snapshot=snapshot, policy=policy, job=job, now=now, wealth=wealth, unread=unread, records=records)
@@ -176,7 +178,7 @@ def decide_exits(
 
 
 def swaps_due(given: Inputs) -> ExitSwaps:
-    """What came out of exits and can be swapped now into what their orders name."""
+    """What came out of exits and can be swapped now into the assets that the orders name."""
     job = given.job
     wanted = proceeds(given.snapshot, given.records) if job.base is not None else []
     if not wanted or job.base is None:
@@ -187,14 +189,14 @@ def swaps_due(given: Inputs) -> ExitSwaps:
 
 def exits_due(given: Inputs) -> Exits:
     """What can be taken out now of the markets that are to be left. A withdrawal that reverted on the chain is tried
-    again when nothing else is to be left."""
+    again once no other market is to be left."""
     limits = given.policy, given.now
     found = exit_plan(without_again(given.snapshot), *limits, max_fee_wei=given.max_fee_wei)
     return found if found.plan is not None else exit_plan(given.snapshot, *limits, max_fee_wei=given.max_fee_wei)
 
 
 def _limited(given: Inputs) -> Decision:
-    """The decision within the limits over time; where they leave nothing to do, the Hold names the limit."""
+    """The decision within the limits over time; if they leave nothing to do, the Hold names the limit."""
     snapshot, job, policy, records = given.snapshot, given.job, given.policy, given.records
     guarded = guard(policy, records, snapshot, job.asset, given.now)
     first = _made(given, guarded)
@@ -219,7 +221,7 @@ def _limited(given: Inputs) -> Decision:
 
 
 def _made(given: Inputs, guarded: Guard) -> Decision:
-    """Assess, allocate and plan under one guard."""
+    """Assess, allocate and plan within one guard's limits."""
     snapshot, job, wealth = given.snapshot, given.job, given.wealth
     assessments = guarded.annotated(assess(snapshot, guarded.policy, wealth, job.base))
     allocation, moves = _moved(given, guarded.policy, assessments)
@@ -236,11 +238,11 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
 
 
 def _moved(given: Inputs, policy: Policy, assessments: Sequence[Assessment]) -> tuple[Allocation, Plan | Hold]:
-    """The best allocation, and the plan that leads there.
+    """The best allocation, and the plan that leads to it.
 
-    The solver prices each market by itself, and may take money for idle that another move uses too; where the moves
-    together then pay too late, the best allocation is that of the shorter horizon for all of them, whose moves pay by
-    either rule.
+    The solver prices each market by itself, so two moves may count on the same idle money. If the moves together then
+    pay too late, the allocation is solved again with the shorter horizon for all of them, whose moves pay under either
+    horizon.
     """
     snapshot, base = given.snapshot, given.job.base
     for limits in (policy, policy.hurried):

@@ -1,4 +1,4 @@
-"""What legs use of gas, learnt from our own receipts. Pure: the journal's records in, a snapshot out."""
+"""Learns from our own receipts how much gas legs use. Pure: the journal's records in, a snapshot out."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.tx import Confirmed
 
 NEWEST = 7
-"""So many of the newest receipts count, and of them the median: one odd receipt moves nothing."""
+"""The median of this many newest receipts counts, so that one odd receipt changes nothing."""
 
 Receipts = dict[tuple[MarketId, LegKind], list[int]]
-"""What deposits and withdrawals used, oldest first: one figure a leg, all of its transactions together."""
+"""Gas of deposits and withdrawals, oldest first: one figure a leg, all of its transactions together."""
 
 
 def with_learnt_gas(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
-    """The snapshot with what legs of each market are known to use: the median of its own newest receipts, else of those
-    of other markets of its kind (``model/gas.kind_of``) in the snapshot, else what the adapter said (the table's).
+    """The snapshot with learnt gas figures: for each market the median of its own newest receipts, else of those of
+    other markets of its kind (``model/gas.kind_of``) in the snapshot, else the adapter's figure (from the table).
 
-    Liquidity's legs stay what they were: their number of transactions differs from plan to plan.
+    Legs of liquidity are left as they are: their number of transactions differs from plan to plan.
     """
     receipts = receipts_of(records)
     if not receipts:
@@ -53,8 +53,8 @@ def with_learnt_gas(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
 
 
 def receipts_of(records: Iterable[Record]) -> Receipts:
-    """What legs used that were carried out to the end: of plans that were executed, whose transactions were all mined
-    with success. On Solana the units that were paid for, which are the transaction's limit."""
+    """Gas of legs that were carried out completely: of executed plans, whose transactions were all mined and succeeded.
+    On Solana the compute units that were paid for, which are the transaction's limit."""
     plans: dict[str, Plan] = {}
     signed: dict[str, TxSigned] = {}
     used: dict[tuple[str, int], dict[str, int]] = {}

@@ -23,12 +23,12 @@ STEPS = (LegKind.REQUEST, LegKind.COLLECT, LegKind.CANCEL)
 
 
 def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job: Job | None = None) -> Declined | None:
-    """Why the plan's legs from ``index`` on no longer make sense in a newer snapshot; None where they do. Pure.
+    """Why the plan's legs from ``index`` on no longer make sense in a newer snapshot; None if they still do. Pure.
 
-    job: whose swaps they are. Markets must still take and pay the amounts, exchanges what each swap must bring; new
-    money must go only where a fresh plan under this policy would put it; and the gain that was approved must not have
-    fallen below the fraction ``policy.min_gain_share`` of what was shown. Of an exit only the next leg counts, and no
-    gain: one market must not keep another's money in.
+    job: the job that the swaps belong to. Markets must still accept and pay the amounts, and pools must still bring
+    each swap's minimum; new money may only go where a fresh plan under this policy would put it; and the gain must not
+    have fallen below the fraction ``policy.min_gain_share`` of the approved one. For an exit only the next leg is
+    checked, and no gain: one market must not keep another's money in.
     """
     if plan.is_exit:
         return exit_leg_refused(plan.legs[index], snapshot)
@@ -75,7 +75,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
 
 
 def exit_leg_refused(leg: Leg, snapshot: Snapshot) -> Declined | None:
-    """Why a leg of an exit cannot be done now; None where it can, for as much as the market pays."""
+    """Why a leg of an exit cannot be carried out now; None if it can, for as much as the market pays."""
     state = snapshot.states.get(leg.market_id)
     if state is None:
         return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
@@ -91,8 +91,8 @@ def exit_leg_refused(leg: Leg, snapshot: Snapshot) -> Declined | None:
 
 
 def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Why a step of a two-step exit is no longer worth its gas. Its gain was shown when it was planned and is not
-    compared again: whoever approved it wants the exit."""
+    """Why a step of a two-step exit is no longer worth its gas; None if it is. Its gain was shown with the plan and is
+    not compared again: whoever approved it wants the exit."""
     leg = plan.legs[index]
     cost = snapshot.fees.cost(snapshot.of(leg.market_id).gas_withdraw)
     worth = float(leg.amount) * snapshot.price(leg.amount.token)
@@ -102,10 +102,10 @@ def _step_unpaid(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> 
 
 
 def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base: Base | None) -> Declined | None:
-    """Why a fresh plan would not put new money where the legs from ``index`` on put it; None where it would. Pure.
+    """Why a fresh plan would not put new money where the legs from ``index`` on put it; None if it would. Pure.
 
-    Each such market is assessed again, with holdings, groups and the wallet as they will be when the legs are done. As
-    in a fresh plan, what exceeded a bound before the plan's first leg may stay, but not grow.
+    Each such market is assessed again, with holdings, groups and the wallet as they will be after the legs. As in a
+    fresh plan, a sum that exceeded its bound before the plan's first leg may stay, but not grow.
     """
     legs = plan.legs[index:]
     into = [leg for leg in legs if leg.kind in (LegKind.DEPOSIT, LegKind.REBALANCE)]
@@ -140,7 +140,8 @@ def not_entered(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, base
 def _vetoed(
     leg: Leg, state: MarketState, assessment: Assessment, snapshot: Snapshot, policy: Policy, base: Base | None
 ) -> Declined | None:
-    """Why a market gets no new money. A range that the price has left counts as frozen, and may still be rebalanced."""
+    """Why a market gets no new money; None if it may. A range that the price has left counts as frozen, but may still
+    be rebalanced."""
     for token in (
         (state.market.asset, state.liquidity_market.other) if state.liquidity_market else (state.market.asset,)
     ):
@@ -154,7 +155,7 @@ def _vetoed(
 
 
 def _changes(legs: Sequence[Leg]) -> dict[MarketId, int]:
-    """Base units that the legs put into each market; negative: take out."""
+    """Base units that the legs add to each market; negative: take out."""
     found: dict[MarketId, int] = {}
     for leg in legs:
         sign = {LegKind.DEPOSIT: 1, LegKind.WITHDRAW: -1}.get(leg.kind, 0)
@@ -176,8 +177,8 @@ def _group_exceeded(
     ahead: Mapping[MarketId, int],
     paid: float,
 ) -> Declined | None:
-    """The limit on a protocol or an asset that the deposits exceed; None when they exceed none. paid: the most that the
-    plan has cost, in the first asset."""
+    """The limit on a protocol or an asset that the deposits exceed; None if they exceed none. paid: the most that the
+    plan has cost so far, in the first asset."""
     states, portfolio = snapshot.markets, portfolio_of(snapshot)
     exact = exact_of(states, assessed, policy, portfolio, base)
     gets = {leg.market_id for leg in deposits}
@@ -202,8 +203,8 @@ def _too_small(
     done: Mapping[MarketId, int],
     ahead: Mapping[MarketId, int],
 ) -> Declined | None:
-    """The deposit that is below min_move or min_position; None when none is. Deposits of one plan into one market count
-    together."""
+    """The deposit that is below min_move or min_position; None if none is. Deposits of one plan into one market are
+    added up."""
     portfolio = portfolio_of(snapshot)
     exact = exact_of(snapshot.markets, assessed, policy, portfolio, base)
     for leg in deposits:
@@ -216,7 +217,8 @@ def _too_small(
 
 
 def _buffer_taken(plan: Plan, index: int, snapshot: Snapshot, policy: Policy) -> Declined | None:
-    """Whether the wallet would have less than its buffer; what was missing before the plan may stay missing."""
+    """Refusal if the wallet would have less than its buffer; None if not. What was missing before the plan may stay
+    missing."""
     first = snapshot.assets[0]
     buffer = first.parse(policy.idle_buffer)
     idle = snapshot.idle[0].held.raw
@@ -252,14 +254,14 @@ def _swap_refused(leg: Leg, snapshot: Snapshot, job: Job | None) -> Declined | N
 
 
 def _exit_price(leg: Leg, snapshot: Snapshot, policy: Policy, job: Job | None) -> Declined | None:
-    """Why what came out of an exit would be given for too little now; None where it would not."""
+    """Why what came out of an exit would be sold for too little now; None if it would not."""
     if leg.gets is None or job is None:
         return None
     return exit_price_refusal(snapshot, leg.amount, leg.gets, job.pegged, policy)
 
 
 def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
-    """Why a claim would no longer bring what was planned; None while it would."""
+    """Why a claim would no longer bring what was planned; None if it would."""
     found = claim_of(snapshot, leg.market_id)
     if found is None:
         return Declined("MARKET_UNREADABLE", f"{leg.market_id} can no longer be read")
@@ -269,7 +271,7 @@ def _claim_gone(leg: Leg, snapshot: Snapshot) -> Declined | None:
 
 
 def _gain_per_year(legs: Sequence[Leg], snapshot: Snapshot, policy: Policy) -> float:
-    """What the legs gain a year in the first asset, net of haircuts: income with them done, less income now."""
+    """What the legs earn more a year in the first asset, net of haircuts: income after them less income now."""
     gain = sale_per_year(legs, snapshot, policy)
     changes: dict[str, float] = {}
     for leg in legs:

@@ -1,7 +1,7 @@
-"""A person's orders to leave markets: which stand, and what they say of a market. Pure.
+"""A person's orders to leave markets: which ones stand, and what they mean for a market. Pure.
 
-An order is an alarm of its markets. So it stops new money and is gone on with in each cycle, as every danger is, until
-it is lifted.
+An order is an alarm in its markets: it stops new money, and every cycle goes on with the exit, until the order is
+lifted.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ ALL = "all"
 
 
 def all_of(token: Token) -> str:
-    """What an order for every market of an asset names."""
+    """The name that an order for every market of an asset uses."""
     return f"{ALL}/{market_chain(token.chain)}/{token_key(token)}"
 
 
 def order_of(orders: Mapping[str, ExitOrdered], market: Market) -> ExitOrdered | None:
-    """The order that a market is left by: its own, else that for all markets of its asset; None where none stands."""
+    """The order that applies to a market: its own, else the one for all markets of its asset; None if none stands."""
     return orders.get(market.id) or orders.get(all_of(market.asset))
 
 
 def with_orders(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
-    """The snapshot with an alarm in each market that an order of its account names; one that has it keeps it.
+    """The snapshot with an alarm in each market that an order of its account names; a market that has it already keeps
+    it.
 
-    What is in another market that ends in the same pools may stay, but nothing goes in there either: a wrapper of what
-    is left is no way around the order.
+    Money in another market that ends up in the same pools may stay, but nothing goes in there either: a wrapper of the
+    ordered market must not be a way around the order.
     """
     orders = fold_orders(records, snapshot.block.chain, snapshot.owner)
     if not orders:
@@ -55,7 +56,7 @@ def with_orders(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
 
 
 def proceeds(snapshot: Snapshot, records: Sequence[Record]) -> list[Proceeds]:
-    """What came out of markets whose orders name an asset to be swapped into, as far as it lies in the wallet; one for
+    """What came out of markets whose orders name an asset to swap into, as far as it is in the wallet; one entry for
     each pair of assets."""
     orders = fold_orders(records, snapshot.block.chain, snapshot.owner)
     wallet = {state.market.asset: state.held.raw for state in snapshot.idle}
@@ -83,7 +84,7 @@ def _covers(order: str, market_id: str) -> bool:
 
 
 def _of_pools(snapshot: Snapshot, orders: Mapping[str, ExitOrdered], state: MarketState) -> Alarm | None:
-    """The alarm of a market that ends in a pool which is to be left; None where it does not."""
+    """The alarm of a market that ends up in a pool which is to be left; None if it does not."""
     for market_id, order in orders.items():
         left = snapshot.states.get(MarketId(market_id))
         if left is not None and left.pools & state.pools:
@@ -100,7 +101,7 @@ def _alarm(order: ExitOrdered) -> Alarm:
 
 
 def only(snapshot: Snapshot, wanted: Collection[MarketId]) -> Snapshot:
-    """The snapshot in which no other market is to be left."""
+    """The snapshot in which only these markets are to be left."""
     others = {
         key: replace(state, alarms=tuple(one for one in state.alarms if one.act is not Act.LEAVE))
         for key, state in snapshot.states.items()

@@ -1,4 +1,4 @@
-"""Why nothing is done, in more detail than the solver gives: the best move that would only pay later. Pure."""
+"""Explains a Hold in more detail than the solver does: the best move that would pay, only too late. Pure."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job
 
 PATIENCE = 10.0
-"""All costs, gas and what swaps lose, have so many times as long in search of the best move that would pay later."""
+"""In the search for a move that would pay later, all costs (gas and what swaps lose) have this many times as long to
+pay."""
 
 
 def told(
     found: Decision, snapshot: Snapshot, policy: Policy, job: Job, now: int, records: Sequence[Record] = ()
 ) -> Decision:
-    """The decision; where nothing pays in time, its Hold says of the best move how long it would take, if that is not
-    above ten times what the policy allows.
+    """The decision; if nothing pays in time, its Hold states how long the best move would take to pay, unless that is
+    more than PATIENCE times what the policy allows.
 
-    It is one more solve, for those who read the reason; what is decided stays the same.
+    It costs one more solve, for a reader of the reason; the decision itself does not change.
     """
     if not isinstance(held := found.outcome, Hold) or held.reason != NOTHING_PAYS:
         return found

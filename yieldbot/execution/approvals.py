@@ -15,10 +15,10 @@ from yieldbot.model.plan import Declined, LegKind, Plan
 from yieldbot.model.policy import Policy
 
 NEVER = 2**62
-"""``expires_at`` (unix seconds) of transactions that need no living approval, since they can do no harm: an empty
+"""``expires_at`` (unix seconds) of transactions that need no valid approval because they can do no harm: an empty
 transfer to ourselves that cancels a nonce, an allowance set to zero."""
 GIVING = (LegKind.DEPOSIT, LegKind.SWAP)
-"""Kinds of legs that give some of the asset away. Only they may give a contract an allowance."""
+"""Kinds of legs that pay some of the asset away. Only they may give a contract an allowance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class Auto:
 @dataclass(frozen=True, slots=True)
 class ExitsAtOnce:
     """Approves by itself a plan that only takes money out of markets into our own wallet (``policy.auto_exit``); every
-    other plan is the other approver's. Neither automatic limit binds it; the signer's rules and fee ceiling do."""
+    other plan goes to the ``other`` approver. The automatic limits do not apply to such an exit; the signer's rules and
+    fee ceiling do."""
 
     journal: Journal
     """Where plan and approval are kept."""
@@ -145,8 +146,8 @@ class ExitsAtOnce:
 
 
 def only_out(plan: Plan) -> bool:
-    """Whether all that a plan does is an exit into our own wallet: by its legs, whatever it says of itself. Leaving a
-    pool swaps, so a plan that does is none. Pure."""
+    """Whether a plan does nothing but exit into our own wallet, judged by its legs and not by what it says of itself.
+    Leaving a pool swaps, so such a plan does not count. Pure."""
     return plan.is_exit and not any(leg.market_id.partition("/")[0].endswith(POOLS) for leg in plan.legs)
 
 
@@ -196,15 +197,15 @@ class PreApproved:
 
 
 def in_time(approval: Approval, now: int) -> Declined | None:
-    """Why an approval has expired at ``now`` (unix seconds of the chain); None while it lives. Pure."""
+    """Why an approval has expired at ``now`` (unix seconds of the chain); None while it is valid. Pure."""
     if now >= approval.expires_at:
         return Declined("EXPIRED", f"the approval of plan {approval.plan.id} ended {now - approval.expires_at} s ago")
     return None
 
 
 def _moved(plan: Plan) -> list[Amount]:
-    """The amounts that the automatic limits are compared with: the plan's moves; without moves what it sells in all;
-    without a sale the amounts of its legs."""
+    """The amounts that the automatic limits apply to: the plan's moves; without moves, the total that it sells; without
+    a sale, the amounts of its legs."""
     if plan.moves:
         return [move.amount for move in plan.moves]
     return [plan.sold] if plan.sold is not None else [leg.amount for leg in plan.legs]

@@ -1,6 +1,6 @@
-"""Balance changes (deltas): their sums, and whether they are those of the plan, of the simulation, and of the chain.
+"""Balance changes (deltas): adding them up, and comparing those of the plan, the simulation and the chain.
 
-Every function is pure. A fault is a Declined or a text with the reason; None: all is as it should be.
+Every function is pure. A fault is a Declined or a text with the reason; None: no fault.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from yieldbot.model.plan import Declined, Leg, LegKind
 from yieldbot.model.tx import Delta
 
 DUST_RAW = 2
-"""Base units by which a protocol's rounding may differ from the amount requested, however small the tolerance is."""
+"""Base units by which a protocol's rounding may differ from the amount requested, even if the tolerance is smaller."""
 
 
 class IntendedLeg(Protocol):
-    """What a leg is to do, on any chain."""
+    """A leg as it is to be carried out, on any chain."""
 
     @property
     def leg(self) -> Leg:
-        """The leg as it is made now; its amount is the plan's at most."""
+        """The leg as it is now built; its amount is at most the plan's."""
 
     @property
     def market(self) -> Market:
@@ -32,7 +32,7 @@ class IntendedLeg(Protocol):
 
     @property
     def share_token(self) -> Token | None:
-        """The market's shares; None where a position is no token."""
+        """The token of the market's shares; None if the position is no token."""
 
 
 def changes(before: Mapping[Token, int], after: Mapping[Token, int]) -> tuple[Delta, ...]:
@@ -55,19 +55,19 @@ def change_of(deltas: Iterable[Delta], token: Token) -> int:
 
 
 def within(observed: int, predicted: int, scale: int, tolerance_bps: float) -> bool:
-    """Whether an observed change is the predicted one: they differ by at most ``tolerance_bps`` of ``scale``, or by
-    DUST_RAW. All three are in base units of one token."""
+    """Whether an observed change counts as the predicted one: they differ by at most ``tolerance_bps`` of ``scale``, or
+    by DUST_RAW. All three are in base units of one token."""
     return abs(observed - predicted) <= max(DUST_RAW, int(abs(scale) * tolerance_bps / 10_000))
 
 
 def leg_fault(work: IntendedLeg, deltas: Sequence[Delta], tolerance_bps: float) -> Declined | None:
-    """Why all transactions of a leg together did not do what the leg says; None when they did. Pure.
+    """Why a leg's transactions together did not do what the leg says; None if they did. Pure.
 
-    deposit: takes the amount within tolerance and never more, and adds shares where the market has a share token.
-    withdraw, collect: brings the amount within tolerance (more where the whole position leaves), and adds no shares.
-    request: moves none of the asset, and takes shares. cancel: moves none of the asset, and takes no shares.
-    swap: gives exactly the amount, and brings the minimum out or more. claim: gives nothing, and brings the claimed
-    amount or more.
+    deposit: takes the amount within tolerance and never more, and adds shares if the market has a share token.
+    withdraw, collect: brings the amount within tolerance (more if the whole position leaves), and adds no shares.
+    request: moves none of the asset, and takes shares. cancel: moves none of the asset, and takes no shares. swap: pays
+    exactly the amount, and brings at least the minimum out. claim: pays nothing, and brings at least the claimed
+    amount.
 
     Codes: DELTA_NOT_PLANNED, NO_SHARES, BELOW_LEAST (less than a swap's or claim's minimum).
     """
@@ -96,7 +96,7 @@ def leg_fault(work: IntendedLeg, deltas: Sequence[Delta], tolerance_bps: float) 
 
 
 def _step_fault(work: IntendedLeg, moved: int, shares: int | None) -> Declined | None:
-    """``leg_fault`` of a request or its cancellation."""
+    """``leg_fault`` for a request or its cancellation."""
     leg = work.leg
     if moved:
         return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, a {leg.kind} moves none of it")
@@ -128,8 +128,8 @@ def _swap_fault(leg: Leg, moved: int, brought: int) -> Declined | None:
 def provided_fault(leg: Leg, other: Token, deltas: Sequence[Delta], bps: float) -> Declined | None:
     """``leg_fault`` for a leg of liquidity in a pool of the leg's asset and ``other``. Pure.
 
-    bps: fraction of the amount, in bp, that may be left over because the price moved. No ``other`` that was in the
-    wallet before may go in: its balance must not fall.
+    bps: fraction of the amount, in bp, that may be left over because the price moved. The wallet's earlier balance of
+    ``other`` must not be used: it may not fall.
     """
     asset, amount = leg.amount.token, leg.amount.raw
     moved, less = change_of(deltas, asset), int(amount * bps / 10_000) + DUST_RAW
@@ -146,13 +146,13 @@ def provided_fault(leg: Leg, other: Token, deltas: Sequence[Delta], bps: float) 
 def worth_fault(
     work: IntendedLeg, gained_raw: int, tolerance_bps: float, entry_cost_bps: float = 0.0
 ) -> Declined | None:
-    """Why a position is worth less after a deposit than it should be; None when it is not. Pure.
+    """Why a position is worth less after a deposit than it should be; None if it is not. Pure.
 
-    gained_raw: how much more the position can be redeemed for than before, in base units of the asset.
-    entry_cost_bps: the entry cost that the decision counted with, in bp of the amount.
+    gained_raw: by how much the position's redeemable value grew, in base units of the asset. entry_cost_bps: the entry
+    cost that the decision counted with, in bp of the amount.
 
-    So are found: tokens with a fee on transfer, vaults whose share price somebody inflated, and undeclared entry fees.
-    A leg that puts nothing in (a new range, a request) must leave the position worth what it was. Code: WORTH_LESS.
+    This detects tokens with a fee on transfer, vaults whose share price somebody inflated, and undeclared entry fees. A
+    leg that puts nothing in (a new range, a request) must leave the position's value as it was. Code: WORTH_LESS.
     """
     amount = work.leg.amount
     brought_raw = amount.raw if work.leg.kind is LegKind.DEPOSIT else 0
@@ -169,8 +169,8 @@ def worth_fault(
 
 
 def still_least(deltas: Sequence[Delta], predicted: Sequence[Delta]) -> tuple[Delta, ...]:
-    """The changes of a transaction that is simulated again, with the minimum outs of the first simulation: the same
-    calldata holds the swap to them. Pure."""
+    """The changes of a transaction that is simulated again, with the minimum outs of the first simulation, which the
+    same calldata enforces. Pure."""
     least = {delta.token: delta.least for delta in predicted}
     return tuple(replace(delta, least=least.get(delta.token)) for delta in deltas)
 
@@ -178,12 +178,12 @@ def still_least(deltas: Sequence[Delta], predicted: Sequence[Delta]) -> tuple[De
 def real_fault(
     predicted: Sequence[Delta], real: Sequence[Delta], before: Mapping[Token, int], tolerance_bps: float
 ) -> str | None:
-    """Why the chain's balance changes are not the simulated ones; None when they are. Pure.
+    """Why the chain's balance changes are not the simulated ones; None if they are. Pure.
 
     predicted, real: changes on the fork and on the chain. before: balances before the transaction, in base units.
-    tolerance_bps is of the change; of a token other than the first it is of the balance held before where that is more,
-    since rebasing tokens grow between the simulated block and the mined one. A swap's output is held to its minimum out
-    alone. The native token is not compared: its change is the gas, which limit and fee bound.
+    tolerance_bps is a fraction of the change; for a token other than the first it is a fraction of the earlier balance
+    if that is larger, since rebasing tokens grow between the simulated block and the mined one. A swap's output is only
+    compared with its minimum out. The native token is not compared: its change is the gas, which limit and fee bound.
     """
     real_by_token = {delta.token: delta.raw for delta in real}
     for index, delta in enumerate(predicted):

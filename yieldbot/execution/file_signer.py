@@ -10,7 +10,7 @@ from yieldbot.model.ids import Address
 
 
 class Openable(Protocol):
-    """A signer whose key can be checked before it is needed."""
+    """A signer whose key can be tested before it is needed."""
 
     @property
     def address(self) -> Address:
@@ -21,18 +21,19 @@ class Openable(Protocol):
         """Whether ``open`` has succeeded."""
 
     def open(self) -> None:
-        """Check that the key can be used and is the account's. Raises ConfigError; TransientError when a later try may
-        succeed."""
+        """Check that the key can be used and belongs to the account. Raises ConfigError; TransientError if a later try
+        may succeed."""
 
 
 class FileSigner:
-    """Holds a keystore's key, decrypted by ``open`` or the first signature and kept until the process ends. The wings'
-    signers inherit it and add ``sign``."""
+    """Holds a keystore's key, decrypted by ``open`` or the first signature and kept until the process ends. The signers
+    of both chain families inherit it and add ``sign``."""
 
     __slots__ = ("_address", "_ask", "_key", "_path")
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address) -> None:
-        """path: the keystore. ask: gets the passphrase. address: the key's, which ``open`` compares."""
+        """path: the keystore. ask: returns the passphrase. address: the key's expected address, which ``open``
+        compares."""
         self._path = path
         self._ask = ask
         self._address = address
@@ -60,5 +61,5 @@ class FileSigner:
             self._key = self._unlocked()
 
     def _unlocked(self) -> Any:
-        """The decrypted key as the wing's library has it. Raises ConfigError."""
+        """The decrypted key, as an object of the chain family's library. Raises ConfigError."""
         raise NotImplementedError

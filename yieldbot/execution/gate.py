@@ -24,7 +24,7 @@ class _Key(Protocol):
 
 
 class Sender(Protocol):
-    """An account that sends transactions: the ``Account`` of either wing."""
+    """An account that sends transactions: the ``Account`` of either chain family."""
 
     @property
     def settings(self) -> _Chain:
@@ -49,9 +49,10 @@ class Sender(Protocol):
 
 def barred(account: Sender, plan: Plan | None = None) -> Declined | None:
     """Why the account may not sign: HALTED, ACCOUNT_STOPPED or WRONG_KEY (the signer holds another account's key); None
-    when it may. Raises PendingError while one of its transactions is open: settle that first.
+    if it may. Raises PendingError while one of its transactions is open: settle that first.
 
-    plan: what is to be signed for; an account that was stopped for a loss alone may still leave markets (``is_exit``).
+    plan: the plan that is to be signed. An account that was stopped only because of a loss may still leave markets
+    (``is_exit``).
     """
     if (reason := account.halted()) is not None:
         return Declined("HALTED", f"yieldbot is halted ({reason}): `yieldbot resume` lifts it")

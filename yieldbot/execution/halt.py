@@ -1,8 +1,8 @@
-"""The kill switch: a file in the data directory. While it is there nothing is signed and nothing is sent.
+"""The kill switch: a file in the data directory. While it exists nothing is signed and nothing is sent.
 
-It is a file and no journal entry, so that everybody who can write to the directory can halt the bot: a monitor's script
-with `touch`, during a run that holds the journal (which then ends within its present leg), or while the journal is
-damaged.
+It is a file and not a journal entry, so that anybody who can write to the directory can halt the bot: a monitoring
+script with `touch`, during a run that has the journal locked (the run then ends within its present leg), or while the
+journal is damaged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yieldbot.resources import head, why
 
 NAME = "HALT"
 LONGEST = 4096
-"""Bytes of the file that are read at most."""
+"""At most this many bytes of the file are read."""
 
 
 def halt(data_dir: Path, reason: str, now: int) -> tuple[Path, str]:
@@ -42,7 +42,7 @@ def halt(data_dir: Path, reason: str, now: int) -> tuple[Path, str]:
 
 
 def resume(data_dir: Path) -> bool:
-    """Take the kill switch back. Returns whether it was set. Raises ConfigError when the file cannot be removed."""
+    """Remove the kill switch. Returns whether it was set. Raises ConfigError if the file cannot be removed."""
     path = data_dir / NAME
     try:
         path.unlink()
@@ -54,8 +54,8 @@ def resume(data_dir: Path) -> bool:
 
 
 def halted(data_dir: Path) -> str | None:
-    """The reason in the kill switch, in one line; None while it is not set. Whatever lies there under its name halts, a
-    folder or an unreadable file too."""
+    """The reason in the kill switch, as one line; None while it is not set. Anything with its name halts, even a folder
+    or an unreadable file."""
     path = data_dir / NAME
     try:
         if not path.is_symlink() and not path.exists():
@@ -67,6 +67,6 @@ def halted(data_dir: Path) -> str | None:
 
 
 def refuse_if_halted(reason: str | None) -> None:
-    """Raise SafetyError HALTED when there is a ``reason`` (see ``halted``)."""
+    """Raise SafetyError HALTED if there is a ``reason`` (see ``halted``)."""
     if reason is not None:
         raise SafetyError("HALTED", f"yieldbot is halted ({reason}): nothing is signed or sent until `yieldbot resume`")

@@ -13,7 +13,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.resources import create_whole, read_text, refuse_if_others_change, why
 
 SHORTEST = 8
-"""Characters of a new keystore's passphrase at least: fewer are found by trial, however slow each trial is."""
+"""Least characters of a new keystore's passphrase: a shorter one can be found by trial, however slow each trial is."""
 AGAIN = "restore it from your copy, or make it again with `yieldbot wallet import`"
 
 
@@ -36,7 +36,7 @@ def check_private(path: Path, what: str = "", missing: str = "correct yieldbot.t
 
 
 def long_enough(secret: str) -> None:
-    """Raise ConfigError for a passphrase of a new keystore that is too short."""
+    """Raise ConfigError if the passphrase of a new keystore is too short."""
     if len(secret) < SHORTEST:
         raise ConfigError(
             f"a passphrase of fewer than {SHORTEST} characters protects nothing: choose a longer one, several words say"
@@ -44,7 +44,8 @@ def long_enough(secret: str) -> None:
 
 
 def write_new(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a new keystore, readable by its owner alone, down to the disk. Raises ConfigError; never overwrites."""
+    """Write a new keystore that only its owner can read, and sync it to the disk. Raises ConfigError; never
+    overwrites."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except FileExistsError:

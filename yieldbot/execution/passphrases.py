@@ -1,4 +1,4 @@
-"""Where the passphrase of a wallet comes from: a file, an environment variable, or the person at the terminal."""
+"""Where a wallet's passphrase comes from: a file, an environment variable, or the person at the terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def passphrase(
 
 
 def is_given(wallet: Wallet, environment: Mapping[str, str]) -> bool:
-    """Whether no person is asked for a passphrase: a file or a variable has it, or the wallet's key needs none."""
+    """Whether no person needs to be asked for a passphrase: a file or a variable has it, or the wallet's key needs
+    none."""
     given = wallet.passphrase_file is not None or bool(environment.get(wallet.passphrase_env or ""))
     return given or wallet.held is not None
 

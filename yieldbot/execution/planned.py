@@ -1,6 +1,6 @@
-"""Whether a leg, as it was built just now, is one of the approved plan's, on any chain. Pure.
+"""Whether a leg, as it was just built, belongs to the approved plan, on any chain. Pure.
 
-Between approval and execution the market is read and the leg built again; it may move less, never more.
+Between approval and execution the market is read again and the leg built anew; it may move less, never more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class PlannedLeg(IntendedLeg, Protocol):
 
 
 def leg_in_plan(plan: Plan, work: PlannedLeg) -> Declined | None:
-    """Why a leg is not the one that was approved at its place in the plan; None when it is. Pure.
+    """Why a leg is not the one approved at its place in the plan; None if it is. Pure.
 
     Kind, market, token and range must be the same; the amount must not be larger; a swap's minimum rate must not be
     worse. Codes: NOT_IN_PLAN, AMOUNT_ABOVE_PLAN, BELOW_LEAST.
@@ -64,7 +64,7 @@ class SwapLeg(IntendedLeg, Protocol):
 
 
 def terms_are_the_legs(work: SwapLeg) -> bool:
-    """Whether the terms of a swap's parts add up to the leg: the same tokens, in total the leg's amount given and its
+    """Whether the terms of a swap's parts add up to the leg: the same tokens, and in total the leg's amount in and
     minimum out. For a leg of another kind: whether it has no terms. Pure."""
     leg = work.leg
     if leg.kind is not LegKind.SWAP or leg.gets is None:

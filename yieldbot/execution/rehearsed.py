@@ -1,4 +1,4 @@
-"""How a plan went on a fork, on any chain: what approvers and doors read of a rehearsal."""
+"""The result of running a plan on a fork, on any chain: what approvers and doors read of a rehearsal."""
 
 from __future__ import annotations
 

@@ -55,12 +55,12 @@ class WorkOfLeg(Protocol):
 
     @property
     def leg(self) -> Leg:
-        """What is done now."""
+        """The leg as it is carried out now."""
 
 
 def of_leg(work: WorkOfLeg, why: Declined) -> Declined:
-    """A refusal with the leg's number before its reason; a LegFails where the code is one of OF_MARKET, so that the
-    plan can be made without this leg."""
+    """A refusal with the leg's number before its reason; a LegFails if the code is one of OF_MARKET, so that the plan
+    can be made again without this leg."""
     message = f"leg {work.index + 1}: {why.reason}"
     return LegFails(why.code, message, work.leg) if why.code in OF_MARKET else Declined(why.code, message)
 

@@ -1,7 +1,7 @@
 """How the exit of a deposit is rehearsed, on any chain: how long to wait, what to withdraw, what should come back.
 
-Pure; the wings' own files run it on a fork. A refusal is a NoWayOut with the code NO_WAY_OUT. Messages call an exit a
-way out.
+Pure; the code in ``chains/`` runs it on a fork. A refusal is a NoWayOut with the code NO_WAY_OUT. Messages call an exit
+a way out.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from yieldbot.model.plan import NoWayOut
 C = TypeVar("C")
 """The type of an adapter's calls: EvmCall, or SvmInstruction on Solana."""
 LEAST_SECONDS = 3600
-"""Seconds that money stays in on the fork, at least, before it is taken out."""
+"""Least time, in seconds, that the deposit stays in on the fork before it is withdrawn."""
 ROUNDING_RAW = 4
-"""Base units that a pool's own rounding may take of liquidity on its way in and out."""
+"""Base units that a pool's own rounding may take from liquidity going in and out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,8 @@ class ExitRehearsal(Generic[C]):
     state: MarketState
     """The market as it was before the deposit."""
     withdraw: Callable[[MarketState, Amount | None], tuple[C, ...]]
-    """From the market as it was just read, and an amount (None: everything), the adapter's calls that take it out."""
+    """Called with the market as it was just read and an amount (None: everything); returns the adapter's calls that
+    withdraw it."""
     fees_bps: float = 0.0
     """Fees that the adapter declares, entry and exit together, in bp of the deposit."""
 
@@ -38,8 +39,8 @@ class ExitRehearsal(Generic[C]):
         """Seconds to let pass on the fork before each try to withdraw.
 
         An exit by cooldown or request is tried twice: after an hour, which may only make the request, and after the
-        cooldown. An exit that needs a price oracle is tried at once: on a fork the price gets no updates, and would be
-        too old later. Every other is tried once, after an hour or what the market prescribes.
+        cooldown. An exit that needs a price oracle is tried at once: on a fork the price is not updated, and would soon
+        be too old. Any other exit is tried once, after an hour or the time that the market prescribes.
         """
         if self.state.exit.priced:
             return (0,)
@@ -52,11 +53,10 @@ class ExitRehearsal(Generic[C]):
         return put.raw - int(put.raw * self.fees_bps / 10_000)
 
     def requested(self, put: Amount, held_raw: int, cash: Amount | None) -> tuple[Amount | None, int]:
-        """What to withdraw (None: everything), and how much must come back at least, in base units.
+        """(what to withdraw (None: everything), least base units that must come back).
 
         put: the deposit. held_raw: what the position was worth before, in base units of the asset. cash: what the
-        market can pay out now, None: unknown. Where it cannot pay for the whole position, the deposit alone is
-        withdrawn.
+        market can pay out now, None: unknown. If it cannot pay for the whole position, only the deposit is withdrawn.
         """
         net_raw = self.net_raw(put)
         if held_raw and cash is not None and cash.raw < held_raw + net_raw:
@@ -68,9 +68,9 @@ class ExitRehearsal(Generic[C]):
         return no_way_out(self.state.market, f"it cannot be read any more once {put} are in: {why}")
 
     def stuck(self, put: Amount, why: str, lasting: bool = True) -> NoWayOut:
-        """The refusal when the calls that take it out fail.
+        """The refusal when the withdrawal's calls fail.
 
-        lasting: False where the fork, and not the market, may be the reason (a price that no oracle updates there).
+        lasting: False if the fork, and not the market, may be the reason (a price that no oracle updates there).
         """
         return no_way_out(self.state.market, f"{put} go in, and nothing comes out: {why}", lasting)
 
@@ -79,8 +79,8 @@ class ExitRehearsal(Generic[C]):
         return no_way_out(self.state.market, why)
 
     def less(self, put: Amount, back_raw: int, least_raw: int) -> NoWayOut | None:
-        """The refusal when ``back_raw`` came out and ``least_raw`` should, both in base units; None when no more than
-        the protocol's rounding is missing."""
+        """The refusal when ``back_raw`` came back and ``least_raw`` should have, both in base units; None if no more
+        than the protocol's rounding is missing."""
         if back_raw + self.state.rounding_raw >= least_raw:
             return None
         fees = f" less {self.fees_bps:g} bps of fees that it names" if self.fees_bps else ""

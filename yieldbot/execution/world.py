@@ -1,4 +1,4 @@
-"""What the cycle is wired with. Live run, dry run and rehearsal differ in these values alone."""
+"""The parts that a cycle is wired with. Live run, dry run and rehearsal differ only in these."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from yieldbot.model.settings import Settings, Wallet
 
 
 class SignerOf(Protocol):
-    """Finds the signer of a wallet: the ``Signer`` of its chain's wing."""
+    """Finds the signer of a wallet: the ``Signer`` of its chain's family."""
 
     def __call__(self, wallet: Wallet) -> Any:
-        """The signer. No passphrase, AWS or device is asked before something is to be signed."""
+        """The signer. It asks for no passphrase, AWS access or device before something is to be signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

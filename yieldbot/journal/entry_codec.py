@@ -166,7 +166,7 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
 
 
 def decode(keys: RowKeys, doc: Any) -> JournalEntry:
-    """The entry of a row. Raises ValueError for a row that is none."""
+    """The entry in a row. Raises ValueError if the row holds none."""
     match keys.kind:
         case "plan.written":
             return PlanWritten(plan_from_doc(part(doc, "plan", Mapping)), tuple(part(doc, "lines", list)))

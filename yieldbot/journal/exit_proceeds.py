@@ -1,4 +1,5 @@
-"""How much of what came out of ordered exits is still to be swapped: what came out, less what our swaps gave. Pure."""
+"""How much of the proceeds of ordered exits is still to be swapped: what came out, less what our swaps have sold.
+Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from yieldbot.model.tx import Confirmed
 
 
 def to_swap(records: Sequence[Record], order: ExitOrdered, token: Token, covers: Callable[[str], bool]) -> int:
-    """Base units of ``token`` that came out of an order's markets since it was given, and that no swap of ours has
-    given since. ``covers``: whether a market, by its id, is one of the order's. What lay in the wallet before is left
+    """Base units of ``token`` that came out of an order's markets since the order was given and that no swap of ours
+    has sold since. ``covers``: whether the order covers the market with this id. The wallet's earlier balance is left
     out."""
     raw, stands = 0, False
     signed: dict[str, str] = {}

@@ -47,9 +47,9 @@ class StoredPlan:
     plan: Plan
     """The plan as it was first written."""
     lines: tuple[str, ...]
-    """The description of every call, in order, as it was shown to whoever decides."""
+    """The description of every call, in order, as shown to whoever approves."""
     status: PlanStatus
-    """The status of the newest mark; PROPOSED without one."""
+    """The status by the newest mark; PROPOSED if there is none."""
     by: str
     """Who set the status; empty while the plan is only proposed."""
     reason: str
@@ -60,7 +60,7 @@ class StoredPlan:
 
 @dataclass(frozen=True, slots=True)
 class StoredTx:
-    """A signed transaction with everything that was journalled of it since."""
+    """A signed transaction with everything that was journalled about it since."""
 
     signed: TxSigned
     """The transaction as it was journalled."""
@@ -123,8 +123,8 @@ def fold_stopped(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str
 
 
 def fold_faulted(records: Iterable[Record]) -> dict[tuple[ChainId, Address], str]:
-    """Accounts that are stopped because a transaction did not do what was simulated, with the first reason of each.
-    Those that were stopped for a loss alone are left out."""
+    """Accounts that are stopped because a transaction did not do what was simulated, with the first reason for each.
+    Accounts stopped only for a loss are left out."""
     faulted: dict[tuple[ChainId, Address], str] = {}
     for record in records:
         match record.entry:
@@ -146,16 +146,16 @@ class Exits:
     """The journal's entries about one market's exit, for one account."""
 
     refusals: dict[str, str] = field(default_factory=dict)
-    """By fingerprint, why money did not come out."""
+    """Why money did not come out, by fingerprint."""
     proofs: tuple[ExitProven, ...] = ()
-    """Each proof: when, and up to which amount, money came out."""
+    """Each proof: when money came out, and up to which amount."""
     lost: frozenset[str] = frozenset()
     """Fingerprints under which real money did not come out."""
     at: int = 0
-    """When real money last did not come out: unix seconds of the chain; 0 once a person has cleared the account."""
+    """When real money last failed to come out: unix seconds of the chain; 0 once a person has cleared the account."""
 
     def proven(self, fingerprint: str, now: int, raw: int) -> bool:
-        """Whether the exit of a position of ``raw`` base units is proven, so that it need not be rehearsed.
+        """Whether the exit of a position of ``raw`` base units is proven and need not be rehearsed.
 
         ``now``: unix seconds of the chain.
         """
@@ -165,15 +165,15 @@ class Exits:
         )
 
     def tried(self, fingerprint: str) -> bool:
-        """Whether real money has come out of the market as it is."""
+        """Whether real money has come out of the market under this fingerprint."""
         return any(proof.on_chain and proof.fingerprint == fingerprint for proof in self.proofs)
 
 
 def fold_exits(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Exits]:
-    """By market, what is known of an account's exits.
+    """What is known of an account's exits, by market.
 
-    A refusal takes back what was proven before under the same fingerprint. When a person clears the account, refusals
-    by rehearsals are lifted (the next deposit is rehearsed again); refusals of real money never are.
+    A refusal cancels earlier proofs under the same fingerprint. When a person clears the account, refusals by
+    rehearsals are lifted (the next deposit is rehearsed again); refusals of real money never are.
     """
     found: dict[MarketId, Exits] = {}
     for record in records:
@@ -211,9 +211,9 @@ OUT = (LegKind.WITHDRAW, LegKind.REQUEST, LegKind.COLLECT)
 
 
 def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, Reverts]:
-    """By market, how often an account's withdrawals reverted in a row (requests and collections count too).
+    """How often an account's withdrawals reverted in a row (requests and collections included), by market.
 
-    A market is left out when its last withdrawal succeeded, or when a person has cleared the account since.
+    A market whose last withdrawal succeeded, or whose account a person has cleared since, is left out.
     """
     found: dict[MarketId, Reverts] = {}
     legs: dict[str, tuple[Leg, ...]] = {}
@@ -249,7 +249,8 @@ def _brought(outcome: Confirmed, leg: Leg) -> bool:
 
 
 def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, ExitAsked]:
-    """By market, an account's money that was last observed to be leaving it; None where it has left."""
+    """What was last observed to be leaving each market, for one account; a market that nothing is leaving is left
+    out."""
     found: dict[MarketId, ExitAsked] = {}
     for record in records:
         match record.entry:
@@ -263,8 +264,8 @@ def fold_leaving(records: Iterable[Record], chain: ChainId, owner: Address) -> d
 
 
 def fold_orders(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[str, ExitOrdered]:
-    """By market (or ``all/...``), a person's orders to leave it that stand, the oldest first. An order that is given
-    again keeps its first time; what it is swapped into is as said last."""
+    """A person's orders to leave that still stand, by market (or ``all/...``), the oldest first. An order that is given
+    again keeps its first time; the token to swap into is the last one named."""
     found: dict[str, ExitOrdered] = {}
     for record in records:
         match record.entry:
@@ -279,10 +280,10 @@ def fold_orders(records: Iterable[Record], chain: ChainId, owner: Address) -> di
 
 
 def fold_requests(records: Iterable[Record], chain: ChainId, owner: Address) -> dict[MarketId, tuple[int, ...]]:
-    """By market, the request ids (EIP-7540) that an account's confirmed transactions were given.
+    """The request ids (EIP-7540) from an account's confirmed transactions, by market.
 
-    Ids of a market are forgotten once nothing is on its way out there any more; the id 0, which vaults use for "all
-    requests of this owner", is left out.
+    A market's ids are forgotten once nothing is leaving it any more; the id 0, which vaults use for "all requests of
+    this owner", is left out.
     """
     markets: dict[str, MarketId] = {}
     found: dict[MarketId, tuple[int, ...]] = {}

@@ -19,7 +19,7 @@ from yieldbot.model.tx import Delta, Outcome
 
 
 class PlanStatus(StrEnum):
-    """How far a plan has come. The values are what rows and documents hold."""
+    """How far a plan has come. The values are those in rows and documents."""
 
     PROPOSED = "proposed"
     """Written down; nobody has decided about it."""
@@ -30,13 +30,13 @@ class PlanStatus(StrEnum):
     REJECTED = "rejected"
     """A person rejected it: the plan itself, at the signing device, or by a halt before it was executed."""
     EXPIRED = "expired"
-    """Its time is over, or a newer plan took its place, before anybody approved it."""
+    """It ended, or a newer plan replaced it, before anybody approved it."""
     EXECUTED = "executed"
     """Every transaction of every leg succeeded."""
     HANDED_OVER = "handed over"
-    """Signed by us as one of a Safe's owners, and left to the others."""
+    """We signed it as one owner of a Safe; the other owners have to do the rest."""
     FAILED = "failed"
-    """It was begun and not finished: a leg was declined or reverted."""
+    """It was begun but not finished: a leg was declined or reverted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class SvmTerms:
     """What a Solana transaction has in place of a nonce and gas fees."""
 
     last_valid_height: int
-    """The last block height at which it may land."""
+    """The last block height at which it can be included."""
     meaning: str
-    """sha256 of its message with a blockhash of zeros, in hex: two transactions that do the same have the same."""
+    """sha256 of its message with a blockhash of zeros, in hex: the same for two transactions that do the same."""
     fee_lamports: int
-    """The most that it can cost."""
+    """The highest total fee, in lamports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +84,11 @@ class TxSigned:
     owner: Address
     """The account that sends it and pays."""
     plan_id: str
-    """The plan that it belongs to; of a revocation an id of its own."""
+    """The plan that it belongs to; for a revocation an id of its own."""
     leg: int
     """The leg's place in its plan, from 0."""
     market_id: MarketId
-    """The leg's market; of swaps, claims and revocations an id of no market."""
+    """The leg's market; for swaps, claims and revocations an id that is no market's."""
     hash: str
     """The transaction's hash; on Solana its signature in base58."""
     raw: bytes
@@ -98,9 +98,9 @@ class TxSigned:
     gas: int
     """Gas limit; on Solana the limit of compute units."""
     max_fee_wei: int
-    """EIP-1559's fee per gas, priority fee included, at most; 0 on Solana."""
+    """EIP-1559's maximum fee per gas, priority fee included, in wei; 0 on Solana."""
     priority_fee_wei: int
-    """EIP-1559's priority fee per gas; 0 on Solana."""
+    """EIP-1559's priority fee per gas, in wei; 0 on Solana."""
     words: str
     """The description of the call, under the name that it has on the disk."""
     expires_at: int
@@ -108,13 +108,15 @@ class TxSigned:
     simulated_at: BlockRef
     """The block, or slot, whose state the simulation began from."""
     predicted: tuple[Delta, ...]
-    """The simulation's balance changes, with a zero for each compared token that does not change."""
+    """The simulation's balance changes; a token that is compared and does not change has a zero."""
     replaces: str | None = None
-    """The hash of the transaction whose nonce it takes; on Solana of the expired one that it repeats; None: of none."""
+    """Hash of the transaction whose nonce it takes; on Solana of the expired one that it repeats; None: it replaces
+    none."""
     svm: SvmTerms | None = None
     """Solana's own terms; None on an EVM chain."""
     given: tuple[str, ...] | None = None
-    """What the simulation's event logs say that we gave away (``balances.given``); None where nobody compared them."""
+    """What we gave away according to the simulation's event logs (``balances.given``); None if that was not
+    compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class TxSent:
 
 @dataclass(frozen=True, slots=True)
 class TxNoted:
-    """A fact about a transaction that is still open: a node's refusal, or a receipt that a reorganisation took back."""
+    """A fact about a transaction that is still open: a node's refusal, or a receipt that a reorganisation removed."""
 
     chain: ChainId
     """Its chain."""
@@ -142,7 +144,7 @@ class TxNoted:
     hash: str
     """The transaction's hash."""
     note: str
-    """One line for a person; nothing is decided by it."""
+    """One line for a person; no decision depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class AccountStopped:
 
 @dataclass(frozen=True, slots=True)
 class AccountCleared:
-    """A person has examined the account, and lets it sign again."""
+    """A person has examined the account and allows it to sign again."""
 
     chain: ChainId
     """The account's chain."""
@@ -185,7 +187,7 @@ class AccountCleared:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a cycle observed, for predictions, limits on losses, and accounting."""
+    """What a cycle observed, for forecasts, limits on losses, and accounting."""
 
     chain: ChainId
     """The job's chain."""
@@ -194,18 +196,20 @@ class Observed:
     block: BlockRef
     """The snapshot's block."""
     asset: Address | None = None
-    """Address of the asset that holdings and prices are of; None in older rows, and where there are neither."""
+    """Address of the asset that holdings and prices refer to; None in older rows, and if there are neither."""
     holdings: Mapping[MarketId, RecordedHolding] | None = None
-    """Every holding of the asset, by market; None: the entry tells of none, which is not the same as none at all."""
+    """Every holding of the asset, by market; None: the entry says nothing of holdings, which is not the same as holding
+    nothing."""
     prices: RecordedPrices = NO_PRICES
     """US dollar prices at that block."""
     plan_id: str = ""
-    """The plan that ``predicted`` was written before; else empty."""
+    """The plan that ``predicted`` was written for; else empty."""
     predicted: Mapping[MarketId, RecordedForecast] | None = None
-    """Forecasts of the markets that a plan leaves money in or brings money to, written before its first transaction;
-    None: the entry is of no plan."""
+    """Forecasts for the markets that a plan keeps money in or brings money to, written before its first transaction;
+    None: the entry belongs to no plan."""
     paper: Mapping[str, Any] | None = None
-    """A paper wallet's ledger, a JSON object of its own (``app/paper_state.py``); None: it is of a real wallet."""
+    """A paper wallet's ledger, a JSON object of its own (``app/paper_state.py``); None: the entry is of a real
+    wallet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,14 +227,14 @@ class ExitProven:
     time: int
     """Unix seconds of the chain."""
     up_to: Amount
-    """As much as came out again; a larger position is rehearsed again."""
+    """The amount that came out; the exit of a larger position is rehearsed again."""
     on_chain: bool = False
-    """True: real money came out. False: it came out on a fork."""
+    """True: real money came out. False: it was a rehearsal on a fork."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitRefused:
-    """What was put into a market did not come out again: nothing goes in while its fingerprint stays the same."""
+    """Money put into a market did not come out again: no new money goes in while its fingerprint stays the same."""
 
     chain: ChainId
     """The account's chain."""
@@ -243,14 +247,14 @@ class ExitRefused:
     reason: str
     """Why, in one line for a person."""
     on_chain: bool = False
-    """True: it was real money. False: it happened on a fork."""
+    """True: it was real money. False: it was a rehearsal on a fork."""
     time: int = 0
     """Unix seconds of the chain; 0 in rows of older programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitAsked:
-    """Money of ours that is leaving a market with a two-step exit, by the chain."""
+    """Money of ours that is leaving a market with a two-step exit, as read from the chain."""
 
     chain: ChainId
     """The account's chain."""
@@ -259,13 +263,13 @@ class ExitAsked:
     market_id: MarketId
     """The market."""
     asked: Amount
-    """What was requested and is not ready yet."""
+    """What was requested and cannot be collected yet."""
     ready: Amount
     """What can be collected now."""
     back: Amount
     """What a cancellation has returned and is not in the market again yet."""
     until: int | None
-    """Unix seconds from which it can be collected; None where the protocol's operator has to serve it."""
+    """Unix seconds from which it can be collected; None: when the protocol's operator serves the request."""
     time: int
     """Unix seconds of the chain."""
 
@@ -286,20 +290,21 @@ class ExitEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitOrdered:
-    """A person wants a market left: each cycle takes out what can be had, and nothing goes in, until it is lifted."""
+    """A person orders a market to be left: until the order is lifted, each cycle takes out what it can, and nothing
+    goes in."""
 
     chain: ChainId
     """The account's chain."""
     owner: Address
     """The account."""
     market_id: str
-    """The market; or ``all/<chain>/<token>``: every market of that asset."""
+    """The market; or ``all/<chain>/<token>`` for every market of that asset."""
     name: str
-    """How the market was called then, for people."""
+    """The market's name at that time, for people."""
     by: str
     """Where the order came from: terminal, or the name of a door."""
     into: str
-    """Address of the token that what comes out is swapped into; empty: it stays as it is."""
+    """Address of the token that the proceeds are swapped into; empty: they are not swapped."""
     time: int
     """Unix seconds of the chain."""
 
@@ -320,34 +325,34 @@ class ExitLifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRaised:
-    """A sign of danger was seen in a market, or is still seen: it stands until it is lifted."""
+    """A sign of danger was observed in a market, or still is: the alarm stands until it is lifted."""
 
     chain: ChainId
     """The market's chain."""
     market_id: MarketId
     """The market."""
     code: str
-    """Which sign (docs/risk.md)."""
+    """Code of the sign (docs/risk.md)."""
     act: Act
     """What it asks for."""
     saw: str
-    """What was seen, in one line."""
+    """What was observed, in one line."""
     since: int
-    """Unix seconds of the chain at which it was first seen."""
+    """Unix seconds of the chain at which the sign was first observed."""
     time: int
-    """Unix seconds of the chain at which it was seen last."""
+    """Unix seconds of the chain at which the sign was last observed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmLifted:
-    """An alarm stands no more: enough looks in a row did not show its sign, or the policy has it off."""
+    """An alarm no longer stands: enough looks in a row did not show its sign, or the policy has turned it off."""
 
     chain: ChainId
     """The market's chain."""
     market_id: MarketId
     """The market."""
     code: str
-    """Which sign."""
+    """Code of the sign."""
     act: Act
     """What it asked for."""
     time: int

@@ -1,4 +1,4 @@
-"""The journal's file on the disk: a copy in memory for readers, and every failure as one line with the remedy."""
+"""The journal's file on the disk: reading it into memory, and turning every failure into one line with the remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from yieldbot.errors import InvariantError, TransientError
 from yieldbot.resources import why
 
 READ_TRIES = 20
-"""How often ``read_into_memory`` begins again because a writer came in between; each try takes milliseconds."""
+"""How often ``read_into_memory`` starts again because a writer changed the file meanwhile; each try takes
+milliseconds."""
 
 
 def read_into_memory(path: Path) -> sqlite3.Connection:
@@ -89,7 +90,7 @@ def refuse_emptied(path: Path) -> None:
 
 
 def cannot_be_opened(path: Path, failure: OSError) -> InvariantError:
-    """The error for a file that the system does not open."""
+    """The error for a file that the system cannot open."""
     if failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
         return _disk_fails(path)
     return InvariantError(f"journal {path} cannot be opened: {why(failure, path)}: correct data_dir or its permissions")
@@ -103,7 +104,7 @@ def _disk_fails(path: Path) -> InvariantError:
 
 
 def is_damaged(path: Path) -> InvariantError:
-    """The error for a file that is no sound database."""
+    """The error for a file that is not a valid database."""
     return InvariantError(f"journal {path} is damaged; restore it from a backup before anything is signed")
 
 

@@ -1,6 +1,6 @@
-"""What an ``Observed`` entry holds: holdings, prices and forecasts, and their members on the disk.
+"""The contents of an ``Observed`` entry (holdings, prices and forecasts) and their JSON members on the disk.
 
-Older rows lack members: each has a default here. Members that are not known are not read.
+Members that older rows lack have a default here. Unknown members are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yieldbot.model.ids import MarketId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedForecast:
-    """What was forecast of one market when our money was decided on. Rates are simple annual fractions."""
+    """The forecast for one market at the time of a decision. Rates are simple annual fractions."""
 
     mean: float
     """Mean supply rate over the horizon, with no further money of ours."""
@@ -27,11 +27,11 @@ class RecordedForecast:
     days: float
     """The horizon."""
     quoted: float
-    """What the market showed then."""
+    """The quoted rate at that time."""
     expected: float
-    """What our holding was to earn, our own impact and the fees of entering aside."""
+    """Rate that our holding was expected to earn, without our own impact and entry fees."""
     by: str = ""
-    """Whose forecast it was (``policy.forecaster``); empty in older rows."""
+    """Name of the forecaster (``policy.forecaster``); empty in older rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,9 @@ class RecordedHolding:
     """A holding of ours at the end of a run, and what it was expected to earn."""
 
     held_raw: int
-    """Its worth in base units of the market's asset."""
+    """Its value in base units of the market's asset."""
     apr: float
-    """The rate expected of it over the horizon, a simple annual fraction."""
+    """Rate that it was expected to earn over the horizon, a simple annual fraction."""
     horizon_seconds: float
     """Seconds over which that rate is averaged."""
     name: str = ""
@@ -51,21 +51,21 @@ class RecordedHolding:
     flavour: str = ""
     """The vault's flavour; empty where it has none, and in older rows."""
     forecast: RecordedForecast | None = None
-    """What was forecast of its market; None: it was decided without a forecast, or the row is older."""
+    """The forecast for its market; None: the decision used no forecast, or the row is older."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedPrices:
-    """US dollars for one whole token, for accounting."""
+    """Prices in US dollars for one whole token, for accounting."""
 
     asset: float | None = None
-    """Of the asset; None: not known."""
+    """Price of the asset; None: not known."""
     native: float | None = None
-    """Of the chain's native token; None: not known."""
+    """Price of the chain's native token; None: not known."""
 
 
 NO_PRICES = RecordedPrices()
-"""Nothing is known of prices."""
+"""No price is known."""
 
 
 def holdings_to_doc(holdings: Mapping[MarketId, RecordedHolding]) -> Doc:
@@ -95,7 +95,7 @@ def prices_to_doc(prices: RecordedPrices) -> Doc:
 
 
 def prices_from_doc(doc: Any) -> RecordedPrices:
-    """The prices in a document; one that is none is left out, for accounting has others."""
+    """The prices in a document; an invalid one is left out, since accounting has other sources."""
     return RecordedPrices(asset=_price(doc, "asset"), native=_price(doc, "native"))
 
 
@@ -161,5 +161,5 @@ def _number(doc: Any, name: str) -> float:
 
 
 def _text(doc: Any, name: str) -> str:
-    """The member ``name``; empty in older rows. Raises ValueError where it is no text."""
+    """The member ``name``; empty in older rows. Raises ValueError if it is not text."""
     return str(part(doc, name, str)) if name in doc else ""

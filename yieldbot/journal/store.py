@@ -1,7 +1,7 @@
 """The journal's file: SQLite, append-only by trigger, each row carrying the hash of the row before it.
 
 ``hash = sha256(JSON [seq, at, kind, chain, owner, plan_id, tx_hash, body, previous hash])``. An edited, inserted or
-missing row breaks the chain; rows cut from the end do not show (compare ``head()`` with a copy kept elsewhere).
+missing row breaks the chain; rows removed at the end do not show (compare ``head()`` with a copy kept elsewhere).
 Written with synchronous=FULL: when ``append`` returns, the rows are on the disk.
 """
 
@@ -45,9 +45,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
 MOST_KNOWN = 4096
-"""Rows of which it is kept what they say, while the file is open: a few of a long journal's, all of a short one's."""
+"""Most rows whose decoded entries are kept in memory while the file is open: all rows of a short journal, part of a
+long one."""
 GENESIS = "0" * 64
-"""What the first row has in place of the hash of the row before it."""
+"""The first row's value in place of the previous row's hash."""
 
 RESTORE = "restore the file from a backup, or move it away after checking the accounts by hand"
 _COLUMNS = "seq, at, kind, chain, owner, plan_id, tx_hash, body, prev, hash"
@@ -73,7 +74,7 @@ class Journal:
     """
 
     def __init__(self, engine: Engine, path: Path, clock: Callable[[], float] = time.time) -> None:
-        """``clock`` gives the unix seconds that rows bear: this machine's time, for people alone."""
+        """``clock`` returns the unix seconds that rows are stamped with: this machine's time, only for people."""
         self._engine = engine
         self._clock = clock
         self._known: dict[int, tuple[_Row, Record]] = {}
@@ -115,11 +116,11 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> Journal:
-        """The journal as it is now, in memory and verified: for commands that write nothing.
+        """The journal as it is now, verified and in memory: for commands that write nothing.
 
         Needs no space on the disk and leaves no file beside the journal, unless a run was killed and left its log
-        there. Appending to it is refused. Raises InvariantError when the file is not there, not sound or cannot be
-        read, TransientError when it is being written all the time.
+        there. Appending to it is refused. Raises InvariantError if the file is missing, not sound or unreadable,
+        TransientError if it is being written all the time.
         """
         from sqlalchemy import create_engine, event
         from sqlalchemy.pool import StaticPool
@@ -190,7 +191,8 @@ class Journal:
         return expected_seq - 1
 
     def head(self) -> tuple[int, str]:
-        """The last row's number and hash: (0, 64 zeros) for an empty journal. Keep it elsewhere to notice a cut."""
+        """The last row's number and hash: (0, 64 zeros) for an empty journal. Keep a copy elsewhere to notice rows
+        removed at the end."""
         with self._transaction() as connection:
             return self._head(connection)
 
@@ -235,7 +237,7 @@ class Journal:
         return self._folded(fold_stopped, "WHERE kind GLOB 'account.*'", ())
 
     def faulted_accounts(self) -> dict[tuple[ChainId, Address], str]:
-        """Those of them that a transaction stopped which did not do what was simulated."""
+        """Accounts among them that were stopped because a transaction did not do what was simulated."""
         return self._folded(fold_faulted, "WHERE kind GLOB 'account.*'", ())
 
     def _folded(
@@ -306,7 +308,8 @@ class Journal:
 
 
 def _text(stored: bytes) -> str:
-    """Bytes that are no UTF-8 become surrogates: a damaged text then fails as a changed row, by its hash."""
+    """Decodes stored text. Bytes that are not UTF-8 become surrogates: a damaged text then fails as a changed row, by
+    its hash."""
     return stored.decode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""How much of each reward token may be sold: what our claims brought, less what our swaps gave since. Pure."""
+"""How much of each reward token may be sold: what our claims brought, less what our swaps have sold since. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from yieldbot.model.tx import Confirmed
 
 
 def unsold(records: Sequence[Record], chain: ChainId, owner: Address) -> dict[Token, int]:
-    """Base units by token that one account may sell, by the journal. Tokens in the wallet that no claim of ours brought
-    are left out: the owner may hold them for other reasons."""
+    """Base units by token that one account may sell, by the journal. Tokens in the wallet that none of our claims
+    brought are left out: the owner may hold them for other reasons."""
     found: dict[Token, int] = {}
     for tx in fold_transactions(records).values():
         kind = tx.signed.market_id.partition("/")[0]

@@ -26,11 +26,11 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 0.15
 """The first random pause between tries; each further one may be twice as long, up to eight times this."""
 LONGEST_REST_SECONDS = 3600.0
-"""The longest pause that a server's Retry-After is believed in."""
+"""A server's Retry-After is obeyed up to this pause."""
 READ_TIMEOUTS = 2
 """A read with all its tries and pauses takes at most this many times the endpoint's timeout."""
 SHORTEST_KEY = 8
-"""A part of the URL with at least so many characters may be a key, and is cut out of messages."""
+"""A part of the URL with at least this many characters may be a key, and is cut out of messages."""
 LONGEST_MESSAGE = 200
 BUSY_CODES = (-32005, -32007, -32016, -32029, -32090, -32097)
 """JSON-RPC error codes that providers use for limits: of the rate of requests, or of the size of one."""
@@ -44,8 +44,8 @@ _OF_THE_REQUEST = re.compile(
 )
 DEEPEST_NESTING = 1000
 """Levels that the JSON of an answer may nest; a deeper one raises RecursionError. This is Python's default recursion
-limit, set again before each request: py_ecc (a dependency of eth-account) raises it to 100,000 on import, and an answer
-of so many brackets would overflow the C stack and kill the process."""
+limit, set again before each request, because py_ecc (a dependency of eth-account) raises it to 100,000 on import, and
+an answer with so many brackets would overflow the C stack and kill the process."""
 
 
 class Endpoint:
@@ -88,7 +88,8 @@ class Endpoint:
         """The result of one JSON-RPC request.
 
         A read without a usable answer is tried up to ATTEMPTS times, with growing pauses, within READ_TIMEOUTS times
-        the timeout. A request that may change something is sent once: its answer may be lost although it arrived.
+        the timeout. A request that may change something is sent only once, since it may have arrived even if its answer
+        was lost.
 
         Raises NodeRefused for a JSON-RPC error, HttpRefused for an HTTP error, TransientError for no usable answer.
         """
@@ -130,7 +131,7 @@ class Endpoint:
         return found
 
     async def _retried(self, method: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """What ``ask`` returns, tried again while that may help; see ``request``."""
+        """What ``ask`` returns, with further tries as long as they may help; see ``request``."""
         began = time.monotonic()
         try:
             return await ask()
@@ -213,10 +214,10 @@ class Endpoint:
         return f"the limit of the provider in {self.setting} is reached: wait, or use another"
 
     def _http(self, method: str, answer: HttpStatus) -> Unusable | NodeRefused:
-        """An HTTP error as ours: the node's own JSON-RPC error where the body has one (the body says what is refused,
-        the status does not), else the status with the body's message and a remedy.
+        """Turns an HTTP error into ours: the node's own JSON-RPC error if the body has one (the body says what is
+        refused, the status does not), else the status with the body's message and a remedy.
 
-        Another try may help for 429 and 500 and above, after the pause that the server asks for.
+        Status 429 and those from 500 on may be tried again, after the pause that the server asks for.
         """
         status, document = answer.status, document_of(answer.body)
         error = document.get("error") if isinstance(document, Mapping) else None
@@ -251,10 +252,10 @@ class Endpoint:
         return f"correct {self.setting}"
 
     def _refused(self, method: str, error: Any, answer: HttpStatus | None = None) -> Unusable | NodeRefused:
-        """A JSON-RPC error as ours. answer: the HTTP error around it; None: the status was 200.
+        """Turns a JSON-RPC error into ours. answer: the HTTP error around it; None: the status was 200.
 
-        A rate limit: try again later. A fault of the server (500 and above): try again, then NodeRefused. Every other
-        (a block range, a size, state that the node no longer has) is about this request alone: NodeRefused at once.
+        A rate limit: try again later. A server error (500 and above): try again, then NodeRefused. Any other error (a
+        block range, a size, state that the node no longer has) concerns only this request: NodeRefused at once.
         """
         status, headers = (answer.status, answer.headers) if answer is not None else (200, None)
         if not isinstance(error, Mapping):
@@ -277,7 +278,7 @@ class Endpoint:
         return refusal
 
     def _redacted(self, message: str) -> str:
-        """A node's message without the parts of our URL that may be a key: nodes quote URLs in errors."""
+        """A node's message without the parts of our URL that may be a key, because nodes quote URLs in errors."""
         parts = urlsplit(self.url)
         held = [*parts.path.split("/"), parts.username or "", parts.password or "", parts.query]
         held += [value for pair in parts.query.split("&") for value in pair.split("=")[1:]]
@@ -304,7 +305,7 @@ def document_of(body: bytes) -> Any:
 
 
 def message_of(document: Any, body: bytes) -> str:
-    """The message in an HTTP error's body: of a JSON document its usual fields, else a short plain text; empty where
+    """The message in an HTTP error's body: from the usual fields of a JSON document, else a short plain text; empty if
     there is none."""
     if isinstance(document, Mapping):
         found = [document.get(name) for name in ("message", "error", "detail", "error_description")]
@@ -315,9 +316,9 @@ def message_of(document: Any, body: bytes) -> str:
 
 
 def asks_too_often(status: int, code: int, message: str) -> bool:
-    """Whether a JSON-RPC error is a rate limit, and not a limit on what one request may ask for.
+    """Whether a JSON-RPC error is a rate limit, and not a limit on the size of one request.
 
-    Providers use the same status and code for both (429, -32005), so that the message decides.
+    Providers use the same status and code for both (429, -32005), so the message decides.
     """
     if status == 429 or code == 429:
         return bool(_BUSY.search(message)) or not _OF_THE_REQUEST.search(message)
@@ -325,8 +326,8 @@ def asks_too_often(status: int, code: int, message: str) -> bool:
 
 
 def _retry_after(headers: Any) -> float:
-    """Seconds to wait by a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); 0 without a readable
-    one, LONGEST_REST_SECONDS at most."""
+    """Seconds to wait by a Retry-After header, which is a number or a date (RFC 9110, 10.2.3); 0 if it is missing or
+    unreadable, at most LONGEST_REST_SECONDS."""
     header = str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
     if header.isascii() and header.isdigit():
         return min(float(header), LONGEST_REST_SECONDS)

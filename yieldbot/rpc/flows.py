@@ -1,5 +1,5 @@
-"""Flows of several kinds that run together: each is added under a handle, and once all have run the handle has its
-answer. Nobody counts places in a list of answers."""
+"""Runs flows of several kinds together: each flow is added under a handle, and the handle has its answer once all have
+run. So nobody has to count positions in a list of answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Handle(Generic[T]):
-    """One of the flows that run together, and what it answered."""
+    """One of the flows that run together, and its answer."""
 
     flow: Flow[T]
     """The flow itself."""
@@ -47,7 +47,7 @@ class Flows:
     """A handle for each."""
 
     def add(self, flow: Flow[T]) -> Handle[T]:
-        """Have a flow run with the others; the handle that has its answer afterwards."""
+        """Add a flow that runs with the others; returns the handle that will have its answer."""
         handle = Handle(flow)
         self.handles.append(handle)
         return handle

@@ -1,5 +1,5 @@
-"""Sending one request over HTTP: web3's provider over a session of our own, whose answers are bounded, and what is
-raised where no usable answer comes."""
+"""Sends one request over HTTP: web3's provider over our own session, which bounds the length of answers; and the errors
+for answers that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 
 KEEP_ALIVE_SECONDS = 4.0
-"""How long an idle connection is kept: long enough for a fork's many small reads, shorter than servers keep theirs."""
+"""How long an idle connection is kept open: long enough for a fork's many small reads, shorter than servers keep
+theirs."""
 MAX_ANSWER_BYTES = 32 * 2**20
-"""An answer longer than this (after decompression) is not read to its end: one answer could fill the memory. The
-longest honest one, thousands of reads of a few hundred bytes as hex digits, stays below a tenth of it."""
+"""An answer longer than this (after decompression) is cut off, since one answer could fill the memory. The longest
+honest answer, thousands of reads of a few hundred bytes in hex, is below a tenth of it."""
 
 
 class Unusable(Exception):
-    """One try that gave no usable answer."""
+    """One try that brought no usable answer."""
 
     def __init__(
         self,
@@ -34,8 +35,8 @@ class Unusable(Exception):
     ) -> None:
         """what: what happened, for a person. again: whether another try may help, after ``rest_seconds``.
 
-        status, remedy: of an HTTP error (0: it was none). refusal: the node's own error, which is raised in the end if
-        no further try does better.
+        status, remedy: of an HTTP error (0: it was none). refusal: the node's own error, raised at the end if no
+        further try does better.
         """
         super().__init__(what)
         self.what, self.again, self.status, self.remedy = what, again, status, remedy
@@ -69,10 +70,10 @@ def host_of(url: str) -> str:
 
 @cache
 def provider_class() -> Any:
-    """web3's HTTP provider over a session of our own, which refuses answers with another request's id.
+    """web3's HTTP provider over a session of our own; it refuses answers that carry another request's id.
 
-    web3's shared sessions are kept behind a lock that a request cancelled at the wrong moment (a timeout, a quorum
-    reached) never gives back: every later request would wait for ever.
+    web3 guards its shared sessions with a lock. A request that is cancelled at the wrong moment (a timeout, a quorum
+    reached) never releases it, and every later request would wait for ever.
     """
     from aiohttp import ClientTimeout
     from web3 import AsyncHTTPProvider
@@ -101,8 +102,8 @@ def provider_class() -> Any:
             return answer
 
         async def make_batch(self, calls: Sequence[tuple[str, list[Any]]]) -> Any:
-            """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; the document itself where
-            the server answers with one error for all."""
+            """The answers to several requests sent as one (JSON-RPC 2.0, 6), in their order; if the server answers with
+            one error for all, that document."""
             requests = [self.form_request(RPCEndpoint(method), params) for method, params in calls]
             document = json.loads(await self._make_request(RPCEndpoint("batch"), json.dumps(requests).encode()))
             if not isinstance(document, list):
@@ -120,7 +121,7 @@ def provider_class() -> Any:
 
 
 def _bounded_session(timeout: Any) -> Any:
-    """A session whose answers end at MAX_ANSWER_BYTES (after decompression)."""
+    """A session that reads at most MAX_ANSWER_BYTES of an answer (after decompression)."""
     from aiohttp import ClientResponse, ClientSession, TCPConnector
 
     class Bounded(ClientResponse):

@@ -1,4 +1,4 @@
-"""One JSON document sent to a web service, or fetched from one."""
+"""Sends one JSON document to a web service, or fetches one."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def get(url: str, seconds: float = SECONDS) -> object:
 
 
 def _depth(body: bytes) -> int:
-    """How deep a JSON text nests, or more: brackets within strings count too."""
+    """An upper bound of how deeply a JSON text nests: brackets within strings are counted too."""
     deepest = depth = 0
     for sign in body:
         depth += (sign in b"[{") - (sign in b"]}")

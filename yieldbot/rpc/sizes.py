@@ -1,9 +1,9 @@
-"""How large a request an endpoint takes: found by trial, and remembered for the rest of the run.
+"""Finds by trial how large a request an endpoint accepts, and remembers it for the rest of the run.
 
 Providers limit the blocks of ``eth_getLogs`` (5 to 10,000), the accounts of ``getMultipleAccounts`` (5 or 100) and the
-reads of an aggregate by their plans, and say so in free text alone. A refused request is made again in smaller parts.
-The search is a bisection: the next request is as large as half-way between the largest size that worked and the
-smallest that was refused, until the two are close.
+reads of an aggregate by the customer's plan, and say so only in free text. A refused request is sent again in smaller
+parts. The search is a bisection: the next request is half-way between the largest size that worked and the smallest
+that was refused, until the two are close.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from yieldbot.rpc.endpoint import Endpoint
 
 REMEMBERED_SECONDS = 3600.0
-"""After so long a size is found again: the plans of providers change while a process runs for days."""
+"""After this time the size is searched again: a provider's plan may change while a process runs for days."""
 CLOSE = 8
-"""The bisection ends when the largest size that worked and the smallest refused lie within this part (an eighth) of
-each other."""
+"""The bisection ends when the largest size that worked and the smallest that was refused differ by less than this part
+(an eighth)."""
 AGREED_BEFORE_MORE = 64
-"""Answers in a row after which larger sizes are tried again: a refusal may have been about the many event logs in one
-range, and not about its blocks."""
+"""Number of answers in a row after which larger sizes are tried again: a refusal may have been about the many event
+logs in one range and not about its blocks."""
 
 
 @dataclass(slots=True)
@@ -29,9 +29,9 @@ class Size:
     """How many items (blocks, accounts, reads) an endpoint takes in one request."""
 
     most: int
-    """What is requested while nothing was refused."""
+    """The size that is requested as long as nothing was refused."""
     works: int = 0
-    """The largest size that works; 0: none is known."""
+    """The largest size that works; 0: none known."""
     refused: int | None = None
     """The smallest size that was refused; None: none was."""
     in_a_row: int = 0
@@ -39,7 +39,7 @@ class Size:
     widest: int = 0
     """The largest size that was ever answered, even if a smaller one was refused later."""
     refusals: list[int] = field(default_factory=list)
-    """Every size that was refused since the last new start."""
+    """Every size that was refused since the search last started anew."""
 
     @property
     def now(self) -> int:
@@ -70,8 +70,8 @@ class Size:
             self.works = max(1, size // 2)
 
     def not_for_its_size(self) -> None:
-        """Note that a request of one item was refused, so that the refusals before it were not about sizes either:
-        sizes that once worked count as working again."""
+        """Note that a request of one item was refused, so that earlier refusals were not about size either: sizes that
+        once worked count as working again."""
         self.works = self.widest
         self.refusals = [size for size in self.refusals if size > self.widest > 0]
         self.refused = min(self.refusals, default=None)

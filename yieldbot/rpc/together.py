@@ -1,7 +1,8 @@
-"""Several requests at once, none of which outlives the others: when one fails, the rest are cancelled and awaited.
+"""Makes several requests at once, none of which outlives the others: when one fails, the rest are cancelled and
+awaited.
 
-``asyncio.gather`` alone lets the rest go on. One that ends after its node was closed would open a connection again that
-nobody closes.
+``asyncio.gather`` alone lets the rest run on. A request that ends after its node was closed would open a connection
+again that nobody closes.
 """
 
 from __future__ import annotations

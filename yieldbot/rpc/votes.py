@@ -1,4 +1,4 @@
-"""How the answers of several endpoints are compared: which members count, and how a difference is shown."""
+"""Compares the answers of several endpoints: which members count, and how a difference is shown."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ LOG = ("address", "topics", "data", "blockHash", "logIndex", "transactionHash")
 BATCH = "batch"
 """The name under which a JSON-RPC batch is voted on: its parameters are the requests."""
 NO_BLOCK = "no block"
-"""The key of an endpoint that knows no such block."""
+"""The key of an endpoint that does not know the block."""
 EXCERPT = 40
 """Characters of an answer that a message shows."""
 
 
 def key_of(method: str, answer: Any) -> str:
-    """An answer as a text that is equal for two endpoints that agree: everything that decides anything, and nothing
-    that honest nodes write differently (letter case, members beside BLOCK, RECEIPT and LOG)."""
+    """The text under which an answer is compared: equal for two endpoints that agree. It holds everything that a
+    decision depends on, and nothing that honest nodes write differently (letter case, members other than BLOCK, RECEIPT
+    and LOG)."""
     if method == BATCH:
         return " ".join(key_of(one, part) for one, part in answer)
     if isinstance(answer, str):
@@ -45,8 +46,8 @@ def key_of(method: str, answer: Any) -> str:
 
 
 async def whole_batch(endpoint: Endpoint, requests: Sequence[tuple[str, list[Any]]]) -> list[tuple[str, Any]]:
-    """(method, answer) of each request of a batch. Raises the first refusal among them: where several endpoints vote,
-    they vote on whole batches."""
+    """(method, answer) of each request of a batch. Raises the first refusal among them: several endpoints vote on a
+    whole batch."""
     answers = await endpoint.batch(requests)
     if refused := next((one for one in answers if isinstance(one, NodeRefused)), None):
         raise refused
@@ -60,7 +61,7 @@ def _logs(found: Any) -> Any:
 
 
 def where_they_differ(keys: list[str]) -> int:
-    """The index of the first character in which the keys differ."""
+    """The index of the first character at which the keys differ."""
     shortest = min(map(len, keys))
     return next((i for i in range(shortest) if len({key[i] for key in keys}) > 1), shortest)
 
