@@ -35,6 +35,7 @@ def test_no_other_rule_loses_less(scene: Scene) -> None:
         ("a market is full for four days, its collateral's first", 12, "COLLATERAL_LOCKED"),
         ("a curator's vault with a hard-coded oracle: inside", 10, "UTILISATION"),
         ("a donation triples a vault's share price", 1, "SHARE_PRICE_UP"),
+        ("the same, and allocators feed it for six hours", 0, "SUPPLY_JUMP"),
         ("owner and timelock weakened, then drained", 1, "CONTROL_WEAKER"),
     ],
 )

@@ -229,7 +229,7 @@ def _sight(one: View, now: int, ledger: Ledger) -> Sight:
     return Sight(
         time=now, rate=one.rate, utilisation=used, supplied=one.hour.supplied, cash=one.cash,
         held=ledger.held.get(one.place.name, 0.0), index=one.index, prices=(one.hour.usd, one.hour.usd),
-        active=one.hour.active, bad_debt=0.0,
+        active=one.hour.active, bad_debt=0.0, backing=(("its collateral", 1e26 * one.hour.minted),),
     )  # fmt: skip
 
 

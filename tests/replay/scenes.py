@@ -33,6 +33,8 @@ class Hour:
     """Growth of the share price in this hour beside its interest: -0.5 is half of the money lost."""
     usd: float = 1.0
     """Dollars for one token of the asset."""
+    minted: float = 1.0
+    """Tokens of its collateral that exist, by how many there were before."""
     active: bool = True
     """Whether it takes money."""
     told: tuple[Found, ...] = ()
@@ -111,10 +113,19 @@ def _curator(hour: int) -> Hour:
 
 
 def _minted(hour: int) -> Hour:
-    """A vault against a coin of which 80 million are minted out of nothing: full at once, written off in a day."""
+    """A vault against a coin of which 80 million are minted out of nothing (78 % more): full at once, written off in a
+    day."""
     if hour < 0:
         return Hour(used=0.9, supplied=2.5e7, rate=0.07)
-    return Hour(used=1.0, supplied=2.5e7, rate=0.5, growth=-0.8 if hour == 24 else 0.0)
+    return Hour(used=1.0, supplied=2.5e7, rate=0.5, minted=1.78, growth=-0.8 if hour == 24 else 0.0)
+
+
+def _fed(hour: int) -> Hour:
+    """The same where allocators go on feeding it: what goes in is borrowed, and its cash is gone after six hours."""
+    if hour < 0:
+        return Hour(used=0.88, supplied=2.5e7, rate=0.07)
+    used = _line(0.88, 1.0, 6)(hour)
+    return Hour(used=used, supplied=2.5e7, rate=0.09 if hour < 6 else 0.5, minted=1.78, growth=-0.8 * (hour == 24))
 
 
 def _donated(hour: int) -> Hour:
@@ -186,6 +197,10 @@ SCENES = (
     Scene(
         name="collateral minted out of nothing", source="class of March 2026", hours=48, begins_in="vault",
         places=(Place(name="vault", at=_minted, protocol="metamorpho"), QUIET),
+    ),
+    Scene(
+        name="the same, and allocators feed it for six hours", source="class of March 2026", hours=48,
+        begins_in="vault", places=(Place(name="vault", at=_fed, protocol="metamorpho"), QUIET),
     ),
     Scene(
         name="a donation triples a vault's share price", source="donation attacks, 2022-26", hours=24,

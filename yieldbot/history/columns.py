@@ -34,26 +34,30 @@ NUMBERS = (
     "reserve_factor",
     "held",
     "price_usd",
+    "token_supply",
 )
+LATER = frozenset({"token_supply", "backing"})
+"""Columns that older files lack."""
 WORDS = ("source", "status")
 WHOLE = ("time", "height", "mean_since")
-TEXTS = (*KEY, *WORDS, "rewards", "flags")
+TEXTS = (*KEY, *WORDS, "rewards", "flags", "backing")
 COLUMNS = (*KEY, "time", "height", *WORDS, "supply_rate", "mean_rate", "mean_since", *NUMBERS[2:], *AFTER)
-"""Every column in its order, before ``rewards``, ``flags`` and ``curve``."""
+"""Every column in its order, before ``rewards``, ``flags``, ``backing`` and ``curve``."""
 ROW_GROUP = 8192
 """Rows of a group: files are sorted by market, so that of one market few groups are read."""
 
 
 @cache
 def schema() -> pyarrow.Schema:
-    """The columns' types. ``rewards`` and ``flags`` are JSON lists, empty text for an empty one."""
+    """The columns' types. ``rewards`` and ``flags`` are JSON lists, ``backing`` is a JSON object; null for an empty
+    one. ``token_supply`` and ``backing`` came later than the others: files that lack them are read all the same."""
     import pyarrow as pa
 
     types: dict[str, Any] = dict.fromkeys((*TEXTS, "curve"), pa.string())
     types |= dict.fromkeys(WHOLE, pa.int64()) | dict.fromkeys(NUMBERS, pa.float64())
     types |= dict.fromkeys(AFTER, pa.float32())
     always = {*KEY, *WORDS, "time"}
-    names = (*COLUMNS, "rewards", "flags", "curve")
+    names = (*COLUMNS, "rewards", "flags", "backing", "curve")
     return pa.schema([pa.field(name, types[name], name not in always) for name in names])
 
 
@@ -68,10 +72,11 @@ def table(readings: Sequence[Reading]) -> pyarrow.Table:
         columns[name] = [None if one.rates_after is None else one.rates_after[at] for one in rows]
     columns["rewards"] = [_json([dict(reward) for reward in one.rewards]) for one in rows]
     columns["flags"] = [_json(list(one.flags)) for one in rows]
+    columns["backing"] = [_json(dict(one.backing)) for one in rows]
     return pa.Table.from_arrays([column(columns[one.name], one.type) for one in schema()], schema=schema())
 
 
-def _json(values: list[Any]) -> str | None:
+def _json(values: list[Any] | dict[str, Any]) -> str | None:
     return json.dumps(values, separators=(",", ":"), default=str) if values else None
 
 
@@ -87,9 +92,27 @@ def _reading(row: dict[str, Any]) -> Reading:
         rates_after=None if None in after else after,
         rewards=tuple(json.loads(row["rewards"] or "[]")),
         flags=tuple(json.loads(row["flags"] or "[]")),
+        backing=backing_of(row["backing"]),
         curve=row["curve"],
         **{name: row[name] for name in (*WHOLE, *WORDS, *NUMBERS)},
     )
+
+
+def backing_of(text: str | None) -> tuple[tuple[str, float], ...]:
+    """The cell ``backing`` as a reading has it."""
+    return tuple((str(token), float(raw)) for token, raw in json.loads(text).items()) if text else ()
+
+
+def completed(content: pyarrow.Table, wanted: Sequence[str]) -> pyarrow.Table:
+    """These columns of what was read of a file, nothing in those that came later than the file. Raises KeyError for one
+    that every file has, and this one lacks."""
+    import pyarrow as pa
+
+    for name in wanted:
+        if name in LATER and name not in content.column_names:
+            kind = schema().field(name).type
+            content = content.append_column(name, pa.chunked_array([column([None] * content.num_rows, kind)]))
+    return content.select(list(wanted))
 
 
 def written(content: pyarrow.Table, to: Any) -> None:

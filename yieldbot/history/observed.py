@@ -10,6 +10,7 @@ from yieldbot.errors import CurveUnknown
 from yieldbot.history.curves import written
 from yieldbot.history.reading import STANDARD_SIZES, MarketKey, Reading
 from yieldbot.history.series import HIGHEST_RATE
+from yieldbot.model.backing import rests_on
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -86,7 +87,8 @@ def _reading(snapshot: Snapshot, state: MarketState, source: str) -> Reading:
     rate = state.quoted.value
     if not 0.0 <= rate < HIGHEST_RATE:
         flags.append(f"a rate of {rate:.2%} a year {READ}")
-    cash = state.cash
+    cash, raw = state.cash, snapshot.supplies.get(state.market.asset.address)
+    backing = rests_on(state, snapshot.states)
     return Reading(
         key=key_of(state),
         time=state.block.timestamp,
@@ -105,6 +107,8 @@ def _reading(snapshot: Snapshot, state: MarketState, source: str) -> Reading:
         rates_after=_after(state),
         status=state.status.value,
         price_usd=_price(snapshot, state),
+        token_supply=None if raw is None else raw / state.market.asset.one,
+        backing=tuple((token, float(snapshot.supplies[token])) for token in backing if token in snapshot.supplies),
         rewards=tuple(_reward(state, at) for at in range(len(state.rewards))),
         flags=tuple(dict.fromkeys((*flags, *state.doubts))),
         curve=curve,

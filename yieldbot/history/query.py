@@ -151,12 +151,19 @@ def _asked(
 
 
 def _source(paths: Sequence[str]) -> str:
+    none = _nothing()
     if not paths:
-        types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "float": "FLOAT"}
-        names = ", ".join(f"NULL::{types[str(one.type)]} AS {one.name}" for one in columns.schema())
-        return f"SELECT {names} WHERE false"
+        return none
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"SELECT * FROM read_parquet([{listed}])"
+    # Older files lack columns that came later, and all of a folder may be older.
+    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME {none}"
+
+
+def _nothing() -> str:
+    """No row, with every column."""
+    types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "float": "FLOAT"}
+    names = ", ".join(f"NULL::{types[str(one.type)]} AS {one.name}" for one in columns.schema())
+    return f"SELECT {names} WHERE false"
 
 
 def _unreadable(path: str) -> Fault | None:

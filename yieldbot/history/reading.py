@@ -68,6 +68,11 @@ class Reading:
     """``active``, ``frozen``, ``paused``, ``deprecated``: the market's status."""
     price_usd: float | None = None
     """Dollars for one whole token of the asset."""
+    token_supply: float | None = None
+    """Whole tokens of the asset that exist on its chain."""
+    backing: tuple[tuple[str, float], ...] = ()
+    """Base units that exist of each collateral that the market rests on, by its token's address, as far as they were
+    read."""
     rewards: tuple[Mapping[str, object], ...] = ()
     """Incentives beside the yield: for each its token, annual rate and end, as JSON values."""
     flags: tuple[str, ...] = ()

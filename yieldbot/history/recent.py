@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
+from yieldbot.history.columns import backing_of
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 
@@ -18,9 +19,9 @@ COARSE = 6 * HOUR
 """Of older ones."""
 NUMBERS = (
     "supply_rate", "index", "borrow_rate", "utilisation", "supplied", "borrowed", "cash", "reserve_factor", "held",
-    "price_usd",
+    "price_usd", "token_supply",
 )  # fmt: skip
-_WANTED = ("market", "protocol", "asset", "asset_address", "time", "source", "status", *NUMBERS)
+_WANTED = ("market", "protocol", "asset", "asset_address", "time", "source", "status", *NUMBERS, "backing")
 
 
 def recent(
@@ -59,9 +60,10 @@ def recent(
             market, protocol, asset, address = (one or "" for one in named)
             keys[named] = MarketKey(chain=chain, market=market, protocol=protocol, asset=asset, asset_address=address)
         rest = dict(zip(_REST, values[4:], strict=True))
+        rest["backing"] = backing_of(rest["backing"])
         found.setdefault(keys[named].market, []).append(Reading(key=keys[named], **rest))
     return found
 
 
 _KEY = ("market", "protocol", "asset", "asset_address")
-_REST = ("time", "source", "status", *NUMBERS)
+_REST = ("time", "source", "status", *NUMBERS, "backing")

@@ -272,7 +272,7 @@ def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
             mask = inside if mask is None else compute.and_(mask, inside)
     if mask is not None:
         content = content.filter(mask)
-    return content.select(names)
+    return columns.completed(content, names)
 
 
 def _may_hold(group: pyarrow.parquet.RowGroupMetaData, market: str) -> bool:

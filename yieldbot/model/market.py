@@ -351,6 +351,8 @@ class Snapshot:
     """Pools and prices of the job's assets; None: nothing is swapped."""
     pegs: Mapping[Token, Price | None] = field(default_factory=dict)
     """For each of the job's assets that is pegged to the dollar its feed's price; None: it has no feed."""
+    supplies: Mapping[Address, int] = field(default_factory=dict)
+    """How many base units exist of each token that is an asset or a collateral here (``model/backing.py``)."""
     contradicted: tuple[str, ...] = ()
     """What memory says of its markets and the chain contradicts, a line each; the chain counts."""
 

@@ -26,6 +26,7 @@ class Past:
         self._area: list[float] = []  # of the rate since the first look, in rate x seconds
         self._known: list[float] = []  # seconds of it in which a rate was known
         self._with: dict[str, Sight] = {}  # the newest look that knows a field
+        self._backing: dict[str, tuple[int, float]] = {}  # of a collateral when its supply was last known, and what
 
     def __len__(self) -> int:
         return len(self._sights)
@@ -49,6 +50,9 @@ class Past:
             self._with["index"] = sight
         if sight.token_supply is not None:
             self._with["token_supply"] = sight
+        for token, raw in sight.backing:
+            if raw is not None:
+                self._backing[token] = (sight.time, raw)
         if sight.prices:
             self._with["prices"] = sight
         self._times.append(sight.time)
@@ -98,7 +102,13 @@ class Past:
         """The highest index of the last 7 days; None where none was read."""
         return max((one.index for one in self.since(now - KEPT) if one.index is not None), default=None)
 
-    def last_with(self, name: str, now: int) -> Sight | None:
-        """The newest look of the last two days that knows a field (of ``FIELDS``); None where none does."""
+    def last_with(self, name: str, now: int, seconds: int = 2 * DAY) -> Sight | None:
+        """The newest look of the last ``seconds`` that knows a field (of ``FIELDS``); None where none does."""
         found = self._with.get(name)
-        return found if found is not None and found.time >= now - 2 * DAY else None
+        return found if found is not None and found.time >= now - seconds else None
+
+    def backing(self, token: str, now: int, seconds: int = 2 * DAY) -> tuple[int, float] | None:
+        """(unix seconds, base units that existed) of a collateral when its supply was last known, in the last
+        ``seconds``; None where it was not."""
+        found = self._backing.get(token)
+        return found if found is not None and found[0] >= now - seconds else None

@@ -11,7 +11,9 @@ from yieldbot.history.networks import is_dollar
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Token
+from yieldbot.model.backing import rests_on
 from yieldbot.model.exchange import FEEDS
+from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Snapshot
 
 MarketName = tuple[str, str]
@@ -47,6 +49,9 @@ class Sight:
     """Dollars for one whole token of its asset, by independent sources."""
     token_supply: float | None = None
     """Whole tokens of its asset that exist on the chain."""
+    backing: tuple[tuple[str, float | None], ...] = ()
+    """Base units that exist of each collateral that it rests on, by the token's address; None: it could not be
+    read."""
     active: bool = True
     """Whether the market takes money."""
 
@@ -62,6 +67,9 @@ def sane(sight: Sight) -> Sight:
         if value is not None and not 0.0 <= value < math.inf:
             break
     else:
+        for _, raw in one.backing:
+            if raw is not None and not 0.0 <= raw < math.inf:
+                return replace(sane(replace(one, backing=())), backing=_sane(one.backing))
         for price in one.prices:
             if not 0.0 < price < math.inf:
                 break
@@ -72,7 +80,12 @@ def sane(sight: Sight) -> Sight:
         for name, value in zip(_AMOUNTS, amounts, strict=True)
         if value is not None and not 0.0 <= value < math.inf
     }
-    return replace(one, **changes, prices=tuple(price for price in one.prices if 0.0 < price < math.inf))
+    prices = tuple(price for price in one.prices if 0.0 < price < math.inf)
+    return replace(one, **changes, prices=prices, backing=_sane(one.backing))
+
+
+def _sane(backing: tuple[tuple[str, float | None], ...]) -> tuple[tuple[str, float | None], ...]:
+    return tuple((token, raw if raw is not None and 0.0 <= raw < math.inf else None) for token, raw in backing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +156,8 @@ def sight_of(reading: Reading) -> Sight:
         index=reading.index,
         bad_debt=None if use is None or borrowed is None else max(0.0, use - 1.0),
         prices=tuple(one for one in (reading.price_usd,) if one is not None),
+        token_supply=reading.token_supply,
+        backing=reading.backing,
         active=reading.status == "active",
     )
 
@@ -150,6 +165,7 @@ def sight_of(reading: Reading) -> Sight:
 def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
     """A market of a snapshot."""
     cash, use, supplied = state.cash, state.utilisation, float(state.supplied)
+    raw = snapshot.supplies.get(state.market.asset.address)
     lost = state.curve.deficit / supplied if isinstance(state.curve, KinkedCurve) and supplied else 0.0
     return Sight(
         time=state.block.timestamp,
@@ -161,8 +177,16 @@ def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
         index=state.index,
         bad_debt=max(lost, 0.0 if use is None else use - 1.0),
         prices=prices_of(snapshot, state.market.asset),
+        token_supply=None if raw is None else raw / state.market.asset.one,
+        backing=tuple((token, _units(snapshot, token)) for token in rests_on(state, snapshot.states)),
         active=state.status.value == "active",
     )
+
+
+def _units(snapshot: Snapshot, token: Address) -> float | None:
+    """Base units of a token that exist."""
+    raw = snapshot.supplies.get(token)
+    return None if raw is None else float(raw)
 
 
 def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:

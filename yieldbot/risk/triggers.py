@@ -178,14 +178,30 @@ def share_price(case: Case) -> Iterator[Found]:
 
 
 def supply_jump(case: Case) -> Iterator[Found]:
-    """Tokens came from nowhere."""
-    now, before = case.now.token_supply, case.past.last_with("token_supply", case.now.time)
-    if now is None or before is None or not before.token_supply:
+    """Tokens came from nowhere: of the asset, or of a collateral, since the last look or since yesterday's."""
+    now, past, time = case.now, case.past, case.now.time
+    if now.token_supply is None and not now.backing:
         return
-    more = now / before.token_supply - 1.0
-    if more >= case.limits.supply_jump:
-        saw = f"the supply of {case.subject.asset} grew by {more:.0%}, from {before.token_supply:,.0f} to {now:,.0f}"
-        yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=(_number("supply", f"{now:,.0f}"),))
+    day = past.yesterday(time)
+    seen = list[tuple[str, float, int, float]]()  # what, how many now, when before, how many then
+    if now.token_supply is not None:
+        for one in (past.last_with("token_supply", time, KEPT), day):
+            if one is not None and one.token_supply:
+                seen.append((case.subject.asset, now.token_supply, one.time, one.token_supply))
+    then = dict(day.backing) if day is not None else {}
+    for token, raw in now.backing:
+        if raw is not None:
+            what, last, old = f"its collateral {token}", past.backing(token, time, KEPT), then.get(token)
+            seen += [(what, raw, *last)] if last is not None and last[1] else []
+            seen += [(what, raw, day.time, old)] if day is not None and old else []
+    if not seen:
+        return
+    what, count, since, before = max(seen, key=lambda one: one[1] / one[3])
+    if count / before - 1.0 >= case.limits.supply_jump - 1e-12:
+        hours = (time - since) / 3600
+        saw = f"the supply of {what} grew by {count / before - 1.0:.0%} in {hours:.1f} h"
+        proof = (_number(f"supply of {what}", f"{count:.8g}"), _number("supply before", f"{before:.8g}", MEMORY))
+        yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=proof)
 
 
 def tvl_fall(case: Case) -> Iterator[Found]:
@@ -231,7 +247,13 @@ def spike(case: Case) -> Iterator[Found]:
             return
 
 
-_OF_A_MARKET = {"utilisation": "utilisation", "cash": "cash", "index": "share price", "prices": "price"}
+_OF_A_MARKET = {
+    "utilisation": "utilisation",
+    "cash": "cash",
+    "index": "share price",
+    "prices": "price",
+    "token_supply": "supply of its asset",
+}
 
 
 def missing(case: Case) -> Iterator[Found]:
@@ -245,6 +267,11 @@ def missing(case: Case) -> Iterator[Found]:
         if getattr(case.now, field) in (None, ())
         and (field != "prices" or case.subject.pegged)  # of others no alarm asks for a price
         and case.past.last_with(field, case.now.time) is not None
+    ]
+    gone += [
+        f"supply of its collateral {token}"
+        for token, raw in case.now.backing
+        if raw is None and case.past.backing(token, case.now.time) is not None
     ]
     if gone:
         saw = f"{', '.join(gone)} cannot be read any more"

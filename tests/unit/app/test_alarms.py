@@ -35,7 +35,7 @@ def codes(seen: Snapshot, state: MarketState) -> list[tuple[str, str]]:
     return [(one.code, str(one.act)) for one in seen.of(state.market.id).alarms]
 
 
-def remember(folder: Path, state: MarketState, hour: float, **facts: float | str | None) -> None:
+def remember(folder: Path, state: MarketState, hour: float, **facts: object) -> None:
     key = MarketKey(
         chain=CHAIN, market=state.market.id, protocol="lend", asset="USDC", asset_address=USDC.address.lower()
     )
@@ -114,6 +114,28 @@ def test_a_collateral_that_memory_knows_is_looked_at(tmp_path: Path) -> None:
         row = Reading(key=weth, time=NOW + hour * HOUR, utilisation=use)
         assert not Store(tmp_path / FOLDER).append([row]).failure
         assert codes(with_alarms(snapshot(50_000, pool), tmp_path, Policy(), pytest.fail)[0], pool) == found
+
+
+def test_a_supply_that_memory_knows_is_held_against_what_exists_now(tmp_path: Path) -> None:
+    """Of the asset, of a collateral, and of one that a vault rests on through a market of the snapshot."""
+    coin = "0x00000000000000000000000000000000000000AA"
+    inner = market("inner", kinked(1e6, 8e5, low=0.05), borrowed=8e5, protocol="morpho_blue")
+    inner = replace(inner, market=replace(inner.market, params={"collateral": coin}))
+    vault = market("vault", kinked(1e6, 8e5, low=0.05), pools=frozenset({str(inner.market.id)}))
+    for one, pairs in ((inner, ((coin, 1e26),)), (vault, ((coin, 1e26),)), (CALM, ())):
+        remember(tmp_path, one, -1, token_supply=1e10, backing=pairs)
+    for supplies, hit in (
+        ({USDC.address: 10**16, coin: 149 * 10**24}, ()),
+        ({USDC.address: 10**16, coin: 178 * 10**24}, (inner, vault)),
+        ({USDC.address: 15 * 10**15, coin: 10**26}, (inner, vault, CALM)),
+    ):
+        seen = replace(snapshot(50_000, inner, vault, CALM), supplies=supplies)
+        seen, _ = with_alarms(seen, tmp_path, Policy(), pytest.fail)
+        assert [one for one in (inner, vault, CALM) if codes(seen, one) == [("SUPPLY_JUMP", "leave")]] == list(hit)
+    seen, _ = with_alarms(
+        replace(snapshot(50_000, inner, CALM), supplies={USDC.address: 10**16}), tmp_path, Policy(), pytest.fail
+    )
+    assert codes(seen, inner) == [("MISSING", "stop")] and coin in seen.of(inner.market.id).alarms[0].saw
 
 
 def test_memory_that_cannot_be_read_stops_new_money_and_takes_none_back(

@@ -41,6 +41,7 @@ BOTH = {
 ONLY = {
     EVM: {
         "cash": "a simulated holder shows the cash that a contract does not tell",
+        "supplies": "a token tells its supply by a call; a mint has it beside its decimals",
         "erc20": "tokens tell their symbols by a call",
         "leg_cost": "gas is known after the rehearsal alone",
         "logs": "events are asked for in parts that providers serve",

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.stored import DAY, KEYS, T0, ordered, parts, reading, some
-from yieldbot.history import files, query, store
-from yieldbot.history.columns import AFTER, SCHEMA, schema
+from yieldbot.history import columns, files, query, store
+from yieldbot.history.columns import AFTER, LATER, SCHEMA, schema
 from yieldbot.history.reading import Reading
+from yieldbot.history.recent import recent
 from yieldbot.history.store import Store, read
 from yieldbot.history.verify import verify
 
@@ -40,6 +41,8 @@ FULL = Reading(
     rates_after=(0.5, 0.25, 0.125, 0.0625, 0.0),
     status="frozen",
     price_usd=0.9998,
+    token_supply=1e11 + 0.5,
+    backing=(("0x00000000000000000000000000000000000000AA", 1.5e27), ("mint", 0.0)),
     rewards=({"token": "COMP", "rate": 0.01, "ends_at": None},),
     flags=('a "flag"', "another, ünïcode"),
     curve='{"schema":"yieldbot/curve/v1","curve":{"kind":"constant","rate":0.07}}',
@@ -50,6 +53,38 @@ def test_a_reading_comes_back_as_it_was(tmp_path: Path) -> None:
     bare = Reading(key=KEYS[1], time=T0)
     Store(tmp_path).append([FULL, bare])
     assert query.readings(Store(tmp_path)) == ordered([FULL, bare])
+
+
+def test_files_from_before_a_column_are_read_with_nothing_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of an older release, and one that a newer release goes on with, in every way in which memory is read."""
+    whole = schema()
+    older = whole
+    for name in sorted(LATER):
+        older = older.remove(older.get_field_index(name))
+    with monkeypatch.context() as before:
+        before.setattr(columns, "schema", lambda: older)
+        before.setattr(columns, "LATER", frozenset())
+        before.setattr(columns, "NUMBERS", tuple(name for name in columns.NUMBERS if name not in LATER))
+        Store(tmp_path).append(some(3))
+    memory, last = Store(tmp_path), replace(FULL, time=T0 + DAY)
+    (path, *_) = tmp_path.rglob("*.parquet")
+    from pyarrow import parquet
+
+    assert not set(LATER) & set(parquet.ParquetFile(path).schema_arrow.names)
+    assert query.readings(memory) == ordered(some(3))
+    count = "SELECT count(*) AS rows, count(token_supply) AS known, max(token_supply) AS most FROM readings"
+    assert query.rows(memory, count) == [{"rows": 18, "known": 0, "most": None}]
+    memory.append([last])
+    assert query.readings(memory) == ordered([*some(3), last])
+    assert query.rows(memory, count) == [{"rows": 19, "known": 1, "most": last.token_supply}]
+    seen = recent(memory, KEYS[0].chain, T0 + 2 * DAY, 3 * DAY, [KEYS[0].market])
+    assert [one.token_supply for one in seen[KEYS[0].market]][-1] == last.token_supply
+    assert [one.backing for one in seen[KEYS[0].market]][-2:] == [(), last.backing]
+    assert verify(memory, now=T0 + 2 * DAY).sound
+    memory.compact(now=T0 + 60 * DAY, everything=True)
+    assert query.readings(memory) == ordered([*some(3), last]), "old and new are made one file"
 
 
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)

@@ -95,6 +95,37 @@ def test_a_peg_must_be_off_for_an_hour_by_two_sources_before_money_leaves() -> N
     assert not alarms(at(0, **low), at(1, **low), subject=euro)
 
 
+def test_a_collateral_that_is_minted_is_a_jump_too_and_what_cannot_be_read_stops() -> None:
+    usr, eth = "0xUSR", "0xETH"
+
+    def look(hour: float, **raw: float | None) -> Sight:
+        return at(hour, backing=((usr, raw["usr"]), (eth, raw.get("eth", 5e24))))
+
+    def stands(*looks: Sight) -> set[tuple[str, str]]:
+        lookout = Lookout(LIMITS, {USDC: SUBJECT})
+        return [{(code, str(act)) for code, act in lookout.see({USDC: one}, chain=True)[USDC]} for one in looks][-1]
+
+    assert not stands(look(0, usr=1e26), look(1, usr=1.49e26))
+    assert stands(look(0, usr=1e26), look(1, usr=1.78e26)) == {("SUPPLY_JUMP", LEAVE)}
+    assert stands(look(0, usr=1e26), look(12, usr=1.3e26), look(20, usr=1.6e26)) == {("SUPPLY_JUMP", LEAVE)}, (
+        "in parts, each below the threshold, within a day"
+    )
+    assert not stands(*(look(40 * n, usr=1e26 * 1.3**n) for n in range(4))), "what grows slowly is no jump"
+    assert stands(look(0, usr=1e26), look(1, usr=None)) == {("MISSING", STOP)}
+    assert stands(look(0, usr=1e26), look(1, usr=None), look(2, usr=2e26)) == {("SUPPLY_JUMP", LEAVE)}, (
+        "a look that failed hides nothing"
+    )
+    assert not stands(look(0, usr=None), look(1, usr=2e26)) and not stands(look(0, usr=0.0), look(1, usr=2e26))
+    lookout = Lookout(LIMITS, {USDC: SUBJECT})
+    lookout.see({USDC: look(0, usr=1e26, eth=1e24)})
+    lookout.see({USDC: look(72, usr=1.6e26, eth=2e24)}, chain=True)
+    (alarm,) = lookout.alarms(USDC, START + 72 * HOUR)
+    assert alarm.saw == "the supply of its collateral 0xETH grew by 100% in 72.0 h", "the largest, after a long pause"
+    lookout = Lookout(LIMITS, {USDC: SUBJECT})
+    lookout.see({USDC: look(0, usr=1e26)})
+    assert not lookout.see({USDC: look(24 * 8, usr=2e26)}, chain=True)[USDC], "memory reaches back a week"
+
+
 def test_cash_that_fell_in_less_than_a_day_fell_within_one() -> None:
     lookout = Lookout(LIMITS, {USDC: SUBJECT})
     lookout.see({USDC: at(0, utilisation=0.85, cash=1.5e7)})

@@ -11,11 +11,13 @@ from yieldbot.chains.evm.liquidity.markets import liquidity_markets
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, gas_feeds, native_balance, priced
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
+from yieldbot.chains.evm.supplies import known, supply_of
 from yieldbot.chains.evm.swap_pools import add_listings, add_states, exchange_of
 from yieldbot.chains.pools import FoundPools, Listings
 from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
+from yieldbot.model.backing import tokens_of
 from yieldbot.model.contradiction import contradiction
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Price
@@ -59,6 +61,7 @@ async def observe(
     claims = merkl.to_prove(job, leaves)
     owed = None if claims is None else flows.add(merkl_rewards(job.chain.chain, *claims, owner))
     pools = add_states(flows, listed.pools, listed.usd)
+    supplies = [(token, flows.add(supply_of(token))) for token in tokens_of(markets)]
     await flows.run(node, block)
     states, unread = states_of(reads)
     quarantined += unread
@@ -91,6 +94,7 @@ async def observe(
         native_usd=around.native.usd if around.native else None,
         exchange=exchange_of(pools, listed.usd) if job.swaps else None,
         pegs={token: around.usd.get(token.address) for token in job.assets if token.address in job.chain.pegged},
+        supplies=known((token, read.answer) for token, read in supplies),
     )
 
 

@@ -61,9 +61,9 @@ async def _token(node: Node, chain: ChainSettings, token: Token, block: BlockRef
     (answer,) = await node.run([mint_of(token.address)], block)
     if isinstance(answer, MarketError):
         return Finding(what, str(answer), f"correct {key}.address", MISCONFIGURED)
-    if answer[1] != token.decimals:
-        return Finding(what, f"the mint has {answer[1]} decimals", f"correct {key}.decimals", MISCONFIGURED)
-    return Finding(what, f"a mint of {answer[1]} decimals")
+    if answer.decimals != token.decimals:
+        return Finding(what, f"the mint has {answer.decimals} decimals", f"correct {key}.decimals", MISCONFIGURED)
+    return Finding(what, f"a mint of {answer.decimals} decimals")
 
 
 async def _feeds(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:

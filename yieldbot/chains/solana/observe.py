@@ -4,7 +4,7 @@ where there are several nodes."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from yieldbot.chains.pools import FoundPools, Listings
@@ -24,7 +24,7 @@ from yieldbot.model.market import Market, MarketState, Quarantined, Snapshot
 from yieldbot.model.reads import Flow, SvmLamports
 from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
-from yieldbot.protocols.solana.idle import mint_of
+from yieldbot.protocols.solana.idle import Mint, mint_of
 from yieldbot.rpc.flows import Flows
 
 TRIES = 4
@@ -62,6 +62,9 @@ def difference(one: Snapshot, other: Snapshot) -> str | None:
             return f"it shows {name} {there}, not {here}"
         if not _near(mine.liquidity.raw, theirs.liquidity.raw) or not _near(mine.supplied.raw, theirs.supplied.raw):
             return f"it shows another size of {name}"
+    for mint, raw in one.supplies.items():
+        if not _near(raw, other.supplies.get(mint, raw)):
+            return f"it shows another supply of {mint}: {other.supplies[mint]}, not {raw}"
     if not _near(one.fees.native_price, other.fees.native_price):
         return "it shows another price of SOL"
     if one.exchange is not None and other.exchange is not None:
@@ -103,6 +106,8 @@ class _Around:
     """Pools and price oracles, of a job over several assets; else none."""
     pegs: Mapping[Token, Price] = field(default_factory=dict)
     """US dollar prices of the job's assets."""
+    supplies: Mapping[Address, int] = field(default_factory=dict)
+    """Base units that exist of the job's assets, by their mints."""
 
 
 async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
@@ -132,6 +137,7 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
         native_usd=around.native_usd,
         exchange=exchange_of(pools, around.usd) if job.base else None,
         pegs={token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged},
+        supplies=around.supplies,
     )
 
 
@@ -165,7 +171,9 @@ async def _discover(
         raise TransientError(f"{node.host}: our lamports cannot be read: {lamports}")
     for token, mint in mints:
         _same_decimals(job, token, mint.answer)
+    supplies = {token.address: one.answer.supply_raw for token, one in mints if isinstance(one.answer, Mint)}
     around = _around(job, lamports, {token: feed.answer for token, feed in feeds}, listed.found)
+    around = replace(around, supplies=supplies)
     markets, quarantined = listed_markets(lists, job)
     return markets, quarantined, around
 
@@ -176,8 +184,8 @@ def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(mint, MarketError):
         raise ConfigError(f"{file}.address: {asset.address} is no mint: correct it")
-    if mint[1] != asset.decimals:
-        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {mint[1]}: correct it")
+    if mint.decimals != asset.decimals:
+        raise ConfigError(f"{file}.decimals: is {asset.decimals}, the chain says {mint.decimals}: correct it")
 
 
 def _feeds(job: Job) -> dict[Address, Address]:

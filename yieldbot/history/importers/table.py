@@ -30,7 +30,7 @@ COLUMNS = (
     "paused",
 )
 """The schema's columns, in the order in which they are written."""
-MORE = ("asset_address", "height", "index", "price_usd")
+MORE = ("asset_address", "height", "index", "price_usd", "token_supply")
 """Columns that are read where they are there, and written by ``history show --csv``."""
 
 Convert = Callable[[ImportRow, int], Reading]
@@ -78,6 +78,7 @@ def reading(row: ImportRow, now: int) -> Reading:
         cash=amount(cells.get("cash"), "cash"),
         reserve_factor=number(cells.get("reserve_factor"), "reserve_factor"),
         price_usd=amount(cells.get("price_usd"), "price_usd"),
+        token_supply=amount(cells.get("token_supply"), "token_supply"),
         status=status(cells),
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from yieldbot.errors import ReadReverted
+from yieldbot.errors import MarketError, ReadReverted
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, market_chain
@@ -20,20 +21,33 @@ from yieldbot.protocols.solana.layout import ata
 
 AMOUNT_AT = 64
 """SPL Token's account: mint 0, owner 32, amount 64 (u64)."""
-MINT_DECIMALS_AT = 44
+MINT_SUPPLY_AT, MINT_DECIMALS_AT = 36, 44
+"""SPL Token's mint: authority 0, supply 36 (u64), decimals 44 (u8)."""
 
 
-def mint_of(address: Address) -> Flow[tuple[Address, int]]:
-    """(the token program of a mint, SPL Token or Token-2022; its decimals), in one or two rounds.
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """What a mint's account says."""
 
-    Raises MarketError where it is no mint.
-    """
+    program: Address
+    """Its token program: SPL Token or Token-2022."""
+    decimals: int
+    """Decimals of its token."""
+    supply_raw: int
+    """Base units that exist; 0 of wrapped SOL, whose mint counts none."""
+
+
+def mint_of(address: Address) -> Flow[Mint]:
+    """A mint, in one or two rounds. Raises MarketError where it is none."""
+    program = TOKEN_PROGRAM
     try:
-        (data,) = yield [SvmAccount(address, TOKEN_PROGRAM)]
-        return TOKEN_PROGRAM, data[MINT_DECIMALS_AT]
+        (data,) = yield [SvmAccount(address, program)]
     except ReadReverted:
-        (data,) = yield [SvmAccount(address, TOKEN_2022_PROGRAM)]
-        return TOKEN_2022_PROGRAM, data[MINT_DECIMALS_AT]
+        program = TOKEN_2022_PROGRAM
+        (data,) = yield [SvmAccount(address, program)]
+    if len(data) <= MINT_DECIMALS_AT:
+        raise MarketError(f"{address} is no mint")
+    return Mint(program, data[MINT_DECIMALS_AT], struct.unpack_from("<Q", data, MINT_SUPPLY_AT)[0])
 
 
 class IdleSvmParams(BaseModel):
@@ -51,7 +65,7 @@ class IdleSvm:
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
         markets = []
         for token in deployment.assets:
-            program, _ = yield from mint_of(token.address)
+            mint = yield from mint_of(token.address)
             markets.append(
                 Market(
                     MarketId(f"idle/{market_chain(token.chain)}/{token.address}"),
@@ -61,7 +75,7 @@ class IdleSvm:
                     deployment.name,
                     token,
                     token.address,
-                    {"token_program": program, "keep_lamports": deployment.params.get("keep_lamports", 0)},
+                    {"token_program": mint.program, "keep_lamports": deployment.params.get("keep_lamports", 0)},
                 )
             )
         return tuple(markets)
