@@ -149,3 +149,24 @@ def test_a_damaged_memory_is_named_with_its_remedy_and_stops_new_money(home: Hom
     assert "CONTROL_WEAKER" in json.dumps(plan)
     file.unlink()
     assert looked(home)["first"]
+
+
+def test_what_backs_markets_is_looked_through_and_a_blacklisted_collateral_is_left(home: Home) -> None:
+    """Real contracts of Aave, Morpho, MetaMorpho and stataToken: all rest on WETH, beside what else is there."""
+    sandbox = home.sandbox
+    first, second = looked(home), looked(home)
+    assert second["round_trips"] <= first["round_trips"]
+    weth = sandbox.addresses["weth"]
+    (job,) = home.json("risk")["jobs"]
+    sides = {
+        row["id"].split("/")[0]: next(side for side in row["components"] if side["name"] == "collateral")
+        for row in job["markets"]
+    }
+    for protocol in ("aave_v3", "morpho_blue", "erc4626"):
+        assert sides[protocol]["evidence"], protocol
+    assert any("WETH" in one["value"] for one in sides["aave_v3"]["evidence"])
+    config = sandbox.directory / "yieldbot.toml"
+    config.write_text(config.read_text().replace("[policy]\n", f'[policy]\nblacklist = ["{weth}"]\n', 1))
+    (job,) = home.json("risk")["jobs"]
+    black = {row["id"].split("/")[0] for row in job["markets"] if any(a["code"] == "BLACKLIST" for a in row["alarms"])}
+    assert {"aave_v3", "morpho_blue", "erc4626"} <= black

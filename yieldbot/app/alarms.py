@@ -20,6 +20,7 @@ from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
 from yieldbot.risk.blacklist import blacklisted
 from yieldbot.risk.latches import journalled, news
+from yieldbot.risk.look_through import locked_below
 from yieldbot.risk.lookout import HOME, Lookout
 from yieldbot.risk.past import DAY, KEPT
 from yieldbot.risk.sight import MarketName, Sight, sight_of, sight_of_state, subject_of, subject_of_state
@@ -47,8 +48,9 @@ def with_alarms(
     now = snapshot.block.timestamp
     chain = str(snapshot.block.chain)
     found: dict[MarketName, list[Found]] = {}
-    for market_id, hit in blacklisted(snapshot, policy.blacklist).items():
-        found.setdefault((chain, market_id), []).append(hit)
+    for hits in (blacklisted(snapshot, policy.blacklist), locked_below(states, limits, now)):
+        for market_id, hit in hits.items():
+            found.setdefault((chain, market_id), []).append(hit)
     for market_id, signs in (more or {}).items():
         found.setdefault((chain, market_id), []).extend(signs)
     own = {_name(one): subject_of_state(snapshot, one, of_table(limits.off_for, one.market, ())) for one in states}

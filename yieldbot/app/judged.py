@@ -9,7 +9,7 @@ from pathlib import Path
 from yieldbot.app.alarms import Entries, with_alarms
 from yieldbot.app.foretell import with_forecasts
 from yieldbot.app.graded import with_grades
-from yieldbot.app.looks import standing
+from yieldbot.app.looks import standing, with_backing
 from yieldbot.journal.fold import Record
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
@@ -31,6 +31,7 @@ def judged(
     Whatever cannot be read is one line by ``say``: a run never waits for it."""
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
     seen = standing(snapshot, data_dir, say)
+    snapshot = with_backing(snapshot, seen)
     snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records, seen.signs)
     if note is not None and entries:
         note(entries)

@@ -10,7 +10,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.ports import Watch
     from yieldbot.model.controls import Controls, Look
     from yieldbot.model.ids import MarketId
+    from yieldbot.model.look_through import Backing
     from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
 
@@ -103,9 +104,9 @@ def _alone(file: Path) -> Iterator[None]:
 def _codec() -> Any:
     from pydantic import TypeAdapter
 
-    from yieldbot.model import controls, ids, risk
+    from yieldbot.model import controls, ids, look_through, risk
 
-    names = {**vars(controls), **vars(ids), **vars(risk)}
+    names = {**vars(controls), **vars(ids), **vars(look_through), **vars(risk)}
     adapter = TypeAdapter(WatchMemory)
     adapter.rebuild(force=True, raise_errors=True, _types_namespace={**names, "Mapping": Mapping, "Any": Any})
     return adapter
@@ -146,6 +147,8 @@ class Standing:
     """Who controls what each market stands on."""
     signs: Mapping[MarketId, tuple[Found, ...]]
     """The signs of danger that stand."""
+    backing: Mapping[MarketId, Backing] = field(default_factory=dict)
+    """What each market's money finally rests on."""
 
 
 def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> Standing:
@@ -154,6 +157,7 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
     folder = data_dir / FOLDER
     controls: dict[MarketId, Controls] = {}
     signs: dict[MarketId, list[Found]] = {}
+    backing: dict[MarketId, Backing] = {}
     for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
@@ -166,12 +170,22 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
         if memory is None:
             continue
         controls |= {m: c for m, c in memory.last.items() if m not in controls or controls[m].block < c.block}
+        backing |= {m: b for m, b in memory.backing.items() if m not in backing or backing[m].block < b.block}
         for market, alarms in memory.alarms.items():
             found = [Found(code=one.code, act=one.act, saw=one.saw, evidence=one.evidence) for one in alarms]
             signs.setdefault(market, []).extend(found)
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
-    return Standing(controls, mine)
+    return Standing(controls, mine, backing)
+
+
+def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:
+    """The snapshot with what each market rests on, as far as a look has read it."""
+    states = {
+        key: replace(state, backing=seen.backing[key]) if key in seen.backing else state
+        for key, state in snapshot.states.items()
+    }
+    return replace(snapshot, states=states)
 
 
 async def refresh(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> None:

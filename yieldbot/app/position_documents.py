@@ -9,6 +9,7 @@ from pydantic import Field
 
 from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
+from yieldbot.app.exposure_documents import ExposureShare
 from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.liquidity_documents import AccountPositions
 from yieldbot.app.market_documents import Leaving, Reward
@@ -172,6 +173,9 @@ class JobPositions(Holdings, JobHead):
     """What one job holds; one over several assets has an entry for each of them."""
 
     quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
+    exposures: tuple[ExposureShare, ...] = Field(
+        default=(), description="what our money finally rests on, the largest part first"
+    )
 
 
 class PositionsDocument(Document):
@@ -190,4 +194,7 @@ class PositionsDocument(Document):
         default=(),
         description="predicted against realised, for every position that these jobs' accounts ever had, those that "
         "were left too, by account, market and time",
+    )
+    exposures: tuple[ExposureShare, ...] = Field(
+        default=(), description="what all jobs' holdings together rest on; none where fewer than two jobs have a price"
     )

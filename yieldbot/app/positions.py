@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import learned, liquidity, overview, profit
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.exposure_documents import ExposureShare, over_all
 from yieldbot.app.learned_documents import EverHeld
 from yieldbot.app.memory import FOLDER
 from yieldbot.app.parts import JobHead
@@ -72,7 +73,8 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
     observed: list[Observation] = []
-    for job, snapshot in overview.observe(request.jobs, context):
+    whole = overview.observe(request.jobs, context)
+    for job, snapshot in whole:
         observed += [(job, snapshot)] if isinstance(snapshot, str) else overview.by_asset(job, snapshot)
     unread = overview.unread_of(context, observed)
     accounting = profit.accounting_of(context, journalled(context), observed)
@@ -87,7 +89,9 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         agreed = profit.agreed(rows_held, gains)
         found = Holdings.of(snapshot, agreed, horizon, policy, gains)
         own = {name: getattr(found, name) for name in Holdings.model_fields}
-        rows.append(JobPositions(**JobHead.fields_of(job, snapshot), **own, quarantined=Quarantined.of(lost)))
+        rests = ExposureShare.of(snapshot, job)
+        head = JobHead.fields_of(job, snapshot)
+        rows.append(JobPositions(**head, **own, quarantined=Quarantined.of(lost), exposures=rests))
         jobs.append(HeldByJob(job=job, snapshot=snapshot, positions=agreed, earned=gains, unread=lost))
     pools = liquidity.positions(context, observed, accounting)
     document = PositionsDocument(
@@ -95,6 +99,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
         jobs=tuple(rows),
         liquidity=pools.parts,
         ever_held=_ever_held(context, accounting, observed),
+        exposures=over_all(whole),
     )
     return PositionsAnswer(
         document=document,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import overview
 from yieldbot.app.alarm_documents import StandingAlarm
+from yieldbot.app.exposure_documents import ExposureShare, over_all
 from yieldbot.app.graded import facts_of
 from yieldbot.app.markets import check_grade
 from yieldbot.app.parts import JobHead
 from yieldbot.app.risk_documents import (
     EvidenceNumber,
-    ExposureShare,
     GradeSide,
     JobRisk,
     MarketRisk,
@@ -22,7 +22,6 @@ from yieldbot.app.risk_documents import (
 from yieldbot.app.wiring import JobFilter
 from yieldbot.errors import ConfigError
 from yieldbot.model.names import named
-from yieldbot.risk.look_through import exposures
 from yieldbot.risk.scales import scales
 from yieldbot.risk.yields import graded_yields
 
@@ -32,9 +31,7 @@ if TYPE_CHECKING:
     from yieldbot.model.market import MarketState, Snapshot
     from yieldbot.model.policy import Policy
     from yieldbot.model.risk import Evidence
-    from yieldbot.model.settings import Job
     from yieldbot.risk.facts import Facts
-    from yieldbot.risk.look_through import Exposure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +71,14 @@ def risk(request: RiskRequest, context: Context) -> RiskAnswer:
             markets = _graded(part, facts, context.settings.policy)
             seen += [row.name for row in markets]
             wanted = [row for row in markets if _asked(row, part.states.get(row.id), request)]  # type: ignore[call-overload]
-            rests = tuple(_exposure(found, one) for found in exposures(part))
+            rests = ExposureShare.of(part, one)
             rows.append(JobRisk(**JobHead.fields_of(one, part), markets=tuple(wanted), exposures=rests))
     if request.market and seen and not any(isinstance(row, JobRisk) and row.markets for row in rows):
         some = ", ".join(sorted(seen)[:5])
         raise ConfigError(f"no market is called {request.market!r}: there are {some}{' ...' if len(seen) > 5 else ''}")
-    return RiskAnswer(document=RiskDocument(jobs=tuple(rows)), exit_code=overview.exit_code(observed))
+    return RiskAnswer(
+        document=RiskDocument(jobs=tuple(rows), exposures=over_all(observed)), exit_code=overview.exit_code(observed)
+    )
 
 
 def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest) -> bool:
@@ -134,12 +133,6 @@ def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy)
             )
         )
     return sorted(rows, key=lambda row: (-row.safety, -row.short_mean, row.id))
-
-
-def _exposure(found: Exposure, job: Job) -> ExposureShare:
-    tokens = {token.address.lower(): symbol for symbol, token in job.chain.tokens.items()}
-    backing = tokens.get(found.backing.lower(), found.backing)
-    return ExposureShare(backing=backing, share=found.share, through=found.through, utilisation=found.utilisation)
 
 
 def _evidence(found: Evidence) -> EvidenceNumber:

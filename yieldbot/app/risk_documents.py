@@ -6,6 +6,7 @@ from pydantic import Field
 
 from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Document, Part
+from yieldbot.app.exposure_documents import ExposureShare
 from yieldbot.app.parts import JobHead
 
 
@@ -52,17 +53,6 @@ class MarketRisk(Part):
     components: tuple[GradeSide, ...] = Field(description="what the grade is made of")
 
 
-class ExposureShare(Part):
-    """What a part of our wealth finally rests on, through vaults that are seen through."""
-
-    backing: str = Field(
-        description="the collateral, by symbol or address; else the pool, whose collaterals are not known one by one"
-    )
-    share: float = Field(description="part of our wealth on this chain, 0 to 1")
-    through: tuple[str, ...] = Field(description="the markets through which it rests on it")
-    utilisation: float | None = Field(description="the highest utilisation of the markets below; null: none was read")
-
-
 class JobRisk(JobHead):
     """One job's markets of one asset, the safest first."""
 
@@ -76,3 +66,6 @@ class RiskDocument(Document):
     SCHEMA = "risk"
 
     jobs: tuple[JobRisk | JobHead, ...] = Field(description="by job and asset; the head alone where a chain failed")
+    exposures: tuple[ExposureShare, ...] = Field(
+        default=(), description="what all jobs' holdings together rest on; none where fewer than two jobs have a price"
+    )

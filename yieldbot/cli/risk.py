@@ -10,6 +10,7 @@ from rich.text import Text
 
 from yieldbot.app import risk as use
 from yieldbot.app import risk_record as record
+from yieldbot.app.exposure_documents import told
 from yieldbot.app.risk_documents import JobRisk
 from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
@@ -77,7 +78,8 @@ def _signals(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _shown(found: RiskDocument) -> Group:
-    return Group(*(part for job in found.jobs for part in _job(job)))
+    whole = told(found.exposures, "All our money")
+    return Group(*(part for job in found.jobs for part in _job(job)), *([Text(whole)] if whole else []))
 
 
 def _job(job: JobRisk | JobHead) -> list[Any]:
@@ -93,9 +95,8 @@ def _job(job: JobRisk | JobHead) -> list[Any]:
             f"{one.short_mean:.2%}", str(one.short), str(one.long), one.signal, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
-    if job.exposures:
-        rests = "; ".join(f"{one.backing} {one.share:.0%} ({', '.join(one.through)})" for one in job.exposures)
-        parts.append(Text(f"Our money rests on: {rests}"))
+    if line := told(job.exposures):
+        parts.append(Text(line))
     if len(job.markets) <= MOST_DETAILED:
         parts += [part for one in job.markets for part in _detail(one)]
     return parts

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.look_through import Backing
 
 
 class Part(StrEnum):
@@ -343,3 +344,5 @@ class Look:
     """Why events are missing since the last look; empty: none are."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """What the next look takes as known: a JSON object that its chain's family alone understands."""
+    backing: Mapping[MarketId, Backing] = field(default_factory=dict)
+    """What each market's money finally rests on."""

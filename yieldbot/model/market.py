@@ -15,6 +15,7 @@ from yieldbot.model.exchange import Exchange, Price
 from yieldbot.model.fees import ChainFees, SvmFees
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.liquidity import LiquidityMarket
+from yieldbot.model.look_through import Backing
 from yieldbot.model.risk import Act, Alarm, Grade
 
 
@@ -279,6 +280,8 @@ class MarketState:
     """Signs of danger that stand now (risk/)."""
     grade: Grade | None = field(default=None, compare=False)
     """How safe it is thought to be, which is no part of what was read; None: it was not graded."""
+    backing: Backing | None = field(default=None, compare=False)
+    """What its money finally rests on, by the last look; None: no look has read it."""
 
     @property
     def leave(self) -> bool:

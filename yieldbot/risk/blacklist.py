@@ -13,13 +13,15 @@ from yieldbot.risk.triggers import Found
 
 DEEPEST = 8
 """Vaults in vaults that are looked through; a circle ends by itself."""
+LEAST_SHARE = 0.001
+"""Less of a market than this does not rest on a collateral: anybody can put a little of it into a pool."""
 _WORD = re.compile(r"[^0-9a-z.]+")
 
 
 def blacklisted(snapshot: Snapshot, names: Iterable[str]) -> dict[MarketId, Found]:
     """By market, which name of the blacklist covers it: its own name, protocol, asset or contract; a contract or token
-    among its parameters (collateral, oracle); or the same of a pool that its money ends in, as far as the snapshot
-    knows that one."""
+    among its parameters (collateral, oracle); the same of a pool that its money ends in, as far as the snapshot knows
+    that one; or, by the last look, anything that its money rests on or goes through."""
     black = {name.strip().lower(): name for name in names if name.strip()}
     if not black:
         return {}
@@ -37,7 +39,26 @@ def blacklisted(snapshot: Snapshot, names: Iterable[str]) -> dict[MarketId, Foun
             proof = (Evidence(what="blacklisted", value=black[hit], source="policy.blacklist"),)
             found[key] = Found(code="BLACKLIST", act=Act.LEAVE, saw=saw, evidence=proof)
             break
+        if key not in found and (backed := _backed(state, black)) is not None:
+            found[key] = backed
     return found
+
+
+def _backed(state: MarketState, black: Mapping[str, str]) -> Found | None:
+    """The sign where the last look found that the market's money rests on, or goes through, what is named."""
+    if state.backing is None:
+        return None
+    for one in state.backing.parts:
+        names = (one.backing.lower(), one.symbol.lower(), *(name.lower() for name in one.through))
+        hit = next((low for low in black if low in names), None)
+        if hit is None or one.share < LEAST_SHARE:
+            continue
+        saw = (
+            f"{black[hit]} is on the blacklist, and {one.share:.2%} of the market rests on {one.symbol or one.backing}"
+        )
+        proof = Evidence(what="blacklisted", value=black[hit], source="policy.blacklist", block=state.backing.block)
+        return Found(code="BLACKLIST", act=Act.LEAVE, saw=saw, evidence=(proof,))
+    return None
 
 
 def _within(state: MarketState, states: Mapping[MarketId, MarketState]) -> list[MarketState]:

@@ -6,11 +6,12 @@ from yieldbot.model.market import MarketState, Status
 from yieldbot.model.policy import MAX_DEPEG_BPS
 from yieldbot.model.risk import Act, Component, Grade
 from yieldbot.model.units import BPS
+from yieldbot.risk.collateral_side import collateral
 from yieldbot.risk.control_side import contract, weak_owner
 from yieldbot.risk.exit_side import exit_liquidity
 from yieldbot.risk.facts import Facts
 from yieldbot.risk.loss import CLASSES, base_rate
-from yieldbot.risk.other_sides import asset, chain, collateral, oracle, track, yield_quality
+from yieldbot.risk.other_sides import asset, chain, oracle, track, yield_quality
 from yieldbot.risk.scales import Scales, scales
 
 

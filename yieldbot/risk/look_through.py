@@ -5,11 +5,15 @@ Two markets on one collateral are one exposure, whatever they are called.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from yieldbot.math.curves import LookThroughCurve
+from yieldbot.model.alarm_limits import AlarmLimits
+from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.risk import Act, Evidence
+from yieldbot.risk.triggers import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +21,17 @@ class Exposure:
     """One thing that our money rests on."""
 
     backing: str
-    """A collateral token's address; else the key of the pool, whose collaterals are not known one by one."""
+    """A collateral token's address; else the key of the pool, whose collaterals are not known one by one; ``UNKNOWN``
+    for what no look could read."""
     share: float
     """Part of our wealth that rests on it, 0 to 1."""
     through: tuple[str, ...]
     """Names of the markets through which it does."""
     utilisation: float | None
-    """The highest utilisation of the markets below that were read themselves; None: none was."""
+    """The highest utilisation of the markets below that were read themselves, and of its own market; None: none
+    was."""
+    symbol: str = ""
+    """The token's symbol; empty: it says none, or it is no token."""
 
 
 def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
@@ -41,10 +49,15 @@ def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
     shares: dict[str, float] = {}
     through: dict[str, dict[str, None]] = {}
     highest: dict[str, float] = {}
+    symbols: dict[str, str] = {}
     for state in snapshot.states.values():
         if state.market.kind is Kind.IDLE or not state.held.raw:
             continue
         worth = float(state.held) * snapshot.price(state.market.asset)
+        for one in state.backing.parts if state.backing else ():
+            symbols[_one(one.backing)] = one.symbol
+            if one.utilisation is not None:
+                highest[_one(one.backing)] = max(highest.get(_one(one.backing), 0.0), one.utilisation)
         for backing, pool, part in parts(state):
             shares[backing] = shares.get(backing, 0.0) + part * worth
             through.setdefault(backing, {})[state.market.name] = None
@@ -54,7 +67,11 @@ def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
         return ()
     found = [
         Exposure(
-            backing=backing, share=worth / wealth, through=tuple(through[backing]), utilisation=highest.get(backing)
+            backing=backing,
+            share=worth / wealth,
+            through=tuple(through[backing]),
+            utilisation=highest.get(backing),
+            symbol=symbols.get(backing, ""),
         )
         for backing, worth in shares.items()
     ]
@@ -63,13 +80,64 @@ def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
 
 def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
     """(what it rests on, the pool's key, part of the holding) of one market; the parts add up to 1 at most, the rest
-    being idle in the vault."""
+    being idle in the vault. By the last look where one has read it, else by the market's own state."""
+    if state.backing is not None:
+        for one in state.backing.parts:
+            yield _one(one.backing), "", one.share
+        if state.backing.unknown > 0.0:
+            yield UNKNOWN, "", state.backing.unknown
+        return
     known = state.market.params.get("collaterals") or {}
     if isinstance(state.curve, LookThroughCurve):
         whole = state.curve.others + state.curve.ours
         for slot in state.curve.slots:
             if slot.held > 0.0 and whole > 0.0:
-                yield str(known.get(slot.pool) or slot.pool), slot.pool, slot.held / whole
+                yield _one(str(known.get(slot.pool) or slot.pool)), slot.pool, slot.held / whole
         return
     pool = next(iter(sorted(state.pools)), str(state.market.id))
-    yield str(state.market.params.get("collateral") or pool), pool, 1.0
+    yield _one(str(state.market.params.get("collateral") or pool)), pool, 1.0
+
+
+def shares(state: MarketState) -> dict[str, float]:
+    """What one market rests on, and the part of it that does."""
+    found: dict[str, float] = {}
+    for backing, _, part in parts(state):
+        found[backing] = found.get(backing, 0.0) + part
+    return found
+
+
+def _one(backing: str) -> str:
+    """The same name for one token, however it is written."""
+    return backing.lower() if len(backing) == 42 and backing.startswith("0x") else backing
+
+
+def locked_below(states: Iterable[MarketState], limits: AlarmLimits, now: int) -> dict[MarketId, Found]:
+    """By market, that the collateral which most of its loans, or ``LARGE`` of them, stand on cannot be taken out of the
+    same pool, by a look of the last day."""
+    found: dict[MarketId, Found] = {}
+    for state in states:
+        backing = state.backing
+        if backing is None or not now - FRESH <= backing.time <= now:
+            continue
+        for one in backing.parts:
+            used = one.utilisation
+            if not one.shared or used is None or used < limits.collateral_utilisation:
+                continue
+            if one.share < LARGE and one is not backing.dominant:
+                continue
+            name = one.symbol or one.backing
+            saw = f"{one.share:.0%} of it rests on {name}, whose own market is at {used:.2%}"
+            proof = Evidence(
+                what=f"utilisation of {name}", value=f"{used:.4f}", source=one.through[-1], block=backing.block
+            )
+            found[state.market.id] = Found(code="COLLATERAL_LOCKED", act=Act.LEAVE, saw=saw, evidence=(proof,))
+            break
+    return found
+
+
+LARGE = 0.25
+"""A collateral that so much of a market rests on counts as the largest one does."""
+FRESH = 86_400
+"""Seconds for which a look counts as what is there now."""
+UNKNOWN = "unknown"
+"""In place of a collateral: what no look could read."""

@@ -1,11 +1,10 @@
-"""The other components of a grade: oracle, collateral, asset, quality of the yield, track record, chain."""
+"""The other components of a grade: oracle, asset, quality of the yield, track record, chain."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
 
-from yieldbot.math.curves import LookThroughCurve
 from yieldbot.model.controls import Part
 from yieldbot.model.market import Kind, MarketState
 from yieldbot.model.risk import Component, Evidence
@@ -19,9 +18,10 @@ NO_LOANS = (Kind.STAKING, Kind.LIQUIDITY)
 LISTS = "the list of scales"
 
 
-def _made(
+def made(
     name: str, found: float, scales: Scales, seen: list[Evidence], missing: tuple[str, ...] | list[str] = ()
 ) -> Component:
+    """A component with its score held within 0 to 100; what is no number is 0."""
     bounded = min(100.0, max(0.0, found)) if math.isfinite(found) else 0.0
     side = scales.sides[name]
     return Component(name=name, score=bounded, weight=side.weight, evidence=tuple(seen), missing=tuple(missing))
@@ -33,52 +33,22 @@ def oracle(state: MarketState, facts: Facts, scales: Scales) -> Component:
     name, of, params, block = "oracle", scales.sections["oracle"], state.market.params, state.block.height
     doubt = next((one for one in state.doubts if "oracle" in one or "price" in one), None)
     if doubt is not None:
-        return _made(name, of["doubted"], scales, [_read("price", doubt, state.market.address, block)])
+        return made(name, of["doubted"], scales, [read_at("price", doubt, state.market.address, block)])
     if state.market.kind in NO_LOANS:
-        return _made(name, of["none"], scales, [_read("lends", "nothing", state.market.address, block)])
+        return made(name, of["none"], scales, [read_at("lends", "nothing", state.market.address, block)])
     if feeds := params.get("feeds"):
-        return _made(name, of["feeds"], scales, [_read("feeds", f"{len(feeds)}, fresh", str(params["oracle"]), block)])
+        return made(name, of["feeds"], scales, [read_at("feeds", f"{len(feeds)}, fresh", str(params["oracle"]), block)])
     if oracles := params.get("oracles"):
-        return _made(name, of["named"], scales, [_read("oracles", f"{len(oracles)}", state.market.address, block)],
+        return made(name, of["named"], scales, [read_at("oracles", f"{len(oracles)}", state.market.address, block)],
                      ["feeds of its oracles"])  # fmt: skip
     if named := params.get("oracle"):
-        return _made(name, of["named"], scales, [_read("oracle", str(named), state.market.address, block)],
+        return made(name, of["named"], scales, [read_at("oracle", str(named), state.market.address, block)],
                      ["feeds of its oracle"])  # fmt: skip
     found = [one for one in facts.controls.contracts if one.part is Part.ORACLE] if facts.controls else []
     if any(one.code_hash for one in found):
-        seen = [_read(one.name or "oracle", "there", str(one.address), one.block) for one in found if one.code_hash]
-        return _made(name, of["named"], scales, seen, ["feeds of its oracle"])
-    return _made(name, of["unknown"], scales, [], ["oracle"])
-
-
-def collateral(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """What finally backs the money: of a vault that is looked through the largest part that rests on one market and
-    that market's utilisation; of an isolated market its limit; of a pool all that is in it."""
-    name, of, curve, block = "collateral", scales.sections["collateral"], state.curve, state.block.height
-    where = str(state.market.address)
-    if state.market.kind in NO_LOANS:
-        return _made(name, of["none"], scales, [_read("lends", "nothing", where, block)])
-    if isinstance(curve, LookThroughCurve):
-        parts = sorted(((slot.held, slot.pool) for slot in curve.slots if slot.held > 0.0), reverse=True)
-        whole = curve.others + curve.ours
-        if not parts or whole <= 0.0:
-            return _made(name, of["none"], scales, [_read("invested", "nothing", where, block)])
-        share, pool = parts[0][0] / whole, parts[0][1]
-        seen = [_read("largest part", f"{share:.0%} in {pool}, of {len(parts)}", where, block)]
-        found = score(of["largest"], share)
-        used = dict(facts.around.used).get(str(pool))
-        if used is None:
-            return _made(name, found, scales, seen, ["utilisation of what its largest part rests on"])
-        seen.append(_read("its utilisation", f"{used:.1%}", str(pool), block))
-        return _made(name, min(found, score(of["locked"], used)), scales, seen)
-    if (limit := state.market.params.get("lltv")) is not None:
-        lltv = float(limit) / 1e18 if float(limit) > 1.0 else float(limit)
-        seen = [_read("lent up to", f"{lltv:.1%} of one collateral", where, block)]
-        return _made(name, score(of["lltv"], lltv), scales, seen)
-    if state.opaque or state.borrowed is None:
-        return _made(name, of["unknown"], scales, [], ["what backs it"])
-    return _made(name, of["many"], scales, [_read("lends against", "all that is in the pool", where, block)],
-                 ["shares of the pool's collateral"])  # fmt: skip
+        seen = [read_at(one.name or "oracle", "there", str(one.address), one.block) for one in found if one.code_hash]
+        return made(name, of["named"], scales, seen, ["feeds of its oracle"])
+    return made(name, of["unknown"], scales, [], ["oracle"])
 
 
 def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
@@ -102,7 +72,7 @@ def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
                 Evidence(what="off its peg", value=f"{off:.0f} bp", source="its feed", block=state.block.height)
             )
             found = min(found, score(of["peg_bps"], off))
-    return _made(name, found, scales, seen, missing)
+    return made(name, found, scales, seen, missing)
 
 
 def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share: float) -> Component:
@@ -130,7 +100,7 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
         parts.append(score(of["peers"], quote / facts.around.peers_rate))
         seen.append(Evidence(what="quote over its peers", value=f"{quote / facts.around.peers_rate:.2f}",
                              source="the markets of its asset", block=state.block.height))  # fmt: skip
-    return _made(name, sum(parts) / len(parts), scales, seen, missing)
+    return made(name, sum(parts) / len(parts), scales, seen, missing)
 
 
 def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
@@ -168,10 +138,10 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
     if deficit > 0.0 and float(state.supplied) > 0.0:
         share = deficit / float(state.supplied)
         seen.append(
-            _read("bad debt", f"{share:.3%} of what is supplied", str(state.market.address), state.block.height)
+            read_at("bad debt", f"{share:.3%} of what is supplied", str(state.market.address), state.block.height)
         )
         found = min(found, score(of["bad_debt"], share))
-    return _made(name, found, scales, seen, missing)
+    return made(name, found, scales, seen, missing)
 
 
 def chain(state: MarketState, scales: Scales) -> Component:
@@ -179,9 +149,10 @@ def chain(state: MarketState, scales: Scales) -> Component:
     of, wanted = scales.sections["chain"], str(state.market.chain)
     known = of["kinds"].get(wanted) or of["kinds"].get(wanted.split(":", 1)[0])
     if known is None:
-        return _made("chain", of["unknown"], scales, [], [f"what chain {wanted} is"])
-    return _made("chain", known[0], scales, [Evidence(what=wanted, value=known[1], source=LISTS)])
+        return made("chain", of["unknown"], scales, [], [f"what chain {wanted} is"])
+    return made("chain", known[0], scales, [Evidence(what=wanted, value=known[1], source=LISTS)])
 
 
-def _read(what: str, value: str, source: str, block: int) -> Evidence:
+def read_at(what: str, value: str, source: str, block: int) -> Evidence:
+    """Evidence that was read from a contract at a block."""
     return Evidence(what=what, value=value, source=str(source), block=block)

@@ -8,6 +8,7 @@ from typing import Any
 
 from yieldbot.model.controls import ControlEvent, Controls, Look
 from yieldbot.model.ids import MarketId
+from yieldbot.model.look_through import Backing
 from yieldbot.model.risk import Alarm
 from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
 
@@ -40,6 +41,8 @@ class WatchMemory:
     """Keys of events that were said."""
     alarms: Mapping[MarketId, tuple[Alarm, ...]] = field(default_factory=dict)
     """The alarms that stand."""
+    backing: Mapping[MarketId, Backing] = field(default_factory=dict)
+    """What each market's money finally rests on, by the last look at it."""
 
     @property
     def since(self) -> int:
@@ -84,6 +87,7 @@ def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[
         open=standing,
         seen=(*before.seen, *(event.key for event in news))[-MOST_SEEN:],
         alarms=alarms,
+        backing={**before.backing, **look.backing},
     )
     messages = (
         _message(controls, before.last.get(market), news, before.alarms.get(market, ()), found.get(market, ()))

@@ -161,7 +161,7 @@ def test_positions_without_a_journal_are_shown_as_held(context: Quiet) -> None:
     assert first.idle is not None and first.idle.text == "5000.000000"
     text = written_down(found.document)
     assert list(text["jobs"][0]) == [
-        *HEAD, "positions", "closed", "rewards", "reward_flags", "idle", "quarantined"
+        *HEAD, "positions", "closed", "rewards", "reward_flags", "idle", "quarantined", "exposures"
     ]  # fmt: skip
     assert text["liquidity"] == [] and not (context.settings.data_dir / "journal.sqlite").exists()
 

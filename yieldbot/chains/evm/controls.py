@@ -22,6 +22,7 @@ from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembe
 from yieldbot.protocols.evm.role_reads import RoleReads, with_roles
 from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.resources import folder
+from yieldbot.rpc.flows import Flows, Handle
 
 if TYPE_CHECKING:
     from yieldbot.chains.evm.node.client import Node
@@ -46,10 +47,11 @@ async def look(
     known: Mapping[str, Any],
     since: int | None,
     lost: Mapping[MarketId, Sequence[Dependency]],
+    beside: Flows | None = None,
 ) -> Look:
     """The facts about everything that the markets, and those that are lost, stand on at ``block``, and the events after
-    block ``since`` (None: of no block). known: ``Look.known`` of the last look, or nothing. Raises TransientError when
-    the node fails."""
+    block ``since`` (None: of no block). known: ``Look.known`` of the last look, or nothing. beside: flows that run in
+    the same rounds. Raises TransientError when the node fails."""
     tables = {table.name: table.params for table in chain.deployments}
     stands = {market.id: stands_on(market, tables.get(market.deployment, {})) for market in markets}
     stands |= {market: tuple(named) for market, named in lost.items()}
@@ -65,7 +67,10 @@ async def look(
         listened = list(dict.fromkeys([*wanted, *(one for one in memory.next)]))
         for start in range(0, len(listened), ADDRESSES):
             flows.append(_events(tuple(listened[start : start + ADDRESSES]), since + 1, block.height))
-    readings, *spans = await node.run(flows, block)
+    own, together = [Handle(flow) for flow in flows], Flows()
+    together.handles.extend([*own, *(beside.handles if beside else ())])
+    await together.run(node, block)
+    readings, *spans = (handle.answer for handle in own)
     if isinstance(readings, MarketError):
         raise TransientError(f"{node.host}: who controls {chain.name}'s markets cannot be read: {readings}")
     readings = with_roles(readings, roles)

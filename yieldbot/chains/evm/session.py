@@ -21,6 +21,7 @@ from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse
 from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.exposure import ExposureLook
 from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.evm.liquidity.execute import execute_provided
 from yieldbot.chains.evm.liquidity.work import provide_work
@@ -90,7 +91,10 @@ class JobWatch:
         since: int | None,
         lost: Mapping[MarketId, Sequence[Dependency]],
     ) -> Look:
-        return await look(self.node, self.job.chain, looked_at(snapshot), snapshot.block, known, since, lost)
+        beside = ExposureLook(self.job.chain, snapshot, known)
+        chain, markets = self.job.chain, looked_at(snapshot)
+        found = await look(self.node, chain, markets, snapshot.block, known, since, lost, beside.flows)
+        return beside.added(found)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         if isinstance(self.job.wallet.held, SafeOwner):

@@ -100,7 +100,7 @@ def explain_standard(data: bytes) -> str | None:
             return one_line(str(decode(["string"], data[4:])[0]), 200)
         if data[:4] == PANIC:
             return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}"
-    except (DecodingError, UnicodeDecodeError):
+    except (DecodingError, UnicodeDecodeError, OverflowError):
         return None
     return None
 
@@ -128,7 +128,7 @@ def label(data: bytes) -> str | None:
 
     try:
         text = data.decode() if len(data) == 32 else str(decode(["string"], data)[0])
-    except (DecodingError, UnicodeDecodeError):
+    except (DecodingError, UnicodeDecodeError, OverflowError):
         return None
     return "".join(c for c in text if " " <= c <= "~")[:24] or None
 

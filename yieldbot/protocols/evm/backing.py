@@ -1,0 +1,125 @@
+"""What each EVM protocol's market holds, as the first step of looking through it. Pure; ``backing_reads.py`` reads on
+from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from yieldbot.math.curves import LookThroughCurve
+from yieldbot.model.deployment import Deployment
+from yieldbot.model.ids import Address
+from yieldbot.model.look_through import HeldBy
+from yieldbot.model.market import Kind, MarketState
+from yieldbot.protocols.backing import Root
+from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.backing_reads import aave_key, token_key
+
+
+def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
+    """What a market's money is in. where: the other keys of its deployment's table."""
+    asset = token_key(state.market.asset.address)
+    held = OF_PROTOCOL.get(state.market.protocol, _unread)(state, where, asset)
+    return Root(market=state.market.id, asset=asset, held=held)
+
+
+def keys_of(roots: Iterable[Root]) -> list[str]:
+    """What must be read to look through them, the assets that lie idle in vaults included."""
+    return list(dict.fromkeys(key for root in roots for key, _ in root.held.children))
+
+
+def providers_of(deployments: Iterable[Deployment]) -> dict[str, tuple[Address, Address]]:
+    """By key of an Aave pool, its data provider and oracle, where a table of the chain has both."""
+    found: dict[str, tuple[Address, Address]] = {}
+    for one in deployments:
+        pool, data, oracle = (one.params.get(name) for name in ("pool", "data_provider", "oracle"))
+        if one.protocol == "aave_v3" and pool and data and oracle:
+            found[aave_key(pool)] = (Address(data), Address(oracle))
+    return found
+
+
+def shares_of(states: Iterable[MarketState]) -> dict[str, tuple[Address, ...]]:
+    """By key of an asset, the share tokens of its markets, as far as a share states what it is worth (EIP-4626) or
+    counts in the asset itself (aTokens, Comets)."""
+    found: dict[str, list[Address]] = {}
+    for state in states:
+        market = state.market
+        token = market.params.get("a_token") if market.protocol == "aave_v3" else market.address
+        if market.protocol in ("aave_v3", "compound_v3", "erc4626") and token:
+            found.setdefault(token_key(market.asset.address), []).append(checksum(str(token)))
+    return {asset: tuple(dict.fromkeys(tokens)) for asset, tokens in found.items()}
+
+
+def _unread(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    if state.liquidity_market is not None:
+        return _liquidity(state, asset)
+    return HeldBy(unknown=1.0, asset=asset, why=f"{state.market.protocol}: what it lends against")
+
+
+def _aave(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    return HeldBy(children=((aave_key(str(state.market.params["pool"])), 1.0),), asset=asset)
+
+
+def _comet(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    return HeldBy(children=((f"comet:{checksum(state.market.address)}", 1.0),), asset=asset)
+
+
+def _ctoken(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    comptroller = checksum(str(where.get("comptroller") or state.market.params["comptroller"]))
+    return HeldBy(children=((f"comptroller:{comptroller}", 1.0),), asset=asset)
+
+
+def _blue(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    collateral = str(state.market.params.get("collateral") or "0x0")
+    if not int(collateral, 16):  # it lends to nobody
+        return HeldBy(idle=1.0, asset=asset)
+    return HeldBy(children=((token_key(collateral), 1.0),), asset=asset)
+
+
+def _vault(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
+    params, curve = state.market.params, state.curve
+    if params.get("flavour") == "stata":
+        return HeldBy(children=((aave_key(str(params["pool"])), 1.0),), asset=asset)
+    if not isinstance(curve, LookThroughCurve):
+        return HeldBy(children=((token_key(state.market.address), 1.0),), asset=asset)
+    known = params.get("collaterals") or {}
+    children: dict[str, float] = {}
+    idle, unknown = max(0.0, curve.others + curve.ours - sum(slot.held for slot in curve.slots)), 0.0
+    for slot in curve.slots:
+        collateral = known.get(slot.pool)
+        if collateral is None:
+            unknown += slot.held
+        elif not int(str(collateral), 16):
+            idle += slot.held
+        else:
+            key = token_key(str(collateral))
+            children[key] = children.get(key, 0.0) + slot.held
+    return HeldBy(children=tuple(children.items()), idle=idle, unknown=unknown, asset=asset)
+
+
+def _liquidity(state: MarketState, asset: str) -> HeldBy:
+    """Both tokens of a pool, by their value; half each where the pool's price says nothing."""
+    pool = state.liquidity_market
+    assert pool is not None
+    ours = tuple(sum(one.amounts[side] for one in pool.positions) for side in (0, 1))
+    amounts = ours if any(ours) else pool.state.reserves
+    price = (pool.state.sqrt_price_x96 / 2**96) ** 2
+    values = (amounts[0] * price, float(amounts[1]))
+    whole = sum(values)
+    other = token_key(pool.other.address)
+    first = str(pool.state.pool.token0.address).lower() != pool.other.address.lower()
+    own = (values[0] if first else values[1]) / whole if whole > 0.0 else 0.5
+    return HeldBy(children=((other, 1.0 - own),), idle=own, asset=asset)
+
+
+OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] = {
+    "aave_v3": _aave,
+    "compound_v2": _ctoken,
+    "compound_v3": _comet,
+    "erc4626": _vault,
+    "morpho_blue": _blue,
+}
+"""By the name of the adapter, what a market of its holds."""
+
+NO_BACKING = (Kind.IDLE, Kind.EXCHANGE)
+"""Kinds of markets that nothing backs."""

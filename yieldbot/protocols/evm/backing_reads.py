@@ -1,0 +1,374 @@
+"""Reads of what vaults, pools and tokens hold, level by level: one flow over all of a chain's markets, in few rounds.
+
+Whatever a contract answers is a number within bounds, an address or nothing. Lists, contracts and reads are bounded;
+what is beyond the bounds was not read, which counts as unknown (``protocols/backing.py``). Reads that were made at the
+last look are all made in the first round, so that a look at what has not changed takes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from yieldbot.model.ids import Address
+from yieldbot.model.look_through import HeldBy
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.protocols.backing import TOKEN
+from yieldbot.protocols.evm.abi import checksum, label, selector_of
+
+MOST_ROUNDS = 6
+"""Rounds of one look."""
+MOST_KEYS = 500
+"""Vaults, pools and tokens of one look."""
+MOST_READS = 8000
+"""Reads of one look."""
+MOST_LISTED = 128
+"""Reserves of one pool (Aave's own bound), markets of one comptroller."""
+MOST_QUEUED = 30
+"""Markets of one vault's queue (MetaMorpho's own bound)."""
+MOST_ASSETS = 24
+"""Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
+MOST_SHARES = 40
+"""Share tokens that a vault of unknown kind is asked for."""
+LARGEST = 2**160
+"""Amounts and prices from here on are none."""
+ENOUGH = 0.999
+"""A vault whose holdings were found to this part of its total is known."""
+
+Reading = Generator[Sequence[EthCall], Sequence[bytes], HeldBy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known before a look."""
+
+    providers: Mapping[str, tuple[Address, Address]] = field(default_factory=dict)
+    """By key of an Aave pool, its data provider and oracle, as the chain's table has them."""
+    shares: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+    """By key of an asset, share tokens of its markets: a vault of unknown kind is asked what it holds of them."""
+    leaves: Mapping[str, str] = field(default_factory=dict)
+    """Symbols of tokens, by key, that were found to hold nothing."""
+    calls: tuple[EthCall, ...] = ()
+    """The reads of the last look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What was read."""
+
+    nodes: Mapping[str, HeldBy]
+    """By key, what each holds."""
+    calls: tuple[EthCall, ...]
+    """The reads that it took."""
+
+
+def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
+    """Read what the keys hold, and what that holds, in at most MOST_ROUNDS rounds."""
+    nodes: dict[str, HeldBy] = {}
+    started: dict[str, None] = {}
+    waiting: dict[str, tuple[Reading, Sequence[EthCall]]] = {}
+    cache: dict[EthCall, bytes] = {}
+    asked: dict[EthCall, None] = {}
+    queue, rounds = list(dict.fromkeys(keys)), 0
+    before = known.calls[:MOST_READS]
+    while True:
+        while queue:
+            key = queue.pop()
+            if key in started or len(started) >= MOST_KEYS:
+                continue
+            started[key] = None
+            flow = _flow(key, known)
+            if (node := _advance(flow, key, None, waiting)) is not None:
+                nodes[key] = node
+                queue += [child for child, _ in node.children] + ([node.asset] if node.idle and node.asset else [])
+        if not waiting:
+            break
+        lacking = list(dict.fromkeys(read for _, reads in waiting.values() for read in reads if read not in cache))
+        if lacking:
+            if rounds >= MOST_ROUNDS or len(asked) + len(lacking) > MOST_READS:
+                break
+            wanted = list(dict.fromkeys([*lacking, *before]))
+            before, rounds = (), rounds + 1
+            cache.update(zip(wanted, (yield wanted), strict=True))
+        current, waiting = waiting, {}
+        for key, (flow, reads) in current.items():
+            asked.update(dict.fromkeys(reads))
+            if (node := _advance(flow, key, [cache[read] for read in reads], waiting)) is not None:
+                nodes[key] = node
+                queue += [child for child, _ in node.children] + ([node.asset] if node.idle and node.asset else [])
+    return Graph(nodes, tuple(asked))
+
+
+def _advance(
+    flow: Reading, key: str, answers: Sequence[bytes] | None, waiting: dict[str, tuple[Reading, Sequence[EthCall]]]
+) -> HeldBy | None:
+    """Take one flow on: what it says at its end; None: it waits for further reads. Whatever goes wrong in it, that
+    nothing is known of the key."""
+    try:
+        waiting[key] = (flow, next(flow) if answers is None else flow.send(answers))
+    except StopIteration as done:
+        found: HeldBy = done.value
+        return found
+    except (ValueError, ArithmeticError, IndexError, TypeError) as nonsense:
+        return HeldBy(unknown=1.0, why=f"{key}: {type(nonsense).__name__}")
+    return None
+
+
+def _flow(key: str, known: Known) -> Reading:
+    kind, _, at = key.partition(":")
+    if key in known.leaves:
+        return _leaf(known.leaves[key])
+    return KINDS[kind](Address(at), known)
+
+
+def _leaf(symbol: str) -> Reading:
+    return HeldBy(symbol=symbol)
+    yield ()  # pragma: no cover - makes it a generator
+
+
+def aave_key(pool: str) -> str:
+    """The key of an Aave pool."""
+    return f"aave:{checksum(pool)}"
+
+
+def token_key(token: str) -> str:
+    """The key of a token."""
+    return f"{TOKEN}{checksum(token)}"
+
+
+def call(to: str, signature: str, *words: int | str) -> EthCall:
+    """A read of a view function of static arguments; numbers, or addresses in hex."""
+    numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
+    return EthCall(
+        Address(to),
+        selector_of(signature) + b"".join(number.to_bytes(32, "big") for number in numbers),
+        optional=True,
+    )
+
+
+def number(answer: bytes, place: int = 0) -> int | None:
+    """The word at a place of an answer; None where there is none, or it is no amount."""
+    word = answer[32 * place : 32 * place + 32]
+    found = int.from_bytes(word, "big") if len(word) == 32 else LARGEST
+    return found if found < LARGEST else None
+
+
+def amount(answer: bytes, place: int = 0) -> float:
+    """The same, 0 where there is none."""
+    return float(number(answer, place) or 0)
+
+
+def address(answer: bytes, place: int = 0) -> Address | None:
+    """The address at a place; None where there is none, or zero."""
+    found = number(answer, place)
+    return checksum(f"0x{found:040x}") if found else None
+
+
+def addresses(answer: bytes, most: int) -> tuple[Address, ...]:
+    """An address[], its first ``most``; none where the answer is no such list."""
+    if number(answer) != 32 or (count := number(answer, 1)) is None:
+        return ()
+    found = (address(answer, 2 + place) for place in range(min(count, most)))
+    return tuple(one for one in found if one is not None)
+
+
+def _aave(at: Address, known: Known) -> Reading:
+    """Every reserve that may be collateral, by the value supplied, with its utilisation. Sources: Pool.getReservesList,
+    AaveProtocolDataProvider.getReserveConfigurationData (word 2: liquidation threshold) and getReserveData (words 2 and
+    4: aTokens and variable debt), AaveOracle.getAssetPrice."""
+    listed, provider = yield [call(at, "getReservesList()"), call(at, "ADDRESSES_PROVIDER()")]
+    reserves, book = addresses(listed, MOST_LISTED), address(provider)
+    data, oracle = known.providers.get(f"aave:{at}", (None, None))
+    if (data is None or oracle is None) and book is not None:
+        one, two = yield [call(book, "getPoolDataProvider()"), call(book, "getPriceOracle()")]
+        data, oracle = data or address(one), oracle or address(two)
+    if not reserves or data is None or oracle is None:
+        return HeldBy(unknown=1.0, why=f"reserves of the pool {at}")
+    answers = yield [
+        read
+        for token in reserves
+        for read in (
+            call(data, "getReserveConfigurationData(address)", token),
+            call(data, "getReserveData(address)", token),
+            call(oracle, "getAssetPrice(address)", token),
+        )
+    ]
+    children, used, unread = list[tuple[str, float]](), list[tuple[str, float]](), list[str]()
+    for index, token in enumerate(reserves):
+        terms, totals, price = answers[3 * index : 3 * index + 3]
+        supplied, debt = amount(totals, 2), amount(totals, 3) + amount(totals, 4)
+        if supplied > 0.0:
+            used.append((token_key(token), min(1.0, debt / supplied)))
+        if len(terms) < 96 or len(totals) < 160 or not price:
+            unread.append(token)
+        elif amount(terms, 2) > 0.0:
+            children.append((token_key(token), supplied / 10 ** min(amount(terms), 36.0) * amount(price)))
+    why = f"{len(unread)} reserves of the pool {at}" if unread else ""
+    return HeldBy(children=tuple(children), used=tuple(used), why=why, unknown=0.0 if children else 1.0)
+
+
+def _comptroller(at: Address, known: Known) -> Reading:
+    """Every cToken that may be collateral. Sources: Comptroller.getAllMarkets, markets (word 1: collateral factor),
+    PriceOracle.getUnderlyingPrice (36 less the token's decimals)."""
+    listed, named = yield [call(at, "getAllMarkets()"), call(at, "oracle()")]
+    markets, oracle = addresses(listed, MOST_LISTED), address(named)
+    if not markets or oracle is None:
+        return HeldBy(unknown=1.0, why=f"markets of the comptroller {at}")
+    views = ("underlying()", "totalSupply()", "exchangeRateStored()", "totalBorrows()", "getCash()", "totalReserves()")
+    answers = yield [
+        read
+        for one in markets
+        for read in (
+            call(at, "markets(address)", one),
+            call(oracle, "getUnderlyingPrice(address)", one),
+            *(call(one, view) for view in views),
+        )
+    ]
+    children, used = list[tuple[str, float]](), list[tuple[str, float]]()
+    size = len(views) + 2
+    for index, one in enumerate(markets):
+        terms, price, under, shares, rate, debt, cash, kept = answers[size * index : size * (index + 1)]
+        token = token_key(address(under) or one)  # a market of the chain's own coin names no token
+        lent = amount(cash) + amount(debt) - amount(kept)
+        if lent > 0.0:
+            used.append((token, min(1.0, amount(debt) / lent)))
+        if amount(terms, 1) > 0.0:
+            children.append((token, amount(shares) * amount(rate) / 1e18 * amount(price) / 1e36))
+    return HeldBy(children=tuple(children), used=tuple(used), unknown=0.0 if children else 1.0)
+
+
+def _comet(at: Address, known: Known) -> Reading:
+    """Every collateral of a Comet by its value. Sources: CometCore.sol AssetInfo (words 1 to 3: asset, price feed,
+    scale), totalsCollateral, getPrice."""
+    infos = yield [call(at, "getAssetInfo(uint8)", place) for place in range(MOST_ASSETS)]
+    named = [(address(info, 1), address(info, 2), amount(info, 3)) for info in infos if len(info) >= 256]
+    rows = [(asset, feed, scale) for asset, feed, scale in named if asset and feed and scale]
+    if not rows:
+        return HeldBy(unknown=1.0, why=f"collaterals of the Comet {at}")
+    answers = yield [
+        read
+        for asset, feed, _ in rows
+        for read in (call(at, "totalsCollateral(address)", asset), call(at, "getPrice(address)", feed))
+    ]
+    children = tuple(
+        (token_key(asset), amount(answers[2 * i]) / scale * amount(answers[2 * i + 1]))
+        for i, (asset, _, scale) in enumerate(rows)
+    )
+    return HeldBy(children=children, unknown=0.0 if any(weight > 0.0 for _, weight in children) else 1.0)
+
+
+PROBES = (
+    *("symbol()", "asset()", "totalAssets()", "UNDERLYING_ASSET_ADDRESS()", "POOL()", "underlying()", "comptroller()"),
+    *("MORPHO()", "withdrawQueueLength()", "get_default_queue()", "aToken()", "token0()", "token1()", "baseToken()"),
+    "yieldbotReadsWhatNoContractHas()",
+)
+"""What is asked of every token: whatever holds something answers some of it. The last exists nowhere."""
+
+
+def _token(at: Address, known: Known) -> Reading:
+    """A token: a leaf, or a share of something that is followed."""
+    answers = dict(zip(PROBES, (yield [call(at, probe) for probe in PROBES]), strict=True))
+    symbol, named = label(answers["symbol()"]) or "", {probe: address(answers[probe]) for probe in PROBES[1:]}
+    if answers[PROBES[-1]]:
+        return HeldBy(unknown=1.0, symbol=symbol, why=f"{at}: it answers anything")
+    under = named["UNDERLYING_ASSET_ADDRESS()"]
+    if under is not None and (pool := named["POOL()"]) is not None:
+        return HeldBy(children=((aave_key(pool), 1.0),), asset=token_key(under), symbol=symbol)
+    if (comptroller := named["comptroller()"]) is not None and (under := named["underlying()"]) is not None:
+        return HeldBy(children=((f"comptroller:{comptroller}", 1.0),), asset=token_key(under), symbol=symbol)
+    asset = named["asset()"]
+    if asset is None:
+        if (base := named["baseToken()"]) is not None:
+            return HeldBy(children=((f"comet:{at}", 1.0),), asset=token_key(base), symbol=symbol)
+        pair = [one for one in (named["token0()"], named["token1()"]) if one is not None]
+        return HeldBy(children=tuple((token_key(one), 0.5) for one in pair), symbol=symbol)
+    total = amount(answers["totalAssets()"])
+    if total <= 0.0:
+        return HeldBy(unknown=1.0, asset=token_key(asset), symbol=symbol, why=f"{symbol or at}: it holds nothing")
+    if (a_token := named["aToken()"]) is not None:
+        return HeldBy(children=((token_key(a_token), 1.0),), asset=token_key(asset), symbol=symbol)
+    count, lying = (
+        min(number(answers["withdrawQueueLength()"]) or 0, MOST_QUEUED),
+        call(asset, "balanceOf(address)", at),
+    )
+    if count:
+        queue = [call(at, "withdrawQueue(uint256)", place) for place in range(count)]
+        lies, *ids = yield [lying, *queue]
+        found = yield from _queued(at, ids, named["MORPHO()"])
+    elif strategies := addresses(answers["get_default_queue()"], MOST_QUEUED):
+        lies, *debts = yield [lying, *(call(at, "strategies(address)", one) for one in strategies)]
+        found = {token_key(one): amount(debt, 2) for one, debt in zip(strategies, debts, strict=True)}
+    else:
+        (lies,) = yield [lying]
+        found = {}
+    idle, rest = min(amount(lies), total), sum(found.values())
+    if idle + rest < ENOUGH * total:
+        more = known.shares.get(token_key(asset), ())[:MOST_SHARES]
+        found |= yield from _shares(at, [one for one in more if token_key(one) not in found])
+        rest = sum(found.values())
+    unknown = max(0.0, total - idle - rest)
+    return HeldBy(
+        children=tuple((key, weight) for key, weight in found.items() if weight > 0.0),
+        idle=idle,
+        unknown=unknown if unknown > (1.0 - ENOUGH) * total else 0.0,
+        asset=token_key(asset),
+        symbol=symbol,
+        why=f"{symbol or at}: what it does with {unknown / total:.0%}" if unknown > (1.0 - ENOUGH) * total else "",
+    )
+
+
+def _queued(
+    at: Address, queue: Sequence[bytes], morpho: Address | None
+) -> Generator[Sequence[EthCall], Sequence[bytes], dict[str, float]]:
+    """What the queue of a vault holds: markets of Morpho by their collateral (MetaMorpho), or vaults (Euler Earn)."""
+    ids = [int.from_bytes(one[:32], "big") for one in queue if len(one) >= 32]
+    if morpho is None:
+        vaults = [checksum(f"0x{one:040x}") for one in ids if 0 < one < 2**160]
+        return (yield from _shares(at, vaults))
+    answers = yield [
+        read
+        for one in ids
+        for read in (
+            call(morpho, "idToMarketParams(bytes32)", one),
+            call(morpho, "position(bytes32,address)", one, at),
+            call(morpho, "market(bytes32)", one),
+        )
+    ]
+    found: dict[str, float] = {}
+    for index in range(len(ids)):
+        terms, position, totals = answers[3 * index : 3 * index + 3]
+        whole, shares = amount(totals), amount(totals, 1)
+        worth = amount(position) * whole / shares if shares else 0.0
+        if worth > 0.0:
+            collateral = address(terms, 1)  # a market without collateral lends to nobody
+            key = token_key(collateral or address(terms) or at)
+            found[key] = found.get(key, 0.0) + worth
+    return found
+
+
+def _shares(at: Address, vaults: Sequence[Address]) -> Generator[Sequence[EthCall], Sequence[bytes], dict[str, float]]:
+    """What a vault holds of others' shares, in its own asset."""
+    if not vaults:
+        return {}
+    balances = yield [call(one, "balanceOf(address)", at) for one in vaults if one != at]
+    held = [
+        (one, shares)
+        for one, answer in zip((one for one in vaults if one != at), balances, strict=True)
+        if (shares := number(answer))
+    ]
+    if not held:
+        return {}
+    worth = yield [call(one, "convertToAssets(uint256)", shares) for one, shares in held]
+    return {
+        token_key(one): amount(answer) if len(answer) >= 32 else float(shares)
+        for (one, shares), answer in zip(held, worth, strict=True)
+    }
+
+
+KINDS: dict[str, Callable[[Address, Known], Reading]] = {
+    "aave": _aave,
+    "comptroller": _comptroller,
+    "comet": _comet,
+    "token": _token,
+}
+"""By the kind of a key, how what it holds is read."""
