@@ -18,7 +18,19 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.quorum import Quorum
 from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.reads import CodeHead, EthCall, EthCode, EthLogs, EthSlot, Flow, LogSpan, Read
+from yieldbot.model.reads import (
+    MOST_AT_ONCE,
+    CodeHead,
+    EthCall,
+    EthCode,
+    EthLogs,
+    EthPast,
+    EthSlot,
+    Flow,
+    LogSpan,
+    PastCode,
+    Read,
+)
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.sandbox.evm.artifacts import multicall3_bytecode
 
@@ -187,6 +199,42 @@ async def test_endpoints_vote_on_batches_and_a_liar_is_left_out(upstream: Anvil)
             await expected(quorum)
             ((host, why),) = quorum.left_out
             assert host == endpoints[2].host and "says otherwise than 2 others about batch" in why
+
+
+@pytest.mark.parametrize("quorum", [1, 2])
+async def test_a_past_that_is_refused_or_slow_leaves_the_others_answered(upstream: Anvil, quorum: int) -> None:
+    async with connected(upstream.url) as node:
+        await staged(node)
+        block = await node.block()
+        there, empty, late = await read(
+            node, EthPast((MULTICALL3, NOBODY), block.height), EthPast((MULTICALL3,), 0), EthPast((LOUD,), 10**9)
+        )
+        assert PastCode.of(there, 2) == PastCode(block.timestamp, (True, False))
+        assert PastCode.of(late, 1) is None and PastCode.of(empty, 2) is None
+        logs = EthLogs((LOUD,), (TOPIC,), 0, block.height, optional=True, past_parts=2)
+        assert len(LogSpan.decoded((await read(node, logs))[0]).logs) >= 12
+
+        async def hand_on(method: str, params: list[Any]) -> Any:
+            return await node.request(method, params)
+
+        def old(method: str, params: list[Any]) -> tuple[int, int, str] | None:
+            pruned = method == "eth_getLogs" or (method == "eth_call" and isinstance(params[1], str))
+            return (200, -32000, "missing trie node") if pruned and "to" not in params[0] else None
+
+        lacking = Provider(answer=hand_on, refuse=old)
+        async with served(lacking) as provider:
+            ends = [Endpoint(url, timeout_seconds=25.0, setting="X") for url in (provider.url, upstream.url)]
+            node_ = Quorum(CHAIN, ends[:quorum], multicall3=MULTICALL3, quorum=quorum)
+            async with node_:
+                found = await read(node_, EthSlot(STORED, 7), EthPast((LOUD,), block.height), logs, EthCode(MINIMAL))
+        assert int.from_bytes(found[0], "big") == 42 and CodeHead.of(found[3]).size == 45
+        span = LogSpan.decoded(found[2])
+        assert found[1] == b"" and (span.logs, span.since) == ((), block.height + 1) and span.cut
+
+
+def test_the_creation_of_the_past_stays_within_what_chains_allowed_once() -> None:
+    code = beside.creation_of_past([f"0x{n:040x}" for n in range(MOST_AT_ONCE)])
+    assert len(code) < 24_576
 
 
 def test_the_creation_stays_within_what_chains_allow() -> None:

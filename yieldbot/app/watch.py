@@ -164,6 +164,8 @@ def _contract(one: ContractFacts) -> WatchedContract:
             if who.kind is not ControllerKind.NONE
         ),
         pending=tuple(f"{each.what}: {each.after}" for each in one.pending),
+        created_at=one.created_at,
+        there_since=one.there_since,
         missing=one.missing,
     )
 

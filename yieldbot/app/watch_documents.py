@@ -52,6 +52,11 @@ class WatchedContract(Part):
     implementation: str | None = Field(description="whose code it runs as a proxy; null: its own")
     holders: tuple[WatchedHolder, ...] = Field(description="who may change it; none: nobody")
     pending: tuple[str, ...] = Field(description="changes that it announces itself")
+    created_at: int | None = Field(
+        description="unix seconds by which it was there, and what it runs, within a day of the younger's creation; "
+        "null: not known"
+    )
+    there_since: int | None = Field(description="unix seconds since which it is known to be there; null: not known")
     missing: tuple[str, ...] = Field(description="facts that could not be read: the worst case is assumed")
 
 

@@ -15,7 +15,7 @@ from yieldbot.cli.flags import add_job_flags, filter_of
 if TYPE_CHECKING:
     import argparse
 
-    from yieldbot.app.watch_documents import WatchDocument, WatchedJob
+    from yieldbot.app.watch_documents import WatchDocument, WatchedContract, WatchedJob
     from yieldbot.cli.main import CommandList
     from yieldbot.cli.screen import Screen
 
@@ -91,6 +91,14 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
             text.append(f"{market.name} ({market.market_id})\n", style="bold")
             for one in market.contracts:
                 holders = "; ".join(f"{holder.right}: {holder.who}" for holder in one.holders) or "nobody may change it"
-                text.append(f"  {one.part} {one.name} {one.address}: {holders}\n")
+                text.append(f"  {one.part} {one.name} {one.address}: {holders}{_age(one)}\n")
                 for line in one.missing:
                     text.append(f"    not known: {line}\n", style="yellow")
+
+
+def _age(one: WatchedContract) -> str:
+    if one.created_at is not None:
+        return f"; there since {datetime.fromtimestamp(one.created_at, UTC):%Y-%m-%d}"
+    if one.there_since is not None:
+        return f"; seen since {datetime.fromtimestamp(one.there_since, UTC):%Y-%m-%d}"
+    return ""

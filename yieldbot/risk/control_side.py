@@ -37,10 +37,17 @@ def contract(facts: Facts, now: int, scales: Scales) -> Component:
         least = min(least, found)
         seen += _evidence(one)
         missing += [f"{one.name or one.address}: {what}" for what in one.missing]
-        if one.created_at is not None:
-            ages.append((now - one.created_at) / DAY)
-    if not ages:
-        missing.append("age of its contracts")
+        since = one.created_at if one.created_at is not None else one.there_since
+        if since is None:
+            missing.append(f"age of {one.name or one.address}")
+            ages.append(0.0)
+            continue
+        days = (now - since) / DAY
+        ages.append(max(days, 0.0))
+        told = f"{days:,.0f} days" if one.created_at is not None else f"at least {days:,.0f} days, seen since"
+        seen.append(Evidence(what=f"{one.name or one.part}: age", value=told, source=str(one.address), block=one.block))
+        if one.created_at is None:
+            missing.append(f"age of {one.name or one.address}: {told}")
     part = float(of["weight_days"])
     found = (1.0 - part) * least + part * score(of["days"], min(ages, default=0.0))
     return Component(name=NAME, score=found, weight=weight, evidence=tuple(seen), missing=tuple(missing))

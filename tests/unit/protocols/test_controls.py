@@ -15,6 +15,7 @@ from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthPast, EthSlot, LogSpan, Read
 from yieldbot.protocols import adapters
+from yieldbot.protocols.evm.age_reads import AgeReads, with_age
 from yieldbot.protocols.evm.control_facts import SAFE_SINGLETONS, controller_of, facts_of
 from yieldbot.protocols.evm.control_reads import (
     MOST_OF_ONE,
@@ -120,11 +121,12 @@ def noise(draw: random.Random, read: Read) -> bytes:
 @given(st.integers())
 def test_no_answers_raise_and_every_reading_ends(seed: int) -> None:
     draw = random.Random(seed)
-    book = RoleReads(100)
-    readings, rounds, seen = run(lambda read: noise(draw, read), beside=(book,))
+    book, ages = RoleReads(100), AgeReads(100, 10**9, frozenset([POOL]))
+    readings, rounds, seen = run(lambda read: noise(draw, read), beside=(book, ages))
     assert rounds <= MOST_ROUNDS and len(seen) <= MOST_OF_ONE + 1
     readings = with_roles(readings, book)
-    found = facts_of(WANTED[0], readings)
+    found = with_age(facts_of(WANTED[0], readings), ages.ages)
+    assert (found.created_at or 0) <= 10**9
     holders = [one for role in found.roles for one in role.holders]
     assert all(len(role.holders) <= 2 * MOST_CANDIDATES and role.name for role in found.roles)
     for controller in (found.upgrade_by, found.owner, *(one for _, one in found.rights), *holders):

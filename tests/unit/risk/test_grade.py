@@ -97,6 +97,13 @@ def test_one_key_that_can_change_the_code_bounds_the_grade() -> None:
 def test_young_contracts_are_graded_lower() -> None:
     ages = [side(replace(SOUND, controls=controls(NO_ONE, NO_ONE, age * 86_400)), "contract") for age in (1, 60, 900)]
     assert ages == sorted(ages) and ages[0] < ages[-1]
+    known = controls(NO_ONE, NO_ONE, 900 * 86_400)
+    (one,) = known.contracts
+    seen = replace(known, contracts=(replace(one, created_at=None, there_since=one.created_at),))
+    graded = next(c for c in grade(state(), replace(SOUND, controls=seen)).components if c.name == "contract")
+    assert graded.score == ages[-1] and any("at least 900 days" in what for what in graded.missing)
+    blank = replace(known, contracts=(one, replace(one, created_at=None)))
+    assert side(replace(SOUND, controls=blank), "contract") < ages[0], "an age that is not known is none"
 
 
 def test_cash_against_our_size_counts() -> None:

@@ -10,12 +10,13 @@ from yieldbot.chains.evm import controls_kept as kept
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
 from yieldbot.errors import MarketError, TransientError
-from yieldbot.model.controls import ControlEvent, Controls, Dependency, Look
+from yieldbot.model.controls import ControlEvent, Controls, Dependency, Look, Part
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Market
 from yieldbot.model.native import native_token
 from yieldbot.model.reads import EthLogs, Flow, LogSpan
 from yieldbot.model.text import one_line
+from yieldbot.protocols.evm.age_reads import Age, AgeReads, with_age
 from yieldbot.protocols.evm.control_events import ScheduledCall, Told, told, topics
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembered
@@ -33,6 +34,8 @@ ADDRESSES = 500
 """Contracts of one request for events."""
 MOST_TIMES = 20
 """Blocks whose time is read because an event in them counts its delay from there; later ones count from the look."""
+AGED = (Part.POOL, Part.ADMIN, Part.INSIDE)
+"""Contracts whose age is read: those whose change can take the money."""
 GONE = ("the market itself, which cannot be read now",)
 """What is missing of a lost market."""
 LONGEST = 400
@@ -57,12 +60,15 @@ async def look(
     stands |= {market: tuple(named) for market, named in lost.items()}
     wanted = dict[Address, Dependency]()
     for one in (one for named in stands.values() for one in named):
-        before = wanted.get(one.address)
-        views = dict([*(before.views if before else ()), *one.views])
-        wanted[one.address] = replace(before or one, views=tuple(views.items()))
+        first = wanted.get(one.address)
+        views = dict([*(first.views if first else ()), *one.views])
+        wanted[one.address] = replace(first or one, views=tuple(views.items()))
     memory = kept.code_of(known)
-    roles = RoleReads(block.height, kept.roles_of(known))
-    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles,))]
+    before = kept.ages_of(known)
+    counted = frozenset(at for at, one in wanted.items() if one.part in AGED)
+    ages = AgeReads(block.height, block.timestamp, counted, before)
+    roles = RoleReads(block.height, kept.roles_of(known), {at: age.without + 1 for at, age in before.items()})
+    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles, ages))]
     if since is not None and since < block.height:
         listened = list(dict.fromkeys([*wanted, *(one for one in memory.next)]))
         for start in range(0, len(listened), ADDRESSES):
@@ -84,7 +90,7 @@ async def look(
     logs.sort(key=lambda one: (one.event.block, one.event.index))
     events = await _dated(node, chain, logs, frozenset(readings), block)
     controls = {
-        market: _controls(market, named, readings, block, GONE if market in lost else ())
+        market: _controls(market, named, readings, ages.ages, block, GONE if market in lost else ())
         for market, named in stands.items()
     }
     return Look(
@@ -94,7 +100,7 @@ async def look(
         events=tuple(events),
         since=complete,
         cut=cut,
-        known=kept.document(remembered(tuple(wanted.values()), readings), roles.remembered()),
+        known=kept.document(remembered(tuple(wanted.values()), readings), roles.remembered(), ages.remembered()),
     )
 
 
@@ -102,10 +108,11 @@ def _controls(
     market: MarketId,
     named: Sequence[Dependency],
     readings: Mapping[Address, Reading],
+    ages: Mapping[Address, Age],
     block: BlockRef,
     missing: tuple[str, ...],
 ) -> Controls:
-    contracts = tuple(facts_of(one, readings, block.height) for one in named)
+    contracts = tuple(with_age(facts_of(one, readings, block.height), ages) for one in named)
     return Controls(market=market, contracts=contracts, block=block.height, time=block.timestamp, missing=missing)
 
 

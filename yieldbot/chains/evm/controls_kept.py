@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.age_reads import Age
 from yieldbot.protocols.evm.control_reads import VIEWS, KnownCode
 from yieldbot.protocols.evm.role_reads import KnownRoles
 
@@ -37,7 +38,15 @@ def roles_of(known: Mapping[str, Any]) -> dict[Address, KnownRoles]:
         return {}
 
 
-def document(code: KnownCode, roles: Mapping[Address, KnownRoles]) -> dict[str, Any]:
+def ages_of(known: Mapping[str, Any]) -> dict[Address, Age]:
+    """What earlier looks found of ages."""
+    try:
+        return {Address(at): Age(*map(int, numbers)) for at, numbers in known["ages"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def document(code: KnownCode, roles: Mapping[Address, KnownRoles], ages: Mapping[Address, Age]) -> dict[str, Any]:
     """The object."""
     return {
         "tried": list(VIEWS),
@@ -48,4 +57,5 @@ def document(code: KnownCode, roles: Mapping[Address, KnownRoles]) -> dict[str, 
             at: [one.how, [[hex(role), account] for role, account in one.candidates], one.since, one.until]
             for at, one in roles.items()
         },
+        "ages": {at: [one.without, one.without_time, one.since, one.time, one.refused] for at, one in ages.items()},
     }

@@ -310,7 +310,7 @@ class RoleReads:
         span = LogSpan.decoded(answer)
         if past:
             for state in states.values():
-                state.since = span.since
+                state.since = min(state.since, span.since)
         for log in span.logs:
             at = states.get(log.address.lower())
             if at is None or len(log.topics) < 3 or any(log.topics[2][:12]):
