@@ -28,7 +28,7 @@ MOST_PROBES = 60
 PROBES = 15
 """Blocks of one span that are asked about at once: it is a sixteenth afterwards."""
 AGAIN_SECONDS = 7 * 86_400
-"""A past that no node told is asked for again after so long: an archive may have been named since."""
+"""A past that no node serves is asked for again after so long: an archive may have been named since."""
 MOST_KEPT = 4000
 """Contracts whose age is kept."""
 
@@ -46,7 +46,7 @@ class Age:
     time: int
     """Its unix seconds."""
     refused: int = 0
-    """Unix seconds of the look that was told nothing of the span between; 0: none was."""
+    """Unix seconds of the look that got no answer about the span between; 0: none did."""
 
     @property
     def found(self) -> bool:

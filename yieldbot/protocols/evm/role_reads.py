@@ -231,7 +231,7 @@ class RoleReads:
                 held.setdefault(role, []).append((account, delay))
         late = "" if state.since <= state.floor else f"no node tells whom it was given to before block {state.since:,}"
         if state.listed:
-            late = "" if 0 in state.counts else "its list of holders was not told"
+            late = "" if 0 in state.counts else "its list of holders was not served"
         if state.cut:
             late = f"more than {MOST_CANDIDATES} accounts were given roles"
         return tuple(
