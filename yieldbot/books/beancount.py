@@ -1,7 +1,7 @@
-"""The accounting as text for Beancount (its syntax of version 3). Pure.
+"""The accounting as text for Beancount (version 3 syntax). Pure.
 
-Tokens are commodities and move between accounts in their own units, so that every transaction balances without a price;
-prices are separate directives, one a day. Value, cost and gain by first in, first out are metadata of postings.
+Tokens are commodities and move between accounts in their own units, so every transaction balances without a price;
+prices are separate directives, one a day. Value, cost and gain (first in, first out) are metadata of postings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ OTHER_SIDE = {
     RowKind.UNEXPLAINED: "Equity:Unexplained",
     RowKind.SHARES: "Equity:Receipts",
 }
-"""Account of a row's opposite posting; deposits, withdrawals, rent and a swap's two sides stay among our assets."""
+"""Account of the opposite posting of each kind of row; deposits, withdrawals, rent and both sides of a swap stay among
+our assets."""
 RESERVED = ("TRUE", "FALSE", "NULL")
 """Words that Beancount's lexer reads as values before it looks for commodities."""
 
@@ -52,7 +53,7 @@ class _Book:
     """Accounts in the order of first use."""
 
     def commodity(self, token: Token) -> str:
-        """The token's unique commodity name: its symbol in upper case; where that is taken, with the chain's name or a
+        """The token's unique commodity name: its symbol in upper case; if that is taken, with the chain's name or a
         number appended."""
         if token not in self.commodities:
             plain = re.sub(r"[^A-Z0-9'._-]", "", token.symbol.upper())
@@ -87,8 +88,8 @@ def to_beancount(
 ) -> str:
     """The whole file.
 
-    opening: rows before the period, of which only the sums are written. closing: balances of wallets in base units to
-    assert, each with the unix seconds at which the chain had it.
+    opening: rows before the period, of which only the sums are written. closing: wallet balances to assert, in base
+    units, each with the unix seconds at which it was read from the chain.
     """
     book = _Book(names)
     transactions = _opening(book, opening, rows)
@@ -144,12 +145,12 @@ def _swap(rows: Sequence[LedgerRow]) -> tuple[LedgerRow | None, LedgerRow | None
 
 
 def _bare(entry: Entry) -> str:
-    """The note for a transaction whose fee is not known."""
+    """The note on a transaction whose fee is unknown."""
     return f"{entry.description or entry.kind.value}: {entry.kind.value}, its fee is not known, {entry.hash}"
 
 
 def _postings(book: _Book, row: LedgerRow) -> list[str]:
-    """Both postings of a row; those of a swap are made together elsewhere."""
+    """Both postings of a row; a swap's two rows are combined elsewhere."""
     entry, wallet = row.entry, book.place(row.entry.account, "Wallet")
     if not row.raw:
         return []
@@ -195,7 +196,7 @@ def _opening(book: _Book, rows: Sequence[LedgerRow], later: Sequence[LedgerRow])
 
 
 def _moved(book: _Book, row: LedgerRow) -> list[tuple[str, int]]:
-    """(account, base units) of each change of our asset accounts by a row."""
+    """(account, base units) of each change in our asset accounts by a row."""
     account, raw = row.entry.account, row.raw or 0
     wallet = book.place(account, "Wallet")
     if row.market is not None and row.what in (RowKind.DEPOSIT, RowKind.WITHDRAW):
@@ -215,7 +216,7 @@ def _prices(book: _Book, rows: Iterable[LedgerRow]) -> list[str]:
 
 
 def _balances(book: _Book, closing: Mapping[tuple[Account, Token], tuple[int, int]]) -> list[str]:
-    """Balance assertions of each wallet by the chain, for the beginning of the next day."""
+    """Assertions of each wallet's balance as read from the chain, for the beginning of the next day."""
     lines = []
     for (account, token), (raw, at) in closing.items():
         wallet = book.place(account, "Wallet")
@@ -230,7 +231,7 @@ def _component(text: str) -> str:
 
 
 def _fit(plain: str) -> str:
-    """A symbol made fit for a commodity's name: begins with a letter, ends with a letter or digit, at most 16
+    """A symbol turned into a valid commodity name: begins with a letter, ends with a letter or digit, at most 16
     characters."""
     inner = re.sub(r"[^A-Z0-9]", "", plain)[:16]
     return inner if inner[:1].isalpha() else f"T{inner or 'OKEN'}"
@@ -241,7 +242,7 @@ def _where(token: Token) -> str:
 
 
 def _unused(name: str, behind: str, taken: set[str]) -> str:
-    """The name, with ``behind`` or a number appended where it is taken."""
+    """The name; if it is taken, with ``behind`` or a number appended."""
     if name not in taken:
         return name
     tried = f"{name}-{behind}" if behind else name

@@ -1,4 +1,4 @@
-"""What the chain shows of an account beyond the journal: transfers, prices at past blocks, balances. Pure."""
+"""What the chain shows of an account that the journal does not: transfers, prices at past blocks, balances. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Quotes = Mapping[tuple[ChainId, int, Address], PriceQuote]
 
 @dataclass(frozen=True, slots=True)
 class WalletCheck:
-    """A wallet's balance of one token, by the entries and by the chain."""
+    """A wallet's balance of one token, computed from the entries and read from the chain."""
 
     token: Token
     """The token."""
@@ -53,7 +53,7 @@ class HandedOver:
     """Plans handed over to a Safe's owners, who may or may not execute them."""
 
     heights: tuple[int, ...] = ()
-    """Blocks at which they were decided."""
+    """Blocks at which the plans were decided."""
     legs: tuple[tuple[MarketId, int], ...] = ()
     """(market, base units; negative: out of the wallet) of their deposits and withdrawals."""
 
@@ -87,7 +87,7 @@ class ChainRecord:
     since: int
     """Height from which on the entries are complete."""
     entries: tuple[Entry, ...]
-    """The account's entries, with one more for each transaction of others and each unexplained difference."""
+    """The account's entries, plus one for each transaction of others and each unexplained difference."""
     quotes: Quotes
     """Feeds' prices at the entries' blocks."""
     checks: tuple[WalletCheck, ...]
@@ -120,8 +120,8 @@ def reconciled(
 ) -> tuple[Entry, ...]:
     """The entries, completed so that they add up to the chain's balances.
 
-    Where no opening balance could be read, one is computed back from the present balance; a difference that nothing
-    explains becomes an entry of its own. Markets' receipt tokens are left as they are.
+    If no opening balance could be read, it is computed backwards from the present balance; an unexplained difference
+    becomes an entry of its own. Markets' receipt tokens are not touched.
     """
     own = [check for check in checks if check.difference and check.token not in receipts]
     first = min((entry.at for entry in entries), default=block.timestamp)
@@ -142,7 +142,7 @@ def reconciled(
 
 
 def quote_of(quotes: Quotes, written: Recorded) -> QuoteOf:
-    """The price by a feed at the entry's block, else by what a run recorded near it."""
+    """The price by a feed at the entry's block, else the one that a run recorded near it."""
 
     def price(entry: Entry, token: Token) -> PriceQuote | None:
         chain = entry.account[0]

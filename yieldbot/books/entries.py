@@ -1,6 +1,6 @@
-"""The journal's records and transfers observed on chain, as entries: each transaction once. Pure.
+"""Turns the journal's records and transfers observed on chain into entries: each transaction once. Pure.
 
-A confirmed transaction changes balances and costs its fee; a reverted one costs its fee alone; one that expired or was
+A confirmed transaction changes balances and costs its fee; a reverted one only costs its fee; one that expired or was
 replaced did nothing and has no entry.
 """
 
@@ -20,14 +20,14 @@ from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.tx import Confirmed, Delta, Reverted
 
 Account = tuple[ChainId, Address]
-"""A chain and our address on it. Lots acquired in one account are never sold out of another."""
+"""A chain and our address on it. Lots acquired in one account are never sold from another."""
 
 
 class EntryKind(StrEnum):
     """The kind of an entry."""
 
     OPENING = "opening"
-    """A balance before the first entry."""
+    """The balance before the first entry."""
     IN = "in"
     """Received by a transaction that is not ours."""
     OUT = "out"
@@ -37,12 +37,12 @@ class EntryKind(StrEnum):
     SWAP = "swap"
     CLAIM = "claim"
     LIQUIDITY = "liquidity"
-    """Put into a pool's liquidity, or taken out of it."""
+    """Liquidity put into a pool, or taken out of it."""
     GAS = "gas"
-    """Costs its fee and changes nothing else: an allowance, a revocation, a cancellation."""
+    """A transaction that only costs its fee: an allowance, a revocation, a cancellation."""
     REVERTED = "reverted"
     OTHER = "other"
-    """Changes balances in a way that no other kind covers."""
+    """A change of balances that no other kind covers."""
     UNEXPLAINED = "unexplained"
     """The difference between the chain's balance and the sum of the entries."""
 
@@ -58,13 +58,13 @@ class Entry:
     at: int
     """Time of its block, in unix seconds."""
     height: int
-    """Its block or slot."""
+    """Its block number or slot."""
     hash: str = ""
     """The transaction's hash; empty where there is no transaction."""
     description: str = ""
-    """What it did, in words."""
+    """What it did, for a person."""
     market_id: MarketId | None = None
-    """The market that it concerns; None: the wallet alone."""
+    """The market that it belongs to; None: only the wallet."""
     asset: Token | None = None
     """The leg's asset; None where there is no leg."""
     changes: tuple[Delta, ...] = ()
@@ -76,11 +76,11 @@ class Entry:
     fee_raw: int | None = 0
     """The fee in base units of ``native``; None: not known."""
     rent_raw: int = 0
-    """Lamports that went into new accounts of ours; negative: came back."""
+    """Lamports locked in new accounts of ours; negative: returned."""
     all: bool = False
     """Whether the leg takes everything out of its market."""
     plan: str = ""
-    """Id of the plan or order that it belongs to; empty: of none."""
+    """Id of the plan or order that it belongs to; empty: none."""
 
     def change(self, token: Token) -> int:
         """Change of one token in base units, without the fee."""
@@ -100,8 +100,8 @@ def from_journal(records: Iterable[Record]) -> tuple[Entry, ...]:
 
 
 def _openings(txs: Iterable[StoredTx], plans: Mapping[str, Plan]) -> list[Entry]:
-    """Holdings of each market (and the wallet) before our first transaction there: a plan's targets less the plan's own
-    changes."""
+    """Holdings in each market (and the wallet) before our first transaction there: a plan's targets minus the plan's
+    own changes."""
     found: dict[tuple[Account, MarketId, Token], Entry] = {}
     for tx in txs:
         plan = plans.get(tx.signed.plan_id)
@@ -145,7 +145,7 @@ def _native(tx: StoredTx) -> Token | None:
 
 
 def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """By time, chain and height; entries of one block stay in the order given."""
+    """Sorted by time, chain and height; entries of one block keep their order."""
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.account[0], entry.height)))
 
 
@@ -179,7 +179,7 @@ def _market(named: MarketId) -> MarketId | None:
 
 
 def _by_id(entry: Entry, market_id: MarketId) -> Entry:
-    """The kind of a swap or claim, by the id that it is journalled under."""
+    """The entry with the kind (swap or claim) that its journalled id stands for."""
     if entry.kind is not EntryKind.OTHER or is_market(market_id):
         return entry
     raws = sorted(delta.raw for delta in entry.changes)
@@ -189,7 +189,7 @@ def _by_id(entry: Entry, market_id: MarketId) -> Entry:
 
 
 def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
-    """The fee of a row written before fees were recorded: what Solana charged, or gas used times its price; None for a
+    """The fee in a row written before fees were recorded: what Solana charged, or gas used times gas price; None for a
     revert."""
     if tx.signed.svm is not None:
         return tx.signed.svm.fee_lamports
@@ -197,7 +197,7 @@ def _older_fee(tx: StoredTx, outcome: Confirmed | Reverted) -> int | None:
 
 
 def _settled(entry: Entry, outcome: Confirmed, *, wraps_coin: bool) -> Entry:
-    """The entry with its changes; the native token's own change separated from the fee and from rent."""
+    """The entry with its changes; the native token's change is separated from the fee and from rent."""
     native, fee_raw = entry.native, entry.fee_raw or 0
     sums: dict[Token, int] = {}
     for delta in outcome.deltas:
@@ -252,7 +252,7 @@ def _named(entry: Entry, leg: Leg | None) -> Entry:
 
 
 def _liquid(entry: Entry) -> Entry:
-    """A transaction of a pool's liquidity: a swap on the way to a range, or tokens that go in or come out.
+    """A transaction of a pool's liquidity: either a swap to fit a range, or tokens going in or coming out.
 
     The position's NFT (a token without decimals) and a pair's LP token are receipts.
     """

@@ -1,4 +1,4 @@
-"""Numbers, times and names as exports write them: the same input gives the same text on every machine."""
+"""Formats numbers, times and names for exports: the same input gives the same text on every machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLACES = 10
 
 @dataclass(frozen=True, slots=True)
 class DisplayNames:
-    """Display names; what has no name is shown by its id."""
+    """Display names; anything without a name is shown by its id."""
 
     chains: Mapping[ChainId, str]
     """Names by chain id."""
@@ -49,7 +49,7 @@ def decimal(value: Fraction | None) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Without trailing zeros of the fraction, and without a negative zero."""
+    """The number without trailing zeros in its fraction, and without a negative zero."""
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 

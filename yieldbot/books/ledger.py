@@ -1,14 +1,16 @@
-"""From entries to rows: each change with its value, what left with its cost by first in, first out, and its gain. Pure.
+"""Turns entries into rows: each change with its value; for what left, its cost (first in, first out) and gain. Pure.
 
 The choices, which docs/books.md explains to the user:
 
-- A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back is principal first; what
-  comes beyond it is interest, income at its value on arrival. What an exit leaves behind is a loss.
-- A swap disposes of what is given, for the value of what is received (where that has no price, of what is given).
+- A deposit into a market is no disposal: the tokens stay ours, at their cost. What comes back counts as principal
+  first; anything beyond it is interest: income, valued on arrival. Principal that a full exit does not return is a
+  loss.
+- A swap disposes of the token given, for the value of the token received (if that has no price, for the value of the
+  token given).
 - A claim is income at its value on arrival. A fee disposes of native tokens at their value.
-- What goes into a pool's liquidity is disposed of at its value; what comes out is acquired at its value.
-- What is received from outside costs its value on arrival; what is sent outside takes its cost along, without a gain.
-- What has no price has no value, and what it cost is then not known: nothing is estimated.
+- Tokens that go into a pool's liquidity are disposed of at their value; what comes out is acquired at its value.
+- Tokens received from outside cost their value on arrival; tokens sent outside take their cost along, without a gain.
+- Tokens without a price have no value, and their cost is then unknown: nothing is estimated.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ class PriceQuote:
 
 
 QuoteOf = Callable[[Entry, Token], "PriceQuote | None"]
-"""The price of a token at an entry's block; None where there is none."""
+"""The price of a token at an entry's block; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,15 @@ class LedgerRow:
     token: Token
     """The token."""
     raw: int | None
-    """Base units; negative: we no longer own them; None: not known (the fee of an old revert)."""
+    """Base units; negative: we no longer own them; None: unknown (the fee of an old revert)."""
     market: MarketId | None = None
-    """The market where the row's money is; None: the wallet."""
+    """The market that the row's money is in; None: the wallet."""
     quote: PriceQuote | None = None
     """The token's price at that time."""
     value: Fraction | None = None
     """The value at that price."""
     cost: Fraction | None = None
-    """What the units that left had cost, or what the units that came in cost."""
+    """The cost of the units that left, or of the units that came in."""
     gain: Fraction | None = None
     """Gain on the units that left."""
 
@@ -107,7 +109,7 @@ class Totals:
     fees: Fraction
     """Fees."""
     unknown: int
-    """Number of rows of these kinds whose figure is not known and not in the sum."""
+    """Number of rows of these kinds whose figure is unknown and missing from the sum."""
 
 
 def totals(rows: Iterable[LedgerRow]) -> Totals:
@@ -127,7 +129,7 @@ def totals(rows: Iterable[LedgerRow]) -> Totals:
 
 
 def in_unit(quote_of: QuoteOf, unit: Token) -> QuoteOf:
-    """Prices in whole tokens of ``unit`` in place of the base currency: the quotient of both prices at the same
+    """Prices in whole tokens of ``unit`` instead of the base currency: the quotient of both prices at the same
     block."""
 
     def price_in_unit(entry: Entry, token: Token) -> PriceQuote | None:
@@ -224,7 +226,7 @@ class _Posting:
         self.books.principal[place] = rest
 
     def _opened(self, delta: Delta, market: MarketId) -> None:
-        """What a market held before, where nothing else is known of it."""
+        """Sets a market's opening principal when nothing else is known of it."""
         place = (self.entry.account, market, delta.token)
         if not self.books.principal.get(place):
             self.books.principal[place] = delta.raw
@@ -250,7 +252,7 @@ class _Posting:
             self._disposed(what, delta.token, -delta.raw, value, market=self.entry.market_id)
 
     def _swapped(self, changes: Sequence[Delta]) -> None:
-        """One exchange value for both sides, where there is one token on each."""
+        """A swap's rows: the same exchange value for both sides, if there is one token on each."""
         outs, ins = [d for d in changes if d.raw < 0], [d for d in changes if d.raw > 0]
         received = _sum([self._value(d.token, d.raw) for d in ins])
         given = _sum([self._value(d.token, -d.raw) for d in outs])
@@ -286,7 +288,7 @@ class _Posting:
     def _disposed(
         self, what: RowKind, token: Token, raw: int, proceeds: Fraction | None, market: MarketId | None = None
     ) -> None:
-        """``raw`` units leave for ``proceeds`` (base currency; None: not known)."""
+        """``raw`` units leave for ``proceeds`` (base currency; None: unknown)."""
         paid = self._take(token, raw)
         gain = None if paid is None or proceeds is None else proceeds - paid
         value = None if proceeds is None else -proceeds
@@ -321,7 +323,7 @@ class _Posting:
         self.books.lots[pool] = put(self.books.lots.get(pool, ()), lot)
 
     def _take(self, token: Token, raw: int) -> Fraction | None:
-        """Take ``raw`` units off the lots; what they cost, None where that is not known."""
+        """Take ``raw`` units off the lots and return their cost; None if it is unknown."""
         pool = (self.entry.account, token)
         taken, self.books.lots[pool], missing = take(self.books.lots.get(pool, ()), raw)
         return None if missing else cost(taken)

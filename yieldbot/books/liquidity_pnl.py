@@ -1,11 +1,11 @@
 """Profit and loss of liquidity in a pool since it was entered, in the base currency, without gas. Pure.
 
-The present value, uncollected fees included, plus what came out, less what went in, each at its price when it moved.
-Lots are units of liquidity, of each position separately, or LP tokens of a pair; a lot costs what went in with it. What
-reaches the wallet is realised, less the first-in-first-out cost of the liquidity that was taken out for it: fees cost
-nothing. A swap on the way in or out realises what it brought less what it took. All positions in a pool are one stay,
-from the first liquidity that goes in until none is left; an order that takes all out and puts it in again (a rebalanced
-range) continues it.
+Profit is the present value (uncollected fees included) plus what came out, less what went in, each at its price when it
+moved. A lot is liquidity of one position, or LP tokens of a pair; it costs what was put in for it. Tokens that reach
+the wallet are realised, less the first-in-first-out cost of the liquidity removed for them; collected fees have no
+cost. A swap on the way in or out realises what it brought less what it took. All positions in a pool form one stay,
+from the first deposit of liquidity until none is left; an order that takes all out and puts it in again (a rebalanced
+range) continues the stay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.tx import Delta
 
 SHARES = 0
-"""The position number that LP tokens of a pair count as: they have none."""
+"""Number that stands for LP tokens of a pair, which have no position number."""
 NOTHING = (0, 0)
 ROUNDING = 10
 """Base units by which a pool may pay out less than the manager's Collect event says
@@ -50,8 +50,8 @@ class PoolHoldings:
     amounts: Mapping[Token, int] = field(default_factory=dict)
     """Base units by token, uncollected fees included."""
     collected: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """Base units of token0 and token1 that each position has paid out since it last held nothing; positions for which
-    the chain does not show that are left out."""
+    """Base units of token0 and token1 that each position has paid out since it was last empty; positions for which the
+    chain does not show this are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class LiquidityPnl:
     taken_out: tuple[Amount, ...]
     """Base units taken out since then, by token, swaps not included."""
     swaps: Fraction | None
-    """What swaps brought less what they took; a part of ``realised``."""
+    """What swaps brought less what they took; included in ``realised``."""
     realised: Fraction | None
     """Profit on what came out."""
     unrealised: Fraction | None
     """Profit on what is in the pool now."""
     gas: Amount | None
-    """Native tokens paid since then; None where a fee is not known."""
+    """Native tokens paid for fees since then; None if a fee is unknown."""
     gas_base: Fraction | None
     """Value of those fees when they were paid."""
     lacks: str | None = None
@@ -79,7 +79,7 @@ class LiquidityPnl:
 
     @property
     def base(self) -> Fraction | None:
-        """Realised and unrealised together."""
+        """Realised plus unrealised profit."""
         return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
 
 
@@ -92,11 +92,11 @@ def liquidity_pnl(
     now: Mapping[Token, PriceQuote],
     quote_of: QuoteOf,
 ) -> LiquidityPnl | str | None:
-    """A pool's profit and loss over the present stay or, where nothing is in it, over the last one.
+    """A pool's profit and loss over the present stay or, if nothing is in the pool, over the last one.
 
     entries: in order. moves: the position events of each entry's transaction, by hash (LP tokens of a pair need none).
-    held: None where the pool could not be read. now: present prices. Returns None where no entry is the pool's, and a
-    message where something is missing.
+    held: None if the pool could not be read. now: present prices. Returns None if no entry belongs to the pool, and a
+    message if something is missing.
     """
     stay, ended = _Stay(), None
     for entry in entries:
@@ -116,8 +116,7 @@ def liquidity_pnl(
 def _moved(
     entry: Entry, market_id: MarketId, moves: Mapping[str, Sequence[PositionEvent]]
 ) -> Sequence[PositionEvent] | None:
-    """What an entry did to positions; None where that is not known. A pair's LP tokens follow from the wallet's
-    changes."""
+    """What an entry did to positions; None if unknown. A pair's LP tokens follow from the wallet's changes."""
     if entry.kind in (EntryKind.SWAP, EntryKind.REVERTED):
         return ()
     pair = market_id.rpartition("/")[2].lower()
@@ -129,7 +128,7 @@ def _moved(
 
 @dataclass(slots=True)
 class _Stay:
-    """Liquidity in a pool from its entry on."""
+    """One stay of liquidity in a pool, while its entries are added."""
 
     since: int | None = None
     """Unix seconds of the entry."""
@@ -140,11 +139,11 @@ class _Stay:
     taken_out: dict[Token, int] = field(default_factory=dict)
     """Base units since the entry, by token."""
     lots: dict[int, Lots] = field(default_factory=dict)
-    """What is in, by position."""
+    """Lots that are in the pool, by position."""
     leaving: dict[int, Lots] = field(default_factory=dict)
-    """What was taken out and not collected yet, by position."""
+    """Lots that were removed but not collected yet, by position."""
     collected: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Paid out by each position since it last held nothing."""
+    """Base units paid out by each position since it was last empty."""
     swaps: Fraction | None = field(default_factory=Fraction)
     """What swaps brought less what they took, in the base currency."""
     realised: Fraction | None = field(default_factory=Fraction)
@@ -152,7 +151,7 @@ class _Stay:
     native: Token | None = None
     """Token that fees are paid in."""
     gas: int | None = 0
-    """Base units of it; None where a fee is not known."""
+    """Native base units paid for fees; None if a fee is unknown."""
     gas_base: Fraction | None = field(default_factory=Fraction)
     """Its value in the base currency."""
     lacks: str | None = None
@@ -162,7 +161,7 @@ class _Stay:
 
     @property
     def over(self) -> bool:
-        """Whether something was in and nothing is left."""
+        """Whether something was in the pool and nothing is left."""
         begun = self.since is not None or self.fault is not None
         return begun and not any((*self.lots.values(), *self.leaving.values()))
 
@@ -236,7 +235,7 @@ class _Stay:
         return whole
 
     def differs(self, held: PoolHoldings | None) -> str | None:
-        """Why the entries cannot be complete, by what the chain shows; None where they can."""
+        """Why the entries cannot be complete, according to the chain; None if they can."""
         ours = {position: units for position, lots in self.lots.items() if (units := total(lots))}
         if held is None:
             return "the pool could not be read" if ours else None

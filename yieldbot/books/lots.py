@@ -1,7 +1,7 @@
-"""First in, first out: what was bought first leaves first. Pure and exact.
+"""Lots, first in, first out: what was bought first leaves first. Pure and exact.
 
-A lot is a number of base units with what they cost together, in the base currency; a part of a lot costs its part.
-Costs are fractions, so that parts add up to the whole exactly.
+A lot is a number of base units with their total cost in the base currency; a part of a lot has a proportional part of
+the cost. Costs are fractions, so that parts add up exactly.
 """
 
 from __future__ import annotations

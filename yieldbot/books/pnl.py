@@ -1,8 +1,8 @@
 """Profit and loss of a position since it was entered, in its asset and in the base currency, without gas. Pure.
 
 In the asset: present value plus what was taken out, less what was put in. In the base currency each amount counts at
-its price when it moved: what left, less its first-in-first-out cost, is realised; what is there now, less the cost of
-what remains, is unrealised.
+its price when it moved: the value of what left, less its first-in-first-out cost, is realised; the value of what is
+there now, less the cost of what remains, is unrealised.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Pnl:
 
     @property
     def base(self) -> Fraction | None:
-        """Realised and unrealised together."""
+        """Realised plus unrealised profit."""
         return None if self.realised is None or self.unrealised is None else self.realised + self.unrealised
 
 
 @dataclass(slots=True)
 class _Run:
-    """A position from its entry on."""
+    """One position, while its entries are added."""
 
     since: int | None = None
     """Unix seconds of the entry."""
@@ -56,7 +56,7 @@ class _Run:
     taken_out: int = 0
     """Base units."""
     lots: Lots = ()
-    """What is in, with its cost."""
+    """The lots that are in the market."""
     realised: Fraction | None = field(default_factory=Fraction)
     """Realised profit, in the base currency."""
     gas: int | None = 0
@@ -66,7 +66,7 @@ class _Run:
     native: Token | None = None
     """Token that fees are paid in."""
     closed: bool = False
-    """All was taken out; what comes after begins a new run."""
+    """Whether everything was taken out, so that the next entry begins a new run."""
 
 
 def pnl(
@@ -77,7 +77,7 @@ def pnl(
     now: PriceQuote | None,
     quote_of: QuoteOf,
 ) -> Pnl | None:
-    """A position's profit and loss since it was last empty; None where no entry shows how it began. entries: in order.
+    """A position's profit and loss since it was last empty; None if no entry shows how it began. entries: in order.
     held: its present value, at the price ``now``."""
     run = _Run()
     for entry in entries:

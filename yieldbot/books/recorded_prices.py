@@ -1,4 +1,4 @@
-"""Prices that runs recorded in the journal, used where a feed's past price cannot be read. Pure."""
+"""Prices that runs recorded in the journal: used when a feed's past price cannot be read. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.known import WRAPPED_SOL
 
 NEAR_SECONDS = 3600
-"""Largest time between a transaction and a recorded price that is used for it."""
+"""A recorded price is used for a transaction at most this long before or after it."""
 
 Recorded = dict[tuple[ChainId, Address], list[tuple[int, Fraction]]]
 """(unix seconds, price) of each token, the oldest first."""
@@ -38,7 +38,7 @@ def recorded_prices(records: Iterable[Record]) -> Recorded:
 
 
 def nearest(found: Recorded, chain: ChainId, token: Address, at: int) -> PriceQuote | None:
-    """The recorded price nearest to a time, its source naming the distance; None where none is near."""
+    """The recorded price nearest to a time, its source stating the distance; None if none is near."""
     prices = found.get((chain, token), [])
     position = bisect_left(prices, (at, Fraction(0)))
     near = sorted(prices[max(0, position - 1) : position + 1], key=lambda one: abs(one[0] - at))

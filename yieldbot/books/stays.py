@@ -1,7 +1,8 @@
-"""Every stay of our money in a market, those that ended too: when, what it earned and at what rate. Pure.
+"""Every stay of our money in a market, including those that ended: when it was, what it earned and at what rate. Pure.
 
-A stay is from the time at which something went in, or was first noted there, until nothing is left. What it earned is
-what came out and what is there, less what went in; its rate is that over the money that was in, for as long as it was.
+A stay lasts from the time at which money went in, or was first observed there, until nothing is left. Earned is what
+came out plus what is there, less what went in; the rate is that divided by the money that was in, over the time that it
+was in.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 IN = (EntryKind.DEPOSIT, EntryKind.OPENING)
 LEAST_SECONDS = 3600
-"""Within less than an hour, protocols' rounding to one base unit would be taken for yield."""
+"""No rate is computed for a stay of less than an hour, in which rounding to a base unit would look like yield."""
 ROUNDING = 10
-"""Base units that protocols' rounding takes over several transactions."""
+"""Base units that a protocol's rounding may take off over several transactions."""
 DUST = 1e-6
-"""The part of what was put in, beside the protocols' rounding, that may be left when a stay has ended."""
+"""A stay counts as ended if at most this fraction of what was put in is left, beside the rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,9 @@ class Stay:
     """Money of ours in one market, from first to last. Amounts are base units of its asset."""
 
     account: Account
-    """Whose."""
+    """The account."""
     market_id: MarketId
-    """Where."""
+    """The market."""
     name: str
     """The market's name in tables, as runs recorded it."""
     asset: str
@@ -41,23 +42,23 @@ class Stay:
     until: int | None
     """Unix seconds at which it ended; None: it goes on."""
     seen: int
-    """Unix seconds of its end, or of when it was last looked at."""
+    """Unix seconds at which it ended, or was last observed."""
     put_in: int
-    """What went in."""
+    """Amount that went in."""
     earned: int | None
-    """What it has earned; None where it went by no transaction of ours, so that nobody knows what was paid."""
+    """Amount earned; None if the money left by a transaction that is not ours, so that the payout is unknown."""
     realised: float | None
-    """The rate of that, a simple annual fraction, entry and exit fees deducted; None where it is not known, and in the
+    """The rate that was earned, a simple annual fraction, entry and exit fees deducted; None if unknown, and in the
     first hour."""
     expected: float | None
-    """The rate that was recorded for it first; None: none was."""
+    """The first expected rate that was recorded for it; None: none was."""
     plans: frozenset[str]
     """Ids of the plans that brought money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A holding as a run, or the chain now, shows it."""
+    """A holding as observed by a run, or on the chain now."""
 
     at: int
     """Unix seconds of its block."""
@@ -68,34 +69,34 @@ class Noted:
     asset: str = ""
     """The asset's address."""
     expected: float | None = None
-    """The rate that was recorded for it."""
+    """The expected rate that was recorded for it."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """A stay that goes on."""
+    """A stay that has not ended, while its entries are added."""
 
     since: int
-    """When it began."""
+    """Unix seconds at which it began."""
     at: int
-    """Up to when ``held_seconds`` counts."""
+    """Unix seconds up to which ``held_seconds`` is counted."""
     put_in: int = 0
     """Base units."""
     taken_out: int = 0
-    """Base units."""
+    """Base units taken out."""
     held_seconds: float = 0.0
-    """Base units that were in, times seconds."""
+    """Sum of (base units in the market) x (seconds)."""
     there: int = 0
-    """What is there by the last note, and flows since."""
+    """Base units in the market, by the last observation and the flows since."""
     last: Noted | None = None
-    """The last note."""
+    """The last observation."""
     expected: float | None = None
-    """The first rate that was recorded."""
+    """The first expected rate that was recorded."""
     plans: set[str] = field(default_factory=set)
-    """Plans that brought money."""
+    """Ids of the plans that brought money."""
 
     def until(self, at: int) -> None:
-        """Time passes with what is in."""
+        """Count the time up to ``at`` with what is in the market."""
         self.held_seconds += max(0, self.put_in - self.taken_out) * max(0, at - self.at)
         self.at = max(self.at, at)
 
@@ -106,8 +107,8 @@ def stays(
     account: Account,
     now: Mapping[MarketId, Noted] | None = None,
 ) -> tuple[Stay, ...]:
-    """Every stay of one account in markets, pools aside, by market and time. entries: in order. now: holdings as the
-    chain shows them now, which count beside those that runs noted."""
+    """Every stay of one account, by market and time, liquidity in pools left out. entries: in order. now: present
+    holdings on the chain, used in addition to those that runs observed."""
     notes = _notes(records, account)
     for market_id, one in (now or {}).items():
         notes.setdefault(market_id, []).append(one)
@@ -127,7 +128,7 @@ def stays(
 
 
 def _notes(records: Iterable[Record], account: Account) -> dict[MarketId, list[Noted]]:
-    """By market what runs noted of it: each holding, and that nothing was there any more."""
+    """What runs observed in each market: each holding, and that nothing was there any more."""
     found: dict[MarketId, list[Noted]] = {}
     held: dict[str, set[MarketId]] = {}
     for row in records:
@@ -146,7 +147,7 @@ def _notes(records: Iterable[Record], account: Account) -> dict[MarketId, list[N
 def _of_market(
     account: Account, market_id: MarketId, called: tuple[str, str], flows: Sequence[Entry], notes: Sequence[Noted]
 ) -> list[Stay]:
-    """One market's stays. A note of the same second as a transaction comes after it."""
+    """One market's stays. An observation in the same second as a transaction comes after it."""
     steps: list[tuple[int, int, Entry | Noted]] = [(one.at, 0, one) for one in flows]
     steps += [(one.at, 1, one) for one in notes]
     found: list[Stay] = []
@@ -184,7 +185,7 @@ def _of_market(
 def _stay(
     account: Account, market_id: MarketId, called: tuple[str, str], run: _Open, until: int | None, held: int | None
 ) -> Stay:
-    """held: what is there at the end; None: nobody has looked since it went in."""
+    """The stay as a result. held: what is there at the end; None: not observed since it went in."""
     end = until if until is not None else (run.last.at if run.last else run.at)
     gone = until is not None and run.there > ROUNDING + DUST * run.put_in  # by no transaction that we know of
     stale = until is None and run.last is not None and run.last.at < run.at  # money moved since it was looked at

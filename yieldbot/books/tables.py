@@ -1,7 +1,7 @@
-"""The accounting as CSV: in our own columns, and in those that rotki imports as events and as trades. Pure.
+"""The accounting as CSV: in our own columns, and in rotki's import formats for events and for trades. Pure.
 
-RFC 4180: lines end with CR LF, cells with a comma, a quote or a line's end are quoted. A cell that a spreadsheet would
-take for a formula is prefixed with an apostrophe; numbers are numbers.
+RFC 4180: lines end with CR LF; cells with a comma, a quote or a line break are quoted. A cell that a spreadsheet would
+read as a formula is prefixed with an apostrophe; numbers are left as numbers.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ ROTKI_TYPES = {
     RowKind.LOSS: "Loss",
     RowKind.FEE: "Spend",
 }
-"""rotki's type of a row. Deposits into markets and withdrawals have none: that money stays ours."""
+"""rotki's type of each kind of row. Deposits into markets and withdrawals have none: that money stays ours."""
 
 
 def to_rotki(rows: Iterable[LedgerRow], names: DisplayNames) -> tuple[str, int]:

@@ -39,7 +39,7 @@ class Transfer:
 
 
 def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -> tuple[Transfer, ...]:
-    """Well-formed transfers of these tokens to or from us, each once, in the chain's order; not those to ourselves."""
+    """Well-formed transfers of these tokens to or from us (not to ourselves), each once, in the chain's order."""
     known = {token.address.lower(): token for token in tokens}
     mine = owner.lower()
     found: dict[tuple[int, int], Transfer] = {}
@@ -62,12 +62,13 @@ def transfers_in(logs: Iterable[Any], owner: Address, tokens: Iterable[Token]) -
 
 @dataclass(frozen=True, slots=True)
 class TransferContext:
-    """What is known of tokens and contracts, to interpret transfers."""
+    """Known facts about tokens and contracts, used to interpret transfers."""
 
     shares: Mapping[Token, MarketId]
     """The market that a token is a receipt of."""
     takers: Mapping[str, tuple[MarketId, ...]]
-    """Markets behind each contract that deposits go to or withdrawals come from, by lower-case address."""
+    """Markets that each contract serves as the target of deposits or the source of withdrawals, by lower-case
+    address."""
     assets: Mapping[MarketId, Token]
     """Each market's asset."""
     planned: tuple[tuple[MarketId, int], ...] = ()
@@ -85,11 +86,11 @@ def with_outside(
     fees: Mapping[str, int],
     native: Token,
 ) -> tuple[Entry, ...]:
-    """The entries, and one more for each transaction that the journal does not know.
+    """The entries, plus one for each transaction that the journal does not know.
 
-    ours: hashes that the journal knows, in lower case; times: unix seconds by height; fees: what further transactions
-    of ours cost, in base units of ``native``, by hash. The journal's changes are of whole blocks: what somebody else's
-    transaction moved in the same block is taken out of them.
+    ours: hashes that the journal knows, in lower case; times: unix seconds by height; fees: fees of further
+    transactions of ours, in base units of ``native``, by hash. The journal's changes are those of whole blocks: what
+    somebody else's transaction moved in the same block is removed from them.
     """
     groups: dict[str, list[Transfer]] = {}
     for one in found:
@@ -104,7 +105,7 @@ def with_outside(
 
 
 def _alone(entry: Entry, groups: Mapping[str, Sequence[Transfer]], outside: Sequence[Sequence[Transfer]]) -> Entry:
-    """The entry without what others moved in its block, where that brings it nearer to its own events."""
+    """The entry without what others moved in its block, if that brings it closer to its own events."""
     others = _sums(one for group in outside for one in group if one.height == entry.height)
     own = _sums(groups.get(entry.hash.lower(), ()))
     if not entry.hash or not others:
@@ -125,8 +126,8 @@ def _sums(transfers: Iterable[Transfer]) -> dict[Token, int]:
 
 
 def _entries(group: Sequence[Transfer], known: TransferContext, fee_raw: int, fields: Mapping[str, Any]) -> list[Entry]:
-    """The entries of a transaction of others, by its events alone: one for each market that it puts our asset into or
-    takes it out of (a batch may go to several), and one for the rest."""
+    """The entries of somebody else's transaction, from its events alone: one for each market that it puts our asset
+    into or takes it out of (a batch may touch several), and one for the rest."""
     by_market: dict[MarketId, list[Transfer]] = {}
     rest: list[Transfer] = []
     for one in group:
@@ -147,7 +148,8 @@ def _entries(group: Sequence[Transfer], known: TransferContext, fee_raw: int, fi
 
 
 def _taker(one: Transfer, known: TransferContext) -> MarketId | None:
-    """The market that a transfer goes to or comes from; of several behind one contract, that of the planned leg."""
+    """The market that a transfer goes to or comes from; if one contract serves several, the market of the planned
+    leg."""
     ids = [m for m in known.takers.get(one.other, ()) if known.assets.get(m) == one.token]
     if len(ids) > 1:
         near = [m for m, raw in known.planned if m in ids and abs(raw - one.raw) * 1_000 <= abs(one.raw)]

@@ -14,8 +14,8 @@ from yieldbot.model.settings import ChainSettings
 
 
 def alarm_limits(path: Path, table: AlarmsTable, chains: Mapping[str, ChainSettings]) -> AlarmLimits:
-    """[policy.alarms]. Raises ConfigError for a name that no market has, and for thresholds that contradict each
-    other."""
+    """[policy.alarms] as limits. Raises ConfigError for a name that no market has, and for thresholds that contradict
+    each other."""
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in table.model_dump(exclude_unset=True).items()

@@ -33,8 +33,8 @@ def bases_of(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings]
 def job_of_base(
     path: Path, key: str, name: str, wallet: Wallet, chain: ChainSettings, bases: Mapping[str, Base]
 ) -> Job:
-    """A job over those of a base's assets that the chain has. Raises ConfigError where its swaps could not be bounded
-    (a feed or a router is missing, say)."""
+    """A job over the base's assets that the chain has. Raises ConfigError if the price of its swaps could not be
+    bounded (for example because a feed or a router is missing)."""
     if name not in bases:
         hint = did_you_mean(name, bases) if bases else f"add a table [policy.bases.{name}]"
         raise config_error(path, f"{key}.base", f"unknown base {name!r}: {hint}")

@@ -21,12 +21,12 @@ from yieldbot.model.settings import ChainSettings, FeeKind, Merkl, SvmLimits
 from yieldbot.protocols import adapters, exchanges, svm_adapters, svm_exchanges, svm_price_oracles
 
 NOUNS = {"exchanges": "exchange", "witnesses": "price oracle"}
-"""What a row of each table is called in messages."""
+"""What messages call a row of each table."""
 _KEY32 = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> ChainSettings:
-    """A chain's settings. Its RPC URLs come from the environment variable ``rpc_env``; none where that is not set.
+    """A chain's settings. Its RPC URLs come from the environment variable ``rpc_env``; there are none if it is not set.
 
     Raises ConfigError.
     """
@@ -34,7 +34,7 @@ def load_chain(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]
 
 
 def _family(tables: Mapping[str, Any]) -> Family:
-    """The family of the file's chain id; EVM for an id of no family, which that family's table then refuses."""
+    """The family of the file's chain id. For an id of no known family it is EVM, whose table then refuses the id."""
     try:
         return family_of(ChainId(str(tables.get("chain", ""))))
     except ValueError:
@@ -144,8 +144,8 @@ def _quorum(path: Path, table: ChainTable | SvmChainTable, count: int) -> int:
 
 
 def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The private endpoints. Raises ConfigError where their variable is named and not set: going on in public would be
-    the opposite of what the user wants."""
+    """The private endpoints. Raises ConfigError if a variable is named for them but not set: sending publicly instead
+    would be the opposite of what the user wants."""
     if table.submit_rpc_env is None:
         return ()
     urls = _urls(path, "submit_rpc_env", table.submit_rpc_env, environ)
@@ -156,8 +156,8 @@ def _submit_urls(path: Path, table: ChainTable | SvmChainTable, environ: Mapping
 
 
 def _urls(path: Path, key: str, name: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The RPC URLs in an environment variable, separated by commas or blanks. A URL may contain a provider's key, so
-    that no message quotes it."""
+    """The RPC URLs in an environment variable, separated by commas or blanks. A URL may contain a provider's key, so no
+    message quotes it."""
     urls = tuple(dict.fromkeys(environ.get(name, "").replace(",", " ").split()))
     for url in urls:
         try:

@@ -1,4 +1,4 @@
-"""The tables of chains/*.toml as pydantic models: exact types, no unknown key but an adapter's own."""
+"""The tables of chains/*.toml as pydantic models: exact types, and no unknown keys except an adapter's own."""
 
 from __future__ import annotations
 

@@ -87,9 +87,9 @@ def environment(path: Path) -> dict[str, str]:
 
 
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:
-    """(the .env in the folder of ``path``, its variables); none where there is no such file.
+    """(the .env in the folder of ``path``, its variables); (the path, no variables) if there is no such file.
 
-    Raises ConfigError, also where others can write the file; no value is quoted.
+    Raises ConfigError, also if others can write the file; no value is quoted.
     """
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
@@ -110,13 +110,13 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
 
 
 def chain_named(path: Path, flag: str, name: str) -> ChainSettings:
-    """A chain that no job names, as a ``flag`` asks for it. Raises ConfigError."""
+    """A chain that is named by a command's ``flag`` and not by a job. Raises ConfigError."""
     return _chain(path.expanduser().absolute(), flag, name, environment(path))
 
 
 def chain_names(path: Path) -> dict[str, Path]:
-    """Files of all chains that a job of ``path`` may name, by name; those in the folder of yieldbot.toml take
-    precedence."""
+    """Files of all chains that a job of ``path`` may name, by the chain's name; files in the folder of yieldbot.toml
+    take precedence."""
     own_folder = path.expanduser().absolute().parent / "chains"
     return {f.stem: f for place in (folder("chains"), own_folder) for f in sorted(place.glob("*.toml"))}
 
@@ -186,12 +186,12 @@ def _wallets(path: Path, tables: list[WalletTable]) -> dict[str, Wallet]:
 
 
 SIGNS_FOR_SAFES = ("keystore", "kms")
-"""Kinds of wallets that can sign for a Safe. A Ledger cannot: its app takes EIP-712 by commands not implemented
-here."""
+"""Kinds of wallets that can sign for a Safe. A Ledger cannot: its app signs EIP-712 by commands that are not
+implemented here."""
 
 
 def _of_its_kind(path: Path, place: str, table: WalletTable) -> None:
-    """Check that the wallet has the key that its kind requires, and none of another kind, which would silently have no
+    """Check that the wallet has the key that its kind requires, and no key of another kind, which would have no
     effect."""
     for kind, keys in OF_KIND.items():
         for key in keys:
@@ -240,10 +240,10 @@ def _job(
 
 
 def _sale(policy: Policy, job: Job) -> Base | None:
-    """The bounds for selling a job's rewards: those of its base for feeds and pegs, else the policy's.
+    """The price limits for selling a job's rewards: feeds and pegs as in its base, the rest as in the policy.
 
-    None where rewards are not sold: without an exchange, on Solana (where none are claimed), and for a Safe, whose
-    owners sign too late for a price.
+    None if rewards are not sold: without an exchange, on Solana (where none are claimed), and for a Safe, whose owners
+    sign too late for a price.
     """
     unsold = not job.chain.family.claims_rewards or isinstance(job.wallet.held, SafeOwner)
     if not policy.sell_rewards or not job.chain.exchanges or unsold:
@@ -290,7 +290,7 @@ def _policy(path: Path, table: PolicyTable, chains: Mapping[str, ChainSettings])
 
 
 def _older_keys(policy: Policy) -> list[str]:
-    """What to write instead of a key that is still read."""
+    """For each outdated key that is still read, what to write instead."""
     if (days := policy.horizon_days) is None:
         return []
     new, usual = f"move_horizon_days = {days:g} and enter_horizon_days = {days:g}", Policy()
@@ -306,12 +306,12 @@ def policy_file(path: Path) -> Policy:
 
 
 ALONE: Mapping[str, object] = {"max_share_market": 1.0, "alarms": {"off": list(CODES)}}
-"""What ``alone`` sets, as a file would."""
+"""The settings of ``alone``, as a file would have them."""
 
 
 def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:
-    """The policy of such a file, or ``alone`` where there is none, with these keys set; None leaves a key out. Raises
-    ConfigError."""
+    """The policy of such a file, or ``alone`` without one, with these keys set; a value of None leaves its key out.
+    Raises ConfigError."""
     table = read_toml(path).get("policy", {}) if path is not None else dict(ALONE)
     both = {key: value for key, value in {**table, **values}.items() if value is not None}
     return _own_policy(Path("--grid"), {"policy": both})
@@ -336,5 +336,5 @@ def _money_fits(path: Path, policy: Policy, job: Job) -> None:
 
 
 def _beside(path: Path, text: str) -> Path:
-    """A path in the file; a relative one starts at the file's folder."""
+    """A path from the file; a relative one starts at the file's folder."""
     return path.parent / Path(text).expanduser()

@@ -1,7 +1,7 @@
-"""Validates names in the policy, and reports names that match no market (the rule itself: ``model/names.py``).
+"""Validates names in the policy, and reports names that match no market (the matching rule: ``model/names.py``).
 
-A limit on a misspelt market would silently have no effect. What the configuration alone shows to be wrong is refused;
-the rest is reported once the markets are read.
+A limit on a misspelt market would have no effect without anybody noticing. Names that the configuration alone shows to
+be wrong are refused; others are reported once the markets are read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from yieldbot.model.settings import ChainSettings, Job
 from yieldbot.protocols import adapters, liquidity, svm_adapters
 
 LISTS, TABLES = ("exclude", "try_first"), ("haircut_bps", "max_share_markets", "max_share_protocol")
-"""Keys of the policy that contain names of markets, as a list and as a table by name."""
+"""Keys of the policy that contain names of markets: as a list, and as a table by name."""
 WHOLE = "/?"
-"""Suffix of the id of a deployment whose markets could not even be listed."""
+"""Suffix of the id of a deployment whose markets could not be listed at all."""
 
 
 def protocols() -> set[str]:
@@ -65,9 +65,9 @@ def _check_id(path: Path, key: str, name: str, chains: Mapping[str, ChainSetting
 
 
 def is_retired(name: str, chains: Mapping[str, ChainSettings]) -> bool:
-    """Whether this is the id of a market of the jobs' chains that no table names any more.
+    """Whether this is the id of a market on the jobs' chains that no table names any more.
 
-    The journal may still have a holding there; excluding the id gives that holding up.
+    The journal may still have a holding there; excluding the id gives up that holding.
     """
     protocol, *rest = name.split("/")
     if protocol not in protocols() or len(rest) < 2:
@@ -78,7 +78,7 @@ def is_retired(name: str, chains: Mapping[str, ChainSettings]) -> bool:
 
 
 def _is_place(text: str, chain: ChainSettings) -> bool:
-    """Whether the text has the form of the contract, key or hash in a market's id."""
+    """Whether the text could be the contract, key or hash in a market's id."""
     return chain.family.place(text)
 
 
@@ -91,10 +91,11 @@ def _texts(value: object) -> set[str]:
 
 
 def unmatched_names(policy: Policy, jobs: Sequence[Job], read: Sequence[tuple[Job, Snapshot]]) -> list[str]:
-    """A line for each name of the policy that matches no market. jobs: all. read: those whose markets could be read.
+    """A line for each name of the policy that matches no market. jobs: all jobs. read: those whose markets could be
+    read.
 
-    Not reported: names that may belong to a job that was not read, protocol names (precautions), and names of pools,
-    whose markets are not read with the others.
+    Not reported: names that may belong to a job that was not read, names of protocols (which may be precautions), and
+    names of pools, whose markets are not read with the others.
     """
     snapshots = [snapshot for _, snapshot in read]
     unread = [job for job in jobs if not any(_same(job, one) for one, _ in read)]

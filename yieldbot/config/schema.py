@@ -220,7 +220,7 @@ class PolicyTable(TomlTable):
     horizon_days: Annotated[float, Field(gt=0, le=3650)] | None = None
     """Days over which costs are spread and yields are compared."""
     forecaster: str | None = None
-    """Whose forecast of rates decisions are made on."""
+    """Name of the forecaster whose rates decisions use."""
     idle_buffer: Money | None = None
     """Whole tokens that stay in the wallet."""
     min_position: Money | None = None
@@ -234,9 +234,9 @@ class PolicyTable(TomlTable):
     max_share_market: Share | None = None
     """Largest fraction of the wealth in one market."""
     max_share_protocol: dict[str, Share] | None = None
-    """Largest fraction of the wealth by name, in all markets with that name together."""
+    """Largest fraction of the wealth by name: the limit of all markets with that name together."""
     max_share_markets: dict[str, Share] | None = None
-    """Largest fraction of the wealth by name, in each market with that name."""
+    """Largest fraction of the wealth by name: the limit of each market with that name."""
     haircut_bps: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
     """Expected loss by name, in bp a year."""
     exclude: list[str] | None = None
@@ -246,13 +246,14 @@ class PolicyTable(TomlTable):
     max_expected_loss_bps: NotNegative | None = None
     """Expected loss a year, in bp, above which a market gets no new money."""
     blacklist: list[BlackName] | None = None
-    """Names, symbols and addresses that money leaves, wherever a market is one or is backed by one."""
+    """Names, symbols and addresses that are no longer trusted: money leaves any market that is one of them or is backed
+    by one."""
     alarms: AlarmsTable | None = None
     """What counts as a sign of danger."""
     max_utilisation_entry: Share | None = None
     """Utilisation above which a market gets no new money."""
     min_liquidity_multiple: NotNegative | None = None
-    """How many times a market's cash must cover our holding."""
+    """A market's cash must be at least this multiple of our holding."""
     max_exit_hours: NotNegative | None = None
     """Longest exit of a market that may get new money, in hours."""
     try_first: list[str] | None = None
@@ -294,7 +295,7 @@ class PolicyTable(TomlTable):
     max_feed_age_seconds: Annotated[int, Field(gt=0)] | None = None
     """Largest age of a feed's price, in seconds."""
     reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
-    """What is taken off a reward's value, in bp."""
+    """Deduction from a reward's value, in bp."""
     reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
     """The same by token symbol."""
     min_claim: Claim | None = None
@@ -302,7 +303,7 @@ class PolicyTable(TomlTable):
     sell_rewards: bool | None = None
     """Whether claimed rewards are swapped into the asset."""
     exit_min_price_bps: Annotated[float, Field(ge=0, lt=10_000)] | None = None
-    """How far below a dollar, in bp, a pegged asset may be given after an exit."""
+    """How far below one dollar, in bp, a pegged asset may be sold after an exit."""
     auto_exit: bool | None = None
     """Whether exits into our own wallet are approved without a person."""
     bases: dict[Name, BaseTable] | None = None
@@ -323,13 +324,13 @@ class SettingsTable(TomlTable):
     wallets: list[WalletTable] = []
     """Our accounts."""
     jobs: list[JobTable] = []
-    """What is to be managed: wallet, chain, and asset or base."""
+    """The jobs: each a wallet, a chain, and an asset or base."""
     policy: PolicyTable = PolicyTable()
     """Limits and preferences."""
 
 
 class PolicyFile(TomlTable):
-    """A file with a policy alone."""
+    """A file that contains only a policy."""
 
     policy: PolicyTable
     """Limits and preferences."""

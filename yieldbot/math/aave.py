@@ -1,7 +1,7 @@
-"""Aave v3's integer arithmetic: rays, indices, and what a reserve's debt and supply have become by some second.
+"""Aave v3's integer arithmetic: rays, indices, and a reserve's supply and debt at a given second.
 
-Sources: aave-v3-origin 3.6, WadRayMath, PercentageMath, MathUtils, TokenMath, ReserveLogic.updateState.
-Rates are a year, indices and rates scaled by 1e27 (ray), percentages by 1e4 (bps).
+Sources: aave-v3-origin 3.6, WadRayMath, PercentageMath, MathUtils, TokenMath, ReserveLogic.updateState. Rates are
+annual; indices and rates are scaled by 1e27 (ray), percentages by 1e4 (bps).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def compounded_interest(rate_ray: int, seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReserveIndices:
-    """What a reserve stores between two transactions."""
+    """A reserve as stored by its last transaction."""
 
     liquidity_index_ray: int
     """Index of supply."""
@@ -66,13 +66,13 @@ class ReserveIndices:
     updated: int
     """Time of the last update, in unix seconds."""
     scaled_supply_raw: int
-    """Supply over its index."""
+    """Supply divided by its index, in base units."""
     scaled_debt_raw: int
-    """Debt over its index."""
+    """Debt divided by its index, in base units."""
     scaled_treasury_raw: int
-    """Fees owed to the treasury and not minted yet, over the supply's index."""
+    """Fees owed to the treasury and not minted yet, divided by the supply index, in base units."""
     reserve_factor_bps: int
-    """Part of the interest that the treasury gets."""
+    """Part of the interest that goes to the treasury."""
 
     @property
     def supplied_raw(self) -> int:
@@ -86,7 +86,7 @@ class ReserveIndices:
 
     @property
     def counted_raw(self) -> int:
-        """What ValidationLogic.validateSupply holds against the supply cap: supply and unminted fees together."""
+        """The amount that ValidationLogic.validateSupply compares with the supply cap: supply plus unminted fees."""
         return ray_mul_floor(self.scaled_supply_raw + self.scaled_treasury_raw, self.liquidity_index_ray)
 
     def accrued(self, now: int) -> ReserveIndices:

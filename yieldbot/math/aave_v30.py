@@ -1,7 +1,7 @@
-"""Aave v3.0's integer arithmetic, where it is another one than v3's of today: rounding, compounding, stable-rate debt.
+"""Aave v3.0's integer arithmetic where it differs from today's v3: rounding, compounding, stable-rate debt.
 
 Sources: aave/core-v3 1.19.3, MathUtils, WadRayMath, ReserveLogic, StableDebtToken (Spark's own copies are the same).
-Rates are a year, indices and rates scaled by 1e27 (ray).
+Rates are annual; indices and rates are scaled by 1e27 (ray).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def compounded_interest(rate_ray: int, seconds: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OldReserveIndices(ReserveIndices):
-    """A reserve of v3.0: that of today, and debt at stable rates."""
+    """A v3.0 reserve: today's fields, plus debt at stable rates."""
 
     stable_principal_raw: int
-    """Stable-rate debt as of ``stable_updated``."""
+    """Stable-rate debt at ``stable_updated``, in base units."""
     stable_rate_ray: int
     """Its average rate."""
     stable_updated: int
@@ -64,7 +64,7 @@ class OldReserveIndices(ReserveIndices):
 
     @property
     def counted_raw(self) -> int:
-        """What ValidationLogic.validateSupply holds against the supply cap: supply and unminted fees together."""
+        """The amount that ValidationLogic.validateSupply compares with the supply cap: supply plus unminted fees."""
         return ray_mul(self.scaled_supply_raw + self.scaled_treasury_raw, self.liquidity_index_ray)
 
     def accrued(self, now: int) -> OldReserveIndices:

@@ -39,16 +39,16 @@ class RateCurve:
 
 @dataclass(frozen=True, slots=True)
 class CometTotals:
-    """What a Comet stores."""
+    """The totals that a Comet stores."""
 
     supply_index: int
     """Scaled by 1e15."""
     borrow_index: int
     """Scaled by 1e15."""
     supply_principal: int
-    """Base units over the index."""
+    """Supply divided by its index, in base units."""
     borrow_principal: int
-    """Base units over the index."""
+    """Debt divided by its index, in base units."""
     updated: int
     """Unix seconds of the last accrual."""
 
@@ -64,7 +64,7 @@ class CometTotals:
 
     @property
     def utilisation(self) -> int:
-        """Comet.getUtilization, scaled by 1e18: of the indices as they are stored."""
+        """Comet.getUtilization at the stored indices, scaled by 1e18."""
         return self.borrowed_raw * FACTOR_SCALE // self.supplied_raw if self.supplied_raw else 0
 
     def accrued(self, supply: RateCurve, borrow: RateCurve, now: int) -> CometTotals:

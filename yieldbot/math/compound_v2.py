@@ -1,9 +1,9 @@
-"""Compound v2's integer arithmetic: jump rates, interest, exchange rates, what minting and redeeming round off.
+"""Compound v2's integer arithmetic: jump rates, interest, exchange rates, and the rounding of mint and redeem.
 
 Sources: compound-finance/compound-protocol and moonwell-fi/moonwell-contracts-v2, CToken.sol (MToken.sol:
 accrueInterest, exchangeRateStoredInternal, mintFresh, redeemFresh) and JumpRateModel.sol. Rates are for one period of
-the market's own clock (a second on Moonwell, a block on Compound v2 and Venus), scaled by 1e18 as utilisation and
-factors are.
+the market's own clock (a second on Moonwell, a block on Compound v2 and Venus). Rates, utilisation and factors are
+scaled by 1e18.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class JumpRate:
 
 @dataclass(frozen=True, slots=True)
 class CTokenTotals:
-    """What a cToken stores, in base units of its asset."""
+    """The totals that a cToken stores, in base units of its asset."""
 
     cash_raw: int
     """What can be withdrawn."""
     borrows_raw: int
     """What is lent out."""
     reserves_raw: int
-    """What of cash and debts is the protocol's."""
+    """The part of cash and debts that belongs to the protocol."""
     shares: int
-    """cTokens that are out, in their base units."""
+    """cTokens in circulation, in their base units."""
     reserve_factor: int
     """The protocol's part of the interest."""
     updated: int
@@ -58,8 +58,8 @@ class CTokenTotals:
 
     @property
     def supplied_raw(self) -> int:
-        """What suppliers own together: cash and debts less the reserves. Raises ArithmeticError where reserves are
-        more, as the contract then reverts."""
+        """What all suppliers own: cash and debts less the reserves. Raises ArithmeticError if reserves exceed them,
+        where the contract reverts."""
         if self.reserves_raw > self.cash_raw + self.borrows_raw:
             raise ArithmeticError("its reserves are more than its cash and debts")
         return self.cash_raw + self.borrows_raw - self.reserves_raw
@@ -70,8 +70,8 @@ class CTokenTotals:
         return self.borrows_raw * MANTISSA // self.supplied_raw if self.borrows_raw else 0
 
     def exchange_rate(self, first: int) -> int:
-        """CToken.exchangeRateStored: base units of the asset for one of a share, scaled by 1e18; ``first`` where no
-        share is out."""
+        """CToken.exchangeRateStored: base units of the asset for one base unit of the cToken, scaled by 1e18; ``first``
+        if no cToken exists."""
         return self.supplied_raw * MANTISSA // self.shares if self.shares else first
 
     def accrued(self, model: JumpRate, now: int) -> CTokenTotals:
@@ -89,7 +89,7 @@ class CTokenTotals:
 
 
 def shares_of(amount_raw: int, exchange_rate: int) -> int:
-    """cTokens that a deposit of ``amount_raw`` mints, and that redeemUnderlying of it burns: rounded down."""
+    """cTokens that a deposit of ``amount_raw`` mints, and that redeemUnderlying of this amount burns: rounded down."""
     return amount_raw * MANTISSA // exchange_rate
 
 
@@ -99,5 +99,6 @@ def redeem_value_raw(shares: int, exchange_rate: int) -> int:
 
 
 def share_value_raw(exchange_rate: int) -> int:
-    """Value of one base unit of a cToken in base units of the asset, rounded up: what one rounding may take."""
+    """Value of one base unit of a cToken in base units of the asset, rounded up: the most that one rounding can take
+    off."""
     return -(-exchange_rate // MANTISSA)

@@ -20,7 +20,7 @@ WORD = 256
 MOST_TICK = 887_272
 LEAST_SQRT_X96 = 4_295_128_739
 MOST_SQRT_X96 = 1_461_446_703_485_210_103_287_273_052_203_988_822_378_723_970_342
-"""The prices of the least and the most tick; a swap goes to one inside of them."""
+"""The prices of the lowest and the highest tick; a swap may come no nearer to them than one unit."""
 PIPS = 1_000_000
 MOST_UINT256 = (1 << 256) - 1
 DIGITS = 80
@@ -58,7 +58,7 @@ class V3Swap:
     crossed: int
     """Number of ticks passed."""
     steps: int
-    """How often it rounded."""
+    """Number of steps, each of which rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class V3Pool:
     spacing: int
     """Tick spacing."""
     words: Mapping[int, int]
-    """The tick bitmap's words that are not 0."""
+    """The non-zero words of the tick bitmap, by index."""
     net: Mapping[int, int]
-    """By tick, liquidity that is added when it is passed upwards."""
+    """By tick, the liquidity that is added when the price passes it upwards."""
     first_word: int
     """Index of the first word of the bitmap that was read."""
     last_word: int
@@ -87,8 +87,8 @@ class V3Pool:
     def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None, *, exact: bool = True) -> V3Swap:
         """Swap token0 for token1 (``zero_for_one``) or the other way. Raises Unswappable.
 
-        amount: base units in, or (negative) out. limit_x96: price at which it stops. Without ``exact`` the ends of
-        words are passed without the pool's rounding there: a few units off, and much faster over long distances.
+        amount: base units in, or (negative) out. limit_x96: price at which it stops. Without ``exact`` the pool's
+        rounding at the ends of bitmap words is skipped: a few units off, and much faster over long distances.
         """
         ticks = () if exact else tuple(sorted(self.net))
         limit = limit_x96 or (LEAST_SQRT_X96 + 1 if zero_for_one else MOST_SQRT_X96 - 1)
@@ -124,7 +124,7 @@ class V3Pool:
         return V3Swap(*amounts, sqrt, tick, liquidity, crossed, steps)
 
     def _far(self, ticks: tuple[int, ...], tick: int, left: bool) -> tuple[int, bool]:
-        """(the next initialised tick however far it is, True), or the end of what was read and False."""
+        """(the next initialised tick, however far, True), or (the end of what was read, False)."""
         at = bisect_right(ticks, tick) - (1 if left else 0)
         if 0 <= at < len(ticks):
             return ticks[at], True
@@ -134,8 +134,7 @@ class V3Pool:
         return end, False
 
     def _next_tick(self, tick: int, left: bool) -> tuple[int, bool]:
-        """TickBitmap.nextInitializedTickWithinOneWord: the next tick or the word's end, and whether it is
-        initialised."""
+        """TickBitmap.nextInitializedTickWithinOneWord: (the next tick or the word's end, whether it is initialised)."""
         place = tick // self.spacing + (0 if left else 1)
         word, bit = place >> 8, place & 255
         if not self.first_word <= word <= self.last_word:
@@ -151,7 +150,7 @@ class V3Pool:
 
 
 def swap_step(sqrt: int, goal: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
-    """SwapMath.computeSwapStep: (price after, in, out, fee), towards ``goal`` and not beyond. Base units."""
+    """SwapMath.computeSwapStep: (price after, in, out, fee), towards ``goal`` and not beyond it. Base units."""
     zero_for_one = sqrt >= goal
     if remaining >= 0:
         usable = remaining * (PIPS - fee_pips) // PIPS
@@ -242,7 +241,7 @@ def sqrt_at(tick: int) -> int:
 
 
 def tick_at(sqrt_x96: int) -> int:
-    """TickMath.getTickAtSqrtRatio: the greatest tick whose price is not above this one."""
+    """TickMath.getTickAtSqrtRatio: the highest tick whose price is at most this one."""
     if not LEAST_SQRT_X96 <= sqrt_x96 < MOST_SQRT_X96:
         raise Unswappable("the price is beyond all ticks")
     tick = math.floor(2.0 * math.log(sqrt_x96 / Q96) / math.log(1.0001))

@@ -1,7 +1,7 @@
 """Yield curves of each kind of market: the rate as a function of our whole holding.
 
 All are YieldCurves (model/curve.py): floats in whole tokens, simple annual fractions averaged over the horizon.
-``others`` is what everybody else has supplied, so that ``others + x`` is the pool with our whole holding ``x`` in it.
+``others`` is the supply of everybody else, so that ``others + x`` is the pool when we hold ``x``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 Points = tuple[tuple[float, float], ...]
 """(u, rate), u ascending: a piecewise-linear rate by utilisation (or by holding)."""
 FEW = 16
-"""Fewer points than this are searched one by one, which is faster than bisection: pools have two to eleven."""
+"""With fewer points than this a linear search is faster than bisection; pools have two to eleven."""
 
 # Morpho's AdaptiveCurveIrm (ConstantsLib.sol).
 CURVE_STEEPNESS = 4.0
@@ -44,7 +44,7 @@ def _segment(points: Points, u: float) -> tuple[float, float]:
 
 
 def _crossings(points: Points, borrowed: float, others: float) -> tuple[float, ...]:
-    """Holdings of ours at which utilisation borrowed / (others + x) passes a point, or starts to fall below 1."""
+    """Our holdings at which utilisation borrowed / (others + x) passes a point, or starts to fall below 1."""
     levels = {u for u, _ in points if 0.0 < u < 1.0} | {1.0}
     return tuple(sorted(x for u in levels if (x := borrowed / u - others) > 0.0))
 
@@ -70,9 +70,9 @@ class KinkedCurve:
     points: Points
     """(u, borrow APR), u ascending."""
     keep: float
-    """1 less the reserve factor: the part of the interest that suppliers get."""
+    """1 - reserve factor: the fraction of the interest that suppliers get."""
     deficit: float = 0.0
-    """Bad debt that lowers what suppliers share, not the borrow rate (Aave 3.3 and later)."""
+    """Bad debt: it reduces what suppliers share but does not affect the borrow rate (Aave 3.3 and later)."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -80,7 +80,7 @@ class KinkedCurve:
         return _segment(self.points, u)[0] * self._shared(u, supplied) * self.keep
 
     def _shared(self, u: float, supplied: float) -> float:
-        """The supply side's utilisation: borrowed over supplied and deficit."""
+        """Utilisation as the supply side counts it: borrowed / (supplied + deficit)."""
         return u if self.deficit == 0.0 or u == 0.0 else u * supplied / (supplied + self.deficit)
 
     def marginal(self, x: float, horizon_seconds: float) -> float:
@@ -125,7 +125,8 @@ class SupplyKinkedCurve:
 
 
 def irm_exp(x: float) -> float:
-    """e^x as Morpho's IRM computes it (ExpLib.wExp): 2^q times two Taylor terms, up to 0.7 % off the true value."""
+    """e^x as Morpho's IRM computes it (ExpLib.wExp): 2^q times a second-order Taylor expansion, up to 0.7 % off the
+    true value."""
     q = math.trunc((x + math.copysign(math.log(2) / 2, x)) / math.log(2))
     r = x - q * math.log(2)
     return (1.0 + r + r * r / 2) * 2.0**q
@@ -133,11 +134,11 @@ def irm_exp(x: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveCurve:
-    """A Morpho Blue market under its AdaptiveCurveIrm, over the horizon as one accrual at its end computes it.
+    """A Morpho Blue market under its AdaptiveCurveIrm, over the horizon, computed as a single accrual at its end.
 
-    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the error from 90
-    % and averages it with weights 1, 2, 1 over start, middle and end (AdaptiveCurveIrm._borrowRate); Morpho compounds
-    it by three Taylor terms (MathLib.wTaylorCompounded), and suppliers share the interest less the fee.
+    The IRM fixes utilisation at the start of the period, moves the rate at target exponentially with the distance from
+    90 % utilisation, and averages it with weights 1, 2, 1 over start, middle and end (AdaptiveCurveIrm._borrowRate).
+    Morpho compounds it by three Taylor terms (MathLib.wTaylorCompounded); suppliers share the interest less the fee.
     """
 
     others: float
@@ -147,7 +148,7 @@ class AdaptiveCurve:
     fee: float
     """The market's fee, a fraction of the interest."""
     rate_at_target: float
-    """Borrow rate at 90 % utilisation as of the snapshot, simple annual."""
+    """Borrow rate at 90 % utilisation at the snapshot's block, simple annual."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x
@@ -200,7 +201,7 @@ class ConstantCurve:
 
 @dataclass(frozen=True, slots=True)
 class DilutedCurve:
-    """A fixed income shared pro rata: the cautious model of a vault whose strategy is not known.
+    """A fixed income shared pro rata: the cautious model of a vault whose strategy is unknown.
 
     Our deposit dilutes everybody and adds no income.
     """
@@ -224,7 +225,7 @@ class DilutedCurve:
 
 @dataclass(frozen=True, slots=True)
 class EnteredCurve:
-    """A DilutedCurve with entry and exit fees on what is added beyond ``held``, charged once over the horizon."""
+    """A DilutedCurve with entry and exit fees on what is added to ``held``, charged once over the horizon."""
 
     others: float
     """What everybody else has supplied."""
@@ -275,26 +276,26 @@ class SampledCurve:
 
 @dataclass(frozen=True, slots=True)
 class VaultSlot:
-    """One market below a vault, by the VAULT's holding there."""
+    """One market that a vault lends to, as a function of the VAULT's holding there."""
 
     curve: YieldCurve
     """Its rate."""
     held: float
     """What the vault holds there, in whole tokens."""
     room: float
-    """What more the vault would put there."""
+    """How much more the vault would put there, in whole tokens."""
     liquidity: float
-    """What the vault could withdraw there now."""
+    """How much the vault could withdraw there now, in whole tokens."""
     pool: str = ""
-    """Its key, by which markets that lend to the same pool are recognised (``MarketState.pools``)."""
+    """Key of its pool, by which markets that lend to the same pool are recognised (``MarketState.pools``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookThroughCurve:
-    """A vault seen through to its markets (MetaMorpho).
+    """A vault that is seen through to its markets (MetaMorpho).
 
-    A deposit goes to the slots in order, up to each one's room; the rest stays idle in the vault. A withdrawal is met
-    in ``withdraw_order``, from each slot up to its holding and liquidity. Source: MetaMorpho._supplyMorpho,
+    A deposit fills the slots in order, each up to its room; the rest stays idle in the vault. A withdrawal is taken
+    from slots in ``withdraw_order``, from each up to its holding and liquidity. Source: MetaMorpho._supplyMorpho,
     _withdrawMorpho, _accruedFeeShares.
     """
 
@@ -307,10 +308,10 @@ class LookThroughCurve:
     slots: tuple[VaultSlot, ...]
     """Its markets, in the order that deposits are put into them."""
     withdraw_order: tuple[int, ...]
-    """Indexes of slots, in the order that withdrawals are met from."""
+    """Indexes of slots, in the order in which withdrawals are taken from them."""
 
     def holdings(self, x: float) -> tuple[float, ...]:
-        """What the vault would hold in each slot with our holding at ``x``, in whole tokens."""
+        """The vault's holding in each slot when our holding is ``x``, in whole tokens."""
         held = [slot.held for slot in self.slots]
         change = x - self.ours
         if change >= 0.0:
@@ -341,7 +342,8 @@ class LookThroughCurve:
         return _forward_slope(self, x, self.others + x, horizon_seconds)
 
     def breakpoints(self) -> tuple[float, ...]:
-        """Where a slot fills up or empties, and the inner curves' breakpoints while their slot's holding changes."""
+        """Our holdings at which a slot fills up or empties, and the inner curves' breakpoints while their slot's
+        holding changes."""
         found: set[float] = set()
         start = self.ours
         for slot in self.slots:

@@ -1,7 +1,7 @@
-"""Interval estimates of a pool's volatility and fees, from what the pool has recorded itself.
+"""Interval estimates of a pool's volatility and fees, from what the pool itself has recorded.
 
 Quantiles are approximations that need no library: chi-square by Wilson and Hilferty (1931), Student's t by its
-expansion about the normal (Abramowitz and Stegun 26.7.5); within 3 % and 1 % where they are used here.
+expansion about the normal (Abramowitz and Stegun 26.7.5); for the values used here they are within 3 % and 1 %.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOG_TICK = math.log(1.0001)
 """Logarithm of one tick's price ratio."""
 LEAST_MOVES = 10
 LEAST_SAMPLES = 5
-"""With fewer moves (or samples) there is no estimate."""
+"""With fewer samples there is no estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,15 @@ def student(probability: float, freedom: float) -> float:
 def volatility(cumulatives: Sequence[float], seconds: float, fee: float, confidence: float) -> Interval:
     """Annual standard deviation of the log price (0.6 is 60 %).
 
-    cumulatives: a pool's tick cumulatives, read every ``seconds``, the oldest first; fee: the pool's, as a fraction.
+    cumulatives: a pool's tick cumulatives, read every ``seconds``, the oldest first; fee: the pool's fee, as a
+    fraction.
 
     Each interval yields the mean tick, not the tick at its ends. For Brownian motion the difference of two neighbouring
-    means has the variance 2/3 sigma^2 t, and a correlation of 1/4 with the next difference, so that the mean of n
-    squares is unbiased after division by 2 t / 3, and has n^2 / (n + (n - 1) / 8) degrees of freedom for chi-square's
-    interval. Two biases widen both bounds (root mean squares added): a pool's price stands anywhere within its fee of
-    the market's, and ticks are whole. Jumps, and a volatility that changes within the window, make the true interval
-    wider; nothing follows for the time after it.
+    means has variance 2/3 sigma^2 t and correlation 1/4 with the next difference. So the mean of n squares is unbiased
+    after division by 2 t / 3, and chi-square's interval has n^2 / (n + (n - 1) / 8) degrees of freedom. Two sources of
+    error widen both bounds (added as root mean squares): a pool's price may be anywhere within its fee of the market's
+    price, and ticks are whole numbers. Jumps, and volatility that changes within the window, make the true interval
+    wider; the future may differ from the window altogether.
     """
     means = [(late - early) / seconds for early, late in pairwise(cumulatives)]
     moves = [LOG_TICK * (late - early) for early, late in pairwise(means)]
@@ -82,9 +83,9 @@ def volatility(cumulatives: Sequence[float], seconds: float, fee: float, confide
 def rate_of(amounts: Sequence[float], seconds: Sequence[float], confidence: float) -> Interval:
     """Rate a second of amounts that arrived in windows of these lengths; never negative.
 
-    The mean is all amounts over all seconds; the interval is a ratio estimator's, by Student's t over the windows as if
-    they were independent. Fees of neighbouring windows are correlated, so that the true interval is wider; longer
-    windows reduce that.
+    The mean is the sum of amounts / the sum of seconds; the interval is that of a ratio estimator, by Student's t over
+    the windows as if they were independent. Fees of neighbouring windows are correlated, so the true interval is wider;
+    longer windows reduce that.
     """
     count, whole = len(amounts), math.fsum(seconds)
     if count < LEAST_SAMPLES or whole <= 0.0:

@@ -1,8 +1,8 @@
-"""Kamino Lend's integer arithmetic: what a reserve has become by some slot, and what its collateral is worth.
+"""Kamino Lend's integer arithmetic: a reserve at a given slot, and the value of its collateral tokens.
 
 Source: klend 1.16.0, state/reserve.rs (accrue_interest, compound_interest, approximate_compounded_interest,
-CollateralExchangeRate) and utils/borrow_rate_curve.rs. Debt, fees and rates are U68F60: integers of 60 fractional bits,
-each product and quotient rounded down.
+CollateralExchangeRate) and utils/borrow_rate_curve.rs. Debt, fees and rates are U68F60: integers with 60 fractional
+bits, each product and quotient rounded down.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ END = 1 << 128
 
 @dataclass(frozen=True, slots=True)
 class KaminoReserve:
-    """What a reserve stores. *_raw: base units; *_sf: base units times 2^60."""
+    """A reserve as stored. *_raw: base units; *_sf: base units times 2^60."""
 
     slot: int
     """Slot of the last refresh."""
@@ -34,7 +34,7 @@ class KaminoReserve:
     pending_fees_sf: int
     """Owed to referrers, not assigned yet."""
     collateral_raw: int
-    """Collateral tokens that exist."""
+    """Collateral tokens in circulation."""
     points: tuple[tuple[int, int], ...]
     """(utilisation, borrow rate), both in bps."""
     take_rate_percent: int
@@ -53,8 +53,8 @@ class KaminoReserve:
         return (self.borrowed_sf << BITS) // self.supply_sf if self.supply_sf else 0
 
     def borrow_rate_sf(self) -> int:
-        """Rate for SLOTS_PER_YEAR slots, times 2^60. Within half a bp of utilisation around a point it is the point's
-        own."""
+        """Borrow rate for SLOTS_PER_YEAR slots, times 2^60. Within half a bp of utilisation around a point of the
+        curve, the point's own rate applies."""
         used = min(self.utilisation_sf(), ONE)
         used_bps = (used * BPS + ONE // 2) >> BITS
         for (low, rate), (high, top) in zip(self.points, self.points[1:], strict=False):
@@ -102,7 +102,7 @@ class KaminoReserve:
         return collateral_raw * self.supply_sf // self.collateral_raw >> BITS
 
     def collateral_within(self, liquidity_raw: int) -> int:
-        """The most collateral whose redemption pays no more than this, to a token or two."""
+        """The most collateral whose redemption pays at most this amount, exact to a token or two."""
         if not self.collateral_raw or not self.supply_sf:
             return liquidity_raw
         found = (liquidity_raw << BITS) * self.collateral_raw // self.supply_sf
@@ -111,7 +111,7 @@ class KaminoReserve:
         return found
 
     def taken_for(self, liquidity_raw: int) -> int:
-        """Base units that a deposit of so many really takes: the price of the tokens it mints, rounded up."""
+        """Base units that a deposit of this amount really takes: the price of the tokens that it mints, rounded up."""
         collateral = self.collateral_for(liquidity_raw)
         if not self.collateral_raw or not self.supply_sf:
             return collateral
@@ -120,7 +120,8 @@ class KaminoReserve:
 
 
 def growth_sf(rate_sf: int, slots: int) -> int:
-    """What one unit of debt becomes, times 2^60: the binomial series' first terms (approximate_compounded_interest)."""
+    """Growth factor of debt over ``slots``, times 2^60: the first terms of the binomial series
+    (approximate_compounded_interest)."""
     base = rate_sf // SLOTS_PER_YEAR
     if slots <= 4:
         once = ONE + base

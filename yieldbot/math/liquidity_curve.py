@@ -13,28 +13,28 @@ from yieldbot.math.range_yield import PoolEstimate, RangeBounds
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 LEAST_OTHERS = 1e-9
-"""Whole tokens that others have at least: who is alone in a range earns all of its fees from the first unit on, and no
-straight line bounds such a step."""
+"""Least liquidity of others, in whole tokens: if we were alone in a range we would earn all of its fees from the first
+unit on, and no straight line bounds such a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeOutlook:
     """What a range yields at given fees and a given volatility.
 
-    Where fees do not pay for gas the range is never rebalanced, and earns nothing.
+    If fees do not pay for the gas, the range is never rebalanced and earns nothing.
     """
 
     fees: float = 0.0
-    """Fees to all providers in range, tokens a year, less the part of the time out of range."""
+    """Fees of all providers in range, in tokens a year, reduced by the time out of range."""
     others: float = 1.0
-    """What everybody else's liquidity in range would be worth over our range, in tokens: x of ours earn the part x /
-    (others + x) of the fees."""
+    """Value that everybody else's liquidity in range would have over our range, in tokens: x of ours earn the fraction
+    x / (others + x) of the fees."""
     lost: float = 0.0
-    """LVR and the swaps of rebalances, as a fraction of our value a year."""
+    """LVR, and swaps of rebalances, as a fraction of our value a year."""
     gas: float = 0.0
     """Gas of rebalances, tokens a year."""
     once: float = 0.0
-    """Tokens that are spent before anything is earned."""
+    """One-time cost in tokens that is paid before anything is earned."""
 
     def income(self, x: float, horizon_seconds: float) -> float:
         """Tokens a year that a holding of x tokens earns."""
@@ -50,7 +50,7 @@ class RangeOutlook:
         return self.fees * self.others / total**2 - self.lost
 
     def start(self, horizon_seconds: float) -> float | None:
-        """The holding from which on fees pay for gas, where income bends upwards; None where there is no such bend."""
+        """The holding from which on fees pay for gas, where income bends upwards; None if there is no such bend."""
         fixed = self._fixed(horizon_seconds)
         return fixed * self.others / (self.fees - fixed) if 0.0 < fixed < self.fees else None
 
@@ -59,12 +59,12 @@ class RangeOutlook:
 
 
 NOTHING = RangeOutlook()
-"""The outlook where fees or volatility are not known."""
+"""The outlook when fees or volatility are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiquidityCurve:
-    """The YieldCurve of a pool's liquidity, for what we hold there and what would be added."""
+    """The YieldCurve of a pool's liquidity, for our present holding and for what is added."""
 
     stays: RangeOutlook
     """Outlook of the present holding."""
@@ -77,7 +77,7 @@ class LiquidityCurve:
 
     @property
     def others(self) -> float:
-        """The scale on which its income bends, in tokens."""
+        """The scale on which its income bends, in tokens (see ``CappedCurve.others``)."""
         return self.enters.others
 
     def income(self, x: float, horizon_seconds: float) -> float:
@@ -98,7 +98,7 @@ class LiquidityCurve:
         return self.enters.slope(x, horizon_seconds) - entry
 
     def breakpoints(self) -> tuple[float, ...]:
-        """Where fees start to pay gas depends on the horizon (``RangeOutlook.start``)."""
+        """None: where fees start to pay for gas depends on the horizon (``RangeOutlook.start``)."""
         return (self.held,) if self.held > 0.0 else ()
 
 
@@ -113,10 +113,12 @@ def outlook(
     tokens: float,
     once: float = 0.0,
 ) -> RangeOutlook:
-    """A range's outlook at these fees (token1 base units a year) and this volatility (sigma of the log price, annual).
+    """A range's outlook at these fees (token1 base units a year) and this volatility (annual standard deviation of the
+    log price).
 
-    gas: token1 base units of ``estimate.rebalance`` that do not grow with our value; tokens: asset tokens for one base
-    unit of token1; once: as in ``RangeOutlook``, in tokens; full: the full range, which is never rebalanced.
+    gas: the part of ``estimate.rebalance`` that does not grow with our value, in token1 base units; tokens: asset
+    tokens for one base unit of token1; once: as in ``RangeOutlook``, in tokens; full: the full range, which is never
+    rebalanced.
     """
     stay = math.inf if full else bounds.years_inside(sigma)
     if stay <= 0.0 or math.isinf(sigma):

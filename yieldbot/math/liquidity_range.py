@@ -1,8 +1,8 @@
-"""Concentrated liquidity in a range: token amounts of liquidity, liquidity of amounts, and uncollected fees, to the
-unit.
+"""Concentrated liquidity in a range: token amounts from liquidity, liquidity from amounts, and uncollected fees, exact
+to the base unit.
 
 Source: Uniswap v3 periphery's LiquidityAmounts, and core's Tick.getFeeGrowthInside and Position.update. Fee growth is
-in Q128 for a unit of liquidity and wraps around at 2^256, as do its differences.
+in Q128 for a unit of liquidity; it wraps around at 2^256, and so do its differences.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from yieldbot.math.concentrated import Q96, Q128, delta0, delta1, sqrt_at
 MASK256 = (1 << 256) - 1
 MASK128 = (1 << 128) - 1
 SETTLING = 3
-"""Iterations that reduce requested amounts to what they really take."""
+"""Iterations that reduce the requested amounts to what they really take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Range:
         return zero, delta1(low, price, liquidity, up) if price > low else 0
 
     def liquidity(self, sqrt_price_x96: int, zero: int, one: int) -> int:
-        """The most liquidity that these base units make at a price (LiquidityAmounts.getLiquidityForAmounts)."""
+        """The most liquidity that these base units provide at a price (LiquidityAmounts.getLiquidityForAmounts)."""
         low, high = sqrt_at(self.low), sqrt_at(self.high)
         if sqrt_price_x96 <= low:
             return _of_zero(low, high, zero)
@@ -55,10 +55,10 @@ class Range:
         return min(_of_zero(sqrt_price_x96, high, zero), one * Q96 // (sqrt_price_x96 - low))
 
     def settled(self, sqrt_price_x96: int, zero: int, one: int) -> tuple[int, tuple[int, int], tuple[int, int]]:
-        """(liquidity, amounts to request, amounts that it takes) of at most these base units.
+        """(liquidity, amounts to request, amounts really taken) for at most these base units.
 
-        What is requested is near what it takes, and mostly the same. The manager's own rounding can leave a little of
-        it.
+        The amounts to request are close to those taken, and mostly equal. The position manager's own rounding can leave
+        a little of them unused.
         """
         requested = (zero, one)
         for _ in range(SETTLING):
@@ -73,7 +73,7 @@ class Range:
     def least_put(self, sqrt_price_x96: int, desired: tuple[int, int], slippage: float) -> tuple[int, int]:
         """The least of each token that ``desired`` takes, at any price within ``slippage`` (a fraction) of this one.
 
-        Token0's least is at the upper end, token1's at the lower; the rounding of small liquidity is taken off.
+        Token0's minimum is at the upper end, token1's at the lower; the rounding of small liquidity is deducted.
         """
         prices = moved(sqrt_price_x96, -slippage), sqrt_price_x96, moved(sqrt_price_x96, slippage)
         made = [self.liquidity(price, *desired) for price in prices]
@@ -92,7 +92,8 @@ class Range:
         return self.amounts(liquidity, high)[0], self.amounts(liquidity, low)[1]
 
     def growth_inside(self, tick: int, everywhere: Growth, below: Growth, above: Growth) -> Growth:
-        """Fees that a unit of liquidity in range has earned ever. below, above: feeGrowthOutside of both ticks."""
+        """Fees that a unit of liquidity in range has earned since the pool began. below, above: feeGrowthOutside of the
+        two ticks."""
 
         def inside(whole: int, low: int, high: int) -> int:
             under = low if tick >= self.low else whole - low
@@ -108,8 +109,7 @@ def moved(sqrt_price_x96: int, part: float) -> int:
 
 
 def owed(liquidity: int, now: Growth, then: Growth, already: tuple[int, int]) -> tuple[int, int]:
-    """Uncollected fees in base units: those counted ``already``, and what grew since ``then``; each kept in 128
-    bits."""
+    """Uncollected fees in base units: those counted ``already``, plus what grew since ``then``; each in 128 bits."""
     more = ((now.zero - then.zero) & MASK256, (now.one - then.one) & MASK256)
     zero, one = (had + (liquidity * grown // Q128) & MASK128 for had, grown in zip(already, more, strict=True))
     return zero & MASK128, one & MASK128

@@ -1,7 +1,7 @@
-"""marginfi's integer arithmetic: what a bank has become by some second, and what its shares are worth.
+"""marginfi's integer arithmetic: a bank at a given second, and the value of its shares.
 
 Source: marginfi-v2 0.1.7, state/bank.rs (accrue_interest) and state/interest_rate.rs. Amounts, share values and rates
-are I80F48: integers of 48 fractional bits, each product and quotient rounded down (none here is negative).
+are I80F48: integers with 48 fractional bits, each product and quotient rounded down (none here is negative).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ONE = 1 << BITS
 END = 1 << 127
 U32_MAX = (1 << 32) - 1
 MOST_RATE = 10
-"""A stored rate of U32_MAX is 1,000 % a year."""
+"""The annual rate that a stored value of U32_MAX stands for: 10 is 1,000 %."""
 LEGACY, SEVEN_POINT = 0, 1
 
 Points = tuple[tuple[int, int], ...]
@@ -23,7 +23,7 @@ Points = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class MarginfiBank:
-    """What a bank stores. *_fx: I80F48."""
+    """A bank as stored. *_fx: I80F48."""
 
     last_update: int
     """Time of the last accrual, in unix seconds."""
@@ -40,9 +40,9 @@ class MarginfiBank:
     legacy: bool
     """Whether its rate curve is of the older kind."""
     rate_fees_fx: int
-    """What borrowers pay beyond the base rate, as a fraction of it; not the suppliers'."""
+    """Fee on top of the base rate, as a fraction of it, that borrowers pay and suppliers do not get."""
     fixed_fees_fx: int
-    """What borrowers pay beyond the base rate, a year; not the suppliers'."""
+    """Fixed annual fee on top of the base rate that borrowers pay and suppliers do not get."""
 
     @property
     def assets_fx(self) -> int:
@@ -96,11 +96,11 @@ class MarginfiBank:
         )
 
     def shares_fx_for(self, amount_raw: int) -> int:
-        """Supply shares that a deposit of so many base units buys, or that withdrawing them costs."""
+        """Supply shares that a deposit of this amount buys, or that withdrawing it costs."""
         return div_fx(amount_raw << BITS, self.asset_value_fx) if self.asset_value_fx else 0
 
     def amount_raw_for(self, shares_fx: int) -> int:
-        """Base units that withdrawing all of so many shares pays, rounded down."""
+        """Base units that withdrawing exactly these shares pays, rounded down."""
         return mul_fx(shares_fx, self.asset_value_fx) >> BITS
 
 

@@ -1,7 +1,7 @@
-"""Morpho Blue's and AdaptiveCurveIrm's integer arithmetic, unit for unit.
+"""Morpho Blue's and AdaptiveCurveIrm's integer arithmetic, exact to the base unit.
 
-Sources: morpho-blue SharesMathLib, MathLib, Morpho._accrueInterest; morpho-blue-irm AdaptiveCurveIrm, ExpLib.
-Rates are a second, scaled by 1e18 (wad).
+Sources: morpho-blue SharesMathLib, MathLib, Morpho._accrueInterest; morpho-blue-irm AdaptiveCurveIrm, ExpLib. Rates are
+per second, scaled by 1e18 (wad).
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class MarketTotals:
 
     @property
     def share_price(self) -> float:
-        """What a million raw shares are worth, in raw units, not rounded (SharesMathLib.toAssetsDown)."""
+        """Value of a million raw shares in base units, not rounded (SharesMathLib.toAssetsDown)."""
         return (self.supply_assets + VIRTUAL_ASSETS) / (self.supply_shares + VIRTUAL_SHARES) * VIRTUAL_SHARES
 
 
 def assets_down(shares: int, total_assets: int, total_shares: int) -> int:
-    """SharesMathLib.toAssetsDown: what ``shares`` are worth, rounded down."""
+    """SharesMathLib.toAssetsDown: the value of ``shares``, rounded down."""
     return shares * (total_assets + VIRTUAL_ASSETS) // (total_shares + VIRTUAL_SHARES)
 
 
 def assets_up(shares: int, total_assets: int, total_shares: int) -> int:
-    """SharesMathLib.toAssetsUp: what ``shares`` are worth, rounded up."""
+    """SharesMathLib.toAssetsUp: the value of ``shares``, rounded up."""
     return -(-shares * (total_assets + VIRTUAL_ASSETS) // (total_shares + VIRTUAL_SHARES))
 
 
@@ -95,7 +95,7 @@ def new_rate_at_target(start: int, adaptation: int) -> int:
 
 
 def borrow_rate(totals: MarketTotals, start_rate_at_target: int, now: int) -> tuple[int, int]:
-    """AdaptiveCurveIrm._borrowRate: (average rate since the last update, rate at target at its end)."""
+    """AdaptiveCurveIrm._borrowRate: (average rate since the last update, rate at target at ``now``)."""
     supply = totals.supply_assets
     utilisation = totals.borrow_assets * WAD // supply if supply else 0
     norm = WAD - TARGET_UTILISATION if utilisation > TARGET_UTILISATION else TARGET_UTILISATION

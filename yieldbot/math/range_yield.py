@@ -1,13 +1,13 @@
-"""What a range of concentrated liquidity yields: fees on our part, less LVR, gas and rebalancing. Pure.
+"""The yield of a range of concentrated liquidity: fees on our part, less LVR, gas and rebalancing. Pure.
 
 Sources: Milionis, Moallemi, Roughgarden, Zhang, arXiv 2208.06046 (loss versus rebalancing, LVR: a position of value
-V(p) loses sigma^2 p^2 |V''(p)| / 2 a unit of time); Nezlobin, Tassy, arXiv 2505.05113 (what arbitrage keeps of it where
-blocks come at equal times); Uniswap v3's V(p) = L (2 sqrt p - p / sqrt pb - sqrt pa).
+V(p) loses sigma^2 p^2 |V''(p)| / 2 a unit of time); Nezlobin, Tassy, arXiv 2505.05113 (the fraction of LVR that
+arbitrage keeps when blocks come at equal times); Uniswap v3's V(p) = L (2 sqrt p - p / sqrt pb - sqrt pa).
 
-The whole of LVR is taken off the whole of the fees: a part of the fees is paid by the very arbitrage that causes the
-loss, and as it is in what was measured it must be in what is taken off. A range is centred on the price and rebalanced
-when the price has left it; the price is a driftless geometric Brownian motion. Values are in token1, rates are annual.
-Bounds a < 0 < b of a range are logarithms of price over present price.
+All of LVR is deducted from all of the fees. Part of the fees is paid by the very arbitrage that causes the loss; since
+the measured fees include that part, the deducted loss must include it too. A range is centred on the price, and is
+rebalanced once the price has left it; the price is a driftless geometric Brownian motion. Values are in token1, rates
+are annual. Bounds a < 0 < b of a range are logarithms of (price / present price).
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 ZETA_TERM = 1.7164
 """sqrt(2 pi) / |zeta(1/2)|."""
 WIDER = 1.05
-"""Widths are tried in steps of this ratio: near its maximum a yield is flat."""
+"""Widths are tried in steps of this ratio: near its maximum a yield hardly changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RangeBounds:
-    """A range as logarithms of its bounds over the present price; infinite for the full range."""
+    """A range as logarithms of (bound / present price); infinite for the full range."""
 
     low: float
-    """Logarithm of the lower bound over the price."""
+    """log(lower bound / price)."""
     high: float
-    """Logarithm of the upper bound over the price."""
+    """log(upper bound / price)."""
 
     @property
     def value(self) -> float:
-        """The value of one unit of liquidity over the square root of the price: 2 for the full range."""
+        """Value of one unit of liquidity / square root of the price: 2 for the full range."""
         return 2.0 - math.exp(-self.high / 2) - math.exp(self.low / 2)
 
     def years_inside(self, sigma: float) -> float:
-        """Expected years until the price leaves the range; 0 where it is outside.
+        """Expected years until the price leaves the range; 0 if it is outside.
 
-        2 (-a - P (b - a)) / sigma^2 with P = (1 - e^a) / (e^b - e^a), the chance to leave above (optional stopping of
-        the price and of its logarithm).
+        With P = (1 - e^a) / (e^b - e^a), the probability of leaving at the top: 2 (-a - P (b - a)) / sigma^2
+        (optional stopping of the price and of its logarithm).
         """
         if self.low >= 0.0 or self.high <= 0.0:
             return 0.0
@@ -55,9 +55,9 @@ class RangeBounds:
         return 2.0 * (-self.low - above * (self.high - self.low)) / sigma**2
 
     def lost(self, sigma: float) -> float:
-        """LVR a year, as a fraction of the value: sigma^2 L sqrt p / 4 over V; sigma^2 / 8 for the full range.
+        """LVR a year, as a fraction of the value: sigma^2 L sqrt p / 4 divided by V; sigma^2 / 8 for the full range.
 
-        The rate at the present price; over time it is a little less (the mean of sqrt p falls).
+        This is the rate at the present price; over time it is a little lower (the mean of sqrt p falls).
         """
         return sigma**2 / (4.0 * self.value)
 
@@ -80,9 +80,9 @@ class PoolEstimate:
     value: float
     """Value of our position, in token1 base units."""
     enter: float
-    """What entering and leaving cost, in token1 base units."""
+    """Cost of entering and leaving, in token1 base units."""
     rebalance: float
-    """What rebalancing a range costs, in token1 base units."""
+    """Cost of rebalancing a range, in token1 base units."""
     idle_years: float
     """How long a position stays out of range before it is rebalanced."""
     horizon_years: float
@@ -113,7 +113,8 @@ def yield_of(
 ) -> RangeYield:
     """The yield at these fees (token1 base units a year) and this volatility. full: the range is never rebalanced.
 
-    It falls with sigma: less time in range and more rebalances, while LVR during one stay does not depend on it.
+    It falls with sigma: less time in range and more rebalances. LVR during one stay in the range does not depend on
+    sigma.
     """
     if math.isinf(sigma):
         return RangeYield(0.0, math.inf, 0.0, 0.0)
@@ -134,7 +135,7 @@ def net_of(estimate: PoolEstimate, bounds: RangeBounds, *, full: bool = False) -
     """The net yield: its lower bound at the lowest fees and the highest volatility, its upper bound the other way
     round.
 
-    Where each of the two intervals holds at confidence 1 - (1 - c) / 2, both do at c (Bonferroni), and so does this
+    If each of the two intervals holds with confidence 1 - (1 - c) / 2, both hold with c (Bonferroni), and so does this
     one.
     """
     low = yield_of(estimate, bounds, estimate.fees.low, estimate.sigma.high, full=full).net
@@ -155,13 +156,13 @@ def full_range(spacing: int) -> Range:
 
 
 def around(tick: int, half: int, spacing: int) -> Range:
-    """The range of ``half`` ticks to each side of a tick, out to the next ticks that the pool allows."""
+    """The range of ``half`` ticks to each side of a tick, extended to the next ticks that the pool allows."""
     most = MOST_TICK // spacing * spacing
     return Range(max(-most, (tick - half) // spacing * spacing), min(most, -((-tick - half) // spacing) * spacing))
 
 
 def moved_to(ticks: Range, tick: int, spacing: int) -> Range:
-    """A range of the same width centred on a tick, as nearly as the pool's ticks allow."""
+    """A range of the same width, centred on a tick as nearly as the pool's ticks allow."""
     width, most = ticks.high - ticks.low, MOST_TICK // spacing * spacing
     low = max(-most, min(most - width, round((tick - width / 2) / spacing) * spacing))
     return Range(low, low + width)
@@ -183,9 +184,9 @@ class BestRange:
 
 def best_range(estimate: PoolEstimate, sqrt_price_x96: int, tick: int, spacing: int) -> BestRange:
     """The best of all ranges that are as wide below as above (in ticks), from one spacing to all ticks, and of the full
-    one.
+    range.
 
-    Maximised is the lower bound of the net yield, which decides about entry; where nothing pays, the full range loses
+    The lower bound of the net yield is maximised, because it decides about entry; if nothing pays, the full range loses
     least. Widths are tried in steps of 5 %. tick: the present one.
     """
     whole = full_range(spacing)
@@ -203,19 +204,20 @@ def best_range(estimate: PoolEstimate, sqrt_price_x96: int, tick: int, spacing: 
 
 
 def kept_by_arbitrage(sigma: float, fee: float, block_seconds: float) -> float:
-    """What fraction of LVR arbitrage keeps, the rest being the fees that it pays: 1 / (1 + 1.7164 f / sigma_b).
+    """The fraction of LVR that arbitrage keeps: 1 / (1 + 1.7164 f / sigma_b). It pays the rest as fees.
 
-    f = -ln(1 - fee) is the distance to either side within which nobody trades, sigma_b the volatility over one block's
-    time. Nezlobin and Tassy's closed form, whose spread is the whole width 2 f.
+    f = -ln(1 - fee) is how far the price may move to either side before anybody trades, sigma_b the volatility over one
+    block's time. Nezlobin and Tassy's closed form; their spread is the whole width 2 f.
     """
     a_block = sigma * math.sqrt(block_seconds / SECONDS_PER_YEAR)
     return 1.0 / (1.0 + ZETA_TERM * -math.log1p(-fee) / a_block) if a_block else 0.0
 
 
 def held_against(now: tuple[float, float], put: tuple[float, float], price: float) -> float | None:
-    """Impermanent loss: what a position's tokens are worth over what the deposited ones would be, less 1. Fees apart.
+    """Impermanent loss: (value of a position's tokens) / (value that the deposited tokens would have) - 1. Without
+    fees.
 
-    now, put: whole tokens of (token0, token1); price: token1 for one token0. None where nothing was put in.
+    now, put: whole tokens of (token0, token1); price: token1 for one token0. None if nothing was put in.
     """
     held = put[0] * price + put[1]
     return (now[0] * price + now[1]) / held - 1.0 if held > 0.0 else None

@@ -1,7 +1,8 @@
-"""Incentives beside the yield, as a function of our own holding, on top of the market's curve.
+"""Income from incentives on top of the market's own curve, as a function of our holding.
 
-Source of the shares: Aave v3 RewardsDistributor (emission by scaled supply) and Comet's tracking index (by principal):
-both pay a fixed amount a second pro rata to supply, so that x tokens of ours get x / (others + x) of it.
+Source of the division: Aave v3 RewardsDistributor (emission by scaled supply) and Comet's tracking index (by
+principal). Both pay a fixed amount a second pro rata to supply, so that x tokens of ours get the fraction x / (others +
+x).
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ class RewardTerm:
     """One reward."""
 
     others: float
-    """What everybody else shares it by, in whole tokens of the asset."""
+    """What everybody else holds, in the unit by which the reward is divided: whole tokens of the asset."""
     value_per_year: float
-    """Whole asset tokens a year to all together, after its haircut."""
+    """Value of the reward to all holders together, in whole asset tokens a year, net of its haircut."""
     seconds_left: float
-    """Until it ends; infinite where no end is known."""
+    """Seconds until it ends; infinite if no end is known."""
     claim_cost: float
-    """Whole asset tokens for one claim at the horizon's end: a reward that does not pay it is not claimed and counts as
-    0."""
+    """Cost of one claim at the horizon's end, in whole asset tokens: a reward that is worth less is not claimed and
+    counts as 0."""
 
     def _rates(self, horizon_seconds: float) -> tuple[float, float]:
-        """(flow to all together, cost of the claim), both in asset tokens a year, averaged over the horizon."""
+        """(reward to all holders together, cost of the claim), both in asset tokens a year, averaged over the
+        horizon."""
         flow = self.value_per_year * min(1.0, self.seconds_left / horizon_seconds)
         return flow, self.claim_cost * SECONDS_PER_YEAR / horizon_seconds
 
@@ -47,7 +49,7 @@ class RewardTerm:
         return flow * self.others / total**2
 
     def start(self, horizon_seconds: float) -> float | None:
-        """The holding from which on it pays for its claim, where income bends upwards; None where no holding does."""
+        """The holding from which on it pays for its claim, where income bends upwards; None if no holding does."""
         flow, cost = self._rates(horizon_seconds)
         return cost * self.others / (flow - cost) if flow > cost else None
 
@@ -63,11 +65,11 @@ class RewardedCurve:
 
     @property
     def others(self) -> float:
-        """What the base is shared with, where it says so: the scale on which incomes bend, in whole tokens."""
+        """The scale on which incomes bend, in whole tokens: ``others`` of the base curve, if it has that."""
         return float(getattr(self.base, "others", 0.0)) or max(term.others for term in self.terms)
 
     def reward_apr(self, x: float, horizon_seconds: float) -> float:
-        """The rewards' part of ``apr``. At 0: the limit from above where claims cost nothing, else 0."""
+        """The rewards' part of ``apr``. At holding 0: the limit from above if claims cost nothing, else 0."""
         if x > 0.0:
             return sum(term.income(x, horizon_seconds) for term in self.terms) / x
         return sum(term.slope(0.0, horizon_seconds) for term in self.terms if not term.claim_cost and term.others > 0.0)
@@ -79,5 +81,5 @@ class RewardedCurve:
         return self.base.marginal(x, horizon_seconds) + sum(term.slope(x, horizon_seconds) for term in self.terms)
 
     def breakpoints(self) -> tuple[float, ...]:
-        """The base's: where a reward starts to pay depends on the horizon (``RewardTerm.start``)."""
+        """The base curve's; the holding where a reward starts to pay depends on the horizon (``RewardTerm.start``)."""
         return self.base.breakpoints()

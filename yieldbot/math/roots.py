@@ -1,7 +1,7 @@
-"""The root of a falling function of a positive number, by a bracketed search in logarithms.
+"""Finds the root of a falling function of a positive number, by a bracketed search in logarithms.
 
 Source: Chandrupatla (1997), "A new hybrid quadratic/bisection algorithm": inverse quadratic interpolation where it is
-reliable, bisection where it is not.
+reliable, else bisection.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 TRIES = 128
 ULPS = 2.0**-51
-"""Relative distance between the ends at which the search stops."""
+"""Relative distance between the two ends at which the search stops."""
 
 
 def crossing(
@@ -23,8 +23,8 @@ def crossing(
 ) -> tuple[float, float]:
     """Two adjacent numbers: ``level`` is not negative at the lower one, and negative at the higher one.
 
-    low, high: positive, with these signs. enough: whether two ends are near enough to each other. nothing: a level that
-    counts as 0; the search ends where it is found.
+    low, high: positive start values for which this holds. enough: whether two ends are close enough. nothing: a level
+    that counts as 0; the search ends when it is found.
     """
     a, b, c = high, low, low
     at_a, at_b, at_c = level(high), level(low), 0.0
@@ -51,7 +51,7 @@ def crossing(
 
 
 def _apart(x: float, a: float) -> float:
-    """log(x / a), accurate for neighbours too."""
+    """log(x / a), accurate even if x and a are very close."""
     share = (x - a) / a
     return math.log1p(share) if abs(share) < 0.5 else math.log(x / a)
 

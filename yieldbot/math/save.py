@@ -1,8 +1,8 @@
-"""Save's (Solend's) integer arithmetic: what a reserve has become by some slot, and what its collateral is worth.
+"""Save's (Solend's) integer arithmetic: a reserve at a given slot, and the value of its collateral tokens.
 
-Source: spl-token-lending as Solend extends it: state/reserve.rs (current_borrow_rate, compound_interest,
-collateral_exchange_rate) and math/{decimal,rate}.rs. Amounts of debt and fees and all rates are scaled by 1e18 (wad)
-and rounded down at every step.
+Source: spl-token-lending as extended by Solend: state/reserve.rs (current_borrow_rate, compound_interest,
+collateral_exchange_rate) and math/{decimal,rate}.rs. Debt, fees and all rates are scaled by 1e18 (wad) and rounded down
+at every step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ RATE_END = 1 << 128
 
 @dataclass(frozen=True, slots=True)
 class SaveReserve:
-    """What a reserve stores. *_raw: base units; *_wads: base units times 1e18; rates and utilisations in whole
+    """A reserve as stored. *_raw: base units; *_wads: base units times 1e18; rates and utilisations in whole
     percent."""
 
     slot: int
@@ -30,7 +30,7 @@ class SaveReserve:
     fees_wads: int
     """Owed to the protocol."""
     collateral_raw: int
-    """Collateral tokens that exist."""
+    """Collateral tokens in circulation."""
     optimal_utilisation: int
     """Utilisation at the first kink."""
     max_utilisation: int
@@ -52,8 +52,7 @@ class SaveReserve:
         return self.available_raw * WAD + self.borrowed_wads - self.fees_wads
 
     def utilisation_wad(self) -> int:
-        """Borrowed over borrowed and available (utilization_rate), times 1e18: fees that wait for their owner do not
-        raise it."""
+        """borrowed / (borrowed + available) (utilization_rate), times 1e18: fees not yet collected do not raise it."""
         if not self.supply_wads or not self.borrowed_wads:
             return 0
         return self.borrowed_wads * WAD // (self.borrowed_wads + self.available_raw * WAD)
@@ -96,14 +95,14 @@ class SaveReserve:
         return collateral_raw * WAD * WAD // self.exchange_rate_wad() // WAD
 
     def collateral_within(self, liquidity_raw: int) -> int:
-        """The most collateral whose redemption pays no more than this, to a token or two."""
+        """The most collateral whose redemption pays at most this amount, exact to a token or two."""
         found = liquidity_raw * self.exchange_rate_wad() // WAD
         while found and self.liquidity_for(found) > liquidity_raw:
             found -= 1
         return found
 
     def collateral_needed(self, liquidity_raw: int) -> int:
-        """The least collateral whose redemption pays at least this."""
+        """The least collateral whose redemption pays at least this amount."""
         rate = self.exchange_rate_wad()
         found = -(-liquidity_raw * rate // WAD)
         while self.liquidity_for(found) < liquidity_raw:

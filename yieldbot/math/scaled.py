@@ -1,5 +1,5 @@
-"""Curves made of others: capped below a holding, or at another level, as forecast, with the shape that is the
-market's own."""
+"""Curves derived from others: capped below a holding, or moved to a forecast level while keeping the market's own
+shape."""
 
 from __future__ import annotations
 
@@ -21,35 +21,37 @@ from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
 
 LineOfRates = KinkedCurve | SupplyKinkedCurve | SlotCurve
-"""A pool whose rate is a fixed line by utilisation, so that a level says how much is lent."""
+"""A pool whose rate is a fixed piecewise-linear function of utilisation, so that a rate determines how much is lent
+out."""
 HALVINGS = 60
-"""Steps of a search by halves: its rest is below what a float shows of an amount."""
+"""Steps of a bisection; what then remains is below a float's precision."""
 SAME_RATE = 1e-12
-"""Relative difference up to which a rate is the one that was asked for: rounding."""
+"""Relative difference up to which two rates count as equal: rounding."""
 MOST_FACTOR = 20.0
-"""A level is raised by this factor at most: beyond it the shape is of another state of the market."""
+"""A curve is raised by at most this factor: a higher level would belong to another state of the market, with another
+shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class CappedCurve:
     """A curve whose rate is capped below a holding: apr(x) = min(base.apr(x), base.apr(cap_end)) for x < cap_end.
 
-    So income is a straight line below ``cap_end`` where the base's rate never rises with our holding, and concave where
-    the base's income is, for its slope from ``cap_end`` on is no more than its rate.
+    If the base's rate never rises with our holding, income is a straight line below ``cap_end``; it is concave wherever
+    the base's income is, because the slope beyond ``cap_end`` is at most the rate there.
     """
 
     base: YieldCurve
     """The market's own curve."""
     cap_end: float
-    """Holding from which on the base's own rate counts, in whole tokens, above 0."""
+    """Holding from which on the base's own rate applies, in whole tokens, above 0."""
 
     @property
     def others(self) -> float:
-        """What the base is shared with, where it says so: the scale on which incomes bend, in whole tokens."""
+        """The scale on which incomes bend, in whole tokens: ``others`` of the base curve, if it has that."""
         return float(getattr(self.base, "others", 0.0))
 
     def cap_rate(self, horizon_seconds: float) -> float:
-        """The highest rate that counts below ``cap_end``: a simple annual fraction."""
+        """The highest rate that applies below ``cap_end``: a simple annual fraction."""
         return self.base.apr(self.cap_end, horizon_seconds)
 
     def apr(self, x: float, horizon_seconds: float) -> float:
@@ -67,7 +69,7 @@ class CappedCurve:
 
 @dataclass(frozen=True, slots=True)
 class ScaledCurve:
-    """A curve whose rate is another's times a factor."""
+    """A curve whose rate is another curve's times a factor."""
 
     base: YieldCurve
     """The market's own curve."""
@@ -76,7 +78,7 @@ class ScaledCurve:
 
     @property
     def others(self) -> float:
-        """What the base is shared with, where it says so, in whole tokens."""
+        """``others`` of the base curve, if it has that, in whole tokens."""
         return float(getattr(self.base, "others", 0.0))
 
     def apr(self, x: float, horizon_seconds: float) -> float:
@@ -90,8 +92,8 @@ class ScaledCurve:
 
 
 def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
-    """The curve with each rate times ``factor`` (0 or more): of the same class where its numbers allow that. What
-    entering costs is no rate, and stays."""
+    """The curve with each rate times ``factor`` (0 or more), of the same class if possible. Entry costs are no rates
+    and are not scaled."""
     match curve:
         case KinkedCurve() | SupplyKinkedCurve():
             return replace(curve, points=tuple((u, rate * factor) for u, rate in curve.points))
@@ -115,8 +117,8 @@ def scaled(curve: YieldCurve, factor: float) -> YieldCurve:
 
 
 def lent_at(curve: LineOfRates, held: float, rate: float, horizon_seconds: float) -> LineOfRates:
-    """The pool with as much lent out as makes it pay ``rate`` (above 0) at the holding ``held``; with all of it lent
-    out where even that does not. The rate is taken to rise with utilisation, as interest rate models do."""
+    """The pool with so much lent out that it pays ``rate`` (above 0) at the holding ``held``; with everything lent out
+    if even that pays less. The rate is assumed to rise with utilisation, as in interest rate models."""
     supplied = curve.others + held
     if supplied <= 0.0:
         return curve
@@ -140,7 +142,7 @@ def lent_at(curve: LineOfRates, held: float, rate: float, horizon_seconds: float
 
 
 def _lent_by_halves(curve: SlotCurve, held: float, rate: float, horizon_seconds: float) -> SlotCurve:
-    """``lent_at`` where interest compounds with rounding, which has no formula to turn round."""
+    """``lent_at`` by bisection, for curves whose compounding with rounding cannot be inverted by a formula."""
     most = curve.others + held
     if replace(curve, borrowed=most).apr(held, horizon_seconds) <= rate:
         return replace(curve, borrowed=most)
@@ -157,10 +159,10 @@ def _lent_by_halves(curve: SlotCurve, held: float, rate: float, horizon_seconds:
 def at_level(curve: YieldCurve, held: float, rate: float, horizon_seconds: float) -> YieldCurve:
     """The curve moved so that it pays ``rate`` (a simple annual fraction) at the holding ``held``.
 
-    Of a pool with a line of rates by utilisation it is how much is lent that moves: the line stays where it is, so that
-    a deposit which takes the pool below its kink earns what is paid below the kink, however high the rate that is
-    forecast above it. Any other curve is scaled. One that pays nothing at ``held`` says nothing of its shape: what it
-    earns is then shared with what others hold.
+    For a pool whose rate is a function of utilisation, the amount lent out changes and the function stays: a deposit
+    that takes the pool below its kink then earns the rate below the kink, however high the forecast above it. Any other
+    curve is scaled. A curve that pays nothing at ``held`` has no shape to scale: its income is then assumed to be
+    shared pro rata with the others.
     """
     now = curve.apr(held, horizon_seconds)
     if isinstance(curve, LineOfRates) and now > 0.0 < rate:

@@ -15,15 +15,15 @@ SERIES_BITS = 60
 """Fractional bits of klend's fixed-point numbers."""
 SERIES_ONE = 1 << SERIES_BITS
 MOST_STEPS = 1000
-"""Rounding steps between two points beyond which they are left out."""
+"""If there would be more rounding steps than this between two points, they are left out."""
 
 
 def with_steps(points: Points, fixed: float = 0.0) -> Points:
-    """The same rates, with a point wherever the square of a slot's rate (``fixed`` a year added) reaches the next
+    """The same rates, with a point added wherever the square of a slot's rate (plus ``fixed`` a year) reaches the next
     multiple of 2**-SERIES_BITS.
 
-    There the rounded growth of a month jumps by some 0.2 bp, which a curve's breakpoints must include. Beyond
-    ``MOST_STEPS`` of them between two points (a rate near 200 %) they are left out.
+    The rounded growth of a month jumps there by some 0.2 bp, so a curve's breakpoints must include these points. If
+    there are more than ``MOST_STEPS`` between two points (a rate near 200 %), they are left out.
     """
     found = [points[0]]
     for (low, rate), (high, top) in pairwise(points):
@@ -50,17 +50,17 @@ class SlotCurve:
     points: Points
     """(u, rate), u ascending."""
     keep: float
-    """Part of the interest that suppliers get."""
+    """Fraction of the interest that suppliers get."""
     slot_seconds: float
-    """How long a slot really lasts."""
+    """Real duration of a slot."""
     compounds: bool
-    """Whether interest compounds every slot (spl-token-lending's compound_interest); else from now to the horizon's end
-    as klend's approximate_compounded_interest: the first three terms of the binomial series, powers rounded down to
-    SERIES_BITS bits."""
+    """Whether interest compounds every slot (spl-token-lending's compound_interest); else once from now to the
+    horizon's end, as klend's approximate_compounded_interest: the first three terms of the binomial series, powers
+    rounded down to SERIES_BITS bits."""
     fixed: float = 0.0
-    """Additional annual rate that borrowers pay, none of which suppliers get."""
+    """Additional annual rate that borrowers pay and suppliers do not get."""
     fees: float = 0.0
-    """What the pool holds for its owner: not suppliers', and counted in utilisation (Save)."""
+    """Amount that the pool holds for its owner: it does not belong to suppliers, but counts for utilisation (Save)."""
 
     def apr(self, x: float, horizon_seconds: float) -> float:
         supplied = self.others + x

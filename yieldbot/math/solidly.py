@@ -1,8 +1,8 @@
-"""Solidly's pools, as Aerodrome has them: volatile (x y) and stable (x^3 y + x y^3), to the unit.
+"""Solidly's pools, as Aerodrome has them: volatile (x y) and stable (x^3 y + x y^3), exact to the base unit.
 
 Source: Aerodrome's Pool (aerodrome-finance/contracts a5fae2e), getAmountOut with its _get_y, _f, _d and _k. Stable
-pools count in 1e18ths of a token; Newton's method runs as it does there, with its overflows and its quirk: approaching
-from below, _k scales by the decimals once more.
+pools count in 1e18ths of a token; Newton's method is copied exactly, with its overflows and its quirk: when it
+approaches from below, _k scales by the decimals once too often.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class SolidlyPool:
     """A pool's state."""
 
     stable: bool
-    """Whether it has the stable curve (x^3 y + x y^3), and not the volatile one (x y)."""
+    """Whether it has the stable curve (x^3 y + x y^3); else the volatile one (x y)."""
     reserves: tuple[int, int]
     """Base units of both tokens."""
     ones: tuple[int, int]
@@ -130,8 +130,8 @@ class SolidlyVenue:
             return False
 
     def _lost(self, taken: int) -> int:
-        """Output units that rounding may take: one each for the fee, the input and the output, and in a stable pool
-        what the rounding of k moves the curve by."""
+        """Output units that rounding may take off: one each for the fee, the input and the output; in a stable pool
+        also the shift of the curve by the rounding of k."""
         if not self.pool.stable:
             return 3
         here, there = (0, 1) if self.zero else (1, 0)

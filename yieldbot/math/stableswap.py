@@ -1,13 +1,13 @@
-"""Curve's StableSwap pools: what an exchange gives, to the unit.
+"""Curve's StableSwap pools: the output of an exchange, exact to the base unit.
 
 Source: Curve's StableSwap paper (Egorov, 2019) and the published pools: 3pool (2020), the pool template and the
 factory's plain pools (2020 to 2022), StableSwap-NG (2023). They solve the same equation,
 
     Ann sum(x) + D = Ann D + D ** (n + 1) / (n ** n prod(x))
 
-by Newton's method in integers, and differ in where they round: 3pool keeps A whole, the others in hundredths; the
-two-coin plain pools and NG divide by n ** n once, the others by n at each coin; NG's fee grows off the balance.
-x are balances at 18 decimals: raw * rate / 1e18. Fees are in 1e-10.
+by Newton's method in integers, and differ in where they round: 3pool stores A as it is, the others in hundredths; the
+two-coin plain pools and NG divide by n ** n once, the others by n at each coin; NG's fee grows when balances are
+uneven. x are balances at 18 decimals: raw * rate / 1e18. Fees are in 1e-10.
 """
 
 from __future__ import annotations
@@ -34,20 +34,21 @@ Flavour = Literal["3pool", "template", "plain2", "ng"]
 
 @dataclass(frozen=True)
 class StablePool:
-    """A pool's state. Without slots, so that its balances at 18 decimals are kept."""
+    """A pool's state. The class has no slots, because ``cached_property`` needs a ``__dict__`` for the balances at 18
+    decimals."""
 
     flavour: Flavour
     """Version of the pool's code, which determines its rounding."""
     balances: tuple[int, ...]
     """Base units of each coin."""
     rates: tuple[int, ...]
-    """Value of a base unit at 18 decimals, times 1e18."""
+    """Value of one base unit of each coin at 18 decimals, times 1e18."""
     amp: int
-    """A as the pool stores it (times 100; of ``3pool`` as it is)."""
+    """A as the pool stores it (times 100, except ``3pool``)."""
     fee: int
     """Swap fee, in 1e-10 of the output."""
     offpeg: int = 0
-    """Multiplier of the fee off the peg, in 1e-10; 0: none."""
+    """Multiplier of the fee away from balance (NG's offpeg fee multiplier), in 1e-10; 0: none."""
 
     @cached_property
     def xp(self) -> tuple[int, ...]:
@@ -56,7 +57,7 @@ class StablePool:
 
     @property
     def unit(self) -> int:
-        """What an amplification of 1 is stored as."""
+        """Stored value of an amplification of 1."""
         return 1 if self.flavour == "3pool" else 100
 
 
@@ -83,7 +84,7 @@ def invariant(pool: StablePool) -> int:
 
 
 def balance_of(pool: StablePool, i: int, j: int, x: int, d: int) -> int:
-    """get_y: balance of coin j (18 decimals) once coin i's is ``x``, at invariant d. Raises Unswappable."""
+    """get_y: balance of coin j (18 decimals) when coin i's is ``x``, at invariant d. Raises Unswappable."""
     n, one, xp = len(pool.balances), pool.unit, pool.xp
     ann = pool.amp * n
     total, c = 0, d
@@ -114,9 +115,9 @@ def fee_of(pool: StablePool, x: int, y: int) -> int:
 
 
 def exchange_output(pool: StablePool, i: int, j: int, dx: int, d: int | None = None) -> tuple[int, int]:
-    """(output of ``exchange`` for ``dx`` base units, the same at the plain fee). Raises Unswappable where it reverts.
+    """(output of ``exchange`` for ``dx`` base units, the output at the plain fee). Raises Unswappable where it reverts.
 
-    d: the invariant, where it is known already.
+    d: the invariant, if known already.
     """
     xp = pool.xp
     x = xp[i] + dx * pool.rates[i] // PRECISION
@@ -130,7 +131,7 @@ def exchange_output(pool: StablePool, i: int, j: int, dx: int, d: int | None = N
 
 
 def get_dy(pool: StablePool, i: int, j: int, dx: int) -> int:
-    """The pool's own ``get_dy``: as ``exchange_output``, but that 3pool takes the fee of rounded base units."""
+    """The pool's own ``get_dy``: like ``exchange_output``, except that 3pool takes the fee off rounded base units."""
     if pool.flavour != "3pool":
         return exchange_output(pool, i, j, dx)[0]
     xp = pool.xp
@@ -143,8 +144,9 @@ def get_dy(pool: StablePool, i: int, j: int, dx: int) -> int:
 class StableVenue:
     """Exchange of coin i for coin j.
 
-    NG's fee falls as a swap brings the pool nearer to balance, so that the output is not quite concave; at the plain
-    fee it is, and never less. The difference counts as rounding, so that bounds made of it stay bounds.
+    NG's fee falls while a swap brings the pool nearer to balance, so the output is not quite concave. At the plain fee
+    it is concave, and never lower. The difference is treated as rounding, so that bounds made from the output stay
+    valid.
     """
 
     pool: StablePool

@@ -1,7 +1,7 @@
 """SPL stake pools: exchange between SOL and pool tokens, and the yield of a deposit.
 
 Source: the stake pool program's state.rs (calc_pool_tokens_for_deposit, calc_lamports_withdraw_amount, Fee::apply) and
-processor.rs (process_deposit_sol, process_withdraw_sol). All integers; fees are rounded up, all else down.
+processor.rs (process_deposit_sol, process_withdraw_sol). All integers; fees are rounded up, everything else down.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 Fee = tuple[int, int]
-"""(denominator, numerator), in the order that the program stores them; no fee where the denominator is 0."""
+"""(denominator, numerator), in the order in which the program stores them; a denominator of 0 means no fee."""
 
 
 @dataclass(frozen=True, slots=True)
 class StakePool:
-    """What a pool stores."""
+    """A pool as stored."""
 
     total_lamports: int
     """Lamports under management."""
@@ -32,24 +32,24 @@ class StakePool:
     withdrawal_fee: Fee
     """Fee on withdrawals of SOL."""
     referral_percent: int
-    """Part of the deposit fee that the referrer gets."""
+    """Fraction of the deposit fee that the referrer gets, in percent."""
     epoch_fee: Fee
     """Fee on rewards."""
 
     def tokens_for(self, lamports: int, *, referred: bool = True) -> int:
-        """Pool tokens for a deposit whose depositor is its own referrer; without the referrer's part where not
-        ``referred``."""
+        """Pool tokens for a deposit. referred: whether the depositor is its own referrer and gets the referrer's part
+        too."""
         minted = lamports * self.supply // self.total_lamports if self.total_lamports and self.supply else lamports
         fee = fee_of(self.deposit_fee, minted)
         return minted - fee + (fee * self.referral_percent // 100 if referred else 0)
 
     def lamports_for(self, tokens: int) -> int:
-        """Lamports that redeeming so many pool tokens pays."""
+        """Lamports that redeeming this number of pool tokens pays."""
         burnt = tokens - fee_of(self.withdrawal_fee, tokens)
         return burnt * self.total_lamports // self.supply if self.supply else 0
 
     def tokens_paying(self, lamports: int) -> int:
-        """The fewest pool tokens that pay at least so many lamports. Raises OverflowError where the fee takes
+        """The fewest pool tokens that pay at least this number of lamports. Raises OverflowError if the fee takes
         everything."""
         denominator, numerator = self.withdrawal_fee
         if not self.total_lamports or not self.supply or (denominator and numerator >= denominator):
@@ -61,10 +61,10 @@ class StakePool:
         return tokens
 
     def stake_growth(self, staked: int) -> float:
-        """Growth an epoch of each lamport that is ``staked`` now, by what the last epoch did to the pool token.
+        """Growth in one epoch of each lamport that is ``staked`` now, from what the last epoch did to the pool token.
 
-        A reward r of an epoch that began with T lamports makes a token worth r * (1 - fee) / T more. 0 where the epoch
-        before is not known, or had a loss. Raises OverflowError for an impossible growth.
+        A reward r in an epoch that began with T lamports raises a token's value by r * (1 - fee) / T. 0 if the epoch
+        before is unknown or had a loss. Raises OverflowError for an impossible growth.
         """
         if not (self.last_total_lamports and self.last_supply and self.supply and staked > 0):
             return 0.0
@@ -92,10 +92,11 @@ def rate(fee: Fee) -> float:
 
 @dataclass(frozen=True, slots=True)
 class StakeCurve:
-    """A stake pool's yield: stake grows once an epoch, and new money dilutes it until somebody stakes it.
+    """A stake pool's yield: stake grows once an epoch, and new money dilutes it until it is staked.
 
-    Growth is spread evenly, though it is credited at an epoch's end. The manager takes its part in pool tokens, which
-    makes a token worth (pool then / pool now) ** (1 - fee), to second order in an epoch's growth.
+    Growth is spread evenly over time, though it is credited at an epoch's end. The manager takes its fee in pool
+    tokens, so a token's value grows by the factor (pool then / pool now) ** (1 - fee), to second order in an epoch's
+    growth.
     """
 
     others: float
@@ -131,7 +132,7 @@ class StakeCurve:
         return (b * each - (1.0 - b) - (a + b * x) * falls) * SECONDS_PER_YEAR / horizon_seconds
 
     def earning(self, x: float) -> tuple[float, float]:
-        """(a, b): of a holding near x, just above it, a + b * x remains after fees and earns."""
+        """(a, b): for a holding just above x, a + b * x remains after fees and earns."""
         lost = self.entry_cost if x >= self.held else 0.0
         return self.held * lost, 1.0 - lost
 

@@ -1,14 +1,14 @@
-"""The rate that a pool can sustain, which excludes what a utilisation spike pays, whether the spike is there already or
-our own withdrawal would cause it.
+"""The rate that a pool can sustain: without the excess that a utilisation spike pays, whether the spike exists already
+or our own withdrawal would cause it.
 
-Beyond its kink a pool pays a rate that is designed to end: borrowers repay at it and others deposit at it (Morpho's at
-98 %: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink, at most the rate at
-the kink counts, whether we would enter, are there, or caused the spike by leaving. The same rate counts for the same
-utilisation, so that money which has left a pool does not return because of the spike that it caused.
+Beyond its kink a pool pays a rate that is designed to end, because borrowers repay and others deposit (Morpho's at 98
+%: 134 % a year over a month where 4 % is the target). So while utilisation is beyond the kink, the rate at the kink is
+the most that counts, whether we would enter, are there, or caused the spike by leaving. The same utilisation always
+counts with the same rate, so that money which has left a pool does not return because of the spike that it caused.
 
-A withdrawal of ours raises utilisation, and with it the rate of what stays; near full utilisation what stays cannot be
-withdrawn. So after our own withdrawal at most the rate at the kink counts, or that at ``max_utilisation_entry`` where
-it is lower.
+Our withdrawal raises utilisation, and with it the rate of what stays; near full utilisation what stays cannot be
+withdrawn. So after our own withdrawal the most that counts is the rate at the kink, or the rate at
+``max_utilisation_entry`` if that is lower.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from yieldbot.model.policy import Policy
 
 
 def capped(curve: YieldCurve, held: float, at_max_utilisation: float, at_kink: float = -math.inf) -> YieldCurve:
-    """The curve with the rates of a utilisation spike capped; the curve itself where nothing changes.
+    """The curve with the rates of a utilisation spike capped; the curve itself if nothing changes.
 
-    held: what we hold there, in whole tokens. at_max_utilisation: the holding at which utilisation would be the highest
-    that a withdrawal of ours may lead to and still count (0 or less: none leads beyond it). at_kink: the holding at
-    which the market would stand at its kink; more than ``held`` where it stands beyond it now.
+    held: what we hold there, in whole tokens. at_max_utilisation: our holding at which utilisation reaches the highest
+    value that may still count after our withdrawal (0 or less: no withdrawal exceeds it). at_kink: our holding at which
+    utilisation would be at the kink; it is more than ``held`` if the market is beyond the kink now.
     """
     cap_end = max(at_kink, min(held, at_max_utilisation))
     return CappedCurve(curve, cap_end) if 0.0 < cap_end < math.inf else curve
 
 
 def capped_vault(curve: LookThroughCurve, utilisation: float, *, ignore_withdrawals: bool = False) -> LookThroughCurve:
-    """A vault's curve with the curve of each market below it capped, since the vault's money changes their utilisation.
-    utilisation: the highest to which a withdrawal may raise it and still count. ignore_withdrawals: withdrawals do not
-    change a rate."""
+    """A vault's curve with the curve of each of its markets capped, since the vault's money changes their utilisation.
+    utilisation: the highest that may still count after a withdrawal. ignore_withdrawals: treat rates as if withdrawals
+    did not change them."""
     slots = []
     for slot in curve.slots:
         inner = slot.curve
@@ -57,8 +57,7 @@ def capped_vault(curve: LookThroughCurve, utilisation: float, *, ignore_withdraw
 
 
 def holding_at(curve: YieldCurve, utilisation: float) -> float:
-    """The holding of ours at which the pool stands at this utilisation, or at its kink where that is lower, in whole
-    tokens.
+    """Our holding, in whole tokens, at which the pool's utilisation is this, or at its kink if that is lower.
 
     For curves with ``others`` and ``borrowed``; minus infinity for a curve without borrowers, infinity for utilisation
     0.
@@ -72,8 +71,8 @@ def holding_at(curve: YieldCurve, utilisation: float) -> float:
 
 
 def kink(points: Points) -> float:
-    """The first utilisation from which a rate rises more than twice as steeply as on average below it; 1 without
-    one."""
+    """The first utilisation from which on a rate rises more than twice as steeply as on average below it; 1 if there is
+    none."""
     for (u, rate), (further, higher) in pairwise(points):
         if u > 0.0 and (higher - rate) / (further - u) > 2.0 * max(0.0, rate - points[0][1]) / u:
             return u
@@ -81,12 +80,12 @@ def kink(points: Points) -> float:
 
 
 def sustainable_curve(state: MarketState, policy: Policy, *, ignore_withdrawals: bool = False) -> YieldCurve:
-    """The market's curve without rewards, with the rates of a utilisation spike capped; where there is a forecast, at
-    its level: history tells better than a cap what lasts of a spike.
+    """The market's curve without rewards, with the rates of a utilisation spike capped. With a forecast, the curve is
+    moved to the forecast's level instead: history knows better than a cap what remains of a spike.
 
-    Of a vault whose markets are read, each market is capped by what the vault holds there. A curve without borrowed
-    amounts is capped by the market's own figures; as its kink is not known, only against our own withdrawals.
-    ignore_withdrawals: our own withdrawals do not change a rate.
+    For a vault whose markets are read, each market is capped by the vault's holding there. A curve without borrowed
+    amounts is capped by the market's own figures; as its kink is unknown, only against our own withdrawals.
+    ignore_withdrawals: treat the rate as if our own withdrawals did not change it.
     """
     if state.liquidity_market is not None:
         return state.curve

@@ -25,11 +25,12 @@ MOST_IN = 1 << 127
 """Largest input that is considered."""
 NEARLY = -1e-16
 NEAR_BITS = 40
-"""Two inputs of a path count as equal where they differ by one part in 2^40, or by what brings one unit between."""
+"""Two inputs of a path count as equal if they differ by one part in 2^40, or by what brings one unit at the token in
+between."""
 
 
 def smallest_input(gives: Callable[[int], bool]) -> int:
-    """The least input for which ``gives`` holds, by doubling and bisection. Raises Unswappable where none does."""
+    """The least input for which ``gives`` holds, by doubling and bisection. Raises Unswappable if there is none."""
     low, high = 0, 1
     while not gives(high):
         low, high = high, 2 * high
@@ -50,7 +51,7 @@ class V2Venue:
     reserve_out: int
     """Base units of the output token."""
     fee: tuple[int, int] = constant_product.UNISWAP_FEE
-    """(numerator, denominator) of the part of the input that counts."""
+    """(numerator, denominator) of the fraction of the input that is swapped."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         if taken == 0:
@@ -114,7 +115,7 @@ class V3Venue:
         return done.amount0 if self.zero_for_one else done.amount1
 
     def _read_to(self) -> int:
-        """Input that takes the price to the end of the ticks that were read, and no unit beyond it."""
+        """Input that takes the price to the end of the ticks that were read, and not one unit beyond."""
         word = self.pool.first_word if self.zero_for_one else self.pool.last_word + 1
         edge = sqrt_at(max(-MOST_TICK, min(MOST_TICK, word * WORD * self.pool.spacing)))
         limit = edge + 1 if self.zero_for_one else edge - 1
@@ -135,12 +136,12 @@ class V3Venue:
 
 @dataclass(frozen=True, slots=True)
 class VenuePath:
-    """Two venues passed one after the other."""
+    """Two venues in sequence."""
 
     first: Venue
-    """Takes the input."""
+    """The venue that takes the input."""
     second: Venue
-    """Takes the first one's output."""
+    """The venue that takes the first one's output."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
         between, lost = self.first.quote_exact_in(taken)
@@ -156,12 +157,13 @@ class VenuePath:
         return self.first.quote_exact_out(self.second.quote_exact_out(given))
 
     def amount_until_price(self, price: float) -> int:
-        """Input until the product of both marginal prices falls to ``price``: the first one's is searched."""
+        """Input at which the product of both marginal prices falls to ``price``: the first venue's price is
+        searched."""
         taken, given, over = dict[float, int](), dict[float, int](), dict[float, float]()
 
         def level(first_price: float) -> float:
-            """How many times what the first gives is too much for the second down to its price, as a logarithm;
-            negative where it can go into the second."""
+            """log(first venue's output / the most that the second venue takes down to its price); negative if all of
+            the output can go in."""
             if first_price not in over:
                 taken[first_price] = self.first.amount_until_price(first_price)
                 into = given[first_price] = self.first.quote_exact_in(taken[first_price])[0]
@@ -179,8 +181,8 @@ class VenuePath:
         return taken[crossing(level, low, high, near, NEARLY)[1]]
 
     def _start(self, level: Callable[[float], float]) -> tuple[float, float]:
-        """(first price at which the output does not fit the second venue, one at which it does); (0, 0) where nothing
-        goes in."""
+        """(first price at which the output does not fit the second venue, one at which it does); (0, 0) if nothing goes
+        in."""
         high = step = 16.0
         while self.first.amount_until_price(high) > 0:
             if high > 1e60:

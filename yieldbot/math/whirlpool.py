@@ -1,9 +1,9 @@
-"""Orca's Whirlpools: a swap over a pool's ticks, to the unit.
+"""Orca's Whirlpools: a swap over a pool's ticks, exact to the base unit.
 
 Source: the Whirlpool program (manager/swap_manager.rs; swap_math.rs, token_math.rs and tick_math.rs of math/;
 sparse_swap.rs and swap_tick_sequence.rs of util/). Prices are square roots of token B / token A in base units, in
-Q64.64 (*_x64). Ticks lie in arrays of 88; a swap passes at most three of them, and stops only at initialised ticks and
-at the end of the third. Pools with an adaptive fee are not covered: their adapter refuses them.
+Q64.64 (*_x64). Ticks are stored in arrays of 88; a swap passes at most three arrays, and stops only at initialised
+ticks and at the end of the third. Pools with an adaptive fee are not covered: their adapter refuses them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ARRAYS = 3
 """Arrays that one swap may pass."""
 MOST_TICK = 443_636
 LEAST_SQRT_X64, MOST_SQRT_X64 = 4_295_048_016, 79_226_673_515_401_279_992_447_579_055
-"""The prices of the least and the most tick."""
+"""The prices of the lowest and the highest tick."""
 PROTOCOL_SHARE = 10_000
 DIGITS = 60
 
@@ -64,7 +64,7 @@ class WhirlpoolSwap:
     crossed: int
     """Number of ticks passed."""
     steps: int
-    """How often it rounded."""
+    """Number of steps, each of which rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,14 @@ class Whirlpool:
     spacing: int
     """Tick spacing."""
     net: Mapping[int, int]
-    """By initialised tick, liquidity that is added when it is passed upwards; of all arrays that a swap from here may
-    pass."""
+    """By initialised tick, the liquidity that is added when the price passes it upwards; covers all arrays that a swap
+    from here may pass."""
 
     def swap(self, amount: int, a_to_b: bool, limit_x64: int = 0, *, exact_in: bool = True) -> WhirlpoolSwap:
         """Swap token A for token B (``a_to_b``) or the other way. Raises Unswappable where the program refuses.
 
-        amount: base units in, or out where not ``exact_in``. With a price limit, and at the last tick of all, only a
-        part may be swapped.
+        amount: base units in, or out if not ``exact_in``. With a price limit, and at the very last tick, only a part
+        may be swapped.
         """
         limit = limit_x64 or (LEAST_SQRT_X64 if a_to_b else MOST_SQRT_X64)
         if not LEAST_SQRT_X64 <= limit <= MOST_SQRT_X64:
@@ -165,7 +165,7 @@ def starts(tick: int, spacing: int, a_to_b: bool) -> tuple[int, ...]:
 def swap_step(
     sqrt: int, target: int, liquidity: int, remaining: int, fee_pips: int, a_to_b: bool, exact_in: bool
 ) -> tuple[int, int, int, int]:
-    """compute_swap: (price after, in, out, fee), towards ``target`` and not beyond. Base units."""
+    """compute_swap: (price after, in, out, fee), towards ``target`` and not beyond it. Base units."""
     fixed_is_a = a_to_b == exact_in
     fixed = delta_a if fixed_is_a else delta_b
     other = delta_b if fixed_is_a else delta_a
@@ -191,7 +191,7 @@ def swap_step(
 
 
 def delta_a(one: int, other: int, liquidity: int, up: bool) -> int | None:
-    """Base units of token A between two prices: liquidity * (1 / low - 1 / high); None where 64 bits do not hold it."""
+    """Base units of token A between two prices: liquidity * (1 / low - 1 / high); None if they exceed 64 bits."""
     low, high = sorted((one, other))
     numerator = (liquidity * (high - low)) << 64
     if numerator > MOST_U256:
@@ -201,7 +201,7 @@ def delta_a(one: int, other: int, liquidity: int, up: bool) -> int | None:
 
 
 def delta_b(one: int, other: int, liquidity: int, up: bool) -> int | None:
-    """Base units of token B between two prices: liquidity * (high - low); None where 64 bits do not hold it."""
+    """Base units of token B between two prices: liquidity * (high - low); None if they exceed 64 bits."""
     product = liquidity * abs(one - other)
     if product > MOST_U128:
         return None
@@ -255,7 +255,7 @@ def sqrt_at(tick: int) -> int:
 
 
 def tick_at(sqrt_x64: int) -> int:
-    """tick_index_from_sqrt_price: the greatest tick whose price is not above this one."""
+    """tick_index_from_sqrt_price: the highest tick whose price is at most this one."""
     if not LEAST_SQRT_X64 <= sqrt_x64 <= MOST_SQRT_X64:
         raise Unswappable("the price is beyond all ticks")
     tick = max(-MOST_TICK, min(MOST_TICK, math.floor(2.0 * math.log(sqrt_x64 / Q64) / math.log(1.0001))))
@@ -306,7 +306,7 @@ class WhirlpoolVenue:
             return self._to_the_end()
 
     def _to_the_end(self) -> int:
-        """Input that takes the price to the end of the arrays that a swap passes, and no unit beyond it."""
+        """Input that takes the price to the end of the arrays that a swap passes, and not one unit beyond."""
         last, width = self.pool.starts(self.a_to_b)[-1], TICKS * self.pool.spacing
         edge = max(-MOST_TICK, last) if self.a_to_b else min(MOST_TICK, last + width - 1)
         try:

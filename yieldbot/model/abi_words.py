@@ -1,7 +1,7 @@
-"""The ABI encoding of static values, 32-byte words, written out: thousands of reads a cycle pass through here.
+"""Encodes and decodes static ABI values (32-byte words) by hand: thousands of reads a cycle pass through here.
 
-eth_abi does the same (and everything dynamic) but takes most of a cycle's time for it; the tests hold both equal.
-Source of the format: Solidity's contract ABI specification.
+eth_abi does the same (and dynamic types too) but would take most of a cycle's time; tests check that both agree. Source
+of the format: Solidity's contract ABI specification.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Parses addresses as written in files. EVM: with an EIP-55 checksum, or refused with the right spelling; Solana: a
-public key in base58."""
+"""Parses addresses written in files. EVM: with an EIP-55 checksum, else refused with the right spelling in the message;
+Solana: a public key in base58."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def checksummed(text: str) -> Address:
 def parse_address(text: str) -> Address:
     """An EVM address as written in a file. Raises ValueError that names the remedy.
 
-    An address in one case has no checksum, so that a typing error would not be noticed: it is refused like a wrong one.
+    An address without mixed case has no checksum, so a typing error would go unnoticed: it is refused like a wrong one.
     """
     if not _HEX.fullmatch(text):
         raise ValueError(f"{text!r} is not an address: write 0x and 40 hex digits")

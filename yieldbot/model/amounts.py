@@ -99,7 +99,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Apr:
-    """A simple annual rate. Not comparable: convert to Apy first."""
+    """A simple annual rate. Not comparable with another: convert both to Apy first."""
 
     value: float
     """The rate as a fraction: 0.05 is 5 %."""

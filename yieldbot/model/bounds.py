@@ -1,7 +1,7 @@
-"""Bounds on numbers from outside, checked before anything is computed with them. Pure.
+"""Bounds on numbers from outside, checked before they are used in any computation. Pure.
 
-A node, a feed or a contract may answer anything: with 2^30 decimals ``10 ** decimals`` spins for minutes, with 300 gas
-costs nothing, a time in the year 30,000 is never stale. Beyond these bounds lies no number of a real chain.
+A node, a feed or a contract may answer anything: ``10 ** decimals`` with 2^30 decimals runs for minutes, with 300 gas
+costs seem to be nothing, and a time in the year 30,000 is never stale. No number of a real chain exceeds these bounds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FUTURE_SECONDS = 3600
 MOST_HEIGHT = 2**63
 """Bound of a block number or slot."""
 MOST_NONCE = 2**53
-"""EIP-2681 allows 2^64 - 2; no account comes near, and JSON readers lose integers from here on."""
+"""EIP-2681 allows 2^64 - 2; no account comes near, and JSON readers lose precision from here on."""
 MOST_FEE_WEI = 10**18
 """Wei for one gas: a whole coin."""
 
@@ -39,7 +39,8 @@ def price(usd: float) -> float:
 
 
 def feed_time(seconds: int, now: int | None = None) -> int:
-    """A feed's time stamp, if it is possible. now: the chain's own time, where it is known. Raises ValueError."""
+    """A feed's time stamp in unix seconds, if it is possible. now: the chain's own time, if known. Raises
+    ValueError."""
     if not 0 < seconds < LATEST_TIME:
         raise ValueError(f"it was written at {shown(seconds)}, which is no time")
     if now is not None and seconds > now + FUTURE_SECONDS:

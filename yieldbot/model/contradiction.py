@@ -1,4 +1,4 @@
-"""States that no market can be in: contracts may answer anything."""
+"""Detects states that no market can be in: contracts may answer anything."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MOST_RATE = 1000.0
 
 
 def contradiction(state: MarketState) -> str | None:
-    """Why the answers of a market's contracts cannot be true; None when they can. Pure. Contracts may return anything,
-    and nothing is decided from an impossible state."""
+    """Why a market's state cannot be true; None if it can. Pure. Contracts may return anything, and nothing is decided
+    on an impossible state."""
     amounts = {"holding": state.held, "cash": state.liquidity, "supply": state.supplied}
     amounts |= {name: a for name, a in (("capacity", state.capacity), ("debt", state.borrowed)) if a is not None}
     for name, amount in amounts.items():

@@ -1,4 +1,4 @@
-"""Who may change the contracts (programs) that a market stands on, and how fast: facts, and what changed in them."""
+"""Who may change the contracts (programs) that a market depends on, and how fast: the facts, and changes in them."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from yieldbot.model.look_through import Backing
 
 
 class Part(StrEnum):
-    """What a contract is to a market that stands on it."""
+    """The role that a contract has for a market that depends on it."""
 
     POOL = "pool"
     """It holds the money: a pool, a vault, a comptroller's market, a program."""
     ADMIN = "admin"
-    """It may change the pool: an addresses provider, a configurator, a comptroller, a role manager."""
+    """It can change the pool: an addresses provider, a configurator, a comptroller, a role manager."""
     ORACLE = "oracle"
-    """It prices collateral, or names the feeds that do."""
+    """It prices collateral, or names the price feeds that do."""
     RATE_MODEL = "rate model"
     """It sets what borrowers pay."""
     COLLATERAL = "collateral"
     """A token that the money was lent against."""
     ASSET = "asset"
-    """The token that is deposited: whoever issues it may stop it."""
+    """The token that is deposited: its issuer may freeze it."""
     INSIDE = "inside"
     """A pool or vault that the money is lent on to (look-through)."""
 
 
 class ControllerKind(StrEnum):
-    """What sort of thing may change a contract."""
+    """What kind of party can change a contract."""
 
     NONE = "none"
-    """Nobody: the right was given up, or there is none."""
+    """Nobody: the right was given up, or does not exist."""
     GOVERNOR = "governor"
-    """A contract that acts on votes (it states a voting period)."""
+    """A contract that acts on votes (one that has a voting period)."""
     TIMELOCK = "timelock"
-    """A contract that acts only some time after the act was announced."""
+    """A contract that acts only some time after an act was announced."""
     SAFE = "safe"
     """A multisig: a Safe on EVM chains, a Squads multisig on Solana."""
     CONTRACT = "contract"
-    """A contract of another kind; who acts through it is ``behind``, as far as it says."""
+    """Another kind of contract; who acts through it is ``behind``, as far as the contract says."""
     EOA = "eoa"
-    """One key."""
+    """A single key."""
     UNKNOWN = "unknown"
-    """It could not be read, or what it answers makes no sense: the worst case is assumed."""
+    """It could not be read, or its answer makes no sense: the worst case is assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Controller:
     """Who holds a right over a contract."""
 
     kind: ControllerKind
-    """What sort of thing it is."""
+    """What kind of party it is."""
     address: Address | None = None
     """Its address; None for NONE, and for UNKNOWN where not even that could be read."""
     threshold: int | None = None
@@ -65,8 +65,7 @@ class Controller:
     """Seconds from announcement to act: ``getMinDelay()``, ``delay()`` or ``timelock()``, whichever the contract has;
     ``time_lock`` of a Squads account; None where it states none."""
     behind: Controller | None = None
-    """Who acts through it, where one address does: a timelock's admin, a contract's owner; None: not known or
-    nobody."""
+    """Who acts through it, if one address does: a timelock's admin, a contract's owner; None: unknown or nobody."""
     code_hash: str = ""
     """keccak256 of its code in hex (``eth_getCode``); empty for a key, and where it was not read."""
     why: str = ""
@@ -74,7 +73,7 @@ class Controller:
 
     @property
     def chain(self) -> Iterator[Controller]:
-        """It, and everybody behind it, the nearest first."""
+        """This controller and everybody behind it, the nearest first."""
         at: Controller | None = self
         while at is not None:
             yield at
@@ -88,14 +87,15 @@ class Controller:
 
     @property
     def warning_seconds(self) -> int:
-        """Seconds from announcement to act: the longest delay on the way, since an act must pass all of them only where
-        each is announced; 0 where nothing delays it."""
+        """Seconds from announcement to act: the longest delay in the chain of controllers; 0 if nothing delays it. Not
+        the sum: that much passes only if each announces its act after the other."""
         return max((one.delay_seconds or 0 for one in self.chain), default=0)
 
     @property
     def signatures(self) -> int:
-        """Keys that must agree for an act, by the last in the chain that is known: a multisig's threshold, 1 for one
-        key, and 0 for UNKNOWN; a governor counts as many (``VOTERS``), and nobody as more than all."""
+        """Number of keys that must agree for an act, by the last known controller in the chain: a multisig's threshold,
+        1 for a single key, 0 for UNKNOWN; a governor counts as ``VOTERS``, and a right that nobody holds as
+        ``NOBODY``."""
         last = list(self.chain)[-1]
         if last.kind is ControllerKind.NONE:
             return NOBODY
@@ -151,15 +151,15 @@ def weakest(many: Iterable[Controller]) -> Controller | None:
 
 
 VOTERS = 100
-"""Keys that a governor counts as."""
+"""Number of keys that a governor counts as."""
 NOBODY = 1000
-"""Keys that a right which nobody holds counts as."""
+"""Number of keys that a right held by nobody counts as."""
 NO_ONE = Controller(kind=ControllerKind.NONE)
 """A right that nobody holds."""
 
 
 def span(seconds: int) -> str:
-    """A time in words: "2 days", "6 h", "90 s"."""
+    """A duration in words: "2 days", "6 h", "90 s"."""
     for size, name in ((86_400, "days"), (3600, "h"), (60, "min")):
         if seconds >= size:
             count = f"{seconds / size:.3g}"
@@ -192,45 +192,45 @@ class Pending:
     what: str
     """What would change: "owner", "timelock", "cap of market 0x12…", "scheduled call"."""
     after: str
-    """Its new value, or what would be called, as a person reads it."""
+    """Its new value, or what would be called, as text for a person."""
     before: str = ""
     """Its present value; empty where that was not read."""
     due: int | None = None
-    """Unix seconds from which it may take effect; None where it may at once, or where nothing says when."""
+    """Unix seconds from which it may take effect; None: at once, or not stated."""
     source: str = ""
     """Where it was read: a contract with its function, or an event with its block."""
     id: str = ""
-    """What tells it from others of the contract, the same in each look."""
+    """Identifies it among the changes announced by the same contract; the same in every look."""
     names: tuple[Address, ...] = ()
-    """Contracts that a scheduled call would call, or names in its arguments, as far as they are looked at."""
+    """Contracts that a scheduled call would call or name in its arguments, as far as they are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractFacts:
-    """What the chain says of one contract (program) that a market stands on: its code, and who may change it."""
+    """What the chain says of one contract (program) that a market depends on: its code, and who may change it."""
 
     address: Address
     """The contract."""
     part: Part
-    """What it is to the market."""
+    """Its role for the market."""
     name: str = ""
-    """What the protocol calls it: "PoolAddressesProvider"."""
+    """Its name in the protocol: "PoolAddressesProvider"."""
     code_hash: str = ""
     """keccak256 of ``eth_getCode`` in hex; on Solana SHA-256 of the deployed bytes, or slot and authority; empty where
     there is no code."""
     implementation: Address | None = None
-    """What a proxy runs: EIP-1967's implementation slot, the beacon's ``implementation()``, or the 20 bytes in a
-    minimal proxy (EIP-1167); None for a contract that is no proxy of a kind known here."""
+    """The contract that a proxy runs: from EIP-1967's implementation slot, the beacon's ``implementation()``, or the 20
+    bytes in a minimal proxy (EIP-1167); None if it is no proxy of a known kind."""
     implementation_hash: str = ""
     """keccak256 of the implementation's code."""
     beacon: Address | None = None
-    """EIP-1967's beacon slot; None: empty."""
+    """EIP-1967's beacon slot; None if it is empty."""
     upgrade_by: Controller = NO_ONE
-    """Who may exchange its code: EIP-1967's admin slot (through ``ProxyAdmin.owner()``), the beacon's owner, for UUPS
+    """Who may replace its code: EIP-1967's admin slot (through ``ProxyAdmin.owner()``), the beacon's owner, or for UUPS
     proxies the contract's own owner; on Solana the program's upgrade authority. NONE: it is no proxy."""
     owner: Controller = NO_ONE
     """Who may change its settings: ``owner()``, ``getOwner()``, ``admin()`` or ``governor()``, whichever it has; NONE
-    where it has none."""
+    if it has none of them."""
     rights: tuple[tuple[str, Controller], ...] = ()
     """Further rights by name ("curator", "guardian", "pauseGuardian", "allocator"), as far as the contract states who
     holds them."""
@@ -240,7 +240,7 @@ class ContractFacts:
     values: tuple[tuple[str, str], ...] = ()
     """Settings by name that matter to its depositors ("oracle", "timelock seconds", "rate model"), as text."""
     pending: tuple[Pending, ...] = ()
-    """Changes that its own views announce."""
+    """Changes that its own view functions announce."""
     created_at: int | None = None
     """Unix seconds by which it and the code that it runs as a proxy were there, within a day of the younger's creation
     (on Solana: of its last deployment); None where that is not known."""
@@ -251,7 +251,7 @@ class ContractFacts:
     block: int = 0
     """The block (slot) at which all this was read."""
     missing: tuple[str, ...] = ()
-    """Facts that could not be read, each with the reason: whoever judges assumes the worst of them."""
+    """Facts that could not be read, each with the reason; the worst is assumed for each."""
 
     @property
     def changers(self) -> tuple[Controller, ...]:
@@ -268,81 +268,81 @@ class ContractFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """What one market stands on."""
+    """All contracts that one market depends on."""
 
     market: MarketId
     """The market."""
     contracts: tuple[ContractFacts, ...]
-    """Each contract that could be read or was tried, the one that holds the money first."""
+    """Each contract that was read or tried, the one that holds the money first."""
     block: int = 0
     """The block (slot) at which they were read."""
     time: int = 0
     """Unix seconds of that block."""
     missing: tuple[str, ...] = ()
-    """What could not be found at all, as a recursion that was cut off."""
+    """What could not be found at all, such as the rest of a recursion that was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """A contract (program) that a market stands on, as its adapter names it."""
+    """A contract (program) that a market depends on, as its adapter names it."""
 
     address: Address
     """The contract."""
     part: Part
-    """What it is to the market."""
+    """Its role for the market."""
     name: str = ""
-    """What the protocol calls it."""
+    """Its name in the protocol."""
     views: tuple[tuple[str, bytes], ...] = ()
-    """Further settings of it that matter, as (name, calldata of the view function that answers it). A name that begins
-    with "pending " announces a change: its answer is (new value, unix seconds from which it may be accepted)."""
+    """Further settings that matter, as (name, calldata of the view function that returns it). A name that begins with
+    "pending " announces a change: the function returns (new value, unix seconds from which it may be accepted)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlEvent:
-    """One event (or difference between two looks) that says that a contract was changed, or will be."""
+    """An event (or a difference between two looks) that shows that a contract was changed, or will be."""
 
     contract: Address
     """The contract that was changed, or that announces it."""
     what: str
-    """The event's name, or "difference" where two looks differ."""
+    """The event's name, or "difference" if two looks differ."""
     words: str
-    """What it says, in words, with the value before and after where they are known."""
+    """Description for a person, with the values before and after if known."""
     block: int
     """Its block (slot)."""
     index: int = 0
-    """Its place in the block, to tell two of one block apart."""
+    """Its position in the block, to tell events of one block apart."""
     tx: str = ""
-    """Its transaction's hash; empty where it comes from two looks."""
+    """Its transaction's hash; empty if it comes from comparing two looks."""
     pending: Pending | None = None
-    """The change that it announces; None: it says what has happened."""
+    """The change that it announces; None: it reports something that has happened."""
     closes: str = ""
-    """``Pending.id`` of the announced change that it carries out or cancels; empty: of none."""
+    """``Pending.id`` of the announced change that it carries out or cancels; empty: none."""
     weaker: str = ""
-    """Why the contract is less safe since, in words; empty: it is not, as far as the event tells."""
+    """Why the contract is less safe since then, in words; empty: it is not, as far as the event shows."""
 
     @property
     def key(self) -> str:
-        """What tells it from all others, the same whenever it is read."""
+        """Identifies it among all events, the same whenever it is read."""
         return f"{self.contract.lower()}/{self.block}/{self.tx}/{self.index}/{self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at what a chain's markets stand on."""
+    """One look at what a chain's markets depend on."""
 
     block: int
     """The block (slot) of the look."""
     time: int
     """Its unix seconds."""
     controls: Mapping[MarketId, Controls]
-    """What each market stands on, by its id."""
+    """What each market depends on, by the market's id."""
     events: tuple[ControlEvent, ...] = ()
-    """Events since the last look, the oldest first."""
+    """Events since the previous look, the oldest first."""
     since: int = 0
     """The block from which the events are complete."""
     cut: str = ""
-    """Why events are missing since the last look; empty: none are."""
+    """Why events since the previous look are missing; empty: none are."""
     known: Mapping[str, Any] = field(default_factory=dict)
-    """What the next look takes as known: a JSON object that its chain's family alone understands."""
+    """What the next look may take as known: a JSON object that only the chain's family understands."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
     """What each market's money finally rests on."""

@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 class YieldCurve(Protocol):
     """Income as a function of OUR whole holding ``x`` in whole tokens (float), after our own deposit or withdrawal.
 
-    Rates are simple annual fractions, averaged over ``horizon_seconds`` with no further outside action in between:
-    what a holder of ``x`` gains over the horizon is ``x * apr(x, h) * h / SECONDS_PER_YEAR`` tokens.
+    Rates are simple annual fractions, averaged over ``horizon_seconds`` if nobody else acts in between: a holder of
+    ``x`` gains ``x * apr(x, h) * h / SECONDS_PER_YEAR`` tokens over the horizon h.
     """
 
     def apr(self, x: float, horizon_seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Pools that exchange two tokens, their states as two one-way venues, and prices beside theirs."""
+"""Pools that exchange two tokens, each direction as a one-way venue, and independent prices to compare them with."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ class Venue(Protocol):
     """One direction of a pool, in base units. What comes out is a concave function of what goes in, rounded down."""
 
     def quote_exact_in(self, taken: int) -> tuple[int, int]:
-        """(base units that come out for exactly ``taken`` going in, how many units rounding may have taken off them).
+        """(base units out for exactly ``taken`` in, how many units rounding may have taken off).
 
-        Raises ValueError where the pool does not take so much.
+        Raises ValueError if the pool does not take so much.
         """
 
     def off(self, taken: int) -> int:
         """By how many input units ``amount_until_price`` may be wrong when it returns ``taken``."""
 
     def quote_exact_out(self, given: int) -> int:
-        """Base units that must go in for exactly ``given`` to come out. Raises ValueError for more than the pool
-        has."""
+        """Base units in for exactly ``given`` out. Raises ValueError for more than the pool has."""
 
     def amount_until_price(self, price: float) -> int:
-        """How much can go in until one more unit is paid less than ``price`` output units; 0 where no unit is paid that
-        much."""
+        """Largest input whose last unit is still paid at least ``price`` output units; 0 if no unit is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +46,12 @@ class Pool:
     token1: Token
     """The pool's second token."""
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """Parameters that the adapter keeps."""
+    """Parameters that only the adapter uses."""
 
     @property
     def id(self) -> str:
-        """Unique id: that in the contract where it holds many pools (``params["id"]``), else the pool's address."""
+        """Unique id: the id inside the contract if that holds many pools (``params["id"]``), else the pool's
+        address."""
         return str(self.params.get("id", self.address))
 
 
@@ -63,14 +62,14 @@ class PoolState:
     pool: Pool
     """The pool."""
     zero: Venue
-    """The venue that takes token0."""
+    """The venue that takes token0 in."""
     one: Venue
-    """The venue that takes token1."""
+    """The venue that takes token1 in."""
     gas: int = USUAL_SWAP
     """Approximate gas (Solana: compute units) of a swap in it."""
 
     def venue(self, given: Token) -> Venue:
-        """The venue that takes ``given``."""
+        """The venue that takes ``given`` in."""
         return self.zero if given == self.pool.token0 else self.one
 
 
@@ -87,13 +86,12 @@ class SwapTerms:
 
     @property
     def tokens(self) -> tuple[Token, ...]:
-        """The tokens along the route, both ends included. Raises ValueError where the pools do not connect them."""
+        """The tokens along the route, both ends included. Raises ValueError if the pools do not connect them."""
         return tokens_along(self.pools, self.given.token, self.least.token)
 
 
 def tokens_along(pools: Sequence[Pool], given: Token, wanted: Token) -> tuple[Token, ...]:
-    """The tokens from ``given`` to ``wanted`` through the pools. Raises ValueError where the pools do not connect
-    them."""
+    """The tokens from ``given`` to ``wanted`` through the pools. Raises ValueError if the pools do not connect them."""
     found = [given]
     for pool in pools:
         if found[-1] not in (pool.token0, pool.token1):
@@ -127,7 +125,7 @@ class Price:
     updated_at: int
     """Unix seconds at which the feed last published it."""
     unsure: float = 0.0
-    """Half of the feed's confidence interval, as a fraction of the price; 0 where it publishes none."""
+    """Half of the feed's confidence interval, as a fraction of the price; 0 if the feed publishes none."""
 
 
 FEEDS = "the feeds"
@@ -135,7 +133,7 @@ FEEDS = "the feeds"
 
 
 class PoolsByPair:
-    """Pools by the two tokens that they exchange, in their order."""
+    """The pools grouped by the two tokens that they exchange."""
 
     def __init__(self, states: Iterable[PoolState]) -> None:
         self._by_pair: dict[tuple[Token, Token], list[PoolState]] = {}
@@ -146,7 +144,7 @@ class PoolsByPair:
                 self._by_pair.setdefault((other, one), []).append(state)
 
     def of(self, one: Token, other: Token) -> Sequence[PoolState]:
-        """Those that exchange these two, in either direction."""
+        """The pools that exchange these two tokens, in either direction."""
         return self._by_pair.get((one, other), ())
 
     @cached_property
@@ -160,7 +158,8 @@ class PoolsByPair:
 class Exchange:
     """The pools of several tokens at one block, and the tokens' prices by price oracles.
 
-    Without slots, so that the order of pools and prices by pair is made once (``cached_property``).
+    The class has no slots, because ``cached_property`` needs a ``__dict__``: pools and prices by pair are computed
+    once.
     """
 
     states: tuple[PoolState, ...]
@@ -168,7 +167,7 @@ class Exchange:
     usd: Mapping[Token, Price]
     """US dollar prices by the feeds."""
     oracle_prices: tuple[tuple[Pool, float], ...] = ()
-    """(pool, whole token1 for one token0) of TWAPs and of stake pools' own rates."""
+    """(pool, whole token1 for one whole token0), from TWAPs and from stake pools' own rates."""
     unread: tuple[str, ...] = ()
     """What could not be read, each a phrase for a message."""
 
@@ -190,7 +189,7 @@ class Exchange:
 
     @cached_property
     def sent_by_pair(self) -> PoolsByPair:
-        """The pools that chains/*.toml names a router for, by pair: others are not swapped in."""
+        """The pools for which chains/*.toml names a router, by pair; no others are swapped in."""
         return PoolsByPair(state for state in self.states if state.pool.params.get("router"))
 
     @cached_property

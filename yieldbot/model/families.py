@@ -1,5 +1,5 @@
-"""Families of chains: their names, units and native tokens. What depends on a family is a field here or a method of
-``chains/ports.Chain``; no other code asks which family a chain belongs to."""
+"""Families of chains: their names, units and native tokens. Everything that depends on a family is a field here or a
+method of ``chains/ports.Chain``; no other code asks which family a chain belongs to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVM_NATIVE = Address("0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE")
 """Stands for an EVM chain's native token where a token's address is needed (a widespread convention; there is no
 contract)."""
 SVM_NATIVE = Address("11111111111111111111111111111111")
-"""Solana's system program stands for SOL in a wallet, apart from the mint of wrapped SOL."""
+"""Solana's system program: it stands for SOL in a wallet, as opposed to the mint of wrapped SOL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Family:
     native_decimals: int
     """Decimals of the native token."""
     nobody: Address
-    """An account that nobody has the key of (SHA-256 of a sentence), for looking at markets without a wallet."""
+    """An account whose key nobody has (SHA-256 of a sentence), for observing markets without a wallet."""
     token_namespace: str
     """CAIP-19 namespace of its token ids."""
     case_matters: bool
@@ -57,23 +57,23 @@ class Family:
     parse_address: Callable[[str], Address]
     """Parses an address as written in a file. Raises ValueError."""
     place: Callable[[str], bool]
-    """Whether a text has the form of the contract, key or hash in a market's id."""
+    """Whether a text could be the contract, key or hash in a market's id."""
     held_elsewhere: bool
-    """Whether a wallet's key can be in AWS KMS or on a Ledger, or the wallet be a Safe; otherwise only a keystore can
+    """Whether a wallet's key may be in AWS KMS or on a Ledger, or the wallet be a Safe; if not, only a keystore can
     hold it."""
     bridged: bool
-    """Whether aggregators of swaps and bridges serve its chains (and we understand their answers)."""
+    """Whether aggregators of swaps and bridges serve its chains and we can read their answers."""
     rotki_chain: str | None
     """Name of its only chain in rotki's token ids; None: the CAIP-2 id is used."""
     finds_past: bool
-    """Whether reading older events finds more allowances and costs."""
+    """Whether older event logs are read to find more allowances and costs."""
 
     def address_key(self, address: Address) -> str:
         """The address as ids and comparisons spell it."""
         return address if self.case_matters else address.lower()
 
     def feed_age_seconds(self, allowed: int) -> int:
-        """The largest age of a price where the policy allows ``allowed`` seconds."""
+        """The largest accepted age of a price, if the policy allows ``allowed`` seconds."""
         return allowed if self.most_feed_age_seconds is None else min(allowed, self.most_feed_age_seconds)
 
 
@@ -154,7 +154,7 @@ def family_named(name: str) -> Family:
 
 
 def family_of_address(address: Address) -> Family:
-    """The family of an address: those of EVM chains begin with 0x, which base58 cannot."""
+    """The family of an address: EVM addresses begin with 0x, which base58 cannot."""
     return EVM if address.startswith("0x") else SOLANA
 
 

@@ -27,8 +27,8 @@ class ChainFees:
     """An operator's fee in wei for one gas (rollups; 0 elsewhere)."""
 
     def cost(self, gas: int, rent: int = 0, txs: int = 1) -> float:
-        """What ``gas`` units in ``txs`` transactions cost now, in whole asset tokens; 0 for 0 gas. ``rent`` is Solana's
-        alone."""
+        """What ``gas`` units in ``txs`` transactions cost now, in whole asset tokens; 0 for 0 gas. ``rent`` is used on
+        Solana only."""
         return gas * self.unit_cost + txs * self.tx_cost if gas else 0.0
 
     @property

@@ -1,7 +1,7 @@
-"""What transactions typically use, before anything is simulated: in gas, on Solana in compute units.
+"""Typical gas of transactions before anything is simulated (on Solana: compute units).
 
-These are the figures that a first decision weighs; from then on our own receipts count (``decision/gas_learned.py``),
-and what is signed is bounded by the rehearsal, never by these.
+The first decision uses these figures; later ones use our own receipts (``decision/gas_learned.py``). What is signed is
+limited by the rehearsal, never by these.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LegGas:
-    """Of a market's legs, all transactions of each together."""
+    """Typical gas of a market's legs; each figure covers all transactions of the leg."""
 
     deposit: int
-    """With its allowance."""
+    """Gas of a deposit, its allowance included."""
     withdraw: int
-    """Of a withdrawal."""
+    """Gas of a withdrawal."""
 
 
 LEGS: Mapping[str, LegGas] = {
@@ -34,16 +34,16 @@ LEGS: Mapping[str, LegGas] = {
     "save": LegGas(90_000, 90_000),
     "spl_stake_pool": LegGas(60_000, 80_000),
 }
-"""By kind of market (``kind_of``). A vault that is seen through touches each of its markets."""
+"""The figures by kind of market (``kind_of``). A vault that is seen through touches each of its markets."""
 
 USUAL = LegGas(250_000, 250_000)
-"""Of a kind of market that has no row."""
+"""For kinds of markets without a row."""
 
 CLAIMS: Mapping[str, int] = {"aave_v3": 240_000, "compound_v3": 180_000, "merkl": 220_000}
-"""Of a claim, by who distributes the reward."""
+"""Gas of a claim, by the distributor of the reward."""
 
 SWAP_TX = 21_000 + 55_000
-"""Of a swap's transactions on an EVM chain apart from its pools: its base cost, and the allowance before it."""
+"""Gas of a swap's transactions on an EVM chain without its pools: base cost, and the allowance before it."""
 
 SWAPS: Mapping[str, int] = {
     "aerodrome/stable": 180_000,
@@ -53,14 +53,14 @@ SWAPS: Mapping[str, int] = {
     "uniswap_v3": 110_000,
     "uniswap_v4": 170_000,
 }
-"""Of a swap in one pool, by exchange."""
+"""Gas of a swap in one pool, by exchange."""
 
 USUAL_SWAP = 100_000
-"""In a pool of an exchange that has no row."""
+"""Gas of a swap in a pool of an exchange without a row."""
 
 
 def kind_of(protocol: str, params: Mapping[str, Any]) -> str:
-    """The protocol, with the market's flavour where it has one: ``erc4626/stata``."""
+    """The protocol, followed by the market's flavour if it has one: ``erc4626/stata``."""
     flavour = params.get("flavour")
     return f"{protocol}/{flavour}" if isinstance(flavour, str) else protocol
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiquidityPool:
-    """A pool's state, as a provider of liquidity needs it."""
+    """A pool's state, with the figures that a liquidity provider needs."""
 
     pool: Pool
     """The pool."""
@@ -28,7 +28,7 @@ class LiquidityPool:
     fee: float
     """The pool's swap fee, as a fraction."""
     spacing: int
-    """Tick spacing, which bounds of ranges are multiples of; 0: every position has the full range."""
+    """Tick spacing: bounds of ranges are multiples of it; 0: every position has the full range."""
     reserves: tuple[int, int]
     """Base units of token0 and token1 that the pool holds."""
     manager: Address | None = None
@@ -40,8 +40,8 @@ class PoolHistory:
     """What a pool has recorded of its past."""
 
     fees: tuple[float, ...] = ()
-    """Fees to all providers in each window, the newest first: token1 base units at the present price, for a unit of the
-    liquidity that is in range now."""
+    """Fees of all providers in each window, the newest first: token1 base units at the present price, for each unit of
+    the liquidity that is in range now."""
     fee_seconds: tuple[float, ...] = ()
     """Length of each window of ``fees``."""
     ticks: tuple[float, ...] = ()
@@ -69,7 +69,7 @@ class PoolPosition:
     fees: tuple[int, int]
     """Uncollected fees; 0 where fees stay in the pool."""
     out_for: float | None = None
-    """Seconds for which it has been out of range at least; None: not known."""
+    """Seconds for which it has been out of range, at least; None: unknown."""
     shares: int = 0
     """LP tokens of the pair, in base units; 0 for a position with a number."""
 
@@ -83,7 +83,7 @@ class PoolPosition:
 class LiquidityMarket:
     """A pool as a market of one of its two tokens.
 
-    What goes in is swapped in the same pool as the range needs; what comes out is swapped back there.
+    A deposit swaps in the same pool as much as the range needs; a withdrawal swaps back there.
     """
 
     state: LiquidityPool
@@ -105,4 +105,4 @@ class LiquidityMarket:
     gas_price: float
     """token1 base units for a unit of gas."""
     part: float
-    """Fraction of what is put in that must be swapped first."""
+    """Fraction of a deposit that must be swapped first."""

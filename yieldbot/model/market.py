@@ -30,7 +30,7 @@ class Kind(StrEnum):
     IDLE = "idle"
     """The wallet itself."""
     EXCHANGE = "exchange"
-    """No money stays there: what a swap's leg is carried out at."""
+    """The place of a swap's leg, where no money stays."""
 
 
 class Status(StrEnum):
@@ -52,7 +52,7 @@ class ExitKind(StrEnum):
     COOLDOWN = "cooldown"
     """Requested, then paid after a fixed time."""
     REQUEST = "request"
-    """Requested, then paid when somebody serves the queue."""
+    """Requested, then paid when the protocol's operator serves the queue."""
     WINDOW = "window"
     """Only at certain times."""
     MATURITY = "maturity"
@@ -61,24 +61,24 @@ class ExitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How money leaves a market, by its contracts' own statement; only a rehearsal shows what is true."""
+    """How money leaves a market, as its contracts state it; only a rehearsal shows whether that is true."""
 
     kind: ExitKind = ExitKind.INSTANT
     """How money leaves."""
     seconds: int | None = 0
-    """Seconds from the request until the money is paid, at most; None where nothing bounds them."""
+    """Most seconds from the request until the money is paid; None: unbounded."""
     cash: Amount | None = None
-    """What all suppliers together could withdraw now, in the market's asset; None where that is not known, or where the
-    market's ``liquidity`` states it."""
+    """What all suppliers together could withdraw now, in the market's asset; None: unknown, or stated by the market's
+    ``liquidity``."""
     limit: str = ""
-    """What limits it beside the cash, as a phrase; empty: nothing."""
+    """What limits the exit beside the cash, as a phrase; empty: nothing."""
     priced: bool = False
-    """Whether a withdrawal needs an oracle's fresh price. On a fork nobody updates prices, so that the exit is
-    rehearsed without waiting."""
+    """Whether a withdrawal needs a fresh oracle price. On a fork nobody updates prices, so such an exit is rehearsed
+    without waiting."""
 
     @property
     def hours(self) -> float:
-        """Hours from the request until the money is paid; infinite where nothing bounds them."""
+        """Hours from the request until the money is paid; infinite if unbounded."""
         return math.inf if self.seconds is None else self.seconds / 3600
 
     @property
@@ -91,7 +91,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateForecast:
-    """What a market is expected to pay those who are in it, with no further money of ours."""
+    """What a market is expected to pay its suppliers if we add no more money."""
 
     mean: float
     """Mean supply rate over the horizon, a simple annual fraction."""
@@ -104,10 +104,11 @@ class RateForecast:
     by: str = ""
     """Whose forecast it is (``policy.forecaster``)."""
     reason: str = ""
-    """Why it differs from what is quoted, in words; empty where it does not."""
+    """Why it differs from the quoted rate, in words; empty if it does not."""
     ours: float | None = None
-    """Whole tokens of ours that it counts as being there, of our holding; None: what we hold now. Money that has just
-    come is not in the rates that it was made from, and lowers what is paid from now on."""
+    """How much of our holding (whole tokens) the forecast already counts as being in the market; None: all that we hold
+    now. Money that has just arrived is not in the rates that the forecast was made from, and lowers what is paid from
+    now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +122,9 @@ class Leaving:
     back: Amount
     """What a cancellation has returned and can be put into the market again."""
     ready_shares: int = 0
-    """Shares, in base units, that collecting ``ready`` redeems; 0 where the collection names no shares."""
+    """Shares, in base units, that collecting ``ready`` redeems; 0 if the collection names no shares."""
     until: int | None = None
-    """Unix seconds at which all of it can be collected; None where the protocol's operator has to serve the request."""
+    """Unix seconds at which all of it can be collected; None: when the protocol's operator serves the request."""
     cancels: bool = False
     """Whether the request can be cancelled now."""
     request_id: int = 0
@@ -154,7 +155,7 @@ class Market:
     address: Address
     """The contract (or account) that takes the deposit."""
     params: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """Parameters that the adapter keeps."""
+    """Parameters that only the adapter uses."""
     deployment: str = field(default="", compare=False)
     """Name of its table in chains/; set by ``observe``."""
 
@@ -172,16 +173,16 @@ class Reward:
     raw_per_second: float
     """Base units of the token that all depositors together receive each second."""
     ends_at: int | None
-    """Unix seconds at which it ends; None where no end is known."""
+    """Unix seconds at which it ends; None: no end known."""
     others: float
-    """What all other depositors hold, in the measure that the reward is shared by: whole tokens of the market's
+    """What all other depositors hold, in the unit by which the reward is divided: whole tokens of the market's
     asset."""
     distributor: Address
     """The contract that is claimed from."""
     gas: int
     """Typical gas of a claim."""
     proof: Proof | None = None
-    """The Merkle proof that a claim needs; None where it needs none."""
+    """The Merkle proof that a claim needs; None: it needs none."""
     price: float | None = None
     """Whole asset tokens for one whole reward token, by the feeds; None without a feed. Set by ``observe``."""
     claim_cost: float = 0.0
@@ -194,10 +195,10 @@ class Reward:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Merkle proof of one leaf of a distribution."""
+    """Merkle proof of one leaf of a distribution tree."""
 
     total_raw: int
-    """All that was ever earned, in base units, what is claimed already included."""
+    """Total ever earned, in base units, including what was claimed already."""
     siblings: tuple[bytes, ...]
     """The hashes on the path to the root."""
 
@@ -211,15 +212,15 @@ class MarketState:
     block: BlockRef
     """The block at which it was read."""
     held: Amount
-    """What withdrawing everything would pay, with the protocol's own rounding."""
+    """What withdrawing everything would pay, after the protocol's own rounding."""
     shares: int
-    """Our shares in base units of ``share_token``, or of the protocol's internal shares where there is no token."""
+    """Our shares in base units of ``share_token``, or of the protocol's internal shares if there is no token."""
     share_token: Token | None
-    """The token of its shares; None where the protocol keeps positions itself."""
+    """The token of its shares; None if the protocol keeps positions itself."""
     liquidity: Amount
     """What all suppliers together could withdraw now."""
     capacity: Amount | None
-    """What can still be deposited; None where unlimited."""
+    """What can still be deposited; None: unlimited."""
     supplied: Amount
     """What all suppliers own."""
     borrowed: Amount | None
@@ -231,7 +232,7 @@ class MarketState:
     quoted: Apr
     """The quoted rate: what the protocol shows now, before our own deposit."""
     pools: frozenset[str]
-    """Keys of the pools where the money ends. Markets with a common pool have the same borrowers, so that their incomes
+    """Keys of the pools that the money ends up in. Markets with a common pool have the same borrowers, so their incomes
     are not independent."""
     gas_deposit: int
     """Typical gas (Solana: compute units) of a deposit, its allowance included, before simulation."""
@@ -242,50 +243,50 @@ class MarketState:
     rent_deposit: int = 0
     """Lamports that a first deposit locks in new accounts (Solana; 0 elsewhere)."""
     entry_cost_bps: float = 0.0
-    """Fees on a deposit, those of its later exit included; the curve charges them to what is put in beyond ``held``."""
+    """Fees on a deposit, those of its later exit included; the curve charges them on what is added to ``held``."""
     rewards: tuple[Reward, ...] = ()
     """Incentives beside the yield; neither ``curve`` nor ``quoted`` counts them."""
     liquidity_market: LiquidityMarket | None = None
-    """The pool, where the market is liquidity in one; else None."""
+    """The pool, if the market is liquidity in one; else None."""
     exit: Exit = Exit()
     """How money leaves it."""
     rounding_raw: int = 4
-    """Base units that the protocol's own rounding may take of a deposit and its withdrawal together."""
+    """Base units that the protocol's own rounding may take off in a deposit and its withdrawal together."""
     no_way_out: str = ""
-    """Why it gets no new money: in a rehearsal a deposit did not come out again. Empty: it did, or was not tried."""
+    """Why it gets no new money: a deposit did not come out again in a rehearsal. Empty: it did, or was not tried."""
     untried: bool = False
     """Whether the first deposit must begin with a trial (``policy.try_first``): no real money has come out of the
     market as it is now."""
     opaque: bool = False
     """Whether the vault's investments cannot be read, so that our own deposit does not count as cash; ``exit.cash``
-    None then means that its cash is not known, and ``liquidity`` is 0."""
+    None then means that its cash is unknown, and ``liquidity`` is 0."""
     offered: Amount | None = None
-    """How much of our holding may be withdrawn where ``liquidity`` does not state it (a rehearsal shows what is paid);
-    None: ``liquidity`` does."""
+    """How much of our holding may be withdrawn, for a market whose ``liquidity`` does not state it (a rehearsal shows
+    what is really paid); None: ``liquidity`` states it."""
     doubts: tuple[str, ...] = ()
-    """Readings of one thing that contradict each other, with both numbers. They stop new money, and are among the
-    flags."""
+    """Pairs of readings that contradict each other, with both numbers. They stop new money, and are among the flags."""
     leaving: Leaving | None = None
-    """The part of ``held`` that is leaving by a two-step exit; None: nothing is."""
+    """The part of ``held`` that is leaving by a two-step exit; None: none is."""
     stuck: str = ""
-    """Why our holding cannot be withdrawn now, by a rehearsal or the chain: nothing is requested, and no new money goes
-    in. Empty: it can."""
+    """Why our holding cannot be withdrawn now, according to a rehearsal or the chain: nothing is requested, and no new
+    money goes in. Empty: it can."""
     again: bool = False
-    """A withdrawal of what is stuck may be tried once more, when nothing else is to be done."""
+    """A stuck withdrawal may be tried once more, when nothing else is to be done."""
     index: float | None = None
-    """By which its suppliers earn: only its growth between two readings says something; None where none is read."""
+    """Index that grows with what suppliers earn: only its growth between two readings means something; None: not
+    read."""
     forecast: RateForecast | None = None
-    """What history says that it will pay; None: what it pays now is expected to last."""
+    """The forecast from history; None: the quoted rate is expected to last."""
     alarms: tuple[Alarm, ...] = ()
-    """Signs of danger that stand now (risk/)."""
+    """Alarms that stand now (risk/)."""
     grade: Grade | None = field(default=None, compare=False)
-    """How safe it is thought to be, which is no part of what was read; None: it was not graded."""
+    """The market's safety grade, which is a judgement and not a reading; None: it was not graded."""
     backing: Backing | None = field(default=None, compare=False)
     """What its money finally rests on, by the last look; None: no look has read it."""
 
     @property
     def leave(self) -> bool:
-        """Whether an alarm asks for what we hold to be taken out."""
+        """Whether an alarm asks to take out what we hold."""
         return any(alarm.act is Act.LEAVE for alarm in self.alarms)
 
     @property
@@ -295,7 +296,7 @@ class MarketState:
 
     @property
     def inside(self) -> Amount:
-        """Our holding less what is leaving."""
+        """Our holding minus what is leaving."""
         return self.held - self.leaving.whole if self.leaving else self.held
 
     @property
@@ -307,7 +308,7 @@ class MarketState:
 
     @property
     def cash(self) -> Amount | None:
-        """What all suppliers together could withdraw now; None where that is not known."""
+        """What all suppliers together could withdraw now; None: unknown."""
         return self.exit.cash if self.opaque else self.liquidity
 
     @property
@@ -330,8 +331,11 @@ class Quarantined:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """One chain at one block, for one owner. The owner's idle money is the IDLE market of each asset. Without slots, so
-    that what a decision asks for over and over is kept."""
+    """One chain at one block, for one owner. The owner's idle money is the IDLE market of each asset.
+
+    The class has no slots, because ``cached_property`` needs a ``__dict__``: a decision asks for the same figures many
+    times.
+    """
 
     block: BlockRef
     """The block (on Solana: about the slot)."""
@@ -346,18 +350,17 @@ class Snapshot:
     native_balance_raw: int
     """Our balance of the native token, in wei or lamports."""
     asset_usd: float | None = None
-    """US dollars for one whole token of the first asset, by its feed; None where there is none. For accounting
-    alone."""
+    """US dollars for one whole token of the first asset, by its feed; None: there is no feed. Only for accounting."""
     native_usd: float | None = None
-    """US dollars for one whole native token, by its feed; None where there is none."""
+    """US dollars for one whole native token, by its feed; None: there is no feed."""
     exchange: Exchange | None = None
     """Pools and prices of the job's assets; None: nothing is swapped."""
     pegs: Mapping[Token, Price | None] = field(default_factory=dict)
-    """For each of the job's assets that is pegged to the dollar its feed's price; None: it has no feed."""
+    """The feed's price of each of the job's assets that is pegged to the dollar; None: it has no feed."""
     supplies: Mapping[Address, int] = field(default_factory=dict)
     """How many base units exist of each token that is an asset or a collateral here (``model/backing.py``)."""
     contradicted: tuple[str, ...] = ()
-    """What memory says of its markets and the chain contradicts, a line each; the chain counts."""
+    """What memory says of its markets but the chain contradicts, a line each; the chain is believed."""
 
     def of(self, market_id: MarketId) -> MarketState:
         """The state of a market. Raises KeyError for one that the snapshot lacks."""
@@ -393,7 +396,7 @@ class Snapshot:
         return Amount(token, raw + int(worth / self.price(token) * token.one) if others else raw)
 
     def of_asset(self, token: Token) -> Snapshot:
-        """The snapshot with the markets of one asset alone."""
+        """The snapshot with the markets of one asset only."""
         states = {key: state for key, state in self.states.items() if state.market.asset == token}
         unread = tuple(bad for bad in self.quarantined if bad.market.asset == token)
         usd = self.asset_usd if self.exchange is None else self.exchange.usd[token].usd

@@ -1,7 +1,8 @@
-"""Which markets a name in the policy covers: one rule for all its lists and tables, and for ``plan --exclude``. Pure.
+"""Which markets a name in the policy covers: one rule for all of its lists and tables, and for ``plan --exclude``.
+Pure.
 
-A market is named by its protocol, its flavour, its table in chains/ ("Drip Vault"), its own name in tables ("Drip Vault
-dvUSDC"), or its id. An id cut off at a ``/`` covers every market below it.
+A market can be named by its protocol, its flavour, its table in chains/ ("Drip Vault"), its own name in tables ("Drip
+Vault dvUSDC"), or its id. An id cut off at a ``/`` covers every market below it.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ def named(market: Market, names: Iterable[str]) -> bool:
 
 
 def of_table(table: Mapping[str, T], market: Market, default: T) -> T:
-    """The table's value for this market, by the narrowest name that covers it: an id (the longest first), the market's
-    name, that of its table in chains/, its flavour, its protocol; else ``default``."""
+    """The table's value for this market, by the narrowest name that covers it. From narrow to wide: an id (the longest
+    first), the market's name, the name of its table in chains/, its flavour, its protocol; if none is in the table,
+    ``default``."""
     if not table:
         return default
     ids = market.id.split("/")
@@ -51,8 +53,8 @@ def pool_id(pool: Pool) -> MarketId:
 
 
 def pool_named(pool: Pool, names: Iterable[str]) -> bool:
-    """Whether one of the names covers liquidity in a pool: as a market of plans, or by the exchange, the pool's
-    address, or its name with or without its tokens."""
+    """Whether one of the names covers liquidity in a pool: the id or name of its market, the exchange, the pool's
+    address, or the pool's name with or without its tokens."""
     called = {pool.name, pool_name(pool), pool.protocol, f"{pool.protocol}{POOLS}", pool.address.lower(), pool.id}
     market_id = pool_id(pool)
     return any(matches(name, market_id, called) or pool.name.startswith(f"{name} ") for name in names if name)

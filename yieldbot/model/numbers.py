@@ -1,6 +1,7 @@
-"""Numbers as people write them: one grammar for every door. Digits, one optional point between digits, nothing else.
+"""Numbers as people write them, with one grammar for every door: digits, one optional point between digits, nothing
+else.
 
-A comma is a decimal point in half of the world and parts thousands in the other half, so that it is refused with the
+A comma is a decimal point in half of the world and separates thousands in the other half, so it is refused with the
 right spelling and never guessed at; so are spaces, underscores, exponents, signs and the digits of other scripts.
 """
 
@@ -19,7 +20,7 @@ _HOW = "write whole tokens, as 100.50"
 
 def plain(text: str, how: str = _HOW) -> str:
     """The text, if it is a plain number of 0 or more. Raises ValueError with the right spelling. how: what the message
-    recommends where no number can be recognised."""
+    recommends if no number can be recognised."""
     if len(text) <= LONGEST and _PLAIN.fullmatch(text):
         return text
     shown = f"{text[:40]!r}..." if len(text) > 40 else repr(text)
@@ -30,7 +31,7 @@ def plain(text: str, how: str = _HOW) -> str:
 
 
 def fraction(text: str) -> str:
-    """The digits after the point of a plain number; empty where there is none."""
+    """The digits after the point of a plain number; empty if there are none."""
     return text.partition(".")[2]
 
 
@@ -54,7 +55,7 @@ def exact(value: Decimal) -> str:
 
 
 def number(text: str, how: str) -> float:
-    """A plain number that is not an amount, as days or a fraction. Raises ValueError."""
+    """A plain number that is not an amount, such as days or a fraction. Raises ValueError."""
     try:
         return float(plain(text, how))
     except ValueError as bad:
@@ -62,7 +63,7 @@ def number(text: str, how: str) -> float:
 
 
 def _intended(text: str) -> tuple[str, ...]:
-    """The numbers that the text may have been intended as; empty where that is unclear."""
+    """The numbers that the text may have been intended to be; empty if that is unclear."""
     text = "".join(_digit(sign) for sign in text.strip())
     text = text.removeprefix("+")
     if found := _EXPONENT.fullmatch(text):

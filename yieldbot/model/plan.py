@@ -13,7 +13,7 @@ from yieldbot.model.ids import Address, MarketId, is_market
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One market's risk as the policy sees it."""
+    """One market's risk by the policy."""
 
     market_id: MarketId
     """The market."""
@@ -78,13 +78,13 @@ class Allocation:
     targets: dict[MarketId, Amount]
     """Target holding of each market, IDLE included."""
     income_per_year: float
-    """Income at the targets, before haircuts."""
+    """Income at the targets before haircuts, in whole tokens of the first asset a year."""
     cost: float
-    """One-time cost of getting there."""
+    """One-time cost of getting to the targets."""
     certificate: Certificate
     """How close it is to the best allocation."""
     shadow_price: float
-    """What one more token would earn at the margin, a fraction a year."""
+    """Income a year of one more token, as a fraction."""
     reasons: tuple[MarketReason, ...]
     """One for each market."""
     swaps: tuple[Exchanged, ...] = ()
@@ -121,19 +121,19 @@ class Leg:
     market_id: MarketId
     """The market; for swaps and claims an id that is no market's (``is_market``)."""
     amount: Amount
-    """What goes in or comes out; of a swap what is given, of a claim 0, of a rebalance the position's value; of a
-    two-step exit what is requested, collected or cancelled."""
+    """The amount that goes in or comes out. Swap: the amount in; claim: 0; rebalance: the position's value; two-step
+    exit: what is requested, collected or cancelled."""
     all: bool = False
-    """Whether it is the whole position, by the protocol's own maximum, so that no dust is left."""
+    """Whether it is the whole position, taken by the protocol's own maximum so that no dust is left."""
     gets: Amount | None = None
     """Minimum out of a swap or a claim; None for other kinds."""
     ticks: tuple[int, int] | None = None
-    """Range that liquidity is put into; None for other kinds."""
+    """Range that the liquidity goes into; None for other kinds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Money from one market to another, as a person thinks of it."""
+    """Money that goes from one market to another, in a person's view."""
 
     source: MarketId
     """The market that the money leaves."""
@@ -158,7 +158,7 @@ class Plan:
     id: str
     """Identifier computed from the content (``plan_id``)."""
     block: BlockRef
-    """The block at which it was decided."""
+    """The block that it was decided at."""
     owner: Address
     """The account whose money it moves."""
     moves: tuple[Move, ...]
@@ -178,20 +178,20 @@ class Plan:
     sold: Amount | None = None
     """Minimum out of a sale of rewards, valued in the first asset by the feeds; None for other plans."""
     why: tuple[str, ...] = ()
-    """Of a plan that leaves markets because they are dangerous, or because a person said so: what was seen, a line a
-    market. Empty for plans that are to gain something."""
+    """For a plan that leaves markets because of an alarm or an order: what was observed, one line a market. Empty for
+    plans that are made for gain."""
 
     @property
     def takes_out(self) -> bool:
-        """Whether its legs do nothing but take money out of markets into our own wallet. By the legs alone, whatever
-        the plan says of itself."""
+        """Whether its legs only take money out of markets into our own wallet, judged by the legs and not by what the
+        plan says of itself."""
         return bool(self.legs) and all(
             leg.kind in OUT and is_market(leg.market_id) and leg.gets is None and leg.ticks is None for leg in self.legs
         )
 
     @property
     def is_exit(self) -> bool:
-        """Whether it leaves markets for a reason that no gain is compared with; it can only take money out."""
+        """Whether it is an exit for danger or by order, which needs no gain; it can only take money out."""
         return bool(self.why) and self.takes_out and not self.moves and self.sold is None
 
     @property
@@ -203,12 +203,12 @@ class Plan:
 
 
 ID_DIGITS = 16
-"""Hex digits of a plan's id: 64 bits, too many to find another content with the same id."""
+"""Hex digits of a plan's id: 64 bits, too many to find other content with the same id."""
 
 
 def plan_id(plan: Plan) -> str:
-    """The id of a plan: SHA-256 of what it does, for which account, at which block, of when it expires, and of every
-    number that is shown with it. Pure."""
+    """The id of a plan: SHA-256 over what it does, the account, the block, when it expires, and every number that is
+    shown with it. Pure."""
     content = [plan.block.chain, plan.block.hash, plan.owner, str(plan.expires_at), str(plan.grade)]
     content += [f"{leg.kind} {leg.market_id} {_exactly(leg.amount)} {leg.all}" for leg in plan.legs]
     content += [f"for {_exactly(leg.gets)}" for leg in plan.legs if leg.gets is not None]
@@ -230,20 +230,20 @@ def _exactly(amount: Amount) -> str:
 
 
 def identified(plan: Plan) -> Plan:
-    """The plan under its own id."""
+    """The plan with its id set."""
     return replace(plan, id=plan_id(plan))
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Doing nothing is best."""
+    """The decision to do nothing."""
 
     reason: str
     """One line for the user."""
     allocation: Allocation | None
-    """That was found; None where none was computed."""
+    """The allocation that was found; None if none was computed."""
     late: bool = False
-    """Whether moves were found that pay, but later than the policy allows."""
+    """Whether moves were found that pay, but too late for the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +257,13 @@ class Declined:
 
 
 OF_MARKET = ("WOULD_REVERT", "DELTA_NOT_PLANNED", "NO_SHARES", "WORTH_LESS", "GAS_ABOVE_LIMIT", "TOO_LARGE")
-"""Codes of a failing leg that concern its own market. Other codes concern the plan, the wallet or the chain, or
-indicate a theft, which a person must see."""
+"""Codes of a failing leg that concern only its own market. Other codes concern the plan, the wallet or the chain, or
+point to theft, which a person must look at."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegFails(Declined):
-    """One leg fails on the fork because of its own market; the plan can be made without it."""
+    """One leg fails on the fork because of its own market; the plan can be made again without it."""
 
     leg: Leg
     """The failing leg."""
@@ -271,15 +271,15 @@ class LegFails(Declined):
 
 @dataclass(frozen=True, slots=True)
 class NoWayOut(Declined):
-    """A deposit is refused because what goes in does not come out again; it concerns one market alone."""
+    """A deposit is refused because it could not be withdrawn again; it concerns only that market."""
 
     market_id: MarketId
     """The market."""
     lasting: bool = True
-    """Whether the market itself failed (which is remembered until the market changes), and not the fork."""
+    """True: the market itself failed, which is remembered until the market changes. False: the fork may be the
+    cause."""
 
 
 EXCLUDED = "excluded by policy"
 SLACK = 1000
-"""A bound may be exceeded by one part in this: interest and rounding, while a plan waits, change holdings by so little
-that it need not be dropped."""
+"""A bound may be exceeded by one part in this, so that a waiting plan is not dropped for interest and rounding."""

@@ -16,21 +16,23 @@ TRY_FIRST = ("generic",)
 MAX_DEPEG_BPS, MAX_FEED_AGE_SECONDS = 100.0, 90_000
 """Defaults: a pegged dollar may be off by 1 %; a feed updates at least daily, with an hour of delay."""
 FORECASTER = "paid-3d"
-"""Default of ``Policy.forecaster``: the exponential mean of what was paid, half-life 3 days. A forecast is judged by
-its skill and a policy by its gain: the combined forecast is more skilled, and follows quotes more closely than pays."""
+"""Default of ``Policy.forecaster``: the exponential mean of the rates paid, with a half-life of 3 days. A forecast is
+judged by its skill, a policy by its gain: the combined forecast has more skill, but follows quotes too closely to gain
+as much."""
 RUN_TIMEOUT_SECONDS = 14_400
-"""Default of ``Policy.run_timeout_seconds``, four hours: a plan of a dozen transactions, each final on Ethereum before
-the next, takes less."""
+"""Default of ``Policy.run_timeout_seconds``: four hours. A plan of a dozen transactions, each one final on Ethereum
+before the next, takes less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """A unit that several assets of a chain may be held for."""
+    """A unit that several assets of a chain are held for."""
 
     unit: str
     """USD, ETH or SOL; every asset of a base with unit USD must be worth a dollar."""
     shares: Mapping[str, float]
-    """Largest fraction of the wealth in an asset's markets, by symbol; amounts are counted in the first asset."""
+    """Largest fraction of the wealth in the markets of each asset, by symbol; amounts are counted in the first
+    asset."""
     slippage_bps: float = 10.0
     """Largest shortfall of a swap's output against its quote, in bp."""
     max_impact_bps: float = 30.0
@@ -50,64 +52,65 @@ class Base:
 
 
 SALE = Base(unit="", shares={}, slippage_bps=50.0, max_impact_bps=100.0, max_apart_bps=200.0)
-"""How rewards are sold: thinly traded tokens, whose price moves more than a dollar's."""
+"""Limits for selling rewards: thinly traded tokens, whose prices move more than a dollar's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Limits and preferences.
+    """Limits and preferences of the owner.
 
-    Fractions are of the wealth; money is decimal text in whole units of the asset, parsed against the token when used;
-    tables are by the names of markets (model/names.py), the narrowest name winning.
+    Fractions are of the wealth. Money is decimal text in whole units of the asset, parsed for the token when it is
+    used. Tables are keyed by names of markets (model/names.py), the narrowest name winning.
     """
 
     move_horizon_days: float = 7.0
-    """Money that is invested moves where the move pays its cost within this time."""
+    """Invested money moves if that pays its cost within this many days."""
     enter_horizon_days: float = 90.0
-    """Idle money enters where that pays its cost within this time."""
+    """Idle money enters a market if that pays its cost within this many days."""
     horizon_days: float | None = None
-    """Both at once, as older files have it; None: the two above."""
+    """Sets both horizons, as older files do; None: the two above apply."""
     forecaster: str = FORECASTER
-    """Whose forecast of rates decisions are made on, once memory has a history (forecast/outlook.py)."""
+    """Name of the forecaster whose rates decisions use, once memory has a history (forecast/outlook.py)."""
     idle_buffer: str = "0"
-    """What stays in the wallet, of the first asset."""
+    """What stays in the wallet, in whole tokens of the first asset."""
     min_position: str = "0"
-    """Least holding in a market."""
+    """Smallest holding in a market."""
     min_move: str = "0"
-    """Least change of a holding."""
+    """Smallest change of a holding."""
     min_gain_bps: float = 5.0
-    """Moves that together gain less than this a year, in bp of the wealth, are not made: each transaction is a risk."""
+    """Moves whose total gain a year is below this, in bp of the wealth, are not made: each transaction is a risk."""
     break_even_days: float | None = None
-    """Bounds both horizons where it is less; None: they say when a cost must be earned."""
+    """Upper bound of both horizons, in days; None: no further bound."""
     max_share_market: float = 0.5
     """Largest fraction of the wealth in one market."""
     max_share_protocol: Mapping[str, float] = field(default_factory=dict)
-    """Largest fraction of the wealth by name, in all markets with that name together."""
+    """Largest fraction of the wealth by name: the limit of all markets with that name together."""
     max_share_markets: Mapping[str, float] = field(default_factory=dict)
-    """Largest fraction of the wealth by name, in each market with that name; wins over ``max_share_market``."""
+    """Largest fraction of the wealth by name: the limit of each market with that name; overrides
+    ``max_share_market``."""
     haircut_bps: Mapping[str, float] = field(default_factory=dict)
-    """Expected loss by name, in bp a year, which is taken off a market's yield; in place of what its grade expects."""
+    """Expected loss by name, in bp a year, deducted from a market's yield; overrides the figure of its grade."""
     exclude: tuple[str, ...] = ()
     """Names of markets that get no new money."""
     min_safety: int | None = None
-    """A market whose safety grade is lower gets no new money; None: any may."""
+    """A market with a lower safety grade gets no new money; None: no such limit."""
     max_expected_loss_bps: float | None = None
-    """A market that is expected to lose more a year, in bp, gets no new money; None: any may."""
+    """A market with a higher expected loss a year, in bp, gets no new money; None: no such limit."""
     blacklist: tuple[str, ...] = ()
-    """Names of markets, and symbols and addresses of tokens and contracts, that are not trusted any more: money leaves
-    whatever market is one, or is backed by one."""
+    """Names of markets, and symbols and addresses of tokens and contracts, that are no longer trusted: money leaves any
+    market that is one of them or is backed by one."""
     alarms: AlarmLimits = field(default_factory=AlarmLimits)
     """What counts as a sign of danger."""
     max_utilisation_entry: float = 0.98
     """A market above this utilisation gets no new money."""
     min_liquidity_multiple: float = 1.0
-    """How many times a market's cash must cover our holding."""
+    """A market's cash must be at least this multiple of our holding."""
     max_exit_hours: float = 0.0
-    """A market whose exit takes longer gets no new money."""
+    """A market whose exit takes more hours gets no new money."""
     try_first: tuple[str, ...] = TRY_FIRST
-    """Names of markets that get a trial before the first real money."""
+    """Names of markets whose first deposit starts with a trial."""
     max_gas_share_of_gain: float = 1.0
-    """Largest fraction of a plan's gain within its horizon that its gas may be; the solver knows it."""
+    """Largest fraction of a plan's gain within its horizon that gas may take; the solver takes it into account."""
     min_gain_share: float = 0.5
     """A plan is dropped when less than this fraction of its approved gain remains."""
     plan_ttl_seconds: int = 3600
@@ -139,34 +142,33 @@ class Policy:
     confidence: float = 0.9
     """Confidence level at which the net yield of liquidity must hold."""
     max_depeg_bps: float = MAX_DEPEG_BPS
-    """How far a pegged token's price may be from one dollar, in bp, where it is swapped or its markets get new
-    money."""
+    """How far a pegged token's price may be from one dollar, in bp, when it is swapped or its markets get new money."""
     max_feed_age_seconds: int = MAX_FEED_AGE_SECONDS
     """Largest age of such a price, in seconds."""
     bases: Mapping[str, Base] = field(default_factory=dict)
-    """Units that several assets are held for, by the name that jobs use."""
+    """Units that several assets are held for, by the names that jobs use."""
     reward_haircut_bps: float = 2000.0
-    """What is taken off a reward's value, in bp: its price may fall until the sale, and the sale costs."""
+    """Deduction from a reward's value, in bp: its price may fall until the sale, and the sale costs."""
     reward_haircut_tokens: Mapping[str, float] = field(default_factory=dict)
-    """The same by token symbol; wins over ``reward_haircut_bps``."""
+    """The same by token symbol; overrides ``reward_haircut_bps``."""
     min_claim: str = "1"
-    """Least value of a claim after haircut and gas, in whole tokens of the asset; or NEVER."""
+    """Smallest value of a claim after haircut and gas, in whole tokens of the asset; or NEVER."""
     sell_rewards: bool = False
     """Whether claimed rewards are swapped into the asset."""
     exit_min_price_bps: float = 100.0
-    """How far below a dollar, in bp, a pegged asset may be given when what came out of an exit is swapped."""
+    """How far below one dollar, in bp, a pegged asset may be sold when the proceeds of an exit are swapped."""
     auto_exit: bool = False
-    """Whether a plan that only takes money out of markets into our own wallet, because of danger or an order, needs no
-    person."""
+    """Whether a plan that only takes money out of markets into our own wallet, because of an alarm or an order, needs
+    no approval by a person."""
 
     @property
     def move_days(self) -> float:
-        """Days within which a move of invested money pays its cost."""
+        """Days within which a move of invested money must pay its cost."""
         return _least(self.horizon_days or self.move_horizon_days, self.break_even_days)
 
     @property
     def enter_days(self) -> float:
-        """Days within which idle money that enters pays its cost; never less than what moves has."""
+        """Days within which idle money that enters must pay its cost; never less than for a move."""
         return _least(max(self.horizon_days or self.enter_horizon_days, self.mean_days), self.break_even_days)
 
     @property
@@ -176,22 +178,22 @@ class Policy:
 
     @property
     def hurried(self) -> Policy:
-        """The same with the shorter horizon for idle money too."""
+        """The policy with the shorter horizon for idle money too."""
         return replace(self, enter_horizon_days=self.mean_days)
 
     @property
     def horizon_seconds(self) -> float:
-        """The same in seconds."""
+        """``mean_days`` in seconds."""
         return self.mean_days * 86_400
 
 
 def alone() -> Policy:
-    """The shipped policy as a backtest judges it: its judgement of yields alone, without the limit on what one market
-    may hold and without alarms. Both are insurances, whose worth recorded rates of markets that lived on cannot show;
-    what they cost is in docs/backtest.md."""
+    """The shipped policy as backtests judge it: only its judgement of yields, without the limit on one market's
+    fraction and without alarms. Both are insurance, whose value does not show in the recorded rates of markets that
+    survived; docs/backtest.md says what they cost."""
     return Policy(max_share_market=1.0, alarms=AlarmLimits(off=CODES))
 
 
 def _least(days: float, bound: float | None) -> float:
-    """In days, above 0: what costs are divided by."""
+    """The lower of the two, in days, always above 0, because costs are divided by it."""
     return max(1e-6, days if bound is None else min(days, bound))

@@ -1,4 +1,4 @@
-"""What adapters may read. An adapter yields reads and is sent bytes; it never does I/O itself."""
+"""The reads that adapters may ask for. An adapter yields reads and is sent bytes; it never does I/O itself."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class EthCall:
     data: bytes
     """Calldata."""
     optional: bool = False
-    """A revert (or a target without code) gives ``b""`` instead of ReadReverted thrown into the flow."""
+    """A revert (or a target without code) is answered with ``b""``; if False, ReadReverted is thrown into the flow."""
     lag_blocks: int = 0
-    """How many blocks before the snapshot's it is read at (clamped at block 0); needs a node with history."""
+    """It is read this many blocks before the snapshot's (not before block 0); needs a node with history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class SvmAccount:
     address: Address
     """The account."""
     program: Address
-    """The program that must own it; where another does, or where there is no account, ReadReverted is thrown into the
+    """The program that must own it; if another program does, or there is no account, ReadReverted is thrown into the
     flow."""
     optional: bool = False
-    """A missing account gives ``b""`` (one of another program is still refused)."""
+    """A missing account is answered with ``b""`` (an account of another program is still refused)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SvmLamports:
-    """The lamports of one Solana account, 8 bytes little-endian; 0 where there is none."""
+    """The lamports of one Solana account, 8 bytes little-endian; 0 if it does not exist."""
 
     address: Address
     """The account."""
@@ -56,34 +56,35 @@ class EthSlot:
     slot: int
     """The slot's number."""
     optional: bool = False
-    """Where the node refuses it, ``b""`` instead of ReadReverted thrown into the flow."""
+    """If the node refuses it, the answer is ``b""``; if False, ReadReverted is thrown into the flow."""
 
 
 @dataclass(frozen=True, slots=True)
 class EthCode:
-    """What the code at an address is, at the snapshot's block, as ``CodeHead`` decodes it."""
+    """Hash, size and first bytes of the code at an address, at the snapshot's block; ``CodeHead`` decodes the
+    answer."""
 
     address: Address
     """The contract, or an account without code."""
     optional: bool = False
-    """As of EthSlot."""
+    """As in EthSlot."""
 
 
 @dataclass(frozen=True, slots=True)
 class EthLogs:
-    """The event logs of some contracts in blocks ``first`` to ``last``, as ``LogSpan`` decodes them: a JSON document,
-    the newest blocks first where a node serves few."""
+    """The event logs of some contracts in blocks ``first`` to ``last``; ``LogSpan`` decodes the answer, a JSON
+    document. If a node serves only few blocks, it covers the newest."""
 
     addresses: tuple[Address, ...]
     """The contracts."""
     topics: tuple[bytes, ...]
-    """First topics (hashes of events' signatures), of which a log has one."""
+    """First topics (hashes of event signatures); a log must have one of them."""
     first: int
     """The first block."""
     last: int
     """The last block."""
     optional: bool = False
-    """As of EthSlot."""
+    """As in EthSlot."""
     past_parts: int = 0
     """Most requests for logs of a past that may be long gone: ``b""`` where none is served, and whatever a node makes
     of them the round's other reads are answered. 0: no such read."""
@@ -136,7 +137,7 @@ class EthLog:
     block: int
     """Its block."""
     index: int
-    """Its place among the block's logs."""
+    """Its position among the block's logs."""
     tx: str
     """Its transaction's hash."""
 
@@ -150,7 +151,7 @@ class LogSpan:
     since: int
     """The block from which they are complete."""
     cut: str = ""
-    """Why they are not complete from the first block that was asked for; empty: they are."""
+    """Why they are not complete from the first requested block on; empty: they are."""
 
     def encoded(self) -> bytes:
         """The bytes that ``decoded`` reads."""
@@ -162,7 +163,7 @@ class LogSpan:
 
     @classmethod
     def decoded(cls, answer: bytes) -> LogSpan:
-        """Decode an answer. Raises ValueError (or TypeError) for one that is none."""
+        """Decodes an answer. Raises ValueError (or TypeError) if it is malformed."""
         since, cut, rows = json.loads(answer)
         logs = (
             EthLog(Address(at), tuple(bytes.fromhex(t) for t in topics), bytes.fromhex(data), block, index, tx)
@@ -176,8 +177,8 @@ class CodeHead:
     """The answer to EthCode."""
 
     hash: bytes
-    """keccak256 of the code (EXTCODEHASH): 32 bytes; of no code the hash of nothing, or zeros for an account that never
-    was."""
+    """keccak256 of the code (EXTCODEHASH), 32 bytes. Without code: the hash of no bytes, or zeros for an account that
+    never existed."""
     size: int
     """Its length in bytes; 0: there is none."""
     head: bytes
@@ -185,7 +186,7 @@ class CodeHead:
 
     @classmethod
     def of(cls, answer: bytes) -> CodeHead:
-        """Decode an answer. Raises ValueError for one of another length."""
+        """Decodes an answer. Raises ValueError for one of another length."""
         if len(answer) != CODE_WORDS * 32:
             raise ValueError(f"{len(answer)} bytes do not describe code")
         size = int.from_bytes(answer[32:64], "big")
@@ -193,8 +194,8 @@ class CodeHead:
 
 
 CODE_WORDS = 4
-"""Words of an answer to EthCode: the hash, the length, the first 64 bytes (zeros behind shorter code)."""
+"""Words in the answer to EthCode: the hash, the length, the first 64 bytes (zero-padded)."""
 
 Read = EthCall | EthSlot | EthCode | EthLogs | EthPast | SvmAccount | SvmLamports
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
-"""Each ``yield`` is one round: a sequence of reads, answered by as many byte strings in the same order."""
+"""Each ``yield`` is one round: a sequence of reads, answered by the same number of byte strings in the same order."""

@@ -1,4 +1,4 @@
-"""Ids of our withdrawal requests (EIP-7540) other than 0, taken from the transactions that made them."""
+"""Ids (other than 0) of our withdrawal requests (EIP-7540), taken from the transactions that made them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import replace
 from yieldbot.model.market import Market
 
 IDS = "request_ids"
-"""Key of a market's params with the ids of our open requests, which are no property of the market."""
+"""Key in a market's params under which the ids of our open requests are kept, although they are no property of the
+market."""
 
 
 def with_requests(market: Market, ids: Iterable[int]) -> Market:

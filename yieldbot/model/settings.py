@@ -18,14 +18,14 @@ SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 
 
 class FeeKind(StrEnum):
-    """What a chain's transactions pay beside the gas of its EVM."""
+    """What a chain's transactions pay beside the EVM's gas."""
 
     ETHEREUM = "ethereum"
     """Nothing."""
     OP_STACK = "op-stack"
-    """A fee for their L1 data and an operator fee, both beside the gas and in no limit."""
+    """A fee for L1 data and an operator fee, both charged beside the gas and not part of the gas limit."""
     ARBITRUM = "arbitrum"
-    """Their L1 data, as part of the gas, which only the chain's own node can estimate."""
+    """L1 data is charged as gas, which only the chain's own node can estimate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class SafeOwner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
-    """An account of ours. Its key is in a ``keystore`` or ``held`` elsewhere; the other of the two is None.
+    """An account of ours. Its key is in a ``keystore`` or is ``held`` elsewhere; the other field is None.
 
     A keystore's passphrase comes from a file, an environment variable, or a prompt, in this order.
     """
@@ -76,7 +76,7 @@ class Wallet:
     passphrase_env: str | None = None
     """Environment variable with the keystore's passphrase."""
     held: KmsKey | LedgerKey | SafeOwner | None = None
-    """What holds the key where it is in no keystore; None: a keystore does."""
+    """What holds the key if no keystore does; None: a keystore does."""
 
     @property
     def family(self) -> Family:
@@ -127,8 +127,8 @@ class Merkl:
 class ChainSettings:
     """chains/<name>.toml, with the RPC addresses from the environment.
 
-    Fees in gwei, multicall3, max_behind_blocks, replace_after_seconds, safe_multisend and fee_kind concern EVM chains
-    alone, ``svm`` Solana alone. URLs are secrets (providers put keys into them) and are shown as their hosts only.
+    Fees in gwei, multicall3, max_behind_blocks, replace_after_seconds, safe_multisend and fee_kind apply only to EVM
+    chains, ``svm`` only to Solana. URLs are secrets (providers put keys into them); only their hosts are shown.
     """
 
     name: str
@@ -198,7 +198,7 @@ class ChainSettings:
 
     @property
     def price_feeds(self) -> Mapping[Address, Address]:
-        """Price feeds by token; that of the wrapped native token is the native one's where it names none."""
+        """Price feeds by token; the wrapped native token uses the native token's feed unless it names its own."""
         coin = self.family.wrapped_coin
         return self.feeds if coin is None or self.native_feed is None else {coin: self.native_feed, **self.feeds}
 
@@ -226,13 +226,13 @@ class Job:
         return self.base is not None or self.sale is not None
 
     def bounds(self, given: Token) -> Base | None:
-        """The bounds of a swap of ``given``: the base's for an asset, else those of reward sales; None: it may not be
-        swapped."""
+        """The price limits of a swap that sells ``given``: the base's for an asset, else those of reward sales; None:
+        it may not be swapped."""
         return self.base if given in self.assets else self.sale
 
     @property
     def pegged(self) -> frozenset[Address]:
-        """Tokens that are worth a dollar: those that the chain's file marks, and a base's of unit USD."""
+        """Tokens that are worth a dollar: those marked in the chain's file, and the assets of a base with unit USD."""
         of_base = self.assets if self.base is not None and self.base.unit == "USD" else ()
         return self.chain.pegged | {token.address for token in of_base}
 

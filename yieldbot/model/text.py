@@ -1,7 +1,8 @@
-"""Text from outside (nodes, tokens, vaults, reverts, files) before a person reads it: one line of printable characters.
+"""Cleans text from outside (nodes, tokens, vaults, reverts, files) before a person reads it: one line of printable
+characters.
 
-What could move a terminal's cursor, set its title, change the direction of writing or begin a forged second line is
-replaced. Python counts as printable no control, format (bidi, zero width), surrogate or private character.
+Anything that could move a terminal's cursor, set its title, change the direction of writing or start a forged second
+line is replaced. For Python, no control, format (bidi, zero width), surrogate or private-use character is printable.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ def one_line(text: str, longest: int | None = None) -> str:
 
 
 def clipped(text: str, longest: int) -> str:
-    """The text as one line of so many characters at most; where its end is cut off, an ellipsis says so."""
+    """The text as one line of at most this many characters; an ellipsis marks a cut-off end."""
     line = one_line(text)
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def printable(text: str) -> str:
-    """Our own text of several lines: line ends stay, everything else is as in ``one_line``."""
+    """Our own text of several lines: line ends stay, everything else as in ``one_line``."""
     if text.isprintable():
         return text
     return "".join(sign if sign == "\n" or sign.isprintable() else _instead(sign) for sign in text)

@@ -29,7 +29,7 @@ class Allowance:
     raw: int
     """How much, in base units."""
     onward: Onward | None = None
-    """Where the spender is Permit2: the allowance of the same amount that Permit2 gives, which the call consumes too;
+    """If the spender is Permit2: the allowance of the same amount that Permit2 gives, which the call also consumes;
     None: the spender is not Permit2."""
 
 
@@ -118,12 +118,12 @@ class Delta:
     """The change of one of our balances."""
 
     token: Token
-    """The token; the chain's native token for value without the fee."""
+    """The token; for native value (without the fee) the chain's native token."""
     raw: int
-    """Base units; negative: out of our account."""
+    """Base units; negative: they leave our account."""
     least: int | None = None
-    """Of a predicted change, the least that is accepted where prices move it until the transaction is mined (a swap's
-    output); None: the change must be as predicted, within the tolerance."""
+    """For a predicted change that prices may move until the transaction is mined (a swap's output): the least that is
+    accepted; None: the change must be as predicted, within the tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class RollupFee:
         return {"l1_fee_wei": str(self.l1_wei), "operator_fee_wei": str(self.operator_wei), "l1_gas": self.l1_gas}
 
     def words(self, native: Token) -> tuple[str, ...]:
-        """What is paid beside the gas of the EVM, a line each; none where nothing is. native: the chain's coin."""
+        """What is paid beside the EVM's gas, a line each; none if nothing is. native: the chain's coin."""
         parts = [f"{self.l1_gas:,} gas more for data on L1"] if self.l1_gas else []
         parts += [f"{Amount(native, self.l1_wei)} beside the gas for data on L1"] if self.l1_wei else []
         parts += [f"an operator's fee of at most {Amount(native, self.operator_wei)}"] if self.operator_wei else []
@@ -175,7 +175,7 @@ class SimulatedTx:
     deltas: tuple[Delta, ...]
     """Our balance changes there."""
     given: frozenset[str] | None = None
-    """What its event logs say that we gave away (``balances.given``); None where they were not examined."""
+    """What we gave away according to its event logs (``balances.given``); None if they were not examined."""
     rollup: RollupFee = NO_ROLLUP_FEE
     """The fee for its L1 data, which no fork charges."""
 
@@ -223,7 +223,7 @@ class Confirmed:
     fee_raw: int | None = None
     """Total fee in the native token's base units, a rollup's L1 fee included; None in records of older versions."""
     request_id: int | None = None
-    """Id of the request that it made of a vault (EIP-7540); None where it made none, or the id is 0."""
+    """Id of the vault request that it made (EIP-7540); None if it made none, or the id is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +244,8 @@ class Reverted:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The transaction was not mined, and can no longer be or is no longer waited for: its approval has ended and its
-    nonce was cancelled, or its nonce lies beyond what the chain has reached."""
+    """The transaction was not mined, and either can no longer be mined or is no longer waited for: its approval has
+    ended and its nonce was cancelled, or its nonce is beyond what the chain has reached."""
 
     hash: str
     """Its hash."""
