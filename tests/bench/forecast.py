@@ -34,8 +34,8 @@ RECORDINGS = {
     "Compound v2": ("compound_v2_daily.csv.gz", "2022-06-30"),
 }
 """Name: file, and the last day of the development part."""
-VARIANTS = 140
-"""Sets of features, half-lives, temperatures, windows and widths that were compared on the development part."""
+VARIANTS = 210
+"""Sets of features, trees, half-lives, temperatures, windows and widths that were compared on the development part."""
 STRESS = 0.1
 """The share of days, the most restless ones by the class's median move over a week, that is called a stress."""
 
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     """Flags of ``scripts/bench forecast``."""
     made = argparse.ArgumentParser(prog="scripts/bench forecast", description=__doc__)
     made.add_argument("--fit", action="store_true", help="print the frozen parameters, from the development part")
+    made.add_argument("--fit-trees", action="store_true", help="print the shipped trees, from the development part")
     made.add_argument("--development", action="store_true", help="score the development part in place of the test's")
     made.add_argument("--without-extras", action="store_true", help="as if LightGBM were not installed")
     made.add_argument("--each", action="store_true", help="each entrant, not the combined forecast alone")
@@ -51,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def compare(
-    fit: bool = False, development: bool = False, without_extras: bool = False, each: bool = False
+    fit: bool = False,
+    fit_trees: bool = False,
+    development: bool = False,
+    without_extras: bool = False,
+    each: bool = False,
 ) -> dict[str, Any]:
     """Each recording's table, printed on stderr, as a document."""
     folder = Path(os.environ.get("YIELDBOT_DATA", ""))
@@ -60,11 +65,14 @@ def compare(
         return {"skipped": "YIELDBOT_DATA names no folder"}
     panels = _panels(folder)
     ends = {name: _end(last) for name, (_, last) in RECORDINGS.items()}
-    if fit:
-        from tests.bench.forecast_fit import text
+    if fit or fit_trees:
+        from tests.bench import forecast_fit, forecast_trees
 
         parts = {f"{name} up to {RECORDINGS[name][1]}": _before(one, ends[name]) for name, one in panels.items()}
-        print(text(parts), file=sys.stderr, end="")
+        if fit:
+            print(forecast_fit.text(parts), file=sys.stderr, end="")
+        else:
+            print(forecast_trees.text([Series(one) for one in parts.values()], list(parts)), file=sys.stderr, end="")
         return {"fitted": list(parts)}
     rows = []
     for name, one in panels.items():

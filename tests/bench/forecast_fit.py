@@ -1,6 +1,7 @@
 """Makes ``yieldbot/forecast/parameters.py``, all that forecasts begin with, from the development part alone.
 
-``scripts/bench forecast --fit`` prints the file. What comes after the development part is not read.
+``scripts/bench forecast --fit`` prints the file; ``--fit-trees`` then prints ``trees.json``, which stands on it
+(``forecast_trees``). What comes after the development part is not read. Both need the extra ``forecast``.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yieldbot.forecast import conformal, parameters, regression
-from yieldbot.forecast.boosting import Boosted, installed
+from tests.bench.forecast_trees import trained
+from yieldbot.forecast import conformal, parameters, regression, trees
+from yieldbot.forecast.boosting import Boosted
 from yieldbot.forecast.model import DOLLAR, HIGH, HORIZONS, OTHER
 from yieldbot.forecast.regression import CEILING, FEATURES, FLOOR, Frozen, Regression, features, fit
 from yieldbot.forecast.rules import rules
 from yieldbot.forecast.series import Series
+from yieldbot.forecast.trees import Trees
 from yieldbot.history.panel import Panel
 
 CLASSES = (DOLLAR, OTHER)
@@ -30,8 +33,8 @@ def coefficients(recordings: Sequence[Series], market_class: str) -> list[list[f
     """Of the median regression, for each horizon; each recording weighs the same."""
     made = []
     for horizon in HORIZONS:
-        trained = [_trained(one, market_class, features(one), one.realised(horizon) - one.quote) for one in recordings]
-        made.append(_joined(trained, 0.5, PULL[market_class]))
+        found = [_trained(one, market_class, features(one), one.realised(horizon) - one.quote) for one in recordings]
+        made.append(_joined(found, 0.5, PULL[market_class]))
     return made
 
 
@@ -41,7 +44,7 @@ def widths(recordings: Sequence[Series], market_class: str) -> list[list[list[fl
     for sign in (-1.0, 1.0):
         made = []
         for place, horizon in enumerate(HORIZONS):
-            trained = [
+            found = [
                 _trained(
                     one,
                     market_class,
@@ -50,13 +53,13 @@ def widths(recordings: Sequence[Series], market_class: str) -> list[list[list[fl
                 )
                 for one in recordings
             ]
-            active = list(range(trained[0][0].shape[1]))
+            active = list(range(found[0][0].shape[1]))
             while True:
-                some = _joined([(x[:, active], y, w) for x, y, w in trained], HIGH, WIDTH_PULL)
+                some = _joined([(x[:, active], y, w) for x, y, w in found], HIGH, WIDTH_PULL)
                 if min(some) >= 0.0:
                     break
                 active.pop(int(np.argmin(some)))
-            whole = np.zeros(trained[0][0].shape[1])
+            whole = np.zeros(found[0][0].shape[1])
             whole[active] = some
             made.append(whole.tolist())
         sides.append(made)
@@ -69,6 +72,8 @@ def frozen(recordings: Sequence[Series]) -> None:
         parameters.COEFFICIENTS[market_class] = coefficients(recordings, market_class)  # type: ignore[index]
     for market_class in CLASSES:
         parameters.WIDTHS[market_class] = widths(recordings, market_class)  # type: ignore[index]
+    found = trained(recordings)
+    trees.shipped = lambda: found  # type: ignore[assignment]
 
 
 def skills(recordings: Sequence[Series]) -> dict[str, dict[str, list[float]]]:
@@ -76,7 +81,7 @@ def skills(recordings: Sequence[Series]) -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[list[float]]]] = {one: {} for one in CLASSES}
     for place, one in enumerate(recordings):
         frozen([other for i, other in enumerate(recordings) if i != place])
-        for entrant in (*rules()[1:], Frozen(), Regression(), *([Boosted()] if installed() else [])):
+        for entrant in (*rules()[1:], Frozen(), Regression(), Trees(), Boosted()):
             means = entrant.means(one)
             for market_class in CLASSES:
                 found[market_class].setdefault(entrant.name, []).append(_skill(one, market_class, means))
@@ -156,8 +161,8 @@ def _trained(series: Series, market_class: str, inputs: NDArray[np.float64], wan
     return inputs[good], wanted[good], weights * 1e4 / (weights * np.abs(wanted[good])).sum()
 
 
-def _joined(trained: Sequence[Trained], quantile: float, pull: float) -> list[float]:
-    inputs, wanted, weights = (np.concatenate([one[i] for one in trained]) for i in range(3))
+def _joined(found: Sequence[Trained], quantile: float, pull: float) -> list[float]:
+    inputs, wanted, weights = (np.concatenate([one[i] for one in found]) for i in range(3))
     return regression_fit(inputs, wanted, weights, quantile, pull)
 
 

@@ -14,7 +14,7 @@ FOLDER = Path(os.environ.get("YIELDBOT_DATA", "/nowhere"))
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_DATA names no folder of recordings")
 
 
-@pytest.mark.parametrize(("extras", "least"), [(False, (5, 8, 9, 8)), (True, (5, 8, 10, 11))])
+@pytest.mark.parametrize(("extras", "least"), [(False, (5, 8, 9, 8)), (True, (5, 8, 10, 12))])
 def test_dollars_are_forecast_better_than_by_the_quote(extras: bool, least: tuple[int, ...]) -> None:
     from tests.bench.forecast import compare
 
@@ -25,7 +25,7 @@ def test_dollars_are_forecast_better_than_by_the_quote(extras: bool, least: tupl
     aave, compound = found["Aave v3 on 11 chains"], found["Compound v2"]
     for horizon, percent in zip((3, 7, 14, 30), least, strict=True):
         assert 100 * aave[horizon]["skill"] >= percent and aave[horizon]["skill_low"] > 0, horizon
-        assert compound[horizon]["skill"] > -0.05, horizon  # a calm year
+        assert compound[horizon]["skill"] > 0, horizon
     for row in (*aave.values(), *compound.values()):
-        assert 0.75 <= row["coverage"] <= 0.86 and row["coverage_stress"] >= 0.6
-        assert row["pinball_less_bare"] >= 0.15
+        assert 0.75 <= row["coverage"] <= 0.85 and row["coverage_stress"] >= 0.6
+        assert row["pinball_less_bare"] >= (0.2 if row["horizon_days"] > 1 else 0.15)

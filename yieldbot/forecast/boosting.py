@@ -1,9 +1,9 @@
-"""Boosted trees (LightGBM) on top of the frozen regression: the extra ``forecast``.
+"""Boosted trees (LightGBM) on top of the shipped ones: the extra ``forecast``.
 
-They learn, from the user's own history alone, what the regression still gets wrong: its error over each horizon, in
-multiples of the market's level, from the regression's own distances, longer means, utilisation and what the other
-markets of the class do. Few leaves, few trees and the L1 objective: with little history the trees say little. Anew
-every four weeks, walk-forward, a horizon apart from what they are used on. One thread, a fixed seed: the same
+They learn, of dollar markets and from the user's own history alone, what regression and shipped trees (``trees``) still
+get wrong: their error over each horizon, in multiples of the market's level, from the inputs of the shipped trees, the
+level itself and the utilisation. Few leaves, few trees and the L1 objective: with little history the trees say little.
+Anew every four weeks, walk-forward, a horizon apart from what they are used on. One thread, a fixed seed: the same
 everywhere.
 """
 
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import ConfigError
-from yieldbot.forecast.model import HORIZONS
-from yieldbot.forecast.regression import CEILING, Frozen, examples, features, refits, within
+from yieldbot.forecast.model import DOLLAR, HORIZONS
+from yieldbot.forecast.regression import CEILING, examples, refits, within
 from yieldbot.forecast.series import Series
+from yieldbot.forecast.trees import Trees, inputs
 from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
@@ -28,15 +29,14 @@ if TYPE_CHECKING:
 REMEDY = "the forecaster `boosted` needs LightGBM: `pip install 'yieldbot[forecast]'`; all else works without it"
 LEAST_EXAMPLES = 500
 """With fewer nothing is trained: the frozen regression speaks alone."""
-LEAST_SCALE = 2e-3
-FULL_DAYS = 365
+FULL_DAYS = 730
 """With so much history there are ``TREES`` trees, with less of it fewer."""
 TREES = 80
 SETTINGS: dict[str, Any] = {
     "objective": "l1",
     "learning_rate": 0.03,
     "num_leaves": 8,
-    "min_data_in_leaf": 100,
+    "min_data_in_leaf": 300,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.7,
     "bagging_freq": 1,
@@ -79,11 +79,11 @@ def missing() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Boosted:
-    """The regression and, upon it, trees that were trained by this history."""
+    """Regression and shipped trees and, upon them, trees that were trained by this history."""
 
     name: str = "boosted"
     """What it is called in tables."""
-    says: str = "LightGBM on what the frozen regression gets wrong, trained every four weeks by the history so far"
+    says: str = "LightGBM on what the shipped trees get wrong, trained every four weeks by the history so far"
     """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
@@ -92,58 +92,21 @@ class Boosted:
 
         if why := missing():
             raise ConfigError(why)
-        base = Frozen().means(series)
-        inputs, scale = _inputs(series)
+        base = Trees().means(series)
+        made, scale = inputs(series)
+        made = np.concatenate([made, np.stack([series.quote / scale, series.panel.utilisation], axis=-1)], axis=-1)
         out = base.copy()
-        for market_class in sorted(set(series.classes)):
-            columns = [i for i, one in enumerate(series.classes) if one == market_class]
-            own = np.concatenate(
-                [inputs[:, columns], _others(series, columns)[:, :, None] / scale[:, columns, None]], axis=-1
-            )
-            for place, horizon in enumerate(HORIZONS):
-                for first, end in refits(series):
-                    model = _trained(series, own, base[:, columns, place], scale[:, columns], columns, horizon, first)
-                    if model is None:
-                        continue
-                    asked = own[first:end].reshape(-1, own.shape[-1])
-                    said = model.predict(asked, num_threads=1).reshape(end - first, len(columns))
-                    out[first:end, columns, place] += said * scale[first:end, columns]
+        columns = [i for i, one in enumerate(series.classes) if one == DOLLAR]
+        own = made[:, columns]
+        for place, horizon in enumerate(HORIZONS if columns else ()):
+            for first, end in refits(series):
+                model = _trained(series, own, base[:, columns, place], scale[:, columns], columns, horizon, first)
+                if model is None:
+                    continue
+                asked = own[first:end].reshape(-1, own.shape[-1])
+                said = model.predict(asked, num_threads=1).reshape(end - first, len(columns))
+                out[first:end, columns, place] += said * scale[first:end, columns]
         return within(series, np.where(np.isnan(base), np.nan, out))
-
-
-def _inputs(series: Series) -> tuple[Cube, NDArray[np.float64]]:
-    """(times, markets, inputs) in multiples of the market's level, and that level."""
-    import numpy as np
-
-    series.prepare_means((14, 30))
-    quote = series.quote
-    scale = np.maximum(np.maximum(np.abs(quote), np.abs(series.mean(5))), LEAST_SCALE)
-    low, high = series.range
-    more = [
-        series.mean(14) - quote,
-        series.mean(30) - quote,
-        series.window("median", 7) - quote,
-        low - quote,
-        high - quote,
-        series.swing(),
-        quote,
-    ]
-    distances = np.concatenate([features(series), np.stack(more, axis=-1)], axis=-1) / scale[:, :, None]
-    used = np.where(np.isfinite(series.panel.utilisation), series.panel.utilisation, np.nan)
-    return np.concatenate([distances, used[:, :, None]], axis=-1), scale
-
-
-def _others(series: Series, columns: Sequence[int]) -> NDArray[np.float64]:
-    """How far the quote is from the median of the class."""
-    import warnings
-
-    import numpy as np
-
-    quote = series.quote[:, list(columns)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a row without any quote
-        middle = np.nanmedian(quote, axis=1, keepdims=True)
-    return np.asarray(middle - quote)
 
 
 def _trained(

@@ -1,9 +1,9 @@
 """Median regression on what the quotes did, pooled over the markets of a class, fitted on the past alone.
 
-The mean rate over a horizon less the quote is modelled as a sum of distances, each a rate: to exponential means, to the
-30-day median, how far the quote stands above its usual level, and how much it swings. Without a constant, so that a
-model of 4 % markets says the same of 12 % ones. The coefficients minimise the sum of absolute errors (quantile
-regression, Koenker and Bassett 1978) by reweighted least squares.
+The mean rate over a horizon less the quote is modelled as a sum of distances, each a rate: to exponential means of what
+was paid, to the 30-day median, how far the quote stands above its usual level, and how much it swings. Without a
+constant, so that a model of 4 % markets says the same of 12 % ones. The coefficients minimise the sum of absolute
+errors (quantile regression, Koenker and Bassett 1978) by reweighted least squares.
 
 It begins with coefficients that were fitted on recorded history and frozen (``parameters``); every four weeks it is
 fitted anew on the user's own history, drawn towards those by as much as that history is short.
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     Cube = NDArray[np.float64]
 
 FEATURES = (
-    *("mean-0.5d", "mean-1d", "mean-2d", "mean-5d", "median-30d"),
+    *("paid-0.5d", "paid-1d", "paid-2d", "paid-5d", "median-30d"),
     *("over-1.5", "over-1.2", "over-median", "restless"),
 )
 """Names of the distances, in the order of the coefficients."""
+HALF_LIVES = (0.5, 1, 2, 5)
+"""Days, of the exponential means of what was paid."""
 REFIT_DAYS = 28
 """How often it learns anew."""
 WINDOW_DAYS = 730
@@ -96,20 +98,24 @@ def features(series: Series) -> Cube:
     """(times, markets, features): the distances of each row, fractions a year; NaN where the market has no quote."""
     import numpy as np
 
-    series.prepare_means((0.5, 1, 2, 3, 5, 7, 30))
+    series.prepare_paid(HALF_LIVES)
+    means = [series.paid(one) - series.quote for one in HALF_LIVES]
+    return np.stack([*means, *usual_distances(series)], axis=-1)
+
+
+def usual_distances(series: Series) -> list[Grid]:
+    """The last five of ``FEATURES``: how far the quote is from what is usual."""
+    import numpy as np
+
     quote, five = series.quote, series.mean(5)
     week, month = series.window("mean", 7), series.window("median", 30)
     restless = np.minimum(1.0, 5.0 * series.swing() / np.maximum(np.abs(five), 1e-4))
-    return np.stack(
-        [
-            *(series.mean(one) - quote for one in (0.5, 1, 2, 5)),
-            month - quote,
-            *(np.minimum(0.0, times * week - quote) for times in (1.5, 1.2)),
-            np.minimum(0.0, 1.2 * month - quote),
-            (five - quote) * restless,
-        ],
-        axis=-1,
-    )
+    return [
+        month - quote,
+        *(np.minimum(0.0, times * week - quote) for times in (1.5, 1.2)),
+        np.minimum(0.0, 1.2 * month - quote),
+        (five - quote) * restless,
+    ]
 
 
 def within(series: Series, means: Cube) -> Cube:

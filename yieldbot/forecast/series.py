@@ -40,6 +40,7 @@ class Series:
         self.per_day = DAY / panel.step_seconds
         self.classes = tuple(class_of(key) for key in panel.keys)
         self._means: dict[float, Grid] = {}
+        self._paid: dict[float, Grid] = {}
         self._windows: dict[tuple[str, float], Grid] = {}
 
     @cached_property
@@ -95,13 +96,20 @@ class Series:
     def paid(self, half_life: float) -> Grid:
         """Exponential mean (``half_life`` in days) of what was paid since the reading before, or of the quote where
         that is not known."""
+        if half_life not in self._paid:
+            self.prepare_paid((half_life,))
+        return self._paid[half_life]
+
+    def prepare_paid(self, half_lives: Sequence[float]) -> None:
+        """Make several means of what was paid in one pass."""
         import numpy as np
 
-        if ("paid", half_life) not in self._windows:
+        wanted = [one for one in half_lives if one not in self._paid]
+        if wanted:
             rates = _rates(self.panel.realised)
-            made = decayed(np.where(np.isfinite(rates), rates, self.raw), [half_life * self.per_day])[0]
-            self._windows["paid", half_life] = np.where(np.isnan(self.quote), np.nan, made)
-        return self._windows["paid", half_life]
+            filled = np.where(np.isfinite(rates), rates, self.raw)
+            for one, grid in zip(wanted, decayed(filled, [one * self.per_day for one in wanted]), strict=True):
+                self._paid[one] = np.where(np.isnan(self.quote), np.nan, grid)
 
     def window(self, kind: str, days: float) -> Grid:
         """``mean`` or ``median`` of the quotes of the last so many days."""

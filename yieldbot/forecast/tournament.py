@@ -25,6 +25,7 @@ from yieldbot.forecast.parameters import SKILLS
 from yieldbot.forecast.regression import Frozen, Regression, within
 from yieldbot.forecast.rules import PERSISTENCE, Persistence, Rule, rules
 from yieldbot.forecast.series import Series
+from yieldbot.forecast.trees import Trees
 from yieldbot.history.panel import Panel
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Standing:
 
 def builtin() -> tuple[Rule, ...]:
     """The built-in forecasters, persistence first, without those of extras (``entrants.with_extras``)."""
-    return (*rules(), Frozen(), Regression())
+    return (*rules(), Frozen(), Regression(), Trees())
 
 
 class Tournament:
