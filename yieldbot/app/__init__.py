@@ -1,1 +1,1 @@
-"""Use cases: what the doors call."""
+"""Use cases: the functions that the doors (command line and others) call."""

@@ -30,7 +30,7 @@ FAILED = 1
 
 @dataclass(slots=True)
 class AccountEntries:
-    """Entries of several accounts, and what is needed to value and name them."""
+    """Entries of several accounts, with what is needed to value and name them."""
 
     entries: tuple[Entry, ...]
     """All entries, in order of time."""
@@ -39,15 +39,15 @@ class AccountEntries:
     names: DisplayNames
     """Display names of chains, wallets and markets."""
     accounts: dict[Account, ChainRecord | None]
-    """Each account's history on chain; None where its chain was not read, or could not be served."""
+    """Each account's history on chain; None if its chain was not read, or could not be served."""
     skipped: dict[Account, str] = field(default_factory=dict)
     """Why an account's chain could not be served."""
     notes: list[str] = field(default_factory=list)
-    """What a reader should know beside the entries, a line each."""
+    """Notes for a reader of the entries, a line each."""
 
     @property
     def code(self) -> int:
-        """The exit code: 1 where a chain should have been read and could not be served, else 0."""
+        """The exit code: 1 if a chain should have been read and could not be served, else 0."""
         return FAILED if self.skipped else 0
 
 
@@ -69,10 +69,10 @@ def entries_of(records: Iterable[Record], context: Context) -> tuple[Entry, ...]
 
 
 def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | None) -> AccountEntries:
-    """Entries of the jobs' accounts; without a filter also of accounts of former jobs that the journal has.
+    """Entries of the jobs' accounts; without a filter also of accounts of former jobs that are in the journal.
 
-    offline: use the journal alone, read no chain. since: block from which transfers are searched (one chain); None:
-    from each account's first entry. Raises ConfigError, InvariantError.
+    offline: use only the journal, read no chain. since: block from which transfers are searched (one chain); None: from
+    each account's first entry. Raises ConfigError, InvariantError.
     """
     records = journalled(context)
     entries = entries_of(records, context)
@@ -111,8 +111,7 @@ async def _ask(
     context: Context,
     since: int | None,
 ) -> None:
-    """Add each account's history on chain. Where a chain cannot be served a note says so and the journal alone
-    counts."""
+    """Add each account's history on chain. If a chain cannot be served, a note says so and only the journal is used."""
 
     async def one(account: Account, jobs: list[Job]) -> None:
         chain = jobs[0].chain
@@ -151,7 +150,8 @@ def open_of(records: Iterable[Record], account: Account) -> list[StoredTx]:
 
 
 def _names(context: Context, records: Iterable[Record], found: Iterable[ChainRecord | None]) -> DisplayNames:
-    """Chains and wallets by the configuration, markets as runs wrote them down or as they are called now."""
+    """Display names: chains and wallets from the configuration, markets as runs recorded them or as they are called
+    now."""
     settings = context.settings
     chains = {chain.chain: chain.name for chain in settings.chains.values()}
     wallets = {(job.chain.chain, job.wallet.address): job.wallet.name for job in settings.jobs}

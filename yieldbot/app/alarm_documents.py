@@ -1,4 +1,4 @@
-"""Alarms in documents: what stands in a market, and in all of a job's markets."""
+"""Parts of documents about alarms: those that stand in one market, and in all of a job's markets."""
 
 from __future__ import annotations
 

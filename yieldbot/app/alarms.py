@@ -1,4 +1,4 @@
-"""Which alarms stand in a snapshot's markets: by the chain now, memory, the journal and the policy."""
+"""Determines which alarms stand in a snapshot's markets, from the chain now, memory, the journal and the policy."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ def with_alarms(
     records: Sequence[Record] = (),
     more: Mapping[MarketId, Sequence[Found]] | None = None,
 ) -> tuple[Snapshot, Entries]:
-    """(the snapshot with what stands in each market, what the journal does not know of it yet).
+    """(the snapshot with the alarms that stand in each market, journal entries for changes that the journal does not
+    have yet).
 
-    Alarms that the snapshot has already stay. more: signs that were found in other ways (who may change a contract,
-    grades), which are latched as all others. Where memory is there and cannot be read, each market gets no new money
-    (MISSING): what nobody can compare cannot be said to be calm; nothing leaves for it.
+    Alarms already in the snapshot are kept. more: signs found in other ways (who may change a contract, grades); they
+    are latched like all others. If memory exists but cannot be read, each market gets no new money (MISSING), since
+    nothing can be compared; no money leaves for that reason.
     """
     limits = policy.alarms
     states = [one for one in snapshot.states.values() if one.market.kind not in NO_MARKETS]
@@ -80,7 +81,7 @@ def with_alarms(
 
 
 def joined(first: Sequence[Alarm], second: Sequence[Alarm]) -> tuple[Alarm, ...]:
-    """Alarms of two sources, those that ask to leave first; of one sign the stronger."""
+    """Alarms of two sources, those that ask to leave first; for the same sign the stronger one."""
     found: dict[str, Alarm] = {}
     for one in sorted((*first, *second), key=lambda alarm: alarm.act is not Act.LEAVE):
         found.setdefault(one.code, one)
@@ -95,7 +96,7 @@ Remembered = dict[MarketName, list[Reading]]
 
 
 def _remembered(folder: Path, snapshot: Snapshot, states: Sequence[MarketState], policy: Policy) -> Remembered:
-    """Readings of the snapshot's markets, and of collaterals on its chain and the home chain."""
+    """Readings in memory of the snapshot's markets, and of collaterals on its chain and the home chain."""
     if not folder.is_dir():
         return {}
     from yieldbot.history.recent import recent
@@ -117,7 +118,8 @@ def _remembered(folder: Path, snapshot: Snapshot, states: Sequence[MarketState],
 
 
 def _learn(lookout: Lookout, readings: Remembered, now: int, judged_hours: float) -> None:
-    """Tells what memory saw: the last hours are judged as they were then, so that a sign between two runs counts."""
+    """Feed the lookout with memory's readings: the last ``judged_hours`` are judged as they were then, so that a sign
+    between two runs counts."""
     since = now - round(judged_hours * 3600)
     looks: dict[int, dict[MarketName, Sight]] = {}
     for name, rows in readings.items():

@@ -44,8 +44,8 @@ class AllocatedSwap(Part):
 
 
 class AllocationDocument(Document):
-    """The best allocation of a problem, with its certificate. With `hold` the targets are the present holdings, and the
-    bound is still that of the best allocation."""
+    """The best allocation of a problem, with its certificate. With `hold` the targets are the present holdings, while
+    the bound is still that of the best allocation."""
 
     SCHEMA: ClassVar[str] = "allocation"
 

@@ -39,9 +39,9 @@ class AllowancesRequest:
     from_block: int = 0
     """Height from which events are read."""
     revoke: bool = False
-    """Set them to zero, after a rehearsal and consent."""
+    """Set them to zero, after a rehearsal and a person's consent."""
     unlisted: bool = False
-    """Revoke also those of tokens that chains/*.toml does not list."""
+    """Also revoke allowances of tokens that chains/*.toml does not list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +51,9 @@ class Revocations:
     job: Job
     """A job of the account: only its wallet and chain matter."""
     tries: tuple[tuple[GrantedAllowance, Revocation | Declined], ...]
-    """Each allowance with the rehearsal of its revocation, or why it cannot be revoked."""
+    """Each allowance with the rehearsal of its revocation, or the reason why it cannot be revoked."""
     beside: tuple[str, ...]
-    """Fees beside the gas of all revocations together, in words."""
+    """Fees beside the gas for all revocations together, as text."""
 
     @property
     def able(self) -> bool:
@@ -70,7 +70,7 @@ class ListedAccount:
     found: AllowanceList | None = None
     """Its allowances; None: the chain could not be served."""
     ended: tuple[tuple[GrantedAllowance, Ended], ...] = ()
-    """Each allowance with the outcome of revoking it; None where that was not requested."""
+    """Each allowance with the outcome of its revocation; None if none was requested."""
     skipped: str | None = None
     """Why the chain could not be served; None: it was."""
 
@@ -127,7 +127,7 @@ async def _account(
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
 ) -> tuple[AllowanceList, list[tuple[GrantedAllowance, Ended]]]:
-    """The account's allowances, each with the outcome of revoking it; None where that was not requested."""
+    """The account's allowances, each with the outcome of its revocation; None if none was requested."""
     wallets = context.settings.wallets.values()
     async with chain_of(job.chain).rights(world, job, wallets, request.from_block, context.detail) as rights:
         if request.revoke:
@@ -147,7 +147,7 @@ async def _revoked(
     show: Callable[[Revocations], None],
     ask: Callable[[], bool],
 ) -> list[tuple[GrantedAllowance, Ended]]:
-    """Rehearse the revocations, show them, ask, and make those that can be made."""
+    """Rehearse the revocations, show them, ask, and carry out those that can be made."""
     tries = await rights.rehearse(chosen)
     rehearsed = list(zip(chosen, tries, strict=True))
     revocations = Revocations(job=job, tries=tuple(rehearsed), beside=tuple(rights.beside(tries)))

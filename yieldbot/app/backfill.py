@@ -1,4 +1,4 @@
-"""``history backfill``: the same adapters at blocks of the past, through an archive node, into memory."""
+"""``history backfill``: reads past blocks through an archive node, with the same adapters as a run, into memory."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 SOURCE = "backfill"
 PART_OF_STEP = 20
 MOST_SLACK_SECONDS = 300
-"""How far before the requested time a block may lie: a twentieth of the step, and this at most."""
+"""Most seconds by which a block may lie before the requested time; at most a twentieth of the step."""
 MOST_TIMES = 1_000_000
 
 Progress = Callable[[int, int, str], None]
-"""Called after each time: how many are done, of how many, and what is to come in words."""
+"""Called after each time: (times done, times in all, what comes next as text)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillRequest:
-    """What of the past is read."""
+    """Which past readings to fetch."""
 
     start: str
     """The first time, as 2026-01-01."""
     every: str
-    """From one time to the next, as 6h."""
+    """Time from one reading to the next, as 6h."""
     end: str | None = None
     """The last time; None: now."""
     jobs: JobFilter = field(default_factory=JobFilter)
@@ -48,28 +48,28 @@ class BackfillRequest:
     folder: Path | None = None
     """Memory's folder; None: the configuration's."""
     requests_per_second: float = 10.0
-    """No more than so many on the mean."""
+    """Most requests a second, on average."""
     again: bool = False
-    """Also times of which there is a reading: for markets that the configuration did not have then."""
+    """Also read times of which there is a reading already: for markets that the configuration did not have then."""
 
 
 @dataclass(slots=True)
 class _Done:
-    """What a backfill has done so far."""
+    """The progress of a backfill so far."""
 
     kept: Appended = field(default_factory=Appended)
-    """What memory took, and what it did not."""
+    """What memory accepted, and what it did not."""
     read: int = 0
-    """Times that were read."""
+    """Number of times that were read."""
     absent: int = 0
-    """Times at which no market of the job existed."""
+    """Number of times at which no market of the job existed."""
     failure: str = ""
-    """Why it ended early; empty where it did not."""
+    """Why it ended early; empty if it did not."""
 
 
 def backfill(request: BackfillRequest, context: Context, progress: Progress) -> tuple[HistoryBackfillDocument, int]:
-    """Reads and remembers, the oldest time first; the exit code is 1 where it ended early. What was read stays, and
-    running again goes on from there. Raises ConfigError for a request that no adapter can answer."""
+    """Reads past blocks, the oldest first, and stores the readings; the exit code is 1 if it ended early. What was read
+    is kept, and the next call continues from there. Raises ConfigError for a request that no adapter can answer."""
     start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
     assert start is not None and step is not None
     end = int(time.time()) if end is None else end
@@ -117,7 +117,7 @@ def _one(jobs: tuple[Job, ...]) -> Job:
 
 
 def _known(folder: Path, job: Job, start: int, end: int, step: int) -> set[int]:
-    """Times of which a backfill has read the block before."""
+    """Times for which an earlier backfill has already read the block just before."""
     found = set[int]()
     for content, _ in Store(folder).tables(job.chain.chain, start - step + 1, end, ("time", "source")):
         for at, source in zip(content["time"].to_pylist(), content["source"].to_pylist(), strict=True):
@@ -136,7 +136,7 @@ async def _read(
     context: Context,
     progress: Progress,
 ) -> int:
-    """The requests that it took."""
+    """Read the times in ``left``; returns the number of requests made."""
     slack = min(MOST_SLACK_SECONDS, step // PART_OF_STEP)
     async with chain_of(job.chain).past(job) as past:
         await past.verify_chain()
@@ -160,7 +160,7 @@ async def _read(
 
 
 async def _at(past: PastBalances, at: int, slack: int, folder: Path, done: _Done, context: Context) -> str:
-    """Read one time; why nothing can be read at all, empty where that is not so."""
+    """Read one time. Returns why nothing at all can be read any more; empty: no such reason."""
     try:
         block = await past.block_before(at, slack)
         if block is None:

@@ -1,4 +1,4 @@
-"""``backtest``: what the policy would have earned on recorded history, by the very decisions of live runs."""
+"""``backtest``: what the policy would have earned on recorded history, decided by the same code as live runs."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ if TYPE_CHECKING:
 ETHEREUM = "eip155:1"
 DEFAULT = "default"
 CONSTANT_GAS = Costs(gas_price_wei=5e9, native_usd=3000.0)
-"""On Ethereum where no file of gas prices is given."""
+"""Costs on Ethereum if no file of gas prices is given."""
 MOST_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestRequest:
-    """What is wanted."""
+    """What to backtest."""
 
     history: Path | None = None
-    """A folder of memory, or a file that `history import` takes; the configured memory where None."""
+    """A folder of memory, or a file that `history import` accepts; None: the configured memory."""
     since: str = ""
-    """The first day of the first window (YYYY-MM-DD); as early as the history allows where empty."""
+    """The first day of the first window (YYYY-MM-DD); empty: as early as the history allows."""
     until: str = ""
-    """The last day; that of the history where empty."""
+    """The last day; empty: the last day of the history."""
     wealth: tuple[float, ...] = (10_000.0, 100_000.0, 1_000_000.0, 10_000_000.0)
-    """Dollars."""
+    """Initial wealths, in dollars."""
     markets: tuple[str, ...] = ()
-    """Parts of a market's id, its symbol, protocol or chain; all where empty."""
+    """Parts of a market's id, or its symbol, protocol or chain; empty: all markets."""
     policy: Path | None = None
-    """A file with a [policy] table, beside the shipped one."""
+    """A file with a [policy] table, tested beside the shipped policy."""
     gas: Path | None = None
     """A file of daily gas prices on Ethereum."""
     window_days: int = 60
@@ -82,44 +82,45 @@ class BacktestRequest:
     seed: int = 0
     """Seed of the failures and of the bootstrap."""
     processes: int = 0
-    """How many work at once; 0: one a core."""
+    """Number of processes; 0: one for each core."""
     extras: bool = False
-    """With LightGBM among the forecasters."""
+    """Whether LightGBM is among the forecasters."""
     waits: tuple[tuple[str, float], ...] = ()
-    """(as in ``markets``, days): markets that pay so many days after the request; the last one that means it counts."""
+    """(text as in ``markets``, days): markets that pay this many days after the request; the last matching entry
+    applies."""
 
 
 Progress = Callable[[int, int], None]
-"""(windows done, of so many)."""
+"""(windows done, windows in all)."""
 
 
 @dataclass(slots=True)
 class Work:
-    """What every process has: no task carries it."""
+    """The data that every process has, so that tasks stay small."""
 
     panel: Panel
-    """All that is recorded."""
+    """All recorded markets."""
     levels: Mapping[str, Levels]
-    """What is forecast, by policy."""
+    """Forecasts, by policy."""
     costs: Mapping[str, Sequence[Costs]]
-    """By chain."""
+    """Costs, by chain."""
     columns: Mapping[str, Sequence[int]]
-    """By universe."""
+    """Columns of the panel, by universe."""
     policies: Mapping[str, Policy]
-    """By name; ``DEFAULT`` is the shipped one."""
+    """Policies by name; ``DEFAULT`` is the shipped one."""
     window: int
-    """Rows."""
+    """Length of a window, in rows."""
     failures: float
-    """Share of plans that fail."""
+    """Fraction of plans that are made to fail."""
     seed: int
-    """Of failures."""
+    """Seed of the failures."""
     waits: Sequence[int]
-    """By market, seconds from the request to leave until its money comes."""
+    """For each market the seconds from a request to leave until its money arrives."""
     worlds: dict[str, World] = field(default_factory=dict)
-    """By universe; made when first asked for."""
+    """Worlds by universe; made when first needed."""
 
     def run(self, task: tuple[str, float, int]) -> list[Window]:
-        """One window of a universe and a wealth, for each policy."""
+        """One window of a universe at one wealth, for each policy."""
         name, wealth, first = task
         return window_of(
             self._world(name), self._expected(name), name, wealth, self.policies, first, self.window,
@@ -127,7 +128,7 @@ class Work:
         )  # fmt: skip
 
     def trace(self, task: tuple[str, float, int, int]) -> Trace:
-        """A universe and a wealth through all rows from one to another, day by day."""
+        """A universe at one wealth, from one row to another, day by day."""
         name, wealth, first, last = task
         return trace(
             self._world(name), self._expected(name), name, wealth, self.policies, first, last,
@@ -143,7 +144,7 @@ class Work:
         return self.worlds[name]
 
     def _expected(self, name: str) -> dict[str, Callable[[int], list[RateForecast | None]]]:
-        """By policy."""
+        """Forecast functions, by policy."""
         return {policy: partial(levels.of, self.columns[name]) for policy, levels in self.levels.items()}
 
 
@@ -169,28 +170,28 @@ def _trace(task: tuple[str, float, int, int]) -> Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a request is about: markets, their costs, windows."""
+    """The markets, costs and windows of a request."""
 
     panel: Panel
-    """Everything that is recorded."""
+    """All recorded markets."""
     columns: Mapping[str, Sequence[int]]
-    """Markets by universe."""
+    """Columns of the panel, by universe."""
     costs: Mapping[str, Sequence[Costs]]
-    """By chain, for each time."""
+    """Costs by chain, for each time."""
     first: int
-    """Row of the first day of all windows."""
+    """Row of the first day of the first window."""
     last: int
-    """Row of the last."""
+    """Row of the last day of the last window."""
     window: int
-    """Rows of a window."""
+    """Length of a window, in rows."""
     firsts: Sequence[int]
-    """Row at which each window begins."""
+    """First row of each window."""
     notes: tuple[str, ...]
-    """What is to be known besides, a line each."""
+    """Notes for the reader, a line each."""
 
 
 def scene(request: BacktestRequest, context: Context) -> Scene:
-    """Raises ConfigError where there is nothing to run, or a flag or a file is wrong."""
+    """Prepares the request's data. Raises ConfigError if there is nothing to run, or a flag or a file is wrong."""
     faults: list[Fault] = []
     panel = panel_of(folder_of(context, request.history), True, faults)
     columns = universes(panel, request.markets)
@@ -222,8 +223,8 @@ def scene(request: BacktestRequest, context: Context) -> Scene:
 def backtest(
     request: BacktestRequest, context: Context, progress: Progress, traces: list[Trace] | None = None
 ) -> BacktestDocument:
-    """Every window. traces: gets each universe and wealth through the whole range, day by day, for a report. Raises
-    ConfigError where there is nothing to run, or a flag or a file is wrong."""
+    """Runs every window. traces: if given, is filled with each universe and wealth over the whole range, day by day,
+    for a report. Raises ConfigError if there is nothing to run, or a flag or a file is wrong."""
     policies = {DEFAULT: alone()}
     if request.policy is not None:
         policies[request.policy.name] = policy_file(request.policy)
@@ -258,7 +259,7 @@ def backtest(
 def manifest(
     request: BacktestRequest, seen: Scene, made_by: str, policies: Mapping[str, Policy], forecasters: Sequence[str]
 ) -> BacktestManifest:
-    """From what the figures are made."""
+    """The manifest: everything that the figures were made from."""
     return BacktestManifest(
         command=made_by, version=__version__, code=code(), data=_data(seen.panel),
         gas=hashlib.sha256(request.gas.read_bytes()).hexdigest() if request.gas else "",
@@ -272,7 +273,7 @@ def manifest(
 def _each(
     work: Work, here: Callable[[Task], Made], there: Callable[[Task], Made], tasks: Sequence[Task], processes: int
 ) -> Iterator[Made]:
-    """The tasks' results in their order, whoever works on them: this process (``here``) or others (``there``)."""
+    """The tasks' results in order, computed in this process (``here``) or in others (``there``)."""
     count = min(processes or os.cpu_count() or 1, len(tasks))
     if count <= 1:
         for task in tasks:
@@ -283,7 +284,7 @@ def _each(
 
 
 def forecasters(policies: Mapping[str, Policy], entrants: Sequence[Rule]) -> tuple[str, ...]:
-    """Whose forecasts the policies are decided on; of the combined one, all who take part."""
+    """Names of the forecasters that the policies use; for the combined forecast, all that take part."""
     named = dict.fromkeys(policy.forecaster for policy in policies.values())
     return (*named, *((one.name for one in entrants) if COMBINED in named else ()))
 
@@ -305,7 +306,7 @@ def _costs(
 
 
 def _waits(wanted: Sequence[tuple[str, float]], panel: Panel) -> list[int]:
-    """Seconds by market. Raises ConfigError for a name that means none."""
+    """Seconds by market. Raises ConfigError for a text that matches no market."""
     found = [0] * len(panel.keys)
     for name, days in wanted:
         columns = [column for column, key in enumerate(panel.keys) if means(key, name)]
@@ -332,7 +333,7 @@ def _range(request: BacktestRequest, panel: Panel) -> tuple[int, int]:
 
 
 def changed(policy: Policy) -> dict[str, object]:
-    """What a policy sets other than by default."""
+    """Keys of a policy whose values differ from the defaults."""
     usual = alone()
     own = {one.name: getattr(policy, one.name) for one in fields(policy)}
     found = {name: value for name, value in own.items() if value != getattr(usual, name)}
@@ -356,7 +357,7 @@ def _data(panel: Panel) -> str:
 
 
 def command(request: BacktestRequest) -> str:
-    """The command that makes the figures."""
+    """The command that reproduces the figures."""
     words = ["yieldbot", "backtest"]
     flags = {
         "--history": request.history, "--from": request.since, "--to": request.until, "--policy": request.policy,

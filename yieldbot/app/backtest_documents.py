@@ -1,4 +1,4 @@
-"""What ``backtest`` answers."""
+"""The documents of ``backtest``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BacktestRow(Part):
 
 
 class BacktestManifest(Part):
-    """From what the figures were made: the same again gives the same figures."""
+    """Everything that the figures were made from: the same inputs give the same figures."""
 
     command: str = Field(description="the command that makes them")
     version: str = Field(description="yieldbot's version")
@@ -62,7 +62,7 @@ class BacktestManifest(Part):
 
 
 class BacktestDocument(Document):
-    """What the policy would have earned on recorded history, by the decisions of live runs."""
+    """What the policy would have earned on recorded history, decided by the same code as live runs."""
 
     SCHEMA = "backtest"
 

@@ -1,4 +1,4 @@
-"""A plan's calls in the words of their targets' own descriptors, for a person who approves."""
+"""Describes a plan's calls for the person who approves, by the ERC-7730 descriptors of their targets."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def descriptions(context: Context, chain: ChainSettings, owner: Address) -> Callable[[object], list[str]]:
-    """A rehearsed transaction of ``owner`` in the words of its target's ERC-7730 descriptor; no line where there is
-    none."""
+    """A function that describes a rehearsed transaction of ``owner`` by its target's ERC-7730 descriptor; it returns no
+    lines if there is none."""
     if context.settings.descriptors is None:
         return lambda tx: []
     return chain_of(chain).describer(owner, context.settings.descriptors, context.complain)

@@ -45,7 +45,7 @@ def check(context: Context) -> CheckDocument:
 
 
 def _stops(context: Context) -> list[Finding]:
-    """What keeps a well configured bot from signing: a halt, stopped accounts, a damaged journal."""
+    """Findings that keep a correctly configured bot from signing: a halt, stopped accounts, a damaged journal."""
     found = []
     if (reason := halted(context.settings.data_dir)) is not None:
         found.append(Finding("halt", f"nothing is signed or sent ({reason})", "`yieldbot resume` lifts it", FAILED))
@@ -95,8 +95,8 @@ def _held(context: Context, wallet: Wallet) -> Finding:
 
 
 def _keystore(context: Context, wallet: Wallet) -> Finding:
-    """Whether the keystore is there, private, of the wallet's address, and opens with the passphrase if one is
-    configured."""
+    """Whether the keystore exists, is private, belongs to the wallet's address, and (if a passphrase is configured)
+    opens with it."""
     what = f"wallet {wallet.name}"
     environment = context.environment
     try:
@@ -118,7 +118,7 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
 
 
 async def _accounts(context: Context) -> list[Finding]:
-    """Each job's account, where its chain has something to say of it: a Safe and its owners."""
+    """Findings about each job's account: a Safe and its owners."""
     found: list[Finding] = []
     for job in context.settings.jobs:
         if job.chain.rpc_urls:

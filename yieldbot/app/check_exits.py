@@ -1,4 +1,4 @@
-"""``check``: which markets' exits are proven by the journal, and into which markets nothing goes."""
+"""``check``: which markets' exits the journal has proofs of, and which markets get no money."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def no_way_out(context: Context) -> list[Finding]:
-    """Findings about exits. They are no faults (code 0): the money goes elsewhere."""
+    """Findings about exits. They are not faults (code 0): the money goes elsewhere."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

@@ -1,4 +1,4 @@
-"""``check``: signed bytes of ours that were given up and could still be included, and what they allow."""
+"""``check``: signed transactions of ours that were given up but could still be included, and what they allow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def left_over(context: Context) -> list[Finding]:
-    """A finding for each, by account. They are no faults (code 0): the next runs cancel them."""
+    """A finding for each, by account. They are not faults (code 0): the next runs cancel them."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []

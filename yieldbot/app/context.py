@@ -1,4 +1,4 @@
-"""What every use case gets: the configuration, where progress is reported, and who is asked for secrets."""
+"""The context of every use case: the configuration, where progress is reported, and who is asked for secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Context:
     stderr; a door that wants it elsewhere overrides ``say``."""
 
     secret: Callable[[str], str] | None = None
-    """Asks a person for a secret, as a passphrase; None where nobody can be asked."""
+    """Asks a person for a secret such as a passphrase; None: nobody can be asked."""
 
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False
@@ -62,14 +62,14 @@ class Context:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The real environment, and below it the .env beside the configuration."""
+        """Environment variables: the real environment, and for those it lacks the .env beside the configuration."""
         from yieldbot.config.load import environment
 
         return environment(self.config)
 
     @property
     def data_dir(self) -> Path:
-        """The configured data directory; the default one where the configuration has not been read."""
+        """The configured data directory; the default one if the configuration has not been read."""
         return self._settings.data_dir if self._settings else self.config.absolute().parent / ".yieldbot"
 
     def say(self, line: str) -> None:
@@ -87,7 +87,7 @@ class Context:
         self.say(f"yieldbot: {one_line(line)}")
 
     def waiting(self) -> AbstractContextManager[None]:
-        """Wraps a wait for a person, as at a signing device; a terminal lets Ctrl-C end it at once."""
+        """Context manager around a wait for a person, as at a signing device; a terminal lets Ctrl-C end it at once."""
         return nullcontext()
 
     def redacted(self, text: str) -> str:

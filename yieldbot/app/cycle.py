@@ -63,13 +63,13 @@ class Report:
     decision: Decision | None = None
     """The plan or hold, and the assessments behind it."""
     rehearsal: Rehearsed | None = None
-    """The plan's transactions as they ran on a fork."""
+    """The result of running the plan's transactions on a fork."""
     declined: Declined | None = None
-    """Why the plan was not carried out, or not to its end."""
+    """Why the plan was not carried out, or not completely."""
     outcomes: tuple[tuple[Leg, Outcome], ...] = ()
-    """Each leg that was sent, with the outcome of its transaction."""
+    """Each leg that was sent, with its transaction's outcome."""
     left_undone: tuple[tuple[Leg, Declined], ...] = ()
-    """Each leg of an exit that could not be done, with the reason; the legs after it went on."""
+    """Each leg of an exit that could not be carried out, with the reason; the legs after it went on."""
     after: Snapshot | None = None
     """The markets after the legs were carried out."""
     proposed: Proposed | None = None
@@ -77,7 +77,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """A transaction of ours was mined but did not succeed, or was displaced."""
+        """Whether a transaction of ours was mined without success, or was replaced by another."""
         return any(not isinstance(outcome, Confirmed) for _, outcome in self.outcomes)
 
 
@@ -89,14 +89,13 @@ async def observe_job(world: Wiring, job: Job) -> Snapshot:
 
 
 Ordering = Callable[[Snapshot, Sequence[forecast.UnreadHolding]], "tuple[Sequence[ExitOrdered], Collection[MarketId]]"]
-"""What a person orders, given what a job was observed to be: orders to be journalled, and the markets to be left."""
+"""Called with what was observed; returns the orders to journal and the markets to be left."""
 
 
 async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None) -> Report:
     """One cycle of one job. A chain that cannot be served is skipped with the reason; other errors are raised.
 
-    ordering: journals its orders, and then nothing is decided but to leave the markets that it names; None: an ordinary
-    cycle.
+    ordering: journals its orders, and the cycle then only leaves the markets that it names; None: an ordinary cycle.
     """
     return await _served(world, job, lambda live: _cycle(world, job, live, ordering))
 
@@ -115,8 +114,8 @@ async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[R
 
 
 async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Snapshot:
-    """The markets now, with what the journal knows of their exits; the state of exits in two steps is recorded. look:
-    the job, where who controls its markets is looked at too."""
+    """The markets now, with what the journal knows of their exits; the state of two-step exits is journalled. look: the
+    job, if the controllers of its markets are to be looked at too."""
     records = world.journal.history()
     snapshot = await live.observe(records)
     keep(world.settings.data_dir / FOLDER, [snapshot], world.say)
@@ -186,8 +185,7 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
 
 
 def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot | None:
-    """The snapshot without the pools whose liquidity the plan moves; None where it moves none, or its rehearsal
-    passed."""
+    """The snapshot without the pools whose liquidity the plan moves; None if it moves none, or its rehearsal passed."""
     named = {leg.market_id for leg in plan.legs if leg.market_id in snapshot.states}
     pools = {market_id for market_id in named if snapshot.of(market_id).liquidity_market is not None}
     if not pools or report.rehearsal is not None:
@@ -196,7 +194,7 @@ def _without_pools(snapshot: Snapshot, plan: Plan, report: Report) -> Snapshot |
 
 
 def _stop_at_a_loss(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | None:
-    """Stop the account if a loss exceeds the policy's limit; returns the reason."""
+    """Stop the account if a loss exceeds the policy's limit; returns the reason, or None."""
     loss = loss_of(world.settings.policy, world.journal.history(), snapshot)
     if loss is None:
         return None
@@ -207,7 +205,7 @@ def _stop_at_a_loss(world: Wiring, job: Job, snapshot: Snapshot) -> Declined | N
 
 
 def _stopped(world: Wiring, snapshot: Snapshot) -> Declined | None:
-    """Why nothing would be signed even if there were something to do; reported with a hold too."""
+    """Why nothing would be signed even if something were due; None if it would. A hold reports it too."""
     stop = stop_reason(world.settings.policy, world.journal.history(), snapshot, world.now())
     reason = world.journal.stopped_accounts().get((snapshot.block.chain, snapshot.owner))
     if stop is not None or reason is None:
@@ -243,7 +241,7 @@ async def _propose(world: Wiring, live: Session, job: Job, snapshot: Snapshot, p
 
 
 async def approve_queued(world: Wiring, plan_id: str) -> Report:
-    """Carry out a plan that waits in the journal: observe again, rehearse again, ask, sign, send.
+    """Carry out a plan that waits in the journal: observe and rehearse again, ask, sign, send.
 
     Raises ConfigError for an unknown id, SafetyError for a plan that has expired or no longer waits.
     """
@@ -271,8 +269,8 @@ async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
 
 
 async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval, report: Report) -> Report:
-    """Leg by leg: observe again, check that the leg still holds, then sign and send it. A leg of an exit that fails
-    because of its own market is left undone, and the others go on."""
+    """Leg by leg: observe again, check that the leg still makes sense, then sign and send it. If a leg of an exit fails
+    because of its own market, it is skipped and the others go on."""
     plan = approval.plan
     outcomes: list[tuple[Leg, Outcome]] = []
     undone: list[tuple[Leg, Declined]] = []
@@ -317,7 +315,8 @@ async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval,
 
 
 def _of_its_market(result: LegResult) -> Declined | None:
-    """Why a leg failed because of its own market, so that others of an exit may go on; None where it did not."""
+    """Why a leg failed because of its own market, so that other legs of an exit may go on; None if that was not the
+    cause."""
     if (why := result.declined) is not None:
         return why if why.code in OF_MARKET else None
     failed = next((outcome for outcome in result.outcomes if isinstance(outcome, Reverted)), None)
@@ -330,7 +329,7 @@ def _not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
 
 
 def is_trial(plan: Plan, index: int) -> bool:
-    """Whether a leg withdraws what an earlier leg of the plan put in, as a trial (``policy.try_first``)."""
+    """Whether a leg withdraws what an earlier leg of the same plan deposited as a trial (``policy.try_first``)."""
     leg = plan.legs[index]
     before = plan.legs[:index]
     return leg.kind is LegKind.WITHDRAW and any(
@@ -339,7 +338,7 @@ def is_trial(plan: Plan, index: int) -> bool:
 
 
 def _stuck(result: LegResult) -> str | None:
-    """Why a withdrawal did not pay, if that is the market's fault."""
+    """Why a withdrawal did not pay, if the market is to blame; else None."""
     for outcome in result.outcomes:
         if isinstance(outcome, Reverted):
             return outcome.reason
@@ -350,13 +349,13 @@ def _stuck(result: LegResult) -> str | None:
 def _unread(
     records: Sequence[Record], snapshot: Snapshot, job: Job, policy: Policy
 ) -> tuple[forecast.UnreadHolding, ...]:
-    """Markets of the job's assets that the snapshot lacks."""
+    """Markets of the job's assets that the snapshot lacks, with our last known holdings there."""
     parts = [forecast.unread(records, snapshot.of_asset(token), token, policy) for token in job.assets]
     return tuple(one for part in parts for one in part)
 
 
 def _record(world: Wiring, job: Job, snapshot: Snapshot, before: Snapshot | None = None) -> None:
-    """Record what each position is expected to earn, by asset. ``before``: the snapshot before a plan was carried
+    """Journal what each position is expected to earn, by asset. ``before``: the snapshot before a plan was carried
     out."""
     for token in job.assets:
         recorded.record(world.journal, snapshot.of_asset(token), world.settings.policy, token, before)

@@ -8,7 +8,7 @@ from yieldbot.errors import ConfigError
 
 
 def day(text: str | None, flag: str) -> int | None:
-    """The start of a day written as 2026-01-31, in unix seconds; None for no text. flag: what it was given with, for
+    """The start of a day written as 2026-01-31, in unix seconds; None if there is no text. flag: name of the flag, for
     messages. Raises ConfigError."""
     if not text:
         return None
@@ -19,8 +19,8 @@ def day(text: str | None, flag: str) -> int | None:
 
 
 def moment(text: str | None, *, end: bool = False) -> int | None:
-    """Unix seconds of a day or a time, UTC where no zone is named; None for no text. end: of a day its last second.
-    Raises ConfigError."""
+    """A day or time in unix seconds, UTC unless it names a zone; None if there is no text. end: use the last second of
+    a day. Raises ConfigError."""
     if text is None:
         return None
     try:

@@ -1,8 +1,8 @@
-"""The deadline of a run: nothing that hangs may hold the run lock for ever.
+"""The deadline of a run, so that nothing that hangs can hold the run lock for ever.
 
 After ``policy.run_timeout_seconds`` whatever is awaited is cancelled; forks and connections are closed, and the journal
-has what was signed. What does not return to the event loop (a computation, a question on the terminal) is interrupted
-by a signal GRACE_SECONDS later.
+has what was signed. Code that does not return to the event loop (a computation, a question on the terminal) is
+interrupted by a signal GRACE_SECONDS later.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ BEGINS = "settling what is open"
 
 
 class Deadline:
-    """The deadline of one run. Use its ``world``, which remembers the last progress line, so that the error can state
-    where the run was."""
+    """The deadline of one run. Use its ``world``: it remembers the last progress line, so that the error can say where
+    the run was."""
 
     def __init__(self, world: Wiring) -> None:
         self.seconds = world.settings.policy.run_timeout_seconds
@@ -63,7 +63,7 @@ class Deadline:
 
     @contextmanager
     def armed(self) -> Iterator[None]:
-        """Within this context code that does not await is interrupted too (in the main thread only)."""
+        """Within this context, code that does not await is interrupted too (in the main thread only)."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 DANGEROUS = 4
-"""Exit code for what nobody should sign without thinking: dangerous allowances, and control or money given to unknown
-addresses."""
+"""Exit code for what nobody should sign without a second look: dangerous allowances, and control or money given to
+unknown addresses."""
 MOST_BYTES = 4_000_000
 """The largest file of a message that is read."""
 PIPED = "-"
@@ -47,7 +47,7 @@ class DecodeRequest:
     """A call, transaction or message to decode."""
 
     data: str | None = None
-    """0x…; on Solana a transaction or its message in base64; ``-``: standard input."""
+    """The call as 0x…; on Solana a transaction or its message in base64; ``-``: standard input."""
     typed: str | None = None
     """A message to sign instead: its JSON file, or ``-``."""
     piped: Callable[[int], str]
@@ -73,7 +73,7 @@ class DecodeAnswer:
     lines: tuple[str, ...]
     """The same as text, for a person."""
     exit_code: int
-    """DANGEROUS if it has any danger, else 0."""
+    """DANGEROUS if any part of it is dangerous, else 0."""
 
 
 def decode(request: DecodeRequest, context: Context) -> DecodeAnswer:
@@ -142,7 +142,7 @@ def _known(request: DecodeRequest, context: Context) -> Known:
 
 
 def _described(context: Context) -> Path | None:
-    """The folder of descriptors that yieldbot.toml names; None without that key, or without the file."""
+    """The folder of descriptors that yieldbot.toml names; None if it names none, or there is no such file."""
     return context.settings.descriptors if context.config.is_file() else None
 
 

@@ -10,7 +10,7 @@ from yieldbot.app.document import Document, Part
 
 
 class ReadField(Part):
-    """An argument, or a field that an ERC-7730 descriptor makes of arguments."""
+    """An argument, or a field that an ERC-7730 descriptor derives from arguments."""
 
     label: str = Field(description="its name")
     value: str = Field(description="its value, formatted")

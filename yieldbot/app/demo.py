@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MOST_DAYS = 3650
 _STAGES = {"observing": "observe and plan", "rehearsing": "rehearse", "leg": "sign, send, confirm", "letting": "earn"}
-"""The stage that a progress line begins, by the line's first word."""
+"""The stage that begins with a progress line, by the line's first word."""
 
 
 class Stages:
@@ -94,11 +94,11 @@ class DemoAnswer:
     results: tuple[JobResult, ...]
     """For each job its cycle, and its markets and holdings some days later."""
     exit_code: int
-    """The gravest exit code of the jobs."""
+    """The most serious exit code of the jobs."""
 
 
 def demo(request: DemoRequest, context: Context) -> DemoAnswer:
-    """Starts a sandbox, runs one cycle of each job, lets days pass and observes again. Afterwards the context has the
+    """Starts a sandbox, runs one cycle of each job, lets days pass and observes again. Afterwards the context uses the
     sandbox's configuration. Raises ConfigError for a folder with another configuration in it."""
     if not 0 < request.days <= MOST_DAYS:
         raise ConfigError(f"--days {request.days:g}: name a number above 0, up to {MOST_DAYS}")

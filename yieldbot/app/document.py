@@ -22,7 +22,7 @@ class Document(Part):
     SCHEMA: ClassVar[str]
     """Its name, as ``markets``."""
     VERSION: ClassVar[int] = 1
-    """Rises when a field changes its meaning or is removed, not when one is added."""
+    """Increases when a field changes its meaning or is removed, not when one is added."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

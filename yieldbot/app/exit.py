@@ -1,4 +1,4 @@
-"""``exit``: the fastest safe way out of markets into the wallet, and the orders that stand until all is out."""
+"""``exit``: takes money out of markets into the wallet, as fast as is safe; the order stands until all is out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BY = "terminal"
 MOST_FURTHER = 2
-"""Cycles that a run makes after the first one: pools that swap as they are left, then swaps of what came out."""
+"""Most further cycles of a run after the first: one for pools, whose exit swaps, one for swaps of the proceeds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +43,13 @@ class ExitRequest:
     """Leave markets."""
 
     market: str | None = None
-    """A market's name as elsewhere (``model/names``), or ``all``; None: go on with every exit that is under way."""
+    """A market's name (``model/names``), or ``all``; None: continue every exit that is under way."""
     jobs: JobFilter = field(default_factory=JobFilter)
-    """The jobs whose markets are concerned."""
+    """The jobs whose markets are left."""
     approve: Literal["queue", "ask", "auto"] = "queue"
-    """As ``RunRequest.approve``."""
+    """See ``RunRequest.approve``."""
     into: str | None = None
-    """Symbol of the asset of the jobs that what comes out is swapped into; None: it stays as it is."""
+    """Symbol of the jobs' asset that the proceeds are swapped into; None: they are not swapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +59,16 @@ class ExitAnswer:
     document: ExitDocument
     """The answer; its ``exit_code`` is the command's."""
     reports: tuple[tuple[Report, ...], ...]
-    """Each job's cycles, for tables; none of a job that ended with an error."""
+    """Each job's cycles, for tables; none for a job that ended with an error."""
 
 
 def leave(
     request: ExitRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
 ) -> ExitAnswer:
-    """Order the exit, and take out what can be taken out now: nothing else is decided. Under the run lock.
+    """Order the exit, and take out what can be taken out now, under the run lock. Nothing else is decided.
 
-    What stays in goes on to be left by every later cycle. Where a person says no to the plan, an order that this call
-    made is lifted again. Raises ConfigError where no market of the jobs has the name, and YieldbotError where another
-    run is in progress.
+    Every later cycle goes on with what stays in. If a person says no to the plan, an order made by this call is lifted
+    again. Raises ConfigError if no market of the jobs has the name, and YieldbotError if another run is in progress.
     """
     jobs = jobs_of(request.jobs, context)
     _can_be_swapped(request, jobs)
@@ -112,7 +111,7 @@ def leave(
 
 
 def _can_be_swapped(request: ExitRequest, jobs: Sequence[Job]) -> None:
-    """Raises ConfigError where an asset is named that no job of several assets has."""
+    """Raises ConfigError for an asset that no job with several assets has."""
     into = request.into
     if into is None or any(into in (token.symbol for token in job.assets) for job in jobs):
         return
@@ -124,8 +123,8 @@ def _can_be_swapped(request: ExitRequest, jobs: Sequence[Job]) -> None:
 
 
 def _goes_on(world: Wiring, report: Report, named: Collection[MarketId]) -> list[MarketId] | None:
-    """The pools of the named markets that a further cycle of this run leaves, where the last one's plan was carried
-    out and there are any, or something that came out is to be swapped; None where there is nothing more to do."""
+    """The pools of the named markets that a further cycle of this run is to leave; empty: only proceeds remain to be
+    swapped; None: nothing more to do, or the last plan was not carried out."""
     done = report.declined is None and report.proposed is None and not report.failed and bool(report.outcomes)
     if not done or report.after is None:
         return None
@@ -135,8 +134,8 @@ def _goes_on(world: Wiring, report: Report, named: Collection[MarketId]) -> list
 
 
 def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], seen: Iterable[str]) -> None:
-    """Raises ConfigError where a name was given that no market has. Not where a chain was not served: it may have
-    it."""
+    """Raises ConfigError if a name was given that no market has; but not if a chain was not served, since it may have
+    that market."""
     if request.market is None or matched or not found or any(one.skipped is not None for one in found):
         return
     ours = "; ".join(seen) or "nothing"
@@ -149,8 +148,8 @@ def _nobody(request: ExitRequest, found: Sequence[Report], matched: set[str], se
 def _ordering(
     request: ExitRequest, job: Job, world: Wiring, made: list[ExitOrdered], matched: set[str], seen: dict[str, None]
 ) -> Ordering:
-    """What the request orders of one job. made: gets the orders that did not stand before; matched: the markets that
-    have the name; seen: the names of those that hold money of ours."""
+    """The function that makes the request's orders for one job. made: collects orders that did not stand before;
+    matched: collects the markets that have the name; seen: collects the names of markets that hold money of ours."""
     name, tokens = request.market, {token.symbol: token.address for token in job.assets}
     into = tokens.get(request.into or "", "")
 
@@ -198,7 +197,7 @@ def _row(found: Report, more: Sequence[Report], horizon_seconds: float) -> ExitJ
 
 
 def came_out(found: Report) -> tuple[CameOut, ...]:
-    """What the transactions of a cycle brought out of each market, as the chain says."""
+    """What the transactions of a cycle took out of each market, by the balance changes on chain."""
     names = {} if found.snapshot is None else {s.market.id: s.market.name for s in found.snapshot.states.values()}
     sums = dict[str, Amount]()
     for leg, outcome in found.outcomes:
@@ -212,7 +211,7 @@ def came_out(found: Report) -> tuple[CameOut, ...]:
 
 
 def standing(jobs: JobFilter, context: Context) -> ExitListDocument:
-    """The orders that stand, with what the chain says is still in. Raises ConfigError where no job matches."""
+    """The orders that stand, with what is still in each market by the chain. Raises ConfigError if no job matches."""
     orders = _orders(context, named_jobs(jobs, context))
     if not orders:
         return ExitListDocument(exits=())
@@ -232,8 +231,8 @@ class ExitStopRequest:
 
 
 def stop(request: ExitStopRequest, context: Context) -> ExitStopDocument:
-    """Lifts the orders, under the run lock: money may go in again. A request to a vault goes on. Raises
-    ConfigError where no such order stands, and YieldbotError where a run is in progress."""
+    """Lifts the orders, under the run lock: money may go in again. A request already made to a vault continues. Raises
+    ConfigError if no such order stands, and YieldbotError if a run is in progress."""
     jobs = named_jobs(request.jobs, context)
     orders = _orders(context, jobs)
     meant = [order for order in orders if _means(request.market, order)]
@@ -266,7 +265,7 @@ def _orders(context: Context, jobs: Sequence[Job]) -> list[ExitOrdered]:
 
 
 def _standing(order: ExitOrdered, snapshots: Sequence[Snapshot]) -> StandingExit:
-    """An order with what is still in, by the snapshots of its account."""
+    """An order with what is still in its markets, from the snapshots of its account."""
     ours = [one for one in snapshots if (one.block.chain, one.owner) == (order.chain, order.owner)]
     orders = {order.market_id: order}
     states = [state for one in ours for state in one.markets if order_of(orders, state.market) is not None]

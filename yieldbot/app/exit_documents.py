@@ -30,7 +30,7 @@ class ExitJob(JobReport):
 
 
 class ExitDocument(Document):
-    """What came out of the markets that are to be left, and what is still in and why."""
+    """What came out of the markets that are to be left; what is still in, and why."""
 
     SCHEMA: ClassVar[str] = "exit"
 
@@ -41,7 +41,7 @@ class ExitDocument(Document):
 
 
 class StandingExit(Part):
-    """An order to leave a market that stands: nothing goes in, and each cycle takes out what can be had."""
+    """An order to leave a market that stands: nothing goes in, and each cycle takes out what it can."""
 
     chain_id: str = Field(description="the chain's identifier")
     owner: str = Field(description="the account's address")

@@ -1,4 +1,5 @@
-"""What memory says that markets will pay: beside a key too, so no extra is among the forecasters."""
+"""Forecasts of what markets will pay, from memory. Also imported by the signing path, so no forecaster needs an
+extra."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ from yieldbot.history.reading import Fault
 from yieldbot.model.market import RateForecast
 
 LOOK_BACK_DAYS = 760
-"""A forecast is made from so many days: what the regression learns from, and a horizon."""
+"""Days of history that a forecast uses: the regression's training window plus a horizon."""
 
 
 def expected(source: Path, days: float, now: int, forecaster: str = COMBINED) -> Mapping[tuple[str, str], RateForecast]:
-    """By chain and market, what one forecaster (``outlook.names``) says that each market will pay over so many days, by
-    memory; nothing where there is no memory, or only an old one. In the combined forecast what third parties registered
-    is weighed too; no third party's code is loaded."""
+    """Forecast by (chain, market): what one forecaster (``outlook.names``) expects each market to pay over ``days``,
+    from memory; empty if there is no memory or only an old one. The combined forecast also weighs forecasts that third
+    parties registered; none of their code is loaded."""
     if not source.is_dir() or forecaster == QUOTE:
         return {}
     try:
@@ -42,9 +43,9 @@ def expected(source: Path, days: float, now: int, forecaster: str = COMBINED) ->
 
 
 def panel_of(source: Path, everything: bool, faults: list[Fault], now: int | None = None) -> Panel:
-    """A day's grid of a folder of memory, or of a file. faults: gets what is wrong with readings, and what the grid
-    lacks. now: unix seconds beyond which (and an hour) a folder's readings do not count; None: all do. Raises
-    ConfigError where there is nothing to read."""
+    """A daily grid of a folder of memory, or of a file. faults: collects what is wrong with readings, and what the grid
+    lacks. now: readings later than an hour after this time (unix seconds) are ignored; None: all are used. Raises
+    ConfigError if there is nothing to read."""
     from yieldbot.history.grid import panel
     from yieldbot.history.holes import holes
     from yieldbot.history.importers.read import read_file

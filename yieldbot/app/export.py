@@ -38,7 +38,7 @@ class ExportRequest:
     """Which transactions to export, and how."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
-    """Whose accounts; without a filter also those of former jobs that the journal has."""
+    """The jobs whose accounts are exported; without a filter also accounts of former jobs that are in the journal."""
     format: str = "csv"
     """One of FORMATS."""
     first_day: str | None = None
@@ -52,7 +52,7 @@ class ExportRequest:
     from_block: int | None = None
     """Block from which transfers are searched (one chain only); None: from the first entry."""
     offline: bool = False
-    """Use the journal alone, ask no chain."""
+    """Use only the journal, ask no chain."""
 
 
 def export(request: ExportRequest, context: Context) -> ExportDocument:
@@ -110,7 +110,7 @@ def _written(
     *,
     open_ended: bool,
 ) -> tuple[str, list[str]]:
-    """The export's text, and notes about what it leaves out."""
+    """The export's text, and notes about what it omits."""
     match form:
         case "csv":
             return tables.to_csv(rows, gathered.names), []
@@ -126,7 +126,7 @@ def _written(
 
 
 def _closing(gathered: AccountEntries, books: Ledger) -> dict[tuple[Account, Token], tuple[int, int]]:
-    """Each wallet's balance on chain and its time, where the entries add up to the same."""
+    """Each wallet's balance on chain and its time, for tokens whose entries add up to that balance."""
     return {
         (account, check.token): (check.chain_raw, history.block.timestamp)
         for account, history in gathered.accounts.items()
@@ -184,8 +184,8 @@ def _check(check: WalletCheck) -> BalanceCheck:
 
 
 def write_whole(file: Path, text: str, force: bool) -> None:
-    """Write a file completely or not at all, readable by its owner alone. Raises ConfigError for one that exists
-    already (unless ``force``), InvariantError for one that cannot be written."""
+    """Write a file completely or not at all, readable only by its owner. Raises ConfigError if it exists already
+    (unless ``force``), InvariantError if it cannot be written."""
     target, name = file.resolve(), ""  # what a link points at, not the link
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -207,8 +207,8 @@ def write_whole(file: Path, text: str, force: bool) -> None:
 
 
 def refuse_unwritable(file: Path, flag: str) -> None:
-    """Raise ConfigError where ``flag`` names a file that ``write_whole`` could not write: before long work, not after
-    it."""
+    """Raise ConfigError if ``flag`` names a file that ``write_whole`` could not write: before long work instead of
+    after it."""
     target = file.resolve()
     if target.is_dir():
         raise ConfigError(f"{flag} {file} is a folder: name a file in it")

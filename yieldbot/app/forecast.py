@@ -1,4 +1,4 @@
-"""``forecast``: what each market will pay, who says so, and how good they were."""
+"""``forecast``: what each market is expected to pay, by which forecaster, and how good its forecasts were."""
 
 from __future__ import annotations
 
@@ -43,37 +43,38 @@ if TYPE_CHECKING:
     from yieldbot.forecast.score import Score
 
 WARM_DAYS = 30
-"""Without ``since`` skill is measured on the days after so many."""
+"""Without ``since``, skill is measured from this many days after the start of the history."""
 SHOWN_HORIZON = 7
 MOST_BYTES = 16 * 2**20
 MOST_NAMED = 5
-"""Markets that a note names."""
+"""Most markets that a note names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastRequest:
-    """What is wanted."""
+    """What to forecast, or to score."""
 
     market: str = ""
-    """A market's id, or a part of ids or an asset's symbol; all where empty."""
+    """A market's id or a part of it, or an asset's symbol; empty: all markets."""
     history: Path | None = None
-    """A folder of memory, or a file that `history import` takes; the configured memory where None."""
+    """A folder of memory, or a file that `history import` accepts; None: the configured memory."""
     skill: bool = False
-    """What forecasters were worth in place of forecasts."""
+    """Show the forecasters' skill instead of forecasts."""
     since: str = ""
-    """With skill: the first day (YYYY-MM-DD) whose forecasts are scored."""
+    """With ``skill``: the first day (YYYY-MM-DD) whose forecasts are scored."""
     register: Path | None = None
-    """Register this file of forecasts in place of either."""
+    """Register this file of forecasts instead of forecasting or scoring."""
     extras: bool = True
-    """With LightGBM where it is installed."""
+    """Use LightGBM if it is installed."""
     third_parties: bool = True
-    """With forecasters of the entry point group and of the ledger."""
+    """Include third-party forecasters, of the entry point group and of the ledger."""
     now: int = field(default_factory=lambda: int(time.time()))
     """Unix seconds."""
 
 
 def forecast(request: ForecastRequest, context: Context) -> ForecastDocument | SkillDocument | RegisteredDocument:
-    """By what is asked. Raises ConfigError where there is no history, or no market of that name in it."""
+    """The forecasts, the skill, or the registration, as requested. Raises ConfigError if there is no history, or no
+    market of that name in it."""
     source = folder_of(context, request.history)
     if request.register is not None:
         return _register(request, source)
@@ -107,7 +108,7 @@ def _notes(panel: Panel, faults: Sequence[Fault], request: ForecastRequest) -> l
 
 
 def _chosen(panel: Panel, wanted: str) -> list[int]:
-    """The columns that a name asks for. Raises ConfigError where there is none."""
+    """The columns that a name matches. Raises ConfigError if there are none."""
     if not wanted:
         return list(range(len(panel.keys)))
     exact = [i for i, key in enumerate(panel.keys) if wanted in (key.market, key.asset_address)]
@@ -193,7 +194,7 @@ def _reason(one: Standing) -> str:
 
 
 def _ever_held(request: ForecastRequest, source: Path, run: Tournament, context: Context) -> tuple[EverHeld, ...]:
-    """Every position ever held in the markets that are asked for, as the configured journal and memory have it."""
+    """Every position ever held in the requested markets, from the configured journal and memory."""
     if request.history is not None:
         return ()
     records = journalled(context)
@@ -289,7 +290,7 @@ def _register(request: ForecastRequest, source: Path) -> RegisteredDocument:
 
 
 def _unknown(said: Sequence[Said], source: Path) -> Iterator[str]:
-    """A line about markets of a file that memory does not know."""
+    """A line that names markets in a file which memory does not know."""
     from yieldbot.history.query import markets
     from yieldbot.history.store import Store
 

@@ -1,4 +1,4 @@
-"""What ``forecast`` answers."""
+"""The documents of ``forecast``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MarketForecast(Part):
 
 
 class ForecasterStanding(Part):
-    """How one forecaster is weighed, for a class of markets and a horizon."""
+    """How much weight one forecaster has, for a class of markets and a horizon."""
 
     forecaster: str = Field(description="its name")
     says: str = Field(description="what it does, in one line")
@@ -47,7 +47,7 @@ class ForecasterStanding(Part):
 
 
 class ForecastDocument(Document):
-    """What each market is expected to pay, and who says so."""
+    """What each market is expected to pay, and by which forecaster."""
 
     SCHEMA = "forecast"
 
@@ -60,7 +60,7 @@ class ForecastDocument(Document):
 
 
 class ForecasterSkill(Part):
-    """What a forecaster was worth, for a class of markets and a horizon, on the forecasts whose horizon is over."""
+    """A forecaster's skill, for a class of markets and a horizon, on forecasts whose horizon is over."""
 
     forecaster: str = Field(description="its name; `combined`: all of them, weighed")
     market_class: str = Field(description="`dollar` or `other`")
@@ -79,7 +79,7 @@ class ForecasterSkill(Part):
 
 
 class SkillDocument(Document):
-    """What every forecaster was worth against persistence."""
+    """The skill of every forecaster, measured against persistence."""
 
     SCHEMA = "forecast-skill"
 
@@ -97,7 +97,7 @@ class SkillDocument(Document):
 
 
 class RegisteredDocument(Document):
-    """A file of forecasts was registered before its horizons began."""
+    """A file of forecasts that was registered before its horizons began."""
 
     SCHEMA = "forecast-registered"
 

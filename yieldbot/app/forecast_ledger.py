@@ -1,8 +1,9 @@
-"""Third-party forecasters: installed ones are asked once a run, and what they say is registered as files are.
+"""Third-party forecasters: installed ones are asked once a run, and their forecasts are registered in the same ledger
+as files of forecasts.
 
-So nobody is scored on what could have been known: an installed forecaster begins without any weight, and earns it by
-forecasts that were in the ledger before their horizon began. A run that holds a key loads no third party: it reads the
-ledger alone.
+So nobody is scored on what was already known: a forecaster begins without any weight, and earns it by forecasts that
+were in the ledger before their horizon began. A run that holds a key loads no third-party code and only reads the
+ledger.
 """
 
 from __future__ import annotations
@@ -31,27 +32,28 @@ if TYPE_CHECKING:
     Cube = NDArray[np.float64]
 
 LEDGER = "forecasts.jsonl"
-"""Below a folder of memory: a registered file a line."""
+"""The ledger's file in a folder of memory: one registered file of forecasts a line."""
 LOCK = ".forecasts.lock"
 WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Third parties of a run."""
+    """The third parties that take part in a run."""
 
     means: Mapping[str, Cube]
-    """What each registered before its horizons began, (times, markets, horizons), and says now."""
+    """Forecasts of each, (times, markets, horizons): those registered before their horizons began, and the present
+    ones."""
     says: Mapping[str, str]
-    """What each is, in one line."""
+    """One line about each."""
     notes: tuple[str, ...]
-    """What was wrong with some."""
+    """What was wrong with some of them."""
 
 
 def enter(source: Path, panel: Panel, now: int, used: Sequence[str], *, installed: bool = True) -> Entered:
-    """Third parties of the ledger and of the entry point group; what the latter say now is registered. used: names that
-    are taken. installed: without it no third party's code is loaded, and the ledger alone counts. Whatever is wrong
-    with one costs that one and is a note."""
+    """Third parties from the ledger and from the entry point group; the latter's present forecasts are registered.
+    used: names that are taken. installed: if False, no third-party code is loaded and only the ledger is used. A fault
+    of one excludes only that one and becomes a note."""
     import numpy as np
 
     found: dict[str, Cube] = {}
@@ -82,7 +84,7 @@ def enter(source: Path, panel: Panel, now: int, used: Sequence[str], *, installe
 
 
 def lines(folder: Path) -> list[str]:
-    """The ledger's lines; none where there is none."""
+    """The ledger's lines; empty if there is no ledger."""
     try:
         return (folder / LEDGER).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -90,8 +92,8 @@ def lines(folder: Path) -> list[str]:
 
 
 def append(folder: Path, text: str, now: int) -> bool:
-    """Register a file of forecasts that came ``now``; whether it was not there already. Raises ConfigError for what is
-    none or comes too late, for a ledger that was changed, and where the folder cannot be written."""
+    """Register a file of forecasts that arrived at ``now``; returns whether it was new. Raises ConfigError if it holds
+    no forecasts or comes too late, if the ledger was changed, and if the folder cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / LOCK, timeout=WAIT_SECONDS):
@@ -113,7 +115,7 @@ def append(folder: Path, text: str, now: int) -> bool:
 
 
 def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, Cube, str]:
-    """A third party's name, what it says at the panel's end, and why it is left out."""
+    """(name, forecasts at the panel's end, why it is left out) of one third party."""
     import numpy as np
 
     nothing = np.zeros((0, 0))
@@ -129,7 +131,7 @@ def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, C
 
 
 def _registered(folder: Path, name: str, panel: Panel, said: Cube, now: int) -> str:
-    """Write down what a third party says now; why not, if not."""
+    """Register a third party's present forecasts; returns why that failed, or an empty text."""
     import numpy as np
 
     rows = [

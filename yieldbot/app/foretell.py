@@ -1,4 +1,4 @@
-"""What memory says that markets will pay, for the decisions of a run."""
+"""Adds memory's forecasts to a snapshot, for the decisions of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
 
 LEAST_DAYS = 3
-"""Calendar days that memory spans before it decides with: two have passed since its first reading."""
+"""Calendar days that memory must span before its forecasts are used, so that two days have passed since its first
+reading."""
 
 
 def with_forecasts(
@@ -27,14 +28,14 @@ def with_forecasts(
     say: Callable[[str], None],
     records: Sequence[Record] = (),
 ) -> Snapshot:
-    """The snapshot with what memory forecasts for each market that it knows; as it was where memory is younger than
-    ``LEAST_DAYS`` or was last written days before the block, or cannot be read, which is one line by ``say``: memory
-    never stops a run.
+    """The snapshot with a forecast for each market that memory knows. It is returned unchanged if memory spans less
+    than ``LEAST_DAYS``, was last written days before the block, or cannot be read (one line by ``say``): memory never
+    stops a run.
 
-    What memory says of a market that the chain contradicts is named (``Snapshot.contradicted``), and the chain wins:
-    status, cash and caps are the snapshot's, the forecast bounds no exit, and one that rests on readings that cannot be
-    true is left out. records: the journal's, which know how much of ours was there while the rates were seen that the
-    forecast is made from.
+    Where memory and the chain contradict each other, that is named (``Snapshot.contradicted``) and the chain is
+    believed: status, cash and caps are the snapshot's, no exit is limited by a forecast, and a forecast from impossible
+    readings is dropped. records: the journal's; they say how much of our own money was in a market when the rates were
+    observed that its forecast is made from.
     """
     folder = data_dir / FOLDER
     if spanned_days(folder, snapshot.block.chain) < LEAST_DAYS:

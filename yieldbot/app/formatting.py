@@ -1,4 +1,4 @@
-"""Times and amounts as text, the same at every door."""
+"""Times and amounts as text, the same at each door."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from yieldbot.model.amounts import Amount
 
 MOST_SHARE = 10.0
-"""Shares of foresight beyond this say that foresight gained next to nothing, and no more."""
+"""Above this, the ratio to foresight's gain only says that foresight gained almost nothing, and is not shown as a
+number."""
 
 
 def when(unix_seconds: int) -> str:
@@ -18,7 +19,8 @@ def when(unix_seconds: int) -> str:
 
 
 def share_words(row: BacktestRow) -> str:
-    """The share of foresight's gain: between that of the bound and that of the best strategy that was found."""
+    """The ratio of the gain to foresight's, as a range: from its ratio to the bound to its ratio to the best strategy
+    found."""
     shares = [share for share in (row.share_of_bound, row.share_of_foresight) if share is not None]
     if not shares:
         return "-"

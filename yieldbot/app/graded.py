@@ -1,4 +1,4 @@
-"""Safety grades of a snapshot's markets, from what the chain, memory and the last look at their contracts say."""
+"""Safety grades of a snapshot's markets, from the chain, memory and the last look at their contracts."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def with_grades(
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
 ) -> Snapshot:
-    """The snapshot with each market's grade, which is remembered too. Memory that cannot be read or written is one line
-    by ``say``, and counts as none.
+    """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
+    that is one line by ``say``, and it counts as empty.
 
-    controls: who can change what markets stand on, as far as it was read."""
+    controls: who can change the contracts that markets depend on, as far as it was read.
+    """
     facts = facts_of(snapshot, data_dir, say, controls)
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
@@ -49,7 +50,7 @@ def with_grades(
 def _remember(
     snapshot: Snapshot, facts: Mapping[MarketId, Facts], folder: Path, policy: Policy, say: Callable[[str], None]
 ) -> None:
-    """Writes the grades into the ledger, where the day has none yet. Whatever goes wrong is one line by ``say``."""
+    """Write the grades into the ledger, unless it has some for this day. Any fault is one line by ``say``."""
     try:
         kept = append(folder, days_of(snapshot, facts, policy), WAIT_SECONDS)
     except Exception as failure:  # whatever it is, money must not wait for it
@@ -59,7 +60,7 @@ def _remember(
 
 
 def days_of(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[GradedDay]:
-    """What is thought of each market now, as the ledger has it."""
+    """Each market's present grade and signal, as rows of the ledger."""
     pasts = {key: one.past for key, one in facts.items()}
     table, found = scales(), list[GradedDay]()
     for token in dict.fromkeys(state.market.asset for state in snapshot.markets):
@@ -93,7 +94,7 @@ def facts_of(
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
 ) -> Mapping[MarketId, Facts]:
-    """What each market's grade is made from, beside its state. Arguments as of ``with_grades``."""
+    """The facts beside its state that each market's grade is made from. Arguments as in ``with_grades``."""
     past, known = _past(snapshot, data_dir, say), controls or {}
     return {
         market_id: Facts(around=around, past=past.get(market_id), controls=known.get(market_id))
@@ -121,7 +122,7 @@ def _of(figures: Mapping[str, float | None]) -> Past:
 
 
 def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
-    """What other markets and prices say of each."""
+    """For each market, what other markets and prices say about it."""
     used = tuple(
         (pool, state.utilisation)
         for state in snapshot.markets
@@ -160,7 +161,7 @@ def _usd(snapshot: Snapshot, token: Token) -> float | None:
 
 
 def _reward_share(state: MarketState, policy: Policy) -> float:
-    """The part of what the market pays now that incentives are, 0 to 1."""
+    """The fraction of the market's present rate that comes from incentives, 0 to 1."""
     curve = curve_of(state, policy)
     if not isinstance(curve, RewardedCurve):
         return 0.0

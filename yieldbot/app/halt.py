@@ -24,7 +24,7 @@ class HaltRequest:
     """Sign and send nothing more."""
 
     reason: str = ""
-    """Shown by every command that refuses to go on."""
+    """Shown by every command that then refuses to work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class ResumeRequest:
     """Lift the halt."""
 
     clear: bool = False
-    """Also let stopped accounts sign again, and rehearse markets without a way out again."""
+    """Also let stopped accounts sign again, and rehearse again markets whose exit had failed."""
 
 
 def halt(request: HaltRequest, context: Context) -> HaltDocument:
@@ -45,7 +45,7 @@ def halt(request: HaltRequest, context: Context) -> HaltDocument:
 
 
 def resume(request: ResumeRequest, context: Context) -> ResumeDocument:
-    """Lifts the halt, and with ``clear`` lets every stopped account sign again. Raises InvariantError for a damaged
+    """Lifts the halt; with ``clear`` also lets every stopped account sign again. Raises InvariantError for a damaged
     journal, YieldbotError if ``clear`` is requested while a run is in progress."""
     was = switch.resume(context.settings.data_dir)
     stopped = _clear(context) if request.clear else stopped_accounts(context)
@@ -66,8 +66,8 @@ def stopped_accounts(context: Context) -> dict[tuple[ChainId, Address], str]:
 
 
 def _clear(context: Context) -> dict[tuple[ChainId, Address], str]:
-    """Clear every stopped account and every refused exit, under the run lock; the accounts that were stopped, with
-    reasons."""
+    """Clear every stopped account and every refused exit, under the run lock; returns the accounts that were stopped,
+    with reasons."""
     data_dir = context.settings.data_dir
     if not (data_dir / JOURNAL).exists():
         return {}

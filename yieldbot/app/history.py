@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.journal.fold import Record, StoredPlan
 
 MOST_EVENTS = 2**31
-"""The largest limit that the database takes."""
+"""The largest limit that the database accepts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +38,16 @@ class HistoryRequest:
     limit: int = 50
     """How many of the last entries are read; 0: all. Plans are never limited."""
     plans: bool = False
-    """Plans with their present status in place of entries."""
+    """Show plans with their present status instead of entries."""
     waiting: bool = False
     """Only plans that wait for approval."""
     verify: bool = False
-    """Check that no entry was changed, in place of either."""
+    """Check that no entry was changed, instead of showing anything."""
 
 
 def history(request: HistoryRequest, context: Context) -> HistoryDocument:
-    """An EventsDocument, PlansDocument or VerifiedDocument, depending on the request. Raises InvariantError for a
-    damaged journal, ConfigError where a journal is to be verified and there is none."""
+    """An EventsDocument, PlansDocument or VerifiedDocument, as requested. Raises InvariantError for a damaged journal,
+    ConfigError if there is no journal to verify."""
     file = context.settings.data_dir / JOURNAL
     if request.verify:
         return _verified(file)

@@ -34,18 +34,18 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitRequest:
-    """Answers given beforehand; a question whose answer is None is asked."""
+    """Answers given in advance; a question whose answer is None is asked."""
 
     chain: str | None = None
     """1. The chain's name."""
     rpc: str | None = None
-    """2. The environment variable that holds the RPC URL; ``-``: the URL itself comes on standard input."""
+    """2. The environment variable that holds the RPC URL; ``-``: read the URL itself from standard input."""
     wallet_from: str | None = None
     """3. ``new``, ``import``, or the address of an existing wallet."""
     asset: str | None = None
     """4. The symbol of the token to put to work."""
     style: str | None = None
-    """5. How careful the policy is: one of ``styles.STYLES``; balanced where nobody can be asked."""
+    """5. How careful the policy is: one of ``styles.STYLES``; None and nobody to ask: balanced."""
     max_share: str | None = None
     """6. The largest fraction of the wealth in one market."""
     key_file: Path | None = None
@@ -127,7 +127,7 @@ def init(request: InitRequest, context: Context) -> InitAnswer:
 
 
 def _answers(request: InitRequest, chains: dict[str, Path], context: Context) -> Answers:
-    """The six answers: those given beforehand, else a person's. Raises ConfigError for a wrong or missing answer."""
+    """The six answers: given in advance or by a person. Raises ConfigError for a wrong or missing answer."""
     names = ", ".join(sorted(chains))
     asks = _Asks(request, context)
     chain = _answer(
@@ -167,7 +167,7 @@ def _answers(request: InitRequest, chains: dict[str, Path], context: Context) ->
 
 
 def _style(asks: _Asks) -> str:
-    """How careful the policy is; balanced where it is not said and nobody can be asked."""
+    """How careful the policy is; balanced if it is not given and nobody can be asked."""
     given = asks.request.style
     if given is None and asks.request.ask is None:
         return BALANCED
@@ -200,10 +200,10 @@ def _share_fault(answer: str) -> str | None:
 
 
 class _Asks(NamedTuple):
-    """Where answers come from."""
+    """What the answers come from."""
 
     request: InitRequest
-    """Answers given beforehand."""
+    """Answers given in advance."""
     context: Context
     """Where a wrong answer is reported."""
 

@@ -1,5 +1,5 @@
-"""What is thought of a snapshot's markets before anything is decided: forecasts of their rates, alarms, and
-their safety."""
+"""Adds judgements to a snapshot's markets before anything is decided: forecasts of their rates, alarms, and safety
+grades."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ def judged(
     records: Sequence[Record] = (),
     note: Callable[[Entries], None] | None = None,
 ) -> Snapshot:
-    """The snapshot with all that memory, the last look and the journal say of its markets.
+    """The snapshot with forecasts, alarms and grades from memory, the last look and the journal.
 
-    records: the journal's. note: gets what the journal does not know yet of the alarms that stand; None: nobody writes
-    it down.
+    records: the journal's. note: called with changes of alarms that the journal does not have yet; None: they are not
+    written.
 
-    Whatever cannot be read is one line by ``say``: a run never waits for it."""
+    Anything that cannot be read is one line by ``say``: a run never waits for it.
+    """
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
     seen = standing(snapshot, data_dir, say)
     snapshot = with_backing(snapshot, seen)

@@ -22,7 +22,7 @@ KEYS = "keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPassphrase:
-    """Where a new keystore's passphrase comes from; without either a person is asked for it twice."""
+    """Where a new keystore's passphrase comes from; if neither is given, a person is asked for it twice."""
 
     file: Path | None = None
     """The file whose first line is the passphrase; must have mode 0600."""
@@ -31,7 +31,7 @@ class NewPassphrase:
 
 
 def passphrase_of(given: NewPassphrase, context: Context) -> str:
-    """The new keystore's passphrase. Raises ConfigError where it cannot be read, or nobody can be asked."""
+    """The new keystore's passphrase. Raises ConfigError if it cannot be read, or nobody can be asked."""
     if given.file is not None:
         return passphrase_in(given.file, "--passphrase-file")
     if given.variable is not None:

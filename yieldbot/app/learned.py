@@ -1,7 +1,7 @@
-"""Predicted against realised, for every position ever held: the journal's own facts beside what memory saw.
+"""Compares forecast and realised rates for every position ever held, from the journal and memory.
 
-What was predicted is read from the journal alone, whose chain of hashes was verified when it was opened; what came is
-computed from the transactions and holdings that it recorded, and from the growth of the market's index in memory.
+Forecasts are read from the journal only, whose hash chain was verified when it was opened. Realised rates are computed
+from the transactions and holdings that it recorded, and from the growth of the market's index in memory.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOTHING: Held = {}
 
 
 def held_now(observed: Iterable[tuple[Account, Snapshot]]) -> Held:
-    """Our holding in each market of the snapshots, by account; markets in which we hold nothing too."""
+    """Our holding in each market of the snapshots, by account, including markets in which we hold nothing."""
     found: dict[Account, dict[MarketId, Noted]] = {}
     for account, snapshot in observed:
         for state in snapshot.markets:
@@ -51,7 +51,7 @@ def ever_held(
     now: Held = NOTHING,
 ) -> tuple[EverHeld, ...]:
     """Every position of these accounts, by account, market and time. entries: each account's transactions, in order.
-    memory: its folder; where there is none, nothing is known of what markets paid."""
+    memory: its folder; without one, nothing is known of what markets paid."""
     said: dict[tuple[Account, MarketId], list[Prediction]] = {}
     for one in predictions(records):
         said.setdefault(((one.chain, one.owner), one.market_id), []).append(one)
@@ -96,7 +96,8 @@ def _row(stay: Stay, said: Sequence[Prediction], memory: Path) -> EverHeld:
 
 
 def _at_entry(stay: Stay, said: Sequence[Prediction]) -> Prediction | None:
-    """The forecast that a stay began with: of the plan that brought the money, else the first one while it was held."""
+    """The forecast that a stay began with: the one of the plan that brought the money, else the first one while it was
+    held."""
     by_plan = [one for one in said if one.plan and one.plan in stay.plans and one.block.timestamp <= stay.since]
     if by_plan:
         return by_plan[-1]

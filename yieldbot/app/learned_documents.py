@@ -1,4 +1,4 @@
-"""Parts of documents: what was predicted of each position that we ever held, and what came."""
+"""Parts of documents: the forecast for each position that we ever held, and the realised rate."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from yieldbot.app.document import Part
 
 
 class ForecastThen(Part):
-    """What a market was forecast to pay when our money went in, as the journal has it. Rates are simple annual
-    fractions."""
+    """The forecast for a market when our money went in, from the journal. Rates are simple annual fractions."""
 
     at: int = Field(description="time of the block that was decided on, unix seconds; the horizon begins there")
     height: int = Field(description="its number, or the slot")

@@ -1,4 +1,4 @@
-"""The library's own functions (docs/library.md). They sign, send and write nothing."""
+"""The library's functions (docs/library.md). They sign, send and write nothing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 async def observe(job: Job, policy: Policy | None = None, records: Sequence[Record] = ()) -> Snapshot:
     """Read every market of a job's assets, our positions and the fees, at one block.
 
-    ``policy``: ``Settings.policy``; None: the default policy. ``records``: ``Journal.history()``, with what is known of
-    the markets' exits. Raises ConfigError where the nodes serve another chain, TransientError where they cannot be
+    ``policy``: ``Settings.policy``; None: the default policy. ``records``: ``Journal.history()``, which has what is
+    known of the markets' exits. Raises ConfigError if the nodes serve another chain, TransientError if they cannot be
     reached.
     """
 

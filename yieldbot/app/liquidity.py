@@ -59,10 +59,10 @@ class AccountLiquidity:
     appraisals: tuple[Appraisal, ...] = ()
     """The expected yield of each pool."""
     triggers: tuple[Trigger | None, ...] = ()
-    """Of each position whether to hold, rebalance or leave, in the order of ``view.positions``; None: no price is
+    """For each position whether to hold, rebalance or leave, in the order of ``view.positions``; None: no price is
     known."""
     pasts: tuple[PositionHistory | str, ...] = ()
-    """Of each position what was put in and taken out, or why that is not known, in the order of ``view.positions``."""
+    """For each position what was put in and taken out, or why that is unknown, in the order of ``view.positions``."""
     unvalued: tuple[str, ...] = field(default=())
     """Pools that could not be valued, each with the reason."""
     gained: tuple[PoolProfit, ...] = field(default=())
@@ -142,8 +142,8 @@ def _all(
 async def _one(
     context: Context, job: Job, amount: str | None, ours: tuple[Sequence[Observation], Accounting] | None
 ) -> AccountLiquidity:
-    """One account's liquidity. ``ours``: read our positions, with the jobs' snapshots and the accounting; None: the
-    pools."""
+    """One account's liquidity. ``ours``: the jobs' snapshots and the accounting, to read our positions; None: appraise
+    the pools."""
     requested = None if amount is None else amount_of("--amount", amount, job)
     try:
         async with connect(job.chain) as node:
@@ -161,7 +161,7 @@ async def _one(
 async def appraised(
     node: Node, policy: Policy, job: Job, view: LiquidityView, requested: Amount | None = None, *, ours: bool
 ) -> AccountLiquidity:
-    """Appraise the pools for our wealth (or ``requested``), or with ``ours`` our positions."""
+    """Appraise the pools for our wealth (or ``requested``); with ``ours`` our positions instead."""
     pools = [position.state.pool for position in view.positions] if ours else [s.pool for s in view.states.values()]
     tokens = list(dict.fromkeys(token for pool in pools for token in (pool.token0, pool.token1)))
     others = await lending(node, job.chain, job.wallet, view.block, tokens)
@@ -196,7 +196,7 @@ async def appraised(
 
 
 def _wealth_usd(job: Job, view: LiquidityView, others: dict[Token, Lending], requested: Amount | None) -> float:
-    """The value of ``requested`` in US dollars, else of all that we hold of the pools' tokens."""
+    """US dollars of ``requested``, else of all that we hold of the pools' tokens."""
     if requested is not None:
         if requested.token not in view.usd:
             raise MarketError(f"--amount: {requested.token.symbol} has no USD feed in chains/{job.chain.name}.toml")
@@ -214,7 +214,7 @@ def job_of(job: Job, token: Token) -> Job:
 
 
 def _elsewhere(pool: Pool, usd: float, view: LiquidityView, others: dict[Token, Lending], policy: Policy) -> list[Apy]:
-    """The best yields that this value would earn by lending, in each of the pool's tokens."""
+    """The best APYs that this value would earn by lending, in each of the pool's tokens."""
     found = []
     horizon = policy.horizon_seconds
     for token in (pool.token0, pool.token1):

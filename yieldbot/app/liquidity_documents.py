@@ -1,4 +1,4 @@
-"""The document of ``markets --kind lp``, and what ``positions`` says of liquidity."""
+"""The document of ``markets --kind lp``, and the part of ``positions`` about liquidity."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class AccountHeadFields(TypedDict):
-    """The fields of AccountHead by name, for an entry that adds its own."""
+    """The fields of AccountHead by name, for a part that adds fields of its own."""
 
     wallet: str
     """The wallet's name."""
@@ -276,7 +276,7 @@ class PoolProfitAndLoss(Part):
 
     @classmethod
     def of(cls, profit: LiquidityPnl, worth: Sequence[Amount], unit: str) -> PoolProfitAndLoss:
-        """``worth``: what our positions there would pay out; ``unit``: what the rest is valued in."""
+        """``worth``: what our positions there would pay out; ``unit``: the currency of the other figures."""
         return cls(
             since=profit.since,
             put_in=tuple(Money.of(amount) for amount in profit.put_in),

@@ -1,4 +1,4 @@
-"""From a liquidity request to an order: its pool, position, range and amounts, and whether the policy allows it."""
+"""Turns a liquidity request into an order: pool, position, range and amounts, and whether the policy allows it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SETTLES_SECONDS = 3600
 
 
 class IntendedOrder(NamedTuple):
-    """An order, and what its rehearsal needs to know."""
+    """An order, with what its rehearsal needs to know."""
 
     state: LiquidityPool
     """The pool."""
@@ -45,7 +45,7 @@ class IntendedOrder(NamedTuple):
     warnings: tuple[str, ...] = ()
     """What a person should know before saying yes."""
     before: tuple[PoolPosition, ...] | None = None
-    """Our positions in the pool, where the order puts something in; None: it does not."""
+    """Our positions in the pool, if the order puts something in; None: it does not."""
     out: tuple[int, int] = (0, 0)
     """Base units of token0 and token1 that the order first takes out of a position, to put them in again."""
     swaps: float = 0.0
@@ -55,8 +55,8 @@ class IntendedOrder(NamedTuple):
 async def intended_order(
     request: LiquidityRequest, context: Context, account: Account, job: Job
 ) -> IntendedOrder | Declined:
-    """The order, or why the policy does not let it be given. Raises ConfigError for a
-    request that names no pool, position, range or amount, MarketError for amounts that the wallet does not hold."""
+    """The order, or why the policy refuses it. Raises ConfigError for a request that names no pool, position, range or
+    amount, MarketError for amounts that the wallet does not hold."""
     node, policy, owner = account.node, context.settings.policy, job.wallet.address
     view = await fetch_view(node, job.chain, owner, only_ours=request.action != "add")
     now = account.now()
@@ -136,7 +136,7 @@ async def intended_order(
 
 
 def _part(liquidity: int, fraction: float) -> int:
-    """A fraction of liquidity units; exactly all of them for 1."""
+    """A fraction of liquidity units; exactly all of them for a fraction of 1."""
     return liquidity if fraction == 1.0 else liquidity * round(fraction * 10**9) // 10**9
 
 
@@ -197,7 +197,7 @@ def _wanted(text: str, state: LiquidityPool, view: LiquidityView) -> Range | Non
 
 
 def pool_of(text: str, view: LiquidityView) -> LiquidityPool:
-    """The pool of this address, or of this pair and fee. Raises ConfigError that lists all pools where not exactly one
+    """The pool of this address, or of this pair and fee. Raises ConfigError that lists all pools unless exactly one
     matches."""
     found = []
     for state in view.states.values():
@@ -217,7 +217,7 @@ def pool_of(text: str, view: LiquidityView) -> LiquidityPool:
 
 
 def _position(name: str, view: LiquidityView) -> PoolPosition:
-    """Our position of this number, or in the pair of this address. Raises ConfigError that lists ours."""
+    """Our position with this number, or in the pair of this address. Raises ConfigError that lists our positions."""
     # Managers number alike: where two positions have one number, the one that can be moved is taken.
     mine = sorted(view.positions, key=lambda p: p.state.manager is not None)
     called = {str(p.token_id) if p.token_id is not None else p.state.pool.address.lower(): p for p in mine}
@@ -229,8 +229,8 @@ def _position(name: str, view: LiquidityView) -> PoolPosition:
 
 
 async def _have(given: Sequence[str], account: Account, pool: Pool) -> tuple[int, int]:
-    """``request.give`` as base units of token0 and token1. Raises ConfigError for what cannot be read, MarketError for
-    more than the wallet holds."""
+    """``request.give`` as base units of token0 and token1. Raises ConfigError for malformed text, MarketError for more
+    than the wallet holds."""
     tokens: dict[str, Token] = {token.symbol: token for token in (pool.token0, pool.token1)}
     found: dict[str, int] = {}
     for text in given:

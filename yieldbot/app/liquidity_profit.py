@@ -48,7 +48,7 @@ class PoolProfit:
     left: bool
     """Whether we have no position there any more."""
     unit: str
-    """What it is valued in: USD, or the unit of the jobs' base."""
+    """The currency of the figures: USD, or the unit of the jobs' base."""
 
 
 async def gains(
@@ -59,7 +59,7 @@ async def gains(
     view: LiquidityView,
     pasts: Sequence[PositionHistory | str],
 ) -> tuple[PoolProfit, ...]:
-    """Profit and loss of every pool that one wallet on one chain is in, or was in by the journal."""
+    """Profit and loss of every pool that one wallet on one chain is in, or was in according to the journal."""
     account = (job.chain.chain, job.wallet.address)
     own = tuple(entry for entry in accounting.own(account) if entry.market_id and is_liquidity(entry.market_id))
     there, pools = _held(view, pasts), {market_id(state.pool): state.pool for state in view.states.values()}
@@ -112,7 +112,7 @@ async def _moves(
     view: LiquidityView,
     pasts: Sequence[PositionHistory | str],
 ) -> tuple[Moves, ByHand]:
-    """Position events of our transactions, and of what the account did to these positions with another program."""
+    """Position events of our transactions, and of what the account did to these positions with other programs."""
     table = {manager for one in job.chain.exchanges if (manager := one.params.get("manager"))}
     managers = frozenset(checksummed(str(manager)) for manager in table)
     moves = await moves_of(node, [e.hash for e in own if e.kind in (EntryKind.LIQUIDITY, EntryKind.GAS)], managers)
@@ -158,7 +158,7 @@ def _held(view: LiquidityView, pasts: Sequence[PositionHistory | str]) -> dict[M
 
 
 def _tokens(pool: Pool | None, entries: Sequence[Entry]) -> set[Token]:
-    """A pool's tokens; those that the entries name where the pool was not read."""
+    """A pool's tokens; if the pool was not read, those that the entries name."""
     if pool is not None:
         return {pool.token0, pool.token1}
     return {delta.token for entry in entries for delta in entry.changes if delta.token not in entry.shares}
@@ -167,8 +167,8 @@ def _tokens(pool: Pool | None, entries: Sequence[Entry]) -> set[Token]:
 def _unit(
     observed: Sequence[Observation], account: Account, tokens: set[Token]
 ) -> tuple[str, Token | None, Snapshot | None]:
-    """The unit of the account's jobs over a pool's tokens where they have one in common, else US dollars; the native
-    token where that is it; and a snapshot that prices it."""
+    """(unit, token, snapshot): the unit of the account's jobs over a pool's tokens if they share one, else US dollars;
+    the native token if that is the unit; and a snapshot that prices it."""
     own = [(job, snapshot) for job, snapshot in observed if (job.chain.chain, job.wallet.address) == account]
     units = {unit_of(job) for job, _ in own if tokens & set(job.assets)}
     snapshot = next((one for _, one in own if not isinstance(one, str)), None)

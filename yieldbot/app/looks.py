@@ -1,7 +1,8 @@
-"""Looks at who controls what markets stand on: taken, remembered in data_dir/watch, their alarms put into snapshots.
+"""Looks at who controls the contracts that markets depend on: taken here, stored in data_dir/watch, their alarms added
+to snapshots.
 
-One file for each chain and its job's assets. Whatever goes wrong with a look is a line, and the alarms that stood go on
-to stand; a file that cannot be read stops new money until it is removed.
+There is one file for each chain and its job's assets. If a look fails, that is one line, and alarms that stood go on
+standing; a file that cannot be read stops new money until it is removed.
 """
 
 from __future__ import annotations
@@ -32,31 +33,31 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 LOST_SECONDS = 30 * 86_400
-"""How long what a market stood on is looked at after the market itself could be read for the last time."""
+"""How long the contracts of a market are still looked at after the market itself could last be read."""
 FOLDER = "watch"
 """The folder below the data directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One look, and what was new in it."""
+    """One look, and what it found to be new."""
 
     look: Look
     """The look."""
     memory: WatchMemory
-    """What is remembered now."""
+    """What is stored now, for the next look."""
     messages: tuple[Message, ...]
     """What is new, by market."""
     first: bool
-    """Whether it was the first look: nothing could be new."""
+    """Whether it was the first look, in which nothing can be new."""
 
 
 class Busy(TransientError):
-    """Another process looks at the same markets now."""
+    """Another process is looking at the same markets now."""
 
 
 def file_of(data_dir: Path, job: Job) -> Path:
-    """Where a job's watch is remembered; jobs of the same chain and assets share it."""
+    """The file of a job's looks; jobs of the same chain and assets share it."""
     assets = "-".join(token.symbol for token in job.assets)
     return data_dir / FOLDER / f"{_safe(job.chain.chain)}-{_safe(assets)}.json"
 
@@ -66,10 +67,12 @@ def _safe(name: str) -> str:
 
 
 async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, held: bool = False) -> Taken:
-    """Look at what the snapshot's markets stand on, and remember it. held: only of markets that we hold something in.
+    """Look at the contracts that the snapshot's markets depend on, and store the look. held: only markets that we hold
+    something in.
 
-    Raises TransientError where the chain cannot be read or another process is looking, ConfigError where the memory of
-    the last look cannot be read."""
+    Raises TransientError if the chain cannot be read or another process is looking, ConfigError if the stored look
+    cannot be read.
+    """
     file = file_of(data_dir, job)
     with _alone(file):
         before = load(file)
@@ -113,7 +116,7 @@ def _codec() -> Any:
 
 
 def load(file: Path) -> WatchMemory | None:
-    """What was remembered; None: there is nothing. Raises ConfigError for a file that cannot be read."""
+    """The stored look; None: there is none. Raises ConfigError for a file that cannot be read."""
     try:
         text = file.read_bytes()
     except FileNotFoundError:
@@ -130,7 +133,7 @@ def load(file: Path) -> WatchMemory | None:
 
 
 def save(file: Path, memory: WatchMemory) -> None:
-    """Remember; whole or not at all, whenever the process ends."""
+    """Store a look, completely or not at all, even if the process is killed."""
     new = file.with_suffix(".new")
     with new.open("wb") as out:
         out.write(_codec().dump_json(memory))
@@ -141,10 +144,10 @@ def save(file: Path, memory: WatchMemory) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the last looks at a chain's markets say."""
+    """The results of the last looks at a chain's markets."""
 
     controls: Mapping[MarketId, Controls]
-    """Who controls what each market stands on."""
+    """Who controls the contracts that each market depends on."""
     signs: Mapping[MarketId, tuple[Found, ...]]
     """The signs of danger that stand."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
@@ -152,8 +155,8 @@ class Standing:
 
 
 def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> Standing:
-    """What the last looks say of the snapshot's markets. A file that cannot be read is a line by ``say``, and a sign in
-    every market that stops new money: what nobody can compare cannot be said to be unchanged."""
+    """The results of the last looks at the snapshot's markets. A file that cannot be read is one line by ``say``, and
+    in every market a sign that stops new money: without it, nobody can say that nothing has changed."""
     folder = data_dir / FOLDER
     controls: dict[MarketId, Controls] = {}
     signs: dict[MarketId, list[Found]] = {}
@@ -189,8 +192,8 @@ def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:
 
 
 async def refresh(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> None:
-    """Take a look in passing, and say what is new. Where none can be taken that is a line, and what stood goes on to
-    stand."""
+    """Take a look during a run, and report what is new by ``say``. If none can be taken, that is one line, and alarms
+    that stood go on standing."""
     try:
         taken = await take(live, job, snapshot, data_dir)
     except Busy:

@@ -1,4 +1,4 @@
-"""The document of ``markets``, and what other documents say of a market."""
+"""The document of ``markets``, and the parts about a market in other documents."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Leaving(Part):
 
     @classmethod
     def of(cls, state: model.MarketState) -> Leaving | None:
-        """None: nothing is."""
+        """What is leaving the market; None if nothing is."""
         gone = state.leaving
         if gone is None:
             return None
@@ -164,7 +164,7 @@ class Market(Part):
         horizon_seconds: float,
         policy: Policy,
     ) -> Market:
-        """``probe``: the holding that yields are for."""
+        """A market's part. ``probe``: the holding for which yields are shown."""
         base, beside = apy_after(state, probe, horizon_seconds, policy), reward_apy(state, probe, policy)
         return cls(
             id=state.market.id,
@@ -211,7 +211,7 @@ class UnreadMarket(Part):
 
 
 class JobMarkets(JobHead):
-    """A job's markets; one over several assets has an entry for each of them."""
+    """A job's markets; a job with several assets has one for each asset."""
 
     markets: tuple[Market, ...] = Field(description="all markets except the wallet")
     quarantined: tuple[UnreadMarket, ...] = Field(description="markets that could not be read")
@@ -241,7 +241,7 @@ def markets_of(
     horizon_seconds: float,
     policy: Policy,
 ) -> tuple[Market, ...]:
-    """All markets of a snapshot except the wallet. ``wealth``: what we have in all."""
+    """All markets of a snapshot except the wallet. ``wealth``: our total wealth."""
     by_id = {assessment.market_id: assessment for assessment in assessments}
     return tuple(
         Market.of(state, by_id.get(state.market.id), probe_of(state, allocation, wealth), horizon_seconds, policy)

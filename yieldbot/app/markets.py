@@ -36,23 +36,23 @@ class MarketsRequest:
     amount: str | None = None
     """Assumed wealth in each job's asset, in whole tokens; None: what we hold."""
     kind: str | None = None
-    """One of KINDS: only markets of this kind; None: all, liquidity in pools aside."""
+    """Only markets of this kind, one of KINDS; None: all except liquidity in pools."""
     min_safety: int | None = None
     """Only markets of this safety grade or better; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedMarkets:
-    """One job's markets of one asset, as they are listed."""
+    """One job's markets of one asset, with the figures of the list."""
 
     job: Job
     """The job."""
     snapshot: Snapshot
     """Its markets."""
     assessments: Sequence[Assessment]
-    """What the policy says of each."""
+    """The policy's assessment of each."""
     allocation: Allocation | None
-    """The best allocation; None: none was made."""
+    """The best allocation; None: none was computed."""
     wealth: Amount | None = None
     """Assumed wealth; None: what the snapshot holds."""
 
@@ -64,7 +64,7 @@ class MarketsAnswer:
     document: YieldsDocument
     """For ``--json``."""
     listed: tuple[ListedMarkets, ...]
-    """By job and asset, for tables; of the jobs whose chain could be served."""
+    """The list by job and asset, for tables; jobs whose chain could be served."""
     skipped: tuple[tuple[Job, str], ...]
     """The other jobs, each with why its chain could not be served."""
     exit_code: int
@@ -82,7 +82,7 @@ def markets(request: MarketsRequest, context: Context) -> MarketsAnswer | PoolsA
 
 
 def _markets(request: MarketsRequest, context: Context) -> MarketsAnswer:
-    """Observe every chain and decide, which gives the holdings that yields are shown for."""
+    """Observes every chain and decides; yields are shown for the holdings that the decision would lead to."""
     policy = context.settings.policy
     horizon = overview.horizon_seconds(policy)
     rows: list[JobMarkets | JobHead] = []
@@ -131,6 +131,6 @@ def _of_safety(snapshot: Snapshot, least: int) -> Snapshot:
 
 
 def check_grade(least: int | None) -> None:
-    """Raises ConfigError for what is no grade."""
+    """Raises ConfigError if this is not a grade."""
     if least is not None and not 0 <= least <= 100:
         raise ConfigError(f"--min-safety {least}: write a grade from 0 to 100")

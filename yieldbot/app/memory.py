@@ -1,4 +1,4 @@
-"""What every use case that observes does besides: it remembers what it saw. Memory decides nothing and ends nothing."""
+"""Stores observations in memory, after every use case that observes. Memory decides nothing and ends nothing."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 FOLDER = "history"
 """Memory's folder below the data directory."""
 WAIT_SECONDS = 5.0
-"""For another process that is writing there."""
+"""How long to wait for another process that is writing there, in seconds."""
 MOST_ODD = 10
-"""Lines about rates of one snapshot."""
+"""Most lines about implausible rates of one snapshot."""
 LOOK_BACK_SECONDS = 2 * 86_400
-"""How old a market's last reading may be to make a mean with the new one; a panel makes means over any time."""
+"""Greatest age of a market's last reading from which, with the new one, a mean rate is computed; a panel computes means
+over any time."""
 
 
 def folder_of(context: Context, told: Path | None) -> Path:
-    """The folder that a command names, or the configuration's own. Raises ConfigError where there is neither."""
+    """The folder that a command names, or the configured one. Raises ConfigError if there is neither."""
     if told is not None:
         return told
     if not context.config.exists():
@@ -37,8 +38,8 @@ def folder_of(context: Context, told: Path | None) -> Path:
 
 
 def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None], source: str = "observed") -> Appended:
-    """Remember snapshots. Whatever goes wrong is one line by ``say`` and in the answer, and nothing else; a rate that
-    can hardly be is kept and named by ``say`` too."""
+    """Store snapshots. Any fault is one line by ``say`` and part of the answer, and has no other effect; an implausible
+    rate is stored, and also named by ``say``."""
     kept = Appended()
     try:
         store = Store(folder, WAIT_SECONDS)
@@ -60,7 +61,7 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
 
 
 def _last(store: Store, chain: str, moment: int) -> dict[str, Seen]:
-    """The newest index of each market before a moment, as far as it is not too old."""
+    """The newest index of each market before a moment, unless it is too old."""
     found: dict[str, Seen] = {}
     wanted = ("market", "time", "index")
     for content, _ in store.tables(chain, moment - LOOK_BACK_SECONDS, moment - 1, wanted):

@@ -1,4 +1,4 @@
-"""What ``observe`` and the commands of ``history`` that are about memory answer."""
+"""The documents of ``observe`` and of the ``history`` commands about memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yieldbot.app.document import Document, Part
 
 
 class NamedFault(Part):
-    """Something that was not taken silently."""
+    """Something that was not accepted; it is named here."""
 
     where: str = Field(description="file and line, or market and time")
     what: str = Field(description="what is wrong, in one line")
@@ -21,7 +21,7 @@ class NamedFault(Part):
 
 
 class ObservedJob(Part):
-    """What was seen of a job's markets."""
+    """What was observed of a job's markets."""
 
     wallet: str = Field(description="the wallet's name")
     chain: str = Field(description="the chain's name")
@@ -33,7 +33,7 @@ class ObservedJob(Part):
 
 
 class ObserveDocument(Document):
-    """What was seen and remembered."""
+    """What was observed and stored."""
 
     SCHEMA: ClassVar[str] = "observe"
 
@@ -45,7 +45,7 @@ class ObserveDocument(Document):
 
 
 class ImportedFile(Part):
-    """What came of a file."""
+    """The result of importing one file."""
 
     file: str = Field(description="its name as it was given")
     refused: str | None = Field(description="why nothing of it is taken; null: it is")
@@ -69,7 +69,7 @@ class HistoryImportDocument(Document):
 
 
 class RememberedMarket(Part):
-    """A market of which there are readings."""
+    """A market that has readings."""
 
     chain: str = Field(description="the chain's id, as `eip155:8453`")
     protocol: str = Field(description="as `aave_v3`; empty where the source does not say")
@@ -91,13 +91,13 @@ class HistoryShowDocument(Document):
 
 
 class MarketsRemembered(HistoryShowDocument):
-    """Without MARKET: what there is of each."""
+    """Without MARKET: a summary of each market."""
 
     markets: tuple[RememberedMarket, ...] = Field(description="by chain, protocol, asset and name")
 
 
 class SeenThen(Part):
-    """What a market showed at one time. Rates are simple and annual, as fractions; null: not known."""
+    """The values of a market at one time. Rates are simple and annual, as fractions; null: unknown."""
 
     time: int = Field(description="unix seconds: the reading's, or with `--every` the step's end")
     supply_rate: float | None = Field(description="what suppliers were quoted")
@@ -113,7 +113,7 @@ class SeenThen(Part):
 
 
 class MarketRemembered(HistoryShowDocument):
-    """With MARKET: its readings, or with `--every` one row a step."""
+    """With MARKET: its readings, or with `--every` one row for each step."""
 
     market: RememberedMarket = Field(description="which one, and what there is of it")
     every_seconds: int | None = Field(description="seconds from row to row; null: each reading is a row")
@@ -133,7 +133,7 @@ class HistoryVerifyDocument(Document):
 
 
 class HistoryCompactDocument(Document):
-    """What was made one."""
+    """Which files were merged."""
 
     SCHEMA: ClassVar[str] = "history-compact"
 

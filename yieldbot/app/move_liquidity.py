@@ -47,26 +47,26 @@ Action = Literal["add", "remove", "collect", "compound", "rerange"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiquidityRequest:
-    """Move liquidity of one wallet on one chain."""
+    """Move the liquidity of one wallet on one chain."""
 
     action: Action
     """What is to be done; ``rerange`` rebalances the range."""
     jobs: JobFilter = field(default_factory=JobFilter)
     """Which wallet and chain, where several have jobs."""
     pool: str = ""
-    """Of add: the pool's address, or as USDC/WETH/500 (the fee in 1e-6)."""
+    """For add: the pool's address, or its name as USDC/WETH/500 (the fee in 1e-6)."""
     give: tuple[str, ...] = ()
-    """Of add: the most that goes in, each as TOKEN=AMOUNT, once a token."""
+    """For add: the most that goes in, each as TOKEN=AMOUNT, once a token."""
     to: int | None = None
-    """Of add: the NFT number of our position to add to; None: open a new one."""
+    """For add: the NFT number of our position to add to; None: open a new one."""
     position: str = ""
-    """Of the others: the position's NFT number, or a Uniswap v2 pair's address for its LP tokens."""
+    """For the other actions: the position's NFT number, or a Uniswap v2 pair's address for its LP tokens."""
     share: float = 1.0
-    """Of remove: the fraction of the position's liquidity, above 0, at most 1."""
+    """For remove: the fraction of the position's liquidity, above 0, at most 1."""
     range: str = "best"
-    """Of add and rerange: ``best``, ``full``, or LOW:HIGH as prices in the unit in which pools are listed."""
+    """For add and rerange: ``best``, ``full``, or LOW:HIGH as prices in the unit in which pools are listed."""
     anyway: bool = False
-    """Of add and rerange: do it even where the policy says that it does not pay."""
+    """For add and rerange: do it even if the policy says that it does not pay."""
     slippage_bps: float = 50.0
     """How far the price may move until execution, in basis points, above 0 and below 1000."""
     dry_run: bool = False
@@ -88,11 +88,11 @@ class RehearsedOrder:
 def move_liquidity(
     request: LiquidityRequest, context: Context, *, show: Callable[[RehearsedOrder], None], ask: Callable[[], bool]
 ) -> LiquidityDocument:
-    """Carries an order out under the run's lock, or rehearses it alone. Raises ConfigError
-    for a request that names no single wallet and chain, pool, position, range or amount.
+    """Carries out an order under the run lock, or only rehearses it. Raises ConfigError for a request that names no
+    single wallet and chain, pool, position, range or amount.
 
     ``show`` is called with the rehearsed order before anything is signed, and then ``ask`` unless it is a dry run:
-    nothing is signed unless it gives True.
+    nothing is signed unless ``ask`` returns True.
     """
     job = _job(request, context)
     if not 0 < request.slippage_bps < 1_000:
@@ -155,7 +155,7 @@ async def _act(
 
 
 def _back(account: Account, intended: IntendedOrder, slippage: float) -> Back | None:
-    """How the rehearsal takes out again what the order puts in; None where it puts nothing in."""
+    """How the rehearsal takes out again what the order puts in; None if it puts nothing in."""
     before = intended.before
     if before is None:
         return None
@@ -165,7 +165,7 @@ def _back(account: Account, intended: IntendedOrder, slippage: float) -> Back | 
 
 
 def exit_code(ended: Sequence[Outcome | Declined]) -> int:
-    """1 where a transaction did not succeed or the pool could not be read, 4 where one was refused."""
+    """1 if a transaction did not succeed or the pool could not be read, 4 if one was refused, else 0."""
     if any(one.code == UNREADABLE if isinstance(one, Declined) else not isinstance(one, Confirmed) for one in ended):
         return FAILED
     return REFUSED if any(isinstance(one, Declined) for one in ended) else DONE

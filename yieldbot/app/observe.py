@@ -28,8 +28,8 @@ class ObserveRequest:
 
 
 def observe(request: ObserveRequest, context: Context) -> tuple[ObserveDocument, int]:
-    """Reads every chain, and the exit code: 1 where a chain was not served or something is not remembered. Raises
-    ConfigError where no job matches."""
+    """Reads every chain and stores the readings; the exit code is 1 if a chain was not served or something was not
+    stored. Raises ConfigError if no job matches."""
     observed = overview.fetch_snapshots(request.jobs, context)
     folder = memory.folder_of(context, request.folder)
     kept = memory.keep(folder, overview.snapshots_of(observed), context.complain)

@@ -37,8 +37,8 @@ Observation = tuple["Job", "Snapshot | str"]
 
 
 def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -> list[Observation]:
-    """Observe every job, all chains concurrently, and remember what was observed. policy: whose forecaster is asked,
-    over whose horizon; the configured one where None. Raises ConfigError where no job matches."""
+    """Observe every job, all chains concurrently, and store what was observed. policy: its forecaster and horizon are
+    used; None: the configured policy. Raises ConfigError if no job matches."""
     found = fetch_snapshots(wanted, context)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
@@ -84,7 +84,7 @@ async def _observation(job: Job, context: Context) -> Observation:
 
 
 def by_asset(job: Job, snapshot: Snapshot) -> list[tuple[Job, Snapshot]]:
-    """Split a job over several assets into one for each, for listings."""
+    """Split a job with several assets into one for each asset, for lists."""
     if job.base is None:
         return [(job, snapshot)]
     return [(replace(job, asset=token, others=()), snapshot.of_asset(token)) for token in job.assets]
@@ -98,7 +98,7 @@ def decide(
     what_if: WhatIf | None = None,
     unread: Sequence[UnreadHolding] = (),
 ) -> Decision:
-    """Decide on a snapshot as of now, with the journal's entries."""
+    """Decide on a snapshot at the present time, with the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
     records = journalled(context)

@@ -1,5 +1,5 @@
-"""``paper``: what the policy would do with money that is not there: live readings, a simulated ledger, the same
-decisions as runs. No key is read and nothing is signed."""
+"""``paper``: what the policy would do with imaginary money: live readings, a simulated ledger, and the same decisions
+as runs. No key is read and nothing is signed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 MOST_WEALTH = 10**12
-"""Whole tokens: more is a mistake."""
+"""Most whole tokens of a paper wallet: more is taken for a typing error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,30 +53,30 @@ class PaperRequest:
     """One step of paper wallets."""
 
     name: str = ""
-    """One wallet's; empty: all that there are, or a first one."""
+    """The name of one wallet; empty: all existing ones, or a first one."""
     wealth: str = ""
-    """What a new one begins with, in whole tokens; empty: none is begun."""
+    """Initial wealth of a new wallet, in whole tokens; empty: no wallet is created."""
     wanted: Wanted = field(default_factory=Wanted)
-    """What a new one manages."""
+    """The job that a new wallet manages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """One chain at one block, as the real wallet and as the paper wallet see it."""
+    """One chain at one block, as the real wallet and as the paper wallet observe it."""
 
     real: Snapshot
-    """With what the real wallet holds."""
+    """The snapshot with the real wallet's holdings."""
     now: PaperState
-    """The paper wallet with what its holdings have earned."""
+    """The paper wallet, including what its holdings have earned."""
     paper: Snapshot
-    """With what the paper wallet holds in its place."""
+    """The snapshot with the paper wallet's holdings instead."""
 
 
 def paper(request: PaperRequest, context: Context) -> tuple[PaperDocument, int]:
-    """A step of each paper wallet that is asked for, and the exit code: 1 where a chain could not be served.
+    """Makes one step of each requested paper wallet; the exit code is 1 if a chain could not be served.
 
-    Raises ConfigError for a wallet that is not there and is not begun, YieldbotError where another process steps it,
-    InvariantError where what it remembers was changed.
+    Raises ConfigError for a wallet that does not exist and is not created, YieldbotError if another process steps it,
+    InvariantError if its journal was changed.
     """
     names = _names(request, context)
     if len(names) == 1:
@@ -121,7 +121,7 @@ def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
 
 
 def _job(name: str, request: PaperRequest, before: PaperState | None, context: Context) -> tuple[Job, Begins | None]:
-    """The wallet's job, and what it begins with where this is its first step."""
+    """The wallet's job and, if this is its first step, what it begins with."""
     if before is None:
         if not request.wealth:
             raise ConfigError(
@@ -160,7 +160,7 @@ def _begins(request: PaperRequest, job: Job) -> Begins:
 
 
 def _world(context: Context, journal: Journal) -> Wiring:
-    """As a dry run's: nothing is approved, no key is read. The journal is the paper wallet's."""
+    """The wiring of a dry run: nothing is approved, no key is read. The journal is the paper wallet's."""
     return Wiring(
         settings=context.settings,
         journal=journal,
@@ -173,8 +173,8 @@ def _world(context: Context, journal: Journal) -> Wiring:
 
 @asynccontextmanager
 async def _opened(world: Wiring, job: Job) -> AsyncIterator[Watch]:
-    """The chain as a run opens it, which pays out simulated holders of opaque vaults on a fork; where no fork can be
-    made, for reading alone."""
+    """The chain, opened as a run opens it: with a fork on which simulated holders of opaque vaults are paid out; if no
+    fork can be made, for reading only."""
     async with AsyncExitStack() as stack:
         try:
             live: Watch = await stack.enter_async_context(session(world, job))
@@ -187,7 +187,7 @@ async def _opened(world: Wiring, job: Job) -> AsyncIterator[Watch]:
 async def _observed(
     world: Wiring, job: Job, before: PaperState | None, begins: Begins | None, context: Context
 ) -> _Seen | None:
-    """What both wallets see; None where there is no block after the last step's."""
+    """What both wallets observe; None if there is no block after the last step's."""
     policy, records = context.settings.policy, journalled(context)
     async with _opened(world, job) as live:
         await live.verify_chain()
@@ -211,8 +211,8 @@ async def _observed(
 
 
 def _means(records: Sequence[Record], before: PaperState, real: Snapshot) -> dict[MarketId, float]:
-    """Whole tokens that the real wallet held in each market on average since the last step, as its runs noted; of
-    markets that they say nothing of the two readings' mean is taken."""
+    """Whole tokens that the real wallet held in each market on average since the last step, from its runs' records; for
+    markets without a record, the mean of the two readings."""
     days = (real.block.timestamp - before.time) / 86_400
     found: dict[MarketId, float] = {}
     for token in real.assets:
@@ -231,7 +231,7 @@ def _decided(
     journal: Journal,
     context: Context,
 ) -> PaperWallet:
-    """Decide as a run does, simulate what it would do, and remember both in one transaction."""
+    """Decide as a run does, simulate the plan, and store both in one transaction."""
     policy, now = context.settings.policy, int(time.time())
     block, owner = seen.real.block, job.wallet.address
     own = records_of(journal.plans(), before, block, owner, policy)

@@ -1,4 +1,4 @@
-"""A backtest over the days of a paper wallet, from what memory holds of its markets."""
+"""A backtest over the days of a paper wallet, from memory's readings of its markets."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW = 100
-"""A market that takes less than one part in this of the money is full: recorded history knows no caps."""
+"""A market that accepts less than this part of the money counts as full, since recorded history has no caps."""
 SLACK = 3600
 """Seconds by which a row of the grid may lie before the first step or after the last one."""
 
 
 def backtest_side(steps: Sequence[PaperState], folder: Path, policy: Policy) -> Side | str:
-    """The same policy from the same money over the same days, by days; or why there is none.
+    """The same policy with the same money over the same days, in daily steps; or why there is no such backtest.
 
-    Where these steps begin with the wallet's first, all begins as cash, with what entering cost it; else with what it
-    held at the first of them.
+    If these steps begin with the wallet's first one, the backtest starts with cash only, including the cost of
+    entering; else with the wallet's holdings at the first of these steps.
     """
     begun, last = steps[0], steps[-1]
     faults: list[Fault] = []
@@ -75,7 +75,7 @@ def backtest_side(steps: Sequence[PaperState], folder: Path, policy: Policy) -> 
 
 
 def _ledger(world: World, state: PaperState) -> SimulatedLedger:
-    """What a step left in markets and in the wallet; what memory does not know, and what is leaving, as cash."""
+    """A step's money in markets and in the wallet; money in markets unknown to memory, or leaving, counts as cash."""
     columns = {key.market: at for at, key in enumerate(world.panel.keys)}
     coins = {key.asset_address.lower(): coin for key, coin in zip(world.panel.keys, world.token_of, strict=True)}
     made = SimulatedLedger.with_cash(world, 0.0)
@@ -92,7 +92,7 @@ def _ledger(world: World, state: PaperState) -> SimulatedLedger:
 
 
 def _full(panel: Panel, folder: Path, least: float) -> NDArray[np.bool_]:
-    """(times, markets): whether a market took less than ``least`` whole tokens at its last reading of the time."""
+    """(times, markets): whether a market accepted less than ``least`` whole tokens at its last reading."""
     import numpy as np
 
     from yieldbot.history.query import frame
@@ -109,7 +109,7 @@ def _full(panel: Panel, folder: Path, least: float) -> NDArray[np.bool_]:
 
 
 def _columns(panel: Panel, state: PaperState) -> list[int]:
-    """Markets of its assets on its chain, those of the coin that it began with first."""
+    """Markets of the wallet's assets on its chain, those of its first coin first."""
     coin = next((token for token in state.tokens.values() if token.symbol == state.coin), None)
     ours = [at for at, key in enumerate(panel.keys) if key.chain == state.chain_id and _asset(key, state)]
     first = "" if coin is None else coin.address.lower()

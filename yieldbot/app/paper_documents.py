@@ -12,7 +12,7 @@ from yieldbot.app.plan_parts import Hold, Plan, Quarantined
 
 
 class PaperPosition(Part):
-    """What a paper wallet has in one market."""
+    """A paper wallet's holding in one market."""
 
     market_id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")
@@ -25,7 +25,7 @@ class PaperPosition(Part):
 
 
 class PaperLedger(Part):
-    """A paper wallet's ledger. Sums are since it began, in whole tokens of the first asset."""
+    """A paper wallet's ledger. Sums are since its beginning, in whole tokens of the first asset."""
 
     value: float = Field(description="all that it has, claimed rewards added and gas taken off")
     idle: tuple[Money, ...] = Field(description="what is in the wallet itself")
@@ -80,7 +80,7 @@ class PaperDocument(Document):
 
 
 class PaperShare(Part):
-    """How much of a wallet's money was in one market."""
+    """The fraction of a wallet's money that was in one market."""
 
     market_id: str = Field(description="the market's identifier")
     name: str = Field(description="its name, where it is known; else its identifier")
@@ -110,8 +110,8 @@ class PaperSide(Part):
 
 
 class PaperGap(Part):
-    """By how much the paper wallet came to more than another side, in percentage points a year; the parts add up to the
-    whole."""
+    """How much more the paper wallet earned than another side, in percentage points a year, split into parts that add
+    up to the whole."""
 
     other: Literal["backtest", "reality"] = Field(description="the other side")
     whole_pp: float = Field(description="paper less the other side")
@@ -123,7 +123,7 @@ class PaperGap(Part):
 
 
 class PaperComparison(Part):
-    """A paper wallet beside a backtest and reality."""
+    """A paper wallet compared with a backtest and the real wallet."""
 
     name: str = Field(description="its name")
     wealth: str = Field(description="what it began with, in whole tokens of the coin")

@@ -1,4 +1,4 @@
-"""The job that a paper wallet manages: a configured one, or one made from a chain and a coin with no real wallet."""
+"""The job that a paper wallet manages: a configured one, or one made from a chain and a coin without a real wallet."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
 
 NOBODY = "nobody"
-"""The wallet's name where no real one stands behind a paper wallet."""
+"""Name of the wallet if no real one corresponds to the paper wallet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a job must have to be chosen. An empty field matches every job."""
+    """What a job must match to be chosen. An empty field matches every job."""
 
     wallet: str = ""
     """A configured wallet's name."""
@@ -31,7 +31,7 @@ class Wanted:
 
 
 def job_for(wanted: Wanted, context: Context) -> Job:
-    """The job of a new paper wallet. Raises ConfigError where none or several fit."""
+    """The job of a new paper wallet. Raises ConfigError if none or several match."""
     settings = context.settings
     found = [
         job
@@ -55,7 +55,7 @@ def job_for(wanted: Wanted, context: Context) -> Job:
 
 
 def job_of(state: PaperState, context: Context) -> Job:
-    """The job of a paper wallet that there is. Raises ConfigError where it is no longer configured."""
+    """The job of an existing paper wallet. Raises ConfigError if it is no longer configured."""
     assets = set(state.assets)
     for job in context.settings.jobs:
         same = job.chain.name == state.chain and {str(token.address) for token in job.assets} == assets
@@ -71,7 +71,7 @@ def job_of(state: PaperState, context: Context) -> Job:
 
 
 def owner_of(job: Job) -> str | None:
-    """The real wallet behind a job; None: nobody's."""
+    """The address of the real wallet behind a job; None: there is none."""
     return None if job.wallet.address == job.chain.family.nobody else str(job.wallet.address)
 
 

@@ -1,4 +1,4 @@
-"""A paper wallet in documents."""
+"""The part of documents about a paper wallet."""
 
 from __future__ import annotations
 

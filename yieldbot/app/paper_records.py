@@ -1,5 +1,5 @@
-"""What a paper wallet's own past says to a decision: its moves for the limits over time, its holdings for losses and
-for markets that could not be read. Made anew for each step; nothing of it is written down."""
+"""A paper wallet's past in the form of journal records for a decision: its moves for the limits over time, its holdings
+for losses and for markets that could not be read. Computed anew for each step and not stored."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOVES = (LegKind.DEPOSIT, LegKind.WITHDRAW)
 def records_of(
     plans: Sequence[StoredPlan], state: PaperState | None, block: BlockRef, owner: Address, policy: Policy
 ) -> tuple[Record, ...]:
-    """The wallet's records as ``decide`` takes a run's: its plans with their status, each leg that moved money as a
-    transaction of that time, and its holdings as when plans last changed them."""
+    """The wallet's records in the form that ``decide`` expects from a run: its plans with their status, each leg that
+    moved money as a transaction at that time, and its holdings as of their last change by a plan."""
     found: list[tuple[int, JournalEntry]] = []
     for one in plans:
         found += [(one.at, PlanWritten(one.plan)), (one.at, PlanMarked(one.plan.id, one.status, one.by, one.reason))]
@@ -35,7 +35,7 @@ def records_of(
 
 
 def _moved(plan: Plan, index: int, leg: Leg) -> TxSigned:
-    """A leg as the one transaction that would have moved its money. Nothing was signed: it has no bytes."""
+    """A leg as the one transaction that would have moved its money. It has no bytes, because nothing was signed."""
     raw = -leg.amount.raw if leg.kind is LegKind.DEPOSIT else leg.amount.raw
     return TxSigned(
         chain=plan.block.chain, owner=plan.owner, plan_id=plan.id, leg=index, market_id=leg.market_id,
@@ -45,7 +45,7 @@ def _moved(plan: Plan, index: int, leg: Leg) -> TxSigned:
 
 
 def _held(state: PaperState, block: BlockRef, owner: Address, policy: Policy) -> Iterator[Observed]:
-    """What was noted of the holdings, an entry for each asset."""
+    """The recorded holdings, one entry for each asset."""
     for address, token in state.tokens.items():
         noted = {
             market_id: RecordedHolding(

@@ -1,4 +1,5 @@
-"""``paper show``: each paper wallet beside a backtest over the same days and the real wallet. No chain is asked."""
+"""``paper show``: compares each paper wallet with a backtest over the same days and with the real wallet. No chain is
+asked."""
 
 from __future__ import annotations
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 SMALL_PP = 0.005
-"""Percentage points a year that are not worth a line."""
+"""Smaller differences, in percentage points a year, get no line of their own."""
 
 LAST_DAYS = 30
-"""Days that are compared where nobody says from when: a backtest of years takes many seconds."""
+"""Days that are compared if no start is given: a backtest over years takes many seconds."""
 
 Other = Literal["backtest", "reality"]
 
@@ -44,13 +45,13 @@ class PaperShowRequest:
     history: Path | None = None
     """Memory's folder; None: the configuration's."""
     since: str = ""
-    """The first day or time that counts (``days.moment``); empty: LAST_DAYS before the last step."""
+    """The first day or time that is compared (``days.moment``); empty: LAST_DAYS before the last step."""
     until: str = ""
-    """The last one; empty: the last step."""
+    """The last day or time; empty: the last step."""
 
 
 def show(request: PaperShowRequest, context: Context) -> PaperShowDocument:
-    """Raises ConfigError where there is no such wallet, InvariantError where what it remembers was changed."""
+    """The comparison. Raises ConfigError if there is no such wallet, InvariantError if its journal was changed."""
     data_dir = context.settings.data_dir
     names = (request.name,) if request.name else store.existing(data_dir)
     found = [one for name in names if (one := _shown(name, request, context)) is not None]
@@ -110,7 +111,7 @@ def _shown(name: str, request: PaperShowRequest, context: Context) -> PaperCompa
 def _within(
     steps: Sequence[PaperState], records: Sequence[Record], request: PaperShowRequest
 ) -> tuple[list[PaperState], list[int]]:
-    """The steps of the time that is asked for, and when this machine noted each."""
+    """The steps in the requested time, and when this machine recorded each."""
     first, last = moment(request.since or None), moment(request.until or None, end=True)
     if first is None:
         first = min(last or steps[-1].time, steps[-1].time) - LAST_DAYS * DAY
@@ -173,7 +174,7 @@ def _gap(name: Other, paper: Side, other: Side, names: Mapping[str, str]) -> Pap
 
 
 def _elsewhere(name: Other, paper: Side, other: Side, names: Mapping[str, str]) -> str:
-    """Where money was more different than ``LARGE``, the largest differences first."""
+    """Markets whose fraction of the money differs by more than ``LARGE``, the largest differences first, as text."""
     apart = sorted(
         ((abs(_part(paper, key) - _part(other, key)), key) for key in {*paper.where, *other.where}), reverse=True
     )
@@ -194,7 +195,7 @@ OF_RATES = {
 
 
 def _why(name: Other, paper: Side, other: Side, gap: Gap, names: Mapping[str, str]) -> list[str]:
-    """The parts of a gap in words, the large ones; then what is in none of them."""
+    """The large parts of a gap in words; then what none of them explains."""
     found = []
     if abs(gap.rates) >= SMALL_PP:
         found.append(

@@ -1,4 +1,4 @@
-"""What a paper wallet, a backtest over the same days and the real wallet came to, in the same figures; and the gap
+"""Results of a paper wallet, of a backtest over the same days and of the real wallet in the same figures; and the gap
 between two of them, part by part. Pure."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from yieldbot.model.tx import Confirmed, Reverted
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 NOT_DONE = (PlanStatus.FAILED, PlanStatus.REJECTED, PlanStatus.EXPIRED)
-"""Plans of the real wallet that came to nothing."""
+"""Status of the real wallet's plans that had no effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,39 +24,39 @@ class Side:
     """One wallet over some days; money in whole tokens of the first asset."""
 
     seconds: float
-    """How long."""
+    """Length of the time, in seconds."""
     wealth: float
-    """Token-seconds of all its money."""
+    """Integral over time of all its money, in token-seconds."""
     invested: float
-    """Token-seconds of money in markets."""
+    """Integral over time of its money in markets, in token-seconds."""
     earned: float
-    """What markets paid."""
+    """What markets paid it."""
     expected: float | None
-    """What was expected of the same holdings; None: not known."""
+    """What these holdings were expected to earn; None: unknown."""
     costs: float
     """Gas, swaps and entry fees."""
     other: float
     """Rewards, and what other assets gained against the first one."""
     moves: int
-    """Plans that were carried out."""
+    """Number of plans that were carried out."""
     failed: int
-    """Plans that came to nothing."""
+    """Number of plans that had no effect."""
     where: Mapping[str, float] = field(default_factory=dict)
-    """Token-seconds of money by market."""
+    """Integral over time of its money in each market, in token-seconds."""
 
     @property
     def share(self) -> float:
-        """The share of time that its money was in markets."""
+        """Fraction of its money (averaged over time) that was in markets."""
         return self.invested / self.wealth if self.wealth else 0.0
 
     @property
     def rate(self) -> float:
-        """What money in markets was paid, a simple annual fraction."""
+        """Rate that its money in markets was paid, a simple annual fraction."""
         return self.earned / self.invested * SECONDS_PER_YEAR if self.invested else 0.0
 
     @property
     def expected_rate(self) -> float | None:
-        """What was expected of it, likewise."""
+        """Rate that it was expected to be paid, a simple annual fraction."""
         if self.expected is None or not self.invested:
             return None
         return self.expected / self.invested * SECONDS_PER_YEAR
@@ -67,24 +67,24 @@ class Side:
 
     @property
     def net(self) -> float:
-        """What all its money came to, a simple annual fraction."""
+        """Net return on all its money, a simple annual fraction."""
         return self.yearly(self.earned - self.costs + self.other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """By how much one side came to more than another, in percentage points a year. The parts add up to the whole."""
+    """How much more one side earned than another, in percentage points a year. The parts add up to the whole."""
 
     whole: float
     """The difference of both sides' net rates."""
     rates: float
-    """Money in markets was paid more: other markets, more or less of ours in them, other days."""
+    """Because money in markets was paid more: other markets, more or less of our money in them, other days."""
     timing: float
-    """Money was in markets for more of the time."""
+    """Because money was in markets for more of the time."""
     costs: float
-    """Less was paid for gas, swaps and fees."""
+    """Because less was paid for gas, swaps and fees."""
     other: float
-    """Rewards and prices."""
+    """Because of rewards and prices."""
 
     @classmethod
     def between(cls, one: Side, less: Side) -> Gap:
@@ -98,7 +98,7 @@ class Gap:
 
 
 def since(begun: PaperState, last: PaperState) -> PaperTotals:
-    """The sums from one step to another; those of the wallet's first step are its own, with what it cost to enter."""
+    """The sums between two steps; for the wallet's first step its own sums, including the cost of entering."""
     if begun.time <= last.began:
         return last.totals
     earlier, later = asdict(begun.totals), asdict(last.totals)
@@ -106,7 +106,7 @@ def since(begun: PaperState, last: PaperState) -> PaperTotals:
 
 
 def paper_side(steps: Sequence[PaperState]) -> Side:
-    """A paper wallet from the first of these steps to the last."""
+    """The results of a paper wallet from the first of these steps to the last."""
     last, where = steps[-1], dict[str, float]()
     sums = since(steps[0], last)
     for before, after in pairwise(steps):
@@ -129,20 +129,20 @@ def paper_side(steps: Sequence[PaperState]) -> Side:
 
 @dataclass(slots=True)
 class _Sums:
-    """What adds up between two steps, interval by interval; amounts in the first asset."""
+    """Sums that are added up interval by interval; amounts in the first asset."""
 
     wealth: float = 0.0
     """Wealth times seconds."""
     invested: float = 0.0
-    """What is in markets times seconds."""
+    """Money in markets times seconds."""
     earned: float = 0.0
     """What markets paid."""
     costs: float = 0.0
-    """Gas and what swaps lost."""
+    """Gas and swap losses."""
     where: dict[str, float] = field(default_factory=dict)
-    """By market, what is there times seconds."""
+    """Money in each market times seconds."""
     last: dict[MarketId, int] = field(default_factory=dict)
-    """Base units by market as last read, with what our transactions put in since."""
+    """Base units in each market at its last reading, plus what our transactions have put in since."""
 
     def stay(self, market_id: MarketId, seconds: float) -> None:
         """Add token-seconds in a market."""
@@ -152,23 +152,23 @@ class _Sums:
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """What one transaction of the real wallet moved."""
+    """The money that one transaction of the real wallet moved."""
 
     at: int
     """Unix seconds of its block."""
     put: Mapping[MarketId, int]
-    """Base units into markets."""
+    """Base units put into each market."""
     paid: Mapping[str, float]
-    """Whole tokens that a swap took less those that it gave, by address."""
+    """Whole tokens that a swap paid less those that it brought, by the token's address."""
     fee: float
-    """Whole native tokens."""
+    """The fee, in whole native tokens."""
 
 
 def real_side(steps: Sequence[PaperState], records: Sequence[Record], since: int, until: int) -> Side | None:
-    """The real wallet between a paper wallet's first step and its last one, by what the steps saw of it and by what the
-    journal's transactions moved; None where it had no money.
+    """The real wallet's results between a paper wallet's first and last step, from what the steps observed of it and
+    what the journal's transactions moved; None if it had no money.
 
-    since, until: unix seconds by this machine's clock, as the journal notes when a plan ended.
+    since, until: unix seconds by this machine's clock, which the journal uses for the end of plans.
     """
     if len(steps) < 2 or not any(one.real.held or one.real.idle for one in steps):
         return None
@@ -191,7 +191,8 @@ def real_side(steps: Sequence[PaperState], records: Sequence[Record], since: int
 
 
 def _interval(sums: _Sums, before: PaperState, after: PaperState, flows: Sequence[_Flow]) -> None:
-    """A market that is missing after it was not touched could not be read: it counts when it is there again."""
+    """Add up one interval. A market that is missing although we did not touch it could not be read: it is counted when
+    it is there again."""
     seconds = after.time - before.time
     sums.wealth += before.real.idle * seconds
     for market_id, raw in sums.last.items():

@@ -1,7 +1,7 @@
-"""What a paper wallet remembers: its ledger, an entry a step, in a journal of its own.
+"""A paper wallet's stored state: its ledger, one entry for each step, in a journal of its own.
 
-The journal is the bot's own kind of file (``journal/store``): append-only, each row with the hash of the row before it,
-on the disk when a step ends. A step is one transaction there: it is remembered whole, or not at all.
+The journal has the same format as the bot's (``journal/store``): append-only, each row with the hash of the row before
+it, on the disk when a step ends. A step is one database transaction: it is stored completely, or not at all.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.ids import Address, MarketId, chain_id
 
 FOLDER = "paper"
-"""Below the data directory, with a folder for each paper wallet."""
+"""Folder below the data directory, with a folder for each paper wallet."""
 FILE = "journal.sqlite"
 BY = "paper"
-"""Who decided the plans in a paper wallet's journal."""
+"""Who decided the plans, in a paper wallet's journal."""
 DEFAULT = "paper"
-"""The name of a paper wallet whose owner gave it none."""
+"""The default name of a paper wallet."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -36,36 +36,36 @@ class PaperTotals:
     """Sums since the wallet's first step, in whole tokens of its first asset."""
 
     earned: float = 0.0
-    """What markets paid on holdings, after dilution."""
+    """What markets paid on its holdings, after dilution."""
     by_quotes: float = 0.0
-    """The part of it that was made from quotes, where a market has no index."""
+    """The part of ``earned`` that was computed from quotes because a market has no index."""
     expected: float = 0.0
-    """What the holdings were expected to earn, by the forecast (or quote) of the step before."""
+    """What the holdings were expected to earn, by the forecast (or quote) of the previous step."""
     rewards: float = 0.0
-    """What claimed rewards were worth when they were claimed."""
+    """Value of rewards when they were claimed."""
     gas: float = 0.0
     """Gas, or fees and rent."""
     swapped: float = 0.0
     """What swaps lost against the feeds' prices."""
     entered: float = 0.0
-    """Fees that markets took of deposits."""
+    """Fees that markets charged on deposits."""
     repriced: float = 0.0
-    """What holdings in other assets gained against the first one."""
+    """Gain of holdings in other assets against the first one."""
     plans: int = 0
-    """Plans that were simulated."""
+    """Number of plans that were simulated."""
     failed: int = 0
-    """Plans that could not be simulated."""
+    """Number of plans that could not be simulated."""
     steps: int = 0
-    """Readings that it decided on."""
+    """Number of readings that it decided on."""
     invested: float = 0.0
-    """Token-seconds of money in markets."""
+    """Integral over time of its money in markets, in token-seconds."""
     wealth: float = 0.0
-    """Token-seconds of all its money."""
+    """Integral over time of all its money, in token-seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Real:
-    """The real wallet's money, as the step saw it."""
+    """The real wallet's money, as the step observed it."""
 
     idle: float = 0.0
     """Whole first-asset tokens outside of markets."""
@@ -80,7 +80,7 @@ class PaperState:
     """A paper wallet after a step."""
 
     wealth: str
-    """What it began with, in whole tokens of its coin, as its owner wrote it."""
+    """Initial wealth, in whole tokens of its coin, as its owner wrote it."""
     coin: str
     """The symbol of the coin that it began with."""
     chain: str
@@ -88,17 +88,17 @@ class PaperState:
     chain_id: str
     """The chain's CAIP-2 id."""
     owner: str | None
-    """The real wallet in whose place it stands; None: nobody's."""
+    """Address of the real wallet whose place it takes; None: there is none."""
     assets: tuple[str, ...]
-    """The addresses of the job's assets, the first being the one that sums are in."""
+    """Addresses of the job's assets; sums are in the first one."""
     began: int
     """Unix seconds of its first block."""
     time: int
     """Unix seconds of the block of this step."""
     height: int
-    """Its number, or slot."""
+    """Number of that block, or slot."""
     holdings: SimulatedHoldings
-    """What it has after this step; its idle money names every asset."""
+    """Its holdings after this step; the idle money has an entry for each asset."""
     positions: Mapping[MarketId, PaperHolding]
     """Its holdings as of this step."""
     names: Mapping[MarketId, str]
@@ -106,19 +106,19 @@ class PaperState:
     asset_of: Mapping[MarketId, str]
     """The addresses of these markets' assets."""
     rewards: Mapping[MarketId, int]
-    """What it could claim, in base units by the claims' ids."""
+    """Rewards that it could claim, in base units by the claims' ids."""
     visited: tuple[MarketId, ...]
-    """Markets that it was in: a trial there is over."""
+    """Markets that it has been in, which need no further trial."""
     totals: PaperTotals
     """Sums since it began."""
     prices: Mapping[str, float]
-    """Whole first-asset tokens for one of each asset, by address."""
+    """Price of each asset in whole first-asset tokens, by address."""
     native: float
     """Whole first-asset tokens for one whole native token."""
     touch: float
-    """What one leg cost at this step, on average over its markets."""
+    """Cost of one leg at this step, averaged over its markets."""
     real: Real
-    """What the real wallet had."""
+    """The real wallet's money."""
     did: str
     """What the step did, in one line."""
 
@@ -129,17 +129,17 @@ class PaperState:
 
     @property
     def idle(self) -> float:
-        """What is in the wallet itself, in whole tokens of its first asset."""
+        """Money in the wallet itself, in whole tokens of its first asset."""
         return sum(raw / token.one * self.prices[token.address] for token, raw in self.holdings.idle.items())
 
     @property
     def invested(self) -> float:
-        """What is in markets, what is leaving them included, in whole tokens of its first asset."""
+        """Money in markets, including what is leaving them, in whole tokens of its first asset."""
         return sum(self.worth(market_id, raw) for market_id, raw in self.in_markets.items())
 
     @property
     def value(self) -> float:
-        """All that it has, with what claimed rewards were worth and less the gas that was paid."""
+        """Its total value, including claimed rewards, less the gas paid."""
         return self.idle + self.invested + self.totals.rewards - self.totals.gas
 
     def worth(self, market_id: MarketId, raw: int) -> float:
@@ -149,7 +149,7 @@ class PaperState:
 
     @property
     def in_markets(self) -> dict[MarketId, int]:
-        """Base units by market in the order of their ids, what is leaving included."""
+        """Base units by market, including what is leaving, in the order of the markets' ids."""
         found = dict(self.holdings.held)
         for market_id, asked in self.holdings.asked.items():
             found[market_id] = found.get(market_id, 0) + asked.raw
@@ -157,7 +157,7 @@ class PaperState:
 
 
 def folder_of(data_dir: Path, name: str) -> Path:
-    """Where a paper wallet lies. Raises ConfigError for a name that cannot be."""
+    """The folder of a paper wallet. Raises ConfigError for an invalid name."""
     if not _NAME.fullmatch(name):
         raise ConfigError(
             f"--name {name}: write a-z, 0-9, - and _, at most 32 of them, beginning with a letter or digit"
@@ -166,7 +166,7 @@ def folder_of(data_dir: Path, name: str) -> Path:
 
 
 def existing(data_dir: Path) -> tuple[str, ...]:
-    """The names of the paper wallets that there are."""
+    """Names of the existing paper wallets."""
     folder = data_dir / FOLDER
     if not folder.is_dir():
         return ()
@@ -175,7 +175,7 @@ def existing(data_dir: Path) -> tuple[str, ...]:
 
 
 def states(journal: Journal, records: Sequence[Record]) -> list[PaperState]:
-    """Every step of a paper wallet, oldest first. Raises InvariantError for a journal that is no paper wallet's."""
+    """Every step of a paper wallet, oldest first. Raises InvariantError if the journal is not a paper wallet's."""
     found = []
     for record in records:
         if isinstance(record.entry, Observed):
@@ -233,7 +233,7 @@ def written(state: PaperState) -> dict[str, Any]:
 
 
 def read(content: Mapping[str, Any], chain: str) -> PaperState:
-    """The step of ``written``. Raises ValueError, TypeError or KeyError for what is none."""
+    """The step that ``written`` wrote. Raises ValueError, TypeError or KeyError for malformed content."""
     if content["schema"] != 1:
         raise ValueError(f"its schema is {str(content['schema'])[:20]}, this yieldbot reads 1")
 

@@ -1,4 +1,4 @@
-"""One step of a paper wallet, from the last one and a live snapshot. Pure: what a step reads and writes is in
+"""One step of a paper wallet, from the previous one and a live snapshot. Pure: reading and writing is done in
 ``app/paper``."""
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MeanHeld = Mapping[MarketId, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begins:
-    """What a paper wallet begins with."""
+    """The initial money of a paper wallet."""
 
     wealth: str
-    """In whole tokens of the coin, as written."""
+    """In whole tokens of the coin, as text."""
     amount: Amount
-    """The same."""
+    """The same as an amount."""
 
 
 def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperState:
@@ -62,10 +62,10 @@ def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperS
 
 
 def grown(before: PaperState, real: Snapshot, means: MeanHeld) -> PaperState:
-    """The wallet as of a newer reading, before it decides: what its holdings earned is in them.
+    """The wallet at a newer reading, before it decides, with what its holdings have earned.
 
-    real: what the real wallet observed. A market that could not be read earns when it can be read again, for all of
-    the time.
+    real: what the real wallet observed. A market that could not be read is credited for the whole time when it can be
+    read again.
     """
     prices = {address: real.price(token) for address, token in before.tokens.items()}
     now = replace(
@@ -110,16 +110,16 @@ def grown(before: PaperState, real: Snapshot, means: MeanHeld) -> PaperState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
-    """What came of a decision."""
+    """The result of a decision."""
 
     state: PaperState
     """The wallet after it."""
     failure: str = ""
-    """Why the plan could not be simulated; empty: it was, or there was none."""
+    """Why the plan could not be simulated; empty: it was, or there was no plan."""
 
 
 def decided(now: PaperState, seen: Snapshot, real: Snapshot, outcome: Plan | Hold, policy: Policy, did: str) -> Stepped:
-    """The wallet after a decision on what it saw. did: the step in one line where nothing is moved."""
+    """The wallet after a decision on what it observed. did: one line about the step, used if nothing is moved."""
     totals = replace(now.totals, steps=now.totals.steps + 1)
     made, failure = None, ""
     if isinstance(outcome, Plan):
@@ -178,7 +178,7 @@ def _words(plan: Plan) -> str:
 def _positions(
     now: PaperState, holdings: SimulatedHoldings, seen: Snapshot, real: Snapshot, policy: Policy
 ) -> Mapping[MarketId, PaperHolding]:
-    """Each holding as of this reading; one in a market that could not be read stays as of its last one."""
+    """Each holding at this reading; a holding in a market that could not be read keeps its last one."""
     found = {}
     for market_id, raw in holdings.held.items():
         state, before = seen.states.get(market_id), now.positions.get(market_id)

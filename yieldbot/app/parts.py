@@ -43,7 +43,7 @@ class Block(Part):
 
 
 class JobHeadFields(TypedDict):
-    """The fields of JobHead by name, for an entry that adds its own."""
+    """The fields of JobHead by name, for a part that adds fields of its own."""
 
     wallet: str
     """The wallet's name."""
@@ -56,7 +56,7 @@ class JobHeadFields(TypedDict):
     asset: str
     """The symbol of the job's (first) asset."""
     base: str | None
-    """The unit of a job over several assets; None: it has one."""
+    """The unit of a job with several assets; None: it has one asset."""
     assets: tuple[str, ...]
     """The symbols of all assets."""
     skipped: str | None
@@ -82,7 +82,8 @@ class JobHead(Part):
 
     @staticmethod
     def fields_of(job: Job, snapshot: Snapshot | None = None, skipped: str | None = None) -> JobHeadFields:
-        """The fields by name, for an entry that adds its own. ``skipped``: why the chain could not be served."""
+        """The fields by name, for a part that adds fields of its own. ``skipped``: why the chain could not be
+        served."""
         return {
             "wallet": job.wallet.name,
             "owner": job.wallet.address,
@@ -162,7 +163,7 @@ class ExpiredTransaction(Part):
 
 
 class ReplacedTransaction(Part):
-    """A transaction whose nonce another transaction took."""
+    """A transaction whose nonce was used by another transaction."""
 
     result: Literal["replaced"] = Field(default="replaced", description="how it ended")
     hash: str = Field(description="the transaction's hash")

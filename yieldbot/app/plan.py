@@ -31,7 +31,7 @@ class PlanRequest:
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs to plan for."""
     what_if: WhatIf = field(default_factory=WhatIf)
-    """Assumptions that replace the configuration's for this answer."""
+    """Assumptions that replace the configuration for this answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class PlanAnswer:
     chains: dict[ChainId, str]
     """The names of the jobs' chains."""
     exit_code: int
-    """1 where a chain could not be served, or a market that holds our money could not be read; else 0."""
+    """1 if a chain, or a market that holds our money, could not be read; else 0."""
 
 
 def plan(request: PlanRequest, context: Context) -> PlanAnswer:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Assumptions(Part):
-    """What this answer assumes instead of the configuration; null or empty where nothing is changed."""
+    """What this answer assumes instead of the configuration; null or empty: nothing is changed."""
 
     wealth: str | None = Field(description="assumed wealth of each job, in whole tokens")
     horizon_days: float | None = Field(description="days over which costs are weighed against income")
@@ -55,8 +55,8 @@ class MarketWayOut(Part):
 
 
 class ForecastUsed(Part):
-    """What the allocator expects a market to pay those who are in it, with no further money of ours. Rates are simple
-    annual fractions."""
+    """The forecast that the allocator used for a market: what suppliers are paid if we add no more money. Rates are
+    simple annual fractions."""
 
     market_id: str = Field(description="the market's identifier")
     quoted: float | None = Field(description="the quoted rate: what the protocol shows now")

@@ -16,7 +16,7 @@ from yieldbot.model import plan as model
 
 
 class Quarantined(Part):
-    """A market that could not be read. Where it held money of ours the plan is a hold and the exit code 1."""
+    """A market that could not be read. If it held money of ours, the plan is a hold and the exit code 1."""
 
     id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")

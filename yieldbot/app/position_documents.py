@@ -45,7 +45,7 @@ class ProfitAndLoss(Part):
 
     @classmethod
     def of(cls, row: Earned | None) -> ProfitAndLoss | None:
-        """None where it is not known, or there was no entry."""
+        """The profit and loss; None if it is unknown, or there was no entry."""
         if row is None or isinstance(row.found, str):
             return None
         profit = row.found
@@ -64,7 +64,7 @@ class ProfitAndLoss(Part):
 
 
 def pnl_unknown(row: Earned | None) -> str | None:
-    """Why a profit and loss is not known."""
+    """Why a profit and loss is unknown; None if it is known."""
     return row.found if row is not None and isinstance(row.found, str) else None
 
 
@@ -121,7 +121,7 @@ class Position(Part):
 
 
 class ClosedPosition(Part):
-    """A position that we have left, with the profit of the last stay."""
+    """A position that was closed, with the profit of the last stay."""
 
     id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")
@@ -170,7 +170,7 @@ class Holdings(Part):
 
 
 class JobPositions(Holdings, JobHead):
-    """What one job holds; one over several assets has an entry for each of them."""
+    """What one job holds; a job with several assets has one for each asset."""
 
     quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
     exposures: tuple[ExposureShare, ...] = Field(

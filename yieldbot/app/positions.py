@@ -64,7 +64,7 @@ class PositionsAnswer:
     liquidity: tuple[AccountLiquidity, ...]
     """Positions in pools, by wallet and chain, for tables."""
     exit_code: int
-    """1 where a chain could not be served, or a market that holds our money could not be read; else 0."""
+    """1 if a chain, or a market that holds our money, could not be read; else 0."""
 
 
 def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
@@ -110,7 +110,7 @@ def positions(request: PositionsRequest, context: Context) -> PositionsAnswer:
 
 
 def _ever_held(context: Context, accounting: Accounting, observed: Sequence[Observation]) -> tuple[EverHeld, ...]:
-    """Predicted against realised, of every position that these jobs' accounts ever had."""
+    """Forecast and realised rate of every position that these jobs' accounts ever had."""
     accounts = [((job.chain.chain, job.wallet.address), snapshot) for job, snapshot in observed]
     entries = {account: accounting.own(account) for account, _ in accounts}
     now = learned.held_now((account, one) for account, one in accounts if not isinstance(one, str))

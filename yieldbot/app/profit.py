@@ -49,29 +49,29 @@ class Earned:
     found: Pnl | str
     """Profit and loss, or why it is not known."""
     left: bool = False
-    """Whether everything has been taken out again."""
+    """Whether everything was taken out again."""
     unit: str = BASE
-    """What it is valued in: USD, or the unit of the job's base."""
+    """The currency of the figures: USD, or the unit of the job's base."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """The journal, and the accounting entries made of it and of each account's history on chain."""
+    """The journal, and the accounting entries made from it and from each account's history on chain."""
 
     records: Sequence[Record]
     """All journal entries."""
     entries: Sequence[Entry]
-    """Accounting entries by the journal alone."""
+    """Accounting entries made from the journal only."""
     histories: Mapping[Account, ChainRecord]
-    """Each account's history on chain, of those whose chain could be read."""
+    """History on chain of each account whose chain could be read."""
 
     def own(self, account: Account) -> tuple[Entry, ...]:
-        """An account's entries: by its history on chain, else by the journal alone."""
+        """An account's entries: from its history on chain if that was read, else from the journal only."""
         history = self.histories.get(account)
         return history.entries if history else tuple(entry for entry in self.entries if entry.account == account)
 
     def quotes(self, account: Account, more: Quotes = NO_QUOTES) -> QuoteOf:
-        """Prices in US dollars at the account's entries; ``more``: prices known beside them."""
+        """Prices in US dollars at the account's entries; ``more``: further known prices."""
         history = self.histories.get(account)
         return quote_of({**more, **(history.quotes if history else {})}, recorded_prices(self.records))
 
@@ -91,8 +91,8 @@ def accounting_of(context: Context, records: Sequence[Record], observed: Sequenc
 
 
 def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tuple[Earned, ...]]:
-    """Of each job, the profit and loss of every market that it is or was in, pools aside; empty for a skipped job and
-    without a journal."""
+    """For each job, the profit and loss of every market that it is or was in, liquidity in pools left out; empty for a
+    skipped job and without a journal."""
     names = recorded_names(accounting.records)
     found: list[tuple[Earned, ...]] = []
     for job, snapshot in observed:
@@ -121,7 +121,7 @@ def earned(accounting: Accounting, observed: Sequence[Observation]) -> list[tupl
 
 
 def agreed(held: Sequence[MeasuredPosition], gains: Sequence[Earned]) -> tuple[MeasuredPosition, ...]:
-    """The positions with ``earned`` taken from profit and loss where that is known, so that the two never differ."""
+    """The positions with ``earned`` taken from profit and loss if known, so that the two figures never differ."""
     known = {gain.market_id: gain.found.earned for gain in gains if isinstance(gain.found, Pnl)}
     return tuple(replace(row, earned=known.get(row.state.market.id, row.earned)) for row in held)
 
@@ -134,7 +134,7 @@ def unit_of(job: Job) -> tuple[str, Token | None]:
 
 
 def in_native(priced: QuoteOf, token: Token | None) -> QuoteOf:
-    """Prices in units of the native token; where ``token`` is None no price is known."""
+    """Prices in units of the native token; if ``token`` is None, no price is known."""
     return in_unit(priced, token) if token is not None else lambda entry, other: None
 
 
@@ -152,12 +152,12 @@ def native_of(chain: ChainSettings) -> Token:
 
 
 def _as_booked(job: Job, held: Amount) -> Amount:
-    """Wrapped SOL as the native token that entries count SOL by."""
+    """Wrapped SOL as the native token, under which the entries count SOL."""
     return Amount(native_of(job.chain), held.raw) if held.token.address == WRAPPED_SOL else held
 
 
 def _of(job: Job, entry: Entry) -> bool:
-    """Whether an entry is of the job's asset; SOL has two names (native and wrapped)."""
+    """Whether an entry belongs to the job's asset; SOL has two names (native and wrapped)."""
     return entry.asset is not None and (entry.asset == job.asset or entry.asset == entry.native)
 
 

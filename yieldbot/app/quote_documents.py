@@ -23,7 +23,7 @@ class SwapPool(Part):
 
 
 class SwapWay(Part):
-    """One route of a split swap: its pools are passed one after another."""
+    """One route of a split swap, with its pools in order."""
 
     pools: tuple[SwapPool, ...] = Field(description="its pools, in order")
     taken: Money = Field(description="what goes in")
@@ -32,7 +32,7 @@ class SwapWay(Part):
 
 
 class IndependentPrice(Part):
-    """A price by an oracle, which the swap itself cannot move."""
+    """A price by an oracle that the swap itself cannot move."""
 
     source: str = Field(description="the price oracle")
     rate: float | None = Field(description="output tokens for one input token; null: not a finite number")

@@ -1,6 +1,6 @@
-"""``quote``: what a swap would bring now, by our own arithmetic, and over which pools.
+"""``quote``: what a swap would bring now, computed from the pools' state, and over which pools.
 
-An aggregator's quote (LI.FI's, for bridging too) can be shown beside it; it decides nothing and is never signed.
+An aggregator's quote (LI.FI's, for bridging too) can be shown with it; it decides nothing and is never signed.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class QuoteRequest:
     out: str | None = None
     """How much comes out, exactly, in whole tokens."""
     slippage_bps: float = 50.0
-    """How much less than the best oracle price a swap may bring, in basis points, from 0, below 10000."""
+    """Largest shortfall against the best oracle price, in basis points, from 0, below 10000."""
     chain: str | None = None
     """The chain's name; None: the one chain that has jobs."""
     aggregator: str | None = None
     """The URL of an aggregator with LI.FI's API; empty: LI.FI's own; None: no aggregator is asked for a quote."""
     to_chain: str | None = None
-    """The chain of ``wanted``, if it is another one: asks for a quote for bridging."""
+    """The chain of ``wanted``, if it is a different one: asks for a quote for bridging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +148,7 @@ def _bridge(request: QuoteRequest, to_chain: str, chain: ChainSettings, context:
 def _aggregated(
     request: QuoteRequest, context: Context, chain: ChainSettings, given: Amount, wanted: Token
 ) -> Quoted | YieldbotError:
-    """The aggregator's quote, or why there is none: our own quote does not need it."""
+    """The aggregator's quote, or why there is none; our own quote does not depend on it."""
     if not lifi.serves(chain.chain):
         raise ConfigError("--aggregator: LI.FI is only asked for EVM chains")
     owner = next(job.wallet.address for job in context.settings.jobs if job.chain.name == chain.name)
@@ -173,7 +173,7 @@ def _judged(
     chain: ChainSettings, policy: Policy, found: Route, read: QuoteInputs, slippage_bps: float
 ) -> FairOutput | Declined:
     """The minimum out of the swap, or why it would be refused: old feeds, a lost peg, prices that differ, too little
-    out."""
+    output."""
     updated = {token.symbol: price.updated_at for token, price in read.usd.items()}
     usd = {token: price.usd for token, price in read.usd.items()}
     oldest = chain.family.feed_age_seconds(policy.max_feed_age_seconds)

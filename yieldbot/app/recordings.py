@@ -1,4 +1,4 @@
-"""``history import``, ``verify`` and ``compact``: files of others into memory, and whether it is sound."""
+"""``history import``, ``verify`` and ``compact``: imports files of others into memory, and checks memory."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """Which files are taken, and what is said of them."""
+    """Which files to import, with what they do not say themselves."""
 
     files: tuple[Path, ...]
-    """In the order in which they are read."""
+    """The files, in the order of reading."""
     folder: Path | None = None
     """Memory's folder; None: the configuration's."""
     told: Told = field(default_factory=Told)
@@ -41,8 +41,8 @@ class ImportRequest:
 
 
 def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImportDocument, int]:
-    """Reads each file and remembers it; the exit code is 2 where a file was refused, 1 where something could not be
-    remembered. Raises ConfigError where every file was refused, for the first of them."""
+    """Reads each file and stores its readings; the exit code is 2 if a file was refused, 1 if something could not be
+    stored. Raises ConfigError if every file was refused, naming the first one's fault."""
     folder = folder_of(context, request.folder)
     store, rows, failures = Store(folder), list[ImportedFile](), dict[str, str]()
     for file in request.files:
@@ -85,7 +85,7 @@ def _refused(file: Path, why: str) -> ImportedFile:
 
 
 def named(faults: Iterable[Fault]) -> tuple[NamedFault, ...]:
-    """Faults as documents tell them, each in printable lines."""
+    """Faults as parts of documents, in printable lines."""
     return tuple(
         NamedFault(where=one_line(one.where), what=one_line(one.what, 500), kind=one.kind, taken=one.taken)
         for one in faults
@@ -93,7 +93,7 @@ def named(faults: Iterable[Fault]) -> tuple[NamedFault, ...]:
 
 
 def verify(folder: Path | None, context: Context) -> HistoryVerifyDocument:
-    """Reads all of memory. Raises ConfigError where no folder is named or there is none."""
+    """Reads and checks all of memory. Raises ConfigError if no folder is named or it does not exist."""
     from yieldbot.history import verify as looks
 
     place = _there(folder_of(context, folder))
@@ -104,7 +104,7 @@ def verify(folder: Path | None, context: Context) -> HistoryVerifyDocument:
 
 
 def compact(folder: Path | None, context: Context) -> HistoryCompactDocument:
-    """Makes few files of many. Raises ConfigError where there is no folder, YieldbotError where the disk refuses."""
+    """Merges many files into few. Raises ConfigError if there is no folder, YieldbotError if the disk refuses."""
     place = _there(folder_of(context, folder))
     try:
         gone = Store(place).compact(everything=True)

@@ -36,32 +36,33 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"^(\d{1,9})([smhdw])$")
 _APART = re.compile(r"[^0-9a-z.]+")
 LEAST_PART = 4
-"""Characters of a part of a name."""
+"""Shortest part of a name that is matched."""
 MOST_NAMED = 8
-"""Markets that a message names where several match."""
+"""Most markets that a message names if several match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowRequest:
-    """What is wanted of memory."""
+    """What to show of memory."""
 
     folder: Path | None = None
     """Memory's folder; None: the configuration's."""
     market: str | None = None
-    """A market's id, or a part of id, protocol, asset and chain that means one alone; None: what there is of each."""
+    """A market's id, or a part of its id, protocol, asset and chain that matches only one market; None: a summary of
+    each market."""
     chain: str | None = None
     """Id, number or name of a chain; None: all."""
     start: str | None = None
     """The first time, as 2026-01-31 or in ISO 8601; None: from the first reading on."""
     end: str | None = None
-    """The last time; a day alone means its end."""
+    """The last time; for a day its end."""
     every: str | None = None
-    """A row for each step, as ``6h`` or ``1d``; None: for each reading."""
+    """One row for each step of this length, as ``6h`` or ``1d``; None: one for each reading."""
 
 
 def show(request: ShowRequest, context: Context) -> HistoryShowDocument:
-    """MarketsRemembered, or MarketRemembered where a market is named. Raises ConfigError for a market, time or step
-    that is none."""
+    """MarketsRemembered, or MarketRemembered if a market is named. Raises ConfigError for an unknown market and a
+    malformed time or step."""
     folder, faults = folder_of(context, request.folder), list[Fault]()
     store = Store(folder)
     start, end, step = moment(request.start), moment(request.end, end=True), duration(request.every)
@@ -113,7 +114,7 @@ def duration(text: str | None) -> int | None:
 
 
 def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
-    """The one market that matches. Raises ConfigError for none, and for several, which it names."""
+    """The one market that matches. Raises ConfigError if none or several match, and names those."""
     exact = [one for one in spans if text in (one.key.market, f"{one.key.chain}/{one.key.market}")]
     words = text.lower().split()
     found = exact or [one for one in spans if all(_fits(word, _called(one)) for word in words)]
@@ -131,7 +132,7 @@ def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
 
 
 def _fits(word: str, called: str) -> bool:
-    """Whether a market is called so: by a word of its names, or by a part of them that is long enough to mean it."""
+    """Whether a market has this name: a whole word of its names, or a part of them that is long enough."""
     return word in _APART.split(called) or (len(word) >= LEAST_PART and word in called)
 
 

@@ -1,5 +1,5 @@
-"""Values of lower rooms that use cases hand to doors beside their documents. Doors import them from here, and know no
-room below ``app/`` but the model."""
+"""Values of lower rooms that use cases return beside their documents. Doors import them from here, so they import no
+room below ``app/`` except the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``risk``: how safe each market is thought to be, why, and how good its yield is after that. Nothing is signed."""
+"""``risk``: each market's safety grade, the reasons, and how good its yield is for that safety. Nothing is signed."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskRequest:
-    """Which markets."""
+    """Which markets to grade."""
 
     market: str = ""
-    """A market's name, as the policy's lists have it, or a part of its id or name; all where empty."""
+    """A market's name as in the policy's lists, or a part of its id or name; empty: all markets."""
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs whose markets are graded."""
     min_safety: int | None = None
@@ -57,7 +57,8 @@ class RiskAnswer:
 
 
 def risk(request: RiskRequest, context: Context) -> RiskAnswer:
-    """Observe every chain and grade its markets. Raises ConfigError for a name that no market has, or no grade."""
+    """Observe every chain and grade its markets. Raises ConfigError for a name that no market has, and for an invalid
+    grade."""
     check_grade(request.min_safety)
     observed = overview.observe(request.jobs, context)
     rows: list[JobRisk | JobHead] = []

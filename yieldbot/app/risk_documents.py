@@ -1,4 +1,4 @@
-"""What ``risk`` answers."""
+"""The document of ``risk``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yieldbot.app.parts import JobHead
 
 
 class EvidenceNumber(Part):
-    """One number or fact that a judgement was made of."""
+    """One number or fact that a judgement rests on."""
 
     what: str = Field(description="what it is")
     value: str = Field(description="its value with its unit, in words")
@@ -20,7 +20,7 @@ class EvidenceNumber(Part):
 
 
 class GradeSide(Part):
-    """One side of a market's safety."""
+    """One of the aspects that a safety grade is made of."""
 
     name: str = Field(description="which side (docs/risk.md)")
     score: float = Field(description="0 (worst) to 100 (best)")
@@ -30,7 +30,7 @@ class GradeSide(Part):
 
 
 class MarketRisk(Part):
-    """How safe a market is thought to be, and how good its yield is after that."""
+    """A market's safety grade, and how good its yield is for that safety."""
 
     id: str = Field(description="the market's id")
     name: str = Field(description="its name")
@@ -61,7 +61,7 @@ class JobRisk(JobHead):
 
 
 class RiskDocument(Document):
-    """How safe each market is thought to be, with the evidence."""
+    """The safety grade of each market, with the evidence."""
 
     SCHEMA = "risk"
 

@@ -1,5 +1,5 @@
-"""``risk --calibration`` and ``--signals``: what was thought, held against what memory says came of it. Nothing is
-signed."""
+"""``risk --calibration`` and ``--signals``: compares past grades and signals with what then happened, by memory.
+Nothing is signed."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ SELECT market, max(time) AS time, max(coalesce(utilisation, borrowed / nullif(su
   min(price_usd) AS lowest_usd, max(price_usd) AS highest_usd
 FROM readings WHERE chain = $chain AND time >= $start GROUP BY market, time // 3600 ORDER BY market, time
 """
-"""What each market showed in each hour."""
+"""Query: each market's values in each hour."""
 MOST_NOTES = 5
-"""Faults that are named one by one."""
+"""Most faults that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRequest:
-    """Which grades are held against what came."""
+    """Which grades or signals to compare with what happened."""
 
     since: str = ""
-    """The first day (YYYY-MM-DD) whose grades count; all where empty."""
+    """The first day (YYYY-MM-DD) whose grades count; empty: all."""
     history: Path | None = None
-    """Memory's folder; the configured one where None. For signals also a file that `history import` takes."""
+    """Memory's folder; None: the configured one. For signals also a file that `history import` accepts."""
     replay: bool = False
-    """Signals made anew, day by day, in place of those that were remembered; of a file always."""
+    """Compute the signals again, day by day, instead of using the stored ones; always so for a file."""
 
 
 def calibration(request: RecordRequest, context: Context) -> CalibrationDocument:
-    """The hit table and the Brier score. Raises ConfigError for a day or a folder that is none."""
+    """How often harm followed each letter, and the Brier score. Raises ConfigError for an invalid day or folder."""
     folder, faults = folder_of(context, request.history), list[Fault]()
     if request.history is not None and not folder.is_dir():
         raise ConfigError(f"{folder} is no folder of memory")
@@ -76,7 +76,7 @@ def calibration(request: RecordRequest, context: Context) -> CalibrationDocument
 
 
 def signals(request: RecordRequest, context: Context) -> SignalsDocument:
-    """The hit table of signals. Raises ConfigError for a day or a source that is none, and for one without readings."""
+    """What followed the signals. Raises ConfigError for an invalid day or source, and for a source without readings."""
     source, since, faults = folder_of(context, request.history), day(request.since, "--since"), list[Fault]()
     replay = request.replay or source.is_file()
     graded = () if replay else read(source, since, faults)
@@ -117,7 +117,7 @@ def signals(request: RecordRequest, context: Context) -> SignalsDocument:
 
 
 def _tracks(folder: Path, grades: Sequence[GradedDay], faults: list[Fault]) -> Mapping[MarketName, Track]:
-    """What came of every graded market, by memory; an hour before the first grade on."""
+    """What happened to each graded market by memory, from an hour before its first grade on."""
     assets = {(one.chain, one.market): one.asset for one in grades}
     found: dict[MarketName, Track] = {}
     for chain in sorted({one.chain for one in grades}):
@@ -143,7 +143,7 @@ def _moments(hours: Iterator[dict[str, Any]]) -> Iterator[Moment]:
 
 
 def _too_little(folder: Path, found: Calibration) -> list[str]:
-    """Why there is nothing to show, in one line."""
+    """Why there is nothing to show, in one line; empty if there is something."""
     if found.first_due is None:
         return [_none(folder)]
     if found.hits:
@@ -159,7 +159,7 @@ def _none(folder: Path) -> str:
 
 
 def named_lines(faults: Sequence[Fault]) -> list[str]:
-    """Faults as lines, the first of many."""
+    """Faults as lines; only the first few are named."""
     lines = [f"{one.where}: {one.what}" for one in named(faults)]
     more = (
         [f"and {len(lines) - MOST_NOTES} more: `yieldbot history verify` names them"] if len(lines) > MOST_NOTES else []

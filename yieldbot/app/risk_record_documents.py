@@ -1,4 +1,4 @@
-"""What ``risk --calibration`` and ``risk --signals`` answer."""
+"""The documents of ``risk --calibration`` and ``risk --signals``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LetterRecord(Part):
 
 
 class CalibrationDocument(Document):
-    """Remembered grades, held against what then happened."""
+    """Stored grades compared with what then happened."""
 
     SCHEMA: ClassVar[str] = "risk-calibration"
 

@@ -91,7 +91,7 @@ class RunAnswer:
     document: RunDocument
     """The answer; its ``exit_code`` is the command's."""
     reports: tuple[Report, ...]
-    """Each job's cycle, for tables; none of a job that ended with an error."""
+    """Each job's cycle, for tables; none for a job that ended with an error."""
     across: tuple[Across, ...]
     """What bridging would gain, for each asset that is held on several chains."""
     chains: dict[ChainId, str]
@@ -99,7 +99,7 @@ class RunAnswer:
 
 
 def dry_run(request: DryRunRequest, context: Context) -> RunAnswer:
-    """One cycle of every job that ends after the rehearsal; no key is read. Raises ConfigError, and YieldbotError where
+    """One cycle of every job that ends after the rehearsal; no key is read. Raises ConfigError, and YieldbotError if
     another run is in progress."""
     return _cycle(DryRunDocument, request.jobs, context, lambda journal: DeclineAll(), Keyless)
 
@@ -107,10 +107,10 @@ def dry_run(request: DryRunRequest, context: Context) -> RunAnswer:
 def run(
     request: RunRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
 ) -> RunAnswer:
-    """One cycle of every job under the run lock. A job's error is reported in the answer and ends no other job.
+    """One cycle of every job under the run lock. A job's error is part of the answer and does not stop other jobs.
 
-    With ``approve="ask"`` alone ``show`` is called with each rehearsed plan and then ``ask``, which gives consent.
-    Raises ConfigError, and YieldbotError where another run is in progress.
+    Only with ``approve="ask"``, ``show`` is called with each rehearsed plan, and then ``ask`` for a person's consent.
+    Raises ConfigError, and YieldbotError if another run is in progress.
     """
 
     how = Consent(request.approve, context, show, ask)
@@ -119,10 +119,10 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How consent to plans is got in one run."""
+    """How one run obtains consent to its plans."""
 
     approve: Literal["queue", "ask", "auto"]
-    """As ``RunRequest.approve``."""
+    """See ``RunRequest.approve``."""
     context: Context
     """The use case's context."""
     show: Callable[[Proposal], None]
@@ -132,11 +132,11 @@ class Consent:
 
     @property
     def asks(self) -> bool:
-        """Whether a person is asked now, so that jobs run one after another."""
+        """Whether a person is asked during the run, so that jobs must run one after another."""
         return self.approve == "ask"
 
     def approver(self, journal: Journal) -> Approver:
-        """The approver. Where the policy says so, exits into our own wallet wait for nobody."""
+        """The approver. If the policy says so, exits into our own wallet need no consent."""
         policy = self.context.settings.policy
         found = self._approver(journal)
         return ExitsAtOnce(journal, found) if policy.auto_exit else found
@@ -155,19 +155,18 @@ class Consent:
                 return Queue(journal, self.context.program)
 
     def opens(self, wallet: Wallet) -> bool:
-        """Whether a wallet's key is opened before its plan is rehearsed: a person is asked for a passphrase only after
-        a yes to the plan."""
+        """Whether a wallet's key is opened before its plan is rehearsed. If a person is asked, the passphrase is only
+        asked for after a yes to the plan."""
         return self.approve == "auto" or (self.asks and is_given(wallet, self.context.environment))
 
 
 def approve(
     request: ApproveRequest, context: Context, *, show: Callable[[Proposal], None], ask: Callable[[], bool]
 ) -> RunAnswer:
-    """Observes and rehearses a stored plan again, and where it still holds signs and sends it.
+    """Observes and rehearses a stored plan again; if it still makes sense, signs and sends it.
 
-    ``show`` is called with the rehearsed plan before anything is signed, and then ``ask``: where that gives False the
-    plan goes on waiting. Raises ConfigError where no such plan waits, and YieldbotError where another run is in
-    progress.
+    ``show`` is called with the rehearsed plan before anything is signed, and then ``ask``: if that returns False, the
+    plan keeps waiting. Raises ConfigError if no such plan waits, and YieldbotError if another run is in progress.
     """
 
     def approver(journal: Journal) -> Approver:
@@ -240,8 +239,8 @@ def cycles(
     opens: Callable[[Wallet], bool] = lambda wallet: False,
     work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
 ) -> list[Ended]:
-    """The work (by default one cycle) of every job under the run lock, in the order of the jobs. ``asks``: a person is
-    asked, so jobs run one after another; ``opens``: as ``world_of`` takes it."""
+    """Runs the work (by default one cycle) of every job under the run lock; results in the order of the jobs. ``asks``:
+    a person is asked, so jobs run one after another; ``opens``: see ``world_of``."""
     with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
         deadline = Deadline(world)
         with deadline.armed():
@@ -265,8 +264,8 @@ async def every(
     groups: Sequence[Sequence[Placed]],
     work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
 ) -> dict[int, Ended]:
-    """Each job's report or error, by its place. An error ends its job alone; after an InvariantError no further job is
-    begun, and those under way run to their end. work: what is done for each job; None: one cycle."""
+    """Each job's report or error, by its index. An error ends only its own job; after an InvariantError no further job
+    is started, and those under way are completed. work: what is done for each job; None: one cycle."""
     ended: dict[int, Ended] = {}
     broken = False
 
@@ -292,7 +291,7 @@ async def every(
 
 
 def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
-    """Put the answer together; report failures and hand over proposals of Safes."""
+    """Build the answer; report failures and hand over proposals of Safes."""
     for one in ended:
         if isinstance(one, tuple):
             job, failure = one
@@ -322,7 +321,7 @@ def _across(context: Context, found: Sequence[Report]) -> tuple[Across, ...]:
 
 
 def deliver(context: Context, report: Report) -> None:
-    """Write a Safe's proposal to data_dir/proposals, and post it to the transaction service where one is configured."""
+    """Write a Safe's proposal to data_dir/proposals, and post it to the transaction service if one is configured."""
     assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
     folder = context.settings.data_dir / "proposals"
     folder.mkdir(mode=0o700, exist_ok=True)

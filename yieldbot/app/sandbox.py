@@ -53,8 +53,8 @@ class SandboxWarpRequest(SandboxRequest):
 
 
 def up(request: SandboxUpRequest, context: Context) -> SandboxUpDocument:
-    """Starts the sandbox, compiling the contracts the first time, and writes its configuration; one that ran there is
-    stopped. Raises ConfigError for a folder with another configuration in it."""
+    """Starts the sandbox (the first time it compiles the contracts) and writes its configuration; one that runs there
+    already is stopped. Raises ConfigError for a folder with another configuration in it."""
     no_real_folder(request.directory)
     return _running(SandboxUpDocument, Local.up(request.directory, request.chain, context.say))
 
@@ -65,7 +65,7 @@ def down(request: SandboxRequest) -> SandboxDownDocument:
 
 
 def warp(request: SandboxWarpRequest) -> SandboxWarpDocument:
-    """Lets days pass on the sandbox. Raises ConfigError for an invalid number of days, and where none runs."""
+    """Lets days pass on the sandbox. Raises ConfigError for an invalid number of days, and if none runs."""
     if not 0 < request.days <= MOST_DAYS:
         raise ConfigError(f"{request.days:g} days: name a number above 0, up to {MOST_DAYS}")
     found = Local.load(request.directory)

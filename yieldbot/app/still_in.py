@@ -1,4 +1,4 @@
-"""What is still in markets that are to be left after a cycle, why, and what happens next."""
+"""After a cycle: what is still in the markets that are to be left, why, and what happens next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ WAITS = ("QUEUED", "WAITS_FOR_OWNERS")
 
 
 def still_in(found: Report) -> tuple[StillIn, ...]:
-    """Each market that is to be left and holds money of ours, as of the end of the cycle; the most dangerous first."""
+    """Each market that is to be left and still holds money of ours at the end of the cycle, the most dangerous
+    first."""
     snapshot = found.after or found.snapshot
     if snapshot is None:
         return ()

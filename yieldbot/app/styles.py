@@ -1,5 +1,5 @@
-"""Three policies that ``init`` writes: how much danger is borne for how much yield. docs/risk.md shows them beside each
-other; each figure's reason stands behind it in the file that is written."""
+"""The three policies that ``init`` can write: how much risk they accept for how much yield. docs/risk.md compares them;
+the written file has the reason for each figure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Line:
     key: str
     """Its name."""
     value: str
-    """Its value, as TOML has it."""
+    """Its value in TOML syntax."""
     why: str
-    """The reason, as its comment."""
+    """The reason for the value, written as a comment."""
     on: bool = True
-    """Whether it applies; else it is written as a comment."""
+    """Whether it applies; else the line is commented out."""
 
     def __str__(self) -> str:
         return f"{'' if self.on else '# '}{self.key} = {self.value} # {self.why}"
@@ -30,12 +30,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """One of the three."""
+    """One of the three policies."""
 
     words: str
-    """What it is, in a few words."""
+    """Description, in a few words."""
     max_share: float
-    """The most that one market may hold, unless the answer to its own question says otherwise."""
+    """Largest fraction of the wealth in one market, unless the question about it is answered otherwise."""
     policy: tuple[Line, ...]
     """Keys of [policy]."""
     try_first: tuple[str, ...]
@@ -45,7 +45,7 @@ class Style:
 
 
 def _lines(*rows: tuple[str, str, str]) -> tuple[Line, ...]:
-    """Keys, values and reasons; a key after ``#`` does not apply."""
+    """(key, value, reason) of each line; a key that begins with ``#`` is commented out."""
     return tuple(
         Line(key=key.removeprefix("#"), value=value, why=why, on=not key.startswith("#")) for key, value, why in rows
     )
@@ -99,11 +99,11 @@ STYLES: Mapping[str, Style] = {
         ),
     ),
 }
-"""By name."""
+"""The policies, by name."""
 
 
 def policy_text(name: str, max_share: float, family: Family) -> str:
-    """A style's keys of [policy]."""
+    """The [policy] keys of a style, as TOML text."""
     style = STYLES[name]
     share = Line(key="max_share_market", value=f"{max_share:g}", why="the most that one market may hold of everything")
     rows = [share, *style.policy]
@@ -114,7 +114,7 @@ def policy_text(name: str, max_share: float, family: Family) -> str:
 
 
 def alarms_text(name: str) -> str:
-    """A style's [policy.alarms]."""
+    """The [policy.alarms] keys of a style, as TOML text."""
     style = STYLES[name]
     if not style.alarms:
         return "# Signs of danger are all on, with the thresholds of docs/risk.md.\n# [policy.alarms]"

@@ -1,7 +1,7 @@
-"""``backtest sweep``: many policies and forecasters on the same history, and what the best of them is worth.
+"""``backtest sweep``: many policies and forecasters on the same history, and how much of the best one's gain is real.
 
-Every piece that is finished lies in a folder under the hash of what it was computed from. So a sweep that was stopped,
-in whatever way, goes on where it was, and the answer does not depend on who computed what.
+Every finished piece is stored in a folder under the hash of its inputs. So a sweep that was stopped in any way
+continues where it was, and the answer does not depend on who computed what.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
 
 FOLDER = "sweeps"
-"""Finished pieces, below the data directory."""
+"""Folder of finished pieces, below the data directory."""
 STATIC = "static"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRequest:
-    """What is wanted."""
+    """What to sweep."""
 
     base: BacktestRequest
-    """History, windows, wealth, costs; its policy is what the grid varies."""
+    """History, windows, wealths and costs; the grid varies its policy."""
     grid: tuple[str, ...]
     """``KEY=VALUE,VALUE``, or files with a [grid] table."""
     learn_days: int = 0
-    """How far back a choice looks, in days; 0: as far as there is."""
+    """How far back a choice of walk-forward looks, in days; 0: as far as there is data."""
     results: Path | None = None
     """Folder of finished pieces; None: ``FOLDER`` below the data directory."""
     scheduler: str = ""
@@ -54,26 +54,25 @@ class SweepRequest:
 
 @dataclass(slots=True)
 class SweepProgress:
-    """How many pieces of a sweep are finished, kept up to date while it runs: shown after Ctrl-C."""
+    """How many pieces of a sweep are finished, updated while it runs: shown after Ctrl-C."""
 
     done: int = 0
-    """Finished pieces, those of earlier runs too."""
+    """Finished pieces, including those of earlier runs."""
     total: int = 0
-    """All pieces; 0 before they are known."""
+    """Number of all pieces; 0 before it is known."""
     folder: Path = field(default_factory=Path)
-    """Where they are kept."""
+    """The folder that they are stored in."""
     command: str = ""
     """The command that continues it."""
 
 
 Progress = Callable[[int, int], None]
-"""(pieces done, of so many); the first call says what earlier runs have done."""
+"""(pieces done, pieces in all); the first call reports what earlier runs have done."""
 
 
 def sweep(request: SweepRequest, context: Context, progress: Progress, standing: SweepProgress) -> SweepDocument:
-    """Every variant in every window. Raises ConfigError where there is nothing to run, or a flag or a file is wrong,
-    and YieldbotError where workers end again and again; what is finished by then is kept, as after
-    KeyboardInterrupt."""
+    """Runs every variant in every window. Raises ConfigError if there is nothing to run, or a flag or a file is wrong,
+    and YieldbotError if workers die again and again; what is finished by then is kept, as after KeyboardInterrupt."""
     grid = read_grid(request.grid)
     if not grid:
         raise ConfigError("name what to vary: --grid policy.move_horizon_days=3,7,14, as often as you like, or a file")
@@ -118,7 +117,7 @@ def _windows(
     inputs: WorkerInputs, seen: Scene, wealths: Sequence[float], crew: Crew, results: Results, progress: Progress,
     standing: SweepProgress,
 ) -> dict[tuple[float, str], list[Window]]:  # fmt: skip
-    """Every window by wealth and variant: what is finished is read, the rest computed and kept."""
+    """Every window, by wealth and variant: finished ones are read, the others computed and stored."""
     places = [(name, wealth, first) for name in seen.columns for wealth in wealths for first in seen.firsts]
     tasks = [
         Task(universe=name, wealth=wealth, first=first, variant=variant)
@@ -177,12 +176,12 @@ def _forward(
 
 
 def _by_date(windows: Sequence[Window]) -> list[float]:
-    """Each date's mean gain over its universes."""
+    """Mean gain over all universes, for each date."""
     return [fmean(gain_of(one) for one in some) for some in by_date(windows).values()]
 
 
 def _interval(windows: Sequence[Window], gains: Sequence[float], seed: int) -> tuple[float | None, float | None]:
-    """Of one choice, which has no luck of the best of many."""
+    """The interval of one choice's mean gain, with no correction for having picked the best of many."""
     found = deflated([gains], list(by_date(windows)), max(one.days for one in windows) * DAY, seed)
     return (None, None) if found is None else (found.low_pp, found.high_pp)
 
@@ -190,7 +189,7 @@ def _interval(windows: Sequence[Window], gains: Sequence[float], seed: int) -> t
 def _deflated(
     windows: Mapping[tuple[float, str], Sequence[Window]], wealth: float, names: Sequence[str], seed: int
 ) -> list[SweepDeflated]:
-    """The best of all over static, and the best of the others over the first."""
+    """The best of all variants compared with static, and the best of the others compared with the first."""
     dates = list(by_date(windows[wealth, names[0]]))
     gains = [_by_date(windows[wealth, name]) for name in names]
     more = [[gain - usual for gain, usual in zip(some, gains[0], strict=True)] for some in gains[1:]]
@@ -216,7 +215,7 @@ def _deflated(
 
 
 def _command(request: SweepRequest, where: bool = False) -> str:
-    """The command that makes the same figures; with ``where``, by the same workers and from the same folder."""
+    """The command that reproduces the figures; with ``where``, using the same workers and folder."""
     own: list[object] = [word for one in request.grid for word in ("--grid", one)]
     own += ["--learn", request.learn_days] if request.learn_days else []
     if where:

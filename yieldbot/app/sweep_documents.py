@@ -1,4 +1,4 @@
-"""What ``backtest sweep`` answers."""
+"""The document of ``backtest sweep``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SweepVariant(Part):
 
 
 class SweepChoice(Part):
-    """What was chosen on the past, at one date."""
+    """What was chosen from the past, at one date."""
 
     date: int = Field(description="when the judged windows begin, unix seconds")
     variant: str = Field(description="what had gained most in the windows that were over by then")
@@ -25,8 +25,8 @@ class SweepChoice(Part):
 
 
 class SweepWalkForward(Part):
-    """Choices on the past, judged on the next windows, at one wealth. Gains are over static, percentage points a
-    year."""
+    """Choices made from the past, judged on the windows that follow, at one wealth. Gains are over static, in
+    percentage points a year."""
 
     wealth: float = Field(description="dollars at the start of each window")
     windows: int = Field(description="windows that were judged")
@@ -47,7 +47,7 @@ class SweepWalkForward(Part):
 
 
 class SweepDeflated(Part):
-    """The best of all variants at one wealth, its luck taken off (White's reality check)."""
+    """The best of all variants at one wealth, less what luck alone would show (White's reality check)."""
 
     wealth: float = Field(description="dollars at the start of each window")
     over: str = Field(description="what gains are counted over: `static`, or the name of the first variant")
@@ -62,7 +62,7 @@ class SweepDeflated(Part):
 
 
 class SweepDocument(Document):
-    """What each variant of a grid would have earned, and what its best is worth out of sample and less its luck."""
+    """What each variant of a grid would have earned, and what the best one is worth out of sample and without luck."""
 
     SCHEMA = "backtest-sweep"
 

@@ -1,4 +1,4 @@
-"""Grids of a sweep: which policies and forecasters are tried, as flags or a file say it."""
+"""Grids of a sweep: which policies and forecasters are tried, from flags or a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from yieldbot.errors import ConfigError
 from yieldbot.model.policy import Policy, alone
 
 FORECASTER = "forecaster"
-"""Short for its key of the policy."""
+"""Short name of the policy's key for the forecaster."""
 UNSET = "default"
-"""A value that leaves a policy key out."""
+"""A value that leaves a policy key unset."""
 MOST_VARIANTS = 1_000
 """Largest number of variants of one sweep."""
 
@@ -26,9 +26,9 @@ class Tried:
     """One way to decide."""
 
     name: str
-    """What it sets, as ``move_horizon_days=14 forecaster=mean-3d``."""
+    """What it changes, as ``move_horizon_days=14 forecaster=mean-3d``."""
     policy: Policy
-    """By which it decides."""
+    """The policy that it decides by."""
 
 
 def read_grid(words: Sequence[str]) -> dict[str, list[object]]:
@@ -51,9 +51,9 @@ def read_grid(words: Sequence[str]) -> dict[str, list[object]]:
 
 
 def variants(grid: Mapping[str, Sequence[object]], base: Path | None, unchanged: str) -> tuple[list[Tried], list[str]]:
-    """Every combination, and before them the base without a change, called ``unchanged``; those that say the same as
-    one before them are left out, and named in the second list. base: a policy's file; None: the shipped one.
-    Raises ConfigError."""
+    """(variants, names left out): every combination of the grid, preceded by the unchanged base, called ``unchanged``.
+    A combination that equals an earlier one is left out. base: a policy's file; None: the shipped policy. Raises
+    ConfigError."""
     count = 1
     for values in grid.values():
         count *= len(values)
@@ -87,7 +87,7 @@ def _add(found: dict[str, list[object]], key: str, values: list[object], where: 
 
 
 def _values(text: str) -> list[object]:
-    """Values by comma, as TOML has them; words need no quotes."""
+    """Comma-separated values, each in TOML syntax; words need no quotes."""
     if not text.strip():
         return []
     try:
@@ -104,7 +104,7 @@ def _value(text: str) -> object:
 
 
 def _flat(table: Mapping[str, object]) -> list[tuple[str, object]]:
-    """Keys with dots, quoted or not: [grid.policy] too."""
+    """The table's entries with dotted keys, quoted or not; [grid.policy] is accepted too."""
     policy = table.get("policy")
     below = [(f"policy.{key}", value) for key, value in policy.items()] if isinstance(policy, dict) else []
     return [(key, value) for key, value in table.items() if key != "policy" or not below] + below

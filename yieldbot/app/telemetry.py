@@ -1,7 +1,7 @@
 """Telemetry: one function for each kind of event, which writes a line of key=value to stderr, without secrets.
 
-Silent until ``listen`` is called (by ``-v``), which imports structlog. Nothing is decided here: without telemetry the
-bot does the same.
+Silent until ``listen`` is called (by ``-v``), which imports structlog. Nothing depends on it: the bot does the same
+without telemetry.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from yieldbot.model.tx import Outcome
 
 SHORTEST_SECRET = 6
-"""Shorter texts are not hidden: they would blank half of every line."""
+"""Shorter texts are not hidden: they would blank out half of every line."""
 HIDDEN = "(hidden)"
 
 _log: Any = None

@@ -1,6 +1,6 @@
 """``wallet new | import | list | address``: encrypted keystores, and addresses of keys in AWS KMS or on a Ledger.
 
-No request holds a private key: it is read from a file, a pipe or a person, and written to a keystore alone.
+No request holds a private key: it is read from a file, a pipe or a person, and written only to a keystore.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class ImportWalletRequest:
     """Write the keystore of an existing key."""
 
     name: str
-    """The wallet's name; if it is no valid name, the file that holds the key."""
+    """The wallet's name; if it is not a valid name, it is taken as the file that holds the key."""
     keystore: Path | None = None
     """Write the keystore to this file instead."""
     family: Family | None = None
-    """The chain family that the key is for; None: by the key's form, EVM where both are possible."""
+    """The chain family that the key is for; None: determined by the key's form, EVM if both are possible."""
     key_file: Path | None = None
     """A file with a keystore, solana-cli key, hex digits or a mnemonic; ``-``: standard input. None: a person is asked
     if one can be, else standard input."""

@@ -1,4 +1,5 @@
-"""``watch``: who controls what our markets stand on, what changed since the last look, and what is about to."""
+"""``watch``: who controls the contracts that our markets depend on, what changed since the last look, and what is about
+to change."""
 
 from __future__ import annotations
 
@@ -43,13 +44,13 @@ class WatchRequest:
     held: bool = False
     """Only markets in which we hold something."""
     accept: str | None = None
-    """A market's name (``model/names``), or ``all``: who controls it now is what later looks are held against; nothing
-    is read from the chain."""
+    """A market's name (``model/names``), or ``all``: accept its present controllers, so that later looks are compared
+    with them; nothing is read from the chain."""
 
 
 def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
-    """One look at every job's chain, and the exit code: 1 where one could not be looked at. Raises ConfigError where no
-    job matches, or what was remembered cannot be read."""
+    """One look at every job's chain; the exit code is 1 if one could not be looked at. Raises ConfigError if no job
+    matches, or the stored look cannot be read."""
     jobs = jobs_of(request.jobs, context)
     if request.accept is not None:
         _accept(request.accept, jobs, context)
@@ -62,7 +63,7 @@ def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
 
 
 def seconds_of(text: str) -> int:
-    """The seconds of a time written as 15s, 10m, 6h or 1d. Raises ConfigError."""
+    """The seconds of a duration written as 15s, 10m, 6h or 1d. Raises ConfigError."""
     number, unit = text[:-1], text[-1:]
     if unit not in UNITS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10_000:
         raise ConfigError(f"--every {text}: write a time as 15s, 10m, 6h or 1d")
@@ -171,7 +172,7 @@ def _contract(one: ContractFacts) -> WatchedContract:
 
 
 def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
-    """Take who controls the named markets now as right. Raises ConfigError where no look has seen such a market."""
+    """Accept the present controllers of the named markets. Raises ConfigError if no look has recorded such a market."""
     found = 0
     for job in jobs:
         file = looks.file_of(context.settings.data_dir, job)

@@ -43,7 +43,7 @@ class WatchedHolder(Part):
 
 
 class WatchedContract(Part):
-    """A contract that a market stands on."""
+    """A contract that a market depends on."""
 
     address: str = Field(description="its address")
     part: str = Field(description="pool, admin, oracle, rate model, collateral, asset, inside (lent on to)")
@@ -61,7 +61,7 @@ class WatchedContract(Part):
 
 
 class WatchedMarket(Part):
-    """A market with what it stands on."""
+    """A market with the contracts that it depends on."""
 
     market_id: str = Field(description="its id")
     name: str = Field(description="its name")
@@ -86,7 +86,7 @@ class WatchedJob(Part):
 
 
 class WatchDocument(Document):
-    """What changed, or will, in whom our markets' contracts obey."""
+    """Changes, past and announced, of who controls our markets' contracts."""
 
     SCHEMA: ClassVar[str] = "watch"
 

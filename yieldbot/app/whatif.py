@@ -25,11 +25,11 @@ class WhatIf:
     """What one answer assumes instead of the configuration. None and () change nothing."""
 
     wealth: str | None = None
-    """Whole tokens, as if each job had this much in all."""
+    """Wealth of each job, in whole tokens, instead of what it has."""
     horizon_days: float | None = None
     """Days over which costs are weighed against income."""
     exclude: tuple[str, ...] = ()
-    """Names, ids or protocols of markets that get nothing."""
+    """Names, ids or protocols of markets that get no money."""
     max_share: float | None = None
     """The largest fraction of the wealth in one market, 0 to 1."""
 
@@ -37,7 +37,7 @@ class WhatIf:
         return self != WhatIf()
 
     def policy(self, policy: Policy) -> Policy:
-        """The policy with these changes. A lower limit for all markets lowers the limits of single ones too."""
+        """The policy with these changes. A lower limit for all markets also lowers the limits of single ones."""
         if self.horizon_days is not None:
             policy = replace(policy, horizon_days=self.horizon_days)
         if self.max_share is not None:
@@ -84,7 +84,7 @@ class WhatIf:
 def from_flags(
     wealth: str | None = None, horizon: str | None = None, exclude: Sequence[str] = (), max_share: str | None = None
 ) -> WhatIf:
-    """Parse the flags of a person. Raises ConfigError for a malformed value."""
+    """The what-if that a person's flags describe. Raises ConfigError for a malformed value."""
     return WhatIf(
         wealth=wealth,
         horizon_days=_number("--horizon", horizon, LONGEST_DAYS, "a number of days, as 90", above=True),

@@ -36,7 +36,7 @@ OPENING = {
     "ledger": "asking the Ledger for the address",
     "safe": "opening the key of an owner",
 }
-"""Progress lines while a signer of each kind is opened."""
+"""Progress line while a signer is opened, by the kind of its wallet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def needs_node(job: Job, context: Context) -> None:
 
 
 def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
-    """The selected jobs, for a command that can do without a node. Raises ConfigError where none matches."""
+    """The selected jobs, for a command that needs no node. Raises ConfigError if none matches."""
     every = context.settings.jobs
     if not every:
         raise ConfigError(f"{context.config}: jobs: there is none: add a [[jobs]] table with wallet, chain and asset")
@@ -88,7 +88,7 @@ def named_jobs(wanted: JobFilter, context: Context) -> tuple[Job, ...]:
 
 
 def _called(job: Job, part: str) -> tuple[str, ...]:
-    """The names by which a filter can select a job; one over several assets by any of their symbols."""
+    """The names by which a filter can select a job; a job with several assets by any of their symbols."""
     if part == "asset":
         return tuple(token.symbol for token in job.assets)
     return (job.wallet.name if part == "wallet" else job.chain.name,)
@@ -136,8 +136,8 @@ def world_of(
 
 
 def signers(context: Context) -> Callable[[Wallet], Openable]:
-    """Makes the signer of a wallet. It touches no network or device, and asks for no passphrase, before it is opened or
-    used."""
+    """A function that makes the signer of a wallet. It touches no network or device, and asks for no passphrase, before
+    it is opened or used."""
     device = ledger()
 
     @contextmanager
@@ -194,7 +194,7 @@ def passphrases_in_env(context: Context, name: str | None = None) -> Path | None
 
 
 def keyed_urls_in_env(context: Context) -> Path | None:
-    """The .env file, if it holds an RPC URL of the jobs' chains with more than a host, as with a provider's key; else
+    """The .env file, if it holds an RPC URL of the jobs' chains with more than a host (such as a provider's key); else
     None.
 
     Raises ConfigError if it does and other users can read or change it.
@@ -212,7 +212,7 @@ def keyed_urls_in_env(context: Context) -> Path | None:
 
 
 class Keyless:
-    """The signer of a command that signs nothing. Reads no keystore; ``sign`` raises SafetyError."""
+    """The signer of a command that signs nothing. It reads no keystore; ``sign`` raises SafetyError."""
 
     def __init__(self, wallet: Wallet) -> None:
         self._address = wallet.address

@@ -15,16 +15,16 @@ from yieldbot.model.units import SECONDS_PER_YEAR
 
 
 def number(value: float | None) -> float | None:
-    """A float for JSON; None for infinity and NaN, which JSON lacks."""
+    """A float for JSON; None for infinity and NaN, which JSON cannot hold."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
 def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, policy: Policy | None = None) -> Apy:
-    """The effective annual yield once we hold ``holding``, with nobody else acting over the horizon.
+    """The APY when we hold ``holding``, if nobody else acts over the horizon.
 
-    The curve gives the average simple rate over the horizon, reinvested here at the end of each horizon. ``policy``:
-    count the yield as plans do: at most the rate at the kink while utilisation is above it, and no gain from our own
-    withdrawal.
+    The curve gives the average simple rate over the horizon; it is taken as reinvested at the end of each horizon.
+    ``policy``: compute the yield as plans do: at most the rate at the kink while utilisation is above it, and no gain
+    from our own withdrawal.
     """
     curve = sustainable_curve(state, policy) if policy else state.curve
     mean = curve.apr(float(holding), horizon_seconds)
@@ -32,14 +32,14 @@ def apy_after(state: MarketState, holding: Amount, horizon_seconds: float, polic
 
 
 def reward_apy(state: MarketState, holding: Amount, policy: Policy) -> Apy:
-    """What the market's rewards add to that, net of their haircuts: the simple annual rate, since unclaimed rewards do
-    not compound."""
+    """What the market's rewards add to ``apy_after``, net of haircuts: the simple annual rate, since unclaimed rewards
+    do not compound."""
     return Apy(reward_apr(state, float(holding), policy) if state.rewards else 0.0)
 
 
 def probe_of(state: MarketState, allocation: Allocation | None, wealth: Amount) -> Amount:
-    """The holding for which a market's yield after our deposit is shown: the allocation's target, or where that is zero
-    our whole wealth, as far as the market takes it."""
+    """The holding for which a market's yield is shown: the allocation's target; if that is zero, our whole wealth, as
+    far as the market accepts it."""
     target = allocation.targets.get(state.market.id) if allocation else None
     if target:
         return target
