@@ -29,9 +29,9 @@ def looked(home: Home, *flags: str, code: int = 0) -> dict:  # type: ignore[type
 def test_the_first_look_says_who_and_the_second_that_nothing_is_new(home: Home) -> None:
     first = looked(home)
     assert first["first"] and not first["messages"] and first["since"] is None
-    print(json.dumps(first, indent=1)[:6000])
     holders = [h for market in first["markets"] for one in market["contracts"] for h in one["holders"]]
     assert any(holder["right"] == "owner" and "one key" in holder["who"] for holder in holders)
+    home.sandbox.rpc("evm_mine")
     second = looked(home)
     assert not second["first"] and not second["messages"] and second["since"] is not None and second["cut"] is None
 

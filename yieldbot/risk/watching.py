@@ -29,6 +29,8 @@ class WatchMemory:
     """The block (slot) of that look."""
     time: int
     """Its unix seconds."""
+    began: int = 0
+    """The block of the first look: what happened before it is no news; 0: not kept."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """``Look.known``."""
     last: Mapping[MarketId, Controls] = field(default_factory=dict)
@@ -47,7 +49,7 @@ class WatchMemory:
     @property
     def since(self) -> int:
         """The block after which the next look reads events."""
-        return max(0, self.block - OVERLAP_BLOCKS)
+        return max(self.began, self.block - OVERLAP_BLOCKS, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class Message:
 def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[Message, ...]]:
     """What is remembered after a look, and what is new, a message for each market. A market that the look lacks keeps
     its facts and its alarms."""
-    before = memory or WatchMemory(block=look.block, time=look.time)
+    before = memory or WatchMemory(block=look.block, time=look.time, began=look.block)
     said = frozenset(before.seen)
     news = tuple(event for event in look.events if event.key not in said)
     standing = still_open(before.open, news, look.time)
@@ -81,6 +83,7 @@ def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[
     after = WatchMemory(
         block=look.block,
         time=look.time,
+        began=before.began,
         known=look.known,
         last={**before.last, **{m: c for m, c in look.controls.items() if not c.missing or m not in before.last}},
         accepted=accepted,

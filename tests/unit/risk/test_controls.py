@@ -208,7 +208,9 @@ def test_events_read_twice_are_said_once_and_those_of_strangers_never() -> None:
     memory, said = advance(memory, look(20, facts(), event(19), event(18, contract=NEXT), event(17, contract=ADMIN)))
     assert [line.split(":")[1] for line in said[0].lines] == [" x happened (block 19)", " x happened (block 17)"]
     _, said = advance(memory, look(30, facts(), event(19)))
-    assert said == () and memory.since == 20 - 12
+    assert said == () and memory.since == max(20 - 12, memory.began) == 8
+    first, _ = advance(None, look(15, facts()))
+    assert first.since == 15, "what happened before the first look is no news"
 
 
 def test_a_scheduled_call_stands_until_it_is_made_cancelled_or_given_up() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm import controls_kept as kept
@@ -20,6 +22,8 @@ from yieldbot.protocols.evm.age_reads import Age, AgeReads, with_age
 from yieldbot.protocols.evm.control_events import ScheduledCall, Told, told, topics
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembered
+from yieldbot.protocols.evm.payloads import actions_of, read_payloads
+from yieldbot.protocols.evm.queue_reads import QueueReads, ended
 from yieldbot.protocols.evm.role_reads import RoleReads, with_roles
 from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.resources import folder
@@ -68,7 +72,9 @@ async def look(
     counted = frozenset(at for at, one in wanted.items() if one.part in AGED)
     ages = AgeReads(block.height, block.timestamp, counted, before)
     roles = RoleReads(block.height, kept.roles_of(known), {at: age.without + 1 for at, age in before.items()})
-    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles, ages))]
+    spans_of, stood = kept.queues_of(known)
+    queues = QueueReads(block.height, block.timestamp, spans_of, stood, lambda: ages.pace)
+    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles, ages, queues))]
     if since is not None and since < block.height:
         listened = list(dict.fromkeys([*wanted, *(one for one in memory.next)]))
         for start in range(0, len(listened), ADDRESSES):
@@ -87,8 +93,11 @@ async def look(
         else:
             logs += told(span.logs)
             cut, complete = cut or span.cut, max(complete, span.since)
+    logs = list({one.event.key: one for one in (*logs, *queues.result())}.values())
     logs.sort(key=lambda one: (one.event.block, one.event.index))
+    logs = await _explained(node, chain, logs, block)
     events = await _dated(node, chain, logs, frozenset(readings), block)
+    events += ended(queues.over, events, block.height)
     controls = {
         market: _controls(market, named, readings, ages.ages, block, GONE if market in lost else ())
         for market, named in stands.items()
@@ -100,7 +109,12 @@ async def look(
         events=tuple(events),
         since=complete,
         cut=cut,
-        known=kept.document(remembered(tuple(wanted.values()), readings), roles.remembered(), ages.remembered()),
+        known=kept.document(
+            remembered(tuple(wanted.values()), readings),
+            roles.remembered(),
+            ages.remembered(),
+            queues.remembered(events),
+        ),
     )
 
 
@@ -121,6 +135,27 @@ def _events(addresses: tuple[Address, ...], first: int, last: int) -> Flow[LogSp
     if not answer:
         raise MarketError(f"no node tells the events of blocks {first} to {last}")
     return LogSpan.decoded(answer)
+
+
+async def _explained(node: Node, chain: ChainSettings, logs: Sequence[Told], block: BlockRef) -> list[Told]:
+    """The events, with what queued payloads of Aave's governance would do."""
+    named = [(one.event.contract, one.payload) for one in logs if one.payload]
+    if not named:
+        return list(logs)
+    (answers,) = await node.run([read_payloads(named)], block)
+    if isinstance(answers, MarketError):
+        return list(logs)
+    says = dict(zip(named, answers, strict=False))
+    found = []
+    for one in logs:
+        event = one.event
+        answer = says.get((event.contract, one.payload), b"")
+        what, due = actions_of(answer, partial(decoded, chain, event.contract))
+        if what:
+            late = f", from {datetime.fromtimestamp(due, UTC):%Y-%m-%d %H:%M} UTC on" if due else ""
+            event = replace(event, words=one_line(f"{event.words}{late}: {what}", LONGEST))
+        found.append(replace(one, event=event))
+    return found
 
 
 async def _dated(

@@ -10,6 +10,7 @@ from typing import Any
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm.age_reads import Age
 from yieldbot.protocols.evm.control_reads import VIEWS, KnownCode
+from yieldbot.protocols.evm.queue_reads import KnownQueue, OpenCall
 from yieldbot.protocols.evm.role_reads import KnownRoles
 
 
@@ -46,7 +47,21 @@ def ages_of(known: Mapping[str, Any]) -> dict[Address, Age]:
         return {}
 
 
-def document(code: KnownCode, roles: Mapping[Address, KnownRoles], ages: Mapping[Address, Age]) -> dict[str, Any]:
+def queues_of(known: Mapping[str, Any]) -> tuple[dict[Address, KnownQueue], tuple[OpenCall, ...]]:
+    """What earlier looks read of queues, and the calls that stood in them."""
+    try:
+        spans = {Address(at): KnownQueue(int(since), int(floor)) for at, (since, floor) in known["queues"].items()}
+        return spans, tuple(OpenCall(Address(at), str(what), str(id_)) for at, what, id_ in known["calls"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}, ()
+
+
+def document(
+    code: KnownCode,
+    roles: Mapping[Address, KnownRoles],
+    ages: Mapping[Address, Age],
+    queues: tuple[Mapping[Address, KnownQueue], tuple[OpenCall, ...]],
+) -> dict[str, Any]:
     """The object."""
     return {
         "tried": list(VIEWS),
@@ -57,5 +72,7 @@ def document(code: KnownCode, roles: Mapping[Address, KnownRoles], ages: Mapping
             at: [one.how, [[hex(role), account] for role, account in one.candidates], one.since, one.until]
             for at, one in roles.items()
         },
+        "queues": {at: [one.since, one.floor] for at, one in queues[0].items()},
+        "calls": [[one.contract, one.what, one.id] for one in queues[1]],
         "ages": {at: [one.without, one.without_time, one.since, one.time, one.refused] for at, one in ages.items()},
     }

@@ -119,6 +119,13 @@ class AgeReads:
             age = replace(age, since=block, time=time)
         return age
 
+    @property
+    def pace(self) -> float | None:
+        """Seconds of a block, by the oldest block that the search knows; None where it knows none."""
+        known = [(one.without, one.without_time) for one in self.ages.values() if one.without_time]
+        block, time = min([*known, *((one.since, one.time) for one in self.ages.values())], default=(self.head, 0))
+        return (self.now - time) / (self.head - block) if block < self.head else None
+
     def remembered(self) -> dict[Address, Age]:
         """What the next look may take as known."""
         return dict(list(({**self.known, **self.ages}).items())[-MOST_KEPT:])

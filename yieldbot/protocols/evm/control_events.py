@@ -75,6 +75,10 @@ EVENTS = {
     "ProposalQueued(uint256 id, uint256 eta)": "proposal {id} is queued",
     "ProposalExecuted(uint256 id)": "proposal {id} was carried out",
     "ProposalCanceled(uint256 id)": "proposal {id} was cancelled",
+    "OperationScheduled(bytes32 indexed id, uint32 indexed nonce, uint48 eta, address caller, address target, "
+    "bytes data)": "a call of {target} is scheduled",
+    "OperationExecuted(bytes32 indexed id, uint32 indexed nonce)": "a scheduled call was made",
+    "OperationCanceled(bytes32 indexed id, uint32 indexed nonce)": "a scheduled call was cancelled",
     "PayloadQueued(uint40 id)": "payload {id} is queued",
     "PayloadExecuted(uint40 id)": "payload {id} was carried out",
     "PayloadCancelled(uint40 id)": "payload {id} was cancelled",
@@ -172,11 +176,14 @@ EVENTS = {
     "ACLAdminUpdated(address indexed before, address indexed after)": "who gives roles is now {after}, it was {before}",
 }
 """Each event with what it says."""
-OPENS = ("CallScheduled", "QueueTransaction", "ProposalQueued", "SubmitMarketRemoval", "NewPendingImplementation")
+OPENS = (
+    *("CallScheduled", "QueueTransaction", "ProposalQueued", "OperationScheduled"),
+    *("SubmitMarketRemoval", "NewPendingImplementation"),
+)
 """Events that announce a change which no view of the contract tells."""
 CLOSES = (
     *("CallExecuted", "Cancelled", "ExecuteTransaction", "CancelTransaction", "ProposalExecuted", "ProposalCanceled"),
-    *("RevokePendingMarketRemoval", "NewImplementation"),
+    *("RevokePendingMarketRemoval", "NewImplementation", "OperationExecuted", "OperationCanceled"),
 )
 """Events that end such an announcement."""
 
@@ -203,6 +210,8 @@ class Told:
     """The announced call; None: it announces none."""
     delay_seconds: int | None = None
     """Seconds after the event's block from which it may be made; None where the event says a time, or none."""
+    payload: str = ""
+    """Of an Aave payload, "call/" and its number: what it would do is in its own contract; empty for other events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +246,11 @@ def topics() -> tuple[bytes, ...]:
     return tuple(kinds())
 
 
+def topics_of(names: Sequence[str]) -> tuple[bytes, ...]:
+    """The first topics of the events of some names."""
+    return tuple(topic for topic, found in kinds().items() if any(one.name in names for one in found))
+
+
 def told(logs: Sequence[EthLog]) -> list[Told]:
     """The events in words, in their order; a contract's flood is one line."""
     counts: dict[str, int] = {}
@@ -247,7 +261,7 @@ def told(logs: Sequence[EthLog]) -> list[Told]:
     for log in logs:
         at = log.address.lower()
         if counts[at] <= MOST_OF_ONE:
-            if (one := _told(log)) is not None:
+            if (one := told_one(log)) is not None:
                 found.append(one)
         elif at not in flooded:
             flooded.add(at)
@@ -271,7 +285,8 @@ def _flood(log: EthLog, count: int) -> Told:
     )
 
 
-def _told(log: EthLog) -> Told | None:
+def told_one(log: EthLog) -> Told | None:
+    """One event in words; None for one that is not read."""
     candidates = kinds().get(log.topics[0] if log.topics else b"", ())
     if not candidates:
         return None
@@ -291,7 +306,7 @@ def _told(log: EthLog) -> Told | None:
     if kind.name in CLOSES:
         return Told(replace(event, closes=key))
     if kind.name not in OPENS:
-        return Told(event)
+        return Told(event, payload=key if kind.name == "PayloadQueued" else "")
     eta, delay = values.get("eta"), values.get("delay")
     due = int(eta) if eta is not None and int(eta) < 2**40 else None
     pending = Pending(
@@ -310,7 +325,7 @@ def _told(log: EthLog) -> Told | None:
         from yieldbot.protocols.evm.abi import selector_of
 
         data = selector_of(signature) + data
-    return Told(event, ScheduledCall(_checksum(values["target"]), int(values["value"]), data), wait)
+    return Told(event, ScheduledCall(_checksum(values["target"]), int(values.get("value", 0)), data), wait)
 
 
 def _values(kind: _Kind, log: EthLog) -> dict[str, Any]:

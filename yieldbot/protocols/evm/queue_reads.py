@@ -1,0 +1,236 @@
+"""Calls that were queued before anybody looked: found by events of a bounded past, and asked about at the contracts.
+
+OpenZeppelin's TimelockController (``isOperationPending``, ``getTimestamp``) and AccessManager (``getSchedule``),
+Compound's Timelock (``queuedTransactions``), governors of OpenZeppelin and Compound (``state``), Aave's
+PayloadsController (``getPayloadState``). What such a contract denies is not shown; what it does not answer counts as
+queued. Those that stand are asked about by every look, so that an end whose event nobody served is seen too. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from yieldbot.model.controls import ControlEvent
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthCall, EthLogs, LogSpan
+from yieldbot.protocols.evm.abi import selector_of
+from yieldbot.protocols.evm.control_events import Told, told_one, topics_of
+from yieldbot.protocols.evm.role_reads import FIRST_PARTS, LATER_PARTS, is_manager
+from yieldbot.protocols.reads import ReadHandle, Reads
+
+if TYPE_CHECKING:
+    from yieldbot.protocols.evm.control_reads import Reading
+
+PAST_SECONDS = 45 * 86_400
+"""How far back queued calls are looked for: delays are hours to 30 days, and what was not made 14 days later is void at
+Compound and Aave."""
+PACE_SECONDS = 2.0
+"""Seconds of a block where the chain's own pace is not known."""
+OVERDUE_SECONDS = 30 * 86_400
+"""A call that could have been made so long ago is taken for given up, as ``risk/controls.py`` takes it."""
+MOST_CALLS = 40
+"""Queued calls of one contract that are asked about, the newest."""
+MOST_OPEN = 100
+"""Calls that stand which are asked about again."""
+QUEUED = ("CallScheduled", "QueueTransaction", "ProposalQueued", "PayloadQueued", "OperationScheduled")
+"""The events by which calls are queued."""
+ASKED = {
+    "CallScheduled": ("isOperationPending(bytes32)", (1,)),
+    "QueueTransaction": ("queuedTransactions(bytes32)", (1,)),
+    "ProposalQueued": ("state(uint256)", (5,)),
+    "PayloadQueued": ("getPayloadState(uint40)", (2,)),
+    "OperationScheduled": ("getSchedule(bytes32)", ()),
+}
+"""By event, the view that says whether the call is still queued, and its answers that say so (none: any but 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call that stands."""
+
+    contract: Address
+    """Where it is queued."""
+    what: str
+    """The event that queued it."""
+    id: str
+    """``Pending.id``, or the same of a payload: "call/" and the id."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownQueue:
+    """How far back one contract's events were read."""
+
+    since: int
+    """The block from which they were."""
+    floor: int
+    """The block from which they are to be."""
+
+
+@dataclass(slots=True)
+class QueueReads:
+    """Reads queues beside the rounds of ``read_controls``."""
+
+    head: int
+    """The block of the look."""
+    now: int
+    """Its unix seconds."""
+    known: Mapping[Address, KnownQueue] = field(default_factory=dict)
+    """What earlier looks read."""
+    open: tuple[OpenCall, ...] = ()
+    """Calls that stood after the last look."""
+    pace: Callable[[], float | None] = lambda: None
+    """Seconds of a block, as far as they are known."""
+    spans: dict[Address, KnownQueue] = field(default_factory=dict)
+    """What was read so far."""
+    found: list[Told] = field(default_factory=list)
+    """Calls that past events announce and nobody denied."""
+    over: list[OpenCall] = field(default_factory=list)
+    """Calls that stood and do not any more."""
+    logs: list[tuple[ReadHandle, tuple[Address, ...]]] = field(default_factory=list)
+    """The round's reads of events."""
+    asked: list[tuple[Told, ReadHandle, ReadHandle]] = field(default_factory=list)
+    """The round's questions about new ones: whether it is queued, and from when on it may be made."""
+    new: list[Told] = field(default_factory=list)
+    """What is to be asked about in the next round."""
+    standing: list[tuple[OpenCall, ReadHandle]] = field(default_factory=list)
+    """The round's questions about those that stood."""
+    begun: bool = False
+    """Whether those that stood were asked about."""
+
+    def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
+        """As of ``Companion``."""
+        if not self.begun:
+            self.begun = True
+            for stood in self.open[:MOST_OPEN]:
+                if (call := _question(stood.contract, stood.what, stood.id)) is not None:
+                    self.standing.append((stood, reads.add(call)))
+        groups: dict[tuple[int, int, bool], list[Address]] = {}
+        queues = dict.fromkeys([*(one for one in at if one in self.known), *(a for a, r in readings.items() if _is(r))])
+        for address in queues:
+            if address in self.spans:
+                continue
+            floor = max(0, self.head - round(PAST_SECONDS / max(self.pace() or PACE_SECONDS, 0.05)))
+            span = self.spans[address] = self.known.get(address, KnownQueue(self.head + 1, floor))
+            if span.since > span.floor:
+                groups.setdefault((span.floor, span.since - 1, address in self.known), []).append(address)
+        for (first, last, later), addresses in groups.items():
+            parts = LATER_PARTS if later else FIRST_PARTS
+            read = EthLogs(tuple(addresses), topics_of(QUEUED), first, last, optional=True, past_parts=parts)
+            self.logs.append((reads.add(read), tuple(addresses)))
+        for one in self.new:
+            event = one.event
+            id_ = event.pending.id if event.pending else one.payload
+            call = _question(event.contract, event.what, id_)
+            if call is None:
+                self.found.append(one)
+                continue
+            when = EthCall(event.contract, selector_of("getTimestamp(bytes32)") + call.data[4:], optional=True)
+            self.asked.append((one, reads.add(call), reads.add(when)))
+        self.new = []
+
+    def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
+        """As of ``Companion``; it names nobody."""
+        for stood, handle in self.standing:
+            if _queued(stood.what, handle.data) is False:
+                self.over.append(stood)
+        self.standing = []
+        for one, is_queued, when in self.asked:
+            if _queued(one.event.what, is_queued.data) is not False:
+                self.found.append(self._due(one, when.data))
+        self.asked = []
+        for handle, addresses in self.logs:
+            if handle.data:
+                self._heard(LogSpan.decoded(handle.data), addresses)
+        self.logs = []
+        return ()
+
+    def _heard(self, span: LogSpan, addresses: tuple[Address, ...]) -> None:
+        for address in addresses:
+            before = self.spans[address]
+            self.spans[address] = replace(before, since=min(before.since, span.since))
+        count: dict[str, int] = {}
+        own = {one.lower() for one in addresses}
+        for log in reversed(span.logs):
+            at = log.address.lower()
+            one = told_one(log) if at in own else None
+            if one is None or not self._may_stand(one):
+                continue
+            count[at] = count.get(at, 0) + 1
+            if count[at] <= MOST_CALLS:
+                self.new.append(one)
+
+    def _may_stand(self, one: Told) -> bool:
+        pending = one.event.pending
+        if pending is None:
+            return bool(one.payload)
+        return pending.due is None or pending.due + OVERDUE_SECONDS > self.now
+
+    def _due(self, one: Told, answer: bytes) -> Told:
+        """With the time from which a timelock says that it may be made."""
+        pending = one.event.pending
+        due = int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0
+        if pending is None or one.event.what != "CallScheduled" or not 1 < due < 2**40:
+            return one
+        return replace(one, event=replace(one.event, pending=replace(pending, due=due)), delay_seconds=None)
+
+    def result(self) -> list[Told]:
+        """The calls that stand from before; those that no round was left to ask about are among them."""
+        found = [*self.found, *self.new, *(one for one, _, _ in self.asked)]
+        return sorted(found, key=lambda one: (one.event.block, one.event.index))
+
+    def remembered(self, events: Iterable[ControlEvent]) -> tuple[dict[Address, KnownQueue], tuple[OpenCall, ...]]:
+        """What the next look may take as known. events: all of this look's."""
+        standing = dict.fromkeys(one for one in self.open if one not in self.over)
+        for event in events:
+            if event.pending is not None and event.what in QUEUED:
+                standing[OpenCall(event.contract, event.what, event.pending.id)] = None
+            elif event.closes:
+                for one in [one for one in standing if (one.contract, one.id) == (event.contract, event.closes)]:
+                    del standing[one]
+        return {**self.known, **self.spans}, tuple(standing)[-MOST_OPEN:]
+
+
+def ended(over: Iterable[OpenCall], events: Iterable[ControlEvent], block: int) -> list[ControlEvent]:
+    """An event for each call that stood and does not any more, where no event of the chain says so."""
+    said = {(event.contract, event.closes) for event in events}
+    return [
+        ControlEvent(
+            contract=one.contract,
+            what="ended",
+            words=f"a queued call ({one.id[:24]}…) is not queued any more",
+            block=block,
+            index=place,
+            closes=one.id,
+        )
+        for place, one in enumerate(over)
+        if (one.contract, one.id) not in said
+    ]
+
+
+def _is(reading: Reading) -> bool:
+    """Whether calls may be queued at a contract."""
+    if "nonsense" in reading.answers:
+        return False
+    views = ("getMinDelay", "delay", "votingPeriod", "executorSettings")
+    return any(view in reading.answers for view in views) or is_manager(reading)
+
+
+def _question(contract: Address, what: str, id_: str) -> EthCall | None:
+    """The read that says whether a call is queued; None where its id is no number of 32 bytes."""
+    text = id_.removeprefix("call/")
+    try:
+        number = int(text, 16) if what in ("CallScheduled", "QueueTransaction", "OperationScheduled") else int(text)
+        word = number.to_bytes(32, "big")
+    except (ValueError, OverflowError):
+        return None
+    return EthCall(contract, selector_of(ASKED[what][0]) + word, optional=True) if what in ASKED else None
+
+
+def _queued(what: str, answer: bytes) -> bool | None:
+    """Whether a call is queued, by the view's answer; None where it gave none."""
+    if len(answer) < 32:
+        return None
+    number, wanted = int.from_bytes(answer[:32], "big"), ASKED[what][1]
+    return number in wanted if wanted else number > 0
