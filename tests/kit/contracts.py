@@ -12,8 +12,11 @@ from yieldbot.sandbox.evm.node import Sandbox
 
 
 def calldata(signature: str, *values: Any) -> bytes:
-    types = signature[signature.index("(") + 1 : -1]
-    return bytes(selector(signature)) + encode(types.split(",") if types else [], values)
+    types, depth = [""], 0
+    for letter in signature[signature.index("(") + 1 : -1]:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        types = [*types, ""] if letter == "," and not depth else [*types[:-1], types[-1] + letter]
+    return bytes(selector(signature)) + encode(types if types[0] else [], values)
 
 
 def call(sandbox: Sandbox, to: str, signature: str, *values: Any, sender: str | None = None) -> bytes:

@@ -1,15 +1,19 @@
-"""``scripts/replay``: plays the incidents and writes the table of docs/risk.md anew (``--check``: compares it)."""
+"""``scripts/replay``: plays the incidents and writes the table of docs/risk.md anew (``--check``: compares it);
+``--sandbox``: plays those on real contracts, by the program itself, and writes the second table (some minutes)."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.replay.run import Ours, Played, highest, play, scored
 from tests.replay.scenes import SCENES, Scene
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "risk.md"
+BEGIN_SANDBOX = "<!-- incidents on real contracts: written by scripts/replay --sandbox -->"
+END_SANDBOX = "<!-- end of the incidents on real contracts -->"
 BEGIN, END = "<!-- incidents: written by scripts/replay -->", "<!-- end of the incidents -->"
 
 
@@ -40,19 +44,45 @@ def _left(scene: Scene, one: Played) -> str:
 
 def page(written: str) -> str:
     """The page with its table anew."""
-    head, _, rest = written.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{table()}\n{END}{tail}"
+    return _between(written, BEGIN, table(), END)
+
+
+def _between(written: str, begin: str, text: str, end: str) -> str:
+    head, _, rest = written.partition(begin)
+    _, _, tail = rest.partition(end)
+    return f"{head}{begin}\n\n{text}\n{end}{tail}"
+
+
+def sandbox_table(whole: bool = True) -> str:
+    """The table of incidents on real contracts, each played on one sandbox. whole: by the program in processes of its
+    own."""
+    from tests.replay.chain_run import HEAD, Highest, Ours, Scored, play, row
+    from tests.replay.chain_scenes import SCENES
+    from yieldbot.sandbox import running_sandbox
+
+    lines = [*HEAD]
+    with tempfile.TemporaryDirectory() as folder:
+        needs = sorted({name for scene in SCENES for name in scene.needs})
+        with running_sandbox(Path(folder) / "sandbox", protocols=needs) as sandbox:
+            for number, scene in enumerate(SCENES):
+                rules = (Highest(), Scored(), Ours(whole=whole))
+                found = [play(scene, one, sandbox, Path(folder) / f"{number}-{i}") for i, one in enumerate(rules)]
+                lines.append(row(scene, *found))
+                print(lines[-1], flush=True)
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     """Write or compare."""
     parser = argparse.ArgumentParser(prog="scripts/replay", description=__doc__)
     parser.add_argument("--check", action="store_true", help="say whether the page has this table; write nothing")
+    parser.add_argument("--sandbox", action="store_true", help="play those on the sandbox's real contracts")
     args = parser.parse_args()
+    text = sandbox_table() if args.sandbox else table()
     now = PAGE.read_text(encoding="utf-8")
-    made = page(now)
-    print(table())
+    made = _between(now, *((BEGIN_SANDBOX, text, END_SANDBOX) if args.sandbox else (BEGIN, text, END)))
+    if not args.sandbox:
+        print(text)
     if args.check:
         return int(made != now)
     PAGE.write_text(made, encoding="utf-8")

@@ -169,11 +169,16 @@ def scored(scene: Scene, hour: int, ledger: Ledger, views: Mapping[str, View], m
 
 
 def _score(seen: View, position: float) -> float:
-    peg = abs(seen.hour.usd - 1.0) * 1e4
+    return product(seen.rate, seen.cash, position, seen.hour.used, seen.hour.usd)
+
+
+def product(rate: float, cash: float, position: float, used: float, usd: float) -> float:
+    """The product of four scores: supply rate, cash against our holding, utilisation, peg."""
+    peg = abs(usd - 1.0) * 1e4
     return math.prod((
-        0.0 if seen.rate > 0.20 else 1.0,
-        min(1.0, max(0.0, (seen.cash / position - 0.3) / 0.7)),
-        min(1.0, max(0.0, (1.0 - seen.hour.used) / 0.10)),
+        0.0 if rate > 0.20 else 1.0,
+        min(1.0, max(0.0, (cash / position - 0.3) / 0.7)),
+        min(1.0, max(0.0, (1.0 - used) / 0.10)),
         1.0 if peg <= 50 else max(0.0, 1.0 - math.sqrt((peg - 50) / 150)),
     ))  # fmt: skip
 

@@ -6,11 +6,12 @@ settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.judged import judged
+from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.chains import exits
@@ -34,7 +35,7 @@ from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AccountStopped, ExitOrdered, PlanMarked, PlanStatus
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Snapshot
-from yieldbot.model.plan import OF_MARKET, Declined, Hold, Leg, LegKind, NoWayOut, Plan
+from yieldbot.model.plan import Declined, Hold, Leg, LegKind, NoWayOut, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.settings import Job, SafeOwner, Settings
 from yieldbot.model.tx import Confirmed, Outcome, Reverted
@@ -213,13 +214,31 @@ def _stopped(world: Wiring, snapshot: Snapshot) -> Declined | None:
     return Declined("ACCOUNT_STOPPED", f"{reason}: `yieldbot resume --clear` lets it sign again")
 
 
-async def _propose(world: Wiring, live: Session, job: Job, snapshot: Snapshot, plan: Plan, report: Report) -> Report:
-    """Rehearse the plan, ask the approver and, once approved, carry it out."""
+async def _propose(
+    world: Wiring,
+    live: Session,
+    job: Job,
+    snapshot: Snapshot,
+    plan: Plan,
+    report: Report,
+    gone: Mapping[int, Declined] | None = None,
+) -> Report:
+    """Rehearse the plan, ask the approver and, once approved, carry it out.
+
+    gone: of an exit that was approved as a whole, the legs (by index) that cannot be done now, with the reason; what
+    fails on the fork joins them, and all of them are left out. None: a leg that fails refuses the plan.
+    """
+    skip = dict(gone or {})
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
         return replace(report, declined=refused)
     world.open_key(job.wallet)
     world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.block_text(snapshot.block)}")
-    rehearsal = await live.rehearse(plan, snapshot)
+    rehearsal = await live.rehearse(plan, snapshot, skip)
+    while gone is not None and (fails := failing(plan, rehearsal, skip)) is not None:
+        skip |= fails
+        rehearsal = await live.rehearse(plan, snapshot, skip) if len(skip) < len(plan.legs) else skip[min(skip)]
+    for index, why in skip.items():
+        world.say(f"left out of {plan.id}: leg {index + 1}, {plan.legs[index].market_id}: {why.reason}")
     if isinstance(rehearsal, NoWayOut) and rehearsal.lasting:
         await live.refused(rehearsal.market_id, rehearsal.reason, snapshot)
     if isinstance(rehearsal, Declined):
@@ -236,8 +255,8 @@ async def _propose(world: Wiring, live: Session, job: Job, snapshot: Snapshot, p
         if isinstance(proposed, Declined):
             return replace(report, declined=proposed)
         world.journal.append(PlanMarked(plan.id, PlanStatus.HANDED_OVER, "safe", proposed.note))
-        return replace(report, proposed=proposed)
-    return await _carry_out(world, live, job, approval, report)
+        return replace(report, proposed=proposed, left_undone=tuple((plan.legs[i], why) for i, why in skip.items()))
+    return await _carry_out(world, live, job, approval, report, skip)
 
 
 async def approve_queued(world: Wiring, plan_id: str) -> Report:
@@ -258,25 +277,31 @@ async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
     if (unseen := forecast.unseen_money(unread)) is not None and not plan.is_exit:
         return replace(report, declined=Declined("HOLDING_UNREAD", unseen))
     loss = _stop_at_a_loss(world, job, snapshot)
+    gone: dict[int, Declined] | None = None
     if plan.is_exit:  # what can still be taken out is
-        gone = [still_holds(plan, index, snapshot, world.settings.policy, job) for index in range(len(plan.legs))]
-        refused = None if None in gone else gone[0]
+        found = [still_holds(plan, index, snapshot, world.settings.policy, job) for index in range(len(plan.legs))]
+        gone = {index: why for index, why in enumerate(found) if why is not None}
+        refused = None if None in found else found[0]
     else:
         refused = loss or still_holds(plan, 0, snapshot, world.settings.policy, job)
     if refused is not None:
         return replace(report, declined=refused)
-    return await _propose(world, live, job, snapshot, plan, report)
+    return await _propose(world, live, job, snapshot, plan, report, gone)
 
 
-async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval, report: Report) -> Report:
+async def _carry_out(
+    world: Wiring, live: Session, job: Job, approval: Approval, report: Report, skip: Mapping[int, Declined]
+) -> Report:
     """Leg by leg: observe again, check that the leg still makes sense, then sign and send it. If a leg of an exit fails
-    because of its own market, it is skipped and the others go on."""
+    because of its own market, it is skipped and the others go on; so is each leg of ``skip``, for the reason there."""
     plan = approval.plan
     outcomes: list[tuple[Leg, Outcome]] = []
-    undone: list[tuple[Leg, Declined]] = []
+    undone = [(plan.legs[index], why) for index, why in skip.items()]
     declined: Declined | None = None
     before: Snapshot | None = None
     for index, leg in enumerate(plan.legs):
+        if index in skip:
+            continue
         snapshot = await _observed(world, live)
         before = before or snapshot
         loss = _stop_at_a_loss(world, job, snapshot)
@@ -301,31 +326,17 @@ async def _carry_out(world: Wiring, live: Session, job: Job, approval: Approval,
             await live.refused(
                 leg.market_id, f"{leg.amount} of what went in do not come out: {why}", snapshot, on_chain=True
             )
-        if plan.is_exit and (alone := _of_its_market(result)) is not None:
+        if plan.is_exit and (alone := of_its_market(result)) is not None:
             undone.append((leg, alone))
             continue
         if declined is not None or any(not isinstance(outcome, Confirmed) for outcome in result.outcomes):
             break
     if undone and (declined is None or declined is undone[-1][1]):
         declined = None if outcomes else undone[0][1]
-        world.journal.append(PlanMarked(plan.id, PlanStatus.FAILED, "execution", _not_all(plan, undone)))
+        world.journal.append(PlanMarked(plan.id, PlanStatus.FAILED, "execution", not_all(plan, undone)))
     after = await _observed(world, live)
     _record(world, job, after, before)
     return replace(report, outcomes=tuple(outcomes), declined=declined, left_undone=tuple(undone), after=after)
-
-
-def _of_its_market(result: LegResult) -> Declined | None:
-    """Why a leg failed because of its own market, so that other legs of an exit may go on; None if that was not the
-    cause."""
-    if (why := result.declined) is not None:
-        return why if why.code in OF_MARKET else None
-    failed = next((outcome for outcome in result.outcomes if isinstance(outcome, Reverted)), None)
-    return None if failed is None else Declined("REVERTED", failed.reason)
-
-
-def _not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
-    told = "; ".join(f"{leg.market_id}: {why.reason}" for leg, why in undone)
-    return f"{len(plan.legs) - len(undone)} of {len(plan.legs)} legs are done; {told}"
 
 
 def is_trial(plan: Plan, index: int) -> bool:

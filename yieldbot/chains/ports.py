@@ -73,8 +73,9 @@ class Session(Watch, Protocol):
     async def settle(self) -> tuple[Outcome, ...]:
         """Find the outcomes of transactions that earlier runs left open. Raises PendingError while one stays open."""
 
-    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsed | Declined:
-        """Run the whole plan on a fork. Declined when it fails there or a rule refuses it."""
+    async def rehearse(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> Rehearsed | Declined:
+        """Run the whole plan on a fork, but for the legs whose indexes are in ``skip``. Declined when it fails there or
+        a rule refuses it."""
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:
         """Limit the fees of each further transaction to the policy's fraction of the plan's gain."""

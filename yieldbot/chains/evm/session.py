@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -139,9 +139,9 @@ class JobSession(JobWatch):
     async def settle(self) -> tuple[Outcome, ...]:
         return tuple(await settle(self.account))
 
-    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
+    async def rehearse(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)
-        works = self.works(plan, snapshot)
+        works = self.works(plan, snapshot, skip)
         found = await rehearse(self.account, works, snapshot.block)
         if not isinstance(found, Declined):
             policy = self.world.settings.policy
@@ -213,15 +213,16 @@ class JobSession(JobWatch):
                 f"wallet {wallet.name}: its owner's key cannot sign for a Safe: name one of kind keystore or kms"
             )
         assert self.rehearsal is not None  # an approval is of what was rehearsed
-        works = self.works(approval.plan, snapshot)
+        ran = {leg.index for leg in self.rehearsal.legs}
+        works = self.works(approval.plan, snapshot, set(range(len(approval.plan.legs))) - ran)
         return await propose(self.account, signer, approval, works, self.rehearsal)
 
     def block_text(self, block: BlockRef) -> str:
         return f"block {block.height}"
 
-    def works(self, plan: Plan, snapshot: Snapshot) -> list[LegWork]:
-        """Every leg with its calls, from the newest state."""
-        return [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
+    def works(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> list[LegWork]:
+        """Every leg with its calls, from the newest state, but for those in ``skip``."""
+        return [self._work(plan, snapshot, index) for index in range(len(plan.legs)) if index not in skip]
 
     def _work(self, plan: Plan, snapshot: Snapshot, index: int, most: Amount | None = None) -> LegWork:
         """A leg with its calls, from the newest state. most: the wallet's balance of what goes in; None: not

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -99,9 +99,9 @@ class JobSession(JobWatch):
     async def settle(self) -> tuple[Outcome, ...]:
         return await settle(self.account)
 
-    async def rehearse(self, plan: Plan, snapshot: Snapshot) -> Rehearsal | Declined:
+    async def rehearse(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)
-        works = [self._work(plan, snapshot, index) for index in range(len(plan.legs))]
+        works = [self._work(plan, snapshot, index) for index in range(len(plan.legs)) if index not in skip]
         return await rehearse(self.account, works, snapshot.block)
 
     def spend_at_most(self, plan: Plan, snapshot: Snapshot) -> None:

@@ -1,0 +1,38 @@
+"""Legs of a plan that cannot be done while others go on: which they are, and what the journal says of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from yieldbot.execution.rehearsed import Rehearsed
+from yieldbot.model.plan import OF_MARKET, Declined, Leg, LegFails, Plan
+from yieldbot.model.tx import Reverted
+
+if TYPE_CHECKING:
+    from yieldbot.execution.results import LegResult
+
+
+def failing(plan: Plan, rehearsal: Rehearsed | Declined, skip: Collection[int]) -> dict[int, Declined] | None:
+    """The leg that failed in the rehearsal because of its own market, by its index; None where none did."""
+    if not isinstance(rehearsal, LegFails):
+        return None
+    leg = rehearsal.leg
+    same = (i for i, one in enumerate(plan.legs) if (one.kind, one.market_id) == (leg.kind, leg.market_id))
+    index = next((i for i in same if i not in skip), None)
+    return None if index is None else {index: rehearsal}
+
+
+def of_its_market(result: LegResult) -> Declined | None:
+    """Why a leg failed because of its own market, so that other legs of an exit may go on; None if that was not the
+    cause."""
+    if (why := result.declined) is not None:
+        return why if why.code in OF_MARKET else None
+    failed = next((outcome for outcome in result.outcomes if isinstance(outcome, Reverted)), None)
+    return None if failed is None else Declined("REVERTED", failed.reason)
+
+
+def not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
+    """What the journal says of a plan of which some legs were not done."""
+    told = "; ".join(f"{leg.market_id}: {why.reason}" for leg, why in undone)
+    return f"{len(plan.legs) - len(undone)} of {len(plan.legs)} legs are done; {told}"
