@@ -53,36 +53,46 @@ def _between(written: str, begin: str, text: str, end: str) -> str:
     return f"{head}{begin}\n\n{text}\n{end}{tail}"
 
 
-def sandbox_table(whole: bool = True) -> str:
-    """The table of incidents on real contracts, each played on one sandbox. whole: by the program in processes of its
-    own."""
+def sandbox_table(before: str, part: str) -> str:
+    """The table of incidents on real contracts, each played on one sandbox by the program in processes of its own.
+    before: the table as it was, whose rows stay where a name has not ``part`` in it."""
     from tests.replay.chain_run import HEAD, Highest, Ours, Scored, play, row
     from tests.replay.chain_scenes import SCENES
     from yieldbot.sandbox import running_sandbox
 
-    lines = [*HEAD]
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in before.splitlines() if line.startswith("| ")}
     with tempfile.TemporaryDirectory() as folder:
         needs = sorted({name for scene in SCENES for name in scene.needs})
         with running_sandbox(Path(folder) / "sandbox", protocols=needs) as sandbox:
             for number, scene in enumerate(SCENES):
-                rules = (Highest(), Scored(), Ours(whole=whole))
+                if part not in scene.name:
+                    continue
+                rules = (Highest(), Scored(), Ours(whole=True))
                 found = [play(scene, one, sandbox, Path(folder) / f"{number}-{i}") for i, one in enumerate(rules)]
-                lines.append(row(scene, *found))
-                print(lines[-1], flush=True)
-    return "\n".join(lines) + "\n"
+                rows[scene.name] = row(scene, *found)
+                print(rows[scene.name], flush=True)
+    return "\n".join([*HEAD, *(rows[scene.name] for scene in SCENES if scene.name in rows)]) + "\n"
 
 
 def main() -> int:
     """Write or compare."""
     parser = argparse.ArgumentParser(prog="scripts/replay", description=__doc__)
     parser.add_argument("--check", action="store_true", help="say whether the page has this table; write nothing")
-    parser.add_argument("--sandbox", action="store_true", help="play those on the sandbox's real contracts")
+    parser.add_argument(
+        "--sandbox",
+        nargs="?",
+        const="",
+        metavar="PART",
+        help="play those on real contracts whose names have PART in them",
+    )
     args = parser.parse_args()
-    text = sandbox_table() if args.sandbox else table()
-    now = PAGE.read_text(encoding="utf-8")
-    made = _between(now, *((BEGIN_SANDBOX, text, END_SANDBOX) if args.sandbox else (BEGIN, text, END)))
-    if not args.sandbox:
-        print(text)
+    if args.sandbox is None:
+        made = page(now := PAGE.read_text(encoding="utf-8"))
+        print(table())
+    else:
+        before = PAGE.read_text(encoding="utf-8").partition(BEGIN_SANDBOX)[2].partition(END_SANDBOX)[0]
+        text = sandbox_table(before, args.sandbox)
+        made = _between(now := PAGE.read_text(encoding="utf-8"), BEGIN_SANDBOX, text, END_SANDBOX)
     if args.check:
         return int(made != now)
     PAGE.write_text(made, encoding="utf-8")

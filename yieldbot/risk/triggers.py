@@ -126,7 +126,7 @@ def peg(case: Case) -> Iterator[Found]:
     earlier = case.past.since(case.now.time - 3 * max(hour, 3600))
     run = case.now.time
     for one in reversed(earlier):
-        if one.prices and not _below(one, limits):
+        if one.prices and not _below(one, limits, remembered=True):
             break
         run = one.time if one.prices else run
     if case.now.time - run >= hour:
@@ -135,10 +135,11 @@ def peg(case: Case) -> Iterator[Found]:
         yield Found(code="PEG", act=Act.LEAVE, saw=saw, evidence=(_number("price", told),))
 
 
-def _below(sight: Sight, limits: AlarmLimits) -> bool:
-    """Whether enough sources have it so far below its dollar."""
+def _below(sight: Sight, limits: AlarmLimits, *, remembered: bool = False) -> bool:
+    """Whether enough sources have it so far below its dollar. remembered: of an earlier look, of which memory may have
+    kept fewer sources than there were: all that it kept."""
     low = sum((1.0 - price) * BPS >= limits.peg_leave_bps - 1e-9 for price in sight.prices)
-    return low >= limits.peg_sources
+    return low >= (min(limits.peg_sources, len(sight.prices)) if remembered else limits.peg_sources)
 
 
 def share_price(case: Case) -> Iterator[Found]:

@@ -87,6 +87,10 @@ def test_a_peg_must_be_off_for_an_hour_by_two_sources_before_money_leaves() -> N
     assert ("PEG", LEAVE) not in alarms(at(0, **low), at(0.5, **low))
     assert ("PEG", LEAVE) in alarms(at(0, **low), at(0.5, **low), at(1, **low))
     assert ("PEG", LEAVE) not in alarms(at(0, **low), at(0.5), at(1, **low)), "it was back in between"
+    kept = {"prices": (0.989,)}  # memory keeps one source alone: two of now must agree, and all that was kept
+    assert ("PEG", LEAVE) in alarms(at(0, **kept), at(1, **low))
+    assert ("PEG", LEAVE) not in alarms(at(0, prices=(1.0,)), at(1, **low))
+    assert ("PEG", LEAVE) not in alarms(at(0, **kept), at(1, **kept))
     assert alarms(at(0, **one), at(1, **one)) == {("PEG", STOP)}, "one source is noise"
     assert alarms(at(0, **up), at(1, **up)) == {("PEG", STOP)}, "who holds it loses nothing above the peg"
     alone = replace(LIMITS, peg_sources=1)
