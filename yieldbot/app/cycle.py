@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from yieldbot.app.judged import judged
@@ -290,7 +291,12 @@ async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
 
 
 async def _carry_out(
-    world: Wiring, live: Session, job: Job, approval: Approval, report: Report, skip: Mapping[int, Declined]
+    world: Wiring,
+    live: Session,
+    job: Job,
+    approval: Approval,
+    report: Report,
+    skip: Mapping[int, Declined] = MappingProxyType({}),
 ) -> Report:
     """Leg by leg: observe again, check that the leg still makes sense, then sign and send it. If a leg of an exit fails
     because of its own market, it is skipped and the others go on; so is each leg of ``skip``, for the reason there."""
