@@ -16,6 +16,8 @@ from yieldbot.model.text import one_line, printable
 
 TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
+    from typing import Any
+
     from yieldbot.model.settings import Settings
 
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
@@ -28,6 +30,9 @@ class Context:
 
     secret: Callable[[str], str] | None = None
     """Asks a person for a secret such as a passphrase; None: nobody can be asked."""
+
+    kept: dict[Any, Any] | None = None
+    """Observations by what was asked for, where several use cases are to see the same moment; None: each observes."""
 
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False

@@ -34,6 +34,15 @@ class Document(Part):
         """The value of ``schema`` in the JSON, as ``yieldbot/markets/v1``."""
         return f"yieldbot/{cls.SCHEMA}/v{cls.VERSION}"
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        """The JSON Schema, with the ``schema`` that ``as_json`` puts before the fields."""
+        found: dict[str, Any] = handler.resolve_ref_schema(handler(core))
+        name = {"type": "string", "const": cls.schema_name(), "description": "the document's schema"}
+        found["properties"] = {"schema": name} | found.get("properties", {})
+        found["required"] = ["schema", *found.get("required", [])]
+        return found
+
     def as_json(self) -> dict[str, Any]:
         """What ``--json`` writes: the schema's name, then the fields."""
         return {"schema": self.schema_name()} | self.model_dump(mode="json")

@@ -39,11 +39,16 @@ Observation = tuple["Job", "Snapshot | str"]
 def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -> list[Observation]:
     """Observe every job, all chains concurrently, and store what was observed. policy: its forecaster and horizon are
     used; None: the configured policy. Raises ConfigError if no job matches."""
+    if context.kept is not None and (before := context.kept.get((wanted, policy))) is not None:
+        return list(before)
     found = fetch_snapshots(wanted, context)
     settings = context.settings
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
     known = (settings.data_dir, policy or settings.policy, context.complain, journalled(context))
-    return [(job, s if isinstance(s, str) else judged(s, *known)) for job, s in found]
+    seen = [(job, s if isinstance(s, str) else judged(s, *known)) for job, s in found]
+    if context.kept is not None:
+        context.kept[(wanted, policy)] = seen
+    return list(seen)
 
 
 def snapshots_of(observed: Sequence[Observation]) -> list[Snapshot]:

@@ -117,6 +117,12 @@ def run(
     return _cycle(RunDocument, request.jobs, context, how.approver, asks=how.asks, opens=how.opens)
 
 
+def queued(request: RunRequest, context: Context) -> RunAnswer:
+    """One cycle of every job whose plans all wait for a person, exits too; no key is read, whatever the request says of
+    approval. Raises ConfigError, and YieldbotError where another run is in progress."""
+    return _cycle(RunDocument, request.jobs, context, lambda journal: Queue(journal, context.program), Keyless)
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """How one run obtains consent to its plans."""

@@ -51,6 +51,8 @@ COMMANDS = {
     "backtest": {"backtest": "what the policy would have earned on recorded history, beside other rules"},
     "paper": {"paper": "what the policy would do with money that is not there: live readings, a simulated ledger"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
+    "serve": {"serve": "answer over HTTP what the other commands answer here, for callers with a key (docs/api.md)"},
+    "key": {"key": "make, list, rotate and revoke keys of the REST interface"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",
         "resume": "lift a halt; with --clear also let stopped accounts sign again (stopped after a loss, or "

@@ -75,7 +75,7 @@ def in_folder(folder: Path) -> list[Stored]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     for name in names:
-        if match := _NAME.match(name):
+        if match := _NAME.fullmatch(name):
             month, day, number, whole = match.groups()
             found.append(Stored(folder / name, month + (day or ""), int(number), bool(whole)))
     return sorted(found, key=lambda one: one.number)
@@ -106,7 +106,7 @@ def months(root: Path, chain: str) -> list[str]:
         names = [one.name for one in folder_of(root, chain, "").iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(name for name in names if _MONTH.match(name))
+    return sorted(name for name in names if _MONTH.fullmatch(name))
 
 
 def within(root: Path, chain: str | None, start: int | None, end: int | None) -> Iterator[Stored]:
@@ -136,6 +136,6 @@ def spanned_days(root: Path, chain: str) -> int:
 
 def _months(root: Path, chain: str) -> list[Path]:
     try:
-        return [one for one in folder_of(root, chain, "").iterdir() if _MONTH.match(one.name)]
+        return [one for one in folder_of(root, chain, "").iterdir() if _MONTH.fullmatch(one.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -149,7 +149,7 @@ def files(folder: Path) -> Iterator[Path]:
         names = sorted(one.name for one in folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return
-    yield from (folder / name for name in names if _FILE.match(name))
+    yield from (folder / name for name in names if _FILE.fullmatch(name))
 
 
 def _line(one: GradedDay) -> str:

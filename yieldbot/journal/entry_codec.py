@@ -25,6 +25,7 @@ from yieldbot.journal.codec import (
     plan_to_doc,
 )
 from yieldbot.journal.journal_entries import (
+    AccessNoted,
     AccountCleared,
     AccountStopped,
     AlarmLifted,
@@ -110,6 +111,9 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             return RowKeys("account.stopped", chain, owner, tx_hash=stopped_by or ""), {"reason": reason}
         case AccountCleared(chain, owner, by):
             return RowKeys("account.cleared", chain, owner), {"by": by}
+        case AccessNoted():
+            doc = {"by": entry.by, "where": entry.where, "what": entry.what}
+            return RowKeys("access.noted"), doc | {"outcome": entry.outcome, "times": entry.times}
         case Observed():
             keys = RowKeys("observed", entry.chain, entry.owner)
             return keys, {"block": block_to_doc(entry.block), "facts": _facts_to_doc(entry)}
@@ -206,6 +210,9 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
             return AccountStopped(chain_id(keys.chain), Address(keys.owner), reason, keys.tx_hash or None)
         case "account.cleared":
             return AccountCleared(chain_id(keys.chain), Address(keys.owner), part(doc, "by", str))
+        case "access.noted":
+            words = {name: part(doc, name, str) for name in ("by", "where", "what", "outcome")}
+            return AccessNoted(**words, times=part(doc, "times", int))
         case "observed":
             return _observed(keys, doc, part(doc, "facts", Mapping))
         case "exit.proven":

@@ -185,6 +185,22 @@ class AccountCleared:
     """Who cleared it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessNoted:
+    """What somebody asked of a door that others can reach, or what was done to a key: the audit."""
+
+    by: str
+    """The key's name; ``terminal`` for the machine's own user, ``nobody`` for a caller without a key that counts."""
+    where: str
+    """The IP address that it came from; empty at a terminal."""
+    what: str
+    """What was asked, as ``PUT /v1/halt`` or ``key new reader``; never a secret."""
+    outcome: str
+    """How it ended, as ``200``, ``403 no scope halt`` or ``429``."""
+    times: int = 1
+    """How often: the same from the same caller within a minute is one entry."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What a cycle observed, for forecasts, limits on losses, and accounting."""
@@ -368,6 +384,7 @@ JournalEntry = (
     | TxSettled
     | AccountStopped
     | AccountCleared
+    | AccessNoted
     | Observed
     | ExitProven
     | ExitRefused

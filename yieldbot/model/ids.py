@@ -27,7 +27,7 @@ _CAIP2 = re.compile(r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}$")
 
 def chain_id(text: str) -> ChainId:
     """Parse a CAIP-2 id. Raises ValueError on any other shape."""
-    if not _CAIP2.match(text):
+    if not _CAIP2.fullmatch(text):
         raise ValueError(f"{text!r} is not a CAIP-2 chain id such as eip155:1")
     return ChainId(text)
 

@@ -1,0 +1,57 @@
+"""A server in this process: the real application and service, whose workers' jobs run here, over the double of a
+chain's session that ``tests/unit/app/test_overview.py`` has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from yieldbot.access.caller import Scope
+from yieldbot.access.database import url_of
+from yieldbot.access.ring import KeyRing
+from yieldbot.api.server import application
+from yieldbot.app import worker
+from yieldbot.app.context import Context
+from yieldbot.app.service import Service
+from yieldbot.app.workers import WorkerFailed
+from yieldbot.errors import SafetyError, YieldbotError
+
+
+class Served:
+    """A server and keys for it."""
+
+    def __init__(self, context: Context) -> None:
+        self.service = Service(context, 300.0)
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.answers: dict[str, Any] = {}
+        """What a job answers in place of the use case, or raises."""
+        self.service.workers.run = self._run  # type: ignore[method-assign]
+        self.app = application(self.service)
+        self.client = TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.1", 1))
+        self.ring = KeyRing(url_of(context.settings.data_dir))
+
+    def read(self) -> None:
+        """Read the chains once."""
+        asyncio.run(self.service.observe())
+
+    def key(self, *scopes: str, name: str = "", **more: Any) -> dict[str, str]:
+        """The headers of a new key with these scopes."""
+        text, _ = self.ring.new(name or "-".join(scopes), frozenset(map(Scope, scopes)), int(time.time()), **more)
+        return {"Authorization": f"Bearer {text}"}
+
+    async def _run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        self.asked.append((job, request))
+        if job in self.answers:
+            found = self.answers[job]
+            if isinstance(found, Exception):
+                raise found
+            return dict(found)
+        try:
+            return await asyncio.to_thread(worker.JOBS[job], self.service.context, request)
+        except YieldbotError as failure:
+            code = failure.code if isinstance(failure, SafetyError) else None
+            raise WorkerFailed(str(failure), type(failure).__name__, code) from None

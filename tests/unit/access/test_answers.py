@@ -1,0 +1,54 @@
+"""Answers kept by Idempotency-Key: the first claims it, others get its answer, and none is done twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from yieldbot.access.answers import KEPT_SECONDS, Answers, Kept
+from yieldbot.access.database import url_of
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return url_of(tmp_path)
+
+
+def test_the_first_claims_and_the_rest_get_its_answer_after_a_restart_too(url: str) -> None:
+    answers = Answers(url)
+    assert answers.claim("me", "k1", b"ask", NOW) is None
+    assert answers.claim("me", "k1", b"ask", NOW) == Kept(True, None, "")
+    answers.keep("me", "k1", 201, "{}")
+    again = Answers(url)
+    again.drop_unanswered()
+    assert again.claim("me", "k1", b"ask", NOW + 5) == Kept(True, 201, "{}")
+    assert again.claim("me", "k1", b"other", NOW + 5) == Kept(False, 201, "{}")
+    assert again.claim("you", "k1", b"ask", NOW) is None, "another caller's key is another key"
+
+
+def test_what_came_to_nothing_may_be_tried_again(url: str) -> None:
+    answers = Answers(url)
+    answers.claim("me", "k1", b"ask", NOW)
+    answers.drop("me", "k1")
+    assert answers.claim("me", "k1", b"ask", NOW) is None
+    Answers(url).drop_unanswered()  # the server went away
+    assert answers.claim("me", "k1", b"ask", NOW) is None
+
+
+def test_they_are_kept_for_a_day(url: str) -> None:
+    answers = Answers(url)
+    answers.claim("me", "k1", b"ask", NOW)
+    answers.keep("me", "k1", 200, "x")
+    assert answers.claim("me", "k1", b"ask", NOW + KEPT_SECONDS) == Kept(True, 200, "x")
+    assert answers.claim("me", "k1", b"ask", NOW + KEPT_SECONDS + 1) is None
+
+
+def test_of_many_at_once_one_is_first(url: str) -> None:
+    Answers(url)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: Answers(url).claim("me", "k", b"ask", NOW), range(24)))
+    assert found.count(None) == 1

@@ -1,0 +1,103 @@
+"""The OpenAPI description is valid, is the committed one, and the server keeps to it, whatever is sent."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from openapi_spec_validator import validate
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.kit import ROOT
+from tests.kit.api.compatible import breaks
+from tests.kit.api.served import Served
+from tests.kit.draws import draws
+from yieldbot.api.server import application
+from yieldbot.app.plan_documents import PlanDocument
+from yieldbot.app.run_documents import RunDocument
+
+COMMITTED = ROOT / "docs" / "openapi.json"
+RELEASED = ROOT / "tests" / "unit" / "api" / "openapi-released.json"
+
+
+def description() -> dict[str, Any]:
+    nothing: Any = SimpleNamespace()
+    found: dict[str, Any] = json.loads(json.dumps(application(nothing).openapi()))
+    return found
+
+
+def test_it_is_valid_and_the_committed_one() -> None:
+    found = description()
+    validate(found)
+    assert found["openapi"].startswith("3.1")
+    assert found == json.loads(COMMITTED.read_text()), "run scripts/json-docs"
+
+
+def test_nothing_breaks_clients_of_the_last_release() -> None:
+    assert breaks(json.loads(RELEASED.read_text()), description()) == []
+
+
+def test_every_route_says_what_it_does_and_how_it_fails() -> None:
+    for path, methods in description()["paths"].items():
+        for method, route in methods.items():
+            assert route["summary"] and route["description"], (method, path)
+            public = route.get("security") == []
+            assert public is (path in ("/v1/health", "/v1/ready"))
+            assert {"400", "401", "403", "404", "429", "500", "503"} <= set(route["responses"])
+
+
+def test_the_server_keeps_to_it_whatever_is_sent(served: Served) -> None:
+    """A sample in the suite, all draws in scripts/soak. No answer is a 5xx but the ones of a chain that is away."""
+    served.answers = {
+        "queue": RunDocument(exit_code=0, jobs=(), across_chains=()).as_json(),
+        "plan": PlanDocument(what_if=None, jobs=(), across_chains=()).as_json(),
+    }
+    headers = served.key("read", "plan", "halt")
+    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", served.app)
+    seen = set[str]()
+    for operation in schema.get_all_operations():
+        found = operation.ok()
+
+        @given(case=found.as_strategy())
+        @settings(max_examples=draws(6, 400), deadline=None, suppress_health_check=list(HealthCheck))
+        def sent(case: Any) -> None:
+            case.headers = {**(case.headers or {}), **headers}
+            response = case.call()
+            seen.add(f"{case.method} {case.path}")
+            case.validate_response(response, excluded_checks=[positive_data_acceptance])
+            served.service.admission._keys._known.clear()
+            served.service.admission._addresses._known.clear()
+            served.service.admission._attempts._known.clear()
+
+        sent()
+    assert len(seen) == sum(len(methods) for methods in description()["paths"].values())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda made: made["paths"].pop("/v1/halt"), "/v1/halt is gone"),
+        (lambda made: made["paths"]["/v1/halt"].pop("put"), "put /v1/halt is gone"),
+        (lambda made: made["components"]["schemas"]["HaltState"]["properties"].pop("reason"), "HaltState.reason is"),
+        (
+            lambda made: made["components"]["schemas"]["HaltState"]["properties"]["halted"].update(type="string"),
+            "HaltState.halted is of another kind",
+        ),
+        (lambda made: made["components"]["schemas"]["HaltBody"].update(required=["reason"]), "HaltBody.reason"),
+        (
+            lambda made: made["paths"]["/v1/markets"]["get"]["parameters"].append(
+                {"name": "must", "in": "query", "required": True, "schema": {}}
+            ),
+            "get /v1/markets: must is required",
+        ),
+    ],
+)  # fmt: skip
+def test_what_breaks_clients_is_noticed(change: Any, words: str) -> None:
+    before, after = description(), description()
+    change(after)
+    assert any(words in line for line in breaks(before, after)), breaks(before, after)
+    assert breaks(before, before) == []

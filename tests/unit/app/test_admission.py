@@ -1,0 +1,110 @@
+"""Who comes in: by a key that counts, within limits, with every refusal in the audit, written once a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from yieldbot.access.caller import Forbidden, Scope
+from yieldbot.access.ring import KeyRing
+from yieldbot.app import admission as module
+from yieldbot.app.admission import Admission, Refused
+
+NOW = 1_800_000_000
+
+
+class Watch:
+    """A clock that stands until it is moved, and the lines of the audit."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self.at = 1_000.0
+        self.ring = ring
+        self.admission = Admission(ring, now=lambda: NOW + self.at, clock=lambda: self.at)
+
+    def admit(self, key: str | None, address: str = "127.0.0.1") -> str:
+        header = None if key is None else f"Bearer {key}"
+        try:
+            return self.admission.admit(header, address, "GET /v1/markets")[0].name
+        except Refused as refused:
+            return f"{refused.status} {refused}"
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    yield Watch(KeyRing.of(tmp_path))
+
+
+def test_a_key_that_counts_lets_its_caller_in_and_its_use_is_kept(watch: Watch) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    assert watch.admit(key) == "reader" and watch.ring.all()[0].used_at == NOW + 1_000
+    watch.ring.revoke("reader", NOW)
+    assert watch.admit(key) == "401 it was revoked", "at once"
+
+
+def test_other_headers_let_nobody_in(watch: Watch) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    for header in (
+        None,
+        "",
+        key,
+        f"Basic {key}",
+        f"Token {key}",
+        "Bearer",
+        "Bearer  ",
+        f"Bearer {key} x",
+        f"Bearer {key[:-1]}",
+    ):
+        watch.at += 100
+        with pytest.raises(Refused) as refused:
+            watch.admission.admit(header, "127.0.0.1", "GET /v1/markets")
+        assert refused.value.status == 401
+    assert watch.admission.admit(f"bearer {key}", "127.0.0.1", "x")[0].name == "reader"
+
+
+def test_attempts_with_wrong_keys_are_slowed_by_address(watch: Watch) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    wrong = key[:-3] + ("aaa" if not key.endswith("aaa") else "bbb")
+    found = [watch.admit(wrong) for _ in range(12)]
+    assert found[:10] == ["401 no such key"] * 10 and all(one.startswith("429") for one in found[10:])
+    assert watch.admit(key).startswith("429"), "from there nobody is let in meanwhile"
+    assert watch.admit(key, "10.0.0.1") == "reader"
+    watch.at += 10
+    assert watch.admit(key) == "reader"
+
+
+def test_a_key_has_a_rate(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    found = [watch.admit(key, f"10.0.0.{number % 9}") for number in range(module.OF_KEYS.at_once + 5)]
+    assert found.count("reader") == module.OF_KEYS.at_once and found[-1].startswith("429 too many requests of key")
+
+
+def test_an_address_has_a_rate_whatever_it_shows(watch: Watch) -> None:
+    keys = [watch.ring.new(f"k{number}", frozenset((Scope.READ,)), NOW)[0] for number in range(3)]
+    found = [watch.admit(keys[number % 3]) for number in range(module.OF_ADDRESSES.at_once + 1)]
+    assert found[-1].startswith("429 too many requests from this address") and "429" not in "".join(found[:-1])
+
+
+def test_the_audit_has_each_kind_of_refusal_once_with_its_count(watch: Watch) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    for _ in range(3):
+        watch.admit(None)
+    caller, _ = watch.admission.admit(f"Bearer {key}", "127.0.0.1", "PUT /v1/halt")
+    with pytest.raises(Forbidden):
+        watch.admission.need(caller, Scope.HALT, "127.0.0.1", "PUT /v1/halt")
+    watch.admission.note("reader", "127.0.0.1", "POST /v1/plans", "201")
+    kept = watch.admission.taken()
+    assert [(one.by, one.what, one.outcome, one.times) for one in kept] == [
+        ("nobody", "GET /v1/markets", "401 no key: send the header `Authorization: Bearer yb_...`", 3),
+        ("reader", "PUT /v1/halt", "403 no scope halt", 1),
+        ("reader", "POST /v1/plans", "201", 1),
+    ]
+    assert not any(key[12:] in str(one) for one in kept) and watch.admission.taken() == ()
+
+
+def test_a_flood_of_different_lines_is_bounded(watch: Watch) -> None:
+    for number in range(module.MOST_NOTED + 300):
+        watch.admission.note("nobody", "127.0.0.1", f"GET /v1/{number}", "401")
+    kept = watch.admission.taken()
+    assert len(kept) == module.MOST_NOTED + 1 and kept[-1].times == 300

@@ -1,0 +1,89 @@
+"""Answers to requests with an Idempotency-Key, kept for a day: a request that is sent again gets the answer of the
+first, and does nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.access.database import begin, usable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+KEPT_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of a request that came before."""
+
+    same: bool
+    """Whether it asked for the same; one key may not serve for two questions."""
+    status: int | None
+    """The HTTP status of its answer; None: it is still in progress."""
+    body: str
+    """Its answer's body."""
+
+
+class Answers:
+    """Answers by caller and Idempotency-Key. Every method may raise InvariantError."""
+
+    def __init__(self, url: str) -> None:
+        from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, create_engine
+
+        self._engine: Engine = create_engine(url)
+        self._table = Table(
+            "answers",
+            MetaData(),
+            Column("caller", String(64), primary_key=True),
+            Column("key", String(200), primary_key=True),
+            Column("asked", String(64), nullable=False),
+            Column("at", BigInteger, nullable=False),
+            Column("status", Integer),
+            Column("body", Text, nullable=False),
+        )
+        with usable():
+            self._table.metadata.create_all(self._engine)
+
+    def claim(self, caller: str, key: str, asked: bytes, now: int) -> Kept | None:
+        """Take a key for a request; None: it is the first, and must be answered by ``keep`` or given up by ``drop``.
+
+        asked: method, path and body. Two requests at the same time cannot both be the first.
+        """
+        from sqlalchemy.exc import IntegrityError
+
+        table, digest = self._table, hashlib.sha256(asked).hexdigest()
+        row = {"caller": caller, "key": key, "asked": digest, "at": now, "status": None, "body": ""}
+        with begin(self._engine) as connection:
+            connection.execute(table.delete().where(table.c.at < now - KEPT_SECONDS))
+        try:
+            with usable(IntegrityError), self._engine.begin() as connection:
+                connection.execute(table.insert().values(**row))
+        except IntegrityError:
+            with begin(self._engine) as connection:
+                where = (table.c.caller == caller) & (table.c.key == key)
+                found = connection.execute(table.select().where(where)).mappings().first()
+            if found is None:  # given up in between
+                return Kept(True, None, "")
+            return Kept(found["asked"] == digest, found["status"], found["body"])
+        return None
+
+    def keep(self, caller: str, key: str, status: int, body: str) -> None:
+        """Keep the answer to the request that claimed the key."""
+        table = self._table
+        with begin(self._engine) as connection:
+            where = (table.c.caller == caller) & (table.c.key == key)
+            connection.execute(table.update().where(where).values(status=status, body=body))
+
+    def drop(self, caller: str, key: str) -> None:
+        """Give a key up: its request came to nothing that may not be tried again."""
+        table = self._table
+        with begin(self._engine) as connection:
+            connection.execute(table.delete().where((table.c.caller == caller) & (table.c.key == key)))
+
+    def drop_unanswered(self) -> None:
+        """Give up what a server that went away had not answered."""
+        with begin(self._engine) as connection:
+            connection.execute(self._table.delete().where(self._table.c.status.is_(None)))

@@ -1,0 +1,58 @@
+"""Scopes, and the caller that every use case behind a networked door is asked by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from yieldbot.errors import YieldbotError
+
+
+class Scope(StrEnum):
+    """One kind of right. None includes another."""
+
+    READ = "read"
+    """See markets, positions, plans and the journal."""
+    PLAN = "plan"
+    """Make plans, which then wait for a person."""
+    APPROVE = "approve"
+    """Hand in a person's signature that approves a plan, or reject a plan."""
+    RUN = "run"
+    """Start a run, which observes, plans, and asks as the policy says."""
+    HALT = "halt"
+    """Stop all signing, and lift that stop."""
+
+
+class Forbidden(YieldbotError):
+    """The caller's key has no right to this."""
+
+    def __init__(self, scope: Scope, name: str) -> None:
+        super().__init__(f"key {name} has no scope `{scope}`: make one with `yieldbot key new NAME --scope {scope}`")
+        self.scope = scope
+        """The scope that it would take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what they may do."""
+
+    name: str
+    """The key's name, as in the journal's audit."""
+    scopes: frozenset[Scope]
+    """Its rights."""
+    accounts: frozenset[str] | None = None
+    """Addresses of the only accounts that it sees, in lower case on EVM chains; None: all."""
+
+    def need(self, scope: Scope) -> None:
+        """Raises Forbidden without this scope."""
+        if scope not in self.scopes:
+            raise Forbidden(scope, self.name)
+
+    def sees(self, owner: str) -> bool:
+        """Whether an account is one that it may know of."""
+        return self.accounts is None or normal(owner) in self.accounts
+
+
+def normal(address: str) -> str:
+    """An address as accounts are compared: EVM addresses in lower case, Solana's as they are."""
+    return address.lower() if address.startswith(("0x", "0X")) else address

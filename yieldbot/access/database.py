@@ -1,0 +1,56 @@
+"""The database of keys and answers: ``access.sqlite3`` in the data directory, or any other by its URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.resources import why
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+FILE = "access.sqlite3"
+
+
+def url_of(data_dir: Path) -> str:
+    """The URL of a data directory's database, a file that its owner alone can read. Raises ConfigError."""
+    path = data_dir / FILE
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        others = path.stat().st_mode & 0o077
+    except OSError as failure:
+        cause = why(failure, path)
+        raise ConfigError(f"{path} cannot be made: {cause}: free space or correct its permissions") from None
+    if others:
+        raise ConfigError(f"{path} can be read or changed by other users: chmod 600 {path}")
+    return f"sqlite:///{path}"
+
+
+@contextmanager
+def begin(engine: Engine) -> Iterator[Connection]:
+    """One transaction. Raises InvariantError where the database cannot be used."""
+    with usable(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turns the database's errors into InvariantError, ``but`` these, which pass."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except but:
+        raise
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error)
+        raise InvariantError(
+            f"the API keys cannot be read or written ({cause}): restore {FILE}, or move it away and make new keys"
+        ) from None

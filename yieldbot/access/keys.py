@@ -1,0 +1,139 @@
+"""API keys: what one looks like, and whether one that is shown counts. Pure.
+
+A key is ``yb_PREFIX_SECRET``: eight characters to recognise it by, then 256 random bits in base64url. Only the SHA-256
+of the secret is stored: with 256 random bits a slow hash would add nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from yieldbot.access.caller import Caller, Scope
+from yieldbot.errors import ConfigError
+
+DAY = 86_400
+UNUSED_DAYS = 90
+"""A key that was not used for so long counts no more."""
+REMIND_DAYS = 7
+"""How long before its end a key is said to end soon."""
+SECRET_BYTES = 32
+PREFIX_BYTES = 4
+_KEY = re.compile(r"^yb_([0-9a-f]{8})_([A-Za-z0-9_-]{43})$")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A key as it is stored: all of it but the secret."""
+
+    prefix: str
+    """Eight hexadecimal digits, shown to people to recognise it by."""
+    name: str
+    """Its name; keys that follow each other by rotation share one."""
+    digest: str
+    """SHA-256 of the secret, in hexadecimal."""
+    scopes: frozenset[Scope]
+    """What it may do."""
+    accounts: frozenset[str] | None
+    """The accounts that it sees; None: all."""
+    networks: tuple[str, ...]
+    """The networks that it may be used from, as CIDR; empty: any."""
+    created_at: int
+    """Unix seconds."""
+    expires_at: int | None
+    """Unix seconds from which it counts no more; None: it has no end."""
+    used_at: int | None
+    """When it was last used, to the minute; None: never."""
+    revoked_at: int | None
+    """From when on it counts no more, in unix seconds: it was revoked, or rotated with an overlap; None: neither."""
+
+    def ended(self, now: int) -> str | None:
+        """Why it counts no more at ``now`` (unix seconds); None while it does."""
+        if self.revoked_at is not None and now >= self.revoked_at:
+            return "it was revoked"
+        if self.expires_at is not None and now >= self.expires_at:
+            return "it has expired"
+        if now >= (self.used_at or self.created_at) + UNUSED_DAYS * DAY:
+            return f"it was not used for {UNUSED_DAYS} days"
+        return None
+
+    def ends_soon(self, now: int) -> bool:
+        """Whether a reminder is due: it ends within a week."""
+        return self.expires_at is not None and now < self.expires_at <= now + REMIND_DAYS * DAY
+
+    @property
+    def caller(self) -> Caller:
+        """Whom it stands for."""
+        return Caller(self.name, self.scopes, self.accounts)
+
+
+def digest(secret: str) -> str:
+    """What is stored of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def made(random: bytes) -> tuple[str, str, str]:
+    """A key's text, its prefix and its secret, of 36 random bytes."""
+    if len(random) != PREFIX_BYTES + SECRET_BYTES:
+        raise ValueError(f"{PREFIX_BYTES + SECRET_BYTES} random bytes are needed, not {len(random)}")
+    prefix = random[:PREFIX_BYTES].hex()
+    secret = base64.urlsafe_b64encode(random[PREFIX_BYTES:]).rstrip(b"=").decode()
+    return f"yb_{prefix}_{secret}", prefix, secret
+
+
+def parts(text: str) -> tuple[str, str] | None:
+    """Prefix and secret of a key's text; None for what is no key."""
+    found = _KEY.fullmatch(text)
+    return (found[1], found[2]) if found else None
+
+
+def refused(stored: StoredKey | None, secret: str, address: str, now: int) -> str | None:
+    """Why a key that is shown does not count; None: it does. The secret is compared in constant time, also with
+    nothing, so that a prefix that exists answers no faster than one that does not.
+
+    address: the caller's IP address, as text.
+    """
+    right = hmac.compare_digest(digest(secret), stored.digest if stored else "0" * 64)
+    if stored is None or not right:
+        return "no such key"
+    if (ended := stored.ended(now)) is not None:
+        return ended
+    return None if inside(address, stored.networks) else "it may not be used from this address"
+
+
+def inside(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an IP address is in one of the networks; empty: any address is."""
+    if not networks:
+        return True
+    try:
+        found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in ipaddress.ip_network(network) for network in networks)
+
+
+def network(text: str) -> str:
+    """A network in CIDR as it is stored, as 10.0.0.0/8; one address is a network of itself. Raises ConfigError."""
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=True))
+    except ValueError:
+        raise ConfigError(f"--ip {text}: write a network as 10.0.0.0/8 or 2001:db8::/32, without host bits") from None
+
+
+def scopes_of(text: str) -> frozenset[Scope]:
+    """Scopes of a list as ``read,plan``. Raises ConfigError."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    known = ", ".join(Scope)
+    if not names:
+        raise ConfigError(f"--scope: name at least one of {known}")
+    for name in names:
+        if name not in set(Scope):
+            raise ConfigError(f"--scope {name}: known are: {known}")
+    return frozenset(Scope(name) for name in names)

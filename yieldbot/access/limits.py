@@ -1,0 +1,71 @@
+"""How many requests a caller may make, and how attempts with wrong keys are slowed: token buckets in memory. Pure but
+for what it remembers."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+
+MOST_KNOWN = 10_000
+"""Callers that are remembered; the one not seen for longest is forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many requests a second on average, and so many at once."""
+
+    a_second: float
+    """Requests a second that a caller may make for ever."""
+    at_once: int
+    """Requests that may come together after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a caller has left."""
+
+    limit: int
+    """Requests that may come together (``Rate.at_once``)."""
+    remaining: int
+    """Requests that may come now."""
+    reset_seconds: int
+    """Seconds until all of them may."""
+    wait_seconds: int
+    """Seconds until the next may come; 0: this one was let in."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether this request was one too many."""
+        return self.wait_seconds > 0
+
+
+class Buckets:
+    """One bucket a caller: filled at the rate, emptied by requests."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._known: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, caller: str, now: float, count: int = 1) -> Left:
+        """Let a request in, or say how long to wait. now: seconds of a clock that never runs back."""
+        rate = self._rate
+        tokens, since = self._known.get(caller, (float(rate.at_once), now))
+        tokens = min(float(rate.at_once), tokens + max(0.0, now - since) * rate.a_second)
+        let_in = tokens >= count
+        tokens -= count if let_in else 0
+        self._known[caller] = (tokens, now)
+        self._known.move_to_end(caller)
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        wait = 0 if let_in else max(1, math.ceil((count - tokens) / rate.a_second))
+        full = math.ceil((rate.at_once - tokens) / rate.a_second)
+        return Left(rate.at_once, max(0, int(tokens)), full, wait)
+
+    def would_refuse(self, caller: str, now: float) -> Left:
+        """What ``take`` would say, without taking."""
+        tokens, since = self._known.get(caller, (float(self._rate.at_once), now))
+        filled = min(float(self._rate.at_once), tokens + max(0.0, now - since) * self._rate.a_second)
+        wait = 0 if filled >= 1 else max(1, math.ceil((1 - filled) / self._rate.a_second))
+        full = math.ceil((self._rate.at_once - filled) / self._rate.a_second)
+        return Left(self._rate.at_once, int(filled), full, wait)

@@ -1,0 +1,177 @@
+"""Where API keys are stored: a table of ``access.sqlite3`` in the data directory, or of any database by its URL."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.access.caller import Scope
+from yieldbot.access.database import begin, url_of, usable
+from yieldbot.access.keys import NAME, PREFIX_BYTES, SECRET_BYTES, StoredKey, digest, made
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+MINUTE = 60
+
+
+class KeyRing:
+    """All API keys. Every method may raise InvariantError where the database cannot be used."""
+
+    def __init__(self, url: str, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, create_engine
+
+        self._random = random
+        self._engine: Engine = create_engine(url)
+        self._table = Table(
+            "api_keys",
+            MetaData(),
+            Column("prefix", String(8), primary_key=True),
+            Column("name", String(64), nullable=False),
+            Column("digest", String(64), nullable=False),
+            Column("scopes", Text, nullable=False),
+            Column("accounts", Text),
+            Column("networks", Text, nullable=False),
+            Column("created_at", BigInteger, nullable=False),
+            Column("expires_at", BigInteger),
+            Column("used_at", BigInteger),
+            Column("revoked_at", BigInteger),
+        )
+        with usable():
+            self._table.metadata.create_all(self._engine)
+
+    @classmethod
+    def of(cls, data_dir: Path) -> KeyRing:
+        """The keys of a data directory. Raises ConfigError."""
+        return cls(url_of(data_dir))
+
+    def new(
+        self,
+        name: str,
+        scopes: frozenset[Scope],
+        now: int,
+        *,
+        accounts: frozenset[str] | None = None,
+        networks: tuple[str, ...] = (),
+        expires_at: int | None = None,
+    ) -> tuple[str, StoredKey]:
+        """Makes a key; its text, which is stored nowhere, and what is stored. Raises ConfigError where a key of this
+        name counts already, or the name cannot be one."""
+        if not NAME.fullmatch(name):
+            raise ConfigError(f"key name {name}: write letters, digits, dots, dashes, at most 64, a letter first")
+        text, prefix, secret = made(self._random(PREFIX_BYTES + SECRET_BYTES))
+        stored = StoredKey(
+            prefix=prefix,
+            name=name,
+            digest=digest(secret),
+            scopes=scopes,
+            accounts=accounts,
+            networks=networks,
+            created_at=now,
+            expires_at=expires_at,
+            used_at=None,
+            revoked_at=None,
+        )
+        with begin(self._engine) as connection:
+            if any(one.ended(now) is None for one in self._named(connection, name)):
+                raise ConfigError(f"a key named {name} counts already: revoke it, rotate it, or choose another name")
+            self._insert(connection, stored)
+        return text, stored
+
+    def rotate(self, name: str, now: int, overlap: int) -> tuple[str, StoredKey]:
+        """Makes the successor of a key, with the same rights, networks and length of life. The old one counts for
+        another ``overlap`` seconds. Raises ConfigError where no such key counts."""
+        text, prefix, secret = made(self._random(PREFIX_BYTES + SECRET_BYTES))
+        with begin(self._engine) as connection:
+            living = [one for one in self._named(connection, name) if one.ended(now) is None]
+            if not living:
+                raise ConfigError(f"no key named {name} counts now: `yieldbot key list` shows all")
+            old = max(living, key=lambda one: one.created_at)
+            life = None if old.expires_at is None else old.expires_at - old.created_at
+            stored = StoredKey(
+                prefix=prefix,
+                name=name,
+                digest=digest(secret),
+                scopes=old.scopes,
+                accounts=old.accounts,
+                networks=old.networks,
+                created_at=now,
+                expires_at=None if life is None else now + life,
+                used_at=None,
+                revoked_at=None,
+            )
+            self._end(connection, living, now + overlap)
+            self._insert(connection, stored)
+        return text, stored
+
+    def revoke(self, name: str, now: int) -> tuple[StoredKey, ...]:
+        """Ends every key of this name at once; those that counted. Raises ConfigError where there is none."""
+        with begin(self._engine) as connection:
+            found = self._named(connection, name)
+            if not found:
+                raise ConfigError(f"no key named {name}: `yieldbot key list` shows all")
+            living = [one for one in found if one.ended(now) is None]
+            self._end(connection, living, now)
+        return tuple(living)
+
+    def find(self, prefix: str) -> StoredKey | None:
+        """The key with this prefix, whether it counts or not."""
+        with begin(self._engine) as connection:
+            row = connection.execute(self._table.select().where(self._table.c.prefix == prefix)).mappings().first()
+        return None if row is None else _key(row)
+
+    def used(self, key: StoredKey, now: int) -> None:
+        """Notes that it was used; written once a minute at most."""
+        if key.used_at is not None and now - key.used_at < MINUTE:
+            return
+        with begin(self._engine) as connection:
+            connection.execute(self._table.update().where(self._table.c.prefix == key.prefix).values(used_at=now))
+
+    def all(self) -> tuple[StoredKey, ...]:
+        """Every key, the oldest first."""
+        with begin(self._engine) as connection:
+            rows = connection.execute(self._table.select().order_by(self._table.c.created_at)).mappings().all()
+        return tuple(_key(row) for row in rows)
+
+    def _named(self, connection: Connection, name: str) -> list[StoredKey]:
+        rows = connection.execute(self._table.select().where(self._table.c.name == name)).mappings()
+        return [_key(row) for row in rows]
+
+    def _insert(self, connection: Connection, key: StoredKey) -> None:
+        row = {
+            "prefix": key.prefix,
+            "name": key.name,
+            "digest": key.digest,
+            "scopes": json.dumps(sorted(key.scopes)),
+            "accounts": None if key.accounts is None else json.dumps(sorted(key.accounts)),
+            "networks": json.dumps(list(key.networks)),
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+        }
+        connection.execute(self._table.insert().values(**row))
+
+    def _end(self, connection: Connection, keys: Iterable[StoredKey], at: int) -> None:
+        """Ends keys at a time (unix seconds); none lives longer than it would have."""
+        for key in keys:
+            end = at if key.revoked_at is None else min(at, key.revoked_at)
+            connection.execute(self._table.update().where(self._table.c.prefix == key.prefix).values(revoked_at=end))
+
+
+def _key(row: Any) -> StoredKey:
+    accounts = row["accounts"]
+    return StoredKey(
+        prefix=row["prefix"],
+        name=row["name"],
+        digest=row["digest"],
+        scopes=frozenset(Scope(one) for one in json.loads(row["scopes"])),
+        accounts=None if accounts is None else frozenset(json.loads(accounts)),
+        networks=tuple(json.loads(row["networks"])),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        used_at=row["used_at"],
+        revoked_at=row["revoked_at"],
+    )

@@ -1,0 +1,95 @@
+"""The OpenAPI description, with what the framework cannot know: the key, and the parameters of collections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from yieldbot.api.listing import MOST, USUAL
+
+PUBLIC = ("/v1/health", "/v1/ready")
+_LIST = (
+    ("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}, "rows of the page"),
+    ("cursor", {"type": "string"}, "`next` of the page before"),
+    ("sort", {"type": "string"}, "a field to order by; with - before it the largest first"),
+    ("fields", {"type": "string"}, "only these fields, as `key,safety`"),
+)
+_NOTE = (
+    "Any other parameter is a filter: `chain=base` for rows with this value, `min_safety=70` and `max_safety=90` for "
+    "bounds of a number."
+)
+_TAG = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "an ETag: 304 while it holds",
+}
+_ONCE = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{8,128}$"},
+    "description": "a new random text for each new wish; the same again gets the first answer",
+}
+
+
+def described(app: FastAPI) -> None:
+    """Complete the application's OpenAPI description."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(plain())
+        found = app.openapi_schema
+        assert found is not None
+        return found
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(schema: dict[str, Any]) -> None:
+    schema["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "a key of `yieldbot key new`"}
+    }
+    schema["security"] = [{"key": []}]
+    for path, methods in schema["paths"].items():
+        for method, route in methods.items():
+            if path in PUBLIC:
+                route["security"] = []
+            more = list[dict[str, Any]]()
+            if method == "get" and path not in PUBLIC:
+                more.append(_TAG)
+                route["responses"]["304"] = {"description": "it did not change"}
+            if method == "get" and _is_page(route):
+                more += [
+                    {"name": name, "in": "query", "schema": form, "description": says} for name, form, says in _LIST
+                ]
+                route["description"] = f"{route.get('description', '')}\n\n{_NOTE}".strip()
+            if method == "post":
+                more.append(_ONCE)
+                route["responses"] |= {
+                    "409": _problem("in progress, or refused by a safety rule"),
+                    "428": _problem("no Idempotency-Key"),
+                }
+            if more:
+                route["parameters"] = [*route.get("parameters", []), *more]
+            for status, answer in route["responses"].items():
+                _media(status, answer)
+
+
+def _is_page(route: dict[str, Any]) -> bool:
+    content = route["responses"].get("200", {}).get("content", {}).get("application/json", {})
+    return "Page" in str(content.get("schema", {}).get("$ref", ""))
+
+
+def _problem(words: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {"description": words, "content": {"application/problem+json": {"schema": schema}}}
+
+
+def _media(status: str, answer: dict[str, Any]) -> None:
+    """Errors are problem documents."""
+    if status.startswith(("4", "5")) and "application/json" in answer.get("content", {}):
+        schema = {"$ref": "#/components/schemas/ProblemDocument"}
+        answer["content"] = {"application/problem+json": {"schema": schema}}

@@ -1,0 +1,53 @@
+"""Requests that may be sent twice and are done once: the header Idempotency-Key."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import Request, Response
+
+from yieldbot.api.problems import Problem
+from yieldbot.app.admission import Caller
+from yieldbot.app.service import Service
+from yieldbot.errors import YieldbotError
+
+_KEY = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
+
+
+async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awaitable[tuple[int, str]]]) -> Response:
+    """Do the work, or give the answer that the same request had before. work: gives status and body.
+
+    Raises Problem: 428 without a key, 400 for one that is none, 422 where it served for another request, 409 while
+    that one is in progress.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        raise Problem(428, "NO_IDEMPOTENCY_KEY", "send a header `Idempotency-Key`, a new random one for each new wish")
+    if _KEY.fullmatch(key) is None:
+        raise Problem(400, "BAD_IDEMPOTENCY_KEY", "Idempotency-Key: 8 to 128 letters, digits, dots, dashes or colons")
+    service: Service = request.app.state.service
+    caller: Caller = request.state.caller
+    asked = f"{request.method} {request.url.path} {json.dumps(body, sort_keys=True)}".encode()
+    before = service.answers.claim(caller.name, key, asked, int(time.time()))
+    if before is not None:
+        return _again(before.same, before.status, before.body)
+    try:
+        status, text = await work()
+    except (YieldbotError, Problem):  # it may be tried again
+        service.answers.drop(caller.name, key)
+        raise
+    service.answers.keep(caller.name, key, status, text)
+    return Response(text, status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _again(same: bool, status: int | None, body: str) -> Response:
+    if not same:
+        raise Problem(422, "KEY_OF_ANOTHER", "this Idempotency-Key served for another request: take a new one")
+    if status is None:
+        raise Problem(409, "IN_PROGRESS", "the same request is in progress: wait for it", {"Retry-After": "5"})
+    headers = {"Cache-Control": "no-store", "Idempotency-Replayed": "true"}
+    return Response(body, status, headers, "application/json")

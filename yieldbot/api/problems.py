@@ -1,0 +1,95 @@
+"""Errors as problem documents (RFC 9457): one shape for every status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from yieldbot.app.admission import Forbidden, Refused
+from yieldbot.app.workers import WorkerFailed
+from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError, YieldbotError
+
+MEDIA = "application/problem+json"
+
+
+class ProblemDocument(BaseModel):
+    """What every answer that is an error looks like."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(description="names the kind of problem: urn:yieldbot:problem:CODE")
+    title: str = Field(description="the status in words")
+    status: int = Field(description="the HTTP status")
+    code: str = Field(description="stable and in capitals, as NO_SCOPE, or the code of the safety rule that refused")
+    detail: str = Field(description="what is wrong and what to do, in one line")
+
+
+class Problem(Exception):
+    """Ends a request with a problem document."""
+
+    def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.headers = dict(headers or {})
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        body = ProblemDocument(
+            type=f"urn:yieldbot:problem:{self.code}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            code=self.code,
+            detail=self.detail,
+        )
+        headers = {"Cache-Control": "no-store"} | self.headers
+        return JSONResponse(body.model_dump(), self.status, headers, MEDIA)
+
+
+def of_error(failure: YieldbotError) -> Problem:
+    """The problem for an error of ours."""
+    text = str(failure)
+    match failure:
+        case Refused():
+            code = "NO_KEY" if failure.status == 401 else "TOO_MANY_REQUESTS"
+            headers = {"WWW-Authenticate": "Bearer"} if failure.status == 401 else limits(failure.left)
+            return Problem(failure.status, code, text, headers)
+        case Forbidden():
+            return Problem(403, "NO_SCOPE", text)
+        case WorkerFailed():
+            return _of_worker(failure, text)
+        case SafetyError():
+            return Problem(409, failure.code, text)
+        case ConfigError():
+            return Problem(422, "NOT_UNDERSTOOD", text)
+        case TransientError():
+            return Problem(503, "CHAIN_UNREACHABLE", text, {"Retry-After": "30"})
+        case InvariantError():
+            return Problem(500, "BROKEN", text)
+        case _:
+            return Problem(503, "BUSY", text, {"Retry-After": "30"})
+
+
+def _of_worker(failure: WorkerFailed, text: str) -> Problem:
+    if failure.code is not None:
+        return Problem(409, failure.code, text)
+    if failure.kind == "ConfigError":
+        return Problem(422, "NOT_UNDERSTOOD", text)
+    if failure.kind == "InvariantError":
+        return Problem(500, "BROKEN", text)
+    return Problem(503, "BUSY", text, {"Retry-After": "30"})
+
+
+def limits(left: Any) -> dict[str, str]:
+    """RateLimit headers of what a caller has left, with Retry-After where it must wait."""
+    if left is None:
+        return {}
+    headers = {
+        "RateLimit-Limit": str(left.limit),
+        "RateLimit-Remaining": str(left.remaining),
+        "RateLimit-Reset": str(left.reset_seconds),
+    }
+    return headers | ({"Retry-After": str(left.wait_seconds)} if left.refused else {})

@@ -1,0 +1,252 @@
+"""The resources under ``/v1``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from yieldbot.api.idempotency import once
+from yieldbot.api.problems import Problem
+from yieldbot.api.server import caller_of, listed, needs, tagged
+from yieldbot.app.admission import Scope
+from yieldbot.app.collections import (
+    AccountRow,
+    GradeRow,
+    MarketRow,
+    Page,
+    PositionRow,
+    SignalRow,
+    TransactionRow,
+)
+from yieldbot.app.forecast_documents import MarketForecast
+from yieldbot.app.halt_documents import ResumeDocument
+from yieldbot.app.history_documents import JournalEvent, JournalPlan
+from yieldbot.app.plan_documents import PlanDocument
+from yieldbot.app.run_documents import RunDocument
+from yieldbot.app.service import Collection, Service, visible
+
+router = APIRouter()
+
+
+class HealthDocument(BaseModel):
+    """Whether the server answers, and what it knows."""
+
+    status: str = Field(description="`ok`")
+    read_at: int = Field(description="when chains were last read, in unix seconds; 0: never")
+    failing: bool = Field(description="whether the last reading failed")
+    halted: bool = Field(description="whether a halt is in force")
+
+
+class HaltState(BaseModel):
+    """Whether anything may be signed."""
+
+    halted: bool = Field(description="whether a halt is in force: nothing is signed or sent")
+    reason: str | None = Field(description="why and since when; null: none is in force")
+
+
+class HaltBody(BaseModel):
+    """Why everything is halted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(default="", max_length=500, description="shown wherever something refuses to go on")
+
+
+class JobsBody(BaseModel):
+    """Which jobs; null: any."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wallet: str | None = Field(default=None, max_length=100, description="a wallet's name")
+    chain: str | None = Field(default=None, max_length=100, description="a chain's name")
+    asset: str | None = Field(default=None, max_length=100, description="a token's symbol")
+
+
+class WhatIfBody(BaseModel):
+    """Other assumptions than the configuration's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wealth: str | None = Field(default=None, max_length=60, pattern=r"^[0-9]+(\.[0-9]+)?$", description="whole tokens")
+    horizon_days: float | None = Field(default=None, gt=0, le=3650, description="days that costs must pay within")
+    exclude: tuple[str, ...] = Field(default=(), max_length=50, description="markets that get nothing")
+    max_share: float | None = Field(default=None, ge=0, le=1, description="largest fraction in one market")
+
+
+class PlanBody(BaseModel):
+    """What is to be planned."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: JobsBody = Field(default_factory=JobsBody, description="which jobs")
+    what_if: WhatIfBody = Field(default_factory=WhatIfBody, description="other assumptions")
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _newest(request: Request, name: str) -> Collection:
+    """The newest rows. Raises Problem (503) before chains were read for the first time: nothing is not none."""
+    found = _service(request).newest(name)
+    if not found.as_of:
+        raise Problem(503, "NOT_READY", "chains are being read for the first time", {"Retry-After": "5"})
+    return found
+
+
+def _fields(row: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(row.model_fields)
+
+
+def _one(request: Request, found: Collection, key: str, by: str = "key") -> Any:
+    """The row with this key, as far as the caller may see it. Raises Problem (404)."""
+    row = next((row for row in visible(found.rows, request.state.caller) if row[by] == key), None)
+    if row is None:
+        raise Problem(404, "NOT_FOUND", "there is no such resource, or it is not yours to see")
+    return row
+
+
+@router.get("/health", response_model=HealthDocument)
+async def health(request: Request) -> Response:
+    """Whether the server runs. Needs no key and tells nothing of accounts."""
+    service = _service(request)
+    halted = service.halted() is not None
+    state = HealthDocument(status="ok", read_at=service.read_at, failing=service.failing is not None, halted=halted)
+    return Response(state.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/ready", status_code=204, response_class=Response)
+async def ready(request: Request) -> Response:
+    """204 while readings are new; 503 while they are not. Needs no key."""
+    why = _service(request).ready()
+    if why is not None:
+        raise Problem(503, "NOT_READY", "no new reading of the chains", {"Retry-After": "30"})
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+@router.get("/markets", dependencies=[Depends(needs(Scope.READ))], response_model=Page[MarketRow])
+async def markets(request: Request) -> Response:
+    """Every market as each job sees it."""
+    return listed(request, _newest(request, "markets"), _fields(MarketRow))
+
+
+@router.get("/markets/{key}", dependencies=[Depends(needs(Scope.READ))], response_model=MarketRow)
+async def market(request: Request, key: str) -> Response:
+    """One market."""
+    found = _newest(request, "markets")
+    return tagged(request, None, lambda: _one(request, found, key))
+
+
+@router.get("/markets/{key}/risk", dependencies=[Depends(needs(Scope.READ))], response_model=GradeRow)
+async def risk(request: Request, key: str) -> Response:
+    """One market's grades, with the evidence."""
+    found = _newest(request, "grades")
+    return tagged(request, None, lambda: _one(request, found, key))
+
+
+@router.get("/markets/{key}/forecasts", dependencies=[Depends(needs(Scope.READ))], response_model=MarketForecast)
+async def forecasts(request: Request, key: str) -> Response:
+    """One market's forecasts over 1 to 30 days."""
+    service = _service(request)
+    row = _one(request, _newest(request, "markets"), key)
+    if (found := service.forecast_of(row["id"])) is None:
+        raise Problem(404, "NO_FORECAST", "memory has too little of this market yet")
+    return tagged(request, None, lambda: found)
+
+
+@router.get("/grades", dependencies=[Depends(needs(Scope.READ))], response_model=Page[GradeRow])
+async def grades(request: Request) -> Response:
+    """Every market's grades, the safest first."""
+    return listed(request, _newest(request, "grades"), _fields(GradeRow))
+
+
+@router.get("/signals", dependencies=[Depends(needs(Scope.READ))], response_model=Page[SignalRow])
+async def signals(request: Request) -> Response:
+    """What the grades of yield advise: enter, hold or leave."""
+    return listed(request, _newest(request, "signals"), _fields(SignalRow))
+
+
+@router.get("/positions", dependencies=[Depends(needs(Scope.READ))], response_model=Page[PositionRow])
+async def positions(request: Request) -> Response:
+    """What we hold."""
+    return listed(request, _newest(request, "positions"), _fields(PositionRow))
+
+
+@router.get("/accounts", dependencies=[Depends(needs(Scope.READ))], response_model=Page[AccountRow])
+async def accounts(request: Request) -> Response:
+    """Our accounts, one for each chain."""
+    return listed(request, _service(request).accounts(), _fields(AccountRow))
+
+
+@router.get("/plans", dependencies=[Depends(needs(Scope.READ))], response_model=Page[JournalPlan])
+async def plans(request: Request) -> Response:
+    """Plans with their present status, the newest first."""
+    return listed(request, await _service(request).journalled("plans"), _fields(JournalPlan), "id")
+
+
+@router.post(
+    "/plans",
+    dependencies=[Depends(needs(Scope.PLAN))],
+    response_model=RunDocument,
+    status_code=201,
+    responses={200: {"model": PlanDocument}},
+)
+async def make_plans(request: Request, body: PlanBody | None = None) -> Response:
+    """Make plans: rehearsed on a fork, and waiting for a person (201). With `what_if`: what would be done under other
+    assumptions (200); nothing is stored. Needs the header Idempotency-Key."""
+    caller, service = caller_of(request), _service(request)
+    asked = body or PlanBody()
+    what_if = asked.what_if != WhatIfBody()
+    wanted = asked.model_dump(exclude_none=True) | {"jobs": service.jobs_of(caller, asked.jobs.model_dump())}
+
+    async def work() -> tuple[int, str]:
+        done = await (service.plan(wanted) if what_if else service.queue(wanted))
+        return (200 if what_if else 201), json.dumps(done, separators=(",", ":"), allow_nan=False)
+
+    return await once(request, wanted, work)
+
+
+@router.get("/plans/{plan_id}", dependencies=[Depends(needs(Scope.READ))], response_model=JournalPlan)
+async def plan(request: Request, plan_id: str) -> Response:
+    """One plan."""
+    found = await _service(request).journalled("plans")
+    return tagged(request, None, lambda: _one(request, found, plan_id, "id"))
+
+
+@router.get("/transactions", dependencies=[Depends(needs(Scope.READ))], response_model=Page[TransactionRow])
+async def transactions(request: Request) -> Response:
+    """Every transaction that was signed, the newest first."""
+    return listed(request, await _service(request).journalled("transactions"), _fields(TransactionRow), "hash")
+
+
+@router.get("/journal", dependencies=[Depends(needs(Scope.READ))], response_model=Page[JournalEvent])
+async def journal(request: Request) -> Response:
+    """The journal's entries without signed bytes, the newest first."""
+    return listed(request, await _service(request).journalled("journal"), _fields(JournalEvent), "seq")
+
+
+@router.get("/halt", dependencies=[Depends(needs(Scope.READ))], response_model=HaltState)
+async def halt_state(request: Request) -> Response:
+    """Whether a halt is in force."""
+    reason = _service(request).halted()
+    return tagged(request, None, lambda: {"halted": reason is not None, "reason": reason})
+
+
+@router.put("/halt", dependencies=[Depends(needs(Scope.HALT))], response_model=HaltState)
+async def halt(request: Request, body: HaltBody | None = None) -> Response:
+    """Sign and send nothing more. An earlier halt's reason stays."""
+    done = _service(request).halt(body.reason if body else "")
+    return tagged(request, None, lambda: {"halted": done.halted, "reason": done.reason})
+
+
+@router.delete("/halt", dependencies=[Depends(needs(Scope.HALT))], response_model=ResumeDocument)
+async def resume(request: Request) -> Response:
+    """Lift the halt. Stopped accounts stay stopped."""
+    if caller_of(request).accounts is not None:
+        raise Problem(403, "NOT_ALL_ACCOUNTS", "a key of single accounts can halt, and cannot lift a halt")
+    done = _service(request).resume()
+    return tagged(request, None, done.as_json)

@@ -1,0 +1,141 @@
+"""Runs the application: sockets, TLS, the schedule beside it, and an end within ten seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from yieldbot.api.server import application
+from yieldbot.app import serve as use
+from yieldbot.app.schedule import Schedule
+from yieldbot.app.serve import ServeRequest
+from yieldbot.app.service import Service
+from yieldbot.errors import ConfigError
+
+END_SECONDS = 5
+"""How long open requests may go on after SIGTERM."""
+RELOAD_SECONDS = 60.0
+BACKLOG = 512
+"""Connections that may wait to be taken."""
+
+
+class BehindProxy:
+    """Takes a caller's address from X-Forwarded-For, of requests that come from the named proxy alone."""
+
+    def __init__(self, app: ASGIApp, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
+        self._app, self._network = app, network
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope.get("client"):
+            host, port = scope["client"]
+            with contextlib.suppress(ValueError):
+                if ipaddress.ip_address(host) in self._network:
+                    scope["client"] = (self._shown(scope) or host, port)
+        await self._app(scope, receive, send)
+
+    def _shown(self, scope: Scope) -> str | None:
+        """The last address of the header that is not the proxy's own: all before it the caller may have written."""
+        named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        for text in reversed(",".join(named).split(",")):
+            try:
+                address = ipaddress.ip_address(text.strip())
+            except ValueError:
+                return None
+            if address not in self._network:
+                return str(address)
+        return None
+
+
+async def serve(service: Service, request: ServeRequest) -> int:
+    """Listen and work until SIGTERM or SIGINT; the exit code. Raises ConfigError where the address cannot be used."""
+    app: Any = application(service)
+    if request.proxy is not None:
+        app = BehindProxy(app, use.network_of(request.proxy))
+    config = uvicorn.Config(
+        app,
+        host=request.host,
+        port=request.port,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_keep_alive=20,
+        timeout_graceful_shutdown=END_SECONDS,
+        h11_max_incomplete_event_size=16 * 1024,
+        ssl_certfile=request.certificate,
+        ssl_keyfile=request.certificate_key,
+    )
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as failure:
+        raise ConfigError(f"the TLS certificate cannot be used: {type(failure).__name__}: check both files") from None
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    server = uvicorn.Server(config)
+    try:
+        listening = config.bind_socket()
+    except (OSError, SystemExit):
+        raise ConfigError(
+            f"{request.host} port {request.port} cannot be listened on: another program may use it: choose --port"
+        ) from None
+    scheme = "http" if config.ssl is None else "https"
+    host = f"[{request.host}]" if ":" in request.host else request.host
+    listening.listen(BACKLOG)
+    service.context.say(f"listening at {scheme}://{host}:{listening.getsockname()[1]}/v1 (Ctrl-C ends it)")
+    work = asyncio.create_task(Schedule(service.context.say).run(use.tasks(service, request)))
+    renew = asyncio.create_task(_renewed(config, request))
+    with _ends(server):
+        answering = asyncio.create_task(server.serve([listening]))
+        await asyncio.wait({answering, work}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        for task in (work, renew):
+            task.cancel()
+        await service.close()
+        await answering
+    if work.done() and not work.cancelled() and (bug := work.exception()) is not None:
+        raise bug
+    return 0
+
+
+async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
+    """Load the certificate again when its file changes; one that cannot be read leaves the old one."""
+    if config.ssl is None or request.certificate is None:
+        return
+    seen = request.certificate.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(RELOAD_SECONDS)
+        with contextlib.suppress(OSError, ssl.SSLError):
+            if (now := request.certificate.stat().st_mtime_ns) != seen:
+                config.ssl.load_cert_chain(request.certificate, request.certificate_key)
+                seen = now
+
+
+@contextlib.contextmanager
+def _ends(server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and SIGINT ask the server to end; a second one changes nothing."""
+    loop = asyncio.get_running_loop()
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+
+    def end() -> None:
+        server.should_exit = True
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, end)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(one)

@@ -1,0 +1,190 @@
+"""The application: routes under ``/v1``, and what every request passes: limits, key, audit, problem documents."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from yieldbot import __version__
+from yieldbot.api import listing
+from yieldbot.api.description import described
+from yieldbot.api.problems import MEDIA, Problem, ProblemDocument, limits, of_error
+from yieldbot.app.admission import Caller, Refused, Scope
+from yieldbot.app.service import Collection, Service, visible
+from yieldbot.errors import YieldbotError
+
+MOST_BODY = 64 * 1024
+"""Bytes of a request's body."""
+MOST_KEPT = 512
+"""Answers that are kept for the same question about the same reading."""
+NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
+_STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
+             405: "no such method here", 413: "too large", 415: "not JSON", 422: "understood, and not possible",
+             429: "too many requests", 500: "broken", 503: "not now: try again"}  # fmt: skip
+
+
+def application(service: Service) -> FastAPI:
+    """The REST interface of a service."""
+    app = FastAPI(
+        title="yieldbot",
+        version=__version__,
+        description="Markets, positions, plans and grades as resources. Every key has scopes; none can sign.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={code: {"model": ProblemDocument, "description": words} for code, words in _STATUSES.items()},
+    )
+    app.state.service = service
+    app.state.kept = OrderedDict()
+
+    from yieldbot.api import resources
+
+    app.include_router(resources.router, prefix="/v1")
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(YieldbotError, _failure)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _bug)
+    app.middleware("http")(_passage)
+    described(app)
+    return app
+
+
+async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    """What every request passes. Nothing behind it answers without a caller, but for health and readiness."""
+    service: Service = request.app.state.service
+    path, address = request.url.path, request.client.host if request.client else ""
+    what = f"{request.method} {listing.shown(path)}"
+    left = None
+    try:
+        if named := listing.SECRET_WORDS.intersection(name.lower() for name in request.query_params):
+            service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
+            raise Problem(
+                400, "KEY_IN_URL", f"{sorted(named)[0]}: a key is sent as `Authorization: Bearer`, never in a URL"
+            )
+        if path not in NO_KEY_NEEDED:
+            caller, left = service.admission.admit(request.headers.get("authorization"), address, what)
+            request.state.caller, request.state.what, request.state.address = caller, what, address
+        await _check_body(request)
+        response = await go_on(request)
+    except Problem as problem:
+        response = problem.response()
+    except Refused as refused:
+        response = of_error(refused).response()
+    if request.method not in ("GET", "HEAD", "OPTIONS") and left is not None and response.status_code != 403:
+        service.admission.note(request.state.caller.name, address, what, str(response.status_code))
+        await service.write_audit()
+    for name, value in limits(left).items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+async def _check_body(request: Request) -> None:
+    """Raises Problem for a body that is too long or says that it is no JSON. It is read whole here, and kept."""
+    if request.method in ("GET", "HEAD", "DELETE", "OPTIONS"):
+        return
+    taken = bytearray()
+    async for part in request.stream():
+        taken += part
+        if len(taken) > MOST_BODY:
+            raise Problem(413, "TOO_LARGE", f"a body may have {MOST_BODY} bytes", {"Connection": "close"})
+    request._body = bytes(taken)
+    if not taken:
+        return
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "NOT_JSON", "send JSON with the header `Content-Type: application/json`")
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def needs(scope: Scope) -> Callable[[Request], Awaitable[None]]:
+    """A dependency of a route: raises Forbidden for a caller without this scope, before its body is looked at."""
+
+    async def check(request: Request) -> None:
+        service: Service = request.app.state.service
+        service.admission.need(caller_of(request), scope, request.state.address, request.state.what)
+
+    return check
+
+
+def listed(request: Request, found: Collection, known: tuple[str, ...], key: str = "key") -> Response:
+    """A page of a collection, as far as the caller may see it, with its validator.
+
+    Raises Problem for parameters that are not understood.
+    """
+    caller = caller_of(request)
+    asked = listing.wanted(request.query_params.multi_items(), known)
+    question = (found.version, caller.accounts, str(request.url.query), key, found.as_of)
+
+    def body() -> Mapping[str, Any]:
+        items, cursor, total = listing.page(visible(found.rows, caller), asked, key)
+        return {"items": items, "next": cursor, "total": total, "as_of": found.as_of, "unread": list(found.unread)}
+
+    return tagged(request, question, body)
+
+
+def tagged(request: Request, question: Any, body: Callable[[], Any]) -> Response:
+    """A document with its validator: 304 where the caller has it. The same question is answered once."""
+    kept: OrderedDict[Any, tuple[bytes, str]] = request.app.state.kept
+    if question is None or (answer := kept.get(question)) is None:
+        raw = json.dumps(body(), separators=(",", ":"), allow_nan=False).encode()
+        answer = (raw, listing.etag(raw))
+        if question is not None:
+            kept[question] = answer
+            while len(kept) > MOST_KEPT:
+                kept.popitem(last=False)
+    headers = {"ETag": answer[1], "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if listing.matches(request.headers.get("if-none-match"), answer[1]):
+        return Response(status_code=304, headers=headers)
+    return Response(answer[0], headers=headers, media_type="application/json")
+
+
+async def _problem(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, Problem)
+    return failure.response()
+
+
+async def _failure(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, YieldbotError)
+    return of_error(failure).response()
+
+
+async def _http(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    codes = {
+        400: ("BAD_JSON", "the body cannot be read as JSON"),
+        404: ("NOT_FOUND", "there is no such resource"),
+        405: ("NO_SUCH_METHOD", "this resource has no such method"),
+    }
+    code, words = codes.get(failure.status_code, ("NOT_UNDERSTOOD", str(failure.detail)))
+    return Problem(failure.status_code, code, words, failure.headers).response()
+
+
+async def _invalid(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, RequestValidationError)
+    first = failure.errors()[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, "BAD_JSON", "the body cannot be read as JSON").response()
+    where = ".".join(str(one) for one in first["loc"])
+    return Problem(422, "NOT_UNDERSTOOD", f"{listing.shown(where)}: {first['msg']}").response()
+
+
+async def _bug(request: Request, failure: Exception) -> Response:
+    service: Service = request.app.state.service
+    service.context.complain(f"a bug: {type(failure).__name__} at {listing.shown(request.url.path)}")
+    return Problem(500, "BROKEN", "a bug of ours: the server's log has its kind").response()
+
+
+__all__ = ["MEDIA", "application", "caller_of", "listed", "needs", "tagged"]

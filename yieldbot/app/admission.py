@@ -1,0 +1,111 @@
+"""Lets callers of a networked door in: by key, within their limits, with an audit in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from yieldbot.access.caller import Caller, Forbidden, Scope, normal
+from yieldbot.access.keys import parts, refused
+from yieldbot.access.limits import Buckets, Left, Rate
+from yieldbot.errors import YieldbotError
+from yieldbot.journal.journal_entries import AccessNoted
+
+if TYPE_CHECKING:
+    from yieldbot.access.keys import StoredKey
+    from yieldbot.access.ring import KeyRing
+
+__all__ = ["Admission", "Caller", "Forbidden", "Refused", "Scope", "normal"]
+
+OF_KEYS = Rate(a_second=200.0, at_once=400)
+OF_ADDRESSES = Rate(a_second=300.0, at_once=600)
+OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
+"""Attempts with a key that does not count, from one address: ten at once, then one each ten seconds."""
+AUDIT_SECONDS = 60
+MOST_NOTED = 500
+"""Different lines of the audit that are kept apart within a minute; the rest is one line."""
+
+
+class Refused(YieldbotError):
+    """A caller is not let in."""
+
+    def __init__(self, status: int, message: str, left: Left | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """401: no key that counts; 429: too many requests."""
+        self.left = left
+        """What the caller has left; None: no limit was hit."""
+
+
+class Admission:
+    """Who may come in. Only one thread uses it."""
+
+    def __init__(
+        self,
+        ring: KeyRing,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """now: unix seconds; clock: seconds that never run back."""
+        self._ring, self._now, self._clock = ring, now, clock
+        self._keys, self._addresses, self._attempts = Buckets(OF_KEYS), Buckets(OF_ADDRESSES), Buckets(OF_ATTEMPTS)
+        self._noted: dict[tuple[str, str, str, str], int] = {}
+
+    def admit(self, header: str | None, address: str, what: str) -> tuple[Caller, Left]:
+        """The caller behind an ``Authorization`` header, and what it has left. Raises Refused.
+
+        address: the caller's IP address; what: what is asked, for the audit.
+        """
+        clock = self._clock()
+        if (left := self._addresses.take(address, clock)).refused:
+            self.note("nobody", address, what, "429")
+            raise Refused(429, "too many requests from this address", left)
+        if (left := self._attempts.would_refuse(address, clock)).refused:
+            self.note("nobody", address, what, "429 wrong keys")
+            raise Refused(429, "too many attempts with keys that do not count", left)
+        key = self._checked(header, address, what, clock)
+        if (left := self._keys.take(key.name, clock)).refused:
+            self.note(key.name, address, what, "429")
+            raise Refused(429, f"too many requests of key {key.name}", left)
+        return key.caller, left
+
+    def need(self, caller: Caller, scope: Scope, address: str, what: str) -> None:
+        """Raises Forbidden, noted in the audit, without this scope."""
+        try:
+            caller.need(scope)
+        except Forbidden:
+            self.note(caller.name, address, what, f"403 no scope {scope}")
+            raise
+
+    def note(self, by: str, address: str, what: str, outcome: str, times: int = 1) -> None:
+        """One line of the audit, to be taken and written; the same line is counted."""
+        line = (by, address, what, outcome)
+        if line not in self._noted and len(self._noted) >= MOST_NOTED:
+            line = ("many", "", "requests of many kinds", "refused")
+        self._noted[line] = self._noted.get(line, 0) + times
+
+    def taken(self) -> tuple[AccessNoted, ...]:
+        """The lines since the last time, which are forgotten here: ``note`` those again that cannot be written."""
+        lines = tuple(
+            AccessNoted(by=by, where=where, what=what, outcome=outcome, times=times)
+            for (by, where, what, outcome), times in self._noted.items()
+        )
+        self._noted.clear()
+        return lines
+
+    def _checked(self, header: str | None, address: str, what: str, clock: float) -> StoredKey:
+        scheme, _, text = (header or "").partition(" ")
+        shown = parts(text.strip()) if scheme.lower() == "bearer" else None
+        now = int(self._now())
+        if shown is not None:
+            stored = self._ring.find(shown[0])
+            why = refused(stored, shown[1], address, now)
+            if why is None and stored is not None:
+                self._ring.used(stored, now)
+                return stored
+        else:
+            why = "no key: send the header `Authorization: Bearer yb_...`"
+        self._attempts.take(address, clock)
+        self.note("nobody", address, what, f"401 {why}")
+        raise Refused(401, why or "no such key")

@@ -1,0 +1,53 @@
+"""The documents of ``key``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class ApiKey(Part):
+    """A key, without its secret."""
+
+    name: str = Field(description="its name")
+    prefix: str = Field(description="what it is recognised by: the eight characters after `yb_`")
+    scopes: tuple[str, ...] = Field(description="what it may do: of read, plan, approve, run, halt")
+    accounts: tuple[str, ...] | None = Field(description="addresses of the only accounts that it sees; null: all")
+    networks: tuple[str, ...] = Field(description="networks that it may be used from, as CIDR; empty: any")
+    created_at: int = Field(description="when it was made, in unix seconds")
+    expires_at: int | None = Field(description="from when on it counts no more; null: it has no end")
+    used_at: int | None = Field(description="when it was last used, to the minute; null: never")
+    ended: str | None = Field(description="why it counts no more; null: it counts")
+    ends_soon: bool = Field(description="whether it ends within a week")
+
+
+class NewKeyDocument(Document):
+    """A key that was made just now."""
+
+    SCHEMA: ClassVar[str] = "key-new"
+
+    key: str = Field(description="the key itself: shown this once, and stored nowhere")
+    details: ApiKey = Field(description="what it may do")
+    overlap_until: int | None = Field(
+        default=None, description="after a rotation: until when its predecessor counts, in unix seconds"
+    )
+
+
+class KeysDocument(Document):
+    """All keys, the oldest first."""
+
+    SCHEMA: ClassVar[str] = "keys"
+
+    keys: tuple[ApiKey, ...] = Field(description="keys, also those that count no more")
+
+
+class RevokedKeysDocument(Document):
+    """What was revoked."""
+
+    SCHEMA: ClassVar[str] = "key-revoke"
+
+    name: str = Field(description="the name")
+    revoked: tuple[str, ...] = Field(description="prefixes of the keys that counted until now")

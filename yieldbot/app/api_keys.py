@@ -1,0 +1,138 @@
+"""``key``: makes, lists, rotates and revokes the keys of the REST interface; each is noted in the journal."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yieldbot.access.caller import normal
+from yieldbot.access.keys import StoredKey, network, scopes_of
+from yieldbot.access.ring import KeyRing
+from yieldbot.app.api_key_documents import ApiKey, KeysDocument, NewKeyDocument, RevokedKeysDocument
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.errors import ConfigError
+from yieldbot.journal.journal_entries import AccessNoted
+from yieldbot.journal.store import Journal
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+
+_LENGTH = re.compile(r"^(\d{1,5})([hdw])$")
+_SECONDS = {"h": 3_600, "d": 86_400, "w": 604_800}
+LONGEST_DAYS = 3_650
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKeyRequest:
+    """Make a key."""
+
+    name: str
+    """Its name: letters, digits, dots and dashes."""
+    scopes: str
+    """What it may do, as ``read,plan``."""
+    accounts: tuple[str, ...] = ()
+    """Wallets' names or addresses: the only accounts that it sees; empty: all."""
+    expires: str | None = None
+    """How long it counts, as ``60d``; None: 90 days."""
+    networks: tuple[str, ...] = ()
+    """Networks that it may be used from, as CIDR; empty: any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateKeyRequest:
+    """Make a key's successor."""
+
+    name: str
+    """The key's name."""
+    overlap: str = "24h"
+    """How long the old one counts beside the new one, as ``24h``; ``0h``: it ends at once."""
+
+
+def new(request: NewKeyRequest, context: Context) -> NewKeyDocument:
+    """Makes a key and notes it in the journal. Raises ConfigError for a name, scope, account, length or network that
+    is none."""
+    now = int(time.time())
+    life = seconds_of(request.expires or "90d", "--expires")
+    if life == 0:
+        raise ConfigError("--expires 0: write a length as 60d")
+    text, stored = _ring(context).new(
+        request.name,
+        scopes_of(request.scopes),
+        now,
+        accounts=_accounts(request.accounts, context),
+        networks=tuple(network(one) for one in request.networks),
+        expires_at=now + life,
+    )
+    note(context, f"key new {stored.name} ({', '.join(sorted(stored.scopes))})", "made")
+    return NewKeyDocument(key=text, details=details(stored, now))
+
+
+def rotate(request: RotateKeyRequest, context: Context) -> NewKeyDocument:
+    """Makes the successor of a key; both count for a while. Raises ConfigError where no such key counts."""
+    now, overlap = int(time.time()), seconds_of(request.overlap, "--overlap")
+    text, stored = _ring(context).rotate(request.name, now, overlap)
+    note(context, f"key rotate {stored.name}", "made")
+    return NewKeyDocument(key=text, details=details(stored, now), overlap_until=now + overlap)
+
+
+def revoke(name: str, context: Context) -> RevokedKeysDocument:
+    """Ends every key of this name at once. Raises ConfigError where there is none."""
+    ended = _ring(context).revoke(name, int(time.time()))
+    note(context, f"key revoke {name}", f"{len(ended)} ended")
+    return RevokedKeysDocument(name=name, revoked=tuple(one.prefix for one in ended))
+
+
+def list_(context: Context) -> KeysDocument:
+    """All keys, without secrets."""
+    now = int(time.time())
+    return KeysDocument(keys=tuple(details(one, now) for one in _ring(context).all()))
+
+
+def details(stored: StoredKey, now: int) -> ApiKey:
+    """A key as it is shown at ``now`` (unix seconds)."""
+    return ApiKey(
+        name=stored.name,
+        prefix=stored.prefix,
+        scopes=tuple(sorted(stored.scopes)),
+        accounts=None if stored.accounts is None else tuple(sorted(stored.accounts)),
+        networks=stored.networks,
+        created_at=stored.created_at,
+        expires_at=stored.expires_at,
+        used_at=stored.used_at,
+        ended=stored.ended(now),
+        ends_soon=stored.ended(now) is None and stored.ends_soon(now),
+    )
+
+
+def seconds_of(text: str, flag: str) -> int:
+    """Seconds of a length as ``12h``, ``60d`` or ``8w``. Raises ConfigError."""
+    found = _LENGTH.fullmatch(text.strip())
+    length = int(found[1]) * _SECONDS[found[2]] if found else None
+    if length is None or length > LONGEST_DAYS * 86_400:
+        raise ConfigError(f"{flag} {text}: write a length as 12h, 60d or 8w, at most {LONGEST_DAYS} days")
+    return length
+
+
+def note(context: Context, what: str, outcome: str, by: str = "terminal", where: str = "") -> None:
+    """Write one line of the audit into the journal."""
+    with Journal.open(context.settings.data_dir / JOURNAL) as journal:
+        journal.append(AccessNoted(by=by, where=where, what=what, outcome=outcome))
+
+
+def _ring(context: Context) -> KeyRing:
+    return KeyRing.of(context.settings.data_dir)
+
+
+def _accounts(named: tuple[str, ...], context: Context) -> frozenset[str] | None:
+    """Addresses of the accounts that are named. Raises ConfigError for one that no wallet has."""
+    if not named:
+        return None
+    wallets = context.settings.wallets
+    known = {normal(str(wallet.address)) for wallet in wallets.values()}
+    found = [normal(str(wallets[one].address)) if one in wallets else normal(one) for one in named]
+    for one, address in zip(named, found, strict=True):
+        if address not in known:
+            raise ConfigError(f"--account {one}: no wallet has this name or address: known are {', '.join(wallets)}")
+    return frozenset(found)

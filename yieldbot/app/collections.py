@@ -1,0 +1,137 @@
+"""The documents' rows as collections: what a networked door lists, filters and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Part
+from yieldbot.app.market_documents import Market
+from yieldbot.app.position_documents import Position
+from yieldbot.app.risk_documents import MarketRisk
+
+Row = Mapping[str, Any]
+RowT = TypeVar("RowT")
+HEAD = ("wallet", "owner", "chain", "chain_id", "asset")
+SIGNAL = ("id", "name", "safety", "letter", "signal", "reason", "short", "short_mean", "long", "long_mean")
+
+
+class Place(Part):
+    """Where a row belongs."""
+
+    key: str = Field(description="its key in paths: the market's id with ~ in place of /")
+    wallet: str = Field(description="the wallet's name")
+    owner: str = Field(description="the account's address")
+    chain: str = Field(description="the chain's name")
+    chain_id: str = Field(description="the chain's identifier, as eip155:8453")
+    asset: str = Field(description="the symbol of the job's asset")
+    block: int = Field(description="the block that it was read at")
+
+
+class MarketRow(Place, Market):
+    """A market as one job sees it."""
+
+
+class GradeRow(Place, MarketRisk):
+    """A market's grades, with the evidence; `asset` is its own."""
+
+
+class SignalRow(Place):
+    """What a market's grades of yield advise."""
+
+    id: str = Field(description="the market's identifier")
+    name: str = Field(description="its name")
+    safety: int = Field(description="its safety grade, 0 to 100")
+    letter: str = Field(description="the same in a letter")
+    signal: str = Field(description="`enter`, `hold` or `leave`")
+    reason: str = Field(description="why, in one line")
+    short: int = Field(description="grade of its yield over the days that moves are decided for, 0 to 100")
+    short_mean: float = Field(description="that yield, less the expected loss")
+    long: int = Field(description="grade of its yield as remembered, 0 to 100")
+    long_mean: float = Field(description="that yield, less the expected loss")
+
+
+class PositionRow(Place, Position):
+    """A holding in a market."""
+
+
+class AccountRow(Part):
+    """An account of one chain."""
+
+    key: str = Field(description="its key: chain_id~owner")
+    wallet: str = Field(description="the wallet's name")
+    owner: str = Field(description="its address")
+    chain: str = Field(description="the chain's name")
+    chain_id: str = Field(description="the chain's identifier")
+    assets: tuple[str, ...] = Field(description="symbols of what it is managed in")
+    stopped: str | None = Field(description="why it may not sign until a person clears it; null: it may")
+
+
+class TransactionRow(Part):
+    """A signed transaction."""
+
+    hash: str = Field(description="its hash, on Solana its signature")
+    chain_id: str = Field(description="the chain's identifier")
+    owner: str = Field(description="the account that signed")
+    plan_id: str | None = Field(description="the plan that it belongs to; null: none")
+    words: str = Field(description="what it does")
+    at: int = Field(description="when it was signed, in unix seconds")
+    attempts: int = Field(description="how often it was sent")
+    result: str | None = Field(description="how it ended, as `confirmed`; null: it is open")
+    reason: str | None = Field(description="why it ended so; null: nothing is known of it")
+    notes: tuple[str, ...] = Field(description="notes about it, the oldest first")
+
+
+class Page(Part, Generic[RowT]):
+    """A part of a collection."""
+
+    items: tuple[RowT, ...] = Field(description="the rows")
+    next: str | None = Field(description="the cursor of the next page; null: this is the last")
+    total: int = Field(description="rows that match, on all pages")
+    as_of: int = Field(description="when they were read, in unix seconds")
+    unread: tuple[str, ...] = Field(description="what could not be read, a line each")
+
+
+def key_of(market_id: str) -> str:
+    """A market's key in paths."""
+    return market_id.replace("/", "~")
+
+
+def markets_of(document: Row) -> list[dict[str, Any]]:
+    """Rows of ``markets``."""
+    return list(_placed(document["jobs"], "markets"))
+
+
+def positions_of(document: Row) -> list[dict[str, Any]]:
+    """Rows of ``positions``."""
+    return list(_placed(document["jobs"], "positions"))
+
+
+def grades_of(document: Row) -> list[dict[str, Any]]:
+    """Rows of ``risk``."""
+    return list(_placed(document["jobs"], "markets"))
+
+
+def signals_of(document: Row) -> list[dict[str, Any]]:
+    """Rows of ``risk`` without their evidence."""
+    wanted = ("key", *HEAD, "block", *SIGNAL)
+    return [{name: row[name] for name in wanted} for row in grades_of(document)]
+
+
+def unread_of(document: Row) -> tuple[str, ...]:
+    """Chains and markets that could not be read, a line each."""
+    jobs = document.get("jobs", ())
+    skipped = [f"{job['chain']}: {job['skipped']}" for job in jobs if job.get("skipped")]
+    bad = [f"{one['name']}: {one['reason']}" for job in jobs for one in job.get("quarantined", ()) if "name" in one]
+    return tuple(dict.fromkeys(skipped + bad))
+
+
+def _placed(jobs: Iterable[Row], part: str) -> Iterable[dict[str, Any]]:
+    for job in jobs:
+        if job.get("block") is None:
+            continue
+        head = {name: job[name] for name in HEAD} | {"block": job["block"]["height"]}
+        for row in job.get(part, ()):
+            yield {"key": key_of(row["id"])} | head | dict(row)

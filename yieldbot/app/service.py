@@ -1,0 +1,283 @@
+"""What a server serves: the newest documents, the journal, and the jobs that callers may ask for.
+
+Everything that reads a chain runs in a worker (``workers.py``); what is read here is memory and the journal's file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.access.answers import Answers
+from yieldbot.access.database import url_of
+from yieldbot.access.ring import KeyRing
+from yieldbot.app import collections
+from yieldbot.app.admission import Admission, Caller, Scope
+from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
+from yieldbot.app.history import HistoryRequest, history
+from yieldbot.app.history_documents import EventsDocument, PlansDocument
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.app.workers import WorkerFailed, Workers
+from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.execution.halt import halted
+from yieldbot.journal.journal_entries import AccessNoted
+from yieldbot.journal.store import Journal
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.halt_documents import HaltDocument, ResumeDocument
+    from yieldbot.journal.fold import StoredTx
+
+JOB_SECONDS = 900.0
+"""How long a worker may take."""
+STALE_ROUNDS = 3
+"""After so many intervals without a new reading the server is not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Rows of one kind at one moment."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    """The rows."""
+    version: str
+    """Changes whenever a row may have changed."""
+    as_of: int
+    """When they were read, in unix seconds."""
+    unread: tuple[str, ...] = ()
+    """What could not be read, a line each."""
+
+
+NOTHING = Collection((), "0", 0)
+
+
+@dataclass(slots=True)
+class Service:
+    """The state of one server. Only its event loop uses it."""
+
+    context: Context
+    """The configuration."""
+    every_seconds: float
+    """How often chains are read."""
+    workers: Workers = field(init=False)
+    """What runs use cases."""
+    admission: Admission = field(init=False)
+    """Who may come in."""
+    answers: Answers = field(init=False)
+    """Answers to requests that may be sent twice."""
+    failing: str | None = field(init=False, default=None)
+    """Why the last reading failed; None: it did not."""
+    read_at: int = field(init=False, default=0)
+    """When chains were last read, in unix seconds; 0: never."""
+    began_at: int = field(init=False)
+    """When the server began, in unix seconds."""
+    _now: Callable[[], float] = field(init=False, default=time.time)
+    """Unix seconds."""
+    _newest: dict[str, Collection] = field(init=False, default_factory=dict)
+    """The newest rows by name."""
+    _forecast: dict[str, Any] | None = field(init=False, default=None)
+    """The newest forecasts; None: memory has too little."""
+    _journal: dict[str, Collection] = field(init=False, default_factory=dict)
+    """Rows of the journal by name, as they were at ``_journal_is``."""
+    _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
+    """What changes with the journal's file."""
+    _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    """Held while the journal is read."""
+
+    def __post_init__(self) -> None:
+        self.workers = Workers(self.context.config.absolute(), self.context.say)
+        url = url_of(self.context.settings.data_dir)
+        self.admission, self.answers = Admission(KeyRing(url)), Answers(url)
+        self.answers.drop_unanswered()
+        self.began_at = int(self._now())
+
+    @property
+    def journal_file(self) -> Path:
+        """The journal's file."""
+        return self.context.settings.data_dir / JOURNAL
+
+    async def observe(self) -> None:
+        """Read every chain anew. What cannot be read is said in ``failing``; the last reading stays."""
+        try:
+            found = await self.workers.run("newest", {}, JOB_SECONDS)
+        except WorkerFailed as failure:
+            self.failing = str(failure)
+            self.context.complain(f"reading failed: {failure}")
+            return
+        at = int(self._now())
+        self.failing, self.read_at = None, at
+        self._forecast = found.get("forecast")
+        made = {
+            "markets": (collections.markets_of, found["markets"]),
+            "positions": (collections.positions_of, found["positions"]),
+            "grades": (collections.grades_of, found["risk"]),
+            "signals": (collections.signals_of, found["risk"]),
+        }
+        for name, (rows, document) in made.items():
+            unread = collections.unread_of(document)
+            self._newest[name] = Collection(tuple(rows(document)), f"{name}-{at}", at, unread)
+
+    def newest(self, name: str) -> Collection:
+        """The newest rows of markets, positions, grades or signals."""
+        return self._newest.get(name, NOTHING)
+
+    def forecast_of(self, market_id: str) -> dict[str, Any] | None:
+        """The newest forecast of a market; None: memory has too little of it."""
+        rows = (self._forecast or {}).get("markets", ())
+        return next((dict(row) for row in rows if row["market"] == market_id), None)
+
+    async def journalled(self, name: str) -> Collection:
+        """Rows of the journal: ``plans``, ``journal`` or ``transactions``, the newest first; read anew where its file
+        changed. Raises InvariantError for a damaged one."""
+        async with self._reading:
+            known = self._stamp()
+            if known is None:
+                return NOTHING
+            if known != self._journal_is:
+                self._journal = await asyncio.to_thread(self._read_journal, f"{known}")
+                self._journal_is = known
+        return self._journal[name]
+
+    def accounts(self) -> Collection:
+        """Our accounts, one row for each chain."""
+        stopped = self._stopped()
+        rows: dict[str, dict[str, Any]] = {}
+        for job in self.context.settings.jobs:
+            key = f"{job.chain.chain}~{job.wallet.address}"
+            before = rows.get(key, {"assets": ()})
+            rows[key] = {
+                "key": key,
+                "wallet": job.wallet.name,
+                "owner": job.wallet.address,
+                "chain": job.chain.name,
+                "chain_id": job.chain.chain,
+                "assets": tuple(dict.fromkeys((*before["assets"], *(token.symbol for token in job.assets)))),
+                "stopped": stopped.get((job.chain.chain, job.wallet.address)),
+            }
+        return Collection(tuple(rows.values()), f"accounts-{hash(tuple(map(str, rows.values())))}", int(self._now()))
+
+    def ready(self) -> str | None:
+        """Why the server is not ready to be believed; None: it is."""
+        if not self.read_at:
+            return self.failing or "chains are being read for the first time"
+        if self._now() - self.read_at > STALE_ROUNDS * self.every_seconds:
+            return (
+                f"the last reading is {int(self._now() - self.read_at)} s old: {self.failing or 'reading takes long'}"
+            )
+        return None
+
+    def halted(self) -> str | None:
+        """Why nothing is signed; None: no halt is in force."""
+        return halted(self.context.settings.data_dir)
+
+    def halt(self, reason: str) -> HaltDocument:
+        """Halt every run."""
+        return halt(HaltRequest(reason=reason), self.context)
+
+    def resume(self) -> ResumeDocument:
+        """Lift the halt. Stopped accounts stay stopped: a person at the machine clears them."""
+        return resume(ResumeRequest(), self.context)
+
+    def jobs_of(self, caller: Caller, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """The jobs that a caller asks for: of one with accounts of its own, theirs alone. Raises ConfigError where it
+        names none of them, or must name one."""
+        if caller.accounts is None:
+            return dict(wanted)
+        wallets = self.context.settings.wallets
+        own = [name for name, wallet in wallets.items() if caller.sees(wallet.address)]
+        name = wanted.get("wallet") or (own[0] if len(own) == 1 else None)
+        if name not in own:
+            raise ConfigError(f"jobs.wallet: name one of this key's own: {', '.join(own)}")
+        return {**wanted, "wallet": name}
+
+    async def plan(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be done with other assumptions. Raises WorkerFailed."""
+        return await self.workers.run("plan", request, JOB_SECONDS)
+
+    async def queue(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Make plans that wait for a person. Raises WorkerFailed."""
+        return await self.workers.run("queue", request, JOB_SECONDS)
+
+    async def write_audit(self) -> None:
+        """Write what of the audit is not written yet; what cannot be written is said, and kept for the next time."""
+        if not (lines := self.admission.taken()):
+            return
+        try:
+            await asyncio.to_thread(self._keep, lines)
+        except YieldbotError as failure:
+            for one in lines:
+                self.admission.note(one.by, one.where, one.what, one.outcome, one.times)
+            self.context.complain(f"the audit cannot be written: {failure}")
+
+    async def close(self) -> None:
+        """End every worker and write what of the audit is not written yet."""
+        await self.workers.close()
+        await self.write_audit()
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What changes with the journal's file: its log grows before the file does."""
+        try:
+            file = self.journal_file.stat()
+        except OSError:
+            return None
+        try:
+            log = self.journal_file.with_name(self.journal_file.name + "-wal").stat().st_mtime_ns
+        except OSError:
+            log = 0
+        return file.st_mtime_ns, file.st_size, log
+
+    def _read_journal(self, version: str) -> dict[str, Collection]:
+        at = int(self._now())
+        events, plans = (
+            history(HistoryRequest(limit=0), self.context),
+            history(HistoryRequest(plans=True), self.context),
+        )
+        assert isinstance(events, EventsDocument) and isinstance(plans, PlansDocument)
+        with Journal.read(self.journal_file) as journal:
+            signed = [_transaction(one) for one in journal.transactions()]
+        found = {
+            "journal": [event.model_dump(mode="json") for event in events.events],
+            "plans": [plan.model_dump(mode="json") for plan in plans.plans],
+            "transactions": signed,
+        }
+        return {name: Collection(tuple(reversed(rows)), f"{name}-{version}", at) for name, rows in found.items()}
+
+    def _stopped(self) -> Mapping[Any, str]:
+        from yieldbot.app.halt import stopped_accounts
+
+        return stopped_accounts(self.context)
+
+    def _keep(self, lines: Sequence[AccessNoted]) -> None:
+        with Journal.open(self.journal_file) as journal:
+            journal.append(*lines)
+
+
+def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mapping[str, Any], ...]:
+    """The rows that a caller may know of: of one with accounts of its own, theirs alone."""
+    if caller.accounts is None:
+        return rows
+    return tuple(row for row in rows if row.get("owner") and caller.sees(row["owner"]))
+
+
+def _transaction(stored: StoredTx) -> dict[str, Any]:
+    signed, outcome = stored.signed, stored.outcome
+    row = collections.TransactionRow(
+        hash=signed.hash,
+        chain_id=signed.chain,
+        owner=signed.owner,
+        plan_id=signed.plan_id or None,
+        words=signed.words,
+        at=stored.at,
+        attempts=stored.attempts,
+        result=None if outcome is None else type(outcome).__name__.lower(),
+        reason=getattr(outcome, "reason", None),
+        notes=stored.notes,
+    )
+    return row.model_dump(mode="json")
+
+
+__all__ = ["NOTHING", "Collection", "Scope", "Service", "visible"]

@@ -1,0 +1,98 @@
+"""A use case in a process of its own, for a server: ``python -m yieldbot.app.worker``, one JSON request on stdin, one
+JSON answer on stdout, progress on stderr.
+
+So a server answers while a run is in progress, and a run that hangs, crashes or fills memory takes no server with it.
+No job of this table signs: a worker holds no key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from yieldbot.app.context import Context
+from yieldbot.errors import ConfigError, SafetyError, YieldbotError
+
+Answer = dict[str, Any]
+
+
+def newest(context: Context, request: Mapping[str, Any]) -> Answer:
+    """Markets, positions and grades of one moment, and forecasts where memory has enough: documents by name."""
+    from yieldbot.app.forecast import ForecastRequest, forecast
+    from yieldbot.app.market_documents import YieldsDocument
+    from yieldbot.app.markets import MarketsRequest, markets
+    from yieldbot.app.memory import folder_of
+    from yieldbot.app.positions import PositionsRequest, positions
+    from yieldbot.app.risk import RiskRequest, risk
+
+    context.kept = {}
+    listed = markets(MarketsRequest(), context).document
+    assert isinstance(listed, YieldsDocument)
+    found: Answer = {
+        "markets": listed.as_json(),
+        "positions": positions(PositionsRequest(), context).document.as_json(),
+        "risk": risk(RiskRequest(), context).document.as_json(),
+    }
+    try:
+        said = forecast(ForecastRequest(history=folder_of(context, None), third_parties=False), context)
+        found["forecast"] = said.as_json()
+    except ConfigError as few:  # memory is too short yet
+        context.say(str(few))
+    return found
+
+
+def plan(context: Context, request: Mapping[str, Any]) -> Answer:
+    """What would be done, with other assumptions (``what_if``). Nothing is stored."""
+    from yieldbot.app.plan import PlanRequest
+    from yieldbot.app.plan import plan as decided
+
+    return decided(PlanRequest(jobs=_jobs(request), what_if=_what_if(request)), context).document.as_json()
+
+
+def queue(context: Context, request: Mapping[str, Any]) -> Answer:
+    """One cycle whose plan is rehearsed and waits for a person; no key is there to sign with."""
+    from yieldbot.app.run import RunRequest, queued
+
+    return queued(RunRequest(jobs=_jobs(request)), context).document.as_json()
+
+
+JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {"newest": newest, "plan": plan, "queue": queue}
+"""What a worker can be asked for."""
+
+
+def main() -> int:
+    """Read the request, do it, write the answer: the document, or a problem with kind, code and message."""
+    asked = json.loads(sys.stdin.read())
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints belongs to progress
+    context = Context(Path(asked["config"]))
+    try:
+        answer: Answer = {"answer": JOBS[asked["job"]](context, asked.get("request") or {})}
+    except YieldbotError as failure:
+        code = failure.code if isinstance(failure, SafetyError) else None
+        message = context.redacted(str(failure))
+        answer = {"problem": {"kind": type(failure).__name__, "code": code, "message": message}}
+    with out:
+        json.dump(answer, out, allow_nan=False)
+    return 0
+
+
+def _jobs(request: Mapping[str, Any]) -> Any:
+    from yieldbot.app.wiring import JobFilter
+
+    return JobFilter(**(request.get("jobs") or {}))
+
+
+def _what_if(request: Mapping[str, Any]) -> Any:
+    from yieldbot.app.whatif import WhatIf
+
+    asked = dict(request.get("what_if") or {})
+    return WhatIf(**(asked | {"exclude": tuple(asked.get("exclude") or ())}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Starts workers (``app/worker.py``) and ends them: one process for each job, at most a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from yieldbot.errors import YieldbotError
+from yieldbot.model.text import one_line
+
+MOST_AT_ONCE = 2
+"""Workers that run at the same time; further jobs wait."""
+LONGEST_ANSWER = 64 * 2**20
+"""Bytes of an answer that are read at most."""
+KILL_AFTER_SECONDS = 5.0
+"""How long a worker that is asked to end may take."""
+
+
+class WorkerFailed(YieldbotError):
+    """The use case ended with an error of ours, or its process without an answer."""
+
+    def __init__(self, message: str, kind: str = "WorkerFailed", code: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        """The class of the error in the worker, as ConfigError; WorkerFailed: the process ended without an answer."""
+        self.code = code
+        """The code of a safety rule that refused; None: none did."""
+
+
+class Workers:
+    """Runs use cases in processes of their own."""
+
+    def __init__(self, config: Path, say: Callable[[str], None]) -> None:
+        """say: takes each line of progress of a worker."""
+        self._config, self._say = config, say
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._closed = False
+
+    async def run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """The document of a job (``worker.JOBS``). Raises WorkerFailed: the use case's own error, no answer within
+        ``seconds``, or a process that broke."""
+        async with self._room:
+            if self._closed:
+                raise WorkerFailed("the server is stopping")
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "yieldbot.app.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=LONGEST_ANSWER,
+                start_new_session=True,  # a Ctrl-C at the server is the server's to pass on
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+            self._running.add(process)
+            try:
+                asked = json.dumps({"job": job, "config": str(self._config), "request": dict(request)}).encode()
+                async with asyncio.timeout(seconds):
+                    _, answer = await asyncio.gather(self._told(process), self._asked(process, asked))
+                    await process.wait()
+            except TimeoutError:
+                raise WorkerFailed(f"{job}: no answer within {seconds:.0f} s: it was ended") from None
+            finally:
+                await _end(process)
+                self._running.discard(process)
+        return _answer(job, answer, process.returncode)
+
+    async def close(self) -> None:
+        """End every worker; none is started any more."""
+        self._closed = True
+        await asyncio.gather(*(_end(process) for process in list(self._running)))
+
+    async def _asked(self, process: asyncio.subprocess.Process, asked: bytes) -> bytes:
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(ConnectionError):  # it ended before it read: its exit status says the rest
+            process.stdin.write(asked)
+            await process.stdin.drain()
+            process.stdin.close()
+        return await process.stdout.read(-1)
+
+    async def _told(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None
+        while line := await process.stderr.readline():
+            self._say(one_line(line.decode(errors="replace"), 500))
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Ask a process and what it started (a fork's node) to end, and after a while end them."""
+    if process.returncode is not None:
+        return
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, stop)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_AFTER_SECONDS):
+                await process.wait()
+                return
+
+
+def _answer(job: str, answer: bytes, status: int | None) -> dict[str, Any]:
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        raise WorkerFailed(f"{job}: its process ended without an answer (status {status})") from None
+    if (problem := found.get("problem")) is not None:
+        raise WorkerFailed(problem["message"], problem["kind"], problem["code"])
+    document: dict[str, Any] = found["answer"]
+    return document

@@ -1,0 +1,52 @@
+"""``yieldbot serve``: the server behind the REST interface."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app import serve as use
+from yieldbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+
+def register(listed: CommandList) -> None:
+    parser = listed.add_parser("serve", ". It holds no key and signs nothing.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8377, help="port to listen on; 0: any (default 8377)")
+    parser.add_argument(
+        "--observe-every", default="5m", metavar="LENGTH", help="how often every chain is read (default 5m)"
+    )
+    parser.add_argument(
+        "--plan-every", metavar="LENGTH", help="how often a plan is made that waits for a person (default: when asked)"
+    )
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="TLS certificate with its chain, in PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
+    parser.add_argument("--behind-proxy", metavar="CIDR", help="network of the proxy that ends TLS in front of it")
+    parser.set_defaults(command="serve", handler=serve)
+
+
+def serve(args: argparse.Namespace, context: Screen) -> int:
+    request = use.ServeRequest(
+        host=args.host,
+        port=args.port,
+        observe_every=args.observe_every,
+        plan_every=args.plan_every,
+        certificate=args.tls_cert,
+        certificate_key=args.tls_key,
+        proxy=args.behind_proxy,
+    )
+    service = use.service_of(context, request)
+    try:
+        from yieldbot.api.running import serve as run
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("fastapi", "starlette", "uvicorn"):
+            raise
+        raise ConfigError("the server needs the extra `serve`: pip install 'yieldbot[serve]'") from None
+    return asyncio.run(run(service, request))
