@@ -7,6 +7,8 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
+TINY = 1e-6
+"""Part of a request that rounding of times may lose."""
 MOST_KNOWN = 10_000
 """Callers that are remembered; the one not seen for longest is forgotten first."""
 
@@ -52,8 +54,8 @@ class Buckets:
         rate = self._rate
         tokens, since = self._known.get(caller, (float(rate.at_once), now))
         tokens = min(float(rate.at_once), tokens + max(0.0, now - since) * rate.a_second)
-        let_in = tokens >= count
-        tokens -= count if let_in else 0
+        let_in = tokens >= count - TINY
+        tokens = max(0.0, tokens - count) if let_in else tokens
         self._known[caller] = (tokens, now)
         self._known.move_to_end(caller)
         while len(self._known) > MOST_KNOWN:
@@ -66,6 +68,6 @@ class Buckets:
         """What ``take`` would say, without taking."""
         tokens, since = self._known.get(caller, (float(self._rate.at_once), now))
         filled = min(float(self._rate.at_once), tokens + max(0.0, now - since) * self._rate.a_second)
-        wait = 0 if filled >= 1 else max(1, math.ceil((1 - filled) / self._rate.a_second))
+        wait = 0 if filled >= 1 - TINY else max(1, math.ceil((1 - filled) / self._rate.a_second))
         full = math.ceil((self._rate.at_once - filled) / self._rate.a_second)
         return Left(self._rate.at_once, int(filled), full, wait)

@@ -42,7 +42,9 @@ ONLY = {
     EVM: {
         "cash": "a simulated holder shows the cash that a contract does not tell",
         "supplies": "a token tells its supply by a call; a mint has it beside its decimals",
+        "controls_kept": "one look keeps much for the next: events of the past are searched for once",
         "erc20": "tokens tell their symbols by a call",
+        "exposure": "vaults hold vaults, and pools lend against many collaterals",
         "leg_cost": "gas is known after the rehearsal alone",
         "logs": "events are asked for in parts that providers serve",
         "merkl": "rewards are told by a server, for EVM chains alone",
