@@ -1,16 +1,18 @@
-"""Writes the reference part of docs/json.md from the documents' own fields: ``python -m tests.docs.json_reference``.
+"""Writes the reference part of docs/json.md from the documents' own fields, and docs/openapi.json from the REST
+interface: ``python -m tests.docs.json_reference``.
 
 It imports every module of yieldbot/app, so new documents are found by themselves.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from types import NoneType, UnionType
+from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -18,8 +20,10 @@ from pydantic.fields import FieldInfo
 
 import yieldbot.app
 from tests.docs.pages import ROOT
+from yieldbot.api.server import application
 from yieldbot.app.document import SCHEMAS, Document, Part
 
+OPENAPI = ROOT / "docs" / "openapi.json"
 PAGE = ROOT / "docs" / "json.md"
 BEGIN, END = "<!-- reference: written by scripts/json-docs -->", "<!-- end of the reference -->"
 PLAIN = {str: "text", int: "integer", float: "number", bool: "true or false", NoneType: "null", Any: "any"}
@@ -125,8 +129,15 @@ def _every(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _every(one)
 
 
-def write(file: Path = PAGE) -> None:
+def openapi() -> str:
+    """The description of the REST interface, as it is committed."""
+    nothing: Any = SimpleNamespace()
+    return json.dumps(application(nothing).openapi(), indent=1) + "\n"
+
+
+def write(file: Path = PAGE, described: Path = OPENAPI) -> None:
     file.write_text(page(file.read_text()))
+    described.write_text(openapi())
 
 
 if __name__ == "__main__":
