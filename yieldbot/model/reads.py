@@ -88,6 +88,8 @@ class EthLogs:
     past_parts: int = 0
     """Most requests for logs of a past that may be long gone: ``b""`` where none is served, and whatever a node makes
     of them the round's other reads are answered. 0: no such read."""
+    second: tuple[bytes, ...] = ()
+    """Second topics, of which a log has one; none: any."""
 
 
 @dataclass(frozen=True, slots=True)

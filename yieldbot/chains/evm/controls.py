@@ -19,6 +19,8 @@ from yieldbot.model.native import native_token
 from yieldbot.model.reads import EthLogs, Flow, LogSpan
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.age_reads import Age, AgeReads, with_age
+from yieldbot.protocols.evm.comet_queue import words_of_call
+from yieldbot.protocols.evm.comet_search import AGAIN_SECONDS, CometSearch
 from yieldbot.protocols.evm.control_events import ScheduledCall, Told, told, topics
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembered
@@ -38,6 +40,7 @@ ADDRESSES = 500
 """Contracts of one request for events."""
 MOST_TIMES = 20
 """Blocks whose time is read because an event in them counts its delay from there; later ones count from the look."""
+COMET = "compound_v3"
 AGED = (Part.POOL, Part.ADMIN, Part.INSIDE)
 """Contracts whose age is read: those whose change can take the money."""
 GONE = ("the market itself, which cannot be read now",)
@@ -60,7 +63,14 @@ async def look(
     block ``since`` (None: of no block). known: ``Look.known`` of the last look, or nothing. beside: flows that run in
     the same rounds. Raises TransientError when the node fails."""
     tables = {table.name: table.params for table in chain.deployments}
-    stands = {market.id: stands_on(market, tables.get(market.deployment, {})) for market in markets}
+    found, searched = kept.configurators_of(known)
+    where = {}
+    for market in markets:
+        table = tables.get(market.deployment, {})
+        where[market.id] = {**table, "configurator": table.get("configurator") or found.get(market.address)}
+    stands = {market.id: stands_on(market, where[market.id]) for market in markets}
+    unknown = {m.address for m in markets if m.protocol == COMET and not where[m.id]["configurator"]}
+    search = frozenset(one for one in unknown if block.timestamp - searched.get(one, 0) >= AGAIN_SECONDS)
     stands |= {market: tuple(named) for market, named in lost.items()}
     wanted = dict[Address, Dependency]()
     for one in (one for named in stands.values() for one in named):
@@ -74,7 +84,8 @@ async def look(
     roles = RoleReads(block.height, kept.roles_of(known), {at: age.without + 1 for at, age in before.items()})
     spans_of, stood = kept.queues_of(known)
     queues = QueueReads(block.height, block.timestamp, spans_of, stood, lambda: ages.pace)
-    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles, ages, queues))]
+    comets = CometSearch(block.height, search, roles.floors)
+    flows: list[Flow[Any]] = [read_controls(tuple(wanted.values()), memory, (roles, ages, queues, comets))]
     if since is not None and since < block.height:
         listened = list(dict.fromkeys([*wanted, *(one for one in memory.next)]))
         for start in range(0, len(listened), ADDRESSES):
@@ -96,7 +107,7 @@ async def look(
     logs = list({one.event.key: one for one in (*logs, *queues.result())}.values())
     logs.sort(key=lambda one: (one.event.block, one.event.index))
     logs = await _explained(node, chain, logs, block)
-    events = await _dated(node, chain, logs, frozenset(readings), block)
+    events = await _dated(node, chain, logs, readings, block)
     events += ended(queues.over, events, block.height)
     controls = {
         market: _controls(market, named, readings, ages.ages, block, GONE if market in lost else ())
@@ -114,6 +125,7 @@ async def look(
             roles.remembered(),
             ages.remembered(),
             queues.remembered(events),
+            ({**found, **comets.found}, {**searched, **dict.fromkeys(search, block.timestamp)}),
         ),
     )
 
@@ -159,7 +171,7 @@ async def _explained(node: Node, chain: ChainSettings, logs: Sequence[Told], blo
 
 
 async def _dated(
-    node: Node, chain: ChainSettings, logs: Sequence[Told], looked_at: frozenset[Address], block: BlockRef
+    node: Node, chain: ChainSettings, logs: Sequence[Told], readings: Mapping[Address, Reading], block: BlockRef
 ) -> list[ControlEvent]:
     """The events, announced calls decoded and with the time from which they may be made."""
     times: dict[int, int] = {}
@@ -175,9 +187,10 @@ async def _dated(
                 start = times.get(event.block, block.timestamp)
                 pending = replace(pending, due=start + one.delay_seconds)
             if one.call is not None:
-                pending = replace(
-                    pending, after=decoded(chain, event.contract, one.call), names=_names(one.call, looked_at)
-                )
+                words = decoded(chain, event.contract, one.call)
+                if changed := words_of_call(one.call, readings):
+                    words = one_line(f"{words}: {changed}", 2 * LONGEST)
+                pending = replace(pending, after=words, names=_names(one.call, frozenset(readings)))
             event = replace(event, pending=pending, words=pending.after if one.call is not None else event.words)
         found.append(event)
     return found

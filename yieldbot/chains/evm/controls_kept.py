@@ -56,11 +56,21 @@ def queues_of(known: Mapping[str, Any]) -> tuple[dict[Address, KnownQueue], tupl
         return {}, ()
 
 
+def configurators_of(known: Mapping[str, Any]) -> tuple[dict[Address, Address], dict[Address, int]]:
+    """The Configurators that earlier looks found, by Comet, and when they were looked for, in unix seconds."""
+    try:
+        found = {Address(comet): Address(at) for comet, at in known["configurators"].items()}
+        return found, {Address(comet): int(time) for comet, time in known["searched"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}, {}
+
+
 def document(
     code: KnownCode,
     roles: Mapping[Address, KnownRoles],
     ages: Mapping[Address, Age],
     queues: tuple[Mapping[Address, KnownQueue], tuple[OpenCall, ...]],
+    configurators: tuple[Mapping[Address, Address], Mapping[Address, int]],
 ) -> dict[str, Any]:
     """The object."""
     return {
@@ -72,6 +82,8 @@ def document(
             at: [one.how, [[hex(role), account] for role, account in one.candidates], one.since, one.until]
             for at, one in roles.items()
         },
+        "configurators": dict(configurators[0]),
+        "searched": dict(configurators[1]),
         "queues": {at: [one.since, one.floor] for at, one in queues[0].items()},
         "calls": [[one.contract, one.what, one.id] for one in queues[1]],
         "ages": {at: [one.without, one.without_time, one.since, one.time, one.refused] for at, one in ages.items()},

@@ -44,6 +44,9 @@ class CometParams(BaseModel):
     """The Comet."""
     rewards: str | None = None
     """CometRewards that pays for holding the base asset; None: rewards are not read."""
+    configurator: str | None = None
+    """The Configurator that keeps the parameters of the Comet's next upgrade, which the watch compares with those in
+    force; None: the watch looks for it by events."""
 
 
 class CompoundV3:

@@ -23,6 +23,7 @@ from yieldbot.model.controls import (
     weakest,
 )
 from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.comet_queue import PREFIX, changes_of
 from yieldbot.protocols.evm.control_reads import SAFE_PROXIES, Reading, address_of
 
 SAFE_SINGLETONS = (
@@ -110,7 +111,7 @@ def facts_of(wanted: Dependency, readings: Readings, block: int = 0) -> Contract
         ),
         roles=roles,
         values=() if answers_all else _values(wanted, reading),
-        pending=() if answers_all else _pending(wanted, reading),
+        pending=() if answers_all else _pending(wanted, reading, readings),
         block=block,
         missing=tuple(missing),
     )
@@ -308,7 +309,7 @@ def _values(wanted: Dependency, reading: Reading) -> tuple[tuple[str, str], ...]
         found.append(("timelock seconds", Address(str(delay))))
     for name, _ in wanted.views:
         answer = reading.answers.get(name, b"")
-        if not name.startswith("pending ") and len(answer) >= 32:
+        if not name.startswith(("pending ", PREFIX)) and len(answer) >= 32:
             found.append((name, Address(", ".join(words_of(answer)))))
     return tuple((name, str(value)) for name, value in found)
 
@@ -323,9 +324,13 @@ def words_of(answer: bytes) -> list[str]:
     return [address_of(word) if 2**128 <= word < 2**160 else str(word) for word in words]
 
 
-def _pending(wanted: Dependency, reading: Reading) -> tuple[Pending, ...]:
+def _pending(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Pending, ...]:
     """The changes that a contract's own views announce."""
-    found = []
+    found = list[Pending]()
+    for name, _ in wanted.views:
+        comet = readings.get(Address(name.removeprefix(PREFIX))) if name.startswith(PREFIX) else None
+        if comet is not None and "nonsense" not in comet.answers:
+            found += changes_of(wanted.address, comet, reading.answers.get(name, b""))
     for view, what, now in (("pendingOwner", "owner", "owner"), ("pendingAdmin", "admin", "admin")):
         named, before = reading.named(view), reading.named(now)
         if named is not None and int(named, 16):

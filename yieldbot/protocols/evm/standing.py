@@ -12,6 +12,7 @@ from typing import Any
 from yieldbot.model.controls import Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market
+from yieldbot.protocols.evm import comet_queue
 from yieldbot.protocols.evm.abi import checksum, selector_of
 
 MOST_COLLATERALS = 24
@@ -65,7 +66,10 @@ def _comet(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         ("rate model", _view("supplyKink()")),
         *((f"collateral {i}", _view("getAssetInfo(uint8)", i)) for i in range(MOST_COLLATERALS)),
     )
-    yield Dependency(market.address, Part.POOL, "Comet", views)
+    named = where.get("configurator")
+    yield Dependency(market.address, Part.POOL, "Comet", (*views, *(comet_queue.in_force() if named else ())))
+    if named:
+        yield Dependency(Address(named), Part.ADMIN, "Configurator", (comet_queue.asked(checksum(market.address)),))
 
 
 def _blue(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:

@@ -245,7 +245,8 @@ def _filter(read: EthLogs) -> dict[str, Any]:
 
 
 def _where(read: EthLogs) -> dict[str, Any]:
-    return {"address": list(read.addresses), "topics": [["0x" + topic.hex() for topic in read.topics]]}
+    topics = [["0x" + topic.hex() for topic in some] for some in (read.topics, read.second) if some]
+    return {"topics": topics} | ({"address": list(read.addresses)} if read.addresses else {})
 
 
 async def _long(node: Node, read: Read) -> Answer:
