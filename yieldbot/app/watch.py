@@ -4,12 +4,14 @@ to change."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.app import looks
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.alarms import with_alarms
 from yieldbot.app.watch_documents import (
     WatchAlarm,
     WatchDocument,
@@ -21,8 +23,13 @@ from yieldbot.app.watch_documents import (
 )
 from yieldbot.app.wiring import JobFilter, jobs_of
 from yieldbot.chains.open import watch as opened
+from yieldbot.decision.decide import decide_exits
+from yieldbot.decision.orders import with_orders
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.execution.approvals import only_out
 from yieldbot.model.controls import ContractFacts, ControllerKind
+from yieldbot.model.plan import Plan
+from yieldbot.model.settings import SafeOwner
 from yieldbot.risk.watching import accept
 
 if TYPE_CHECKING:
@@ -78,7 +85,7 @@ async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
             taken = await looks.take(live, job, snapshot, context.settings.data_dir, held=request.held)
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
-            return _row(job, snapshot, taken, live.round_trips)
+            return _row(job, snapshot, taken, live.round_trips, _due(job, snapshot, context))
     except TransientError as passing:
         return WatchedJob(
             **_head(job),
@@ -91,7 +98,30 @@ async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
             messages=(),
             alarms=(),
             markets=(),
+            due=(),
         )
+
+
+def _due(job: Job, snapshot: Snapshot, context: Context) -> tuple[str, ...]:
+    """The names of the markets that would be left now, without a person where the policy says so (``auto_exit``)."""
+    if not any(state.held for state in snapshot.markets):
+        return ()
+    settings, records = context.settings, journalled(context)
+    signs = looks.standing(snapshot, settings.data_dir, context.say).signs
+    judged, _ = with_alarms(snapshot, settings.data_dir, settings.policy, context.say, records, signs)
+    now = int(time.time())
+    found = decide_exits(with_orders(judged, records), settings.policy, job, now, records=records, swaps=False).outcome
+    if not isinstance(found, Plan) or not only_out(found):
+        return ()
+    return tuple(dict.fromkeys(snapshot.of(leg.market_id).market.name for leg in found.legs))
+
+
+def leaves(document: WatchDocument, context: Context) -> bool:
+    """Whether something that a look found is to be taken out at once: the policy lets exits go without a person. What
+    a Safe holds is left to runs: each proposal waits for its owners."""
+    settings = context.settings
+    keys = {wallet.name for wallet in settings.wallets.values() if not isinstance(wallet.held, SafeOwner)}
+    return settings.policy.auto_exit and any(job.due and job.wallet in keys for job in document.jobs)
 
 
 def _head(job: Job) -> dict[str, Any]:
@@ -102,7 +132,7 @@ def _head(job: Job) -> dict[str, Any]:
     }
 
 
-def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int) -> WatchedJob:
+def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tuple[str, ...]) -> WatchedJob:
     markets: dict[MarketId, Market] = {s.market.id: s.market for s in snapshot.states.values()}
     markets |= {one.market.id: one.market for one in snapshot.quarantined}
     held = {m for m, s in snapshot.states.items() if s.held}
@@ -147,6 +177,7 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int) -> Watche
             )
             for market, controls in taken.look.controls.items()
         ),
+        due=due,
     )
 
 

@@ -83,6 +83,9 @@ class WatchedJob(Part):
     messages: tuple[WatchMessage, ...] = Field(description="what is new, by market")
     alarms: tuple[WatchAlarm, ...] = Field(description="the alarms that stand")
     markets: tuple[WatchedMarket, ...] = Field(description="what each market stands on")
+    due: tuple[str, ...] = Field(
+        description="names of the markets that an alarm or your order wants left and that pay something now"
+    )
 
 
 class WatchDocument(Document):

@@ -74,7 +74,11 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not terminal:
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     how: Literal["queue", "ask", "auto"] = args.approve or ("ask" if terminal else "queue")
-    request = ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to)
+    return carry_out(ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to), context)
+
+
+def carry_out(request: ExitRequest, context: Screen) -> int:
+    """Leave markets, and print what came out; the exit code."""
     answer = app.leave(request, context, show=partial(show_proposal, context), ask=agreed)
     rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
     parts: list[Any] = [partial(_group, reports, row) for reports, row in zip(answer.reports, rows, strict=True)]

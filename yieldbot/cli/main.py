@@ -74,7 +74,7 @@ COMMANDS = {
 A module's ``register(listed)`` adds the flags and handlers of its commands.
 """
 
-SENDING = frozenset(("run", "approve", "exit", "lp", "allowances", "demo"))
+SENDING = frozenset(("run", "approve", "exit", "watch", "lp", "allowances", "demo"))
 """Commands that may send transactions; other words of a command line that read alike do no harm."""
 INTERRUPTED = 130
 READER_GONE = 141

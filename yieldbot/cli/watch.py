@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from yieldbot.app import watch as app
+from yieldbot.app.exit import ExitRequest
 from yieldbot.app.watch import WatchRequest
+from yieldbot.cli.exit import carry_out
 from yieldbot.cli.flags import add_job_flags, filter_of
+from yieldbot.errors import ConfigError, InvariantError, YieldbotError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,8 +24,17 @@ if TYPE_CHECKING:
 
 
 def register(listed: CommandList) -> None:
-    parser = listed.add_parser("watch", ". The first look is what later ones are held against; nothing is signed")
-    parser.add_argument("--every", metavar="TIME", help="look again after each 15s, 10m or 1h, until Ctrl-C")
+    parser = listed.add_parser(
+        "watch",
+        ". The first look is what later ones are held against. Nothing is signed, but with --every and "
+        "`policy.auto_exit`: then what an alarm or your order wants left is taken out as soon as it pays",
+    )
+    parser.add_argument(
+        "--every",
+        metavar="TIME",
+        help="look again after each 15s, 10m or 1h, until Ctrl-C; with `policy.auto_exit` what is to be left is taken "
+        "out, too",
+    )
     parser.add_argument("--held", action="store_true", help="only markets in which we hold something")
     parser.add_argument("--news", action="store_true", help="print nothing where nothing is new, as cron likes it")
     parser.add_argument("--who", action="store_true", help="also list every contract and who may change it")
@@ -38,17 +50,47 @@ def watch(args: argparse.Namespace, context: Screen) -> int:
     if args.every is None:
         document, code = app.watch(request, context)
         text = _lines(document, who=args.who, quiet=args.news)
-        if context.json or text:
-            context.show(document.as_json(), lambda: text)
+        _add_due(text, document)
+        _show(document, text, context)
         return code
-    pause = app.seconds_of(args.every)
+    pause, due = app.seconds_of(args.every), list[tuple[str, ...]]()
     while True:
         began = time.monotonic()
         document, _ = app.watch(request, context)
-        if context.json or (text := _lines(document, who=False, quiet=True)):
-            context.show(document.as_json(), lambda: text)
+        text, before = _lines(document, who=False, quiet=True), due
+        due = [job.due for job in document.jobs]
+        if due != before:
+            _add_due(text, document)
+        _show(document, text, context)
         request = WatchRequest(jobs=request.jobs, held=request.held)
+        if app.leaves(document, context):
+            _take_out(ExitRequest(jobs=request.jobs), context)
         time.sleep(max(0.0, pause - (time.monotonic() - began)))
+
+
+def _show(document: WatchDocument, text: Text, context: Screen) -> None:
+    """Print a look; without --json nothing where there is nothing to say."""
+    if context.json or text:
+        context.show(document.as_json(), lambda: text)
+
+
+def _take_out(request: ExitRequest, context: Screen) -> None:
+    """Take out what can be taken out now. Whatever keeps it in (another run, gas, a node) is said, and the next look
+    tries again; only what somebody must look at first ends the watch."""
+    try:
+        carry_out(request, context)
+    except (ConfigError, InvariantError):
+        raise
+    except YieldbotError as passing:
+        context.complain(f"nothing is taken out: {passing}")
+
+
+def _add_due(text: Text, document: WatchDocument) -> None:
+    """Add what is to be left and could be, a line each job."""
+    lines = [f"{job.chain}: to be left, and pays now: {', '.join(job.due)}" for job in document.jobs if job.due]
+    for line in lines:
+        text.append("\n" if text else "")
+        text.append(f"{line} (`yieldbot exit` takes it out)", style="bold")
 
 
 def _lines(document: WatchDocument, *, who: bool, quiet: bool) -> Text:
