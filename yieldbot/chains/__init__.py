@@ -1,1 +1,2 @@
-"""The seam between the bot and its chains: one wing a family, the same names and verbs in each."""
+"""The interface between the bot and its chains: one package for each chain family (``evm``, ``solana``), with the same
+file names and verbs."""

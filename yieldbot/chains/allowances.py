@@ -8,7 +8,7 @@ from yieldbot.model.amounts import Amount, BlockRef, Token
 from yieldbot.model.ids import Address
 
 UNLIMITED = 2**255
-"""An allowance of at least this counts as unlimited; tokens that never count an allowance down use 2^256 - 1."""
+"""An allowance of at least this counts as unlimited; tokens that never reduce such an allowance use 2^256 - 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,15 @@ class GrantedAllowance:
     spender: Address
     """Who may take it."""
     raw: int
-    """How much, in base units; 0 where ``right`` says what may be done."""
+    """How much, in base units; 0 if ``right`` describes the right instead."""
     listed: bool
     """Whether chains/*.toml names the token."""
     name: str | None
     """The spender's name; None: not known."""
     at: int | None
-    """Height of the last Approval event that named the spender; None: none was found."""
+    """Height of the last Approval event that named the spender; None: no such event was found."""
     right: str = ""
-    """A right other than to an amount (Solana's close authority), in words; empty: the right is to ``raw``."""
+    """A right that is not an amount (Solana's close authority), in words; empty: the right is to ``raw``."""
     account: Address | None = None
     """Our token account that it is taken from (Solana); None: on EVM chains."""
     program: Address | None = None
@@ -54,7 +54,7 @@ class AllowanceList:
     block: BlockRef
     """The block at which they were read."""
     since: int
-    """Height from which the list is complete."""
+    """Height from which on the list is complete."""
     given: tuple[GrantedAllowance, ...]
     """Every allowance that is not zero."""
     unread: tuple[tuple[Address, Address, str], ...] = ()

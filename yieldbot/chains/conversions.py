@@ -1,4 +1,4 @@
-"""Computes a planned swap again from the newest pools, on any chain. Pure."""
+"""Recomputes a planned swap from the newest pools, on any chain. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from yieldbot.risk.prices import below_minimum
 
 
 def conversion_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
-    """The leg's swap over the snapshot's pools. Raises SafetyError where the policy refuses it, or it would bring less
+    """The leg's swap over the snapshot's pools. Raises SafetyError if the policy refuses it, or it would bring less
     than the leg's minimum."""
     if leg.gets is None:
         raise SafetyError("NOT_IN_PLAN", f"a swap of {leg.amount} for nothing")
@@ -29,8 +29,8 @@ def conversion_of(leg: Leg, snapshot: Snapshot, base: Base) -> Conversion:
 
 
 def parts_with_least(made: Conversion) -> list[tuple[RoutePart, Amount]]:
-    """Each part of the swap with its share of the minimum out, to the unit; the first part gets the rounding
-    remainder."""
+    """Each part of the swap with its fraction of the minimum out, exact to the base unit; the first part gets the
+    rounding remainder."""
     parts, whole = made.route.parts, made.route.given.raw
     shares = [made.least.raw * part.given.raw // whole for part in parts]
     shares[0] += made.least.raw - sum(shares)

@@ -1,4 +1,4 @@
-"""What ``decode`` passes to a chain's wing, and the protocols (typing) of what it returns."""
+"""The arguments that ``decode`` passes to a chain's family, and the protocols (typing) of what it returns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Decoded(Protocol):
 
     @property
     def dangerous(self) -> bool:
-        """Whether it has any danger: what nobody should sign without thinking."""
+        """Whether any part of it is dangerous: nobody should sign it without a second look."""
 
     def lines(self) -> Iterator[str]:
         """The decoded content as lines of text for a person."""
@@ -56,7 +56,7 @@ class DecodedCall(Decoded, Protocol):
 
     @property
     def source(self) -> str | None:
-        """What the decoding is based on: a descriptor's file, ``abis`` or ``common``; None: nothing decodes it."""
+        """What the decoding rests on: a descriptor's file, ``abis`` or ``common``; None: nothing decodes it."""
 
     @property
     def intent(self) -> str:
@@ -72,7 +72,7 @@ class DecodedCall(Decoded, Protocol):
 
     @property
     def sentence(self) -> str:
-        """The descriptor's own sentence with the values in it; empty: it has none."""
+        """The descriptor's own sentence, filled in with values; empty: it has none."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ class Instruction(Protocol):
 
     @property
     def description(self) -> str:
-        """What it does; empty where that is unknown."""
+        """What it does; empty if unknown."""
 
     @property
     def fault(self) -> str | None:
@@ -154,7 +154,7 @@ class DecodedTransaction(Decoded, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What decoding uses beside the chain's own settings."""
+    """Inputs of decoding other than the chain's own settings."""
 
     names: Mapping[ChainId, str]
     """Names of the chains that chains/*.toml describes, by id."""
@@ -166,7 +166,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToDecode:
-    """Bytes to decode on one chain. Each wing refuses the arguments that do not exist on its chains."""
+    """Bytes to decode on one chain. Each chain family refuses the arguments that do not exist on its chains."""
 
     chain: ChainSettings
     """The chain's settings."""
@@ -188,10 +188,10 @@ class Messages(Protocol):
     """Decodes messages to sign: JSON, as wallets show it."""
 
     def message_chain(self, message: Any) -> ChainId | None:
-        """The chain in the message's domain; None: it names none. Raises ConfigError for JSON that is no message."""
+        """The chain in the message's domain; None: it names none. Raises ConfigError for JSON that is not a message."""
 
     def decode_message(
         self, message: Any, chain_id: ChainId | None, chain: ChainSettings | None, known: Known
     ) -> Decoded:
         """What signing the message would do. chain_id: the chain that it is for. chain: that chain's settings; None: no
-        file of chains/ describes it."""
+        file in chains/ describes it."""

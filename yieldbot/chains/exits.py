@@ -25,7 +25,7 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.requests import own_terms
 
 RETRY_SECONDS = 86_400
-"""How long after a withdrawal reverted on the chain it is not tried again."""
+"""A withdrawal that reverted on the chain is not tried again for this long."""
 Fingerprints = Callable[[Sequence[MarketState]], Awaitable[Mapping[MarketId, str]]]
 """Computes the present fingerprints of markets, by id; leaves out a market whose fingerprint cannot be computed."""
 
@@ -48,10 +48,10 @@ def _plain(value: Any) -> Any:
 
 
 async def with_exits(prints: Fingerprints, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
-    """The snapshot with ``no_way_out``, ``untried`` and ``stuck`` of its markets, by the journal's entries.
+    """The snapshot with ``no_way_out``, ``untried`` and ``stuck`` of its markets, from the journal's entries.
 
-    An entry counts while the market's fingerprint is the recorded one, or cannot be computed. Fingerprints are computed
-    only for markets that the journal has entries of. Markets that a person ordered to be left have the order's alarm.
+    An entry counts if the market's present fingerprint equals the recorded one, or cannot be computed. Fingerprints are
+    computed only for markets that have journal entries. Markets that a person ordered to be left get the order's alarm.
     """
     snapshot = with_orders(snapshot, records)
     exits = fold_exits(records, snapshot.block.chain, snapshot.owner)
@@ -70,7 +70,7 @@ async def with_exits(prints: Fingerprints, snapshot: Snapshot, records: Sequence
 
 
 def _triable(state: MarketState) -> bool:
-    """Whether a deposit can be withdrawn again within the same plan, as a trial needs."""
+    """Whether a deposit can be withdrawn within the same plan, as a trial needs."""
     return state.exit.kind is ExitKind.INSTANT
 
 
@@ -86,7 +86,7 @@ def _known(state: MarketState, exits: Exits, now: str | None, first: bool) -> Ma
 
 
 def _stuck(state: MarketState, exits: Exits, now: str | None, reverts: Reverts | None) -> MarketState:
-    """The market with ``stuck`` set where withdrawals of our holding reverted on the chain although they succeeded on
+    """The market with ``stuck`` set if withdrawals of our holding reverted on the chain although they succeeded on
     forks.
 
     ``again`` allows one more try, in a plan of its own: at once after a single revert, else RETRY_SECONDS after the
@@ -105,9 +105,9 @@ def _stuck(state: MarketState, exits: Exits, now: str | None, reverts: Reverts |
 
 
 def steps(records: Sequence[Record], snapshot: Snapshot) -> list[ExitAsked | ExitEnded]:
-    """Journal entries for two-step exits whose state changed since the last cycle. Computed from the chain each cycle,
-    so that the journal is right again after a crash at any point. A request whose amounts merely grew gives no entry.
-    Pure."""
+    """Journal entries for two-step exits whose state changed since the last cycle. They are computed from the chain in
+    each cycle, so the journal is correct again after a crash at any point. A request whose amounts merely grew gets no
+    entry. Pure."""
     chain, owner, time = snapshot.block.chain, snapshot.owner, snapshot.block.timestamp
     before = fold_leaving(records, chain, owner)
     found = list[ExitAsked | ExitEnded]()
@@ -158,7 +158,7 @@ async def proven_legs(
 
 
 def rehearsed(states: Sequence[MarketState]) -> list[MarketState]:
-    """The markets whose exits are rehearsed: all but the wallet and liquidity pools."""
+    """The markets whose exits are rehearsed: all except the wallet and liquidity pools."""
     return [state for state in states if state.market.kind is not Kind.IDLE and state.liquidity_market is None]
 
 

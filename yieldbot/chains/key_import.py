@@ -26,11 +26,11 @@ class Key:
     family: Family
     """The chain family that it is for."""
     secret: bytes = field(repr=False)
-    """Its 32 bytes; of Solana the Ed25519 seed."""
+    """Its 32 bytes; on Solana the Ed25519 seed."""
 
 
 def key_of_family(text: str, origin: Path, family: Family | None, path: str | None, ask: Callable[[], str]) -> Key:
-    """As ``key_in``; raises ConfigError also where ``family`` is given and the key is of the other one."""
+    """As ``key_in``; also raises ConfigError if ``family`` is given and the key belongs to the other family."""
     key = key_in(text, origin, family, path, ask)
     if family is not None and key.family is not family:
         raise ConfigError(f"--chain {family.name}: this is a key of the other family: leave --chain out")
@@ -38,10 +38,10 @@ def key_of_family(text: str, origin: Path, family: Family | None, path: str | No
 
 
 def key_in(text: str, origin: Path, family: Family | None, path: str | None, ask: Callable[[], str]) -> Key:
-    """The key in a text, whose form is recognised. Raises ConfigError, which never quotes the text.
+    """The key in a text, whose format is recognised. Raises ConfigError, which never quotes the text.
 
-    origin: the text's file, for messages. family: which one, where the text can be a key of both; None: EVM. path:
-    derivation path of a mnemonic's account; None: the text's second line, else the family's first account. ask: gets
+    origin: the text's file, for messages. family: which one, if the text can be a key of both; None: EVM. path:
+    derivation path of a mnemonic's account; None: the text's second line, else the family's first account. ask: returns
     the passphrase of an encrypted file.
     """
     first, _, rest = text.strip().partition("\n")

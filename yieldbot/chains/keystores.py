@@ -62,14 +62,14 @@ def list_keystores(folder: Path) -> tuple[KeystoreFile, ...]:
 
 
 def named_address(path: Path) -> Address | None:
-    """The address that a keystore file names; None: it names none. Raises ConfigError for a file that is no
+    """The address that a keystore file names; None: it names none. Raises ConfigError for a file that is not a
     keystore."""
     document = read_private(path)
     return solana.address_of(document, path) if solana.is_solana_key(document) else evm.named_address(path)
 
 
 def keystore_address(path: Path) -> Address:
-    """The address that a keystore file names. Raises ConfigError also where it names none."""
+    """The address that a keystore file names. Raises ConfigError, also if it names none."""
     return named_address(path) or evm.nameless(path)
 
 

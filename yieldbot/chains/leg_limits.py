@@ -19,14 +19,14 @@ from yieldbot.risk.limits import limit_exceeded
 
 def beyond_limits(world: Wiring, job: Job, legs: Sequence[Leg]) -> Declined | None:
     """Why the policy's limits over time (``risk/limits.py``) forbid these legs now, by the journal's present entries;
-    None when they do not."""
+    None if they do not."""
     return limit_exceeded(world.settings.policy, world.journal.history(), job.chain.chain, legs, world.now())
 
 
 def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: int) -> int:
-    """What a transaction may cost at most, in the native token's base units: the policy's share of what the whole plan
-    gains within the time that it has to pay (``allocator/horizons``); of an exit, which is made for no gain, what it
-    brings out."""
+    """Highest fee of a transaction, in the native token's base units: the policy's fraction of what the whole plan
+    gains within the time that it has to pay (``allocator/horizons``). For an exit, which is not made for gain: the
+    amount that it takes out."""
     if plan.is_exit:
         worth = sum(float(leg.amount) * price_of(snapshot, leg.amount.token) for leg in plan.legs)
         return int(worth / snapshot.fees.native_price * 10**native_decimals)
@@ -35,12 +35,12 @@ def most_gas(plan: Plan, snapshot: Snapshot, policy: Policy, native_decimals: in
 
 
 def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | None = None) -> Leg:
-    """The leg as it is executed now, with its amount reduced where less is available.
+    """The leg as it is executed now, with its amount reduced if less is available.
 
-    A deposit or a swap takes no more than ``most``, the wallet's balance: protocols round withdrawals down by a unit or
-    two, and a swap may bring less than expected. A withdrawal takes what the market can pay now if only one part in
-    ``SLACK`` is missing: the cash of a nearly illiquid market shrinks every second by its accruing fees. In an exit it
-    takes what can be had, however much less than planned that is.
+    A deposit or a swap takes at most ``most``, the wallet's balance: protocols round withdrawals down by a unit or two,
+    and a swap may bring less than expected. A withdrawal takes what the market can pay now if at most one part in
+    ``SLACK`` is missing, because the cash of a nearly illiquid market shrinks every second by its accruing fees. An
+    exit takes whatever is available, however much less than planned.
     """
     leg = plan.legs[index]
     whole = leg.all and not (plan.is_exit and state is not None and state.withdrawable < state.held)
@@ -58,9 +58,9 @@ def leg_now(plan: Plan, index: int, most: Amount | None, state: MarketState | No
 
 
 def shares_for(state: MarketState, leg: Leg) -> int:
-    """The most shares that a leg may redeem, in base units of the share token: all of them for a whole position; else
-    the shares that the amount is worth, plus two units and a millionth for rounding; for a collection those of its
-    request; 0 for other kinds of legs."""
+    """The most shares that a leg may redeem, in base units of the share token. Whole position: all of them; else the
+    shares that the amount is worth, plus two units and a millionth for rounding; for a collection those of its request;
+    0 for other kinds of legs."""
     if leg.kind is LegKind.COLLECT:
         return state.leaving.ready_shares if state.leaving else 0
     if leg.kind not in (LegKind.WITHDRAW, LegKind.REQUEST):
@@ -71,5 +71,5 @@ def shares_for(state: MarketState, leg: Leg) -> int:
 
 
 def idle(snapshot: Snapshot, token: Token) -> Amount | None:
-    """The wallet's balance of one of the job's assets; None for any other token (a reward that is sold)."""
+    """The wallet's balance of one of the job's assets; None for any other token (such as a reward that is sold)."""
     return next((state.held for state in snapshot.idle if state.market.asset == token), None)

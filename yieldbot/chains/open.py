@@ -1,4 +1,4 @@
-"""Finds a chain's wing by its family. No other module does."""
+"""Finds the package of a chain's family. No other module does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def chain_of(settings: ChainSettings) -> Chain:
-    """The chain; its family's wing is imported on first use."""
+    """The chain; its family's package is imported on first use."""
     return cast("Chain", import_module(f"yieldbot.chains.{settings.family.name}.chain").Chain(settings))
 
 
@@ -29,23 +29,23 @@ def session(world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
 
 
 def watch(job: Job) -> AbstractAsyncContextManager[Watch]:
-    """Opens the job's chain for reading alone."""
+    """Opens the job's chain for reading only."""
     return chain_of(job.chain).watch(job)
 
 
 def decode(request: ToDecode) -> Decoded:
-    """Decodes a call or transaction, by the wing of its chain's family. Raises ConfigError for bytes that cannot be
+    """Decodes a call or transaction, by the family of its chain. Raises ConfigError for bytes that cannot be
     decoded."""
     return cast("Decoded", import_module(f"yieldbot.chains.{request.chain.family.name}.decode").decode(request))
 
 
 def messages() -> Messages:
-    """The wing that decodes messages to sign (EIP-712)."""
+    """The family that decodes messages to sign (EIP-712)."""
     return cast("Messages", import_module("yieldbot.chains.evm.decode"))
 
 
 def tools(anvil: Path | None) -> list[Finding]:
-    """Findings about the programs that rehearsals run. anvil: the configured path; None: it is looked up."""
+    """Findings about the programs that rehearsals run. anvil: the configured path; None: it is searched for."""
     from yieldbot.chains.evm.node.anvil import find_anvil
 
     try:

@@ -1,4 +1,4 @@
-"""Joins the pools that several exchanges list, and keeps the handles of flows that read them."""
+"""Joins the pools that several exchanges list, and holds the handles of the flows that read them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from yieldbot.rpc.flows import Handle
 P = TypeVar("P")
 
 Listed = tuple[tuple[Deployment, Handle[tuple[Pool, ...]]], ...]
-"""Tables of a chain's file, each with the handle of the flow that lists its pools."""
+"""Each table of a chain's file with the handle of the flow that lists its pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,19 @@ class FoundPools:
     pools: tuple[Pool, ...] = ()
     """Pools that swaps may use."""
     oracles: tuple[Pool, ...] = ()
-    """What is read for its price alone."""
+    """Pools that are only read for their price."""
     unread: tuple[str, ...] = ()
     """Reasons of listings that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listings:
-    """Flows that list a chain's pools; they are read by ``found`` once they have run."""
+    """Flows that list a chain's pools; ``found`` reads their results once they have run."""
 
     exchanges: Listed = ()
-    """Those of pools that swaps may use."""
+    """Flows that list pools in which swaps may be made."""
     oracles: Listed = ()
-    """Those of price oracles beside them."""
+    """Flows that list further price oracles."""
 
     @property
     def found(self) -> FoundPools:
@@ -56,11 +56,11 @@ class PoolReads(Generic[P]):
     prices: tuple[tuple[Pool, Handle[P]], ...]
     """Each oracle's price."""
     unread: tuple[str, ...]
-    """Reasons of what failed before."""
+    """Reasons of listings that failed."""
 
 
 def pools_of(answers: Iterable[tuple[Pool, ...] | MarketError]) -> tuple[list[Pool], list[str]]:
-    """The listed pools, and the reasons of listings that failed. A pool that two tables list counts once, for its
+    """(the listed pools, the reasons of listings that failed). A pool that two tables list counts once, both for its
     liquidity and as one independent price."""
     pools, unread = dict[tuple[str, frozenset[Token]], Pool](), list[str]()
     for found in answers:

@@ -1,5 +1,5 @@
-"""The port of a chain (protocols, typing), the same for all families. ``chains/open.py`` finds the chain; each wing
-implements it in its ``chain.py``."""
+"""The port of a chain (protocols, typing), the same for all families. ``chains/open.py`` finds the chain; each family
+implements the port in its ``chain.py``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Watch(Protocol):
         """Number of requests made so far."""
 
     async def verify_chain(self) -> None:
-        """Check the chain's id. Raises ConfigError when a node serves another chain, TransientError when fewer than a
+        """Check the chain's id. Raises ConfigError if a node serves another chain, TransientError if fewer than a
         quorum answer."""
 
     async def observe(self, records: Sequence[Record] = ()) -> Snapshot:
@@ -57,10 +57,12 @@ class Watch(Protocol):
         since: int | None,
         lost: Mapping[MarketId, Sequence[Dependency]],
     ) -> Look:
-        """Who controls what the snapshot's markets stand on, at its block, and what events say of it since.
+        """Who controls the contracts that the snapshot's markets depend on, at its block, and what events have said of
+        it since.
 
         known: ``Look.known`` of the last look, or nothing. since: the block of the last look; None: there was none.
-        lost: what markets stood on that the snapshot lacks; they are looked at too. Raises TransientError."""
+        lost: the contracts of markets that the snapshot lacks; they are looked at too. Raises TransientError.
+        """
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         """The snapshot with what the journal's entries say of its markets' exits, as long as the markets have not
@@ -122,12 +124,12 @@ class Rights(Protocol):
         """The revocations' fees beside their gas, a line each for a person."""
 
     async def revoke(self, given: GrantedAllowance, index: int, rehearsed: Revocation) -> Outcome | Declined:
-        """Revoke one allowance. index: its place among the revocations of this run."""
+        """Revoke one allowance. index: its position among the revocations of this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistoryRequest:
-    """What to read of an account's history beyond its own entries. A wing ignores what its chains cannot tell."""
+    """What to read of an account's history beyond its own entries. A family ignores what its chains cannot tell."""
 
     ours: frozenset[str] = frozenset()
     """Hash of every transaction that the account signed, in lower case."""
@@ -142,31 +144,31 @@ class AccountHistoryRequest:
     say: Callable[[str], None] = field(default=lambda line: None)
     """Called with lines of progress."""
     most_parts: int | None = None
-    """How many log queries are made at most; None: the default bound."""
+    """Most log queries; None: the default limit."""
     snapshots: Sequence[Snapshot] | None = None
-    """Snapshots of the jobs where they exist already; None: observe again."""
+    """Snapshots of the jobs, if they exist already; None: observe again."""
 
 
 class PastBalances(Protocol):
-    """One wallet's assets on one chain as they were."""
+    """One wallet's assets on one chain, in the past."""
 
     @property
     def round_trips(self) -> int:
         """Requests made so far."""
 
     async def verify_chain(self) -> None:
-        """As of ``Watch``."""
+        """See ``Watch.verify_chain``."""
 
     async def newest(self) -> BlockRef:
-        """The newest block. Raises TransientError where nobody answers."""
+        """The newest block. Raises TransientError if no node answers."""
 
     async def block_before(self, moment: int, slack_seconds: int = 0) -> BlockRef | None:
-        """The last block at or before a time (unix seconds), or one that is no more than ``slack_seconds`` before it.
-        None where the chain is younger."""
+        """The last block at or before a time (unix seconds), or one that is at most ``slack_seconds`` before it. None
+        if the chain is younger."""
 
     async def observe(self, block: BlockRef) -> Snapshot:
-        """Every market as of that block. Raises NodeRefused where the node keeps no state of it, TransientError or
-        ConfigError where what prices need was not there."""
+        """Every market at that block. Raises NodeRefused if the node does not have its state, TransientError or
+        ConfigError if what prices need did not exist then."""
 
 
 class Chain(Protocol):
@@ -180,7 +182,7 @@ class Chain(Protocol):
         """Open the chain for reading the job's account."""
 
     def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
-        """The job's account as it was. Raises ConfigError where no node of the family tells that."""
+        """The job's account in the past. Raises ConfigError if no node of the family can tell."""
 
     def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
         """Open the chain for reading, and for sending the job's account's transactions."""
@@ -201,17 +203,17 @@ class Chain(Protocol):
         TransientError."""
 
     def describer(self, owner: Address, folder: Path, say: Callable[[str], None]) -> Callable[[object], list[str]]:
-        """A function that describes a rehearsed transaction of the owner in the words of its target's ERC-7730
-        descriptor; it returns no lines where there is no descriptor. folder: of the descriptors. say: called with a
-        line for each that cannot be read."""
+        """A function that describes a rehearsed transaction of the owner by its target's ERC-7730 descriptor; it
+        returns no lines if there is no descriptor. folder: the descriptors' folder. say: called with a line for each
+        one that cannot be read."""
 
     async def check_account(self, job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
         """Check that the job's account is what its wallet's kind says (a Safe, with our signer among its owners); no
         findings for accounts of other kinds. wallets: all of ours, by name."""
 
     async def check_given_up(self, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
-        """Findings about signed transactions of the account that were given up and could still be mined. transactions:
-        all of the account's, by the journal."""
+        """Findings about signed transactions of the account that were given up but could still be mined. transactions:
+        all of the account's, from the journal."""
 
     async def check(self) -> list[Finding]:
-        """Check nodes, tokens, feeds, markets and exchanges against the chain's file."""
+        """Check that nodes, tokens, feeds, markets and exchanges are as the chain's file says."""

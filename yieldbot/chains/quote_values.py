@@ -31,20 +31,20 @@ class QuoteInputs:
     unit_native: float
     """Cost of one unit of gas (Solana: one compute unit), in whole native tokens."""
     native: Price | None
-    """The native token's US dollar price; None: not known, so that gas is not counted."""
+    """The native token's US dollar price; None: unknown, so that gas is not counted."""
     unread: list[str]
     """What could not be read, each with the reason."""
     tx_native: float = 0.0
-    """What a transaction pays beside its gas, in whole native tokens."""
+    """What a transaction pays in addition to its gas, in whole native tokens."""
 
     def way_cost(self, token: Token) -> float:
-        """Fees beside the gas of one route's transactions, in base units of ``token``; 0 where no feed prices them."""
+        """Fees beside the gas for one route's transactions, in base units of ``token``; 0 if no feed prices them."""
         if self.native is None or token not in self.usd:
             return 0.0
         return SWAP_TXS * self.tx_native * self.native.usd / self.usd[token].usd * token.one
 
     def unit_cost(self, token: Token) -> float:
-        """Cost of one unit of gas in base units of ``token``; 0 where no feed prices it."""
+        """Cost of one unit of gas in base units of ``token``; 0 if no feed prices it."""
         if self.native is None or token not in self.usd:
             return 0.0
         return self.unit_native * self.native.usd / self.usd[token].usd * token.one

@@ -1,4 +1,4 @@
-"""What the flows of a snapshot answered, on any chain: markets with their states, and those that could not be read."""
+"""The answers of a snapshot's flows, on any chain: markets with their states, and those that could not be read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def listed_markets(
 def states_of(
     reads: Iterable[tuple[Market, Handle[MarketState]]],
 ) -> tuple[dict[MarketId, MarketState], list[Quarantined]]:
-    """The states of the markets that could be read and do not contradict themselves, and the others with the reason."""
+    """The states of the markets that could be read and do not contradict themselves, and the other markets with the
+    reason."""
     states, quarantined = dict[MarketId, MarketState](), list[Quarantined]()
     for market, handle in reads:
         state = handle.answer

@@ -123,7 +123,7 @@ def _states(snapshots: Iterable[Snapshot]) -> list[MarketState]:
 def _known(
     entries: Sequence[Entry], snapshots: Sequence[Snapshot], planned: Iterable[tuple[MarketId, int]]
 ) -> TransferContext:
-    """Markets by receipt token and by contract, as they are now and as the journal recorded them."""
+    """Facts for interpreting transfers: markets by receipt token and by contract, from now and from the journal."""
     states = _states(snapshots)
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}
     moves = [entry for entry in entries if entry.kind in (EntryKind.DEPOSIT, EntryKind.WITHDRAW)]
@@ -141,7 +141,7 @@ def _known(
 def _tokens(
     settings: ChainSettings, jobs: Sequence[Job], entries: Sequence[Entry], known: TransferContext
 ) -> list[Token]:
-    """Every token (the native one left out) that the chain's file, the markets or the journal name."""
+    """Every token (except the native one) that the chain's file, the markets or the journal name."""
     native = native_token(settings)
     recorded = [delta.token for entry in entries for delta in entry.changes]
     named = [*(job.asset for job in jobs), *settings.tokens.values(), *known.shares, *recorded]
@@ -167,7 +167,7 @@ async def _opened(
     known: TransferContext,
     notes: list[str],
 ) -> tuple[list[Entry], bool]:
-    """The entries, preceded by what the wallet held before block ``first``; and whether the node could read that."""
+    """(the entries, preceded by the wallet's balances before block ``first``; whether the node could read those)."""
     if first <= 0:
         return [entry for entry in entries if entry.kind is not EntryKind.OPENING or entry.market_id is not None], True
     try:
@@ -200,7 +200,7 @@ async def _transfers(
     most_parts: int | None,
     notes: list[str],
 ) -> tuple[tuple[Transfer, ...], int]:
-    """Transfers of the tokens to and from us, and the height from which they are complete."""
+    """(transfers of the tokens to and from us, the height from which they are complete)."""
     mine, contracts = "0x" + abi_word(owner).hex(), [token.address for token in tokens]
     filters: list[Mapping[str, Any]] = [
         {"address": contracts, "topics": [TRANSFER_TOPIC, mine]},
@@ -219,7 +219,7 @@ async def _transfers(
 async def _times_and_fees(
     node: Node, owner: Address, found: Sequence[Transfer]
 ) -> tuple[dict[int, int], dict[str, int]]:
-    """Times of the transfers' blocks, and the fees of those transactions that our account sent with another program."""
+    """(times of the transfers' blocks, fees of those transactions that our account sent with another program)."""
     heights, hashes = sorted({one.height for one in found}), sorted({one.hash for one in found})
     blocks = await each([partial(node.block, height) for height in heights])
     answers = await each([partial(node.request, "eth_getTransactionReceipt", [name]) for name in hashes])
@@ -232,7 +232,7 @@ async def _times_and_fees(
 
 
 async def _old_fees(node: Node, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries with the fees that older journal rows lack, read from receipts."""
+    """The entries, with fees from receipts where older journal rows lack them."""
     done = []
     for entry in entries:
         if entry.fee_raw is None:

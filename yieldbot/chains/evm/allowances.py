@@ -1,8 +1,8 @@
-"""Lists the allowances that an account has given: those of its Approval events, and of every listed token with every
-contract of the chain's file; each is read from the token.
+"""Lists the allowances that an account has given. Candidates are its Approval events, and every listed token with every
+contract of the chain's file; each one is then read from the token.
 
-EIP-20's ``Approval(address indexed owner, address indexed spender, uint256 value)``. Events alone prove nothing (a
-token may spend an allowance without an event, or emit false ones), so that only what ``allowance`` returns at one block
+EIP-20's ``Approval(address indexed owner, address indexed spender, uint256 value)``. Events prove nothing by themselves
+(a token may spend an allowance without an event, or emit false ones), so only what ``allowance`` returns at one block
 is listed.
 """
 
@@ -62,8 +62,8 @@ async def find(
 async def _approvals(
     node: Node, owner: Address, first: int, last: int, say: Callable[[str], None]
 ) -> tuple[dict[tuple[Address, Address], int], int, str | None]:
-    """(token, spender) of each of our Approval events with its last height; the height from which they are complete;
-    why not from ``first``, or None."""
+    """((token, spender) of each of our Approval events with its last height; the height from which they are complete;
+    why they are not complete from ``first``, or None)."""
     mine = "0x" + abi_word(owner).hex()
     wanted = {"topics": [APPROVAL_TOPIC, mine]}
     read = await read_logs(node, [wanted], first, last, lambda line: say(f"{owner}: {line}"))
@@ -71,8 +71,8 @@ async def _approvals(
 
 
 def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
-    """(token, spender) of well-formed EIP-20 Approval events, with their height. Others are skipped: an NFT's has one
-    topic more, a hostile contract's may have any shape. Pure."""
+    """(token, spender) of well-formed EIP-20 Approval events, with their height. Others are skipped: an NFT's event has
+    one more topic, a hostile contract's may have any shape. Pure."""
     from eth_utils.address import to_checksum_address
 
     found: dict[tuple[Address, Address], int] = {}
@@ -90,8 +90,8 @@ def pairs_in(logs: Any, owner_topic: str) -> dict[tuple[Address, Address], int]:
 
 
 def _allowance(settings: ChainSettings, address: Address, owner: Address, spender: Address) -> Flow[tuple[Token, int]]:
-    """Reads one allowance: the token (with its own symbol and decimals where chains/*.toml does not list it), and base
-    units."""
+    """Reads one allowance: (the token, with its own symbol and decimals if chains/*.toml does not list it; base
+    units)."""
     allowed, symbol, decimals = yield [
         EthCall(address, ALLOWANCE + abi_word(owner) + abi_word(spender)),
         EthCall(address, SYMBOL, optional=True),

@@ -1,4 +1,4 @@
-"""Markets whose cash cannot be read: which ones a holder is simulated for, and the snapshot with the results. Pure."""
+"""Markets whose cash cannot be read: for which ones a holder is simulated, and the snapshot with the results. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _is_candidate(state: MarketState, policy: Policy) -> bool:
 
 
 def with_cash(snapshot: Snapshot, paid: Mapping[MarketId, Amount]) -> Snapshot:
-    """The snapshot with what the simulated holders were paid as those markets' cash."""
+    """The snapshot in which the cash of those markets is what the simulated holders were paid."""
     states = dict(snapshot.states)
     for market_id, cash in paid.items():
         state = states[market_id]

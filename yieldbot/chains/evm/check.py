@@ -1,4 +1,4 @@
-"""``yieldbot check`` of an EVM chain: whether its endpoints, contracts, tokens, feeds and markets are what its file
+"""``yieldbot check`` for an EVM chain: whether its endpoints, contracts, tokens, feeds and markets are as its file
 says."""
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def findings(chain: ChainSettings) -> list[Finding]:
 
 
 async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
-    """A finding for each endpoint with a fault, those for signed transactions alone included."""
+    """A finding for each endpoint with a fault, including endpoints that only receive signed transactions."""
     several = len(node.endpoints) > 1
     found: list[Finding] = []
     for endpoint in (*node.endpoints, *node.submission.private):
@@ -90,7 +90,7 @@ async def _endpoints(node: Quorum, chain: ChainSettings) -> list[Finding]:
 
 
 async def _fee_kind(node: Node, chain: ChainSettings, block: BlockRef) -> Finding:
-    """Whether ``fee_kind`` is right, and about how much a transaction pays for its L1 data now."""
+    """Whether ``fee_kind`` is right, and roughly how much a transaction pays for its L1 data now."""
     what = f"{chain.name} fee_kind"
     (fee,) = await node.run([typical_fee()], block)
     if isinstance(fee, MarketError):

@@ -1,4 +1,4 @@
-"""``yieldbot check`` of accounts on an EVM chain: Safes with their owners, and signed transactions that were given
+"""``yieldbot check`` for accounts on an EVM chain: Safes with their owners, and signed transactions that were given
 up."""
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def safe(job: Job, wallets: Mapping[str, Wallet]) -> list[Finding]:
 
 
 async def given_up(chain: ChainSettings, owner: Address, transactions: Sequence[StoredTx]) -> list[Finding]:
-    """A finding for each transaction of the account that was given up and can still be mined."""
+    """A finding for each transaction of the account that was given up but can still be mined."""
     left, what = leftovers(transactions), f"account {owner} on {chain.name}"
     if not left:
         return []

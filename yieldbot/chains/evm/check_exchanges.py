@@ -1,5 +1,6 @@
-"""``yieldbot check`` of exchanges: their contracts exist, and each router and position manager of Uniswap and Aerodrome
-belongs to the table's factory (v4: pool manager). A wrong one could take what it is allowed."""
+"""``yieldbot check`` for exchanges: their contracts exist, and each router and position manager of Uniswap and
+Aerodrome belongs to the factory in its table (v4: to the pool manager). A wrong contract could take whatever it has an
+allowance for."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ OF_ONE = {
     "uniswap_v4": (POOL_MANAGER, "pool_manager", ("state_view", "router", "manager")),
     "aerodrome": (DEFAULT_FACTORY, "factory", ("router",)),
 }
-"""By protocol: the getter that names a contract's factory, the factory's key in the table, and the keys of the
-contracts that must name it."""
+"""By protocol: (the getter that names a contract's factory, the factory's key in the table, the keys of the contracts
+that must name it)."""
 
 
 async def exchanges(node: Node, chain: ChainSettings, block: BlockRef) -> list[Finding]:
@@ -50,7 +51,7 @@ async def _exchange(node: Node, chain: ChainSettings, exchange: Deployment, bloc
 async def _of_another(
     node: Node, params: Mapping[str, Any], key: str, getter: bytes, owner: str, block: BlockRef
 ) -> str | None:
-    """Why the contract does not belong to the table's ``owner`` (factory or pool manager); None when it does."""
+    """Why the contract does not belong to the table's ``owner`` (factory or pool manager); None if it does."""
     name = owner.replace("_", " ")
     try:
         answer = await node.call(params[key], getter, block)

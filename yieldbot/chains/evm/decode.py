@@ -42,7 +42,8 @@ def decode(request: ToDecode) -> DecodedTx:
 
 
 def message_chain(message: Any) -> ChainId | None:
-    """The chain of a message's domain, or of its first EIP-7702 authorization; None: of no chain, or of all."""
+    """The chain in a message's domain, or in its first EIP-7702 authorization; None: it names none, or is for all
+    chains."""
     codes = authorizations(message)
     number = chain_of(message) if not codes else codes[0].chain or None
     return None if number is None else evm_chain(number)
@@ -61,7 +62,7 @@ def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings 
 
 
 def _book(chain: ChainSettings, known: Known) -> KnownNames:
-    """The names of a chain, with the names of all chains that files describe."""
+    """The names of a chain, and of all chains that have a file."""
     chains = {}
     for chain_id, name in known.names.items():
         family, _, number = chain_id.partition(":")
@@ -89,7 +90,7 @@ def describer(
     chain: ChainSettings, owner: Address, files: Path, say: Callable[[str], None]
 ) -> Callable[[object], list[str]]:
     """A function that describes a rehearsed call of ``owner`` by its target's ERC-7730 descriptor; it returns no lines
-    where there is none."""
+    if there is none."""
     book, known = KnownNames.of(chain, native_token(chain)), descriptors(files, say)
 
     def described(tx: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether a rehearsed plan costs more than its gain allows, rollup fees included. Pure."""
+"""Checks whether a rehearsed plan costs more than its gain allows, rollup fees included. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from yieldbot.model.tx import NO_ROLLUP_FEE
 
 
 def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy) -> Declined | None:
-    """Why a plan costs more than its gain allows, now that the bytes of its calls are known; None when it does not.
-    Only rollups charge by those bytes: before the rehearsal, a typical transaction's fee was assumed."""
+    """Why a plan costs more than its gain allows, now that the bytes of its calls are known; None if it does not. Only
+    rollups charge by these bytes: before the rehearsal, the fee of a typical transaction was assumed."""
     fees, beside = snapshot.fees, rehearsal.rollup
     if not isinstance(fees, ChainFees) or beside == NO_ROLLUP_FEE:
         return None

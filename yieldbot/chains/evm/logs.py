@@ -1,4 +1,4 @@
-"""Reads events over many blocks in parts that the node serves, the newest first: nodes that prune keep the newest
+"""Reads event logs over many blocks in parts that the node accepts, newest first, since pruning nodes keep the newest
 blocks.
 
 A refused part is requested again in smaller parts, down to one block; the size that worked is remembered
@@ -17,12 +17,12 @@ from yieldbot.errors import HttpRefused, NodeRefused, TransientError
 from yieldbot.rpc.together import together
 
 MOST_REQUESTS = 20_000
-"""Most requests of one reading where the caller names no bound: an hour and more. A node that serves five blocks at a
-time would need millions for a whole chain."""
+"""Most requests of one reading if the caller sets no limit: more than an hour. A node that serves five blocks at a time
+would need millions for a whole chain."""
 UNBOUNDED = 2**63
-"""Blocks requested at once while a node has refused nothing: all."""
+"""Blocks requested at once while a node has refused nothing: all of them."""
 NO_USE_TO_HALVE = (401, 429)
-"""HTTP statuses that do not depend on the size of the request: no key (401), too many requests (429)."""
+"""HTTP statuses for which a smaller request would not help: no key (401), too many requests (429)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class LogPart:
     why: str = ""
     """Why there are none."""
     bound: bool = False
-    """Whether they were not requested because the most requests had been made."""
+    """Whether they were not requested because the limit of requests was reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,14 @@ class LogRead:
     since: int
     """Height from which they are complete."""
     cut: str | None = None
-    """Why they are not complete from the first requested block; None: they are."""
+    """Why they are not complete from the first requested block on; None: they are."""
 
 
 async def parts_of(
     node: Node, filters: Sequence[Mapping[str, Any]], first: int, last: int, most_parts: int | None = None
 ) -> AsyncIterator[LogPart]:
-    """The events of each filter, part by part, the newest first. A part without logs is the last one: the node serves
-    no older blocks, or ``most_parts`` requests were made."""
+    """The events of each filter, part by part, newest first. A part without logs is the last one: the node serves no
+    older blocks, or ``most_parts`` requests were made."""
     size = node.size("eth_getLogs", UNBOUNDED)
     end, tried, most = last, 0, most_parts or MOST_REQUESTS
     while end >= first:

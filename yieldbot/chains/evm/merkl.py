@@ -1,4 +1,4 @@
-"""Merkl's rewards of the wallet: its API's claims, and the wallet's market with those that the chain proves."""
+"""The wallet's Merkl rewards: the claims of Merkl's API, and the wallet's market with those that the chain proves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from yieldbot.protocols.evm.merkl import UNREAD, Found, Leaf, leaves
 from yieldbot.rpc.service import get
 
 SECONDS = 10.0
-"""Timeout of the API's answer; the rest of an observation waits no longer for it."""
+"""Timeout of the API's answer, for which the rest of an observation waits."""
 
 
 async def fetch_leaves(job: Job) -> tuple[Leaf, ...] | None:
-    """The rewards of our wallet on the job's chain that Merkl's API claims; None: no readable answer."""
+    """The rewards that Merkl's API claims for our wallet on the job's chain; None: no readable answer."""
     merkl, number = job.chain.merkl, evm_number(job.chain.chain)
     if merkl is None:
         return ()
@@ -35,7 +35,7 @@ def to_prove(job: Job, claimed: Sequence[Leaf] | None) -> tuple[Address, Sequenc
 
 
 def with_rewards(idle: MarketState, found: Found | MarketError | None) -> MarketState:
-    """The wallet's market with the proven rewards, or with a flag where they could not be read or proven. Pure."""
+    """The wallet's market with the proven rewards, or with a flag if they could not be read or proven. Pure."""
     if found is None or isinstance(found, MarketError):
         return replace(idle, flags=(*idle.flags, UNREAD))
     rewards, flags = found

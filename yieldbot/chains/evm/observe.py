@@ -42,10 +42,10 @@ async def observe(
 ) -> Snapshot:
     """Every market of the job's assets, our positions and gas prices, all at one block (the newest, or ``at``).
 
-    Two phases follow the block itself: discovery with prices and balances, then all states; each round of a phase is
-    one aggregate3. A market that cannot be read is quarantined. Raises TransientError for a chain that cannot be read,
-    ConfigError for an asset whose decimals are not the configured ones. requests: the ids of our open withdrawal
-    requests, by market.
+    After the block itself there are two phases: first discovery with prices and balances, then all states; each round
+    of a phase is one aggregate3. A market that cannot be read is quarantined. requests: the ids of our open withdrawal
+    requests, by market. Raises TransientError if the chain cannot be read, ConfigError for an asset whose decimals are
+    not the configured ones.
     """
     (block, base_fee_wei), suggested_wei = await both(
         node.block_and_base_fee(at.height if at else "latest"), node.priority_fee_wei()
@@ -151,8 +151,8 @@ async def _discover(
 
 
 def _same_decimals(job: Job, asset: Token, answer: Any) -> None:
-    """Check the token's own decimals against the configured ones. Raises ConfigError: the policy's amounts are parsed
-    with them."""
+    """Check the token's own decimals against the configured ones, with which the policy's amounts are parsed. Raises
+    ConfigError if they differ."""
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(answer, MarketError):
         raise ConfigError(f"{file}.address: {asset.address} answers no decimals() ({answer}): correct it")
@@ -168,5 +168,6 @@ def _price(answer: Price | MarketError) -> Price | None:
 
 
 def _idle(job: Job) -> Deployment:
-    """The deployment of the wallet itself as a market, which holds what is withdrawn and not deposited yet."""
+    """The deployment that represents the wallet itself as a market: it holds what is withdrawn and not deposited
+    yet."""
     return Deployment("idle", job.chain.chain, "Wallet", {}, job.assets)

@@ -1,4 +1,5 @@
-"""An EVM chain as it was: the same adapters at blocks of the past, through a node that keeps their states."""
+"""An EVM chain in the past: the same adapters at past blocks, through a node that keeps their states (an archive
+node)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from yieldbot.model.settings import Job
 from yieldbot.protocols import adapters
 
 FIRST = 1
-"""The first block whose time is one: a chain's block 0 often says 0."""
+"""The first block with a usable time: a chain's block 0 often says 0."""
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class _Past:
     """See ``PastBalances``."""
 
     job: Job
-    """Whose markets are read."""
+    """The job whose markets are read."""
     node: Node
     """An archive node."""
     known: list[BlockRef] = field(default_factory=list)
@@ -44,7 +45,8 @@ class _Past:
         return found
 
     async def block_before(self, moment: int, slack_seconds: int = 0) -> BlockRef | None:
-        """By guesses between two blocks whose times are known: on even chains two or three requests."""
+        """Found by interpolation between two blocks whose times are known: two or three requests on chains with regular
+        blocks."""
         if not self.known:
             await self.newest()
         if self.known[0].height > FIRST and self.known[0].timestamp > moment:
@@ -74,6 +76,7 @@ class _Past:
 
 @asynccontextmanager
 async def open_past(job: Job) -> AsyncIterator[PastBalances]:
-    """The job's chain as it was. What a site says of our rewards today is not asked for: it says nothing of then."""
+    """Opens the job's chain in the past. Merkl's API is not asked: what it says of our rewards today says nothing of
+    then."""
     async with connect(job.chain, timeout_seconds=30.0) as node:
         yield _Past(replace(job, chain=replace(job.chain, merkl=None)), node)

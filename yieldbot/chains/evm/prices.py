@@ -22,7 +22,7 @@ GET_ETH_BALANCE = bytes.fromhex("4d2301cc")  # Multicall3.getEthBalance(address)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Balances, prices and fees that a decision needs beside the markets."""
+    """Balances, prices and fees that a decision needs in addition to the markets."""
 
     native_balance_wei: int
     """Our native balance."""
@@ -31,13 +31,12 @@ class Surroundings:
     asset: Price | None
     """The US dollar price of the job's first asset; None: it has no feed."""
     usd: Mapping[Address, Price] = field(default_factory=dict)
-    """US dollar prices by token address, of the chain's tokens that have a feed; used to value rewards."""
+    """US dollar prices by token address, for those of the chain's tokens that have a feed; used to value rewards."""
     beside: TypicalFee = NOTHING_BESIDE
     """What transactions pay beside their gas."""
 
     def fees(self, base_fee_wei: int, priority_fee_wei: int) -> ChainFees:
-        """Gas prices in terms of the first asset. Raises MarketError where a feed is missing, so that gas has no
-        price."""
+        """Gas prices in terms of the first asset. Raises MarketError if a feed is missing, so that gas has no price."""
         if self.native is None or self.asset is None:
             raise MarketError(
                 "no price for gas: name a USD feed for the native token and for the asset in chains/*.toml"
@@ -50,7 +49,7 @@ NOT_PRICED = "rewards-not-priced"
 
 
 def priced(state: MarketState, around: Surroundings, fees: ChainFees) -> MarketState:
-    """The state with the price of each reward and the cost of claiming it; flagged where a reward has no feed. Pure."""
+    """The state with the price of each reward and the cost of claiming it; flagged if a reward has no feed. Pure."""
     if not state.rewards:
         return state
     own = around.usd.get(state.market.asset.address, around.asset)  # of several assets, gas is in the first one's
@@ -64,7 +63,7 @@ def priced(state: MarketState, around: Surroundings, fees: ChainFees) -> MarketS
 
 
 def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Price | None) -> float | None:
-    """Whole asset tokens for one whole reward token; 1 where it is the asset itself; None without a feed."""
+    """Whole asset tokens for one whole reward token; 1 if it is the asset itself; None if it has no feed."""
     if reward.token == state.market.asset:
         return 1.0
     usd = around.usd.get(reward.token.address)
@@ -72,8 +71,8 @@ def _price_of(reward: Reward, state: MarketState, around: Surroundings, own: Pri
 
 
 def feed_price(address: Address, now: int | None = None) -> Flow[Price]:
-    """A feed's price, in one round. now: the chain's own time, where it is known. Raises MarketError for an impossible
-    price, decimals or time (``model/bounds.py``).
+    """A feed's price, in one round. now: the chain's own time, if known. Raises MarketError for an impossible price,
+    decimals or time (``model/bounds.py``).
 
     Source: Chainlink AggregatorV3Interface, ``latestRoundData`` words 1 (answer) and 3 (updatedAt).
     """

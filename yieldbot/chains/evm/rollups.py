@@ -1,9 +1,9 @@
-"""What rollups charge for a transaction's L1 data beside the gas of their EVM. Flows and formulas, no I/O.
+"""What rollups charge for a transaction's L1 data in addition to its EVM gas. Flows and formulas, no I/O.
 
 OP stack (Base, Optimism): an L1 data fee by the transaction's bytes and, since Isthmus, an operator fee by its gas. The
 chain's GasPriceOracle computes both (https://specs.optimism.io/protocol/fjord/predeploys.html,
-https://specs.optimism.io/protocol/isthmus/exec-engine.html). They are in no gas limit, and the wallet must hold them.
-Arbitrum: the L1 part is inside the gas; ArbGasInfo and the node's own NodeInterface state it
+https://specs.optimism.io/protocol/isthmus/exec-engine.html). They are not part of any gas limit, and the wallet must
+hold them. Arbitrum: the L1 part is inside the gas; ArbGasInfo and the node's own NodeInterface state it
 (https://docs.arbitrum.io/build-decentralized-apps/precompiles/reference).
 """
 
@@ -27,7 +27,7 @@ NODE_INTERFACE = Address("0x00000000000000000000000000000000000000C8")
 L1_COMPONENT = bytes.fromhex("77d488a2")  # gasEstimateL1Component(address,bool,bytes); word 0: units of L2 gas
 
 MOST_WEI = 10**20
-"""Largest fee that is believed (a hundred native tokens)."""
+"""A larger fee is not believed (a hundred native tokens)."""
 OPERATOR_SAMPLE_GAS = 10**6
 """Gas for which the operator fee is read, to derive its rate."""
 TYPICAL_BYTES = 200
@@ -50,14 +50,14 @@ class TypicalFee:
     tx_wei: int = 0
     """Wei for one transaction."""
     unit_wei: float = 0.0
-    """Wei more for each unit of gas (operator fee)."""
+    """Additional wei for each unit of gas (operator fee)."""
 
 
 NOTHING_BESIDE = TypicalFee()
 
 
 def typical_fee() -> Flow[TypicalFee]:
-    """The typical fee, in one round on any chain; nothing where neither oracle contract exists."""
+    """The typical fee, in one round on any chain; nothing if neither oracle contract exists."""
     l1, fixed, sample, prices = yield [
         EthCall(GAS_PRICE_ORACLE, l1_fee_call(TYPICAL), optional=True),
         EthCall(GAS_PRICE_ORACLE, operator_fee_call(0), optional=True),
@@ -74,7 +74,7 @@ def typical_fee() -> Flow[TypicalFee]:
 
 
 def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
-    """Why a chain's ``fee_kind`` is wrong, and the remedy; None when it is right. Pure."""
+    """(why a chain's ``fee_kind`` is wrong, the remedy); None if it is right. Pure."""
     named = chain.fee_kind
     if named is found:
         return None
@@ -88,8 +88,8 @@ def kind_fault(chain: ChainSettings, found: FeeKind) -> tuple[str, str] | None:
 
 
 def checked_fee(chain: ChainSettings, host: str, fee: TypicalFee | MarketError) -> TypicalFee:
-    """The typical fee that was read. Raises ConfigError where ``fee_kind`` in the chain's file is another one (costs
-    would be left out), TransientError where the fee could not be read."""
+    """The typical fee that was read. Raises ConfigError if the chain's file has another ``fee_kind`` (costs would be
+    left out), TransientError if the fee could not be read."""
     if isinstance(fee, MarketError):
         raise TransientError(f"{host}: the chain's fees for data on L1 cannot be read: {fee}")
     if (fault := kind_fault(chain, fee.kind)) is not None:
@@ -125,7 +125,7 @@ def wei_of(answer: bytes) -> int:
 
 
 def fee_of_receipt(receipt: Mapping[str, Any]) -> int | None:
-    """The total fee of a mined transaction in wei; None where its receipt does not state it.
+    """The total fee of a mined transaction in wei; None if its receipt does not state it.
 
     Gas used times the effective price (EIP-1559; Arbitrum's gas used contains the L1 part); on the OP stack also
     ``l1Fee`` and the operator fee: gas * scalar / 10^6 + constant (Isthmus), gas * scalar * 100 + constant since Jovian

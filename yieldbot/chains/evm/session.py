@@ -112,9 +112,9 @@ class JobSession(JobWatch):
     account: Account
     """What execution needs of the wallet."""
     rehearsal: Rehearsal | None = None
-    """How the plan at hand ran on the fork; None: it was not rehearsed, or failed."""
+    """The result of rehearsing the present plan; None: it was not rehearsed, or failed."""
     known: frozenset[int] = frozenset()
-    """Indexes of the plan's legs whose market's exit is proven already and not rehearsed again."""
+    """Indexes of the plan's legs whose market's exit is already proven and is not rehearsed again."""
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         """As ``Watch.with_exits``; also sets the cash of opaque markets to what a simulated holder of our size is paid
@@ -151,7 +151,7 @@ class JobSession(JobWatch):
         return found
 
     async def _too_late(self, plan: Plan, works: Sequence[LegWork], found: Rehearsal) -> Declined | None:
-        """Why the plan would expire in the middle of a liquidity leg, with money swapped and not put in; None when it
+        """Why the plan would expire in the middle of a liquidity leg, with money swapped but not put in; None if it
         would not. Each of its transactions waits until the one before it is final."""
         last = max((work.index for work in works if work.provides is not None), default=None)
         if last is None:
@@ -191,7 +191,8 @@ class JobSession(JobWatch):
         return await exits.proven_legs(prints, self.world.journal.history(), legs, snapshot)
 
     async def _write_proof(self, state: MarketState, up_to: Amount, *, on_chain: bool = False) -> None:
-        """Journal that money came out of the market, under its fingerprint; nothing where that cannot be read."""
+        """Journal that money came out of the market, under its fingerprint; does nothing if the fingerprint cannot be
+        read."""
         current = (await evm_exits.fingerprints(self.node, [state], state.block)).get(state.market.id)
         if current is not None:
             proof = exits.proven(state, self.account.owner, current, up_to, on_chain=on_chain)
@@ -305,7 +306,7 @@ async def open_session(world: Wiring, job: Job) -> AsyncIterator[Session]:
 
 @asynccontextmanager
 async def open_watch(job: Job) -> AsyncIterator[Watch]:
-    """Opens the job's chain for reading alone."""
+    """Opens the job's chain for reading only."""
     async with connect(job.chain) as node:
         yield JobWatch(job, node, adapters())
 

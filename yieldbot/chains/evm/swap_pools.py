@@ -1,4 +1,4 @@
-"""Reads the pools of a chain's tokens and the prices that a swap is judged by: flows, and an Exchange from their
+"""Reads the pools of a chain's tokens and the prices that swaps are judged by: flows, and an Exchange from their
 answers."""
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from yieldbot.protocols.evm.uniswap_v3 import UniswapV3, twap
 from yieldbot.rpc.flows import Flows
 
 TWAP_SECONDS = 1800
-"""Window of a pool's TWAP: to move it, a price must be held against arbitrage for that long."""
+"""Window of a pool's TWAP: to move it, a price must be held against arbitrage for this long."""
 
 
 def add_listings(flows: Flows, chain: ChainSettings, near: Collection[Token] | None = None) -> Listings:
     """Add a flow for each of the chain's exchanges, which lists its pools of any two of the chain's tokens, one of them
-    among ``near`` (None: any).
+    in ``near`` (None: any).
 
-    For a swap between two tokens these are enough: a route has at most two pools.
+    For a swap between two tokens these pools are enough: a route has at most two pools.
     """
     known = exchanges()
     pairs = [p for p in combinations(chain.tokens.values(), 2) if near is None or not {*p}.isdisjoint(near)]

@@ -22,7 +22,7 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
     """The leg with its calls. now: unix seconds by the clock that the plan expires by; the calls' deadline is in the
     chain's time.
 
-    Raises SafetyError where the pools or the prices no longer give what was approved.
+    Raises SafetyError if the pools or the prices no longer give what was approved.
     """
     made = conversion_of(leg, snapshot, base)
     lasts_seconds = max(1, min(lasting(_calls(made, plan.owner, 0), base), plan.expires_at - now))
@@ -63,6 +63,6 @@ def _calls(made: Conversion, owner: Address, deadline: int) -> list[EvmCall]:
 
 def lasting(calls: Sequence[EvmCall], base: Base) -> int:
     """Seconds until the deadline of the leg's calls: ``deadline_seconds`` for each of its transactions, allowances
-    included. Each begins when the one before it is final, which takes minutes on some chains."""
+    included. Each one begins when the one before it is final, which takes minutes on some chains."""
     count = sum(1 + (call.allowance is not None) for call in calls)
     return min(count * base.deadline_seconds, MOST_DEADLINE_SECONDS)

@@ -1,7 +1,7 @@
-"""Reads the history of an account on Solana: balance changes between two of our transactions are others' doing.
+"""Reads the history of an account on Solana: balance changes between two of our transactions were made by others.
 
 Past slots cannot be read, but each landed transaction states the balances before and after it. So what others sent or
-took is known to the unit, but not who did it nor in which slot. Prices come from what runs recorded.
+took is known exactly, but not who did it nor in which slot. Prices come from what runs recorded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Our balances around one transaction, in base units by mint (lamports under the native token's address)."""
+    """Our balances before and after one transaction, in base units by mint (lamports under the native token's
+    address)."""
 
     before: Mapping[Address, int]
     """Before it."""
@@ -110,7 +111,7 @@ async def _fetch_balances(
 
 
 def balances_in(balances: Mapping[str, Any], owner: Address, native: Token) -> Balances:
-    """Our balances by a landed transaction's meta. It is our transaction, so that the first account is ours."""
+    """Our balances from a landed transaction's meta. The transaction is ours, so the first account is ours."""
     meta = balances["meta"]
     found: list[dict[Address, int]] = []
     for lamports, tokens in (("preBalances", "preTokenBalances"), ("postBalances", "postTokenBalances")):
@@ -132,8 +133,8 @@ def _with_gaps(
     now: Mapping[Token, int],
     native: Token,
 ) -> tuple[tuple[Entry, ...], frozenset[Token]]:
-    """The entries, preceded by the opening balances, with one more for each balance change between two of them; and the
-    tokens whose opening balance is known. Pure."""
+    """(the entries, preceded by the opening balances, with one more for each balance change between two of them; the
+    tokens whose opening balance is known). Pure."""
     tokens = {token.address: token for token in now}
     tokens |= {d.token.address: d.token for entry in entries for d in entry.changes}
     last: dict[Address, int] = {}
@@ -162,7 +163,7 @@ def _made(
     shares: frozenset[Token],
     native: Token,
 ) -> list[Entry]:
-    """An entry at the time of the transaction ``by`` that shows the changes; none where nothing changed."""
+    """Entries at the time of the transaction ``by`` that show the changes; empty if nothing changed."""
     moved = tuple(Delta(token, raw) for token, raw in changes if raw)
     if not moved:
         return []

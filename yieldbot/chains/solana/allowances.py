@@ -1,7 +1,7 @@
 """Lists rights over a Solana wallet's token accounts: delegates and close authorities.
 
-SPL Token stores them in the account itself (spl-token state.rs), so that no events are needed: each token account of
-the owner is read from every node that is not left out, and what any of them shows is listed.
+SPL Token stores them in the account itself (spl-token state.rs), so no events are needed: each token account of the
+owner is read from every node in use, and what any of them shows is listed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from yieldbot.model.settings import ChainSettings
 async def find(nodes: Quorum, settings: ChainSettings, owner: Address, names: Mapping[Address, str]) -> AllowanceList:
     """Every delegate and foreign close authority of the owner's token accounts. names: known addresses.
 
-    Raises TransientError when too few nodes answer, or one returns no list of accounts.
+    Raises TransientError if too few nodes answer, or one returns no list of accounts.
     """
     block = await nodes.first.block()
     found_once: dict[tuple[Address, Address, str], GrantedAllowance] = {}
@@ -39,7 +39,7 @@ async def find(nodes: Quorum, settings: ChainSettings, owner: Address, names: Ma
 
 
 async def _of(node: Node, owner: Address) -> dict[Address, AccountImage]:
-    """The owner's token accounts, by one node."""
+    """The owner's token accounts, as one node shows them."""
     images: dict[Address, AccountImage] = {}
     for program in sorted(TOKEN_PROGRAMS):
         params = [owner, {"programId": program}, {"encoding": "base64", "commitment": node.commitment}]

@@ -95,7 +95,7 @@ class _Rights:
     nodes: Quorum
     """The cluster's nodes."""
     wallets: Mapping[Address, Wallet]
-    """Our wallets by address, which may be close authorities."""
+    """Our wallets by address; they may be close authorities."""
     signers: dict[Address, Account] = field(default_factory=dict)
     """Accounts that sign revocations, by address."""
 
@@ -106,7 +106,7 @@ class _Rights:
         return await find(self.nodes, self.job.chain, self.job.wallet.address, names)
 
     async def settle(self) -> None:
-        """Does nothing: the signers are known from ``rehearse`` on, which settles their accounts."""
+        """Does nothing: the signers are only known from ``rehearse`` on, which settles their accounts."""
 
     async def rehearse(self, chosen: Sequence[GrantedAllowance]) -> list[Revocation | Declined]:
         owner = self.job.wallet.address

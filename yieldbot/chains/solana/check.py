@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def findings(chain: ChainSettings) -> list[Finding]:
-    """Checks that each node serves the cluster, and that the first sound one can read mints, price accounts,
+    """Checks that each node serves the cluster, and that the first working one can read mints, price accounts,
     deployments and exchanges."""
     what = f"chain {chain.name}"
     async with connect(chain) as nodes:

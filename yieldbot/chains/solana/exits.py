@@ -1,8 +1,9 @@
-"""Fingerprints of Solana's markets: a proof or refusal of a market's exit holds while its fingerprint stays the same.
+"""Fingerprints of Solana's markets: a proof or refusal of a market's exit is valid while its fingerprint stays the
+same.
 
-The SHA-256 of the deployed program (of an upgradeable one the slot of its last deployment and its upgrade authority,
-else its code), of the market's parameters, of the terms that its owners set (``protocols/solana/layout.TERMS``) and of
-its kind of exit.
+It is the SHA-256 of the deployed program (for an upgradeable one the slot of its last deployment and its upgrade
+authority, else its code), of the market's parameters, of the terms that its owners set
+(``protocols/solana/layout.TERMS``) and of its kind of exit.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Reads one Solana cluster within few slots: runs the adapters' flows and makes a Snapshot of the results, by a quorum
-where there are several nodes."""
+"""Reads one Solana cluster within a few slots: runs the adapters' flows and makes a Snapshot of the results, by a
+quorum if there are several nodes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from yieldbot.protocols.solana.idle import Mint, mint_of
 from yieldbot.rpc.flows import Flows
 
 TRIES = 4
-"""Tries of one snapshot whose slots drift too far apart."""
+"""Tries of one snapshot whose slots are too far apart."""
 SIGNATURE_LAMPORTS = 5000
 
 SAME_RATE = 1e-4
-"""How far a rate may differ between nodes that were read at different slots (1 bp a year)."""
+"""How much a rate may differ between nodes that were read at different slots (1 bp a year)."""
 SAME_SHARE = 0.01
 """Fraction by which a market's cash, or the price of SOL for fees, may differ between them."""
 
@@ -40,15 +40,15 @@ SAME_SHARE = 0.01
 async def observe(nodes: Quorum, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
     """Every market of the job's assets, our positions and fees, as a quorum of the nodes shows them.
 
-    Each node is observed by itself, since no two answer at the same slot; the results must agree. Raises TransientError
-    below the quorum or when the slots drift too far apart, ConfigError for an asset whose decimals are not the
-    configured ones.
+    Each node is observed separately, since no two answer at the same slot; the results must agree. Raises
+    TransientError below the quorum or if the slots are too far apart, ConfigError for an asset whose decimals are not
+    the configured ones.
     """
     return await nodes.agreed(lambda node: _from(node, job, adapters), difference, job.chain.name)
 
 
 def difference(one: Snapshot, other: Snapshot) -> str | None:
-    """Why two snapshots, taken within few slots of each other, cannot both be right; None when they can. Pure."""
+    """Why two snapshots, taken within a few slots of each other, cannot both be right; None if they can. Pure."""
     if one.states.keys() != other.states.keys():
         return "it shows other markets"
     if one.native_balance_raw != other.native_balance_raw:
@@ -73,12 +73,12 @@ def difference(one: Snapshot, other: Snapshot) -> str | None:
 
 
 def _near(one: float, other: float) -> bool:
-    """Whether two numbers differ by SAME_SHARE at most."""
+    """Whether two numbers differ by at most SAME_SHARE."""
     return abs(one - other) <= SAME_SHARE * max(abs(one), abs(other), 1e-9)
 
 
 async def _from(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
-    """One node's snapshot; read again when its slots drift too far apart."""
+    """One node's snapshot; read again if its slots are too far apart."""
     for attempt in range(TRIES):
         try:
             return await _once(node, job, adapters)
@@ -90,7 +90,7 @@ async def _from(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """Balances, prices and pools that a decision needs beside the markets."""
+    """Balances, prices and pools that a decision needs in addition to the markets."""
 
     lamports: int
     """Our SOL, in lamports."""
@@ -101,9 +101,9 @@ class _Around:
     native_usd: float | None
     """US dollars for one SOL; None: not known."""
     usd: Mapping[Token, Price]
-    """US dollar prices by token, of a job over several assets; else empty."""
+    """US dollar prices by token, for a job with several assets; else empty."""
     pools: FoundPools
-    """Pools and price oracles, of a job over several assets; else none."""
+    """Pools and price oracles, for a job with several assets; else empty."""
     pegs: Mapping[Token, Price] = field(default_factory=dict)
     """US dollar prices of the job's assets."""
     supplies: Mapping[Address, int] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class _Around:
 
 
 async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Snapshot:
-    """One node's snapshot. Raises SlotSkew when its slots drift too far apart."""
+    """One node's snapshot. Raises SlotSkew if its slots are too far apart."""
     block = await node.block()
     markets, quarantined, around = await _discover(node, job, adapters, block)
     flows, owner = Flows(), job.wallet.address
@@ -143,7 +143,7 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
 
 def _twice(job: Job, states: Mapping[MarketId, MarketState]) -> dict[MarketId, str]:
     """Markets whose share token is itself an asset of the job, each with the reason to quarantine it: our money there
-    would count twice. Pure."""
+    would be counted twice. Pure."""
     own = {token.address: token.symbol for token in job.assets}
     return {
         market_id: f"its token, {own[state.share_token.address]}, is an asset of this job"
@@ -179,8 +179,8 @@ async def _discover(
 
 
 def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
-    """Check the mint's decimals against the configured ones. Raises ConfigError: the policy's amounts are parsed with
-    them."""
+    """Check the mint's decimals against the configured ones, with which the policy's amounts are parsed. Raises
+    ConfigError if they differ."""
     file = f"chains/{job.chain.name}.toml: tokens.{asset.symbol}"
     if isinstance(mint, MarketError):
         raise ConfigError(f"{file}.address: {asset.address} is no mint: correct it")
@@ -189,7 +189,7 @@ def _same_decimals(job: Job, asset: Token, mint: Any) -> None:
 
 
 def _feeds(job: Job) -> dict[Address, Address]:
-    """Price accounts by mint: of the assets, and of SOL. A job of SOL alone needs none; its price is read for
+    """Price accounts by mint: of the assets, and of SOL. A job that has only SOL needs none; its price is read for
     accounting."""
     known = job.chain.price_feeds
     wanted = dict.fromkeys((*(token.address for token in job.assets), WRAPPED_SOL))

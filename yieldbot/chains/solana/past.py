@@ -1,4 +1,4 @@
-"""A Solana cluster as it was: no node tells that."""
+"""A Solana cluster in the past: no node can tell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yieldbot.model.settings import Job
 
 
 def open_past(job: Job) -> AbstractAsyncContextManager[PastBalances]:
-    """Raises ConfigError: nodes keep the newest state of an account and no earlier one."""
+    """Raises ConfigError: nodes only keep the newest state of an account."""
     raise ConfigError(
         f"{job.chain.name}: Solana's nodes keep no account's past: `yieldbot observe` on cron remembers from now on"
     )

@@ -17,18 +17,18 @@ PRICE_UPDATE_V2 = bytes.fromhex("22f123639d7ef4cd")
 FULL = 1
 """VerificationLevel::Full: signed by a quorum of Wormhole's guardians. Its enum takes one byte, Partial two."""
 AUTHORITY_AT, LEVEL_AT, PRICE_AT = 8, 40, 73
-"""Offsets: discriminator 8 bytes, write_authority 32 (a feed's account is its own authority, so that Pyth's push oracle
-alone writes there: pyth-push-oracle, update_price_feed), verification_level 1, feed_id 32; then price i64, conf u64,
-exponent i32, publish_time i64 (pyth-solana-receiver-sdk price_update.rs, borsh)."""
+"""Offsets: discriminator 8 bytes, write_authority 32 (a feed's account is its own authority, so only Pyth's push oracle
+can write it: pyth-push-oracle, update_price_feed), verification_level 1, feed_id 32; then price i64, conf u64, exponent
+i32, publish_time i64 (pyth-solana-receiver-sdk price_update.rs, borsh)."""
 OLDEST_SECONDS = 86_400
 """A price older than this is refused."""
 MOST_UNCERTAIN = 0.05
-"""A price is refused when half of its confidence interval exceeds this fraction of it."""
+"""A price is refused if half of its confidence interval exceeds this fraction of it."""
 
 
 def feed_price(address: Address, now: int) -> Flow[Price]:
-    """A feed's price, in one round. now: the chain's own time. Raises MarketError for an account that is no Pyth price
-    account, that somebody else can write, or whose price is not fully verified, older than a day, not positive or too
+    """A feed's price, in one round. now: the chain's own time. Raises MarketError for an account that is not a Pyth
+    price account, that others can write, or whose price is not fully verified, older than a day, not positive or too
     uncertain."""
     (data,) = yield [SvmAccount(address, PYTH_RECEIVER)]
     if len(data) < PRICE_AT + 28 or data[:8] != PRICE_UPDATE_V2:

@@ -94,7 +94,7 @@ class JobSession(JobWatch):
     account: Account
     """What execution needs of the wallet."""
     known: frozenset[int] = frozenset()
-    """Indexes of the plan's legs whose market's exit is proven already and not rehearsed again."""
+    """Indexes of the plan's legs whose market's exit is already proven and is not rehearsed again."""
 
     async def settle(self) -> tuple[Outcome, ...]:
         return await settle(self.account)
@@ -182,7 +182,7 @@ async def open_session(world: Wiring, job: Job) -> AsyncIterator[Session]:
 
 @asynccontextmanager
 async def open_watch(job: Job) -> AsyncIterator[Watch]:
-    """Opens the job's cluster for reading alone."""
+    """Opens the job's cluster for reading only."""
     async with connect(job.chain) as nodes:
         yield JobWatch(job, nodes, svm_adapters())
 

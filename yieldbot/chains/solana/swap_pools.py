@@ -1,7 +1,7 @@
-"""Reads the pools of a cluster and the prices that a swap is judged by: flows, and an Exchange from their answers.
+"""Reads the pools of a cluster and the prices that swaps are judged by: flows, and an Exchange from their answers.
 
-Orca's pools keep no TWAP. Beside the feeds, the price oracles of the cluster's file are read: TWAPs that other pools
-record, and stake pools' own rates.
+Orca's pools keep no TWAP. So in addition to the feeds, the price oracles of the cluster's file are read: TWAPs that
+other pools record, and stake pools' own rates.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def add_listings(flows: Flows, chain: ChainSettings) -> Listings:
 def add_states(
     flows: Flows, found: FoundPools, tokens: Iterable[Token], block: BlockRef
 ) -> PoolReads[tuple[Pool, float]]:
-    """Add a flow for the state of each pool, then one for the price of each oracle, of those between two of
+    """Add a flow for the state of each pool, then one for the price of each oracle; only those between two of
     ``tokens``."""
     wanted = set(tokens)
     pools, oracles = (
@@ -67,7 +67,7 @@ def exchange_of(reads: PoolReads[tuple[Pool, float]], usd: Mapping[Token, Price]
 
 
 def apart(one: Exchange, other: Exchange, most: float) -> str | None:
-    """Why two nodes' pools and prices, read within few slots of each other, cannot both be right; None when they can.
+    """Why two nodes' pools and prices, read within a few slots of each other, cannot both be right; None if they can.
     most: fraction by which a price may differ. Pure."""
     if {s.pool for s in one.states} != {s.pool for s in other.states} or [pool for pool, _ in one.oracle_prices] != [
         pool for pool, _ in other.oracle_prices
@@ -89,7 +89,7 @@ def apart(one: Exchange, other: Exchange, most: float) -> str | None:
 
 
 def _marginal(state: PoolState) -> float:
-    """The output for one whole token0, in base units of token1; 0 where the pool gives none."""
+    """The output for one whole token0, in base units of token1; 0 if the pool gives none."""
     try:
         return float(state.zero.quote_exact_in(state.pool.token0.one)[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""A planned swap on Solana as executable work: an instruction for each part, all in one transaction, from the newest
+"""A planned swap on Solana as executable work: one instruction for each part, all in one transaction, from the newest
 pools."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_PARTS = 2
 def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, now: int) -> LegWork:
     """The leg with its instructions. now: unix seconds by the clock that the plan expires by.
 
-    Raises SafetyError where the pools or the prices no longer give what was approved.
+    Raises SafetyError if the pools or the prices no longer give what was approved.
     """
     made = conversion_of(leg, snapshot, base)
     if len(made.route.parts) > MOST_PARTS:
@@ -56,7 +56,7 @@ def swap_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Base, 
 
 
 def _narrowed(snapshot: Snapshot, made: Conversion) -> Snapshot:
-    """The snapshot with the pools of the MOST_PARTS largest parts alone."""
+    """The snapshot with only the pools of the MOST_PARTS largest parts."""
     assert snapshot.exchange is not None  # it was swapped in
     kept = {part.pools[0].address for part in made.route.parts[:MOST_PARTS]}
     states = tuple(state for state in snapshot.exchange.states if state.pool.address in kept)

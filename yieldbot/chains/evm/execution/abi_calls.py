@@ -12,11 +12,12 @@ from typing import Any
 from yieldbot.model.ids import Address
 
 PLAIN = frozenset({"amount", "shares", "recipient", "market", "empty", "free"})
-"""Roles of arguments of deposits, withdrawals and claims, and what the judge demands of each.
+"""Roles of arguments in deposits, withdrawals and claims, and what the judge demands for each.
 
-amount: base units of the leg's asset, the plan's amount at most. shares: what the leg may give back at most. recipient:
-our own account. market: an address or a number that the market's row names. empty: no bytes. free: any value, since the
-``reason`` beside it says why it can do no harm."""
+amount: base units of the leg's asset, at most the plan's amount. shares: at most what the leg may give back. recipient:
+our own account. market: an address or a number in the market's row. empty: no bytes. free: any value; the ``reason``
+beside it in the ABI says why it can do no harm.
+"""
 ROLES = PLAIN | {
     *("amount_in", "least_out", "deadline", "path", "token_in", "token_out", "fee", "coin_in", "coin_out"),
     *("price_limit", "pool_kind", "factory", "commands", "commands_inputs", "calls"),  # of swaps; judged in swaps*.py
@@ -99,8 +100,8 @@ def selector(signature: str) -> bytes:
 
 
 def arguments(function: AbiFunction, data: bytes) -> tuple[Argument, ...] | None:
-    """The arguments in calldata, nested ones flattened; None when the bytes are not exactly this function's encoding
-    (encoded again, the values must give the same bytes)."""
+    """The arguments in calldata, nested ones flattened; None if the bytes are not exactly this function's encoding
+    (re-encoding the values must give the same bytes)."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError, EncodingError
 

@@ -1,4 +1,4 @@
-"""What execution needs of one wallet on one chain, and one leg as its adapter built it."""
+"""What execution needs to know about one wallet on one chain, and one leg as its adapter built it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 ForkFactory = Callable[[BlockRef], AbstractAsyncContextManager[Node]]
-"""Makes a fork of the chain at a block. Its next block has the time that the chain's own next block will have."""
+"""Makes a fork of the chain at a block. The fork's next block has the time that the chain's own next block will
+have."""
 
 
 def _unexplained(_: bytes) -> str | None:
@@ -62,22 +63,22 @@ class Account:
     fork: ForkFactory
     """Makes the forks for rehearsals and simulations."""
     abi: Mapping[bytes, tuple[AbiFunction, ...]]
-    """Functions that the judge can decode, by selector (``abi_functions``). Calls of others are not signed."""
+    """Functions that the judge can decode, by selector (``abi_functions``). Calls of any other function are not
+    signed."""
     explain: Callable[[bytes], str | None] = _unexplained
-    """From revert bytes a reason for a person, or None: the ``explain_revert`` of all adapters."""
+    """Turns revert bytes into a reason for a person, or None: the ``explain_revert`` of all adapters."""
     tolerance_bps: float = 1.0
-    """How far a balance change on the chain may be from the simulated one."""
+    """How far a balance change on the chain may differ from the simulated one."""
     max_gas: int = 8_000_000
-    """The most gas that one transaction may use."""
+    """Highest gas limit of one transaction."""
     max_cost_wei: int | None = None
-    """The most that one transaction may pay in fees, as the plan's gain allows; None: only the fee ceiling bounds
-    it."""
+    """Highest total fee of one transaction, derived from the plan's gain; None: only the fee ceiling limits it."""
     now: Callable[[], int] = lambda: int(time.time())
     """The clock that plans expire by: unix seconds."""
     halted: Callable[[], str | None] = _not_halted
-    """Why the kill switch is set (execution/halt.py), None while it is not; called again before each signature."""
+    """Returns why the kill switch is set (execution/halt.py), or None; called again before each signature."""
     limits: Callable[[Sequence[Leg]], Declined | None] = _no_limits
-    """Why the policy's limits forbid legs now (chains/leg_limits.py); called before a leg begins."""
+    """Returns why the policy's limits forbid legs now (chains/leg_limits.py), or None; called before a leg begins."""
     pays_gas: bool = True
     """Whether the account pays for gas itself; a Safe's gas is paid by whoever executes."""
 
@@ -94,43 +95,43 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegWork:
-    """A leg of a plan, ready to be built into transactions."""
+    """A leg of a plan, from which transactions can be built."""
 
     index: int
     """Its place in the plan's legs, from 0."""
     leg: Leg
-    """What is done now; its amount is the plan's at most."""
+    """The leg as carried out now; its amount is at most the plan's."""
     market: Market
-    """The leg's market; of a swap a stand-in with the exchange's name and router."""
+    """The leg's market; for a swap a placeholder with the exchange's name and router."""
     calls: tuple[EvmCall, ...]
-    """The adapter's calls, in order, without allowances; none for a leg of liquidity."""
+    """The adapter's calls, in order, without those that set allowances; none for a leg of liquidity."""
     share_token: Token | None
-    """The market's shares; None where a position is no token."""
+    """The token of the market's shares; None if the position is no token."""
     targets: Mapping[Address, frozenset[bytes]]
     """Contracts that may be called, with the selectors of each, as the adapter lists them for the market."""
     spenders: Sequence[Address]
     """Contracts that may be given an allowance, as the adapter lists them for the market."""
     known: frozenset[Address] = field(default_factory=frozenset)
-    """Further addresses that may stand in arguments of the role ``market``."""
+    """Further addresses that arguments of the role ``market`` may hold."""
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
-    """The adapter's reads of our position at a block; None: its value after the leg is not compared."""
+    """The adapter's reads of our position at a block; None: its value is not compared after the leg."""
     entry_cost_bps: float = 0.0
-    """Fees of a deposit that the decision counted with, in bp of the amount."""
+    """Fees on a deposit that the decision counted with, in bp of the amount."""
     swaps: tuple[SwapTerms, ...] = ()
     """The terms of each part of a swap; none for other kinds of legs."""
     lasts_seconds: int | None = None
-    """Seconds after which the calls' own deadline is over, so that they revert; None: they have none."""
+    """Seconds until the calls' own deadline, after which they revert; None: they have none."""
     provides: Provides | None = None
-    """The steps of a leg of liquidity, each of which is built from what the one before it left; None for other legs."""
+    """The steps of a leg of liquidity, each built from what the step before it left; None for other legs."""
     most_shares: int = 0
-    """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
+    """Most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
     out: ExitRehearsal[EvmCall] | None = None
-    """How the exit is rehearsed after a deposit; None where it is not."""
+    """How the exit is rehearsed after a deposit; None: it is not."""
     requests: list[int] = field(default_factory=list)
-    """Ids of the requests made of the market on this fork (EIP-7540), so that ``observe`` reads them too."""
+    """Ids of requests made to the market on this fork (EIP-7540), so that ``observe`` reads them too."""
     again: Callable[[MarketState, Amount | None], LegWork] | None = None
-    """Builds the same leg again after an earlier leg of the plan changed its market: from the market's new state and
-    the wallet's balance of the asset (None: that does not bound the leg)."""
+    """Builds the same leg again after an earlier leg of the plan changed its market. Arguments: the market's new state,
+    and the wallet's balance of the asset (None: it does not limit the leg)."""
 
     @property
     def description(self) -> str:
@@ -147,6 +148,6 @@ class LegWork:
 
     @property
     def may_move(self) -> frozenset[str]:
-        """Contracts, in lower case, that may log a Transfer from our account: the watched tokens and the market itself
-        (some markets keep our balance as a token without naming it as their shares)."""
+        """Contracts (lower case) that may log a Transfer from our account: the watched tokens, and the market itself
+        (some markets keep our balance as a token that they do not name as their shares)."""
         return frozenset(address.lower() for address in (*(t.address for t in self.watched), self.market.address))

@@ -56,8 +56,8 @@ def tokens_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 
 
 def nfts_sent(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
-    """Contracts, in lower case, with an ERC-721 Transfer log (the token id is its fourth topic) whose sender is
-    ``owner``. No call of ours intends to give an NFT away."""
+    """Contracts (lower case) with an ERC-721 Transfer log (with the token id as fourth topic) whose sender is
+    ``owner``. No call of ours ever sends an NFT away."""
     mine = "0x" + abi_word(owner).hex()
     return frozenset(
         str(log["address"]).lower()
@@ -82,7 +82,7 @@ def allowances_touched(receipt: Mapping[str, Any], owner: Address) -> frozenset[
 
 
 def given(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
-    """What the logs of a receipt say that ``owner`` gave away, as lower-case texts: ``transfer TOKEN``, ``nft
+    """What ``owner`` gave away according to a receipt's logs, as lower-case texts: ``transfer TOKEN``, ``nft
     CONTRACT``, ``approval TOKEN SPENDER``."""
     return frozenset(
         (
@@ -94,10 +94,10 @@ def given(receipt: Mapping[str, Any], owner: Address) -> frozenset[str]:
 
 
 def given_fault(simulated: Iterable[str] | None, real: frozenset[str], compared: Iterable[Delta]) -> str | None:
-    """Why the chain's logs show that more was given away than in the simulation; None when they do not. Pure.
+    """Why the chain's logs show that more was given away than in the simulation; None if they do not. Pure.
 
     simulated, real: see ``given``; simulated None (rows of older programs): not compared. compared: balance changes
-    that are compared elsewhere, whose tokens are left out here.
+    that are compared elsewhere; their tokens are ignored here.
     """
     if simulated is None:
         return None
@@ -106,7 +106,7 @@ def given_fault(simulated: Iterable[str] | None, real: frozenset[str], compared:
 
 
 def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Token]) -> tuple[Delta, ...]:
-    """Balance changes computed from the receipt's Transfer logs, for nodes that no longer have the older block's
+    """Balance changes computed from the receipt's Transfer logs, for nodes that no longer have the previous block's
     state."""
     mine = "0x" + abi_word(owner).hex()
     sums = {token.address.lower(): 0 for token in tokens}
@@ -121,10 +121,10 @@ def log_changes(receipt: Mapping[str, Any], owner: Address, tokens: Iterable[Tok
 async def changes_in(
     node: Node, owner: Address, tokens: Sequence[Token], block: BlockRef, receipt: Mapping[str, Any]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
-    """The owner's balance changes in ``block``, and the balances in the block before it (base units).
+    """(the owner's balance changes in ``block``, the balances in the block before it), in base units.
 
-    Where the node no longer has that state, the changes come from Transfer logs, and no earlier balance is known. Of
-    rebasing tokens the growth within the block is then missing, which the tolerance covers.
+    If the node no longer has that state, the changes come from Transfer logs, and earlier balances are unknown. The
+    growth of rebasing tokens within the block is then missing; the tolerance covers it.
     """
     try:
         parent = await node.block(block.height - 1)
@@ -140,7 +140,7 @@ address sender, uint256 shares)."""
 
 
 def request_of(receipt: Mapping[str, Any], vault: str, owner: Address) -> int | None:
-    """The id of the request that ``owner`` made of a vault, by the vault's RedeemRequest log (EIP-7540); None where
+    """The id of the request that ``owner`` made to a vault, from the vault's RedeemRequest log (EIP-7540); None if
     there is none, or it is 0."""
     mine = "0x" + abi_word(owner).hex()
     for log in receipt.get("logs", ()):

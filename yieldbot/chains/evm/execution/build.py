@@ -17,10 +17,11 @@ from yieldbot.model.tx import EvmCall, UnsignedTx
 from yieldbot.model.units import GWEI
 
 GAS_MARGIN_PERCENT = 25
-"""Added to the gas that the fork says is needed: state moves between the simulation and the block that mines it."""
+"""Added to the gas that the fork needed, because state changes between the simulation and the block that mines it."""
 
 BASE_FEE_HEADROOM = 2
-"""max_fee = this * base fee + priority fee: the base fee may double (six full blocks of +12.5 %) first."""
+"""max_fee = this * base fee + priority fee, so that the base fee may double (six full blocks of +12.5 %) before the
+transaction is too cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Fees:
     """EIP-1559 fees, in wei per gas."""
 
     max_fee_wei: int
-    """The most that is paid, base fee and priority fee together."""
+    """Most that is paid, base fee and priority fee together."""
     priority_fee_wei: int
     """What the block's builder gets."""
 
@@ -50,7 +51,7 @@ class TxContext:
 
 
 def allowance_call(token: Token, spender: Address, raw: int, spender_name: str) -> EvmCall:
-    """The call ``approve(spender, raw)`` of a token (EIP-20); ``raw`` in base units, 0 takes the allowance back."""
+    """The call ``approve(spender, raw)`` of a token (EIP-20); ``raw`` in base units; 0 revokes the allowance."""
     data = APPROVE + bytes(12) + bytes.fromhex(spender[2:]) + raw.to_bytes(32, "big")
     description = (
         f"allow {spender_name} to take exactly {Amount(token, raw)}"
@@ -68,11 +69,11 @@ def revocation(given: GrantedAllowance) -> EvmCall:
 def with_allowances(
     calls: Sequence[EvmCall], existing: Mapping[tuple[Token, Address], int], names: Mapping[Address, str]
 ) -> tuple[EvmCall, ...]:
-    """The calls, each after the calls that set the allowance it consumes.
+    """The calls, each preceded by the calls that set the allowance it consumes.
 
-    existing: allowances on the chain now, in base units. One that is exact stays. Another that is not zero is set to
-    zero first: tokens such as USDT refuse to change it in one step. Where Permit2 is the spender, its own allowance for
-    the onward spender is set as well. names: spenders' names for the descriptions.
+    existing: allowances on the chain now, in base units. An exact one stays. Any other that is not zero is set to zero
+    first: tokens such as USDT refuse to change it in one step. If Permit2 is the spender, its own allowance for the
+    onward spender is set as well. names: spenders' names for the descriptions.
     """
     spread: list[EvmCall] = []
     given = dict(existing)
@@ -100,7 +101,7 @@ def spender_names(work: LegWork) -> dict[Address, str]:
 
 
 def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | Declined:
-    """Fees for the next blocks; FEE_ABOVE_CEILING when base fee and priority fee now exceed the ceiling. All in wei per
+    """Fees for the next blocks; FEE_ABOVE_CEILING if base fee and priority fee now exceed the ceiling. All in wei per
     gas."""
     now = base_fee_wei + priority_fee_wei
     if now > ceiling_wei:
@@ -112,8 +113,8 @@ def price(base_fee_wei: int, priority_fee_wei: int, ceiling_wei: int) -> Fees | 
 
 
 def bumped(fees: Fees, paid: Fees) -> Fees:
-    """Fees of a replacement for a transaction that offers ``paid``: ``fees``, but both at least 12.5 % above it (nodes
-    demand 10 %, go-ethereum's --txpool.pricebump)."""
+    """Fees of a replacement for a transaction that offers ``paid``: ``fees``, but each at least 12.5 % above the old
+    one (nodes demand 10 %, go-ethereum's --txpool.pricebump)."""
 
     def more(wei: int) -> int:
         return wei + wei // 8 + 1
@@ -146,6 +147,6 @@ def unsigned(call: EvmCall, context: TxContext, nonce: int, gas: int, fees: Fees
 
 
 def cancellation(context: TxContext, nonce: int, gas: int, fees: Fees, description: str) -> UnsignedTx:
-    """An empty transfer to ourselves under the nonce of a transaction that is no longer wanted, so that it can never be
-    mined. description: that transaction's."""
+    """An empty transfer to ourselves with the nonce of an unwanted transaction, so that the latter can never be mined.
+    description: that transaction's."""
     return unsigned(EvmCall(context.sender, b"", 0, f"cancel: {description}"), context, nonce, gas, fees)

@@ -20,7 +20,7 @@ from yieldbot.model.exchange import SwapTerms
 from yieldbot.model.ids import Address
 
 AMOUNTS = frozenset({"amount", "assets", "value", "wad"})
-"""Names that amounts of the asset commonly have. Descriptions use them; nothing is judged by them."""
+"""Common argument names of amounts of the asset. Used in descriptions; no judgement depends on them."""
 
 BY_DEADLINE = "multicall(uint256,bytes[])"
 """SwapRouter02's multicall, which carries the deadline."""
@@ -39,13 +39,13 @@ def objection(
     inner: Mapping[bytes, tuple[AbiFunction, ...]] | None = None,
     most_shares: int = 0,
 ) -> tuple[str, str] | None:
-    """Why calldata must not be signed, as (code, message); None when one of the candidate functions finds no fault.
+    """Why calldata must not be signed, as (code, message); None if one of the candidate functions finds no fault.
 
-    candidates: the functions in abis/ with the call's selector. known: what the market names: addresses in lower case,
-    numbers as digits. most: the largest amount of the asset, in base units; None where the whole position is intended,
-    so that the protocol's own maximum may stand there. most_shares: the most shares that may be given back. swap: the
-    terms of a leg that swaps, which its calls are judged by; without them no swap is signed. now: unix seconds, for
-    deadlines. inner: functions by selector that a router's multicall may contain.
+    candidates: the functions in abis/ with the call's selector. known: values in the market's row: addresses in lower
+    case, numbers as digits. most: the largest amount of the asset, in base units; None if the whole position is
+    intended, so that the protocol's own maximum is allowed. most_shares: the most shares that may be given back. swap:
+    the terms by which the calls of a swap leg are judged; without them no swap is signed. now: unix seconds, for
+    deadlines. inner: functions, by selector, that a router's multicall may contain.
     """
     fault: tuple[str, str] = ("CALLDATA_UNKNOWN", f"nothing in abis/ describes the call {data[:4].hex()}")
     for function in candidates:
@@ -99,8 +99,8 @@ def judged_swap(
 def _fault(
     item: Argument, owner: Address, known: frozenset[str], most: int | None, most_shares: int
 ) -> tuple[str, str] | None:
-    """One argument by its role. Default deny: a role without a rule here is refused, and so is a value of another
-    type."""
+    """Why one argument breaks the rule of its role; None if it does not. Default deny: a role without a rule here is
+    refused, and so is a value of another type."""
     name, value = item.name or "an argument", item.value
     match item.role:
         case "recipient" if item.type == "address":

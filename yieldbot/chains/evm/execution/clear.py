@@ -1,8 +1,9 @@
-"""Clear signing: what a call would do, for a person, by an ERC-7730 descriptor of its target, else by our own ABIs.
+"""Clear signing: what a call would do, in words for a person, from an ERC-7730 descriptor of its target, or else from
+our own ABIs.
 
-A call is *known* when its target is a contract of chains/*.toml, or one that a descriptor names. The selector alone
-proves nothing, since anybody can write a contract that answers to it; the arguments of an unknown contract are shown as
-what they would mean. Amounts of tokens that chains/*.toml does not list are shown in base units.
+A call is *known* if its target is a contract in chains/*.toml, or one that a descriptor names. The selector proves
+nothing, since anybody can write a contract with that function; arguments of an unknown contract are shown as what they
+would mean. Amounts of tokens that chains/*.toml does not list are shown in base units.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MOST_NESTED = 4
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call as it would be made."""
+    """A call that might be made."""
 
     to: str
     """The contract."""
@@ -54,27 +55,28 @@ class DecodedTx:
     function: str | None
     """The function's signature, or a typed message's primary type; None: unknown."""
     source: str | None
-    """What the reading rests on: a descriptor's file, ``abis``, or ``common`` for functions that everybody has."""
+    """What the decoding rests on: a descriptor's file, ``abis``, or ``common`` for functions that many contracts
+    have."""
     intent: str
     """What it does, in a few words."""
     fields: tuple[ShownField, ...]
     """Its arguments, as they are shown."""
     fault: str | None = None
-    """Why it cannot be read further; None: it can."""
+    """Why it cannot be decoded further; None: it can."""
     nested: tuple[DecodedTx, ...] = ()
-    """Readings of the calls within its bytes."""
+    """The decoded calls within its bytes."""
     warnings: tuple[str, ...] = ()
     """What a person should know beside the fields."""
     dangers: tuple[str, ...] = ()
-    """What a person should not sign without thinking: an allowance without limit, control given to a stranger."""
+    """What nobody should sign without a second look: an allowance without limit, control given to a stranger."""
     owner: str | None = None
-    """Who owns the contract, by the descriptor."""
+    """The contract's owner, by the descriptor."""
     sentence: str = ""
     """The descriptor's own sentence (``interpolatedIntent``), filled in; empty where it has none."""
     typed: bool = False
     """True: it is a typed message to sign, not a call."""
     within: int = 0
-    """How many calls its arguments contain, whether or not they were read."""
+    """How many calls its arguments contain, decoded or not."""
 
     @property
     def dangerous(self) -> bool:
@@ -82,7 +84,7 @@ class DecodedTx:
         return bool(self.dangers) or any(one.dangerous for one in self.nested)
 
     def lines(self) -> Iterator[str]:
-        """The reading in lines, for a terminal."""
+        """The decoded call as lines of text, for a terminal."""
         return lines(self)
 
 
@@ -130,7 +132,7 @@ def read(
     known: Sequence[Descriptor] = (),
     depth: int = 0,
 ) -> DecodedTx:
-    """What a call would do. Raises nothing, whatever the bytes are. abi: our functions by selector; known: descriptors;
+    """What a call would do. Never raises, whatever the bytes are. abi: our functions by selector; known: descriptors;
     depth: how many calls it is nested in."""
     if not call.data:
         intent = f"send {Amount(book.native, call.value)} to {book.named(call.to)}, without a call"
@@ -193,7 +195,7 @@ def _by_descriptor(
 
 
 def own_token(descriptor: Descriptor, book: KnownNames, to: str) -> tuple[str, Token] | None:
-    """(address in lower case, token) where a descriptor says that its contract is a token; None where it does not."""
+    """(address in lower case, token) if a descriptor says that its contract is a token; else None."""
     metadata = descriptor.document.get("metadata")
     declared = metadata.get("token") if isinstance(metadata, Mapping) else None
     if not isinstance(declared, Mapping):
@@ -211,7 +213,7 @@ def within(
     known: Sequence[Descriptor],
     depth: int,
 ) -> tuple[DecodedTx, ...]:
-    """Readings of the calls within a descriptor's fields, in order; calls without a known target are left out."""
+    """The decoded calls within a descriptor's fields, in order; calls without a known target are left out."""
     return tuple(
         read(Call(one.to, one.data, one.value, one.sender), book, abi, known, depth + 1)
         for part in shown
@@ -270,8 +272,8 @@ def _read_all(
     known: Sequence[Descriptor],
     depth: int,
 ) -> tuple[DecodedTx, ...]:
-    """Readings of the calls that a batch holds, each with its sender: a router's multicall calls the router on behalf
-    of its caller; Multicall3 makes its calls itself; MultiSend's calls are made by the Safe that runs it."""
+    """The decoded calls of a batch, each with its sender: a router's multicall calls the router on behalf of its
+    caller; Multicall3 makes its calls itself; MultiSend's calls are made by the Safe that runs it."""
     if depth == MOST_NESTED:
         return ()
     sender = call.sender if function.name in ("multicall", "multiSend") else call.to
@@ -279,7 +281,7 @@ def _read_all(
 
 
 def lines(reading: DecodedTx, indent: str = "") -> Iterator[str]:
-    """The reading as lines for a terminal."""
+    """The decoded call as lines for a terminal."""
     where = reading.contract or "an unknown contract"
     if reading.fault is not None:
         yield f"{indent}{where}: {reading.fault}"
@@ -307,7 +309,7 @@ def lines(reading: DecodedTx, indent: str = "") -> Iterator[str]:
 
 
 def _tokens(book: KnownNames, to: str, root: DecodedValue) -> dict[str, Token | None]:
-    """By an argument's name in lower case, the token that it is an amount of; None: an unlisted token."""
+    """By an argument's name in lower case, the token that it is an amount of; None: a token that is not listed."""
     asset = erc7730.at(root, "asset")
     token = book.tokens.get(str(asset[0][1].value).lower() if asset else to.lower())
     way: list[str] = []

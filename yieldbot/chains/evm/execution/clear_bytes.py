@@ -8,8 +8,8 @@ from yieldbot.chains.evm.execution.abi_calls import AbiFunction
 
 
 def decoded(function: AbiFunction, data: bytes) -> tuple[tuple[Any, ...], int] | None:
-    """The arguments of calldata (selector included), and the number of bytes after them, where applications put tags
-    that contracts ignore. None when the bytes do not begin with exactly this function's encoding."""
+    """(the arguments of calldata, number of bytes after them); applications put tags there, which contracts ignore.
+    None if the bytes do not begin with exactly this function's encoding."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError, EncodingError
 

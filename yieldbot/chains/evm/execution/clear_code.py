@@ -1,7 +1,7 @@
 """Clear signing of EIP-7702 authorizations, by which a contract's code runs as the account.
 
-They are no typed data: what is signed is 0x05 and the RLP of chain, address and nonce. They come as JSON of nodes
-(``authorizationList`` of a transaction, or one of its items) and of wallets (``contractAddress``).
+They are not typed data: the signature is over 0x05 and the RLP of chain, address and nonce. They come as JSON from
+nodes (a transaction's ``authorizationList``, or one item of it) and from wallets (``contractAddress``).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Authorization:
     chain: int
     """The chain's number; 0: every chain."""
     address: str
-    """Whose code runs as the account; the zero address takes the code away again."""
+    """The contract whose code runs as the account; the zero address removes the code."""
     nonce: int
-    """The account's nonce at which it holds."""
+    """The account's nonce at which it is valid."""
 
 
 def authorizations(document: Any) -> tuple[Authorization, ...]:
@@ -52,7 +52,7 @@ def authorizations(document: Any) -> tuple[Authorization, ...]:
 
 
 def read_authorizations(codes: tuple[Authorization, ...], book: KnownNames) -> DecodedTx:
-    """What signing them does. Each that sets code is a danger, whoever wrote it: the code controls the whole
+    """What signing them does. Each one that sets code is a danger, whoever wrote the code: it controls the whole
     account."""
     fields, dangers = list[ShownField](), list[str]()
     for place, one in enumerate(codes):

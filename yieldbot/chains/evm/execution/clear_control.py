@@ -1,7 +1,8 @@
-"""Clear signing of what hands over control or money: operators, owners, modules, delegatecalls, transfers by signature.
+"""Clear signing of calls that hand over control or money: operators, owners, modules, delegatecalls, transfers by
+signature.
 
-It is dangerous when the receiver is no address of chains/*.toml, or when the bytes cannot be read.
-Signatures are those of the published contracts: Comet (CometExt.sol), Morpho Blue, Safe 1.3 to 1.4.1, EIP-3009,
+Such a call is dangerous if the receiver is no address in chains/*.toml, or the bytes cannot be decoded. Function
+signatures are those of the published contracts: Comet (CometExt.sol), Morpho Blue, Safe 1.3 to 1.4.1, EIP-3009,
 ERC-7540, ERC-6909, ERC-777, OpenZeppelin's Ownable, AccessControl and proxies, Compound v2, EIP-2535, EIP-7702.
 """
 
@@ -29,17 +30,18 @@ LIBRARIES = frozenset(
         "0xa1dabef33b3b82c7814b6d82a79e50f4ac44102b",  # MultiSendCallOnly 1.3.0, eip155
     }
 )
-"""What a Safe may safely delegatecall: Safe's own batchers (safe-deployments), whose calls are read one by one."""
+"""Contracts that a Safe may delegatecall without danger: Safe's own batchers (safe-deployments), whose calls are
+decoded one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """Control or money that goes to somebody."""
+    """Control or money that is handed to somebody."""
 
     who: str
     """The receiver's address; empty: whoever sends the transaction, or nobody in particular."""
     does: str
-    """What the receiver may do from then on; of money what moves."""
+    """What the receiver may do from then on; for money: what moves."""
     money: bool = False
     """True: money moves. False: control is given."""
     always: bool = False
@@ -138,7 +140,8 @@ CONTROL: dict[bytes, AbiFunction] = {
 
 
 def control_of(names: Names, to: str, data: bytes) -> Iterator[Handover]:
-    """What a call hands over, by its selector whatever the target is; nothing for a call that takes something back."""
+    """What a call hands over, by its selector and whatever its target is; nothing for a call that takes a right
+    back."""
     function = CONTROL.get(data[:4])
     read = decoded(function, data) if function is not None else None
     if function is None or read is None:
@@ -192,7 +195,7 @@ def handover_sentence(names: Names, handed: Handover) -> str:
 
 
 def control_message(names: Names, handed: Handover, own: str | None) -> tuple[str, str | None]:
-    """(warning, danger) for a person; no danger where the receiver is known, or the account itself. own: the account's
+    """(warning, danger) for a person; no danger if the receiver is known, or is the account itself. own: the account's
     address; None: unknown."""
     sentence = handover_sentence(names, handed)
     note = f"{'money' if handed.money else 'control'}: {sentence}"
@@ -203,8 +206,7 @@ def control_message(names: Names, handed: Handover, own: str | None) -> tuple[st
 
 
 def _authorised(names: Names, to: str, values: Mapping[str, Any]) -> Iterator[Handover]:
-    """What the values of Comet's and Morpho's Authorization, an operator's approval and EIP-3009's transfer hand
-    over."""
+    """What the values of an Authorization (Comet, Morpho), an operator's approval or an EIP-3009 transfer hand over."""
     for who, whether in (("authorized", "isAuthorized"), ("manager", "isAllowed"), ("operator", "approved")):
         if isinstance(values.get(who), str) and values.get(whether):
             yield Handover(values[who], _ALL.format(to=names.named(to)))

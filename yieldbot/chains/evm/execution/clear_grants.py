@@ -1,6 +1,7 @@
-"""Clear signing of allowances: what somebody else may take after a call or a signature, and which are dangerous.
+"""Clear signing of allowances: what somebody else may take after a call or a signature, and which allowances are
+dangerous.
 
-Dangerous are allowances without limit, setApprovalForAll, and every permit, Permit2 allowance or credit delegation to a
+Dangerous: allowances without limit, setApprovalForAll, and every permit, Permit2 allowance or credit delegation to a
 spender that chains/*.toml does not name. A descriptor that names a spender does not make it known.
 """
 
@@ -20,9 +21,9 @@ from yieldbot.model.amounts import Amount
 PERMIT2_ADDRESS = "0x000000000022d473030f116ddee9f6b43ac78ba3"
 """Permit2's address, in lower case: the same on every chain."""
 WITHOUT_LIMIT = 2**128 - 1
-"""An allowance of at least this is without limit: no token has as many base units."""
+"""An allowance of at least this is without limit: no token has that many base units."""
 OLD_LIMIT = 2**96 - 1
-"""Exactly this is without limit too, for tokens that count in 96 bits (UNI, COMP)."""
+"""Exactly this value also means without limit, in tokens that count in 96 bits (UNI, COMP)."""
 
 _DETAILS = "(address token, uint160 amount, uint48 expiration, uint48 nonce)"
 
@@ -88,16 +89,16 @@ class Grant:
     token: str | None
     """The token's contract; None: it is not named."""
     amount: int | None
-    """Base units; None: everything, now and later."""
+    """Base units; None: everything that the account has, now and later."""
     until: int | None = None
-    """When it ends, in unix seconds; 0: with this block; None: never (an EIP-2612 permit's deadline ends the signature,
+    """Unix seconds at which it ends; 0: with this block; None: never (an EIP-2612 permit's deadline ends the signature,
     not the allowance)."""
     permit: bool = False
     """True: it is given by a signature, or by Permit2."""
     once: bool = False
     """True: it is for a single transfer."""
     item: int | None = None
-    """The token id, of an NFT or an ERC-6909 token; None: of no such token."""
+    """The token id of an NFT or ERC-6909 token; None for other tokens."""
     borrow: bool = False
     """True: what is taken is borrowed and becomes our debt (Aave's credit delegation; ``token`` is the debt token)."""
 
@@ -108,8 +109,8 @@ class Grant:
 
 
 def grants_of(to: str, data: bytes) -> Iterator[Grant]:
-    """The allowances that a call gives, by its selector whatever the target is; none for a call that takes them
-    back."""
+    """The allowances that a call gives, by its selector and whatever its target is; none for a call that revokes
+    one."""
     function = GRANTS.get(data[:4])
     read = decoded(function, data) if function is not None else None
     if function is None or read is None:
@@ -149,7 +150,7 @@ def details_of(signed: Mapping[str, DecodedValue]) -> Iterator[Grant]:
 
 def grants_in(primary: str, contract: str | None, root: DecodedValue) -> Iterator[Grant]:
     """The allowances that a typed message gives (EIP-2612, DAI's permit, ERC-4494, Aave's credit delegation, Permit2),
-    by the names of its fields, whichever contract it is for."""
+    by the names of its fields and whatever its contract is."""
     fields = root.value
     delegatee = fields["delegatee"].value if "delegatee" in fields else None
     if isinstance(delegatee, str) and "value" in fields and (lent := number(fields["value"])):
@@ -206,7 +207,7 @@ def in_words(names: Names, grant: Grant) -> str:
 
 
 def dangers(names: Names, grants: Iterable[Grant]) -> tuple[str, ...]:
-    """A sentence about each allowance that a person should not give without thinking."""
+    """A sentence for each allowance that nobody should give without a second look."""
     messages = []
     for grant in grants:
         spender = grant.spender.lower()

@@ -34,7 +34,7 @@ CALLER = "0x" + "00" * 19 + "01"
 ROUTER = "0x" + "00" * 19 + "02"
 """A recipient that stands for the router itself (Constants.sol, ADDRESS_THIS)."""
 MOST_PLANS = 4
-"""How deep sub-plans are read."""
+"""Most levels of nested sub-plans that are decoded."""
 
 _DETAILS = "(address token, uint160 amount, uint48 expiration, uint48 nonce)"
 _SWAP = "address recipient, uint256 given, uint256 wanted"
@@ -72,8 +72,7 @@ SENDS: dict[int, AbiFunction] = {
 
 
 def routed(names: Names, data: bytes) -> tuple[list[Grant], list[Handover], list[str]]:
-    """What the router commands in a call hand over: allowances, money, and messages about commands that cannot be
-    read."""
+    """(allowances, money, messages about commands that cannot be decoded) of the router commands in a call."""
     grants, handed, unread = list[Grant](), list[Handover](), list[str]()
     function = EXECUTE.get(data[:4])
     if function is None:
@@ -122,7 +121,7 @@ def _command(names: Names, command: int, values: dict[str, Any], depth: int) -> 
 
 
 def _sent(names: Names, values: dict[str, Any], verb: str) -> Iterator[Handover]:
-    """Money that a command sends to anybody but the caller or the router itself."""
+    """Money that a command sends to anybody other than the caller or the router."""
     if values["recipient"].lower() in (CALLER, ROUTER):
         return
     token = names.tokens.get(str(values.get("token")).lower())

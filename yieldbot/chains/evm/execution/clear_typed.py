@@ -1,7 +1,7 @@
 """Clear signing of typed messages (EIP-712): by an ERC-7730 descriptor of the domain, else field by field.
 
-A message is read strictly: it has every field that its types name, of that type, and no other. So everything that is
-signed is shown.
+A message is parsed strictly: it must have every field that its types name, of that type, and no other. So everything
+that is signed is shown.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _of_safe(
     abi: Mapping[bytes, tuple[AbiFunction, ...]],
     known: Sequence[Descriptor],
 ) -> tuple[DecodedTx, ...]:
-    """The reading of the call that a SafeTx message makes; none for other messages."""
+    """The decoded call that a SafeTx message makes; none for other messages."""
     if primary != "SafeTx" or not {"to", "value", "data"} <= set(root.value) or contract is None:
         return ()
     to, value, data = (root.value[key].value for key in ("to", "value", "data"))
@@ -121,7 +121,8 @@ def _bare(book: KnownNames, node: DecodedValue) -> str:
 
 
 def _bound(descriptor: Descriptor, domain: Mapping[str, Any], document: Any) -> bool:
-    """Whether a descriptor is for a message's domain. A descriptor that names no contract and no domain is for none."""
+    """Whether a descriptor is for a message's domain. A descriptor that names neither contract nor domain is for
+    none."""
     if not (descriptor.deployments or descriptor.domain or descriptor.separator):
         return False
     for key, expected in descriptor.domain.items():

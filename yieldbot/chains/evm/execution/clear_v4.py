@@ -29,9 +29,9 @@ PIPS = 1_000_000
 def v4_fields(
     tokens: Mapping[str, Token], named: Callable[[str], str], signature: str, values: Sequence[Any]
 ) -> tuple[ShownField, ...] | None:
-    """One field for each action of a V4_SWAP command; None for any other call, or where an action cannot be read.
+    """One field for each action of a V4_SWAP command; None for any other call, or if an action cannot be decoded.
 
-    tokens: by lower-case address. named: gives an address its name. signature, values: of the decoded call.
+    tokens: by lower-case address. named: returns an address with its name. signature, values: of the decoded call.
     """
     if signature != SIGNATURE or values[0] != V4_SWAP or len(values[1]) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Waiting for a sent transaction's outcome: final by the chain's setting, with the balance changes on the chain."""
+"""Waits for a sent transaction's outcome: final by the chain's setting, with the balance changes on the chain."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from yieldbot.model.amounts import BlockRef
 from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 
 LONGEST_PAUSE_SECONDS = 30.0
-"""The longest pause between two sendings of bytes that the node keeps forgetting: it may refuse them for their fee."""
+"""Longest pause before bytes that the node keeps forgetting are sent again: it may refuse them because of their fee."""
 MOST_L1_FEE_WEI = 10**20
-"""The most wei beside the gas (100 coins) that a receipt is believed in; an honest rollup takes far less."""
+"""A receipt that charges more wei beside the gas than this (100 coins) is not believed; an honest rollup takes far
+less."""
 FOREIGN_POLLS = 3
-"""Polls in a row that must find our nonce used without a receipt of ours, before a foreign transaction is assumed: a
-node's receipts can lag behind its nonces."""
+"""Number of polls in a row that must find our nonce used without a receipt of ours before a foreign transaction is
+assumed: a node's receipts can lag behind its nonces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Inclusion:
     receipt: Mapping[str, Any] | None = None
     """Its receipt."""
     block: BlockRef | None = None
-    """Its block, which is the chain's own at that height."""
+    """Its block, confirmed to be the chain's block at that height."""
     nonce_taken: bool = False
-    """Whether the nonce is used, by whichever transaction."""
+    """Whether the nonce is used, by any transaction."""
     final: bool = False
     """Whether that is final by the chain's setting."""
 
@@ -69,11 +70,11 @@ async def fetch_inclusion(account: Account, group: Sequence[StoredTx]) -> Inclus
 async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...]:
     """Wait until the nonce that ``group`` shares is used and final, and settle the whole group in the journal.
 
-    While nothing is mined and the approval lives, bytes that the node has forgotten are sent again, and after
+    While nothing is mined and the approval is valid, bytes that the node has forgotten are sent again, and after
     ``replace_after_seconds`` the transaction is replaced at higher fees. Returns the outcomes in the order of signing.
 
-    Raises PendingError when ``confirm_timeout_seconds`` are over, InvariantError when the balances did not change as
-    simulated: the account is then stopped.
+    Raises PendingError after ``confirm_timeout_seconds``, InvariantError if the balances did not change as simulated:
+    the account is then stopped.
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = again_at = time.monotonic()
@@ -146,7 +147,7 @@ async def _named_in(account: Account, group: Sequence[StoredTx]) -> int | None:
 
 
 async def finality_seconds(account: Account) -> int:
-    """Seconds until a transaction that is mined now is final, about: the age of the newest final block."""
+    """Approximate seconds until a transaction that is mined now is final: the age of the newest final block."""
     head = await account.node.block()
     return max(0, head.timestamp - (await account.node.block(await _final_height(account, head))).timestamp)
 

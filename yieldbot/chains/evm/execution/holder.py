@@ -1,8 +1,8 @@
-"""What a position of our intended size could withdraw from a market now, tried on a fork: for markets whose cash cannot
-be read.
+"""Finds out on a fork how much a position of our intended size could withdraw from a market now: for markets whose cash
+cannot be read.
 
-On the fork a balance of shares is written into the token's storage, and the adapter's own calls withdraw it. So none of
-our money goes in first, which would pay us back with our own deposit.
+On the fork a balance of shares is written into the token's storage, and the adapter's own calls withdraw it. Our own
+money is not deposited first, since the market could then pay us with it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from yieldbot.model.tx import EvmCall
 PARTS = (1, 4, 16)
 """Divisors of the size, tried in turn: all of it, a quarter, a sixteenth."""
 FIRST_SHARES = 1000
-"""Whole shares that are written first, to learn what a share is worth."""
+"""Whole shares that are written first, to find the value of one share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A market that is to be tried."""
+    """A market to be tried, and how."""
 
     state: MarketState
     """The market as it was observed."""
     size: Amount
-    """How much should come out."""
+    """Amount that should come out."""
     observe: Callable[[BlockRef], Flow[MarketState]]
     """The adapter's reads of the market at a block."""
     withdraw: Callable[[MarketState], tuple[EvmCall, ...]]
@@ -44,8 +44,8 @@ class Holder:
 
 
 async def paid_out(account: Account, holders: Sequence[Holder], block: BlockRef) -> dict[MarketId, Amount]:
-    """By market, what the largest of PARTS that could be withdrawn brought on a fork of ``block``. Markets in which
-    none could are left out."""
+    """For each market, what the largest of PARTS that could be withdrawn brought on a fork of ``block``. Markets from
+    which none could be withdrawn are left out."""
     found: dict[MarketId, Amount] = {}
     if not holders:
         return found
@@ -64,7 +64,7 @@ async def paid_out(account: Account, holders: Sequence[Holder], block: BlockRef)
 
 
 async def _paid(account: Account, fork: Node, holder: Holder, raw: int) -> Amount | None:
-    """What withdrawing shares worth ``raw`` base units of the asset brings; None where they cannot be given to us, or
+    """What withdrawing shares worth ``raw`` base units of the asset brings; None if they cannot be given to us, or
     bring less than they are worth."""
     token, asset = holder.state.share_token, holder.state.market.asset
     if token is None or not raw:
@@ -85,7 +85,7 @@ async def _paid(account: Account, fork: Node, holder: Holder, raw: int) -> Amoun
 
 
 async def _holding(account: Account, fork: Node, holder: Holder, token: Token, raw: int) -> MarketState | None:
-    """The market as the adapter reads it when we hold ``raw`` base units of shares; None where they cannot be given to
+    """The market as the adapter reads it when we hold ``raw`` base units of shares; None if they cannot be given to
     us."""
     if not await _given(fork, token.address, account.owner, raw):
         return None
@@ -96,8 +96,8 @@ async def _holding(account: Account, fork: Node, holder: Holder, token: Token, r
 
 
 async def _given(fork: Node, token: Address, owner: Address, raw: int) -> bool:
-    """Write our balance into the token's storage; whether that worked. The slot is found by trying each one that
-    ``balanceOf`` reads (eth_createAccessList)."""
+    """Write our balance into the token's storage; returns whether that worked. The slot is found by trying each one
+    that ``balanceOf`` reads (eth_createAccessList)."""
     data = BALANCE_OF + abi_word(owner)
     call = {"from": owner, "to": token, "data": "0x" + data.hex()}
     try:

@@ -1,4 +1,4 @@
-"""The signer's policy over the final bytes of a transaction: whatever is not expressly allowed is refused.
+"""The signer's policy for the final bytes of a transaction: whatever is not expressly allowed is refused.
 
 Every function is pure. A refusal is a Declined with a stable code in capitals; none is raised.
 """
@@ -27,16 +27,16 @@ from yieldbot.model.tx import ApprovedTx, EvmCall, SimulatedTx, UnsignedTx
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What bounds every transaction of an account, whatever the plan."""
+    """The limits on every transaction of an account, whatever the plan."""
 
     chain: ChainId
-    """The only chain."""
+    """The only chain allowed."""
     owner: Address
-    """The only sender."""
+    """The only sender allowed."""
     max_fee_wei: int
-    """Wei per gas at most."""
+    """Highest price of one gas, in wei."""
     max_gas: int
-    """Gas limit of one transaction at most."""
+    """Highest gas limit of one transaction."""
     abi: Mapping[bytes, tuple[AbiFunction, ...]]
     """Functions that can be decoded, by selector."""
 
@@ -50,7 +50,7 @@ def judge(rules: Rules, approval: Approval, work: LegWork, simulated: SimulatedT
     """Judge one simulated transaction of an approved plan: it must belong to the leg, call what the adapter built, and
     have done on the fork what the leg says. ``now``: unix seconds of the chain.
 
-    Setting an allowance of one of the leg's spenders to zero needs no living approval: it can do no harm.
+    Setting an allowance of one of the leg's spenders to zero needs no valid approval: it can do no harm.
     """
     tx = simulated.tx
     takes_back = permits_nothing(tx) if is_permit(work, tx) else _is_allowance(work, tx) and not any(tx.data[36:])
@@ -77,7 +77,7 @@ def judge_cancellation(rules: Rules, simulated: SimulatedTx) -> ApprovedTx | Dec
 
 def judge_revocation(rules: Rules, given: GrantedAllowance, simulated: SimulatedTx) -> ApprovedTx | Declined:
     """Judge the revocation of an allowance: exactly ``approve(spender, 0)`` of the token, which moved none of it on the
-    fork. It needs no living approval: it can do no harm."""
+    fork. It needs no valid approval: it can do no harm."""
     tx, token, spender = simulated.tx, given.token, given.spender
     if (refused := bounds(rules, tx)) is not None:
         return refused
@@ -95,11 +95,11 @@ def judge_batch(
     calls: Sequence[tuple[str, bytes]],
     now: int,
 ) -> Declined | None:
-    """Why a Safe's batch must not be signed; None when it may be.
+    """Why a Safe's batch must not be signed; None if it may be.
 
     planned: the rehearsed calls with their legs. calls: (target, data) of each call, decoded from the batch's final
-    bytes. They must be the same calls in the same order, without value, and each must pass as in ``judge``.
-    now: unix seconds of the chain.
+    bytes. They must be the same calls in the same order, without value, and each must pass as in ``judge``. now: unix
+    seconds of the chain.
     """
     if [(to.lower(), data) for to, data in calls] != [(call.to.lower(), call.data) for _, call in planned]:
         return Declined("NOT_THE_CALL", "the batch is not what was rehearsed")
@@ -125,8 +125,8 @@ def judge_replacement(
 ) -> ApprovedTx | Declined:
     """Judge a replacement: the journalled transaction ``signed`` again, at higher fees.
 
-    But for the fees it must be the same transaction, its approval must live at ``now`` (unix seconds), and its balance
-    changes must be those that were simulated first. before: balances of the tokens that it moves, in base units.
+    Apart from the fees it must be the same transaction, its approval must be valid at ``now`` (unix seconds), and its
+    balance changes must be those of the first simulation. before: balances of the tokens that it moves, in base units.
     """
     tx = simulated.tx
     if (refused := bounds(rules, tx)) is not None:
@@ -141,7 +141,7 @@ def judge_replacement(
 
 
 def bounds(rules: Rules, tx: UnsignedTx) -> Declined | None:
-    """Why a transaction breaks the rules that hold whatever the plan (chain, sender, value, gas, fees); None when it
+    """Why a transaction breaks the rules that apply whatever the plan (chain, sender, value, gas, fees); None if it
     does not."""
     if tx.chain != rules.chain:
         return Declined("CHAIN_NOT_ALLOWED", f"the transaction is for {tx.chain}, the account is on {rules.chain}")

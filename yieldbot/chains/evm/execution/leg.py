@@ -1,4 +1,4 @@
-"""Executing one leg of an approved plan: rehearsed again, then each transaction simulated, judged, signed, journalled,
+"""Executes one leg of an approved plan: rehearsed again, then each transaction simulated, judged, signed, journalled,
 submitted and confirmed."""
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.tx import Confirmed, EvmCall, Outcome
 
 TAKE_BACK_GAS = 120_000
-"""Gas limit for setting an allowance to zero, proxies of tokens included; the simulation shows that it is enough."""
+"""Gas limit for setting an allowance to zero, also for proxy tokens; the simulation shows whether it is enough."""
 
 
 async def execute_leg(account: Account, approval: Approval, work: LegWork) -> LegResult:
     """Execute one leg, and journal the plan's status (``results.mark``).
 
-    Refusals and reverts are values in the result. When a leg stops on the way, allowances given for it are taken back.
+    Refusals and reverts are values in the result. If a leg stops half-way, allowances given for it are revoked.
 
     Raises PendingError (a transaction's outcome is open: settle it first), TransientError (a node failed; everything
     that was signed is in the journal), InvariantError (balances did not change as simulated; the account is stopped),
-    SafetyError (the signer gave other bytes than were approved).
+    SafetyError (the signer returned other bytes than were approved).
     """
     rehearsed = (
         barred(account, approval.plan)
@@ -67,8 +67,8 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
 
 
 async def _left_allowed(account: Account, work: LegWork, settles: Sequence[tuple[Token, Address]]) -> Declined | None:
-    """Why a leg whose transactions all succeeded is not done: an allowance was not consumed in full (code
-    ALLOWANCE_LEFT). On the fork it was, but the chain has moved on since."""
+    """Why a leg whose transactions all succeeded still is not done: an allowance was not consumed completely (code
+    ALLOWANCE_LEFT). It was on the fork, but the chain has moved on since."""
     for token, spender in settles:
         if left := await fetch_allowance(account.node, token.address, account.owner, spender):
             name = spender_names(work).get(spender, spender)
@@ -98,7 +98,8 @@ async def _execute(
 
 
 async def _take_back(account: Account, approval: Approval, work: LegWork) -> list[Outcome]:
-    """Set to zero the allowances that a stopped leg has left; the outcomes of those that could be sent."""
+    """Revoke the allowances that a stopped leg has left; returns the outcomes of the transactions that could be
+    sent."""
     outcomes: list[Outcome] = []
     for need in {call.allowance for call in work.calls if call.allowance}:
         if await fetch_allowance(account.node, need.token.address, account.owner, need.spender):

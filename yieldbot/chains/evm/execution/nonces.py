@@ -1,8 +1,8 @@
-"""Which nonce to sign under, and what becomes of transactions signed under a nonce that the chain has not reached.
+"""Which nonce to sign with, and what happens to transactions signed with a nonce that the chain has not reached.
 
 Such a nonce gap arises when an endpoint once reports too high a nonce: the transaction cannot be mined before the
-account has sent the missing ones. It is then outbid by a cancellation under the same nonce, and no longer waited for
-(a leftover). As soon as the chain reaches that nonce, the cancellation is sent, before anything new is signed.
+account has sent the missing ones. It is then outbid by a cancellation with the same nonce, and no longer waited for (a
+leftover). As soon as the chain reaches that nonce, the cancellation is sent, before anything new is signed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from yieldbot.model.tx import Confirmed, Expired, Outcome, Replaced, Reverted
 from yieldbot.rpc.together import together
 
 SAME_POLLS = 3
-"""Polls in a row that must find a nonce beyond the chain's, before its transactions are given up."""
+"""Number of polls in a row that must find a nonce beyond the chain's before its transactions are given up."""
 
 
 async def next_nonce(account: Account) -> int | Declined:
-    """The nonce to sign under; Declined NONCE_BUSY while a transaction that is not in the journal waits in the pool.
+    """The nonce to sign with; Declined NONCE_BUSY while a transaction that is not in the journal waits in the pool.
 
-    The nonce by the newest block's hash, by ``latest`` and by ``pending`` must be the same, each by a quorum of the
-    endpoints, so that no single inflated answer is signed under. Raises TransientError when they contradict each other,
-    or when the node knows fewer transactions than the journal.
+    The nonces by the newest block's hash, by ``latest`` and by ``pending`` must be equal, each given by a quorum of the
+    endpoints, so that no single inflated answer is used. Raises TransientError if they contradict each other, or if the
+    node knows fewer transactions than the journal.
     """
     mined, pending = await _fetch_nonces(account)
     transactions = account.journal.transactions(account.settings.chain, account.owner)
@@ -52,8 +52,8 @@ async def next_nonce(account: Account) -> int | Declined:
 
 
 async def _fetch_nonces(account: Account) -> tuple[int, int]:
-    """The owner's nonce: by mined transactions, and with those in the pool. Raises TransientError when the answers
-    contradict each other."""
+    """(the owner's nonce by mined transactions, the nonce that includes transactions in the pool). Raises
+    TransientError if the answers contradict each other."""
     node, owner = account.node, account.owner
     block = await node.block()
     asks: tuple[str | Mapping[str, object], ...] = (
@@ -90,12 +90,12 @@ def cancels(tx: StoredTx) -> bool:
 
 
 async def given_up(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome, ...] | None:
-    """Give up transactions behind a nonce gap: outbid them by a cancellation and settle them as Expired. None where
-    there is no gap.
+    """Give up transactions behind a nonce gap: outbid them by a cancellation and settle them as Expired. None if there
+    is no gap.
 
     A gap must be certain: SAME_POLLS polls find the chain's nonce below theirs, at a later block than they were
-    simulated at, with nothing in the pool. Where the journal holds a transaction with a nonce in between, there is no
-    gap: the node is behind.
+    simulated at, with nothing in the pool. If the journal holds a transaction with a nonce in between, there is no gap:
+    the node is behind.
     """
     nonce, signed_at = group[0].signed.nonce, max(tx.signed.simulated_at.height for tx in group)
     reached = 0
@@ -150,8 +150,8 @@ async def clear_leftovers(account: Account) -> tuple[Outcome, ...]:
 
 
 async def cancelled(account: Account, stuck: StoredTx) -> StoredTx:
-    """Sign and journal the cancellation of a transaction that is no longer wanted; the caller sends it. Raises
-    PendingError when it is refused."""
+    """Sign and journal the cancellation of an unwanted transaction; the caller sends it. Raises PendingError if it is
+    refused."""
     signed = stuck.signed
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)

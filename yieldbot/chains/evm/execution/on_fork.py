@@ -1,4 +1,4 @@
-"""Single transactions on a fork: sent as their owner without a key, and explained when they fail."""
+"""Sends single transactions on a fork, as their owner and without a key, and explains failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECEIPT_SECONDS = 20.0
 
 
 async def impersonate(fork: Node, owner: Address) -> None:
-    """Let the fork take transactions of ``owner`` without a signature."""
+    """Let the fork accept transactions of ``owner`` without a signature."""
     await fork.request("anvil_impersonateAccount", [owner])
 
 
@@ -27,7 +27,7 @@ async def mined(account: Account, fork: Node, fields: dict[str, str], descriptio
     """Send a transaction on the fork and wait for it: the receipt of a success, or Declined WOULD_REVERT with the
     reason.
 
-    fields: as ``eth_sendTransaction`` takes them. Raises TransientError without a receipt in RECEIPT_SECONDS.
+    fields: as for ``eth_sendTransaction``. Raises TransientError if there is no receipt within RECEIPT_SECONDS.
     """
     try:
         sent = await fork.request("eth_sendTransaction", [fields])
@@ -47,7 +47,7 @@ async def mined(account: Account, fork: Node, fields: dict[str, str], descriptio
 
 
 async def replay(node: Node, call: dict[str, str], at: str, account: Account) -> str:
-    """Why a call reverts, found by making it again on the state of block ``at`` (hex)."""
+    """Why a call reverts, found by repeating it on the state of block ``at`` (hex)."""
     try:
         await node.request("eth_call", [call, at])
     except NodeRefused as refusal:

@@ -1,7 +1,7 @@
-"""Permit2's allowances: what Permit2, which has an allowance of ours itself, lets a further contract take.
+"""Permit2's allowances: Permit2 has an allowance from us, and in turn lets a further contract take our tokens.
 
 Source: Permit2's IAllowanceTransfer. ``approve(token, spender, amount, expiration)`` replaces an older allowance, so
-that nothing is set to zero first; transfers reduce it.
+nothing is set to zero first; transfers reduce it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def onward(calls: Iterable[EvmCall]) -> tuple[Allowance, ...]:
 
 
 def permit_call(need: Allowance, raw: int, name: str) -> EvmCall:
-    """The call that sets Permit2's allowance for the onward spender to ``raw`` base units; 0 takes it back. name: the
+    """The call that sets Permit2's allowance for the onward spender to ``raw`` base units; 0 revokes it. name: the
     spender's, for the description."""
     assert need.onward is not None
     ends = need.onward.expires_at if raw else 0
@@ -52,8 +52,7 @@ async def fetch_permitted(node: Node, owner: Address, need: Allowance) -> int:
 
 
 async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) -> Declined | None:
-    """The refusal (ALLOWANCE_LEFT) while Permit2 still allows a spender of these calls something; None when nothing is
-    left."""
+    """The refusal (ALLOWANCE_LEFT) if Permit2 still allows a spender of these calls something; None if not."""
     for need in onward(calls):
         if left := await fetch_permitted(node, owner, need):
             assert need.onward is not None
@@ -63,17 +62,17 @@ async def still_permitted(node: Node, owner: Address, calls: Iterable[EvmCall]) 
 
 
 def is_permit(work: LegWork, tx: UnsignedTx) -> bool:
-    """Whether a transaction sets an allowance at Permit2 that a call of the leg needs."""
+    """Whether a transaction sets a Permit2 allowance that a call of the leg needs."""
     return tx.data[:4] == PERMIT and any(need.spender.lower() == tx.to.lower() for need in onward(work.calls))
 
 
 def permits_nothing(tx: UnsignedTx) -> bool:
-    """Whether such a transaction sets the allowance to zero."""
+    """Whether a transaction that sets a Permit2 allowance sets it to zero."""
     return len(tx.data) == 4 + 4 * 32 and not any(tx.data[68:100])
 
 
 def permit_fault(work: LegWork, tx: UnsignedTx, now: int) -> Declined | None:
-    """Why a transaction that sets an allowance at Permit2 must not be signed; None when it may be. Pure.
+    """Why a transaction that sets a Permit2 allowance must not be signed; None if it may be. Pure.
 
     The allowance must be of the leg's token, for one of its spenders, of exactly the amount that a call consumes, and
     expire within MOST_DEADLINE_SECONDS of ``now`` (unix seconds); or it must be zero.

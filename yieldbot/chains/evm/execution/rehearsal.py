@@ -1,4 +1,4 @@
-"""How a plan went on a fork of an EVM chain."""
+"""The result of running a plan on a fork of an EVM chain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RehearsedTx:
     call: EvmCall
     """What was called."""
     gas_used: int
-    """On the fork, without Arbitrum's gas for data on L1."""
+    """Gas used on the fork, without Arbitrum's gas for data on L1."""
     gas_limit: int
     """The limit that the real transaction will have, margin included."""
     rollup: RollupFee = NO_ROLLUP_FEE

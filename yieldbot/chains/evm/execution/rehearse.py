@@ -1,4 +1,4 @@
-"""Rehearsing a whole plan on a fork of the block that it was decided at, exits included."""
+"""Rehearses a whole plan, exits included, on a fork of the block that it was decided at."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from yieldbot.model.plan import Declined, LegKind, NoWayOut
 from yieldbot.model.tx import EvmCall
 
 JUDGED_BY_WORTH = (LegKind.DEPOSIT, LegKind.REBALANCE, LegKind.REQUEST, LegKind.CANCEL)
-"""Kinds of legs after which the position's worth is compared: money goes in, or only begins to leave."""
+"""Kinds of legs after which the position's value is compared: money goes in, or only begins to leave."""
 
 
 async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
     """Run all legs in order on a fork of ``block``, from our account and with its real balances.
 
-    Declined when a call would revert, moves a token that the leg does not name, leaves an allowance, does not do what
-    the leg says, costs more than the ceiling, or cannot be paid for; NoWayOut when a deposit cannot be withdrawn again.
-    Raises TransientError when the fork or its upstream fails.
+    Declined if a call would revert, moves a token that the leg does not name, leaves an allowance, does not do what the
+    leg says, costs more than the ceiling, or cannot be paid for; NoWayOut if a deposit cannot be withdrawn again.
+    Raises TransientError if the fork or its upstream fails.
     """
     async with account.fork(block) as fork:
         fees = await fetch_fees(account, block)
@@ -68,8 +68,7 @@ async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) 
 
 
 async def _fresh(account: Account, fork: Node, work: LegWork) -> LegWork:
-    """A leg built again because an earlier leg changed its market; the leg as planned where the market cannot be
-    read."""
+    """A leg built again because an earlier leg changed its market; the leg as planned if the market cannot be read."""
     if work.again is None or work.observe is None:
         return work
     block = await fork.block()
@@ -82,7 +81,7 @@ async def _fresh(account: Account, fork: Node, work: LegWork) -> LegWork:
 
 
 async def leg_calls(account: Account, node: Node, work: LegWork) -> tuple[EvmCall, ...]:
-    """The leg's calls with the calls that set their allowances, by the allowances that ``node`` has now."""
+    """The leg's calls, with the calls that set their allowances, given the allowances that ``node`` has now."""
     needs = {(call.allowance.token, call.allowance.spender) for call in work.calls if call.allowance}
     existing = {
         (token, spender): await fetch_allowance(node, token.address, account.owner, spender) for token, spender in needs
@@ -135,8 +134,8 @@ async def _leg(account: Account, fork: Node, work: LegWork, fees: Fees) -> Rehea
 
 
 async def _took_nothing(account: Account, fork: Node, work: LegWork, before: Mapping[Token, int]) -> Declined | None:
-    """Why a deposit that moved none of the asset failed; None where it moved some. Some protocols return an error code
-    instead of reverting. The allowance then stays as it was given: the market's failure, and no theft."""
+    """Why a deposit that moved none of the asset failed; None if it moved some. Some protocols return an error code
+    instead of reverting; the allowance then stays as it was given, which is the market's failure and no theft."""
     deltas = changes(before, await fetch_balances(fork, account.owner, before))
     if change_of(deltas, work.leg.amount.token):
         return None
@@ -152,7 +151,7 @@ async def _done(
     txs: tuple[RehearsedTx, ...],
     fees: Fees,
 ) -> RehearsedLeg | Declined:
-    """The rehearsed leg once all its calls succeeded, or why their effect is not what the leg says, or its exit
+    """The rehearsed leg after all its calls succeeded; or why their effect is not what the leg says, or why its exit
     fails."""
     deltas = changes(before, await fetch_balances(fork, account.owner, before))
     if provides := work.provides:
@@ -177,9 +176,9 @@ async def _done(
 async def run_steps(
     account: Account, fork: Node, steps: Steps, fees: Fees, provides: Provides | None = None
 ) -> tuple[RehearsedTx, ...] | Declined:
-    """Run the steps of a leg of liquidity on the fork, each built from what the one before it left.
+    """Run the steps of a leg of liquidity on the fork, each built from what the step before it left.
 
-    fees: offered per gas. provides: the leg, whose tally of balance changes is kept; None: no tally. Declined when a
+    fees: offered per gas. provides: the leg, whose tally of balance changes is updated; None: no tally. Declined if a
     step would revert, cannot be built or paid for, or moves a token that it does not name.
     """
     priced = {"maxFeePerGas": hex(fees.max_fee_wei), "maxPriorityFeePerGas": hex(fees.priority_fee_wei)}
@@ -221,8 +220,7 @@ async def run_steps(
 async def still_allowed(
     account: Account, node: Node, tokens: Sequence[Token], spenders: Sequence[Address]
 ) -> Declined | None:
-    """The refusal (ALLOWANCE_LEFT) while one of the spenders has an allowance over one of the tokens; None while none
-    has."""
+    """The refusal (ALLOWANCE_LEFT) if one of the spenders has an allowance for one of the tokens; None if none has."""
     for token in tokens:
         for spender in spenders:
             if left := await fetch_allowance(node, token.address, account.owner, spender):
@@ -234,8 +232,8 @@ async def still_allowed(
 
 
 async def _worth(fork: Node, work: LegWork) -> int | None:
-    """What our position is worth on the fork by the adapter's reads, in base units of the asset; 0 where the market
-    cannot be read; None where the leg is not judged by it."""
+    """The value of our position on the fork by the adapter's reads, in base units of the asset; 0 if the market cannot
+    be read; None if the leg is not judged by it."""
     if work.observe is None or work.leg.kind not in JUDGED_BY_WORTH:
         return None
     block = await fork.block()
@@ -246,7 +244,7 @@ async def _worth(fork: Node, work: LegWork) -> int | None:
 def note_request(account: Account, receipt: Mapping[str, Any], work: LegWork) -> None:
     """Keep the id of a request (EIP-7540) made on the fork, so that ``observe`` reads it from now on.
 
-    Not for a Safe: others send its transactions, so that on the chain we would not learn the id either.
+    Not for a Safe: others send its transactions, so we would not learn the id on the chain either.
     """
     number = request_of(receipt, work.market.address, account.owner)
     if number is not None and number not in work.requests and account.pays_gas:

@@ -1,8 +1,8 @@
-"""Replacing a transaction that is not mined: the same call and nonce at higher fees, while its approval lives.
+"""Replaces a transaction that is not mined: the same call and nonce at higher fees, as long as its approval is valid.
 
 Nothing new is decided. The transaction is read back from the journal and must carry our own signature; only its fees
-change; it is simulated again, and must have the effect that was simulated first. Each attempt is journalled before it
-is sent; the one that is mined settles all of them.
+change; it is simulated again, and must have the effect of the first simulation. Each attempt is journalled before it is
+sent; the one that is mined settles all of them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from yieldbot.model.tx import ApprovedTx
 
 
 async def replaced(account: Account, group: Sequence[StoredTx]) -> Sequence[StoredTx]:
-    """The group with one more attempt, journalled and sent. Where that is refused, the group as it is, with a note in
-    the journal.
+    """The group with one more attempt, journalled and sent. If that is refused, the group as it is, with a note in the
+    journal.
 
-    Raises TransientError when the node fails, SafetyError when the signer gives other bytes than were approved.
+    Raises TransientError if the node fails, SafetyError if the signer returns other bytes than were approved.
     """
     newest = group[-1].signed
     reason = account.halted()

@@ -23,8 +23,8 @@ _PANICS = {
 
 
 def revert_words(data: bytes, explain: Callable[[bytes], str | None], otherwise: str = "no reason given") -> str:
-    """The reason in revert bytes, in one line: of Solidity's Error(string) and Panic(uint256), else of an adapter's
-    custom error (``explain``), else its selector. otherwise: the reason where there are no bytes."""
+    """The reason in revert bytes, in one line: from Solidity's Error(string) and Panic(uint256), else from an adapter's
+    custom error (``explain``), else the selector. otherwise: the reason if there are no bytes."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError
 

@@ -1,4 +1,5 @@
-"""Revoking allowances: rehearsed together on a fork, then one transaction each, by the stages of every transaction."""
+"""Revokes allowances: rehearsed together on a fork, then one transaction each, through the stages of every
+transaction."""
 
 from __future__ import annotations
 
@@ -56,8 +57,8 @@ async def rehearse_revocations(
 
 
 async def revoke(account: Account, given: GrantedAllowance, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
-    """Revoke one allowance. index: its place among those of this run. rehearsed: how it went on the fork.
-    Refusals are values; see ``execute_leg`` for what is raised."""
+    """Revoke one allowance. index: its position among those of this run. rehearsed: its result on the fork. Refusals
+    are values; see ``execute_leg`` for what is raised."""
     if (refused := barred(account)) is not None:
         return refused
     chain = account.settings.chain

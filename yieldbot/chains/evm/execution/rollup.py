@@ -1,4 +1,4 @@
-"""A rollup's fee for a transaction's data on L1, fetched from the chain for the very bytes that will be signed.
+"""A rollup's fee for a transaction's data on L1, fetched from the chain for exactly the bytes that will be signed.
 
 No fork charges it. The OP stack takes it beside the gas (GasPriceOracle); Arbitrum takes it as additional gas, which
 only Arbitrum's own node can estimate (NodeInterface). Limits leave room for a rise until the transaction is mined.
@@ -30,9 +30,9 @@ from yieldbot.rpc.together import both
 
 async def fetch_rollup_fee(account: Account, node: Node, tx: UnsignedTx, block: BlockRef | None = None) -> RollupFee:
     """The fee of exactly this transaction at ``block`` (None: the newest). node: the chain's own; on the OP stack a
-    fork serves as well.
+    fork will do.
 
-    Raises TransientError when the fee cannot be read: without it nothing may be signed.
+    Raises TransientError if the fee cannot be read: without it nothing may be signed.
     """
     kind = account.settings.fee_kind
     try:
@@ -72,10 +72,10 @@ async def rehearsed_gas(account: Account, fork: Node, call: EvmCall, needed: int
 
 
 async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
-    """The gas limit of a call: ``gas``; on Arbitrum the node's own estimate with its margin, where that is more.
+    """The gas limit of a call: ``gas``; on Arbitrum the node's own estimate with its margin, if that is more.
 
-    Where Arbitrum's node refuses to estimate, the NodeInterface's gas for data is added. Where it says that the call
-    reverts, ``gas`` is kept: the simulation that follows finds the reason.
+    If Arbitrum's node refuses to estimate, the NodeInterface's gas for data is added. If it says that the call reverts,
+    ``gas`` is kept: the simulation that follows finds the reason.
     """
     if account.settings.fee_kind is not FeeKind.ARBITRUM:
         return gas
@@ -93,8 +93,8 @@ async def node_gas(account: Account, made: EvmCall, gas: int) -> int:
 
 
 async def charge(account: Account, fork: Node, fee: RollupFee, price_wei: int) -> None:
-    """Take the L1 fee from our balance on the fork, which does not charge it, so that later calls find what the chain
-    would leave. price_wei: wei per gas."""
+    """Deduct the L1 fee from our balance on the fork, which does not charge it, so that later calls find the balance
+    that the chain would leave. price_wei: wei per gas."""
     if wei := fee.wei + fee.l1_gas * price_wei:
         left = await fork.balance_wei(account.owner) - wei
         await fork.request("anvil_setBalance", [account.owner, hex(max(0, left))])
@@ -103,8 +103,8 @@ async def charge(account: Account, fork: Node, fee: RollupFee, price_wei: int) -
 async def short_of_native(
     account: Account, fork: Node, gas_wei: int, fee: RollupFee = NO_ROLLUP_FEE
 ) -> Declined | None:
-    """Why the wallet cannot pay for a transaction (INSUFFICIENT_NATIVE); None when it can. gas_wei: its gas at most,
-    plus the value sent. fee: its L1 fee, of which BASE_FEE_HEADROOM times as much must be there, since it may rise."""
+    """Why the wallet cannot pay for a transaction (INSUFFICIENT_NATIVE); None if it can. gas_wei: the most that its gas
+    costs, plus the value sent. fee: its L1 fee; BASE_FEE_HEADROOM times as much must be there, since it may rise."""
     held = await fork.balance_wei(account.owner)
     beside = BASE_FEE_HEADROOM * fee.wei
     if held >= gas_wei + beside:

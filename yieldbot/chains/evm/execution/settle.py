@@ -1,8 +1,8 @@
-"""Settling what earlier runs left open: every signed transaction gets an outcome before anything new is signed.
+"""Settles what earlier runs left open: every signed transaction gets an outcome before anything new is signed.
 
-Recovery is not a mode: each run begins so. For our transactions that share a nonce: one was mined: its outcome. A
-foreign transaction used the nonce: Replaced. The nonce is unused: the same bytes are sent again while the approval
-lives, else the nonce is cancelled. The chain has not reached the nonce: ``nonces.given_up``.
+There is no recovery mode: each run begins this way. For our transactions that share a nonce: if one was mined, its
+outcome. If a foreign transaction used the nonce: Replaced. If the nonce is unused: the same bytes are sent again while
+the approval is valid, else the nonce is cancelled. If the chain has not reached the nonce: ``nonces.given_up``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from yieldbot.model.tx import Expired, Outcome
 
 
 async def settle(account: Account) -> tuple[Outcome, ...]:
-    """Settle the account's open transactions, lowest nonce first; their outcomes, within a nonce in order of signing.
+    """Settle the account's open transactions, lowest nonce first; returns their outcomes, within a nonce in order of
+    signing.
 
-    Raises PendingError while one stays open, InvariantError when balances did not change as simulated, SafetyError
-    HALTED while the kill switch is set.
+    Raises PendingError while one stays open, InvariantError if balances did not change as simulated, SafetyError HALTED
+    while the kill switch is set.
     """
     refuse_if_halted(account.halted())
     chain, owner = account.settings.chain, account.owner

@@ -1,4 +1,4 @@
-"""Simulating one transaction on a fork of the newest block, just before it is signed."""
+"""Simulates one transaction on a fork of the newest block, just before it is signed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def simulate_tx(
 
 
 def _with_least(deltas: tuple[Delta, ...], tx: UnsignedTx, work: LegWork | None) -> tuple[Delta, ...]:
-    """The changes, that of a swap's output with the minimum out in the swap's own calldata."""
+    """The changes, with a swap's output given the minimum out of the swap's own calldata."""
     calls = work.calls if work else ()
     least = next((c.least for c in calls if c.least and c.to.lower() == tx.to.lower() and c.data == tx.data), None)
     if least is None:
@@ -96,7 +96,7 @@ def _with_least(deltas: tuple[Delta, ...], tx: UnsignedTx, work: LegWork | None)
 
 def stray_fault(receipt: Mapping[str, Any], owner: Address, allowed: frozenset[str]) -> Declined | None:
     """The refusal (UNKNOWN_TOKEN_MOVED) of a transaction that gave away an NFT, or a token whose contract is not in
-    ``allowed`` (lower case); None when it did not."""
+    ``allowed`` (lower case); None if it did not."""
     stray = (tokens_sent(receipt, owner) - allowed) | nfts_sent(receipt, owner)
     if not stray:
         return None

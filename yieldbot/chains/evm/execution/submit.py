@@ -14,8 +14,8 @@ from yieldbot.model.tx import ApprovedTx, SignedTx
 
 
 def sign(account: Account, approved: ApprovedTx) -> SignedTx | Declined:
-    """Have the account's signer sign. Declined when the person refuses at the device, or when the kill switch was set
-    or the approval expired meanwhile: devices and passphrases can take minutes. The signature is then dropped.
+    """Have the account's signer sign. Declined if the person refuses at the device, or if the kill switch was set or
+    the approval expired meanwhile (devices and passphrases can take minutes); the signature is then dropped.
 
     Raises what the signer raises.
     """
@@ -59,14 +59,14 @@ def record(account: Account, signed: SignedTx, replaces: str | None = None) -> S
 
 
 def stored(account: Account, tx_hash: str) -> StoredTx:
-    """A transaction that the journal holds, as it is known now."""
+    """A transaction in the journal, with what is known of it now."""
     found = account.journal.transaction(tx_hash)
     assert found is not None
     return found
 
 
 async def submit(account: Account, tx: StoredTx) -> None:
-    """Send journalled bytes once. Raises nothing for what the node answers, or that it does not answer.
+    """Send journalled bytes once. No answer of the node, and no missing answer, raises anything.
 
     "already known", "nonce too low", "underpriced", a lost reply: each is noted in the journal, and ``confirm`` finds
     the truth by hash and nonce.
@@ -83,5 +83,5 @@ async def submit(account: Account, tx: StoredTx) -> None:
 
 
 async def in_pool(account: Account, tx_hash: str) -> bool:
-    """Whether the node knows the transaction, in its pool or mined."""
+    """Whether the node knows the transaction, pending or mined."""
     return isinstance(await account.node.request("eth_getTransactionByHash", [tx_hash]), Mapping)

@@ -1,7 +1,7 @@
 """The judge's rules for swaps: calldata must be exactly the approved terms. Default deny: every argument has a rule.
 
 Arguments are judged by their roles in abis/*.json. Known calls: UniswapV2Router02.swapExactTokensForTokens;
-exactInputSingle and exactInput of v3's SwapRouter, and of SwapRouter02, where the deadline is its multicall's; and
+exactInputSingle and exactInput of v3's SwapRouter, and of SwapRouter02, whose deadline is in its multicall; and
 exchange(i, j, dx, min_dy) of Curve's pools, which pays the caller and has no deadline.
 """
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import Address
 
 LEAST = frozenset({"amountoutmin", "amountoutminimum", "min_dy"})
-"""Names that the minimum out commonly has. Descriptions use them; nothing is judged by them."""
+"""Common argument names of the minimum out. Used in descriptions; no judgement depends on them."""
 GIVEN = frozenset({"amountin", "dx"})
-"""Names that the amount in commonly has. Descriptions use them; nothing is judged by them."""
+"""Common argument names of the amount in. Used in descriptions; no judgement depends on them."""
 SINGLE = frozenset({"token_in", "token_out", "fee"})
-"""Roles by which a call names its one pool: the two tokens and the fee tier."""
+"""Roles by which a call names its single pool: the two tokens and the fee tier."""
 COINS = frozenset({"coin_in", "coin_out"})
-"""Roles by which a Curve call names its tokens: their places in the pool."""
+"""Roles by which a Curve call names its tokens: their indexes in the pool."""
 BOUNDS = frozenset({"amount_in", "least_out", "recipient", "deadline"})
-"""Roles without which a swap is not bound, and refused."""
+"""Roles that a swap must have; without one of them it is refused."""
 MOST_DEADLINE_SECONDS = 3600
-"""How far a deadline may lie ahead: a swap that waits longer would be made at a price that nobody has checked."""
+"""How far ahead a deadline may be: a swap that waits longer would be made at a price that nobody has checked."""
 
 Fault = tuple[str, str]
 """Why something is refused: a stable code and a message."""
 
 
 def swap_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
-    """Why a call's arguments are not the swap of ``terms``; None when they are. owner: the only account that may
-    receive. now: unix seconds, for the deadline."""
+    """Why a call's arguments are not the swap of ``terms``; None if they are. owner: the only account that may receive.
+    now: unix seconds, for the deadline."""
     named = {item.role: item.value for item in items if item.role != "path"}
     if len(named) + sum(item.role == "path" for item in items) != len(items):
         return "CALLDATA_MALFORMED", "two arguments have one role"
@@ -128,13 +128,13 @@ def _names(terms: SwapTerms) -> str:
 
 
 def _spelled(path: bytes) -> str:
-    """A packed path for a message: tokens and fees; its bytes where it is no path."""
+    """A packed path for a message: tokens and fees; its bytes if it is not a path."""
     return " > ".join(map(str, way)) if (way := unpacked(path)) else f"0x{path.hex()}"
 
 
 def unpacked(path: bytes) -> tuple[str | int, ...]:
-    """The parts of Uniswap v3's packed path: token, fee in hundredths of a bp, token, and so on; empty where the bytes
-    are no path."""
+    """The parts of Uniswap v3's packed path: token, fee in hundredths of a bp, token, and so on; empty if the bytes are
+    not a path."""
     if len(path) % 23 != 20:
         return ()
     way: list[str | int] = ["0x" + path[:20].hex()]

@@ -1,7 +1,7 @@
 """The judge's rules for swaps by Aerodrome's router: calldata must be exactly the approved terms. Default deny.
 
 Source: Router.swapExactTokensForTokens, whose routes name each pool by its tokens, its kind (stable or volatile) and
-its factory. Arguments are judged by their places.
+its factory. Arguments are judged by their positions.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ ROUTE = ["token_in", "token_out", "pool_kind", "factory"]
 
 
 def aerodrome_fault(items: Sequence[Argument], owner: Address, terms: SwapTerms, now: int) -> Fault | None:
-    """Why a call's arguments are not the swap of ``terms``; None when they are. owner: the only account that may
-    receive. now: unix seconds, for the deadline."""
+    """Why a call's arguments are not the swap of ``terms``; None if they are. owner: the only account that may receive.
+    now: unix seconds, for the deadline."""
     count = (len(items) - 4) // len(ROUTE)
     if [item.role for item in items] != ["amount_in", "least_out", *ROUTE * count, "recipient", "deadline"]:
         return "ARGUMENT_NOT_KNOWN", "it is no swap of exactly what is given along routes"

@@ -1,8 +1,8 @@
 """The judge's rules for swaps in Uniswap v4's pools by the Universal Router: exactly the approved terms. Default deny.
 
-The call must be one V4_SWAP command with a swap in each pool of the terms, in their order, then SETTLE of exactly the
-amount in from our account, then TAKE_ALL of what comes out to the caller, which is our account. Every part must be its
-exact encoding. Every other command or action, other hooks than the pool's, and data for hooks are refused.
+The call must be one V4_SWAP command: a swap in each pool of the terms, in their order, then SETTLE of exactly the
+amount in from our account, then TAKE_ALL of the output to the caller, which is our account. Every part must be its
+exact encoding. Any other command or action, hooks other than the pool's, and data for hooks are refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ARGUMENTS = ["commands", "commands_inputs", "deadline"]
 
 
 def v4_fault(items: Sequence[Argument], terms: SwapTerms, now: int) -> Fault | None:
-    """Why the arguments of ``execute`` are not the swap of ``terms``; None when they are. now: unix seconds, for the
+    """Why the arguments of ``execute`` are not the swap of ``terms``; None if they are. now: unix seconds, for the
     deadline."""
     if [item.role for item in items] != ARGUMENTS:
         return "ARGUMENT_NOT_KNOWN", "a swap in Uniswap v4 is one command with a deadline"
@@ -85,8 +85,8 @@ def _swap(part: bytes, key: tuple[Any, ...], zero: bool, terms: SwapTerms, ends:
 
 
 def _ends(settle: bytes, take: bytes, terms: SwapTerms) -> Fault | None:
-    """Why SETTLE and TAKE_ALL are not of the terms: exactly the amount given, from our account, and at least the
-    minimum out."""
+    """Why SETTLE and TAKE_ALL do not match the terms: exactly the amount in, from our account, and at least the minimum
+    out."""
     owed, ours = exactly(SETTLE_TYPES, settle), exactly(TAKE_TYPES, take)
     if owed is None or ours is None:
         return "CALLDATA_MALFORMED", "what settles the swap is not exact"
@@ -98,7 +98,7 @@ def _ends(settle: bytes, take: bytes, terms: SwapTerms) -> Fault | None:
 
 
 def exactly(types: list[str], data: bytes) -> tuple[Any, ...] | None:
-    """The decoded values; None where the bytes are not exactly their encoding."""
+    """The decoded values; None if the bytes are not exactly their encoding."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError, EncodingError
 

@@ -24,8 +24,8 @@ async def transact(
 ) -> Outcome | Declined:
     """Execute one call as a transaction.
 
-    gas: its limit by the rehearsal; on Arbitrum the node's own estimate may raise it. simulate, judge: the stages of
-    the kind of transaction. Refusals are values; see ``execute_leg`` for what is raised.
+    gas: its limit by the rehearsal; on Arbitrum the node's own estimate may raise it. simulate, judge: the stages for
+    this kind of transaction. Refusals are values; see ``execute_leg`` for what is raised.
     """
     _, base_fee_wei = await account.node.block_and_base_fee()
     fees = price(base_fee_wei, await fetch_priority_fee(account), account.max_fee_wei)

@@ -1,6 +1,5 @@
-"""The exit of a market, rehearsed before money goes in: on the fork on which a deposit was rehearsed, everything is
-withdrawn again some time later, and compared with what went in. Afterwards the fork is put back to before the exit.
-"""
+"""Rehearses a market's exit before money goes in: on the fork on which a deposit was rehearsed, everything is withdrawn
+some time later and compared with what went in. Afterwards the fork is restored."""
 
 from __future__ import annotations
 
@@ -23,14 +22,14 @@ if TYPE_CHECKING:
 
 
 GAS_WEI = 10**20
-"""Wei that the wallet is given on the fork to pay for the exit, whatever the deposit left of its own."""
+"""Wei that the wallet is given on the fork to pay for the exit, however little the deposit left of its own."""
 
 
 async def rehearse_exit(account: Account, fork: Node, work: LegWork, held_raw: int, fees: Fees) -> NoWayOut | None:
-    """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can.
+    """Why what the leg just deposited cannot be withdrawn again on the fork; None if it can.
 
-    held_raw: what the position was worth before the leg, in base units of the asset. Raises TransientError when the
-    fork cannot be put back.
+    held_raw: what the position was worth before the leg, in base units of the asset. Raises TransientError if the fork
+    cannot be restored.
     """
     out, provides = work.out, work.provides
     if (out is None or work.observe is None) and (provides is None or provides.back is None):
@@ -103,8 +102,8 @@ async def _now(fork: Node, work: LegWork) -> MarketState | MarketError:
 
 
 async def _taken(account: Account, fork: Node, work: LegWork, calls: tuple[EvmCall, ...]) -> tuple[str, bool] | None:
-    """Make the calls on the fork. None when all succeed; else why one fails, and whether the market itself reverted (a
-    fork that cannot go on is no fault of the market)."""
+    """Make the calls on the fork. None if all succeed; else (why one fails, whether the market itself reverted): a fork
+    that cannot go on is not the market's fault."""
     from yieldbot.chains.evm.execution.rehearse import note_request
 
     if not calls:

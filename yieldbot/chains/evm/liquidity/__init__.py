@@ -1,1 +1,1 @@
-"""Positions in liquidity pools of EVM chains: read, opened, changed and left."""
+"""Positions in liquidity pools of EVM chains: reading, opening, changing and leaving them."""

@@ -1,4 +1,4 @@
-"""What changed our liquidity positions, by the position manager's events in transactions' receipts."""
+"""The changes of our liquidity positions, from the position manager's events in transactions' receipts."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ async def by_hand(
     managers: frozenset[Address],
     also: Iterable[Token] = (),
 ) -> ByHand:
-    """Those of the transactions that our account sent. places: market and pool of each position. A transaction in
-    several pools is left out, since its events do not show which pool paid for what. also: further tokens whose prices
-    are read.
+    """What our account did to its positions in transactions that the journal does not know. places: market and pool of
+    each position. A transaction in several pools is left out, since its events do not show which pool paid for what.
+    also: further tokens whose prices are read.
 
     Raises TransientError.
     """

@@ -1,9 +1,9 @@
-"""Executes liquidity transactions one after another, each by the same stages as any other transaction. One executor
-serves plans' legs and persons' orders; each has its own judge.
+"""Executes liquidity transactions one after another, each through the same stages as any other transaction. One
+executor serves both legs of plans and orders of persons; each has its own judge.
 
-A leg's limits hold for all of its transactions together (``judge_provided``): no more of the asset than the leg's
-amount may leave the wallet, and nothing of the pool's other token when liquidity is taken out or a range is rebalanced.
-Each transaction is also judged by its own order (``judge_liquidity``).
+A leg's limits apply to all of its transactions together (``judge_provided``): no more of the asset than the leg's
+amount may leave the wallet, and none of the pool's other token when liquidity is removed or a range is rebalanced. Each
+transaction is also judged by its own order (``judge_liquidity``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LiquidityMove:
     steps: Steps
     """The calls, one after another."""
     rehearsed: Sequence[RehearsedTx]
-    """The calls as they ran on the fork: no other call is made, revocations of allowances excepted."""
+    """The calls as they ran on the fork: no other call is made, except to revoke allowances."""
     tokens: Sequence[Token]
     """Tokens whose balances are compared, the position's own among them."""
     context: Callable[[int], TxContext]
@@ -51,13 +51,13 @@ class LiquidityMove:
     judge: Callable[[OrderCall, SimulatedTx, Sequence[Outcome]], ApprovedTx | Declined]
     """Judges one transaction, given the outcomes of those before it."""
     bare: LiquidityOrder
-    """The order under which allowances are revoked."""
+    """The order with which allowances are revoked."""
     spenders: Mapping[Address, str]
-    """Spenders that may have got an allowance, with their names."""
+    """Spenders that may have received an allowance, with their names."""
     allowed: Sequence[Token]
-    """Tokens that they may have got an allowance of."""
+    """Tokens for which they may have received an allowance."""
     tally: Tally | None = None
-    """Balance of what is still to be put in, where the steps need it."""
+    """Balance of what is still to be put in, if the steps need it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,9 @@ class Moved:
 
 
 async def carry_out(account: Account, move: LiquidityMove) -> Moved:
-    """Execute the steps until one is not confirmed, then revoke the allowances that are left.
+    """Execute the steps until one is not confirmed, then revoke the remaining allowances.
 
-    Refusals are values, those of the steps included; see ``execute_leg`` for what is raised.
+    Refusals are values, also those of the steps; see ``execute_leg`` for what is raised.
     """
     outcomes: list[Outcome] = []
     declined: Declined | None = None
@@ -112,8 +112,8 @@ async def carry_out(account: Account, move: LiquidityMove) -> Moved:
 
 
 async def execute_provided(account: Account, approval: Approval, work: LegWork) -> LegResult:
-    """Execute a plan's liquidity leg, as ``execute_leg`` does the others. If it stops half-way, what was swapped and
-    not put in lies in the wallet, and the next run decides again."""
+    """Execute a plan's liquidity leg, as ``execute_leg`` does for other legs. If it stops half-way, tokens that were
+    swapped but not put in are in the wallet, and the next run decides again."""
     rehearsed = (
         barred(account, approval.plan)
         or account.limits((work.leg,))
@@ -161,8 +161,8 @@ async def execute_order(
     market: MarketId,
     order: LiquidityOrder,
 ) -> list[Outcome | Declined]:
-    """Execute a person's order as it was rehearsed; the outcomes of its steps and of revoking what stayed allowed.
-    tokens: whose balances are compared, the position's own among them."""
+    """Execute a person's order as it was rehearsed; returns the outcomes of its steps and of revoking remaining
+    allowances. tokens: whose balances are compared, the position's own among them."""
     legs = [
         Leg(LegKind.DEPOSIT, market, Amount(t, raw)) for t, raw in zip(order.tokens, order.most, strict=True) if raw
     ]
@@ -215,7 +215,7 @@ async def _one(
 async def _take_back(
     account: Account, move: LiquidityMove, outcomes: Sequence[Outcome], place: int
 ) -> list[Outcome | Declined]:
-    """Set the remaining allowances to zero, as far as judge and node permit."""
+    """Set the remaining allowances to zero, as far as judge and node allow."""
     before, found = list(outcomes), list[Outcome | Declined]()
     for token, (spender, name) in product(move.allowed, move.spenders.items()):
         if await fetch_allowance(account.node, token.address, account.owner, spender):
@@ -228,7 +228,7 @@ async def _take_back(
 
 
 def _bare(provides: Provides, plan_id: str) -> LiquidityOrder:
-    """An order under which nothing may be done but allowances be revoked."""
+    """An order that allows nothing except revoking allowances."""
     return LiquidityOrder(
         id=plan_id,
         manager=provides.manager,

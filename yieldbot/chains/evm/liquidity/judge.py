@@ -1,4 +1,4 @@
-"""The signer's policy for liquidity transactions: of a person's order, and of a plan's leg. Pure."""
+"""The signer's policy for liquidity transactions: those of a person's order, and of a plan's leg. Pure."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def judge_liquidity(
 ) -> ApprovedTx | Declined:
     """Judge one transaction of an order: whatever is not expressly allowed is Declined. Pure.
 
-    Allowed are four functions of the order's manager, for our own account and position, within the order's amounts,
-    minimums and time; the order's swap; and exact allowances for manager and router. Setting an allowance to zero needs
-    no living order.
+    Allowed: four functions of the order's manager, for our own account and position, within the order's amounts,
+    minimums and time; the order's swap; and exact allowances for manager and router. Setting an allowance to zero does
+    not need a valid order.
     """
     tx = simulated.tx
     back = takes_back(tx.data)
@@ -185,9 +185,9 @@ def judge_provided(
     outcomes: Sequence[Outcome],
     now: int,
 ) -> ApprovedTx | Declined:
-    """Judge one transaction of a plan's liquidity leg. Pure. outcomes: of the leg's transactions before it.
+    """Judge one transaction of a plan's liquidity leg. Pure. outcomes: of the leg's earlier transactions.
 
-    Setting an allowance to zero needs no living approval: it can do no harm.
+    Setting an allowance to zero needs no valid approval: it can do no harm.
     """
     back = takes_back(step.call.data)
     refused = (
@@ -207,7 +207,7 @@ def judge_provided(
 
 
 def _foreign(work: LegWork, order: LiquidityOrder, plan_id: str) -> Declined | None:
-    """Why an order does not belong to the leg; None when it does."""
+    """Why an order does not belong to the leg; None if it does."""
     provides = work.provides
     assert provides is not None
     named = order.manager, order.tokens, order.router in (None, provides.router), order.share, order.id
@@ -221,14 +221,15 @@ def _foreign(work: LegWork, order: LiquidityOrder, plan_id: str) -> Declined | N
 
 
 def _near(ticks: tuple[int, int], approved: tuple[int, int] | None, shift: int) -> bool:
-    """Whether a range has the approved width and is shifted by ``shift`` ticks at most."""
+    """Whether a range has the approved width and is shifted by at most ``shift`` ticks."""
     if approved is None:
         return False
     return ticks[1] - ticks[0] == approved[1] - approved[0] and abs(ticks[0] - approved[0]) <= shift
 
 
 def _beyond(work: LegWork, outcomes: Sequence[Outcome], simulated: SimulatedTx) -> Declined | None:
-    """Why the leg, with this transaction, would have taken more from the wallet than it may; None when it would not."""
+    """Why the leg, including this transaction, would have taken more from the wallet than it may; None if it would
+    not."""
     provides = work.provides
     assert provides is not None
     for token in provides.pair:

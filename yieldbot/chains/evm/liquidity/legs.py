@@ -1,6 +1,7 @@
 """Steps of a plan's liquidity legs: enter with one token, leave into one token, rebalance a range.
 
-A leg moves its own amount, what comes out of positions, and what those become; what the wallet held before stays there.
+A leg only moves its own amount, what comes out of positions, and what these become; what the wallet held before stays
+there.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from yieldbot.model.policy import Base
 from yieldbot.model.units import BPS
 
 NOTHING_BEFORE: Mapping[Token, int] = {}
-"""Stands for the balances before the leg: what a leg has is counted by its tally alone."""
+"""Empty balances before the leg: what a leg has is counted only by its tally."""
 
 
 def swapper(
     lp: LiquidityMarket, usd: Mapping[Token, float], base: Base, terms: Terms, start: Mapping[Token, int]
 ) -> Swapper:
-    """The Swapper of the market's pool, with the base's bounds for swaps. start: what the leg puts in, by token; empty
-    for a leg that takes out."""
+    """The Swapper of the market's pool, with the base's price limits for swaps. start: what the leg puts in, by token;
+    empty for a leg that removes liquidity."""
     state, near = lp.state, base.max_impact_bps / BPS
     order = LiquidityOrder(
         id=terms.id,
@@ -44,8 +45,8 @@ def swapper(
 
 
 def entering(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
-    """Steps that put the tally's start into the market's range: of our position there, or of a new range of the same
-    width around the price, shifted by ``shift`` ticks at most."""
+    """Steps that put the tally's start into the market's range: into our position there, or into a new range of the
+    same width around the price, shifted by at most ``shift`` ticks."""
 
     async def steps(node: Node) -> AsyncIterator[OrderCall]:
         ticks = Range(*lp.ticks)
@@ -58,7 +59,7 @@ def entering(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
 
 
 def leaving(lp: LiquidityMarket, share: Fraction, asset: Token, pool: Swapper) -> Steps:
-    """Steps that take the fraction ``share`` of each position's liquidity and all uncollected fees out, and swap all of
+    """Steps that remove the fraction ``share`` of each position's liquidity and all uncollected fees, and swap all of
     it into ``asset``."""
 
     async def steps(node: Node) -> AsyncIterator[OrderCall]:
@@ -71,8 +72,8 @@ def leaving(lp: LiquidityMarket, share: Fraction, asset: Token, pool: Swapper) -
 
 
 def rebalancing(lp: LiquidityMarket, pool: Swapper, shift: int) -> Steps:
-    """Steps that take everything out and put it into one new position of the same width around the price, shifted by
-    ``shift`` ticks at most. That limit is checked before anything is taken out."""
+    """Steps that remove everything and put it into one new position of the same width around the price, shifted by at
+    most ``shift`` ticks. That limit is checked before anything is removed."""
 
     async def steps(node: Node) -> AsyncIterator[OrderCall]:
         have = [amounts for p in lp.positions for amounts in (p.amounts, p.fees)]
@@ -96,8 +97,8 @@ def _near(found: Range, lp: LiquidityMarket, shift: int) -> Range:
 
 
 async def _out(lp: LiquidityMarket, share: Fraction, pool: Swapper, node: Node) -> AsyncIterator[OrderCall]:
-    """Steps that take liquidity out of each position. Each one's minimums are computed at the pool's price when its
-    turn comes, which independent prices must confirm."""
+    """Steps that remove liquidity from each position. The minimums of each are computed when its turn comes, at the
+    pool's price then, which independent prices must confirm."""
     for position in lp.positions:
         await pool.trusted(node)
         now: PoolPosition = replace(position, state=await pool.state(node))

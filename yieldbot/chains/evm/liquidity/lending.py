@@ -1,4 +1,4 @@
-"""What the tokens of a liquidity position would earn by lending."""
+"""What a liquidity position's tokens would earn by lending instead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lending:
 
     def best(self, amount: Amount, horizon_seconds: float, policy: Policy) -> tuple[float, str] | None:
         """(simple annual rate net of the policy's haircut, market's name) of the market that would pay most for
-        ``amount``; None where no market takes it."""
+        ``amount``; None if no market takes it."""
 
         if self.snapshot is None:
             return None

@@ -26,11 +26,11 @@ async def liquidity_markets(
     states: Mapping[MarketId, MarketState],
     beside: TypicalFee,
 ) -> tuple[list[MarketState], list[Quarantined]]:
-    """The markets of pools of two of the job's assets, and pools that could not be read; none where the job's base does
-    not allow liquidity. states: the job's other markets, whose holdings determine the range. beside: what transactions
-    pay beside their gas.
+    """(the markets of pools of two of the job's assets, pools that could not be read); both empty if the job's base
+    does not allow liquidity. states: the job's other markets, whose holdings determine the range. beside: what
+    transactions pay beside their gas.
 
-    Raises TransientError where the chain cannot be read; a pool that cannot be read is quarantined.
+    Raises TransientError if the chain cannot be read; a pool that cannot be read is quarantined.
     """
     if job.base is None or not job.base.liquidity:
         return [], []
@@ -68,13 +68,13 @@ async def liquidity_markets(
 
 
 def _fair(usd: Mapping[Token, float], pool: Pool) -> float:
-    """token1 base units for one of token0, by the feeds."""
+    """Price by the feeds: token1 base units for one base unit of token0."""
     zero, one = (usd[token] / token.one for token in (pool.token0, pool.token1))
     return zero / one
 
 
 def asset_of(job: Job, pool: Pool) -> Token:
-    """The token that a pool's market is counted in: the first of the job's assets that the pool has."""
+    """The token in which a pool's market is counted: the first of the job's assets that the pool has."""
     return next(token for token in job.assets if token in (pool.token0, pool.token1))
 
 

@@ -1,7 +1,7 @@
 """Liquidity orders, and the steps that carry them out.
 
 Steps come from a generator that is given a node: it yields a call and, once that is mined, reads what the next call
-depends on. A rehearsal runs it on a fork, the execution on the chain.
+depends on. A rehearsal runs the generator on a fork, the execution runs it on the chain.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class LiquidityOrder:
     ticks: tuple[int, int] | None = None
     """Lower and upper tick of a new position; None: no new position."""
     most: tuple[int, int] = (0, 0)
-    """Base units of token0 and token1 that may leave the wallet."""
+    """Most base units of token0 and token1 that may leave the wallet."""
     least_put: tuple[int, int] = (0, 0)
-    """Base units of each token that a call which adds liquidity must require at least."""
+    """Least base units of each token that a call which adds liquidity must require."""
     liquidity: int = 0
-    """Units of liquidity (or LP tokens) that may be taken out."""
+    """Units of liquidity (or LP tokens) that may be removed."""
     least_out: tuple[int, int] = (0, 0)
-    """Base units of each token that a call which takes liquidity out must require at least."""
+    """Least base units of each token that a call which removes liquidity must require."""
     share: Token | None = None
     """The pair's LP token, for a Uniswap v2 pair; None: other pools."""
     swap: SwapTerms | None = None
@@ -72,8 +72,8 @@ class OrderCall:
     moves: tuple[Token, ...] = ()
     """Tokens that the call may take from us."""
     least: Mapping[Token, int] = field(default_factory=dict)
-    """By token, the least balance change that is accepted (in base units, negative: out of the wallet) where the price
-    may move until the call is mined."""
+    """By token, the least balance change that is accepted (base units, negative: out of the wallet), for amounts that
+    the price may change until the call is mined."""
 
 
 Steps = Callable[[Node], AsyncIterator[OrderCall]]
@@ -82,7 +82,7 @@ Steps = Callable[[Node], AsyncIterator[OrderCall]]
 
 @dataclass(slots=True)
 class Tally:
-    """Balance of what a leg still has to put in, counted from its own transactions alone, so that tokens which others
+    """Balance of what a leg still has to put in, counted only from its own transactions, so that tokens which others
     send to the wallet meanwhile are not used."""
 
     start: Mapping[Token, int]
@@ -91,7 +91,7 @@ class Tally:
     """Balance changes by its transactions since, in base units by token."""
 
     def begin(self) -> None:
-        """Forget all changes: another run of the steps begins."""
+        """Forget all changes, because the steps are run again."""
         self.moved.clear()
 
     def add(self, deltas: Iterable[Delta]) -> None:
@@ -111,7 +111,7 @@ class Provides:
     steps: Steps
     """Its steps."""
     tally: Tally
-    """What it still has to put in; kept by whoever runs the steps."""
+    """What it still has to put in; updated by whoever runs the steps."""
     manager: Address
     """The position manager."""
     router: Address
@@ -125,13 +125,13 @@ class Provides:
     description: str
     """What it does, in one line for the person who approves."""
     entry_cost_bps: float
-    """What swaps on the way in and out take of what goes in, in bp."""
+    """What swaps on the way in and out take off the amount, in bp."""
     slippage_bps: float
     """How far the price may move until execution, in bp."""
     shift_ticks: int
-    """How many ticks the range may be shifted to lie around the price after the plan's own swaps."""
+    """How many ticks the range may be shifted to be around the price after the plan's own swaps."""
     back: Callable[[Node], Awaitable[Provides]] | None = None
-    """Makes the leg that takes everything out again, on a fork on which this leg was run; None: the exit is not
+    """Makes the leg that removes everything again, on a fork on which this leg was run; None: the exit is not
     rehearsed."""
 
     @property

@@ -48,8 +48,8 @@ def manager_of(state: LiquidityPool) -> Address:
 
 
 def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None, terms: Terms) -> Prepared:
-    """Add as much liquidity as the base units ``have`` make, to our position ``token_id`` or (None) to a new one; what
-    does not fit stays in the wallet. Raises MarketError where they make none."""
+    """Add as much liquidity as the base units ``have`` allow, to our position ``token_id`` or (None) to a new one; the
+    rest stays in the wallet. Raises MarketError if they allow none."""
     if ticks.low >= ticks.high:
         raise MarketError(f"{state.pool.name}: the range from tick {ticks.low} to {ticks.high} is empty")
     liquidity, desired, taken = ticks.settled(state.sqrt_price_x96, *have)
@@ -88,7 +88,7 @@ def adding(state: LiquidityPool, have: Pair, ticks: Range, token_id: int | None,
 
 
 def removing(position: PoolPosition, liquidity: int, terms: Terms) -> Prepared:
-    """Take ``liquidity`` units and all uncollected fees out of a position."""
+    """Remove ``liquidity`` units and all uncollected fees from a position."""
     state, token_id = position.state, _number(position)
     ticks = Range(*(position.ticks or (0, 0)))
     taken = ticks.amounts(liquidity, state.sqrt_price_x96)
@@ -113,7 +113,7 @@ def collecting(position: PoolPosition, terms: Terms) -> Prepared:
 
 def compounding(position: PoolPosition, terms: Terms) -> Prepared:
     """Collect a position's fees and add them to its liquidity; what does not fit stays in the wallet. Raises
-    MarketError where they make no liquidity."""
+    MarketError if they allow no liquidity."""
     state, token_id = position.state, _number(position)
     paid = collecting(position, terms)
     added = adding(state, position.fees, Range(*(position.ticks or (0, 0))), token_id, terms)
@@ -131,10 +131,10 @@ def compounding(position: PoolPosition, terms: Terms) -> Prepared:
 def rebalancing(
     position: PoolPosition, deployment: Deployment, ticks: Range, usd: Mapping[Token, float], terms: Terms
 ) -> Prepared:
-    """Take everything out of a position, swap in its pool what the new range needs, and put all of it into that range.
+    """Remove everything from a position, swap in its pool what the new range needs, and put all of it into that range.
 
-    What the wallet held before stays there. Swap and new position are computed from the amounts and the price when
-    their turn comes; then too the price must be near independent ones (SafetyError where it is not).
+    What the wallet held before stays there. Swap and new position are computed when their turn comes, from the amounts
+    and the price at that time, which must then be near independent prices (SafetyError if it is not).
     """
     state = position.state
     out = removing(position, position.liquidity, terms)
@@ -154,7 +154,7 @@ def rebalancing(
 async def putting_in(
     pool: Swapper, node: Node, ticks: Range, token_id: int | None, before: Mapping[Token, int]
 ) -> AsyncIterator[OrderCall]:
-    """Steps that swap what the wallet has beyond ``before`` into the proportion of a range, and put it in. Raises
+    """Steps that swap what the wallet has beyond ``before`` into a range's proportion, and put it in. Raises
     SafetyError, MarketError."""
     async for step in pool.balanced(node, ticks, before):
         yield step
@@ -164,7 +164,7 @@ async def putting_in(
 
 
 def _order(state: LiquidityPool, token_id: int, terms: Terms, *, liquidity: int, least_out: Pair) -> LiquidityOrder:
-    """An order that takes liquidity out."""
+    """An order that removes liquidity."""
     return LiquidityOrder(
         id=terms.id,
         manager=manager_of(state),

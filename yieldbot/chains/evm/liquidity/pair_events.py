@@ -1,8 +1,8 @@
-"""The history of our LP tokens of a Uniswap v2 pair, by the pair's events, checked against our balance.
+"""The history of our LP tokens of a Uniswap v2 pair, from the pair's events, checked against our balance.
 
 Source: UniswapV2Pair (v2 core 1.0.1): mint emits Transfer from the zero address, then Mint with both amounts; burn
-emits Transfer of the LP tokens to the zero address, then Burn. Fees stay in the pair, where sqrt(amount0 amount1) of an
-LP token grows by them alone: growth beyond the root of what was put in is fees.
+emits Transfer of the LP tokens to the zero address, then Burn. Fees stay in the pair, and only they let sqrt(amount0
+amount1) of an LP token grow: growth beyond the root of what was put in is fees.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ShareChange:
 
 
 async def past_of_shares(node: Node, position: PoolPosition, owner: Address, block: BlockRef) -> PositionHistory | str:
-    """The history of our LP tokens of a pair, or why it is not known."""
+    """The history of our LP tokens of a pair, or why it is unknown."""
     pair, ours = position.state.pool.address, _topic(owner)
     steps: list[ShareChange] = []  # the newest first
     left, end = position.shares, block.height + 1
@@ -119,7 +119,7 @@ def past_from(steps: Iterable[ShareChange], position: PoolPosition) -> PositionH
 
 
 def _fees(amounts: tuple[int, int], root: float, now: float) -> tuple[int, int]:
-    """The part of both amounts that exceeds ``root``, sqrt(amount0 amount1) of what was put in."""
+    """The part of both amounts above ``root``, which is sqrt(amount0 amount1) of what was put in."""
     part = max(0.0, 1.0 - root / now) if now else 0.0
     return round(amounts[0] * part), round(amounts[1] * part)
 

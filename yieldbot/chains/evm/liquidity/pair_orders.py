@@ -41,7 +41,7 @@ def router_of(state: LiquidityPool) -> Address:
 
 
 def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
-    """Add as much liquidity as the base units ``have`` make at the pair's ratio. Raises MarketError where they make
+    """Add as much liquidity as the base units ``have`` allow at the pair's ratio. Raises MarketError if they allow
     none."""
     taken = fitting(state.reserves, have)
     if not all(taken):
@@ -69,8 +69,7 @@ def adding_shares(state: LiquidityPool, have: Pair, terms: Terms) -> Prepared:
 
 
 def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepared:
-    """Burn the fraction ``part`` of our LP tokens for both tokens. Raises MarketError where that is less than one
-    unit."""
+    """Burn the fraction ``part`` of our LP tokens for both tokens. Raises MarketError if that is less than one unit."""
     state = position.state
     shares = position.shares if part == 1.0 else position.shares * round(part * 10**9) // 10**9
     if not shares:
@@ -94,7 +93,7 @@ def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepar
 
 
 def fitting(reserves: Pair, have: Pair) -> Pair:
-    """What the router takes of at most these amounts (UniswapV2Router02._addLiquidity): requesting exactly the result
+    """The part of these amounts that the router takes (UniswapV2Router02._addLiquidity): requesting exactly the result
     takes exactly the result."""
     one = have[0] * reserves[1] // reserves[0]
     if one <= have[1]:

@@ -1,8 +1,8 @@
-"""The history of an NFT position, by the position manager's events, checked against its liquidity.
+"""The history of an NFT position, from the position manager's events, checked against its liquidity.
 
 Source: INonfungiblePositionManager's IncreaseLiquidity, DecreaseLiquidity and Collect; each has the token id as its
-first topic. Events are read from the newest back to where the position held nothing, which follows from its present
-liquidity less the changes since: a missing event is noticed.
+first topic. Events are read from the newest back to the point where the position was empty, which follows from its
+present liquidity less the changes since; so a missing event is noticed.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ INCREASE = "0x3067048beee31b25b2f1681f88dac838c8bba36af25bfb2b7cf7473a5847e35f"
 DECREASE = "0x26f6a048ee9138f2c0ce266f322cb99228e8d619ae2bff30c67f8dcf9d2377b4"
 COLLECT = "0x40d0efd1a53d60ecbf40971b9daf7dc90178c3aadc7aab1765632738fa8b8f01"
 MOST_PARTS = 300
-"""Most requests for one position's events; what is older counts as not known."""
+"""Most requests for one position's events; older ones count as unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class PositionHistory:
-    """A position's history since it last held nothing. Pairs are base units of token0 and token1."""
+    """A position's history since it was last empty. Pairs are base units of token0 and token1."""
 
     put: tuple[int, int]
     """Put into its liquidity."""
     taken: tuple[int, int]
     """Taken out of its liquidity."""
     collected: tuple[int, int]
-    """Paid out: fees, and liquidity that was taken out."""
+    """Paid out: fees, and liquidity that was removed."""
     since: int
-    """Height from which on it holds something."""
+    """Height from which on it is not empty."""
     grown: tuple[int, int] = (0, 0)
     """Fees that are part of its present amounts (LP tokens of a pair, whose fees stay in the pool)."""
     hashes: frozenset[str] = field(default=frozenset(), compare=False)
     """Hash of each of its transactions, in lower case; empty for LP tokens of a pair."""
 
     def earned(self, waiting: tuple[int, int]) -> tuple[int, int]:
-        """Fees earned since then, ``waiting`` (uncollected ones) included."""
+        """Fees earned since then, including ``waiting``, the uncollected ones."""
         parts = zip(self.collected, waiting, self.grown, self.taken, strict=True)
         zero, one = (c + w + g - t for c, w, g, t in parts)
         return zero, one
 
     def impermanent_loss(self, amounts: tuple[int, int], price: float) -> float | None:
-        """The value of the tokens that the position would pay out without fees, over that of the tokens put in, less 1
-        (``held_against``). amounts: what it would pay out now. price: token1 base units for one of token0."""
+        """(value of the tokens that the position would pay out without fees) / (value of the tokens put in) - 1, see
+        ``held_against``. amounts: what it would pay out now. price: token1 base units for one of token0."""
         zero, one = (a - g + t for a, g, t in zip(amounts, self.grown, self.taken, strict=True))
         return held_against((zero, one), self.put, price)
 
 
 async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> PositionHistory | str:
-    """A position's history, or why it is not known."""
+    """A position's history, or why it is unknown."""
     if position.state.pool.protocol == "uniswap_v4":
         return "Uniswap v4's events do not state what was put in"
     if position.token_id is None or position.state.manager is None:
@@ -81,15 +81,15 @@ async def past_of(node: Node, position: PoolPosition, block: BlockRef) -> Positi
 
 
 def unread(node: Node, part: LogPart, end: int) -> str:
-    """Why the events before block ``end`` are not known."""
+    """Why the events before block ``end`` are unknown."""
     if part.bound:
         return f"no events before block {end:,} were read: {part.why}"
     return f"{node.host} serves no events of blocks {part.start} to {part.end} ({part.why})"
 
 
 def fold(logs: Sequence[Mapping[str, Any]], liquidity: int, topic: str) -> PositionHistory | None:
-    """The history from a position's events, the newest first, back to where it held nothing; None where they do not
-    reach that.
+    """The history from a position's events, newest first, back to the point where it was empty; None if they do not
+    reach it.
 
     Raises KeyError, TypeError or ValueError for malformed events. Pure.
     """

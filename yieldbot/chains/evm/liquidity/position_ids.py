@@ -15,11 +15,11 @@ from yieldbot.model.known import TRANSFER_TOPIC
 from yieldbot.protocols.evm.abi import abi
 
 MOST_PARTS = 300
-"""Most requests for one account's events; what is older counts as not known."""
+"""Most requests for one account's events; older ones count as unknown."""
 
 
 async def token_ids(node: Node, manager: Address, owner: Address, block: BlockRef) -> tuple[tuple[int, ...], str]:
-    """The numbers of our positions, lowest first; and why some are not known (empty: all are)."""
+    """(the numbers of our positions, lowest first; why some are unknown, or an empty text)."""
     codec = abi("uniswap_v4_manager")
     try:
         answer = await node.call(manager, codec.encode("balanceOf", owner), block)

@@ -48,7 +48,7 @@ class OrderRehearsal:
 
 
 Back = Callable[[Node, Fees, Sequence[Delta]], Awaitable[Declined | None]]
-"""Rehearses the exit on the same fork; why it fails, None when it succeeds. Arguments: the fork, fees per gas, balance
+"""Rehearses the exit on the same fork; returns why it fails, or None. Arguments: the fork, fees per gas, balance
 changes of the entry."""
 
 
@@ -60,8 +60,8 @@ async def rehearse_steps(
     block: BlockRef,
     back: Back | None = None,
 ) -> OrderRehearsal | Declined:
-    """Run all steps in order on one fork. Declined when one fails, an allowance of ``tokens`` to ``spenders`` is left,
-    or the exit fails. back: rehearses the exit of what was put in; None: nothing was."""
+    """Run all steps in order on one fork. Declined if one fails, an allowance of ``tokens`` to ``spenders`` is left, or
+    the exit fails. back: rehearses the exit of what was put in; None: nothing was put in."""
     fees = await fetch_fees(account, block)
     if isinstance(fees, Declined):
         return fees

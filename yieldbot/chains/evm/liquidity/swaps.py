@@ -32,12 +32,12 @@ from yieldbot.risk.prices import below_minimum, depegged, fair_output, stale
 
 Pair = tuple[int, int]
 CENTRING = 4
-"""Iterations that centre a range on the price after the swap for it; mostly two are enough."""
+"""Iterations that centre a range on the price after the swap that it needs; two are usually enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What holds for every call of an order."""
+    """The terms that apply to every call of an order."""
 
     id: str
     """The order's id, or the plan's."""
@@ -48,8 +48,8 @@ class Terms:
     deadline: int
     """Unix seconds by the chain's clock after which nothing of the order is executed."""
     lasts_seconds: int | None = None
-    """Seconds within which a call must be mined once it is built, since an order's transactions may be far apart; None:
-    ``deadline`` alone bounds it."""
+    """Seconds within which a call must be mined after it is built, since an order's transactions may be far apart;
+    None: only ``deadline`` applies."""
 
     async def end(self, node: Node) -> int:
         """The deadline of a call that is built now, in unix seconds by the chain's clock."""
@@ -71,14 +71,14 @@ class Swapper:
     usd: Mapping[Token, float]
     """US dollar prices of tokens by their feeds."""
     near: float
-    """How far the pool's price may be from each independent price, as a fraction."""
+    """How far the pool's price may differ from each independent price, as a fraction."""
     terms: Terms
     """The order's terms."""
     impact: float | None = None
     """Largest shortfall of a swap against the best independent price, as a fraction, fee included; None: only the
     order's minimum applies."""
     tally: Tally | None = None
-    """What the leg still has to put in or to sell; None: what the wallet has gained since ``before``."""
+    """What the leg still has to put in or to sell; None: the wallet's gain since ``before`` counts."""
 
     async def state(self, node: Node) -> LiquidityPool:
         """The pool's present state. Raises MarketError."""
@@ -89,7 +89,8 @@ class Swapper:
         return found
 
     async def beyond(self, node: Node, before: Mapping[Token, int]) -> Pair:
-        """Base units of both tokens that are available: those of the tally, else the wallet's gain since ``before``."""
+        """Base units of both tokens that are available: those in the tally, or else the wallet's gain since
+        ``before``."""
         zero, one = self.order.tokens
         if self.tally is not None:
             return self.tally.has(zero), self.tally.has(one)
@@ -97,8 +98,8 @@ class Swapper:
         return max(0, now[zero] - before[zero]), max(0, now[one] - before[one])
 
     async def balanced(self, node: Node, ticks: Range, before: Mapping[Token, int]) -> AsyncIterator[OrderCall]:
-        """Steps that swap what is available into the proportion of a range. Raises SafetyError where the price
-        afterwards is not the one that the swap leaves: liquidity is not added at a price that somebody has moved."""
+        """Steps that swap what is available into a range's proportion. Raises SafetyError if the price afterwards is
+        not the one that the swap leaves: liquidity is not added at a price that somebody has moved."""
         pool, prices = await self.trusted(node)
         expected = pool.sqrt_price_x96
         if (found := balancing(pool, ticks, await self.beyond(node, before))) is not None:
@@ -136,8 +137,8 @@ class Swapper:
                 yield step
 
     async def trusted(self, node: Node) -> tuple[V3Pool, dict[str, float]]:
-        """The pool's present state and the independent prices. Raises SafetyError where the pool's price is too far
-        from one of them, MarketError."""
+        """(the pool's present state, the independent prices). Raises SafetyError if the pool's price is too far from
+        one of them, MarketError."""
         pool = await self.read(node)
         judged = await fair_price(node, await self.state(node), self.usd, self.near)
         if isinstance(judged, Declined):
@@ -193,11 +194,11 @@ def around_price(pool: V3Pool, ticks: Range, have: Pair) -> Range:
 
 
 def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] | None:
-    """(whether token0 goes in, base units in, base units out) of the swap after which both tokens have the proportion
-    of the range; None where no swap is needed. Found by bisection over the pool's own arithmetic."""
+    """(whether token0 goes in, base units in, base units out) of the swap after which both tokens have the range's
+    proportion; None if no swap is needed. Found by bisection over the pool's own arithmetic."""
 
     def excess(zero: int, one: int, sqrt_price_x96: int) -> int:
-        """More than 0 where there is too much of token0 for the token1."""
+        """Above 0 if there is too much token0 for the token1."""
         need0, need1 = ticks.amounts(1 << 96, sqrt_price_x96)
         return zero * need1 - one * need0
 
@@ -208,7 +209,7 @@ def balancing(pool: V3Pool, ticks: Range, have: Pair) -> tuple[bool, int, int] |
         return None
 
     def after(given: int) -> tuple[int, int] | None:
-        """(the excess after this swap, what it gives); None beyond what the pool can take."""
+        """(the excess after this swap, its output); None beyond what the pool can take."""
         try:
             done = pool.swap(given, zero_for_one)
         except Unswappable:
@@ -249,7 +250,7 @@ def router_of(state: LiquidityPool) -> Address:
 
 
 def sound_feeds(view: LiquidityView, pool: Pool, chain: ChainSettings, policy: Policy) -> Declined | None:
-    """Why the feeds of a pool's tokens cannot be used (too old, or a pegged token off its peg); None when they can."""
+    """Why the feeds of a pool's tokens cannot be used (too old, or a pegged token off its peg); None if they can."""
     pair = (pool.token0, pool.token1)
     updated = {token.symbol: view.usd_at[token] for token in pair if token in view.usd_at}
     return stale(updated, view.block.timestamp, policy.max_feed_age_seconds) or depegged(
@@ -260,9 +261,9 @@ def sound_feeds(view: LiquidityView, pool: Pool, chain: ChainSettings, policy: P
 async def fair_price(
     node: Node, state: LiquidityPool, usd: Mapping[Token, float], slippage: float, others: Sequence[Pool] = ()
 ) -> Declined | dict[str, float]:
-    """Whole token1 for one token0 by each independent price, or why the pool's price must not be used: too few prices,
-    prices too far apart, or the pool's own further from one of them than ``slippage`` (a fraction). others: Uniswap v3
-    pools of the same tokens, whose TWAPs are used where the pool keeps none."""
+    """Whole token1 for one token0 by each independent price; or why the pool's price must not be used: too few prices,
+    prices too far apart, or the pool's own price further than ``slippage`` (a fraction) from one of them. others:
+    Uniswap v3 pools of the same tokens, whose TWAPs are used if the pool keeps none."""
     pool, block = state.pool, await node.block()
     prices: dict[str, float] = {}
     if pool.token0 in usd and pool.token1 in usd:

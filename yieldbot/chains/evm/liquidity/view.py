@@ -26,7 +26,8 @@ from yieldbot.protocols.evm.uniswap_v4_liquidity import NUMBERS, UniswapV4Liquid
 from yieldbot.rpc.flows import Flows
 
 OUT_LAGS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384)
-"""Numbers of blocks back at which a position's seconds in range are read, to find since when it is out of range."""
+"""Numbers of blocks back at which a position's seconds in range are read, to find since when it has been out of
+range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +57,14 @@ class LiquidityView:
 
     def worth(self, pool: Pool, amounts: tuple[int, int]) -> float | None:
         """US dollars of base units of a pool's two tokens; a token without a feed is valued at the pool's price. None
-        where neither has a feed."""
+        if neither has a feed."""
         prices = self.prices(pool)
         if prices is None:
             return None
         return amounts[0] * prices[0] + amounts[1] * prices[1]
 
     def prices(self, pool: Pool) -> tuple[float, float] | None:
-        """US dollars for one base unit of token0 and of token1; None where neither has a feed."""
+        """US dollars for one base unit of token0 and of token1; None if neither has a feed."""
         zero, one = (self.usd[token] / token.one if token in self.usd else None for token in (pool.token0, pool.token1))
         price = (self.states[pool.id].sqrt_price_x96 / 2**96) ** 2
         if one is None and zero is not None:
@@ -73,7 +74,7 @@ class LiquidityView:
         return None if zero is None or one is None else (zero, one)
 
     def gas_price(self, pool: Pool) -> float | None:
-        """Base units of token1 for one unit of gas; None where a feed is missing."""
+        """Base units of token1 for one unit of gas; None if a feed is missing."""
         prices = self.prices(pool)
         return None if prices is None or self.gas_usd is None else self.gas_usd / prices[1]
 
@@ -91,9 +92,9 @@ async def fetch_view(
 ) -> LiquidityView:
     """Read pools, their history and our positions, at the newest block or ``at`` (block, base fee in wei).
 
-    only_ours: read the history of pools that we have positions in alone. tables, tokens: exchanges and tokens to read;
-    None: all. beside: what transactions pay beside their gas; None: read it. Raises TransientError where the chain
-    cannot be read; a pool that cannot be read is named in ``unread``.
+    only_ours: read the history only of pools in which we have positions. tables, tokens: exchanges and tokens to read;
+    None: all. beside: what transactions pay beside their gas; None: read it. Raises TransientError if the chain cannot
+    be read; a pool that cannot be read is named in ``unread``.
     """
     block, base_fee_wei = at or await node.block_and_base_fee()
     known, tokens = liquidity(), list(chain.tokens.values()) if tokens is None else tokens
@@ -176,7 +177,7 @@ async def _owned(
 
 
 async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Address, unread: list[str]) -> Deployment:
-    """The exchange's table with our positions' numbers, where its manager does not list them (Uniswap v4)."""
+    """The exchange's table with our positions' numbers, if its manager does not list them (Uniswap v4)."""
     if table.protocol != UniswapV4Liquidity.protocol or not table.params.get("manager"):
         return table
     numbers, why = await token_ids(node, Address(table.params["manager"]), owner, block)
@@ -186,7 +187,7 @@ async def _numbered(node: Node, block: BlockRef, table: Deployment, owner: Addre
 
 
 async def _out_for(node: Node, block: BlockRef, position: PoolPosition) -> float | None:
-    """Seconds for which a position has been out of range, at least; 0: it is in range; None: not known."""
+    """Seconds for which a position has been out of range, at least; 0: it is in range; None: unknown."""
     if position.in_range:
         return 0.0
     adapter, out = liquidity()[position.state.pool.protocol], None
@@ -214,7 +215,7 @@ async def _records(
     deployments: Mapping[str, Deployment],
     unread: list[str],
 ) -> dict[str, PoolHistory]:
-    """What pools have recorded; where the node serves no earlier blocks, only what the pools' own contracts keep."""
+    """What pools have recorded; if the node serves no earlier blocks, only what the pools' own contracts store."""
     known = liquidity()
 
     def flows(with_past: bool) -> list[Flow[PoolHistory]]:

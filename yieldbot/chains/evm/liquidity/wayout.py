@@ -1,5 +1,5 @@
 """Rehearses the exit of liquidity that a person adds, compounds or rebalances: on the fork on which it was put in, it
-is taken out again an hour later, and compared with what went in, at the pool's own price."""
+is removed an hour later and compared with what went in, at the pool's own price."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ async def rehearse_exit(
     out: tuple[int, int] = (0, 0),
     swaps: float = 0.0,
 ) -> NoWayOut | None:
-    """Why what was just put in does not come out again; None when it does. The fork cannot be used afterwards.
+    """Why what was just put in does not come out again; None if it does. The fork cannot be used afterwards.
 
-    put: our balance changes by putting it in. before: our positions in the pool until then. slippage: a fraction. out:
-    base units of both tokens that the order first took out of a position. swaps: the largest fraction of all of it that
-    swaps may cost.
+    put: our balance changes when it was put in. before: our positions in the pool until then. slippage: a fraction.
+    out: base units of both tokens that the order first took out of a position. swaps: the largest fraction of all of it
+    that swaps may cost.
     """
     pool = state.pool
     pair = (pool.token0, pool.token1)
@@ -76,7 +76,7 @@ async def rehearse_exit(
 
 
 def _removal(mine: Sequence[PoolPosition], before: Sequence[PoolPosition], terms: Terms) -> Prepared | None:
-    """The order that takes out exactly what was added; None where no position has grown."""
+    """The order that removes exactly what was added; None if no position has grown."""
     had = {position.token_id: position for position in before}
     for position in mine:
         earlier = had.get(position.token_id)
@@ -90,5 +90,5 @@ def _removal(mine: Sequence[PoolPosition], before: Sequence[PoolPosition], terms
 
 
 def _stuck(state: LiquidityPool, why: str, *, lasting: bool = True) -> NoWayOut:
-    """The refusal. lasting: the pool itself is the reason, and not the fork."""
+    """The refusal. lasting: the pool itself is the cause, and not the fork."""
     return NoWayOut("NO_WAY_OUT", f"{state.pool.name}: {why}", market_id(state.pool), lasting)

@@ -31,7 +31,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
     """The leg with its steps. now: unix seconds by the clock that the plan expires by; deadlines are in the chain's
     time.
 
-    Raises SafetyError where the prices of the pool's tokens cannot be trusted.
+    Raises SafetyError if the prices of the pool's tokens cannot be trusted.
     """
     state, exchange = snapshot.of(leg.market_id), snapshot.exchange
     asset = state.market.asset
@@ -95,7 +95,7 @@ def provide_work(plan: Plan, index: int, leg: Leg, snapshot: Snapshot, base: Bas
 
 
 def over(lp: LiquidityMarket, leg: Leg) -> LiquidityMarket:
-    """The market with the leg's approved range: of our position with exactly that range, else of a new position."""
+    """The market with the leg's approved range: our position with exactly that range, else a new position."""
     if leg.ticks is None:
         return lp
     same = (p.token_id for p in lp.positions if p.ticks == leg.ticks and leg.kind is LegKind.DEPOSIT)
@@ -103,8 +103,8 @@ def over(lp: LiquidityMarket, leg: Leg) -> LiquidityMarket:
 
 
 def shift_ticks(base: Base, lp: LiquidityMarket) -> int:
-    """How many ticks the plan's earlier swaps and the leg's own one may move the price: the policy's price impact each
-    (a tick is a bp), and one tick spacing."""
+    """Number of ticks by which the plan's earlier swaps and the leg's own swap may move the price: the policy's price
+    impact for each (a tick is a bp), plus one tick spacing."""
     return int(2 * base.max_impact_bps) + lp.state.spacing
 
 
@@ -121,8 +121,8 @@ def _steps_of(leg: Leg, state: MarketState, lp: LiquidityMarket, pool: Swapper, 
 
 
 def share_for(wanted: int, held: int, fees: int) -> Fraction:
-    """The fraction of the liquidity that brings ``wanted`` of ``held`` base units, when ``fees`` of them come out in
-    any case."""
+    """The fraction of the liquidity that brings ``wanted`` of ``held`` base units, if ``fees`` of them come out in any
+    case."""
     if wanted >= held:
         return Fraction(1)
     return max(Fraction(0), Fraction(wanted - fees, max(1, held - fees)))
@@ -135,7 +135,7 @@ def fees_of(state: MarketState, lp: LiquidityMarket) -> int:
 
 
 def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketState]:
-    """Reads what our positions in the pool would pay now, those opened since the snapshot included."""
+    """Reads what our positions in the pool would pay now, including those opened since the snapshot."""
     lp = yield from _observed(state, owner, block)
     pool, positions = (yield from read_pool(lp.state.pool.address)), lp.positions
     parts = [amounts for position in positions for amounts in (position.amounts, position.fees)]

@@ -1,4 +1,4 @@
-"""Finding the anvil program, and running one that is no fork: the sandbox's own chain.
+"""Finds the anvil program, and runs one that is not a fork: the sandbox's own chain.
 
 Forks are in ``node/fork.py``; both run the program that ``find_anvil`` finds.
 """
@@ -31,7 +31,7 @@ _PLATFORM = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "
 
 def find_anvil(setting: Path | None = None) -> Path:
     """The path of the anvil program: ``setting`` (yieldbot.toml), else the one on PATH, else the npm package in this
-    checkout or the current folder. Raises ConfigError with the remedy when there is none, or it is another program."""
+    checkout or the current folder. Raises ConfigError with the remedy if there is none, or it is another program."""
     if setting is not None:
         remedy = "correct it in yieldbot.toml, or remove it and it is looked for"
         if not (setting.is_file() and os.access(setting, os.X_OK)):
@@ -55,7 +55,7 @@ PASSED_ON = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
 
 
 def surroundings() -> dict[str, str]:
-    """The environment variables that anvil gets: no passphrase, RPC address or key of ours is among them."""
+    """The environment variables that anvil gets; none of our passphrases, RPC addresses or keys is among them."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
 
 
@@ -83,7 +83,7 @@ class Anvil:
     """The file with its output."""
 
     def stop(self) -> None:
-        """End the process and wait for its end; nothing happens when it has ended already."""
+        """Stop the process and wait for its end; does nothing if it has ended already."""
         stop(self.pid)
 
 
@@ -146,7 +146,7 @@ def is_anvil(pid: int, options: str = "") -> bool:
 
 
 def stop(pid: int) -> None:
-    """End the anvil with process id ``pid`` by SIGTERM, then SIGKILL. A process that is no anvil is left alone."""
+    """Stop the anvil with process id ``pid`` by SIGTERM, then SIGKILL. A process that is not anvil is left alone."""
     for request in (signal.SIGTERM, signal.SIGKILL):
         if not is_anvil(pid):
             break

@@ -29,16 +29,17 @@ BATCH_READS = 3000
 """Reads of one aggregate3 at first; a node that refuses it (a limit of gas or size) gets smaller ones
 (rpc/sizes.py)."""
 REFUSED_ALONE = 8
-"""Once so many single reads of a round are refused before any is answered, the node is taken to serve none."""
+"""Once this many single reads of a round are refused before any is answered, the node is assumed to serve none."""
 
 LONGEST_QUANTITY = 66
 """Characters of the longest quantity: 0x and 256 bits in hex digits."""
 OF_THE_REQUEST = (400, 403, 404, 413, 422)
-"""HTTP statuses that may be about the one request (archive state that a plan lacks, say) and not about the client."""
+"""HTTP statuses that may concern only the one request (for example archive state that a provider's plan lacks) and not
+the client."""
 
 
 class _Lost(ReadReverted):
-    """A single read that the node refuses: the market that needs it is quarantined, and no other."""
+    """A single read that the node refuses: only the market that needs it is quarantined."""
 
     def __init__(self, message: str, refusal: NodeRefused) -> None:
         super().__init__(message)
@@ -95,15 +96,15 @@ class Node:
         await self.endpoint.aclose()
 
     def size(self, what: str, most: int) -> Size:
-        """How many items of the kind ``what`` the endpoint takes in one request (rpc/sizes.py), ``most`` at first."""
+        """How many items of the kind ``what`` the endpoint accepts in one request (rpc/sizes.py), ``most`` at first."""
         return size_of((self.endpoint,), what, most)
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """The result of one JSON-RPC request, and what is raised: see ``Endpoint.request``."""
+        """The result of one JSON-RPC request. Raises as ``Endpoint.request``."""
         return await self.endpoint.request(method, params)
 
     async def batch(self, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:
-        """The results of several reads sent as one JSON-RPC batch, and what is raised: see ``Endpoint.batch``."""
+        """The results of several reads sent as one JSON-RPC batch. Raises as ``Endpoint.batch``."""
         return await self.endpoint.batch(requests)
 
     async def verify_chain(self) -> None:
@@ -146,7 +147,7 @@ class Node:
         return self._quantity(await self.request("eth_getBalance", [owner, tag]), "eth_getBalance")
 
     async def priority_fee_wei(self) -> int:
-        """The node's suggestion for the priority fee, in wei per gas; 0 where it has none."""
+        """The node's suggestion for the priority fee, in wei per gas; 0 if it has none."""
         try:
             answer = await self.request("eth_maxPriorityFeePerGas", [])
             return self._quantity(answer, "eth_maxPriorityFeePerGas", bounds.MOST_FEE_WEI)
@@ -154,7 +155,7 @@ class Node:
             return 0
 
     async def code(self, address: Address, block: BlockRef | None = None) -> bytes:
-        """The code of a contract at ``block`` (None: the newest); empty where there is none."""
+        """The code of a contract at ``block`` (None: the newest); empty if there is none."""
         return self._bytes(
             await self.request("eth_getCode", [address, _at(block) if block else "latest"]), "eth_getCode"
         )
@@ -200,7 +201,7 @@ class Node:
         """The answers to one round's reads, in order. Reads with the same lag share one aggregate3; all are sent at
         once.
 
-        Where the node has no state of so long ago, the reads with that lag fail, and no others.
+        If the node has no state of that long ago, only the reads with that lag fail.
         """
         by_lag: dict[int, list[int]] = {}
         for position, read in enumerate(reads):
@@ -295,7 +296,7 @@ def number(value: Any) -> int:
 
 
 def _hash_of(value: Any) -> str:
-    """``value`` itself where it is a block hash: 0x and 64 hex digits. Raises ValueError for anything else."""
+    """``value`` itself if it is a block hash: 0x and 64 hex digits. Raises ValueError for anything else."""
     if not isinstance(value, str) or len(value) != 66 or not value.startswith("0x"):
         raise ValueError("something that is no hash")
     int(value, 16)

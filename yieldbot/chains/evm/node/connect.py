@@ -1,4 +1,4 @@
-"""From a chain's settings to its node: the quorum of all its endpoints."""
+"""Makes a chain's node from its settings: the quorum of all its endpoints."""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ async def fork_of(
 
 
 def forks(node: Node, anvil: Path | None = None) -> Callable[[BlockRef], AbstractAsyncContextManager[Node]]:
-    """A function that forks the chain at a block. The forks read through ``node`` (node/relay.py), so that a quorum's
-    answers are what they start from. Their next block has the time of the chain's own next block: a simulation accrues
-    as many seconds of interest as the transaction that is then mined."""
+    """A function that forks the chain at a block. The forks read through ``node`` (node/relay.py), so they start from a
+    quorum's answers. Their next block has the time of the chain's own next block, so a simulation accrues as many
+    seconds of interest as the transaction that is then mined."""
 
     @asynccontextmanager
     async def fork(block: BlockRef) -> AsyncIterator[Node]:
@@ -114,7 +114,7 @@ def _dies_with_us() -> Any:
 
 
 async def _port(process: asyncio.subprocess.Process, block: BlockRef) -> int:
-    """The port in anvil's output. The output is never quoted: it can contain the upstream's URL."""
+    """The port in anvil's output. The output is never quoted, since it can contain the upstream's URL."""
     assert process.stdout is not None
     try:
         async with asyncio.timeout(START_SECONDS):

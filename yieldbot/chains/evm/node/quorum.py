@@ -1,8 +1,8 @@
-"""Several endpoints of one chain: an answer that decides anything counts only when a quorum of them gives it.
+"""Several endpoints of one chain: an answer that matters for a decision counts only if a quorum of them gives it.
 
-The newest block is the highest one that a quorum knows by the same hash, and reads of the latest state are made at it.
-An endpoint that is behind, answers differently or not at all is left out and named. Signed transactions go to the
-private endpoints where the settings name some, and to the others only as the settings allow.
+The newest block is the highest one that a quorum knows by the same hash, and the latest state is read at it. An
+endpoint that is behind, answers differently or not at all is left out and named. Signed transactions go to the private
+endpoints if the settings name some, and to the others only if the settings allow it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from yieldbot.rpc.sizes import Size, size_of
 from yieldbot.rpc.votes import BATCH, NO_BLOCK, excerpt, key_of, where_they_differ, whole_batch
 
 GRACE_SECONDS = 0.2
-"""How long the other endpoints are waited for once a quorum agrees, so that one that answers differently is named."""
+"""How long to wait for the other endpoints once a quorum agrees, so that one that answers differently is named."""
 TIP_TRIES, TIP_PAUSE_SECONDS = 3, 0.3
-"""At the newest block honest endpoints may differ for a moment: it is fetched up to TIP_TRIES times, with this pause,
-before a difference counts."""
+"""Honest endpoints may differ for a moment about the newest block: it is fetched up to TIP_TRIES times, with this
+pause, before a difference counts."""
 
 ANY = ("eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_gasPrice", "eth_estimateGas", "net_version", "web3_")
-"""Methods that give suggestions: the first answer is enough, since our own ceilings bound what is made of it."""
+"""Methods that only give suggestions: the first answer is enough, since our own ceilings limit its effect."""
 SEND = "eth_sendRawTransaction"
 REFUSES = "refuses"
-"""The beginning of a vote's key where an endpoint refuses the request itself, and not the call."""
+"""Beginning of a vote's key when an endpoint refuses the request itself, and not the call."""
 
 _T = TypeVar("_T")
 _Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
@@ -61,9 +61,10 @@ class _Vote:
 
 
 class Quorum(Node):
-    """``quorum`` of ``endpoints`` must agree; with one endpoint and a quorum of one it is that endpoint.
+    """A group of ``endpoints``, of which ``quorum`` must agree; with one endpoint and a quorum of one it acts as that
+    endpoint.
 
-    ``max_behind``: blocks by which an endpoint may lag what a quorum has reached.
+    ``max_behind``: number of blocks that an endpoint may be behind what a quorum has reached.
     """
 
     def __init__(
@@ -121,9 +122,10 @@ class Quorum(Node):
         return size_of(self.endpoints, what, most)
 
     async def verify_chain(self) -> None:
-        """Raise ConfigError when an endpoint serves another chain, TransientError when fewer than a quorum answer.
+        """Raise ConfigError if an endpoint serves another chain, TransientError if fewer than a quorum answer.
 
-        An endpoint for signed transactions alone may not answer this; after one failure it is not checked again.
+        An endpoint that only receives signed transactions may not answer this; after one failure it is not checked
+        again.
         """
         private = [e for e in self.submission.private if e not in self._failed]
         answers = [await self._all(some, lambda e: e.request("eth_chainId", [])) for some in (self.endpoints, private)]
@@ -143,9 +145,9 @@ class Quorum(Node):
         self._enough(answered)
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """The result of one JSON-RPC request, by a quorum or one endpoint as its method needs.
+        """The result of one JSON-RPC request, from a quorum or a single endpoint, depending on the method.
 
-        Raises TransientError when fewer than a quorum can be used or agree, NodeRefused when a quorum refuses.
+        Raises TransientError if fewer than a quorum can be used or agree, NodeRefused if a quorum refuses.
         """
         if method == SEND:
             return await self._send(params)
@@ -167,14 +169,14 @@ class Quorum(Node):
         return await self._agreed(method, params)
 
     async def batch(self, requests: Sequence[tuple[str, list[Any]]]) -> list[Any]:
-        """As ``Node.batch``, by a quorum that agrees on every answer; one refused read refuses the batch."""
+        """As ``Node.batch``, from a quorum that agrees on every answer; one refused read refuses the whole batch."""
         if len(self.endpoints) == 1:
             return await self.endpoint.batch(requests)
         return [answer for _, answer in await self._agreed(BATCH, list(requests))]
 
     async def _pending(self, params: list[Any]) -> Any:
-        """An account's nonce with the pool's transactions, by a quorum: a single endpoint that inflates it blocks
-        nothing. Pools differ for a moment, so that it is fetched up to TIP_TRIES times before a difference is an
+        """An account's nonce including the pool's transactions, from a quorum, so that a single endpoint that inflates
+        it blocks nothing. Pools differ for a moment, so it is fetched up to TIP_TRIES times before a difference is an
         error."""
         for _ in range(TIP_TRIES - 1):
             with suppress(TransientError):
@@ -183,7 +185,7 @@ class Quorum(Node):
         return await self._agreed("eth_getTransactionCount", params, at_tip=True)
 
     async def _block(self, tag: str, rest: list[Any]) -> Any:
-        """A block that a quorum knows by the same hash; None when a quorum knows none at that height. ``rest``: the
+        """A block that a quorum knows by the same hash; None if a quorum knows none at that height. ``rest``: the
         request's further parameters."""
         if tag == "pending":
             return await self._first(self._usable(), "eth_getBlockByNumber", [tag, *rest])
@@ -206,8 +208,8 @@ class Quorum(Node):
         raise AssertionError("not reached")
 
     def _judge_heights(self, heights: Mapping[Endpoint, int], reached: int) -> None:
-        """Leave out, until the heights are fetched again, endpoints more than ``max_behind`` blocks behind or ahead of
-        the height that a quorum has reached."""
+        """Leave out, until heights are fetched again, endpoints that are more than ``max_behind`` blocks behind or
+        ahead of the height that a quorum has reached."""
         self._behind = {}
         for endpoint, height in heights.items():
             if height < reached - self._max_behind:
@@ -219,7 +221,7 @@ class Quorum(Node):
         """The answer that a quorum gives. Endpoints that answer differently are left out for good; with ``at_tip``,
         where honest endpoints can differ for a moment, only until the newest block is fetched again.
 
-        Where no quorum agrees, raises TransientError; with ``or_none`` returns None and leaves nobody out.
+        If no quorum agrees, raises TransientError; with ``or_none`` returns None and leaves nobody out.
         """
         votes: list[_Vote] = []
         tally: dict[str, int] = {}
@@ -279,7 +281,7 @@ class Quorum(Node):
         return _Vote(endpoint, key_of(method, answer), answer)
 
     async def _all(self, endpoints: Sequence[Endpoint], ask: _Ask) -> dict[Endpoint, Any]:
-        """The answers of the endpoints that gave one; of the others the reason is remembered."""
+        """The answers of the endpoints that gave one; for the others the reason is remembered."""
         given: dict[Endpoint, Any] = {}
 
         def take(endpoint: Endpoint, task: asyncio.Task[Any]) -> None:
@@ -305,7 +307,7 @@ class Quorum(Node):
         enough: Callable[[], bool],
         silent: str,
     ) -> None:
-        """Hand each task to ``take`` as it ends. Once ``enough`` is true, the rest get GRACE_SECONDS, or nothing if all
+        """Hand each task to ``take`` as it ends. Once ``enough`` is true, the rest get GRACE_SECONDS, or no time if all
         of them have failed before; endpoints that have not answered by then are remembered with the reason
         ``silent``."""
         pending = set(requests)
@@ -334,8 +336,8 @@ class Quorum(Node):
         params: list[Any],
         found: Callable[[Any], bool] = lambda answer: True,
     ) -> Any:
-        """The first answer for which ``found`` is true, endpoint by endpoint; None where there were only others. Raises
-        the refusal, or else the first failure, when no endpoint answered."""
+        """The first answer for which ``found`` is true, asking endpoint by endpoint; None if there were only others.
+        Raises the refusal, or else the first failure, if no endpoint answered."""
         refusal: TransientError | None = None
         answered = False
         for endpoint in endpoints:
@@ -365,7 +367,8 @@ class Quorum(Node):
         return await self._deliver(public, params)
 
     async def _deliver(self, endpoints: Sequence[Endpoint], params: list[Any]) -> Any:
-        """Send to one endpoint after the other until one takes it, or to all at once. The answer decides nothing."""
+        """Send to one endpoint after the other until one accepts it, or to all at once. Nothing depends on the
+        answer."""
         if not self.submission.to_all:
             return await self._first(endpoints, SEND, params)
         answers = await asyncio.gather(*(e.request(SEND, params) for e in endpoints), return_exceptions=True)
@@ -378,7 +381,7 @@ class Quorum(Node):
         return [e for e in self.endpoints if e not in self._lied and e not in self._behind]
 
     def _enough(self, count: int) -> None:
-        """Raise TransientError when ``count``, the endpoints that can be used, is below the quorum."""
+        """Raise TransientError if ``count``, the number of usable endpoints, is below the quorum."""
         if count >= self.quorum:
             return
         reasons = "; ".join(f"{host}: {why}" for host, why in self.left_out)

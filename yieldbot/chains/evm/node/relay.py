@@ -1,7 +1,7 @@
 """A JSON-RPC server on the loopback that passes a fork's reads on to our node.
 
 So a fork starts from a quorum's answers, with our retries and limits; and no URL, which may contain a provider's key,
-is on the fork's command line, which every user of the machine can read. The server answers reads alone, under a path of
+is on the fork's command line, which every user of the machine can read. The server only answers reads, under a path of
 24 random bytes.
 """
 

@@ -34,7 +34,7 @@ SCRYPT_N = 2**18
 """scrypt's work factor n for new keystores: about half a second a try."""
 KEY_BYTES = 32
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""The order of secp256k1 (SEC 2, 2.4.1): a private key is from 1 to one below it."""
+"""The order of secp256k1 (SEC 2, 2.4.1): a private key is at least 1 and less than this."""
 
 
 def create(path: Path, passphrase: str, scrypt_n: int = SCRYPT_N) -> Address:
@@ -69,8 +69,8 @@ def secret_of(text: str) -> bytes:
 
 
 def named_address(path: Path) -> Address | None:
-    """The address in a keystore; None where it has none (the format does not demand it, and Foundry's `cast wallet`
-    writes none). Raises ConfigError for a file that is no keystore."""
+    """The address in a keystore; None if it has none (the format does not require it, and Foundry's `cast wallet`
+    writes none). Raises ConfigError for a file that is not a keystore."""
     return address_of(_evm(read_private(path), path), path)
 
 
@@ -85,10 +85,10 @@ class KeystoreSigner(FileSigner):
     __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str], address: Address | None = None) -> None:
-        """Read the keystore's address; the key stays encrypted. ask: gets the passphrase.
+        """Reads the keystore's address; the key stays encrypted. ask: returns the passphrase.
 
         address: the wallet's in yieldbot.toml, for a keystore without one; ``open`` compares it with the key's. Raises
-        ConfigError when the file is missing, open to others, or no keystore.
+        ConfigError if the file is missing, readable by others, or not a keystore.
         """
         super().__init__(path, ask, named_address(path) or address or nameless(path))
 
@@ -116,7 +116,7 @@ class KeystoreSigner(FileSigner):
 
 
 MOST_ROUNDS = 10_000_000
-"""Iterations of pbkdf2 at most: forty times the format's example, some seconds."""
+"""Most iterations of pbkdf2 that are accepted: forty times the format's example, some seconds."""
 
 
 def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
@@ -140,7 +140,7 @@ def decrypted(document: dict[str, Any], path: Path, secret: str) -> bytes:
 
 
 def _bounded(document: Mapping[str, Any], path: Path) -> None:
-    """Raise ConfigError for work factors that would take minutes or the whole memory, or that are missing."""
+    """Raise ConfigError for work factors that would take minutes or all of the memory, or that are missing."""
     crypto = next((part for name, part in document.items() if name.lower() == "crypto"), None)
     try:
         kinds = {str(name).lower(): value for name, value in crypto.items()}  # type: ignore[union-attr]
@@ -172,14 +172,14 @@ def _write(path: Path, key: bytes, secret: str, scrypt_n: int) -> Address:
 
 
 def _evm(document: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The document, of a keystore of version 3. Raises ConfigError."""
+    """The document, if it is a keystore of version 3. Raises ConfigError."""
     if document.get("version") != 3:
         raise ConfigError(f"{path} is not a keystore of version 3: {AGAIN}")
     return document
 
 
 def address_of(document: Mapping[str, Any], path: Path) -> Address | None:
-    """The address in a keystore's document; None where it has none. Raises ConfigError for an invalid one."""
+    """The address in a keystore's document; None if it has none. Raises ConfigError for an invalid one."""
     from eth_utils.address import is_hex_address, to_checksum_address
 
     if not document.get("address"):

@@ -1,7 +1,7 @@
-"""Signing with a key in AWS KMS (ECC_SECG_P256K1): the key never leaves AWS, which signs the approved digest alone.
+"""Signs with a key in AWS KMS (ECC_SECG_P256K1): the key never leaves AWS, which signs only the approved digest.
 
 Sign with MessageType DIGEST, https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html: AWS hashes nothing, so
-that ECDSA_SHA_256 signs our keccak-256 digest as it is. The answer is DER (RFC 3279, section 2.2.3).
+ECDSA_SHA_256 signs our keccak-256 digest as it is. The answer is DER (RFC 3279, section 2.2.3).
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ REMEDIES = {
     "IncompleteSignature": "does not know these AWS credentials: correct or renew them",
     "ExpiredToken": "says that these AWS credentials have expired: renew them (`aws sso login`, say)",
 }
-"""The message with its remedy, by the beginning of AWS's error code. AWS's own text names accounts: it is never
-shown."""
+"""Message and remedy by the beginning of AWS's error code. AWS's own text is never shown, since it names accounts."""
 
 
 class KmsClient:
@@ -64,8 +63,8 @@ class KmsClient:
         self._client: Any = None
 
     def address(self) -> Address:
-        """The key's address. Raises ConfigError when it is no signing key on secp256k1 or AWS refuses, TransientError
-        when AWS cannot be reached."""
+        """The key's address. Raises ConfigError if it is not a signing key on secp256k1 or AWS refuses, TransientError
+        if AWS cannot be reached."""
         answer = self._request("get_public_key")
         spec, usage = answer.get("KeySpec", answer.get("CustomerMasterKeySpec")), answer.get("KeyUsage")
         if spec != SPEC or usage != "SIGN_VERIFY":
@@ -127,7 +126,7 @@ class KmsClient:
         )
 
     def _error_of(self, answer: Any) -> YieldbotError:
-        """Our error for an error answer of AWS: TransientError where a later try may succeed, else ConfigError."""
+        """AWS's error answer as ours: TransientError if a later try may succeed, else ConfigError."""
         code = str(answer.get("Error", {}).get("Code", ""))
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= 500 or any(part in code for part in LATER):
@@ -143,7 +142,7 @@ class KmsSigner:
     __slots__ = ("_address", "_client", "_opened")
 
     def __init__(self, key: KmsKey, address: Address) -> None:
-        """``address``: the wallet's in yieldbot.toml; ``open`` checks that the key is its."""
+        """``address``: the wallet's in yieldbot.toml; ``open`` checks that the key belongs to it."""
         self._client = KmsClient(key)
         self._address = address
         self._opened = False
@@ -158,7 +157,7 @@ class KmsSigner:
 
     @property
     def opened(self) -> bool:
-        """Whether AWS has shown that the key is the address's."""
+        """Whether AWS has shown that the key belongs to the address."""
         return self._opened
 
     def open(self) -> None:

@@ -1,7 +1,7 @@
-"""Signing with a key in a Ledger, by APDUs to its Ethereum app; a person confirms each signature on the device.
+"""Signs with a key in a Ledger, by APDUs to its Ethereum app; a person confirms each signature on the device.
 
-Protocol: https://github.com/LedgerHQ/app-ethereum/blob/develop/doc/ethapp.adoc. The device shows what it can read of a
-call, which for a protocol's contracts is little (blind signing); what is signed is checked here all the same.
+Protocol: https://github.com/LedgerHQ/app-ethereum/blob/develop/doc/ethapp.adoc. The device shows what it can decode of
+a call, which is little for a protocol's contracts (blind signing); what is signed is checked here in any case.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ CLA = 0xE0
 GET_ADDRESS, SIGN_TRANSACTION, GET_CONFIGURATION = 0x02, 0x04, 0x06
 FIRST, NEXT = 0x00, 0x80
 CHUNK = 255
-"""Bytes of data in one APDU at most."""
+"""Most bytes of data in one APDU."""
 BLIND_SIGNING = 0x01
-"""The flag of the app's configuration that allows calls which it cannot show."""
+"""The flag of the app's configuration that allows signing calls which it cannot show."""
 OLDEST = (1, 9, 2)
 """The app's first version with EIP-1559 (1.9.0) and chain numbers above 255 (1.9.2)."""
 OK = 0x9000
@@ -33,7 +33,8 @@ OTHER_APP = (0x6D00, 0x6E00, 0x6E01, 0x6D02, 0x6511)
 INVALID = 0x6A80
 
 Waits = Callable[[str], AbstractContextManager[None]]
-"""Makes a context that lasts while a person must act at the device, from the description of what is to be confirmed."""
+"""Makes a context that lasts while a person must act at the device. Argument: a description of what is to be
+confirmed."""
 
 
 class Transport(Protocol):
@@ -71,7 +72,7 @@ class EthereumApp:
         return Configuration((data[1], data[2], data[3]), bool(data[0] & BLIND_SIGNING))
 
     def address(self, path: str) -> Address:
-        """The address of a BIP-32 path. Raises ValueError for what is no path."""
+        """The address of a BIP-32 path. Raises ValueError for a text that is not a path."""
         data = self._exchange(GET_ADDRESS, FIRST, encoded(path))
         try:
             if data[0] != 65 or data[1] != 4:
@@ -108,7 +109,7 @@ class LedgerSigner:
     def __init__(
         self, key: LedgerKey, address: Address, transport: Transport, waits: Waits = lambda words: nullcontext()
     ) -> None:
-        """``address``: the wallet's in yieldbot.toml; ``open`` checks that the key's path is its."""
+        """``address``: the wallet's in yieldbot.toml; ``open`` checks that the key's path belongs to it."""
         self._path = key.path
         self._address = address
         self._app = EthereumApp(transport)
@@ -125,7 +126,7 @@ class LedgerSigner:
 
     @property
     def opened(self) -> bool:
-        """Whether the device has shown that the path is the address's."""
+        """Whether the device has shown that the path belongs to the address."""
         return self._opened
 
     def open(self) -> None:

@@ -35,8 +35,7 @@ def framed(apdu: bytes) -> list[bytes]:
 
 
 def joined(reports: Iterable[bytes]) -> bytes:
-    """The answer in HID reports, of which no more are taken than it needs. Raises ValueError for reports of something
-    else."""
+    """The answer in HID reports; no more reports are read than it needs. Raises ValueError for malformed reports."""
     found, length = b"", None
     for number, report in enumerate(reports):
         if len(report) < 7 or report[:3] != HEADER or int.from_bytes(report[3:5], "big") != number:

@@ -1,8 +1,8 @@
 """A Safe (https://safe.global) as the account: a plan becomes one Safe transaction that we sign as one of the owners.
 
 Nothing is sent: the other owners confirm, and anybody may then execute. All calls of the plan are one ``multiSend`` of
-MultiSendCallOnly, so that all of them happen or none, and no allowance is left between them. Source of the hash and of
-the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``MultiSendCallOnly.multiSend``.
+MultiSendCallOnly, so either all of them happen or none, and no allowance is left between them. Source of the hash and
+of the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``MultiSendCallOnly.multiSend``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from yieldbot.rpc.together import both
 CALL, DELEGATE_CALL = 0, 1
 NOBODY = Address("0x" + "00" * 20)
 MOST_SIGNATURES = 100
-"""Signatures that a fee is computed for at most: a threshold is a number from outside."""
+"""Most signatures for which a fee is computed: a threshold is a number from outside."""
 THRESHOLD_SLOT = 4
 """The storage slot of a Safe's threshold (Safe 1.3 and 1.4): on the fork it is set to 1, so that we can execute
 alone."""
@@ -59,13 +59,13 @@ class SafeTx:
     chain: int
     """The chain's number."""
     to: Address
-    """Whom the Safe calls: MultiSendCallOnly."""
+    """The contract that the Safe calls: MultiSendCallOnly."""
     data: bytes
     """The calldata of that call."""
     operation: int
     """CALL or DELEGATE_CALL."""
     nonce: int
-    """The Safe's own."""
+    """The Safe's nonce."""
 
     @property
     def message(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class HashSigner(Protocol):
 
 
 def waiting(notes: Sequence[str], nonce: int) -> str | None:
-    """The hash of a proposal that the Safe can still execute; None where there is none. Pure.
+    """The hash of a proposal that the Safe can still execute; None if there is none. Pure.
 
     notes: ``Proposed.note`` of proposals that have not expired. nonce: the Safe's next nonce.
     """
@@ -124,7 +124,7 @@ def waiting(notes: Sequence[str], nonce: int) -> str | None:
 
 
 def packed(calls: Sequence[EvmCall]) -> bytes:
-    """Calls packed for MultiSendCallOnly: of each operation (1 byte), target (20), value (32), length (32) and
+    """Calls packed for MultiSendCallOnly; each is operation (1 byte), target (20), value (32), length (32) and
     calldata."""
     return b"".join(
         bytes([CALL])
@@ -161,7 +161,7 @@ def batch(safe: Address, chain: int, calls: Sequence[EvmCall], multi_send: Addre
 
 def calls_in(tx: SafeTx, multi_send: Address) -> list[tuple[str, bytes]]:
     """(target, calldata) of each call, decoded again from the transaction's final bytes. Raises ValueError for anything
-    but a MultiSendCallOnly batch of calls without value."""
+    other than a MultiSendCallOnly batch of calls without value."""
     from eth_abi.abi import decode, encode
     from eth_abi.exceptions import DecodingError
 
@@ -248,7 +248,7 @@ def _judged(
 
 
 async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int, int]:
-    """(owners, threshold, next nonce) of a Safe. Raises ValueError or NodeRefused where there is none."""
+    """(owners, threshold, next nonce) of a Safe. Raises ValueError or NodeRefused if there is none."""
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError
     from eth_utils.address import to_checksum_address
@@ -266,7 +266,7 @@ async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int,
 
 async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Rehearsal) -> Declined | None:
     """Why the Safe transaction is refused after executing it on a fork of the newest block, with the threshold set to
-    1; None when it changes the Safe's balances as the rehearsal did, and does not cost too much."""
+    1; None if it changes the Safe's balances as the rehearsal did, and does not cost too much."""
     agreed = abi_word(ours) + bytes(32) + b"\x01"  # Safe's signature type 1: the executor is an owner and agrees
     data = exec_data(tx, agreed)
     wanted = [delta for delta in rehearsal.deltas if delta.token != account.native]
@@ -286,8 +286,8 @@ async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Reh
 
 
 async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: BlockRef) -> Declined | None:
-    """Why executing the Safe transaction costs more than the plan's gain allows, whoever pays; None when it does not.
-    Its gas counts, and its data on L1 with every owner's signature."""
+    """Why executing the Safe transaction costs more than the plan's gain allows, whoever pays; None if it does not. The
+    cost is its gas, and its data on L1 with every owner's signature."""
     if account.max_cost_wei is None:
         return None
     _, threshold, _ = await state_of(account.node, tx.safe)

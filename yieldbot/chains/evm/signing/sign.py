@@ -1,4 +1,4 @@
-"""What all signers of EVM chains share: they take an ApprovedTx alone, and return only bytes with the approved digest.
+"""What all signers of EVM chains share: they only take an ApprovedTx, and only return bytes with the approved digest.
 
 Digest: keccak-256(0x02 || rlp([chainId, nonce, maxPriorityFeePerGas, maxFeePerGas, gasLimit, to, value, data,
 accessList])), https://eips.ethereum.org/EIPS/eip-1559.
@@ -74,9 +74,9 @@ def unsigned_of(signed: TxSigned, max_fee_wei: int, priority_fee_wei: int) -> Un
 
 
 def is_by(signed: TxSigned, owner: Address) -> bool:
-    """Whether journalled bytes are signed by ``owner``'s key, and the entry's hash is theirs. Pure.
+    """Whether journalled bytes are signed by ``owner``'s key, and have the hash in the entry. Pure.
 
-    Somebody who can write the journal's file can add a sound row, but cannot make our signature.
+    Somebody who can write the journal's file can add a valid row, but cannot make our signature.
     """
     from eth_account import Account as Keys
     from eth_utils.crypto import keccak
@@ -89,14 +89,14 @@ def is_by(signed: TxSigned, owner: Address) -> bool:
 
 
 def payload(tx: UnsignedTx) -> bytes:
-    """The bytes that ``digest`` hashes, and that a device takes: 0x02 || rlp([...])."""
+    """The bytes that ``digest`` hashes, and that a device receives: 0x02 || rlp([...])."""
     import rlp
 
     return b"\x02" + bytes(rlp.encode([value for name, value in fields(tx).items() if name != "type"]))
 
 
 def digest(tx: UnsignedTx) -> bytes:
-    """The 32 bytes that a signature of this transaction is over."""
+    """The 32 bytes that a signature of this transaction signs."""
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
 
     return bytes(TypedTransaction.from_dict(fields(tx)).hash())
@@ -151,8 +151,8 @@ def assembled(approved: ApprovedTx, address: Address, r: int, s: int) -> SignedT
 
 
 def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
-    """A signature (r, s) from outside as r, s, v in 65 bytes (low s; v is 27 or 28). Raises SafetyError WRONG_KEY when
-    it is not ``address``'s."""
+    """A signature (r, s) from outside as r, s, v in 65 bytes (low s; v is 27 or 28). Raises SafetyError WRONG_KEY if it
+    is not ``address``'s."""
     if (found := _low_s_and_parity(digest, address, r, s)) is None:
         raise SafetyError("WRONG_KEY", f"what came back is no signature of {address}")
     s, parity = found
@@ -160,7 +160,7 @@ def with_parity(digest: bytes, address: Address, r: int, s: int) -> bytes:
 
 
 def _low_s_and_parity(digest: bytes, address: Address, r: int, s: int) -> tuple[int, int] | None:
-    """The lower of the two valid s (EIP-2), and the parity, 0 or 1, that recovers ``address``; None when neither
+    """(the lower of the two valid s (EIP-2), the parity, 0 or 1, that recovers ``address``); None if neither parity
     does."""
     from eth_keys.datatypes import Signature
     from eth_keys.exceptions import BadSignature

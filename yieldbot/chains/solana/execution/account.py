@@ -1,4 +1,4 @@
-"""What execution needs of one wallet on one Solana cluster, and one leg as its adapter built it."""
+"""What execution needs to know about one wallet on one Solana cluster, and one leg as its adapter built it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SYSTEM = Address("11111111111111111111111111111111")
 
 
 class SvmSigner(Protocol):
-    """Holds one key, and signs approved transactions alone."""
+    """Holds one key, and signs only approved transactions."""
 
     @property
     def address(self) -> Address:
@@ -54,21 +54,21 @@ class Account:
     signer: SvmSigner
     """Holds the account's key."""
     explain: Callable[[Address, int], str | None] = lambda program, code: None
-    """From a program and its own error number a reason for a person, or None."""
+    """Turns a program and its own error number into a reason for a person, or None."""
     tolerance_bps: float = 1.0
     """How far a balance change on the chain may be from the simulated one."""
     max_cost_lamports: int | None = None
-    """The most that one transaction may pay in fees, as the plan's gain allows; None: only ``bounds`` bind."""
+    """Highest total fee of one transaction, derived from the plan's gain; None: only ``bounds`` apply."""
     now: Callable[[], int] = lambda: int(time.time())
     """The clock that plans expire by: unix seconds."""
     halted: Callable[[], str | None] = lambda: None
-    """Why the kill switch is set (execution/halt.py), None while it is not; called again before each signature."""
+    """Returns why the kill switch is set (execution/halt.py), or None; called again before each signature."""
     limits: Callable[[Sequence[Leg]], Declined | None] = lambda legs: None
-    """Why the policy's limits forbid legs now (chains/leg_limits.py); called before a leg begins."""
+    """Returns why the policy's limits forbid legs now (chains/leg_limits.py), or None; called before a leg begins."""
 
     @property
     def native(self) -> Token:
-        """SOL as fees are paid in it."""
+        """SOL, as the token in which fees are paid."""
         return native_token(self.settings)
 
     @property
@@ -80,18 +80,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegWork:
-    """A leg of a plan, ready to be built into transactions."""
+    """A leg of a plan, from which transactions can be built."""
 
     index: int
     """Its place in the plan's legs, from 0."""
     leg: Leg
-    """What is done now; its amount is the plan's at most."""
+    """The leg as carried out now; its amount is at most the plan's."""
     market: Market
-    """The leg's market; of a swap a stand-in with the exchange's name."""
+    """The leg's market; for a swap a placeholder with the exchange's name."""
     calls: tuple[SvmInstruction, ...]
     """The adapter's instructions, in order."""
     share_token: Token | None
-    """The market's shares; None where a position is no token."""
+    """The token of the market's shares; None if the position is no token."""
     tags: Mapping[Address, frozenset[bytes]]
     """Programs that may be called, with the tags (first bytes) of their instructions, as the adapter lists them."""
     token_program: Address
@@ -101,17 +101,17 @@ class LegWork:
     native: bool = False
     """True: the asset is SOL, and the program takes lamports instead of wrapped SOL."""
     entry_cost_bps: float = 0.0
-    """Fees of a deposit that the decision counted with, in bp of the amount."""
+    """Fees on a deposit that the decision counted with, in bp of the amount."""
     observe: Callable[[BlockRef], Flow[MarketState]] | None = None
-    """The adapter's reads of our position; None: its value after the leg is not compared."""
+    """The adapter's reads of our position; None: its value is not compared after the leg."""
     swaps: tuple[SwapTerms, ...] = ()
     """The terms of each of a swap's instructions, in order; none for other kinds of legs."""
     expires_at: int | None = None
-    """Unix seconds from which it is neither signed nor sent; None: as long as the approval lives."""
+    """Unix seconds from which it is neither signed nor sent; None: as long as the approval is valid."""
     out: ExitRehearsal[SvmInstruction] | None = None
     """How the exit is rehearsed after a deposit; None for other kinds of legs."""
     most_shares: int = 0
-    """The most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
+    """Most shares, in base units, that a withdrawal may give back; 0 for other kinds of legs."""
 
     @property
     def wanted(self) -> Token | None:
@@ -120,7 +120,7 @@ class LegWork:
 
     @property
     def programs(self) -> dict[Token, Address]:
-        """The token program of each token that the leg moves. Tokens that swaps bring are SPL Token's."""
+        """The token program of each token that the leg moves. Tokens that swaps bring belong to SPL Token."""
         found = {self.asset: self.token_program}
         if self.share_token is not None:
             found[self.share_token] = self.share_program
@@ -141,5 +141,5 @@ class LegWork:
 
     @property
     def about(self) -> Address:
-        """The program that the leg is mainly for: that of the adapter's last instruction."""
+        """The leg's main program: that of the adapter's last instruction."""
         return self.calls[-1].program

@@ -1,4 +1,5 @@
-"""Our balance changes, from accounts before and after a transaction, and whether it did what no leg may do. Pure.
+"""Our balance changes, from accounts before and after a transaction, and whether it did something that no leg may do.
+Pure.
 
 Our SOL is that of the wallet, of our token accounts (wrapped SOL and rent), and of accounts that the transaction
 created or closed; the fee is not counted.
@@ -21,7 +22,7 @@ TOKEN_PROGRAMS = frozenset(
     Address(a) for a in ("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 )
 ACCOUNT_TYPE_AT = 165
-"""Where Token-2022 has the kind of account (2: a token account), after the fields of the older program."""
+"""Offset of the kind of account in Token-2022 (2: a token account), after the fields of the older program."""
 
 Images = Mapping[Address, AccountImage | None]
 
@@ -42,11 +43,11 @@ class TokenAccount:
     delegated: int
     """What ``delegate`` may take, in base units."""
     close_authority: Address | None
-    """Who may close it beside its owner; None: nobody."""
+    """Who may close it besides its owner; None: nobody."""
 
 
 def token_account(image: AccountImage | None) -> TokenAccount | None:
-    """An account decoded as a token account; None where it is none."""
+    """An account decoded as a token account; None if it is not one."""
     if image is None or image.program not in TOKEN_PROGRAMS or len(image.data) < TOKEN_ACCOUNT_BYTES:
         return None
     if len(image.data) > TOKEN_ACCOUNT_BYTES and image.data[ACCOUNT_TYPE_AT] != 2:
@@ -99,10 +100,10 @@ def changes(
 
 
 def trespass(before: Images, after: Images, owner: Address, watched: Iterable[Token]) -> Declined | None:
-    """Why a transaction's effect on accounts of ours is one that no leg may have; None when it is not. Pure.
+    """Why a transaction changed our accounts in a way that no leg may; None if it did not. Pure.
 
-    Refused are: a token that the leg does not name leaves (UNKNOWN_TOKEN_MOVED), a token account of ours gets another
-    owner, or our wallet is assigned to a program (OWNER_CHANGED), a delegate or close authority is left
+    Refused: a token that the leg does not name leaves (UNKNOWN_TOKEN_MOVED); a token account of ours gets another
+    owner, or our wallet is assigned to a program (OWNER_CHANGED); a delegate or close authority remains
     (ALLOWANCE_LEFT).
     """
     named = {token.address for token in watched}

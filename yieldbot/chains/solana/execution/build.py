@@ -1,7 +1,7 @@
-"""From an adapter's instructions to unsigned version 0 messages. Pure.
+"""Builds unsigned version 0 messages from an adapter's instructions. Pure.
 
-Added are: opening and closing our token accounts, wrapping and unwrapping SOL, and the compute budget. What one
-transaction cannot hold is split.
+Added are: opening and closing our token accounts, wrapping and unwrapping SOL, and the compute budget. What does not
+fit into one transaction is split.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ LARGEST_TRANSACTION_BYTES = 1232
 SIGNATURE_BYTES = 65
 """Bytes of one signature and of their count."""
 MOST_UNITS = 1_400_000
-"""Compute units of one transaction at most (Agave, MAX_COMPUTE_UNIT_LIMIT)."""
+"""Most compute units of one transaction (Agave, MAX_COMPUTE_UNIT_LIMIT)."""
 LAMPORTS_PER_SIGNATURE = 5000
 """The base fee."""
 UNITS_MARGIN_PERCENT = 15
-"""Requested beyond the compute units that the simulation used."""
+"""Requested in addition to the compute units that the simulation used."""
 SPARE_UNITS = 120_000
-"""Compute units requested beyond the margin: a reserve's refresh takes the more of them the more slots have passed."""
+"""Compute units requested in addition to the margin: a reserve's refresh takes more the more slots have passed."""
 NO_BLOCKHASH = "11111111111111111111111111111111"
 """A blockhash of zeros, for messages that are only measured or run on a fork."""
 
@@ -60,9 +60,9 @@ class TxStep:
     """The instructions of one transaction."""
 
     instructions: tuple[SvmInstruction, ...]
-    """The instructions, in order, without those of the compute budget."""
+    """The instructions, in order, without those for the compute budget."""
     about: Address
-    """The program that it is mainly for."""
+    """Its main program."""
 
     @property
     def description(self) -> str:
@@ -110,7 +110,7 @@ class TxContext:
     market_id: MarketId
     """The leg's market."""
     written_out: frozenset[Address] = frozenset()
-    """Addresses that the message must name in full, and not by a lookup table (see ``written_out`` below)."""
+    """Addresses that the message must contain in full, and not by a lookup table (see ``written_out`` below)."""
 
 
 def associated(owner: Address, mint: Address, token_program: Address) -> Address:
@@ -128,25 +128,25 @@ def own_accounts(work: LegWork, owner: Address) -> dict[Token, Address]:
 
 
 def written_out(work: LegWork, owner: Address) -> frozenset[Address]:
-    """Addresses that a leg's message must name in full: our token accounts, the market, and the pools of a swap.
+    """Addresses that a leg's message must contain in full: our token accounts, the market, and the pools of a swap.
 
-    The content of lookup tables is known from a node alone; with a false one we would sign for somebody else's account.
+    The content of lookup tables is only known from a node; with a false one we would sign for somebody else's account.
     """
     pools = {pool.address for terms in work.swaps for pool in terms.pools}
     return frozenset({*own_accounts(work, owner).values(), work.market.address, *pools})
 
 
 def without(tables: Sequence[LookupTable], kept: Collection[Address]) -> tuple[LookupTable, ...]:
-    """The tables with each address of ``kept`` replaced by the table's own, which no instruction names: so the compiler
-    never uses a table for them."""
+    """The tables with each address of ``kept`` replaced by the table's own address, which no instruction names: so the
+    compiler never uses a table for them."""
     return tuple(LookupTable(t.address, tuple(t.address if a in kept else a for a in t.addresses)) for t in tables)
 
 
 def steps(
     work: LegWork, owner: Address, present: Mapping[Address, AccountImage | None], tables: Sequence[LookupTable] = ()
 ) -> tuple[TxStep, ...]:
-    """The leg as one transaction; where that is too long, as up to three: what prepares, the adapter's instructions,
-    and what cleans up.
+    """The leg as one transaction; if that is too long, as up to three: preparation, the adapter's instructions, and
+    clean-up.
 
     present: our token accounts (``own_accounts``) as they are now.
     """
@@ -204,21 +204,22 @@ def create_account(owner: Address, token: Token, account: Address, token_program
 
 
 def close_account(owner: Address, account: Address, token_program: Address, description: str) -> SvmInstruction:
-    """SPL Token's ``CloseAccount``: its SOL, rent and wrapped alike, goes to our wallet."""
+    """SPL Token's ``CloseAccount``: its SOL, rent and wrapped SOL alike, goes to our wallet."""
     metas = (SvmMeta(account, writable=True), SvmMeta(owner, writable=True), SvmMeta(owner, signer=True))
     return SvmInstruction(token_program, metas, CLOSE_ACCOUNT, description)
 
 
 def wrap(owner: Address, account: Address, sol: Amount, token_program: Address) -> list[SvmInstruction]:
-    """SOL into our wrapped SOL account: a transfer, then ``SyncNative``, by which the account's balance counts it."""
+    """Instructions that move SOL into our wrapped SOL account: a transfer, then ``SyncNative``, by which the account's
+    balance counts it."""
     metas = (SvmMeta(owner, signer=True, writable=True), SvmMeta(account, writable=True))
     transfer = SvmInstruction(SYSTEM, metas, SYSTEM_TRANSFER + struct.pack("<Q", sol.raw), f"wrap {sol}")
     return [transfer, SvmInstruction(token_program, (SvmMeta(account, writable=True),), SYNC_NATIVE, "")]
 
 
 def revocation(given: GrantedAllowance, authority: Address) -> SvmInstruction:
-    """The instruction that revokes a right: ``Revoke`` of the account's delegate, or ``SetAuthority`` of its close
-    authority to none. authority: who signs it."""
+    """The instruction that revokes a right: ``Revoke`` for the account's delegate, or ``SetAuthority`` of its close
+    authority to none. authority: its signer."""
     assert given.account is not None and given.program is not None  # rights on Solana have both
     metas = (SvmMeta(given.account, writable=True), SvmMeta(authority, signer=True))
     who = given.name or given.spender
@@ -230,8 +231,8 @@ def revocation(given: GrantedAllowance, authority: Address) -> SvmInstruction:
 
 
 def bid_for(units: int, recent_micro_lamports: Sequence[int], ceiling_micro_lamports: int) -> Bid:
-    """The compute budget of a transaction that used ``units`` on the fork: these with UNITS_MARGIN_PERCENT and
-    SPARE_UNITS more, at the third quartile of the prices paid recently for the same accounts, at most the ceiling.
+    """The compute budget of a transaction that used ``units`` on the fork: UNITS_MARGIN_PERCENT and SPARE_UNITS more,
+    at the third quartile of the prices paid recently for the same accounts, at most the ceiling.
 
     recent_micro_lamports, ceiling_micro_lamports: prices of a compute unit.
     """
@@ -251,7 +252,7 @@ def budget(bid: Bid) -> tuple[SvmInstruction, ...]:
 def unsigned(
     step: TxStep, context: TxContext, bid: Bid, blockhash: Blockhash, tables: Sequence[LookupTable] = ()
 ) -> SvmUnsigned | Declined:
-    """The unsigned transaction of one step; Declined TOO_LARGE when it is longer than a packet."""
+    """The unsigned transaction of one step; Declined TOO_LARGE if it is longer than a packet."""
     instructions = (*budget(bid), *step.instructions)
     message = compiled(instructions, context.payer, blockhash.hash, tables)
     raw = message_bytes(message)
@@ -275,7 +276,7 @@ def unsigned(
 def compiled(
     instructions: Sequence[SvmInstruction], payer: Address, blockhash: str, tables: Sequence[LookupTable] = ()
 ) -> MessageV0:
-    """The version 0 message of these instructions, for which ``payer`` pays."""
+    """The version 0 message of these instructions, paid for by ``payer``."""
     from solders.address_lookup_table_account import AddressLookupTableAccount
     from solders.hash import Hash
     from solders.instruction import AccountMeta, Instruction
@@ -306,7 +307,7 @@ def meaning_of(raw: bytes, blockhash: str) -> bytes:
 
 
 def too_large(step: TxStep, payer: Address, tables: Sequence[LookupTable] = ()) -> Declined | None:
-    """The refusal (TOO_LARGE) of a step that no transaction can hold; None where one can."""
+    """The refusal (TOO_LARGE) of a step that does not fit into any transaction; None if it does."""
     size = _size(step.instructions, payer, tables)
     return None if size <= LARGEST_TRANSACTION_BYTES else _declined(step, size)
 

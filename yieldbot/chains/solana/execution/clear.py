@@ -1,8 +1,9 @@
-"""Clear signing: what a Solana transaction would do, for a person, by our layouts and those of common programs. Pure.
+"""Clear signing: what a Solana transaction would do, in words for a person, from our layouts and those of common
+programs. Pure.
 
-An instruction is *known* when its program is in chains/*.toml (or one of Solana's own), its bytes are exactly as its
-layout says, and the market that it names is listed. An amount is shown with a token only where the account that the
-program takes it from is the payer's associated account of that token; else in base units. Addresses by lookup tables
+An instruction is *known* if its program is in chains/*.toml (or one of Solana's own), its bytes are exactly as its
+layout says, and the market that it names is listed. An amount is shown with a token only if the account that the
+program takes it from is the payer's associated account of that token; else in base units. Addresses in lookup tables
 cannot be resolved without a node, and are shown as such.
 """
 
@@ -27,7 +28,7 @@ from yieldbot.resources import folder
 PLACES = ("reserves", "banks", "pools")
 """Parameters of a deployment that list its markets' accounts."""
 NO_LIMITS = (0, LEAST_SQRT_X64, MOST_SQRT_X64)
-"""Price limits of a swap that never bind: none, and the prices of the outermost ticks."""
+"""Price limits of a swap that never apply: none, and the prices of the outermost ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +70,18 @@ class InstructionReading:
     contract: str | None
     """The program's name; None: it has none."""
     function: str | None
-    """The instruction's name in its layout; None: unknown, or of one of Solana's own programs."""
+    """The instruction's name in its layout; None: unknown, or an instruction of one of Solana's own programs."""
     description: str
-    """What it does; empty where that is unknown."""
+    """What it does; empty if unknown."""
     fields: tuple[tuple[str, str], ...] = ()
-    """(label, value) of what else is shown."""
+    """(label, value) of everything else that is shown."""
     fault: str | None = None
-    """Why it cannot be read further; None: it can."""
+    """Why it cannot be decoded further; None: it can."""
     warnings: tuple[str, ...] = ()
     """What the payer should know."""
     dangers: tuple[str, ...] = ()
-    """What nobody should sign without thinking: control, money or an allowance for a stranger, an allowance without
-    limit, a signature that never expires."""
+    """What nobody should sign without a second look: control, money or an allowance for a stranger, an allowance
+    without limit, a signature that never expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class DecodedTx:
         return any(one.dangers for one in self.instructions)
 
     def lines(self) -> Iterator[str]:
-        """The reading in lines, for a terminal."""
+        """The decoded transaction as lines of text, for a terminal."""
         return lines(self)
 
 
@@ -113,8 +114,8 @@ class _Call(OwnCall):
 
 
 def read(raw: bytes, book: KnownNames) -> DecodedTx | None:
-    """What a transaction, given whole or as its message alone, would do; None where the bytes are neither. Raises
-    nothing, whatever the bytes are."""
+    """What a transaction, given whole or only as its message, would do; None if the bytes are neither. Never raises,
+    whatever the bytes are."""
     message = _message(raw)
     if message is None:
         return None
@@ -145,7 +146,7 @@ def read(raw: bytes, book: KnownNames) -> DecodedTx | None:
 
 
 def lines(reading: DecodedTx) -> Iterator[str]:
-    """The reading as lines for a terminal."""
+    """The decoded transaction as lines for a terminal."""
     more = f", and {reading.signatures - 1} more must sign" if reading.signatures > 1 else ""
     yield f"paid by {reading.payer}{more}"
     for number, one in enumerate(reading.instructions, 1):
@@ -221,7 +222,7 @@ def _ours(call: _Call, name: str) -> InstructionReading:
 
 
 def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], numbers: list[int]) -> str:
-    """The first argument as an amount: of SOL, or of the token whose associated account of the payer is the one named
+    """The first argument as an amount: of SOL, or of the token whose associated account of the payer is called
     ``source`` in the layout; else in base units."""
     if source is None or not numbers:
         return ""
@@ -232,8 +233,8 @@ def _amount(call: _Call, source: str | None, accounts: Mapping[str, str], number
 
 
 def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
-    """What a Whirlpool swap gives and gets. Its 4th argument: whether the amount is the input; the 5th: whether token A
-    goes in."""
+    """What a Whirlpool swap pays and receives. Its 4th argument: whether the amount is the input; the 5th: whether
+    token A goes in."""
     raw, bound, limit, exact_in, a_to_b = numbers
     until = ", or a part of it, up to a price limit" if limit not in NO_LIMITS else ""
     sides = ("owner_a", "owner_b") if a_to_b else ("owner_b", "owner_a")
@@ -248,8 +249,7 @@ def _swap(call: _Call, accounts: Mapping[str, str], numbers: list[int]) -> str:
 
 
 def _strangers(call: _Call, kind: Mapping[str, Any], accounts: Mapping[str, str]) -> tuple[str, ...]:
-    """A warning for each account that should be the payer's own and is none that can be derived from the known
-    mints."""
+    """A warning for each account that should be the payer's own but cannot be derived from the known mints."""
     found = []
     if (owner := accounts.get("owner", call.payer)) != call.payer:
         found.append(f"the owner, {owner}, is not who pays")
@@ -269,11 +269,11 @@ def _places(deployment: Deployment) -> tuple[Address, ...]:
 
 
 def _message(raw: bytes) -> Any:
-    """The message (legacy or version 0) in bytes that are a message alone or a transaction; None for anything else.
+    """The message (legacy or version 0) in bytes that are either a message or a transaction; None for anything else.
 
-    Some bytes of legacy messages parse as transactions too, with keys taken for signatures. A transaction must have as
-    many signatures as its message demands. Bytes that are both are refused: parsers differ in which of the two they
-    see.
+    Some bytes of legacy messages also parse as transactions, with keys taken for signatures. A transaction must have as
+    many signatures as its message demands. Bytes that are both are refused, because parsers differ in which of the two
+    they see.
     """
     from solders.message import from_bytes_versioned, to_bytes_versioned
     from solders.transaction import VersionedTransaction

@@ -1,6 +1,6 @@
-"""Clear signing of Solana instructions: names for addresses, decoding of bytes, and what is a danger. Pure.
+"""Clear signing of Solana instructions: names for addresses, decoding of bytes, and what is dangerous. Pure.
 
-It is a danger when control or money goes to an address that is neither its present holder nor named in chains/*.toml.
+It is dangerous if control or money goes to an address that is neither its present holder nor named in chains/*.toml.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class OwnCall:
     program: Address
     """The program that is called."""
     accounts: tuple[str, ...]
-    """Addresses, in order; one by a lookup table is a text that says so."""
+    """Addresses, in order; an address in a lookup table is a text that says so."""
     data: bytes
     """The instruction's bytes."""
     first: bool
-    """Whether it is the transaction's first: only there AdvanceNonceAccount makes the transaction last for ever."""
+    """Whether it is the transaction's first: only there AdvanceNonceAccount makes the transaction valid for ever."""
     signers: frozenset[str]
     """Every signer of the transaction."""
     programs: Mapping[Address, str] = field(repr=False)
@@ -59,7 +59,7 @@ class OwnCall:
     """Tokens by mint."""
 
     def account(self, place: int) -> str:
-        """The account at index ``place``. Raises Short where there is none."""
+        """The account at index ``place``. Raises Short if there is none."""
         if place >= len(self.accounts):
             raise Short
         return self.accounts[place]
@@ -80,7 +80,7 @@ class Recognised:
     warnings: tuple[str, ...] = ()
     """What the payer should know."""
     dangers: tuple[str, ...] = ()
-    """What nobody should sign without thinking."""
+    """What nobody should sign without a second look."""
     more: int = 0
     """Bytes after its arguments, which the program ignores."""
 
@@ -96,8 +96,8 @@ def to_whom(call: OwnCall, address: str) -> str:
 
 
 def own_token(call: OwnCall, account: str, owner: str | None = None) -> Token | None:
-    """The listed token of which ``account`` is the associated account of ``owner`` (None: of the payer); None where it
-    is none."""
+    """The listed token whose associated account of ``owner`` (None: the payer) is ``account``; None if there is
+    none."""
     for token in call.tokens.values():
         for program in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
             if account == own_account(call.payer if owner is None else owner, token.address, program):
@@ -106,7 +106,7 @@ def own_token(call: OwnCall, account: str, owner: str | None = None) -> Token | 
 
 
 def own_account(owner: str, mint: str, program: Address) -> str:
-    """The owner's associated account of a mint; empty for an address by a lookup table."""
+    """The owner's associated account of a mint; empty for an address in a lookup table."""
     try:
         return associated(Address(owner), Address(mint), program)
     except ValueError:
@@ -123,7 +123,7 @@ def sol(lamports: int) -> str:
 
 
 def control(call: OwnCall, who: str, giver: str, does: str) -> tuple[str, ...]:
-    """The danger of a right that goes from ``giver`` to ``who``; none where that is the same, or a known address. does:
+    """The danger of a right that passes from ``giver`` to ``who``; none if that is the same, or a known address. does:
     what the right allows."""
     if who == giver or listed(call, who):
         return ()
@@ -131,7 +131,7 @@ def control(call: OwnCall, who: str, giver: str, does: str) -> tuple[str, ...]:
 
 
 def money(call: OwnCall, to: str, giver: str, what: str) -> tuple[str, ...]:
-    """The danger of money that goes from ``giver`` to ``to``; none where that is the giver's own account or a known
+    """The danger of money that goes from ``giver`` to ``to``; none if that is the giver's own account or a known
     address."""
     if to == giver or own_token(call, to, giver) is not None or listed(call, to):
         return ()
@@ -140,7 +140,7 @@ def money(call: OwnCall, to: str, giver: str, what: str) -> tuple[str, ...]:
 
 def giver_of(call: OwnCall, place: int) -> str:
     """Who gives a right, for programs that accept any signer among the accounts: the account at index ``place``; empty
-    where another account signs too, so that nobody can be named."""
+    if another account signs too, so that nobody can be named."""
     giver = call.account(place)
     return giver if {one for one in call.accounts if one in call.signers} <= {giver} else ""
 
@@ -177,7 +177,7 @@ class Bytes:
         return str(Pubkey(self.take(32)))
 
     def seed(self) -> None:
-        """Pass over a string with its length (bincode)."""
+        """Skip a string with its length (bincode)."""
         try:
             self.take(self.number(8)).decode()
         except UnicodeDecodeError:  # bincode refuses it as a string
@@ -191,12 +191,12 @@ class Bytes:
 
 
 Reader = Callable[[OwnCall, Bytes], Recognised | None]
-"""Reads an instruction of one program; None for one that it does not know. Raises Short for one that the program
+"""Decodes an instruction of one program; None for one that it does not know. Raises Short for one that the program
 itself refuses."""
 
 
 def by(reader: Reader, call: OwnCall) -> Recognised | None:
-    """What a program's reader finds, with the count of bytes after the arguments; None where it does not know the
+    """What a program's reader finds, with the number of bytes after the arguments; None if it does not know the
     instruction, or the program refuses it."""
     data = Bytes(call.data)
     try:

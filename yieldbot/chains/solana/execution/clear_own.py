@@ -2,8 +2,8 @@
 
 Layouts: SystemInstruction, StakeInstruction and UpgradeableLoaderInstruction (bincode: a tag of four bytes),
 TokenInstruction of spl-token, token-2022 and p-token (a tag of one byte). All these programs ignore bytes after the
-arguments: dangers are shown all the same, but the instruction does not count as known. Data that is too short, or a
-missing account, fails on the chain and hands nothing over.
+arguments: dangers are still shown, but the instruction does not count as known. Data that is too short, or a missing
+account, fails on the chain and hands nothing over.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 
 
 def recognise(call: OwnCall) -> Recognised | None:
-    """What an instruction of one of Solana's own programs does; None for one that is not known here."""
+    """What an instruction of one of Solana's own programs does; None if it is not known here."""
     if (reader := _READERS.get(call.program)) is None:
         return None
     return by(reader, call)
@@ -105,8 +105,8 @@ def _program(call: OwnCall, program: str) -> str:
 
 
 def _assigned(call: OwnCall, place: str, program: str, signs: bool) -> Recognised:
-    """An account assigned to a program, which alone controls its SOL and its bytes from then on. An account that signs
-    may be a person's own, which no program should get, known or not."""
+    """An account assigned to a program, which from then on has sole control of its SOL and its bytes. An account that
+    signs may be a person's own, which no program should get, known or not."""
     description = f"give {to_whom(call, place)} to {_program(call, program)}"
     if program == SYSTEM:
         return Recognised(description)

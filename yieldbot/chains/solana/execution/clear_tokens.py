@@ -25,7 +25,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.known import TOKEN_2022_PROGRAM
 
 WITHOUT_LIMIT = 2**63 - 1
-"""An allowance of at least this is without limit: no account holds as many base units."""
+"""An allowance of at least this is without limit: no account holds that many base units."""
 RIGHTS = {0: "mint more of", 1: "freeze accounts of", 2: "own", 3: "close"}
 """SPL Token's kinds of authority, each over an account or a mint (spl-token instruction.rs, AuthorityType)."""
 MORE_RIGHTS = {
@@ -94,7 +94,7 @@ def _units(call: OwnCall, raw: int, mint: str | None, account: str) -> str:
 
 
 def _allowed(call: OwnCall, raw: int, mint: str | None, spender: str, giver: str) -> Recognised:
-    """An allowance: the delegate may take so much out of the account at any later time, until it is revoked."""
+    """An allowance: the delegate may take this amount out of the account at any later time, until it is revoked."""
     account = call.account(0)
     token = call.tokens.get(Address(mint)) if mint else own_token(call, account)
     of = token.symbol if token else mint or "an unknown token"

@@ -1,7 +1,7 @@
-"""Waiting for a sent transaction's outcome. The same bytes are sent again until they are final or can no longer land.
+"""Waits for a sent transaction's outcome. The same bytes are sent again until they are final or can no longer land.
 
-A transaction is Expired when the chain has finalised a block beyond its last valid height and a quorum of nodes finds
-no trace of it in all their history: then it can never land.
+A transaction is Expired once the chain has finalised a block beyond its last valid height and a quorum of nodes finds
+no trace of it in all their history: it can then never land.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from yieldbot.model.known import WRAPPED_SOL
 from yieldbot.model.tx import Confirmed, Delta, Expired, Outcome, Reverted
 
 AGAIN_SECONDS = 2.0
-"""The pause between two sendings of the same bytes: leaders change every 1.6 s and drop what they could not include."""
+"""Pause before the same bytes are sent again: leaders change every 1.6 s and drop what they could not include."""
 
 
 async def confirm(account: Account, tx: StoredTx) -> Outcome:
     """Wait until the transaction is final or can no longer land, and settle it in the journal.
 
-    Raises PendingError when the time is up, InvariantError when balances changed otherwise than simulated (the account
-    is then stopped).
+    Raises PendingError after the timeout, InvariantError if balances changed otherwise than simulated (the account is
+    then stopped).
     """
     deadline = time.monotonic() + account.settings.confirm_timeout_seconds
     sent_at = time.monotonic()
@@ -109,11 +109,11 @@ async def _settled(account: Account, tx: StoredTx) -> Outcome:
 def changes_in_meta(
     landed: Mapping[str, Any], raw: bytes, owner: Address, tokens: Sequence[Token]
 ) -> tuple[tuple[Delta, ...], dict[Token, int]]:
-    """Our balance changes by a landed transaction, and the balances before it, from its meta. Pure.
+    """(our balance changes by a landed transaction, the balances before it), from its meta. Pure.
 
     landed: the result of ``getTransaction``. raw: the signed bytes. tokens: those whose changes were predicted, the
-    wallet's own lamports last. Of wrapped SOL the change is that of all our SOL: the wallet's and our token accounts'
-    lamports, without the fee.
+    wallet's own lamports last. The change of wrapped SOL is that of all our SOL: the lamports of the wallet and of our
+    token accounts, without the fee.
     """
     from solders.transaction import VersionedTransaction
 

@@ -1,7 +1,7 @@
-"""The signer's policy on Solana, over the instructions decoded from a message's final bytes: default deny.
+"""The signer's policy on Solana, for the instructions decoded from a message's final bytes: default deny.
 
-Allowed are the compute budget, opening and closing our token accounts for the leg's tokens, wrapping SOL for the leg,
-and the adapter's instructions as they were rehearsed. Everything else is Declined with a stable code. Pure.
+Allowed: the compute budget, opening and closing our token accounts for the leg's tokens, wrapping SOL for the leg, and
+the adapter's instructions as they were rehearsed. Everything else is Declined with a stable code. Pure.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ from yieldbot.model.tx import SvmInstruction, SvmMeta
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What bounds every transaction of an account, whatever the plan."""
+    """The limits on every transaction of an account, whatever the plan."""
 
     chain: ChainId
-    """The only cluster."""
+    """The only cluster allowed."""
     owner: Address
-    """The only signer."""
+    """The only signer allowed."""
     limits: SvmLimits
     """The cluster's ceilings for fees and prices."""
 
@@ -98,9 +98,9 @@ def judge(
 
 
 def decode(raw: bytes, owner: Address, tables: Sequence[LookupTable] = ()) -> tuple[SvmInstruction, ...] | Declined:
-    """The instructions of a version 0 message that ``owner`` alone signs and pays for; Declined for any other bytes.
+    """The instructions of a version 0 message that only ``owner`` signs and pays for; Declined for any other bytes.
 
-    Addresses by lookup tables are resolved with ``tables``; a message that uses another table is refused.
+    Addresses in lookup tables are resolved with ``tables``; a message that uses another table is refused.
     """
     from solders.message import MessageV0, from_bytes_versioned, to_bytes_versioned
 
@@ -151,8 +151,9 @@ def _in_plan(rules: Rules, approval: Approval, work: LegWork, tx: SvmUnsigned) -
 
 
 def _each(rules: Rules, work: LegWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
-    """Why an instruction is not allowed; None when all are. The adapter's instructions must all be there, in order, or
-    (in a transaction that only prepares or cleans up) none. No account may be writable that no instruction needs so."""
+    """Why an instruction is not allowed; None if all are. Either all of the adapter's instructions must be there, in
+    order, or (in a transaction that only prepares or cleans up) none of them. An account may be writable only if an
+    instruction needs it."""
     theirs = [instruction for instruction in decoded if instruction.program in work.tags]
     for instruction in decoded:
         if (refused := _one(rules, work, instruction)) is not None:
@@ -223,8 +224,8 @@ def _own_token_account(rules: Rules, work: LegWork, instruction: SvmInstruction)
 
 
 def budget_fault(rules: Rules, tx: SvmUnsigned, decoded: Sequence[SvmInstruction]) -> Declined | None:
-    """Why a transaction's compute budget is refused; None when limit and price are set once each, are below the
-    ceilings, and give the fee that the transaction was built with."""
+    """Why a transaction's compute budget is refused; None if limit and price are each set once, are below the ceilings,
+    and give the fee that the transaction was built with."""
     units = price = None
     for instruction in decoded:
         if instruction.program != COMPUTE_BUDGET:
@@ -263,7 +264,7 @@ def _effect(work: LegWork, simulated: SvmSimulated) -> Declined | None:
 
 
 def as_built(tx: SvmUnsigned) -> Declined | None:
-    """The refusal of bytes that, but for their blockhash, are not those built from the rehearsed instructions."""
+    """The refusal of bytes that (apart from their blockhash) are not those built from the rehearsed instructions."""
     from solders.message import from_bytes_versioned
 
     message: Any = from_bytes_versioned(tx.message)
@@ -284,7 +285,7 @@ def _bare(instruction: SvmInstruction) -> tuple[Address, tuple[Address, ...], by
 
 def judge_revocation(rules: Rules, given: GrantedAllowance, simulated: SvmSimulated) -> SvmApproved | Declined:
     """Judge a revocation: the compute budget and exactly the one instruction, which moved nothing of ours on the fork.
-    It needs no living approval: it can do no harm. Pure."""
+    It needs no valid approval: it can do no harm. Pure."""
     tx = simulated.tx
     decoded = decode(tx.message, rules.owner)
     if isinstance(decoded, Declined):

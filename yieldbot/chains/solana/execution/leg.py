@@ -1,6 +1,5 @@
-"""One leg of an approved plan on Solana: rehearse, and for each transaction simulate, judge, sign, record, submit,
-confirm. A transaction that expired is made again with another blockhash while it means the same.
-"""
+"""Executes one leg of an approved plan on Solana: rehearse, then for each transaction simulate, judge, sign, journal,
+submit, confirm. A transaction that expired is made again with another blockhash, as long as it does the same."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ async def execute_leg(account: Account, approval: Approval, work: LegWork) -> Le
 
     Raises PendingError (a transaction's outcome is open: settle it first), TransientError (a node failed; everything
     that was signed is in the journal), InvariantError (balances did not change as simulated; the account is stopped),
-    SafetyError (the signer gave other bytes than were approved).
+    SafetyError (the signer returned other bytes than were approved).
     """
     rehearsed = (
         barred(account, approval.plan)

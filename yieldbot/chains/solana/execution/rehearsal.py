@@ -1,4 +1,4 @@
-"""How a plan went on a fork of a Solana cluster."""
+"""The result of running a plan on a fork of a Solana cluster."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RehearsedTx:
 
     @property
     def to(self) -> Address:
-        """The program that the step is made for."""
+        """The step's main program."""
         return self.step.about
 
 
@@ -63,7 +63,7 @@ class Rehearsal:
     """A whole plan on the fork."""
 
     block: BlockRef
-    """About the fork's slot."""
+    """The fork's approximate slot."""
     legs: tuple[RehearsedLeg, ...]
     """The plan's legs, in order."""
 

@@ -1,4 +1,4 @@
-"""Rehearsing a whole plan on a fork in LiteSVM, exits included."""
+"""Rehearses a whole plan, exits included, on a fork in LiteSVM."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from yieldbot.model.tx import Delta
 
 
 async def rehearse(account: Account, works: Sequence[LegWork], block: BlockRef) -> Rehearsal | Declined:
-    """Run all legs in order on one fork, from our account and with its real balances. ``block``: about its slot.
+    """Run all legs in order on one fork, from our account and with its real balances. ``block``: its approximate slot.
 
-    Declined when an instruction would fail, touches an account of ours that the leg does not name, leaves a delegate,
-    does not do what the leg says, or costs more than the ceilings; NoWayOut when a deposit cannot be withdrawn again.
-    Raises TransientError when the node fails.
+    Declined if an instruction would fail, touches an account of ours that the leg does not name, leaves a delegate,
+    does not do what the leg says, or costs more than the ceilings; NoWayOut if a deposit cannot be withdrawn again.
+    Raises TransientError if the node fails.
     """
     node = account.nodes.first
     fork = Fork(node)
@@ -96,15 +96,15 @@ def _into(work: LegWork) -> bool:
 async def ran_step(
     account: Account, fork: Fork, step: TxStep, watched: Sequence[Token], tables: Sequence[LookupTable]
 ) -> Ran | Declined:
-    """Run one step on the fork. Declined when it fails there, or touches an account of ours that it may not."""
+    """Run one step on the fork. Declined if it fails there, or touches an account of ours that it may not."""
     instructions = (*budget(Bid(MOST_UNITS, 0)), *step.instructions)
     ran = await fork.send(compiled(instructions, account.owner, NO_BLOCKHASH, tables))
     return would_fail(account, step.description, ran) or trespass(ran.before, ran.after, account.owner, watched) or ran
 
 
 async def _worth(fork: Fork, work: LegWork) -> int | None:
-    """What our position is worth on the fork by the adapter's reads, in base units of the asset; 0 where the market
-    cannot be read; None where the leg is not judged by it."""
+    """The value of our position on the fork by the adapter's reads, in base units of the asset; 0 if the market cannot
+    be read; None if the leg is not judged by it."""
     if work.observe is None or work.leg.kind is not LegKind.DEPOSIT:
         return None
     (state,) = await fork.run([work.observe(BlockRef(work.market.chain, fork.slot, "", 0))])

@@ -1,9 +1,9 @@
-"""Revoking what others may do with our token accounts: each right rehearsed on a fork, then one transaction each, by
-the stages of every transaction.
+"""Revokes what others may do with our token accounts: each right is rehearsed on a fork, then revoked by one
+transaction, through the stages of every transaction.
 
 A delegate is revoked by SPL Token's ``Revoke``, a close authority by ``SetAuthority`` to none. By processor.rs
 ``Revoke`` is signed by the account's owner, but ``SetAuthority`` of kind CloseAccount by the present close authority:
-the owner alone cannot revoke that right.
+the owner cannot revoke that right alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from yieldbot.model.solana_tx import SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Outcome
 
 DELEGATE, DELEGATED, CLOSER = slice(72, 108), slice(121, 129), slice(129, 165)
-"""Where a token account has its delegate, the delegated amount and its close authority (spl-token state.rs)."""
+"""Where a token account stores its delegate, the delegated amount and its close authority (spl-token state.rs)."""
 
 
 def authority_of(given: GrantedAllowance, owner: Address) -> Address:
@@ -67,7 +67,7 @@ async def _rehearsed(account: Account, given: GrantedAllowance) -> RehearsedTx |
 
 
 async def revoke(account: Account, given: GrantedAllowance, index: int, rehearsed: RehearsedTx) -> Outcome | Declined:
-    """Revoke one right. index: its place among those of this run. rehearsed: how it went on the fork. Refusals are
+    """Revoke one right. index: its position among those of this run. rehearsed: its result on the fork. Refusals are
     values; see ``execute_leg`` for what is raised."""
     assert given.account is not None
     if (refused := barred(account)) is not None:
@@ -100,9 +100,10 @@ async def revoke(account: Account, given: GrantedAllowance, index: int, rehearse
 
 
 def effect_fault(given: GrantedAllowance, payer: Address, ran: Ran) -> Declined | None:
-    """Why a transaction's effect is more or less than the revocation; None when it is exactly that. Pure.
+    """Why a transaction's effect is more or less than the revocation; None if it is exactly that. Pure.
 
-    The right must be gone from the account, the payer have paid the fee, and no other byte of any account have changed.
+    The right must be gone from the account, the payer must have paid the fee, and no other byte of any account may have
+    changed.
     """
     assert given.account is not None
     old, new = ran.before.get(given.account), ran.after.get(given.account)

@@ -28,7 +28,7 @@ OF_SWAPS = frozenset({"amount_in", "least_out", "price_limit", "exact_in", "dire
 
 @cache
 def instructions_of(protocol: str) -> Mapping[str, Any]:
-    """The instructions in a protocol's layout file (abis/*.json) by name; none where it has no such file. Read once."""
+    """The instructions in a protocol's layout file (abis/*.json) by name; empty if it has no such file. Read once."""
     path = folder("abis") / f"{protocol}.json"
     found = json.loads(path.read_text()) if path.is_file() else []
     return found["instructions"] if isinstance(found, dict) else {}
@@ -44,8 +44,7 @@ def has_roles(kind: Mapping[str, Any]) -> bool:
 
 
 def role_fault(owner: Address, work: LegWork, call: SvmInstruction) -> Declined | None:
-    """Why an instruction for the leg's market must not be signed; None when every argument and account keeps to its
-    role."""
+    """Why an instruction for the leg's market must not be signed; None if every argument and account obeys its role."""
     for name, kind in instructions_of(work.market.protocol).items():
         tag = bytes.fromhex(kind["tag"])
         if call.data.startswith(tag):

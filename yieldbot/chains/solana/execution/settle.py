@@ -1,6 +1,6 @@
-"""Settling what earlier runs left open: every signed transaction gets an outcome before anything new is signed.
+"""Settles what earlier runs left open: every signed transaction gets an outcome before anything new is signed.
 
-Recovery is not a mode: each run begins so.
+There is no recovery mode: each run begins this way.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from yieldbot.model.tx import Outcome
 
 
 async def settle(account: Account) -> tuple[Outcome, ...]:
-    """Settle the account's open transactions, in order of signing; their outcomes.
+    """Settle the account's open transactions, in order of signing; returns their outcomes.
 
-    While its approval lives, and its blockhash does, the bytes are sent again; else they are only waited for.
-    Raises PendingError while one stays open, InvariantError, SafetyError HALTED.
+    While the approval and the blockhash are valid, the bytes are sent again; else they are only waited for. Raises
+    PendingError while one stays open, InvariantError, SafetyError HALTED.
     """
     refuse_if_halted(account.halted())
     outcomes = []

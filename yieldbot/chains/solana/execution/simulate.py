@@ -1,6 +1,5 @@
-"""Simulating one transaction just before it is signed: on a fork in LiteSVM, and by the nodes themselves, which must
-agree with the fork.
-"""
+"""Simulates one transaction just before it is signed: on a fork in LiteSVM, and by the nodes themselves, which must
+agree with the fork."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ LACKS = (
     "those that name a least amount), or another"
 )
 UNKNOWN = ("invalid instruction data", "Failed to serialize or deserialize account data", "Error Number: 101.")
-"""Log lines of programs that do not know an instruction: of their own decoders, of borsh and of Anchor."""
+"""Log lines of programs that do not know an instruction: from their own decoders, from borsh and from Anchor."""
 OPENED_LAMPORTS = 2 * 2_039_280
-"""Lamports of rent for the two token accounts that a leg may open, which leave the wallet's own lamports."""
+"""Rent in lamports of the two token accounts that a leg may open, paid from the wallet's own lamports."""
 
 
 async def tables_of(account: Account, node: Node) -> tuple[LookupTable, ...]:
@@ -46,7 +45,7 @@ async def tables_of(account: Account, node: Node) -> tuple[LookupTable, ...]:
 
 
 async def simulate_tx(account: Account, tx: SvmUnsigned, work: LegWork, slot: BlockRef) -> SvmSimulated | Declined:
-    """Simulate exactly these bytes of a leg: see ``simulate_bytes``."""
+    """Simulate exactly these bytes of a leg; see ``simulate_bytes``."""
     watched, owner = watched_of(work), account.owner
     return await simulate_bytes(
         account,
@@ -74,10 +73,10 @@ async def simulate_bytes(
 ) -> SvmSimulated | Declined:
     """Run exactly these bytes on a new fork, then have a quorum of nodes simulate them too.
 
-    clone: accounts to compare beside those that the message names. fault: from the result on the fork, why its effect
-    is refused. deltas: from the result, our balance changes. exactly: accounts that the nodes must leave byte for byte
-    as the fork does. least: a swap's minimum out; its output may differ between fork and nodes as long as both reach
-    that, since the price moves from slot to slot.
+    clone: accounts to compare in addition to those that the message names. fault: given the result on the fork, why its
+    effect is refused. deltas: given the result, our balance changes. exactly: accounts that the nodes must leave byte
+    for byte as the fork does. least: a swap's minimum out; its output may differ between fork and nodes as long as both
+    reach that, since the price moves from slot to slot.
     """
     from solders.message import from_bytes_versioned
 
@@ -96,7 +95,7 @@ async def _cross_checked(
     account: Account, tx: SvmUnsigned, ran: Ran, exactly: Sequence[Address], least: Amount | None
 ) -> Declined | None:
     """The refusal (SIMULATION_DIFFERS) unless a quorum of nodes, simulating the same bytes, leaves our accounts as the
-    fork did; None when it does."""
+    fork did; None if it does."""
     from solders.message import from_bytes_versioned
     from solders.signature import Signature
     from solders.transaction import VersionedTransaction
@@ -164,7 +163,7 @@ def watched_of(work: LegWork) -> tuple[Any, ...]:
 
 
 def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ...]:
-    """The changes, that of a swap's output with the swap's minimum out. Pure."""
+    """The changes, with a swap's output given the swap's minimum out. Pure."""
     if least is None:
         return tuple(deltas)
     return tuple(
@@ -174,7 +173,7 @@ def with_least(deltas: Sequence[Delta], least: Amount | None) -> tuple[Delta, ..
 
 
 def would_fail(account: Account, description: str, ran: Ran) -> Declined | None:
-    """The refusal (WOULD_REVERT) of a transaction that fails on the fork; None when it succeeds."""
+    """The refusal (WOULD_REVERT) of a transaction that fails on the fork; None if it succeeds."""
     if ran.error is None:
         return None
     return Declined("WOULD_REVERT", f"{description}: {reason(account, ran)}")

@@ -39,7 +39,7 @@ def record(account: Account, signed: SvmSigned, replaces: str | None = None, *, 
 
 
 async def submit(account: Account, tx: StoredTx) -> None:
-    """Send journalled bytes once. Raises nothing for what the nodes answer, or that they do not answer: it is noted."""
+    """Send journalled bytes once. No answer of the nodes, and no missing answer, raises anything: it is noted."""
     signed = tx.signed
     attempt = stored(account, signed.hash).attempts + 1
     account.journal.append(TxSent(signed.chain, signed.owner, signed.hash, attempt))
@@ -50,12 +50,12 @@ async def submit(account: Account, tx: StoredTx) -> None:
 
 
 def may_send(account: Account, tx: StoredTx) -> bool:
-    """Whether a journalled transaction may be sent again: its approval lives, and the kill switch is not set."""
+    """Whether a journalled transaction may be sent again: its approval is valid, and the kill switch is not set."""
     return account.halted() is None and account.now() < tx.signed.expires_at
 
 
 def stored(account: Account, tx_hash: str) -> StoredTx:
-    """A transaction that the journal holds, as it is known now."""
+    """A transaction in the journal, with what is known of it now."""
     found = account.journal.transaction(tx_hash)
     assert found is not None
     return found

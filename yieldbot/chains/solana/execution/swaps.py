@@ -1,10 +1,10 @@
 """The judge's rules for swaps: instructions must be exactly the approved terms. Default deny: every argument, and every
 account of ours, has a rule. Pure.
 
-Known is the Whirlpool program's ``swap`` (npm @orca-so/whirlpools-sdk, whirlpool.json). Arguments: amount u64,
-threshold u64, price limit u128, whether the amount is the input, whether token A goes in. Accounts: token program,
-owner, pool, our account and the pool's vault of A, the same of B, then tick arrays and oracle, which the program itself
-checks against the pool.
+The only known instruction is the Whirlpool program's ``swap`` (npm @orca-so/whirlpools-sdk, whirlpool.json). Arguments:
+amount u64, threshold u64, price limit u128, whether the amount is the input, whether token A goes in. Accounts: token
+program, owner, pool, our account and the pool's vault of A, the same of B, then tick arrays and oracle, which the
+program itself checks against the pool.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ ACCOUNTS = 11
 
 
 def swap_fault(owner: Address, work: LegWork, decoded: Sequence[SvmInstruction]) -> Declined | None:
-    """Why the instructions are not the leg's swap; None when they are, or the leg is no swap. owner: whose accounts
-    alone may give and receive."""
+    """Why the instructions are not the leg's swap; None if they are, or the leg is no swap. owner: only its accounts
+    may pay and receive."""
     if not terms_are_the_legs(work):
         return Declined("SWAP_NOT_PLANNED", "the terms are not the leg's")
     theirs = [instruction for instruction in decoded if instruction.program in work.tags]

@@ -1,6 +1,5 @@
 """One transaction, from its blockhash to its outcome: simulation, judgement, signature, journal, network, confirmation.
-One that expired is made again with another blockhash while it means the same.
-"""
+A transaction that expired is made again with another blockhash, as long as it does the same."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSimulated, SvmUnsigned
 from yieldbot.model.tx import Expired, Outcome
 
 BLOCKHASHES = 3
-"""How often a transaction is signed at most, each time with a newer blockhash, while its approval lives."""
+"""How often a transaction is signed at most, each time with a newer blockhash, while its approval is valid."""
 
 VALID_BLOCKS = 150
 """Blocks after which a blockhash is too old (Agave, MAX_PROCESSING_AGE)."""
@@ -33,9 +32,9 @@ Judge = Callable[[SvmSimulated, Sequence[LookupTable]], SvmApproved | Declined]
 async def transact(
     account: Account, context: TxContext, planned: RehearsedTx, simulate: Simulate, judge: Judge
 ) -> tuple[list[Outcome], Declined | None]:
-    """Execute one rehearsed step as a transaction. simulate, judge: the stages of the kind of transaction.
+    """Execute one rehearsed step as a transaction. simulate, judge: the stages for this kind of transaction.
 
-    Returns (outcomes, refusal): the outcome under the last blockhash that it was signed with (earlier ones expired, and
+    Returns (outcomes, refusal): the outcome with the last blockhash that it was signed with (earlier ones expired, and
     are in the journal), and why it was not signed (again), or None. See ``execute_leg`` for what is raised.
     """
     bid, outcomes = planned.bid, list[Outcome]()

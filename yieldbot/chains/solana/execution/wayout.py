@@ -1,6 +1,5 @@
-"""The exit of a market, rehearsed before money goes in: on the fork on which a deposit was rehearsed, everything is
-withdrawn again some time later by the adapter's own instructions, and compared with what went in.
-"""
+"""Rehearses a market's exit before money goes in: on the fork on which a deposit was rehearsed, everything is withdrawn
+some time later by the adapter's own instructions and compared with what went in."""
 
 from __future__ import annotations
 
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 
 SLACK = 1000
-"""One part in so many of a withdrawal may be missing, since its price is of some slots before."""
+"""One part in this of a withdrawal may be missing, since its price is from some slots before."""
 
 
 async def rehearse_exit(
     account: Account, fork: Fork, work: LegWork, held_raw: int, tables: Sequence[LookupTable] = ()
 ) -> NoWayOut | None:
-    """Why what the leg just deposited cannot be withdrawn again on the fork; None when it can. Afterwards the fork and
-    its clock are put back. held_raw: what the position was worth before the leg, in base units of the asset."""
+    """Why what the leg just deposited cannot be withdrawn again on the fork; None if it can. Afterwards the fork and
+    its clock are restored. held_raw: what the position was worth before the leg, in base units of the asset."""
     out = work.out
     if out is None or work.observe is None:
         return None
@@ -86,8 +85,8 @@ async def _taken(
     part: Amount | None,
     tables: Sequence[LookupTable],
 ) -> int | Declined:
-    """Run the adapter's instructions on the fork as a withdrawal; base units of the asset that they bring. part: the
-    amount withdrawn; None: everything."""
+    """Run the adapter's instructions on the fork as a withdrawal; returns the base units of the asset that they bring.
+    part: the amount withdrawn; None: everything."""
     from yieldbot.chains.solana.execution.rehearse import ran_step
     from yieldbot.chains.solana.execution.simulate import watched_of
 

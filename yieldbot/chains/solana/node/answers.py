@@ -1,4 +1,4 @@
-"""What a Solana node answers, decoded: accounts, blockhashes, the status of transactions and simulations."""
+"""Decoded answers of a Solana node: accounts, blockhashes, the status of transactions and simulations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yieldbot.rpc.lockstep import Answer
 
 @dataclass(frozen=True, slots=True)
 class AccountImage:
-    """An account as the chain has it."""
+    """An account's content on the chain."""
 
     lamports: int
     """Its SOL."""
@@ -45,7 +45,7 @@ class Landed:
     slot: int
     """The slot in which it landed."""
     error: Any
-    """None: it succeeded."""
+    """The error; None: it succeeded."""
     commitment: str
     """processed, confirmed or finalized."""
 
@@ -57,7 +57,7 @@ class Simulated:
     slot: int
     """The slot whose state it began from."""
     error: Any
-    """None: it would succeed."""
+    """The error; None: it would succeed."""
     logs: tuple[str, ...]
     """Log lines of its programs."""
     units: int
@@ -67,8 +67,8 @@ class Simulated:
 
 
 def answer_of(read: Read, known: Mapping[Address, AccountImage | NodeRefused | None]) -> Answer:
-    """The answer to a read from fetched accounts: its bytes, or ReadReverted where the account is missing, of another
-    program than expected, or refused by the node."""
+    """The answer to a read from fetched accounts: its bytes, or ReadReverted if the account is missing, belongs to
+    another program than expected, or was refused by the node."""
     if isinstance(read, SvmAccount | SvmLamports) and isinstance(refusal := known[read.address], NodeRefused):
         return ReadReverted(f"the node refuses account {read.address}: {refusal}")
     if isinstance(read, SvmLamports):

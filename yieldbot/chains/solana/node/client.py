@@ -27,11 +27,11 @@ from yieldbot.rpc.together import together
 T = TypeVar("T")
 
 ACCOUNTS_A_REQUEST = 100
-"""Accounts of one getMultipleAccounts at most; some providers' plans allow only 5 (rpc/sizes.py)."""
+"""Most accounts of one getMultipleAccounts; some providers' plans allow only 5 (rpc/sizes.py)."""
 AT_ONCE = 8
-"""Requests for accounts at a time. One after the other they would be of slots too far apart."""
+"""Requests for accounts made at the same time. One after the other, their slots would be too far apart."""
 REFUSED_ALONE = 8
-"""Once so many single accounts are refused before any is answered, the node is taken to serve none."""
+"""Once this many single accounts are refused before any is answered, the node is assumed to serve none."""
 MOST_U64 = 2**64
 LONGEST_HASH = 44
 """Characters of 32 bytes in base58 at most."""
@@ -41,7 +41,7 @@ MIN_CONTEXT_SLOT_NOT_REACHED = -32016
 
 
 class SlotSkew(TransientError):
-    """The answers of one snapshot are of slots too far apart; another try may succeed."""
+    """The answers of one snapshot have slots that are too far apart; another try may succeed."""
 
 
 class Node:
@@ -84,12 +84,12 @@ class Node:
         await self.endpoint.aclose()
 
     def size(self, what: str, most: int) -> Size:
-        """How many items of the kind ``what`` the endpoint takes in one request (rpc/sizes.py), ``most`` at first."""
+        """How many items of the kind ``what`` the endpoint accepts in one request (rpc/sizes.py), ``most`` at first."""
         return size_of((self.endpoint,), what, most)
 
     async def request(self, method: str, params: list[Any]) -> Any:
-        """The result of one JSON-RPC request, and what is raised: see ``Endpoint.request``. Raises SlotSkew when the
-        node has not reached the slot requested."""
+        """The result of one JSON-RPC request. Raises as ``Endpoint.request``, and SlotSkew if the node has not reached
+        the slot requested."""
         try:
             return await self.endpoint.request(method, params)
         except NodeRefused as refusal:
@@ -137,9 +137,9 @@ class Node:
     async def accounts_at(
         self, addresses: Sequence[Address], least_slot: int = 0
     ) -> tuple[int, list[AccountImage | None]]:
-        """(newest slot among the answers, accounts in the order of ``addresses``, None where there is none).
+        """(newest slot among the answers, accounts in the order of ``addresses``, None for a missing one).
 
-        least_slot: the node must have reached it. Raises SlotSkew when the answers' slots are too far apart.
+        least_slot: the node must have reached it. Raises SlotSkew if the answers' slots are too far apart.
         """
         newest, found = await self._images(addresses, least_slot)
         for one in found:
@@ -150,8 +150,8 @@ class Node:
     async def _images(
         self, addresses: Sequence[Address], least_slot: int
     ) -> tuple[int, list[AccountImage | NodeRefused | None]]:
-        """``accounts_at``, with the node's refusal in the place of a single account that it refuses. Raises NodeRefused
-        when REFUSED_ALONE are refused before any is answered."""
+        """``accounts_at``, with the node's refusal instead of a single account that it refuses. Raises NodeRefused if
+        REFUSED_ALONE are refused before any is answered."""
         size = self.size("getMultipleAccounts", ACCOUNTS_A_REQUEST)
         found: list[AccountImage | NodeRefused | None] = []
         slots: list[int] = []
@@ -208,7 +208,7 @@ class Node:
         return slot, [self._image(one) for one in images]
 
     async def accounts(self, addresses: Sequence[Address]) -> dict[Address, AccountImage | None]:
-        """Accounts by address, of slots within ``max_slot_skew``."""
+        """Accounts by address, at slots within ``max_slot_skew``."""
         _, found = await self.accounts_at(addresses)
         return dict(zip(addresses, found, strict=True))
 
@@ -243,8 +243,8 @@ class Node:
         return str(await self.request("sendTransaction", [base64.b64encode(raw).decode(), options]))
 
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
-        """The status of a signature; None where the node knows none. history: search everything that the node keeps,
-        not only recent transactions."""
+        """The status of a signature; None if the node knows none. history: search everything that the node keeps, not
+        only recent transactions."""
         _, answer = self._context(
             await self.request("getSignatureStatuses", [[signature], {"searchTransactionHistory": history}]),
             "getSignatureStatuses",
@@ -262,7 +262,7 @@ class Node:
 
     async def transaction(self, signature: str, commitment: str) -> Mapping[str, Any] | None:
         """A landed transaction's slot, blockTime and meta (fee, balances before and after, logs), as ``getTransaction``
-        gives them; None where the node does not know it at that commitment."""
+        returns them; None if the node does not know it at that commitment."""
         options = {"encoding": "base64", "commitment": commitment, "maxSupportedTransactionVersion": 0}
         answer = await self.request("getTransaction", [signature, options])
         if answer is None:

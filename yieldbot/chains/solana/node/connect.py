@@ -1,4 +1,4 @@
-"""From a cluster's settings to its nodes and their quorum."""
+"""Makes a cluster's nodes and their quorum from its settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A fork of a Solana cluster: LiteSVM in this process, with accounts and programs cloned as transactions name them.
 
-A transaction lists every account that it touches, those of nested calls included. So the accounts of its message and of
-its lookup tables, and the code of upgradeable programs, are all that it needs.
+A transaction lists every account that it touches, including those of nested calls. So all that it needs are the
+accounts of its message and of its lookup tables, and the code of upgradeable programs.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NATIVE_LOADER = Address("NativeLoader1111111111111111111111111111111")
 SYSVARS = Address("Sysvar1111111111111111111111111111111111111")
 FEATURES = Address("Feature111111111111111111111111111111111111")
 GONE = AccountImage(0, Address("11111111111111111111111111111111"), b"", executable=False)
-"""An account that is set to this does not exist any more."""
+"""Value that marks an account as no longer existing."""
 SLOTS_A_SECOND = 5, 2
-"""So many slots in so many seconds: one is made to last 0.4 s (solana-clock, DEFAULT_MS_PER_SLOT)."""
+"""(slots, seconds): this many slots in this many seconds, at 0.4 s each (solana-clock, DEFAULT_MS_PER_SLOT)."""
 LAMPORTS = 10**15
-"""What LiteSVM's own airdrops are paid from; nothing of ours is."""
+"""Lamports for LiteSVM's own airdrops; none of them is ours."""
 PROGRAM_TAG = struct.pack("<I", 2)
 """The tag of UpgradeableLoaderState::Program; its next 32 bytes are the address of the account with the code."""
 TABLE_META_BYTES = 56
@@ -58,13 +58,13 @@ class Ran:
 
     @property
     def custom_error(self) -> tuple[int, int] | None:
-        """(index of the instruction, the program's own error number) where such an error is the reason; else None."""
+        """(index of the instruction, the program's own error number) if such an error is the reason; else None."""
         return _custom(self.error)
 
 
 @dataclass(slots=True)
 class SavedState:
-    """What ``put_back`` restores."""
+    """The state that ``put_back`` restores."""
 
     clock: Any
     """The fork's clock."""
@@ -73,7 +73,7 @@ class SavedState:
 
 
 class Fork:
-    """A LiteSVM whose missing accounts are fetched from ``node``. Transactions sent to it last for the next ones."""
+    """A LiteSVM whose missing accounts are fetched from ``node``. Effects of transactions persist for later ones."""
 
     def __init__(self, node: Node) -> None:
         from solders.litesvm import LiteSVM
@@ -85,7 +85,7 @@ class Fork:
         self._svm: Any = _runtime(LiteSVM.mainnet_feature_set())
 
     async def send(self, message: MessageV0) -> Ran:
-        """Run a transaction, whose changes last. Raises TransientError when the node does not give its accounts."""
+        """Run a transaction; its changes persist. Raises TransientError if the node does not give its accounts."""
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 
@@ -108,8 +108,8 @@ class Fork:
         )
 
     async def clone(self, addresses: Iterable[Address]) -> None:
-        """Fetch accounts that the fork lacks; with the first ones the clock, and so the slot. Raises TransientError
-        when the node has moved on too many slots since."""
+        """Fetch accounts that the fork lacks; with the first ones also the clock, and so the slot. Raises
+        TransientError if the node has moved on too many slots since."""
         wanted = [a for a in dict.fromkeys(addresses) if a not in self._seen and not self._builtin(a)]
         first = not self._seen
         if not wanted and not first:
@@ -136,12 +136,13 @@ class Fork:
             self._set(address, image)
 
     def keep(self) -> None:
-        """Remember accounts and clock as they are now, for ``put_back``. LiteSVM cannot be copied: of each account that
-        transactions change from here on, the earlier state is kept."""
+        """Remember accounts and clock as they are now, for ``put_back``. LiteSVM cannot be copied, so the earlier state
+        of each account that transactions change from here on is kept."""
         self._kept = SavedState(self._svm.get_clock())
 
     def put_back(self) -> None:
-        """Restore accounts and clock as they were at ``keep``. Accounts fetched since stay as the node has them."""
+        """Restore accounts and clock as they were at ``keep``. Accounts fetched since then stay as the node has
+        them."""
         kept, self._kept = self._kept, None
         if kept is None:
             raise RuntimeError("nothing was kept")
@@ -151,8 +152,8 @@ class Fork:
         self._svm.set_clock(kept.clock)
 
     def wait(self, seconds: int) -> None:
-        """Move the clock on by ``seconds``, and by as many slots as usually pass meanwhile. The epoch stays: what
-        happens at its begin (stake rewards, pools that are updated) happens on no fork."""
+        """Advance the clock by ``seconds``, and the slot by the usual number of slots. The epoch stays: what happens at
+        its beginning (stake rewards, updates of stake pools) happens on no fork."""
         from solders.clock import Clock
 
         now = self._svm.get_clock()
@@ -161,7 +162,7 @@ class Fork:
         self._svm.set_clock(Clock(slot, *at))
 
     async def run(self, flows: Sequence[Flow[T]]) -> list[T | MarketError]:
-        """Adapters' flows against the fork as it is now, as ``Node.run``."""
+        """Run adapters' flows against the fork as it is now, like ``Node.run``."""
 
         async def answer(reads: Sequence[Read]) -> Sequence[Answer]:
             wanted = [read.address for read in reads if isinstance(read, SvmAccount | SvmLamports)]
@@ -172,7 +173,7 @@ class Fork:
         return await run(flows, answer)
 
     def images(self, addresses: Iterable[Address]) -> dict[Address, AccountImage | None]:
-        """Accounts as the fork has them now; None where there is none."""
+        """Accounts as the fork has them now; None for a missing one."""
         return {address: self._image(address) for address in addresses}
 
     async def _prepare(self, message: MessageV0) -> list[Address]:

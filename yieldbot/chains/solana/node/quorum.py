@@ -1,8 +1,8 @@
-"""Several nodes of one Solana cluster: one is read from, and the others must agree where it matters.
+"""Several nodes of one Solana cluster: one is read from, and the others must agree on what matters.
 
-Two nodes never answer for exactly the same slot, so that accounts are not compared byte by byte. What decides is:
-each node is observed by itself and the snapshots must agree (``agree``); what a transaction does is simulated by each
-(``execution/simulate.py``); and what became of a transaction is believed when a quorum says it.
+Two nodes never answer for exactly the same slot, so accounts are not compared byte by byte. Instead: each node is
+observed separately and the snapshots must agree (``agree``); each node simulates what a transaction does
+(``execution/simulate.py``); and a transaction's outcome is believed if a quorum states it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yieldbot.model.ids import Address, ChainId
 T = TypeVar("T")
 
 DEPTH = {"processed": 0, "confirmed": 1, "finalized": 2}
-"""Commitments in the order of their certainty."""
+"""Commitments in order of certainty."""
 
 
 @dataclass(slots=True)
@@ -35,13 +35,13 @@ class Quorum:
     quorum: int = 1
     """How many nodes must agree."""
     private: tuple[Node, ...] = ()
-    """Nodes that signed transactions go to instead; none: they go to ``nodes``."""
+    """Nodes that signed transactions go to instead of ``nodes``; none: they go to ``nodes``."""
     submit_public: bool = False
     """Whether ``nodes`` get signed transactions too when no private node takes them."""
     submit_to_all: bool = False
     """Whether private nodes and ``nodes`` get them at once (with ``submit_public``)."""
     trouble: dict[str, str] = field(default_factory=dict)
-    """By host, why a node is left out."""
+    """Why a node is left out, by its host."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,8 +61,8 @@ class Quorum:
 
     @property
     def first(self) -> Node:
-        """The node that is read from: the first one that is not left out. Raises TransientError when fewer than a
-        quorum are left."""
+        """The node that is read from: the first one that is not left out. Raises TransientError if fewer than a quorum
+        are left."""
         return self._enough()[0]
 
     def leave_out(self, node: Node, why: str) -> None:
@@ -79,7 +79,7 @@ class Quorum:
         return sound
 
     async def verify_chain(self) -> None:
-        """Leave out nodes that serve another cluster. Raises ConfigError for the only node, TransientError when fewer
+        """Leave out nodes that serve another cluster. Raises ConfigError for a single node, TransientError if fewer
         than a quorum are left."""
         if len(self.nodes) == 1:
             return await self.nodes[0].verify_chain()
@@ -87,7 +87,7 @@ class Quorum:
 
     async def each(self, ask: Callable[[Node], Awaitable[T]]) -> list[tuple[Node, T]]:
         """(node, answer) of every node that is not left out; one that fails is left out from now on. Raises
-        TransientError when fewer than a quorum are left; the only node's own error is raised as it is."""
+        TransientError if fewer than a quorum are left; a single node's own error is raised as it is."""
         nodes = self._enough()
         answers = await asyncio.gather(*(ask(node) for node in nodes), return_exceptions=True)
         given: list[tuple[Node, T]] = []
@@ -107,7 +107,7 @@ class Quorum:
         """The answer that agrees with those of a quorum; nodes that differ from it are left out.
 
         Every node is asked, since no two answer for the same slot. apart: why two answers cannot be of one chain; None
-        when they can. name: the chain's, for messages. Raises TransientError when no quorum agrees.
+        if they can. name: the chain's, for messages. Raises TransientError if no quorum agrees.
         """
         answers = await self.each(ask)
         if len(answers) == 1 and self.quorum == 1:
@@ -126,7 +126,7 @@ class Quorum:
         return chosen
 
     async def landed(self, signature: str, *, history: bool = False) -> Landed | None:
-        """The status of a signature by a quorum: slot and error that a quorum of nodes give, with the highest
+        """The status of a signature by a quorum: the slot and error that a quorum of nodes give, with the highest
         commitment that a quorum has reached. None while no quorum knows it or agrees."""
         known = [
             answer for _, answer in await self.each(lambda node: node.landed(signature, history=history)) if answer
@@ -140,8 +140,8 @@ class Quorum:
         return None
 
     async def unknown(self, signature: str) -> bool:
-        """Whether no node, in everything that it keeps, knows a signature. Raises TransientError when fewer than a
-        quorum answer."""
+        """Whether no node knows a signature, in everything that it keeps. Raises TransientError if fewer than a quorum
+        answer."""
         answers = await self.each(lambda node: node.landed(signature, history=True))
         return all(answer is None for _, answer in answers)
 
@@ -161,12 +161,12 @@ class Quorum:
         return None
 
     async def unit_prices(self, writable: Sequence[Address]) -> list[int]:
-        """Prices recently paid (see ``Node.recent_unit_prices``), by the first node alone: our ceilings bound what is
-        made of them."""
+        """Prices recently paid (see ``Node.recent_unit_prices``), from the first node only: our ceilings limit their
+        effect."""
         return await self.first.recent_unit_prices(writable)
 
     async def send(self, raw: bytes) -> None:
-        """Send signed bytes as the settings say. Raises the first refusal, or else the first error, when no node takes
+        """Send signed bytes as the settings say. Raises the first refusal, or else the first error, if no node accepts
         them."""
         stages = [self.private] if self.private else []
         if not self.private or self.submit_public:

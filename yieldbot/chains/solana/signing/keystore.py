@@ -1,8 +1,8 @@
-"""Local keys of Solana: JSON files encrypted with scrypt and AES-256-GCM, readable by their owner alone.
+"""Local keys of Solana: JSON files encrypted with scrypt and AES-256-GCM, readable only by their owner.
 
-A file has version, type, address, scrypt's work factors and salt (RFC 7914), nonce and ciphertext. What is encrypted is
-the 32 bytes of an Ed25519 seed; the address is authenticated with it. A decrypted key exists only inside solders'
-object, until the process ends; it is in no message, repr or file of ours.
+A file has version, type, address, scrypt's work factors and salt (RFC 7914), nonce and ciphertext. The 32 bytes of an
+Ed25519 seed are encrypted; the address is authenticated with them. A decrypted key exists only inside solders' object,
+until the process ends; it is in no message, repr or file of ours.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from yieldbot.model.solana_tx import SvmApproved, SvmSigned
 TYPE = "yieldbot solana key"
 VERSION = 1
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
-"""scrypt's work factors for new files: 128 MiB and about half a second a try."""
+"""scrypt's work factors for new files: 128 MiB and about half a second for each try."""
 SEED_BYTES, SALT_BYTES, NONCE_BYTES = 32, 32, 12
 
 
@@ -74,8 +74,8 @@ class KeystoreSigner(FileSigner):
     __slots__ = ()
 
     def __init__(self, path: Path, ask: Callable[[], str]) -> None:
-        """Read the file's address; the key stays encrypted. ask: gets the passphrase. Raises ConfigError when the file
-        is missing, open to others, or no key of ours."""
+        """Reads the file's address; the key stays encrypted. ask: returns the passphrase. Raises ConfigError if the
+        file is missing, readable by others, or not a key file of ours."""
         document = read_private(path)
         if not is_solana_key(document):
             raise ConfigError(
@@ -84,8 +84,8 @@ class KeystoreSigner(FileSigner):
         super().__init__(path, ask, address_of(document, path))
 
     def sign(self, approved: SvmApproved) -> SvmSigned:
-        """Sign an approved transaction. Raises SafetyError when the message is not the approved one, or demands another
-        signature than ours; ConfigError when the key cannot be decrypted."""
+        """Sign an approved transaction. Raises SafetyError if the message is not the approved one, or demands another
+        signature than ours; ConfigError if the key cannot be decrypted."""
         import hashlib
 
         from solders.message import from_bytes_versioned
@@ -182,7 +182,7 @@ def decrypted(document: Mapping[str, Any], path: Path, secret: str) -> bytes:
 
 
 def _plain(cipher: Any, nonce: bytes, text: bytes, address: Address) -> bytes | None:
-    """The decrypted bytes; None where the key is a wrong one."""
+    """The decrypted bytes; None if the key is wrong."""
     from cryptography.exceptions import InvalidTag
 
     try:

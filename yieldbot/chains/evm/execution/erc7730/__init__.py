@@ -1,9 +1,9 @@
-"""ERC-7730 descriptors: how a contract's owner wants its calls and messages to be shown before they are signed.
+"""ERC-7730 descriptors: how the owner of a contract wants its calls and messages to be shown before they are signed.
 
-Source: https://eips.ethereum.org/EIPS/eip-7730. Descriptors are read as the public registry has them: contract and
-EIP-712 contexts, includes, definitions by ``$ref``, constants, groups, slices, conditions of visibility, and every
-format of the standard. A value whose format is unknown, or whose reference leads nowhere, is shown raw; no field is
-left out. Descriptors help a person to read; they never decide what may be signed.
+Source: https://eips.ethereum.org/EIPS/eip-7730. Supported as in the public registry: contract and EIP-712 contexts,
+includes, definitions by ``$ref``, constants, groups, slices, conditions of visibility, and every format of the
+standard. A value whose format is unknown, or whose reference leads nowhere, is shown raw; no field is left out.
+Descriptors help a person to read; they never decide what may be signed.
 """
 
 from yieldbot.chains.evm.execution.erc7730.files import Descriptor, Format, descriptors

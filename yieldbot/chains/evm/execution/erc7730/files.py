@@ -1,7 +1,7 @@
-"""Descriptors from a folder: the public registry as it is, or a part of it.
+"""Loads descriptors from a folder: the public registry as it is, or a part of it.
 
-Files that are no descriptors (tests, indexes, templates without a context) are skipped. A descriptor that cannot be
-used is named once; the others are used. A file may include any other file of its registry.
+Files that are not descriptors (tests, indexes, templates without a context) are skipped. A descriptor that cannot be
+used is reported once; the others are used. A file may include any other file of its registry.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ def _with_includes(path: Path, top: Path, read: dict[Path, dict[str, Any]], dept
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two documents merged: ``over`` wins; objects are merged by key, and ``fields`` (objects with paths) by path."""
+    """Two documents merged: ``over`` takes precedence; objects are merged by key, and ``fields`` (objects with paths)
+    by path."""
     made = dict(under)
     for key, value in over.items():
         if isinstance(value, Mapping) and isinstance(made.get(key), Mapping):

@@ -22,7 +22,7 @@ from yieldbot.chains.evm.execution.erc7730.words import clean, date, duration, u
 from yieldbot.model.amounts import Amount, Token
 
 NATIVE = "0x" + "ee" * 20
-"""The address by which many applications mean the chain's coin."""
+"""Address that many applications use for the chain's coin."""
 MOST_FIELDS = 5_000
 """A call with more values than this is not shown by its descriptor."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -88,7 +88,7 @@ class ShownField:
 
 
 class Mismatch(Exception):
-    """The values break a rule of the descriptor (``mustMatch``, say), so that it must not be used for them."""
+    """The values break a rule of the descriptor (such as ``mustMatch``), so it must not be used for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Scope:
             yield ShownField(label_of, clean(value), (place,) if place else (), visible, calls)
 
     def _group(self, item: Mapping[str, Any], group: Sequence[Any], full: str) -> Iterator[ShownField]:
-        """A group's fields: element by element where its path leads through an array, or as its ``iteration`` says."""
+        """A group's fields: element by element if its path leads through an array, or as its ``iteration`` says."""
         if full and item.get("iteration") != "sequential" and not full.startswith(("@.", "$.")):
             found = self.at(full)
             elements = [
@@ -198,7 +198,7 @@ class Scope:
         return plain(node).lower() == str(expected).lower()
 
     def at(self, path: str) -> list[tuple[str, DecodedValue]]:
-        """(full path, value) of everything that a path refers to; none where there is nothing."""
+        """(full path, value) of everything that a path refers to; empty if it refers to nothing."""
         if path.startswith("@."):
             name, _, rest = path[2:].partition(".")
             if name not in self.container:
@@ -210,7 +210,7 @@ class Scope:
         return at(self.root, path)
 
     def pointed(self, path: str) -> Any:
-        """What a ``$.`` path refers to in the descriptor's own document; None where there is nothing."""
+        """What a ``$.`` path refers to in the descriptor's own document; None if it refers to nothing."""
         value: Any = self.descriptor.document
         for step in path.removeprefix("$.").split("."):
             if not isinstance(value, Mapping) or step not in value:
@@ -223,8 +223,8 @@ class Scope:
         return self.pointed(value) if isinstance(value, str) and value.startswith("$.") else value
 
     def sentence(self, rule: Format, shown: Sequence[ShownField]) -> str:
-        """The descriptor's sentence (``interpolatedIntent``) with the shown values; empty where it has none, or a value
-        is missing."""
+        """The descriptor's sentence (``interpolatedIntent``) with the shown values; empty if it has none, or a value is
+        missing."""
         text, failed = rule.sentence.replace("{{", "\0").replace("}}", "\1"), False
 
         def put(found: re.Match[str]) -> str:
@@ -346,8 +346,8 @@ class Scope:
         return [one for entry in listed if isinstance(one := self.constant(entry), str)]
 
     def near(self, path: str, near: _Near) -> DecodedValue | None:
-        """The one value that a parameter's path refers to: relative to the field's group, else from the root; of an
-        array the value that stands where the field's own value stands."""
+        """The one value that a parameter's path refers to: relative to the field's group, else from the root; for an
+        array, the element at the field's own index."""
         found = []
         if near.prefix and not path.startswith(("@.", "$.", "#.")):
             found = self.at(f"{near.prefix}.{path}")
@@ -362,7 +362,7 @@ class Scope:
         return found[near.order][1] if found and len(found) == near.of else None
 
     def address(self, params: Mapping[str, Any], name: str, near: _Near) -> str | None:
-        """The address that the parameter ``name``, or the path in ``namePath``, gives; None where neither does."""
+        """The address in the parameter ``name``, or at the path in ``namePath``; None if neither gives one."""
         if isinstance(path := params.get(f"{name}Path"), str):
             found = self.near(path, near)
             return address_of(found) if found is not None else None

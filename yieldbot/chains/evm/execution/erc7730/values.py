@@ -18,7 +18,7 @@ class DecodedValue:
     type: str
     """The ABI's type; ``constant`` for a value of the descriptor."""
     value: Any
-    """Of a tuple a dict of nodes by name, of an array a list of nodes."""
+    """For a tuple a dict of nodes by name, for an array a list of nodes."""
     part: bool = False
     """True: it is a slice of the bytes of a value of this type, as bytes."""
 
@@ -59,10 +59,10 @@ def steps(path: str) -> list[str]:
 
 
 def at(root: DecodedValue, path: str) -> list[tuple[str, DecodedValue]]:
-    """(full path, node) of everything that a descriptor's path refers to; none where there is nothing.
+    """(full path, node) of everything that a descriptor's path refers to; empty if it refers to nothing.
 
-    Steps: a name, [n] (from the end when negative), [] (each), [a:b] (a part of an array, or of the bytes of a value:
-    an integer or address counts as its 32 bytes, big-endian).
+    Steps: a name, [n] (from the end if negative), [] (each), [a:b] (a part of an array, or of the bytes of a value: an
+    integer or address counts as its 32 bytes, big-endian).
     """
     found = [("", root)]
     for step in steps(path):
@@ -99,7 +99,7 @@ def _step(place: str, node: DecodedValue, step: str) -> list[tuple[str, DecodedV
 
 
 def bytes_of(node: DecodedValue) -> bytes | None:
-    """The bytes that a slice is taken of: an integer or address as 32 bytes, big-endian; None where there are none."""
+    """The bytes that a slice is taken from: an integer or address as 32 bytes, big-endian; None for other values."""
     value: Any = node.value
     if isinstance(value, bytes):
         return value
@@ -152,8 +152,8 @@ def as_number(value: Any) -> int | None:
 
 
 def address_of(node: DecodedValue) -> str | None:
-    """The address that a value holds: an address, 20 bytes, or the low 160 bits of an integer or of 32 bytes. None
-    where it holds none, or where 32 bytes have more in them than an address."""
+    """The address that a value holds: an address, 20 bytes, or the low 160 bits of an integer or of 32 bytes. None if
+    it holds none, or if 32 bytes hold more than an address."""
     value = node.value
     if isinstance(value, str):
         return value if re.fullmatch(r"0x[0-9a-fA-F]{40}", value) else None
