@@ -58,7 +58,7 @@ async def by_hand(
     managers: frozenset[Address],
     also: Iterable[Token] = (),
 ) -> ByHand:
-    """What our account did to its positions in transactions that the journal does not know. places: market and pool of
+    """What our account itself did in these transactions, those of other senders left out. places: market and pool of
     each position. A transaction in several pools is left out, since its events do not show which pool paid for what.
     also: further tokens whose prices are read.
 
