@@ -34,9 +34,10 @@ NUMBERS = (
     "reserve_factor",
     "held",
     "price_usd",
+    "traded_usd",
     "token_supply",
 )
-LATER = frozenset({"token_supply", "backing"})
+LATER = frozenset({"traded_usd", "token_supply", "backing"})
 """Columns that older files lack."""
 WORDS = ("source", "status")
 WHOLE = ("time", "height", "mean_since")
@@ -50,7 +51,7 @@ ROW_GROUP = 8192
 @cache
 def schema() -> pyarrow.Schema:
     """The columns' types. ``rewards`` and ``flags`` are JSON lists, ``backing`` is a JSON object; null for an empty
-    one. ``token_supply`` and ``backing`` came later than the others: files that lack them are read all the same."""
+    one. Files lack those of ``LATER`` and are read all the same."""
     import pyarrow as pa
 
     types: dict[str, Any] = dict.fromkeys((*TEXTS, "curve"), pa.string())

@@ -107,6 +107,7 @@ def _reading(snapshot: Snapshot, state: MarketState, source: str) -> Reading:
         rates_after=_after(state),
         status=state.status.value,
         price_usd=_price(snapshot, state),
+        traded_usd=_traded(snapshot, state),
         token_supply=None if raw is None else raw / state.market.asset.one,
         backing=tuple((token, float(snapshot.supplies[token])) for token in backing if token in snapshot.supplies),
         rewards=tuple(_reward(state, at) for at in range(len(state.rewards))),
@@ -137,6 +138,12 @@ def _kept_back(state: MarketState) -> float | None:
     if isinstance(keep, float):
         return 1.0 - keep
     return float(fee) if isinstance(fee, float) and state.borrowed is not None else None
+
+
+def _traded(snapshot: Snapshot, state: MarketState) -> float | None:
+    """What pools say of a pegged asset."""
+    peg = snapshot.pegs.get(state.market.asset)
+    return None if peg is None else peg.traded
 
 
 def _price(snapshot: Snapshot, state: MarketState) -> float | None:

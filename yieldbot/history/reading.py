@@ -68,6 +68,8 @@ class Reading:
     """``active``, ``frozen``, ``paused``, ``deprecated``: the market's status."""
     price_usd: float | None = None
     """Dollars for one whole token of the asset."""
+    traded_usd: float | None = None
+    """The same by what it is traded for in pools, where it is pegged to the dollar."""
     token_supply: float | None = None
     """Whole tokens of the asset that exist on its chain."""
     backing: tuple[tuple[str, float], ...] = ()

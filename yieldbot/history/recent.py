@@ -19,7 +19,7 @@ COARSE = 6 * HOUR
 """Of older ones."""
 NUMBERS = (
     "supply_rate", "index", "borrow_rate", "utilisation", "supplied", "borrowed", "cash", "reserve_factor", "held",
-    "price_usd", "token_supply",
+    "price_usd", "traded_usd", "token_supply",
 )  # fmt: skip
 _WANTED = ("market", "protocol", "asset", "asset_address", "time", "source", "status", *NUMBERS, "backing")
 

@@ -126,6 +126,8 @@ class Price:
     """Unix seconds at which the feed last published it."""
     unsure: float = 0.0
     """Half of the feed's confidence interval, as a fraction of the price; 0 if the feed publishes none."""
+    traded: float | None = None
+    """US dollars for one whole token by what it is traded for in pools; None: none says, or none was asked."""
 
 
 FEEDS = "the feeds"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any
 
 from yieldbot.history.networks import is_dollar
@@ -12,14 +11,11 @@ from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.math.curves import KinkedCurve
 from yieldbot.model.amounts import Token
 from yieldbot.model.backing import rests_on
-from yieldbot.model.exchange import FEEDS
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Snapshot
 
 MarketName = tuple[str, str]
 """A market's chain and its id there: one market, whatever else its readings say of it."""
-TRUSTED = 0.005
-"""A dollar whose own feed is further off says nothing of another one."""
 ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fluid", "fraxlend", "erc4626")
 """How the names of protocols begin whose collateral is not lent out in markets of their own."""
 
@@ -155,7 +151,7 @@ def sight_of(reading: Reading) -> Sight:
         held=reading.held or 0.0,
         index=reading.index,
         bad_debt=None if use is None or borrowed is None else max(0.0, use - 1.0),
-        prices=tuple(one for one in (reading.price_usd,) if one is not None),
+        prices=tuple(one for one in (reading.price_usd, reading.traded_usd) if one is not None),
         token_supply=reading.token_supply,
         backing=reading.backing,
         active=reading.status == "active",
@@ -190,8 +186,8 @@ def _units(snapshot: Snapshot, token: Address) -> float | None:
 
 
 def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
-    """Dollars for one whole token by independent sources: its feed; and, where pools with a TWAP exchange it, the
-    median of those prices in the other token's dollars by its feed. A dollar that is off itself is no measure."""
+    """Dollars for one whole token by independent sources: its feed; and what it is traded for in pools, all of them
+    together (``pool_prices.py``)."""
     found = list[float]()
     peg = snapshot.pegs.get(token)
     if peg is not None:
@@ -200,14 +196,6 @@ def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
         found.append(snapshot.exchange.usd[token].usd)
     elif snapshot.exchange is None and snapshot.asset_usd is not None and token in snapshot.assets[:1]:
         found.append(snapshot.asset_usd)  # as it is remembered: else each later look would lack it
-    if snapshot.exchange is not None:
-        means = [
-            rate * price.usd
-            for other, price in snapshot.exchange.usd.items()
-            if other != token and not (is_dollar(other.symbol) and abs(price.usd - 1.0) >= TRUSTED)
-            for source, rate in snapshot.exchange.rates(token, other).items()
-            if source != FEEDS
-        ]
-        if means:
-            found.append(median(means))
+    if peg is not None and peg.traded is not None:
+        found.append(peg.traded)
     return tuple(found)

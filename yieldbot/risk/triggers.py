@@ -136,8 +136,8 @@ def peg(case: Case) -> Iterator[Found]:
 
 
 def _below(sight: Sight, limits: AlarmLimits, *, remembered: bool = False) -> bool:
-    """Whether enough sources have it so far below its dollar. remembered: of an earlier look, of which memory may have
-    kept fewer sources than there were: all that it kept."""
+    """Whether enough sources have it so far below its dollar. remembered: of an earlier look, at which fewer
+    sources may have said something: all that did."""
     low = sum((1.0 - price) * BPS >= limits.peg_leave_bps - 1e-9 for price in sight.prices)
     return low >= (min(limits.peg_sources, len(sight.prices)) if remembered else limits.peg_sources)
 

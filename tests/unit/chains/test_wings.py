@@ -41,6 +41,7 @@ BOTH = {
 ONLY = {
     EVM: {
         "cash": "a simulated holder shows the cash that a contract does not tell",
+        "pegs": "the TWAPs of pools that swaps may use; on Solana other pools keep them, as the chain's file says",
         "supplies": "a token tells its supply by a call; a mint has it beside its decimals",
         "controls_kept": "one look keeps much for the next: events of the past are searched for once",
         "erc20": "tokens tell their symbols by a call",
@@ -157,7 +158,10 @@ ONLY_VERBS = {
     ("prices", EVM): ("Surroundings decimals_of gas_feeds native_balance priced", "gas and rewards have prices"),
     ("signing/keystore", EVM): ("named_address nameless", "a keystore of version 3 may name nobody"),
     ("signing/keystore", SOLANA): ("is_solana_key", "ours has a type"),
-    ("swap_pools", SOLANA): ("apart", "nodes are compared"),
+    ("swap_pools", SOLANA): (
+        "add_oracles apart",
+        "a peg is held against pools that an oracle keeps; nodes are compared",
+    ),
     ("swap_work", EVM): ("lasting", "each transaction of a swap has a deadline in its bytes"),
 }
 """Public names that one wing alone has in a file of both, with the reason."""

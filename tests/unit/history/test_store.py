@@ -41,6 +41,7 @@ FULL = Reading(
     rates_after=(0.5, 0.25, 0.125, 0.0625, 0.0),
     status="frozen",
     price_usd=0.9998,
+    traded_usd=0.9991,
     token_supply=1e11 + 0.5,
     backing=(("0x00000000000000000000000000000000000000AA", 1.5e27), ("mint", 0.0)),
     rewards=({"token": "COMP", "rate": 0.01, "ends_at": None},),

@@ -18,6 +18,7 @@ from yieldbot.model.exchange import Exchange, Pool, Price
 from yieldbot.model.ids import Address
 from yieldbot.model.risk import Act
 from yieldbot.risk.lookout import HOME, Lookout
+from yieldbot.risk.pool_prices import with_traded
 from yieldbot.risk.sight import Sight, Subject, prices_of
 
 HOUR, DAY, START = 3600, 86_400, 1_700_000_000
@@ -87,12 +88,15 @@ def test_a_peg_must_be_off_for_an_hour_by_two_sources_before_money_leaves() -> N
     assert ("PEG", LEAVE) not in alarms(at(0, **low), at(0.5, **low))
     assert ("PEG", LEAVE) in alarms(at(0, **low), at(0.5, **low), at(1, **low))
     assert ("PEG", LEAVE) not in alarms(at(0, **low), at(0.5), at(1, **low)), "it was back in between"
-    kept = {"prices": (0.989,)}  # memory keeps one source alone: two of now must agree, and all that was kept
+    kept = {"prices": (0.989,)}  # one source alone said something: two of now must agree, and all that did then
     assert ("PEG", LEAVE) in alarms(at(0, **kept), at(1, **low))
     assert ("PEG", LEAVE) not in alarms(at(0, prices=(1.0,)), at(1, **low))
     assert ("PEG", LEAVE) not in alarms(at(0, **kept), at(1, **kept))
     assert alarms(at(0, **one), at(1, **one)) == {("PEG", STOP)}, "one source is noise"
     assert alarms(at(0, **up), at(1, **up)) == {("PEG", STOP)}, "who holds it loses nothing above the peg"
+    feed = {"prices": (0.989,)}
+    assert ("PEG", LEAVE) in alarms(at(0, **low), at(0.5, **feed), at(1, **low)), "a source that is silent ends nothing"
+    assert ("PEG", LEAVE) not in alarms(at(0, **low), at(0.5, prices=(0.999,)), at(1, **low)), "one that is back does"
     alone = replace(LIMITS, peg_sources=1)
     assert ("PEG", LEAVE) in alarms(at(0, **one), at(1, **one), limits=alone)
     euro = replace(SUBJECT, pegged=False)
@@ -217,8 +221,8 @@ def test_a_second_source_of_a_price_is_a_pools_mean_against_a_dollar_that_is_one
     def prices(usdc: float, other: Token, usd: float, mean: float) -> tuple[float, ...]:
         feeds = {USDC_TOKEN: Price(usdc, 1), other: Price(usd, 1)}
         pool = Pool("p", "pool", Address("0x" + "11" * 20), USDC_TOKEN, other)
-        seen = replace(snapshot(1), exchange=Exchange((), feeds, ((pool, mean),)), pegs={USDC_TOKEN: Price(usdc, 1)})
-        return prices_of(seen, USDC_TOKEN)
+        pegs = with_traded({USDC_TOKEN: Price(usdc, 1)}, Exchange((), feeds, ((pool, mean),)))
+        return prices_of(replace(snapshot(1), pegs=pegs), USDC_TOKEN)
 
     assert prices(1.0, dai, 1.001, 0.98) == pytest.approx((1.0, 0.98098))
     assert prices(1.0, weth, 2000.0, 1 / 2040) == pytest.approx((1.0, 0.980392))

@@ -9,6 +9,7 @@ from typing import Any
 from yieldbot.chains.evm import merkl
 from yieldbot.chains.evm.liquidity.markets import liquidity_markets
 from yieldbot.chains.evm.node.client import Node
+from yieldbot.chains.evm.pegs import PoolLists, add_lists, add_means, with_traded
 from yieldbot.chains.evm.prices import Surroundings, decimals_of, feed_price, gas_feeds, native_balance, priced
 from yieldbot.chains.evm.rollups import checked_fee, typical_fee
 from yieldbot.chains.evm.supplies import known, supply_of
@@ -61,6 +62,7 @@ async def observe(
     claims = merkl.to_prove(job, leaves)
     owed = None if claims is None else flows.add(merkl_rewards(job.chain.chain, *claims, owner))
     pools = add_states(flows, listed.pools, listed.usd)
+    means = add_means(flows, listed.of_pegs)
     supplies = [(token, flows.add(supply_of(token))) for token in tokens_of(markets)]
     await flows.run(node, block)
     states, unread = states_of(reads)
@@ -83,6 +85,8 @@ async def observe(
         else:
             unread.append(Quarantined(state.market, why))
     quarantined += unread
+    exchange = exchange_of(pools, listed.usd) if job.swaps else None
+    pegs = {token: around.usd.get(token.address) for token in job.assets if token.address in job.chain.pegged}
     return Snapshot(
         block=block,
         owner=owner,
@@ -92,8 +96,8 @@ async def observe(
         native_balance_raw=around.native_balance_wei,
         asset_usd=around.asset.usd if around.asset else None,
         native_usd=around.native.usd if around.native else None,
-        exchange=exchange_of(pools, listed.usd) if job.swaps else None,
-        pegs={token: around.usd.get(token.address) for token in job.assets if token.address in job.chain.pegged},
+        exchange=exchange,
+        pegs=with_traded(pegs, means, around.usd, job.chain.pegged, exchange),
         supplies=known((token, read.answer) for token, read in supplies),
     )
 
@@ -106,6 +110,8 @@ class _Pools:
     """The listed pools."""
     usd: dict[Token, Price]
     """US dollar prices by token."""
+    of_pegs: PoolLists
+    """The lists of pools that say what pegged assets are worth; of every job."""
 
 
 async def _discover(
@@ -125,6 +131,7 @@ async def _discover(
     )
     feeds = [(token, flows.add(feed_price(address, block.timestamp))) for token, address in rest.items()]
     listed = add_listings(flows, job.chain, None if job.sale else job.assets) if job.swaps else Listings()
+    of_pegs = add_lists(flows, job)
     lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]
     await flows.run(node, block)
     balance = lies.answer
@@ -146,7 +153,7 @@ async def _discover(
         markets,
         quarantined,
         Surroundings(balance, native, asset, usd_by_address, beside),
-        _Pools(listed.found, usd),
+        _Pools(listed.found, usd, of_pegs),
     )
 
 

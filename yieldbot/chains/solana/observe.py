@@ -12,7 +12,7 @@ from yieldbot.chains.readings import listed_markets, states_of
 from yieldbot.chains.solana.node.client import Node, SlotSkew
 from yieldbot.chains.solana.node.quorum import Quorum
 from yieldbot.chains.solana.prices import feed_price
-from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_states, apart, exchange_of
+from yieldbot.chains.solana.swap_pools import SAME_PRICE, add_listings, add_oracles, add_states, apart, exchange_of
 from yieldbot.errors import ConfigError, MarketError, TransientError
 from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.deployment import Deployment
@@ -25,6 +25,7 @@ from yieldbot.model.reads import Flow, SvmLamports
 from yieldbot.model.settings import Job
 from yieldbot.protocols.solana.base import SvmAdapter
 from yieldbot.protocols.solana.idle import Mint, mint_of
+from yieldbot.risk.pool_prices import with_traded
 from yieldbot.rpc.flows import Flows
 
 TRIES = 4
@@ -101,9 +102,9 @@ class _Around:
     native_usd: float | None
     """US dollars for one SOL; None: not known."""
     usd: Mapping[Token, Price]
-    """US dollar prices by token, for a job with several assets; else empty."""
+    """US dollar prices by token, for a job with several assets; of one asset and SOL, to compare it with pools."""
     pools: FoundPools
-    """Pools and price oracles, for a job with several assets; else empty."""
+    """Pools and price oracles, for a job with several assets; of one pegged asset price oracles alone; else empty."""
     pegs: Mapping[Token, Price] = field(default_factory=dict)
     """US dollar prices of the job's assets."""
     supplies: Mapping[Address, int] = field(default_factory=dict)
@@ -126,6 +127,8 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
     usual = recent[(3 * (len(recent) - 1)) // 4] if recent else 0
     price = min(usual, job.chain.svm.max_unit_price_micro_lamports)
     fees = SvmFees(price, SIGNATURE_LAMPORTS, around.native_price)
+    pegs = {token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged}
+    exchange = exchange_of(pools, around.usd)
     return Snapshot(
         block=block,
         owner=owner,
@@ -135,8 +138,8 @@ async def _once(node: Node, job: Job, adapters: Mapping[str, SvmAdapter]) -> Sna
         native_balance_raw=around.lamports,
         asset_usd=around.asset_usd,
         native_usd=around.native_usd,
-        exchange=exchange_of(pools, around.usd) if job.base else None,
-        pegs={token: around.pegs.get(token) for token in job.assets if token.address in job.chain.pegged},
+        exchange=exchange if job.base else None,
+        pegs=with_traded(pegs, exchange),
         supplies=around.supplies,
     )
 
@@ -163,7 +166,9 @@ async def _discover(
     lies = flows.add(_lamports(job.wallet.address))
     mints = [(token, flows.add(mint_of(token.address))) for token in job.assets]
     feeds = [(token, flows.add(feed_price(address, block.timestamp))) for token, address in _feeds(job).items()]
-    listed = add_listings(flows, job.chain) if job.base is not None else Listings()
+    alone = job.base is None and job.asset.address in job.chain.pegged
+    listed = add_oracles(flows, job.chain, job.asset) if alone else Listings()
+    listed = add_listings(flows, job.chain) if job.base is not None else listed
     lists = [(deployment, flows.add(adapters[deployment.protocol].discover(deployment))) for deployment in deployments]
     await flows.run(node, block)
     lamports = lies.answer
@@ -215,7 +220,9 @@ def _around(job: Job, lamports: int, answers: Mapping[Address, Price | MarketErr
         prices[mint] = answer
     asset, native = prices[job.asset.address].usd, prices[WRAPPED_SOL].usd
     each = {token: prices[token.address] for token in job.assets}
-    return _Around(lamports, native / asset, asset, native, each if job.base is not None else {}, found, each)
+    sol = next((token for token in job.chain.tokens.values() if token.address == WRAPPED_SOL), None)
+    known = each if job.base is not None or sol is None else {**each, sol: prices[WRAPPED_SOL]}
+    return _Around(lamports, native / asset, asset, native, known, found, each)
 
 
 def _lamports(owner: Address) -> Flow[int]:

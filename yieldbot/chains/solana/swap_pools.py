@@ -31,6 +31,13 @@ def add_listings(flows: Flows, chain: ChainSettings) -> Listings:
     )
 
 
+def add_oracles(flows: Flows, chain: ChainSettings, token: Token) -> Listings:
+    """Add a flow for each of the cluster's price oracles, which lists those of a token and another one."""
+    pairs = [(token, other) for other in chain.tokens.values() if other != token]
+    rows = chain.price_oracles
+    return Listings((), tuple((row, flows.add(svm_price_oracles()[row.protocol].pools(row, pairs))) for row in rows))
+
+
 def add_states(
     flows: Flows, found: FoundPools, tokens: Iterable[Token], block: BlockRef
 ) -> PoolReads[tuple[Pool, float]]:

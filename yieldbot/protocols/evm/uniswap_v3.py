@@ -162,10 +162,19 @@ def twap(pool: Pool, seconds: int) -> Flow[float]:
 
     Raises ReadReverted where the pool's observations do not go back so far. Source: OracleLibrary.consult.
     """
-    (data,) = yield [abi("uniswap_v3").read(pool.address, "observe", [seconds, 0])]
-    before, now = abi("uniswap_v3").decode("observe", data)[0]
-    tick = (now - before) / seconds
+    tick, _ = yield from consulted(pool, seconds)
     return float(1.0001**tick * pool.token0.one / pool.token1.one)
+
+
+def consulted(pool: Pool, seconds: int) -> Flow[tuple[float, float]]:
+    """(mean tick, harmonic mean of the liquidity in range) of the last ``seconds`` by the pool's own oracle.
+
+    Raises ReadReverted where the pool's observations do not go back so far. Source: OracleLibrary.consult.
+    """
+    (data,) = yield [abi("uniswap_v3").read(pool.address, "observe", [seconds, 0])]
+    ticks, spans = abi("uniswap_v3").decode("observe", data)
+    span = (spans[1] - spans[0]) % 2**160  # seconds over liquidity, scaled by 2^128
+    return (ticks[1] - ticks[0]) / seconds, seconds * 2.0**128 / span if span else 0.0
 
 
 EXCHANGE = UniswapV3()
