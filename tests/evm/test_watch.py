@@ -12,6 +12,7 @@ from tests.kit.contracts import calldata, send
 from tests.kit.evm.home import Home
 from yieldbot.config.load import load
 from yieldbot.model.ids import Address
+from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.node import Sandbox
 
 
@@ -170,3 +171,45 @@ def test_what_backs_markets_is_looked_through_and_a_blacklisted_collateral_is_le
     (job,) = home.json("risk")["jobs"]
     black = {row["id"].split("/")[0] for row in job["markets"] if any(a["code"] == "BLACKLIST" for a in row["alarms"])}
     assert {"aave_v3", "morpho_blue", "erc4626"} <= black
+
+
+def test_large_flows_are_told_once_and_holders_are_measured(home: Home) -> None:
+    """Deposits and withdrawals of somebody else in real contracts: of a tenth of the market, and of an address that is
+    followed."""
+    sandbox = home.sandbox
+    usdc = sandbox.addresses["usdc"]
+    aave, vault = sandbox.addresses["aave_pool"], sandbox.addresses["metamorpho"]
+    whale, fish = Address("0x" + "a1" * 20), Address("0x" + "f1" * 20)
+    config = sandbox.directory / "yieldbot.toml"
+    config.write_text(config.read_text() + f'\n[watch]\naddresses = ["{checksum(fish)}"]\n')
+    first = looked(home)
+    assert first["first"] and not first["messages"], "what was before the first look is no news"
+    for who, amount in ((whale, 5_000_000), (fish, 7)):
+        send(sandbox, usdc, calldata("mint(address,uint256)", who, 2 * amount * 10**6))
+        for to, data in (
+            (aave, calldata("supply(address,uint256,address,uint16)", usdc, amount * 10**6, who, 0)),
+            (vault, calldata("deposit(uint256,address)", amount * 10**6, who)),
+        ):
+            send(sandbox, usdc, calldata("approve(address,uint256)", to, 2**255), sender=who)
+            send(sandbox, to, data, sender=who)
+    second = looked(home)
+    for market in (f"{aave.lower()}/{usdc.lower()}", vault.lower()):
+        lines = of(second, market)["lines"]
+        assert any("deposit of 5,000,000 USDC" in line and whale in line.lower() for line in lines), lines
+        assert any("deposit of 7 USDC" in line and "is followed" in line for line in lines), lines
+        assert any("largest depositor that events since block" in line for line in lines), lines
+        (row,) = [row for row in second["markets"] if row["market_id"].endswith(market)]
+        assert row["flows"]["deposited"] == 5_000_007 and row["flows"]["count"] == 2
+        shares = {one["address"].lower(): one["share"] for one in row["holders"]["top"]}
+        assert 0.0 < shares[whale] <= row["holders"]["seen"] <= 1.0 and shares[fish] == pytest.approx(
+            shares[whale] * 7 / 5e6, rel=1e-4
+        )
+    third = looked(home)
+    assert third["messages"] == [], "told once"
+    send(sandbox, aave, calldata("withdraw(address,uint256,address)", usdc, 2**256 - 1, whale), sender=whale)
+    fourth = looked(home)
+    assert any("withdrawal of 5,000,0" in line for line in of(fourth, f"{aave.lower()}/{usdc.lower()}")["lines"])
+    (job,) = home.json("risk")["jobs"]
+    (row,) = [row for row in job["markets"] if row["id"].endswith(vault.lower())]
+    (side,) = [side for side in row["components"] if side["name"] == "exit_liquidity"]
+    assert any(one["what"] == "largest depositor seen" for one in side["evidence"])

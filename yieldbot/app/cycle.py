@@ -126,7 +126,7 @@ async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Sn
     policy = world.settings.policy
     snapshot = await live.with_exits(snapshot, records, policy)
     if look is not None:
-        await refresh(live, look, snapshot, world.settings.data_dir, world.say)
+        await refresh(live, look, snapshot, world.settings.data_dir, world.say, world.settings.follow)
     return judged(
         snapshot, world.settings.data_dir, policy, world.say, records, lambda entries: world.journal.append(*entries)
     )

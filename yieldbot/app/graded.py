@@ -17,6 +17,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.controls import Controls
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
+from yieldbot.model.money_flows import Holders
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
 from yieldbot.risk.facts import Around, Facts, Past
@@ -31,13 +32,15 @@ def with_grades(
     policy: Policy,
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
+    holders: Mapping[MarketId, Holders] | None = None,
 ) -> Snapshot:
     """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
     that is one line by ``say``, and it counts as empty.
 
-    controls: who can change the contracts that markets depend on, as far as it was read.
+    controls: who can change the contracts that markets depend on, as far as it was read. holders: whose the money in
+    them is.
     """
-    facts = facts_of(snapshot, data_dir, say, controls)
+    facts = facts_of(snapshot, data_dir, say, controls, holders)
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
@@ -93,11 +96,17 @@ def facts_of(
     data_dir: Path,
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
+    holders: Mapping[MarketId, Holders] | None = None,
 ) -> Mapping[MarketId, Facts]:
     """The facts beside its state that each market's grade is made from. Arguments as in ``with_grades``."""
-    past, known = _past(snapshot, data_dir, say), controls or {}
+    past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
     return {
-        market_id: Facts(around=around, past=past.get(market_id), controls=known.get(market_id))
+        market_id: Facts(
+            around=around,
+            past=past.get(market_id),
+            controls=known.get(market_id),
+            holders=whose.get(market_id),
+        )
         for market_id, around in _around(snapshot).items()
     }
 
@@ -143,15 +152,15 @@ def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
         found[key] = Around(
             size=max(float(state.held), wealth[token]),
             peers_rate=statistics.median(peers) if peers else None,
-            usd=_usd(snapshot, token),
+            usd=dollars(snapshot, token),
             pegged=token in snapshot.pegs,
             used=used,
         )
     return found
 
 
-def _usd(snapshot: Snapshot, token: Token) -> float | None:
-    """Dollars for one whole token, by the feeds."""
+def dollars(snapshot: Snapshot, token: Token) -> float | None:
+    """Dollars for one whole token, by the feeds; None where none says."""
     price = snapshot.pegs.get(token)
     if price is not None:
         return price.usd

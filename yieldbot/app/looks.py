@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app.flows import flow_lines
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.model.controls import Dependency
 from yieldbot.model.risk import Act
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from yieldbot.model.ids import MarketId
     from yieldbot.model.look_through import Backing
     from yieldbot.model.market import Snapshot
+    from yieldbot.model.money_flows import Holders
     from yieldbot.model.settings import Job
 
 LOST_SECONDS = 30 * 86_400
@@ -66,9 +68,11 @@ def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
 
 
-async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, held: bool = False) -> Taken:
+async def take(
+    live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, held: bool = False, follow: Collection[str] = ()
+) -> Taken:
     """Look at the contracts that the snapshot's markets depend on, and store the look. held: only markets that we hold
-    something in.
+    something in. follow: addresses all of whose deposits and withdrawals are told.
 
     Raises TransientError if the chain cannot be read or another process is looking, ConfigError if the stored look
     cannot be read.
@@ -86,8 +90,11 @@ async def take(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, hel
         if held:
             own = {market: state for market, state in snapshot.states.items() if state.held}
             shown = replace(snapshot, states=own, quarantined=())
-        look = await live.look(shown, before.known if before else {}, before.since if before else None, lost)
-        memory, messages = advance(before, look)
+        since = before.since if before else None
+        look = await live.look(shown, before.known if before else {}, since, lost, follow)
+        lines, told = flow_lines(look, before, shown, data_dir, follow)
+        memory, messages = advance(before, look, lines)
+        memory = replace(memory, concentration=told)
         save(file, memory)
     return Taken(look, memory, messages, before is None)
 
@@ -107,9 +114,9 @@ def _alone(file: Path) -> Iterator[None]:
 def _codec() -> Any:
     from pydantic import TypeAdapter
 
-    from yieldbot.model import controls, ids, look_through, risk
+    from yieldbot.model import controls, ids, look_through, money_flows, risk
 
-    names = {**vars(controls), **vars(ids), **vars(look_through), **vars(risk)}
+    names = {**vars(controls), **vars(ids), **vars(look_through), **vars(money_flows), **vars(risk)}
     adapter = TypeAdapter(WatchMemory)
     adapter.rebuild(force=True, raise_errors=True, _types_namespace={**names, "Mapping": Mapping, "Any": Any})
     return adapter
@@ -152,6 +159,8 @@ class Standing:
     """The signs of danger that stand."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
     """What each market's money finally rests on."""
+    holders: Mapping[MarketId, Holders] = field(default_factory=dict)
+    """Whose the money in each market is."""
 
 
 def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> Standing:
@@ -161,6 +170,7 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
     controls: dict[MarketId, Controls] = {}
     signs: dict[MarketId, list[Found]] = {}
     backing: dict[MarketId, Backing] = {}
+    holders: dict[MarketId, Holders] = {}
     for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
@@ -174,12 +184,13 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
             continue
         controls |= {m: c for m, c in memory.last.items() if m not in controls or controls[m].block < c.block}
         backing |= {m: b for m, b in memory.backing.items() if m not in backing or backing[m].block < b.block}
+        holders |= {m: h for m, h in memory.holders.items() if m not in holders or holders[m].block < h.block}
         for market, alarms in memory.alarms.items():
             found = [Found(code=one.code, act=one.act, saw=one.saw, evidence=one.evidence) for one in alarms]
             signs.setdefault(market, []).extend(found)
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
-    return Standing(controls, mine, backing)
+    return Standing(controls, mine, backing, holders)
 
 
 def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:
@@ -191,11 +202,18 @@ def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:
     return replace(snapshot, states=states)
 
 
-async def refresh(live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> None:
+async def refresh(
+    live: Watch,
+    job: Job,
+    snapshot: Snapshot,
+    data_dir: Path,
+    say: Callable[[str], None],
+    follow: Collection[str] = (),
+) -> None:
     """Take a look during a run, and report what is new by ``say``. If none can be taken, that is one line, and alarms
-    that stood go on standing."""
+    that stood go on standing. follow: as in ``take``."""
     try:
-        taken = await take(live, job, snapshot, data_dir)
+        taken = await take(live, job, snapshot, data_dir, follow=follow)
     except Busy:
         return
     except Exception as failure:  # whatever it is, money must not wait for it

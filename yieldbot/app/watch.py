@@ -16,7 +16,9 @@ from yieldbot.app.watch_documents import (
     WatchAlarm,
     WatchDocument,
     WatchedContract,
+    WatchedFlows,
     WatchedHolder,
+    WatchedHolders,
     WatchedJob,
     WatchedMarket,
     WatchMessage,
@@ -82,7 +84,9 @@ async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
         async with opened(job) as live:
             await live.verify_chain()
             snapshot = await live.observe(journalled(context))
-            taken = await looks.take(live, job, snapshot, context.settings.data_dir, held=request.held)
+            taken = await looks.take(
+                live, job, snapshot, context.settings.data_dir, held=request.held, follow=context.settings.follow
+            )
             for host, why in live.left_out:
                 context.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
             return _row(job, snapshot, taken, live.round_trips, _due(job, snapshot, context))
@@ -174,6 +178,8 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tupl
                 market_id=market,
                 name=names.get(market, market),
                 contracts=tuple(_contract(one) for one in controls.contracts),
+                flows=WatchedFlows.of(taken.look.flows.get(market)),
+                holders=WatchedHolders.of(taken.memory.holders.get(market)),
             )
             for market, controls in taken.look.controls.items()
         ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from yieldbot.app.document import Document, Part
+
+if TYPE_CHECKING:
+    from yieldbot.model.money_flows import Holders, MarketFlows
 
 
 class WatchAlarm(Part):
@@ -60,12 +63,81 @@ class WatchedContract(Part):
     missing: tuple[str, ...] = Field(description="facts that could not be read: the worst case is assumed")
 
 
+class WatchedFlow(Part):
+    """One deposit or withdrawal of somebody."""
+
+    amount: float = Field(description="whole tokens that went in, or (below 0) out")
+    account: str = Field(description="whose position it is")
+    others: tuple[str, ...] = Field(description="who else has part in it: who called, who was paid")
+    block: int = Field(description="its block")
+    tx: str = Field(description="its transaction")
+
+
+class WatchedFlows(Part):
+    """What went into and out of a market since the last look."""
+
+    since: int = Field(description="the block from which all is counted")
+    deposited: float = Field(description="whole tokens that went in")
+    withdrawn: float = Field(description="whole tokens that went out")
+    count: int = Field(description="how many deposits and withdrawals that was")
+    largest: tuple[WatchedFlow, ...] = Field(description="the largest, and those of addresses that are followed")
+    cut: str | None = Field(description="why older ones since the last look are missing; null: none are")
+
+    @classmethod
+    def of(cls, found: MarketFlows | None) -> WatchedFlows | None:
+        """None where nothing was heard."""
+        if found is None:
+            return None
+        largest = (
+            WatchedFlow(amount=one.amount, account=one.account, others=one.others, block=one.block, tx=one.tx)
+            for one in found.largest
+        )
+        return cls(
+            since=found.since,
+            deposited=found.deposited,
+            withdrawn=found.withdrawn,
+            count=found.count,
+            largest=tuple(largest),
+            cut=found.cut or None,
+        )
+
+
+class DepositorShare(Part):
+    """What one depositor holds."""
+
+    address: str = Field(description="whose it is")
+    share: float = Field(description="part of what others than we supplied, 0 to 1")
+
+
+class WatchedHolders(Part):
+    """Whose the money in a market is, as far as events tell."""
+
+    top: tuple[DepositorShare, ...] = Field(description="the largest depositors that events named, ten at most")
+    seen: float = Field(description="what all that are remembered hold together, 0 to 1; the rest is nobody's we know")
+    since: int = Field(description="the block from which events were read")
+    block: int = Field(description="the block of the balances")
+
+    @classmethod
+    def of(cls, found: Holders | None) -> WatchedHolders | None:
+        """None where nobody was named."""
+        if found is None:
+            return None
+        top = tuple(DepositorShare(address=who, share=share) for who, share in found.top[:10])
+        return cls(top=top, seen=found.seen, since=found.since, block=found.block)
+
+
 class WatchedMarket(Part):
     """A market with the contracts that it depends on."""
 
     market_id: str = Field(description="its id")
     name: str = Field(description="its name")
     contracts: tuple[WatchedContract, ...] = Field(description="what it stands on, the one with the money first")
+    flows: WatchedFlows | None = Field(
+        default=None, description="what went in and out since the last look; null: nothing was heard"
+    )
+    holders: WatchedHolders | None = Field(
+        default=None, description="whose the money is; null: events have named nobody yet"
+    )
 
 
 class WatchedJob(Part):

@@ -56,12 +56,14 @@ class Watch(Protocol):
         known: Mapping[str, Any],
         since: int | None,
         lost: Mapping[MarketId, Sequence[Dependency]],
+        follow: Collection[str] = (),
     ) -> Look:
         """Who controls the contracts that the snapshot's markets depend on, at its block, and what events have said of
-        it since.
+        it since; what the markets rest on, and what went into and out of them.
 
         known: ``Look.known`` of the last look, or nothing. since: the block of the last look; None: there was none.
-        lost: the contracts of markets that the snapshot lacks; they are looked at too. Raises TransientError.
+        lost: the contracts of markets that the snapshot lacks; they are looked at too. follow: addresses all of whose
+        deposits and withdrawals are reported. Raises TransientError.
         """
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:

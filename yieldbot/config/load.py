@@ -67,6 +67,7 @@ def load(path: Path) -> Settings:
         chains=chains,
         jobs=jobs,
         policy=policy,
+        follow=tuple(dict.fromkeys(table.watch.addresses)),
         anvil=anvil,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
         warnings=(

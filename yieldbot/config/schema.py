@@ -310,6 +310,13 @@ class PolicyTable(TomlTable):
     """Units that several assets are held for, by the name that jobs use."""
 
 
+class WatchTable(TomlTable):
+    """What the watch follows beside our markets."""
+
+    addresses: Annotated[list[AnyAddressText], Field(max_length=200)] = []
+    """Addresses whose deposits and withdrawals in our markets are told, however small."""
+
+
 class SettingsTable(TomlTable):
     """yieldbot.toml (``model.settings.Settings``)."""
 
@@ -327,6 +334,8 @@ class SettingsTable(TomlTable):
     """The jobs: each a wallet, a chain, and an asset or base."""
     policy: PolicyTable = PolicyTable()
     """Limits and preferences."""
+    watch: WatchTable = WatchTable()
+    """What the watch follows."""
 
 
 class PolicyFile(TomlTable):

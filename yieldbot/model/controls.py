@@ -9,6 +9,7 @@ from typing import Any
 
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.look_through import Backing
+from yieldbot.model.money_flows import Holders, MarketFlows
 
 
 class Part(StrEnum):
@@ -346,3 +347,7 @@ class Look:
     """What the next look may take as known: a JSON object that only the chain's family understands."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
     """What each market's money finally rests on."""
+    flows: Mapping[MarketId, MarketFlows] = field(default_factory=dict)
+    """What went into and out of each market since the last look."""
+    holders: Mapping[MarketId, Holders] = field(default_factory=dict)
+    """Whose the money in each market is."""

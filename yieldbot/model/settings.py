@@ -263,6 +263,8 @@ class Settings:
     """Jobs in the order of the file."""
     policy: Policy
     """Limits and preferences."""
+    follow: tuple[str, ...] = ()
+    """Addresses whose deposits and withdrawals in our markets are told."""
     anvil: Path | None = None
     """Path of anvil; None: it is looked up."""
     descriptors: Path | None = None

@@ -39,13 +39,22 @@ def exit_liquidity(state: MarketState, facts: Facts, scales: Scales) -> Componen
     free, symbol = float(cash), state.market.asset.symbol
     worst = _worst_day(facts, float(of["worst_day"]), missing)
     theirs = max(0.0, float(state.supplied) - float(state.held))
-    whale = float(of["top_share"]) * theirs
-    missing.append("largest depositor")
+    assumed, holders = float(of["top_share"]), facts.holders
+    top = assumed if holders is None else holders.largest(assumed)
+    whale = top * theirs
     left = max(0.0, free - whale)
+    if holders is None or not holders.top or top > holders.top[0][1]:
+        missing.append("largest depositor")
+    if holders is not None and holders.top:
+        who, part = holders.top[0]
+        ten = sum(share for _, share in holders.top[:10])
+        since = f"events since block {holders.since:,}, balances"
+        seen.append(Evidence(what="largest depositor seen", value=f"{part:.1%}, {who}; top ten {ten:.1%}", source=since,
+                             block=holders.block))  # fmt: skip
     say("cash", f"{free:,.0f} {symbol}, {free / size:,.1f} times {size:,.0f}")
     say("worst day", f"{worst:.0%} of the day before", "history" if facts.past else "the list of scales")
-    say("after the largest depositor leaves", f"{left:,.0f} {symbol}, if {of['top_share']:.0%} is one's",
-        "the list of scales")  # fmt: skip
+    by = "the list of scales" if "largest depositor" in missing else "the market's events and balances"
+    say("after the largest depositor leaves", f"{left:,.0f} {symbol}, if {top:.0%} is one's", by)
     parts = [score(of["cover"], value / size) for value in (free, free * worst, left)]
     found = min(sum(parts) / len(parts), limit)
     if (used := state.utilisation) is not None:

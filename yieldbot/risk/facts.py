@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from yieldbot.model.controls import Controls
+from yieldbot.model.money_flows import Holders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +58,5 @@ class Facts:
     """What memory says; None: nothing yet."""
     controls: Controls | None = None
     """Who can change what the market stands on; None: not read."""
+    holders: Holders | None = None
+    """Whose the money in it is; None: not read."""

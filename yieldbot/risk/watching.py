@@ -9,6 +9,7 @@ from typing import Any
 from yieldbot.model.controls import ControlEvent, Controls, Look
 from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backing
+from yieldbot.model.money_flows import Holders
 from yieldbot.model.risk import Alarm
 from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
 
@@ -45,6 +46,10 @@ class WatchMemory:
     """The alarms that stand."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
     """What each market's money finally rests on, by the last look at it."""
+    holders: Mapping[MarketId, Holders] = field(default_factory=dict)
+    """Whose the money in each market is, by the last look at it."""
+    concentration: Mapping[MarketId, float] = field(default_factory=dict)
+    """What was told last of the largest depositor's part."""
 
     @property
     def since(self) -> int:
@@ -66,9 +71,11 @@ class Message:
     """Alarms that stood until this look."""
 
 
-def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[Message, ...]]:
+def advance(
+    memory: WatchMemory | None, look: Look, more: Mapping[MarketId, tuple[str, ...]] | None = None
+) -> tuple[WatchMemory, tuple[Message, ...]]:
     """What is remembered after a look, and what is new, a message for each market. A market that the look lacks keeps
-    its facts and its alarms."""
+    its facts and its alarms. more: further lines by market."""
     before = memory or WatchMemory(block=look.block, time=look.time, began=look.block)
     said = frozenset(before.seen)
     news = tuple(event for event in look.events if event.key not in said)
@@ -91,9 +98,18 @@ def advance(memory: WatchMemory | None, look: Look) -> tuple[WatchMemory, tuple[
         seen=(*before.seen, *(event.key for event in news))[-MOST_SEEN:],
         alarms=alarms,
         backing={**before.backing, **look.backing},
+        holders={**before.holders, **look.holders},
+        concentration=before.concentration,
     )
     messages = (
-        _message(controls, before.last.get(market), news, before.alarms.get(market, ()), found.get(market, ()))
+        _message(
+            controls,
+            before.last.get(market),
+            news,
+            before.alarms.get(market, ()),
+            found.get(market, ()),
+            (more or {}).get(market, ()),
+        )
         for market, controls in look.controls.items()
     )
     return after, tuple(one for one in messages if one.lines or one.alarms or one.ended)
@@ -105,6 +121,7 @@ def _message(
     news: Iterable[ControlEvent],
     stood: tuple[Alarm, ...],
     stand: tuple[Alarm, ...],
+    more: tuple[str, ...],
 ) -> Message:
     old = {one.address: one for one in last.contracts} if last else {}
     names = {
@@ -124,6 +141,7 @@ def _message(
             continue  # the difference says it, and who the holder is
         if at in mine or at in steers:
             lines.append(f"{names.get(at, event.contract)}: {event.words} (block {event.block:,})")
+    lines += more
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} further changes"]
     before, after = {one.saw for one in stood}, {one.saw for one in stand}

@@ -79,7 +79,7 @@ class SessionDouble:
         self.did.append("hand over")
         return self.proposed
 
-    async def look(self, view: Snapshot, known: Any, since: int | None, lost: Any) -> Look:
+    async def look(self, view: Snapshot, known: Any, since: int | None, lost: Any, follow: Any = ()) -> Look:
         return Look(block=view.block.height, time=view.block.timestamp, controls={}, since=view.block.height + 1)
 
     async def with_exits(self, view: Snapshot, records: Any, policy: Policy) -> Snapshot:

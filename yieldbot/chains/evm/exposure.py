@@ -1,4 +1,5 @@
-"""What a chain's markets rest on, read in the same rounds as who controls them."""
+"""What a chain's markets rest on, what went into and out of them, and whose the money is: read in the same rounds as
+who controls them."""
 
 from __future__ import annotations
 
@@ -8,19 +9,24 @@ from typing import Any
 
 from yieldbot.errors import MarketError
 from yieldbot.model.controls import Look
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Snapshot
+from yieldbot.model.money_flows import Holders
 from yieldbot.model.reads import EthCall
 from yieldbot.model.settings import ChainSettings
 from yieldbot.protocols.backing import TOKEN, Root, backing_of
 from yieldbot.protocols.evm.backing import NO_BACKING, keys_of, providers_of, root_of, shares_of
 from yieldbot.protocols.evm.backing_reads import Graph, Known, read_holdings
+from yieldbot.protocols.evm.flow_events import listening
+from yieldbot.protocols.evm.flow_reads import Heard, KnownFlows, read_flows
 from yieldbot.rpc.flows import Flows, Handle
 
 ANEW_SECONDS = 86_400
 """Tokens that were found to hold nothing are asked again after so long: what is behind a proxy may change."""
 KEY = "holdings"
-"""The entry of ``Look.known``."""
+"""The entry of ``Look.known``: what markets rest on."""
+FLOWS = "flows"
+"""The entry of ``Look.known``: to which block flows were heard, and whose the money was."""
 
 
 @dataclass(slots=True)
@@ -34,12 +40,16 @@ class ExposureLook:
     """The markets."""
     known: Mapping[str, Any]
     """``Look.known`` of the last look, or nothing."""
+    follow: tuple[str, ...] = ()
+    """Addresses all of whose flows are told."""
     flows: Flows = field(default_factory=Flows)
     """What must run before ``added``."""
     roots: tuple[Root, ...] = ()
     """What each market holds."""
     holdings: Handle[Graph] | None = None
     """What is read of it."""
+    heard: Handle[Heard] | None = None
+    """What is heard of deposits and withdrawals."""
 
     def __post_init__(self) -> None:
         tables = {table.name: table.params for table in self.chain.deployments}
@@ -48,9 +58,25 @@ class ExposureLook:
         known = _known(self.known.get(KEY), self.snapshot.block.timestamp)
         known = replace(known, providers=providers_of(self.chain.deployments), shares=shares_of(states))
         self.holdings = self.flows.add(read_holdings(keys_of(self.roots), known))
+        listened = [one for one in map(listening, states) if one is not None]
+        block, owner = self.snapshot.block, self.snapshot.owner
+        follow = frozenset(one.lower() for one in self.follow)
+        heard = read_flows(listened, owner, block.height, block.timestamp, _heard(self.known.get(FLOWS)), follow)
+        self.heard = self.flows.add(heard)
 
     def added(self, look: Look) -> Look:
         """The look with what was read. What could not be read leaves the last look's answer as it was."""
+        return self._with_holdings(self._with_flows(look))
+
+    def _with_flows(self, look: Look) -> Look:
+        heard = self.heard.answer if self.heard is not None else None
+        if heard is None or isinstance(heard, MarketError):
+            return replace(look, known={**look.known, FLOWS: self.known.get(FLOWS)})
+        blocks = {**_heard(self.known.get(FLOWS)).blocks, **dict.fromkeys(heard.read, look.block)}
+        kept = {"blocks": blocks, "keys": list(heard.keys), "holders": _written(heard.holders)}
+        return replace(look, known={**look.known, FLOWS: kept}, flows=heard.flows, holders=heard.holders)
+
+    def _with_holdings(self, look: Look) -> Look:
         graph = self.holdings.answer if self.holdings is not None else None
         if graph is None or isinstance(graph, MarketError):
             return replace(look, known={**look.known, KEY: self.known.get(KEY)})
@@ -84,3 +110,26 @@ def _known(kept: Any, now: int) -> Known:
         return Known(calls=calls, leaves=leaves if now - int(kept["since"]) < ANEW_SECONDS else {})
     except (KeyError, TypeError, ValueError, AttributeError):
         return Known()
+
+
+def _written(holders: Mapping[MarketId, Holders]) -> dict[str, Any]:
+    return {m: [[list(row) for row in one.top], one.since, one.block, one.time] for m, one in holders.items()}
+
+
+def _heard(kept: Any) -> KnownFlows:
+    """What the last look kept of flows; nothing where it cannot be read."""
+    try:
+        holders = {
+            MarketId(market): Holders(
+                top=tuple((Address(who), float(share)) for who, share in top),
+                seen=min(1.0, sum(float(share) for _, share in top)),
+                since=int(since),
+                block=int(block),
+                time=int(time),
+            )
+            for market, (top, since, block, time) in kept["holders"].items()
+        }
+        blocks = {MarketId(market): int(at) for market, at in kept["blocks"].items()}
+        return KnownFlows(blocks=blocks, keys=frozenset(map(str, kept["keys"])), holders=holders)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return KnownFlows()

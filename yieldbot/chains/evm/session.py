@@ -90,8 +90,9 @@ class JobWatch:
         known: Mapping[str, Any],
         since: int | None,
         lost: Mapping[MarketId, Sequence[Dependency]],
+        follow: Collection[str] = (),
     ) -> Look:
-        beside = ExposureLook(self.job.chain, snapshot, known)
+        beside = ExposureLook(self.job.chain, snapshot, known, tuple(follow))
         chain, markets = self.job.chain, looked_at(snapshot)
         found = await look(self.node, chain, markets, snapshot.block, known, since, lost, beside.flows)
         return beside.added(found)

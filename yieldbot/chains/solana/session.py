@@ -74,6 +74,7 @@ class JobWatch:
         known: Mapping[str, Any],
         since: int | None,
         lost: Mapping[MarketId, Sequence[Dependency]],
+        follow: Collection[str] = (),
     ) -> Look:
         return await look(self.nodes.first, looked_at(snapshot), snapshot.block)
 

@@ -1,0 +1,51 @@
+"""What a look heard of deposits, withdrawals and holders, in words: held against each market's size and grade."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.graded import dollars, facts_of
+from yieldbot.risk.grade import grade
+from yieldbot.risk.money_flows import Measure, concentration, told
+from yieldbot.risk.scales import scales
+
+if TYPE_CHECKING:
+    from yieldbot.model.controls import Look
+    from yieldbot.model.ids import MarketId
+    from yieldbot.model.market import Snapshot
+    from yieldbot.risk.watching import WatchMemory
+
+Lines = dict["MarketId", tuple[str, ...]]
+
+
+def flow_lines(
+    look: Look, before: WatchMemory | None, snapshot: Snapshot, data_dir: Path, follow: Collection[str]
+) -> tuple[Lines, dict[MarketId, float]]:
+    """(lines by market, what is told of each largest depositor). follow: addresses all of whose flows are told."""
+    table, lines = scales(), Lines()
+    last = dict(before.concentration) if before else {}
+    assumed = float(table.of("exit_liquidity", "top_share"))
+    moved = [market for market in look.flows if market in snapshot.states]
+    # What is not remembered of the past lowers a grade, and what is large with it.
+    facts = facts_of(snapshot, data_dir, lambda line: None, look.controls) if moved else {}
+    followed = frozenset(one.lower() for one in follow)
+    for market in moved:
+        state = snapshot.states[market]
+        measure = Measure(
+            supplied=max(0.0, float(state.supplied) - float(state.held)),
+            symbol=state.market.asset.symbol,
+            usd=dollars(snapshot, state.market.asset),
+            safety=grade(state, facts[market], 0.0, table).safety if market in facts else None,
+        )
+        lines[market] = told(look.flows[market], measure, followed)
+    for market, holders in look.holders.items():
+        if holders.block != look.block:
+            continue
+        line, part = concentration(holders, last.get(market), assumed)
+        if line and part is not None:
+            last[market] = part
+            if before is not None:  # what is so at the first look is no news
+                lines[market] = (*lines.get(market, ()), line)
+    return lines, last

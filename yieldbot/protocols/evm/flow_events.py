@@ -1,0 +1,173 @@
+"""Deposits and withdrawals as EVM protocols' events tell them, and whose the money is. Pure.
+
+Sources of the events: EIP-4626 (Deposit, Withdraw), Aave IPool.sol (Supply, Withdraw), Morpho EventsLib.sol (Supply,
+Withdraw), CometMainInterface.sol (Supply, Withdraw), CTokenInterfaces.sol and VTokenInterfaces.sol (Mint, Redeem).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.market import MarketState
+from yieldbot.model.money_flows import MoneyFlow
+from yieldbot.model.reads import EthCall, EthLog
+from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.backing_reads import call, number
+
+MOST_RAW = 2**128
+"""Amounts from here on are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """How one event tells a flow: places count its arguments in words, the indexed ones first (topic 1 is place 0)."""
+
+    sign: int
+    """1: money goes in; -1: out."""
+    account: int
+    """Place of whose position it is."""
+    amount: int
+    """Place of the amount."""
+    others: tuple[int, ...] = ()
+    """Places of who else has part in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Whose events tell a market's flows, and how its holders are read."""
+
+    market: MarketId
+    """The market."""
+    address: Address
+    """The contract that emits them."""
+    second: bytes | None
+    """The second topic of those that are the market's (a reserve, an id); None: all of the contract's are."""
+    one: int
+    """Base units of a whole token of its asset."""
+    events: Mapping[bytes, Event]
+    """By first topic."""
+    whole: EthCall
+    """Reads all shares."""
+    whole_place: int
+    """The word of that answer which says it."""
+    share: Callable[[str], EthCall]
+    """Reads what one address holds of them."""
+
+
+def _topic(signature: str) -> bytes:
+    from eth_utils.crypto import keccak
+
+    return keccak(text=signature)
+
+
+VAULT = (
+    ("Deposit(address,address,uint256,uint256)", Event(1, 1, 2, (0,))),
+    ("Withdraw(address,address,address,uint256,uint256)", Event(-1, 2, 3, (0, 1))),
+)
+AAVE = (
+    ("Supply(address,address,address,uint256,uint16)", Event(1, 1, 4, (3,))),
+    ("Withdraw(address,address,address,uint256)", Event(-1, 1, 3, (2,))),
+)
+BLUE = (
+    ("Supply(bytes32,address,address,uint256,uint256)", Event(1, 2, 3, (1,))),
+    ("Withdraw(bytes32,address,address,address,uint256,uint256)", Event(-1, 1, 4, (2, 3))),
+)
+COMET = (
+    ("Supply(address,address,uint256)", Event(1, 1, 2, (0,))),
+    ("Withdraw(address,address,uint256)", Event(-1, 0, 2, (1,))),
+)
+CTOKEN = (
+    ("Mint(address,uint256,uint256)", Event(1, 0, 1)),
+    ("Mint(address,uint256,uint256,uint256)", Event(1, 0, 1)),
+    ("Redeem(address,uint256,uint256)", Event(-1, 0, 1)),
+    ("Redeem(address,uint256,uint256,uint256)", Event(-1, 0, 1)),
+)
+"""Events of each protocol; Venus's have a fourth argument."""
+
+
+def listening(state: MarketState) -> Listening | None:
+    """How a market's flows are heard; None: its adapter's events are not known."""
+    market, params = state.market, state.market.params
+    at = token = checksum(market.address)
+    second: bytes | None = None
+    rows: tuple[tuple[str, Event], ...] = COMET
+    if market.protocol == "aave_v3":
+        at, second, rows = checksum(str(params["pool"])), _padded(market.asset.address), AAVE
+        token = checksum(str(params["a_token"]))
+    elif market.protocol == "morpho_blue":
+        second, rows = bytes.fromhex(str(params["id"]).removeprefix("0x")), BLUE
+    elif market.protocol == "erc4626":
+        rows, token = VAULT, checksum(str(params.get("share", market.address)))
+    elif market.protocol == "compound_v2":
+        rows = CTOKEN
+    elif market.protocol != "compound_v3":
+        return None
+    return Listening(
+        market=market.id,
+        address=at,
+        second=second,
+        one=market.asset.one,
+        events={_topic(signature): event for signature, event in rows},
+        whole=call(at, "market(bytes32)", int.from_bytes(second or b"", "big"))
+        if rows is BLUE
+        else call(token, "totalSupply()"),
+        whole_place=1 if rows is BLUE else 0,
+        share=_position(at, second or b"") if rows is BLUE else _balance(token),
+    )
+
+
+def _padded(address: str) -> bytes:
+    return bytes.fromhex(address[2:]).rjust(32, b"\0")
+
+
+def _position(at: Address, market_id: bytes) -> Callable[[str], EthCall]:
+    return lambda who: call(at, "position(bytes32,address)", int.from_bytes(market_id, "big"), who)
+
+
+def _balance(token: Address) -> Callable[[str], EthCall]:
+    return lambda who: call(token, "balanceOf(address)", who)
+
+
+def flows_of(logs: Iterable[EthLog], listened: Sequence[Listening]) -> list[MoneyFlow]:
+    """The flows that events tell, in their order; what cannot be read, or is of no market here, is left out."""
+    by: dict[tuple[str, bytes | None], list[Listening]] = {}
+    for one in listened:
+        by.setdefault((one.address.lower(), one.second), []).append(one)
+    found = []
+    for log in logs:
+        at = log.address.lower()
+        second = log.topics[1] if len(log.topics) > 1 else None
+        for one in (*by.get((at, second), ()), *(by.get((at, None), ()) if second is not None else ())):
+            event = one.events.get(log.topics[0]) if log.topics else None
+            if event is not None and (flow := _flow(log, event, one)) is not None:
+                found.append(flow)
+    return found
+
+
+def _flow(log: EthLog, event: Event, one: Listening) -> MoneyFlow | None:
+    words = [*log.topics[1:], *(log.data[at : at + 32] for at in range(0, len(log.data), 32))]
+    try:
+        raw = int.from_bytes(words[event.amount], "big") if len(words[event.amount]) == 32 else 0
+        account, *others = (_address(words[place]) for place in (event.account, *event.others))
+    except (IndexError, ValueError):
+        return None
+    if not 0 < raw < MOST_RAW:
+        return None
+    return MoneyFlow(
+        market=one.market,
+        amount=event.sign * raw / one.one,
+        account=account,
+        others=tuple(dict.fromkeys(who for who in others if who != account)),
+        block=log.block,
+        index=log.index,
+        tx=log.tx,
+    )
+
+
+def _address(word: bytes) -> Address:
+    found = number(word)
+    if found is None or len(word) != 32:
+        raise ValueError("no address")
+    return checksum(f"0x{found:040x}")

@@ -1,0 +1,216 @@
+"""Reads of what went into and out of markets since the last look, and of what those who were named hold now.
+
+One round, and a second one where money moved. Ranges, events, holders and balances are bounded: what is left out is
+said (``MarketFlows.cut``), and whoever is not named counts as not known (``Holders.seen``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
+from yieldbot.model.reads import EthCall, EthLogs, Flow, LogSpan, Read
+from yieldbot.protocols.evm.backing_reads import number
+from yieldbot.protocols.evm.flow_events import Listening, flows_of
+
+FIRST_BLOCKS = 1_000
+"""Blocks that the first look reads, so that somebody is known."""
+MOST_BLOCKS = 20_000
+"""Blocks that any look reads; older ones are said to be missing."""
+MOST_EVENTS = 20_000
+"""Events of one look; where there are more the newest are read."""
+MOST_LARGEST = 12
+"""Flows of one market that are told one by one."""
+MOST_FOLLOWED = 50
+"""Flows of one market, of addresses that are followed, that are told."""
+KEPT = 12
+"""Holders of one market that are remembered."""
+MOST_BALANCES = 1_500
+"""Balances of one look; what is beyond waits for the next."""
+ANEW_SECONDS = 6 * 3600
+"""Balances older than this are read again though nothing was heard."""
+ADDRESSES = 500
+"""Contracts of one request for events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFlows:
+    """What earlier looks found."""
+
+    blocks: Mapping[MarketId, int] = field(default_factory=dict)
+    """By market, the block to which its events were read."""
+    keys: frozenset[str] = frozenset()
+    """Flows of the last blocks, which are read again."""
+    holders: Mapping[MarketId, Holders] = field(default_factory=dict)
+    """Whose the money was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one look heard."""
+
+    flows: Mapping[MarketId, MarketFlows]
+    """By market, what went in and out."""
+    holders: Mapping[MarketId, Holders]
+    """By market, whose the money is."""
+    keys: tuple[str, ...]
+    """Flows of the last blocks."""
+    read: tuple[MarketId, ...]
+    """Markets whose events were read."""
+
+
+OVERLAP_BLOCKS = 12
+"""Blocks that are read again in the next look: what a reorganisation moved is not missed."""
+
+
+def read_flows(
+    listened: Sequence[Listening],
+    owner: Address,
+    block: int,
+    time: int,
+    known: KnownFlows,
+    follow: frozenset[str] = frozenset(),
+) -> Flow[Heard]:
+    """What was heard up to ``block`` (at ``time``, unix seconds). owner: ourselves, who are no holder here. follow:
+    addresses, in lower case, all of whose flows are told."""
+    begins = [known.blocks.get(one.market, block - FIRST_BLOCKS) - OVERLAP_BLOCKS + 1 for one in listened]
+    wanted = max(0, min(begins, default=block))
+    first = max(wanted, block - MOST_BLOCKS)
+    cut = f"blocks {wanted:,} to {first - 1:,} are too many to read" if first > wanted else ""
+    logs = list(_logs(listened, first, block))
+    stale = _within_budget(
+        {
+            one.market: _names(known.holders.get(one.market))
+            for one in sorted(listened, key=lambda one: _time(known.holders.get(one.market)))
+            if time - _time(known.holders.get(one.market)) >= ANEW_SECONDS and one.market in known.holders
+        }
+    )
+    by_market = {one.market: one for one in listened}
+    asked = [read for market, names in stale.items() for read in _balances(by_market[market], owner, names)]
+    reads: list[Read] = [*logs, *asked]
+    answers = (yield reads) if reads else ()
+    since = first
+    found: list[MoneyFlow] = []
+    for answer in answers[: len(logs)]:
+        if not answer:
+            cut, since = "no node tells the events", block + 1
+            continue
+        span = LogSpan.decoded(answer)
+        cut, since = cut or span.cut, max(since, span.since)
+        found += flows_of(span.logs[-MOST_EVENTS:], listened)
+        if len(span.logs) > MOST_EVENTS:
+            cut = f"{len(span.logs) - MOST_EVENTS:,} events are too many to read"
+    own = owner.lower()
+    found = [one for one in found if one.account.lower() != own]
+    news = [
+        one
+        for one in found
+        if one.market in known.blocks
+        and one.block > known.blocks[one.market] - OVERLAP_BLOCKS
+        and one.key not in known.keys
+    ]
+    shares = _shares(stale, by_market, answers[len(logs) :])
+    moved: dict[MarketId, list[MoneyFlow]] = {}
+    for flow in found:
+        moved.setdefault(flow.market, []).append(flow)
+    fresh = _within_budget(
+        {
+            market: list(
+                dict.fromkeys((*_names(known.holders.get(market)), *(one.account for one in _largest(some, 2 * KEPT))))
+            )
+            for market, some in sorted(moved.items(), key=lambda item: -sum(abs(one.amount) for one in item[1]))
+        }
+    )
+    if fresh:
+        again = [read for market, names in fresh.items() for read in _balances(by_market[market], owner, names)]
+        shares |= _shares(fresh, by_market, (yield again))
+    holders = dict(known.holders)
+    for market, held in shares.items():
+        before = known.holders.get(market)
+        begun = since if before is None or since > before.block + 1 else before.since
+        holders[market] = _held(held, begun, block, time)
+    return Heard(
+        flows=_by_market(news, since, cut, follow),
+        holders=holders,
+        keys=tuple(one.key for one in found if one.block > block - OVERLAP_BLOCKS),
+        read=() if since > block else tuple(by_market),
+    )
+
+
+def _logs(listened: Sequence[Listening], first: int, last: int) -> Iterable[EthLogs]:
+    """The reads of the events: of contracts whose events are all of the market, and of those that many share."""
+    for shared in (False, True):
+        some = [one for one in listened if (one.second is not None) == shared]
+        addresses = list(dict.fromkeys(one.address for one in some))
+        for start in range(0, len(addresses), ADDRESSES):
+            part = tuple(addresses[start : start + ADDRESSES])
+            mine = [one for one in some if one.address in part]
+            topics = tuple(dict.fromkeys(topic for one in mine for topic in one.events))
+            second = tuple(dict.fromkeys(one.second for one in mine if one.second is not None))
+            yield EthLogs(part, topics, first, last, optional=True, second=second)
+
+
+def _time(one: Holders | None) -> int:
+    return one.time if one is not None else 0
+
+
+def _names(one: Holders | None) -> list[Address]:
+    return [who for who, _ in one.top] if one is not None else []
+
+
+def _within_budget(wanted: Mapping[MarketId, list[Address]]) -> dict[MarketId, list[Address]]:
+    """As many markets, from the first on, as their balances may be read."""
+    left, found = MOST_BALANCES, dict[MarketId, list[Address]]()
+    for market, names in wanted.items():
+        if names and len(names) + 2 <= left:
+            found[market] = names
+            left -= len(names) + 2
+    return found
+
+
+def _balances(one: Listening, owner: Address, names: Sequence[Address]) -> list[EthCall]:
+    return [one.whole, one.share(owner), *(one.share(name) for name in names)]
+
+
+def _shares(
+    asked: Mapping[MarketId, Sequence[Address]], listened: Mapping[MarketId, Listening], answers: Sequence[bytes]
+) -> dict[MarketId, list[tuple[Address, float]]]:
+    """By market, the part of what others than we hold that each of those asked for holds."""
+    found: dict[MarketId, list[tuple[Address, float]]] = {}
+    at = 0
+    for market, names in asked.items():
+        mine, at = answers[at : at + len(names) + 2], at + len(names) + 2
+        theirs = (number(mine[0], listened[market].whole_place) or 0) - (number(mine[1]) or 0)
+        if theirs > 0:
+            found[market] = [(who, min(1.0, (number(a) or 0) / theirs)) for who, a in zip(names, mine[2:], strict=True)]
+    return found
+
+
+def _held(held: Sequence[tuple[Address, float]], since: int, block: int, time: int) -> Holders:
+    top = tuple(sorted((one for one in held if one[1] > 0.0), key=lambda one: (-one[1], one[0]))[:KEPT])
+    return Holders(top=top, seen=min(1.0, sum(share for _, share in top)), since=since, block=block, time=time)
+
+
+def _largest(flows: Iterable[MoneyFlow], most: int) -> list[MoneyFlow]:
+    return sorted(flows, key=lambda one: (-abs(one.amount), one.block, one.index))[:most]
+
+
+def _by_market(news: Sequence[MoneyFlow], since: int, cut: str, follow: frozenset[str]) -> dict[MarketId, MarketFlows]:
+    grouped: dict[MarketId, list[MoneyFlow]] = {}
+    for flow in news:
+        grouped.setdefault(flow.market, []).append(flow)
+    found = {}
+    for market, flows in grouped.items():
+        largest = _largest(flows, MOST_LARGEST)
+        theirs = [one for one in flows if {one.account.lower(), *(who.lower() for who in one.others)} & follow]
+        found[market] = MarketFlows(
+            since=since,
+            deposited=sum(one.amount for one in flows if one.amount > 0.0),
+            withdrawn=-sum(one.amount for one in flows if one.amount < 0.0),
+            count=len(flows),
+            largest=tuple(dict.fromkeys((*largest, *theirs[-MOST_FOLLOWED:]))),
+            cut=cut,
+        )
+    return found

@@ -1,0 +1,94 @@
+"""Which deposits and withdrawals of others are large, and which markets depend on few, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
+
+LARGE_PART = 0.10
+"""A flow of so much of what others supply is large."""
+LARGE_USD = 50_000.0
+"""A flow of so many dollars, times the safety grade over 100, is large too: the worse the market, the less it takes."""
+LEAST_PART = 0.001
+"""Less of a market than this is no large flow, however many dollars it is."""
+MOST_LINES = 6
+"""Flows of one market that are told one by one; others are summed."""
+MOVED = 0.10
+"""A change of the largest depositor's part that is told."""
+MANY = 0.10
+"""A largest depositor with less is not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What flows of one market are held against."""
+
+    supplied: float
+    """Whole tokens that others supply."""
+    symbol: str
+    """The asset's symbol."""
+    usd: float | None
+    """Dollars for one whole token; None: no feed says."""
+    safety: int | None
+    """The market's safety grade; None: it has none, and counts as 0."""
+
+    @property
+    def least(self) -> float:
+        """Whole tokens from which a flow is large: min(LARGE_PART * supplied, max(LARGE_USD * safety / 100 / usd,
+        LEAST_PART * supplied))."""
+        part = LARGE_PART * self.supplied
+        if self.usd is None or self.usd <= 0.0:
+            return part
+        dollars = LARGE_USD * (self.safety or 0) / 100.0 / self.usd
+        return min(part, max(dollars, LEAST_PART * self.supplied))
+
+
+def told(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -> tuple[str, ...]:
+    """The large flows of one market, and those of addresses that are followed (in lower case), a line each, the largest
+    first; further ones in one line."""
+    theirs = [one for one in flows.largest if _named(one, follow)]
+    large = [one for one in flows.largest if abs(one.amount) >= by.least and one not in theirs]
+    lines = [f"{_words(one, by)}, an address that is followed" for one in theirs]
+    lines += [_words(one, by) for one in large[:MOST_LINES]]
+    if large and flows.count > len(lines):
+        lines.append(
+            f"since block {flows.since:,} all of {flows.count} flows: {flows.deposited:,.0f} {by.symbol} in, "
+            f"{flows.withdrawn:,.0f} out" + (f" (older ones are missing: {flows.cut})" if flows.cut else "")
+        )
+    return tuple(lines)
+
+
+def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str, float | None]:
+    """(the line about the largest depositor, its part), where that has changed since it was told last; else nothing.
+    last: what was told; None: nothing was."""
+    if not now.top:
+        return "", last
+    who, part = now.top[0]
+    if abs(part - (last or 0.0)) < MOVED or (part < MANY and last is None):
+        return "", last
+    ten = sum(share for _, share in now.top[:10])
+    most = now.largest(assumed)
+    more = f"; up to {most:.0%} may be one's" if most > part else ""
+    return (
+        f"the largest depositor that events since block {now.since:,} name, {who}, holds {part:.0%} of what others "
+        f"supplied, the top ten {ten:.0%}{more}",
+        part,
+    )
+
+
+def _named(one: MoneyFlow, follow: Collection[str]) -> bool:
+    return one.account.lower() in follow or any(who.lower() in follow for who in one.others)
+
+
+def _words(one: MoneyFlow, by: Measure) -> str:
+    what = "deposit" if one.amount > 0.0 else "withdrawal"
+    part = f" ({abs(one.amount) / by.supplied:.1%} of it)" if by.supplied > 0.0 else ""
+    through = f" through {one.others[0]}" if one.others else ""
+    return f"{what} of {abs(one.amount):,.0f} {by.symbol}{part} by {one.account}{through} (block {one.block:,})"
+
+
+def summed(flows: Sequence[MarketFlows]) -> float:
+    """Whole tokens that came in, less those that went out."""
+    return sum(one.deposited - one.withdrawn for one in flows)
