@@ -314,7 +314,7 @@ class WatchTable(TomlTable):
     """What the watch follows beside our markets."""
 
     addresses: Annotated[list[AnyAddressText], Field(max_length=200)] = []
-    """Addresses whose deposits and withdrawals in our markets are told, however small."""
+    """Addresses whose deposits and withdrawals in our markets are reported, however small."""
 
 
 class SettingsTable(TomlTable):

@@ -264,7 +264,7 @@ class Settings:
     policy: Policy
     """Limits and preferences."""
     follow: tuple[str, ...] = ()
-    """Addresses whose deposits and withdrawals in our markets are told."""
+    """Addresses whose deposits and withdrawals in our markets are reported."""
     anvil: Path | None = None
     """Path of anvil; None: it is looked up."""
     descriptors: Path | None = None

@@ -14,11 +14,11 @@ LARGE_USD = 50_000.0
 LEAST_PART = 0.001
 """Less of a market than this is no large flow, however many dollars it is."""
 MOST_LINES = 6
-"""Flows of one market that are told one by one; others are summed."""
+"""Flows of one market that are reported one by one; others are summed."""
 MOVED = 0.10
-"""A change of the largest depositor's part that is told."""
+"""A change of the largest depositor's part that is reported."""
 MANY = 0.10
-"""A largest depositor with less is not told."""
+"""A largest depositor with less is not reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,8 @@ def told(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -> tuple
 
 
 def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str, float | None]:
-    """(the line about the largest depositor, its part), where that has changed since it was told last; else nothing.
-    last: what was told; None: nothing was."""
+    """(the line about the largest depositor, its part), where that has changed since it was reported last; else nothing.
+    last: what was reported; None: nothing was."""
     if not now.top:
         return "", last
     who, part = now.top[0]

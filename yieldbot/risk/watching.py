@@ -49,7 +49,7 @@ class WatchMemory:
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """Whose the money in each market is, by the last look at it."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)
-    """What was told last of the largest depositor's part."""
+    """What was reported last of the largest depositor's part."""
 
     @property
     def since(self) -> int:

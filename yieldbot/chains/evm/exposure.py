@@ -41,7 +41,7 @@ class ExposureLook:
     known: Mapping[str, Any]
     """``Look.known`` of the last look, or nothing."""
     follow: tuple[str, ...] = ()
-    """Addresses all of whose flows are told."""
+    """Addresses all of whose flows are reported."""
     flows: Flows = field(default_factory=Flows)
     """What must run before ``added``."""
     roots: tuple[Root, ...] = ()

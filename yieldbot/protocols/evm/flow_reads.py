@@ -22,9 +22,9 @@ MOST_BLOCKS = 20_000
 MOST_EVENTS = 20_000
 """Events of one look; where there are more the newest are read."""
 MOST_LARGEST = 12
-"""Flows of one market that are told one by one."""
+"""Flows of one market that are reported one by one."""
 MOST_FOLLOWED = 50
-"""Flows of one market, of addresses that are followed, that are told."""
+"""Flows of one market, of addresses that are followed, that are reported."""
 KEPT = 12
 """Holders of one market that are remembered."""
 MOST_BALANCES = 1_500
