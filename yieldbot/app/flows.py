@@ -23,7 +23,7 @@ Lines = dict["MarketId", tuple[str, ...]]
 def flow_lines(
     look: Look, before: WatchMemory | None, snapshot: Snapshot, data_dir: Path, follow: Collection[str]
 ) -> tuple[Lines, dict[MarketId, float]]:
-    """(lines by market, what is reported of each largest depositor). follow: addresses all of whose flows are reported."""
+    """(lines by market, what is reported of each largest depositor). follow: addresses whose flows are all reported."""
     table, lines = scales(), Lines()
     last = dict(before.concentration) if before else {}
     assumed = float(table.of("exit_liquidity", "top_share"))

@@ -61,7 +61,7 @@ def told(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -> tuple
 
 
 def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str, float | None]:
-    """(the line about the largest depositor, its part), where that has changed since it was reported last; else nothing.
+    """(the line about the largest depositor, its part), if that has changed since it was reported last; else nothing.
     last: what was reported; None: nothing was."""
     if not now.top:
         return "", last
