@@ -72,7 +72,7 @@ async def take(
     live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, held: bool = False, follow: Collection[str] = ()
 ) -> Taken:
     """Look at the contracts that the snapshot's markets depend on, and store the look. held: only markets that we hold
-    something in. follow: addresses all of whose deposits and withdrawals are told.
+    something in. follow: addresses all of whose deposits and withdrawals are reported.
 
     Raises TransientError if the chain cannot be read or another process is looking, ConfigError if the stored look
     cannot be read.

@@ -85,8 +85,6 @@ class EthLogs:
     """The last block."""
     optional: bool = False
     """As in EthSlot."""
-    second: tuple[bytes, ...] = ()
-    """Second topics, of which a log has one; none: it may have any."""
     past_parts: int = 0
     """Most requests for logs of a past that may be long gone: ``b""`` where none is served, and whatever a node makes
     of them the round's other reads are answered. 0: no such read."""

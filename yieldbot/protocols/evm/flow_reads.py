@@ -74,7 +74,7 @@ def read_flows(
     follow: frozenset[str] = frozenset(),
 ) -> Flow[Heard]:
     """What was heard up to ``block`` (at ``time``, unix seconds). owner: ourselves, who are no holder here. follow:
-    addresses, in lower case, all of whose flows are told."""
+    addresses, in lower case, all of whose flows are reported."""
     begins = [known.blocks.get(one.market, block - FIRST_BLOCKS) - OVERLAP_BLOCKS + 1 for one in listened]
     wanted = max(0, min(begins, default=block))
     first = max(wanted, block - MOST_BLOCKS)
