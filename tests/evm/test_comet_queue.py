@@ -1,5 +1,5 @@
-"""What a Comet's next upgrade would change, by its Configurator: found by events on the sandbox, where a labelled double
-of few bytes answers as a Configurator does, and every difference in words."""
+"""What a Comet's next upgrade would change, by its Configurator: found by events on the sandbox, where a labelled
+double of few bytes answers as a Configurator does, and every difference in words."""
 
 from __future__ import annotations
 
