@@ -127,6 +127,8 @@ def _svm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
             keep_lamports=sol.parse(table.keep_sol).raw,
             max_slot_skew=table.max_slot_skew,
             lookup_tables=tuple(Address(key) for key in table.lookup_tables),
+            multisigs=tuple(Address(key) for key in table.multisigs),
+            durable_nonces=tuple(Address(key) for key in table.durable_nonces),
         ),
     )
 

@@ -197,6 +197,10 @@ class SvmChainTable(TomlTable):
     """Most slots between the accounts of one snapshot."""
     lookup_tables: list[KeyText] = Field(default_factory=list)
     """Address lookup tables that transactions may use."""
+    multisigs: list[KeyText] = Field(default_factory=list)
+    """Squads multisigs that may be upgrade authorities; the watch derives their vaults."""
+    durable_nonces: list[KeyText] = Field(default_factory=list)
+    """Durable nonce accounts that the watch looks at."""
     native: SvmNativeTable
     """SOL."""
     tokens: dict[Name, SvmTokenTable]

@@ -111,6 +111,10 @@ class SvmLimits:
     """Slots that may lie between the accounts of one snapshot."""
     lookup_tables: tuple[Address, ...] = ()
     """Address lookup tables that transactions may use."""
+    multisigs: tuple[Address, ...] = ()
+    """Squads multisigs that may be the upgrade authority of a program, through one of their vaults."""
+    durable_nonces: tuple[Address, ...] = ()
+    """Durable nonce accounts that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

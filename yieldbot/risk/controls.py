@@ -51,6 +51,11 @@ def weaker(before: Controller, now: Controller) -> tuple[Act, str] | None:
     if now.warning_seconds < before.warning_seconds:
         spans = f"{span(before.warning_seconds)} of warning before, {span(now.warning_seconds)} now"
         return Act.LEAVE, f"{spans}: {now.words}; it was {before.words}"
+    first_signers, signers = list(before.chain)[-1].owners, list(now.chain)[-1].owners
+    stayed = set(first_signers) & set(signers)
+    if first_signers and signers and len(stayed) < min(now.signatures, len(first_signers)):
+        few = f"{len(stayed)} of its {len(first_signers)} signers are left, {now.signatures} are needed"
+        return Act.STOP, f"{few}: {now.words}; it was {before.words}"
     return None
 
 

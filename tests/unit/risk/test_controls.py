@@ -68,6 +68,9 @@ VOTE = Controller(kind=ControllerKind.GOVERNOR, address=ADMIN)
         (UNKNOWN, safe(4), None),
         (UNKNOWN, UNKNOWN, None),
         (KEY, replace(KEY, address=NEXT), None),
+        (safe(2), replace(safe(2), owners=(POOL, ADMIN, "a", "b", "c")), None),
+        (safe(3), replace(safe(3), owners=(POOL, ADMIN, "a", "b", "c")), Act.STOP),
+        (safe(3), replace(safe(4), owners=(POOL, "x", "a", "b", "c")), Act.STOP),
     ],
 )
 def test_weaker(before: Controller, now: Controller, act: Act | None) -> None:

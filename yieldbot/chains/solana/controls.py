@@ -1,15 +1,21 @@
 """One look at what a Solana cluster's markets stand on: each market's program, when it was deployed last, and who may
 deploy it anew.
 
-A multisig's vault (Squads and others) is an address that no key has; which multisig's, and how many must sign, its
-account does not say. It is a contract that nobody is known to be behind: the worst case.
+A multisig's vault is an address that no key has, and no account says whose it is. The chain file may name the multisig;
+else the accounts of the vault's last transactions are tried, and what was found is kept. Either way the vault's address
+is derived from the multisig, so that none can be claimed. A vault that stays unknown is a contract that nobody is known
+to be behind: the worst case.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from yieldbot.chains.solana import multisigs
+from yieldbot.errors import TransientError
 from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Controls, Look, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.known import UPGRADEABLE_LOADER
@@ -19,7 +25,14 @@ if TYPE_CHECKING:
     from yieldbot.chains.solana.node.answers import AccountImage
     from yieldbot.chains.solana.node.client import Node
     from yieldbot.model.amounts import BlockRef
+    from yieldbot.model.settings import SvmLimits
 
+MOST_SIGNATURES, MOST_ACCOUNTS = 5, 60
+"""Transactions of a vault that are searched for its multisig, and accounts of them that are read."""
+AGAIN_SECONDS = 7 * 86_400
+"""A vault whose multisig was not found is searched again after so long."""
+LEAST_SLOT_SECONDS = 0.4
+"""The shortest time of a slot."""
 PROGRAM_TAG, PROGRAM_BYTES = b"\x02\0\0\0", 36
 """UpgradeableLoaderState::Program: its tag, then the address of the account with its code."""
 DATA_TAG, DATA_BYTES = b"\x03\0\0\0", 45
@@ -27,21 +40,127 @@ DATA_TAG, DATA_BYTES = b"\x03\0\0\0", 45
 authority, or 0."""
 
 
-async def look(node: Node, markets: Sequence[Market], block: BlockRef) -> Look:
-    """The facts about the programs of the markets now. Raises TransientError where they cannot be read."""
+async def look(
+    node: Node, limits: SvmLimits, markets: Sequence[Market], block: BlockRef, known: Mapping[str, Any]
+) -> Look:
+    """The facts about the programs of the markets now. known: ``Look.known`` of the last look. Raises TransientError
+    where they cannot be read."""
     programs = {
         m.id: Address(m.params["program"]) for m in markets if m.kind is not Kind.IDLE and "program" in m.params
     }
-    known = list(dict.fromkeys(programs.values()))
-    images = await node.heads(known, PROGRAM_BYTES) if known else {}
-    behind = {one: data for one in known if (data := data_of(images[one])) is not None}
+    listed = list(dict.fromkeys(programs.values()))
+    images = await node.heads(listed, PROGRAM_BYTES) if listed else {}
+    behind = {one: data for one in listed if (data := data_of(images[one])) is not None}
     deployed = await node.heads(list(behind.values()), DATA_BYTES) if behind else {}
-    facts = {one: facts_of(one, images[one], behind.get(one), deployed, block.height) for one in known}
+    authorities = dict.fromkeys(filter(None, (authority_of(deployed.get(one)) for one in behind.values())))
+    book = _Book.of(known, limits)
+    await book.read(node, tuple(authorities), block)
+    facts = {
+        one: _aged(
+            book.with_members(facts_of(one, images[one], behind.get(one), deployed, block.height, book.who)), block
+        )
+        for one in listed
+    }
     controls = {
         market: Controls(market=market, contracts=(facts[program],), block=block.height, time=block.timestamp)
         for market, program in programs.items()
     }
-    return Look(block=block.height, time=block.timestamp, controls=controls, since=block.height + 1)
+    return Look(
+        block=block.height,
+        time=block.timestamp,
+        controls=controls,
+        since=block.height + 1,
+        known=book.kept(),
+    )
+
+
+@dataclass(slots=True)
+class _Book:
+    """Who upgrade authorities are."""
+
+    limits: SvmLimits
+    """The multisigs and durable nonces that the chain file names."""
+    found: dict[Address, Address]
+    """Multisigs by the vault that they sign for, from earlier looks."""
+    searched: dict[Address, int]
+    """When a vault's transactions were searched, in unix seconds."""
+    who: dict[Address, Controller] = field(default_factory=dict)
+    """Who each authority is."""
+    nonces: dict[Address, tuple[Address, str]] = field(default_factory=dict)
+    """Durable nonce accounts: who may use each, and the hash that it keeps."""
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any], limits: SvmLimits) -> _Book:
+        """What the last look kept; nothing where it cannot be read."""
+        try:
+            found = {Address(at): Address(one) for at, one in known["multisigs"].items()}
+            return cls(limits, found, {Address(at): int(time) for at, time in known["searched"].items()})
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return cls(limits, {}, {})
+
+    def kept(self) -> dict[str, Any]:
+        """What the next look takes as known."""
+        return {"multisigs": dict(self.found), "searched": dict(self.searched)}
+
+    async def read(self, node: Node, authorities: tuple[Address, ...], block: BlockRef) -> None:
+        """Find out who the authorities are: one request for all accounts, and a few for a vault that is new."""
+        wanted = [*authorities, *self.limits.multisigs, *self.limits.durable_nonces, *self.found.values()]
+        images = await node.heads(list(dict.fromkeys(wanted)), multisigs.HEAD_BYTES) if wanted else {}
+        for address in self.limits.durable_nonces:
+            if (nonce := multisigs.nonce_authority(images.get(address))) is not None:
+                self.nonces[address] = nonce
+        for address in authorities:
+            self.who[address] = authority(address, images)
+            unknown = self.who[address].kind is ControllerKind.CONTRACT
+            if unknown and block.timestamp - self.searched.get(address, 0) >= AGAIN_SECONDS:
+                self.searched[address] = block.timestamp
+                more = await _beside(node, address)
+                self.who[address] = authority(address, images | more)
+            who = self.who[address]
+            if who.kind is ControllerKind.SAFE and who.address is not None:
+                self.found[address] = who.address
+
+    def with_members(self, facts: ContractFacts) -> ContractFacts:
+        """The facts with the multisig's signers, and the durable nonces that any of them may use."""
+        owners = facts.upgrade_by.owners
+        mine = [
+            (at, hash_) for at, (by, hash_) in self.nonces.items() if by in owners or by == facts.upgrade_by.address
+        ]
+        values = [("signers", ", ".join(sorted(owners)))] if owners else []
+        values += [(f"durable nonce {at}", f"{self.nonces[at][0]} may use it, at {hash_}") for at, hash_ in mine]
+        return replace(facts, values=(*facts.values, *values))
+
+
+async def _beside(node: Node, vault: Address) -> dict[Address, AccountImage | None]:
+    """The Squads accounts that took part in a vault's last transactions; nothing where the node does not tell them."""
+    from solders.transaction import VersionedTransaction
+
+    try:
+        rows = await node.request("getSignaturesForAddress", [vault, {"limit": MOST_SIGNATURES}])
+        named = dict[Address, None]()
+        for row in rows if isinstance(rows, list) else ():
+            if len(named) >= MOST_ACCOUNTS:
+                break
+            answer = await node.transaction(str(row["signature"]), "confirmed")
+            if answer is None:
+                continue
+            keys = VersionedTransaction.from_bytes(base64.b64decode(answer["transaction"][0])).message.account_keys
+            loaded = answer["meta"].get("loadedAddresses") or {}
+            named |= dict.fromkeys(Address(str(key)) for key in keys)
+            named |= dict.fromkeys(
+                Address(str(one)) for side in ("writable", "readonly") for one in loaded.get(side, ())
+            )
+        return await node.heads(list(named)[:MOST_ACCOUNTS], multisigs.HEAD_BYTES) if named else {}
+    except (TransientError, KeyError, TypeError, ValueError):  # whatever a node answers: it stays unknown
+        return {}
+
+
+def _aged(facts: ContractFacts, block: BlockRef) -> ContractFacts:
+    """With the age of what runs now: a slot takes 0.4 s at least, so that it is no younger."""
+    if facts.created_block is None or not 0 < facts.created_block <= block.height:
+        return facts
+    seconds = int((block.height - facts.created_block) * LEAST_SLOT_SECONDS)
+    return replace(facts, created_at=block.timestamp - seconds)
 
 
 def data_of(image: AccountImage | None) -> Address | None:
@@ -57,8 +176,9 @@ def facts_of(
     behind: Address | None,
     deployed: Mapping[Address, AccountImage | None],
     slot: int,
+    who: Mapping[Address, Controller] | None = None,
 ) -> ContractFacts:
-    """The facts about one program. Pure."""
+    """The facts about one program. who: who authorities are, as far as their accounts were read. Pure."""
 
     def made(upgrade_by: Controller, *, at: int | None = None, missing: tuple[str, ...] = ()) -> ContractFacts:
         values = () if at is None else (("deployed at slot", str(at)),)
@@ -83,8 +203,8 @@ def facts_of(
     data = image_data(deployed.get(behind))
     if data is None:
         return made(_unknown("its code's account cannot be read"), missing=("its code's account",))
-    at, holder = int.from_bytes(data[4:12], "little"), data[12:45]
-    return made(NO_ONE if holder[0] == 0 else authority(_key(holder[1:])), at=at)
+    at, holder = int.from_bytes(data[4:12], "little"), authority_of(deployed.get(behind))
+    return made(NO_ONE if holder is None else (who or {}).get(holder) or authority(holder), at=at)
 
 
 def image_data(image: AccountImage | None) -> bytes | None:
@@ -94,14 +214,21 @@ def image_data(image: AccountImage | None) -> bytes | None:
     return image.data[:DATA_BYTES]
 
 
-def authority(address: Address) -> Controller:
-    """Who an upgrade authority is: a key, or an address that no key can have, which a program signs for."""
-    from solders.pubkey import Pubkey
+def authority_of(image: AccountImage | None) -> Address | None:
+    """The upgrade authority in a ProgramData account; None where it has none, or is none."""
+    data = image_data(image)
+    return None if data is None or data[12] == 0 else _key(data[13:45])
 
-    if Pubkey.from_string(address).is_on_curve():
-        return Controller(kind=ControllerKind.EOA, address=address)
-    why = "a program signs for it: a multisig's vault, or the like"
-    return Controller(kind=ControllerKind.CONTRACT, address=address, why=why)
+
+def authority(address: Address, images: Mapping[Address, AccountImage | None] | None = None) -> Controller:
+    """Who an upgrade authority is: a multisig whose vault it is, a governance, a key, or an address that no key can
+    have. images: accounts among which its multisig may be."""
+    known = images or {}
+    if (one := multisigs.owner_of(address, known)) is not None:
+        return multisigs.controller(one)
+    if (votes := multisigs.governance(address, known.get(address))) is not None:
+        return votes
+    return multisigs.key_or_vault(address)
 
 
 def _unknown(why: str) -> Controller:

@@ -37,7 +37,7 @@ from yieldbot.model.known import TOKEN_PROGRAM
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Declined, Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.settings import Job
+from yieldbot.model.settings import Job, SvmLimits
 from yieldbot.model.tx import Outcome
 from yieldbot.protocols import svm_adapters, svm_exchanges
 from yieldbot.protocols.solana.base import SvmAdapter, SvmSwapAdapter
@@ -76,7 +76,8 @@ class JobWatch:
         lost: Mapping[MarketId, Sequence[Dependency]],
         follow: Collection[str] = (),
     ) -> Look:
-        return await look(self.nodes.first, looked_at(snapshot), snapshot.block)
+        limits = self.job.chain.svm or SvmLimits()
+        return await look(self.nodes.first, limits, looked_at(snapshot), snapshot.block, known)
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
         return await exits.with_exits(self.prints, snapshot, records, replace(policy, try_first=()))
