@@ -7,7 +7,8 @@ import contextlib
 import ipaddress
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -25,6 +26,18 @@ END_SECONDS = 5
 RELOAD_SECONDS = 60.0
 BACKLOG = 512
 """Connections that may wait to be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A door that callers reach through the REST interface, with its keys and limits."""
+
+    path: str
+    """Its path, as ``/mcp``."""
+    app: ASGIApp
+    """Its application."""
+    running: Callable[[], contextlib.AbstractAsyncContextManager[None]]
+    """What must be open while it answers."""
 
 
 class BehindProxy:
@@ -54,9 +67,18 @@ class BehindProxy:
         return None
 
 
-async def serve(service: Service, request: ServeRequest) -> int:
-    """Listen and work until SIGTERM or SIGINT; the exit code. Raises ConfigError where the address cannot be used."""
-    app: Any = application(service)
+async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] = ()) -> int:
+    """Listen and work until SIGTERM or SIGINT; the exit code. inner: doors that are reached through this one.
+
+    Raises ConfigError where the address cannot be used.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for door in inner:
+            await stack.enter_async_context(door.running())
+        return await _serve(service, request, application(service, {door.path: door.app for door in inner}))
+
+
+async def _serve(service: Service, request: ServeRequest, app: Any) -> int:
     if request.proxy is not None:
         app = BehindProxy(app, use.network_of(request.proxy))
     config = uvicorn.Config(

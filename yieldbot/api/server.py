@@ -10,12 +10,13 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from yieldbot import __version__
 from yieldbot.api import listing
 from yieldbot.api.description import described
 from yieldbot.api.problems import MEDIA, Problem, ProblemDocument, limits, of_error
-from yieldbot.app.admission import Caller, Refused, Scope
+from yieldbot.app.admission import ASKING, Caller, Refused, Scope
 from yieldbot.app.service import Collection, Service, visible
 from yieldbot.errors import YieldbotError
 
@@ -29,8 +30,8 @@ _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has
              429: "too many requests", 500: "broken", 503: "not now: try again"}  # fmt: skip
 
 
-def application(service: Service) -> FastAPI:
-    """The REST interface of a service."""
+def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) -> FastAPI:
+    """The REST interface of a service. inner: other doors by their paths, which callers reach through this one."""
     app = FastAPI(
         title="yieldbot",
         version=__version__,
@@ -52,6 +53,8 @@ def application(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _bug)
+    for path, door in (inner or {}).items():
+        app.mount(path, door)
     app.middleware("http")(_passage)
     described(app)
     return app
@@ -72,13 +75,19 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         if path not in NO_KEY_NEEDED:
             caller, left = service.admission.admit(request.headers.get("authorization"), address, what)
             request.state.caller, request.state.what, request.state.address = caller, what, address
+            ASKING.set(caller)
         await _check_body(request)
         response = await go_on(request)
     except Problem as problem:
         response = problem.response()
     except Refused as refused:
         response = of_error(refused).response()
-    if request.method not in ("GET", "HEAD", "OPTIONS") and left is not None and response.status_code != 403:
+    if (
+        path.startswith("/v1/")
+        and request.method not in ("GET", "HEAD", "OPTIONS")
+        and left is not None
+        and response.status_code != 403
+    ):
         service.admission.note(request.state.caller.name, address, what, str(response.status_code))
         await service.write_audit()
     for name, value in limits(left).items():

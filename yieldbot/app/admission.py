@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import Caller, Forbidden, Scope, normal
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from yieldbot.access.keys import StoredKey
     from yieldbot.access.ring import KeyRing
 
-__all__ = ["Admission", "Caller", "Forbidden", "Refused", "Scope", "normal"]
+__all__ = ["ASKING", "Admission", "Caller", "Forbidden", "Refused", "Scope", "normal"]
 
+ASKING: ContextVar[Caller] = ContextVar("asking")
+"""Who asks now, for a door inside of another (assistants over HTTP)."""
 OF_KEYS = Rate(a_second=200.0, at_once=400)
 OF_ADDRESSES = Rate(a_second=300.0, at_once=600)
 OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)

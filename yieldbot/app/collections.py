@@ -7,8 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
+from yieldbot.app.alarm_documents import StandingAlarm
 from yieldbot.app.document import Part
 from yieldbot.app.market_documents import Market
+from yieldbot.app.parts import Money
 from yieldbot.app.position_documents import Position
 from yieldbot.app.risk_documents import MarketRisk
 
@@ -32,6 +34,26 @@ class Place(Part):
 
 class MarketRow(Place, Market):
     """A market as one job sees it."""
+
+
+class MarketLine(Part):
+    """A market in a few words, for lists that somebody reads."""
+
+    key: str = Field(description="its key, as other calls take it")
+    name: str = Field(description="its name")
+    protocol: str = Field(description="the protocol's name")
+    chain: str = Field(description="the chain's name")
+    asset: str = Field(description="the symbol of what is deposited")
+    status: str = Field(description="active, frozen or paused")
+    quoted_apy: float | None = Field(description="its quoted yield, an effective annual fraction; null: not known")
+    total_apy_after_deposit: float | None = Field(
+        description="yield with rewards after our own deposit; null: not known"
+    )
+    safety: int | None = Field(description="its safety grade, 0 to 100; null: it was not graded")
+    loss_bps: float | None = Field(description="expected loss a year, in bp; null: not graded")
+    held: Money = Field(description="what we hold there")
+    vetoes: tuple[str, ...] = Field(description="why it gets no new money")
+    alarms: tuple[StandingAlarm, ...] = Field(description="signs of danger that stand")
 
 
 class GradeRow(Place, MarketRisk):
@@ -102,6 +124,11 @@ def key_of(market_id: str) -> str:
 def markets_of(document: Row) -> list[dict[str, Any]]:
     """Rows of ``markets``."""
     return list(_placed(document["jobs"], "markets"))
+
+
+def lines_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows of markets in a few words."""
+    return [{name: row[name] for name in MarketLine.model_fields} for row in rows]
 
 
 def positions_of(document: Row) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 SCHEMAS: dict[str, type[Document]] = {}
 """Every document class by its schema name, once its module is imported."""
@@ -13,7 +13,7 @@ SCHEMAS: dict[str, type[Document]] = {}
 class Part(BaseModel):
     """A part of a document. The JSON has its fields in the order of declaration."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", serialize_by_alias=True)
 
 
 class Document(Part):
@@ -36,12 +36,29 @@ class Document(Part):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        """The JSON Schema, with the ``schema`` that ``as_json`` puts before the fields."""
+        """The JSON Schema, whose first field is ``schema``."""
         found: dict[str, Any] = handler.resolve_ref_schema(handler(core))
         name = {"type": "string", "const": cls.schema_name(), "description": "the document's schema"}
-        found["properties"] = {"schema": name} | found.get("properties", {})
-        found["required"] = ["schema", *found.get("required", [])]
+        rest = {field: form for field, form in found.get("properties", {}).items() if field != "schema"}
+        found["properties"] = {"schema": name} | rest
+        found["required"] = ["schema", *(field for field in found.get("required", []) if field != "schema")]
         return found
+
+    @computed_field(alias="schema", description="the document's schema")  # type: ignore[prop-decorator]
+    @property
+    def of_schema(self) -> str:
+        """The value of ``schema``, in every JSON form of it."""
+        return self.schema_name()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_schema(cls, given: Any) -> Any:
+        """A document is read back from its JSON. Raises ValueError for another schema's."""
+        if not isinstance(given, dict) or "schema" not in given:
+            return given
+        if given["schema"] != cls.schema_name():
+            raise ValueError(f"it is no {cls.schema_name()}")
+        return {name: value for name, value in given.items() if name != "schema"}
 
     def as_json(self) -> dict[str, Any]:
         """What ``--json`` writes: the schema's name, then the fields."""

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from yieldbot.app.admission import Admission, Caller, Scope
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument
+from yieldbot.app.remembered import ShowRequest, show
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import ConfigError, YieldbotError
@@ -87,6 +89,9 @@ class Service:
     """What changes with the journal's file."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while the journal is read."""
+
+    _first: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    """Held while chains are read for the first time."""
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.context.config.absolute(), self.context.say)
@@ -212,6 +217,23 @@ class Service:
             for one in lines:
                 self.admission.note(one.by, one.where, one.what, one.outcome, one.times)
             self.context.complain(f"the audit cannot be written: {failure}")
+
+    async def quote(self, given: str, wanted: str, amount: str, chain: str | None) -> dict[str, Any]:
+        """What a swap would bring now. Raises WorkerFailed."""
+        asked = {"given": given, "wanted": wanted, "amount": amount, "chain": chain}
+        return await self.workers.run("quote", asked, JOB_SECONDS)
+
+    async def remembered(self, market_id: str, chain_id: str, days: int) -> dict[str, Any]:
+        """What memory holds of a market over the last days, a row a day. Raises ConfigError where it has none."""
+        first = datetime.fromtimestamp(self._now() - days * 86_400, UTC).strftime("%Y-%m-%d")
+        request = ShowRequest(market=market_id, chain=chain_id, start=first, every="1d")
+        return (await asyncio.to_thread(show, request, self.context)).as_json()
+
+    async def first_reading(self) -> None:
+        """Read the chains unless they were read; callers at the same time wait for one reading."""
+        async with self._first:
+            if not self.read_at:
+                await self.observe()
 
     async def close(self) -> None:
         """End every worker and write what of the audit is not written yet."""

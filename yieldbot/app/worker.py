@@ -60,7 +60,23 @@ def queue(context: Context, request: Mapping[str, Any]) -> Answer:
     return queued(RunRequest(jobs=_jobs(request)), context).document.as_json()
 
 
-JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {"newest": newest, "plan": plan, "queue": queue}
+def quote(context: Context, request: Mapping[str, Any]) -> Answer:
+    """What a swap would bring now: ``given``, ``wanted``, ``amount``, ``chain``. No aggregator is asked."""
+    from yieldbot.app.quotes import QuoteRequest
+    from yieldbot.app.quotes import quote as quoted
+
+    asked = QuoteRequest(
+        given=request["given"], wanted=request["wanted"], amount=request["amount"], chain=request.get("chain")
+    )
+    return quoted(asked, context).document.as_json()
+
+
+JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
+    "newest": newest,
+    "plan": plan,
+    "queue": queue,
+    "quote": quote,
+}
 """What a worker can be asked for."""
 
 

@@ -52,6 +52,9 @@ COMMANDS = {
     "paper": {"paper": "what the policy would do with money that is not there: live readings, a simulated ledger"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
     "serve": {"serve": "answer over HTTP what the other commands answer here, for callers with a key (docs/api.md)"},
+    "mcp": {
+        "mcp": "tools for an assistant, over stdin and stdout: it reads and plans, and a person approves (docs/mcp.md)"
+    },
     "key": {"key": "make, list, rotate and revoke keys of the REST interface"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",

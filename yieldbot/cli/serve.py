@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,15 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
     )
     service = use.service_of(context, request)
     try:
+        from yieldbot.api.running import Inner
         from yieldbot.api.running import serve as run
     except ModuleNotFoundError as missing:
         if missing.name not in ("fastapi", "starlette", "uvicorn"):
             raise
         raise ConfigError("the server needs the extra `serve`: pip install 'yieldbot[serve]'") from None
-    return asyncio.run(run(service, request))
+    inner = []
+    if importlib.util.find_spec("mcp") is not None:  # the extra is there
+        from yieldbot.mcp.running import over_http
+
+        inner.append(Inner("/mcp", *over_http(service)))
+    return asyncio.run(run(service, request, inner))

@@ -1,0 +1,51 @@
+"""Runs the server over stdin and stdout, for one assistant of the machine's own user."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.transport_security import TransportSecuritySettings
+
+from yieldbot.app.admission import ASKING, Caller, Scope
+from yieldbot.app.schedule import Schedule
+from yieldbot.app.serve import ServeRequest, tasks
+from yieldbot.app.service import Service
+from yieldbot.mcp.server import server
+
+
+def over_http(service: Service) -> tuple[Any, Callable[[], AbstractAsyncContextManager[None]]]:
+    """The server as an application for streamable HTTP, and what must be open while it answers. Its callers come
+    through the REST interface, which has checked their keys (``ASKING``)."""
+    made = server(service, ASKING.get)
+    anywhere = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # no page has a key to send
+    app = made.streamable_http_app(
+        streamable_http_path="/", json_response=True, stateless_http=True, transport_security=anywhere
+    )
+    return app, made.session_manager.run
+
+
+async def serve(service: Service, request: ServeRequest, scopes: frozenset[Scope]) -> int:
+    """Answer until stdin ends; chains are read at the first question, and then at their times. The exit code."""
+    caller = Caller("assistant", scopes)
+    work = asyncio.create_task(_later(service, request))
+    try:
+        await server(service, lambda: caller).run_stdio_async()
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+        await service.close()
+    return 0
+
+
+async def _later(service: Service, request: ServeRequest) -> None:
+    """Read the chains at their times once somebody has asked."""
+    while not service.read_at:
+        await asyncio.sleep(1.0)
+    every = [task for task in tasks(service, request) if task.name == "reading"]
+    await Schedule(service.context.say).run(tuple(replace(task, at_once=False) for task in every))
