@@ -243,7 +243,7 @@ def _page(row: type[RowT], rows: list[Any], found: Collection, limit: int) -> Pa
 
 
 def _said(work: Callable[Given, Any]) -> Callable[Given, Any]:
-    """The tool, whose errors of ours are told in one line."""
+    """The tool, whose errors of ours are one line each."""
 
     @wraps(work)
     async def tool(*args: Given.args, **more: Given.kwargs) -> Any:
