@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from yieldbot.allocator.liquidity_market import market_of
 from yieldbot.app.liquidity import appraised
 from yieldbot.app.pool_names import facing, price_at
 from yieldbot.chains.evm.execution.balances import fetch_balances
@@ -12,6 +13,7 @@ from yieldbot.chains.evm.liquidity.orders import adding, collecting, compounding
 from yieldbot.chains.evm.liquidity.pair_orders import adding_shares, removing_shares
 from yieldbot.chains.evm.liquidity.swaps import Terms, fair_price, sound_feeds
 from yieldbot.chains.evm.liquidity.view import fetch_view
+from yieldbot.decision.standing_vetoes import pool_vetoed
 from yieldbot.errors import ConfigError, MarketError
 from yieldbot.math.liquidity_range import Range
 from yieldbot.math.range_yield import around, full_range
@@ -74,6 +76,10 @@ async def intended_order(
         state = position.state
     if state.spacing:
         manager_of(state)
+    if request.action in ("add", "compound", "rerange"):
+        sides = [market_of(state.pool, token) for token in (state.pool.token0, state.pool.token1)]
+        if (vetoed := pool_vetoed(state.pool, sides, owner, account.journal.history(), policy)) is not None:
+            return vetoed
     warnings: list[str] = []
     if request.action != "collect":
         if (unsound := sound_feeds(view, state.pool, job.chain, policy)) is not None:

@@ -25,9 +25,9 @@ CODES = (
     "LOW_GRADE",
 )
 """Every sign that an alarm may be raised for."""
-AT_ONCE = frozenset({"SPIKE", "MISSING"})
-"""Signs that only veto new money and end at once with the sign: the quote is normal again, the missing fact is there
-again."""
+AT_ONCE = frozenset({"SPIKE", "MISSING", "BLACKLIST"})
+"""Signs that end at once with what they show: the quote is normal again, the missing fact is there again, the user has
+taken a name off the blacklist."""
 ABOUT_CASH = frozenset(("UTILISATION", "CASH_FALLING", "CASH_THIN", "COLLATERAL_LOCKED"))
 """Signs that money may be locked for a while. They are usually brief: of 47 recorded locks four lasted more than a
 day."""
