@@ -11,10 +11,10 @@ from yieldbot.model.market import MarketState, Snapshot
 class StandingAlarm(Part):
     """A sign of danger that stands."""
 
-    code: str = Field(description="which sign (docs/risk.md)")
-    act: str = Field(description="`stop`: no new money; `leave`: what is there is taken out too")
-    saw: str = Field(description="what was seen, with its numbers")
-    since: int = Field(description="when it was first seen, unix seconds")
+    code: str = Field(description="code of the sign (docs/risk.md)")
+    act: str = Field(description="`stop`: no new money goes in; `leave`: our holding is taken out too")
+    saw: str = Field(description="what was observed, with its numbers")
+    since: int = Field(description="when it was first observed, unix seconds")
 
     @classmethod
     def of(cls, state: MarketState) -> tuple[StandingAlarm, ...]:

@@ -15,22 +15,26 @@ class BacktestRow(Part):
     policy: str = Field(description="`default` for the shipped one, else the name of its file")
     windows: int = Field(description="how many windows were run, most of which overlap")
     window_days: float = Field(description="days of a window")
-    apy: float = Field(description="mean of what the policy earned, gas and swaps taken off")
-    static_apy: float = Field(description="mean of what the first day's best quote earned, never touched")
+    apy: float = Field(description="mean of what the policy earned, net of gas and swaps")
+    static_apy: float = Field(
+        description="mean of what the market with the first day's best quote earned, never moved (static)"
+    )
     gain_pp: float = Field(description="mean gain over static, percentage points a year")
     gain_pp_low: float = Field(description="lower end of its 90 % interval, by block bootstrap over start dates")
-    gain_pp_high: float = Field(description="upper end of it")
+    gain_pp_high: float = Field(description="upper end of that interval")
     foresight_gain_pp: float = Field(
-        description="what one who knew the future would have gained over static, by the best strategy that was found"
+        description="gain over static with perfect foresight, by the best strategy that was found"
     )
     bound_gain_pp: float = Field(
-        description="what no strategy at all would have gained more than over static; foresight's gap is up to here"
+        description="upper bound of any strategy's gain over static; perfect foresight lies between "
+        "`foresight_gain_pp` and this"
     )
     share_of_foresight: float | None = Field(
-        description="gains over all windows by foresight's; null: foresight gained nothing"
+        description="sum of gains / sum of foresight's gains; null: foresight gained nothing"
     )
     share_of_bound: float | None = Field(
-        description="gains over all windows by the bounds'; the share of perfect foresight lies between the two"
+        description="sum of gains / sum of the bounds; the true ratio to perfect foresight lies between this and "
+        "`share_of_foresight`"
     )
     windows_lost_over_10bp: int = Field(description="windows that earned less than static by more than 0.1 points")
     worst_pp: float = Field(description="the worst window's gain over static")
@@ -38,22 +42,26 @@ class BacktestRow(Part):
     cost: float = Field(description="dollars of gas and swaps a year")
     drawdown: float = Field(description="the largest fall of wealth within a window, a fraction")
     locked_days: float = Field(description="the longest time in which a market could not have paid us all")
-    used_share: float = Field(description="share of our money's time in markets used above 95 %")
-    rules_pp: dict[str, float] = Field(description="gains of other rules over static, percentage points a year")
+    used_share: float = Field(
+        description="fraction of time, weighted by our money, in markets with a utilisation above 95 %"
+    )
+    rules_pp: dict[str, float] = Field(
+        description="gains of the other simple rules over static, percentage points a year"
+    )
 
 
 class BacktestManifest(Part):
     """Everything that the figures were made from: the same inputs give the same figures."""
 
-    command: str = Field(description="the command that makes them")
+    command: str = Field(description="the command that reproduces the figures")
     version: str = Field(description="yieldbot's version")
     code: str = Field(description="SHA-256 of the code that decides")
     data: str = Field(description="SHA-256 of the readings that were used")
     gas: str = Field(description="SHA-256 of the file of gas prices; empty: a constant price, see notes")
-    policies: dict[str, dict[str, object]] = Field(description="what each policy sets other than by default")
-    forecasters: tuple[str, ...] = Field(description="who took part in the tournament")
-    seed: int = Field(description="of failures and of the bootstrap")
-    failures: float = Field(description="share of plans that were made to fail")
+    policies: dict[str, dict[str, object]] = Field(description="each policy's settings that differ from the defaults")
+    forecasters: tuple[str, ...] = Field(description="the forecasters of the tournament")
+    seed: int = Field(description="seed of failures and of the bootstrap")
+    failures: float = Field(description="fraction of plans that were made to fail")
     first: int = Field(description="first day, unix seconds")
     last: int = Field(description="last day, unix seconds")
     window_days: int = Field(description="days of a window")
@@ -67,5 +75,5 @@ class BacktestDocument(Document):
     SCHEMA = "backtest"
 
     results: tuple[BacktestRow, ...] = Field(description="a row for each universe, wealth and policy")
-    manifest: BacktestManifest = Field(description="from what they were made")
-    notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
+    manifest: BacktestManifest = Field(description="what the figures were made from")
+    notes: tuple[str, ...] = Field(description="notes, a line each")

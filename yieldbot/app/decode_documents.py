@@ -82,7 +82,7 @@ class ReadInstruction(Part):
     fault: str | None = Field(description="why it is not decoded further; null: it is decoded completely")
     warnings: tuple[str, ...] = Field(description="what the payer should know")
     dangers: tuple[str, ...] = Field(
-        description="what nobody should sign without thinking; any of them makes the exit code 4"
+        description="what nobody should sign without a second look; any of them makes the exit code 4"
     )
     fields: tuple[InstructionField, ...] = Field(description="the arguments")
 

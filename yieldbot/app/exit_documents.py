@@ -35,8 +35,8 @@ class ExitDocument(Document):
     SCHEMA: ClassVar[str] = "exit"
 
     market: str | None = Field(description="the name that was given, or `all`; null: all exits that are under way")
-    into: str | None = Field(description="the asset that what comes out is swapped into; null: it stays as it is")
-    exit_code: int = Field(description="the command's exit code: the gravest of the jobs'")
+    into: str | None = Field(description="the asset that the proceeds are swapped into; null: they are not swapped")
+    exit_code: int = Field(description="the command's exit code: the most serious one of the jobs'")
     jobs: tuple[ExitJob | JobFailure, ...] = Field(description="one for each job, in the order of the configuration")
 
 
@@ -49,7 +49,9 @@ class StandingExit(Part):
     name: str = Field(description="the market's name when it was ordered")
     by: str = Field(description="where it was ordered")
     since: int = Field(description="when it was ordered, in unix seconds of the chain")
-    into: str | None = Field(description="address of the token that what comes out is swapped into; null: none")
+    into: str | None = Field(
+        description="address of the token that the proceeds are swapped into; null: they are not swapped"
+    )
     held: Money | None = Field(description="what is still in; null: not known, or several markets")
     state: str = Field(description="`leaving`: money is still in; `empty`: all is out; `unknown`: not read")
 

@@ -17,7 +17,9 @@ class ExportTotals(Part):
     income: str = Field(description="income earned")
     gains: str = Field(description="realised gains of disposals, by first in, first out")
     fees: str = Field(description="transaction fees paid")
-    unknown: int = Field(description="how many amounts are in no sum because their price or cost is not known")
+    unknown: int = Field(
+        description="number of amounts that are missing from the sums because their price or cost is unknown"
+    )
 
 
 class BalanceCheck(Part):

@@ -13,8 +13,8 @@ class HorizonForecast(Part):
 
     horizon_days: int = Field(description="over how many days from the last reading on")
     mean: float = Field(description="the mean supply rate expected, before a deposit of ours")
-    low: float = Field(description="one in ten ends below")
-    high: float = Field(description="one in ten ends above")
+    low: float = Field(description="lower end of the 80 % interval: one in ten realised rates is below")
+    high: float = Field(description="upper end of the 80 % interval: one in ten realised rates is above")
 
 
 class MarketForecast(Part):
@@ -27,7 +27,7 @@ class MarketForecast(Part):
     market_class: str = Field(description="`dollar` or `other`: within a class forecasters are weighed together")
     quoted: float | None = Field(description="the last rate that was read; null: none lately")
     days: float = Field(description="on how many days it was read")
-    why: str = Field(description="why the forecast over 7 days is not the quote; empty where it is about that")
+    why: str = Field(description="why the forecast over 7 days differs from the quote; empty if it hardly does")
     horizons: tuple[HorizonForecast, ...] = Field(description="by horizon; empty where there is no forecast")
 
 
@@ -38,12 +38,12 @@ class ForecasterStanding(Part):
     says: str = Field(description="what it does, in one line")
     market_class: str = Field(description="`dollar` or `other`")
     horizon_days: int = Field(description="over how many days it is judged")
-    weight: float = Field(description="its share in the combined forecast")
+    weight: float = Field(description="its weight in the combined forecast")
     skill: float = Field(
         description="1 - its loss / persistence's, recent ones counting more, drawn towards what was known before"
     )
     days: float = Field(description="on how many days it was scored, recent ones counting more")
-    why: str = Field(description="why it is weighed so")
+    why: str = Field(description="why it has this weight")
 
 
 class ForecastDocument(Document):
@@ -56,7 +56,7 @@ class ForecastDocument(Document):
     since: int = Field(description="the first of the readings' days, unix seconds")
     markets: tuple[MarketForecast, ...] = Field(description="the markets that were asked for")
     standings: tuple[ForecasterStanding, ...] = Field(description="every forecaster, by class and horizon")
-    notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
+    notes: tuple[str, ...] = Field(description="notes, a line each")
 
 
 class ForecasterSkill(Part):
@@ -67,13 +67,17 @@ class ForecasterSkill(Part):
     horizon_days: int = Field(description="over how many days")
     forecasts: int = Field(description="how many were scored: markets times days")
     mae: float | None = Field(description="mean absolute error, a simple annual fraction; null: none was scored")
-    persistence_mae: float | None = Field(description="that of persistence on the same")
+    persistence_mae: float | None = Field(description="mean absolute error of persistence on the same forecasts")
     skill: float | None = Field(description="1 - mae / persistence_mae")
-    skill_low: float | None = Field(description="5 % of a block bootstrap over dates lie below")
-    skill_high: float | None = Field(description="5 % lie above")
+    skill_low: float | None = Field(
+        description="lower end of the 90 % interval of `skill`, by block bootstrap over dates"
+    )
+    skill_high: float | None = Field(description="upper end of that interval")
     pinball: float | None = Field(description="mean pinball loss at 10, 50 and 90 %")
-    persistence_pinball: float | None = Field(description="that of persistence with an interval made the same way")
-    bare_pinball: float | None = Field(description="that of persistence as a number without an interval")
+    persistence_pinball: float | None = Field(
+        description="pinball loss of persistence with an interval made the same way"
+    )
+    bare_pinball: float | None = Field(description="pinball loss of persistence as a number without an interval")
     crps: float | None = Field(description="continuous ranked probability score of the three quantiles")
     coverage: float | None = Field(description="the share of realised rates inside the 80 % interval")
 
@@ -93,7 +97,7 @@ class SkillDocument(Document):
         description="predicted against realised, for every position ever held in these markets, as the journal has it; "
         "empty where the history is not the configured memory",
     )
-    notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
+    notes: tuple[str, ...] = Field(description="notes, a line each")
 
 
 class RegisteredDocument(Document):
@@ -102,7 +106,7 @@ class RegisteredDocument(Document):
     SCHEMA = "forecast-registered"
 
     forecaster: str = Field(description="whose forecasts they are")
-    time: int = Field(description="from when their horizons count, unix seconds")
+    time: int = Field(description="when their horizons begin, unix seconds")
     forecasts: int = Field(description="how many they are")
     ledger: str = Field(description="the file that they were written to")
     added: bool = Field(default=True, description="false: this very file was there already, and nothing was written")

@@ -14,7 +14,7 @@ class ForecastThen(Part):
     height: int = Field(description="its number, or the slot")
     by: str = Field(description="whose forecast it was (`policy.forecaster`)")
     days: float = Field(description="the horizon")
-    quoted: float = Field(description="what the market showed then")
+    quoted: float = Field(description="the quoted rate at that time")
     mean: float = Field(description="the mean rate expected, with no further money of ours")
     low: float = Field(description="lower end of the 80 % interval")
     high: float = Field(description="upper end of the 80 % interval")
@@ -22,7 +22,7 @@ class ForecastThen(Part):
         description="what the market then paid over the horizon, by memory (growth of its index); null: it is not "
         "over, or too little of it was seen"
     )
-    inside: bool | None = Field(description="whether that lies within the interval; null: not known")
+    inside: bool | None = Field(description="whether `paid` is within the interval; null: unknown")
 
 
 class EverHeld(Part):

@@ -48,7 +48,8 @@ class Leaving(Part):
     ready: Money = Field(description="available to be collected now")
     back: Money = Field(description="a request that was cancelled and is not back in the market yet")
     until: int | None = Field(
-        description="when all of it is available, in unix seconds; null: when somebody serves the request"
+        description="when all of it is available, in unix seconds; null: when the protocol's operator serves "
+        "the request"
     )
     cancels: bool = Field(description="whether the request can be cancelled now")
 
@@ -145,7 +146,7 @@ class Market(Part):
     cap_headroom: Money | None = Field(description="what may still be deposited under its supply cap; null: no cap")
     safety: int | None = Field(description="its safety grade, 0 to 100 (`risk`); null: it was not graded")
     letter: str | None = Field(description="the same in a letter, A+ to F")
-    loss_bps: float | None = Field(description="what its grade expects to be lost a year, in bp; null: not graded")
+    loss_bps: float | None = Field(description="expected loss a year by its grade, in bp; null: not graded")
     haircut_bps: float | None = Field(
         description="the policy's haircut: expected loss a year, in bp; null: not assessed"
     )
@@ -153,7 +154,7 @@ class Market(Part):
     rewards: tuple[Reward, ...] = Field(description="incentives beside its yield")
     flags: tuple[str, ...] = Field(description="risk flags")
     vetoes: tuple[str, ...] = Field(description="why it gets no new money")
-    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="signs of danger that stand")
+    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms that stand")
 
     @classmethod
     def of(

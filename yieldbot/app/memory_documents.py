@@ -17,7 +17,7 @@ class NamedFault(Part):
     kind: str = Field(
         description="`row`, `clock`, `duplicate`, `rate`, `gap`, `ended`, `still`, `chain`, `file` or `note`"
     )
-    taken: bool = Field(description="whether what it is about counts all the same")
+    taken: bool = Field(description="whether the reading counts in spite of it")
 
 
 class ObservedJob(Part):
@@ -25,7 +25,7 @@ class ObservedJob(Part):
 
     wallet: str = Field(description="the wallet's name")
     chain: str = Field(description="the chain's name")
-    assets: tuple[str, ...] = Field(description="what is looked at, by symbol")
+    assets: tuple[str, ...] = Field(description="the assets, by symbol")
     block: int | None = Field(description="the block's number, or the slot; null: the chain was not served")
     markets: int = Field(description="markets of which there is a reading")
     unread: int = Field(description="markets that could not be read")
@@ -38,7 +38,7 @@ class ObserveDocument(Document):
     SCHEMA: ClassVar[str] = "observe"
 
     history: str = Field(description="memory's folder")
-    kept: int = Field(description="readings that are remembered now")
+    kept: int = Field(description="readings that were stored")
     known: int = Field(description="readings that were there already: the same market at the same time")
     failure: str | None = Field(description="why some or all are not remembered; null: all are")
     jobs: tuple[ObservedJob, ...] = Field(description="in the order of the configuration")
@@ -50,12 +50,12 @@ class ImportedFile(Part):
     file: str = Field(description="its name as it was given")
     refused: str | None = Field(description="why nothing of it is taken; null: it is")
     readings: int = Field(description="readings in it that can be taken")
-    kept: int = Field(description="those that are remembered now")
-    known: int = Field(description="those that were there already")
-    markets: int = Field(description="markets that it tells of")
+    kept: int = Field(description="readings that were stored")
+    known: int = Field(description="readings that were stored already")
+    markets: int = Field(description="markets in it")
     first: int | None = Field(description="the oldest reading's time in unix seconds; null: it has none")
     last: int | None = Field(description="the newest one's; null: it has none")
-    faults: tuple[NamedFault, ...] = Field(description="what is odd in it or was left out, all of it")
+    faults: tuple[NamedFault, ...] = Field(description="everything that is odd in it or was left out")
 
 
 class HistoryImportDocument(Document):
@@ -76,7 +76,7 @@ class RememberedMarket(Part):
     asset: str = Field(description="the asset's symbol; empty where the source does not say")
     asset_address: str = Field(description="the asset's contract or mint; empty where the source does not say")
     market: str = Field(description="the market's id, or what a recording calls it")
-    readings: int = Field(description="how many there are")
+    readings: int = Field(description="number of readings")
     first: int = Field(description="the oldest one's time in unix seconds")
     last: int = Field(description="the newest one's")
 
@@ -100,22 +100,22 @@ class SeenThen(Part):
     """The values of a market at one time. Rates are simple and annual, as fractions; null: unknown."""
 
     time: int = Field(description="unix seconds: the reading's, or with `--every` the step's end")
-    supply_rate: float | None = Field(description="what suppliers were quoted")
+    supply_rate: float | None = Field(description="supply rate as quoted")
     realised_rate: float | None = Field(
         description="what they were paid since the row before: by the growth of the market's index where that is "
         "known, else the mean of what was quoted"
     )
-    borrow_rate: float | None = Field(description="what borrowers were quoted")
+    borrow_rate: float | None = Field(description="borrow rate as quoted")
     utilisation: float | None = Field(description="borrowed over supplied")
     supplied: float | None = Field(description="whole tokens that all suppliers have there")
-    cash: float | None = Field(description="whole tokens that they together could take out")
+    cash: float | None = Field(description="whole tokens that all suppliers together could withdraw")
     blocked: bool = Field(description="frozen or paused")
 
 
 class MarketRemembered(HistoryShowDocument):
     """With MARKET: its readings, or with `--every` one row for each step."""
 
-    market: RememberedMarket = Field(description="which one, and what there is of it")
+    market: RememberedMarket = Field(description="the market, with a summary of its readings")
     every_seconds: int | None = Field(description="seconds from row to row; null: each reading is a row")
     rows: tuple[SeenThen, ...] = Field(description="the oldest first")
 
@@ -127,7 +127,7 @@ class HistoryVerifyDocument(Document):
 
     history: str = Field(description="memory's folder")
     sound: bool = Field(description="every file can be read and is in its place, no reading is there twice")
-    files: int = Field(description="files that count")
+    files: int = Field(description="files that were read")
     readings: int = Field(description="readings in them")
     faults: tuple[NamedFault, ...] = Field(description="what was found; gaps and odd rates make nothing unsound")
 
@@ -155,6 +155,6 @@ class HistoryBackfillDocument(Document):
     absent: int = Field(
         description="times at which the chain had nothing of these markets, or not all that prices need"
     )
-    kept: int = Field(description="readings that are remembered now")
-    requests: int = Field(description="requests that it took")
+    kept: int = Field(description="readings that were stored")
+    requests: int = Field(description="number of requests made")
     failure: str | None = Field(description="why it ended early; null: it did not. Running again goes on from there")

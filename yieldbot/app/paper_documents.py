@@ -27,9 +27,9 @@ class PaperPosition(Part):
 class PaperLedger(Part):
     """A paper wallet's ledger. Sums are since its beginning, in whole tokens of the first asset."""
 
-    value: float = Field(description="all that it has, claimed rewards added and gas taken off")
-    idle: tuple[Money, ...] = Field(description="what is in the wallet itself")
-    positions: tuple[PaperPosition, ...] = Field(description="what is in markets")
+    value: float = Field(description="its total value, claimed rewards included, net of gas")
+    idle: tuple[Money, ...] = Field(description="money in the wallet itself")
+    positions: tuple[PaperPosition, ...] = Field(description="money in markets")
     earned: float = Field(description="what markets paid, after the dilution by its own money")
     earned_by_quotes: float = Field(description="the part of it of markets without an index: the mean of two quotes")
     expected: float = Field(description="what was expected of the same holdings over the same time, step by step")
@@ -95,17 +95,17 @@ class PaperSide(Part):
         description="paper: the paper wallet; backtest: the same policy and money over the same days, from memory, a "
         "decision a day; reality: the real wallet, by what the steps saw of it and what its transactions moved"
     )
-    days: float = Field(description="how long")
+    days: float = Field(description="length of the time compared, in seconds")
     wealth: float = Field(description="its money on average")
-    net_apr: float = Field(description="what all of its money came to: earned, less costs, with the rest")
-    rate: float = Field(description="what its money in markets was paid")
+    net_apr: float = Field(description="net return on all of its money: earned, less costs, plus other gains")
+    rate: float = Field(description="rate that its money in markets was paid")
     expected_rate: float | None = Field(description="what was expected of that money, step by step; null: not known")
-    invested_share: float = Field(description="the share of its money that was in markets, on average, 0 to 1")
+    invested_share: float = Field(description="fraction of its money that was in markets, averaged over time, 0 to 1")
     earned: float = Field(description="what markets paid")
     costs: float = Field(description="gas (on Solana fees and rent), swaps and entry fees")
     other: float = Field(description="claimed rewards, and what other assets gained against the first one")
     moves: int = Field(description="plans that were carried out")
-    failed: int = Field(description="plans that came to nothing: failed, rejected or expired")
+    failed: int = Field(description="plans without effect: failed, rejected or expired")
     where: tuple[PaperShare, ...] = Field(description="where its money was, the largest part first")
 
 
@@ -114,11 +114,11 @@ class PaperGap(Part):
     up to the whole."""
 
     other: Literal["backtest", "reality"] = Field(description="the other side")
-    whole_pp: float = Field(description="paper less the other side")
-    rates_pp: float = Field(description="since its money in markets was paid more")
-    timing_pp: float = Field(description="since more of its money was in markets, or sooner")
-    costs_pp: float = Field(description="since it paid less gas, swaps and fees")
-    other_pp: float = Field(description="by rewards and prices")
+    whole_pp: float = Field(description="the paper wallet's figure less the other side's")
+    rates_pp: float = Field(description="because its money in markets was paid more")
+    timing_pp: float = Field(description="because more of its money was in markets, or sooner")
+    costs_pp: float = Field(description="because it paid less for gas, swaps and fees")
+    other_pp: float = Field(description="because of rewards and prices")
     why: tuple[str, ...] = Field(description="the parts in words, and what is in none of them")
 
 
@@ -138,7 +138,7 @@ class PaperComparison(Part):
     ledger: PaperLedger = Field(description="what it had after the last step that is compared")
     sides: tuple[PaperSide, ...] = Field(description="paper, then backtest and reality where there are any")
     gaps: tuple[PaperGap, ...] = Field(description="paper less each other side")
-    missing: tuple[str, ...] = Field(description="why a side is not there, a line each")
+    missing: tuple[str, ...] = Field(description="why a side is missing, a line each")
 
 
 class PaperShowDocument(Document):

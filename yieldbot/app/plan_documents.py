@@ -102,9 +102,10 @@ class JobPlan(JobHead):
         "forecast) or `rates` (if they go on paying as now)",
     )
     contradicted: tuple[str, ...] = Field(
-        default=(), description="what memory says of markets and the chain contradicts, in words; the chain counts"
+        default=(),
+        description="statements of memory about markets that the chain contradicts, in words; the chain is believed",
     )
-    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="signs of danger that stand in its markets")
+    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="alarms that stand in its markets")
 
 
 class PlanDocument(Document):

@@ -97,7 +97,7 @@ class Position(Part):
         description="profit and loss; null: the entry is not known, or `pnl_unknown` says why"
     )
     pnl_unknown: str | None = Field(description="why there is no `pnl`; null: there is, or the entry is not known")
-    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="signs of danger that stand in the market")
+    alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms that stand in the market")
 
     @classmethod
     def of(cls, found: holdings.MeasuredPosition, horizon_seconds: float, gain: Earned | None) -> Position:
@@ -174,7 +174,7 @@ class JobPositions(Holdings, JobHead):
 
     quarantined: tuple[Quarantined, ...] = Field(description="markets that could not be read")
     exposures: tuple[ExposureShare, ...] = Field(
-        default=(), description="what our money finally rests on, the largest part first"
+        default=(), description="what our money finally depends on, the largest part first"
     )
 
 

@@ -22,10 +22,10 @@ class EvidenceNumber(Part):
 class GradeSide(Part):
     """One of the aspects that a safety grade is made of."""
 
-    name: str = Field(description="which side (docs/risk.md)")
+    name: str = Field(description="name of the aspect (docs/risk.md)")
     score: float = Field(description="0 (worst) to 100 (best)")
-    weight: float = Field(description="its part of the grade")
-    evidence: tuple[EvidenceNumber, ...] = Field(description="what the score was made of")
+    weight: float = Field(description="its weight in the grade")
+    evidence: tuple[EvidenceNumber, ...] = Field(description="the facts that the score rests on")
     missing: tuple[str, ...] = Field(description="facts that are not known, each counted as its worst case")
 
 
@@ -38,7 +38,7 @@ class MarketRisk(Part):
     asset: str = Field(description="the symbol of its asset")
     safety: int = Field(description="0 (worst) to 100 (best)")
     letter: str = Field(description="the same as a letter: A+, A, B, C, D or F")
-    limits: tuple[str, ...] = Field(description="hard facts that bound the grade, the lowest bound first")
+    limits: tuple[str, ...] = Field(description="hard facts that cap the grade, the lowest cap first")
     loss_bps: float = Field(description="expected loss a year, in bp of what is held")
     loss_low_bps: float = Field(description="lower end of its 80 % interval")
     loss_high_bps: float = Field(description="upper end of its 80 % interval")
@@ -50,14 +50,16 @@ class MarketRisk(Part):
     signal: str = Field(description="`enter`, `hold` or `leave`")
     reason: str = Field(description="why, in one line")
     alarms: tuple[StandingAlarm, ...] = Field(description="signs of danger that stand")
-    components: tuple[GradeSide, ...] = Field(description="what the grade is made of")
+    components: tuple[GradeSide, ...] = Field(description="the aspects that the grade is made of")
 
 
 class JobRisk(JobHead):
     """One job's markets of one asset, the safest first."""
 
     markets: tuple[MarketRisk, ...] = Field(description="its markets")
-    exposures: tuple[ExposureShare, ...] = Field(description="what our money finally rests on, the largest part first")
+    exposures: tuple[ExposureShare, ...] = Field(
+        description="what our money finally depends on, the largest part first"
+    )
 
 
 class RiskDocument(Document):

@@ -21,7 +21,7 @@ class LetterRecord(Part):
     losses: int = Field(description="days that a fall of the index or share price by more than 0.1 % followed")
     depegs: int = Field(description="days after which the asset, a dollar, was 1 % away from one")
     harmed: int = Field(description="days that any of these followed")
-    stated: float = Field(description="mean probability of harm that was stated beforehand")
+    stated: float = Field(description="mean probability of harm that the grades stated")
     years: float = Field(description="market-years for which these grades stood")
     locked_hours_a_year: float | None = Field(description="hours locked in a market-year")
     loss_bps_a_year: float | None = Field(description="what was lost, in bp a year")
@@ -42,8 +42,8 @@ class CalibrationDocument(Document):
     unseen: int = Field(description="of these, those whose market was read on less than half of the window's days")
     rows: tuple[LetterRecord, ...] = Field(description="by letter; empty: nothing can be scored yet")
     brier: float | None = Field(description="mean squared error of the stated probabilities; 0 is perfect")
-    brier_constant: float | None = Field(description="the same of whoever states the observed rate for all")
-    notes: tuple[str, ...] = Field(description="what is odd or too little, each in a line")
+    brier_constant: float | None = Field(description="Brier score of stating the observed rate for every market")
+    notes: tuple[str, ...] = Field(description="notes on odd or missing data, a line each")
 
 
 class SignalRecord(Part):
@@ -57,7 +57,7 @@ class SignalRecord(Part):
     windows: int = Field(description="horizons in that time that do not overlap: so many are independent at most")
     mean: float = Field(description="mean of the rates that were then paid")
     median: float = Field(description="mean of the medians of the markets of their assets over the same days")
-    above: float = Field(description="part that paid more than the median")
+    above: float = Field(description="fraction that paid more than the median")
     hits: float | None = Field(description="part that did as said (enter: more; leave: less); null: `hold`")
     low: float | None = Field(description="lower end of its 90 % interval, by blocks of days")
     high: float | None = Field(description="upper end of its 90 % interval")
@@ -76,4 +76,4 @@ class SignalsDocument(Document):
     first: int | None = Field(description="the first signal's day, unix seconds; null: there is none")
     last: int | None = Field(description="the last signal's")
     rows: tuple[SignalRecord, ...] = Field(description="by horizon, class and signal; empty: too little is known")
-    notes: tuple[str, ...] = Field(description="what is odd or too little, each in a line")
+    notes: tuple[str, ...] = Field(description="notes on odd or missing data, a line each")

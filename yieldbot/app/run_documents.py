@@ -153,12 +153,13 @@ class JobReport(JobHead):
     holdings: tuple[Holding, ...] = Field(description="holdings after the cycle, the wallet included")
     exit_code: int = Field(description="the exit code for this job")
     contradicted: tuple[str, ...] = Field(
-        default=(), description="what memory says of markets and the chain contradicts, in words; the chain counts"
+        default=(),
+        description="statements of memory about markets that the chain contradicts, in words; the chain is believed",
     )
     still_in: tuple[StillIn, ...] = Field(
         default=(), description="what is still in markets that are to be left, the most dangerous first"
     )
-    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="signs of danger that stand in its markets")
+    alarms: tuple[MarketAlarm, ...] = Field(default=(), description="alarms that stand in its markets")
 
 
 class JobError(Part):
@@ -181,7 +182,7 @@ class RunDocument(Document):
 
     SCHEMA: ClassVar[str] = "run"
 
-    exit_code: int = Field(description="the command's exit code: the gravest of the jobs'")
+    exit_code: int = Field(description="the command's exit code: the most serious one of the jobs'")
     jobs: tuple[JobReport | JobFailure, ...] = Field(description="one for each job, in the order of the configuration")
     across_chains: tuple[AcrossChains, ...] = Field(
         description="what bridging would gain, for each asset that jobs on several chains hold"

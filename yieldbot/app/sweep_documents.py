@@ -11,16 +11,16 @@ from yieldbot.app.document import Document, Part
 class SweepVariant(Part):
     """One way to decide that was tried."""
 
-    name: str = Field(description="what it sets, as `move_horizon_days=14`; the first is that without a change")
-    policy: dict[str, object] = Field(description="what its policy sets other than by default")
-    forecaster: str = Field(description="whose forecasts it is decided on; `quote`: none")
+    name: str = Field(description="what it changes, as `move_horizon_days=14`; the first variant changes nothing")
+    policy: dict[str, object] = Field(description="its policy's settings that differ from the defaults")
+    forecaster: str = Field(description="the forecaster that it decides with; `quote`: none")
 
 
 class SweepChoice(Part):
     """What was chosen from the past, at one date."""
 
     date: int = Field(description="when the judged windows begin, unix seconds")
-    variant: str = Field(description="what had gained most in the windows that were over by then")
+    variant: str = Field(description="the variant that had gained most in the windows that were over by then")
     past: int = Field(description="start dates that it was chosen from")
 
 
@@ -35,15 +35,15 @@ class SweepWalkForward(Part):
         description="lower end of its 90 % interval, by block bootstrap over dates; null: fewer than three judged "
         "windows share no day"
     )
-    gain_pp_high: float | None = Field(description="upper end of it")
+    gain_pp_high: float | None = Field(description="upper end of that interval")
     unchanged_gain_pp: float = Field(description="mean gain of the first variant in the same windows")
     over_unchanged_pp: float = Field(description="what choosing gained over the first variant")
     over_unchanged_pp_low: float | None = Field(description="lower end of its 90 % interval")
-    over_unchanged_pp_high: float | None = Field(description="upper end of it")
-    hindsight: str = Field(description="the variant that did best in these very windows")
-    hindsight_gain_pp: float = Field(description="its gain: what nobody could have chosen beforehand")
+    over_unchanged_pp_high: float | None = Field(description="upper end of that interval")
+    hindsight: str = Field(description="the variant that was best in these windows, in hindsight")
+    hindsight_gain_pp: float = Field(description="its gain, which could not have been chosen in advance")
     windows_lost_over_10bp: int = Field(description="windows in which the choice earned 0.1 points less than static")
-    choices: tuple[SweepChoice, ...] = Field(description="at each date")
+    choices: tuple[SweepChoice, ...] = Field(description="the choice at each date")
 
 
 class SweepDeflated(Part):
@@ -57,8 +57,8 @@ class SweepDeflated(Part):
     luck_pp: float = Field(description="what the best of as many worthless variants would show on average")
     deflated_gain_pp: float = Field(description="what remains")
     deflated_gain_pp_low: float = Field(description="lower end of the 90 % interval of what remains")
-    deflated_gain_pp_high: float = Field(description="upper end of it")
-    p_value: float = Field(description="how often luck alone would show as much")
+    deflated_gain_pp_high: float = Field(description="upper end of that interval")
+    p_value: float = Field(description="probability that luck alone would show at least this gain")
 
 
 class SweepDocument(Document):
@@ -77,5 +77,5 @@ class SweepDocument(Document):
     deflated: tuple[SweepDeflated, ...] = Field(
         description="for each wealth, the best over static, and over the unchanged one; empty: too few windows"
     )
-    manifest: BacktestManifest = Field(description="from what they were made")
-    notes: tuple[str, ...] = Field(description="what is to be known besides, a line each")
+    manifest: BacktestManifest = Field(description="what the figures were made from")
+    notes: tuple[str, ...] = Field(description="notes, a line each")

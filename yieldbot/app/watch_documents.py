@@ -19,7 +19,7 @@ class WatchAlarm(Part):
     name: str = Field(description="the market's name")
     code: str = Field(description="which sign: CONTROL_WEAKER or PENDING_CHANGE (docs/risk.md)")
     act: str = Field(description="what it asks for: `stop` (no new money) or `leave`")
-    saw: str = Field(description="what was seen")
+    saw: str = Field(description="what was observed")
     since: int = Field(description="unix seconds at which it was first seen")
     new: bool = Field(description="whether this look was the first to see it")
 
@@ -30,7 +30,7 @@ class WatchMessage(Part):
     market_id: str = Field(description="the market's id")
     name: str = Field(description="the market's name")
     held: bool = Field(description="whether we hold anything there")
-    lines: tuple[str, ...] = Field(description="what changed since the last look, or will, a line each")
+    lines: tuple[str, ...] = Field(description="what changed since the last look, or will change, a line each")
     ended: tuple[str, ...] = Field(description="what the alarms saw that no longer stand")
 
 
@@ -38,7 +38,7 @@ class WatchedHolder(Part):
     """Who holds a right over a contract."""
 
     right: str = Field(description="the right: `upgrade`, `owner`, or the contract's own name for it")
-    who: str = Field(description="who, in words, with whoever is behind")
+    who: str = Field(description="who holds it, in words, with whoever is behind")
     signatures: int = Field(
         description="keys that must agree: 0 not known, 100 a vote, 1000 nobody can; of the last one behind"
     )
@@ -52,7 +52,7 @@ class WatchedContract(Part):
     part: str = Field(description="pool, admin, oracle, rate model, collateral, asset, inside (lent on to)")
     name: str = Field(description="what the protocol calls it; may be empty")
     code_hash: str = Field(description="keccak256 of its code in hex; empty: none was read")
-    implementation: str | None = Field(description="whose code it runs as a proxy; null: its own")
+    implementation: str | None = Field(description="the contract whose code it runs as a proxy; null: its own")
     holders: tuple[WatchedHolder, ...] = Field(description="who may change it; none: nobody")
     pending: tuple[str, ...] = Field(description="changes that it announces itself")
     created_at: int | None = Field(
@@ -60,7 +60,7 @@ class WatchedContract(Part):
         "null: not known"
     )
     there_since: int | None = Field(description="unix seconds since which it is known to be there; null: not known")
-    missing: tuple[str, ...] = Field(description="facts that could not be read: the worst case is assumed")
+    missing: tuple[str, ...] = Field(description="facts that could not be read; the worst case is assumed for each")
 
 
 class WatchedFlow(Part):
@@ -131,7 +131,9 @@ class WatchedMarket(Part):
 
     market_id: str = Field(description="its id")
     name: str = Field(description="its name")
-    contracts: tuple[WatchedContract, ...] = Field(description="what it stands on, the one with the money first")
+    contracts: tuple[WatchedContract, ...] = Field(
+        description="the contracts that it depends on, the one with the money first"
+    )
     flows: WatchedFlows | None = Field(
         default=None, description="what went in and out since the last look; null: nothing was heard"
     )
@@ -148,13 +150,13 @@ class WatchedJob(Part):
     assets: tuple[str, ...] = Field(description="the job's assets")
     skipped: str | None = Field(description="why nothing was looked at; null: it was")
     block: int | None = Field(description="the block (slot) of the look; null where it was skipped")
-    first: bool = Field(description="whether it was the first look, which later ones are held against")
+    first: bool = Field(description="whether it was the first look, with which later ones are compared")
     since: int | None = Field(description="the block from which events were read; null where none were")
     cut: str | None = Field(description="why events since the last look are missing; null: none are")
     round_trips: int = Field(description="requests that the look took, those of the snapshot included")
     messages: tuple[WatchMessage, ...] = Field(description="what is new, by market")
     alarms: tuple[WatchAlarm, ...] = Field(description="the alarms that stand")
-    markets: tuple[WatchedMarket, ...] = Field(description="what each market stands on")
+    markets: tuple[WatchedMarket, ...] = Field(description="the contracts that each market depends on")
     due: tuple[str, ...] = Field(
         description="names of the markets that an alarm or your order wants left and that pay something now"
     )

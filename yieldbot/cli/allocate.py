@@ -1,4 +1,5 @@
-"""``yieldbot allocate PROBLEM.json``: solve an allocation problem given as a document; no chain, no configuration."""
+"""``yieldbot allocate PROBLEM.json``: solves an allocation problem given as a document, without a chain or a
+configuration."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _wait(text: str) -> tuple[str, float]:
 
 
 def _report(file: Path, found: BacktestDocument, traces: list[use.Trace], context: Screen) -> int:
-    """Write the report. The figures are printed by then: that they cannot be kept does not take them away."""
+    """Write the report. The figures are printed already, so a report that cannot be written does not lose them."""
     from yieldbot.app.export import write_whole
     from yieldbot.cli.report.page import page
 

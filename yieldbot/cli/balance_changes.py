@@ -23,8 +23,8 @@ def signed(change: Delta) -> str:
 def moved(changes: Sequence[Delta]) -> list[str]:
     """The changes that are not zero.
 
-    Where SOL is the asset two changes have its symbol: the leg's own, and that of the wallet's lamports, which includes
-    it with fees and rent.
+    If SOL is the asset, two changes have its symbol: the leg's own, and that of the wallet's lamports, which includes
+    the first with fees and rent.
     """
     shown = [change for change in changes if change.raw]
     symbols = [change.token.symbol for change in shown]

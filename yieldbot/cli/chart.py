@@ -1,4 +1,5 @@
-"""A line over time in the terminal, by braille dots: two columns and four rows of them in each cell."""
+"""Draws a line over time in the terminal with braille dots: each character cell has two columns and four rows of
+them."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ WIDTH, HEIGHT = 72, 10
 
 
 def chart(times: Sequence[int], values: Sequence[float | None], width: int = WIDTH, height: int = HEIGHT) -> str:
-    """Fractions as percent against time, the least and the most named at the left; empty where there is nothing."""
+    """Fractions as percent over time, with the lowest and the highest labelled on the left; empty if there is nothing
+    to draw."""
     known = [(at, value) for at, value in zip(times, values, strict=True) if value is not None and math.isfinite(value)]
     if len(known) < 2:
         return ""

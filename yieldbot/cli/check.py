@@ -1,6 +1,7 @@
-"""``yieldbot check``: checks whether a run has everything that it needs; a line each, with the remedy for each fault.
+"""``yieldbot check``: checks whether a run has everything that it needs; one line for each check, with a remedy for
+each fault.
 
-Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is configured wrongly (and wins over 1).
+Exit codes: 0 all is well; 1 something cannot be reached now; 2 something is configured wrongly (overrides 1).
 """
 
 from __future__ import annotations

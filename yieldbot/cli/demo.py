@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WIDTH = 152
 """Width of the picture, in characters."""
 FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
-"""What the picture is drawn in: the first of these that the reader has."""
+"""Fonts of the picture: the first of these that the reader's machine has."""
 
 
 def register(listed: CommandList) -> None:
@@ -88,7 +88,8 @@ def _print(console: Console, results: tuple[JobResult, ...], settings: Settings,
 
 
 def _picture(console: Console, file: Path) -> None:
-    """What was printed, as SVG that loads nothing: in a font of the reader's own, where rich names a server's."""
+    """Save what was printed as SVG that loads nothing: rich would use fonts from a server, this uses the reader's
+    own."""
     import re
 
     from rich._export_format import CONSOLE_SVG_FORMAT

@@ -1,4 +1,4 @@
-"""``yieldbot exit``: leave markets, list the exits that are under way, end one."""
+"""``yieldbot exit``: leaves markets, lists the exits under way, ends one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _line(one: StandingExit) -> str:
 
 
 def _group(reports: Sequence[Report], row: ExitJob) -> Any:
-    """What came out, what is still in and why, what happens next; above it the cycle, stage by stage."""
+    """What came out, what is still in and why, and what happens next; above it the cycle, stage by stage."""
     if row.skipped is not None:
         return Group(*render.report(reports[0]))
     amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]

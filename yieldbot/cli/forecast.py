@@ -1,4 +1,4 @@
-"""``yieldbot forecast``: what each market will pay, who says so, and how good they were."""
+"""``yieldbot forecast``: what each market is expected to pay, by which forecaster, and how good its forecasts were."""
 
 from __future__ import annotations
 

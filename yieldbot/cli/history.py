@@ -1,4 +1,4 @@
-"""``yieldbot history``: journal entries, or plans with their status; and what is remembered of markets."""
+"""``yieldbot history``: journal entries, or plans with their status; and memory's readings of markets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``yieldbot init``: asks six questions (flags answer them beforehand) and writes yieldbot.toml, .env.example and
+"""``yieldbot init``: asks six questions (or takes the answers from flags) and writes yieldbot.toml, .env.example and
 .env."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of predicted against realised, for every position ever held."""
+"""The table that compares forecast and realised rates, for every position ever held."""
 
 from __future__ import annotations
 

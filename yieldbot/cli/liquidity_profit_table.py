@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def table(rows: Sequence[PoolProfit]) -> RenderableType:
-    """A row for each pool, then what is not known and why."""
+    """A row for each pool, then what is unknown and why."""
     units = {row.unit for row in rows}
     unit = units.pop() if len(units) == 1 else "in its unit"
     heads = ("Put in", "Taken out", "Worth now", f">{unit}", ">of it realised", ">Gas (not included)", f">Gas {unit}")

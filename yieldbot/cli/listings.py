@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 LEAST_COST_BPS = 0.005
-"""A market's entry and exit fees are shown from this many bp on."""
+"""A market's entry and exit fees are shown if they are at least this, in bp."""
 
 
 def _wheres(jobs: Sequence[Job]) -> list[str]:
@@ -62,8 +62,8 @@ def _in_wallets(jobs: Sequence[tuple[Job, Snapshot]]) -> str:
 
 
 def markets(found: Sequence[ListedMarkets], horizon_seconds: float, policy: Policy) -> RenderableType:
-    """A row for each market of all jobs, the highest quoted yield first, and below what could not be read. Rewards have
-    columns of their own where any market has some."""
+    """A row for each market of all jobs, the highest quoted yield first, then what could not be read. Rewards have
+    columns of their own if any market has rewards."""
     rewarded = any(state.rewards for one in found for state in one.snapshot.states.values())
     several = len(found) > 1
     symbols = {one.job.asset.symbol for one in found}
@@ -107,8 +107,8 @@ def markets(found: Sequence[ListedMarkets], horizon_seconds: float, policy: Poli
 def _market_rows(
     one: ListedMarkets, where: list[str], horizon_seconds: float, symbol: str, policy: Policy, rewarded: bool
 ) -> list[tuple[float, list[str]]]:
-    """(quoted yield, cells) of a job's markets. ``symbol``: shown beside our deposit where assets differ; ``rewarded``:
-    whether there are columns of rewards."""
+    """(quoted yield, cells) of a job's markets. ``symbol``: shown with our deposit if assets differ; ``rewarded``:
+    whether there are columns for rewards."""
     vetoes = {assessment.market_id: assessment.vetoes for assessment in one.assessments}
     wealth, names = one.wealth or yields.wealth_of(one.snapshot, one.job), names_of(one.snapshot)
     rows = []
@@ -149,7 +149,7 @@ Held = tuple[Job, Snapshot, "Sequence[MeasuredPosition]"]
 
 
 def positions(found: Sequence[Held], horizon_seconds: float, policy: Policy) -> RenderableType:
-    """A row for each holding of all jobs: since when, what it earned, predicted and realised yield."""
+    """A row for each holding of all jobs: since when, what it earned, expected and realised yield."""
     several = len(found) > 1
     mixed = len({job.asset.symbol for job, _, _ in found}) > 1
     jobs = [(job, snapshot) for job, snapshot, _ in found]

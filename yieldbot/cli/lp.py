@@ -1,4 +1,4 @@
-"""``yieldbot lp add | remove | collect | compound | rerange``: liquidity in pools, by hand."""
+"""``yieldbot lp add | remove | collect | compound | rerange``: liquidity in pools, moved by a person."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def lp(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _request(args: argparse.Namespace) -> LiquidityRequest:
-    """The request; flags that the action does not have keep its defaults."""
+    """The request; fields whose flags the action does not have keep their defaults."""
     given = {name: getattr(args, name) for name in ("pool", "to", "share", "range", "anyway") if name in args}
     if "give" in args:
         given["give"] = tuple(args.give)

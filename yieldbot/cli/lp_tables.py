@@ -120,7 +120,7 @@ def _apy(value: Apy) -> str:
 
 
 def span(pool: Pool, ticks: tuple[int, int] | None, view: LiquidityView) -> str:
-    """A range as prices."""
+    """A range as two prices."""
     if ticks is None or ticks[1] - ticks[0] > 1_000_000:
         return "all prices"
     over, unit = facing(pool, view)
@@ -131,7 +131,8 @@ def span(pool: Pool, ticks: tuple[int, int] | None, view: LiquidityView) -> str:
 
 
 def bar(ticks: tuple[int, int] | None, tick: int, over: bool) -> str:
-    """A range with the price in it, or beside it: ``[----|--------]``; logarithmic. ``over``: prices upside down."""
+    """A range with the price inside or outside of it: ``[----|--------]``; logarithmic. ``over``: prices are
+    inverted."""
     if ticks is None or ticks[1] - ticks[0] > 1_000_000:
         return "[" + "=" * (BAR - 2) + "]"
     low, high, now = (ticks[0], ticks[1], tick) if not over else (-ticks[1], -ticks[0], -tick)

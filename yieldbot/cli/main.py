@@ -1,11 +1,11 @@
-"""``yieldbot``: parses the command line, calls one handler and turns every end into an exit code.
+"""``yieldbot``: parses the command line, calls one handler and turns its end into an exit code.
 
 Only the module of the named command is imported; ``yieldbot --help`` imports none. So these modules may import what
 they need at their top.
 
 Exit codes: 0 done or nothing to do; 1 failure, or another run is in progress; 2 wrong usage or configuration; 3 a plan
 waits for approval; 4 refused by a safety rule; 5 a transaction's outcome is still open; 130 interrupted; 141 the reader
-of our output went away.
+of our output is gone.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ READER_GONE = 141
 
 
 class Formatter(argparse.HelpFormatter):
-    """Help in the width of the terminal. argparse itself would import shutil for that, which is slow."""
+    """Help as wide as the terminal. argparse would import shutil to find the width, which is slow."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         try:
@@ -95,7 +95,7 @@ class Formatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are ConfigErrors, in one line as all others."""
+    """A parser whose errors are ConfigErrors, in one line like all others."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**({"formatter_class": Formatter} | options))
@@ -114,7 +114,7 @@ class CommandParser(Parser):
 
 
 class CommandList:
-    """The commands of one module, to which its ``register`` adds parsers; what they do is known from COMMANDS."""
+    """The commands of one module, to which its ``register`` adds parsers; their descriptions come from COMMANDS."""
 
     def __init__(self, subparsers: Any, lines: Mapping[str, str]) -> None:
         self._subparsers, self._lines = subparsers, lines
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _never_unprintable() -> None:
-    """Print ? for characters that the output cannot encode: an error here could come after a payment."""
+    """Print ? for characters that the output cannot encode: an encoding error could come after a payment."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -169,7 +169,7 @@ def _dispatch(words: list[str], context: Screen) -> int:
 
 
 def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:
-    """The command that these words name, as in documents: sandbox-warp; empty where they name none."""
+    """The command that these words name, spelled as in documents: sandbox-warp; empty if they name none."""
     names, at = list[str](), root
     for word in words:
         choices = next((a.choices for a in at._actions if isinstance(a, argparse._SubParsersAction)), None)
@@ -206,7 +206,8 @@ def parser(words: Container[str]) -> Parser:
 
 
 def _flags(to: argparse.ArgumentParser, default: bool) -> None:
-    """Add the global flags. A command's have no default, which would overwrite a flag given before the command."""
+    """Add the global flags. On a command's parser they have no default, which would overwrite a flag given before the
+    command."""
 
     def or_none(value: object) -> object:
         return value if default else argparse.SUPPRESS

@@ -1,4 +1,4 @@
-"""``yieldbot observe`` and ``yieldbot history import | show | verify | compact | backfill``: what memory holds."""
+"""``yieldbot observe`` and ``yieldbot history import | show | verify | compact | backfill``: fill and show memory."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from yieldbot.cli.screen import Screen
 
 MOST_ROWS = 40
-"""Of a market's readings in a table; all are in the picture, in --json and in --csv."""
+"""Most readings of a market in a table; all of them are in the picture, in --json and in --csv."""
 MOST_FAULTS = 3
-"""Of each kind that are shown; all are in --json."""
+"""Most faults of each kind that are shown; all are in --json."""
 
 
 def register(listed: CommandList) -> None:
@@ -52,7 +52,7 @@ def register(listed: CommandList) -> None:
 
 
 def register_history(actions: Any) -> None:
-    """The commands below ``history``."""
+    """Add the commands below ``history``."""
     what = "take files of others into memory: CSV, Parquet, DefiLlama's charts, known recordings"
     parser = actions.add_parser("import", help=what, description=what + ". docs/history.md has the columns.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="packed by gzip or not")
@@ -141,7 +141,7 @@ def _imported(found: HistoryImportDocument) -> Any:
 
 
 def _kept(found: HistoryImportDocument) -> str:
-    """What memory holds of the files now."""
+    """How much of the files memory now holds, as text."""
     lost = sum(_lost(one) for one in found.files)
     if found.failure is None or not lost:
         return f"remembered in {found.history}"
@@ -150,7 +150,7 @@ def _kept(found: HistoryImportDocument) -> str:
 
 
 def _lost(one: ImportedFile) -> int:
-    """Readings of a file that the disk did not take."""
+    """Number of a file's readings that could not be written to the disk."""
     return one.readings - one.kept - one.known
 
 
@@ -162,7 +162,7 @@ def _said(one: ImportedFile) -> str:
 
 
 def _faults(faults: Sequence[NamedFault]) -> list[Any]:
-    """A line for each kind, with some of what it is about."""
+    """A line for each kind of fault, with some of the places where it occurs."""
     kinds: dict[tuple[str, bool], list[NamedFault]] = defaultdict(list)
     for one in faults:
         kinds[one.kind, one.taken].append(one)
@@ -285,7 +285,7 @@ def backfill(args: argparse.Namespace, context: Screen) -> int:
 
 @contextmanager
 def _bar(context: Screen) -> Iterator[backfill_use.Progress]:
-    """A bar on a terminal; elsewhere a line at each tenth."""
+    """A progress bar on a terminal; elsewhere a line for each tenth."""
     if not sys.stderr.isatty():
         told = -1
 

@@ -1,4 +1,5 @@
-"""``yieldbot paper``: a step of each paper wallet; ``paper show``: beside a backtest and reality."""
+"""``yieldbot paper``: makes a step of each paper wallet; ``paper show`` compares them with a backtest and the real
+wallet."""
 
 from __future__ import annotations
 
@@ -124,4 +125,4 @@ ROWS: tuple[tuple[str, Callable[[PaperSide], str]], ...] = (
     ("Plans", lambda side: str(side.moves)),
     ("Came to nothing", lambda side: str(side.failed)),
 )
-"""What is shown of each side."""
+"""The rows of the comparison: label, and the value for each side."""

@@ -15,8 +15,8 @@ ENDINGS = (".png", ".svg")
 
 
 def plot(found: MarketRemembered, file: Path) -> None:
-    """Rates and utilisation over time. Raises ConfigError for another ending and where matplotlib is not installed,
-    YieldbotError where the file cannot be written."""
+    """Draw rates and utilisation over time. Raises ConfigError for an unknown file ending and if matplotlib is not
+    installed, YieldbotError if the file cannot be written."""
     check(file)
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure

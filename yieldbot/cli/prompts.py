@@ -13,7 +13,7 @@ from yieldbot.errors import ConfigError
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end a wait for input at once; an event loop would only handle it after the answer."""
+    """Let Ctrl-C end a wait for input at once; an event loop would only react after the answer."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

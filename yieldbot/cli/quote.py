@@ -1,7 +1,7 @@
-"""``yieldbot quote FROM TO AMOUNT``: what a swap would bring now, by our own arithmetic, and over which pools.
+"""``yieldbot quote FROM TO AMOUNT``: what a swap would bring now, computed from the pools' state, and over which pools.
 
-With ``--out AMOUNT``: the input for an exact output. With ``--aggregator``: LI.FI's quote beside it, with
-``--to-chain`` also for bridging; that is only shown, decides nothing and is never signed.
+With ``--out AMOUNT``: the input for an exact output. With ``--aggregator``: also LI.FI's quote, with ``--to-chain``
+also for bridging; it is only shown, decides nothing and is never signed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _bridged(found: BridgeQuote) -> str:
 
 
 def _aggregated(other: Quoted | YieldbotError, ours: Route | None = None) -> str:
-    """The aggregator's quote in a line, compared with our own where there is one."""
+    """The aggregator's quote in one line, compared with our own if there is one."""
     if not isinstance(other, Quoted):
         return str(other)
     text = f"{other.given} by {other.tool}, {other.least} at least, in {other.seconds:,.0f} s"

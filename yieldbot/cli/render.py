@@ -57,7 +57,7 @@ def skipped(job: Job, reason: str) -> Text:
 
 
 def names_of(snapshot: Snapshot) -> dict[MarketId, str]:
-    """Display names by market id; with the end of the id where several markets have the same name."""
+    """Display names by market id; with the end of the id if several markets have the same name."""
     states = list(snapshot.states.values())
     count: dict[str, int] = {}
     for state in states:
@@ -172,7 +172,7 @@ def unread(found: Sequence[UnreadHolding]) -> list[RenderableType]:
 
 
 def alarms(snapshot: Snapshot) -> list[RenderableType]:
-    """A line for each alarm that stands, in red where it asks to leave a market that we are in."""
+    """A line for each alarm that stands, in red if it asks to leave a market that we are in."""
     return [
         Text(
             f"ALARM {one.code} ({one.act.value}) {state.market.name}: {one.saw}",
@@ -184,12 +184,12 @@ def alarms(snapshot: Snapshot) -> list[RenderableType]:
 
 
 def contradicted(snapshot: Snapshot) -> list[RenderableType]:
-    """A line for each thing that memory says and the chain contradicts."""
+    """A line for each statement of memory that the chain contradicts."""
     return [Text(f"contradicted: {line}", style="yellow") for line in snapshot.contradicted]
 
 
 def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableType:
-    """The plan, and why each market has its target; where there are forecasts, beside what is quoted."""
+    """The plan, and why each market has its target; with forecasts, if there are any, next to the quoted rates."""
     if found.allocation is None:
         return plan(job, snapshot, found)
     names, allocation = names_of(snapshot), found.allocation
@@ -212,7 +212,7 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
 
 
 def _stands_on(said: Collection[RateForecast]) -> str:
-    """What a decision was made on."""
+    """Which rates the decision was based on, in one line."""
     if not said:
         return "Decided on today's rates: memory is younger than three days, or not asked."
     by = ", ".join(sorted({one.by or "a forecaster" for one in said}))
@@ -220,12 +220,12 @@ def _stands_on(said: Collection[RateForecast]) -> str:
 
 
 def _interval(said: RateForecast) -> str:
-    """As ``4.10 % (3.0-6.2)``."""
+    """The forecast's mean and interval, as ``4.10 % (3.0-6.2)``."""
     return f"{said.mean * 100:.3f} % ({said.low * 100:.1f}-{said.high * 100:.1f})"
 
 
 def certificate(allocation: Allocation, symbol: str, snapshot: Snapshot) -> Text:
-    """An allocation's certificate, in a line that says what it is a bound of."""
+    """An allocation's certificate, in one line that says what the bound refers to."""
     proof = allocation.certificate
     forecast = any(state.forecast for state in snapshot.markets)
     model = " if markets pay what is forecast" if forecast else " if markets go on paying as now"
@@ -293,7 +293,8 @@ def stuck(snapshot: Snapshot) -> list[str]:
 
 
 def report(found: Report, still: bool = True) -> list[RenderableType]:
-    """One job's cycle, stage by stage, as far as it went. still: with what is still in markets that are to be left."""
+    """One job's cycle, stage by stage, as far as it went. still: also list what is still in markets that are to be
+    left."""
     job, snapshot, decision = found.job, found.snapshot, found.decision
     if found.skipped is not None:
         return [skipped(job, found.skipped)]

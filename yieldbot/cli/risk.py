@@ -1,4 +1,4 @@
-"""``yieldbot risk``: how safe each market is thought to be, with the evidence."""
+"""``yieldbot risk``: the safety grade of each market, with the evidence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yieldbot.cli.screen import Screen
 
 MOST_DETAILED = 3
-"""So many markets are shown with their evidence; more are a table."""
+"""Up to this many markets are shown with their evidence; more are shown as a table."""
 
 
 def register(listed: CommandList) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def calibration(found: CalibrationDocument) -> Group:
-    """What followed each letter, and the Brier score."""
+    """How often harm followed each letter, and the Brier score."""
     lines = [Text(line) for line in found.notes]
     if not found.rows:
         return Group(*lines)

@@ -1,4 +1,4 @@
-"""``yieldbot dry-run | run | approve | reject``: one cycle of the bot, and what becomes of a queued plan."""
+"""``yieldbot dry-run | run | approve | reject``: one cycle of the bot, and the decision about a queued plan."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def _group(report: Report) -> Any:
 
 
 def show_proposal(context: Screen, proposal: Proposal) -> None:
-    """Print a rehearsed plan before consent is asked for: owner, reasons, each call with its target, balance changes.
+    """Print a rehearsed plan before asking for consent: owner, reasons, each call with its target, balance changes.
 
-    On stderr, since stdout is for the result alone.
+    On stderr, since stdout is only for the result.
     """
     plan, symbol = proposal.plan, proposal.plan.asset.symbol
     until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(plan.expires_at))

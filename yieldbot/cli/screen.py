@@ -25,7 +25,7 @@ PIPE_WIDTH = 140
 
 
 class Screen(Context):
-    """One command on a terminal. stdout: the result alone (tables, or one JSON document); stderr: progress and
+    """One command on a terminal. stdout: only the result (tables, or one JSON document); stderr: progress and
     errors."""
 
     def __init__(self, json: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What the commands that replay history share: flags, the request that they make, a progress bar."""
+"""Shared by the commands that replay history: flags, the request that they make, a progress bar."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ MOST_WEALTH = 1e12
 
 
 def study_flags(parser: argparse.ArgumentParser, below: bool = False) -> None:
-    """Add the flags. below: to a command below another that has them too, so that they may stand before its name."""
+    """Add the flags. below: to a command below another one that has them too, so that they may stand before its
+    name."""
 
     def add(name: str, value: object = None, **options: object) -> None:
         parser.add_argument(name, default=argparse.SUPPRESS if below else value, **options)  # type: ignore[arg-type]
@@ -39,7 +40,7 @@ def study_flags(parser: argparse.ArgumentParser, below: bool = False) -> None:
 
 
 def request_of(args: argparse.Namespace) -> BacktestRequest:
-    """Raises ConfigError for a flag that is out of range."""
+    """The request that the flags describe. Raises ConfigError for a flag that is out of range."""
     if not 2 <= args.window <= 3650 or not 1 <= args.every <= 3650 or not 0.0 <= args.failures < 1.0:
         raise ConfigError("--window is 2 to 3650 days, --every 1 to 3650, --failures 0 to 1")
     if "sweep" in args.markets:
@@ -64,8 +65,8 @@ def _wealth(text: str) -> tuple[float, ...]:
 
 @contextmanager
 def bar(context: Screen, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with an estimate on a terminal's stderr. Its first call says what was done before: no measure of
-    speed."""
+    """A progress bar with an estimated end, on a terminal's stderr. Its first call reports what earlier runs did, which
+    does not count for the speed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

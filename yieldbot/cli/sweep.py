@@ -1,4 +1,4 @@
-"""``yieldbot backtest sweep``: many variants on the same history, and what the best of them is worth."""
+"""``yieldbot backtest sweep``: many variants on the same history, and how much of the best one's gain is real."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 MOST_ROWS = 15
-"""Variants of one wealth that a table shows, the best and the unchanged one; all are in --json."""
+"""Most variants of one wealth in a table: the best, and the unchanged one; all are in --json."""
 MOST_CHOICES = 4
-"""Different choices that a line names."""
+"""Most different choices that a line names."""
 
 
 def register_sweep(actions: Any) -> None:
-    """The command below ``backtest``."""
+    """Add the command below ``backtest``."""
     what = "try a grid of policies and forecasters; choose on the past, judge on what came next; say how much is luck"
     more = ". Stop it whenever you like: the same command goes on from there. docs/backtest.md has an example."
     parser = actions.add_parser("sweep", help=what, description=what + more)
@@ -119,7 +119,7 @@ def _variants(found: SweepDocument) -> TextTable:
 
 
 def _best(rows: Sequence[BacktestRow]) -> list[BacktestRow]:
-    """The unchanged one, which is the first, and the best of the others."""
+    """The unchanged variant, which is the first, and the best of the others."""
     others = sorted(rows[1:], key=lambda row: -row.gain_pp)
     return [*rows[:1], *others[: MOST_ROWS - 1]]
 

@@ -1,4 +1,4 @@
-"""``yieldbot watch``: who controls what our markets stand on, and what changes in that; once, or again and again."""
+"""``yieldbot watch``: who controls the contracts that our markets depend on, and what changes; once, or repeatedly."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _add_due(text: Text, document: WatchDocument) -> None:
 
 
 def _lines(document: WatchDocument, *, who: bool, quiet: bool) -> Text:
-    """The looks in lines; quiet: only what is new."""
+    """The looks as lines; quiet: only what is new."""
     text = Text()
     for job in document.jobs:
         _job(text, job, who=who, quiet=quiet)

@@ -1,5 +1,5 @@
-"""Protocol adapters, one file each, in the folder of their family: a module that has ``ADAPTER`` (or ``EXCHANGE``,
-``LIQUIDITY``, ``PRICE_ORACLE``) is one. There is no other list."""
+"""Protocol adapters, one file each, in the folder of their chain family. A module is an adapter if it has ``ADAPTER``
+(or ``EXCHANGE``, ``LIQUIDITY``, ``PRICE_ORACLE``); there is no other list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def svm_adapters() -> dict[str, SvmAdapter]:
 
 @cache
 def exchanges() -> dict[str, SwapAdapter]:
-    """Every EVM exchange's adapter by its protocol name: the modules that have ``EXCHANGE``."""
+    """Every EVM exchange's adapter by its protocol name: the modules with ``EXCHANGE``."""
     return _of("evm", "EXCHANGE")
 
 
@@ -40,13 +40,13 @@ def svm_exchanges() -> dict[str, SvmSwapAdapter]:
 
 @cache
 def svm_price_oracles() -> dict[str, SvmPriceOracle]:
-    """Every Solana price oracle by its protocol name: the modules that have ``PRICE_ORACLE``."""
+    """Every Solana price oracle by its protocol name: the modules with ``PRICE_ORACLE``."""
     return _of("solana", "PRICE_ORACLE")
 
 
 @cache
 def liquidity() -> dict[str, LiquidityAdapter]:
-    """Every adapter of liquidity by its exchange's protocol name: the modules that have ``LIQUIDITY``."""
+    """Every adapter of liquidity by its exchange's protocol name: the modules with ``LIQUIDITY``."""
     return _of("evm", "LIQUIDITY")
 
 
@@ -60,7 +60,7 @@ def _of(family: str, kind: str = "ADAPTER") -> dict[str, Any]:
 def by_plans(table: Deployment) -> bool:
     """Whether plans may put liquidity into an exchange's pools: Uniswap v3 with its position manager and a router.
 
-    (A v2 pair charges as much for the swap on the way in as a base's ``max_impact_bps`` allows by default.)
+    (A v2 pair charges as much for the swap on the way in as a base's default ``max_impact_bps`` allows.)
     """
     params = table.params
     router = params.get("router") or params.get("router02")

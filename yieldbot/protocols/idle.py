@@ -8,7 +8,7 @@ from yieldbot.model.market import Exit, Market, MarketState, Status
 
 
 def idle_state(market: Market, block: BlockRef, held: Amount) -> MarketState:
-    """The state of what lies in the wallet: it earns nothing, takes anything and pays at once."""
+    """The state of the wallet's own balance: it earns nothing, accepts anything and pays at once."""
     return MarketState(
         market=market,
         block=block,

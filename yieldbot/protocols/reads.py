@@ -1,5 +1,5 @@
-"""The reads of one round, each with a handle that has its answer once the round is made: nobody counts places in a list
-of answers."""
+"""The reads of one round, each with a handle that has its answer once the round is made, so that nobody has to count
+positions in a list of answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ReadHandle:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupHandle:
-    """Reads that one decoder understands together, and their answers."""
+    """Several reads that one decoder decodes together, and their answers."""
 
     handles: tuple[ReadHandle, ...]
     """A handle for each, in the decoder's order."""
@@ -47,13 +47,13 @@ class Reads:
     """A handle for each."""
 
     def add(self, read: Read) -> ReadHandle:
-        """Have a read made with the others; the handle that has its answer afterwards."""
+        """Add a read that is made with the others; returns the handle that will have its answer."""
         handle = ReadHandle(read)
         self.handles.append(handle)
         return handle
 
     def group(self, reads: Iterable[Read]) -> GroupHandle:
-        """Have several reads made with the others, whose answers belong together."""
+        """Add several reads that are made with the others and whose answers belong together."""
         return GroupHandle(tuple([self.add(read) for read in reads]))
 
     def made(self) -> Flow[None]:

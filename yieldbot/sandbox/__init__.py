@@ -39,8 +39,8 @@ def _silent(line: str) -> None:
 
 
 def compile_contracts(say: Callable[[str], None] = _silent, more: Sequence[str] = ()) -> None:
-    """Compile what the cache lacks, and ``more`` units of compile.cjs: some 25 s on 2 cores the first time, nothing
-    afterwards. Needs no package beside Python's own."""
+    """Compile what the cache lacks, and ``more`` units of compile.cjs: some 25 s on 2 cores the first time, later
+    nothing. Needs only Python's standard library."""
     from yieldbot.sandbox.evm.artifacts import UNITS, compiled
 
     compiled(say, (*UNITS, *more))
@@ -89,8 +89,8 @@ def running_sandbox(
     protocols: Sequence[str] = (),
     exchanges: Sequence[str] = (),
 ) -> AbstractContextManager[Sandbox]:
-    """A sandbox that is stopped at the end of the block, or with this process. ``protocols``, ``exchanges``:
-    names of those in sandbox/evm/protocols and sandbox/evm/exchanges to deploy beside its own market."""
+    """A sandbox that is stopped at the end of the block, or with this process. ``protocols``, ``exchanges``: names of
+    modules in sandbox/evm/protocols and sandbox/evm/exchanges to deploy in addition to its own market."""
     from yieldbot.sandbox.evm.node import running
 
     return running(directory, say, protocols, exchanges)

@@ -1,5 +1,5 @@
-"""``python -m yieldbot.sandbox [UNIT...]``: fill the cache of compiled contracts, for scripts that want it done
-beforehand: what the sandbox has, and the units of compile.cjs that are named."""
+"""``python -m yieldbot.sandbox [UNIT...]``: fills the cache of compiled contracts in advance, for scripts: the
+sandbox's own units, and the named units of compile.cjs."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def write_wallet(
     name: str = "main.json",
     passphrase: str = "passphrase",
 ) -> Address:
-    """A new key, encrypted, in keys/``name``, and its passphrase beside it: this folder holds play money alone.
+    """A new key, encrypted, in keys/``name``, and its passphrase in the same folder, which holds only play money.
     ``create``: makes the family's keystore."""
     (directory / "keys").mkdir(mode=0o700, exist_ok=True)
     keystore, secret = directory / "keys" / name, secrets.token_urlsafe(18)

@@ -21,7 +21,7 @@ CHAINS = ("evm", "solana", "both")
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The nodes that run from one folder; at least one of the two does."""
+    """The nodes that run from one folder: an EVM chain, a Solana cluster, or both."""
 
     directory: Path
     """The sandbox's folder."""

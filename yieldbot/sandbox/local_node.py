@@ -18,7 +18,7 @@ class LocalNode:
     directory: Path
     """The folder that holds all of its files."""
     rpc_url: str
-    """Where its node listens."""
+    """URL on which its node listens."""
     pid: int
     """The node's process id."""
 

@@ -1,1 +1,1 @@
-"""A backtest as one HTML file: charts as SVG, no script, nothing that a browser would fetch."""
+"""A backtest as one HTML file: charts as SVG, no scripts, nothing for a browser to load."""

@@ -1,4 +1,4 @@
-"""The report's charts, each with its key and with what the mouse shows for a day."""
+"""The report's charts, each with its key and the tooltips for each day."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STATIC = "static"
 EARNED = "Earned since the first day, percent of the wealth"
 MORE = "More than static has, percent of the wealth"
 SHOWN = {"foresight": "ahead", STATIC: "s3", "equal": "s4"}
-"""Rules beside the policies in the equity chart, with their classes."""
+"""Rules that the equity chart shows in addition to the policies, with their CSS classes."""
 POLICIES = ("s1", "s2", "s5", "s6")
 MOST_FORECASTS = 8
-"""Markets whose forecasts are drawn."""
+"""Most markets whose forecasts are drawn."""
 
 
 def gains(rows: Sequence[BacktestRow]) -> str:
-    """The gain over static of every universe together, by wealth and policy."""
+    """The gain over static over all universes together, by wealth and policy."""
     together = [row for row in rows if row.universe == "all"] or list(rows)
     several = len({row.policy for row in together}) > 1
     drawn = [
@@ -43,7 +43,7 @@ def gains(rows: Sequence[BacktestRow]) -> str:
 
 
 def equity(one: Trace) -> str:
-    """Earned since the first day, and how much more than static: policies, equal weight and foresight."""
+    """Earnings since the first day, and how much more than static: policies, equal weight and foresight."""
     drawn, base = [], one.lines[STATIC]
     for at, (name, values) in enumerate(one.lines.items()):
         style = POLICIES[at % len(POLICIES)] if name in one.runs else SHOWN.get(name)
@@ -76,7 +76,8 @@ def _percent(value: float) -> str:
 
 
 def colours(traces: Sequence[Trace]) -> dict[str, str]:
-    """The class of each market that has a colour of its own: those that held most over all wealths of a universe."""
+    """The CSS class of each market that gets a colour of its own: the markets with the largest holdings, over all
+    wealths of a universe."""
     held: dict[str, float] = {}
     for one in traces:
         for run in one.runs.values():
@@ -88,7 +89,7 @@ def colours(traces: Sequence[Trace]) -> dict[str, str]:
 
 
 def allocation(one: Trace, shares: Sequence[Sequence[float]], styles: Mapping[str, str]) -> str:
-    """Shares of the wealth by market over time: those with a colour by name, the rest as one."""
+    """Fractions of the wealth by market over time: markets with a colour by name, all others as one area."""
     place = {market: column for column, market in enumerate(one.markets)}
     drawn = [Line(market, [day[place[market]] for day in shares], style) for market, style in styles.items()]
     rest = [
@@ -110,7 +111,7 @@ def allocation(one: Trace, shares: Sequence[Sequence[float]], styles: Mapping[st
 
 
 def forecasts(one: Trace) -> str:
-    """For each market that was held most, what was forecast with its interval, and what was then paid."""
+    """For each market with large holdings: the forecast with its interval, and the rate that was then paid."""
     held = [0.0] * len(one.markets)
     for run in one.runs.values():
         for day in run.shares:

@@ -1,4 +1,4 @@
-"""The report's page: figures, charts, moves and how to make all of it again."""
+"""The report's page: figures, charts, moves, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NO_NETWORK = "default-src 'none'; style-src 'unsafe-inline'"
 """Content security policy: a browser loads nothing for this page, whatever a name in it says."""
 MOST_STEPS = 400
-"""Moves that one table lists."""
+"""Most moves that one table lists."""
 
 
 def page(found: BacktestDocument, traces: Sequence[Trace]) -> str:
@@ -53,7 +53,7 @@ def page(found: BacktestDocument, traces: Sequence[Trace]) -> str:
 
 
 def _tiles(found: BacktestDocument) -> str:
-    """The shipped policy's gain by wealth, over every universe."""
+    """Tiles with the shipped policy's gain by wealth, over every universe."""
     last = {(row.wealth, row.policy): row for row in found.results}  # the row of all universes is the last
     tiles = []
     for (wealth, policy), row in last.items():
@@ -88,7 +88,7 @@ def _result(row: BacktestRow) -> tuple[str, ...]:
 
 
 def _foresight(row: BacktestRow) -> str:
-    """Up to the bound, where that is visibly above what was found."""
+    """Foresight's gain, as a range up to the bound if that is visibly higher."""
     found, most = f"{row.foresight_gain_pp:+.2f}", f"{row.bound_gain_pp:+.2f}"
     return _pp(row.foresight_gain_pp) if found == most else f"{found} to {most} pp".replace("-", "−")
 
@@ -165,7 +165,7 @@ def _set(changed: Mapping[str, object]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = (), why: int = -1) -> str:
-    """Cells are HTML already."""
+    """An HTML table; the cells are HTML already."""
     head = "".join(f"<th{' class=l' if at in (*left, why) else ''}>{text}</th>" for at, text in enumerate(heads))
     body = []
     for row in rows:
@@ -178,7 +178,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[i
 
 
 def _name(text: str, longest: int = 80) -> str:
-    """Foreign text as HTML."""
+    """Foreign text, escaped for HTML."""
     return escape(one_line(text, longest))
 
 

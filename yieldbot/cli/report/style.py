@@ -1,4 +1,5 @@
-"""The page's CSS: one set of colours for light, one for dark, which colour-blind readers can tell apart too."""
+"""The page's CSS: one set of colours for light and one for dark screens, which colour-blind readers can tell apart
+too."""
 
 CSS = """
 :root{color-scheme:light dark;--page:#f6f5f2;--card:#fdfdfc;--ink:#1b1b1a;--soft:#5c5b57;--faint:#8f8e88;
@@ -60,9 +61,9 @@ dd{margin:0;overflow-wrap:anywhere}
 @media print{body{background:#fff}.card,.tile{break-inside:avoid}}
 """
 SERIES = ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
-"""Classes of markets' and policies' colours, in the order in which they are given out."""
+"""CSS classes of the colours of markets and policies, in the order in which they are assigned."""
 COLOURS = "".join(
     f".line.{one}{{stroke:var(--{one})}}.area.{one}{{fill:var(--{one})}}.key .{one}{{background:var(--{one})}}"
     for one in SERIES
 )
-"""What the series' classes look like."""
+"""The style of each of these classes."""

@@ -1,4 +1,4 @@
-"""Charts over time as inline SVG: lines, stacked areas, an interval with lines. Colours are CSS classes of the page."""
+"""Charts over time as inline SVG: lines, stacked areas, lines with an interval. Colours are CSS classes of the page."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from html import escape
 from itertools import pairwise
 
 LABEL_GAP = 14.0
-"""Least distance between the labels at the ends of lines, in the drawing's units."""
+"""Least distance between labels at the ends of lines, in units of the drawing."""
 CHARACTER = 6.2
-"""Width that a character of a label takes, at most."""
+"""Assumed width of a label's character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,18 @@ class Line:
     """One series of a chart."""
 
     name: str
-    """Foreign text is escaped here, not by the caller."""
+    """Its name; foreign text is escaped here, not by the caller."""
     values: Sequence[float | None]
     """One for each time; None leaves a gap."""
     style: str
     """CSS class, as ``s1`` or ``quiet``."""
     label: bool = True
-    """Whether its name stands at its end."""
+    """Whether its name is shown at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a chart's data are drawn: sizes in the drawing's units, values from ``low`` to ``high``."""
+    """The area in which a chart's data are drawn: sizes in units of the drawing, values from ``low`` to ``high``."""
 
     times: Sequence[int]
     """Unix seconds, ascending."""
@@ -40,36 +40,36 @@ class Frame:
     high: float
     """Value at the top."""
     width: float = 960.0
-    """Of the whole drawing."""
+    """Width of the whole drawing."""
     height: float = 280.0
-    """Of the whole drawing."""
+    """Height of the whole drawing."""
     left: float = 52.0
-    """Room for the values' labels."""
+    """Width of the margin for the values' labels."""
     right: float = 16.0
-    """Room for the lines' names."""
+    """Width of the margin for the lines' names."""
     top: float = 10.0
-    """Above the data."""
+    """Height of the margin above the data."""
     foot: float = 24.0
-    """Room for the dates."""
+    """Height of the margin for the dates."""
 
     def x(self, at: float) -> float:
-        """Of a row, which may be a fraction."""
+        """The x coordinate of a row, which may be a fraction."""
         return self.left + at / max(1, len(self.times) - 1) * (self.width - self.left - self.right)
 
     def y(self, value: float) -> float:
-        """Of a value."""
+        """The y coordinate of a value."""
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         return self.height - self.foot - share * (self.height - self.foot - self.top)
 
 
 Words = Callable[[float], str]
-"""A value as a label shows it."""
+"""Turns a value into the text of a label."""
 
 
 def lines(
     times: Sequence[int], drawn: Sequence[Line], words: Words, title: str, *, tips: Sequence[str], height: float = 280.0
 ) -> str:
-    """Lines over time, each named at its end. tips: what the mouse shows for each time, one text for each."""
+    """Lines over time, each named at its end. tips: the tooltip for each time."""
     values = [value for line in drawn for value in line.values if value is not None]
     low, high, ticks = scale(values)
     longest = max((len(line.name) for line in drawn if line.label), default=0)
@@ -82,7 +82,8 @@ def lines(
 
 
 def stacked(times: Sequence[int], drawn: Sequence[Line], title: str, *, tips: Sequence[str]) -> str:
-    """Shares of a whole over time, from the foot up in the order given; each day's share holds until the next."""
+    """Fractions of a whole over time, stacked from the bottom in the given order; each day's fraction holds until the
+    next."""
     frame = Frame(times, 0.0, 1.0, height=190.0)
     parts = []
     floor = [0.0] * len(times)
@@ -107,7 +108,8 @@ def band(
     *,
     tips: Sequence[str],
 ) -> str:
-    """Lines over an interval. The highest values are cut off at the frame, so that a spike leaves room for the rest."""
+    """Lines over an interval. The highest values are cut off at the frame, so that a spike does not flatten the
+    rest."""
     values = sorted(value for line in (*drawn, Line("", low, ""), Line("", high, "")) for value in line.values if value)
     most = values[min(len(values) - 1, int(0.985 * len(values)))] * 1.15 if values else 1.0
     bottom, top, ticks = scale([0.0, *(value for value in values if value <= most), most], count=4)
@@ -126,7 +128,7 @@ def band(
 
 
 def bars(rows: Sequence[tuple[str, float, float, float]], words: Words, title: str) -> str:
-    """(name, value, low, high) each as a dot with its interval, about a line at zero."""
+    """(name, value, low, high) of each row as a dot with its interval, around a line at zero."""
     low, high, ticks = scale([0.0, *(end for _, _, a, b in rows for end in (a, b))], count=6)
     left = 20.0 + CHARACTER * max((len(name) for name, *_ in rows), default=0)
     frame = Frame([0, 1], low, high, height=34.0 + 30.0 * len(rows), left=left, right=84.0)
@@ -199,7 +201,7 @@ def _paths(frame: Frame, values: Sequence[float | None]) -> list[str]:
 
 
 def _runs(rows: Sequence[int]) -> list[tuple[int, int]]:
-    """Ends of each stretch of rows without a gap."""
+    """Start and end of each stretch of rows without a gap."""
     found: list[tuple[int, int]] = []
     for at in rows:
         if found and found[-1][1] == at - 1:
@@ -219,7 +221,7 @@ def _stairs(frame: Frame, values: Sequence[float]) -> list[str]:
 
 
 def _ends(frame: Frame, drawn: Sequence[Line]) -> list[str]:
-    """The lines' names beside their last points, moved apart where they would overlap."""
+    """The lines' names next to their last points, moved apart if they would overlap."""
     last = [(frame.y(line.values[-1] or 0.0), line) for line in drawn if line.values]
     last.sort(key=lambda one: one[0])
     heights = [y for y, _ in last]
@@ -234,7 +236,7 @@ def _ends(frame: Frame, drawn: Sequence[Line]) -> list[str]:
 
 
 def _tips(frame: Frame, tips: Sequence[str]) -> list[str]:
-    """A column for each time that says its values when the mouse is over it."""
+    """For each time a transparent column with the tooltip."""
     width = (frame.width - frame.left - frame.right) / max(1, len(frame.times) - 1)
     height = frame.height - frame.foot - frame.top
     return [

@@ -1,4 +1,4 @@
-"""Aave v3 (3.3 and later, and 3.0 as Spark has it): supplying one asset to one pool."""
+"""Aave v3 (3.3 and later, and 3.0 as used by Spark): supplying one asset to one pool."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from yieldbot.protocols.reads import Reads
 
 RATES = "getInterestRateDataBps"
 CAP_MARGIN_SECONDS = 3600
-"""The supply cap counts interest too: an hour's interest is kept free, since headroom shrinks while a plan waits."""
+"""The supply cap counts interest too: an hour of interest is kept free, since headroom shrinks while a plan waits."""
 THIN = 20
-"""Liquidity below a twentieth of what is supplied is flagged."""
+"""Liquidity below one part in this of the supply is flagged."""
 
 
 class AaveParams(BaseModel):
@@ -69,16 +69,16 @@ class Reserve:
 
     @property
     def lent_raw(self) -> int:
-        """Cash and debt together, which suppliers share."""
+        """Cash plus debt, which suppliers share."""
         return self.cash_raw + self.indices.debt_raw
 
     @property
     def quoted(self) -> Apr:
-        """The supply rate as the reserve has it stored."""
+        """The supply rate that the reserve has stored."""
         return Apr(self.indices.liquidity_rate_ray / RAY)
 
     def curve(self, token: Token, held_raw: int) -> KinkedCurve:
-        """The reserve's rate by our whole holding, ``held_raw`` of which lies in it already."""
+        """The reserve's rate as a function of our whole holding, of which ``held_raw`` is in it already."""
         return KinkedCurve(
             others=(self.lent_raw - held_raw) / token.one,
             borrowed=self.indices.debt_raw / token.one,
@@ -88,8 +88,7 @@ class Reserve:
         )
 
     def capacity_raw(self, token: Token) -> int | None:
-        """Room below the supply cap an hour from now (ValidationLogic.validateSupply), in base units; None without a
-        cap."""
+        """Room below the supply cap an hour from now (ValidationLogic.validateSupply), in base units; None: no cap."""
         if self.supply_cap == 0:
             return None
         later = self.indices.accrued(self.indices.updated + CAP_MARGIN_SECONDS)
@@ -112,10 +111,10 @@ class Reserve:
 def reserve_discovery(
     provider: Address, assets: Sequence[Token], beside: Reads | None = None, rewards: Address | None = None
 ) -> Flow[dict[Token, dict[str, object]]]:
-    """What an adapter keeps of each asset's reserve in Market.params: two rounds.
+    """The data about each asset's reserve that goes into Market.params: two rounds.
 
-    beside: the caller's own reads, which the first round makes too. rewards: the controller that lists the aTokens'
-    reward tokens. Raises MarketError (ReadReverted) where the pool has no such reserve.
+    beside: the caller's own reads, which the first round also makes. rewards: the controller that lists the aTokens'
+    reward tokens. Raises MarketError (ReadReverted) if the pool has no such reserve.
     """
     aave = abi("aave_v3")
     first = Reads() if beside is None else beside
@@ -160,13 +159,13 @@ def reserve_discovery(
 
 
 def _rate_reads(strategy: Address, asset: Address, *, has_stable: bool) -> list[EthCall]:
-    """One read, and four more where the reserve may be one of v3.0."""
+    """One read, and four more if the reserve may be a v3.0 one."""
     now = abi("aave_v3").read(strategy, RATES, asset, optional=has_stable)
     return [now, *strategy_reads(strategy)] if has_stable else [now]
 
 
 def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
-    """The reads that ``reserve`` decodes, in its order. ``where``: a market's params."""
+    """The reads that ``reserve`` decodes, in the same order. ``where``: a market's params."""
     aave, pool = abi("aave_v3"), Address(where["pool"])
     return [
         aave.read(pool, "getReserveData", asset),
@@ -184,12 +183,12 @@ def reserve_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
 
 
 def is_old(where: Mapping[str, Any]) -> bool:
-    """Whether a market's reserve is one of v3.0."""
+    """Whether a market's reserve is a v3.0 one."""
     return "rates_ray" in where
 
 
 def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Reserve:
-    """A Reserve from the answers to ``reserve_reads``, as of ``now`` (unix seconds).
+    """A Reserve from the answers to ``reserve_reads``, at ``now`` (unix seconds).
 
     Source of the configuration's bits: aave-v3-origin ReserveConfiguration.sol.
     """
@@ -232,12 +231,12 @@ def reserve(where: Mapping[str, Any], answers: Sequence[bytes], now: int) -> Res
 
 
 def pool_key(number: int, pool: str, asset: Address) -> str:
-    """The key of a reserve, common to every market whose money ends there."""
+    """The key of a reserve, common to every market whose money ends up there."""
     return f"aave_v3/{number}/{pool.lower()}/{asset.lower()}"
 
 
 class AaveV3:
-    """Supply to an Aave v3 pool; the position is its aToken."""
+    """Supply to an Aave v3 pool; the position is aTokens."""
 
     protocol: ClassVar[str] = "aave_v3"
     params: ClassVar[type[BaseModel]] = AaveParams

@@ -1,5 +1,5 @@
-"""How Aave v3.0 differs from v3 today (Spark lends by its code): a rate strategy for each asset, in rays; the aToken's
-balance as cash; debt at stable rates; errors by number.
+"""The differences between Aave v3.0 (the code that Spark lends with) and today's v3: a rate strategy for each asset, in
+rays; the aToken's balance as cash; debt at stable rates; errors by number.
 
 Source: aave/core-v3 1.19.3, Pool, DefaultReserveInterestRateStrategy, StableDebtToken, Errors; for Spark's own
 strategies sparklend-advanced, VariableBorrowInterestRateStrategy and its derivatives.
@@ -40,7 +40,7 @@ ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a reserve of v3.0 stores, in base units."""
+    """A v3.0 reserve as stored, in base units."""
 
     indices: OldReserveIndices
     """Rates, indices and totals."""
@@ -74,7 +74,7 @@ def old_reads(where: Mapping[str, Any], asset: Address) -> list[EthCall]:
 
 
 def old_parts(stored: ReserveIndices, unbacked_raw: int, answers: Sequence[bytes]) -> Parts:
-    """The reserve from what both versions store alike, and the answers to ``old_reads``."""
+    """The reserve, from what both versions store in the same way and the answers to ``old_reads``."""
     cash, debt = answers
     principal_raw, _, rate_ray, updated = abi("aave_v30").decode("getSupplyData", debt)
     indices = OldReserveIndices(

@@ -16,7 +16,7 @@ from yieldbot.resources import folder
 
 ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
 DECIMALS = ("decimals", "DECIMALS_OFFSET")
-"""Functions whose answer is an exponent of ten; an impossible one ends the market's flow."""
+"""Functions that return an exponent of ten; an impossible value ends the market's flow."""
 
 
 class Abi:
@@ -45,7 +45,7 @@ class Abi:
         return EthCall(to, self.encode(function, *args), optional=optional, lag_blocks=lag_blocks)
 
     def decode(self, function: str, data: bytes) -> tuple[Any, ...]:
-        """A view function's answer. Raises an error, which ends the market's flow, for a malformed one."""
+        """A view function's decoded answer. A malformed one raises an error, which ends the market's flow."""
         types = self._types(function, "outputs")
         if is_static(types):
             values = unpack(types, data)
@@ -69,7 +69,7 @@ class Abi:
         return checksum(value) if isinstance(value, str) and value.startswith("0x") else value
 
     def explain(self, data: bytes) -> str | None:
-        """A custom error of this ABI with its arguments; None when it is not one."""
+        """A custom error of this ABI with its arguments; None if it is not one."""
         from eth_abi.abi import decode
         from eth_abi.exceptions import DecodingError
 
@@ -106,13 +106,13 @@ def explain_standard(data: bytes) -> str | None:
 
 
 def explain(name: str, data: bytes) -> str | None:
-    """Message of a revert of one protocol's contracts."""
+    """The message of a revert of one protocol's contracts."""
     return abi(name).explain(data) or explain_standard(data)
 
 
 @lru_cache(4096)
 def checksum(address: str) -> Address:
-    """EIP-55 form."""
+    """The address in EIP-55 form."""
     from eth_utils.address import to_checksum_address
 
     return Address(to_checksum_address(address))
@@ -121,7 +121,7 @@ def checksum(address: str) -> Address:
 def label(data: bytes) -> str | None:
     """A string answer made fit for display: printable ASCII, at most 24 characters. Old tokens answer bytes32.
 
-    None for anything else: what a contract calls itself must not make it unreadable.
+    None for anything else, because the name that a contract gives itself must not make it unreadable.
     """
     from eth_abi.abi import decode
     from eth_abi.exceptions import DecodingError

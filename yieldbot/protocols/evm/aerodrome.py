@@ -1,4 +1,4 @@
-"""Aerodrome's basic pools, volatile and stable, of Solidly's kind; the factory sets each pool's fee.
+"""Aerodrome's basic pools, volatile and stable, which are Solidly pools; the factory sets each pool's fee.
 
 Source: aerodrome-finance/contracts a5fae2e: Pool, factories/PoolFactory, Router. Its concentrated pools (Slipstream)
 are other contracts.
@@ -44,11 +44,11 @@ class AerodromeParams(BaseModel):
     factory: str
     """PoolFactory of the basic pools."""
     router: str | None = None
-    """A Router that knows it; None: pools are read, and nothing is swapped there."""
+    """A Router of that factory; None: pools are read, and nothing is swapped there."""
 
 
 class Aerodrome:
-    """Pools of one factory: of a pair at most a volatile and a stable one."""
+    """Pools of one factory: for each pair at most a volatile and a stable one."""
 
     protocol: ClassVar[str] = "aerodrome"
     params: ClassVar[type[BaseModel]] = AerodromeParams

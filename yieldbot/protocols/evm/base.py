@@ -26,7 +26,7 @@ class YieldAdapter(Protocol):
     """Validates the other keys of a [[protocols]] table."""
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        """The deployment's markets for its assets. Raises MarketError where its contracts are not those of the
+        """The deployment's markets for its assets. Raises MarketError if its contracts are not those of the
         protocol."""
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
@@ -39,13 +39,13 @@ class YieldAdapter(Protocol):
         """Calls that withdraw ``amount``; None: the whole position."""
 
     def claim(self, state: MarketState, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that claim all of one of the state's rewards for ``owner``; empty where the market pays none."""
+        """Calls that claim all of one of the state's rewards for ``owner``; empty if the market pays none."""
 
     def claim_targets(self, market: Market, reward: Reward) -> dict[Address, frozenset[bytes]]:
         """Contracts and four-byte selectors that the signer may allow for the claim."""
 
     def explain_revert(self, data: bytes) -> str | None:
-        """Message of a custom error of the protocol; None when it is not one of its own."""
+        """The message of a custom error of the protocol; None if it is another one."""
 
     def spenders(self, market: Market) -> tuple[Address, ...]:
         """Contracts that may receive an allowance of the asset."""
@@ -59,7 +59,7 @@ class TwoStepExits(Protocol):
     """An adapter whose markets may have a two-step exit (``Exit.kind`` COOLDOWN or REQUEST)."""
 
     def request_exit(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-        """Calls that request the exit of ``amount``; None: of everything that is not on its way out yet."""
+        """Calls that request the exit of ``amount``; None: of everything that is not leaving yet."""
 
     def collect_exit(self, state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
         """Calls that collect what ``MarketState.leaving`` states as ready."""

@@ -1,7 +1,7 @@
-"""Markets of Compound v2's kind (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
+"""Markets of the Compound v2 kind (Moonwell, Venus, Compound v2): cTokens, whose exchange rate grows.
 
-Many failures return an error code instead of reverting: such a transaction is mined and moves nothing. No code is
-decoded here: balances, in the rehearsal and on the chain, show what did not arrive.
+Many failures return an error code instead of reverting: such a transaction is mined and moves nothing. Error codes are
+not decoded here: balances, in the rehearsal and on the chain, show what did not arrive.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from yieldbot.protocols.reads import Reads
 MINT, REDEEM = 0, 1
 """Numbers of Venus's actions (ComptrollerTypes.sol, Action)."""
 THIN = 20
-"""Liquidity below a twentieth of what is supplied is flagged."""
+"""Liquidity below one part in this of the supply is flagged."""
 FULL = 10_000
-"""Headroom below a ten-thousandth of what is supplied is flagged."""
+"""Headroom below one part in this of the supply is flagged."""
 HEADROOM_SECONDS = 3600
-"""A cap's headroom is reduced by an hour of interest, which counts against the cap."""
+"""An hour of interest, which counts against a cap, is deducted from its headroom."""
 COARSE = 10**6
-"""The base unit of a cToken is normally worth far less than a millionth of a whole token. Where it is worth more,
-hardly any cToken exists, and a donation moves the exchange rate."""
+"""A cToken's base unit is normally worth far less than one part in this of a whole token. If it is worth more, hardly
+any cTokens exist, and a donation moves the exchange rate."""
 AGREE = 10**6
-"""The rates of the market and of its model agree within one part in this (and two units of 1e-18)."""
+"""The market's rate and its model's must agree to one part in this (and two units of 1e-18)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccrualClock:
-    """What a deployment counts periods by: names of the functions that answer it."""
+    """How a deployment counts interest periods: names of the functions that return each value."""
 
     accrual: str
     """When interest was last accrued."""
@@ -115,7 +115,7 @@ class CompoundV2:
     def _market(
         self, deployment: Deployment, at: Address, token: Token, comptroller: Address, row: dict[str, bytes]
     ) -> Market:
-        """One cToken; what is wrong with it is kept as ``unfit``, and quarantines it alone when it is observed."""
+        """One cToken; a fault is kept as ``unfit``, and quarantines only this market when it is observed."""
         ctoken = abi("compound_v2")
         params: dict[str, Any] = {"comptroller": comptroller}
         clock = next((name for name, clock in CLOCKS.items() if len(row[clock.accrual]) >= 32), None)
@@ -240,9 +240,9 @@ class _Observation:
     shares: int
     """Our cTokens, in base units."""
     first_rate: int
-    """exchangeRateStored: the initial rate where no cToken exists."""
+    """exchangeRateStored: the initial rate if no cToken exists."""
     quoted: int
-    """The market's own supply rate of a period, scaled by 1e18."""
+    """The market's own supply rate for one period, scaled by 1e18."""
     balance_raw: int
     """The asset's balance of the cToken."""
     status: Status
@@ -250,13 +250,13 @@ class _Observation:
     cap_raw: int | None
     """Supply cap; None: none."""
     fee: int
-    """Fraction of a redemption that is kept (Venus's treasuryPercent), scaled by 1e18."""
+    """Fraction of a redemption that the protocol keeps (Venus's treasuryPercent), scaled by 1e18."""
     pays_rewards: bool
-    """Whether it names a distributor of rewards (Moonwell), whose rewards are not counted here."""
+    """Whether it names a distributor of rewards (Moonwell); its rewards are not counted here."""
 
     @classmethod
     def read(cls, market: Market, owner: Address) -> Flow[_Observation]:
-        """Reads it in one round."""
+        """Reads the observation in one round."""
         ctoken, at, where = abi("compound_v2"), market.address, market.params
         clock, rate_model, comptroller = CLOCKS[where["clock"]], where["model"], where["comptroller"]
         reads = Reads()
@@ -310,7 +310,7 @@ class _Observation:
         )
 
     def capacity_raw(self, totals: CTokenTotals, periods: int) -> int | None:
-        """What the comptroller still lets in: supply stays below the cap, which an hour of interest counts against."""
+        """What the comptroller still accepts: supply stays below the cap, against which an hour of interest counts."""
         if self.cap_raw is None:
             return None
         hour = self.model.borrow(totals.utilisation) * periods * HEADROOM_SECONDS // SECONDS_PER_YEAR
@@ -334,7 +334,7 @@ class _Observation:
 
 
 def _optional(function: str, answer: bytes) -> Any:
-    """An answer that may be missing; None without one, and for an address of zero."""
+    """An answer that may be missing; None if it is, and for the zero address."""
     if len(answer) < 32:
         return None
     value = abi("compound_v2").one(function, answer)

@@ -33,7 +33,7 @@ SIDES = ("supply", "borrow")
 SUPPLY_PAUSED, WITHDRAW_PAUSED = 1 << 0, 1 << 2
 """Bits of pauseFlags (CometExt.sol: PAUSE_SUPPLY_OFFSET, PAUSE_WITHDRAW_OFFSET)."""
 THIN = 20
-"""Liquidity below a twentieth of what is supplied is flagged."""
+"""Liquidity below one part in this of the supply is flagged."""
 
 
 class CometParams(BaseModel):

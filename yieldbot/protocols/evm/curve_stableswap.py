@@ -1,9 +1,9 @@
 """Curve's StableSwap pools, named one by one in the chain's file; each is its own router.
 
 Source: the pools' own getters and ``exchange`` (Curve's published 3pool, pool template, factory plain pools and
-StableSwap-NG). ``exchange`` names no recipient, so that the output goes to the caller, and no deadline: a pending swap
-is bounded by its minimum out alone. The flavour says where the pool rounds; it is checked against the pool's own
-``get_dy`` whenever the pool is read.
+StableSwap-NG). ``exchange`` names no recipient, so the output goes to the caller, and no deadline: only its minimum out
+limits a pending swap. The flavour says where the pool rounds; it is checked against the pool's own ``get_dy`` whenever
+the pool is read.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CurveParams(BaseModel):
 
 
 class CurveStableSwap:
-    """Pools of plain coins, valued by their decimals alone (NG: by the pool's own stored rates)."""
+    """Pools of plain coins, valued only by their decimals (NG: by the pool's own stored rates)."""
 
     protocol: ClassVar[str] = "curve_stableswap"
     params: ClassVar[type[BaseModel]] = CurveParams

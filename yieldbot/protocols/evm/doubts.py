@@ -1,5 +1,5 @@
-"""Two readings of one thing compared: what suppliers are owed and what is there, shares that are counted and shares
-that exist, and whether a Morpho market's collateral has a price. A doubt stops new money and states both numbers."""
+"""Compares two readings of one thing: what suppliers are owed with what is there, counted shares with existing ones,
+and whether a Morpho market's collateral has a price. A doubt stops new money and states both numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from yieldbot.model.reads import EthCall
 from yieldbot.protocols.evm.abi import abi, short
 
 OLD_SECONDS = 30 * 86_400
-"""The slowest Chainlink feeds update daily, those of rates weekly: one this old is abandoned."""
+"""A feed that is older than this counts as abandoned: the slowest Chainlink feeds update daily, those of rates
+weekly."""
 FEEDS = ("BASE_FEED_1", "BASE_FEED_2", "QUOTE_FEED_1", "QUOTE_FEED_2")
 
 
@@ -35,7 +36,7 @@ def feed_reads(feeds: Sequence[Address]) -> list[EthCall]:
 
 
 def unpriced(oracle: Address, price: bytes, feeds: Sequence[Address], rounds: Sequence[bytes], now: int) -> str | None:
-    """Why liquidations could not use a price of the market's collateral; None when they can."""
+    """Why liquidations could not use a price of the market's collateral; None if they can."""
     where = f"its collateral's oracle {short(oracle)}"
     if len(price) < 32:
         return f"{where} answers nothing"

@@ -1,5 +1,5 @@
-"""ERC-4626 vaults: MetaMorpho seen through to its markets, stataToken to its Aave reserve, others by their price
-history."""
+"""ERC-4626 vaults: MetaMorpho is seen through to its markets, stataToken to its Aave reserve; others are judged by
+their price history."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from yieldbot.protocols.evm.vaults import FULL, MAX_FEE_BPS, VaultView, generic,
 from yieldbot.protocols.reads import Reads
 
 QUEUE_LENGTH = 30
-"""MetaMorpho's own limit of its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
+"""MetaMorpho's own limit for its queues (ConstantsLib.MAX_QUEUE_LENGTH)."""
 INSTANT_SECONDS = 1.0
 CAP_MARGIN_SECONDS = 3600
-"""Caps count interest: an hour's interest is kept free, since headroom shrinks while a plan waits."""
+"""Caps count interest: an hour of interest is kept free, since headroom shrinks while a plan waits."""
 THIN = 20
-"""Liquidity below a twentieth of what is supplied is flagged."""
+"""Liquidity below one part in this of the supply is flagged."""
 QUEUES = ("supply_queue", "withdraw_queue")
 SLACK = 10**6
-"""Two readings of one sum agree within one part in this, and a base unit a summand."""
+"""Two readings of one sum must agree to one part in this, plus one base unit for each summand."""
 HEAD = ("asset", "decimals", "symbol")
 META = ("fee", "DECIMALS_OFFSET", "MORPHO")
 NEEDED = {"generic": (), "metamorpho": ("morpho", "irm"), "stata": ("pool", "data_provider")}
@@ -196,8 +196,8 @@ def _discovery_reads(flavour: str, vault: Address) -> list[EthCall]:
 def _market(
     deployment: Deployment, vault: Address, mine: Sequence[bytes], reserves: Mapping[Token, Mapping[str, object]]
 ) -> Market:
-    """One vault as a market. A malformed one gets a fault in its params, which quarantines it alone when it is
-    observed."""
+    """One vault as a market. The fault of a malformed one is kept in its params, and quarantines only this market when
+    it is observed."""
     vault_abi, where = abi("erc4626"), deployment.params
     token, symbol, params = deployment.assets[0], short(vault), dict[str, object](flavour=where["flavour"])
     if not all(mine[: len(HEAD)]):
@@ -228,7 +228,7 @@ def _market(
 def _flavoured(
     where: Mapping[str, Any], vault: Address, mine: Sequence[bytes], reserve_parts: Mapping[str, object]
 ) -> dict[str, object]:
-    """What a flavour keeps in Market.params."""
+    """The data of a flavour that goes into Market.params."""
     if where["flavour"] == "stata":
         return {"pool": where["pool"], **reserve_parts}
     if where["flavour"] != "metamorpho":
@@ -248,7 +248,7 @@ def _flavoured(
 
 
 def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]]:
-    """The vaults, with the oracle and the collateral of each market in their queues that has one."""
+    """The vaults, with the oracle and the collateral of those markets in their queues that have one."""
     blue = abi("morpho_blue")
     ids = dict.fromkeys(i for m in found for name in QUEUES for i in m.params.get(name, ()))
     terms = yield [blue.read(checksum(morpho), "idToMarketParams", bytes.fromhex(i)) for i in ids]
@@ -260,7 +260,7 @@ def _with_oracles(found: Sequence[Market], morpho: Address) -> Flow[list[Market]
 
 
 def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
-    """Aave's own wrapper: its money lies in the reserve, so that the reserve's curve is its curve.
+    """Aave's own wrapper: its money is in the reserve, so the reserve's curve is its curve.
 
     Share price: the reserve's liquidity index (ERC4626StataTokenUpgradeable._convertToAssets, rounded down).
     """
@@ -292,7 +292,7 @@ def _stata(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultV
 
 
 def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
-    """MetaMorpho: each market of its queues, and where our deposit or withdrawal would go."""
+    """MetaMorpho: each market in its queues, and where our deposit would go or our withdrawal come from."""
     vault, blue, where, one = abi("erc4626"), abi("morpho_blue"), market.params, market.asset.one
     morpho, irm, at = checksum(where["morpho"]), checksum(where["irm"]), market.address
     ids = tuple(dict.fromkeys((*where["supply_queue"], *where["withdraw_queue"])))
@@ -380,8 +380,8 @@ def _pool(market: Market, market_id: str) -> str:
 
 
 def _unpriced(priced: Sequence[tuple[str, Address, bytes, tuple[Address, ...]]], now: int) -> Flow[dict[str, str]]:
-    """By market, why liquidations could not use a price of its collateral; one more round, for the feeds. priced: each
-    market with its oracle, the oracle's answer and its feeds."""
+    """By market, why liquidations could not use a price of its collateral; needs one more round, for the feeds. priced:
+    each market with its oracle, the oracle's answer and its feeds."""
     reads = Reads()
     rows = [(*row, reads.group(feed_reads(row[3]))) for row in priced]
     if reads.handles:

@@ -1,5 +1,5 @@
-"""The wallet itself as a market: earns nothing, takes anything, pays at once. What Merkl owes the wallet is its
-reward."""
+"""The wallet itself as a market: earns nothing, accepts anything, pays at once. Rewards that Merkl owes the wallet are
+its rewards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class IdleParams(BaseModel):
 
 
 class Idle:
-    """Tokens lying in the wallet."""
+    """Tokens in the wallet."""
 
     protocol: ClassVar[str] = "idle"
     params: ClassVar[type[BaseModel]] = IdleParams

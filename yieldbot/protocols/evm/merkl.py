@@ -1,4 +1,4 @@
-"""Merkl's distributions: leaves from its API, believed only where they prove against the root on the chain.
+"""Merkl's distributions: leaves from its API, which are believed only if they prove against the root on the chain.
 
 Source: Merkl's Distributor (getMerkleRoot, claimed, claim): a leaf is keccak256(abi.encode(user, token, amount)), the
 amount being all that was ever earned; pairs of nodes are hashed in ascending order.
@@ -23,7 +23,7 @@ from yieldbot.protocols.reads import Reads
 UNREAD, UNPROVEN = "merkl-not-read", "merkl-not-proven"
 MOST_LEAVES = 32
 MOST_SIBLINGS = 64
-"""A tree of 2^64 leaves."""
+"""Most siblings in a proof: a tree of 2^64 leaves."""
 MOST_RAW = 2**208
 """Largest amount that the Distributor can record as claimed."""
 
@@ -94,7 +94,7 @@ def root_of(owner: Address, leaf: Leaf) -> bytes:
 
 
 def merkl_rewards(chain: ChainId, distributor: Address, proofs: Sequence[Leaf], owner: Address) -> Flow[Found]:
-    """What can be claimed now of the leaves that the Distributor's root proves, less what was claimed already: one
+    """What can be claimed now of the leaves that the Distributor's root proves, minus what was claimed already: one
     round.
 
     A leaf that no root proves, or a token without its standard functions, is flagged and left out.
@@ -154,5 +154,5 @@ def merkl_claim(reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
 
 
 def merkl_targets(reward: Reward) -> dict[Address, frozenset[bytes]]:
-    """The Distributor that the chain's file names, and its ``claim`` alone."""
+    """The Distributor that the chain's file names, and only its ``claim``."""
     return {reward.distributor: frozenset({abi("merkl").selector("claim")})} if reward.proof is not None else {}

@@ -25,7 +25,7 @@ from yieldbot.protocols.evm.doubts import feed_reads, feeds_of, feeds_reads, ora
 from yieldbot.protocols.reads import Reads
 
 THIN = 20
-"""Liquidity below a twentieth of what is supplied is flagged."""
+"""Liquidity below one part in this of the supply is flagged."""
 
 
 class MorphoParams(BaseModel):
@@ -42,12 +42,12 @@ class MorphoParams(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class BlueMarket:
-    """One market accrued to a block."""
+    """One market, accrued to a block."""
 
     totals: MarketTotals
     """Supply and debt."""
     rate_at_target: int
-    """Borrow rate at target utilisation, a second, scaled by 1e18."""
+    """Borrow rate at target utilisation, per second, scaled by 1e18."""
 
     @property
     def utilisation(self) -> float:
@@ -66,7 +66,7 @@ class BlueMarket:
         return assets_up(shares, self.totals.supply_assets, self.totals.supply_shares)
 
     def curve(self, token: Token, held_raw: int) -> AdaptiveCurve:
-        """The market's rate by our whole holding, ``held_raw`` of which lies in it already."""
+        """The market's rate as a function of our whole holding, of which ``held_raw`` is in it already."""
         return AdaptiveCurve(
             others=(self.totals.supply_assets - held_raw) / token.one,
             borrowed=self.totals.borrow_assets / token.one,
@@ -87,7 +87,7 @@ def blue_reads(morpho: Address, irm: Address, market_id: bytes) -> list[EthCall]
 
 
 def blue_market(answers: Sequence[bytes], now: int) -> BlueMarket:
-    """The market as of ``now`` (unix seconds), interest accrued as the next transaction would."""
+    """The market at ``now`` (unix seconds), with interest accrued as the next transaction would."""
     blue = abi("morpho_blue")
     supply, shares, borrow, borrow_shares, updated, fee = blue.decode("market", answers[0])
     totals = MarketTotals(supply, shares, borrow, borrow_shares, updated, fee)
@@ -210,8 +210,8 @@ def _market(
     symbol: bytes,
     feeds: tuple[Address, ...],
 ) -> Market:
-    """One market of the list. An unusable one gets a fault in its params, which quarantines it alone when it is
-    observed."""
+    """One market of the list. The fault of an unusable one is kept in its params, and quarantines only this market when
+    it is observed."""
     loan, collateral, oracle, its_irm = (checksum(address) for address in terms[:4])
     name, key = f"{deployment.name} {short('0x' + market_id.hex())}", f"0x{market_id.hex()}"
     params: dict[str, object] = {"loan": loan, "collateral": collateral, "oracle": oracle, "irm": its_irm}

@@ -1,4 +1,4 @@
-"""What adapters of liquidity share: earlier blocks that are read, and windows between them."""
+"""Shared by adapters of liquidity: which earlier blocks are read, and the windows between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yieldbot.model.reads import EthCall
 Owned = tuple[list[PoolPosition], tuple[int, ...]]
 """Our positions in pools that are read, and numbers of those in other pools."""
 LAGS = 12
-"""Windows into which the lookback is divided: their spread gives the fees' interval."""
+"""Number of windows into which the lookback is divided: their spread gives the interval of the fees."""
 GET_CURRENT_BLOCK_TIMESTAMP = bytes.fromhex("0f28c97d")
 
 
@@ -21,12 +21,12 @@ class EmptyPool(MarketError):
 
 
 def lags(lookback_blocks: int) -> tuple[int, ...]:
-    """Numbers of blocks back, the newest first; none for a lookback of 0."""
+    """Numbers of blocks back, the newest first; empty for a lookback of 0."""
     return tuple(dict.fromkeys(lookback_blocks * i // LAGS for i in range(LAGS + 1))) if lookback_blocks else ()
 
 
 def clock(lag_blocks: int = 0) -> EthCall:
-    """The read of a past block's time, by Multicall3."""
+    """The read of a past block's time, from Multicall3."""
     return EthCall(MULTICALL3, GET_CURRENT_BLOCK_TIMESTAMP, optional=lag_blocks > 0, lag_blocks=lag_blocks)
 
 

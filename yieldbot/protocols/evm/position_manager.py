@@ -34,13 +34,13 @@ def increase(state: LiquidityPool, token_id: int, desired: Pair, least: Pair, de
 
 
 def decrease(state: LiquidityPool, token_id: int, liquidity: int, least: Pair, deadline: int) -> EvmCall:
-    """Take liquidity out; the manager keeps the tokens until they are collected."""
+    """Remove liquidity; the manager keeps the tokens until they are collected."""
     words = f"take {liquidity:,} of liquidity out of position {token_id}, at least {amounts_text(state.pool, least)}"
     return _call(state, "decreaseLiquidity", (token_id, liquidity, *least, deadline), words)
 
 
 def collect(state: LiquidityPool, token_id: int, owner: Address, most: Pair = (MASK128, MASK128)) -> EvmCall:
-    """Pay a position's uncollected tokens out to us."""
+    """Pay out a position's uncollected tokens to us."""
     amount = "all that waits" if most == (MASK128, MASK128) else amounts_text(state.pool, most)
     return _call(state, "collect", (token_id, owner, *most), f"collect {amount} of position {token_id}")
 

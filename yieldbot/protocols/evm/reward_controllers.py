@@ -1,4 +1,5 @@
-"""Incentives that Aave's RewardsController and Compound's CometRewards pay: reads that join a market's own.
+"""Incentives paid by Aave's RewardsController and Compound's CometRewards: reads that are made together with a market's
+own.
 
 Every read is optional: a reward that cannot be read is flagged, and its market is observed without it.
 """
@@ -22,10 +23,10 @@ from yieldbot.protocols.evm.abi import abi, checksum, label, short
 UNREAD = "rewards-not-read"
 BELOW_MINIMUM = "rewards-below-minimum"
 MOST = 8
-"""Reward tokens of one market that are read at most."""
+"""Most reward tokens of one market that are read."""
 MOST_DECIMALS = 36
 FACTOR_SCALE = 10**18
-"""Of the multiplier that newer CometRewards have as a fourth word of their configuration."""
+"""Scale of the multiplier that newer CometRewards have as the fourth word of their configuration."""
 
 Found = tuple[tuple[Reward, ...], tuple[str, ...]]
 """Rewards, and flags of the market for what could not be read."""
@@ -57,7 +58,7 @@ def aave_listing(controller: Address, a_token: Address) -> EthCall:
 
 
 def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
-    """Addresses of an aToken's reward tokens; None where the controller's answer is malformed."""
+    """Addresses of an aToken's reward tokens; None if the controller's answer is malformed."""
     if answer == (32).to_bytes(32, "big") + bytes(32):  # none, recognised without loading a decoder
         return ()
     try:
@@ -67,7 +68,7 @@ def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
 
 
 def aave_reads(where: Mapping[str, Any], owner: Address) -> list[list[EthCall]]:
-    """For each reward token of a market's params five reads, for ``aave_rewards``."""
+    """Five reads for each reward token in a market's params, for ``aave_rewards``."""
     if not where.get("rewards"):
         return []
     rewards, controller, a_token = abi("aave_rewards"), Address(where["rewards_controller"]), where["a_token"]
@@ -84,9 +85,10 @@ def aave_reads(where: Mapping[str, Any], owner: Address) -> list[list[EthCall]]:
 def aave_rewards(
     market: Market, answers: Sequence[Sequence[bytes]], scaled_supply_raw: int, index_ray: int, held: int
 ) -> Found:
-    """Rewards from the answers to ``aave_reads``. Emission goes by scaled balances (RewardsDistributor._getAssetIndex).
+    """Rewards from the answers to ``aave_reads``. Emissions are divided by scaled balances
+    (RewardsDistributor._getAssetIndex).
 
-    index_ray and held (base units): as of the snapshot's block.
+    index_ray and held (base units): at the snapshot's block.
     """
     where, rewards, one = market.params, abi("aave_rewards"), market.asset.one
     if where.get("rewards_controller") is None:
@@ -117,7 +119,7 @@ def aave_rewards(
 
 
 def aave_claim(market: Market, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-    """Claim all of one reward token, by a function that can pay nobody but the caller."""
+    """Claim all of one reward token, by a function that can only pay the caller."""
     data = abi("aave_rewards").encode(
         "claimRewardsToSelf", [market.params["a_token"]], MAX_UINT256, reward.token.address
     )
@@ -137,10 +139,10 @@ def comet_listing(rewards: Address, comet: Address) -> list[EthCall]:
 
 
 def comet_listed(rewards: Address, answers: Sequence[bytes]) -> dict[str, Any] | None:
-    """What a market's params keep under ``rewards``; None where something does not answer.
+    """The data for a market's params under ``rewards``; None if something does not answer.
 
     speed and scale: Comet.trackingSupplyIndex grows by speed * seconds * baseScale / totalSupplyBase. multiplier: that
-    of newer CometRewards, 1e18 where there is none.
+    of newer CometRewards, 1e18 if there is none.
     """
     terms = abi("comet_rewards")
     *about, config = answers
@@ -164,8 +166,8 @@ def comet_listed(rewards: Address, answers: Sequence[bytes]) -> dict[str, Any] |
 
 
 def comet_reads(market: Market, owner: Address) -> list[EthCall]:
-    """Five reads, for ``comet_rewards``. The last one accrues our account when it is called, so that it must come after
-    all other reads of the Comet."""
+    """Five reads, for ``comet_rewards``. The last one accrues our account when it is called, so it must come after all
+    other reads of the Comet."""
     if (terms := market.params.get("rewards")) is None:
         return []
     rewards, token = terms["distributor"], terms["token"]
@@ -177,10 +179,9 @@ def comet_reads(market: Market, owner: Address) -> list[EthCall]:
 
 
 def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals, held: int, now: int) -> Found:
-    """Rewards from the answers to ``comet_reads``. Shares go by principal (CometCore.updateBaseBalance).
+    """Rewards from the answers to ``comet_reads``. They are divided by principal (CometCore.updateBaseBalance).
 
-    They last as long as what the contract holds, or for ever where it pays nothing. now: unix seconds; held: base
-    units.
+    They last as long as the contract's balance, or for ever if it pays nothing. now: unix seconds; held: base units.
     """
     terms = market.params.get("rewards")
     if terms is None:
@@ -214,7 +215,7 @@ def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals,
 
 
 def comet_claim(market: Market, reward: Reward, owner: Address) -> tuple[EvmCall, ...]:
-    """Claim what is owed, which goes to the account that earned it."""
+    """Claim what is owed; it goes to the account that earned it."""
     data = abi("comet_rewards").encode("claim", market.address, owner, True)
     return (EvmCall(reward.distributor, data, 0, _description(market, reward, owner)),)
 

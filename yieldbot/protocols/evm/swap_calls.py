@@ -1,4 +1,4 @@
-"""What adapters of exchanges share: their router, descriptions of swaps, and messages of reverts."""
+"""Shared by adapters of exchanges: their router, descriptions of swaps, and messages of reverts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yieldbot.protocols.evm.abi import checksum, explain
 
 
 def router_of(pools: Sequence[Pool]) -> Address:
-    """The common router of all the pools. Raises MarketError where they have none."""
+    """The common router of all the pools. Raises MarketError if they have none."""
     routers = {checksum(pool.params["router"]) for pool in pools if pool.params.get("router")}
     if not routers:
         name = pools[0].name if pools else "a swap"
@@ -22,6 +22,6 @@ def router_of(pools: Sequence[Pool]) -> Address:
 
 
 def explain_swap(abi_name: str, known: Mapping[str, str], data: bytes) -> str | None:
-    """Message of a router's revert, its short reasons spelled out."""
+    """The message of a router's revert, with its short reasons spelled out."""
     message = explain(abi_name, data)
     return known.get(message, message) if message is not None else None

@@ -2,8 +2,9 @@
 
 Sources: Ethena's StakedUSDeV2 (``cooldownShares`` sets the assets aside, ``unstake`` pays them once the cooldown has
 ended; a second call restarts it for all of them); EIP-7540 (``requestRedeem``, then ``redeem`` of what
-``claimableRedeemRequest`` states; a controller's requests are one, of id 0, or have a number each, which the requesting
-transaction emitted: ``model/requests.py``); ERC-7887 (``cancelRedeemRequest``, then ``claimCancelRedeemRequest``).
+``claimableRedeemRequest`` states; a controller's requests are either one, with id 0, or have a number each, which the
+requesting transaction emitted: ``model/requests.py``); ERC-7887 (``cancelRedeemRequest``, then
+``claimCancelRedeemRequest``).
 """
 
 from __future__ import annotations
@@ -38,8 +39,7 @@ def request_reads(where: Mapping[str, object], vault: Address, owner: Address) -
 
 
 def ids_of(where: Mapping[str, object]) -> tuple[int, ...]:
-    """Ids of our requests: those remembered in the market's params, else 0, which stands for all requests of a
-    controller."""
+    """Ids of our requests: those in the market's params, else 0, which stands for all requests of a controller."""
     known = where.get(IDS)
     return known if isinstance(known, tuple) and known else (REQUEST_ID,)
 
@@ -55,19 +55,19 @@ class ExitRequests:
     back: int = 0
     """Shares that a cancellation has returned and that can be claimed."""
     calling: bool = False
-    """Whether a cancellation is pending."""
+    """Whether a cancellation has been requested and is pending."""
     assets: int = 0
-    """Base units of the asset in the cooldown."""
+    """Base units of the asset that are in the cooldown."""
     until: int = 0
     """Unix seconds at which the cooldown ends."""
     pending_id: int = REQUEST_ID
-    """The first request with something pending."""
+    """Id of the first request of which something is pending."""
     back_id: int = REQUEST_ID
-    """The first request with shares returned by a cancellation."""
+    """Id of the first request of which a cancellation has returned shares."""
 
     @property
     def unpriced(self) -> int:
-        """Raw shares that are worth what the vault converts them to now."""
+        """Raw shares that are valued at the vault's present conversion."""
         return self.pending + self.back
 
 
@@ -116,8 +116,8 @@ def leaving(
 
 
 def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[EvmCall, ...]:
-    """The calls of the first step, for ``amount``; None: for everything that is not leaving yet. Empty where there is
-    no share."""
+    """The calls of the first step, for ``amount``; None: for everything that is not leaving yet. Empty if there are no
+    shares."""
     market, vault_abi, inside = state.market, abi("erc4626"), state.inside
     shares = state.shares if amount is None or amount >= inside else state.shares * amount.raw // max(1, inside.raw)
     if not shares:
@@ -131,7 +131,7 @@ def request(state: MarketState, amount: Amount | None, owner: Address) -> tuple[
 
 
 def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-    """The calls of the second step: redeem what is ready. Empty where nothing is."""
+    """The calls of the second step: redeem what is ready. Empty if nothing is."""
     market, gone = state.market, state.leaving
     if gone is None or not gone.ready:
         return ()
@@ -143,7 +143,7 @@ def collect(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
 
 
 def cancel(state: MarketState, owner: Address) -> tuple[EvmCall, ...]:
-    """The calls that claim what a cancellation returned, else cancel the pending request. Empty where neither is
+    """The calls that claim what a cancellation returned, or else cancel the pending request. Empty if neither is
     possible."""
     market, gone, vault_abi = state.market, state.leaving, abi("erc4626")
     if gone is None or not (gone.back or gone.cancels):

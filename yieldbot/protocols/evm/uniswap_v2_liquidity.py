@@ -1,7 +1,7 @@
 """Uniswap v2 liquidity: a pair's state and history, and our LP tokens of it.
 
 Source: Uniswap v2 core (UniswapV2Pair): reserves, price0CumulativeLast in UQ112x112, LP tokens of totalSupply. Fees
-stay in the reserves: sqrt(reserve0 reserve1) over the supply grows by them alone.
+stay in the reserves, and only they let sqrt(reserve0 reserve1) / supply grow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yieldbot.protocols.reads import Reads
 
 
 class UniswapV2Liquidity:
-    """LP tokens of pairs, all of the full range."""
+    """LP tokens of pairs; all have the full range."""
 
     protocol: ClassVar[str] = "uniswap_v2"
 
@@ -62,7 +62,7 @@ class UniswapV2Liquidity:
             return math.sqrt(zero * one) / float(codec.one("totalSupply", supplies[i]))
 
         def price_sum(i: int) -> float:
-            """The price's sum up to the block, what passed since the pair's last update included."""
+            """The cumulative price up to the block, including the time since the pair's last update."""
             zero, one, last = codec.decode("getReserves", reserves[i])
             now = int.from_bytes(times[i][:32], "big")
             return float(codec.one("price0CumulativeLast", sums[i]) / 2**112 + one / zero * (now - last))

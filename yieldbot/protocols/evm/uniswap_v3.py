@@ -1,9 +1,9 @@
-"""Uniswap v3 pools, read so that swaps can be computed to the unit without further reads.
+"""Uniswap v3 pools, read so that swaps can be computed exactly without further reads.
 
 Source: Uniswap v3 core 1.0.1 (IUniswapV3PoolState); v3 periphery 1.4.4 (ISwapRouter, Path); swap-router-contracts 1.3.1
 (IV3SwapRouter, IMulticallExtended). Only the words of the tick bitmap around the price are read: a swap that would
 leave them is refused (``Unswappable``), never estimated. Swaps are made by SwapRouter, whose calls carry a deadline, or
-by SwapRouter02, whose calls do not: there one call goes into its multicall, which does.
+by SwapRouter02, whose calls do not: there a call is wrapped in its multicall, which does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.evm.swap_calls import explain_swap, router_of
 
 NEAR_TICKS = 23_028
-"""Ticks to each side that are read: up to ten times the price, down to a tenth."""
+"""Number of ticks to each side that are read: up to ten times the price, down to a tenth."""
 
 SINGLE, MULTI = "exactInputSingle", "exactInput"
 ROUTER02, BY_DEADLINE = "uniswap_router02", "multicall"
@@ -56,7 +56,7 @@ class UniswapV3Params(BaseModel):
     router: str | None = None
     """A SwapRouter (v3 periphery) of that factory."""
     router02: str | None = None
-    """A SwapRouter02 of it; without either router nothing is swapped there."""
+    """A SwapRouter02 of that factory; without either router nothing is swapped there."""
 
     @model_validator(mode="after")
     def _one_router(self) -> UniswapV3Params:
@@ -129,7 +129,7 @@ def in_order(pair: tuple[Token, Token]) -> tuple[Token, Token]:
 
 
 def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
-    """A pool's state within ``near_ticks`` of its price, in three rounds. Raises MarketError where it is no pool."""
+    """A pool's state within ``near_ticks`` of its price, in three rounds. Raises MarketError if it is not a pool."""
     codec = abi("uniswap_v3")
     slot0, liquidity, fee, spacing_data = yield [
         codec.read(pool, name) for name in ("slot0", "liquidity", "fee", "tickSpacing")
@@ -160,7 +160,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
 def twap(pool: Pool, seconds: int) -> Flow[float]:
     """The pool's TWAP: whole token1 for one token0, its geometric mean over the last ``seconds`` by its own oracle.
 
-    Raises ReadReverted where the pool's observations do not go back so far. Source: OracleLibrary.consult.
+    Raises ReadReverted if the pool's observations do not go back that far. Source: OracleLibrary.consult.
     """
     tick, _ = yield from consulted(pool, seconds)
     return float(1.0001**tick * pool.token0.one / pool.token1.one)

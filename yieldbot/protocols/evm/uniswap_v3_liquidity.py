@@ -24,9 +24,9 @@ from yieldbot.protocols.reads import Reads
 TICK_READINGS = 34
 LONGEST_SECONDS = 7 * 86_400
 MOST_POSITIONS = 50
-"""Positions of one manager and account that are read in full."""
+"""Most positions of one manager and account that are read in full."""
 MOST_LISTED = 5_000
-"""Positions that are listed at all."""
+"""Most positions that are listed."""
 
 
 class UniswapV3Liquidity:
@@ -35,7 +35,7 @@ class UniswapV3Liquidity:
     protocol: ClassVar[str] = "uniswap_v3"
 
     def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
-        """A pool's state. Raises MarketError where it is no pool."""
+        """A pool's state. Raises MarketError if it is not a pool."""
         codec, erc20 = abi("uniswap_v3"), abi("erc20")
         slot0, liquidity, fee, spacing, held0, held1 = yield [
             *(codec.read(pool.address, name) for name in ("slot0", "liquidity", "fee", "tickSpacing")),
@@ -58,7 +58,7 @@ class UniswapV3Liquidity:
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
         """Fees by their growth between earlier blocks (needs a node with history; 0: none are read), ticks by the
-        pool's own oracle as far back as it goes, a week at most."""
+        pool's own oracle as far back as it goes, at most a week."""
         codec, at = abi("uniswap_v3"), state.pool.address
         back = lags(lookback_blocks)
         names, reads = ("feeGrowthGlobal0X128", "feeGrowthGlobal1X128", "liquidity"), Reads()
@@ -92,7 +92,7 @@ class UniswapV3Liquidity:
     def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """(our non-empty positions in pools among ``states``, by address; numbers of those in other pools).
 
-        Anybody can send us positions: of more than MOST_POSITIONS the most valuable are read.
+        Anybody can send us positions: if there are more than MOST_POSITIONS, the most valuable ones are read.
         """
         manager = deployment.params["manager"]
         if not manager:
@@ -129,7 +129,7 @@ class UniswapV3Liquidity:
     def position(
         self, states: Mapping[str, LiquidityPool], deployment: Deployment, token_id: int
     ) -> Flow[PoolPosition | bool]:
-        """One position; where its pool is not among ``states``: whether there is anything in it."""
+        """One position; if its pool is not among ``states``: whether there is anything in it."""
         manager, factory = (checksum(deployment.params[name]) for name in ("manager", "factory"))
         read = yield from read_position(manager, factory, token_id)
         state = states.get(read.pool)
@@ -146,8 +146,8 @@ class UniswapV3Liquidity:
         )
 
     def inside(self, position: PoolPosition, lag_blocks: int) -> Flow[tuple[int, int] | None]:
-        """(seconds ever spent in the position's range, the time) so many blocks ago, by the pool's own count
-        (snapshotCumulativesInside); None where the pool did not count then."""
+        """(seconds ever spent in the position's range, the time) that many blocks ago, by the pool's own count
+        (snapshotCumulativesInside); None if the pool did not count then."""
         codec, name = abi("uniswap_v3"), "snapshotCumulativesInside"
         ticks = position.ticks or (0, 0)
         call = codec.read(position.state.pool.address, name, *ticks, optional=True, lag_blocks=lag_blocks)

@@ -1,4 +1,4 @@
-"""Uniswap v4 pools without hooks, read through StateView, so that swaps can be computed to the unit.
+"""Uniswap v4 pools without hooks, read through StateView, so that swaps can be computed exactly.
 
 Source: v4 core 1.0.2 (Pool.swap, ProtocolFeeLibrary, StateLibrary) and v4 periphery 1.0.3 (StateView). Ticks, prices
 and each step's rounding are v3's; the fee has a protocol part for each direction. A pool is found by its key, which the
@@ -58,7 +58,7 @@ REVERTS = {
     "PoolNotInitialized": "the pool has no price",
 }
 FEE_BITS = 12
-"""Bits of each of the two protocol fees: token0 going in, and above it token1."""
+"""Bits of each of the two protocol fees: token0 going in, and above it token1 going in."""
 
 
 def _fees(value: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -160,7 +160,7 @@ def ways(state: V3Pool, protocol_fee: int) -> tuple[V3Venue, V3Venue]:
 
 
 def total_fee(protocol_pips: int, pips: int) -> int:
-    """A swap's fee in hundredths of a bp: the protocol's part first, the providers' of what that leaves."""
+    """A swap's fee in hundredths of a bp: first the protocol's part, then the providers' fee on the rest."""
     return protocol_pips + pips - protocol_pips * pips // PIPS
 
 
@@ -168,7 +168,7 @@ def read_pool(pool: Pool, near_ticks: int = NEAR_TICKS) -> Flow[tuple[V3Pool, in
     """(a pool's state within ``near_ticks`` of its price with the providers' fee, the protocol's fees), in three
     rounds.
 
-    Raises MarketError for a pool without a price, or whose fee is not its key's.
+    Raises MarketError for a pool without a price, or with a fee that is not its key's.
     """
     codec, view, id_ = abi("uniswap_v4"), pool.params["state_view"], bytes.fromhex(pool.params["id"][2:])
     spacing = pool.params["spacing"]

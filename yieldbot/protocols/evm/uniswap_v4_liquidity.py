@@ -1,8 +1,8 @@
 """Uniswap v4 liquidity, read only: a pool's state and history, and our positions with what collecting would pay.
 
 Source: v4 core 1.0.2 (Pool.modifyLiquidity, Position.update) and v4 periphery 1.0.3 (StateView, PositionManager). Each
-position has its own record in the pool (its number is the salt), so that its fees are its alone. v4 has no oracle:
-prices are those of the blocks that are read. Donations to a pool raise what it seems to earn.
+position has its own record in the pool (its number is the salt), so its fees belong to it alone. v4 has no oracle:
+prices are those at the blocks that are read. Donations to a pool raise what it seems to earn.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from yieldbot.protocols.reads import Reads
 NUMBERS = "token_ids"
 """Key of a deployment's params: numbers of our positions, which the position manager does not list."""
 SPOT = 1.5
-"""Differences of spot prices have the variance sigma^2 t, those of means, which ``volatility`` expects, two thirds of
-it: the time between readings is stretched by this factor."""
+"""Differences of spot prices have the variance sigma^2 t; differences of means, which ``volatility`` expects, two
+thirds of it. The time between readings is therefore stretched by this factor."""
 
 
 class UniswapV4Liquidity:
@@ -41,7 +41,7 @@ class UniswapV4Liquidity:
     protocol: ClassVar[str] = "uniswap_v4"
 
     def observe(self, pool: Pool, deployment: Deployment) -> Flow[LiquidityPool]:
-        """A pool's state. Raises MarketError where it is no pool."""
+        """A pool's state. Raises MarketError if it is not a pool."""
         if not deployment.params.get("manager"):
             yield ()
             raise EmptyPool(f"{deployment.name} names no position manager")
@@ -58,8 +58,8 @@ class UniswapV4Liquidity:
         )
 
     def history(self, state: LiquidityPool, lookback_blocks: int) -> Flow[PoolHistory]:
-        """Fees by their growth between earlier blocks, and prices then (needs a node with history; 0: none are
-        read)."""
+        """Fees by their growth between earlier blocks, and prices at those blocks (needs a node with history; 0: none
+        are read)."""
         codec, view = abi(self.protocol), state.pool.params["state_view"]
         id_, back = bytes.fromhex(state.pool.id[2:]), lags(lookback_blocks)
         names = ("getFeeGrowthGlobals", "getLiquidity", "getSlot0")
@@ -136,9 +136,9 @@ class UniswapV4Liquidity:
 
 
 def held(pool: V3Pool) -> tuple[int, int]:
-    """Base units of both tokens in a pool's liquidity; the manager holds those of all pools together.
+    """Base units of both tokens in a pool's liquidity; the manager holds the tokens of all pools together.
 
-    Liquidity that reaches beyond the ticks that were read counts up to the last tick of all.
+    Liquidity that reaches beyond the ticks that were read is counted up to the outermost tick.
     """
     zero = one = 0
     at, size = pool.sqrt_price_x96, pool.liquidity
@@ -153,8 +153,8 @@ def held(pool: V3Pool) -> tuple[int, int]:
 
 
 def _info(answer: tuple[str | int, ...]) -> tuple[bytes, Range]:
-    """(pool id, range) of getPoolAndPositionInfo's answer. The packed word has the upper tick above the lower one, and
-    that above eight bits."""
+    """(pool id, range) from getPoolAndPositionInfo's answer. In the packed word the upper tick is above the lower one,
+    and that above eight bits."""
     zero, one, fee, spacing, hooks, packed = answer
     assert isinstance(fee, int) and isinstance(spacing, int) and isinstance(packed, int)
     low, high = (int.from_bytes((packed >> at & 0xFFFFFF).to_bytes(3, "big"), "big", signed=True) for at in (8, 32))

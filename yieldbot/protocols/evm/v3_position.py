@@ -1,7 +1,7 @@
-"""A Uniswap v3 position, read so that its amounts and what ``collect`` would pay are known to the unit.
+"""A Uniswap v3 position, read so that its amounts and what ``collect`` would pay are known exactly.
 
-The position manager counts fees of each position, the pool those of all of the manager's positions of one range
-together, each rounded down: ``collect`` pays the lesser, so that both are read. Source:
+The position manager counts the fees of each position; the pool counts those of all of the manager's positions with one
+range together; each rounds down. ``collect`` pays the lesser, so both are read. Source:
 NonfungiblePositionManager.collect.
 """
 
@@ -35,7 +35,7 @@ class V3Position:
     amounts: tuple[int, int]
     """What its liquidity would pay out now."""
     fees: tuple[int, int]
-    """What ``collect`` would pay beside that."""
+    """What ``collect`` would pay in addition."""
 
     @property
     def in_range(self) -> bool:
@@ -44,7 +44,7 @@ class V3Position:
 
 
 def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3Position]:
-    """One position of a manager, in three rounds. Raises MarketError where its pool is none."""
+    """One position of a manager, in three rounds. Raises MarketError if its pool is not one."""
     from eth_hash.auto import keccak
 
     pools, managers = abi("uniswap_v3"), abi("uniswap_v3_manager")

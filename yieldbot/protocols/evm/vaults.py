@@ -1,7 +1,7 @@
 """Opaque ERC-4626 vaults: each of their own statements is compared with a second reading.
 
-Nothing that such a vault states counts as cash, as a rate or as a position's value where a second reading gives less.
-Sources: EIP-4626 for each view; EIP-7540 and EIP-7575 for requests; Ethena's StakedUSDeV2 for the cooldown.
+A vault's statement never counts as cash, as a rate or as a position's value if a second reading gives less. Sources:
+EIP-4626 for each view; EIP-7540 and EIP-7575 for requests; Ethena's StakedUSDeV2 for the cooldown.
 """
 
 from __future__ import annotations
@@ -24,21 +24,23 @@ from yieldbot.protocols.evm.abi import abi, checksum
 from yieldbot.protocols.reads import Reads
 
 UNLIMITED_RAW = 2**128
-"""A maxDeposit from here on means that there is no limit."""
+"""A maxDeposit of at least this means that there is no limit."""
 FULL = 10_000
-"""Headroom below a ten-thousandth of what is supplied is flagged."""
+"""Headroom below one part in this of the supply is flagged."""
 SAMPLES = 2
-"""Parts of the lookback whose rates are compared: no single step of the price raises the least of them."""
+"""Parts of the lookback whose rates are compared, so that a single step of the price cannot raise the lowest of
+them."""
 FINE = 10**9
-"""Whole shares that are converted, so that small steps of the price show whatever the decimals of both tokens."""
+"""Whole shares that are converted, so that small steps of the price are visible whatever the decimals of the two
+tokens."""
 PROBE_TOKENS = 10**6
 """Whole tokens of the asset for which the entry fee is read."""
 SLACK = 10**6
-"""Two readings agree within one part in this, and two base units."""
+"""Two readings must agree to one part in this, plus two base units."""
 LEAST_COST = 1e-8
-"""Fees below a ten-thousandth of a bp are rounding."""
+"""Fees below this are rounding (a ten-thousandth of a bp)."""
 STEP_APR = 0.01
-"""A whole window's rate this far above its least part is flagged as a step."""
+"""If the rate of the whole window exceeds its lowest part's by this, the price is flagged as moving in a step."""
 LONGEST_SECONDS = 10 * 365 * 86_400
 ASYNC_REDEEM, ASYNC_DEPOSIT = bytes.fromhex("620ee8e4"), bytes.fromhex("ce3bbe50")
 
@@ -62,13 +64,13 @@ class VaultView:
     quoted: Apr
     """The quoted rate."""
     pools: frozenset[str]
-    """Keys of the pools where its money ends."""
+    """Keys of the pools that its money ends up in."""
     flags: tuple[str, ...]
     """Unusual facts, as short codes or phrases."""
     exit: Exit
-    """How money leaves it."""
+    """How money leaves the vault."""
     status: Status = Status.ACTIVE
-    """What it allows."""
+    """What the vault allows."""
     opaque: bool = False
     """Whether its investments cannot be read."""
     offered_raw: int | None = None
@@ -78,13 +80,13 @@ class VaultView:
     doubts: tuple[str, ...] = ()
     """Readings that contradict each other."""
     leaving: Leaving | None = None
-    """What of ours is on its way out."""
+    """Our money that is leaving."""
     index: float | None = None
-    """By which its holders earn; None where none is read."""
+    """Index that grows with what its holders earn; None: not read."""
 
 
 def interface_reads(vault: Address) -> list[EthCall]:
-    """Reads of the standards that a vault supports beside ERC-4626."""
+    """Reads that show which standards a vault supports in addition to ERC-4626."""
     vault_abi = abi("erc4626")
     ids = (ASYNC_REDEEM, ASYNC_DEPOSIT, _exits.CANCELS)
     supports = [vault_abi.read(vault, "supportsInterface", one, optional=True) for one in ids]
@@ -92,8 +94,8 @@ def interface_reads(vault: Address) -> list[EthCall]:
 
 
 def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
-    """The answers to ``interface_reads``: whether exits and entries are requests, and the share token where it is not
-    the vault."""
+    """The answers to ``interface_reads``: whether exits and entries are requests, and the share token if it is not the
+    vault."""
     redeem, deposit, cancels, share = (_number(answer) for answer in answers)
     found: dict[str, object] = {"async_redeem": redeem == 1, "async_deposit": deposit == 1}
     if redeem == 1:
@@ -104,14 +106,15 @@ def interfaces(vault: Address, answers: Sequence[bytes]) -> dict[str, object]:
 
 
 def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[VaultView, int]]:
-    """An opaque vault: its yield is what the share price did over the lookback, shared by all holders.
+    """An opaque vault: its yield is the change of its share price over the lookback, shared by all holders.
 
-    The trailing income counts as fixed, so that a deposit of ours only dilutes it (DilutedCurve): the cautious model.
-    It is what the smaller of the totals then and now earned: money that arrived meanwhile had little part in it. The
-    rate is the least of ``SAMPLES`` parts of the lookback: a donation, or a report, raises one of them alone.
+    The trailing income is assumed to be fixed, so a deposit of ours only dilutes it (DilutedCurve): the cautious model.
+    It is the income on the smaller of the totals then and now, since money that arrived meanwhile contributed little.
+    The rate is the lowest of ``SAMPLES`` parts of the lookback, because a donation, or a report, raises only one of
+    them.
 
-    Cash is the vault's own balance of the asset and nothing else; where there is none it is not known. A position is
-    worth what leaving pays (``previewRedeem``), never more than its shares convert to. ``max*`` of 0 or without an
+    Cash is the vault's own balance of the asset and nothing else; without such a balance it is unknown. A position is
+    worth what leaving pays (``previewRedeem``), never more than its shares convert to. ``max*`` that are 0 or have no
     answer say nothing about a holding of ours: all of it is offered, and the rehearsal decides.
     """
     vault, erc20, where = abi("erc4626"), abi("erc20"), market.params
@@ -240,11 +243,11 @@ MAX_FEE_BPS = 100.0
 
 
 def rates_of(prices: Sequence[tuple[int, int]], name: str, lag: int) -> tuple[float, float]:
-    """(annual rate of the whole window, the least of its parts' rates), both simple, from (unix seconds, price), oldest
-    first.
+    """(annual rate of the whole window, the lowest of its parts' rates), both simple, from (unix seconds, price),
+    oldest first.
 
-    Raises MarketError where there is no such history. A step of the price lies in one part, so that it moves the former
-    alone; a price that moves in steps alone, one a window, counts as earning nothing.
+    Raises MarketError if there is no such history. A step of the price is in one part only, so it affects only the
+    first number; a price that only moves in steps, one a window, counts as earning nothing.
     """
     parts = [
         (price / before - 1) * SECONDS_PER_YEAR / (then - start)
@@ -268,8 +271,8 @@ def _way_out(where: Mapping[str, object], cooldown: int | None, cash: Amount | N
 
 
 def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: int | None) -> int:
-    """Base units of our holding that may be withdrawn at once: all where the vault states no limit, its limit where
-    that is less, 0 for a two-step exit."""
+    """Base units of our holding that may be withdrawn at once: all if the vault states no limit, its limit if that is
+    less, 0 for a two-step exit."""
     if way.kind is not ExitKind.INSTANT:
         return 0
     if not free or not payable or free >= shares:
@@ -278,7 +281,7 @@ def _offered(way: Exit, shares: int, held_raw: int, free: int | None, payable: i
 
 
 def _fee(after: int | None, before: int | None) -> float | None:
-    """The fraction of ``before`` that is missing in ``after``; None where one of them is not known."""
+    """The fraction of ``before`` that is missing in ``after``; None if one of them is unknown."""
     if after is None or not before:
         return None
     if abs(after - before) <= before // SLACK + 2:
@@ -287,5 +290,5 @@ def _fee(after: int | None, before: int | None) -> float | None:
 
 
 def _number(answer: bytes) -> int | None:
-    """The first word of an answer; None where there is none."""
+    """The first word of an answer; None if there is none."""
     return int.from_bytes(answer[:32], "big") if len(answer) >= 32 else None

@@ -33,11 +33,11 @@ class ReserveParams(ProgramParams):
 
 
 class SvmAdapter(Protocol):
-    """Reads and instructions of one Solana program. Pure, as YieldAdapter is.
+    """Reads and instructions of one Solana program. Pure, like YieldAdapter.
 
-    Our associated token accounts of the asset and the share token are created, wrapped and closed by what builds the
-    transaction; an adapter only names them. Further accounts that a first deposit needs it creates itself, and states
-    their rent in ``MarketState.rent_deposit`` (with that of share accounts that are missing).
+    Our associated token accounts for the asset and the share token are created, wrapped and closed by the code that
+    builds the transaction; an adapter only names them. It creates any further accounts that a first deposit needs, and
+    states their rent in ``MarketState.rent_deposit`` (with that of share accounts that are missing).
     """
 
     protocol: ClassVar[str]
@@ -46,7 +46,7 @@ class SvmAdapter(Protocol):
     """Validates the other keys of a [[protocols]] table."""
 
     def discover(self, deployment: Deployment) -> Flow[tuple[Market, ...]]:
-        """As ``YieldAdapter.discover``. Market.params must name the asset's ``token_program``."""
+        """See ``YieldAdapter.discover``. Market.params must name the asset's ``token_program``."""
 
     def observe(self, market: Market, owner: Address, block: BlockRef) -> Flow[MarketState]:
         """The market's state for ``owner`` at ``block`` (a slot), interest accrued up to it."""
@@ -55,21 +55,21 @@ class SvmAdapter(Protocol):
         """Instructions of one transaction that deposit exactly ``amount``, preceded by the refreshes that they need."""
 
     def withdraw(self, state: MarketState, amount: Amount | None, owner: Address) -> tuple[SvmInstruction, ...]:
-        """Instructions that withdraw at least ``amount`` (rounded up to one share at most); None: the whole
+        """Instructions that withdraw at least ``amount`` (rounded up by at most one share); None: the whole
         position."""
 
     def claim(self, state: MarketState, owner: Address) -> tuple[SvmInstruction, ...]:
-        """Instructions that claim rewards; empty where the market pays none."""
+        """Instructions that claim rewards; empty if the market pays none."""
 
     def explain_error(self, program: Address, code: int) -> str | None:
-        """Message of a custom program error; None when it is not one of its own."""
+        """The message of a custom program error; None if it is another program's."""
 
     def tags(self, market: Market) -> dict[Address, frozenset[bytes]]:
         """Programs, and the first bytes of their instructions, that the signer may allow for this market."""
 
 
 class SvmSwapAdapter(Protocol):
-    """Reads and instructions of one Solana exchange. Pure. A module that has ``EXCHANGE`` is one."""
+    """Reads and instructions of one Solana exchange. Pure. Modules with ``EXCHANGE`` provide one."""
 
     protocol: ClassVar[str]
     """The adapter's name, as [[exchanges]] tables write it."""
@@ -77,29 +77,29 @@ class SvmSwapAdapter(Protocol):
     """Validates the other keys of an [[exchanges]] table."""
 
     def pools(self, deployment: Deployment, pairs: Sequence[tuple[Token, Token]]) -> Flow[tuple[Pool, ...]]:
-        """As ``SwapAdapter.pools``."""
+        """See ``SwapAdapter.pools``."""
 
     def observe(self, pool: Pool) -> Flow[PoolState]:
-        """As ``SwapAdapter.observe``; the returned state's pool carries what ``swap`` needs."""
+        """See ``SwapAdapter.observe``; the returned state's pool carries what ``swap`` needs."""
 
     def swap(self, pool: Pool, given: Amount, least: Amount, owner: Address) -> SvmInstruction:
         """The instruction that swaps exactly ``given`` in an observed pool for at least ``least``, between our
         associated accounts.
 
-        Raises ValueError where the pool does not exchange these tokens.
+        Raises ValueError if the pool does not exchange these tokens.
         """
 
     def tags(self, pool: Pool) -> dict[Address, frozenset[bytes]]:
-        """As ``SvmAdapter.tags``, for a swap in this pool."""
+        """See ``SvmAdapter.tags``; for a swap in this pool."""
 
     def explain_error(self, program: Address, code: int) -> str | None:
-        """As ``SvmAdapter.explain_error``."""
+        """See ``SvmAdapter.explain_error``."""
 
 
 class SvmPriceOracle(Protocol):
     """Reads of a Solana program that prices a token in another, by a price that no single swap can move. Pure.
 
-    A module that has ``PRICE_ORACLE`` is one.
+    Modules with ``PRICE_ORACLE`` provide one.
     """
 
     protocol: ClassVar[str]
@@ -112,4 +112,4 @@ class SvmPriceOracle(Protocol):
 
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
         """(the pool, whose params name the kind of price under ``says``; whole token1 for one token0). now: the chain's
-        own time, in unix seconds. Raises MarketError where there is no usable price."""
+        own time, in unix seconds. Raises MarketError if there is no usable price."""

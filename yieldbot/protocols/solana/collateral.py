@@ -1,4 +1,4 @@
-"""Withdrawals from reserves whose shares are a collateral token: how much of it is redeemed. Pure."""
+"""Withdrawals from reserves whose shares are a collateral token: how many of these tokens are redeemed. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from yieldbot.model.market import MarketState
 
 
 class Redeemable(Protocol):
-    """A reserve's arithmetic, as far as a withdrawal needs it."""
+    """The part of a reserve's arithmetic that a withdrawal needs."""
 
     def liquidity_for(self, collateral_raw: int) -> int:
         """Base units that redeeming collateral pays."""
 
     def collateral_within(self, liquidity_raw: int) -> int:
-        """The most collateral whose redemption pays no more than this."""
+        """The most collateral whose redemption pays at most this amount."""
 
 
 def redeemed(state: MarketState, amount: Amount | None, later: Redeemable | None) -> tuple[int, str]:
     """(base units of collateral to redeem, description of the withdrawal). amount: None: everything. later: the reserve
-    as it will be when the transaction lands; None: not known."""
+    as it will be when the transaction lands; None: unknown."""
     market, shares = state.market, state.shares
     description = f"withdraw everything from {market.name}"
     if amount is not None:

@@ -1,4 +1,4 @@
-"""A Solana wallet itself as a market: earns nothing, takes anything, pays at once."""
+"""A Solana wallet itself as a market: earns nothing, accepts anything, pays at once."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Kamino Lend: reserves that mint collateral tokens for deposits, into our own wallet.
 
 Layouts and instructions: npm @kamino-finance/klend-sdk 8.0.2 (idl/klend.json); behaviour: klend 1.16.0. Rates are for
-63,072,000 slots a year; how long a slot really lasts follows from the Clock. Interest compounds at each refresh alone,
-and yields here assume no refresh before the horizon's end: a reserve in use, which is refreshed every few slots, earns
-a little more (1 bp a year at a borrow rate of 5 %). Within half a bp of utilisation around a point of its curve the
+63,072,000 slots a year; the real length of a slot follows from the Clock. Interest compounds only at refreshes, and
+yields here assume no refresh before the horizon's end: a reserve in use, which is refreshed every few slots, earns a
+little more (1 bp a year at a borrow rate of 5 %). Within half a bp of utilisation around a point of its curve the
 program takes that point's rate, which is not modelled. Farms' rewards are not counted.
 """
 
@@ -49,7 +49,7 @@ from yieldbot.protocols.solana.layout import (
 
 VERSION, ACTIVE, OBSOLETE = 1, 0, 1
 NOBODY = (SYSTEM_PROGRAM, Address("nu11111111111111111111111111111111111111111"))
-"""What stands in a reserve in place of an oracle that it does not have."""
+"""Addresses that a reserve names instead of an oracle that it does not have."""
 ORACLES = ("pyth_price", "switchboard_price", "switchboard_twap", "scope_price_feed")
 
 

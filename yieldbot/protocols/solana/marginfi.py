@@ -2,12 +2,12 @@
 
 Layouts and instructions: npm @mrgnlabs/marginfi-client-v2 6.4.1 (idl/marginfi_0.1.7.json); behaviour: marginfi-v2
 0.1.7. Rates are for 31,536,000 seconds. Interest is simple between two accruals, and yields here assume none before the
-horizon's end: a bank in use, which accrues at each visit, earns a little more (1 bp a year at 5 %). All fees are the
-borrowers'. Utilisation above 1 (bad debt) counts as 1.
+horizon's end: a bank in use, which accrues at each visit, earns a little more (1 bp a year at 5 %). All fees are paid
+by borrowers. Utilisation above 1 (bad debt) counts as 1.
 
-Each bank has an account of its own, a derived address that nobody else can take: its health then depends on no other
-bank, and leaving the bank closes it, which returns its rent. Positions in accounts opened elsewhere are not read. Banks
-of Token-2022 mints, of staked SOL and of other programs' reserves are refused. Emissions are not counted.
+For each bank we use an account of its own, a derived address that nobody else can take: its health then depends on no
+other bank, and leaving the bank closes it, which returns its rent. Positions in accounts opened elsewhere are not read.
+Banks of Token-2022 mints, of staked SOL and of other programs' reserves are refused. Emissions are not counted.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LIMITED = "limited"
 """Key of a state's market params: whether the bank's group limits outflow."""
 PAUSED, OPERATIONAL, REDUCE_ONLY, KILLED = range(4)
 REDUCE_ONLY_WITH_POWER = 5
-"""Since 0.1.9: as REDUCE_ONLY, but what is in it still counts as collateral; it pays out."""
+"""Since 0.1.9: like REDUCE_ONLY, but deposits still count as collateral; withdrawals are paid."""
 ORACLE_FIXED = 8
 DEFAULT_TAG, SOL_TAG = 0, 1
 EMISSIONS_LENDING, TOKENLESS_REPAYMENTS_ALLOWED, TOKENLESS_REPAYMENTS_COMPLETE = 1 << 1, 1 << 5, 1 << 6
@@ -187,8 +187,8 @@ class Marginfi:
         )
 
     def _position(self, market: Market, owner: Address, data: bytes) -> tuple[int, int, bool]:
-        """(shares, the account's flags, whether rewards wait). Raises MarketError where the account is not as we open
-        it."""
+        """(shares, the account's flags, whether rewards are waiting). Raises MarketError if the account is not as we
+        open it."""
         if not data:
             return 0, 0, False
         codec = layout(self.protocol)
@@ -340,10 +340,10 @@ def _terms(fields: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
 
 
 def window_left(fields: dict[str, Any], window: str, now: int) -> int:
-    """What a window of outflow still lets out from now until ``SECONDS_AHEAD`` later (remaining_capacity).
+    """What an outflow window still lets out from now until ``SECONDS_AHEAD`` later (remaining_capacity).
 
-    A bank's in base units, a group's in whole US dollars. The previous window counts by the part of it that lies within
-    one length from now.
+    A bank's window is in base units, a group's in whole US dollars. The previous window counts with the fraction of it
+    that is less than one window length ago.
     """
     most, length = fields[f"{window}_most"], fields[f"{window}_seconds"]
     if not most:
@@ -363,7 +363,7 @@ def window_left(fields: dict[str, Any], window: str, now: int) -> int:
 
 
 def _unlent(bank: MarginfiBank) -> int:
-    """Base units that can be withdrawn: fees make debts grow faster than deposits, so that it shrinks until then."""
+    """Base units that can be withdrawn: fees make debts grow faster than deposits, so this shrinks until then."""
     return (bank.assets_fx >> BITS) - (bank.liabilities_fx >> BITS) - 2
 
 

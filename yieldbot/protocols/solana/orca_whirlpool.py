@@ -1,10 +1,10 @@
-"""Orca's Whirlpools, read so that swaps can be computed to the unit without further reads.
+"""Orca's Whirlpools, read so that swaps can be computed exactly without further reads.
 
 Layout and account order: npm @orca-so/whirlpools-sdk (its IDL, whirlpool.json); behaviour: the program's
-swap_manager.rs and sparse_swap.rs. An array of ticks that nobody has opened holds no liquidity and may be named all the
-same. Refused are pools with an adaptive fee (they have an account "oracle") and mints that are not SPL Token's own:
-those of Token-2022 may charge a fee on each transfer. ``swap`` has no deadline: a pending one is bounded by its minimum
-out and its blockhash.
+swap_manager.rs and sparse_swap.rs. An array of ticks that nobody has opened holds no liquidity and may still be named.
+Refused are pools with an adaptive fee (they have an "oracle" account) and mints that do not belong to SPL Token itself:
+those of Token-2022 may charge a fee on each transfer. ``swap`` has no deadline: only its minimum out and its blockhash
+limit a pending one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from yieldbot.protocols.solana.pools import NamedPools, named_pools
 
 SWAP = "swap"
 UNITS = 90_000
-"""Compute units of a swap, about."""
+"""Approximate compute units of a swap."""
 FIXED, DYNAMIC = bytes.fromhex("4561bdbe6e0742bb"), bytes.fromhex("11d8f68ee1c7da38")
 """Discriminators of the two kinds of tick arrays (account:TickArray, account:DynamicTickArray)."""
 TICK_BYTES = 113
@@ -134,7 +134,7 @@ def tick_array(program: Address, pool: Address, first_tick: int) -> Address:
 
 
 def ticks_of(data: bytes, pool: Address, first_tick: int, spacing: int) -> dict[int, int]:
-    """liquidity_net by initialised tick. Raises MarketError where the bytes are no such array of the pool."""
+    """liquidity_net by initialised tick. Raises MarketError if the bytes are not such an array of the pool."""
     dynamic = data[:8] == DYNAMIC
     if not dynamic and (data[:8] != FIXED or len(data) != FIXED_BYTES):
         raise MarketError(f"these {len(data)} bytes are no array of ticks")
@@ -154,7 +154,7 @@ def ticks_of(data: bytes, pool: Address, first_tick: int, spacing: int) -> dict[
 
 
 def _three(places: dict[int, Address], wanted: Sequence[int]) -> tuple[Address, ...]:
-    """The three arrays of one direction; where there are fewer, the last one again, as the program allows."""
+    """The three arrays of one direction; if there are fewer, the last one is repeated, as the program allows."""
     found = [places[at] for at in wanted]
     return tuple(found + found[-1:] * (3 - len(found)))
 

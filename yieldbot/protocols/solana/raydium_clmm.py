@@ -1,8 +1,8 @@
-"""The TWAP of Raydium's concentrated pools: a price oracle beside the feeds. Nothing is swapped there.
+"""The TWAP of Raydium's concentrated pools: a price oracle in addition to the feeds. Nothing is swapped there.
 
-Layout: Raydium's CLMM program, states/pool.rs and states/oracle.rs. Every swap records how long the tick before it
-stood, at most once in 15 s, in a ring of 100 observations: a TWAP over a quarter of an hour or more follows from it.
-The pool's price at this moment, which one swap can move, is not read.
+Layout: Raydium's CLMM program, states/pool.rs and states/oracle.rs. Every swap records how long the previous tick
+lasted, at most once in 15 s, in a ring of 100 observations; this gives a TWAP over a quarter of an hour or more. The
+pool's price at this moment, which one swap can move, is not read.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from yieldbot.protocols.solana.pools import NamedPools, named_pools
 OBSERVATIONS, OBSERVATION_BYTES, OBSERVATIONS_AT = 100, 44, 51
 """Observations of a ring, bytes of each (block_timestamp u32, tick_cumulative i64, padding), and where they begin."""
 LEAST_SECONDS, MOST_SECONDS = 900, 1800
-"""The TWAP's window: the longest between these two that was recorded."""
+"""The TWAP's window: the longest recorded one between these two."""
 OLDEST_SECONDS = 600
-"""A pool without a swap for so long has no usable TWAP."""
+"""A pool without a swap for this long has no usable TWAP."""
 NEWER_SECONDS = 60
-"""By how much an observation may be newer than the chain's time, which was read some slots before it."""
+"""How much newer an observation may be than the chain's time, which was read some slots before it."""
 
 
 class RaydiumClmm:
@@ -59,10 +59,9 @@ class RaydiumClmm:
 
 
 def mean_tick(data: bytes, index: int, now: int) -> tuple[float, int]:
-    """(time-weighted mean tick, its window in seconds) up to the newest of a pool's observations, which is that of
-    ``index``.
+    """(time-weighted mean tick, its window in seconds) up to the newest of a pool's observations, the one at ``index``.
 
-    Raises MarketError where the newest is too old, or where they do not go back far enough.
+    Raises MarketError if the newest is too old, or if they do not go back far enough.
     """
     if index >= OBSERVATIONS:
         raise MarketError("the pool's observations have no newest one")

@@ -1,7 +1,7 @@
 """Save, formerly Solend (spl-token-lending): reserves that mint collateral tokens for deposits.
 
 Layouts and account orders: npm @solendprotocol/solend-sdk 0.14.27 (state/reserve.js, instructions/*.js). Rates are for
-63,072,000 slots a year and compound each slot; how long a slot really lasts follows from the Clock.
+63,072,000 slots a year and compound each slot; the real length of a slot follows from the Clock.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class Save:
     def _call(
         self, name: str, state: MarketState, owner: Address, raw: int, description: str
     ) -> tuple[SvmInstruction, ...]:
-        """The instruction alone: it accrues by itself. A refresh would read the oracles, which must not stop an
+        """Only the instruction itself: it accrues by itself. A refresh would read the oracles, which must not stop an
         exit."""
         params, market = state.market.params, state.market
         wallet, shares = ata(owner, market.asset.address), ata(owner, params["collateral_mint"])
@@ -213,11 +213,10 @@ def _terms(fields: dict[str, Any], lending_market: dict[str, Any]) -> dict[str, 
 
 
 def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
-    """What a limiter of outflow still lets out until ``SLOTS_AHEAD`` later, in wads of its unit; None without a
-    limiter.
+    """What an outflow limiter still lets out until ``SLOTS_AHEAD`` later, in wads of its unit; None: no limiter.
 
-    Source: RateLimiter::remaining_outflow. The previous window counts by the part of it that lies within one length
-    from now.
+    Source: RateLimiter::remaining_outflow. The previous window counts with the fraction of it that is less than one
+    window length ago.
     """
     window, most = fields["limiter_window"], fields["limiter_most"] * WAD
     if not window:
@@ -234,7 +233,7 @@ def outflow_left(fields: dict[str, Any], slot: int) -> int | None:
 
 
 def in_tokens(usd_wads: int, fields: dict[str, Any]) -> int:
-    """Base units, in wads, that a limiter in US dollars leaves (Reserve::market_value_upper_bound)."""
+    """Base units, in wads, that a limiter in US dollars still lets out (Reserve::market_value_upper_bound)."""
     prices = [fields["market_price"], fields["smoothed_market_price"]]
     price = max(*prices, fields["extra_market_price"] if fields["has_extra_price"] else 0)
     return max(0, usd_wads - 1) * 10 ** fields["liquidity_mint_decimals"] * WAD // price if price else 2**128

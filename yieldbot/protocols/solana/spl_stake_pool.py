@@ -2,13 +2,13 @@
 
 Layout and instructions: npm @solana/spl-stake-pool 1.1.8 (src/layouts.ts, src/instructions.ts); behaviour: the stake
 pool program's state.rs and processor.rs. The yield is what the stake must have earned for the pool token to grow as it
-did in the last epoch, as if every epoch were like that, with an epoch's real length, and no more than ``MOST_A_YEAR``;
-new money counts as diluting it until the horizon's end, as if nobody staked it. Entry and exit fees are in the curve,
-and ``entry_cost_bps`` states them.
+did in the last epoch, assuming that every epoch is like that and has its real length, and at most ``MOST_A_YEAR``. New
+money is assumed to dilute it until the horizon's end, as if nobody staked it. Entry and exit fees are in the curve, and
+``entry_cost_bps`` states them.
 
-Deposits and withdrawals are of SOL itself, at once, into and out of the pool's reserve, which is all the liquidity
-there is: unstaking is not used. At each epoch's start both are refused until somebody has updated the pool, which takes
-its validators' accounts and some minutes: it counts as paused until then.
+Deposits and withdrawals are in SOL itself, at once, into and out of the pool's reserve, which is all of the liquidity:
+unstaking is not used. At each epoch's start both are refused until somebody has updated the pool, which takes its
+validators' accounts and some minutes: until then the market counts as paused.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ STAKE_PROGRAM = Address("Stake11111111111111111111111111111111111111")
 STAKE_HISTORY = Address("SysvarStakeHistory1111111111111111111111111")
 IS_STAKE_POOL = 1
 SPARE_LAMPORTS = 1
-"""What older versions of the program keep in the reserve beyond its rent; the newest keeps nothing."""
+"""Lamports that older versions of the program keep in the reserve beyond its rent; the newest keeps none."""
 STAKE_ACCOUNT_BYTES = 200
 IMMUTABLE_OWNER_BYTES = 5
-"""What Token-2022 adds to an associated account: its type, and the ImmutableOwner extension."""
+"""Bytes that Token-2022 adds to an associated account: its type, and the ImmutableOwner extension."""
 LEAST_SHARE = 999, 1000
-"""Fraction of the expected output that is the minimum out: an epoch's growth may come in between, a new fee may not."""
+"""The minimum out as a fraction of the expected output: an epoch's growth may come in between, a new fee may not."""
 MOST_A_YEAR = 0.25
 """Highest plausible annual growth of stake (inflation, fees and tips): three times what the main cluster has paid."""
 NUMBERS = "numbers"
@@ -76,7 +76,7 @@ class PoolAccount:
     """The fields that are read of a stake pool account."""
 
     manager: Address
-    """Who sets the pool's fees."""
+    """Address that sets the pool's fees."""
     reserve_stake: Address
     """Stake account that withdrawals of SOL are paid from."""
     pool_mint: Address
@@ -94,9 +94,9 @@ class PoolAccount:
     lockup_epoch: int
     """Epoch until which stake is locked."""
     sol_deposit_authority: Address | None
-    """Whose signature deposits of SOL need; None: nobody's."""
+    """Address whose signature deposits of SOL need; None: nobody's."""
     sol_withdraw_authority: Address | None
-    """Whose signature withdrawals of SOL need; None: nobody's."""
+    """Address whose signature withdrawals of SOL need; None: nobody's."""
     next_withdrawal_fee: Fee
     """Withdrawal fee that takes effect in the next epoch."""
     next_epoch_fee: Fee
@@ -258,7 +258,7 @@ class SplStakePool:
 def decode(address: Address, data: bytes) -> PoolAccount:
     """A stake pool account, whose fields have no fixed offsets (borsh options vary in length).
 
-    Raises MarketError where the bytes are none.
+    Raises MarketError if the bytes are not one.
     """
     at = 0
 
@@ -335,7 +335,7 @@ def _numbers(state: MarketState) -> StakePool:
 
 
 def _growth(market: Market, numbers: StakePool, staked: int, epoch_seconds: float) -> tuple[float, tuple[str, ...]]:
-    """(growth of the stake an epoch, a doubt where the last epoch grew more than stake earns: a donation, which will
+    """(growth of the stake in one epoch, a doubt if the last epoch grew more than stake earns: a donation, which will
     not recur)."""
     try:
         growth = numbers.stake_growth(staked)
@@ -373,7 +373,7 @@ def _status(pool: PoolAccount, clock: Clock) -> tuple[Status, tuple[str, ...]]:
 
 
 def _exit(pool: PoolAccount, clock: Clock) -> Exit:
-    """At once out of the reserve; after a lockup; or only when somebody else signs."""
+    """The exit: at once out of the reserve; after a lockup; or only when somebody else signs."""
     if pool.sol_withdraw_authority is not None:
         return Exit(kind=ExitKind.REQUEST, seconds=None, limit="its own authority must sign")
     epochs = max(0, pool.lockup_epoch - clock.epoch) * SLOTS_PER_EPOCH * clock.slot_seconds

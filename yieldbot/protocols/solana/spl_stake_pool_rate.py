@@ -1,4 +1,4 @@
-"""The price of a stake pool's token in SOL, by the pool's own account: a price oracle beside the feeds."""
+"""The price of a stake pool's token in SOL, from the pool's own account: a price oracle in addition to the feeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from yieldbot.protocols.solana.spl_stake_pool import StakePoolParams, decode
 
 
 class StakePoolRate:
-    """A pool token's price in SOL by the pool's own account: what redeeming pays, its fee apart."""
+    """A pool token's price in SOL from the pool's own account: what redeeming pays, without its fee."""
 
     protocol: ClassVar[str] = "spl_stake_pool"
     params: ClassVar[type[BaseModel]] = StakePoolParams

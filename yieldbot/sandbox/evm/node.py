@@ -30,8 +30,8 @@ NATIVE_ETH = 10
 PAST_SECONDS = 90 * DAY_SECONDS
 """The chain starts this far in the past, so that warping does not overtake the wall clock."""
 KEPT_STATES = 10_000
-"""Blocks whose state stays readable, in memory (0.03 MB each): trailing rates look some back, forks start a little
-behind the head, and blocks that are put back count among them."""
+"""Number of blocks whose state stays readable, in memory (0.03 MB each): trailing rates look back, forks start a little
+behind the head, and blocks that were reverted count too."""
 MINT = "0x40c10f19"  # mint(address,uint256)
 
 
@@ -44,7 +44,7 @@ class ChainHead:
     timestamp: int
     """The block's time, in unix seconds."""
     seconds_to_wall_clock: int
-    """How far the chain may be warped until its time is the wall clock's."""
+    """Seconds that the chain may still be warped until its time is the wall clock's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ class Sandbox(LocalNode):
     wallet: Address
     """The account that has play money."""
     transactions: int
-    """How many transactions deployed its market."""
+    """Number of transactions that deployed its market."""
     addresses: Mapping[str, str]
     """Contracts by a short name."""
 
     @property
     def alive(self) -> bool:
-        """Whether its node still runs, and its process id was not reused."""
+        """Whether its node still runs, and its process id was not reused by another process."""
         return is_anvil(self.pid, f"--timestamp {self.born}")
 
     def node(self, timeout_seconds: float = 60.0) -> Node:
@@ -108,10 +108,9 @@ async def start(
 ) -> Sandbox:
     """Start a node, deploy the market and write the folder; a sandbox that runs there is stopped, its journal removed.
 
-    ``temporary``: the node dies with this process; otherwise it runs until it is stopped. ``protocols``,
-    ``exchanges``: names of those in sandbox/evm/protocols and sandbox/evm/exchanges to deploy beside its own market.
-    Raises ConfigError, TransientError,
-    InvariantError.
+    ``temporary``: the node dies with this process; otherwise it runs until it is stopped. ``protocols``, ``exchanges``:
+    names of modules in sandbox/evm/protocols and sandbox/evm/exchanges to deploy in addition to its own market. Raises
+    ConfigError, TransientError, InvariantError.
     """
     directory = directory.absolute()
     if (running := current(directory)) is not None:
@@ -157,7 +156,7 @@ def running(
     protocols: Sequence[str] = (),
     exchanges: Sequence[str] = (),
 ) -> Iterator[Sandbox]:
-    """The same for synchronous code."""
+    """As ``sandboxed``, for synchronous code."""
     sandbox = asyncio.run(start(directory, say, temporary=True, protocols=protocols, exchanges=exchanges))
     try:
         yield sandbox

@@ -1,8 +1,8 @@
 """The contracts that state a rollup's L1 fees, at the addresses of a real chain.
 
-OP stack: the real GasPriceOracle 1.3.0 and L1Block of npm ``@eth-optimism/contracts-bedrock`` 0.17.3, for the eras that
-they know; the operator fee of Isthmus and Jovian is a labelled double before the same oracle. Arbitrum's ArbGasInfo is
-inside its node: a labelled double.
+OP stack: the real GasPriceOracle 1.3.0 and L1Block of npm ``@eth-optimism/contracts-bedrock`` 0.17.3, for the upgrades
+that they know; the operator fee of Isthmus and Jovian is a labelled double in front of the same oracle. Arbitrum's
+ArbGasInfo is part of its node: a labelled double.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class L1Fees:
     operator_constant_wei: int = 0
     """Constant part of the operator fee, wei (Isthmus)."""
     operator_scalar: int = 0
-    """Operator fee for a unit of gas: in millionths of a wei (Isthmus), in hundreds of wei (Jovian)."""
+    """Operator fee for one unit of gas: in millionths of a wei (Isthmus), in hundreds of wei (Jovian)."""
 
 
 async def put_op_stack(node: Node, era: Era, fees: L1Fees) -> None:

@@ -1,4 +1,4 @@
-"""What a module of the EVM sandbox is given to deploy, and what it gives back."""
+"""The input and the output of a module that deploys something on the EVM sandbox."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What a protocol or an exchange is deployed with."""
+    """Everything that a protocol or an exchange is deployed with."""
 
     d: Deployer
     """Sends the transactions. The first account (``Deployer.me``) lends, the second borrows."""
@@ -38,7 +38,7 @@ class Site:
     tokens: Tokens
     """The sandbox's tokens."""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """Contracts of what was deployed before, by a short name."""
+    """Contracts of earlier deployments, by a short name."""
 
 
 @cache

@@ -1,7 +1,7 @@
-"""A Solana cluster of one, in this process: LiteSVM with slots that go by, blockhashes that expire, transactions that
-land, are confirmed and finalised, and, where a test wants it, are dropped or taken back.
+"""A Solana cluster of one node, in this process: LiteSVM with slots that pass, blockhashes that expire, and
+transactions that land, are confirmed and finalised and, if a test wants it, are dropped or taken back.
 
-Accounts are shown as they are after the newest transaction, whatever commitment is asked for.
+Accounts are always shown as after the newest transaction, whatever commitment is requested.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from yieldbot.sandbox.solana.images import Images
 
 BLOCKHASH_BLOCKS = 150
 CONFIRMED_AFTER, FINALIZED_AFTER = 1, 4
-"""Slots until a transaction counts as confirmed and as finalised. Real finality takes 32: nobody waits for it here."""
+"""Slots until a transaction counts as confirmed and as finalised. Real finality takes 32; the sandbox is faster."""
 SLOT_SECONDS = 0.4
 FIRST_SLOT = 300 * SLOTS_PER_EPOCH
 LAMPORTS_PER_SIGNATURE = 5000
@@ -51,11 +51,11 @@ class ExecutedTx:
     fee: int
     """Fee paid, in lamports."""
     keys: tuple[Address, ...]
-    """Its accounts, those of lookup tables last."""
+    """Its accounts; those from lookup tables come last."""
     static_keys: int
-    """How many of ``keys`` are in the message itself."""
+    """Number of ``keys`` that are in the message itself."""
     before: dict[Address, AccountImage | None]
-    """The accounts that it changed, as they were; None: not there."""
+    """The accounts that it changed, before it; None: did not exist."""
     after: dict[Address, AccountImage | None]
     """The same accounts afterwards."""
 
@@ -77,13 +77,13 @@ class Cluster:
     now: Callable[[], float] = time.monotonic
     """The clock that slots follow, in seconds."""
     auto: bool = True
-    """Whether slots follow the clock; else they pass when ``advance`` is called."""
+    """Whether slots follow the clock; if False, they only pass when ``advance`` is called."""
     drop: int = 0
-    """How many of the next transactions are accepted and never land."""
+    """Number of the next transactions that are accepted but never land."""
     stale: int = 0
-    """How many slots reads lag behind."""
+    """Number of slots that reads lag behind."""
     unit_price: int = 0
-    """What getRecentPrioritizationFees answers, in micro-lamports a compute unit."""
+    """The answer to getRecentPrioritizationFees, in micro-lamports for a compute unit."""
     slot: int = FIRST_SLOT
     """The current slot."""
     timestamp: int = 0
@@ -91,11 +91,11 @@ class Cluster:
     landed: dict[str, ExecutedTx] = field(default_factory=dict)
     """Executed transactions by signature."""
     published: dict[Address, Callable[[int], AccountImage]] = field(default_factory=dict)
-    """Accounts that are rewritten at every slot, as prices are: makes them from the time in unix seconds."""
+    """Accounts that are rewritten at every slot, such as prices: functions from unix seconds to the account."""
     each_epoch: list[Callable[[Cluster], None]] = field(default_factory=list)
     """Called at the start of each epoch."""
     pace_seconds: float = SLOT_SECONDS
-    """How long a slot takes by the clock."""
+    """Duration of a slot by the clock, in seconds."""
     _kept: dict[Address, AccountImage | None] | None = None
     """Accounts as they were when ``snapshot`` was called."""
     _svm: Any = None
@@ -217,7 +217,7 @@ class Cluster:
     # -- transactions
 
     def act(self, instruction: SvmInstruction) -> None:
-        """Run instructions of another account, at its cost; the transaction cannot be looked up."""
+        """Run instructions of another account, at its cost; the transaction cannot be looked up later."""
         from solders.signature import Signature
         from solders.transaction import VersionedTransaction
 
@@ -285,7 +285,7 @@ class Cluster:
         )
 
     def simulate(self, raw: bytes) -> tuple[Any, tuple[str, ...], int, dict[Address, AccountImage | None]]:
-        """(error or None, logs, units, accounts afterwards) of a transaction that stays without effect."""
+        """(error or None, logs, units, accounts afterwards) of a transaction that is not carried out."""
         tx = self._parsed(raw)
         self._svm.expire_blockhash()
         result = self._svm.simulate_transaction(tx)
@@ -298,7 +298,8 @@ class Cluster:
         return error, tuple(result.meta().logs()), result.meta().compute_units_consumed(), after
 
     def take_back(self, count: int) -> list[str]:
-        """Switch to another fork, without the last transactions that are not final; returns their signatures."""
+        """Switch to another fork, which lacks the last ``count`` transactions that are not final; returns their
+        signatures."""
         undone = []
         for signature, tx in list(reversed(self.landed.items()))[:count]:
             if self.commitment(tx) == "finalized":
@@ -334,7 +335,7 @@ class Cluster:
         return "finalized" if age >= FINALIZED_AFTER else "confirmed" if age >= CONFIRMED_AFTER else "processed"
 
     def _keys(self, message: Any) -> tuple[list[Address], int]:
-        """All accounts of a message, those of lookup tables last, and how many are in the message itself."""
+        """(all accounts of a message, those from lookup tables last; how many are in the message itself)."""
         keys = [Address(str(key)) for key in message.account_keys]
         static = len(keys)
         writable: list[Address] = []
@@ -377,5 +378,5 @@ def _error(result: Any) -> Any:
 
 
 def _whole(before: int, after: int) -> int:
-    """Whole seconds between two slots, so that many small steps add up to what one long one does."""
+    """Whole seconds between two slots, so that many small steps add up to the same as one long one."""
     return int(after * SLOT_SECONDS) - int(before * SLOT_SECONDS)

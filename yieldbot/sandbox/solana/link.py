@@ -1,12 +1,12 @@
-"""Links eBPF objects, as clang writes them, into a shared object of SBPF version 0 that Solana's loaders take.
+"""Links eBPF objects, as clang writes them, into a shared object of SBPF version 0 that Solana's loaders accept.
 
 LLVM's own linker has no eBPF target outside Solana's fork of it, so the little that is needed is done here: code and
-read-only data are put one behind the other at addresses equal to their offsets in the file, ``lddw`` is resolved to the
-region that the runtime maps the file at, calls between functions become relative, and a call of a function that nobody
-defines stays open with a dynamic relocation: the loader makes it a syscall by its name.
+read-only data are placed one after the other at addresses equal to their offsets in the file; ``lddw`` is resolved to
+the region that the runtime maps the file to; calls between functions become relative; and a call of an undefined
+function is left open with a dynamic relocation, which the loader resolves to a syscall by its name.
 
-Sources: the ELF format (TIS 1.2), the eBPF psABI's relocations, and solana-sbpf's ``elf.rs`` for what the loader asks
-(section names, program headers, R_BPF_64_32 for syscalls).
+Sources: the ELF format (TIS 1.2), the eBPF psABI's relocations, and solana-sbpf's ``elf.rs`` for what the loader
+requires (section names, program headers, R_BPF_64_32 for syscalls).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_32 = 1, 2, 10
 R_BPF_IGNORED = (3, 4)
 """Relocations of debug and exception data, none of which is linked."""
 REGION = 1 << 32
-"""Where the runtime maps a program's read-only part (MM_PROGRAM_START)."""
+"""Address to which the runtime maps a program's read-only part (MM_PROGRAM_START)."""
 HEADER, PROGRAM_HEADER, SECTION_HEADER, SYMBOL, RELOCATION, DYNAMIC = 64, 56, 64, 24, 16, 16
 PROGRAM_HEADERS = 3
 INSTRUCTION = 8
@@ -32,7 +32,7 @@ DF_TEXTREL = 4
 
 
 class LinkError(Exception):
-    """An object that cannot be linked, in one line."""
+    """The error for an object that cannot be linked, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class _Linker:
         return _aligned(self.text_at + len(self.text))
 
     def place(self) -> None:
-        """Put every section that is loaded behind the others of its kind."""
+        """Append every section that is loaded to the others of its kind."""
         for number, made in enumerate(self.objects):
             for index, section in enumerate(made.sections):
                 if not section.flags & SHF_ALLOC or section.size == 0:
@@ -145,13 +145,13 @@ class _Linker:
                 into.extend(made.data[section.offset : section.offset + section.size])
 
     def address(self, number: int, symbol: _Symbol) -> int | None:
-        """A symbol's address in the file; None when no object defines it."""
+        """A symbol's address in the file; None if no object defines it."""
         if 0 < symbol.section < SHN_LORESERVE and (number, symbol.section) in self.placed:
             return self._at(number, symbol.section) + symbol.value
         return self.globals().get(symbol.name)
 
     def globals(self) -> dict[str, int]:
-        """Addresses of what objects define for others."""
+        """Addresses of the symbols that objects define for others."""
         return {
             s.name: self._at(number, s.section) + s.value
             for number, made in enumerate(self.objects)
@@ -164,7 +164,7 @@ class _Linker:
         return (self.text_at if into is self.text else self.rodata_at) + offset
 
     def relocate(self) -> None:
-        """Resolve what code and data say of each other."""
+        """Resolve the references in code and data."""
         for number, made in enumerate(self.objects):
             for section in made.sections:
                 if section.kind != SHT_REL or (number, section.info) not in self.placed:

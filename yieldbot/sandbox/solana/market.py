@@ -27,7 +27,7 @@ PLACES = ("reserves", "banks", "pools")
 """The keys under which a protocol's row lists its markets."""
 
 PRICES = {"SOL": 150.0, "USDC": 1.0, "USDT": 1.0, "stSOL": 177.0}
-"""Prices in US dollars, which the sandbox's price accounts always state."""
+"""Prices in US dollars that the sandbox's price accounts always state."""
 PEGGED = ("USDC", "USDT")
 SLOT_SECONDS = 0.4
 STAKED_KEPT = 0.945
@@ -121,8 +121,8 @@ def market(chain: ChainId, slot: int, timestamp: int, owner: Address) -> SvmMark
 
 
 def price_account(feed: Address, usd: float, published_at: int, unsure: float = 0.0005) -> AccountImage:
-    """A fully verified Pyth price account (``prices_svm`` says the layout). unsure: half of its confidence interval, as
-    a part of the price."""
+    """A fully verified Pyth price account (layout: chains/solana/prices.py). unsure: half of its confidence interval,
+    as a fraction of the price."""
     data = bytearray(134)
     data[:8] = PRICE_UPDATE_V2
     data[8:40] = key_bytes(feed)
@@ -133,7 +133,7 @@ def price_account(feed: Address, usd: float, published_at: int, unsure: float = 
 
 
 def staked_price(feed: Address, growth_ppb: int, began: int, now: int) -> AccountImage:
-    """The price account of staked SOL, whose price rises each epoch about as the pool's stake grows."""
+    """The price account of staked SOL, whose price rises in each epoch about as much as the pool's stake grows."""
     epochs = max(0, int((now - began) / (SLOTS_PER_EPOCH * SLOT_SECONDS)))
     return price_account(feed, PRICES["stSOL"] * (1.0 + growth_ppb / 10**9 * STAKED_KEPT) ** epochs, now)
 

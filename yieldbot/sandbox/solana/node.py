@@ -26,7 +26,7 @@ NAME, RPC_ENV = "solana-sandbox", "SOLANA_SANDBOX_RPC_URL"
 START_SECONDS = 60.0
 SLOTS_PER_DAY = DAY_SECONDS * 10 // 4
 PAST_SECONDS = 90 * DAY_SECONDS
-"""The cluster starts this far back, so that warping forward does not overtake the wall clock."""
+"""The cluster starts this far in the past, so that warping forward does not overtake the wall clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def running(
 def _spawn(
     directory: Path, genesis: str, wallet: Address, temporary: bool, auto: bool
 ) -> tuple[subprocess.Popen[str], str, str]:
-    """The node's process, its URL, and a word of its command line that no other process has."""
+    """(the node's process, its URL, a word of its command line that no other process has)."""
     token = secrets.token_hex(8)
     options = [genesis, wallet, str(int(time.time()) - PAST_SECONDS), token]
     log = (directory / "solana.log").open("w")

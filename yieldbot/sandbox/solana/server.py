@@ -1,4 +1,4 @@
-"""The cluster's JSON-RPC over HTTP on loopback: the methods that solana-py calls, answered as Agave does; and ``svm_*``
+"""The cluster's JSON-RPC over HTTP on loopback: the methods that solana-py calls, answered like Agave; and ``svm_*``
 methods that let time pass and cause the faults that tests need."""
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class Methods:
         return True
 
     def on_svm_reset(self) -> bool:
-        """A new cluster in place of this one, as it was at the start: its accounts, its settings, its slot."""
+        """Replace the cluster by a new one as it was at the start: its accounts, its settings, its slot."""
         self.cluster = self._fresh()
         return True
 
@@ -286,8 +286,8 @@ class Methods:
 
 @asynccontextmanager
 async def serve(fresh: Callable[[], Cluster], port: int = 0) -> AsyncIterator[str]:
-    """Serve a cluster on loopback within this context; its URL. fresh: makes it, and another at each ``svm_reset``.
-    port: 0 for a free one."""
+    """Serve a cluster on loopback within this context; yields its URL. fresh: makes the cluster, and a new one at each
+    ``svm_reset``. port: 0 for a free one."""
     from aiohttp import web
 
     methods = Methods(fresh)

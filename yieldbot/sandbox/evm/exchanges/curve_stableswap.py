@@ -7,13 +7,13 @@ from yieldbot.sandbox.evm.site import Deployed, Site
 from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE
 
 NG = 3
-"""The double's number for pools of the newest kind."""
+"""The double's number for pools of the newest flavour."""
 AMPLIFICATION, FEE, OFFPEG = 200, 4 * 10**6, 2 * 10**10
-"""The fee of 10^10, and its multiplier far from the peg, times 10^10."""
+"""Fee in 1e-10, and its multiplier far from the peg in 1e-10."""
 
 
 async def deploy(site: Site) -> Deployed:
-    """1 M of each, at 0.04 %."""
+    """A pool with 1 M of each, fee 0.04 %."""
     d, tokens = site.d, site.tokens
     coins = [tokens.usdc.address, tokens.dai.address]
     pool = await d.deploy(site.ours["StableSwapDouble"], NG, coins, AMPLIFICATION, FEE, OFFPEG)

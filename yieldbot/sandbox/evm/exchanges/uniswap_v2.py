@@ -10,7 +10,7 @@ from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE
 
 
 async def deploy(site: Site) -> Deployed:
-    """1 M USDC and 1 M DAI at 0.3 %."""
+    """A pair with 1 M USDC and 1 M DAI, fee 0.3 %."""
     d, tokens = site.d, site.tokens
     factory = await d.deploy(packaged("@uniswap/v2-core/build/UniswapV2Factory.json"), d.me)
     routed = packaged("@uniswap/v2-periphery/build/UniswapV2Router02.json")

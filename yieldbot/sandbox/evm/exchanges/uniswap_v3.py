@@ -15,7 +15,7 @@ PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts/"
 FEE, STABLE_FEE = 500, 100
 FULL_RANGE, STABLE_WIDTH = 887_270, 200
 REMEMBERED = 50
-"""Observations that a pool keeps, enough for its TWAP to span a few swaps."""
+"""Number of observations that a pool keeps, enough for its TWAP to span a few swaps."""
 LOOKBACK_BLOCKS = 36
 """A day and a half of the blocks that the market waits for, an hour apart."""
 FAR_DEADLINE = 2**40
@@ -74,7 +74,8 @@ async def deploy(site: Site) -> Deployed:
 async def _pool(
     d: Deployer, factory: Contract, positions: Contract, sides: dict[Address, int], fee: int, width: int
 ) -> str:
-    """Create a pool at the price of the amounts put in, with liquidity ``width`` ticks to each side; its address."""
+    """Create a pool at the price that the amounts imply, with liquidity ``width`` ticks to each side; returns its
+    address."""
     pair = sorted(sides, key=lambda token: int(token, 16))
     amounts = [sides[token] for token in pair]
     sqrt_price = int((amounts[1] / amounts[0]) ** 0.5 * 2**96)

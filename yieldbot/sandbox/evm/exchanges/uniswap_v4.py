@@ -135,7 +135,7 @@ async def mint(
 async def _pool(
     d: Deployer, made: ExchangeV4, sides: dict[Address, int], fee: tuple[int, int], width: int | None
 ) -> None:
-    """Create a pool at the price of the amounts put in, with liquidity ``width`` ticks to each side (None: full
+    """Create a pool at the price that the amounts imply, with liquidity ``width`` ticks to each side (None: full
     range)."""
     pair = sorted(sides, key=lambda token: int(token, 16))
     zero, one = (sides[token] for token in pair)

@@ -24,7 +24,7 @@ class SandboxProtocol:
     """Deploys and populates it."""
     tolerance_bp: Mapping[str, float] = field(default_factory=dict)
     """How far predicted and accrued yield over 30 days may differ, in bp of APY, by the protocol's name or the flavour
-    of its vaults; one that is missing is only estimated."""
+    of its vaults; a missing one is not checked, since its yield is only an estimate."""
 
 
 def _found() -> dict[str, SandboxProtocol]:

@@ -31,7 +31,7 @@ class AaveShape:
     slope1_bps: int
     """Borrow rate at the kink, in basis points a year."""
     slope2_bps: int
-    """What the borrow rate rises by from the kink to full utilisation, in basis points a year."""
+    """Rise of the borrow rate from the kink to full utilisation, in basis points a year."""
     frozen: bool = False
     """Whether the reserve is frozen."""
     dai: bool = False
@@ -74,7 +74,7 @@ async def deploy_libraries(d: Deployer, artifacts: Artifacts) -> None:
 
 
 async def deploy_instance(d: Deployer, a: Artifacts, tokens: Tokens, shape: AaveShape) -> AaveInstance:
-    """A new instance with a lender's USDC, a borrower's WETH collateral and the borrowing that ``shape`` names."""
+    """A new instance with a lender's USDC, a borrower's WETH collateral and the borrowing that ``shape`` states."""
     usdc, dai, weth = tokens.usdc, tokens.dai, tokens.weth
     listed = [(usdc, "USDC"), *([(dai, "DAI")] if shape.dai else []), (weth, "WETH")]
     provider = await d.deploy(a["PoolAddressesProvider"], "Sandbox", d.me)

@@ -1,5 +1,5 @@
-"""Doubles of Moonwell's markets (contracts/doubles/CTokenDouble.sol): one that takes anything, one with a cap, one
-that is closed."""
+"""Doubles of Moonwell's markets (contracts/doubles/CTokenDouble.sol): one without a cap, one with a cap, one that is
+closed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from yieldbot.sandbox.evm.tokens import USDC_ONE
 
 
 async def deploy(site: Site) -> Deployed:
-    """One at 95 % utilisation, above its kink of 90 %."""
+    """One Comet at 95 % utilisation, above its kink of 90 %."""
     d, usdc = site.d, site.tokens.usdc
     supply_curve = [9 * WAD // 10, 0, 36 * WAD // 1000, 3 * WAD // 10]
     borrow_curve = [9 * WAD // 10, 15 * WAD // 1000, 35 * WAD // 1000, 4 * WAD // 10]

@@ -11,7 +11,7 @@ from yieldbot.sandbox.evm.tokens import DAI_ONE, USDC_ONE
 
 
 async def deploy(site: Site) -> Deployed:
-    """One of each; the vaults of Aave and Morpho are deployed with them."""
+    """One vault of each token; the vaults of Aave and Morpho are deployed with those protocols."""
     vault = site.ours["DripVault"]
     usdc = await _drip(site.d, vault, "USDC", site.tokens.usdc, USDC_ONE, 45_000)
     dai = await _drip(site.d, vault, "DAI", site.tokens.dai, DAI_ONE, 105_000)

@@ -1,5 +1,5 @@
 """Exchanges and price oracles of the Solana sandbox: every module here with a ``SANDBOX`` is on it, as a double of its
-program or as accounts of its pools. Nobody trades there, so that prices are constant."""
+program or as accounts of its pools. Nobody trades there, so prices are constant."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Published = Mapping[Address, Callable[[int], AccountImage]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two tokens that are traded on the sandbox."""
+    """Two tokens that are traded on the sandbox, with their price."""
 
     one: Token
-    """The token whose price it is."""
+    """The token that is priced."""
     other: Token
-    """What it is paid with."""
+    """The token in which it is priced."""
     price: float
     """Whole tokens of ``other`` for one of ``one``."""
     depth: float
@@ -37,11 +37,11 @@ class Pair:
     spacing: int
     """Tick spacing."""
     rated: bool = False
-    """Whether another module of the sandbox gives its price: then no pool's TWAP does."""
+    """Whether another module of the sandbox states its price; then no pool's TWAP does."""
 
     @property
     def name(self) -> str:
-        """Its symbols, as addresses of the sandbox are named by."""
+        """Its symbols, as used in names of the sandbox's addresses."""
         return f"{self.one.symbol}_{self.other.symbol}".lower()
 
     @property

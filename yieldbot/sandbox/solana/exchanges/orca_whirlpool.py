@@ -16,7 +16,7 @@ from yieldbot.sandbox.solana.images import Images, account_data, image, named, p
 
 CONFIG = named("whirlpools", "config")
 REACH = 0.02
-"""How far most of a pool's liquidity reaches to each side of the price, as a fraction of it."""
+"""How far most of a pool's liquidity reaches to each side of the price, as a fraction of the price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def whirlpool_program(seed: str = "whirlpools") -> tuple[Address, Images]:
 
 
 def whirlpool(program_id: Address, one: Address, other: Address, terms: WhirlpoolTerms) -> tuple[Address, Images]:
-    """A pool of two mints, with what its positions hold in its vaults."""
+    """A pool of two mints; its vaults hold what its positions do."""
     from solders.pubkey import Pubkey
 
     a, b = sorted((one, other), key=key_bytes)
@@ -104,7 +104,7 @@ def _i128(value: int) -> bytes:
 
 
 def place(pairs: Sequence[Pair]) -> ExchangeListing:
-    """The program with a pool for each pair: most of its liquidity near the price, a hundredth of it at any."""
+    """The program with a pool for each pair: most of the liquidity near the price, a hundredth of it at any price."""
     program_id, images = whirlpool_program()
     pools: dict[str, Address] = {}
     for pair in pairs:

@@ -1,5 +1,5 @@
-"""Pools of Raydium's concentrated liquidity, whose recorded TWAP is a price oracle: their accounts alone. Nobody trades
-there, so that the TWAP is constant."""
+"""Accounts of Raydium's concentrated pools, whose recorded TWAP is a price oracle; there is no program. Nobody trades
+there, so the TWAP is constant."""
 
 from __future__ import annotations
 

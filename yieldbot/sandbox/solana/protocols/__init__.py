@@ -21,7 +21,7 @@ class Setting:
     """The sandbox at its first slot."""
 
     slot: int
-    """The first slot."""
+    """The first slot of the sandbox."""
     timestamp: int
     """Its time, in unix seconds."""
     tokens: Mapping[str, Token]
@@ -39,7 +39,7 @@ class Placed:
     oracles: tuple[Row, ...] = ()
     """Rows of [[witnesses]]: price oracles."""
     each_epoch: tuple[Callable[[Cluster], None], ...] = field(default=())
-    """What happens when an epoch begins."""
+    """Called when an epoch begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,25 +22,25 @@ class KaminoTerms:
     """The initial state of a Kamino reserve."""
 
     available_raw: int
-    """Base units that lie in the vault."""
+    """Base units in the vault."""
     borrowed_raw: int
     """Base units that are lent out."""
     points: Points = USUAL_POINTS
     """The borrow curve as (utilisation, rate a year), both in bps, up to full utilisation."""
     take_rate_percent: int = 10
-    """What the protocol takes of the interest, in percent."""
+    """The protocol's part of the interest, in percent."""
     host_rate_bps: int = 0
-    """A fixed rate for the host beside it, in bps a year."""
+    """A fixed additional rate for the host, in bps a year."""
     deposit_limit_raw: int = 10**18
     """Supply cap, in base units."""
     withdrawal_cap_raw: int = 10**18
-    """The most that may be withdrawn in a day, in base units."""
+    """Most that may be withdrawn in a day, in base units."""
     status: int = 0
     """The reserve's status; 0: active."""
     blocked: int = 0
     """Whether the use of collateral tokens is blocked (1)."""
     queued_collateral: int = 0
-    """Collateral that waits in the withdrawal queue."""
+    """Collateral tokens that wait in the withdrawal queue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 Points = tuple[tuple[float, float], ...]
 MOST_POINTS = 5
 ASSET_VALUE, LIABILITY_VALUE = ONE * 107 // 100, ONE * 114 // 100
-"""A share is worth more than one unit, as it is after some years."""
+"""Value of a supply and a debt share: more than one unit, as after some years of interest."""
 PYTH_PUSH = 3
 DOLLAR = ONE.to_bytes(16, "little")
 """The price account of a double: US dollars as I80F48; an empty one cannot be read."""
@@ -27,13 +27,13 @@ class MarginfiTerms:
     """The initial state of a marginfi bank. Rates and fees are fractions a year, paid by borrowers."""
 
     available_raw: int
-    """Base units that lie in the vault."""
+    """Base units in the vault."""
     borrowed_raw: int
     """Base units that are lent out."""
     points: Points = USUAL_POINTS
-    """The curve as (utilisation, base rate), from 0 to full utilisation, up to five points between."""
+    """The curve as (utilisation, base rate), from 0 to full utilisation, with up to five points in between."""
     legacy: bool = False
-    """Whether the curve is in the older form, with one point between."""
+    """Whether the curve has the older form, with one point in between."""
     rate_fee: float = 0.1
     """The protocol's fee as a fraction of the interest."""
     fixed_fee: float = 0.01
@@ -63,7 +63,7 @@ class MarginfiGroup:
 def marginfi_group(
     seed: str = "marginfi", *, program_fees: bool = False, paused_at: int | None = None
 ) -> tuple[MarginfiGroup, Images]:
-    """The program and a group; its own fees are a part of what borrowers pay."""
+    """The program and a group; the program's own fees are a part of what borrowers pay."""
     found = MarginfiGroup(named(seed, "program"), named(seed, "group"))
     fields = {
         "admin": named(seed, "admin"),

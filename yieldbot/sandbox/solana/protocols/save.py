@@ -21,7 +21,7 @@ class SaveTerms:
     """The initial state of a Save reserve. Rates, utilisations and the take rate are whole percent."""
 
     available_raw: int
-    """Base units that lie in the vault."""
+    """Base units in the vault."""
     borrowed_raw: int
     """Base units that are lent out."""
     optimal_utilisation: int = 80
@@ -37,13 +37,13 @@ class SaveTerms:
     super_max_rate: int = 150
     """Borrow rate at full utilisation."""
     take_rate: int = 10
-    """What the protocol takes of the interest."""
+    """The protocol's part of the interest."""
     deposit_limit_raw: int = 10**18
     """Supply cap, in base units."""
     fees_raw: int = 0
     """Protocol fees that have accrued, in base units."""
     outflow_raw: int = 2**64 - 1
-    """The most that may leave within a window, in base units."""
+    """Most that may leave within a window, in base units."""
     outflow_window: int = 0
     """The window's length, in slots; 0: no limit."""
     outflow_now_raw: int = 0
@@ -61,7 +61,7 @@ class MarketLimit:
     """The outflow limit of a Save lending market, in whole US dollars."""
 
     most: int
-    """The most that may leave within a window."""
+    """Most that may leave within a window."""
     window: int
     """The window's length, in slots."""
     start: int
@@ -152,7 +152,7 @@ def save_reserve(
 
 
 def place(setting: Setting) -> Placed:
-    """Two lending markets, each of USDC, SOL and one token more, lent out to three quarters and above."""
+    """Two lending markets, each with USDC, SOL and one more token, with at least three quarters lent out."""
     usdc, sol, usdt, stsol = (setting.tokens[symbol] for symbol in ("USDC", "SOL", "USDT", "stSOL"))
     rows: list[dict[str, object]] = []
     images: Images = {}

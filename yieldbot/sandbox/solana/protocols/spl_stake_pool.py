@@ -1,4 +1,4 @@
-"""Accounts of the stake pool program's double: a pool in any state, its validators, and what an epoch brings them."""
+"""Accounts of the stake pool program's double: a pool in any state, its validators, and their rewards in an epoch."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from yieldbot.sandbox.solana.images import Images, image, mint, named, program_i
 from yieldbot.sandbox.solana.protocols import Placed, SandboxProtocol, Setting
 
 POOL_BYTES = 611
-"""What the real program reserves for a pool's account; the fields end before."""
+"""Bytes that the real program reserves for a pool's account; the fields end before that."""
 ENTRY_BYTES, LIST_HEADER_BYTES = 73, 9
 UPDATE_STAKE_POOL_BALANCE = b"\x07"
 ONE_E9 = 10**9
 GROWTH_PPB = 360_000
-"""What an epoch adds to a pool's stake, in parts per billion, where its terms name nothing else."""
+"""Default growth of a pool's stake in one epoch, in parts per billion."""
 
 
 def pool_token(seed: str = "stake") -> Address:
@@ -41,9 +41,9 @@ class StakePoolTerms:
     reserve: int
     """Lamports in the reserve account."""
     growth_ppb: int = GROWTH_PPB
-    """What an epoch adds to the stake, in parts per billion."""
+    """Growth of the stake in one epoch, in parts per billion."""
     price_ppb: int = 1_180_000_000
-    """Lamports a whole pool token (1e9 base units)."""
+    """Lamports for one whole pool token (1e9 base units)."""
     epoch_fee: Fee = (100, 5)
     """The manager's fee on rewards."""
     deposit_fee: Fee = (0, 0)
@@ -83,7 +83,7 @@ class StakePlace:
     manager_fee: Address
     """The manager's account of pool tokens."""
     growth_ppb: int
-    """What an epoch adds to the stake, in parts per billion."""
+    """Growth of the stake in one epoch, in parts per billion."""
 
 
 def stake_pool(epoch: int, terms: StakePoolTerms, seed: str = "stake") -> tuple[StakePlace, Images]:
@@ -127,8 +127,8 @@ def stake_pool(epoch: int, terms: StakePoolTerms, seed: str = "stake") -> tuple[
 
 
 def rewarded(place: StakePlace, validator_list: AccountImage, epoch: int) -> AccountImage:
-    """The validators' list after a new epoch began: stake grown as the cluster's rewards and the program's
-    ``UpdateValidatorListBalance`` leave it."""
+    """The validators' list after a new epoch began: the stake grown as the cluster's rewards and the program's
+    ``UpdateValidatorListBalance`` would leave it."""
     data = bytearray(validator_list.data)
     (entries,) = struct.unpack_from("<I", data, 5)
     for i in range(entries):
@@ -154,7 +154,7 @@ def update(place: StakePlace) -> SvmInstruction:
 
 
 def new_epoch(place: StakePlace, cluster: Cluster) -> None:
-    """The start of an epoch: rewards, and somebody who updates the pool, as on a real cluster."""
+    """The start of an epoch: rewards are paid, and somebody updates the pool, as on a real cluster."""
     listed, epoch = cluster.newest(place.validator_list), cluster.slot // SLOTS_PER_EPOCH
     if listed is not None and struct.unpack_from("<Q", listed.data, LIST_HEADER_BYTES + 16)[0] < epoch:
         cluster.set({place.validator_list: rewarded(place, listed, epoch)})
@@ -170,7 +170,7 @@ def _option(address: Address | None) -> bytes:
 
 
 def place(setting: Setting) -> Placed:
-    """One pool with 8,000,000 SOL staked. Its token is stSOL, whose price the pool's own rate tells."""
+    """One pool with 8,000,000 SOL staked. Its token is stSOL, which the pool's own rate prices."""
     sol = setting.tokens["SOL"]
     terms = StakePoolTerms(staked=8_000_000 * sol.one, reserve=40_000 * sol.one, withdrawal_fee=(10_000, 5))
     pool, images = stake_pool(setting.slot // SLOTS_PER_EPOCH, terms)
