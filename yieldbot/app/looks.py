@@ -222,6 +222,8 @@ async def refresh(
     names = {state.market.id: state.market.name for state in snapshot.states.values()}
     if taken.look.cut:
         say(f"{job.chain.name}: events since the last look are missing: {taken.look.cut}")
+    for note in taken.look.notes:
+        say(f"{job.chain.name}: {note}")
     for message in taken.messages:
         for line in (*message.lines, *(f"{one.act.upper()} {one.code}: {one.saw}" for one in message.alarms)):
             say(f"{names.get(message.market, message.market)}: {line}")

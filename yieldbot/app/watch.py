@@ -98,6 +98,7 @@ async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
             first=False,
             since=None,
             cut=None,
+            notes=(),
             round_trips=0,
             messages=(),
             alarms=(),
@@ -149,6 +150,7 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tupl
         first=taken.first,
         since=taken.look.since if taken.look.since <= taken.look.block else None,
         cut=taken.look.cut or None,
+        notes=taken.look.notes,
         round_trips=round_trips,
         messages=tuple(
             WatchMessage(

@@ -153,6 +153,9 @@ class WatchedJob(Part):
     first: bool = Field(description="whether it was the first look, with which later ones are compared")
     since: int | None = Field(description="the block from which events were read; null where none were")
     cut: str | None = Field(description="why events since the last look are missing; null: none are")
+    notes: tuple[str, ...] = Field(
+        description="what beside the chain could not be asked: Safe's service, where it is named"
+    )
     round_trips: int = Field(description="requests that the look took, those of the snapshot included")
     messages: tuple[WatchMessage, ...] = Field(description="what is new, by market")
     alarms: tuple[WatchAlarm, ...] = Field(description="the alarms that stand")

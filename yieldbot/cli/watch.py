@@ -114,6 +114,8 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
         text.append(f"{head}, block {job.block:,}: {len(job.markets)} markets on {len(contracts)} contracts: {what}\n")
     if job.cut:
         text.append(f"  events are missing: {job.cut}\n", style="yellow")
+    for note in job.notes:
+        text.append(f"  {note}\n", style="yellow")
     for message in job.messages:
         text.append(f"{message.name} ({message.market_id}){', held' if message.held else ''}\n", style="bold")
         for line in message.lines:

@@ -78,6 +78,7 @@ def _evm(path: Path, tables: Mapping[str, Any], environ: Mapping[str, str]) -> C
         submit_public=table.submit_public,
         submit_to_all=table.submit_to_all,
         safe_multisend=Address(table.safe_multisend),
+        safe_service_url=table.safe_service_url,
         merkl=Merkl(distributor=Address(table.merkl.distributor), url=table.merkl.url) if table.merkl else None,
         symbols={Address(t.address): frozenset({name, *t.symbols}) for name, t in table.tokens.items()},
         pegged=frozenset(Address(t.address) for t in table.tokens.values() if t.pegged),

@@ -160,6 +160,8 @@ class ChainTable(TomlTable):
     """Lending, vault and staking protocols."""
     exchanges: list[ExchangeTable] = Field(default_factory=list)
     """Exchanges where tokens can be swapped."""
+    safe_service_url: UrlText | None = None
+    """URL of Safe's transaction service, which the watch asks what the Safes behind our markets prepare."""
     merkl: MerklTable | None = None
     """Merkl's distributor; None: Merkl is not used."""
 

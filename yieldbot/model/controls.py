@@ -343,6 +343,8 @@ class Look:
     """The block from which the events are complete."""
     cut: str = ""
     """Why events since the previous look are missing; empty: none are."""
+    notes: tuple[str, ...] = ()
+    """What beside the chain could not be asked, as a service that failed: nothing depends on it."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """What the next look may take as known: a JSON object that only the chain's family understands."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)

@@ -181,6 +181,8 @@ class ChainSettings:
     """Whether all endpoints get a transaction at once, instead of one after another."""
     safe_multisend: Address = SAFE_MULTISEND
     """Contract that batches a Safe's calls (MultiSendCallOnly)."""
+    safe_service_url: str | None = field(default=None, repr=False)
+    """URL of Safe's transaction service, which the watch asks; None: it is not asked."""
     exchanges: tuple[Deployment, ...] = ()
     """Exchanges where tokens can be swapped."""
     price_oracles: tuple[Deployment, ...] = ()

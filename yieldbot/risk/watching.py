@@ -140,7 +140,8 @@ def _message(
         if event.what in ROLE_EVENTS and any(who in event.words.lower() for who in told):
             continue  # the difference says it, and who the holder is
         if at in mine or at in steers:
-            lines.append(f"{names.get(at, event.contract)}: {event.words} (block {event.block:,})")
+            where = f" (block {event.block:,})" if event.block else ""
+            lines.append(f"{names.get(at, event.contract)}: {event.words}{where}")
     lines += more
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} further changes"]

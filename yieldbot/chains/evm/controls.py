@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm import controls_kept as kept
+from yieldbot.chains.evm import safe_queue
 from yieldbot.chains.evm.execution.abi_calls import abi_functions
 from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
 from yieldbot.errors import MarketError, TransientError
@@ -109,6 +110,9 @@ async def look(
     logs = await _explained(node, chain, logs, block)
     events = await _dated(node, chain, logs, readings, block)
     events += ended(queues.over, events, block.height)
+    say = partial(decoded, chain)
+    said = await safe_queue.ask(chain.safe_service_url, readings, kept.safes_of(known), say, block.height)
+    events += said.events
     controls = {
         market: _controls(market, named, readings, ages.ages, block, GONE if market in lost else ())
         for market, named in stands.items()
@@ -126,7 +130,9 @@ async def look(
             ages.remembered(),
             queues.remembered(events),
             ({**found, **comets.found}, {**searched, **dict.fromkeys(search, block.timestamp)}),
+            said.standing,
         ),
+        notes=said.notes,
     )
 
 

@@ -4,7 +4,7 @@ Whatever cannot be read again counts as nothing kept: the next look then reads e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yieldbot.model.ids import Address
@@ -65,12 +65,21 @@ def configurators_of(known: Mapping[str, Any]) -> tuple[dict[Address, Address], 
         return {}, {}
 
 
+def safes_of(known: Mapping[str, Any]) -> tuple[tuple[Address, str], ...]:
+    """What Safe's service said could be sent, by Safe and id."""
+    try:
+        return tuple((Address(safe), str(id_)) for safe, id_ in known["safes"])
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
 def document(
     code: KnownCode,
     roles: Mapping[Address, KnownRoles],
     ages: Mapping[Address, Age],
     queues: tuple[Mapping[Address, KnownQueue], tuple[OpenCall, ...]],
     configurators: tuple[Mapping[Address, Address], Mapping[Address, int]],
+    safes: Sequence[tuple[Address, str]],
 ) -> dict[str, Any]:
     """The object."""
     return {
@@ -82,6 +91,7 @@ def document(
             at: [one.how, [[hex(role), account] for role, account in one.candidates], one.since, one.until]
             for at, one in roles.items()
         },
+        "safes": [list(one) for one in safes],
         "configurators": dict(configurators[0]),
         "searched": dict(configurators[1]),
         "queues": {at: [one.since, one.floor] for at, one in queues[0].items()},

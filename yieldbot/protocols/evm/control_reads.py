@@ -54,6 +54,7 @@ VIEWS = {
     "aggregator": "aggregator()",
     "getThreshold": "getThreshold()",
     "getOwners": "getOwners()",
+    "nonce": "nonce()",
     "getMinDelay": "getMinDelay()",
     "delay": "delay()",
     "votingPeriod": "votingPeriod()",

@@ -1,0 +1,174 @@
+"""What Safe's transaction service says that the owners of the Safes behind our markets prepare: a claim of a web
+service, never a fact. A transaction that lacks signatures is shown; one that could be sent is a pending change.
+
+A service that fails, or answers anything, is named and stops nothing; what it said before stands until it says
+otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from yieldbot.errors import TransientError
+from yieldbot.model.controls import ControlEvent, ControllerKind, Pending
+from yieldbot.model.ids import Address
+from yieldbot.model.text import one_line
+from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.control_events import ScheduledCall
+from yieldbot.protocols.evm.control_facts import controller_of
+from yieldbot.protocols.evm.control_reads import SAFE_PROXIES, Reading
+from yieldbot.rpc.service import get
+
+MOST_SAFES, MOST_EACH = 20, 20
+"""Safes that are asked about in one look, and transactions of one."""
+SECONDS = 8.0
+"""Timeout of one answer."""
+LONGEST = 400
+"""Characters of a transaction in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A transaction that the service says the owners prepare."""
+
+    safe: Address
+    """The Safe."""
+    nonce: int
+    """Its number."""
+    hash: str
+    """The service's name for it, 32 bytes in hex."""
+    call: ScheduledCall
+    """What it would call."""
+    delegates: bool
+    """Whether it runs the target's code as the Safe's own."""
+    signers: frozenset[str]
+    """Who has signed it by the service's word, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the service said in one look."""
+
+    events: tuple[ControlEvent, ...] = ()
+    """What is prepared, and what is not any more."""
+    standing: tuple[tuple[Address, str], ...] = ()
+    """Safe and id of what could be sent, for the next look."""
+    notes: tuple[str, ...] = ()
+    """What could not be asked."""
+
+
+@dataclass(slots=True)
+class _Taken:
+    events: list[ControlEvent] = field(default_factory=list)
+    standing: list[tuple[Address, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+async def ask(
+    url: str | None,
+    readings: Mapping[Address, Reading],
+    before: Collection[tuple[Address, str]],
+    decoded: Callable[[Address, ScheduledCall], str],
+    block: int,
+) -> Said:
+    """What is prepared in every Safe that was read. before: ``Said.standing`` of the last look; decoded: a call of a
+    sender in words. It raises nothing."""
+    if not url:
+        return Said()
+    safes = [at for at, one in readings.items() if one.code is not None and one.code.hash.hex() in SAFE_PROXIES]
+    safes = [at for at in safes if controller_of(at, readings).kind is ControllerKind.SAFE][:MOST_SAFES]
+    asked = [partial(_of, url, at, readings[at].word("nonce") or 0) for at in safes]
+    answers = await asyncio.gather(*(asyncio.to_thread(one) for one in asked))
+    taken = _Taken()
+    for at, answer in zip(safes, answers, strict=True):
+        mine = [id_ for safe, id_ in before if safe == at]
+        if isinstance(answer, str):
+            taken.notes.append(answer)
+            taken.standing += [(at, id_) for id_ in mine]
+            continue
+        own = controller_of(at, readings)
+        needed, owners = own.threshold or 1, {one.lower() for one in own.owners}
+        signed = {_id(one): len(one.signers & owners) for one in answer}
+        ready = [id_ for id_, count in signed.items() if count >= needed]
+        taken.standing += [(at, id_) for id_ in ready]
+        taken.events += [
+            _event(one, f"{min(signed[_id(one)], needed)} of {needed} signatures", readings, decoded, ready, block)
+            for one in answer
+            if _id(one) not in mine
+        ]
+        taken.events += [_over(at, id_, block) for id_ in mine if id_ not in ready]
+    left = [one for one in before if one[0] not in safes]
+    return Said(tuple(taken.events), (*taken.standing, *left), tuple(dict.fromkeys(taken.notes)))
+
+
+def _of(url: str, safe: Address, nonce: int) -> list[Prepared] | str:
+    """What is prepared in one Safe, or why that is not known."""
+    path = f"{url.rstrip('/')}/api/v1/safes/{safe}/multisig-transactions/"
+    try:
+        answer = get(f"{path}?executed=false&nonce__gte={nonce}&ordering=nonce&limit={MOST_EACH}", SECONDS)
+    except TransientError as failure:
+        return f"Safe's service: {failure}"
+    rows = answer.get("results") if isinstance(answer, Mapping) else None
+    if not isinstance(rows, list):
+        return f"Safe's service: {urlsplit(url).hostname} answers what is no list of transactions"
+    found = [prepared(safe, nonce, row) for row in rows[:MOST_EACH]]
+    return [one for one in found if one is not None]
+
+
+def prepared(safe: Address, least: int, row: Any) -> Prepared | None:
+    """One row of the service's answer; None where it is of another Safe, is executed or outdated, or makes no sense."""
+    try:
+        if row.get("isExecuted") or row["safe"].lower() != safe.lower():
+            return None
+        nonce, value, operation = int(row["nonce"]), int(row["value"]), int(row["operation"])
+        name, data = bytes.fromhex(row["safeTxHash"][2:]), bytes.fromhex((row.get("data") or "0x")[2:])
+        signers = {str(one["owner"]).lower() for one in row.get("confirmations") or ()}
+        target = checksum(row["to"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    if not least <= nonce < 2**64 or not 0 <= value < 2**256 or len(name) != 32:
+        return None
+    return Prepared(safe, nonce, name.hex(), ScheduledCall(target, value, data), operation == 1, frozenset(signers))
+
+
+def _id(one: Prepared) -> str:
+    return f"safe/{one.nonce}/{one.hash}"
+
+
+def _event(
+    one: Prepared,
+    state: str,
+    readings: Mapping[Address, Reading],
+    decoded: Callable[[Address, ScheduledCall], str],
+    all_ready: Collection[str],
+    block: int,
+) -> ControlEvent:
+    """One that lacks signatures has the same key in every look; one that is ready is new whenever it becomes so."""
+    what = decoded(one.safe, one.call).removeprefix("scheduled call: ")
+    how = "run the code of" if one.delegates else "call"
+    words = one_line(f"Safe's service claims: transaction {one.nonce} would {how} {what} ({state})", LONGEST)
+    ready = _id(one) in all_ready
+    data = one.call.data
+    names = tuple(at for at in sorted(readings) if at == one.call.target or bytes.fromhex(at[2:]) in data)
+    pending = Pending(
+        what="scheduled call", after=words, source=f"Safe's service, of {one.safe}", id=_id(one), names=names
+    )
+    event = ControlEvent(
+        contract=one.safe,
+        what="SafeReady" if ready else "SafePrepared",
+        words=words,
+        block=block if ready else 0,
+        index=one.nonce,
+        tx=one.hash,
+    )
+    return replace(event, pending=pending) if ready else event
+
+
+def _over(safe: Address, id_: str, block: int) -> ControlEvent:
+    words = f"Safe's service claims: transaction {id_.split('/')[1]} is not waiting any more"
+    return ControlEvent(contract=safe, what="SafeOver", words=words, block=block, tx=id_, closes=id_)
