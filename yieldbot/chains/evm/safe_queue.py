@@ -64,9 +64,14 @@ class Said:
 
 @dataclass(slots=True)
 class _Taken:
+    """``Said``, while it is made."""
+
     events: list[ControlEvent] = field(default_factory=list)
+    """As of Said."""
     standing: list[tuple[Address, str]] = field(default_factory=list)
+    """As of Said."""
     notes: list[str] = field(default_factory=list)
+    """As of Said."""
 
 
 async def ask(
