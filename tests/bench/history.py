@@ -99,6 +99,8 @@ class Drawn:
             "capacity": np.round(self.supplied[:, None] * 2 - supplied, 6),
             "reserve_factor": np.full(shape, 0.1),
             "held": np.zeros(shape),
+            "token_supply": np.broadcast_to(1e10 + (day * A_DAY + np.arange(A_DAY)) * 1e3, shape),
+            "traded_usd": np.round(1 + draw.normal(0, 2e-4, shape), 8),
             "price_usd": np.repeat(np.round(1 + draw.normal(0, 2e-4, (count, 24)), 8), A_DAY // 24, axis=1),
         }
         made: dict[str, Any] = {name: value.ravel() for name, value in flat.items()}
@@ -108,8 +110,18 @@ class Drawn:
         rows = count * A_DAY
         made |= {name: _repeated([value] * count) for name, value in (("source", "observed"), ("status", "active"))}
         made |= {name: pa.nulls(rows, pa.string()) for name in ("rewards", "flags")}
+        made["backing"] = pa.array(list(self.backing(day)), pa.string())
         made["curve"] = pa.array(list(self.curves(supplied, borrowed)), pa.string())
         return pa.table({name: made[name] for name in columns.schema().names}, schema=columns.schema())
+
+    def backing(self, day: int) -> Iterator[str | None]:
+        """Supplies of collaterals: four of each tenth market, one of each second, none of the others."""
+        for market in range(len(self.keys)):
+            tokens = range(4) if self.vaults[market] else range(market % 2)
+            for hour in range(24):
+                supply = 1e26 + (day * 24 + hour) * 1e20
+                said = {f"0x{token * 7907 + 1:040x}": supply for token in tokens}
+                yield from [json.dumps(said, separators=(",", ":")) if said else None] * (A_DAY // 24)
 
     def curves(self, supplied: Any, borrowed: Any) -> Iterator[str]:
         """A pool's curve as text; each tenth market is a vault over four pools."""

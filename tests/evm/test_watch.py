@@ -73,6 +73,38 @@ def test_a_vaults_owner_grows_stronger_then_weaker_and_what_is_weaker_is_left(ho
     assert alarms(accepted, vault) == []
 
 
+def test_what_is_accepted_stands_no_more_at_once_and_other_alarms_do(home: Home) -> None:
+    """Without waiting for the cooldown, and in the journal; of the accepted market alone, and no other sign of it."""
+    sandbox = home.sandbox
+    vault, morpho = Address(sandbox.addresses["metamorpho"]), Address(sandbox.addresses["morpho"])
+    me = sandbox.rpc("eth_accounts")[0]
+    safe = safe_of(sandbox, [KEY, Address(me), Address(sandbox.wallet)], 2)
+    for contract, change in ((vault, "transferOwnership(address)"), (morpho, "setOwner(address)")):
+        send(sandbox, contract, calldata(change, safe))
+    send(sandbox, vault, calldata("acceptOwnership()"), sender=safe)
+    looked(home)
+    for contract, change in ((vault, "transferOwnership(address)"), (morpho, "setOwner(address)")):
+        send(sandbox, contract, calldata(change, KEY), sender=safe)
+    send(sandbox, vault, calldata("acceptOwnership()"), sender=KEY)
+
+    def stands() -> set[tuple[str, str]]:
+        (plan,) = home.json("plan")["jobs"]
+        return {(one["market_id"], one["code"]) for one in plan["alarms"]}
+
+    home.json("run", "--approve", "auto")
+    before = stands()
+    weaker = sorted(market for market, code in before if code == "CONTROL_WEAKER")
+    mine = next(market for market in weaker if market.endswith(vault.lower()))
+    assert len(weaker) > 1 and ("UTILISATION" in {code for _, code in before}), "other alarms stand too"
+    looked(home, "--accept", mine)
+    assert stands() == before - {(mine, "CONTROL_WEAKER")}
+    lifted = [one for one in home.json("history", "--limit", "0")["events"] if one["kind"] == "alarm.lifted"]
+    assert len(lifted) == 1 and mine in json.dumps(lifted) and "CONTROL_WEAKER" in json.dumps(lifted)
+    looked(home, "--accept", mine)
+    again = [one for one in home.json("history", "--limit", "0")["events"] if one["kind"] == "alarm.lifted"]
+    assert len(again) == 1, "what stands no more is not lifted twice"
+
+
 def test_a_vaults_shorter_timelock_and_new_caps_are_announced_by_its_own_views(home: Home) -> None:
     sandbox = home.sandbox
     vault = Address(sandbox.addresses["metamorpho"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,21 +23,26 @@ from yieldbot.app.watch_documents import (
     WatchedMarket,
     WatchMessage,
 )
-from yieldbot.app.wiring import JobFilter, jobs_of
+from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch as opened
 from yieldbot.decision.decide import decide_exits
 from yieldbot.decision.orders import with_orders
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.execution.approvals import only_out
+from yieldbot.execution.lock import run_lock
+from yieldbot.journal.journal_entries import AlarmLifted
+from yieldbot.journal.store import Journal
 from yieldbot.model.controls import ContractFacts, ControllerKind
+from yieldbot.model.ids import MarketId
 from yieldbot.model.plan import Plan
 from yieldbot.model.settings import SafeOwner
+from yieldbot.risk.controls import WEAKER
+from yieldbot.risk.latches import journalled as latched
 from yieldbot.risk.watching import accept
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.looks import Taken
-    from yieldbot.model.ids import MarketId
     from yieldbot.model.market import Market, Snapshot
     from yieldbot.model.settings import Job
 
@@ -211,7 +216,9 @@ def _contract(one: ContractFacts) -> WatchedContract:
 
 
 def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
-    """Accept the present controllers of the named markets. Raises ConfigError if no look has recorded such a market."""
+    """Accept the present controllers of the named markets, and lift the alarms that stood for them and nothing else.
+    Raises ConfigError if no look has recorded such a market, and YieldbotError if such an alarm stands and a run is in
+    progress."""
     found = 0
     for job in jobs:
         file = looks.file_of(context.settings.data_dir, job)
@@ -220,6 +227,7 @@ def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
             continue
         chosen = [market for market in memory.last if name in ("all", market) or _called(market, name)]
         found += len(chosen)
+        _lift(job, chosen, context)
         looks.save(file, accept(memory, chosen))
         for market in chosen:
             context.say(f"{market}: who controls it now is accepted")
@@ -227,6 +235,23 @@ def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
         raise ConfigError(
             f"--accept {name}: no look has seen such a market: name it by its id, as `watch --json` shows it"
         )
+
+
+def _lift(job: Job, markets: Collection[MarketId], context: Context) -> None:
+    """Writes into the journal that what stood for the controllers of these markets stands no more: what a person
+    accepted needs no cooldown."""
+    now = int(time.time())
+    lifted = [
+        AlarmLifted(chain=job.chain.chain, market_id=MarketId(market), code=code, act=act, time=now)
+        for (chain, market), latches in latched(journalled(context)).items()
+        if chain == job.chain.chain and market in markets
+        for code, act in latches
+        if code == WEAKER
+    ]
+    if lifted:
+        data_dir = context.settings.data_dir
+        with run_lock(data_dir), Journal.open(data_dir / JOURNAL) as journal:
+            journal.append(*lifted)
 
 
 def _called(market: MarketId, name: str) -> bool:
