@@ -53,10 +53,14 @@ def _lines(*rows: tuple[str, str, str]) -> tuple[Line, ...]:
 
 STYLES: Mapping[str, Style] = {
     "safe": Style(
-        words="a quarter in one market, none with a hard fact against it",
+        words="a quarter in one market, and only in markets graded B or better",
         max_share=0.25,
         policy=_lines(
-            ("min_safety", "41", "no market that a hard fact bounds to 40 or less (docs/risk.md)"),
+            (
+                "min_safety",
+                "65",
+                "a B: what large, old pools have whose changes wait a day; one key has 40, unknown ones 45",
+            ),
             ("max_expected_loss_bps", "150", "no market that is expected to lose more than 1.5 % a year"),
             ("min_liquidity_multiple", "10", "a day in a thousand takes nine tenths of the cash"),
             ("max_utilisation_entry", "0.90", "above it a lock is more likely by the day: 1 % at 0.91, 4 % at 0.93"),
@@ -73,7 +77,7 @@ STYLES: Mapping[str, Style] = {
         words="half in one market, alarms as they come",
         max_share=0.5,
         policy=_lines(
-            ("#min_safety", "41", "no market that a hard fact bounds to 40 or less (docs/risk.md)"),
+            ("#min_safety", "50", "a C: none that one key may change, or whose controls cannot be read"),
             ("#max_expected_loss_bps", "300", "no market that is expected to lose more than 3 % a year"),
             ("min_liquidity_multiple", "3", "two thirds of the cash may go before ours is short"),
             ("max_utilisation_entry", "0.95", "from there on the alarm UTILISATION takes money out again"),
