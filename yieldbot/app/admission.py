@@ -11,7 +11,7 @@ from yieldbot.access.caller import Caller, Forbidden, Scope, normal
 from yieldbot.access.keys import parts, refused
 from yieldbot.access.limits import Buckets, Left, Rate
 from yieldbot.errors import YieldbotError
-from yieldbot.journal.journal_entries import AccessNoted
+from yieldbot.journal.access_entries import AccessNoted
 
 if TYPE_CHECKING:
     from yieldbot.access.keys import StoredKey

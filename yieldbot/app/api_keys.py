@@ -13,7 +13,7 @@ from yieldbot.access.ring import KeyRing
 from yieldbot.app.api_key_documents import ApiKey, KeysDocument, NewKeyDocument, RevokedKeysDocument
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
-from yieldbot.journal.journal_entries import AccessNoted
+from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:

@@ -122,6 +122,8 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             return f"{body['market_id']}: the order to leave is lifted at the {body['by']}"
         case "account.cleared":
             return f"by {body['by']}"
+        case "approval.given":
+            return f"signed by {body['approver']}"
         case "access.noted":
             where = f" at {body['where']}" if body["where"] else ""
             times = f", {body['times']} times" if body["times"] > 1 else ""

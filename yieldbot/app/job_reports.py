@@ -51,7 +51,7 @@ def exit_code(report: Report) -> int:
         return WAITING  # for the Safe's other owners
     if report.declined is None or report.declined.code in _A_PERSON_SAID_NO:
         return DONE
-    return WAITING if report.declined.code in ("QUEUED", "WAITS_FOR_OWNERS") else REFUSED
+    return WAITING if report.declined.code in ("QUEUED", "WAITS_FOR_OWNERS", "APPROVALS_MISSING") else REFUSED
 
 
 def worst(codes: Sequence[int]) -> int:

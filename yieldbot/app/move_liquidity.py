@@ -28,6 +28,7 @@ from yieldbot.chains.evm.session import account_of
 from yieldbot.errors import ConfigError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
+from yieldbot.execution.persons import alone
 from yieldbot.model.amounts import Token
 from yieldbot.model.plan import Declined
 from yieldbot.model.settings import SafeOwner
@@ -94,6 +95,8 @@ def move_liquidity(
     ``show`` is called with the rehearsed order before anything is signed, and then ``ask`` unless it is a dry run:
     nothing is signed unless ``ask`` returns True.
     """
+    if not request.dry_run:
+        alone(context.settings.policy)
     job = _job(request, context)
     if not 0 < request.slippage_bps < 1_000:
         raise ConfigError(f"--slippage-bps {request.slippage_bps:g}: name a number above 0 and below 1000")

@@ -26,6 +26,7 @@ from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotEr
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
 from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import is_given
+from yieldbot.execution.persons import BySignatures, alone, read_register
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
@@ -154,6 +155,7 @@ class Consent:
 
         match self.approve:
             case "ask":
+                alone(self.context.settings.policy)
                 return Ask(journal, shown)
             case "auto":
                 return Auto(journal, self.context.settings.policy)
@@ -176,7 +178,13 @@ def approve(
     """
 
     def approver(journal: Journal) -> Approver:
-        return ShowingApprover(PreApproved(journal, request.plan_id), context.program, show, ask)
+        needed = context.settings.policy.approvals_needed
+        if needed:
+            register = read_register(context.settings.data_dir)
+            named: Approver = BySignatures(journal, request.plan_id, needed, register)
+        else:
+            named = PreApproved(journal, request.plan_id)
+        return ShowingApprover(named, context.program, show, ask)
 
     with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
         plan = queued_plan(world.journal, request.plan_id, world.now())
@@ -205,7 +213,7 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
 class ShowingApprover:
     """An approver that shows every call and asks once more before it approves."""
 
-    named: PreApproved
+    named: Approver
     """Approves the plan that a person named."""
     program: str
     """The command line of this program, for a hint that can be copied."""

@@ -26,7 +26,7 @@ from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.halt import halted
-from yieldbot.journal.journal_entries import AccessNoted
+from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:

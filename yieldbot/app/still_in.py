@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from yieldbot.model.market import MarketState, Snapshot
 
 GOES_ON = "each `yieldbot run` or `yieldbot exit` goes on with it"
-WAITS = ("QUEUED", "WAITS_FOR_OWNERS")
+WAITS = ("QUEUED", "WAITS_FOR_OWNERS", "APPROVALS_MISSING")
 
 
 def still_in(found: Report) -> tuple[StillIn, ...]:

@@ -40,6 +40,7 @@ COMMANDS = {
         "approve": "carry out a queued plan: observe and rehearse again, show every call, sign, send",
         "reject": "reject a queued plan",
     },
+    "approver": {"approver": "persons who may approve, and their signatures under plans (policy.approvals_needed)"},
     "exit": {"exit": "leave a market, or all: to the wallet, as much as each pays now, the rest as cash appears"},
     "watch": {
         "watch": "who may change the contracts that our markets stand on; what of it changed since the last look"

@@ -272,6 +272,8 @@ class PolicyTable(TomlTable):
     """Largest move that is approved without a person, in whole tokens."""
     auto_max_total: Money | None = None
     """Largest sum of a plan's moves that is approved without a person, in whole tokens."""
+    approvals_needed: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How many persons must sign a plan; 0: whoever is at the terminal approves."""
     limit_move: Money | None = None
     """Most that goes into a market in one move, in whole tokens."""
     limit_day: Money | None = None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.codec import (
     Doc,
     amount_from_doc,
@@ -25,7 +26,6 @@ from yieldbot.journal.codec import (
     plan_to_doc,
 )
 from yieldbot.journal.journal_entries import (
-    AccessNoted,
     AccountCleared,
     AccountStopped,
     AlarmLifted,
@@ -114,6 +114,8 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
         case AccessNoted():
             doc = {"by": entry.by, "where": entry.where, "what": entry.what}
             return RowKeys("access.noted"), doc | {"outcome": entry.outcome, "times": entry.times}
+        case ApprovalGiven(plan_id=plan_id, approver=approver, signature=signature):
+            return RowKeys("approval.given", plan_id=plan_id), {"approver": approver, "signature": signature}
         case Observed():
             keys = RowKeys("observed", entry.chain, entry.owner)
             return keys, {"block": block_to_doc(entry.block), "facts": _facts_to_doc(entry)}
@@ -213,6 +215,9 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
         case "access.noted":
             words = {name: part(doc, name, str) for name in ("by", "where", "what", "outcome")}
             return AccessNoted(**words, times=part(doc, "times", int))
+        case "approval.given":
+            given = {name: part(doc, name, str) for name in ("approver", "signature")}
+            return ApprovalGiven(plan_id=keys.plan_id, **given)
         case "observed":
             return _observed(keys, doc, part(doc, "facts", Mapping))
         case "exit.proven":

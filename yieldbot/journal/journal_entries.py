@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -183,22 +184,6 @@ class AccountCleared:
     """The account."""
     by: str
     """Who cleared it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessNoted:
-    """What somebody asked of a door that others can reach, or what was done to a key: the audit."""
-
-    by: str
-    """The key's name; ``terminal`` for the machine's own user, ``nobody`` for a caller without a key that counts."""
-    where: str
-    """The IP address that it came from; empty at a terminal."""
-    what: str
-    """What was asked, as ``PUT /v1/halt`` or ``key new reader``; never a secret."""
-    outcome: str
-    """How it ended, as ``200``, ``403 no scope halt`` or ``429``."""
-    times: int = 1
-    """How often: the same from the same caller within a minute is one entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +370,7 @@ JournalEntry = (
     | AccountStopped
     | AccountCleared
     | AccessNoted
+    | ApprovalGiven
     | Observed
     | ExitProven
     | ExitRefused

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import InvariantError
+from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.entry_codec import RowKeys, decode, encode
 from yieldbot.journal.fold import (
     Record,
@@ -210,6 +211,11 @@ class Journal:
         """Plans in the order they were written, those of one status or all."""
         stored = self._folded(fold_plans, "WHERE kind GLOB 'plan.*'", ()).values()
         return tuple(plan for plan in stored if status is None or plan.status is status)
+
+    def approvals(self, plan_id: str) -> tuple[ApprovalGiven, ...]:
+        """Signatures that were given for a plan, in order; none of them is checked here."""
+        records = self._records("WHERE kind = 'approval.given' AND plan_id = ?", (plan_id,))
+        return tuple(record.entry for record in records if isinstance(record.entry, ApprovalGiven))
 
     def transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
         """Signed transactions in order, of one account or all."""

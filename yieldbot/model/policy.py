@@ -123,6 +123,8 @@ class Policy:
     """Largest move that is approved without a person."""
     auto_max_total: str = "0"
     """Largest sum of a plan's moves that is approved without a person."""
+    approvals_needed: int = 0
+    """How many persons of the register must sign a plan that a person approves; 0: who is at the terminal approves."""
     limit_move: str | None = None
     """Most that goes into a market in one move; None: unlimited."""
     limit_day: str | None = None

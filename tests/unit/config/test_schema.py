@@ -158,6 +158,7 @@ SECONDS = [1], [0]
         (schema.PolicyTable, "run_timeout_seconds", ([1, 604_800], [0, 604_801])),
         (schema.PolicyTable, "delta_tolerance_bps", BPS),
         (schema.PolicyTable, "max_failures", SECONDS),
+        (schema.PolicyTable, "approvals_needed", ([0, 20], [-1, 21])),
         (schema.PolicyTable, "stop_at_loss_bps", SOME_BPS),
         (schema.PolicyTable, "confidence", ([0.5, 0.99], [0.49, 1])),
         (schema.PolicyTable, "max_depeg_bps", ([0.5, 9_999.9], [0, 10_000])),

@@ -1,0 +1,78 @@
+"""`policy.approvals_needed = 2` on the sandbox: a plan is carried out once two persons have signed it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
+from tests.kit.evm.home import Home
+from tests.kit.passkeys import Passkey
+from yieldbot.journal.access_entries import ApprovalGiven
+from yieldbot.journal.store import Journal
+from yieldbot.sandbox.evm.node import Sandbox
+
+ANNA = Account.from_key(b"\x07" * 32)
+
+
+@pytest.fixture
+def home(sandbox: Sandbox) -> Home:
+    text = sandbox.config.read_text()
+    sandbox.config.write_text(text.replace("[policy]", "[policy]\napprovals_needed = 2"))
+    return Home(sandbox)
+
+
+def test_two_persons_must_sign(home: Home) -> None:
+    ben = Passkey()
+    assert home.run("approver", "add", "anna", "--wallet", ANNA.address).code == 0
+    added = home.run("approver", "add", "ben", "--passkey", ben.public, "--origin", ben.origin)
+    assert added.code == 0 and "2 must sign a plan" in added.out
+    twice = home.run("approver", "add", "anna2", "--wallet", ANNA.address.lower())
+    assert twice.code == 2 and "one person, one key" in twice.line
+
+    alone = home.run("run", "--approve", "queue")
+    (plan,) = home.run("--json", "history", "--waiting").document["plans"]
+    identity = plan["id"]
+    assert alone.code == 3
+    refused = home.run("--json", "approve", identity)
+    assert refused.code == 3 and refused.document["jobs"][0]["declined"]["code"] == "APPROVALS_MISSING"
+    assert home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
+
+    shown = home.run("--json", "approver", "show", identity).document
+    assert shown["typed"]["message"]["calls"] == plan["calls"] and shown["typed"]["message"]["plan"] == identity
+    signed = ANNA.sign_message(encode_typed_data(full_message=shown["typed"])).signature
+    hers = "0x" + bytes(signed).hex()
+    wrong = home.run("approver", "sign", identity, "--as", "ben", "--signature", hers)
+    assert wrong.code == 4 and "NOT_THEIR_SIGNATURE" in wrong.line
+    for _ in range(2):  # the second time changes nothing
+        once = home.run("--json", "approver", "sign", identity, "--as", "anna", "--signature", hers).document
+        assert once["signed_by"] == ["anna"] and once["enough"] is False
+    file = home.sandbox.directory / ".yieldbot" / "journal.sqlite"
+    file = file if file.exists() else home.sandbox.directory / "journal.sqlite"
+    with Journal.open(file) as journal:  # whoever can write the journal has no signature of ben's
+        journal.append(ApprovalGiven(plan_id=identity, approver="ben", signature=hers))
+        journal.append(ApprovalGiven(plan_id=identity, approver="nobody", signature=hers))
+    assert home.run("approve", identity).code == 3
+
+    assertion = ben.assertion(bytes.fromhex(shown["challenge"][2:]))
+    both = home.run("approver", "sign", identity, "--as", "ben", "--signature", "-", given=assertion)
+    assert both.code == 0 and f"signed by anna, ben: `yieldbot approve {identity}`" in both.out
+    home.run("approver", "remove", "ben")
+    assert home.run("approve", identity).code == 3, "a person who is out of the register counts no more"
+    home.run("approver", "add", "ben", "--passkey", ben.public, "--origin", ben.origin)
+    refused = home.run("lp", "add", "USDC", "WETH", "--amount", "100")
+    assert (
+        refused.code in (2, 4) and home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
+    )
+    done = home.run("--json", "approve", identity)
+    assert done.code == 0, done.err
+    (stored,) = home.run("--json", "history", "--plans").document["plans"]
+    assert stored["status"] == "executed"
+    events = home.run("--json", "history", "--limit", "0").document["events"]
+    assert any(event["text"] == "approved by anna, ben" for event in events)
+    late = home.run("approver", "sign", identity, "--as", "ben", "--signature", assertion)
+    assert late.code == 4 and "PLAN_CLOSED" in late.line
+    with sqlite3.connect(file) as raw:
+        assert not raw.execute("select 1 from events where body like '%passphrase%'").fetchall()

@@ -1,0 +1,48 @@
+"""The documents of ``approver``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from yieldbot.app.document import Document, Part
+
+
+class Person(Part):
+    """A person who may approve."""
+
+    name: str = Field(description="their name")
+    kind: str = Field(description="`wallet` or `passkey`")
+    address: str | None = Field(description="a wallet's address; null: a passkey")
+    origin: str | None = Field(description="the page that a passkey belongs to; null: a wallet")
+
+
+class ApproversDocument(Document):
+    """The register of those who may approve."""
+
+    SCHEMA: ClassVar[str] = "approvers"
+
+    needed: int = Field(description="how many must sign a plan (`policy.approvals_needed`); 0: none need to")
+    approvers: tuple[Person, ...] = Field(description="the persons")
+
+
+class ToSignDocument(Document):
+    """What a person signs of a plan."""
+
+    SCHEMA: ClassVar[str] = "approval-request"
+
+    plan_id: str = Field(description="the plan")
+    typed: dict[str, Any] = Field(description="the EIP-712 document, as a wallet's `eth_signTypedData_v4` takes it")
+    challenge: str = Field(description="a passkey's challenge: the same message's 32 bytes as 0x...")
+
+
+class SignedPlanDocument(Document):
+    """A plan with those who have signed it."""
+
+    SCHEMA: ClassVar[str] = "approval-given"
+
+    plan_id: str = Field(description="the plan")
+    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, in order")
+    needed: int = Field(description="how many must")
+    enough: bool = Field(description="whether `approve` now carries it out")

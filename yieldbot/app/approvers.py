@@ -1,0 +1,169 @@
+"""``approver``: the persons who may approve, and their signatures under plans that wait."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.access.approvers import Approver, checked
+from yieldbot.app.api_keys import note
+from yieldbot.app.approver_documents import ApproversDocument, Person, SignedPlanDocument, ToSignDocument
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.chains.evm.signing.typed import sign_approval
+from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.lock import run_lock
+from yieldbot.execution.passphrases import passphrase_in
+from yieldbot.execution.persons import REGISTER, read_register, signers, to_approve
+from yieldbot.history.recorded import queued_plan
+from yieldbot.journal.access_entries import ApprovalGiven
+from yieldbot.journal.store import Journal
+from yieldbot.resources import why
+
+if TYPE_CHECKING:
+    from yieldbot.access.approvers import ToApprove
+    from yieldbot.app.context import Context
+    from yieldbot.journal.fold import StoredPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignRequest:
+    """Sign a plan that waits."""
+
+    plan_id: str
+    """The plan."""
+    name: str
+    """The person in the register."""
+    signature: str | None = None
+    """A signature that was made elsewhere; None: ``keystore`` makes it."""
+    keystore: Path | None = None
+    """A wallet's keystore, whose passphrase is asked for."""
+    passphrase_file: Path | None = None
+    """Holds that passphrase; None: a person is asked."""
+
+
+def list_(context: Context) -> ApproversDocument:
+    """The register. Raises as ``read_register``."""
+    found = read_register(context.settings.data_dir)
+    persons = tuple(
+        Person(name=one.name, kind=one.kind, address=one.address or None, origin=one.origin or None)
+        for one in found.values()
+    )
+    return ApproversDocument(needed=context.settings.policy.approvals_needed, approvers=persons)
+
+
+def add(person: Approver, context: Context) -> ApproversDocument:
+    """Adds a person. Raises ConfigError for one who cannot be one, or whose name or key is in the register."""
+    found = read_register(context.settings.data_dir)
+    checked(person)
+    if person.name in found:
+        raise ConfigError(f"approver {person.name} is in the register: remove them first, or choose another name")
+    if any(_key(one) == _key(person) for one in found.values()):
+        raise ConfigError(
+            f"approver {person.name}: this key is in the register under another name: one person, one key"
+        )
+    _write((*found.values(), person), context)
+    note(context, f"approver add {person.name} ({person.kind})", "added")
+    return list_(context)
+
+
+def remove(name: str, context: Context) -> ApproversDocument:
+    """Takes a person out; signatures that they gave count no more. Raises ConfigError for an unknown name."""
+    found = read_register(context.settings.data_dir)
+    if name not in found:
+        raise ConfigError(f"approver {name}: is not in the register: `yieldbot approver list` shows who is")
+    _write((one for one in found.values() if one.name != name), context)
+    note(context, f"approver remove {name}", "removed")
+    return list_(context)
+
+
+def to_sign(plan_id: str, context: Context) -> ToSignDocument:
+    """What a person signs of a plan that waits. Raises ConfigError and SafetyError as ``sign``."""
+    asked = to_approve(_waiting(plan_id, context))
+    return ToSignDocument(plan_id=plan_id, typed=asked.typed(), challenge="0x" + asked.challenge().hex())
+
+
+def person(
+    name: str, *, wallet: str | None = None, passkey: str | None = None, origin: str = "", credential: str = ""
+) -> Approver:
+    """A person by flags. Raises ConfigError for one who cannot be one."""
+    if wallet is not None:
+        return checked(Approver(name=name, kind="wallet", address=wallet))
+    return checked(Approver(name=name, kind="passkey", public_key=passkey or "", origin=origin, credential=credential))
+
+
+def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
+    """Adds a person's signature under a plan that waits.
+
+    Raises ConfigError for an unknown plan or person, SafetyError for a plan that waits no more, or a signature that is
+    not this person's over this plan.
+    """
+    settings = context.settings
+    stored = _waiting(request.plan_id, context)
+    register = read_register(settings.data_dir)
+    person = register.get(request.name)
+    if person is None:
+        raise ConfigError(f"approver {request.name}: is not in the register: `yieldbot approver list` shows who is")
+    asked = to_approve(stored)
+    signature = request.signature
+    if signature is None:
+        if request.keystore is None:
+            raise ConfigError("name the keystore that signs (--keystore FILE), or give a --signature made elsewhere")
+        signature = _by_keystore(request.keystore, request, asked, context)
+    if not person.signed(asked, signature):
+        raise SafetyError("NOT_THEIR_SIGNATURE", f"that is no signature of {request.name} over plan {request.plan_id}")
+    with run_lock(settings.data_dir), Journal.open(settings.data_dir / JOURNAL) as journal:
+        if request.name not in signers(journal, stored, register):
+            journal.append(ApprovalGiven(plan_id=request.plan_id, approver=request.name, signature=signature))
+        names = signers(journal, stored, register)
+    needed = settings.policy.approvals_needed
+    return SignedPlanDocument(
+        plan_id=request.plan_id, signed_by=names, needed=needed, enough=bool(names) and len(names) >= needed
+    )
+
+
+def _by_keystore(keystore: Path, request: SignRequest, asked: ToApprove, context: Context) -> str:
+    if request.passphrase_file is not None:
+        secret = passphrase_in(request.passphrase_file, "--passphrase-file")
+    elif context.secret is not None:
+        secret = context.secret(f"Passphrase of {request.name}'s keystore: ")
+    else:
+        raise ConfigError("there is no terminal to ask for the passphrase: name a --passphrase-file")
+    return sign_approval(keystore, secret, asked.typed())
+
+
+def _waiting(plan_id: str, context: Context) -> StoredPlan:
+    """The plan, which waits. Raises ConfigError and SafetyError where it does not."""
+    import time
+
+    file = context.settings.data_dir / JOURNAL
+    if not file.exists():
+        raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
+    with Journal.read(file) as journal:
+        queued_plan(journal, plan_id, int(time.time()))
+        stored = journal.plan(plan_id)
+    assert stored is not None
+    return stored
+
+
+def _key(person: Approver) -> str:
+    return (person.address or person.public_key).lower()
+
+
+def _write(persons: Iterable[Approver], context: Context) -> None:
+    """Write the register whole, or leave it as it was. Raises ConfigError."""
+    rows: list[Mapping[str, str]] = [{k: v for k, v in asdict(one).items() if v} for one in persons]
+    path = context.settings.data_dir / REGISTER
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
+            json.dump({"approvers": rows}, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be written: {why(failure, path)}") from None

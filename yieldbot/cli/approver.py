@@ -1,0 +1,115 @@
+"""``yieldbot approver list | add | remove | show | sign``: the persons who may approve, and their signatures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app import approvers as use
+from yieldbot.cli.tables import TextTable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.approver_documents import ApproversDocument, SignedPlanDocument
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+
+def register(listed: CommandList) -> None:
+    group = listed.add_parser("approver")
+    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    what = "list the persons who may approve"
+    parser = actions.add_parser("list", help=what, description=what)
+    parser.set_defaults(command="approver-list", handler=list_)
+
+    what = "add a person, by a wallet's address or a passkey"
+    parser = actions.add_parser("add", help=what, description=what)
+    parser.add_argument("name", metavar="NAME", help="what they are called in the journal")
+    key = parser.add_mutually_exclusive_group(required=True)
+    key.add_argument("--wallet", metavar="ADDRESS", help="of the EVM key that signs: any wallet's, or a keystore's")
+    key.add_argument("--passkey", metavar="HEX", help="its P-256 public key: 04, x and y")
+    parser.add_argument("--origin", default="", metavar="URL", help="with --passkey: the page that it belongs to")
+    parser.add_argument("--credential", default="", metavar="ID", help="with --passkey: its id, in base64url")
+    parser.set_defaults(command="approver-add", handler=add)
+
+    what = "take a person out; their signatures count no more"
+    parser = actions.add_parser("remove", help=what, description=what)
+    parser.add_argument("name", metavar="NAME", help="the person's name")
+    parser.set_defaults(command="approver-remove", handler=remove)
+
+    what = "print what a person signs of a plan: an EIP-712 document for a wallet, and a passkey's challenge"
+    parser = actions.add_parser("show", help=what, description=what)
+    parser.add_argument("plan_id", metavar="ID", help="the plan")
+    parser.set_defaults(command="approver-show", handler=show)
+
+    what = "sign a plan that waits; `approve ID` carries it out once enough persons have"
+    parser = actions.add_parser("sign", help=what, description=what)
+    parser.add_argument("plan_id", metavar="ID", help="the plan")
+    parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="who signs")
+    made = parser.add_mutually_exclusive_group(required=True)
+    made.add_argument("--keystore", type=Path, metavar="FILE", help="their keystore; its passphrase is asked for")
+    made.add_argument("--signature", metavar="TEXT", help="made elsewhere: 0x…, an assertion, or - for stdin")
+    parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="holds the keystore's passphrase")
+    parser.set_defaults(command="approver-sign", handler=sign)
+
+
+def list_(args: argparse.Namespace, context: Screen) -> int:
+    return _shown(use.list_(context), context)
+
+
+def add(args: argparse.Namespace, context: Screen) -> int:
+    person = use.person(
+        args.name, wallet=args.wallet, passkey=args.passkey, origin=args.origin, credential=args.credential
+    )
+    return _shown(use.add(person, context), context)
+
+
+def remove(args: argparse.Namespace, context: Screen) -> int:
+    return _shown(use.remove(args.name, context), context)
+
+
+def show(args: argparse.Namespace, context: Screen) -> int:
+    import json
+
+    found = use.to_sign(args.plan_id, context)
+    context.show(found.as_json(), lambda: json.dumps(found.typed, indent=2), lambda: f"challenge {found.challenge}")
+    return 0
+
+
+def sign(args: argparse.Namespace, context: Screen) -> int:
+    given = sys.stdin.read(2**16).strip() if args.signature == "-" else args.signature
+    request = use.SignRequest(
+        plan_id=args.plan_id,
+        name=args.name,
+        signature=given,
+        keystore=args.keystore,
+        passphrase_file=args.passphrase_file,
+    )
+    done = use.sign(request, context)
+    context.show(done.as_json(), lambda: _words(done))
+    return 0
+
+
+def _words(done: SignedPlanDocument) -> str:
+    by = ", ".join(done.signed_by)
+    if done.enough:
+        return f"signed by {by}: `yieldbot approve {done.plan_id}` carries it out"
+    return f"signed by {by}; {done.needed} must sign"
+
+
+def _shown(found: ApproversDocument, context: Screen) -> int:
+    context.show(found.as_json(), lambda: _table(found))
+    return 0
+
+
+def _table(found: ApproversDocument) -> TextTable | str:
+    if not found.approvers:
+        return "nobody is in the register: `yieldbot approver add NAME --wallet ADDRESS`"
+    needs = f"{found.needed} must sign a plan" if found.needed else "policy.approvals_needed = 0: none needs to sign"
+    table = TextTable(f"Approvers ({needs})", "Name", "Kind", "Key")
+    for one in found.approvers:
+        table.add_row(one.name, one.kind, one.address or one.origin or "")
+    return table

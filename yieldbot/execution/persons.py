@@ -1,0 +1,91 @@
+"""Plans that persons approve by signature: who has signed one, and the approver that counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from yieldbot.access.approvers import Approver, ToApprove, plan_digest, register_of
+from yieldbot.errors import ConfigError, SafetyError
+from yieldbot.execution.approvals import Approval, PreApproved, Proposal
+from yieldbot.journal.codec import plan_to_doc
+from yieldbot.journal.fold import StoredPlan
+from yieldbot.journal.store import Journal
+from yieldbot.model.plan import Declined
+from yieldbot.model.policy import Policy
+from yieldbot.resources import read_text, refuse_if_others_change, why
+
+REGISTER = "approvers.json"
+"""Name of the register in the data directory."""
+
+
+def to_approve(stored: StoredPlan) -> ToApprove:
+    """What a person signs of a journalled plan."""
+    plan = stored.plan
+    digest = plan_digest(plan_to_doc(plan), stored.lines)
+    return ToApprove(plan.id, digest, plan.owner, plan.block.chain, plan.expires_at, stored.lines)
+
+
+def signers(journal: Journal, stored: StoredPlan, register: Mapping[str, Approver]) -> tuple[str, ...]:
+    """Names of the persons whose signature over this very plan is in the journal, each once, in the order they signed.
+    A row with another's signature, or of somebody who is not in the register now, counts nothing."""
+    asked = to_approve(stored)
+    found = dict[str, None]()
+    for given in journal.approvals(stored.plan.id):
+        person = register.get(given.approver)
+        if person is not None and given.approver not in found and person.signed(asked, given.signature):
+            found[given.approver] = None
+    return tuple(found)
+
+
+def read_register(data_dir: Path) -> dict[str, Approver]:
+    """The persons who may approve; none where there is no register. Raises ConfigError where others could change it,
+    InvariantError where it is damaged."""
+    path = data_dir / REGISTER
+    if not path.exists():
+        return {}
+    refuse_if_others_change(path, "the register of approvers")
+    try:
+        return register_of(read_text(path))
+    except OSError as failure:
+        raise ConfigError(f"{path} cannot be read: {why(failure, path)}") from None
+
+
+def alone(policy: Policy) -> None:
+    """Raises SafetyError where one person at a terminal may not approve alone."""
+    if policy.approvals_needed:
+        raise SafetyError(
+            "APPROVALS_NEEDED",
+            f"policy.approvals_needed = {policy.approvals_needed}: a plan waits until so many persons have signed it",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BySignatures:
+    """Approves the plan that was named once enough persons have signed it."""
+
+    journal: Journal
+    """Where plan and signatures are kept."""
+    plan_id: str
+    """The plan that was named."""
+    needed: int
+    """How many persons must have signed."""
+    register: Mapping[str, Approver]
+    """Who may approve."""
+
+    async def approve(self, proposal: Proposal) -> Approval | Declined:
+        """See ``Approver``."""
+        stored = self.journal.plan(self.plan_id)
+        if stored is None or proposal.plan != stored.plan:
+            return Declined("NOT_THE_PLAN", f"what was rehearsed is not the stored plan {self.plan_id}")
+        names = signers(self.journal, stored, self.register)
+        if len(names) < self.needed:
+            return Declined("APPROVALS_MISSING", missing(names, self.needed))
+        return await PreApproved(self.journal, self.plan_id, by=", ".join(names)).approve(proposal)
+
+
+def missing(names: tuple[str, ...], needed: int) -> str:
+    """What a plan still waits for, in words."""
+    by = f" ({', '.join(names)})" if names else ""
+    return f"{len(names)} of {needed} persons have signed it{by}: `yieldbot approver sign ID --as NAME` adds one"
