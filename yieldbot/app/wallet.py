@@ -177,7 +177,7 @@ def toml_of(found: WrittenWallet | WalletAddressDocument) -> str:
     if isinstance(found, WrittenWallet):
         return f'[[wallets]]\nname = "{found.name}"\naddress = "{found.address}"\nkeystore = "{found.keystore}"'
     lines = ["[[wallets]]", 'name = "main"', f'address = "{found.address}"', f'kind = "{found.kind}"']
-    keys = found.model_dump(exclude={"kind", "address"}, exclude_none=True)
+    keys = found.model_dump(exclude={"kind", "address", "of_schema"}, exclude_none=True)
     return "\n".join([*lines, *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
 
 

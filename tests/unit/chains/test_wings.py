@@ -49,6 +49,7 @@ ONLY = {
         "leg_cost": "gas is known after the rehearsal alone",
         "logs": "events are asked for in parts that providers serve",
         "merkl": "rewards are told by a server, for EVM chains alone",
+        "safe_queue": "a Safe's owners prepare transactions at a service",
         "rollups": "a rollup's transaction pays for its data too",
         "check_accounts": "Safes, and what was given up and can still be mined; on Solana it expires",
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
@@ -60,6 +61,7 @@ ONLY = {
         "signing/ledger": "the Ethereum app",
         "signing/ledger_hid": "its wire",
         "signing/safe": "a Safe is a contract of EVM chains",
+        "signing/typed": "persons approve by EIP-712 signatures",
         "signing/sign": "three kinds of signers share the encoding of a transaction",
         "execution/abi_calls": "a contract's functions are known by its ABI; Solana's programs by their roles",
         "execution/calldata_rules": "the same, for judging",
@@ -83,6 +85,7 @@ ONLY = {
         "execution/swaps_v4": "another router's bytes",
     },
     SOLANA: {
+        "multisigs": "who may exchange a program lies in accounts of other programs",
         "node/answers": "accounts as they lie, and what is told of a transaction",
         "node/transport": "solana-py's client needs its own bounds; EVM's is web3's, in rpc/provider.py",
         "execution/roles": "which account of an instruction is whose",
@@ -99,7 +102,7 @@ ONLY_VERBS = {
     ("allowances", EVM): ("pairs_in", "allowances are found by their events"),
     ("controls", EVM): ("decoded", "calls that wait in a timelock"),
     ("controls", SOLANA): (
-        "authority data_of facts_of image_data",
+        "authority authority_of data_of facts_of image_data",
         "what controls a program lies in accounts as they are",
     ),
     ("decode", EVM): (
