@@ -78,7 +78,7 @@ class KeyRing:
         )
         with begin(self._engine) as connection:
             if any(one.ended(now) is None for one in self._named(connection, name)):
-                raise ConfigError(f"a key named {name} counts already: revoke it, rotate it, or choose another name")
+                raise ConfigError(f"a key named {name} is in use already: revoke it, rotate it, or choose another name")
             self._insert(connection, stored)
         return text, stored
 

@@ -141,7 +141,7 @@ def price_of(snapshot: Snapshot, token: Token) -> float:
 def _way_out(snapshot: Snapshot, state: MarketState, policy: Policy) -> tuple[list[Leg], StillIn | None]:
     """The legs that leave one market now, and what stays in it afterwards."""
     if state.status is Status.PAUSED:
-        return [], _stays(state, state.held, "the market is paused", "it comes out once that is lifted")
+        return [], _stays(state, state.held, "the market is paused", "it comes out once the market is no longer paused")
     if state.barred:
         after = "it is tried again a day after the last try"
         return [], _stays(state, state.held, f"it cannot be taken out now: {state.stuck}", after)
@@ -213,7 +213,7 @@ def _too_dear(snapshot: Snapshot, state: MarketState, amount: Amount, policy: Po
         return None
     part = "all" if not worth else f"{cost / worth * BPS:.1f} bp"
     why = f"only its cash is doubted, and gas would take {part} of {amount} (alarms.cash_exit_bps is {most:g})"
-    return _stays(state, state.held, why, "it comes out where another sign joins, or for less gas")
+    return _stays(state, state.held, why, "it comes out when another alarm joins, or for less gas")
 
 
 def _stays(state: MarketState, held: Amount, why: str, after: str) -> StillIn:

@@ -283,7 +283,7 @@ def _search(total: Callable[[float], int], goal: int, venues: Sequence[Venue]) -
     step = FIRST_STEP
     while reached(high):
         if high > 1e60:
-            raise Unswappable("the pools' prices cannot be")
+            raise Unswappable("the pools' prices are impossible")
         low, high, step = high, high * step, step**3
     while not reached(low):
         if low < 1e-60:

@@ -82,7 +82,7 @@ def gather(wanted: JobFilter, context: Context, *, offline: bool, since: int | N
     for job in jobs:
         groups.setdefault((job.chain.chain, job.wallet.address), []).append(job)
     if since is not None and len({chain for chain, _ in groups}) > 1:
-        raise ConfigError("--from-block holds for one chain: name it with --chain")
+        raise ConfigError("--from-block applies to one chain: name it with --chain")
     accounts: dict[Account, ChainRecord | None] = dict.fromkeys(groups)
     if not narrowed:
         accounts |= {entry.account: None for entry in entries if entry.account not in accounts}

@@ -66,7 +66,7 @@ class Admission:
             raise Refused(429, "too many requests from this address", left)
         if (left := self._attempts.would_refuse(address, clock)).refused:
             self.note("nobody", address, what, "429 wrong keys")
-            raise Refused(429, "too many attempts with keys that do not count", left)
+            raise Refused(429, "too many attempts with keys that are not valid", left)
         key = self._checked(header, address, what, clock)
         if (left := self._keys.take(key.name, clock)).refused:
             self.note(key.name, address, what, "429")

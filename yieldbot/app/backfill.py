@@ -76,7 +76,9 @@ def backfill(request: BackfillRequest, context: Context, progress: Progress) -> 
     if start > end:
         raise ConfigError(f"--from {request.start} lies after --to, or in the future")
     if (end - start) // step >= MOST_TIMES:
-        raise ConfigError(f"that is {(end - start) // step + 1:,} times: {MOST_TIMES:,} at most, by a longer --every")
+        raise ConfigError(
+            f"that makes {(end - start) // step + 1:,} times: {MOST_TIMES:,} at most, by a longer --every"
+        )
     if request.requests_per_second <= 0:
         raise ConfigError("--rate must be more than 0 requests a second")
     job = _one(jobs_of(request.jobs, context))

@@ -311,7 +311,7 @@ def _waits(wanted: Sequence[tuple[str, float]], panel: Panel) -> list[int]:
     for name, days in wanted:
         columns = [column for column, key in enumerate(panel.keys) if means(key, name)]
         if not columns:
-            raise ConfigError(f"--wait {name}: no market is meant: `yieldbot history show` lists what there is")
+            raise ConfigError(f"--wait {name}: no market matches: `yieldbot history show` lists what there is")
         for column in columns:
             found[column] = round(days * 86_400)
     return found

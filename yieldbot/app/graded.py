@@ -120,7 +120,7 @@ def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dic
 
         found = summaries_today(Store(folder), snapshot.block.chain, snapshot.block.timestamp)
     except Exception as failure:  # whatever it is, money must not wait for it
-        say(f"{folder}: grades know no history ({one_line(str(failure), 300)})")
+        say(f"{folder}: grades are made without history ({one_line(str(failure), 300)})")
         return {}
     return {market: _of(figures) for market, figures in found.items()}
 

@@ -135,7 +135,7 @@ def load(file: Path) -> WatchMemory | None:
     except ValueError as nonsense:
         why = one_line(str(nonsense), 120)
         remedy = "look at what the markets stand on, then remove the file: the next look begins anew"
-        raise ConfigError(f"{file}: is no memory of a watch ({why}): {remedy}") from None
+        raise ConfigError(f"{file}: is not a file of the watch ({why}): {remedy}") from None
     return found
 
 
@@ -217,7 +217,7 @@ async def refresh(
     except Busy:
         return
     except Exception as failure:  # whatever it is, money must not wait for it
-        say(f"{job.chain.name}: who controls its markets was not looked at: {one_line(str(failure), 300)}")
+        say(f"{job.chain.name}: the controllers of its markets were not looked at: {one_line(str(failure), 300)}")
         return
     names = {state.market.id: state.market.name for state in snapshot.states.values()}
     if taken.look.cut:

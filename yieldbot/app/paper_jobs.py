@@ -42,7 +42,7 @@ def job_for(wanted: Wanted, context: Context) -> Job:
     ]
     if len(found) > 1:
         names = ", ".join(f"{job.wallet.name} on {job.chain.name} ({job.title})" for job in found)
-        raise ConfigError(f"several jobs are meant: {names}: narrow them by --chain, --wallet and --coin")
+        raise ConfigError(f"several jobs match: {names}: narrow them by --chain, --wallet and --coin")
     if found:
         needs_node(found[0], context)
         return found[0]
@@ -50,7 +50,7 @@ def job_for(wanted: Wanted, context: Context) -> Job:
         known = ", ".join(sorted({job.wallet.name for job in settings.jobs})) or "none"
         raise ConfigError(f"--wallet {wanted.wallet}: no job has it with this chain and coin; wallets are: {known}")
     if not wanted.chain or not wanted.coin:
-        raise ConfigError("no job is meant: say which market by --chain and --coin, as --chain base --coin USDC")
+        raise ConfigError("no job matches: say which market by --chain and --coin, as --chain base --coin USDC")
     return _for_nobody(wanted.chain, wanted.coin, context)
 
 

@@ -230,7 +230,7 @@ def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
         _lift(job, chosen, context)
         looks.save(file, accept(memory, chosen))
         for market in chosen:
-            context.say(f"{market}: who controls it now is accepted")
+            context.say(f"{market}: its present controllers are accepted")
     if not found:
         raise ConfigError(
             f"--accept {name}: no look has seen such a market: name it by its id, as `watch --json` shows it"

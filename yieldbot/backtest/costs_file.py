@@ -32,7 +32,7 @@ def gas_prices(path: Path) -> dict[int, tuple[float, float]]:
                 day = int(datetime.fromisoformat(row["date"]).replace(tzinfo=UTC).timestamp()) // DAY * DAY
                 price, ether = float(row["avg_gas_price_wei"]), float(row["eth_usd"])
                 if not (math.isfinite(price) and math.isfinite(ether) and 0.0 <= price < 1e15 and 0.0 < ether < 1e7):
-                    raise ValueError("a price that cannot be")
+                    raise ValueError("an impossible price")
                 found[day] = price, ether
     except OSError as failure:
         raise ConfigError(f"{path} cannot be read: {failure.strerror}") from None

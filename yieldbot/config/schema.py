@@ -76,7 +76,7 @@ def _code(value: str) -> str:
 def _part(value: float) -> float:
     """A fraction above 0, up to 1."""
     if not 0 < value <= 1:
-        raise ValueError(f"{value:g} is no such fraction: write one above 0 and up to 1, as 0.95 for 95 %")
+        raise ValueError(f"{value:g} is not a valid fraction: write one above 0 and up to 1, as 0.95 for 95 %")
     return value
 
 

@@ -70,7 +70,10 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
     least = plan.gain_per_year * policy.min_gain_share if index == 0 else 0.0
     gain = _gain_per_year(plan.legs[index:], snapshot, policy)
     if gain < least:
-        return Declined("GAIN_GONE", f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least")
+        return Declined(
+            "GAIN_GONE",
+            f"what is left would earn {gain:,.2f} a year more; {least:,.2f} is the least (policy.min_gain_share)",
+        )
     return None
 
 

@@ -110,18 +110,18 @@ class Auto:
     def _beyond(self, plan: Plan) -> Declined | None:
         for leg in plan.legs:
             if leg.kind is LegKind.CLAIM and not leg.amount.token.parse(self.policy.auto_max_move):
-                return Declined("POLICY_LIMIT", "auto_max_move = 0: a person must say, of claims too")
+                return Declined("POLICY_LIMIT", "auto_max_move = 0: a person must approve, claims included")
         whole: Amount | None = None
         for amount in _moved(plan):
             if amount.token.parse(self.policy.auto_max_move) < amount:
                 limit = f"{self.policy.auto_max_move} {amount.token.symbol}"
                 return Declined(
-                    "POLICY_LIMIT", f"a move of {amount} is above auto_max_move = {limit}: a person must say"
+                    "POLICY_LIMIT", f"a move of {amount} is above auto_max_move = {limit}: a person must approve"
                 )
             whole = amount if whole is None else whole + amount
         if whole is not None and whole.token.parse(self.policy.auto_max_total) < whole:
             limit = f"{self.policy.auto_max_total} {whole.token.symbol}"
-            return Declined("POLICY_LIMIT", f"{whole} in all is above auto_max_total = {limit}: a person must say")
+            return Declined("POLICY_LIMIT", f"{whole} in all is above auto_max_total = {limit}: a person must approve")
         return None
 
 

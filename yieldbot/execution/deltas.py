@@ -81,7 +81,7 @@ def leg_fault(work: IntendedLeg, deltas: Sequence[Delta], tolerance_bps: float) 
         return _swap_fault(leg, moved, change_of(deltas, leg.gets.token) if leg.gets else 0)
     if leg.kind is LegKind.DEPOSIT:
         if moved < -leg.amount.raw or not within(moved, -leg.amount.raw, leg.amount.raw, tolerance_bps):
-            return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a deposit of {leg.amount}")
+            return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, the plan deposits {leg.amount}")
         if shares is not None and shares <= 0:
             return Declined("NO_SHARES", f"{work.market.name} takes {leg.amount} and gives no shares")
         return None
@@ -89,7 +89,7 @@ def leg_fault(work: IntendedLeg, deltas: Sequence[Delta], tolerance_bps: float) 
         return _step_fault(work, moved, shares)
     enough = within(moved, leg.amount.raw, leg.amount.raw, tolerance_bps) or (leg.all and moved > leg.amount.raw)
     if not enough:
-        return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was a withdrawal of {leg.amount}")
+        return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, the plan withdraws {leg.amount}")
     if shares is not None and shares > 0:
         return Declined("DELTA_NOT_PLANNED", f"a withdrawal from {work.market.name} adds shares")
     return None
@@ -119,7 +119,7 @@ def _swap_fault(leg: Leg, moved: int, brought: int) -> Declined | None:
     if leg.gets is None or leg.gets.token == leg.amount.token:
         return Declined("DELTA_NOT_PLANNED", "a swap that names no other token to be brought")
     if moved != -leg.amount.raw:
-        return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, planned was to give {leg.amount}")
+        return Declined("DELTA_NOT_PLANNED", f"{_change(leg.amount.token, moved)}, the plan sells {leg.amount}")
     if brought < leg.gets.raw:
         return Declined("BELOW_LEAST", f"{_change(leg.gets.token, brought)}, the least is {leg.gets}")
     return None
@@ -134,10 +134,10 @@ def provided_fault(leg: Leg, other: Token, deltas: Sequence[Delta], bps: float) 
     asset, amount = leg.amount.token, leg.amount.raw
     moved, less = change_of(deltas, asset), int(amount * bps / 10_000) + DUST_RAW
     if (changed := change_of(deltas, other)) < 0:
-        return Declined("DELTA_NOT_PLANNED", f"{_change(other, changed)}, of it none was to go")
+        return Declined("DELTA_NOT_PLANNED", f"{_change(other, changed)}, none of it was to leave the wallet")
     if leg.kind is LegKind.DEPOSIT:
         if not -amount <= moved <= less - amount:
-            return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was to provide {leg.amount}")
+            return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, the plan puts in {leg.amount}")
     elif moved < (amount - less if leg.kind is LegKind.WITHDRAW else 0):
         return Declined("DELTA_NOT_PLANNED", f"{_change(asset, moved)}, planned was to take {leg.amount} out")
     return None

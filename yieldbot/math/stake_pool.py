@@ -53,7 +53,7 @@ class StakePool:
         everything."""
         denominator, numerator = self.withdrawal_fee
         if not self.total_lamports or not self.supply or (denominator and numerator >= denominator):
-            raise OverflowError("the pool pays nothing for its tokens")
+            raise OverflowError("the pool would pay nothing for its tokens")
         burnt = -(-lamports * self.supply // self.total_lamports)
         tokens = burnt * denominator // (denominator - numerator) if denominator and numerator else burnt
         while self.lamports_for(tokens) < lamports:

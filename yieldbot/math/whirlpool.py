@@ -122,7 +122,7 @@ class Whirlpool:
                     crossed += 1
                     liquidity += -self.net[goal] if a_to_b else self.net[goal]
                     if not 0 <= liquidity <= MOST_U128:
-                        raise Unswappable("the pool's liquidity cannot be")
+                        raise Unswappable("the pool's liquidity is impossible")
                 tick = goal - 1 if a_to_b else goal
             elif sqrt != start:
                 tick = tick_at(sqrt)

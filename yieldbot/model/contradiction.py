@@ -30,5 +30,5 @@ def contradiction(state: MarketState) -> str | None:
     except (ArithmeticError, ValueError) as failure:
         return f"no rate follows from what it says ({failure})"
     if not all(math.isfinite(rate) and abs(rate) <= MOST_RATE for rate in rates):
-        return f"a rate of {max(rates, key=abs):.3g} a year cannot be"
+        return f"a rate of {max(rates, key=abs):.3g} a year is impossible"
     return None

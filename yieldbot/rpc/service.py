@@ -70,7 +70,7 @@ def get(url: str, seconds: float = SECONDS) -> object:
             body: bytes = answer.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as refused:
         if refused.code == 429:
-            raise TransientError(f"{host} answers HTTP 429: it was asked too often, ask again later") from None
+            raise TransientError(f"{host} answers HTTP 429: too many requests, try again later") from None
         message = "".join(sign for sign in refused.read(300).decode(errors="replace") if " " <= sign <= "~")
         raise TransientError(f"{host} answers HTTP {refused.code} {message}".rstrip()) from None
     except (OSError, http.client.HTTPException, ValueError) as failure:
@@ -78,11 +78,11 @@ def get(url: str, seconds: float = SECONDS) -> object:
     if len(body) > MOST_BYTES:
         raise TransientError(f"{host} answers more than {MOST_BYTES // 2**20} MiB")
     if max(body.count(b"["), body.count(b"{")) > DEEPEST and _depth(body) > DEEPEST:
-        raise TransientError(f"{host} answers what is nested without end")
+        raise TransientError(f"{host} answers JSON that is nested too deeply")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise TransientError(f"{host} answers what is no JSON document") from None
+        raise TransientError(f"{host} answers something that is not a JSON document") from None
 
 
 def _depth(body: bytes) -> int:

@@ -54,7 +54,7 @@ def leaves(document: object, chain_number: int, owner: Address) -> tuple[Leaf, .
             if (leaf := _leaf(reward, owner)) is not None
         ]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise MarketError("Merkl's answer cannot be read: it is not of the shape that is expected") from None
+        raise MarketError("Merkl's answer cannot be read: it does not have the expected form") from None
     if len(found) > MOST_LEAVES:
         raise MarketError(f"Merkl's answer has {len(found)} rewards")
     return tuple(found)
@@ -71,7 +71,7 @@ def _leaf(reward: Any, owner: Address) -> Leaf | None:
         return None
     total_raw, siblings = int(reward["amount"]), [_bytes32(text) for text in reward["proofs"]]
     if not 0 < total_raw < MOST_RAW or len(siblings) > MOST_SIBLINGS:
-        raise ValueError("an amount or a proof that cannot be")
+        raise ValueError("an impossible amount or proof")
     return Leaf(checksum(reward["token"]["address"]), Proof(total_raw, tuple(siblings)))
 
 

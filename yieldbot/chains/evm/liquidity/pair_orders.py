@@ -73,7 +73,7 @@ def removing_shares(position: PoolPosition, part: float, terms: Terms) -> Prepar
     state = position.state
     shares = position.shares if part == 1.0 else position.shares * round(part * 10**9) // 10**9
     if not shares:
-        raise MarketError(f"{state.pool.name}: so small a part is no share")
+        raise MarketError(f"{state.pool.name}: this fraction is less than one base unit of LP tokens")
     paid = (position.amounts[0] * shares // position.shares, position.amounts[1] * shares // position.shares)
     slip = math.sqrt(1.0 + terms.slippage)
     least = (max(0, int(paid[0] / slip) - 1), max(0, int(paid[1] / slip) - 1))

@@ -279,11 +279,11 @@ async def test_automatic_limits_count_moves_sales_and_legs_to_the_unit(journal: 
     assert await declined(auto, proposal(1_000 * unit, 500 * unit, plan_id="a")) is None
     assert await declined(auto, proposal(1_000 * unit, 500 * unit + 1, plan_id="b")) == (
         "POLICY_LIMIT",
-        "1,500.000001 USDC in all is above auto_max_total = 1500 USDC: a person must say",
+        "1,500.000001 USDC in all is above auto_max_total = 1500 USDC: a person must approve",
     )
     assert await declined(auto, proposal(1, 1_000 * unit + 1, plan_id="c")) == (
         "POLICY_LIMIT",
-        "a move of 1,000.000001 USDC is above auto_max_move = 1000 USDC: a person must say",
+        "a move of 1,000.000001 USDC is above auto_max_move = 1000 USDC: a person must approve",
     )
     assert await declined(auto, bare(leg(1_000 * unit), plan_id="d")) is None
     assert (await declined(auto, bare(leg(1_000 * unit + 1), plan_id="e")) or "")[0] == "POLICY_LIMIT"
@@ -299,7 +299,7 @@ async def test_automatic_limits_count_moves_sales_and_legs_to_the_unit(journal: 
 async def test_a_claim_is_automatic_only_where_something_is(journal: Journal) -> None:
     claim = bare(Leg(LegKind.CLAIM, MARKET.id, Amount(USDC, 0), gets=Amount(DAI, 1)), plan_id="c")
     none = await declined(Auto(journal, loose(horizon_days=30.0, auto_max_move="0", auto_max_total="9")), claim)
-    assert none == ("POLICY_LIMIT", "auto_max_move = 0: a person must say, of claims too")
+    assert none == ("POLICY_LIMIT", "auto_max_move = 0: a person must approve, claims included")
     assert (
         await declined(Auto(journal, loose(horizon_days=30.0, auto_max_move="0.000001", auto_max_total="0")), claim)
         is None
