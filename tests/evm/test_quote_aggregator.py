@@ -101,9 +101,9 @@ def test_the_aggregators_word_stands_beside_ours(sandbox: Sandbox, tmp_path: Pat
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (429, b"", "asked too often"),
+        (429, b"", "too many requests"),
         (500, b"oops", "HTTP 500 oops"),
-        (200, b"<html>", "no JSON document"),
+        (200, b"<html>", "not a JSON document"),
         (200, b"{}", "is not believed"),
     ],
 )
@@ -121,9 +121,9 @@ def test_our_quote_stands_without_it(status: int, body: bytes, said: str, sandbo
 
 def test_what_a_service_answers_is_bounded() -> None:
     for body, said in (
-        (b"[" * 5000 + b"]" * 5000, "nested without end"),
+        (b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         (b" " * (MOST_BYTES + 1), "more than 1 MiB"),
-        (b"\xff\xfe", "no JSON"),
+        (b"\xff\xfe", "not a JSON"),
     ):
         with server(lambda asked, body=body: (200, body)) as url, pytest.raises(TransientError, match=said):
             get(f"{url}?a=b")

@@ -1,1 +1,1 @@
-"""Who may do what at a door that others can reach: keys with scopes, and the callers that they stand for."""
+"""Who may do what at a networked door: API keys with scopes, and the callers that they stand for."""

@@ -1,5 +1,5 @@
-"""Answers to requests with an Idempotency-Key, kept for a day: a request that is sent again gets the answer of the
-first, and does nothing."""
+"""Answers to requests with an Idempotency-Key, kept for a day: a request that is sent again gets the first one's
+answer, and does nothing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ KEPT_SECONDS = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is known of a request that came before."""
+    """What is known of an earlier request with the same key."""
 
     same: bool
-    """Whether it asked for the same; one key may not serve for two questions."""
+    """Whether it was the same request; one key must not be used for two different ones."""
     status: int | None
     """The HTTP status of its answer; None: it is still in progress."""
     body: str
@@ -48,9 +48,9 @@ class Answers:
             self._table.metadata.create_all(self._engine)
 
     def claim(self, caller: str, key: str, asked: bytes, now: int) -> Kept | None:
-        """Take a key for a request; None: it is the first, and must be answered by ``keep`` or given up by ``drop``.
+        """Claim a key for a request; None: it is the first, and must be answered by ``keep`` or given up by ``drop``.
 
-        asked: method, path and body. Two requests at the same time cannot both be the first.
+        asked: method, path and body. Of two requests at the same time only one can be the first.
         """
         from sqlalchemy.exc import IntegrityError
 
@@ -78,12 +78,12 @@ class Answers:
             connection.execute(table.update().where(where).values(status=status, body=body))
 
     def drop(self, caller: str, key: str) -> None:
-        """Give a key up: its request came to nothing that may not be tried again."""
+        """Give up a key: its request had no effect and may be tried again."""
         table = self._table
         with begin(self._engine) as connection:
             connection.execute(table.delete().where((table.c.caller == caller) & (table.c.key == key)))
 
     def drop_unanswered(self) -> None:
-        """Give up what a server that went away had not answered."""
+        """Give up the keys of requests that a server had not answered when it ended."""
         with begin(self._engine) as connection:
             connection.execute(self._table.delete().where(self._table.c.status.is_(None)))

@@ -1,4 +1,4 @@
-"""Scopes, and the caller that every use case behind a networked door is asked by."""
+"""Scopes, and the caller for whom every use case behind a networked door is run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from yieldbot.errors import YieldbotError
 
 
 class Scope(StrEnum):
-    """One kind of right. None includes another."""
+    """One kind of right. No scope includes another."""
 
     READ = "read"
     """See markets, positions, plans and the journal."""
     PLAN = "plan"
     """Make plans, which then wait for a person."""
     APPROVE = "approve"
-    """Hand in a person's signature that approves a plan, or reject a plan."""
+    """Submit a person's signature that approves a plan, or reject a plan."""
     RUN = "run"
     """Start a run, which observes, plans, and asks as the policy says."""
     HALT = "halt"
-    """Stop all signing, and lift that stop."""
+    """Stop all signing, and lift the halt."""
 
 
 class Forbidden(YieldbotError):
@@ -29,7 +29,7 @@ class Forbidden(YieldbotError):
     def __init__(self, scope: Scope, name: str) -> None:
         super().__init__(f"key {name} has no scope `{scope}`: make one with `yieldbot key new NAME --scope {scope}`")
         self.scope = scope
-        """The scope that it would take."""
+        """The scope that would be needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Caller:
     scopes: frozenset[Scope]
     """Its rights."""
     accounts: frozenset[str] | None = None
-    """Addresses of the only accounts that it sees, in lower case on EVM chains; None: all."""
+    """Addresses of the only accounts that it may see, in lower case on EVM chains; None: all."""
 
     def need(self, scope: Scope) -> None:
         """Raises Forbidden without this scope."""
@@ -49,10 +49,10 @@ class Caller:
             raise Forbidden(scope, self.name)
 
     def sees(self, owner: str) -> bool:
-        """Whether an account is one that it may know of."""
+        """Whether it may know of an account."""
         return self.accounts is None or normal(owner) in self.accounts
 
 
 def normal(address: str) -> str:
-    """An address as accounts are compared: EVM addresses in lower case, Solana's as they are."""
+    """An address in the form in which accounts are compared: EVM addresses in lower case, Solana's as they are."""
     return address.lower() if address.startswith(("0x", "0X")) else address

@@ -18,7 +18,7 @@ FILE = "access.sqlite3"
 
 
 def url_of(data_dir: Path) -> str:
-    """The URL of a data directory's database, a file that its owner alone can read. Raises ConfigError."""
+    """The URL of a data directory's database, a file that only its owner can read. Raises ConfigError."""
     path = data_dir / FILE
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -35,14 +35,14 @@ def url_of(data_dir: Path) -> str:
 
 @contextmanager
 def begin(engine: Engine) -> Iterator[Connection]:
-    """One transaction. Raises InvariantError where the database cannot be used."""
+    """One transaction. Raises InvariantError if the database cannot be used."""
     with usable(), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
 def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Turns the database's errors into InvariantError, ``but`` these, which pass."""
+    """Turns the database's errors into InvariantError, except those of type ``but``."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

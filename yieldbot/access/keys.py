@@ -1,4 +1,4 @@
-"""API keys: what one looks like, and whether one that is shown counts. Pure.
+"""API keys: their form, and whether a presented key is valid. Pure.
 
 A key is ``yb_PREFIX_SECRET``: eight characters to recognise it by, then 256 random bits in base64url. Only the SHA-256
 of the secret is stored: with 256 random bits a slow hash would add nothing.
@@ -18,9 +18,9 @@ from yieldbot.errors import ConfigError
 
 DAY = 86_400
 UNUSED_DAYS = 90
-"""A key that was not used for so long counts no more."""
+"""A key that was not used for this long is no longer valid."""
 REMIND_DAYS = 7
-"""How long before its end a key is said to end soon."""
+"""How long before its end a key is reported as ending soon."""
 SECRET_BYTES = 32
 PREFIX_BYTES = 4
 _KEY = re.compile(r"^yb_([0-9a-f]{8})_([A-Za-z0-9_-]{43})$")
@@ -29,31 +29,32 @@ NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """A key as it is stored: all of it but the secret."""
+    """A key as stored: everything except the secret."""
 
     prefix: str
     """Eight hexadecimal digits, shown to people to recognise it by."""
     name: str
-    """Its name; keys that follow each other by rotation share one."""
+    """Its name; a key and its successors by rotation share one."""
     digest: str
     """SHA-256 of the secret, in hexadecimal."""
     scopes: frozenset[Scope]
     """What it may do."""
     accounts: frozenset[str] | None
-    """The accounts that it sees; None: all."""
+    """The accounts that it may see; None: all."""
     networks: tuple[str, ...]
     """The networks that it may be used from, as CIDR; empty: any."""
     created_at: int
     """Unix seconds."""
     expires_at: int | None
-    """Unix seconds from which it counts no more; None: it has no end."""
+    """Unix seconds from which it is no longer valid; None: it does not end."""
     used_at: int | None
     """When it was last used, to the minute; None: never."""
     revoked_at: int | None
-    """From when on it counts no more, in unix seconds: it was revoked, or rotated with an overlap; None: neither."""
+    """Unix seconds from which it is no longer valid because it was revoked, or rotated with an overlap; None:
+    neither."""
 
     def ended(self, now: int) -> str | None:
-        """Why it counts no more at ``now`` (unix seconds); None while it does."""
+        """Why it is no longer valid at ``now`` (unix seconds); None while it is."""
         if self.revoked_at is not None and now >= self.revoked_at:
             return "it was revoked"
         if self.expires_at is not None and now >= self.expires_at:
@@ -68,17 +69,17 @@ class StoredKey:
 
     @property
     def caller(self) -> Caller:
-        """Whom it stands for."""
+        """The caller that it stands for."""
         return Caller(self.name, self.scopes, self.accounts)
 
 
 def digest(secret: str) -> str:
-    """What is stored of a secret."""
+    """The form in which a secret is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def made(random: bytes) -> tuple[str, str, str]:
-    """A key's text, its prefix and its secret, of 36 random bytes."""
+    """(a key's text, its prefix, its secret), made from 36 random bytes."""
     if len(random) != PREFIX_BYTES + SECRET_BYTES:
         raise ValueError(f"{PREFIX_BYTES + SECRET_BYTES} random bytes are needed, not {len(random)}")
     prefix = random[:PREFIX_BYTES].hex()
@@ -87,14 +88,14 @@ def made(random: bytes) -> tuple[str, str, str]:
 
 
 def parts(text: str) -> tuple[str, str] | None:
-    """Prefix and secret of a key's text; None for what is no key."""
+    """(prefix, secret) of a key's text; None if the text is not a key."""
     found = _KEY.fullmatch(text)
     return (found[1], found[2]) if found else None
 
 
 def refused(stored: StoredKey | None, secret: str, address: str, now: int) -> str | None:
-    """Why a key that is shown does not count; None: it does. The secret is compared in constant time, also with
-    nothing, so that a prefix that exists answers no faster than one that does not.
+    """Why a presented key is not valid; None if it is. The secret is compared in constant time, and also if there is no
+    such key, so that an existing prefix is not answered faster than others.
 
     address: the caller's IP address, as text.
     """
@@ -107,7 +108,7 @@ def refused(stored: StoredKey | None, secret: str, address: str, now: int) -> st
 
 
 def inside(address: str, networks: tuple[str, ...]) -> bool:
-    """Whether an IP address is in one of the networks; empty: any address is."""
+    """Whether an IP address is in one of the networks; no networks: any address is."""
     if not networks:
         return True
     try:
@@ -120,7 +121,8 @@ def inside(address: str, networks: tuple[str, ...]) -> bool:
 
 
 def network(text: str) -> str:
-    """A network in CIDR as it is stored, as 10.0.0.0/8; one address is a network of itself. Raises ConfigError."""
+    """A network in CIDR notation as it is stored, as 10.0.0.0/8; a single address is a network by itself. Raises
+    ConfigError."""
     try:
         return str(ipaddress.ip_network(text.strip(), strict=True))
     except ValueError:
@@ -128,7 +130,7 @@ def network(text: str) -> str:
 
 
 def scopes_of(text: str) -> frozenset[Scope]:
-    """Scopes of a list as ``read,plan``. Raises ConfigError."""
+    """The scopes in a list such as ``read,plan``. Raises ConfigError."""
     names = [part.strip() for part in text.split(",") if part.strip()]
     known = ", ".join(Scope)
     if not names:

@@ -1,5 +1,5 @@
-"""How many requests a caller may make, and how attempts with wrong keys are slowed: token buckets in memory. Pure but
-for what it remembers."""
+"""How many requests a caller may make, and how attempts with wrong keys are slowed down: token buckets in memory. Pure
+except for the buckets' state."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 TINY = 1e-6
 """Part of a request that rounding of times may lose."""
 MOST_KNOWN = 10_000
-"""Callers that are remembered; the one not seen for longest is forgotten first."""
+"""Most callers that are remembered; the one seen longest ago is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests a second on average, and so many at once."""
+    """A limit: requests a second on average, and requests at once."""
 
     a_second: float
-    """Requests a second that a caller may make for ever."""
+    """Requests a second that a caller may make indefinitely."""
     at_once: int
     """Requests that may come together after a pause."""
 
@@ -32,25 +32,25 @@ class Left:
     remaining: int
     """Requests that may come now."""
     reset_seconds: int
-    """Seconds until all of them may."""
+    """Seconds until all of them may come."""
     wait_seconds: int
     """Seconds until the next may come; 0: this one was let in."""
 
     @property
     def refused(self) -> bool:
-        """Whether this request was one too many."""
+        """Whether this request exceeded the limit."""
         return self.wait_seconds > 0
 
 
 class Buckets:
-    """One bucket a caller: filled at the rate, emptied by requests."""
+    """One token bucket for each caller: filled at the rate, emptied by requests."""
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._known: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, now: float, count: int = 1) -> Left:
-        """Let a request in, or say how long to wait. now: seconds of a clock that never runs back."""
+        """Let a request in, or return how long to wait. now: seconds of a clock that never goes back."""
         rate = self._rate
         tokens, since = self._known.get(caller, (float(rate.at_once), now))
         tokens = min(float(rate.at_once), tokens + max(0.0, now - since) * rate.a_second)
@@ -65,7 +65,7 @@ class Buckets:
         return Left(rate.at_once, max(0, int(tokens)), full, wait)
 
     def would_refuse(self, caller: str, now: float) -> Left:
-        """What ``take`` would say, without taking."""
+        """The result that ``take`` would have, without taking."""
         tokens, since = self._known.get(caller, (float(self._rate.at_once), now))
         filled = min(float(self._rate.at_once), tokens + max(0.0, now - since) * self._rate.a_second)
         wait = 0 if filled >= 1 - TINY else max(1, math.ceil((1 - filled) / self._rate.a_second))

@@ -1,4 +1,4 @@
-"""Where API keys are stored: a table of ``access.sqlite3`` in the data directory, or of any database by its URL."""
+"""The store of API keys: a table of ``access.sqlite3`` in the data directory, or of any database by its URL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MINUTE = 60
 
 
 class KeyRing:
-    """All API keys. Every method may raise InvariantError where the database cannot be used."""
+    """All API keys. Every method may raise InvariantError if the database cannot be used."""
 
     def __init__(self, url: str, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
         from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, create_engine
@@ -59,8 +59,8 @@ class KeyRing:
         networks: tuple[str, ...] = (),
         expires_at: int | None = None,
     ) -> tuple[str, StoredKey]:
-        """Makes a key; its text, which is stored nowhere, and what is stored. Raises ConfigError where a key of this
-        name counts already, or the name cannot be one."""
+        """Makes a key; returns (its text, which is stored nowhere; what is stored). Raises ConfigError if a valid key
+        has this name already, or the name is invalid."""
         if not NAME.fullmatch(name):
             raise ConfigError(f"key name {name}: write letters, digits, dots, dashes, at most 64, a letter first")
         text, prefix, secret = made(self._random(PREFIX_BYTES + SECRET_BYTES))
@@ -83,8 +83,8 @@ class KeyRing:
         return text, stored
 
     def rotate(self, name: str, now: int, overlap: int) -> tuple[str, StoredKey]:
-        """Makes the successor of a key, with the same rights, networks and length of life. The old one counts for
-        another ``overlap`` seconds. Raises ConfigError where no such key counts."""
+        """Makes the successor of a key, with the same rights, networks and length of life. The old one stays valid for
+        another ``overlap`` seconds. Raises ConfigError if there is no such valid key."""
         text, prefix, secret = made(self._random(PREFIX_BYTES + SECRET_BYTES))
         with begin(self._engine) as connection:
             living = [one for one in self._named(connection, name) if one.ended(now) is None]
@@ -109,7 +109,7 @@ class KeyRing:
         return text, stored
 
     def revoke(self, name: str, now: int) -> tuple[StoredKey, ...]:
-        """Ends every key of this name at once; those that counted. Raises ConfigError where there is none."""
+        """Ends every key of this name at once; returns those that were valid. Raises ConfigError if there is none."""
         with begin(self._engine) as connection:
             found = self._named(connection, name)
             if not found:
@@ -119,13 +119,13 @@ class KeyRing:
         return tuple(living)
 
     def find(self, prefix: str) -> StoredKey | None:
-        """The key with this prefix, whether it counts or not."""
+        """The key with this prefix, valid or not."""
         with begin(self._engine) as connection:
             row = connection.execute(self._table.select().where(self._table.c.prefix == prefix)).mappings().first()
         return None if row is None else _key(row)
 
     def used(self, key: StoredKey, now: int) -> None:
-        """Notes that it was used; written once a minute at most."""
+        """Records that it was used; written at most once a minute."""
         if key.used_at is not None and now - key.used_at < MINUTE:
             return
         with begin(self._engine) as connection:
@@ -155,7 +155,7 @@ class KeyRing:
         connection.execute(self._table.insert().values(**row))
 
     def _end(self, connection: Connection, keys: Iterable[StoredKey], at: int) -> None:
-        """Ends keys at a time (unix seconds); none lives longer than it would have."""
+        """Ends keys at a time (unix seconds), but never later than they would have ended anyway."""
         for key in keys:
             end = at if key.revoked_at is None else min(at, key.revoked_at)
             connection.execute(self._table.update().where(self._table.c.prefix == key.prefix).values(revoked_at=end))

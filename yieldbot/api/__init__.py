@@ -1,1 +1,1 @@
-"""REST: the documents of the use cases as resources under ``/v1``. A door: it parses and renders, and holds no rule."""
+"""REST: the use cases' documents as resources under ``/v1``. A door: it parses and renders, and holds no rules."""

@@ -1,4 +1,4 @@
-"""The OpenAPI description, with what the framework cannot know: the key, and the parameters of collections."""
+"""The OpenAPI description, with what the framework cannot know: the API key, and the parameters of collections."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _problem(words: str) -> dict[str, Any]:
 
 
 def _media(status: str, answer: dict[str, Any]) -> None:
-    """Errors are problem documents."""
+    """Describe the answers of an error status as problem documents."""
     if status.startswith(("4", "5")) and "application/json" in answer.get("content", {}):
         schema = {"$ref": "#/components/schemas/ProblemDocument"}
         answer["content"] = {"application/problem+json": {"schema": schema}}

@@ -1,4 +1,4 @@
-"""Requests that may be sent twice and are done once: the header Idempotency-Key."""
+"""The header Idempotency-Key: requests that may be sent twice but are carried out once."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _KEY = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
 
 
 async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awaitable[tuple[int, str]]]) -> Response:
-    """Do the work, or give the answer that the same request had before. work: gives status and body.
+    """Do the work, or return the answer that the same request got before. work: returns (status, body).
 
-    Raises Problem: 428 without a key, 400 for one that is none, 422 where it served for another request, 409 while
-    that one is in progress.
+    Raises Problem: 428 without a key, 400 for a malformed one, 422 if it was used for another request, 409 while that
+    one is in progress.
     """
     key = request.headers.get("idempotency-key")
     if key is None:

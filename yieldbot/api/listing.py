@@ -1,4 +1,4 @@
-"""Collections as pages: filters, order, a cursor, and only the fields that are asked for. Pure."""
+"""Collections as pages: filters, order, a cursor, and only the requested fields. Pure."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from yieldbot.api.problems import Problem
 
 Row = Mapping[str, Any]
 USUAL, MOST = 50, 500
-"""Rows of a page: by default, and at most."""
+"""Rows of a page: the default, and the most."""
 _WORD = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 _OWN = frozenset(("limit", "cursor", "sort", "fields"))
-"""Query parameters that are no filters."""
+"""Query parameters that are not filters."""
 SECRET_WORDS = frozenset(("key", "api_key", "apikey", "token", "access_token", "authorization", "auth", "secret"))
-"""Parameters by which others take keys: a URL is logged by everybody on its way."""
+"""Parameters in which other services take keys. They are refused, since every server on the way logs a URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a caller wants of a collection."""
+    """The part of a collection that a caller requests."""
 
     filters: tuple[tuple[str, str], ...] = ()
-    """Fields with the value that they must have; ``min_X`` and ``max_X`` bound a number."""
+    """Fields with the value that they must have; ``min_X`` and ``max_X`` are bounds of a number."""
     sort: str | None = None
     """The field to order by; None: the collection's own order."""
     falling: bool = False
-    """The largest first."""
+    """Whether the largest comes first."""
     limit: int = USUAL
     """Rows of the page."""
     after: tuple[Any, str] | None = None
-    """Order value and key of the last row of the page before; None: the first page."""
+    """(order value, key) of the last row of the previous page; None: the first page."""
     fields: tuple[str, ...] = ()
-    """Only these fields; all where empty."""
+    """Only these fields; empty: all."""
 
 
 def wanted(parameters: Sequence[tuple[str, str]], known: Sequence[str]) -> Wanted:
-    """What query parameters ask for. Raises Problem (400) for one that is not understood.
+    """The request in query parameters. Raises Problem (400) for one that is not understood.
 
     known: the fields of a row.
     """
@@ -70,9 +70,10 @@ def wanted(parameters: Sequence[tuple[str, str]], known: Sequence[str]) -> Wante
 
 
 def page(rows: Sequence[Row], asked: Wanted, key: str) -> tuple[list[dict[str, Any]], str | None, int]:
-    """The rows of one page, the cursor of the next (None: there is none), and how many match in all.
+    """(the rows of one page, the cursor of the next page or None, number of matching rows on all pages).
 
-    key: the field that no two rows share. Rows that came or went since the page before change no other row's place.
+    key: the field that is unique to each row. Rows that appeared or disappeared since the previous page do not move
+    other rows.
     """
     matching = [row for row in rows if all(_fits(row, name, value) for name, value in asked.filters)]
     placed = [(_order(row, asked.sort, at), str(row[key]), row) for at, row in enumerate(matching)]
@@ -87,7 +88,7 @@ def page(rows: Sequence[Row], asked: Wanted, key: str) -> tuple[list[dict[str, A
 
 
 def etag(body: bytes) -> str:
-    """The validator of a body."""
+    """The validator (ETag) of a body."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
@@ -100,7 +101,7 @@ def matches(header: str | None, tag: str) -> bool:
 
 
 def _start(placed: Sequence[tuple[Any, str, Row]], asked: Wanted) -> int:
-    """Where the page after the cursor begins: behind its row, or where that row would be."""
+    """Index at which the page after the cursor begins: after its row, or where that row would be."""
     assert asked.after is not None
     value, key = asked.after
     for at, (_, other, _row) in enumerate(placed):
@@ -117,7 +118,7 @@ def _start(placed: Sequence[tuple[Any, str, Row]], asked: Wanted) -> int:
 
 
 def _order(row: Row, name: str | None, at: int) -> Any:
-    """What rows are ordered by: numbers before text, what is not known last."""
+    """The value that rows are ordered by: numbers before text, unknown values last."""
     if name is None:
         return at
     value = row[name]

@@ -17,7 +17,7 @@ MEDIA = "application/problem+json"
 
 
 class ProblemDocument(BaseModel):
-    """What every answer that is an error looks like."""
+    """The form of every answer that is an error."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -32,7 +32,7 @@ router = APIRouter()
 
 
 class HealthDocument(BaseModel):
-    """Whether the server answers, and what it knows."""
+    """Whether the server answers, and its state."""
 
     status: str = Field(description="`ok`")
     read_at: int = Field(description="when chains were last read, in unix seconds; 0: never")
@@ -66,7 +66,7 @@ class JobsBody(BaseModel):
 
 
 class WhatIfBody(BaseModel):
-    """Other assumptions than the configuration's."""
+    """Assumptions that differ from the configuration."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -77,7 +77,7 @@ class WhatIfBody(BaseModel):
 
 
 class PlanBody(BaseModel):
-    """What is to be planned."""
+    """What to plan."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -91,7 +91,8 @@ def _service(request: Request) -> Service:
 
 
 def _newest(request: Request, name: str) -> Collection:
-    """The newest rows. Raises Problem (503) before chains were read for the first time: nothing is not none."""
+    """The newest rows. Raises Problem (503) before chains were read for the first time, so that "not read" is not taken
+    for "none"."""
     found = _service(request).newest(name)
     if not found.as_of:
         raise Problem(503, "NOT_READY", "chains are being read for the first time", {"Retry-After": "5"})
@@ -103,7 +104,7 @@ def _fields(row: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _one(request: Request, found: Collection, key: str, by: str = "key") -> Any:
-    """The row with this key, as far as the caller may see it. Raises Problem (404)."""
+    """The row with this key, if the caller may see it. Raises Problem (404)."""
     row = next((row for row in visible(found.rows, request.state.caller) if row[by] == key), None)
     if row is None:
         raise Problem(404, "NOT_FOUND", "there is no such resource, or it is not yours to see")
@@ -112,7 +113,7 @@ def _one(request: Request, found: Collection, key: str, by: str = "key") -> Any:
 
 @router.get("/health", response_model=HealthDocument)
 async def health(request: Request) -> Response:
-    """Whether the server runs. Needs no key and tells nothing of accounts."""
+    """Whether the server runs. Needs no key and reveals nothing about accounts."""
     service = _service(request)
     halted = service.halted() is not None
     state = HealthDocument(status="ok", read_at=service.read_at, failing=service.failing is not None, halted=halted)
@@ -121,7 +122,7 @@ async def health(request: Request) -> Response:
 
 @router.get("/ready", status_code=204, response_class=Response)
 async def ready(request: Request) -> Response:
-    """204 while readings are new; 503 while they are not. Needs no key."""
+    """204 while readings are recent; 503 if they are not. Needs no key."""
     why = _service(request).ready()
     if why is not None:
         raise Problem(503, "NOT_READY", "no new reading of the chains", {"Retry-After": "30"})
@@ -130,7 +131,7 @@ async def ready(request: Request) -> Response:
 
 @router.get("/markets", dependencies=[Depends(needs(Scope.READ))], response_model=Page[MarketRow])
 async def markets(request: Request) -> Response:
-    """Every market as each job sees it."""
+    """Every market, as seen by each job."""
     return listed(request, _newest(request, "markets"), _fields(MarketRow))
 
 
@@ -196,8 +197,8 @@ async def plans(request: Request) -> Response:
     responses={200: {"model": PlanDocument}},
 )
 async def make_plans(request: Request, body: PlanBody | None = None) -> Response:
-    """Make plans: rehearsed on a fork, and waiting for a person (201). With `what_if`: what would be done under other
-    assumptions (200); nothing is stored. Needs the header Idempotency-Key."""
+    """Make plans: they are rehearsed on a fork, and wait for a person (201). With `what_if`: what would be done under
+    other assumptions (200); nothing is stored. Needs the header Idempotency-Key."""
     caller, service = caller_of(request), _service(request)
     asked = body or PlanBody()
     what_if = asked.what_if != WhatIfBody()
@@ -238,7 +239,7 @@ async def halt_state(request: Request) -> Response:
 
 @router.put("/halt", dependencies=[Depends(needs(Scope.HALT))], response_model=HaltState)
 async def halt(request: Request, body: HaltBody | None = None) -> Response:
-    """Sign and send nothing more. An earlier halt's reason stays."""
+    """Halt: sign and send nothing more. The reason of an earlier halt is kept."""
     done = _service(request).halt(body.reason if body else "")
     return tagged(request, None, lambda: {"halted": done.halted, "reason": done.reason})
 

@@ -1,4 +1,4 @@
-"""Runs the application: sockets, TLS, the schedule beside it, and an end within ten seconds."""
+"""Runs the application: sockets, TLS, the schedule that runs with it, and an end within ten seconds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from yieldbot.app.service import Service
 from yieldbot.errors import ConfigError
 
 END_SECONDS = 5
-"""How long open requests may go on after SIGTERM."""
+"""How long open requests may continue after SIGTERM."""
 RELOAD_SECONDS = 60.0
 BACKLOG = 512
-"""Connections that may wait to be taken."""
+"""Connections that may wait to be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Inner:
     app: ASGIApp
     """Its application."""
     running: Callable[[], contextlib.AbstractAsyncContextManager[None]]
-    """What must be open while it answers."""
+    """Context manager that must be open while it answers."""
 
 
 class BehindProxy:
-    """Takes a caller's address from X-Forwarded-For, of requests that come from the named proxy alone."""
+    """Takes a caller's address from X-Forwarded-For, but only in requests that come from the named proxy."""
 
     def __init__(self, app: ASGIApp, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
         self._app, self._network = app, network
@@ -55,7 +55,7 @@ class BehindProxy:
         await self._app(scope, receive, send)
 
     def _shown(self, scope: Scope) -> str | None:
-        """The last address of the header that is not the proxy's own: all before it the caller may have written."""
+        """The last address in the header that is not the proxy's own: the caller may have written all earlier ones."""
         named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         for text in reversed(",".join(named).split(",")):
             try:
@@ -68,9 +68,9 @@ class BehindProxy:
 
 
 async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] = ()) -> int:
-    """Listen and work until SIGTERM or SIGINT; the exit code. inner: doors that are reached through this one.
+    """Listen and work until SIGTERM or SIGINT; returns the exit code. inner: doors that are reached through this one.
 
-    Raises ConfigError where the address cannot be used.
+    Raises ConfigError if the address cannot be used.
     """
     async with contextlib.AsyncExitStack() as stack:
         for door in inner:
@@ -133,7 +133,7 @@ async def _serve(service: Service, request: ServeRequest, app: Any) -> int:
 
 
 async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
-    """Load the certificate again when its file changes; one that cannot be read leaves the old one."""
+    """Load the certificate again when its file changes; if that fails, the old one stays in use."""
     if config.ssl is None or request.certificate is None:
         return
     seen = request.certificate.stat().st_mtime_ns
@@ -147,7 +147,7 @@ async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
 
 @contextlib.contextmanager
 def _ends(server: uvicorn.Server) -> Iterator[None]:
-    """SIGTERM and SIGINT ask the server to end; a second one changes nothing."""
+    """Make SIGTERM and SIGINT ask the server to end; a second signal changes nothing."""
     loop = asyncio.get_running_loop()
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
 

@@ -1,4 +1,5 @@
-"""The application: routes under ``/v1``, and what every request passes: limits, key, audit, problem documents."""
+"""The application: routes under ``/v1``, and the steps that every request passes: limits, key, audit, problem
+documents."""
 
 from __future__ import annotations
 
@@ -21,9 +22,9 @@ from yieldbot.app.service import Collection, Service, visible
 from yieldbot.errors import YieldbotError
 
 MOST_BODY = 64 * 1024
-"""Bytes of a request's body."""
+"""Most bytes of a request's body."""
 MOST_KEPT = 512
-"""Answers that are kept for the same question about the same reading."""
+"""Most answers that are kept, each for one question about one reading."""
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
              405: "no such method here", 413: "too large", 415: "not JSON", 422: "understood, and not possible",
@@ -61,7 +62,8 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
 
 
 async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-    """What every request passes. Nothing behind it answers without a caller, but for health and readiness."""
+    """The steps that every request passes. Nothing behind them answers without a caller, except health and
+    readiness."""
     service: Service = request.app.state.service
     path, address = request.url.path, request.client.host if request.client else ""
     what = f"{request.method} {listing.shown(path)}"
@@ -97,7 +99,8 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
 
 
 async def _check_body(request: Request) -> None:
-    """Raises Problem for a body that is too long or says that it is no JSON. It is read whole here, and kept."""
+    """Raises Problem for a body that is too long or declares another type than JSON. The body is read completely here,
+    and kept."""
     if request.method in ("GET", "HEAD", "DELETE", "OPTIONS"):
         return
     taken = bytearray()
@@ -113,13 +116,13 @@ async def _check_body(request: Request) -> None:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks."""
+    """The caller of a request."""
     caller: Caller = request.state.caller
     return caller
 
 
 def needs(scope: Scope) -> Callable[[Request], Awaitable[None]]:
-    """A dependency of a route: raises Forbidden for a caller without this scope, before its body is looked at."""
+    """A dependency of a route: raises Forbidden for a caller without this scope, before the body is parsed."""
 
     async def check(request: Request) -> None:
         service: Service = request.app.state.service
@@ -129,7 +132,7 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[None]]:
 
 
 def listed(request: Request, found: Collection, known: tuple[str, ...], key: str = "key") -> Response:
-    """A page of a collection, as far as the caller may see it, with its validator.
+    """A page of a collection, limited to what the caller may see, with its validator (ETag).
 
     Raises Problem for parameters that are not understood.
     """
@@ -145,7 +148,8 @@ def listed(request: Request, found: Collection, known: tuple[str, ...], key: str
 
 
 def tagged(request: Request, question: Any, body: Callable[[], Any]) -> Response:
-    """A document with its validator: 304 where the caller has it. The same question is answered once."""
+    """A document with its validator (ETag): 304 if the caller has it already. The same question is computed only
+    once."""
     kept: OrderedDict[Any, tuple[bytes, str]] = request.app.state.kept
     if question is None or (answer := kept.get(question)) is None:
         raw = json.dumps(body(), separators=(",", ":"), allow_nan=False).encode()

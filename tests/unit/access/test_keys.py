@@ -92,7 +92,7 @@ def test_a_rotated_key_counts_beside_its_successor_for_a_while(ring: KeyRing) ->
 
 def test_a_name_counts_once(ring: KeyRing) -> None:
     ring.new("one", READ, NOW)
-    with pytest.raises(ConfigError, match="counts already"):
+    with pytest.raises(ConfigError, match="in use already"):
         ring.new("one", READ, NOW)
     ring.revoke("one", NOW)
     ring.new("one", READ, NOW + 1)
