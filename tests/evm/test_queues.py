@@ -3,6 +3,7 @@ Timelock and Aave's PayloadsController by answers alone."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
@@ -17,9 +18,13 @@ from tests.evm.test_watch import alarms, looked, of
 from tests.kit.contracts import calldata, send
 from tests.kit.evm.home import Home
 from tests.unit.protocols.test_controls import head, noise, run, word
+from yieldbot.chains.evm.controls import look
+from yieldbot.config.load import load
+from yieldbot.errors import MarketError
 from yieldbot.model.controls import ControlEvent, Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthSlot, LogSpan, Read
+from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.control_events import ScheduledCall
 from yieldbot.protocols.evm.control_reads import address_of
 from yieldbot.protocols.evm.control_reads import calldata as view
@@ -63,6 +68,38 @@ def test_a_call_that_was_queued_before_the_first_look_is_shown_by_it_and_ends(ho
     assert alarms(done, blue) == []
     lines = of(done, blue)["lines"]
     assert any("was made" in line for line in lines) and not any("not queued any more" in line for line in lines)
+
+
+def test_a_vaults_own_pending_changes_from_before_are_shown_by_the_first_look(home: Home) -> None:
+    vault = Address(home.sandbox.addresses["metamorpho"])
+    send(home.sandbox, vault, calldata("submitTimelock(uint256)", 3 * DAY))
+    send(home.sandbox, vault, calldata("submitTimelock(uint256)", DAY))
+    first = looked(home)
+    assert alarms(first, vault) == [("PENDING_CHANGE", "stop")]
+    assert any("timelock seconds may become 86400" in one["saw"] for one in first["alarms"])
+
+
+async def test_a_cold_look_is_eight_requests_at_most_and_a_warm_one_two(sandbox: Sandbox) -> None:
+    """All that a look reads of controls (roles, ages, queues, Configurators) rides in the rounds' requests."""
+    chain = load(sandbox.config).jobs[0].chain
+    known_adapters = adapters()
+    async with sandbox.node() as node:
+        block = await node.block()
+        lists = await node.run([known_adapters[d.protocol].discover(d) for d in chain.deployments], block)
+        markets = [market for one in lists if not isinstance(one, MarketError) for market in one]
+        known, counts = dict[str, object](), []
+        since = None
+        for _ in range(4):
+            sandbox.rpc("evm_mine")
+            block = await node.block()
+            before = node.round_trips
+            taken = await look(node, chain, markets, block, known, since, {})
+            counts.append(node.round_trips - before)
+            known, since = json.loads(json.dumps(taken.known)), block.height
+            assert not taken.cut
+    print(counts)
+    assert counts[0] <= 8 and counts[-1] == 2
+    assert all(one.created_at or one.there_since for c in taken.controls.values() for one in c.contracts[:1])
 
 
 def test_a_managers_operation_that_was_scheduled_before_is_shown(home: Home) -> None:

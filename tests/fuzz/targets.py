@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz import controls
 from yieldbot.errors import MarketError, YieldbotError
 
 Target = Callable[[bytes], None]
@@ -264,4 +265,5 @@ TARGETS: dict[str, Fuzzed] = {
     "problem": Fuzzed(problem, _problem_seeds),
     "journal": Fuzzed(journal, _journal_seeds),
     "chain-file": Fuzzed(chain_file, _chain_seeds),
+    "control": Fuzzed(controls.control, controls.seeds),
 }

@@ -141,6 +141,8 @@ class Role:
     """What it lets its holders do."""
     holders: tuple[Controller, ...] = ()
     """Everybody who is known to hold it."""
+    given: tuple[int, ...] = ()
+    """The block of the event that gave it to each of them; 0: not known."""
     missing: str = ""
     """Why there may be further holders; empty: these are all."""
 

@@ -54,11 +54,12 @@ def contract(facts: Facts, now: int, scales: Scales) -> Component:
 
 
 def weak_owner(facts: Facts) -> str | None:
-    """The contract whose code one key can change, in words; None: there is none that is known."""
+    """The contract whose code one key can change, by its proxy's admin or a role; None: there is none that is known."""
     for one in facts.controls.contracts if facts.controls else ():
-        by = one.upgrade_by
-        if one.part in COUNTED and by.kind is not ControllerKind.NONE and _one_key(by):
-            return f"{one.name or one.address} can be exchanged by {by.words}"
+        by = [who for role in one.roles if role.power is Power.UPGRADE for who in role.holders]
+        for who in (one.upgrade_by, *by) if one.part in COUNTED else ():
+            if who.kind is not ControllerKind.NONE and _one_key(who):
+                return f"{one.name or one.address} can be exchanged by {who.words}"
     return None
 
 

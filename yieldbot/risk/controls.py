@@ -112,27 +112,31 @@ STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
 
 
 def given(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
-    """Roles that weaker holders have now: one key, somebody unknown, or who is weaker than all who could give the role.
-    Where not all holders were known before, a holder who is new to us asks for no new money alone."""
+    """Roles that weaker holders have now: one key, somebody unknown, or who is weaker than all who could give the role;
+    and holders who are weaker themselves. Where not all holders were known before, whoever is new to us and was not
+    given the role since is none: somebody unknown was assumed in that place."""
     if not before.roles:
         return []
     old = {role.name: role for role in before.roles}
     could = [one for role in before.roles if role.power is Power.ADMIN for one in role.holders]
-    whole = not any(role.missing for role in before.roles)
     found = []
     for role in now.roles:
         was = old.get(role.name)
-        had = was.holders if was else ()
-        known = {one.last for one in had}
-        least = weakest((*had, *could)) or NO_ONE
-        for one in role.holders:
-            if role.power is Power.OTHER or one.last in known:
+        had = {one.last: one for one in was.holders} if was else {}
+        least = weakest((*had.values(), *could)) or NO_ONE
+        whole = not any(one.missing for one in before.roles)
+        since = dict(zip((one.last for one in role.holders), role.given, strict=False))
+        for one in role.holders if role.power is not Power.OTHER else ():
+            if one.last in had:
+                if (why := weaker(had[one.last], one)) is not None:
+                    found.append((why[0] if role.power in STRONG else Act.STOP, f"{role.name}: {why[1]}"))
+                continue
+            if not whole and since.get(one.last, 0) <= before.block:
                 continue
             key = list(one.chain)[-1].kind is ControllerKind.EOA and one.warning_seconds < LEAST_WARNING
             if key or one.kind is ControllerKind.UNKNOWN or weaker(least, one) is not None:
-                strong = whole and role.power in STRONG and one.kind is not ControllerKind.UNKNOWN
-                how = "was given to" if whole else "is held, which was not known before, by"
-                found.append((Act.LEAVE if strong else Act.STOP, f"{role.name} {how} {one.words}"))
+                strong = role.power in STRONG and one.kind is not ControllerKind.UNKNOWN
+                found.append((Act.LEAVE if strong else Act.STOP, f"{role.name} was given to {one.words}"))
     return found
 
 

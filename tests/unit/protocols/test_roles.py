@@ -93,6 +93,7 @@ def test_a_past_in_parts_is_read_on_by_later_looks_and_is_whole_at_last() -> Non
         facts = facts_of(WANTED[0], with_roles(readings, book))
         assert bool(facts.missing) is (since > 0)
     assert [one.address for one in facts.roles[0].holders] == [HOLDER] and known[POOL].since == 0
+    assert facts.roles[0].given == (25,) and known[POOL].candidates == ((0, HOLDER, 25),)
 
 
 def test_a_flood_of_grants_is_bounded_and_named() -> None:
@@ -105,7 +106,7 @@ def test_a_flood_of_grants_is_bounded_and_named() -> None:
 
 
 def test_events_that_are_not_told_now_are_asked_for_again() -> None:
-    known = {POOL: KnownRoles("events", ((0, HOLDER),), 0, 500)}
+    known = {POOL: KnownRoles("events", ((0, HOLDER, 5),), 0, 500)}
     book = RoleReads(HEAD, known)
     readings, _, _ = run(chain(lambda read: b"", [(0, HOLDER)]), beside=(book,))
     assert [r.holders[0].address for r in facts_of(WANTED[0], with_roles(readings, book)).roles] == [HOLDER]

@@ -136,11 +136,20 @@ OTHER_KEY = Controller(kind=ControllerKind.EOA, address=NEXT)
         ((ADMIN_SAFE,), (ADMIN_SAFE, role(KEY, name="PAUSER_ROLE", power=Power.PAUSE)), [Act.STOP]),
         ((ADMIN_SAFE,), (ADMIN_SAFE, role(KEY, name="KEEPER_ROLE", power=Power.OTHER)), []),
         ((ADMIN_SAFE,), (ADMIN_SAFE, role(replace(UNKNOWN, address=NEXT))), [Act.STOP]),
-        ((replace(ADMIN_SAFE, missing="of old"),), (ADMIN_SAFE, role(KEY)), [Act.STOP]),
+        ((replace(ADMIN_SAFE, missing="of old"),), (ADMIN_SAFE, role(KEY)), []),
+        ((replace(ADMIN_SAFE, missing="of old"),), (ADMIN_SAFE, replace(role(KEY), given=(99,))), []),
+        ((replace(ADMIN_SAFE, missing="of old"),), (ADMIN_SAFE, replace(role(KEY), given=(101,))), [Act.LEAVE]),
+        ((ADMIN_SAFE,), (replace(ADMIN_SAFE, holders=(safe(2),)),), [Act.LEAVE]),
+        ((ADMIN_SAFE,), (replace(ADMIN_SAFE, holders=(safe(5),)),), []),
+        (
+            (ADMIN_SAFE, role(safe(4), name="PAUSER_ROLE", power=Power.PAUSE)),
+            (ADMIN_SAFE, role(safe(3), name="PAUSER_ROLE", power=Power.PAUSE)),
+            [Act.STOP],
+        ),
     ],
 )
 def test_roles_given(before: tuple[Role, ...], now: tuple[Role, ...], acts: list[Act]) -> None:
-    assert [act for act, _ in changes(facts(roles=before), facts(roles=now))] == acts
+    assert [act for act, _ in changes(facts(roles=before, block=100), facts(roles=now))] == acts
 
 
 def test_a_role_that_changes_hands_is_one_line_with_who_holds_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import gamma
 
 from tests.kit.market_builder import CHAIN, kinked, market, usdc
-from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Controls, Part
+from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, ControllerKind, Controls, Part, Power, Role
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, ExitKind, MarketState, Status
 from yieldbot.model.risk import Act, Alarm
@@ -51,6 +51,15 @@ SOUND = Facts(around=around(), past=GOOD, controls=controls(LOCK, LOCK))
 
 def side(facts: Facts, name: str, of: MarketState | None = None) -> float:
     return next(one.score for one in grade(of or state(), facts).components if one.name == name)
+
+
+def test_one_key_with_an_upgrading_role_bounds_the_grade_as_a_proxys_admin_does() -> None:
+    known = controls(LOCK, LOCK)
+    (one,) = known.contracts
+    roles = tuple(Role(name="R", power=power, holders=(KEY,)) for power in (Power.UPGRADE, Power.PAUSE))
+    for role, bound in zip(roles, (True, False), strict=True):
+        found = grade(state(), replace(SOUND, controls=replace(known, contracts=(replace(one, roles=(role,)),))))
+        assert (found.safety <= 40) is bound
 
 
 def test_scales_are_lines_between_points() -> None:

@@ -31,7 +31,10 @@ def roles_of(known: Mapping[str, Any]) -> dict[Address, KnownRoles]:
     try:
         return {
             Address(at): KnownRoles(
-                str(how), tuple((int(role, 16), Address(account)) for role, account in held), int(since), int(until)
+                str(how),
+                tuple((int(role, 16), Address(account), int(given)) for role, account, given in held),
+                int(since),
+                int(until),
             )
             for at, (how, held, since, until) in known["roles"].items()
         }
@@ -88,7 +91,12 @@ def document(
         "views": {key: list(names) for key, names in code.views.items()},
         "next": list(code.next),
         "roles": {
-            at: [one.how, [[hex(role), account] for role, account in one.candidates], one.since, one.until]
+            at: [
+                one.how,
+                [[hex(role), account, given] for role, account, given in one.candidates],
+                one.since,
+                one.until,
+            ]
             for at, one in roles.items()
         },
         "safes": [list(one) for one in safes],

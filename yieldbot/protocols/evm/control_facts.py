@@ -155,7 +155,7 @@ def _upgrader(reading: Reading, readings: Readings) -> Controller:
         controller_of(account, readings, (me,), late=delay)
         for role in reading.roles
         if role.power in (Power.ADMIN, Power.UPGRADE)
-        for account, delay in role.accounts
+        for account, delay, _ in role.accounts
         if account != me
     ]
     return weakest(may) or unknown(None, "a proxy that names no admin")
@@ -192,19 +192,17 @@ def _roles(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Ro
             named = at.named(view) if at is not None else None
             at = readings.get(named) if named is not None else None
         book = at or book
-    return tuple(
-        Role(
-            name=role.name,
-            power=role.power,
-            holders=tuple(
-                controller_of(account, readings, late=delay)
-                for account, delay in role.accounts
-                if account not in (reading.address, book.address) and account.lower() not in NOBODYS
-            ),
-            missing=role.missing,
-        )
-        for role in book.roles
-    )
+    found = []
+    for role in book.roles:
+        mine = [
+            one
+            for one in role.accounts
+            if one[0] not in (reading.address, book.address) and one[0].lower() not in NOBODYS
+        ]
+        holders = tuple(controller_of(account, readings, late=delay) for account, delay, _ in mine)
+        given = tuple(block for _, _, block in mine)
+        found.append(Role(name=role.name, power=role.power, holders=holders, given=given, missing=role.missing))
+    return tuple(found)
 
 
 def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...] = (), *, late: int = 0) -> Controller:
@@ -265,7 +263,7 @@ def _behind(reading: Reading, readings: Readings, seen: tuple[Address, ...]) -> 
     may = [
         controller_of(account, readings, seen, late=delay)
         for role in acts
-        for account, delay in role.accounts
+        for account, delay, _ in role.accounts
         if account != reading.address  # a timelock that administers itself acts only by calls that waited
     ]
     late = next((role.missing for role in acts if role.missing), "")

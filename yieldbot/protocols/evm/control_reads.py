@@ -328,7 +328,7 @@ def _next(reading: Reading, *, of_controller: bool) -> Iterable[tuple[str, Addre
         if (named := reading.named(name)) is not None and int(named, 16):
             yield name, named
     for role in reading.roles:
-        for account, _ in role.accounts:
+        for account, *_ in role.accounts:
             if int(account, 16) and account != reading.address:
                 yield f"role {role.name}", account
 

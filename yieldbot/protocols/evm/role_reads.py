@@ -30,7 +30,7 @@ ROLES = {
     "OWNER_ROLE": Power.ADMIN,
     "GOVERNANCE_ROLE": Power.ADMIN,
     "GOVERNOR_ROLE": Power.ADMIN,
-    "POOL_ADMIN": Power.ADMIN,
+    "POOL_ADMIN": Power.UPGRADE,
     "UPGRADER_ROLE": Power.UPGRADE,
     "UPGRADE_ROLE": Power.UPGRADE,
     "PROXY_ADMIN_ROLE": Power.UPGRADE,
@@ -82,8 +82,9 @@ class Holders:
     """As ``Role.name``."""
     power: Power
     """As ``Role.power``."""
-    accounts: tuple[tuple[Address, int], ...]
-    """Each holder, and the seconds from the announcement to the act that an AccessManager asks of it (0: none)."""
+    accounts: tuple[tuple[Address, int, int], ...]
+    """Each holder, the seconds from the announcement to the act that an AccessManager asks of it (0: none), and the
+    block of the event that gave it the role (0: not known)."""
     missing: str = ""
     """As ``Role.missing``."""
 
@@ -94,8 +95,8 @@ class KnownRoles:
 
     how: str
     """How its holders are found: LISTED, EVENTS or MANAGER."""
-    candidates: tuple[tuple[int, Address], ...] = ()
-    """Roles and accounts that the chain said hold them."""
+    candidates: tuple[tuple[int, Address, int], ...] = ()
+    """Roles, accounts that the chain said hold them, and the block of the event that gave it."""
     since: int = 0
     """The block from which events were read; 0: all."""
     until: int = 0
@@ -141,6 +142,8 @@ class _State:
     """Whether it is looked at for the first time."""
     holds: dict[tuple[int, Address], tuple[bool | None, int]] = field(default_factory=dict)
     """By role and account, whether it holds it (None: not asked), and the delay of its acts."""
+    blocks: dict[tuple[int, Address], int] = field(default_factory=dict)
+    """By role and account, the block of the event that gave it."""
     counts: dict[int, int] = field(default_factory=dict)
     """Holders of each role that the contract counts."""
     asked: dict[tuple[int, Address], ReadHandle] = field(default_factory=dict)
@@ -225,10 +228,10 @@ class RoleReads:
         state = self.states.get(address)
         if state is None:
             return ()
-        held: dict[int, list[tuple[Address, int]]] = {0: []}
+        held: dict[int, list[tuple[Address, int, int]]] = {0: []}
         for (role, account), (holds, delay) in state.holds.items():
             if holds is not False:
-                held.setdefault(role, []).append((account, delay))
+                held.setdefault(role, []).append((account, delay, state.blocks.get((role, account), 0)))
         late = "" if state.since <= state.floor else f"no node tells whom it was given to before block {state.since:,}"
         if state.listed:
             late = "" if 0 in state.counts else "its list of holders was not served"
@@ -243,7 +246,8 @@ class RoleReads:
         """What the next look may take as known."""
         found = {}
         for address, state in self.states.items():
-            kept = () if state.listed else tuple(key for key, (holds, _) in state.holds.items() if holds is not False)
+            standing = [] if state.listed else [key for key, (holds, _) in state.holds.items() if holds is not False]
+            kept = tuple((*key, state.blocks.get(key, 0)) for key in standing)
             since = 0 if state.since <= state.floor else state.since
             found[address] = KnownRoles(state.how, kept, since, max(0, state.until - OVERLAP_BLOCKS))
         return found
@@ -254,7 +258,8 @@ class RoleReads:
             before = None
         since, until = (before.since, before.until) if before else (self.head + 1, self.head)
         state = _State(address, how, self.floors.get(address, 0), since, until, before is None)
-        state.holds = {key: (None, 0) for key in (before.candidates if before else ())}
+        for role, account, given in before.candidates if before else ():
+            state.holds[role, account], state.blocks[role, account] = (None, 0), given
         self.states[address] = state
 
     def _ask_list(self, reads: Reads, state: _State) -> None:
@@ -318,6 +323,7 @@ class RoleReads:
             role, account = int.from_bytes(log.topics[1], "big"), _address(int.from_bytes(log.topics[2], "big"))
             if (role, account) not in at.holds:
                 self._candidate(at, role, account)
+            at.blocks[role, account] = max(log.block, at.blocks.get((role, account), 0))
 
     def _candidate(self, state: _State, role: int, account: Address) -> None:
         _, power = _named(role, manager=state.manager)
