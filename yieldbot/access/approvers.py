@@ -1,7 +1,7 @@
-"""Persons who approve, and whether a signature is theirs. Pure.
+"""Persons who approve plans, and the check that a signature is theirs. Pure.
 
-An approval is a signature over the plan itself: its digest, its calls in words, the account, the chain, and until when
-it counts. A row that somebody writes into a database is none.
+An approval is a signature over the plan itself: its digest, its calls in words, the account, the chain, and the time
+when the approval expires. A row that somebody merely writes into the database is not an approval.
 
 - ``wallet``: EIP-712 typed data (https://eips.ethereum.org/EIPS/eip-712), signed by an EVM key: a keystore of ours or
   any wallet. Domain: name ``yieldbot``, version ``1``.
@@ -27,7 +27,7 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 USER_PRESENT, USER_VERIFIED = 0x01, 0x04
 """Flags of authenticator data."""
 LONGEST = 4096
-"""Bytes of each part of an assertion."""
+"""Most bytes of each part of an assertion."""
 TYPES = {
     "Approval": [
         {"name": "plan", "type": "string"},
@@ -53,7 +53,7 @@ class ToApprove:
     chain: str
     """The chain, as CAIP-2."""
     expires: int
-    """Unix seconds of the chain from which it counts no more."""
+    """Chain time from which the approval is no longer valid, in unix seconds."""
     calls: tuple[str, ...]
     """Each call in words."""
 
@@ -92,30 +92,30 @@ class Approver:
     kind: str
     """``wallet`` or ``passkey``."""
     address: str = ""
-    """Of a wallet: its address."""
+    """Address; wallets only."""
     public_key: str = ""
-    """Of a passkey: the P-256 point as 04 || x || y, in hexadecimal."""
+    """The P-256 point as 04 || x || y, in hexadecimal; passkeys only."""
     origin: str = ""
-    """Of a passkey: the page's origin, as https://yieldbot.example."""
+    """Origin of the page, as https://yieldbot.example; passkeys only."""
     credential: str = ""
-    """Of a passkey: its id, in base64url, for the page that asks for it."""
+    """Credential id in base64url, for the page that asks for the passkey; passkeys only."""
 
     def signed(self, asked: ToApprove, signature: str) -> bool:
-        """Whether a signature is this person's over exactly that. signature: 0x and 65 bytes of a wallet, or the JSON
-        of an assertion."""
+        """Whether this person signed exactly this. signature: 65 bytes as 0x-hex of a wallet, or the JSON of a
+        passkey's assertion."""
         if self.kind == "wallet":
             return _by_wallet(self.address, asked, signature)
         return _by_passkey(self, asked, signature)
 
 
 def plan_digest(plan: Mapping[str, Any], calls: Sequence[str]) -> bytes:
-    """SHA-256 of a plan's document as the journal keeps it, with its calls in words."""
+    """SHA-256 of a plan's document as stored in the journal, together with its calls in words."""
     text = json.dumps({"plan": plan, "calls": list(calls)}, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).digest()
 
 
 def approver_of(doc: object) -> Approver:
-    """A person from their row in the register. Raises ConfigError for one that is none."""
+    """A person from their row in the register. Raises ConfigError for an invalid row."""
     if not isinstance(doc, Mapping) or not all(isinstance(value, str) for value in doc.values()):
         raise ConfigError("a row of the approvers is no table of texts: `yieldbot approver list` shows those that are")
     known = {"name", "kind", "address", "public_key", "origin", "credential"}
@@ -126,7 +126,7 @@ def approver_of(doc: object) -> Approver:
 
 
 def checked(found: Approver) -> Approver:
-    """The same person. Raises ConfigError where name or key cannot be one."""
+    """The same person, once name and key are checked. Raises ConfigError where either is invalid."""
     if NAME.fullmatch(found.name) is None:
         raise ConfigError(
             f"approver {found.name[:40]}: write letters, digits, dots, dashes, at most 64, a letter first"
@@ -189,7 +189,7 @@ def _by_passkey(person: Approver, asked: ToApprove, signature: str) -> bool:
 
 
 def _assertion(text: str) -> tuple[bytes, bytes, bytes] | None:
-    """Authenticator data, client data and signature of an assertion's JSON; None for what is none."""
+    """Authenticator data, client data and signature from an assertion's JSON; None where it cannot be read."""
     try:
         doc = json.loads(text)
         found = [_bytes(doc[name]) for name in ("authenticatorData", "clientDataJSON", "signature")]
@@ -208,7 +208,7 @@ def _bytes(text: object) -> bytes:
 
 
 def _point(text: str) -> Any:
-    """The public key. Raises ConfigError for what is no point of P-256."""
+    """The public key. Raises ConfigError for bytes that are not a point of P-256."""
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
     try:
@@ -218,8 +218,8 @@ def _point(text: str) -> Any:
 
 
 def register_of(text: str) -> dict[str, Approver]:
-    """The persons of a register's JSON, by name. Raises InvariantError where it is damaged, ConfigError for a row that
-    is no person."""
+    """Persons by name, from a register's JSON. Raises InvariantError where the JSON is damaged, ConfigError for an
+    invalid row."""
     try:
         doc = json.loads(text)
         rows = doc["approvers"]

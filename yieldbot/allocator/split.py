@@ -1,15 +1,17 @@
-"""Splitting a swap over pools so that no other split brings more, with a bound on how far it is from that. Pure.
+"""Splitting a swap over pools so that it brings the most, with a bound on the distance from the optimum. Pure.
 
 Each pool's output f_i(x_i) is concave, so that for any price p the best split of X brings at most
 
 sum_i  max( max_x ( f_i(x) - p x ) - c_i, 0 )  +  p X
 
-(Lagrangian duality; c_i: what using pool i costs, in output). At least one pool is used: where none is worth its cost
-at p, the smallest of their losses takes the sum's place. The inner maximum is where pool i's own marginal price falls
-to p, which each pool answers directly. p is searched until the pools take X together; the split is what they take then.
+(Lagrangian duality; c_i: cost of using pool i, in units of the output). At least one pool is used: where none is worth
+its cost at p, the smallest of their losses takes the sum's place. The inner maximum is where pool i's own marginal
+price falls to p, which each pool answers directly. p is searched until the pools take X together; the split is what
+they take then.
 
-With costs the sum can exceed what any split brings, by about one pool's cost, since a pool is used or not. Of few pools
-every subset is therefore bounded by itself, its costs being certain, and the best of the bounds counts.
+With costs the sum can exceed the output of every split, by about one pool's cost, since a pool is either used or not.
+For a few pools, each subset of them is therefore bounded separately (its costs are then fixed), and the highest of
+these bounds is the result.
 
 The least input for an exact output Y (``split_exact_out``) is bounded by the same sum: ( Y - sum ) / p, costs as p
 times their own.
@@ -27,7 +29,7 @@ from yieldbot.math.roots import crossing
 from yieldbot.model.exchange import Venue
 
 FEW = 6
-"""Of at most this many venues with costs, every subset is filled and bounded by itself, which leaves no gap."""
+"""Up to this many venues with costs, every subset of them is filled and bounded separately, which closes the gap."""
 FIRST_STEP = 1.01
 BOUND_SLACK = 1e-12
 """Fraction of the output that is added to the bound for the rounding of floats."""
@@ -44,11 +46,11 @@ class Split:
     costs: int
     """Costs of the venues that are used, in output units."""
     bound: float
-    """No split brings more output less costs."""
+    """Upper bound of any split's output after costs."""
 
     @property
     def out(self) -> int:
-        """What comes out less the costs."""
+        """Output after costs."""
         return sum(self.outs) - self.costs
 
     @property
@@ -69,11 +71,11 @@ class ExactOutSplit:
     costs: int
     """Costs of the venues that are used, in input units."""
     bound: float
-    """No split needs less input and costs."""
+    """Lower bound of any split's input plus costs."""
 
     @property
     def taken(self) -> int:
-        """What goes in, costs included."""
+        """Input plus costs."""
         return sum(self.parts) + self.costs
 
     @property
@@ -83,7 +85,7 @@ class ExactOutSplit:
 
 
 class _Asked:
-    """A venue that remembers what it was asked: a split asks the same of it for one subset after the other."""
+    """A venue that caches its answers: a split asks the same questions for one subset after another."""
 
     def __init__(self, venue: Venue) -> None:
         self.off = venue.off
@@ -203,7 +205,7 @@ def split_exact_out(venues: Sequence[Venue], wanted: int, costs: Sequence[int] |
 
 
 def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) -> tuple[list[int], list[int]]:
-    """(in, out) where parts too small to bring anything go to the largest: a pool refuses such a swap."""
+    """(in, out) after parts too small to bring any output are added to the largest part: a pool refuses such swaps."""
     dust = [i for i, (part, out) in enumerate(zip(parts, outs, strict=True)) if part and not out]
     most = max(range(len(parts)), key=lambda i: outs[i])
     if dust and outs[most]:
@@ -215,7 +217,7 @@ def _without_dust(venues: Sequence[Venue], parts: list[int], outs: list[int]) ->
 
 
 def _choices(count: int) -> Iterator[list[int]]:
-    """Every non-empty subset of ``count`` indexes: all, then each alone, then pairs, and so on."""
+    """Every non-empty subset of ``count`` indexes: first all, then each one singly, then pairs, and so on."""
     for chosen in sorted(range(1, 1 << count), key=lambda chosen: chosen.bit_count() % count):
         yield [i for i in range(count) if chosen >> i & 1]
 
@@ -240,7 +242,8 @@ def _whole(among: Sequence[int], values: Sequence[int], count: int) -> tuple[int
 def _tried(
     venues: Sequence[Venue], fixed: Sequence[int], total: Callable[[float], int], goal: int, prices: list[float]
 ) -> Iterator[list[int]]:
-    """Subsets of venues to fill: all; with costs also those worth theirs around the goal's price, and each alone."""
+    """Subsets of venues to try to fill: all of them; where there are costs also those that earn their costs around the
+    goal's price, and each venue singly."""
     subsets = [list(range(len(venues)))]
     if not any(fixed):
         yield from subsets
@@ -301,7 +304,7 @@ def _average(venue: Venue, taken: int) -> float:
 
 
 def _worth(venue: Venue, price: float) -> float:
-    """Upper bound of what a venue adds at a price, its cost apart: the maximum of f(x) - p x over x.
+    """Upper bound of what a venue adds at a price, before its cost: the maximum of f(x) - p x over x.
 
     Rounding is added back: of the output as it is; of the input (``amount_until_price`` may be a few units off) each
     unit at the price or at the venue's average price, above which no concave f rises further at x.
@@ -314,7 +317,7 @@ def _worth(venue: Venue, price: float) -> float:
 
 
 def _gain(venues: Sequence[Venue], price: float, fixed: Sequence[float]) -> float:
-    """The most that a non-empty subset of venues adds at a price, costs off."""
+    """The most that a non-empty subset of venues adds at a price, after costs."""
     each = [_worth(venue, price) - cost for venue, cost in zip(venues, fixed, strict=True)]
     return sum(one for one in each if one > 0.0) if max(each) > 0.0 else max(each)
 
@@ -322,7 +325,8 @@ def _gain(venues: Sequence[Venue], price: float, fixed: Sequence[float]) -> floa
 def _filled(
     venues: Sequence[Venue], counted: Callable[[Venue, int], int], goal: int, prices: list[float]
 ) -> list[int] | None:
-    """What is ``counted`` (input or output) of each venue so that the sum is the goal; None where they do not reach it.
+    """The amount ``counted`` (input or output) of each venue, so that they sum to the goal; None where the venues do
+    not reach it.
 
     Appends the prices on both sides of the goal to ``prices``.
     """

@@ -1,4 +1,5 @@
-"""Quotes of swaps for the solver: lower ones, which answers are made of, and upper ones, which bounds are. Pure."""
+"""Quotes of swaps for the solver: lower quotes, from which answers are made, and upper quotes, from which bounds are
+computed. Pure."""
 
 from __future__ import annotations
 
@@ -41,9 +42,9 @@ class SwapQuotes:
     closed: dict[int, str]
     """Why an asset that we hold none of cannot be bought, by its index."""
     points: list[list[tuple[int, int]]] = field(default_factory=list)
-    """Of each row the quotes (in, out) that ``quoted`` last made its answer of."""
+    """(in, out) quotes of each row, from which ``quoted`` last made its answer."""
     made: dict[tuple[Amount, Token], Conversion | Declined] = field(default_factory=dict)
-    """Swaps that were made before: solutions of two rounds often swap the same."""
+    """Swaps computed before: the solutions of two rounds often make the same swap."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, portfolio: Portfolio, base: Base | None) -> SwapQuotes:
@@ -65,7 +66,7 @@ class SwapQuotes:
         return [way.gas for _, _, way in self.rows]
 
     def quoted(self) -> list[ExactSwap]:
-        """Quotes of each row; the default amounts where those near a solution give none."""
+        """Quotes of each row; those of the default amounts where the amounts near a solution give none."""
         found = []
         self.points = []
         for (source, target, way), near in zip(self.rows, self.near, strict=True):
@@ -77,8 +78,8 @@ class SwapQuotes:
         return found
 
     def widened(self, problem: Problem) -> Problem:
-        """The problem with the most that swaps could bring between two quotes, whose bound therefore holds for every
-        amount."""
+        """The same problem, with swaps that bring the most that is possible between two quotes: its bound therefore
+        holds for every amount."""
         rates = [problem.budgets[s.source].price / problem.budgets[s.target].price for s in problem.swaps]
         found = []
         for raws, swap, rate in zip(self.points, problem.swaps, rates, strict=True):
@@ -88,8 +89,11 @@ class SwapQuotes:
         return replace(problem, swaps=tuple(found))
 
     def exchanged(self, paid: Sequence[int]) -> tuple[Exchanged, ...] | None:
-        """The swaps as they would be made, one a pair; None where one is refused, which is quoted no more. The whole
-        swap, with its parts' gas, may be refused although each part alone is accepted."""
+        """The swaps as they would be executed, one for each pair; None if one is refused, which is then no longer
+        quoted.
+
+        A whole swap, with the gas of all its parts, may be refused although each part by itself is accepted.
+        """
         sums: dict[tuple[int, int], int] = {}
         for (source, target, _), raw in zip(self.rows, paid, strict=True):
             sums[source, target] = sums.get((source, target), 0) + raw
@@ -110,8 +114,8 @@ class SwapQuotes:
         return tuple(found)
 
     def requote(self, paid: Sequence[int], further: Sequence[float]) -> bool:
-        """Add the amounts of a solution (base units), those of the wider problem (whole tokens), and amounts around
-        both to the quotes; whether any of them is new."""
+        """Add quotes for a solution's amounts (base units), for those of the wider problem (whole tokens), and for
+        amounts around both. Returns whether any of them is new."""
         fresh = False
         for (source, _, _), near, raw, more in zip(self.rows, self.near, paid, further, strict=True):
             for amount in (raw, int(more * self.portfolio.ones[source])):
@@ -125,9 +129,9 @@ def most_added(lower: Problem, upper: Problem, prices: Sequence[float], limit: f
     """The most by which wider quotes raise any bound of the search, in the first asset a year; infinite where that is
     more than ``limit``.
 
-    A bound is a Lagrangian, to which each swap adds the most that any amount earns at the multipliers: what it is worth
-    by itself and what comes out, at the price of the asset. Both problems' quotes are linear between their points, so
-    that the difference is largest at one of those. prices: of each resource the highest multiplier of all bounds.
+    A bound is a Lagrangian. Each swap adds to it the most that any amount earns at the multipliers: the amount's own
+    value, and its output at the multiplier of the asset bought. Both problems' quotes are linear between their points,
+    so the difference is largest at one of the points. prices: the highest multiplier of each resource over all bounds.
     """
     added, first = 0.0, len(lower.markets)
     for k, (less, more) in enumerate(zip(lower.swaps, upper.swaps, strict=True), first):

@@ -1,4 +1,4 @@
-"""What the search knows of one swap: its income between quotes, which is piecewise linear itself. Pure."""
+"""Net income of one swap for the branch-and-bound search: piecewise linear between its quotes. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from yieldbot.allocator.table import Bound, BoundTable, Hull
 
 @dataclass(slots=True)
 class SwapTable(BoundTable):
-    """The table of a swap: x is what goes in. Its income is piecewise linear itself, so nothing is left to refine."""
+    """The table of a swap; x is the amount that goes in. Its income is piecewise linear, so its bounds are exact and
+    need no refinement."""
 
     quotes: Quotes = field(kw_only=True)
-    """(in, out), the bounds' breakpoints."""
+    """(in, out) quotes: the breakpoints of the bounds."""
     problem: Problem = field(kw_only=True)
     """The problem that the swap belongs to."""
     index: int = field(kw_only=True)
     """The swap's index in a holdings vector."""
     known: dict[float, float] = field(default_factory=dict)
-    """Its net income, where that was asked for."""
+    """Net income by amount, of the amounts computed so far."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> SwapTable:
@@ -55,7 +56,7 @@ class SwapTable(BoundTable):
             self.kinds += [kind] * (len(edges) - 1)
 
     def _hull(self, low: float, high: float) -> Hull | None:
-        """Its first vertex alone: a linear program has the swap's choices themselves."""
+        """Only the first vertex: a linear program gets the swap's choices directly."""
         points = self.alone(low) if low == high else [(self.held, self.stay)] if low <= self.held <= high else []
         points += (
             line[0] for a, b, line in zip(self.starts, self.ends, self.lines, strict=True) if a >= low and b <= high

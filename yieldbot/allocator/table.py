@@ -1,9 +1,9 @@
-"""What the search knows of one market: cells of holdings, each with an upper bound of its net income, refined on
+"""Upper bounds of one market's net income, for the branch-and-bound search: one bound per cell of holdings, refined on
 demand.
 
-A cell starts with a coarse bound: where the apr never rises with our holding, one evaluation of it bounds the income
-over a whole range. Only where the relaxed problem puts money is a cell cut at the curve's breakpoints and bounded
-tightly.
+A cell is an interval of holdings. It starts with a coarse bound: where the APR never rises with our holding, one
+evaluation of the APR bounds the income over a whole range. Only where the relaxed problem puts money is a cell cut at
+the curve's breakpoints and bounded tightly.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from yieldbot.allocator.envelope import (
 from yieldbot.allocator.problem import Problem, ProblemMarket
 
 LEAST_WIDTH = 1e-12
-"""No cell is split below this fraction of the market's range."""
+"""No cell is split into cells narrower than this fraction of the market's range."""
 WIDEST = 2.0
-"""The pool (others and us) grows by this factor at most within a cell that is first bounded tightly."""
+"""When a cell is first bounded tightly it is cut so that within one cell the pool (others' money and ours) grows by
+this factor at most."""
 SNAPPED = 1e-9
-"""Nearer to a vertex than this part of the hull's range a linear program's solution is the vertex."""
+"""A linear program's solution that is closer to a vertex than this fraction of the hull's range is taken as the vertex
+itself."""
 NEARLY_WIDEST = 1.999
-"""Below this factor no logarithm is needed to tell."""
+"""Below this ratio of pool sizes one cell suffices, and no logarithm needs to be computed."""
 
 Box = tuple[float, float]
 """(low, high): closed interval of holdings, in whole tokens."""
@@ -55,13 +57,17 @@ class Hull:
     """Concave envelope over a box."""
 
     vertices: Vertices
-    """Holding and income a year, by ascending holding."""
+    """(holding, income a year) of each vertex, by ascending holding."""
     slopes: list[float]
-    """Of the edges between the vertices, descending: income a year of one more token."""
+    """Slopes of the edges between vertices, descending: income a year of one more token."""
 
     def snapped(self, x: float, y: float) -> tuple[float, float]:
-        """The vertex nearest to a point of the hull, where only a linear program's tolerance keeps them apart; else the
-        point. A holding just beside one that is allowed would be searched for ever, and one outside of its box too."""
+        """The vertex next to a point of the hull if only a linear program's tolerance separates them; else the point
+        itself.
+
+        Without it, a holding just beside an allowed one would be searched for ever, and so would one just outside of
+        its box.
+        """
         at = bisect_left(self.vertices, (x,))
         for vertex in self.vertices[max(0, at - 1) : at + 1]:
             if abs(x - vertex[0]) <= SNAPPED * self.vertices[-1][0]:
@@ -70,8 +76,8 @@ class Hull:
 
 
 Edge = tuple[float, int, float, float]
-"""Of a hull: (minus its slope, its market's index, the holding where it begins, where it ends). Sorted: the steepest
-first."""
+"""One edge of a hull: (minus its slope, its market's index, holding at its start, holding at its end). So that sorting
+puts the steepest first."""
 
 
 def edges_of(index: int, hull: Hull) -> list[Edge]:
@@ -82,19 +88,20 @@ def edges_of(index: int, hull: Hull) -> list[Edge]:
 
 @dataclass(slots=True)
 class BoundTable:
-    """Upper bounds of the net income of one market or swap, in tokens of the first asset a year: haircut and costs are
-    off."""
+    """Upper bounds of the net income of one market or swap, in tokens of the first asset a year, after the risk haircut
+    and costs."""
 
     held: float
     """Present holding, in whole tokens of the market's asset."""
     spans: tuple[Box, ...]
     """Intervals of allowed changed holdings, ascending (``problem.spans``)."""
     stay: float
-    """Net income of the present holding."""
+    """Net income if the present holding is kept."""
     root: Box
-    """The box that holds every choice."""
+    """The box that contains every possible holding."""
     scale: float
-    """The scale on which the curve bends, in whole tokens: what its income is shared with."""
+    """The scale on which the income curve bends, in whole tokens: for a market, others' money that shares its
+    income."""
     starts: list[float] = field(default_factory=list)
     """Lower ends of the cells, ascending."""
     ends: list[float] = field(default_factory=list)
@@ -106,14 +113,14 @@ class BoundTable:
     hulls: dict[Box, Hull | None] = field(default_factory=dict)
     """Concave envelopes by box, kept until a cell changes; None for a box without an allowed holding."""
     choices: dict[Box, Any] = field(default_factory=dict)
-    """What ``linear.py`` has made of a box, kept until a cell changes."""
+    """What ``linear.py`` has computed for a box, kept until a cell changes."""
 
     def value(self, x: float) -> float:
         """True net income at an allowed holding."""
         raise NotImplementedError
 
     def line(self, a: float, b: float, kind: Bound) -> Vertices:
-        """Vertices of an upper bound of the net income on [a, b], of this kind."""
+        """Vertices of an upper bound of the net income on [a, b], computed as ``kind`` says."""
         raise NotImplementedError
 
     def breakpoints(self) -> tuple[float, ...]:
@@ -150,8 +157,10 @@ class BoundTable:
         self.kinds.insert(at, kind)
 
     def hull(self, box: Box) -> Hull | None:
-        """Concave envelope of the bounds in the box, whose ends are borders of cells or lie in gaps; None where it is
-        empty."""
+        """Concave envelope of the bounds in a box; None where the box contains no allowed holding.
+
+        The ends of the box must be borders of cells or lie in gaps between them.
+        """
         if box not in self.hulls:
             self.hulls[box] = self._hull(*box)
         return self.hulls[box]
@@ -190,7 +199,8 @@ class BoundTable:
         return Hull(chain, slopes[1:])
 
     def alone(self, x: float) -> Vertices:
-        """The vertex of a box that is a single allowed holding: the income itself. Empty where that is not allowed."""
+        """The only vertex of a box that is a single holding: its net income. Empty where that holding is not
+        allowed."""
         return [(x, self.value(x))] if self.neighbours(x, (x, x)) == (x, x) else []
 
     def neighbours(self, x: float, box: Box) -> Box:
@@ -209,14 +219,14 @@ class BoundTable:
         return below, above
 
     def top(self, x: float, box: Box) -> float:
-        """The largest holding in the box that lies in the same interval of allowed holdings as x."""
+        """The largest holding in the box that belongs to the same interval of allowed holdings as x."""
         return max((min(most, box[1]) for least, most in self.spans if least <= x <= most), default=x)
 
     def split(self, x: float, price: float) -> bool:
-        """Refine the cells at x: narrowly around x, or around where income's slope meets ``price``; whether any was
-        refined.
+        """Refine the cells at x: narrowly around x, or around the holding where the slope of income equals ``price``.
+        Returns whether any cell was refined.
 
-        The slope is taken as linear in a cell, so each split leaves a cell that is smaller by the square.
+        The slope is approximated as linear within a cell, so that splits converge quadratically.
         """
         at = bisect_right(self.starts, x) - 1
         cut = False
@@ -257,8 +267,8 @@ class BoundTable:
         return bool(inner)
 
     def _open(self, k: int, price: float) -> None:
-        """Cut a coarsely bounded cell around the best of its breakpoints at this price, and halve what is left on
-        either side."""
+        """Cut a coarsely bounded cell around the best of its breakpoints at this price, and halve the rest on either
+        side."""
         edges = self._edges(self.starts[k], self.ends[k])
         low, high = 0, len(edges) - 1
         while low < high:  # income less price rises, then falls (nearly so: this only chooses where to search)
@@ -279,7 +289,7 @@ class BoundTable:
         self._replace(k, [edges[i] for i in chosen], *kinds)
 
     def cut(self, x: float) -> bool:
-        """Make x a border of cells; False where it is one already or lies in no cell."""
+        """Make x a border between cells; False if it already is one or lies in no cell."""
         k = bisect_right(self.starts, x) - 1
         if k < 0 or not self.starts[k] < x < self.ends[k]:
             return False
@@ -288,7 +298,7 @@ class BoundTable:
         return True
 
     def _replace(self, k: int, edges: list[float], *kinds: Bound) -> None:
-        """Put cells between these edges in place of the k-th. kinds: of their bounds, TIGHT where not named."""
+        """Replace the k-th cell by cells between these edges. kinds: how each is bounded; TIGHT for those not given."""
         cells = list(pairwise(edges))
         self.starts[k : k + 1] = edges[:-1]
         self.ends[k : k + 1] = edges[1:]
@@ -298,7 +308,7 @@ class BoundTable:
         self.choices.clear()
 
     def line_at(self, x: float) -> float:
-        """The bound of net income at x by the cells alone, without the hull; -inf where x lies in no cell."""
+        """The upper bound of net income at x by its cell only, without the hull; -inf where x lies in no cell."""
         best = self.stay if x == self.held else float("-inf")
         at = bisect_right(self.starts, x) - 1
         for k in (at - 1, at):
@@ -320,9 +330,9 @@ class MarketTable(BoundTable):
     market: ProblemMarket = field(kw_only=True)
     """The market, as numbers."""
     horizon_seconds: float = field(kw_only=True)
-    """What its curve is averaged over."""
+    """Period over which the APR curve is averaged, in seconds."""
     bends: tuple[float, ...] | None = None
-    """The breakpoints, once they were asked for."""
+    """The breakpoints; None until they are first needed."""
 
     @classmethod
     def of(cls, problem: Problem, index: int) -> MarketTable:

@@ -35,7 +35,7 @@ class NewKeyRequest:
     accounts: tuple[str, ...] = ()
     """Wallets' names or addresses: the only accounts that it sees; empty: all."""
     expires: str | None = None
-    """How long it counts, as ``60d``; None: 90 days."""
+    """How long it is valid, as ``60d``; None: 90 days."""
     networks: tuple[str, ...] = ()
     """Networks that it may be used from, as CIDR; empty: any."""
 
@@ -47,12 +47,12 @@ class RotateKeyRequest:
     name: str
     """The key's name."""
     overlap: str = "24h"
-    """How long the old one counts beside the new one, as ``24h``; ``0h``: it ends at once."""
+    """How long the old key stays valid beside the new one, as ``24h``; ``0h``: it expires at once."""
 
 
 def new(request: NewKeyRequest, context: Context) -> NewKeyDocument:
-    """Makes a key and notes it in the journal. Raises ConfigError for a name, scope, account, length or network that
-    is none."""
+    """Makes a key and records that in the journal. Raises ConfigError for an invalid name, scope, account, lifetime or
+    network."""
     now = int(time.time())
     life = seconds_of(request.expires or "90d", "--expires")
     if life == 0:
@@ -70,7 +70,8 @@ def new(request: NewKeyRequest, context: Context) -> NewKeyDocument:
 
 
 def rotate(request: RotateKeyRequest, context: Context) -> NewKeyDocument:
-    """Makes the successor of a key; both count for a while. Raises ConfigError where no such key counts."""
+    """Makes the successor of a key; both are valid for the overlap. Raises ConfigError where no valid key has this
+    name."""
     now, overlap = int(time.time()), seconds_of(request.overlap, "--overlap")
     text, stored = _ring(context).rotate(request.name, now, overlap)
     note(context, f"key rotate {stored.name}", "made")
@@ -78,7 +79,7 @@ def rotate(request: RotateKeyRequest, context: Context) -> NewKeyDocument:
 
 
 def revoke(name: str, context: Context) -> RevokedKeysDocument:
-    """Ends every key of this name at once. Raises ConfigError where there is none."""
+    """Revokes every key of this name at once. Raises ConfigError where there is none."""
     ended = _ring(context).revoke(name, int(time.time()))
     note(context, f"key revoke {name}", f"{len(ended)} ended")
     return RevokedKeysDocument(name=name, revoked=tuple(one.prefix for one in ended))
@@ -91,7 +92,7 @@ def list_(context: Context) -> KeysDocument:
 
 
 def details(stored: StoredKey, now: int) -> ApiKey:
-    """A key as it is shown at ``now`` (unix seconds)."""
+    """A key as shown to a user at ``now`` (unix seconds)."""
     return ApiKey(
         name=stored.name,
         prefix=stored.prefix,
@@ -107,7 +108,7 @@ def details(stored: StoredKey, now: int) -> ApiKey:
 
 
 def seconds_of(text: str, flag: str) -> int:
-    """Seconds of a length as ``12h``, ``60d`` or ``8w``. Raises ConfigError."""
+    """Seconds of a duration such as ``12h``, ``60d`` or ``8w``. Raises ConfigError."""
     found = _LENGTH.fullmatch(text.strip())
     length = int(found[1]) * _SECONDS[found[2]] if found else None
     if length is None or length > LONGEST_DAYS * 86_400:
@@ -116,7 +117,7 @@ def seconds_of(text: str, flag: str) -> int:
 
 
 def note(context: Context, what: str, outcome: str, by: str = "terminal", where: str = "") -> None:
-    """Write one line of the audit into the journal."""
+    """Write one audit entry into the journal."""
     with Journal.open(context.settings.data_dir / JOURNAL) as journal:
         journal.append(AccessNoted(by=by, where=where, what=what, outcome=outcome))
 
@@ -126,7 +127,7 @@ def _ring(context: Context) -> KeyRing:
 
 
 def _accounts(named: tuple[str, ...], context: Context) -> frozenset[str] | None:
-    """Addresses of the accounts that are named. Raises ConfigError for one that no wallet has."""
+    """Addresses of the named accounts. Raises ConfigError for a name that no wallet has."""
     if not named:
         return None
     wallets = context.settings.wallets

@@ -1,4 +1,4 @@
-"""What our wealth rests on, in several documents."""
+"""What our money is finally exposed to, in several documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExposureShare(Part):
-    """What a part of our wealth finally rests on, through vaults that are seen through."""
+    """One asset or protocol that part of our money is finally exposed to, seen through vaults."""
 
     backing: str = Field(
         description="the collateral, by symbol or address; else the pool, whose collaterals are not known one by one; "
@@ -32,7 +32,7 @@ class ExposureShare(Part):
 
     @classmethod
     def of(cls, snapshot: Snapshot, job: Job) -> tuple[ExposureShare, ...]:
-        """What one job's holdings rest on, the largest part first."""
+        """What one job's holdings are exposed to, the largest share first."""
         tokens = {token.address.lower(): symbol for symbol, token in job.chain.tokens.items()}
         return tuple(
             cls(
@@ -46,8 +46,11 @@ class ExposureShare(Part):
 
 
 def over_all(observed: Sequence[Observation]) -> tuple[ExposureShare, ...]:
-    """What all jobs' holdings together rest on, of all that we have: tokens of one symbol on several chains are one.
-    Jobs whose first asset has no price in dollars are left out; none where only one is left."""
+    """What the holdings of all jobs together are exposed to, as shares of all our money; tokens with the same symbol on
+    several chains count as one.
+
+    Jobs whose first asset has no dollar price are left out; empty where only one job is left.
+    """
     rows: dict[str, ExposureShare] = {}
     wealth = 0.0
     counted = 0
@@ -75,7 +78,7 @@ LEAST_JOBS = 2
 
 
 def _dollars(snapshot: Snapshot) -> float:
-    """All that a job has, in dollars; 0 where its first asset has no price."""
+    """All money of a job, in dollars; 0 where its first asset has no price."""
     if not snapshot.assets:
         return 0.0
     first = snapshot.assets[0]
@@ -87,7 +90,7 @@ def _dollars(snapshot: Snapshot) -> float:
 
 
 def told(found: tuple[ExposureShare, ...], whose: str = "Our money") -> str:
-    """The exposures in one line, for tables; empty where there are none. whose: the sentence's subject."""
+    """The exposures in one line, for tables; empty where there are none. whose: the subject of the sentence."""
     known = "; ".join(
         f"{'what is not known' if one.backing == UNKNOWN else one.backing} {one.share:.0%} ({', '.join(one.through)})"
         for one in found

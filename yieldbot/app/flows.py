@@ -1,4 +1,4 @@
-"""What a look heard of deposits, withdrawals and holders, in words: held against each market's size and grade."""
+"""Deposits, withdrawals and holders that a look found, in words, relative to each market's size and grade."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ Lines = dict["MarketId", tuple[str, ...]]
 def flow_lines(
     look: Look, before: WatchMemory | None, snapshot: Snapshot, data_dir: Path, follow: Collection[str]
 ) -> tuple[Lines, dict[MarketId, float]]:
-    """(lines by market, what is reported of each largest depositor). follow: addresses whose flows are all reported."""
+    """(lines by market, what is reported of each largest depositor). follow: addresses all of whose flows are
+    reported."""
     table, lines = scales(), Lines()
     last = dict(before.concentration) if before else {}
     assumed = float(table.of("exit_liquidity", "top_share"))

@@ -1,4 +1,4 @@
-"""``serve``: where a server listens, and what it does at its times."""
+"""``serve``: the server's address, and its periodic tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_SECONDS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeRequest:
-    """Where to listen, and how often to do what."""
+    """Where to listen, and how often each task runs."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
@@ -31,7 +31,7 @@ class ServeRequest:
     observe_every: str = "5m"
     """How often every chain is read, as ``5m``."""
     plan_every: str | None = None
-    """How often a cycle runs whose plans wait for a person, as ``1h``; None: only when asked."""
+    """How often a cycle runs that makes plans for a person to approve, as ``1h``; None: only on request."""
     certificate: Path | None = None
     """File of the TLS certificate with its chain, in PEM."""
     certificate_key: Path | None = None
@@ -41,7 +41,7 @@ class ServeRequest:
 
 
 def check(request: ServeRequest) -> None:
-    """Raises ConfigError for an address that others can reach without TLS, or for values that are none."""
+    """Raises ConfigError for an address that other machines can reach without TLS, or for invalid values."""
     if not 0 <= request.port <= 65_535:
         raise ConfigError(f"--port {request.port}: write a number from 0 to 65535")
     if (request.certificate is None) != (request.certificate_key is None):
@@ -60,7 +60,7 @@ def check(request: ServeRequest) -> None:
 
 
 def intervals(request: ServeRequest) -> tuple[float, float | None]:
-    """Seconds between readings, and between cycles (None: only when asked). Raises ConfigError."""
+    """Seconds between readings, and between cycles (None: only on request). Raises ConfigError."""
     found = []
     for flag, text in (("--observe-every", request.observe_every), ("--plan-every", request.plan_every)):
         seconds = None if text is None else _interval(text, flag)
@@ -72,7 +72,7 @@ def intervals(request: ServeRequest) -> tuple[float, float | None]:
 
 
 def tasks(service: Service, request: ServeRequest) -> tuple[Task, ...]:
-    """What the server does at its times."""
+    """The server's periodic tasks."""
     observe, plan = intervals(request)
     found = [
         Task("reading", observe, service.observe),
@@ -108,7 +108,7 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def _own(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether an address can be reached only from this machine."""
     if host == "localhost":
         return True
     try:

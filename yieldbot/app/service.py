@@ -1,6 +1,7 @@
-"""What a server serves: the newest documents, the journal, and the jobs that callers may ask for.
+"""What the server serves: the newest documents, the journal, and the jobs that callers start.
 
-Everything that reads a chain runs in a worker (``workers.py``); what is read here is memory and the journal's file.
+Everything that reads a chain runs in a worker process (``workers.py``); this module reads only memory and the journal's
+file.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 JOB_SECONDS = 900.0
 """How long a worker may take."""
 STALE_ROUNDS = 3
-"""After so many intervals without a new reading the server is not ready."""
+"""After this many intervals without a new reading the server reports that it is not ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,11 @@ class Collection:
     rows: tuple[Mapping[str, Any], ...]
     """The rows."""
     version: str
-    """Changes whenever a row may have changed."""
+    """Version, which changes whenever a row may have changed."""
     as_of: int
     """When they were read, in unix seconds."""
     unread: tuple[str, ...] = ()
-    """What could not be read, a line each."""
+    """What could not be read, one line each."""
 
 
 NOTHING = Collection((), "0", 0)
@@ -59,20 +60,20 @@ NOTHING = Collection((), "0", 0)
 
 @dataclass(slots=True)
 class Service:
-    """The state of one server. Only its event loop uses it."""
+    """The state of one server. Used only by its event loop."""
 
     context: Context
     """The configuration."""
     every_seconds: float
-    """How often chains are read."""
+    """Seconds between two readings of the chains."""
     workers: Workers = field(init=False)
-    """What runs use cases."""
+    """The worker processes that run use cases."""
     admission: Admission = field(init=False)
-    """Who may come in."""
+    """Authentication and rate limits of callers."""
     answers: Answers = field(init=False)
-    """Answers to requests that may be sent twice."""
+    """Answers kept for requests that may be repeated with an Idempotency-Key."""
     failing: str | None = field(init=False, default=None)
-    """Why the last reading failed; None: it did not."""
+    """Why the last reading failed; None if it did not."""
     read_at: int = field(init=False, default=0)
     """When chains were last read, in unix seconds; 0: never."""
     began_at: int = field(init=False)
@@ -80,13 +81,13 @@ class Service:
     _now: Callable[[], float] = field(init=False, default=time.time)
     """Unix seconds."""
     _newest: dict[str, Collection] = field(init=False, default_factory=dict)
-    """The newest rows by name."""
+    """The newest rows, by name."""
     _forecast: dict[str, Any] | None = field(init=False, default=None)
-    """The newest forecasts; None: memory has too little."""
+    """The newest forecasts; None where too little history is stored."""
     _journal: dict[str, Collection] = field(init=False, default_factory=dict)
-    """Rows of the journal by name, as they were at ``_journal_is``."""
+    """Rows of the journal by name, as of ``_journal_is``."""
     _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
-    """What changes with the journal's file."""
+    """A stamp that changes with the journal's file."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while the journal is read."""
 
@@ -106,7 +107,8 @@ class Service:
         return self.context.settings.data_dir / JOURNAL
 
     async def observe(self) -> None:
-        """Read every chain anew. What cannot be read is said in ``failing``; the last reading stays."""
+        """Read every chain anew. If that fails the reason is kept in ``failing``, and the last reading is still
+        served."""
         try:
             found = await self.workers.run("newest", {}, JOB_SECONDS)
         except WorkerFailed as failure:
@@ -131,7 +133,7 @@ class Service:
         return self._newest.get(name, NOTHING)
 
     def forecast_of(self, market_id: str) -> dict[str, Any] | None:
-        """The newest forecast of a market; None: memory has too little of it."""
+        """The newest forecast of a market; None where too little of its history is stored."""
         rows = (self._forecast or {}).get("markets", ())
         return next((dict(row) for row in rows if row["market"] == market_id), None)
 
@@ -166,7 +168,7 @@ class Service:
         return Collection(tuple(rows.values()), f"accounts-{hash(tuple(map(str, rows.values())))}", int(self._now()))
 
     def ready(self) -> str | None:
-        """Why the server is not ready to be believed; None: it is."""
+        """Why the server's answers should not be relied on now; None if it is ready."""
         if not self.read_at:
             return self.failing or "chains are being read for the first time"
         if self._now() - self.read_at > STALE_ROUNDS * self.every_seconds:
@@ -188,8 +190,10 @@ class Service:
         return resume(ResumeRequest(), self.context)
 
     def jobs_of(self, caller: Caller, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """The jobs that a caller asks for: of one with accounts of its own, theirs alone. Raises ConfigError where it
-        names none of them, or must name one."""
+        """The jobs requested, limited to one of the caller's own wallets if the caller may see only certain accounts.
+
+        Raises ConfigError for a wallet that is not the caller's, or where several are and none is named.
+        """
         if caller.accounts is None:
             return dict(wanted)
         wallets = self.context.settings.wallets
@@ -208,7 +212,8 @@ class Service:
         return await self.workers.run("queue", request, JOB_SECONDS)
 
     async def write_audit(self) -> None:
-        """Write what of the audit is not written yet; what cannot be written is said, and kept for the next time."""
+        """Write audit entries that are not yet written. Those that cannot be written are logged, and kept for the next
+        attempt."""
         if not (lines := self.admission.taken()):
             return
         try:
@@ -224,24 +229,25 @@ class Service:
         return await self.workers.run("quote", asked, JOB_SECONDS)
 
     async def remembered(self, market_id: str, chain_id: str, days: int) -> dict[str, Any]:
-        """What memory holds of a market over the last days, a row a day. Raises ConfigError where it has none."""
+        """Stored history of a market over the last ``days`` days, one row a day. Raises ConfigError where there is
+        none."""
         first = datetime.fromtimestamp(self._now() - days * 86_400, UTC).strftime("%Y-%m-%d")
         request = ShowRequest(market=market_id, chain=chain_id, start=first, every="1d")
         return (await asyncio.to_thread(show, request, self.context)).as_json()
 
     async def first_reading(self) -> None:
-        """Read the chains unless they were read; callers at the same time wait for one reading."""
+        """Read the chains unless they have been read; simultaneous callers wait for the same reading."""
         async with self._first:
             if not self.read_at:
                 await self.observe()
 
     async def close(self) -> None:
-        """End every worker and write what of the audit is not written yet."""
+        """End every worker and write the audit entries that are not yet written."""
         await self.workers.close()
         await self.write_audit()
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        """What changes with the journal's file: its log grows before the file does."""
+        """A stamp that changes with the journal's file: SQLite's log (WAL) grows before the file does."""
         try:
             file = self.journal_file.stat()
         except OSError:
@@ -279,7 +285,7 @@ class Service:
 
 
 def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mapping[str, Any], ...]:
-    """The rows that a caller may know of: of one with accounts of its own, theirs alone."""
+    """The rows that a caller may see: with accounts of its own, only rows of those."""
     if caller.accounts is None:
         return rows
     return tuple(row for row in rows if row.get("owner") and caller.sees(row["owner"]))

@@ -1,8 +1,8 @@
-"""A use case in a process of its own, for a server: ``python -m yieldbot.app.worker``, one JSON request on stdin, one
-JSON answer on stdout, progress on stderr.
+"""A use case in a process of its own, started by the server: ``python -m yieldbot.app.worker``. One JSON request on
+stdin, one JSON answer on stdout, progress on stderr.
 
-So a server answers while a run is in progress, and a run that hangs, crashes or fills memory takes no server with it.
-No job of this table signs: a worker holds no key.
+So the server answers while a run is in progress, and a run that hangs, crashes or fills memory cannot take the server
+down. No job here signs: a worker has no key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Answer = dict[str, Any]
 
 
 def newest(context: Context, request: Mapping[str, Any]) -> Answer:
-    """Markets, positions and grades of one moment, and forecasts where memory has enough: documents by name."""
+    """Markets, positions and grades at one moment, and forecasts where enough history is stored: documents by name."""
     from yieldbot.app.forecast import ForecastRequest, forecast
     from yieldbot.app.market_documents import YieldsDocument
     from yieldbot.app.markets import MarketsRequest, markets
@@ -54,7 +54,7 @@ def plan(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def queue(context: Context, request: Mapping[str, Any]) -> Answer:
-    """One cycle whose plan is rehearsed and waits for a person; no key is there to sign with."""
+    """One cycle whose plan is rehearsed and then waits for a person's approval; the worker has no key to sign with."""
     from yieldbot.app.run import RunRequest, queued
 
     return queued(RunRequest(jobs=_jobs(request)), context).document.as_json()
@@ -77,7 +77,7 @@ JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
     "queue": queue,
     "quote": quote,
 }
-"""What a worker can be asked for."""
+"""The jobs that a worker runs, by name."""
 
 
 def main() -> int:

@@ -1,5 +1,5 @@
-"""What stands against a pool to which a person wants to add liquidity: orders to leave it, alarms in the journal, and
-the blacklist. Pure."""
+"""Vetoes in force against a pool to which a person wants to add liquidity: orders to leave it, alarms in the journal,
+and the blacklist. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from yieldbot.risk.latches import journalled
 def pool_vetoed(
     pool: Pool, sides: Sequence[Market], owner: Address, records: Sequence[Record], policy: Policy
 ) -> Declined | None:
-    """Why no new money goes into a pool, whoever asks for it; None where nothing that is remembered stands against it.
+    """Why no new money may go into a pool, whoever asks; None where no veto is in force.
 
     sides: the pool as a market, once for each of its tokens.
     """

@@ -21,15 +21,15 @@ REGISTER = "approvers.json"
 
 
 def to_approve(stored: StoredPlan) -> ToApprove:
-    """What a person signs of a journalled plan."""
+    """The text of a stored plan that a person signs."""
     plan = stored.plan
     digest = plan_digest(plan_to_doc(plan), stored.lines)
     return ToApprove(plan.id, digest, plan.owner, plan.block.chain, plan.expires_at, stored.lines)
 
 
 def signers(journal: Journal, stored: StoredPlan, register: Mapping[str, Approver]) -> tuple[str, ...]:
-    """Names of the persons whose signature over this very plan is in the journal, each once, in the order they signed.
-    A row with another's signature, or of somebody who is not in the register now, counts nothing."""
+    """Names of the persons whose signature over exactly this plan is in the journal, each once, in the order in which
+    they signed. Rows signed by somebody else, or by a person who is no longer in the register, do not count."""
     asked = to_approve(stored)
     found = dict[str, None]()
     for given in journal.approvals(stored.plan.id):
@@ -40,8 +40,8 @@ def signers(journal: Journal, stored: StoredPlan, register: Mapping[str, Approve
 
 
 def read_register(data_dir: Path) -> dict[str, Approver]:
-    """The persons who may approve; none where there is no register. Raises ConfigError where others could change it,
-    InvariantError where it is damaged."""
+    """The persons who may approve; empty where there is no register. Raises ConfigError where other users of the
+    machine could change the file, InvariantError where it is damaged."""
     path = data_dir / REGISTER
     if not path.exists():
         return {}
@@ -53,22 +53,22 @@ def read_register(data_dir: Path) -> dict[str, Approver]:
 
 
 def alone(policy: Policy) -> None:
-    """Raises SafetyError where one person at a terminal may not approve alone."""
+    """Raises SafetyError where the policy does not let one person at a terminal approve without others."""
     if policy.approvals_needed:
         raise SafetyError(
             "APPROVALS_NEEDED",
-            f"policy.approvals_needed = {policy.approvals_needed}: a plan waits until so many persons have signed it",
+            f"policy.approvals_needed = {policy.approvals_needed}: a plan waits until that many persons have signed it",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class BySignatures:
-    """Approves the plan that was named once enough persons have signed it."""
+    """Approves the named plan once enough persons have signed it."""
 
     journal: Journal
     """Where plan and signatures are kept."""
     plan_id: str
-    """The plan that was named."""
+    """Id of the named plan."""
     needed: int
     """How many persons must have signed."""
     register: Mapping[str, Approver]
@@ -86,6 +86,6 @@ class BySignatures:
 
 
 def missing(names: tuple[str, ...], needed: int) -> str:
-    """What a plan still waits for, in words."""
+    """Which approvals a plan still waits for, in words."""
     by = f" ({', '.join(names)})" if names else ""
     return f"{len(names)} of {needed} persons have signed it{by}: `yieldbot approver sign ID --as NAME` adds one"

@@ -1,5 +1,5 @@
-"""What a chain's markets rest on, what went into and out of them, and whose the money is: read in the same rounds as
-who controls them."""
+"""What a chain's markets are exposed to, money flowing into and out of them, and who their largest depositors are; read
+in the same rounds as their controls."""
 
 from __future__ import annotations
 
@@ -22,34 +22,38 @@ from yieldbot.protocols.evm.flow_reads import Heard, KnownFlows, read_flows
 from yieldbot.rpc.flows import Flows, Handle
 
 ANEW_SECONDS = 86_400
-"""Tokens that were found to hold nothing are asked again after so long: what is behind a proxy may change."""
+"""Tokens that were found to hold nothing are read again after this time: the implementation behind a proxy may
+change."""
 KEY = "holdings"
-"""The entry of ``Look.known``: what markets rest on."""
+"""Key in ``Look.known`` for what markets are exposed to."""
 FLOWS = "flows"
-"""The entry of ``Look.known``: to which block flows were heard, and whose the money was."""
+"""Key in ``Look.known`` for the block up to which flows were read, and the largest depositors then."""
 
 
 @dataclass(slots=True)
 class ExposureLook:
-    """One look at what the markets of a snapshot rest on: made of it and of what the last look kept, its flows run by
-    whoever runs the other flows of the look, then its answer added to the look."""
+    """One read of what the markets of a snapshot are exposed to.
+
+    Made from the snapshot and from what the last look kept; its flows run together with the look's other flows, and
+    then its answer is added to the look.
+    """
 
     chain: ChainSettings
     """The chain."""
     snapshot: Snapshot
     """The markets."""
     known: Mapping[str, Any]
-    """``Look.known`` of the last look, or nothing."""
+    """``Look.known`` of the last look, or empty."""
     follow: tuple[str, ...] = ()
     """Addresses all of whose flows are reported."""
     flows: Flows = field(default_factory=Flows)
-    """What must run before ``added``."""
+    """Flows that must run before ``added``."""
     roots: tuple[Root, ...] = ()
     """What each market holds."""
     holdings: Handle[Graph] | None = None
-    """What is read of it."""
+    """What was read of the holdings."""
     heard: Handle[Heard] | None = None
-    """What is heard of deposits and withdrawals."""
+    """What was read of deposits and withdrawals."""
 
     def __post_init__(self) -> None:
         tables = {table.name: table.params for table in self.chain.deployments}
@@ -65,7 +69,7 @@ class ExposureLook:
         self.heard = self.flows.add(heard)
 
     def added(self, look: Look) -> Look:
-        """The look with what was read. What could not be read leaves the last look's answer as it was."""
+        """The look with what was read added. Where something could not be read, the last look's answer stays."""
         return self._with_holdings(self._with_flows(look))
 
     def _with_flows(self, look: Look) -> Look:
@@ -99,7 +103,7 @@ class ExposureLook:
 
 
 def _known(kept: Any, now: int) -> Known:
-    """What the last look kept; nothing where it cannot be read, and of tokens nothing once it is old."""
+    """What the last look kept; empty where it cannot be read. Tokens are dropped once they are too old."""
     try:
         calls = tuple(
             EthCall(Address(to), bytes.fromhex(data), optional=True)
@@ -117,7 +121,7 @@ def _written(holders: Mapping[MarketId, Holders]) -> dict[str, Any]:
 
 
 def _heard(kept: Any) -> KnownFlows:
-    """What the last look kept of flows; nothing where it cannot be read."""
+    """What the last look kept of flows; empty where it cannot be read."""
     try:
         holders = {
             MarketId(market): Holders(

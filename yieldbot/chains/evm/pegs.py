@@ -1,5 +1,5 @@
-"""What pools say of tokens that are pegged to the dollar: their TWAPs, read in the rounds in which pools and markets
-are read. Flows, no I/O."""
+"""Prices that pools give to tokens pegged to the dollar: TWAPs, read in the rounds in which pools and markets are read.
+Flows, no I/O."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MeanReads = Sequence[tuple[Pool, Handle[tuple[float, float]]]]
 
 
 def pegged_of(job: Job) -> tuple[Token, ...]:
-    """The job's assets that are pegged to the dollar and have a feed: of others nothing is held against pools."""
+    """The job's assets that are pegged to the dollar and have a price feed: only these are compared with pools."""
     return tuple(token for token in job.assets if token.address in job.chain.pegged & job.chain.feeds.keys())
 
 
@@ -50,7 +50,8 @@ def with_traded(
     pegged: Iterable[Address],
     exchange: Exchange | None,
 ) -> dict[Token, Price | None]:
-    """The prices of pegged tokens with what pools say of them: TWAPs, else what those of ``exchange`` would pay."""
+    """The prices of pegged tokens, with prices from pools added: TWAPs, else what the pools of ``exchange`` would pay
+    now."""
     dollars = frozenset(pegged)
     means = [(pool, read.answer) for pool, read in reads if not isinstance(read.answer, MarketError)]
     found = dict(pegs)

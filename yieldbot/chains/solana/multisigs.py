@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 SQUADS_V4 = Address("SQDS4ep65T869zMMBKyuUq6aD6EgTu8psMjkvj52pCf")
 SQUADS_V3 = Address("SMPLecH534NA9acpos4G6x7uf3LWbCAwZQE9e8ZekMu")
 GOVERNANCE = Address("GovER5Lthms3bLBqWub97yVrMmEogzX7xNjdXpPPCVZw")
-"""The governance program that most organisations share; copies of it elsewhere are not known here."""
+"""The governance program that most organisations share; other deployments of it are not recognised here."""
 SYSTEM = Address("11111111111111111111111111111111")
 VAULTS = 16
-"""Vaults of one multisig that are derived: both programs number them from 0 (v3's 0 signs for itself)."""
+"""Vaults derived for each multisig: both programs number them from 0 (v3's 0 signs for itself)."""
 MOST_MEMBERS = 200
 VOTE = 2
 """The permission to vote (1 proposes, 4 executes)."""
@@ -39,32 +39,32 @@ HEAD_BYTES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Multisig:
-    """What a Squads account says."""
+    """Contents of a Squads account."""
 
     address: Address
     """The account."""
     program: Address
     """SQUADS_V4 or SQUADS_V3."""
     threshold: int
-    """Votes that an act needs."""
+    """Votes needed for a transaction."""
     voters: tuple[Address, ...]
     """Members who may vote."""
     time_lock: int = 0
-    """Seconds from the last vote to the act; v3 has none."""
+    """Seconds from the last vote to the execution; v3 has none."""
     config_authority: Address | None = None
-    """Who alone changes members, threshold and time lock; None: the members vote on it."""
+    """The only account that changes members, threshold and time lock; None: the members vote on changes."""
 
 
 @cache
 def tag(name: str) -> bytes:
-    """The first bytes of an Anchor account: those of the hash of its name."""
+    """The discriminator of an Anchor account: the first bytes of its name's hash."""
     from hashlib import sha256
 
     return sha256(f"account:{name}".encode()).digest()[:8]
 
 
 def multisig(address: Address, image: AccountImage | None) -> Multisig | None:
-    """A Squads account, decoded; None for any other, and for one that contradicts itself."""
+    """A Squads account, decoded; None for any other account, and for one whose contents contradict each other."""
     if image is None:
         return None
     found = None
@@ -121,7 +121,7 @@ def vaults(one: Multisig) -> tuple[Address, ...]:
 
 
 def owner_of(vault: Address, images: Mapping[Address, AccountImage | None]) -> Multisig | None:
-    """The multisig among some accounts that signs for an address; None: none of them."""
+    """The multisig among these accounts that signs for an address; None if none does."""
     for address, image in images.items():
         found = multisig(address, image)
         if found is not None and vault in vaults(found):
@@ -130,8 +130,8 @@ def owner_of(vault: Address, images: Mapping[Address, AccountImage | None]) -> M
 
 
 def controller(one: Multisig) -> Controller:
-    """Who acts through a multisig. One whose members are set by somebody else is as strong as that one, and its time
-    lock is worth nothing: both can be changed at once."""
+    """Who acts through a multisig. If its members are set by a separate authority it is only as strong as that
+    authority, and its time lock gives no protection: both can be changed at once."""
     behind = None if one.config_authority is None else key_or_vault(one.config_authority)
     return Controller(
         kind=ControllerKind.SAFE,
@@ -145,7 +145,7 @@ def controller(one: Multisig) -> Controller:
 
 
 def key_or_vault(address: Address) -> Controller:
-    """A key, or an address that no key can have, which a program signs for."""
+    """A key; or, for an address off the ed25519 curve, a program that signs for it."""
     from solders.pubkey import Pubkey
 
     if Pubkey.from_string(address).is_on_curve():
@@ -172,9 +172,10 @@ def governance(address: Address, image: AccountImage | None) -> Controller | Non
 
 
 def nonce_authority(image: AccountImage | None) -> tuple[Address, str] | None:
-    """(who may use it, the hash that it keeps now) of a durable nonce account; None for any other account.
+    """(authority, hash stored now) of a durable nonce account; None for any other account.
 
-    version u32, state u32 (1: in use), authority, hash, fee u64."""
+    version u32, state u32 (1: in use), authority, hash, fee u64.
+    """
     if image is None or image.program != SYSTEM or len(image.data) != NONCE_BYTES:
         return None
     version, state = (int.from_bytes(image.data[at : at + 4], "little") for at in (0, 4))

@@ -1,14 +1,14 @@
-"""Reads that are no calls (storage slots, code, event logs): one JSON-RPC batch for a round.
+"""Reads other than calls (storage slots, code, event logs): one JSON-RPC batch for each round.
 
-**Code.** ``eth_getCode`` sends up to 48 kB of hex for a contract whose hash alone is asked for, ``eth_getProof`` is
-served by few, and a helper placed by a state override is not served everywhere. So code is read by an ``eth_call``
-without a ``to``: its data is the creation code of a contract whose "code" is the list of EXTCODEHASH, EXTCODESIZE and
-the first 64 bytes of each address asked for. Every node that runs calls runs creations; one that refuses is asked for
-the code itself.
+**Code.** ``eth_getCode`` sends up to 48 kB of hex for a contract of which only the hash is needed, ``eth_getProof`` is
+served by few nodes, and a helper placed by a state override is not served everywhere. So code is read by an
+``eth_call`` without a ``to``: its data is the creation code of a contract whose "code" is the list of EXTCODEHASH,
+EXTCODESIZE and the first 64 bytes of each address asked for. Every node that runs calls also runs creations; a node
+that refuses is asked for the code itself.
 
-**The past** (``EthPast``, logs with ``past_parts``) may be refused, or be slow: it rides in the same batch where each
-of a batch's reads is refused alone, and beside it where a quorum must agree on all; where a batch with it fails the
-others are asked again without it.
+**The past** (``EthPast``, logs with ``past_parts``) may be refused, or be slow: it is sent in the same batch where a
+node refuses single reads of a batch, and separately where a quorum must agree on the whole batch; if a batch that
+contains it fails, the other reads are sent again without it.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from yieldbot.rpc.lockstep import Answer
 
 BATCH_REQUESTS = 1000
-"""Requests of one batch at first; a provider that refuses it gets smaller ones (rpc/sizes.py)."""
+"""Requests in one batch at first; smaller ones follow if a provider refuses that size (rpc/sizes.py)."""
 CODES = 150
-"""Addresses of one creation: what it returns must stay below 24,576 bytes (EIP-170), 128 of them an address."""
+"""Addresses in one creation: 128 bytes are returned for each, and the whole must stay below 24,576 bytes (EIP-170)."""
 REFUSED_ALONE = 8
-"""Once so many single requests are refused before any is answered, the node is taken to serve none."""
+"""After this many refused single requests, with none answered, the node is taken to serve none of them."""
 AT_ONCE = 20
-"""Requests under way where a provider takes no batches."""
+"""Requests sent at the same time where a provider takes no batches."""
 LOG_PARTS = 64
-"""Most requests for the logs of one read: what a provider does not serve in so many is said to be missing."""
+"""Most requests for the logs of one read; what a provider does not serve within them is reported as missing."""
 LOG_BLOCKS = 2**63
-"""As logs.UNBOUNDED: the size is the same one."""
+"""As ``logs.UNBOUNDED``: both share one learned size."""
 Request = tuple[str, list[Any]]
 
 
@@ -50,7 +50,7 @@ class _Plan:
     requests: list[Request] = field(default_factory=list)
     """What is sent."""
     serves: list[list[int]] = field(default_factory=list)
-    """The places of the reads that each request answers."""
+    """Indexes of the reads that each request answers."""
 
     def add(self, request: Request, places: list[int]) -> None:
         self.requests.append(request)
@@ -58,8 +58,11 @@ class _Plan:
 
 
 async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> list[Answer]:
-    """The answers to reads that are no calls, in their order. A read that is refused is ReadReverted, or ``b""`` where
-    it is optional. Raises TransientError when the node fails, or refuses all."""
+    """The answers to reads other than calls, in their order. A refused read is ReadReverted, or ``b""`` where it is
+    optional.
+
+    Raises TransientError when the node fails, or refuses all reads.
+    """
     at: Any = {"blockHash": block.hash, "requireCanonical": True}
     answers: list[Answer] = [b""] * len(reads)
     plan, past, wide = _Plan(), _Plan(), list[int]()
@@ -118,11 +121,11 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
 
 
 class _Unasked(NodeRefused):
-    """A read of the past that was given up for the others' sake."""
+    """A read of the past that was given up so that the other reads succeed."""
 
 
 async def _with_past(node: Node, requests: Sequence[Request], past: Sequence[Request]) -> list[Any]:
-    """The results of all requests, those of the past last, each of which may be a refusal."""
+    """The results of all requests, those of the past last; each may be a refusal."""
     if not past:
         return await _all(node, requests)
     gone = [_Unasked("a read of the past", 0, "given up")] * len(past)
@@ -143,8 +146,8 @@ async def _with_past(node: Node, requests: Sequence[Request], past: Sequence[Req
 
 
 async def _all(node: Node, requests: Sequence[Request]) -> list[Any]:
-    """The results of all requests, in order, in batches as large as the provider takes; a single one that is refused
-    gives its NodeRefused. Raises it where REFUSED_ALONE are refused and none is answered."""
+    """The results of all requests, in order, in batches as large as the provider takes. A single refused request gives
+    its NodeRefused, which is raised where REFUSED_ALONE requests are refused and none is answered."""
     size = node.size("batch", BATCH_REQUESTS)
     found: list[Any] = []
     if size.refused is None and len(requests) > size.now:  # nothing was refused so far: all at once
@@ -220,14 +223,14 @@ def _push(number: int) -> bytes:
 
 
 def head_of(code: bytes) -> bytes:
-    """The answer to EthCode for code that was fetched whole."""
+    """The answer to EthCode, from code that was fetched whole."""
     from eth_utils.crypto import keccak
 
     return keccak(code) + len(code).to_bytes(32, "big") + code[:64].ljust(64, b"\0")
 
 
 def _coded(places: Sequence[int], result: Any, answers: list[Answer]) -> list[int]:
-    """Set the answers of one creation; the places of those that must be fetched as code instead."""
+    """Set the answers from one creation. Returns the indexes of reads whose code must be fetched instead."""
     width = 32 * CODE_WORDS
     try:
         raw = bytes.fromhex(result.removeprefix("0x"))
@@ -267,8 +270,8 @@ async def _long(node: Node, read: Read) -> Answer:
 
 
 def logs_of(found: Any) -> tuple[EthLog, ...]:
-    """The logs of an ``eth_getLogs`` answer, the oldest first; those that cannot be read, or were taken back by a
-    reorganisation, are left out."""
+    """Logs of an ``eth_getLogs`` answer, the oldest first, without those that cannot be read or that a reorganisation
+    removed."""
     logs = []
     for one in found if isinstance(found, list | tuple) else ():
         if not isinstance(one, Mapping) or one.get("removed") is True:
