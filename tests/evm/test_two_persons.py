@@ -66,8 +66,9 @@ def test_two_persons_must_sign(home: Home) -> None:
     assert (
         refused.code in (2, 4) and home.sandbox.rpc("eth_getTransactionCount", home.sandbox.wallet, "latest") == "0x0"
     )
-    done = home.run("--json", "approve", identity)
-    assert done.code == 0, done.err
+    done = home.run("--json", "approve", "--signed")
+    assert done.code == 0 and done.document["jobs"][0]["transactions"], done.err
+    assert home.run("--json", "approve", "--signed").document["jobs"] == []
     (stored,) = home.run("--json", "history", "--plans").document["plans"]
     assert stored["status"] == "executed"
     events = home.run("--json", "history", "--limit", "0").document["events"]

@@ -14,6 +14,8 @@ from yieldbot.app.workers import WorkerFailed
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientError, YieldbotError
 
 MEDIA = "application/problem+json"
+_OF_CODE = {"EXPIRED": 410, "NOT_THEIR_SIGNATURE": 422}
+"""Statuses of safety rules that are no conflict."""
 
 
 class ProblemDocument(BaseModel):
@@ -62,7 +64,7 @@ def of_error(failure: YieldbotError) -> Problem:
         case WorkerFailed():
             return _of_worker(failure, text)
         case SafetyError():
-            return Problem(409, failure.code, text)
+            return Problem(_OF_CODE.get(failure.code, 409), failure.code, failure.message)
         case ConfigError():
             return Problem(422, "NOT_UNDERSTOOD", text)
         case TransientError():

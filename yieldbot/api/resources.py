@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.api.idempotency import once
-from yieldbot.api.problems import Problem
+from yieldbot.api.problems import Problem, ProblemDocument
 from yieldbot.api.server import caller_of, listed, needs, tagged
 from yieldbot.app.admission import Scope
+from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
 from yieldbot.app.collections import (
     AccountRow,
     GradeRow,
@@ -25,10 +26,14 @@ from yieldbot.app.forecast_documents import MarketForecast
 from yieldbot.app.halt_documents import ResumeDocument
 from yieldbot.app.history_documents import JournalEvent, JournalPlan
 from yieldbot.app.plan_documents import PlanDocument
-from yieldbot.app.run_documents import RunDocument
+from yieldbot.app.run_documents import RejectDocument, RunDocument
 from yieldbot.app.service import Collection, Service, visible
 
 router = APIRouter()
+CLOSED: dict[int | str, dict[str, Any]] = {
+    409: {"model": ProblemDocument, "description": "the plan waits no more"},
+    410: {"model": ProblemDocument, "description": "the plan has expired"},
+}
 
 
 class HealthDocument(BaseModel):
@@ -74,6 +79,17 @@ class WhatIfBody(BaseModel):
     horizon_days: float | None = Field(default=None, gt=0, le=3650, description="days that costs must pay within")
     exclude: tuple[str, ...] = Field(default=(), max_length=50, description="markets that get nothing")
     max_share: float | None = Field(default=None, ge=0, le=1, description="largest fraction in one market")
+
+
+class SignatureBody(BaseModel):
+    """A person's signature."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    approver: str = Field(min_length=1, max_length=64, description="the person's name in the register")
+    signature: str = Field(
+        min_length=1, max_length=20_000, description="a wallet's 0x and 65 bytes, or a passkey's assertion as JSON"
+    )
 
 
 class PlanBody(BaseModel):
@@ -216,6 +232,46 @@ async def plan(request: Request, plan_id: str) -> Response:
     """One plan."""
     found = await _service(request).journalled("plans")
     return tagged(request, None, lambda: _one(request, found, plan_id, "id"))
+
+
+@router.get(
+    "/plans/{plan_id}/approval",
+    dependencies=[Depends(needs(Scope.READ))],
+    response_model=ToSignDocument,
+    responses=CLOSED,
+)
+async def approval(request: Request, plan_id: str) -> Response:
+    """What a person signs of a plan that waits, and who has signed it."""
+    _one(request, await _service(request).journalled("plans"), plan_id, "id")
+    found = await _service(request).to_sign(plan_id)
+    return tagged(request, None, found.as_json)
+
+
+@router.put(
+    "/plans/{plan_id}/approval",
+    dependencies=[Depends(needs(Scope.APPROVE))],
+    response_model=SignedPlanDocument,
+    responses=CLOSED,
+)
+async def approve(request: Request, plan_id: str, body: SignatureBody) -> Response:
+    """Hand in a person's signature. The key approves nothing: the signature does, and it is checked whenever it counts.
+    The plan is carried out where the account's key is, by `yieldbot approve --signed`."""
+    _one(request, await _service(request).journalled("plans"), plan_id, "id")
+    done = await _service(request).sign(plan_id, body.approver, body.signature)
+    return tagged(request, None, done.as_json)
+
+
+@router.delete(
+    "/plans/{plan_id}/approval",
+    dependencies=[Depends(needs(Scope.APPROVE))],
+    response_model=RejectDocument,
+    responses=CLOSED,
+)
+async def reject(request: Request, plan_id: str) -> Response:
+    """Reject a plan that waits."""
+    _one(request, await _service(request).journalled("plans"), plan_id, "id")
+    done = await _service(request).reject(plan_id, "", f"key {caller_of(request).name}")
+    return tagged(request, None, done.as_json)
 
 
 @router.get("/transactions", dependencies=[Depends(needs(Scope.READ))], response_model=Page[TransactionRow])

@@ -35,6 +35,8 @@ class ToSignDocument(Document):
     plan_id: str = Field(description="the plan")
     typed: dict[str, Any] = Field(description="the EIP-712 document, as a wallet's `eth_signTypedData_v4` takes it")
     challenge: str = Field(description="a passkey's challenge: the same message's 32 bytes as 0x...")
+    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, in order")
+    needed: int = Field(description="how many must")
 
 
 class SignedPlanDocument(Document):

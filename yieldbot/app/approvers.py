@@ -15,11 +15,11 @@ from yieldbot.app.approver_documents import ApproversDocument, Person, SignedPla
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.chains.evm.signing.typed import sign_approval
 from yieldbot.errors import ConfigError, SafetyError
-from yieldbot.execution.lock import run_lock
 from yieldbot.execution.passphrases import passphrase_in
 from yieldbot.execution.persons import REGISTER, read_register, signers, to_approve
 from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.access_entries import ApprovalGiven
+from yieldbot.journal.journal_entries import PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.resources import why
 
@@ -81,9 +81,32 @@ def remove(name: str, context: Context) -> ApproversDocument:
 
 
 def to_sign(plan_id: str, context: Context) -> ToSignDocument:
-    """What a person signs of a plan that waits. Raises ConfigError and SafetyError as ``sign``."""
-    asked = to_approve(_waiting(plan_id, context))
-    return ToSignDocument(plan_id=plan_id, typed=asked.typed(), challenge="0x" + asked.challenge().hex())
+    """What a person signs of a plan that waits, and who has. Raises ConfigError and SafetyError as ``sign``."""
+    stored = _waiting(plan_id, context)
+    asked, settings = to_approve(stored), context.settings
+    with Journal.read(settings.data_dir / JOURNAL) as journal:
+        names = signers(journal, stored, read_register(settings.data_dir))
+    return ToSignDocument(
+        plan_id=plan_id,
+        typed=asked.typed(),
+        challenge="0x" + asked.challenge().hex(),
+        signed_by=names,
+        needed=settings.policy.approvals_needed,
+    )
+
+
+def signed_plans(context: Context) -> tuple[str, ...]:
+    """Ids of the plans that wait and that enough persons have signed, the oldest first."""
+    import time
+
+    settings = context.settings
+    needed, file = settings.policy.approvals_needed, settings.data_dir / JOURNAL
+    if not needed or not file.exists():
+        return ()
+    register, now = read_register(settings.data_dir), int(time.time())
+    with Journal.read(file) as journal:
+        waiting = [one for one in journal.plans(PlanStatus.QUEUED) if one.plan.expires_at > now]
+        return tuple(one.plan.id for one in waiting if len(signers(journal, one, register)) >= needed)
 
 
 def person(
@@ -115,7 +138,7 @@ def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
         signature = _by_keystore(request.keystore, request, asked, context)
     if not person.signed(asked, signature):
         raise SafetyError("NOT_THEIR_SIGNATURE", f"that is no signature of {request.name} over plan {request.plan_id}")
-    with run_lock(settings.data_dir), Journal.open(settings.data_dir / JOURNAL) as journal:
+    with Journal.open(settings.data_dir / JOURNAL) as journal:  # beside a run too: it decides nothing by itself
         if request.name not in signers(journal, stored, register):
             journal.append(ApprovalGiven(plan_id=request.plan_id, approver=request.name, signature=signature))
         names = signers(journal, stored, register)
@@ -142,9 +165,12 @@ def _waiting(plan_id: str, context: Context) -> StoredPlan:
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")
+    now = int(time.time())
     with Journal.read(file) as journal:
-        queued_plan(journal, plan_id, int(time.time()))
         stored = journal.plan(plan_id)
+        if stored is not None and now >= stored.plan.expires_at:  # the next run marks it: this is only read
+            raise SafetyError("EXPIRED", f"plan {plan_id} has expired: `yieldbot run --approve queue` makes a new one")
+        queued_plan(journal, plan_id, now)
     assert stored is not None
     return stored
 

@@ -83,6 +83,8 @@ class RejectRequest:
     """The plan's identifier."""
     reason: str = ""
     """Why; kept in the journal."""
+    by: str = "terminal"
+    """Who rejects it, as in the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,7 @@ def reject(request: RejectRequest, context: Context) -> RejectDocument:
             )
         if stored.status not in (PlanStatus.QUEUED, PlanStatus.PROPOSED):
             raise SafetyError("PLAN_CLOSED", f"plan {request.plan_id} is {stored.status.value} already")
-        journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, "terminal", one_line(request.reason, 500)))
+        journal.append(PlanMarked(request.plan_id, PlanStatus.REJECTED, request.by, one_line(request.reason, 500)))
     return RejectDocument(plan_id=request.plan_id)
 
 

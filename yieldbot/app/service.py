@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.access.answers import Answers
 from yieldbot.access.database import url_of
 from yieldbot.access.ring import KeyRing
-from yieldbot.app import collections
+from yieldbot.app import approvers, collections
 from yieldbot.app.admission import Admission, Caller, Scope
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument
 from yieldbot.app.remembered import ShowRequest, show
+from yieldbot.app.run import RejectRequest, reject
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import ConfigError, YieldbotError
@@ -31,8 +32,10 @@ from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
 
 if TYPE_CHECKING:
+    from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
     from yieldbot.app.context import Context
     from yieldbot.app.halt_documents import HaltDocument, ResumeDocument
+    from yieldbot.app.run_documents import RejectDocument
     from yieldbot.journal.fold import StoredTx
 
 JOB_SECONDS = 900.0
@@ -222,6 +225,20 @@ class Service:
             for one in lines:
                 self.admission.note(one.by, one.where, one.what, one.outcome, one.times)
             self.context.complain(f"the audit cannot be written: {failure}")
+
+    async def to_sign(self, plan_id: str) -> ToSignDocument:
+        """What a person signs of a plan that waits, and who has. Raises ConfigError, SafetyError."""
+        return await asyncio.to_thread(approvers.to_sign, plan_id, self.context)
+
+    async def sign(self, plan_id: str, name: str, signature: str) -> SignedPlanDocument:
+        """Add a person's signature; ``yieldbot approve --signed`` carries the plan out once enough have signed. Raises
+        ConfigError, SafetyError."""
+        request = approvers.SignRequest(plan_id=plan_id, name=name, signature=signature)
+        return await asyncio.to_thread(approvers.sign, request, self.context)
+
+    async def reject(self, plan_id: str, reason: str, by: str) -> RejectDocument:
+        """Reject a plan that waits. Raises ConfigError, SafetyError, and YieldbotError while a run is in progress."""
+        return await asyncio.to_thread(reject, RejectRequest(plan_id=plan_id, reason=reason, by=by), self.context)
 
     async def quote(self, given: str, wanted: str, amount: str, chain: str | None) -> dict[str, Any]:
         """What a swap would bring now. Raises WorkerFailed."""

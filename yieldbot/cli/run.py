@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 
 from yieldbot.app import run as app
+from yieldbot.app.approve_signed import approve_signed
 from yieldbot.app.call_descriptions import descriptions
 from yieldbot.app.run import ApproveRequest, DryRunRequest, RejectRequest, RunRequest
 from yieldbot.cli import listings, render
@@ -46,7 +47,9 @@ def register(listed: CommandList) -> None:
 
     more = "Asks once more on a terminal; without one, naming the plan is the approval."
     parser = listed.add_parser("approve", f". {more}")
-    parser.add_argument("plan_id", metavar="ID")
+    named = parser.add_mutually_exclusive_group(required=True)
+    named.add_argument("plan_id", metavar="ID", nargs="?")
+    named.add_argument("--signed", action="store_true", help="every plan that enough persons have signed; for cron")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
     parser.set_defaults(command="approve", handler=approve)
 
@@ -68,6 +71,8 @@ def run(args: argparse.Namespace, context: Screen) -> int:
 
 
 def approve(args: argparse.Namespace, context: Screen) -> int:
+    if args.signed:
+        return _show(approve_signed(context, show=partial(show_proposal, context)), context)
     asks = sys.stdin.isatty() and not args.yes
     done = app.approve(
         ApproveRequest(plan_id=args.plan_id),

@@ -22,7 +22,8 @@ from yieldbot.app.workers import WorkerFailed
 
 NEEDS = {
     ("GET", "/halt"): Scope.READ, ("PUT", "/halt"): Scope.HALT, ("DELETE", "/halt"): Scope.HALT,
-    ("POST", "/plans"): Scope.PLAN,
+    ("POST", "/plans"): Scope.PLAN, ("PUT", "/plans/{plan_id}/approval"): Scope.APPROVE,
+    ("DELETE", "/plans/{plan_id}/approval"): Scope.APPROVE,
 }  # fmt: skip
 """What a route needs that is not read."""
 PUBLIC = {"/health", "/ready"}
@@ -52,7 +53,8 @@ def test_every_route_wants_its_one_scope(served: Served, route: tuple[str, str],
     if path in PUBLIC:
         assert served.client.request(method, filled(path)).status_code in (200, 204)
         return
-    answer = served.client.request(method, filled(path), headers=served.key(scope) | IDEMPOTENT)
+    body = {"json": {"approver": "anna", "signature": "0x"}} if route == ("PUT", "/plans/{plan_id}/approval") else {}
+    answer = served.client.request(method, filled(path), headers=served.key(scope) | IDEMPOTENT, **body)
     if scope == NEEDS.get(route, Scope.READ):
         assert answer.status_code in (200, 201, 404), answer.text
     else:

@@ -1,0 +1,96 @@
+"""Approvals over HTTP: a person's signature counts, a key never does; what is closed or expired is said."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
+from tests.kit.api.served import Served
+from tests.kit.journal.store import OWNER, plan
+from tests.unit.app.test_overview import Quiet
+from yieldbot.app import approvers
+from yieldbot.app.approvers import signed_plans
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.store import Journal
+from yieldbot.model.plan import plan_id as plan_id_of
+
+ANNA, BEN = (Account.from_key(bytes([number]) * 32) for number in (7, 8))
+
+
+@pytest.fixture
+def waiting(served: Served, context: Quiet) -> Served:
+    """Two must sign."""
+    context._settings = replace(context.settings, policy=replace(context.settings.policy, approvals_needed=2))
+    for name, key in (("anna", ANNA), ("ben", BEN)):
+        approvers.add(approvers.person(name, wallet=str(key.address)), context)
+    return served
+
+
+@pytest.fixture
+def url(waiting: Served) -> str:
+    """Where the approval of a plan of OWNER's is."""
+    return queue(waiting, time.time() + 3600)
+
+
+def queue(served: Served, until: float) -> str:
+    """A plan that waits until then (unix seconds), and where its approval is."""
+    with Journal.open(served.service.journal_file) as journal:
+        made = replace(plan(), expires_at=int(until))
+        made = replace(made, id=plan_id_of(made))
+        journal.append(PlanWritten(made, ("supply 5 USDC",)), PlanMarked(made.id, PlanStatus.QUEUED, "queue"))
+    return f"/v1/plans/{made.id}/approval"
+
+
+def signature(served: Served, key: Any, headers: dict[str, str], url: str) -> dict[str, str]:
+    shown = served.client.get(url, headers=headers).json()
+    return {"signature": "0x" + bytes(key.sign_message(encode_typed_data(full_message=shown["typed"])).signature).hex()}
+
+
+def test_two_signatures_are_enough_and_no_key_is_one(waiting: Served, url: str, context: Quiet) -> None:
+    key = waiting.key("read", "approve")
+    assert waiting.client.put(url, headers=key, json={"approver": "anna", "signature": "0x"}).status_code == 422
+    assert waiting.client.put(url, headers=key, json={"approver": "eve", "signature": "0x"}).status_code == 422
+    hers = signature(waiting, ANNA, key, url)
+    answer = waiting.client.put(url, headers=key, json={"approver": "ben"} | hers)
+    assert answer.status_code == 422 and answer.json()["code"] == "NOT_THEIR_SIGNATURE"
+    for _ in range(2):
+        once = waiting.client.put(url, headers=key, json={"approver": "anna"} | hers).json()
+        assert once["signed_by"] == ["anna"] and once["enough"] is False
+    assert signed_plans(context) == () and waiting.client.get(url, headers=key).json()["signed_by"] == ["anna"]
+    both = waiting.client.put(url, headers=key, json={"approver": "ben"} | signature(waiting, BEN, key, url)).json()
+    assert both["enough"] is True and signed_plans(context) == (both["plan_id"],)
+    assert waiting.client.get(url.removesuffix("/approval"), headers=key).json()["status"] == "queued"
+    approvers.remove("ben", context)
+    assert signed_plans(context) == ()
+
+
+def test_what_is_closed_or_expired_cannot_be_signed(waiting: Served, url: str) -> None:
+    key = waiting.key("read", "approve")
+    hers = {"approver": "anna"} | signature(waiting, ANNA, key, url)
+    assert waiting.client.delete(url, headers=key).json()["status"] == "rejected"
+    again = waiting.client.put(url, headers=key, json=hers)
+    assert again.status_code == 409 and again.json()["code"] == "PLAN_CLOSED"
+    assert waiting.client.delete(url, headers=key).status_code == 409
+    late = waiting.client.put(queue(waiting, time.time() - 1), headers=key, json=hers)
+    assert late.status_code == 410 and late.json()["code"] == "EXPIRED"
+
+
+def test_a_signature_of_another_plan_counts_nothing(waiting: Served, url: str) -> None:
+    key = waiting.key("read", "approve")
+    other = queue(waiting, time.time() + 7200)
+    hers = {"approver": "anna"} | signature(waiting, ANNA, key, url)
+    assert waiting.client.put(other, headers=key, json=hers).status_code == 422
+
+
+def test_another_accounts_plan_is_not_there(waiting: Served, url: str) -> None:
+    own = waiting.key("read", "approve", name="own", accounts=frozenset((OWNER.lower(),)))
+    other = waiting.key("read", "approve", name="other", accounts=frozenset(("0x" + "99" * 20,)))
+    assert waiting.client.get(url, headers=own).status_code == 200
+    for method in ("GET", "DELETE"):
+        assert waiting.client.request(method, url, headers=other).status_code == 404
+    assert waiting.client.put(url, headers=other, json={"approver": "a", "signature": "0x"}).status_code == 404
