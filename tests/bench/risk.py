@@ -1,4 +1,5 @@
-"""What grading costs a warm cycle: 500 markets of one chain, whose memory has a reading each ten minutes for 90 days.
+"""What grading costs a warm cycle: 500 markets of one chain, whose memory has a reading each ten minutes for 90 days;
+and what looking through them costs: the rounds, the reads, and the processor's time for what answers mean.
 
 In milliseconds of the processor: what is asked of memory (``history/past.py``; once a day, then kept), and the grades
 themselves (``risk/grade.py``). Reading who
@@ -20,13 +21,20 @@ from typing import Any
 
 from tests.bench.history import T0, Drawn
 from tests.kit.market_builder import USDC, kinked, market, snapshot, usdc
+from tests.unit.protocols import test_backing as backing
+from tests.unit.protocols.test_backing import at, pool, run, vault
 from yieldbot.app.graded import facts_of, with_grades
 from yieldbot.app.memory import FOLDER
 from yieldbot.history import files
 from yieldbot.history.reading import MarketKey
 from yieldbot.history.store import Store, _write
+from yieldbot.model.ids import Address, MarketId
+from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import Policy
+from yieldbot.model.reads import EthCall
+from yieldbot.protocols.backing import Root, backing_of
+from yieldbot.protocols.evm.backing_reads import Known, next_known, read_holdings, token_key
 
 CHAIN, TRIES = "eip155:1", 5
 
@@ -65,6 +73,7 @@ def compare(markets: int = 500, days: int = 90) -> dict[str, Any]:
         graded = with_grades(seen, place, Policy(), said.append)
         assert all(state.grade and "30 days of rates" not in state.grade.missing for state in graded.markets)
         return {
+            **look_through(markets),
             "measurement": "risk",
             "markets": markets,
             "rows": markets * days * 144,
@@ -75,6 +84,44 @@ def compare(markets: int = 500, days: int = 90) -> dict[str, Any]:
         }
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def look_through(markets: int) -> dict[str, Any]:
+    """Ten Aave pools of 40 reserves, and a fifth of the markets each: in those pools, on one collateral, MetaMorpho
+    vaults of ten markets (two fifths), vaults of unknown kind. First what a first look takes, then the next one."""
+    answers: dict[EthCall, bytes] = {}
+    providers: dict[str, tuple[Address, Address]] = {}
+    for number in range(10):
+        tokens = {at(0x90000 + n): (900 + n, 800, 7800) for n in range(40)}
+        providers |= pool(answers, at(0x5000 + 10 * number), tokens).providers
+    roots, vaults = [], []
+    for number in range(markets):
+        tokens_of = [token_key(at(0x90000 + (number + n) % 60)) for n in range(10)]
+        if number % 5 == 0:
+            children = [(f"aave:{at(0x5000 + 10 * (number // 5 % 10))}", 1.0)]
+        elif number % 5 == 1:
+            children = [(tokens_of[0], 1.0)]
+        elif number % 5 < 4:
+            children = [(key, 1.0 + n) for n, key in enumerate(tokens_of)]
+        else:
+            vaults.append(at(0x70000 + number))
+            vault(answers, vaults[-1], backing.USDC, 1000, idle=400)
+            children = [(token_key(vaults[-1]), 1.0)]
+        held = HeldBy(children=tuple(children), asset=token_key(backing.USDC))
+        roots.append(Root(market=MarketId(f"m{number}"), asset=token_key(backing.USDC), held=held))
+    keys = list(dict.fromkeys(key for root in roots for key, _ in root.held.children))
+    found: dict[str, Any] = {}
+    known = Known(providers=providers, shares={token_key(backing.USDC): tuple(vaults)})
+    for name in ("cold", "warm"):
+        began = time.process_time()
+        graph, rounds, reads = run(read_holdings(keys, known), lambda read: answers.get(read, b""))
+        for root in roots:
+            backing_of(root, graph.nodes, 0, 0)
+        spent = time.process_time() - began
+        found |= {f"look_{name}_ms": round(spent * 1e3, 1), f"look_{name}_rounds": rounds, f"look_{name}_reads": reads}
+        leaves, calls = next_known(graph)
+        known = replace(known, leaves=leaves, calls=calls)
+    return found
 
 
 def _remembered(place: Path, markets: int, days: int) -> Snapshot:

@@ -14,9 +14,9 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.reads import EthCall
 from yieldbot.model.settings import ChainSettings
-from yieldbot.protocols.backing import TOKEN, Root, backing_of
+from yieldbot.protocols.backing import Root, backing_of
 from yieldbot.protocols.evm.backing import NO_BACKING, keys_of, providers_of, root_of, shares_of
-from yieldbot.protocols.evm.backing_reads import Graph, Known, read_holdings
+from yieldbot.protocols.evm.backing_reads import Graph, Known, next_known, read_holdings
 from yieldbot.protocols.evm.flow_events import listening
 from yieldbot.protocols.evm.flow_reads import Heard, KnownFlows, read_flows
 from yieldbot.rpc.flows import Flows, Handle
@@ -90,15 +90,10 @@ class ExposureLook:
     def _kept(self, graph: Graph, now: int) -> dict[str, Any]:
         before = _known(self.known.get(KEY), now)
         since = self.known[KEY]["since"] if before.leaves else now
-        leaves = {
-            key: one.symbol
-            for key, one in graph.nodes.items()
-            if key.startswith(TOKEN) and not one.children and not one.idle and not one.unknown
-        }
+        leaves, again = next_known(graph)
         calls: dict[str, list[str]] = {}
-        for one in graph.calls:
-            if f"{TOKEN}{one.to}" not in leaves:
-                calls.setdefault(one.to, []).append(one.data.hex())
+        for one in again:
+            calls.setdefault(one.to, []).append(one.data.hex())
         return {"since": since, "leaves": leaves, "calls": calls}
 
 

@@ -22,13 +22,15 @@ MOST_KEYS = 500
 """Vaults, pools and tokens of one look."""
 MOST_READS = 8000
 """Reads of one look."""
+MOST_REPEATED = 6000
+"""Reads of the last look that are made again in the first round."""
 MOST_LISTED = 128
 """Reserves of one pool (Aave's own bound), markets of one comptroller."""
 MOST_QUEUED = 30
 """Markets of one vault's queue (MetaMorpho's own bound)."""
 MOST_ASSETS = 24
 """Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
-MOST_SHARES = 40
+MOST_SHARES = 16
 """Share tokens that a vault of unknown kind is asked for."""
 LARGEST = 2**160
 """Amounts and prices from here on are none."""
@@ -62,6 +64,19 @@ class Graph:
     """The reads that it took."""
 
 
+def next_known(graph: Graph) -> tuple[dict[str, str], tuple[EthCall, ...]]:
+    """What the next look takes as known: symbols of tokens that hold nothing, by key, and the reads that it makes again
+    (of such tokens what they are is asked no more)."""
+    leaves = {
+        key: one.symbol
+        for key, one in graph.nodes.items()
+        if key.startswith(TOKEN) and not one.children and not one.idle and not one.unknown
+    }
+    probes = {selector_of(probe) for probe in PROBES}
+    calls = (one for one in graph.calls if one.data not in probes or f"{TOKEN}{one.to}" not in leaves)
+    return leaves, tuple(calls)
+
+
 def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
     """Read what the keys hold, and what that holds, in at most MOST_ROUNDS rounds."""
     nodes: dict[str, HeldBy] = {}
@@ -70,7 +85,7 @@ def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
     cache: dict[EthCall, bytes] = {}
     asked: dict[EthCall, None] = {}
     queue, rounds = list(dict.fromkeys(keys)), 0
-    before = known.calls[:MOST_READS]
+    before = known.calls[:MOST_REPEATED]
     while True:
         while queue:
             key = queue.pop()
@@ -83,9 +98,9 @@ def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
                 queue += [child for child, _ in node.children] + ([node.asset] if node.idle and node.asset else [])
         if not waiting:
             break
-        lacking = list(dict.fromkeys(read for _, reads in waiting.values() for read in reads if read not in cache))
+        lacking, waiting = _within(waiting, cache, MOST_READS - len(cache))
         if lacking:
-            if rounds >= MOST_ROUNDS or len(asked) + len(lacking) > MOST_READS:
+            if rounds >= MOST_ROUNDS:
                 break
             wanted = list(dict.fromkeys([*lacking, *before]))
             before, rounds = (), rounds + 1
@@ -97,6 +112,21 @@ def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
                 nodes[key] = node
                 queue += [child for child, _ in node.children] + ([node.asset] if node.idle and node.asset else [])
     return Graph(nodes, tuple(asked))
+
+
+def _within(
+    waiting: Mapping[str, tuple[Reading, Sequence[EthCall]]], cache: Mapping[EthCall, bytes], most: int
+) -> tuple[list[EthCall], dict[str, tuple[Reading, Sequence[EthCall]]]]:
+    """(the reads that are lacking, the flows that wait for them), as far as ``most`` further reads allow; flows that wait
+    for more are given up, so that what they would have read is not known."""
+    lacking: dict[EthCall, None] = {}
+    kept = {}
+    for key, (flow, reads) in waiting.items():
+        new = dict.fromkeys(read for read in reads if read not in cache and read not in lacking)
+        if len(lacking) + len(new) <= most:
+            lacking |= new
+            kept[key] = (flow, reads)
+    return list(lacking), kept
 
 
 def _advance(
