@@ -101,7 +101,8 @@ def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Pol
     most: dict[str, float] = {}
     for snapshot, part in zip(snapshots, parts, strict=True):
         chain = snapshot.block.chain
-        for name, group in zip(_protocols(snapshot, policy), part.groups, strict=True):
+        # Limits on collaterals come last; what markets of other chains rest on is not known here.
+        for name, group in zip(_protocols(snapshot, policy), part.groups, strict=False):
             members.setdefault(name, []).extend(len(markets) + index for index in group.members)
             most[name] = max(most.get(name, 0.0), group.most)
         markets += (replace(p, pools=frozenset(f"{chain}/{pool}" for pool in p.pools)) for p in part.markets)

@@ -6,10 +6,12 @@ One asset or several: each asset has its own budget, and swaps between assets ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from yieldbot.allocator.horizons import Horizons
-from yieldbot.allocator.integers import Exact, ExactSwap
+from yieldbot.allocator.integers import THOUSAND, Exact, ExactSwap
 from yieldbot.allocator.market_curve import curve_of
 from yieldbot.allocator.optimise import Optimum, optimise
 from yieldbot.allocator.outcome import Answer
@@ -28,6 +30,8 @@ from yieldbot.model.names import means
 from yieldbot.model.plan import Allocation, Assessment
 from yieldbot.model.policy import Base, Policy
 from yieldbot.model.units import BPS
+from yieldbot.risk.blacklist import LEAST_SHARE
+from yieldbot.risk.look_through import UNKNOWN, shares
 
 
 def allocate(
@@ -142,12 +146,14 @@ def exact_of(
     budgets = list(portfolio.raws)
     budgets[0] = max(0, budgets[0] - first.parse(policy.idle_buffer).raw)
     assets = range(len(portfolio.tokens))
+    groups = _groups(states, policy, portfolio, base)
     return Exact(
         held=tuple(s.held.raw for s in states),
         low=tuple(s.held.raw - s.withdrawable.raw for s in states),
         high=tuple(high),
         pools=tuple(s.pools for s in states),
-        groups=tuple((m, int(share * portfolio.total)) for _, m, share in _groups(states, policy, portfolio, base)),
+        groups=tuple((one.members, int(one.share * portfolio.total)) for one in groups),
+        parts=tuple(one.parts for one in groups) if any(one.parts for one in groups) else (),
         budgets=tuple(budgets),
         min_positions=tuple(portfolio.raw(first.parse(policy.min_position).raw, index) for index in assets),
         min_moves=tuple(portfolio.raw(first.parse(policy.min_move).raw, index) for index in assets),
@@ -161,23 +167,50 @@ def group_names(
     states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
 ) -> tuple[str, ...]:
     """Names of the groups that ``exact_of`` makes, in the same order."""
-    return tuple(name for name, _, _ in _groups(states, policy, portfolio, base))
+    return tuple(one.name for one in _groups(states, policy, portfolio, base))
 
 
-def _groups(
-    states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None
-) -> list[tuple[str, tuple[int, ...], float]]:
-    """(name, indexes of the member markets, fraction of the wealth) of every limit on a sum of holdings."""
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A limit on a sum of holdings."""
+
+    name: str
+    """What it is called in reasons."""
+    members: tuple[int, ...]
+    """Indexes of markets."""
+    share: float
+    """The fraction of the wealth."""
+    parts: tuple[int, ...] = ()
+    """As of ``Exact.parts``."""
+
+
+def _groups(states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None) -> list[_Limit]:
+    """Every limit on a sum of holdings."""
     found = [
-        ("policy's share of a protocol", tuple(i for i, s in enumerate(states) if means(name, s.market)), share)
+        _Limit("policy's share of a protocol", tuple(i for i, s in enumerate(states) if means(name, s.market)), share)
         for name, share in sorted(policy.max_share_protocol.items())
     ]
     if base is not None:
         for token in portfolio.tokens:
             members = tuple(i for i, s in enumerate(states) if token in _tokens(s))  # a pool may come to hold one alone
             if (share := base.shares[token.symbol]) < 1.0:
-                found.append((f"policy's share of {token.symbol}", members, share))
-    return [group for group in found if group[1]]
+                found.append(_Limit(f"policy's share of {token.symbol}", members, share))
+    return [limit for limit in (*found, *_collateral_limits(states, policy)) if limit.members]
+
+
+def _collateral_limits(states: Sequence[MarketState], policy: Policy) -> Iterator[_Limit]:
+    """For each collateral the markets that rest on it, each by the part that does; what is not known is no collateral.
+    Only where several do, or one does that may hold more than the limit."""
+    if policy.max_share_collateral >= 1.0:
+        return
+    found: dict[str, dict[int, float]] = {}
+    for i, state in enumerate(states):
+        for backing, part in shares(state).items():
+            if backing != UNKNOWN and part >= LEAST_SHARE:
+                found.setdefault(backing, {})[i] = part
+    for members in found.values():
+        parts = tuple(min(THOUSAND, math.ceil(part * THOUSAND)) for part in members.values())
+        yield _Limit("policy's share of a collateral", tuple(members), policy.max_share_collateral, parts)
 
 
 def _tokens(state: MarketState) -> tuple[Token, ...]:
@@ -232,9 +265,13 @@ def problem_of(
         )
     unit = portfolio.weights[0] * ones[0]  # weight of a whole first token
     names = group_names(states, policy, portfolio, base)
+    parts = exact.parts or ((),) * len(names)
     return Problem(
         markets=tuple(markets),
-        groups=tuple(Group(m, most / unit, name) for name, (m, most) in zip(names, exact.groups, strict=True)),
+        groups=tuple(
+            Group(m, most / unit, name, tuple(part / THOUSAND for part in counted))
+            for name, (m, most), counted in zip(names, exact.groups, parts, strict=True)
+        ),
         budgets=tuple(
             AssetBudget(raw / one, budget / one, price)
             for raw, budget, one, price in zip(portfolio.raws, exact.budgets, ones, portfolio.prices, strict=True)

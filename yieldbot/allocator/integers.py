@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from yieldbot.allocator.problem import spans
 
@@ -29,6 +29,10 @@ class ExactSwap:
         return y0 + (y1 - y0) * (paid - x0) // (x1 - x0)
 
 
+THOUSAND = 1000
+"""Parts of holdings that count in a group are written in thousandths, rounded up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cap:
     """A bound on a weighted sum of holdings."""
@@ -37,6 +41,18 @@ class Cap:
     """Indexes of markets."""
     most: int
     """The bound, in base units times weights."""
+    weights: tuple[int, ...]
+    """The weight of each member."""
+    scale: int = 1
+    """By what bound and weights are multiplied, so that parts of holdings are whole numbers."""
+
+    def used(self, x: Sequence[int]) -> int:
+        """What holdings take of it."""
+        return sum(x[m] * weight for m, weight in zip(self.members, self.weights, strict=True))
+
+    def weight(self, market: int) -> int:
+        """The weight of one member."""
+        return self.weights[self.members.index(market)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,9 @@ class Exact:
     """Value of a base unit of each market's asset; 1 each where there is one asset."""
     swaps: tuple[ExactSwap, ...] = field(default=())
     """Conversions between the assets."""
+    parts: tuple[tuple[int, ...], ...] = ()
+    """Of each group the thousandths of each member's holding that count; an empty one: all of them. Empty: so are
+    all."""
 
     def spans(self, index: int) -> tuple[tuple[int, int], ...]:
         """Closed intervals that a changed holding of one market may lie in, ascending."""
@@ -89,7 +108,16 @@ class Exact:
 
     def caps(self) -> list[Cap]:
         """Every bound on a sum of holdings except the budgets. A present sum may stay above its bound, but not grow."""
-        return [Cap(m, max(most, sum(self.held[i] * self.weights[i] for i in m))) for m, most in self.groups]
+        return [replace(cap, most=max(cap.most, cap.used(self.held))) for cap in self.limits()]
+
+    def limits(self) -> list[Cap]:
+        """The same bounds, whatever is held now."""
+        found = []
+        for (members, most), parts in zip(self.groups, self.parts or ((),) * len(self.groups), strict=True):
+            counted, scale = parts or (1,) * len(members), THOUSAND if parts else 1
+            weights = tuple(self.weights[i] * part for i, part in zip(members, counted, strict=True))
+            found.append(Cap(members, most * scale, weights, scale))
+        return found
 
     def feasible(self, x: Sequence[int], paid: Sequence[int]) -> bool:
         """Whether every constraint holds, to the unit."""
@@ -102,7 +130,7 @@ class Exact:
             used[asset] += value
         if any(value > most for value, most in zip(used, self.available(paid), strict=True)):
             return False
-        if any(sum(x[m] * self.weights[m] for m in cap.members) > cap.most for cap in self.caps()):
+        if any(cap.used(x) > cap.most for cap in self.caps()):
             return False
         pools = [pool for i, value in enumerate(x) if value != self.held[i] for pool in self.pools[i]]
         return len(pools) == len(set(pools))
@@ -175,8 +203,7 @@ class Exact:
             members = tuple(m for m in range(len(x)) if self.assets[m] == asset)
             self._cut(x, members, sum(x[m] for m in members) - most, lambda m: 1)
         for cap in caps:
-            excess = sum(x[m] * self.weights[m] for m in cap.members) - cap.most
-            self._cut(x, cap.members, excess, lambda m: self.weights[m])
+            self._cut(x, cap.members, cap.used(x) - cap.most, cap.weight)
         for asset, most in enumerate(available):
             self._give(x, asset, most, caps, ones[asset], value)
         return tuple(x)
@@ -205,8 +232,7 @@ class Exact:
             room = min(left, self._bounds(m, x[m])[1] - x[m])
             for cap in caps:
                 if m in cap.members:
-                    free = cap.most - sum(x[i] * self.weights[i] for i in cap.members)
-                    room = min(room, free // self.weights[m])
+                    room = min(room, (cap.most - cap.used(x)) // cap.weight(m))
             if room > 0 and gains[m] > 0:
                 x[m] += room
                 left -= room

@@ -119,6 +119,12 @@ class Group:
     """The most that they may hold together, in the first asset."""
     name: str = ""
     """What the limit is called in a plan's reasons."""
+    parts: tuple[float, ...] = ()
+    """Of each member the part of its holding that counts; empty: all of it."""
+
+    def uses(self) -> tuple[tuple[int, float], ...]:
+        """(member, the part of its holding that counts)."""
+        return tuple(zip(self.members, self.parts or (1.0,) * len(self.members), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +256,9 @@ class Problem:
             if used > max(budget.spendable, was) + slack:
                 return False
         for group in self.groups:
-            was_in = sum(self.markets[m].held * self.markets[m].price for m in group.members)
-            if sum(x[m] * self.markets[m].price for m in group.members) > max(group.most, was_in) + slack:
+            uses = [(m, part * self.markets[m].price) for m, part in group.uses()]
+            was_in = sum(self.markets[m].held * weight for m, weight in uses)
+            if sum(x[m] * weight for m, weight in uses) > max(group.most, was_in) + slack:
                 return False
         near = self.unit / 2
         changed = [p.pools for p, now in zip(self.markets, x, strict=False) if p.pools and abs(now - p.held) >= near]

@@ -28,7 +28,7 @@ def binding(
         if at >= most - near and (at > 0.0 or most <= 0.0):
             return name
     for group in problem.groups:
-        total = sum(x[m] * problem.markets[m].price for m in group.members)
+        total = sum(x[m] * part * problem.markets[m].price for m, part in group.uses())
         if at > 0.0 and index in group.members and total >= group.most - len(x) * near:
             return group.name
     if market.low > 0.0 and at <= market.low + near:

@@ -47,8 +47,8 @@ class Resources:
         self.uses: list[list[tuple[int, float]]] = [[(market.asset, 1.0)] for market in problem.markets]
         """For each market: (resource, how much of it one token takes)."""
         for number, group in enumerate(problem.groups):
-            for member in group.members:
-                self.uses[member].append((assets + number, problem.markets[member].price))
+            for member, part in group.uses():
+                self.uses[member].append((assets + number, problem.markets[member].price * part))
         limits = [*(budget.spendable for budget in problem.budgets), *(group.most for group in problem.groups)]
         self.count = len(limits)
         used = self.used([market.held for market in problem.markets])
@@ -78,7 +78,7 @@ class Relaxation:
         self.group_of = [-1] * len(problem.markets)
         self.overlapping: list[int] = []
         for number, group in enumerate(problem.groups):
-            if all(self.group_of[m] < 0 for m in group.members):
+            if not group.parts and all(self.group_of[m] < 0 for m in group.members):
                 for member in group.members:
                     self.group_of[member] = assets + number
             else:

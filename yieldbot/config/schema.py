@@ -233,6 +233,8 @@ class PolicyTable(TomlTable):
     """Days within which a plan must earn its cost."""
     max_share_market: Share | None = None
     """Largest fraction of the wealth in one market."""
+    max_share_collateral: Share | None = None
+    """Largest fraction of the wealth that rests on one collateral, through whatever lies between."""
     max_share_protocol: dict[str, Share] | None = None
     """Largest fraction of the wealth by name: the limit of all markets with that name together."""
     max_share_markets: dict[str, Share] | None = None

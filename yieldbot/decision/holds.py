@@ -185,14 +185,14 @@ def _group_exceeded(
     states, portfolio = snapshot.markets, portfolio_of(snapshot)
     exact = exact_of(states, assessed, policy, portfolio, base)
     gets = {leg.market_id for leg in deposits}
-    for name, (members, most) in zip(group_names(states, policy, portfolio, base), exact.groups, strict=True):
-        ids = [(states[i].market.id, exact.weights[i], states[i].held.raw) for i in members]
+    for name, cap in zip(group_names(states, policy, portfolio, base), exact.limits(), strict=True):
+        ids = [(states[i].market.id, w, states[i].held.raw) for i, w in zip(cap.members, cap.weights, strict=True)]
         if not gets.intersection(market_id for market_id, _, _ in ids):
             continue
         start = sum(weight * (held - done.get(market_id, 0)) for market_id, weight, held in ids)
         after = sum(weight * (held + ahead.get(market_id, 0)) for market_id, weight, held in ids)
-        if _above(after, max(most, start), int(paid * portfolio.ones[0]) * portfolio.weights[0]):
-            part = after / portfolio.total if portfolio.total else 1.0
+        if _above(after, max(cap.most, start), int(paid * portfolio.ones[0]) * portfolio.weights[0] * cap.scale):
+            part = after / cap.scale / portfolio.total if portfolio.total else 1.0
             return Declined("EXPOSURE_LIMIT", f"{part:.1%} of the wealth would be there: {name} allows less")
     return None
 

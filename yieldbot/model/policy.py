@@ -83,6 +83,8 @@ class Policy:
     """Upper bound of both horizons, in days; None: no further bound."""
     max_share_market: float = 0.5
     """Largest fraction of the wealth in one market."""
+    max_share_collateral: float = 1.0
+    """Largest fraction of the wealth that rests on one collateral, by what was looked through; 1: any may."""
     max_share_protocol: Mapping[str, float] = field(default_factory=dict)
     """Largest fraction of the wealth by name: the limit of all markets with that name together."""
     max_share_markets: Mapping[str, float] = field(default_factory=dict)

@@ -117,8 +117,8 @@ def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
 def _within(
     waiting: Mapping[str, tuple[Reading, Sequence[EthCall]]], cache: Mapping[EthCall, bytes], most: int
 ) -> tuple[list[EthCall], dict[str, tuple[Reading, Sequence[EthCall]]]]:
-    """(the reads that are lacking, the flows that wait for them), as far as ``most`` further reads allow; flows that wait
-    for more are given up, so that what they would have read is not known."""
+    """(the reads that are lacking, the flows that wait for them), as far as ``most`` further reads allow. Flows that
+    wait for more are given up, so that what they would have read is not known."""
     lacking: dict[EthCall, None] = {}
     kept = {}
     for key, (flow, reads) in waiting.items():
