@@ -22,6 +22,8 @@ GROUPS = {
     "Compound v2, 2019-11 to 2023-03": ("compound_v2_daily.csv.gz", ()),
     "Aave v2, 2022-05 to 2022-07": ("aave_v2_reserve_events_2022.csv.gz", ()),
 }
+SHORT = {"Aave v2, 2022-05 to 2022-07": (30, 5)}
+"""Groups whose recording is too short for the usual windows: at most so many days, a start each so many."""
 GAS = "ethereum_gas_and_price_daily.csv"
 
 
@@ -46,13 +48,17 @@ def compare(every: int = 15, window: int = 60, group: str = "", policy: Path | N
         if group.casefold() not in name.casefold():
             continue
         began = time.monotonic()
+        days, apart = (min(pair) for pair in zip((window, every), SHORT.get(name, (window, every)), strict=True))
         request = BacktestRequest(
-            history=Path(named) / file, gas=Path(named) / GAS, markets=markets, window_days=window, every_days=every,
+            history=Path(named) / file, gas=Path(named) / GAS, markets=markets, window_days=days, every_days=apart,
             policy=policy,
         )  # fmt: skip
         document = backtest(request, Context(), lambda done, total: None)
         rows = [row for row in document.results if row.universe == "all"] or list(document.results)
-        print(f"\n{name} ({time.monotonic() - began:.0f} s)", file=sys.stderr)
+        print(
+            f"\n{name}, windows of {days} days, a start each {apart} ({time.monotonic() - began:.0f} s)",
+            file=sys.stderr,
+        )
         print(
             "wealth        policy    gain pp [90 %]            foresight                share  lost     moves/y",
             file=sys.stderr,

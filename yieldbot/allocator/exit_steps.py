@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.allocator.allocate import allocate
 from yieldbot.allocator.assess import net_income
+from yieldbot.allocator.horizons import Horizons
 from yieldbot.allocator.plan import graded
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ChainFees
@@ -138,6 +139,7 @@ def _request_steps(
     snapshot: Snapshot, asks: Sequence[MarketState], taken: Mapping[MarketId, int], more: float, policy: Policy
 ) -> list[ExitStep]:
     legs, costs, idle_years = [], [], []
+    once = 1.0 / Horizons.of(policy).gas_move_years  # the objective has paid one step for each market that it leaves
     for state in asks:
         token, raw = state.market.asset, taken[state.market.id]
         if raw <= 0 or raw < token.parse(policy.min_move).raw:
@@ -145,7 +147,9 @@ def _request_steps(
         whole = raw >= state.inside.raw
         amount = state.inside if whole else Amount(token, raw)
         legs.append(Leg(LegKind.REQUEST, state.market.id, amount, all=whole))
-        costs.append(2 * snapshot.fees.cost(state.gas_withdraw))
+        step = snapshot.fees.cost(state.gas_withdraw)
+        costs.append(2 * step)
+        more += step * once
         given_up = net_income(state, float(state.held), policy) - net_income(state, float(state.held - amount), policy)
         waits = (state.exit.seconds or 0) if state.exit.kind is ExitKind.COOLDOWN else 0
         idle_years.append(max(0.0, given_up) * snapshot.price(token) * waits / SECONDS_PER_YEAR)

@@ -84,13 +84,40 @@ class Columns:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Edges of the markets' hulls as columns of a linear program."""
+
+    worth: NDArray[np.float64]
+    """What a token earns a year along each edge."""
+    start: NDArray[np.float64]
+    """Where each begins, in tokens."""
+    end: NDArray[np.float64]
+    """Where each ends."""
+    counts: NDArray[np.intp]
+    """How many rows each takes something of."""
+    firsts: NDArray[np.intp]
+    """Index in ``rows`` of the first of them."""
+    rows: NDArray[np.int32]
+    """The rows of all edges, one edge after the other."""
+    weights: NDArray[np.float64]
+    """How much of each row a token takes."""
+
+
 class Linear:
     """The linear programs of one problem. uses: see ``relax.Resources.uses``."""
 
     def __init__(
         self, problem: Problem, tables: Sequence[BoundTable], uses: Sequence[Sequence[tuple[int, float]]]
     ) -> None:
-        self.problem, self.tables, self.uses = problem, tables, uses
+        import numpy as np
+
+        self.problem, self.tables = problem, tables
+        # Of each market the rows that it takes, and how much of each, one market after the other.
+        self.counts = np.array([len(own) for own in uses], dtype=np.intp)
+        self.firsts = np.cumsum(self.counts) - self.counts
+        self.rows = np.array([row for own in uses for row, _ in own], dtype=np.int32)
+        self.weights = np.array([weight for own in uses for _, weight in own])
         self.scale = problem.wealth or 1.0
         self.resources = len(problem.budgets) + len(problem.groups)
         self.whole: tuple[list[Choices], Columns] | None = None
@@ -108,13 +135,14 @@ class Linear:
         swaps = self._columns(boxes)
         if swaps is None:
             return None
-        status = self._run(rooms, edges, swaps)
+        arrays = self._edges(edges)
+        status = self._run(rooms, arrays, swaps)
         if status == self.api.HighsModelStatus.kInfeasible:
             return None
         if status != self.api.HighsModelStatus.kOptimal:  # no optimum found: bound with multipliers of 0
             prices = [0.0] * len(rooms)
             kept = [(x, y) for x, y in swaps.floats[swaps.firsts, :2].tolist()]
-            return Solution(self._dual(prices, rooms, edges, swaps), [], kept, prices)
+            return Solution(self._dual(prices, rooms, arrays, swaps), [], kept, prices)
         solution = self.solver.getSolution()
         filled: list[float] = solution.col_value
         prices = [max(0.0, dual) for dual in solution.row_dual[: len(rooms)]]
@@ -133,7 +161,18 @@ class Linear:
         # Weights add up to one but for the tolerance: an amount outside of its box would be searched for ever.
         least, most = swaps.floats[swaps.firsts, 0], swaps.floats[swaps.lasts, 0]
         inside = np.maximum(least, np.minimum(paid, most)).tolist()
-        return Solution(self._dual(prices, rooms, edges, swaps), grown, list(zip(inside, income, strict=True)), prices)
+        return Solution(self._dual(prices, rooms, arrays, swaps), grown, list(zip(inside, income, strict=True)), prices)
+
+    def _edges(self, edges: Sequence[Edge]) -> Edges:
+        import numpy as np
+
+        negative, market, start, end = np.array(edges, dtype=float).reshape(-1, 4).T
+        at = market.astype(np.intp)
+        counts = self.counts[at]
+        ends = np.cumsum(counts)
+        firsts = ends - counts
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.firsts[at] - firsts, counts)
+        return Edges(-negative, start, end, counts, firsts, self.rows[places], self.weights[places])
 
     def _columns(self, boxes: Mapping[int, Box]) -> Columns | None:
         """The choices of all swaps within their boxes; None if a swap has none."""
@@ -173,46 +212,45 @@ class Linear:
         rows = [(swap.source, swap.target, self.resources + number)] * len(points)
         return Choices(np.array(floats).reshape(-1, 7), np.array(rows, dtype=np.int32).reshape(-1, 3))
 
-    def _run(self, rooms: Sequence[float], edges: Sequence[Edge], swaps: Columns) -> object:
+    def _run(self, rooms: Sequence[float], edges: Edges, swaps: Columns) -> object:
         import numpy as np
 
         scale = self.scale
-        starts, rows, values, costs = [0], list[int](), list[float](), list[float]()
-        for negative, i, start, end in edges:
-            length = (end - start) / scale
-            costs.append(-negative * length)
-            for resource, weight in self.uses[i]:
-                rows.append(resource)
-                values.append(weight * length)
-            starts.append(len(rows))
-        count, ones = len(edges) + len(swaps.rows), [1.0] * len(self.problem.swaps)
-        program = self.api.HighsLp()
-        program.num_col_, program.num_row_ = count, len(rooms) + len(ones)
-        program.col_cost_ = np.concatenate([np.array(costs), swaps.floats[:, 3]])
-        program.col_lower_, program.col_upper_ = np.zeros(count), np.ones(count)
-        program.row_lower_ = np.array([-self.api.kHighsInf] * len(rooms) + ones)
-        program.row_upper_ = np.array([room / scale for room in rooms] + ones)
-        program.sense_ = self.api.ObjSense.kMaximize
-        matrix = program.a_matrix_
-        matrix.format_ = self.api.MatrixFormat.kColwise
+        length = (edges.end - edges.start) / scale
+        costs, values = edges.worth * length, edges.weights * np.repeat(length, edges.counts)
+        starts, rows = np.concatenate([[0], np.cumsum(edges.counts)]), edges.rows
+        count, ones = len(edges.start) + len(swaps.rows), [1.0] * len(self.problem.swaps)
         further = np.arange(len(rows) + 3, len(rows) + 3 * len(swaps.rows) + 1, 3)  # three rows a choice
-        matrix.start_ = np.concatenate([np.array(starts), further]).astype(np.int32)
-        matrix.index_ = np.concatenate([np.array(rows, dtype=np.int32), swaps.rows.ravel()])
-        matrix.value_ = np.concatenate([np.array(values), swaps.floats[:, 4:].ravel()])
-        self.solver.passModel(program)
+        self.solver.passModel(
+            count,
+            len(rooms) + len(ones),
+            len(rows) + 3 * len(swaps.rows),
+            int(self.api.MatrixFormat.kColwise),
+            int(self.api.ObjSense.kMaximize),
+            0.0,
+            np.concatenate([costs, swaps.floats[:, 3]]),
+            np.zeros(count),
+            np.ones(count),
+            np.array([-self.api.kHighsInf] * len(rooms) + ones),
+            np.array([room / scale for room in rooms] + ones),
+            np.concatenate([starts, further]).astype(np.int32),
+            np.concatenate([rows, swaps.rows.ravel()]),
+            np.concatenate([values, swaps.floats[:, 4:].ravel()]),
+            np.zeros(count, dtype=np.int32),  # no column is an integer
+        )
         self.solver.run()
         return self.solver.getModelStatus()
 
-    def _dual(self, prices: Sequence[float], rooms: Sequence[float], edges: Sequence[Edge], swaps: Columns) -> float:
+    def _dual(self, prices: Sequence[float], rooms: Sequence[float], edges: Edges, swaps: Columns) -> float:
         """The Lagrangian at these multipliers: an upper bound of every feasible income, whatever the solver's
         tolerances."""
         import numpy as np
 
         bound = sum(price * room for price, room in zip(prices, rooms, strict=True))
-        for negative, i, start, end in edges:
-            worth = -negative - sum(prices[resource] * weight for resource, weight in self.uses[i])
-            if worth > 0.0:
-                bound += worth * (end - start)
+        if len(edges.start):
+            taken = np.add.reduceat(np.array(prices)[edges.rows] * edges.weights, edges.firsts)
+            for part in (np.maximum(0.0, edges.worth - taken) * (edges.end - edges.start)).tolist():
+                bound += part
         if len(swaps.rows):
             paid, income, got = swaps.floats.T[:3]
             source, target = np.array(prices)[swaps.rows.T[:2]]

@@ -175,6 +175,16 @@ class Exchange:
 
     def rates(self, given: Token, wanted: Token) -> dict[str, float]:
         """Whole ``wanted`` tokens for one ``given``, by price oracle; no price that a single swap can move."""
+        if (given, wanted) not in self._rates:
+            self._rates[given, wanted] = self._rates_of(given, wanted)
+        return self._rates[given, wanted]
+
+    @cached_property
+    def _rates(self) -> dict[tuple[Token, Token], dict[str, float]]:
+        """What ``rates`` has found."""
+        return {}
+
+    def _rates_of(self, given: Token, wanted: Token) -> dict[str, float]:
         found: dict[str, float] = {}
         if given in self.usd and wanted in self.usd:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd

@@ -208,7 +208,8 @@ def begin(view: Snapshot, policy: Policy) -> list[ExitStep]:
 EASY = loose(horizon_days=30.0, break_even_days=1e9, max_gas_share_of_gain=1.0, idle_buffer="0")
 COST = 200_000 * 1e-9 * 3000
 GAS = COST * 365 / 30
-"""What a leg's gas takes of an allocation, as a rate a year."""
+"""What a leg's gas takes of an allocation, as a rate a year. A step's gain is after that of entering elsewhere, and
+before that of its own two legs, which is its cost."""
 
 
 def test_a_part_is_asked_for_where_a_part_alone_is_better_elsewhere() -> None:
@@ -218,9 +219,9 @@ def test_a_part_is_asked_for_where_a_part_alone_is_better_elsewhere() -> None:
     assert step.leg == Leg(LegKind.REQUEST, held_there(0.02).market.id, usdc(4_000))
     assert step.cost == pytest.approx(2 * COST)
     years = EASY.horizon_days / 365
-    assert step.gain == pytest.approx(4_000 * (0.08 - 0.02 * 7 / 365 / years) - 2 * GAS, rel=1e-6)
+    assert step.gain == pytest.approx(4_000 * (0.08 - 0.02 * 7 / 365 / years) - GAS, rel=1e-6)
     queue = begin(snapshot(0, held_there(0.02, QUEUE), small), EASY)
-    assert queue[0].gain == pytest.approx(4_000 * 0.08 - 2 * GAS, rel=1e-6)
+    assert queue[0].gain == pytest.approx(4_000 * 0.08 - GAS, rel=1e-6)
     for least, found in (("4000", 1), ("4000.000001", 0)):
         assert len(begin(view, replace(EASY, min_move=least))) == found, least
 
@@ -232,7 +233,7 @@ def test_two_markets_share_what_both_bring() -> None:
     assert [step.leg.market_id for step in steps_] == [first.market.id, second.market.id]
     assert [step.cost for step in steps_] == pytest.approx([2 * COST, 4 * COST])
     years = EASY.horizon_days / 365
-    whole = 10_000 * 0.08 + 20_000 * 0.07 - 10_000 * 0.02 * 7 / 365 / years - 4 * GAS
+    whole = 10_000 * 0.08 + 20_000 * 0.07 - 10_000 * 0.02 * 7 / 365 / years - GAS
     assert [step.gain for step in steps_] == pytest.approx([whole / 2] * 2, rel=1e-6)
     assert begin(snapshot(0, GOOD), EASY) == [] == begin(snapshot(0, replace(first, exit=Exit()), GOOD), EASY)
     for closed in (replace(first, status=Status.PAUSED), replace(first, stuck="locked")):
