@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from yieldbot.api.idempotency import once
@@ -143,6 +144,21 @@ async def ready(request: Request) -> Response:
     if why is not None:
         raise Problem(503, "NOT_READY", "no new reading of the chains", {"Retry-After": "30"})
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+@router.get(
+    "/metrics",
+    dependencies=[Depends(needs(Scope.READ))],
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {}}}},
+)
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus, of all accounts."""
+    if caller_of(request).accounts is not None:
+        raise Problem(403, "NOT_ALL_ACCOUNTS", "figures are of all accounts: make a key without --account")
+    await _service(request).journalled("plans")
+    made = request.app.state.metrics
+    return Response(made.text(), headers={"Cache-Control": "no-store"}, media_type=made.content_type)
 
 
 @router.get("/markets", dependencies=[Depends(needs(Scope.READ))], response_model=Page[MarketRow])

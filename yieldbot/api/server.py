@@ -4,6 +4,7 @@ documents."""
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from yieldbot import __version__
 from yieldbot.api import listing
 from yieldbot.api.description import described
+from yieldbot.api.metrics import Metrics
 from yieldbot.api.problems import MEDIA, Problem, ProblemDocument, limits, of_error
 from yieldbot.app.admission import ASKING, Caller, Refused, Scope
 from yieldbot.app.service import Collection, Service, visible
@@ -43,7 +45,7 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
         redirect_slashes=False,
         responses={code: {"model": ProblemDocument, "description": words} for code, words in _STATUSES.items()},
     )
-    app.state.service = service
+    app.state.service, app.state.metrics = service, Metrics(service)
     app.state.kept = OrderedDict()
 
     from yieldbot.api import resources
@@ -67,7 +69,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     service: Service = request.app.state.service
     path, address = request.url.path, request.client.host if request.client else ""
     what = f"{request.method} {listing.shown(path)}"
-    left = None
+    left, began = None, time.monotonic()
     try:
         if named := listing.SECRET_WORDS.intersection(name.lower() for name in request.query_params):
             service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
@@ -94,8 +96,17 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         await service.write_audit()
     for name, value in limits(left).items():
         response.headers.setdefault(name, value)
+    request.app.state.metrics.answered(_route(request), request.method, response.status_code, time.monotonic() - began)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _route(request: Request) -> str:
+    """The template of the route that answered: as many as there are routes, whatever is asked."""
+    found: str | None = getattr(request.scope.get("route"), "path", None)
+    if found is None:
+        return "/mcp" if request.url.path.startswith("/mcp/") else "other"
+    return found if found.startswith("/v1/") else f"/v1{found}"
 
 
 async def _check_body(request: Request) -> None:

@@ -152,6 +152,16 @@ class Service:
                 self._journal_is = known
         return self._journal[name]
 
+    def journal_states(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """How many plans have which status and transactions which result (``open``: none yet), as the journal was read
+        last."""
+        found: dict[str, dict[tuple[str, ...], float]] = {"plans": {}, "transactions": {}}
+        for name, field_name in (("plans", "status"), ("transactions", "result")):
+            for row in self._journal.get(name, NOTHING).rows:
+                key = (row[field_name] or "open",)
+                found[name][key] = found[name].get(key, 0.0) + 1.0
+        return found
+
     def accounts(self) -> Collection:
         """Our accounts, one row for each chain."""
         stopped = self._stopped()

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,26 @@ class Workers:
     def __init__(self, config: Path, say: Callable[[str], None]) -> None:
         """say: takes each line of progress of a worker."""
         self._config, self._say = config, say
+        self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
+        """Is told of each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
 
     async def run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """As ``_run``, and says how it ended."""
+        began, outcome = time.monotonic(), "ended"
+        try:
+            found = await self._run(job, request, seconds)
+            outcome = "done"
+        except WorkerFailed as failure:
+            outcome = failure.kind
+            raise
+        finally:
+            self.ended(job, outcome, time.monotonic() - began)
+        return found
+
+    async def _run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """The document of a job (``worker.JOBS``). Raises WorkerFailed: the use case's own error, no answer within
         ``seconds``, or a process that broke."""
         async with self._room:

@@ -25,7 +25,7 @@ RELEASED = ROOT / "tests" / "unit" / "api" / "openapi-released.json"
 
 
 def description() -> dict[str, Any]:
-    nothing: Any = SimpleNamespace()
+    nothing: Any = SimpleNamespace(workers=SimpleNamespace())
     found: dict[str, Any] = json.loads(json.dumps(application(nothing).openapi()))
     return found
 

@@ -1,0 +1,79 @@
+"""Metrics: what an operator watches, by names that do not grow with what strangers send."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.kit.api.served import Served
+from tests.kit.market_builder import OWNER
+from tests.unit.app.test_overview import Quiet
+from yieldbot.app.workers import WorkerFailed, Workers
+
+
+def figures(served: Served, key: dict[str, str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    answer = served.client.get("/v1/metrics", headers=key)
+    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/plain")
+    families = text_string_to_metric_families(answer.text)
+    return {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
+
+
+def test_state_and_money(served: Served) -> None:
+    key = served.key("read")
+    found = figures(served, key)
+    assert 0 <= found[("yieldbot_last_reading_age_seconds", ())] < 60
+    assert found[("yieldbot_halted", ())] == 0.0 and found[("yieldbot_reading_failing", ())] == 0.0
+    (chain,) = {dict(labels)["chain"] for name, labels in found if name == "yieldbot_markets"}
+    assert found[("yieldbot_markets", (("chain", chain),))] == 2.0
+    place = (("asset", "USDC"), ("chain", chain), ("wallet", "main"))
+    assert found[("yieldbot_held_tokens", place)] == 10_000.0 and 0 < found[("yieldbot_held_apy", place)] < 1
+    served.answers = {"newest": WorkerFailed("down", "TransientError")}
+    served.read()
+    served.service.halt("")
+    found = figures(served, key)
+    assert found[("yieldbot_reading_failing", ())] == 1.0 and found[("yieldbot_halted", ())] == 1.0
+
+
+def test_requests_are_counted_by_route(served: Served) -> None:
+    key = served.key("read")
+    for path in ("/v1/markets/a", "/v1/markets/b", "/v1/x/<script>", "/v1/markets?limit=1", "/elsewhere"):
+        served.client.get(path, headers=key)
+    served.client.request("BREW", "/v1/markets", headers=key)
+    found = figures(served, key)
+    routes = {dict(labels)["route"]: dict(labels) for name, labels in found if name.endswith("seconds_count")}
+    assert set(routes) == {"/v1/markets/{key}", "/v1/markets", "other"}
+    name = "yieldbot_http_request_duration_seconds_count"
+    assert found[(name, (("method", "GET"), ("route", "/v1/markets/{key}"), ("status", "404")))] == 2.0
+    assert found[(name, (("method", "other"), ("route", "/v1/markets"), ("status", "405")))] == 1.0
+
+
+def test_no_label_holds_an_address(served: Served) -> None:
+    text = served.client.get("/v1/metrics", headers=served.key("read")).text
+    assert "0x" not in text and OWNER not in text
+    own = served.key("read", name="own", accounts=frozenset((OWNER.lower(),)))
+    assert served.client.get("/v1/metrics", headers=own).status_code == 403
+
+
+def test_jobs_are_counted_by_how_they_end(context: Quiet) -> None:
+    """With real worker processes: one that ends with an error of ours, and one that is no job."""
+    ended: list[tuple[str, str]] = []
+
+    async def both() -> None:
+        workers = Workers(context.config.absolute(), lambda line: None)
+        workers.ended = lambda job, outcome, seconds: ended.append((job, outcome))
+        with pytest.raises(WorkerFailed, match="no job has it"):
+            await workers.run("plan", {"jobs": {"wallet": "nobody"}}, 60.0)
+        with pytest.raises(WorkerFailed, match="ended without an answer"):
+            await workers.run("nothing", {}, 60.0)
+        with pytest.raises(WorkerFailed, match="no answer within 0 s"):
+            await workers.run("plan", {}, 0.01)
+        await workers.close()
+        with pytest.raises(WorkerFailed, match="stopping"):
+            await workers.run("plan", {}, 60.0)
+
+    asyncio.run(both())
+    assert [outcome for _, outcome in ended] == ["ConfigError", "WorkerFailed", "WorkerFailed", "WorkerFailed"]
+    assert not list(Path(context.config).parent.glob("core*"))

@@ -1,0 +1,123 @@
+"""``/v1/metrics`` for Prometheus: what an operator watches. No label holds an address, an amount or anything that
+strangers write; counts of requests are by route, never by path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from yieldbot.app.service import Service
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+RUN_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+
+
+class Metrics:
+    """The counters of one server, and what it knows when it is asked."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, service: Service) -> None:
+        self._registry = CollectorRegistry()
+        self._latency = Histogram(
+            "yieldbot_http_request_duration_seconds",
+            "Time to answer, by route, method and status",
+            ("route", "method", "status"),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._jobs = Counter(
+            "yieldbot_jobs", "Jobs of workers by name and outcome", ("job", "outcome"), registry=self._registry
+        )
+        self._took = Histogram(
+            "yieldbot_job_duration_seconds", "Time of a job", ("job",), buckets=RUN_SECONDS, registry=self._registry
+        )
+        service.workers.ended = self._job
+        self._registry.register(State(service))
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answer. route: its template, as /v1/markets/{key}; other: no route of ours."""
+        known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE") else "other"
+        self._latency.labels(route, known, str(status)).observe(seconds)
+
+    def text(self) -> bytes:
+        """Everything in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def _job(self, job: str, outcome: str, seconds: float) -> None:
+        self._jobs.labels(job, outcome).inc()
+        self._took.labels(job).observe(seconds)
+
+
+class State(Collector):
+    """What the server knows now."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is collected when it is registered."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Gauges of this moment."""
+        service = self._service
+        age = time.time() - service.read_at if service.read_at else float("inf")
+        yield _one("yieldbot_last_reading_age_seconds", "Seconds since every chain was read", age)
+        yield _one("yieldbot_reading_failing", "1 while the last reading failed", service.failing is not None)
+        yield _one("yieldbot_halted", "1 while a halt is in force", service.halted() is not None)
+        yield _by("yieldbot_markets", "Markets that were read", ("chain",), _counted(service, "markets", "chain"))
+        yield _by("yieldbot_alarms", "Alarms that stand", ("code",), _alarms(service))
+        held, earning = _held(service)
+        yield _by("yieldbot_held_tokens", "Money in markets, in whole tokens", ("wallet", "chain", "asset"), held)
+        yield _by("yieldbot_held_apy", "What it earns, weighted, a fraction", ("wallet", "chain", "asset"), earning)
+        states = service.journal_states()
+        yield _by("yieldbot_plans", "Plans by status", ("status",), states["plans"])
+        yield _by("yieldbot_transactions", "Signed transactions by result", ("result",), states["transactions"])
+
+
+def _one(name: str, words: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, words, value=float(value))
+
+
+def _by(name: str, words: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, words, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _counted(service: Service, name: str, field: str) -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for row in service.newest(name).rows:
+        found[(row[field],)] = found.get((row[field],), 0.0) + 1.0
+    return found
+
+
+def _alarms(service: Service) -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for row in service.newest("markets").rows:
+        for alarm in row["alarms"]:
+            found[(alarm["code"],)] = found.get((alarm["code"],), 0.0) + 1.0
+    return found
+
+
+def _held(service: Service) -> tuple[dict[tuple[str, ...], float], dict[tuple[str, ...], float]]:
+    """Whole tokens in markets, and their mean yield weighted by them."""
+    money: dict[tuple[str, ...], float] = {}
+    earns: dict[tuple[str, ...], float] = {}
+    for row in service.newest("positions").rows:
+        key, held = _place(row), float(row["held"]["text"])
+        money[key] = money.get(key, 0.0) + held
+        earns[key] = earns.get(key, 0.0) + held * (row["apy_now"] or 0.0)
+    return money, {key: earns[key] / whole for key, whole in money.items() if whole}
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return row["wallet"], row["chain"], row["asset"]
