@@ -42,7 +42,7 @@ class Workers:
         """say: takes each line of progress of a worker."""
         self._config, self._say = config, say
         self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
-        """Is told of each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
+        """Called for each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
