@@ -1,0 +1,64 @@
+"""The units, the alert rules and the board: sound, and about metrics that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.kit import ROOT
+from yieldbot.api.metrics import Metrics, State
+
+FOLDER = ROOT / "docs" / "operations"
+NAMED = re.compile(r"yieldbot_[a-z_]+")
+UNITS = sorted(FOLDER.glob("*.service")) + sorted(FOLDER.glob("*.timer"))
+
+
+def known() -> set[str]:
+    """Names of all metrics, with what histograms and counters add."""
+    nothing = SimpleNamespace(rows=())
+    service: Any = SimpleNamespace(
+        workers=SimpleNamespace(), read_at=1, failing=None, halted=lambda: None, newest=lambda name: nothing,
+        journal_states=lambda: {"plans": {}, "transactions": {}},
+    )  # fmt: skip
+    metrics = Metrics(service)
+    names = {family.name for family in metrics._registry.collect()} | {one.name for one in State(service).collect()}
+    return names | {name + end for name in names for end in ("_total", "_bucket", "_count")}
+
+
+@pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
+def test_they_name_metrics_that_there_are(file: str) -> None:
+    named = set(NAMED.findall((FOLDER / file).read_text()))
+    assert named and named <= known(), named - known()
+
+
+def test_each_panel_says_what_it_shows() -> None:
+    board = json.loads((FOLDER / "grafana.json").read_text())
+    assert len(board["panels"]) == len({panel["id"] for panel in board["panels"]}) == 9
+    assert all(panel["description"] and panel["targets"][0]["expr"] for panel in board["panels"])
+
+
+def test_each_alert_has_its_remedy_on_the_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    alerts = re.findall(r"alert: (\w+)", (FOLDER / "alerts.yml").read_text())
+    assert len(alerts) == 7 and all(f"| {alert} |" in page for alert in alerts)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not there")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_takes_the_units(unit: Path, tmp_path: Path) -> None:
+    for one in UNITS:  # with a program that is there in place of ours
+        text = re.sub(r"^(User|Group|WorkingDirectory|Documentation)=.*\n", "", one.read_text(), flags=re.M)
+        (tmp_path / one.name).write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / unit.name], capture_output=True, text=True, check=False
+    )
+    ours = [line for line in done.stderr.splitlines() if unit.name in line]
+    assert not ours, done.stderr
+    assert all(f"\n{name}=" in f"\n{unit.read_text()}" for name in ("NoNewPrivileges",)) or unit.suffix == ".timer"
