@@ -71,6 +71,7 @@ class Drawn:
         self.supplied = 10 ** self.draw.uniform(6, 9, count)
         self.used = self.draw.uniform(0.4, 0.92, count)
         self.index = self.draw.uniform(1.0, 1.3, count)
+        self.rate = np.zeros(count)
 
     def day(self, day: int) -> pa.Table:
         """All readings of a day, ascending by market and time."""
@@ -85,6 +86,7 @@ class Drawn:
         rate = borrow_rate * used * 0.9
         index = self.index[:, None] * np.exp(np.cumsum(rate, axis=1) * STEP / 31_557_600)
         after = [borrow_rate * (borrowed / (supplied + x)) * 0.9 * used / used for x in (1e3, 1e4, 1e5, 1e6, 1e7)]
+        self.rate = rate[:, -1]
         self.used, self.supplied, self.index = used[:, -1], supplied[:, -1], index[:, -1]
         times = np.tile(T0 + day * 86_400 + np.arange(A_DAY, dtype=np.int64) * STEP + 7, count)
         flat = {

@@ -1,9 +1,10 @@
 """What grading costs a warm cycle: 500 markets of one chain, whose memory has a reading each ten minutes for 90 days;
 and what looking through them costs: the rounds, the reads, and the processor's time for what answers mean.
 
-In milliseconds of the processor: what is asked of memory (``history/past.py``; once a day, then kept), and the grades
-themselves (``risk/grade.py``). Reading who
-controls the contracts is no part of it: that is the watch's, and is kept from look to look.
+In milliseconds of the processor: what is asked of memory (``history/past.py``; once a day, then kept), the grades
+themselves (``risk/grade.py``), and alarms (``app/alarms.py``): what memory has of nine days, and the judgement of
+markets that may show a sign. Reading who controls the contracts is no part of it: that is the watch's, and is kept from
+look to look.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.history import T0, Drawn
-from tests.kit.market_builder import USDC, kinked, market, snapshot, usdc
+from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot, usdc
 from tests.unit.protocols import test_backing as backing
 from tests.unit.protocols.test_backing import at, pool, run, vault
+from yieldbot.app.alarms import with_alarms
 from yieldbot.app.graded import facts_of, with_grades
 from yieldbot.app.memory import FOLDER
 from yieldbot.history import files
 from yieldbot.history.reading import MarketKey
 from yieldbot.history.store import Store, _write
+from yieldbot.model.amounts import Apr
+from yieldbot.model.exchange import Price
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.look_through import HeldBy
 from yieldbot.model.market import Snapshot
@@ -70,6 +74,8 @@ def compare(markets: int = 500, days: int = 90) -> dict[str, Any]:
         asked = _median(lambda: facts_of(seen, place, said.append))
         whole = _median(lambda: with_grades(seen, place, Policy(), said.append))
         assert not said, said
+        alarms = _median(lambda: with_alarms(seen, place, Policy(), said.append))
+        alarmed, _ = with_alarms(seen, place, Policy(), said.append)
         graded = with_grades(seen, place, Policy(), said.append)
         assert all(state.grade and "30 days of rates" not in state.grade.missing for state in graded.markets)
         return {
@@ -80,7 +86,9 @@ def compare(markets: int = 500, days: int = 90) -> dict[str, Any]:
             "first_of_a_day_ms": round(first * 1e3, 1),
             "memory_ms": round(asked * 1e3, 1),
             "grades_ms": round((whole - asked) * 1e3, 1),
-            "whole_ms": round(whole * 1e3, 1),
+            "alarms_ms": round(alarms * 1e3, 1),
+            "with_an_alarm": sum(bool(state.alarms) for state in alarmed.markets),
+            "whole_ms": round((whole + alarms) * 1e3, 1),
         }
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -125,10 +133,7 @@ def look_through(markets: int) -> dict[str, Any]:
 
 
 def _remembered(place: Path, markets: int, days: int) -> Snapshot:
-    states = [
-        replace(market(f"m{n}", kinked(1e8, 8e7), borrowed=8e7, liquidity=2e7), supplied=usdc(1e8))
-        for n in range(markets)
-    ]
+    states = [market(f"m{n}", kinked(1e8, 8e7)) for n in range(markets)]
     keys = [
         MarketKey(chain=CHAIN, market=one.market.id, protocol="lend", asset="USDC", asset_address=USDC.address.lower())
         for one in states
@@ -140,8 +145,25 @@ def _remembered(place: Path, markets: int, days: int) -> Snapshot:
         if day % 30 == 29:
             print(f"day {day + 1} of {days}", file=sys.stderr, flush=True)
     store.compact(now=T0 + (days + 1) * 86_400)
-    seen = snapshot(1e6, *states)
-    return replace(seen, block=replace(seen.block, timestamp=T0 + days * 86_400 - 300))
+    now = T0 + days * 86_400 - 300
+    at = replace(BLOCK, timestamp=now)
+    live = []
+    for n, one in enumerate(states):
+        supplied, used = float(drawn.supplied[n]), float(drawn.used[n])
+        coins = range(4) if drawn.vaults[n] else range(n % 2)
+        params = {"collaterals": {str(coin): f"0x{coin * 7907 + 1:040x}" for coin in coins}}
+        lent = market(f"m{n}", kinked(supplied, supplied * used), borrowed=supplied * used)
+        live.append(
+            replace(
+                lent, market=replace(one.market, params=params), supplied=usdc(supplied), index=float(drawn.index[n]),
+                liquidity=usdc(supplied * (1 - used)), block=at, quoted=Apr(float(drawn.rate[n])),
+            )
+        )  # fmt: skip
+    seen = snapshot(1e6, *live)
+    supplies = {USDC.address: 10**16 + days * 144 * 10**9}
+    supplies |= {f"0x{coin * 7907 + 1:040x}": 10**26 + days * 24 * 10**20 for coin in range(4)}
+    seen = replace(seen, supplies=supplies, pegs={USDC: Price(1.0, now, traded=1.0)})
+    return replace(seen, block=at)
 
 
 def _median(work: Callable[[], object]) -> float:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yieldbot.app.memory import FOLDER
 from yieldbot.history.observed import NO_MARKETS, key_of
-from yieldbot.history.reading import Reading
+from yieldbot.history.reading import MarketKey
 from yieldbot.history.store import Store
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import AlarmLifted, AlarmRaised
+from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.names import of_table
@@ -19,12 +21,25 @@ from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
 from yieldbot.risk.blacklist import blacklisted
-from yieldbot.risk.latches import journalled, news
+from yieldbot.risk.latches import Latches, journalled, news
 from yieldbot.risk.look_through import locked_below
-from yieldbot.risk.lookout import HOME, Lookout
+from yieldbot.risk.lookout import HOME, Lookout, medians_of
 from yieldbot.risk.past import DAY, KEPT
-from yieldbot.risk.sight import MarketName, Sight, sight_of, sight_of_state, subject_of, subject_of_state
+from yieldbot.risk.quiet import Stirred, stirred
+from yieldbot.risk.sight import (
+    MarketName,
+    Sight,
+    Subject,
+    sane,
+    sight_of,
+    sight_of_state,
+    subject_of,
+    subject_of_state,
+)
 from yieldbot.risk.triggers import Found
+
+if TYPE_CHECKING:
+    from yieldbot.history.recent import Recent
 
 Entries = tuple[AlarmRaised | AlarmLifted, ...]
 
@@ -56,18 +71,22 @@ def with_alarms(
         found.setdefault((chain, market_id), []).extend(signs)
     own = {_name(one): subject_of_state(snapshot, one, of_table(limits.off_for, one.market, ())) for one in states}
     before = journalled(records)
+    live = {_name(one): sight_of_state(snapshot, one) for one in states}
     try:
-        readings = _remembered(data_dir / FOLDER, snapshot, states, policy)
-        others = {name: subject_of(rows[-1].key) for name, rows in readings.items() if rows}
-        lookout = Lookout(limits, others | own, before)
-        _learn(lookout, readings, now, limits.cooldown_hours)
+        memory, abroad = _remembered(data_dir / FOLDER, snapshot, states, policy)
+        judged = {*found, *before, *(_name(one) for one in states if one.alarms)}
+        addresses = {_name(one): key_of(one).asset_address for one in states}
+        lookout, medians = _looked_out(memory, abroad, live, own, addresses, judged, limits, before, now)
+        seen = {name: sight for name, sight in live.items() if name in lookout.names}
+        if medians is not None:
+            medians = medians_of(own, {name: sane(sight) for name, sight in live.items()})
     except Exception as failure:  # whatever it is, it is said, and nothing goes in
-        lookout = Lookout(limits, own, before)
+        lookout, seen, medians = Lookout(limits, own, before), live, None
         why = f"{data_dir / FOLDER}: memory cannot be read ({one_line(str(failure), 200)})"
         say(f"{why}: no new money goes in")
         for name in own:
             found.setdefault(name, []).append(Found(code="MISSING", act=Act.STOP, saw=why))
-    after = lookout.see({_name(one): sight_of_state(snapshot, one) for one in states}, found, chain=True)
+    after = lookout.see(seen, found, chain=True, medians=medians)
     if not any(after.values()) and all(not latches for latches in before.values()):
         return snapshot, ()
     shown = {
@@ -92,41 +111,86 @@ def _name(state: MarketState) -> MarketName:
     return (str(state.market.chain), str(state.market.id))
 
 
-Remembered = dict[MarketName, list[Reading]]
-
-
-def _remembered(folder: Path, snapshot: Snapshot, states: Sequence[MarketState], policy: Policy) -> Remembered:
-    """Readings in memory of the snapshot's markets, and of collaterals on its chain and the home chain."""
+def _remembered(
+    folder: Path, snapshot: Snapshot, states: Sequence[MarketState], policy: Policy
+) -> tuple[Recent | None, Recent | None]:
+    """Readings of the snapshot's markets and of collaterals on its chain; and of collaterals on the home chain."""
     if not folder.is_dir():
-        return {}
-    from yieldbot.history.recent import recent
+        return None, None
+    from yieldbot.history.recent import thinned
 
     store, now, chain = Store(folder), snapshot.block.timestamp, str(snapshot.block.chain)
     assets = policy.alarms.collaterals
-    own = {str(one.market.id): key_of(one).asset_address for one in states}
-    found = recent(store, chain, now, KEPT + 2 * DAY, own, assets)
-    here = {
-        (chain, market): [row for row in rows if not row.key.asset_address or row.key.asset_address == own[market]]
-        if market in own
-        else rows
-        for market, rows in found.items()
-    }
-    abroad: Remembered = {}
-    if chain != HOME and chain.startswith("eip155:"):
-        abroad = {(HOME, name): rows for name, rows in recent(store, HOME, now, 2 * DAY, (), assets).items()}
-    return here | abroad
+    here = thinned(store, chain, now, KEPT + 2 * DAY, {str(one.market.id) for one in states}, assets)
+    if chain == HOME or not chain.startswith("eip155:"):
+        return here, None
+    return here, thinned(store, HOME, now, 2 * DAY, (), assets)
 
 
-def _learn(lookout: Lookout, readings: Remembered, now: int, judged_hours: float) -> None:
-    """Feed the lookout with memory's readings: the last ``judged_hours`` are judged as they were then, so that a sign
-    between two runs counts."""
-    since = now - round(judged_hours * 3600)
+def _looked_out(
+    memory: Recent | None,
+    abroad: Recent | None,
+    live: Mapping[MarketName, Sight],
+    own: Mapping[MarketName, Subject],
+    addresses: Mapping[MarketName, str],
+    judged: Set[MarketName],
+    limits: AlarmLimits,
+    before: Mapping[MarketName, Latches],
+    now: int,
+) -> tuple[Lookout, Mapping[MarketName, float] | None]:
+    """(a lookout that knows what memory saw of every market that may show a sign, and judged its last hours as they
+    were then, so that a sign between two runs counts; medians: None where all markets are among them). judged: markets
+    that are judged whatever they show."""
+    if memory is None:
+        return Lookout(limits, own, before), None
+    since = now - round(limits.cooldown_hours * 3600)
+    others = {**_subjects(memory), **({} if abroad is None else _subjects(abroad))}
+    subjects = {**others, **own}
+    whole = Stirred(frozenset(subjects))  # of what is another asset's in part each reading is looked at
+    if _of_their_assets(memory, addresses):
+        whole = stirred(memory, live, subjects, limits, since, abroad)
+    names = whole.names | judged
+    all_of_them = names >= subjects.keys()
+    lookout = Lookout(limits, {name: subjects[name] for name in subjects if name in names or name not in own}, before)
     looks: dict[int, dict[MarketName, Sight]] = {}
-    for name, rows in readings.items():
-        sights = [sight_of(row) for row in rows]
-        lookout.learn(name, (one for one in sights if one.time < since))
-        for one in sights:
-            if one.time >= since:
-                looks.setdefault(one.time, {})[name] = one
-    for _, together in sorted(looks.items()):
-        lookout.see(together, remembered=True)
+    for part in (memory, abroad):
+        for place, market in enumerate(part.markets if part is not None else ()):
+            assert part is not None
+            name = (part.chain, market)
+            if name not in names and part is memory:
+                continue
+            rows, ours = part.readings(place), addresses.get(name)
+            sights = [sight_of(row) for row in rows if ours is None or row.key.asset_address in ("", ours)]
+            lookout.learn(name, (one for one in sights if one.time < since))
+            for one in sights:
+                if one.time >= since:
+                    looks.setdefault(one.time, {})[name] = one
+    for time, together in sorted(looks.items()):
+        lookout.see(together, remembered=True, medians=None if all_of_them else whole.medians.get(time, {}))
+    return lookout, None if all_of_them else {}
+
+
+def _subjects(memory: Recent) -> dict[MarketName, Subject]:
+    """The markets of memory, each as its newest reading names it."""
+    words, codes = memory.words, memory.codes
+    found: dict[MarketName, Subject] = {}
+    for market, end in zip(memory.markets, memory.starts[1:].tolist(), strict=True):
+        protocol, asset = (
+            words[name][code] if (code := int(codes[name][end - 1])) >= 0 else "" for name in ("protocol", "asset")
+        )
+        found[memory.chain, market] = subject_of(
+            MarketKey(chain=memory.chain, market=market, protocol=protocol, asset=asset)
+        )
+    return found
+
+
+def _of_their_assets(memory: Recent, addresses: Mapping[MarketName, str]) -> bool:
+    """Whether all that memory has of our markets is of the asset that they have now."""
+    words, cells = memory.words["asset_address"], memory.codes["asset_address"]
+    for market, low, high in zip(memory.markets, memory.starts.tolist(), memory.starts[1:].tolist(), strict=False):
+        ours = addresses.get((memory.chain, market))
+        if ours is not None and any(
+            code >= 0 and words[code] not in ("", ours) for code in set(cells[low:high].tolist())
+        ):
+            return False
+    return True

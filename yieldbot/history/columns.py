@@ -112,7 +112,7 @@ def completed(content: pyarrow.Table, wanted: Sequence[str]) -> pyarrow.Table:
     for name in wanted:
         if name in LATER and name not in content.column_names:
             kind = schema().field(name).type
-            content = content.append_column(name, pa.chunked_array([column([None] * content.num_rows, kind)]))
+            content = content.append_column(name, pa.nulls(content.num_rows, kind))
     return content.select(list(wanted))
 
 

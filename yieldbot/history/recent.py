@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.columns import backing_of
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 
 if TYPE_CHECKING:
     import pyarrow
+    from numpy.typing import NDArray
 
 HOUR = 3600
 STEPS = ((2 * HOUR, 900), (62 * HOUR, HOUR))
@@ -21,7 +24,55 @@ NUMBERS = (
     "supply_rate", "index", "borrow_rate", "utilisation", "supplied", "borrowed", "cash", "reserve_factor", "held",
     "price_usd", "traded_usd", "token_supply",
 )  # fmt: skip
-_WANTED = ("market", "protocol", "asset", "asset_address", "time", "source", "status", *NUMBERS, "backing")
+TEXTS = ("protocol", "asset", "asset_address", "source", "status", "backing")
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Thinned readings of markets, by market and ascending in time."""
+
+    chain: str
+    """Whose they are."""
+    markets: tuple[str, ...]
+    """Their ids, in the order of their rows."""
+    starts: NDArray[Any]
+    """The first row of each market, and behind the last the number of rows."""
+    times: NDArray[Any]
+    """Unix seconds of each row."""
+    numbers: Mapping[str, NDArray[Any]]
+    """``NUMBERS``: a double a row, NaN where nothing is known."""
+    codes: Mapping[str, NDArray[Any]]
+    """``TEXTS``: for each row which of ``words`` it has; -1: none."""
+    words: Mapping[str, tuple[str, ...]]
+    """The words of each text column."""
+    keys: dict[tuple[str, ...], MarketKey] = field(default_factory=dict, repr=False)
+    """What names the markets, made once each."""
+
+    def readings(self, place: int) -> list[Reading]:
+        """The readings of the market at a place of ``markets``."""
+        return list(self._readings(slice(int(self.starts[place]), int(self.starts[place + 1])), self.markets[place]))
+
+    def _readings(self, rows: slice, market: str) -> Iterator[Reading]:
+        columns = {name: [None if v != v else v for v in self.numbers[name][rows].tolist()] for name in NUMBERS}
+        texts = {
+            name: [None if code < 0 else self.words[name][code] for code in self.codes[name][rows].tolist()]
+            for name in TEXTS
+        }
+        named = zip(texts["protocol"], texts["asset"], texts["asset_address"], strict=True)
+        for at, (time, key) in enumerate(zip(self.times[rows].tolist(), named, strict=True)):
+            parts = (market, *(one or "" for one in key))
+            if parts not in self.keys:
+                self.keys[parts] = MarketKey(
+                    chain=self.chain, market=market, protocol=parts[1], asset=parts[2], asset_address=parts[3]
+                )
+            yield Reading(
+                key=self.keys[parts],
+                time=time,
+                source=texts["source"][at] or "",
+                status=texts["status"][at] or "",
+                backing=backing_of(texts["backing"][at]),
+                **{name: columns[name][at] for name in NUMBERS},  # type: ignore[arg-type]
+            )
 
 
 def recent(
@@ -29,41 +80,132 @@ def recent(
 ) -> Mapping[str, list[Reading]]:
     """By market, the readings of the last ``seconds`` before a moment, ascending, the last one of each step
     (``STEPS``). markets: their ids; assets: symbols in capitals, of whose markets all count. Raises as ``Store``."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    found = thinned(store, chain, moment, seconds, markets, assets)
+    return {market: found.readings(place) for place, market in enumerate(found.markets)}
 
-    tables: list[pyarrow.Table] = []
-    for content, _ in store.tables(chain, moment - seconds, moment - 1, _WANTED):
-        ours = pc.is_in(content["market"], pa.array(sorted(markets), pa.string()))
-        if assets:
-            ours = pc.or_(ours, pc.is_in(pc.utf8_upper(content["asset"]), pa.array(sorted(assets), pa.string())))
-        chosen = content.filter(ours)
-        if chosen.num_rows:
-            tables.append(chosen)
-    if not tables:
-        return {}
-    whole = pa.concat_tables(tables).sort_by([("market", "ascending"), ("time", "ascending")])
-    times = whole["time"].to_numpy()
-    codes = whole["market"].combine_chunks().dictionary_encode().indices.to_numpy()
+
+def thinned(
+    store: Store, chain: str, moment: int, seconds: int, markets: Collection[str] = (), assets: Collection[str] = ()
+) -> Recent:
+    """``recent`` as columns, of which readings are made when they are asked for."""
+    import numpy as np
+
+    ours, symbols = frozenset(markets), frozenset(assets)
+    wanted = ("market", "time", *TEXTS, *NUMBERS)
+    parts: list[_Part] = []
+    ids: dict[str, int] = {}
+    for content, _ in store.tables(chain, moment - seconds, moment - 1, wanted, coded=("market", *TEXTS)):
+        part = _part(content, ours, symbols, ids)
+        if part is not None:
+            parts.append(part)
+    names = sorted(ids)
+    rank = np.empty(len(names), dtype=np.int64)
+    rank[[ids[name] for name in names]] = np.arange(len(names))
+    code = np.concatenate([rank[one.market] for one in parts]) if parts else np.empty(0, dtype=np.int64)
+    times = np.concatenate([one.times for one in parts]) if parts else np.empty(0, dtype=np.int64)
+    order = np.lexsort((times, code))
+    code, times = code[order], times[order]
     cells = times // COARSE
     for place, (age, step) in enumerate(reversed(STEPS), 1):
         cells = np.where(times > moment - age, times // step + place * 2**40, cells)
-    last = np.append((np.diff(codes) != 0) | (np.diff(cells) != 0), True)
-    chosen = whole.filter(pa.array(last))
-    columns = {name: chosen[name].to_pylist() for name in _WANTED}
-    found: dict[str, list[Reading]] = {}
-    keys: dict[tuple[str, ...], MarketKey] = {}
-    for values in zip(*(columns[name] for name in (*_KEY, *_REST)), strict=True):
-        named = values[:4]
-        if named not in keys:
-            market, protocol, asset, address = (one or "" for one in named)
-            keys[named] = MarketKey(chain=chain, market=market, protocol=protocol, asset=asset, asset_address=address)
-        rest = dict(zip(_REST, values[4:], strict=True))
-        rest["backing"] = backing_of(rest["backing"])
-        found.setdefault(keys[named].market, []).append(Reading(key=keys[named], **rest))
-    return found
+    last = np.append((np.diff(code) != 0) | (np.diff(cells) != 0), True)[: len(code)]
+    code, times, order = code[last], times[last], order[last]
+    present = np.flatnonzero(np.bincount(code, minlength=len(names)))
+    numbers, codes, words = _taken(parts, order)
+    return Recent(
+        chain=chain,
+        markets=tuple(names[one] for one in present.tolist()),
+        starts=np.append(np.searchsorted(code, present), len(code)),
+        times=times,
+        numbers=numbers,
+        codes=codes,
+        words=words,
+    )
 
 
-_KEY = ("market", "protocol", "asset", "asset_address")
-_REST = ("time", "source", "status", *NUMBERS, "backing")
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rows of one file that count."""
+
+    content: pyarrow.Table
+    """The file's rows, others among them."""
+    rows: NDArray[Any]
+    """Which of them count."""
+    market: NDArray[Any]
+    """Of each the market's number."""
+    times: NDArray[Any]
+    """Of each the time."""
+
+
+def _part(content: pyarrow.Table, ours: Collection[str], symbols: Collection[str], ids: dict[str, int]) -> _Part | None:
+    import numpy as np
+
+    code, names = _coded(content, "market")
+    counts = np.array([name in ours for name in names], dtype=bool)[code]
+    if symbols:
+        asset, said = _coded(content, "asset")
+        counts |= np.array([*((one or "").upper() in symbols for one in said), False], dtype=bool)[asset]
+    rows = np.flatnonzero(counts)
+    if not rows.size:
+        return None
+    used = np.flatnonzero(np.bincount(code[rows], minlength=len(names)))
+    number = np.zeros(len(names), dtype=np.int64)
+    for one in used.tolist():
+        number[one] = ids.setdefault(str(names[one]), len(ids))
+    return _Part(content, rows, number[code[rows]], as_numpy(content["time"])[rows])
+
+
+def _coded(content: pyarrow.Table, name: str) -> tuple[NDArray[Any], list[Any]]:
+    """(a number for each row, -1 for none; the word of each number)."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import compute
+
+    cells = content[name].unify_dictionaries() if pa.types.is_dictionary(content[name].type) else content[name]
+    whole = cells.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0) if whole.num_chunks else pa.nulls(0, pa.string())
+    if not pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_encode()
+    indices = whole.indices
+    if indices.null_count:
+        indices = compute.fill_null(indices, -1)
+    return as_numpy(indices).astype(np.int64), whole.dictionary.to_pylist()
+
+
+def _taken(
+    parts: list[_Part], order: NDArray[Any]
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, tuple[str, ...]]]:
+    """The columns of these rows, ``order`` being their places among the rows of all parts."""
+    import numpy as np
+    import pyarrow as pa
+
+    sizes = np.cumsum([0, *(one.rows.size for one in parts)])
+    numbers = {name: np.full(order.size, np.nan) for name in NUMBERS}
+    codes = {name: np.full(order.size, -1, dtype=np.int64) for name in TEXTS}
+    known: dict[str, dict[str, int]] = {name: {} for name in TEXTS}
+    for one, low, high in zip(parts, sizes.tolist(), sizes[1:].tolist(), strict=False):
+        to = np.flatnonzero((order >= low) & (order < high))
+        if not to.size:
+            continue
+        # Ascending, so that what is taken lies together.
+        picked = one.content.take(
+            pa.Array.from_buffers(pa.int64(), to.size, [None, _buffer(one.rows[order[to] - low])])
+        )
+        for name in NUMBERS:
+            numbers[name][to] = as_numpy(picked[name])
+        for name in TEXTS:
+            cells, words = _coded(picked, name)
+            used = np.flatnonzero(np.bincount(cells + 1, minlength=len(words) + 1)[1:])
+            number = np.full(len(words) + 1, -1, dtype=np.int64)
+            for at in used.tolist():
+                number[at] = known[name].setdefault(str(words[at]), len(known[name]))
+            codes[name][to] = number[cells]
+    return numbers, codes, {name: tuple(words) for name, words in known.items()}
+
+
+def _buffer(values: NDArray[Any]) -> pyarrow.Buffer:
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.py_buffer(np.ascontiguousarray(values, dtype=np.int64).tobytes())

@@ -249,10 +249,9 @@ def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
     """A file's rows, each page compared with its checksum. Raises FileNotFoundError, and one of ``unreadable()`` for a
     file that is damaged or of another schema."""
     import pyarrow as pa
-    from pyarrow import compute, parquet
+    from pyarrow import compute
 
-    coded = list(asked.coded)
-    with parquet.ParquetFile(path, page_checksum_verification=True, read_dictionary=coded) as file:
+    with _opened(path, asked.coded) as file:
         said = (file.metadata.metadata or {}).get(b"schema", b"")
         if said != columns.SCHEMA.encode():
             raise ValueError(f"it is of the schema {said.decode(errors='replace')[:60]!r}, not {columns.SCHEMA}")
@@ -273,6 +272,17 @@ def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
     if mask is not None:
         content = content.filter(mask)
     return columns.completed(content, names)
+
+
+def _opened(path: Path, coded: Sequence[str]) -> pyarrow.parquet.ParquetFile:
+    """A file whose text columns ``coded`` come as dictionaries, as far as it has them."""
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(coded))
+    except KeyError:  # of a release that had not all of them
+        known = [name for name in coded if name not in columns.LATER]
+        return parquet.ParquetFile(path, page_checksum_verification=True, read_dictionary=known)
 
 
 def _may_hold(group: pyarrow.parquet.RowGroupMetaData, market: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.risk import Act, Alarm
@@ -42,6 +42,11 @@ class Lookout:
                 self._collaterals.setdefault(one.protocol, {})[name] = one
         self._newest: dict[MarketName, Sight] = {}
 
+    @property
+    def names(self) -> Set[MarketName]:
+        """The markets that it watches."""
+        return self._subjects.keys()
+
     def learn(self, name: MarketName, sights: Iterable[Sight]) -> None:
         """Looks of the past that are not judged."""
         past = self._past[name]
@@ -57,15 +62,17 @@ class Lookout:
         *,
         chain: bool = False,
         remembered: bool = False,
+        medians: Mapping[MarketName, float] | None = None,
     ) -> dict[MarketName, Latches]:
         """What stands in each market that is looked at now. more: signs that others found now. chain: the looks are the
-        chain's, so that what they lack is missing. remembered: they are memory's (``latches.turned``)."""
+        chain's, so that what they lack is missing. remembered: they are memory's (``latches.turned``). medians: of the
+        other markets' rates, where ``sights`` are not all that were looked at; None: they are."""
         sights = {name: sane(sight) for name, sight in sights.items()}
         for name, sight in sights.items():
             old = self._newest.get(name)
             if old is None or sight.time >= old.time:
                 self._newest[name] = sight
-        medians = _medians(self._subjects, sights)
+        medians = medians_of(self._subjects, sights) if medians is None else medians
         found: dict[MarketName, Latches] = {}
         for name, sight in sights.items():
             subject = self._subjects[name]
@@ -115,7 +122,7 @@ def _strongest(found: Sequence[Found]) -> list[Found]:
     return list({(one.code, one.act): one for one in reversed(found)}.values())
 
 
-def _medians(subjects: Mapping[MarketName, Subject], sights: Mapping[MarketName, Sight]) -> dict[MarketName, float]:
+def medians_of(subjects: Mapping[MarketName, Subject], sights: Mapping[MarketName, Sight]) -> dict[MarketName, float]:
     """Of each market the median rate of the others of its asset on its chain, where there are enough of them."""
     groups: dict[tuple[str, str], list[tuple[float, MarketName]]] = {}
     for name, sight in sights.items():
