@@ -33,14 +33,15 @@ def with_grades(
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
     holders: Mapping[MarketId, Holders] | None = None,
+    lost: Mapping[MarketId, float] | None = None,
 ) -> Snapshot:
     """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
     that is one line by ``say``, and it counts as empty.
 
     controls: who can change the contracts that markets depend on, as far as it was read. holders: whose the money in
-    them is.
+    them is. lost: bad debt that was realised in them, in whole tokens.
     """
-    facts = facts_of(snapshot, data_dir, say, controls, holders)
+    facts = facts_of(snapshot, data_dir, say, controls, holders, lost)
     states = {
         key: replace(state, grade=grade(state, facts[key], _reward_share(state, policy))) if key in facts else state
         for key, state in snapshot.states.items()
@@ -97,6 +98,7 @@ def facts_of(
     say: Callable[[str], None],
     controls: Mapping[MarketId, Controls] | None = None,
     holders: Mapping[MarketId, Holders] | None = None,
+    lost: Mapping[MarketId, float] | None = None,
 ) -> Mapping[MarketId, Facts]:
     """The facts beside its state that each market's grade is made from. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
@@ -106,6 +108,7 @@ def facts_of(
             past=past.get(market_id),
             controls=known.get(market_id),
             holders=whose.get(market_id),
+            lost=(lost or {}).get(market_id, 0.0),
         )
         for market_id, around in _around(snapshot).items()
     }

@@ -161,6 +161,8 @@ class Standing:
     """What each market's money finally rests on."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """Whose the money in each market is."""
+    lost: Mapping[MarketId, float] = field(default_factory=dict)
+    """Bad debt that was realised in each market since the first look, in whole tokens."""
 
 
 def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> Standing:
@@ -171,6 +173,7 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
     signs: dict[MarketId, list[Found]] = {}
     backing: dict[MarketId, Backing] = {}
     holders: dict[MarketId, Holders] = {}
+    debts: dict[MarketId, float] = {}
     for file in sorted(folder.glob(f"{_safe(snapshot.block.chain)}-*.json")) if folder.is_dir() else ():
         try:
             memory = load(file)
@@ -184,13 +187,14 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
             continue
         controls |= {m: c for m, c in memory.last.items() if m not in controls or controls[m].block < c.block}
         backing |= {m: b for m, b in memory.backing.items() if m not in backing or backing[m].block < b.block}
+        debts |= {m: max(amount, debts.get(m, 0.0)) for m, amount in memory.lost.items()}
         holders |= {m: h for m, h in memory.holders.items() if m not in holders or holders[m].block < h.block}
         for market, alarms in memory.alarms.items():
             found = [Found(code=one.code, act=one.act, saw=one.saw, evidence=one.evidence) for one in alarms]
             signs.setdefault(market, []).extend(found)
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
-    return Standing(controls, mine, backing, holders)
+    return Standing(controls, mine, backing, holders, debts)
 
 
 def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:

@@ -15,7 +15,7 @@ from yieldbot.history.store import Store
 
 LOOK_BACK_DAYS = 90
 DAY, WEEK = 86_400, 7 * 86_400
-KEPT, VERSION = "past.json", "1"
+KEPT, VERSION = "past.json", "2"
 """File in a chain's folder that holds a day's figures, and what its content depends on beside the readings: raised when
 the query changes."""
 LEAST_DAYS = 7
@@ -23,7 +23,7 @@ LEAST_DAYS = 7
 _DAILY = """
 WITH daily AS (
   SELECT market, time // 86400 AS day, min(time) AS first, avg(supply_rate) AS rate, max(utilisation) AS used,
-    arg_max(cash, time) AS cash
+    arg_max(cash, time) AS cash, arg_max(token_supply, time) FILTER (WHERE token_supply > 0) AS supply
   FROM readings WHERE chain = $chain AND time > $moment - 90 * 86400 AND time <= $moment GROUP BY market, day
 ), beside AS (
   SELECT *, lag(cash) OVER (PARTITION BY market ORDER BY day) AS cash_before,
@@ -40,6 +40,8 @@ SELECT beside.market AS market, min(first) AS first, count(*) AS days,
   avg(rate) FILTER (WHERE day > $today - 30) AS month_mean,
   stddev_samp(rate) FILTER (WHERE day > $today - 30) AS month_deviation,
   max(used) FILTER (WHERE day > $today - 30) AS most_utilisation,
+  arg_max(supply, day) FILTER (WHERE supply > 0 AND day > $today - 30)
+    / arg_min(supply, day) FILTER (WHERE supply > 0 AND day > $today - 30) - 1 AS supply_growth,
   avg(rate) AS long_mean, any_value(weeks.weeks) AS weeks, any_value(weeks.deviation) AS long_deviation
 FROM beside JOIN weeks ON weeks.market = beside.market GROUP BY beside.market
 """

@@ -355,3 +355,5 @@ class Look:
     """What went into and out of each market since the last look."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """Whose the money in each market is."""
+    lost: Mapping[MarketId, float] = field(default_factory=dict)
+    """Bad debt that was realised in each market since the last look, in whole tokens."""

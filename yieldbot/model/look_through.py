@@ -45,6 +45,8 @@ class Backing:
     """The block (slot) at which it was read."""
     time: int = 0
     """Unix seconds of that block."""
+    lost: float = 0.0
+    """Base units of its asset that the pool which it is in owes and does not have, by the pool's own reserves."""
 
     @property
     def dominant(self) -> Backer | None:
@@ -70,3 +72,5 @@ class HeldBy:
     """Utilisation of each child's own market in it; empty where children are not lent on."""
     why: str = ""
     """What could not be read."""
+    lost: float = 0.0
+    """Base units that it owes and does not have, by its own reserves."""

@@ -25,6 +25,8 @@ class MoneyFlow:
     """Its place among the block's events."""
     tx: str = ""
     """Its transaction's hash."""
+    lost: bool = False
+    """Whether it is no flow, but bad debt that suppliers have lost."""
 
     @property
     def key(self) -> str:

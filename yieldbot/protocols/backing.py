@@ -79,7 +79,14 @@ def backing_of(root: Root, nodes: Mapping[str, HeldBy], block: int, time: int) -
         missing=tuple(found.missing)[:MOST_MISSING],
         block=block,
         time=time,
+        lost=_lost(root, nodes),
     )
+
+
+def _lost(root: Root, nodes: Mapping[str, HeldBy]) -> float:
+    """What the one pool that a market is lacks; 0 for a market of several, where it is not the market's alone."""
+    keys = [key for key, _ in root.held.children]
+    return nodes[keys[0]].lost if len(keys) == 1 and keys[0] in nodes else 0.0
 
 
 def bare(key: str) -> str:

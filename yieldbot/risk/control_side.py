@@ -7,6 +7,7 @@ from typing import Any
 
 from yieldbot.model.controls import ContractFacts, Controller, ControllerKind, Part, Power
 from yieldbot.model.risk import Component, Evidence
+from yieldbot.risk.audits import Audit, audits, of_code
 from yieldbot.risk.facts import Facts
 from yieldbot.risk.scales import Scales, score
 
@@ -18,7 +19,7 @@ MOST_HOLDERS = 8
 """Holders of one contract's roles that are shown."""
 
 
-def contract(facts: Facts, now: int, scales: Scales) -> Component:
+def contract(facts: Facts, now: int, scales: Scales, among: tuple[Audit, ...] | None = None) -> Component:
     """score = (1 - w) * min over the contracts of control + w * age of the youngest, w = ``weight_days``.
 
     control: of the weakest who alone can change it, the better of its delay's and its signers' scores; 100 where nobody
@@ -37,19 +38,26 @@ def contract(facts: Facts, now: int, scales: Scales) -> Component:
         least = min(least, found)
         seen += _evidence(one)
         missing += [f"{one.name or one.address}: {what}" for what in one.missing]
+        reports = of_code(one, audits() if among is None else among)
+        seen += [
+            Evidence(what=f"{one.name or one.part}: audited", value=f"{report.firm}, {report.date}, of this very code",
+                     source=report.source, block=one.block)
+            for report in reports
+        ]  # fmt: skip
+        tried = score(of["audits"], float(len({report.firm for report in reports})))
         since = one.created_at if one.created_at is not None else one.there_since
         if since is None:
             missing.append(f"age of {one.name or one.address}")
-            ages.append(0.0)
+            ages.append(tried)
             continue
         days = (now - since) / DAY
-        ages.append(max(days, 0.0))
+        ages.append(max(tried, score(of["days"], max(days, 0.0))))
         told = f"{days:,.0f} days" if one.created_at is not None else f"at least {days:,.0f} days, seen since"
         seen.append(Evidence(what=f"{one.name or one.part}: age", value=told, source=str(one.address), block=one.block))
         if one.created_at is None:
             missing.append(f"age of {one.name or one.address}: {told}")
     part = float(of["weight_days"])
-    found = (1.0 - part) * least + part * score(of["days"], min(ages, default=0.0))
+    found = (1.0 - part) * least + part * min(ages, default=0.0)
     return Component(name=NAME, score=found, weight=weight, evidence=tuple(seen), missing=tuple(missing))
 
 

@@ -30,6 +30,8 @@ class Past:
     """Number of those weeks."""
     most_utilisation: float | None = None
     """The highest utilisation of 30 days."""
+    supply_growth: float | None = None
+    """By which part the asset's whole supply grew over the last 30 days, as far as it was read; None: not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +62,5 @@ class Facts:
     """Who can change what the market stands on; None: not read."""
     holders: Holders | None = None
     """Whose the money in it is; None: not read."""
+    lost: float = 0.0
+    """Bad debt that events have realised in it since looks began, in whole tokens of its asset."""

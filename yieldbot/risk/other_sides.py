@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from yieldbot.model.controls import Part
 from yieldbot.model.market import Kind, MarketState
@@ -76,7 +78,9 @@ def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share: float) -> Component:
-    """mean of: part paid in incentives, variation over 30 days, quote over its 7-day mean, quote over its peers.
+    """mean of: part paid in incentives, variation over 30 days, quote over its 7-day mean, quote over its peers, and
+    where they are known the end of its reward programmes (weighed by their part of the yield) and the growth of its
+    asset's supply.
 
     reward_share: part of the yield that incentives are, 0 to 1."""
     name, of, past, quote = "yield_quality", scales.sections["yield_quality"], facts.past, state.quoted.value
@@ -100,7 +104,31 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
         parts.append(score(of["peers"], quote / facts.around.peers_rate))
         seen.append(Evidence(what="quote over its peers", value=f"{quote / facts.around.peers_rate:.2f}",
                              source="the markets of its asset", block=state.block.height))  # fmt: skip
+    if reward_share > 0.0 and state.rewards:
+        found = _reward_end(state, of, seen, missing)
+        parts.append((1.0 - reward_share) * 100.0 + reward_share * found)
+    if past is not None and past.supply_growth is not None:
+        parts.append(score(of["supply_growth"], past.supply_growth))
+        seen.append(Evidence(what=f"supply of {state.market.asset.symbol} over 30 days",
+                             value=f"{past.supply_growth:+.1%}", source="history"))  # fmt: skip
     return made(name, sum(parts) / len(parts), scales, seen, missing)
+
+
+def _reward_end(state: MarketState, of: Mapping[str, Any], seen: list[Evidence], missing: list[str]) -> float:
+    """The score of the reward programme that ends first, by its own end."""
+    found = 100.0
+    for reward in state.rewards:
+        symbol, where = reward.token.symbol, str(reward.distributor)
+        if reward.raw_per_second <= 0.0:
+            continue
+        if reward.ends_at is None:
+            missing.append(f"when rewards in {symbol} end")
+            found = min(found, float(of["reward_end_unknown"]))
+            continue
+        days = max(0.0, (reward.ends_at - state.block.timestamp) / 86_400)
+        seen.append(read_at(f"rewards in {symbol} end", f"in {days:,.0f} days", where, state.block.height))
+        found = min(found, score(of["reward_days"], days))
+    return found
 
 
 def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
@@ -108,7 +136,8 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
     debt bounds it."""
     name, of, now = "track", scales.sections["track"], state.block.timestamp
     seen, missing, parts = list[Evidence](), list[str](), list[float]()
-    born = [one.created_at for one in facts.controls.contracts if one.created_at] if facts.controls else []
+    there = facts.controls.contracts if facts.controls else ()
+    born = [since for one in there if (since := one.created_at or one.there_since)]
     days = max((now - min(born)) / 86_400 if born else 0.0, facts.past.days if facts.past else 0.0)
     if days:
         seen.append(Evidence(what="known to live", value=f"{days:,.0f} days", source="chain" if born else "history"))
@@ -134,13 +163,17 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
     else:
         parts.append(100.0)
     found = sum(parts) / len(parts)
-    deficit = float(getattr(state.curve, "deficit", 0.0))
-    if deficit > 0.0 and float(state.supplied) > 0.0:
-        share = deficit / float(state.supplied)
-        seen.append(
-            read_at("bad debt", f"{share:.3%} of what is supplied", str(state.market.address), state.block.height)
-        )
-        found = min(found, score(of["bad_debt"], share))
+    supplied, where = float(state.supplied), str(state.market.address)
+    uncovered = state.backing.lost / state.market.asset.one if state.backing is not None else 0.0
+    debts = {
+        "bad debt": max(float(getattr(state.curve, "deficit", 0.0)), uncovered),
+        "bad debt that was realised": facts.lost,
+    }
+    for what, debt in debts.items():
+        if debt > 0.0:
+            share = debt / supplied if supplied > 0.0 else 1.0
+            seen.append(read_at(what, f"{share:.3%} of what is supplied", where, state.block.height))
+            found = min(found, score(of["bad_debt"], share))
     return made(name, found, scales, seen, missing)
 
 

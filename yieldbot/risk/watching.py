@@ -48,6 +48,8 @@ class WatchMemory:
     """What each market's money finally rests on, by the last look at it."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """Whose the money in each market is, by the last look at it."""
+    lost: Mapping[MarketId, float] = field(default_factory=dict)
+    """Bad debt that was realised in each market since the first look, in whole tokens."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)
     """What was reported last of the largest depositor's part."""
 
@@ -99,6 +101,7 @@ def advance(
         alarms=alarms,
         backing={**before.backing, **look.backing},
         holders={**before.holders, **look.holders},
+        lost={**before.lost, **{m: before.lost.get(m, 0.0) + more for m, more in look.lost.items()}},
         concentration=before.concentration,
     )
     messages = (

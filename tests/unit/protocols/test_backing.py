@@ -20,10 +20,10 @@ from yieldbot.protocols.evm.backing_reads import (
     MOST_ROUNDS,
     Graph,
     Known,
-    call,
     read_holdings,
     token_key,
 )
+from yieldbot.protocols.evm.view_words import call
 
 
 def at(number: int) -> Address:
@@ -193,6 +193,14 @@ def test_yearns_queue_comets_and_comptrollers_are_read_by_their_own_views() -> N
     found = backing_of(root(token_key(earn)), graph.nodes, 0, 0)
     assert {one.backing: round(one.share, 6) for one in found.parts} == {WETH: 0.75 * 0.75 + 0.25, DAI: 0.75 * 0.25}
     assert found.parts[0].utilisation == pytest.approx(0.99) and found.unknown == 0.0 and rounds <= MOST_ROUNDS
+
+
+@pytest.mark.parametrize(("reserves", "lost"), [(-7, 7.0), (7, 0.0), (-(2**200), 0.0)])
+def test_a_comet_whose_reserves_are_below_zero_owes_what_it_lacks(reserves: int, lost: float) -> None:
+    answers: Answers = {call(at(0x34), "getReserves()"): (reserves % 2**256).to_bytes(32, "big")}
+    key = f"comet:{at(0x34)}"
+    graph, _, _ = read(answers, key)
+    assert backing_of(root(key), graph.nodes, 0, 0).lost == lost
 
 
 def test_metamorphos_queue_is_read_of_a_vault_within_a_vault() -> None:

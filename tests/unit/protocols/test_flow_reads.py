@@ -242,3 +242,21 @@ def test_the_largest_depositor_is_bounded_by_what_nobody_named_holds() -> None:
     assert Holders(top=((A, 0.6),), seen=0.6).largest(0.3) == 0.6
     assert Holders(top=((A, 0.1), (B, 0.1)), seen=0.2).largest(0.3) == 0.3
     assert Holders(top=((A, 0.1),), seen=0.95).largest(0.3) == pytest.approx(0.1)
+
+
+def test_bad_debt_that_a_liquidation_realises_is_no_flow_and_is_counted_once() -> None:
+    (one,) = heard_of(state("morpho_blue", id="ab" * 32))
+    liquidated = next(topic for topic, event in one.events.items() if event.sign == 0)
+    assert one.second is not None
+
+    def event(debt: int, index: int) -> EthLog:
+        topics = (liquidated, one.second or b"", padded(B), padded(A))
+        return EthLog(one.address, topics, words(10, 1, 9, debt, 1), BLOCK, index, "0x1")
+
+    known = KnownFlows(blocks={one.market: BLOCK - 1})
+    logs = [event(3_000_000, 0), event(0, 1), event(2_000_000, 2)]
+    heard, _ = run(read_flows([one], ME, BLOCK, NOW, known), node(logs, {}, 1000))
+    assert heard.lost == {one.market: 5.0} and heard.flows == {} and heard.holders == {}
+    again = KnownFlows(blocks={one.market: BLOCK}, keys=frozenset(heard.keys))
+    later, _ = run(read_flows([one], ME, BLOCK + 1, NOW, again), node(logs, {}, 1000))
+    assert later.lost == {}

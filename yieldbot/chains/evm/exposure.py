@@ -78,7 +78,9 @@ class ExposureLook:
             return replace(look, known={**look.known, FLOWS: self.known.get(FLOWS)})
         blocks = {**_heard(self.known.get(FLOWS)).blocks, **dict.fromkeys(heard.read, look.block)}
         kept = {"blocks": blocks, "keys": list(heard.keys), "holders": _written(heard.holders)}
-        return replace(look, known={**look.known, FLOWS: kept}, flows=heard.flows, holders=heard.holders)
+        return replace(
+            look, known={**look.known, FLOWS: kept}, flows=heard.flows, holders=heard.holders, lost=heard.lost
+        )
 
     def _with_holdings(self, look: Look) -> Look:
         graph = self.holdings.answer if self.holdings is not None else None

@@ -15,6 +15,7 @@ from yieldbot.model.look_through import HeldBy
 from yieldbot.model.reads import EthCall, Flow
 from yieldbot.protocols.backing import TOKEN
 from yieldbot.protocols.evm.abi import checksum, label, selector_of
+from yieldbot.protocols.evm.view_words import LARGEST, address, addresses, amount, call, number
 
 MOST_ROUNDS = 6
 """Rounds of one look."""
@@ -32,8 +33,6 @@ MOST_ASSETS = 24
 """Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
 MOST_SHARES = 16
 """Share tokens that a vault of unknown kind is asked for."""
-LARGEST = 2**160
-"""Amounts and prices from here on are none."""
 ENOUGH = 0.999
 """A vault whose holdings were found to this part of its total is known."""
 
@@ -166,42 +165,6 @@ def token_key(token: str) -> str:
     return f"{TOKEN}{checksum(token)}"
 
 
-def call(to: str, signature: str, *words: int | str) -> EthCall:
-    """A read of a view function of static arguments; numbers, or addresses in hex."""
-    numbers = (int(word, 16) if isinstance(word, str) else word for word in words)
-    return EthCall(
-        Address(to),
-        selector_of(signature) + b"".join(number.to_bytes(32, "big") for number in numbers),
-        optional=True,
-    )
-
-
-def number(answer: bytes, place: int = 0) -> int | None:
-    """The word at a place of an answer; None where there is none, or it is no amount."""
-    word = answer[32 * place : 32 * place + 32]
-    found = int.from_bytes(word, "big") if len(word) == 32 else LARGEST
-    return found if found < LARGEST else None
-
-
-def amount(answer: bytes, place: int = 0) -> float:
-    """The same, 0 where there is none."""
-    return float(number(answer, place) or 0)
-
-
-def address(answer: bytes, place: int = 0) -> Address | None:
-    """The address at a place; None where there is none, or zero."""
-    found = number(answer, place)
-    return checksum(f"0x{found:040x}") if found else None
-
-
-def addresses(answer: bytes, most: int) -> tuple[Address, ...]:
-    """An address[], its first ``most``; none where the answer is no such list."""
-    if number(answer) != 32 or (count := number(answer, 1)) is None:
-        return ()
-    found = (address(answer, 2 + place) for place in range(min(count, most)))
-    return tuple(one for one in found if one is not None)
-
-
 def _aave(at: Address, known: Known) -> Reading:
     """Every reserve that may be collateral, by the value supplied, with its utilisation. Sources: Pool.getReservesList,
     AaveProtocolDataProvider.getReserveConfigurationData (word 2: liquidation threshold) and getReserveData (words 2 and
@@ -269,12 +232,17 @@ def _comptroller(at: Address, known: Known) -> Reading:
 
 def _comet(at: Address, known: Known) -> Reading:
     """Every collateral of a Comet by its value. Sources: CometCore.sol AssetInfo (words 1 to 3: asset, price feed,
-    scale), totalsCollateral, getPrice."""
-    infos = yield [call(at, "getAssetInfo(uint8)", place) for place in range(MOST_ASSETS)]
+    scale), totalsCollateral, getPrice; getReserves, which is below 0 where bad debt has eaten them."""
+    reserves, *infos = yield [
+        call(at, "getReserves()"),
+        *(call(at, "getAssetInfo(uint8)", place) for place in range(MOST_ASSETS)),
+    ]
+    signed = int.from_bytes(reserves[:32], "big", signed=True) if len(reserves) >= 32 else 0
+    lost = float(-signed) if -LARGEST < signed < 0 else 0.0
     named = [(address(info, 1), address(info, 2), amount(info, 3)) for info in infos if len(info) >= 256]
     rows = [(asset, feed, scale) for asset, feed, scale in named if asset and feed and scale]
     if not rows:
-        return HeldBy(unknown=1.0, why=f"collaterals of the Comet {at}")
+        return HeldBy(unknown=1.0, why=f"collaterals of the Comet {at}", lost=lost)
     answers = yield [
         read
         for asset, feed, _ in rows
@@ -284,7 +252,8 @@ def _comet(at: Address, known: Known) -> Reading:
         (token_key(asset), amount(answers[2 * i]) / scale * amount(answers[2 * i + 1]))
         for i, (asset, _, scale) in enumerate(rows)
     )
-    return HeldBy(children=children, unknown=0.0 if any(weight > 0.0 for _, weight in children) else 1.0)
+    some = any(weight > 0.0 for _, weight in children)
+    return HeldBy(children=children, unknown=0.0 if some else 1.0, lost=lost)
 
 
 PROBES = (

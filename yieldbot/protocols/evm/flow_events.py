@@ -1,7 +1,8 @@
 """Deposits and withdrawals as EVM protocols' events tell them, and whose the money is. Pure.
 
 Sources of the events: EIP-4626 (Deposit, Withdraw), Aave IPool.sol (Supply, Withdraw), Morpho EventsLib.sol (Supply,
-Withdraw), CometMainInterface.sol (Supply, Withdraw), CTokenInterfaces.sol and VTokenInterfaces.sol (Mint, Redeem).
+Withdraw, Liquidate's badDebtAssets), CometMainInterface.sol (Supply, Withdraw), CTokenInterfaces.sol and
+VTokenInterfaces.sol (Mint, Redeem).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from yieldbot.model.market import MarketState
 from yieldbot.model.money_flows import MoneyFlow
 from yieldbot.model.reads import EthCall, EthLog
 from yieldbot.protocols.evm.abi import checksum
-from yieldbot.protocols.evm.backing_reads import call, number
+from yieldbot.protocols.evm.view_words import call, number
 
 MOST_RAW = 2**128
 """Amounts from here on are none."""
@@ -25,7 +26,7 @@ class Event:
     """How one event tells a flow: places count its arguments in words, the indexed ones first (topic 1 is place 0)."""
 
     sign: int
-    """1: money goes in; -1: out."""
+    """1: money goes in; -1: out; 0: bad debt, which is nobody's flow."""
     account: int
     """Place of whose position it is."""
     amount: int
@@ -73,6 +74,7 @@ AAVE = (
 BLUE = (
     ("Supply(bytes32,address,address,uint256,uint256)", Event(1, 2, 3, (1,))),
     ("Withdraw(bytes32,address,address,address,uint256,uint256)", Event(-1, 1, 4, (2, 3))),
+    ("Liquidate(bytes32,address,address,uint256,uint256,uint256,uint256,uint256)", Event(0, 2, 6, (1,))),
 )
 COMET = (
     ("Supply(address,address,uint256)", Event(1, 1, 2, (0,))),
@@ -157,7 +159,8 @@ def _flow(log: EthLog, event: Event, one: Listening) -> MoneyFlow | None:
         return None
     return MoneyFlow(
         market=one.market,
-        amount=event.sign * raw / one.one,
+        amount=(event.sign or 1) * raw / one.one,
+        lost=event.sign == 0,
         account=account,
         others=tuple(dict.fromkeys(who for who in others if who != account)),
         block=log.block,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
 from yieldbot.model.reads import EthCall, EthLogs, Flow, LogSpan, Read
-from yieldbot.protocols.evm.backing_reads import number
 from yieldbot.protocols.evm.flow_events import Listening, flows_of
+from yieldbot.protocols.evm.view_words import number
 
 FIRST_BLOCKS = 1_000
 """Blocks that the first look reads, so that somebody is known."""
@@ -59,6 +59,8 @@ class Heard:
     """Flows of the last blocks."""
     read: tuple[MarketId, ...]
     """Markets whose events were read."""
+    lost: Mapping[MarketId, float] = field(default_factory=dict)
+    """By market, whole tokens of bad debt that were realised since the last look."""
 
 
 OVERLAP_BLOCKS = 12
@@ -111,6 +113,8 @@ def read_flows(
         and one.block > known.blocks[one.market] - OVERLAP_BLOCKS
         and one.key not in known.keys
     ]
+    debts = [one for one in news if one.lost]
+    found, news = [one for one in found if not one.lost], [one for one in news if not one.lost]
     shares = _shares(stale, by_market, answers[len(logs) :])
     moved: dict[MarketId, list[MoneyFlow]] = {}
     for flow in found:
@@ -134,7 +138,8 @@ def read_flows(
     return Heard(
         flows=_by_market(news, since, cut, follow),
         holders=holders,
-        keys=tuple(one.key for one in found if one.block > block - OVERLAP_BLOCKS),
+        lost={market: sum(one.amount for one in debts if one.market == market) for market in {d.market for d in debts}},
+        keys=tuple(one.key for one in (*found, *debts) if one.block > block - OVERLAP_BLOCKS),
         read=() if since > block else tuple(by_market),
     )
 
