@@ -191,9 +191,20 @@ def test_what_is_not_understood_is_said_in_one_line(home: Home) -> None:
     assert home.run("exit", "--list").out.strip() == "no exit was ordered"
     empty = home.json("exit", "Drip Vault")
     assert job(empty)["plan"]["action"] == "hold" and job(empty)["still_in"] == []
+    assert job(empty)["ordered"] == [], "what we do not hold is not ordered out"
+    assert "Nothing is left in the markets that are to be left.\n" in home.run("exit").out
+    (graded,) = home.json("risk", NAME)["jobs"]
+    assert [one["name"] for one in graded["markets"]] == [NAME], "a whole name is no part of others' names"
+    none = home.run("risk", "--min-safety", "100")
+    assert none.code == 0 and none.out.strip().endswith("no market has a grade of 100 or more")
+    assert "No market has a grade of 100 or more" in home.run("markets", "--min-safety", "100").out
     home.run("halt", "--reason", "wait")
     auto_exit(home.sandbox)
     halted = home.run("exit", "all")
     assert halted.code == 4 and "HALTED" in halted.line and "yieldbot resume" in halted.line
     home.run("resume")
-    assert out(home.json("exit", "all"))[NAME] >= 200 * USDC - 2, "but for what rounding takes"
+    last = home.json("exit", "all")
+    assert out(last)[NAME] >= 200 * USDC - 2 and job(last)["ordered"] == ["all"], "but for what rounding takes"
+    assert home.run("exit", "all", "--stop").code == 0
+    (home.sandbox.directory / ".env").write_text("SANDBOX_RPC_URL=http://127.0.0.1:9\n")
+    assert "NOT ORDERED: nothing was read; say it again later" in home.run("exit", NAME).out

@@ -100,7 +100,9 @@ def leave(
             deliver(context, each)
     horizon = context.settings.policy.horizon_seconds
     rows = tuple(
-        job_reports.failure(*each) if isinstance(each, tuple) else _row(each, further[id(each.job)], horizon)
+        job_reports.failure(*each)
+        if isinstance(each, tuple)
+        else _row(each, further.get(id(each.job), []), horizon, _orders(context, [each.job]))
         for each in ended
     )
     code = job_reports.worst([row.exit_code for row in rows])
@@ -185,14 +187,17 @@ def _ordering(
     return ordering
 
 
-def _row(found: Report, more: Sequence[Report], horizon_seconds: float) -> ExitJob:
+def _row(found: Report, more: Sequence[Report], horizon_seconds: float, orders: Sequence[ExitOrdered]) -> ExitJob:
     row = job_reports.report(found, horizon_seconds)
     fields = {name: getattr(row, name) for name in type(row).model_fields}
     rows = [row, *(job_reports.report(one, horizon_seconds) for one in more)]
     fields |= {"exit_code": job_reports.worst([one.exit_code for one in rows])}
     fields |= {"still_in": rows[-1].still_in, "holdings": rows[-1].holdings}
     return ExitJob(
-        **fields, came_out=tuple(out for one in (found, *more) for out in came_out(one)), then=tuple(rows[1:])
+        **fields,
+        ordered=tuple(dict.fromkeys(one.name for one in orders)),
+        came_out=tuple(out for one in (found, *more) for out in came_out(one)),
+        then=tuple(rows[1:]),
     )
 
 

@@ -23,6 +23,9 @@ class ExitJob(JobReport):
     """What an exit did for one job."""
 
     came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in the order it came")
+    ordered: tuple[str, ...] = Field(
+        description="names of the markets whose exits you ordered and that nothing enters until they are stopped; `all`"
+    )
     then: tuple[JobReport, ...] = Field(
         description="further cycles of this run: of pools that swap as they are left, and of swaps of what came out; "
         "`still_in` and `holdings` are as of the last one"

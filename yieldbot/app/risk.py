@@ -63,6 +63,8 @@ def risk(request: RiskRequest, context: Context) -> RiskAnswer:
     observed = overview.observe(request.jobs, context)
     rows: list[JobRisk | JobHead] = []
     seen: list[str] = []
+    views = [snapshot for _, snapshot in observed if not isinstance(snapshot, str)]
+    exact = request.market in {state.market.name for view in views for state in view.markets}
     for job, snapshot in observed:
         if isinstance(snapshot, str):
             rows.append(JobHead(**JobHead.fields_of(job, None, snapshot)))
@@ -71,7 +73,7 @@ def risk(request: RiskRequest, context: Context) -> RiskAnswer:
         for one, part in overview.by_asset(job, snapshot):
             markets = _graded(part, facts, context.settings.policy)
             seen += [row.name for row in markets]
-            wanted = [row for row in markets if _asked(row, part.states.get(row.id), request)]  # type: ignore[call-overload]
+            wanted = [row for row in markets if _asked(row, part.states.get(row.id), request, exact)]  # type: ignore[call-overload]
             rests = ExposureShare.of(part, one)
             rows.append(JobRisk(**JobHead.fields_of(one, part), markets=tuple(wanted), exposures=rests))
     if request.market and seen and not any(isinstance(row, JobRisk) and row.markets for row in rows):
@@ -82,12 +84,16 @@ def risk(request: RiskRequest, context: Context) -> RiskAnswer:
     )
 
 
-def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest) -> bool:
+def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest, exact: bool) -> bool:
+    """Whether a market is asked for. exact: one has just the name that was given, so that parts of names do not
+    count."""
     if request.min_safety is not None and row.safety < request.min_safety:
         return False
+    if exact:
+        return row.name == request.market
     low = request.market.lower()
-    exact = state is not None and named(state.market, (request.market,))
-    return not low or exact or low in row.id.lower() or low in row.name.lower()
+    meant = state is not None and named(state.market, (request.market,))
+    return not low or meant or low in row.id.lower() or low in row.name.lower()
 
 
 def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[MarketRisk]:

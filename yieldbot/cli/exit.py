@@ -81,7 +81,9 @@ def carry_out(request: ExitRequest, context: Screen) -> int:
     """Leave markets, and print what came out; the exit code."""
     answer = app.leave(request, context, show=partial(show_proposal, context), ask=agreed)
     rows = iter([row for row in answer.document.jobs if isinstance(row, ExitJob)])
-    parts: list[Any] = [partial(_group, reports, row) for reports, row in zip(answer.reports, rows, strict=True)]
+    parts: list[Any] = [
+        partial(_group, reports, row, request.market) for reports, row in zip(answer.reports, rows, strict=True)
+    ]
     context.show(answer.document.as_json(), *parts)
     return answer.document.exit_code
 
@@ -93,15 +95,18 @@ def _line(one: StandingExit) -> str:
     return f"{one.name} ({one.market_id}): {state}; ordered {when(one.since)} at the {one.by}{into}"
 
 
-def _group(reports: Sequence[Report], row: ExitJob) -> Any:
-    """What came out, what is still in and why, and what happens next; above it the cycle, stage by stage."""
+def _group(reports: Sequence[Report], row: ExitJob, market: str | None) -> Any:
+    """What came out, what is still in and why, and what happens next; above it the cycle, stage by stage. market: what
+    was to be left; None: whatever was ordered before."""
     if row.skipped is not None:
-        return Group(*render.report(reports[0]))
+        missed = [] if market is None or row.ordered else ["NOT ORDERED: nothing was read; say it again later"]
+        return Group(*render.report(reports[0]), *(Text(line, style="bold") for line in missed))
     amounts = [(f"{Decimal(one.amount.text):,f} {one.amount.symbol}", one.name) for one in row.came_out]
     lines = [f"OUT: {amount} from {name}, in the wallet" for amount, name in amounts]
     lines = lines or ["OUT: nothing came out in this run"]
     if not row.still_in:
-        lines.append("Nothing is left in the markets that are to be left; nothing goes in until `exit MARKET --stop`.")
+        stops = "; nothing goes in until `exit MARKET --stop`" if row.ordered else ""
+        lines.append(f"Nothing is left in the markets that are to be left{stops}.")
     said = (Text(line, style="bold") for line in lines)
     stages = [part for report in reports for part in render.report(report, still=False)]
     return Group(*stages, *said, *render.still_in(reports[-1]))

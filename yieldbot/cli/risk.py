@@ -29,6 +29,10 @@ MOST_DETAILED = 3
 """Up to this many markets are shown with their evidence; more are shown as a table."""
 
 
+UNSEEN = "who can change its contracts"
+"""What a grade says that it lacks where nobody has looked at the contracts yet."""
+
+
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("risk")
     parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="a name, an id, or a part of one")
@@ -61,7 +65,7 @@ def risk(args: argparse.Namespace, context: Screen) -> int:
         raise ConfigError("--since, --history and --replay say of what --calibration or --signals is made: add one")
     request = use.RiskRequest(market=args.market, jobs=filter_of(args), min_safety=args.min_safety)
     found = use.risk(request, context)
-    context.show(found.document.as_json(), lambda: _shown(found.document))
+    context.show(found.document.as_json(), lambda: _shown(found.document, args.min_safety))
     return found.exit_code
 
 
@@ -77,15 +81,18 @@ def _signals(args: argparse.Namespace, context: Screen) -> int:
     return 0
 
 
-def _shown(found: RiskDocument) -> Group:
+def _shown(found: RiskDocument, least: int | None) -> Group:
     whole = told(found.exposures, "All our money")
-    return Group(*(part for job in found.jobs for part in _job(job)), *([Text(whole)] if whole else []))
+    return Group(*(part for job in found.jobs for part in _job(job, least)), *([Text(whole)] if whole else []))
 
 
-def _job(job: JobRisk | JobHead) -> list[Any]:
+def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
+    """A job's grades. least: only grades from this on were asked for; None: all."""
     title = f"{job.chain} {job.asset}"
     if not isinstance(job, JobRisk):
         return [Text(f"{title}: {job.skipped}")]
+    if least is not None and not job.markets:
+        return [Text(f"{title}: no market has a grade of {least} or more")]
     sheet = TextTable(
         title, "Market", ">Safety", "", ">Loss bp/y", ">Quoted", ">After risk", ">Short", ">Long", "Signal", "Why"
     )
@@ -97,6 +104,10 @@ def _job(job: JobRisk | JobHead) -> list[Any]:
     parts: list[Any] = [sheet]
     if line := told(job.exposures):
         parts.append(Text(line))
+    if any(UNSEEN in side.missing for one in job.markets for side in one.components):
+        parts.append(
+            Text("Who can change contracts was not looked at yet, and counts as the worst: `yieldbot watch` does")
+        )
     if len(job.markets) <= MOST_DETAILED:
         parts += [part for one in job.markets for part in _detail(one)]
     return parts

@@ -70,6 +70,8 @@ def markets(args: argparse.Namespace, context: Screen) -> int:
     parts: list[Any] = []
     if found.listed:
         parts.append(lambda: listings.markets(found.listed, found.document.horizon_seconds, policy))
+    if args.min_safety is not None and found.listed and not any(one.snapshot.markets for one in found.listed):
+        parts.append(lambda: f"No market has a grade of {args.min_safety} or more: `yieldbot risk` shows all grades.")
     parts += [_skipped(job, why) for job, why in found.skipped]
     context.show(found.document.as_json(), *parts)
     return found.exit_code
