@@ -111,3 +111,31 @@ def test_events_that_are_not_told_now_are_asked_for_again() -> None:
     readings, _, _ = run(chain(lambda read: b"", [(0, HOLDER)]), beside=(book,))
     assert [r.holders[0].address for r in facts_of(WANTED[0], with_roles(readings, book)).roles] == [HOLDER]
     assert book.remembered()[POOL].until == 500 - 12
+
+
+def test_events_since_the_last_look_that_are_cut_are_read_as_a_past_by_later_looks() -> None:
+    known = {POOL: KnownRoles("events", ((0, HOLDER, 5),), 0, 500)}
+    book = RoleReads(HEAD, known)
+    readings, _, _ = run(chain(spans(since=900), [(0, HOLDER)]), beside=(book,))
+    assert any("before block 900" in one for one in facts_of(WANTED[0], with_roles(readings, book)).missing)
+    asked: list[EthLogs] = []
+    later = RoleReads(HEAD + 9, book.remembered())
+    readings, _, _ = run(
+        chain(spans(log(MINTER, LEFT, block=700)), [(0, HOLDER), (MINTER, LEFT)], asked), beside=(later,)
+    )
+    assert (0, 899) in [(one.first, one.last) for one in asked if one.past_parts]
+    facts = facts_of(WANTED[0], with_roles(readings, later))
+    assert not facts.missing and facts.roles[1].holders[0].address == LEFT and facts.roles[1].given == (700,)
+
+
+def test_an_admin_that_is_about_to_change_is_announced_by_its_own_view() -> None:
+    due = 1_800_000_000
+
+    def said(read: Read) -> bytes:
+        if isinstance(read, EthCall) and read.to == POOL and read.data == calldata("pendingDefaultAdmin"):
+            return word(int(LEFT, 16)) + word(due)
+        return chain(spans(), [])(read)
+
+    readings, _, _ = run(said)
+    (pending,) = facts_of(WANTED[0], readings).pending
+    assert (pending.what, pending.due, int(pending.after, 0)) == ("default admin", due, int(LEFT, 16))

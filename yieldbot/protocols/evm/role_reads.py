@@ -182,8 +182,8 @@ class RoleReads:
     """Blocks before which contracts were not there, where that is known."""
     states: dict[Address, _State] = field(default_factory=dict)
     """By contract."""
-    spans: list[tuple[ReadHandle, tuple[Address, ...], bool]] = field(default_factory=list)
-    """Events asked for in the round: the read, of which contracts, and whether they are of the past."""
+    spans: list[tuple[ReadHandle, EthLogs]] = field(default_factory=list)
+    """Events asked for in the round."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
         """Add the round's reads. at: the addresses that are read in this round; readings: those read before."""
@@ -203,8 +203,8 @@ class RoleReads:
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterator[tuple[Address, Address]]:
         """Take the round's answers; (holder, contract) of everybody to read next."""
-        for handle, addresses, past in self.spans:
-            self._heard(handle.data, addresses, past=past)
+        for handle, read in self.spans:
+            self._heard(handle.data, read)
         self.spans = []
         for state in self.states.values():
             for role, handle in state.counted.items():
@@ -303,19 +303,21 @@ class RoleReads:
             new = any(self.states[one].first for one in addresses)
             parts = (FIRST_PARTS if new else LATER_PARTS) if past else 0
             read = EthLogs(tuple(addresses), granted(), first, last, optional=True, past_parts=parts)
-            self.spans.append((reads.add(read), tuple(addresses), past))
+            self.spans.append((reads.add(read), read))
 
-    def _heard(self, answer: bytes, addresses: tuple[Address, ...], *, past: bool) -> None:
-        states = {one.lower(): self.states[one] for one in addresses}
+    def _heard(self, answer: bytes, read: EthLogs) -> None:
+        states = {one.lower(): self.states[one] for one in read.addresses}
         if not answer:
-            if not past:  # read again by the next look
+            if not read.past_parts:  # read again by the next look
                 for state in states.values():
                     state.until = self.known[state.address].until
             return
         span = LogSpan.decoded(answer)
-        if past:
-            for state in states.values():
+        for state in states.values():
+            if read.past_parts:
                 state.since = min(state.since, span.since)
+            elif span.since > read.first:  # what lies between is read as a past is, by later looks
+                state.since = span.since
         for log in span.logs:
             at = states.get(log.address.lower())
             if at is None or len(log.topics) < 3 or any(log.topics[2][:12]):
