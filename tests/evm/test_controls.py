@@ -16,7 +16,7 @@ from yieldbot.model.controls import ContractFacts, Controller, ControllerKind, D
 from yieldbot.model.ids import Address
 from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.control_facts import facts_of
-from yieldbot.protocols.evm.control_reads import KnownCode, Reading, read_controls, remembered
+from yieldbot.protocols.evm.control_reads import MOST_MODULES, KnownCode, Reading, read_controls, remembered
 from yieldbot.protocols.evm.standing import stands_on
 from yieldbot.sandbox.evm.artifacts import packaged
 from yieldbot.sandbox.evm.node import Sandbox
@@ -106,6 +106,24 @@ async def test_owners_of_every_kind(sandbox: Sandbox) -> None:
     by_false = await owned(false)
     assert by_false.kind is ControllerKind.CONTRACT and "not that of a Safe" in by_false.why
     assert by_false.signatures == 0, "what its singleton does is not known"
+
+
+async def test_a_safe_is_as_weak_as_the_weakest_of_its_modules(sandbox: Sandbox) -> None:
+    safe = safe_of(sandbox, [KEY, OTHER, THIRD], 2)
+    beacon = deploy(sandbox, f"{OZ5}/UpgradeableBeacon.json", ["address", "address"], sandbox.addresses["usdc"], safe)
+    assert kinds((await facts(sandbox, beacon)).owner) == ["safe"]
+    strong = safe_of(sandbox, [KEY, OTHER, THIRD], 3)
+    send(sandbox, safe, calldata("enableModule(address)", strong), sender=safe)
+    assert kinds((await facts(sandbox, beacon)).owner) == ["safe"], "a module that is stronger weakens nothing"
+    send(sandbox, safe, calldata("enableModule(address)", THIRD), sender=safe)
+    weak = (await facts(sandbox, beacon)).owner
+    assert kinds(weak) == ["safe", "eoa"] and (weak.signatures, weak.threshold) == (1, 2)
+    send(sandbox, safe, calldata("enableModule(address)", safe_of(sandbox, [KEY], 1)), sender=safe)
+    assert (await facts(sandbox, beacon)).owner.signatures == 1
+    for n in range(MOST_MODULES):
+        send(sandbox, safe, calldata("enableModule(address)", "0x" + f"{n + 16:02x}" * 20), sender=safe)
+    many = (await facts(sandbox, beacon)).owner
+    assert kinds(many) == ["safe", "unknown"] and "10 modules and more" in many.words
 
 
 async def test_a_beacon_proxy_is_upgraded_by_the_beacons_owner_and_an_old_proxy_by_its_admins(sandbox: Sandbox) -> None:

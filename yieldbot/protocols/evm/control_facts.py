@@ -9,6 +9,7 @@ Safe 1.1.1 to 1.4.1; Aave's PoolAddressesProvider, PayloadsController and Execut
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from yieldbot.model.controls import (
     NO_ONE,
@@ -24,7 +25,7 @@ from yieldbot.model.controls import (
 )
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm.comet_queue import PREFIX, changes_of
-from yieldbot.protocols.evm.control_reads import SAFE_PROXIES, Reading, address_of
+from yieldbot.protocols.evm.control_reads import MOST_MODULES, SAFE_PROXIES, Reading, address_of, modules_of
 
 SAFE_SINGLETONS = (
     "0xd9Db270c1B5E3Bd161E8c8503c55cEABeE709552",
@@ -232,7 +233,7 @@ def _controller_of(address: Address, readings: Readings, seen: tuple[Address, ..
         return unknown(address, "it answers anything")
     code = reading.code.hash.hex()
     if "getThreshold" in reading.answers or "getOwners" in reading.answers:
-        return _safe(reading, code)
+        return _safe(reading, readings, code, (*seen, address))
     behind = _behind(reading, readings, (*seen, address))
     delay = next((word for view in ("getMinDelay", "delay") if (word := reading.word(view)) is not None), None)
     settings = reading.answers.get("executorSettings", b"")
@@ -270,8 +271,9 @@ def _behind(reading: Reading, readings: Readings, seen: tuple[Address, ...]) -> 
     return unknown(None, f"holders of its roles: {late}") if late else weakest(may)
 
 
-def _safe(reading: Reading, code: str) -> Controller:
-    """A Safe, where it is one by its code and what its code runs: any contract can answer as one."""
+def _safe(reading: Reading, readings: Readings, code: str, seen: tuple[Address, ...]) -> Controller:
+    """A Safe, where it is one by its code and what its code runs: any contract can answer as one. Its modules act
+    without signatures: it is as weak as the weakest of them."""
     address, threshold = reading.address, reading.word("getThreshold")
     owners = _addresses(reading.answers.get("getOwners", b""))
     if threshold is None or owners is None or not 0 < threshold <= len(owners) or len(set(owners)) < len(owners):
@@ -288,7 +290,13 @@ def _safe(reading: Reading, code: str) -> Controller:
             code_hash=code,
             why="it answers as a multisig, but its code is not that of a Safe known here",
         )
-    return Controller(kind=ControllerKind.SAFE, address=address, threshold=threshold, owners=owners, code_hash=code)
+    own = Controller(kind=ControllerKind.SAFE, address=address, threshold=threshold, owners=owners, code_hash=code)
+    modules = modules_of(reading)
+    if modules is None or len(modules) >= MOST_MODULES:
+        why = "its modules cannot be read" if modules is None else f"{MOST_MODULES} modules and more"
+        return replace(own, behind=unknown(None, why))
+    weak = weakest([own, *(controller_of(one, readings, seen) for one in modules)])
+    return own if weak is own or weak is None else replace(own, behind=weak, why="a module acts without signatures")
 
 
 def _addresses(answer: bytes) -> tuple[Address, ...] | None:

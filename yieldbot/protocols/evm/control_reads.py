@@ -55,6 +55,7 @@ VIEWS = {
     "getThreshold": "getThreshold()",
     "getOwners": "getOwners()",
     "nonce": "nonce()",
+    "modules": "getModulesPaginated(address,uint256)",
     "getMinDelay": "getMinDelay()",
     "delay": "delay()",
     "votingPeriod": "votingPeriod()",
@@ -69,8 +70,8 @@ VIEWS = {
     "nonsense": "yieldbotReadsWhatNoContractHas()",
 }
 """View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController, level
-1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager. ``nonsense`` exists
-nowhere: whoever answers it answers anything."""
+1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager; ``modules`` asks
+for a Safe's first MOST_MODULES. ``nonsense`` exists nowhere: whoever answers it answers anything."""
 NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
@@ -89,6 +90,8 @@ SAFE_PROXIES = (
     "d7d408ebcd99b2b70be43e20253d6d92a8ea8fab29bd3be7f55b10032331fb4c",
 )
 """keccak256 of the code of Safe's own proxies, 1.3.0 and 1.4.1 (the second is that of the package's artifact)."""
+MOST_MODULES = 10
+"""Modules of one Safe that are read; with so many there may be more."""
 BARE, EMPTY = "", "0"
 """In place of a key: of an address of which the code alone is read, and of one that has no code."""
 MOST_ROUNDS = 4
@@ -327,16 +330,31 @@ def _next(reading: Reading, *, of_controller: bool) -> Iterable[tuple[str, Addre
     for name in OF_CONTROLLERS if of_controller else NAMES_NEXT:
         if (named := reading.named(name)) is not None and int(named, 16):
             yield name, named
+    for module in modules_of(reading) or ():
+        yield "module", module
     for role in reading.roles:
         for account, *_ in role.accounts:
             if int(account, 16) and account != reading.address:
                 yield f"role {role.name}", account
 
 
+def modules_of(reading: Reading) -> tuple[Address, ...] | None:
+    """The modules of a Safe's proxy, which act without its owners' signatures; None where its answer is none, or it is
+    no Safe's proxy."""
+    if reading.code is None or reading.code.hash.hex() not in SAFE_PROXIES:
+        return None
+    answer = reading.answers.get("modules", b"")
+    words = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer) - len(answer) % 32, 32)]
+    if len(words) < 3 or words[0] != 64 or words[2] > MOST_MODULES or len(words) < 3 + words[2]:
+        return None
+    found = words[3 : 3 + words[2]]
+    return tuple(map(address_of, found)) if all(1 < word < 2**160 for word in found) else None
+
+
 def calldata(name: str) -> bytes:
     """The calldata of one of VIEWS."""
-    tail = (1).to_bytes(32, "big") if name == "executorSettings" else bytes(32) if name == "roleCount" else b""
-    return selector_of(VIEWS[name]) + tail
+    words = {"executorSettings": (1,), "roleCount": (0,), "modules": (1, MOST_MODULES)}.get(name, ())
+    return selector_of(VIEWS[name]) + b"".join(word.to_bytes(32, "big") for word in words)
 
 
 def address_of(word: int) -> Address:
