@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot.api.server import application
 from yieldbot.app import serve as use
-from yieldbot.app.schedule import Schedule
+from yieldbot.app.schedule import Schedule, Task
 from yieldbot.app.serve import ServeRequest
 from yieldbot.app.service import Service
 from yieldbot.errors import ConfigError
@@ -67,18 +67,20 @@ class BehindProxy:
         return None
 
 
-async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] = ()) -> int:
-    """Listen and work until SIGTERM or SIGINT; returns the exit code. inner: doors that are reached through this one.
+async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] = (), more: Sequence[Task] = ()) -> int:
+    """Listen and work until SIGTERM or SIGINT; returns the exit code. inner: doors that are reached through this one;
+    more: what else is done at its times.
 
     Raises ConfigError if the address cannot be used.
     """
     async with contextlib.AsyncExitStack() as stack:
         for door in inner:
             await stack.enter_async_context(door.running())
-        return await _serve(service, request, application(service, {door.path: door.app for door in inner}))
+        app = application(service, {door.path: door.app for door in inner})
+        return await _serve(service, request, app, (*use.tasks(service, request), *more))
 
 
-async def _serve(service: Service, request: ServeRequest, app: Any) -> int:
+async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple[Task, ...]) -> int:
     if request.proxy is not None:
         app = BehindProxy(app, use.network_of(request.proxy))
     config = uvicorn.Config(
@@ -117,7 +119,7 @@ async def _serve(service: Service, request: ServeRequest, app: Any) -> int:
     host = f"[{request.host}]" if ":" in request.host else request.host
     listening.listen(BACKLOG)
     service.context.say(f"listening at {scheme}://{host}:{listening.getsockname()[1]}/v1 (Ctrl-C ends it)")
-    work = asyncio.create_task(Schedule(service.context.say).run(use.tasks(service, request)))
+    work = asyncio.create_task(Schedule(service.context.say).run(tasks))
     renew = asyncio.create_task(_renewed(config, request))
     with _ends(server):
         answering = asyncio.create_task(server.serve([listening]))

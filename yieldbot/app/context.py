@@ -108,5 +108,6 @@ class Context:
             urls = [url for chain in self._settings.chains.values() for url in (*chain.rpc_urls, *chain.submit_urls)]
             secrets += urls + [part for url in urls for part in url.split("/")[3:]]
             names = [wallet.passphrase_env for wallet in self._settings.wallets.values() if wallet.passphrase_env]
+            names += [one.env for channel in self._settings.notices for one in channel.secrets if one.env]
             secrets += [environment.get(name, "") for name in names]
         return secrets

@@ -16,7 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import notice_memory
 from yieldbot.app.flows import flow_lines
+from yieldbot.app.notice_watch import watched
 from yieldbot.errors import ConfigError, TransientError
 from yieldbot.model.controls import Dependency
 from yieldbot.model.risk import Act
@@ -96,6 +98,7 @@ async def take(
         memory, messages = advance(before, look, lines)
         memory = replace(memory, concentration=told)
         save(file, memory)
+    notice_memory.put(data_dir, watched(shown, messages))
     return Taken(look, memory, messages, before is None)
 
 

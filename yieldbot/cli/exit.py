@@ -15,11 +15,13 @@ from yieldbot.app import exit as app
 from yieldbot.app.exit import ExitRequest, ExitStopRequest
 from yieldbot.app.exit_documents import ExitJob
 from yieldbot.app.formatting import when
+from yieldbot.app.notice_runs import News
 from yieldbot.cli import render
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.prompts import agreed
 from yieldbot.cli.run import show_proposal
 from yieldbot.errors import ConfigError
+from yieldbot.notify.sending import after
 
 if TYPE_CHECKING:
     import argparse
@@ -74,7 +76,9 @@ def leave(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not terminal:
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     how: Literal["queue", "ask", "auto"] = args.approve or ("ask" if terminal else "queue")
-    return carry_out(ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to), context)
+    code = carry_out(ExitRequest(market=args.market, jobs=filter_of(args), approve=how, into=args.to), context)
+    after(context, News())
+    return code
 
 
 def carry_out(request: ExitRequest, context: Screen) -> int:

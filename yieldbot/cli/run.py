@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 
+from yieldbot.app import notice_runs
 from yieldbot.app import run as app
 from yieldbot.app.approve_signed import approve_signed
 from yieldbot.app.call_descriptions import descriptions
@@ -17,10 +18,12 @@ from yieldbot.cli import listings, render
 from yieldbot.cli.balance_changes import moved
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.cli.prompts import agreed
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.notify.sending import after
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from yieldbot.app.cycle import Report
     from yieldbot.app.results import Proposal
@@ -67,26 +70,35 @@ def run(args: argparse.Namespace, context: Screen) -> int:
     if args.approve == "ask" and not sys.stdin.isatty():
         raise ConfigError("--approve ask needs a terminal to ask on: use --approve queue, then `yieldbot approve ID`")
     request = RunRequest(jobs=filter_of(args), approve=args.approve)
-    return _show(app.run(request, context, show=partial(show_proposal, context), ask=agreed), context)
+    return _reported(lambda: app.run(request, context, show=partial(show_proposal, context), ask=agreed), context)
 
 
 def approve(args: argparse.Namespace, context: Screen) -> int:
     if args.signed:
         return _show(approve_signed(context, show=partial(show_proposal, context)), context)
     asks = sys.stdin.isatty() and not args.yes
-    done = app.approve(
-        ApproveRequest(plan_id=args.plan_id),
-        context,
-        show=partial(show_proposal, context),
-        ask=agreed if asks else lambda: True,
-    )
-    return _show(done, context)
+    request = ApproveRequest(plan_id=args.plan_id)
+    ask = agreed if asks else lambda: True
+    return _reported(lambda: app.approve(request, context, show=partial(show_proposal, context), ask=ask), context)
 
 
 def reject(args: argparse.Namespace, context: Screen) -> int:
     done = app.reject(RejectRequest(plan_id=args.plan_id, reason=args.reason), context)
     context.show(done.as_json(), lambda: f"plan {done.plan_id} is {done.status}")
     return 0
+
+
+def _reported(work: Callable[[], RunAnswer], context: Screen) -> int:
+    """Do it and print the result; at the end send what is new, which changes neither the result nor the exit code."""
+    try:
+        done = work()
+        code = _show(done, context)
+        sys.stdout.flush()
+    except YieldbotError as failure:
+        after(context, notice_runs.of_failure(context.command, failure))
+        raise
+    after(context, notice_runs.of_answer(context.command, done, int(time.time())))
+    return code
 
 
 def _show(done: RunAnswer, context: Screen) -> int:

@@ -10,10 +10,12 @@ from rich.text import Text
 
 from yieldbot.app import watch as app
 from yieldbot.app.exit import ExitRequest
+from yieldbot.app.notice_runs import News
 from yieldbot.app.watch import WatchRequest
 from yieldbot.cli.exit import carry_out
 from yieldbot.cli.flags import add_job_flags, filter_of
 from yieldbot.errors import ConfigError, InvariantError, YieldbotError
+from yieldbot.notify.sending import after
 
 if TYPE_CHECKING:
     import argparse
@@ -52,6 +54,7 @@ def watch(args: argparse.Namespace, context: Screen) -> int:
         text = _lines(document, who=args.who, quiet=args.news)
         _add_due(text, document)
         _show(document, text, context)
+        after(context, News())
         return code
     pause, due = app.seconds_of(args.every), list[tuple[str, ...]]()
     while True:
@@ -65,6 +68,7 @@ def watch(args: argparse.Namespace, context: Screen) -> int:
         request = WatchRequest(jobs=request.jobs, held=request.held)
         if app.leaves(document, context):
             _take_out(ExitRequest(jobs=request.jobs), context)
+        after(context, News())
         time.sleep(max(0.0, pause - (time.monotonic() - began)))
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from yieldbot.config.schema import AddressText, EnvName, KeyText, Name, NotNegative, Positive, Sol, TomlTable, UrlText
+from yieldbot.config.schema import AddressText, KeyText, NotNegative, Positive, Sol, TomlTable, UrlText
+from yieldbot.config.toml_types import EnvName, Name
 from yieldbot.model.families import SOLANA, family_of
 from yieldbot.model.ids import chain_id, evm_number
 from yieldbot.model.settings import SAFE_MULTISEND

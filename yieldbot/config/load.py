@@ -17,6 +17,7 @@ from yieldbot.config.alarms import alarm_limits
 from yieldbot.config.bases import bases_of, job_of_base
 from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
+from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SettingsTable, WalletTable
 from yieldbot.model.alarm_limits import CODES
@@ -70,6 +71,8 @@ def load(path: Path) -> Settings:
         follow=tuple(dict.fromkeys(table.watch.addresses)),
         anvil=anvil,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
+        notices=channels_of(path, table.notices),
+        notice_times=times_of(path, table.notify),
         warnings=(
             *(f"{path}: {line}" for line in _older_keys(policy)),
             *(

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from yieldbot.config.notices import NoticesTable, NotifyTable
+from yieldbot.config.toml_types import EnvName, FilePath, Name
 from yieldbot.model.address import parse_address, parse_any, parse_key
 from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import SOLANA
@@ -31,13 +33,6 @@ def _money(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError(f'{value!r} is not an amount: write whole tokens in quotes, as "100.50"')
     return plain(value, 'write whole tokens in quotes, as "100.50"')
-
-
-def _file(value: str) -> str:
-    """A path without null characters."""
-    if "\0" in value:
-        raise ValueError(f"{value!r} is no path: it holds a null character")
-    return value
 
 
 def _claim(value: Any) -> Any:
@@ -90,12 +85,9 @@ Claim = Annotated[str, BeforeValidator(_claim)]
 AddressText = Annotated[str, AfterValidator(parse_address)]
 KeyText = Annotated[str, AfterValidator(parse_key)]
 AnyAddressText = Annotated[str, AfterValidator(parse_any)]
-FilePath = Annotated[str, Field(min_length=1), AfterValidator(_file)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._()+-]*$")]
 UrlText = Annotated[str, AfterValidator(_endpoint)]
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class TomlTable(BaseModel):
@@ -340,6 +332,10 @@ class SettingsTable(TomlTable):
     """Limits and preferences."""
     watch: WatchTable = WatchTable()
     """What the watch follows."""
+    notices: Annotated[list[NoticesTable], Field(max_length=20)] = []
+    """Where notices go."""
+    notify: NotifyTable = NotifyTable()
+    """When summaries are made."""
 
 
 class PolicyFile(TomlTable):

@@ -11,6 +11,7 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.families import Family, family_of, family_of_address
 from yieldbot.model.ids import Address, ChainId
+from yieldbot.model.notices import Channel, NoticeTimes
 from yieldbot.model.policy import Base, Policy
 
 SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
@@ -275,5 +276,9 @@ class Settings:
     """Path of anvil; None: it is looked up."""
     descriptors: Path | None = None
     """Folder of ERC-7730 descriptors; None: none."""
+    notices: tuple[Channel, ...] = ()
+    """Where notices go."""
+    notice_times: NoticeTimes = field(default_factory=NoticeTimes)
+    """When summaries are made, and from when silence is reported."""
     warnings: tuple[str, ...] = ()
     """What is odd or outdated in the files, a line each."""

@@ -1,0 +1,149 @@
+"""The form of a notice for each service. Lines may hold text of strangers (names of tokens and vaults, revert reasons):
+in no service do they become a link, a mention, a command or markup."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from yieldbot.app.notify_documents import NoticeDocument
+from yieldbot.model.notices import Channel, Notice, Severity
+
+TELEGRAM = "https://api.telegram.org"
+MOST_TELEGRAM, MOST_SLACK, MOST_DISCORD, MOST_NTFY = 3500, 2900, 1800, 3500
+"""Characters of all lines together that each service takes, with room for what is put around them."""
+NTFY_PRIORITY = {Severity.INFO: "2", Severity.WARNING: "4", Severity.CRITICAL: "5"}
+Headers = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What goes to a service over HTTP."""
+
+    url: str
+    """Where to."""
+    body: bytes
+    """What."""
+    headers: Mapping[str, str]
+    """With which headers."""
+
+
+def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
+    """As preformatted text, in which Telegram makes no links."""
+    text = _fitting(notice, MOST_TELEGRAM, html)
+    document = {
+        "chat_id": channel.chat,
+        "text": f"<b>{html(notice.title)}</b>\n<pre>{text}</pre>",
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+        "disable_notification": notice.severity is Severity.INFO,
+    }
+    return _json(f"{(channel.api or TELEGRAM).rstrip('/')}/bot{secrets['token']}/sendMessage", document)
+
+
+def slack(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
+    """As plain text: Slack's control sequences begin with < and are taken apart."""
+    text = _fitting(notice, MOST_SLACK, without_angles)
+    block = {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}
+    document = {
+        "text": without_angles(notice.title),
+        "blocks": [{"type": "header", "text": {"type": "plain_text", "text": notice.title[:140]}}, block],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+    return _json(secrets["url"], document)
+
+
+def discord(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
+    """As a block of code that nothing within it can end; nobody is mentioned."""
+    text = _fitting(notice, MOST_DISCORD, without_ticks)
+    document = {
+        "content": f"**{notice.title}**\n```\n{text}\n```",
+        "allowed_mentions": {"parse": []},
+        "flags": 4,  # SUPPRESS_EMBEDS
+    }
+    return _json(secrets["url"], document)
+
+
+def ntfy(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
+    """As plain text, which ntfy does not take for Markdown unless a header says so."""
+    headers = {
+        "Title": _ascii(notice.title),
+        "Priority": NTFY_PRIORITY[notice.severity],
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    if "token" in secrets:
+        headers["Authorization"] = f"Bearer {secrets['token']}"
+    return Post(secrets["url"], _fitting(notice, MOST_NTFY, str).encode(), headers)
+
+
+def webhook(channel: Channel, notice: Notice, secrets: Mapping[str, str], now: int) -> Post:
+    """As a document, with a signature over the time and the body: ``Yieldbot-Signature: t=TIME,v1=HEX``."""
+    body = json.dumps(NoticeDocument.of(notice).as_json(), allow_nan=False).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Yieldbot-Notice": notice.id,
+        "Yieldbot-Signature": f"t={now},v1={signature(secrets['secret'], now, body)}",
+    }
+    return Post(secrets["url"], body, headers)
+
+
+def signature(secret: str, at: int, body: bytes) -> str:
+    """HMAC-SHA256 in hex, with the secret as key, over the time, a dot and the body."""
+    return hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def email(channel: Channel, notice: Notice) -> EmailMessage:
+    """As plain text; the subject is our own words."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = _ascii(notice.title)
+    message["From"] = channel.sender
+    message["To"] = ", ".join(channel.recipients)
+    message["Message-ID"] = f"<{notice.id}@{channel.sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    if notice.severity is Severity.CRITICAL:
+        message["Importance"] = "high"
+    message.set_content("\n".join((*notice.lines, "")))
+    return message
+
+
+def html(text: str) -> str:
+    """Text in HTML, as itself."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def without_angles(text: str) -> str:
+    """The text with look-alikes of < and >."""
+    return text.replace("<", "‹").replace(">", "›")
+
+
+def without_ticks(text: str) -> str:
+    """The text with look-alikes of backticks."""
+    return text.replace("`", "ˋ")
+
+
+def _fitting(notice: Notice, most: int, form: type[str] | object) -> str:
+    """Its lines, each in the service's form, as many as have room."""
+    assert callable(form)
+    found, size = [], 0
+    for index, line in enumerate(notice.lines):
+        text = str(form(line))
+        if size + len(text.encode()) > most:
+            found.append(f"and {len(notice.lines) - index} more")
+            break
+        found.append(text)
+        size += len(text.encode()) + 1
+    return "\n".join(found)
+
+
+def _json(url: str, document: Mapping[str, object]) -> Post:
+    return Post(url, json.dumps(document, allow_nan=False).encode(), {"Content-Type": "application/json"})
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode()

@@ -1,0 +1,68 @@
+"""Sends a notice through a channel, and what a server and the commands call."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from yieldbot.app import notify as use
+from yieldbot.app.notice_runs import JobEnd, News
+from yieldbot.app.schedule import Task
+from yieldbot.model.notices import Channel, Notice, Service
+from yieldbot.notify import messages
+from yieldbot.notify.http import post
+from yieldbot.notify.mail import hand_over
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.service import Service as Server
+
+EVERY_SECONDS = 60.0
+"""How often a server looks for what is new."""
+OF_SERVER_SECONDS = 20.0
+"""How long a server may take to send."""
+
+
+def send(channel: Channel, notice: Notice, secrets: Mapping[str, str], seconds: float) -> None:
+    """Send a notice through a channel. Raises NotSent."""
+    match channel.kind:
+        case Service.EMAIL:
+            hand_over(channel, messages.email(channel, notice), secrets, seconds)
+            return
+        case Service.TELEGRAM:
+            made = messages.telegram(channel, notice, secrets)
+        case Service.SLACK:
+            made = messages.slack(channel, notice, secrets)
+        case Service.DISCORD:
+            made = messages.discord(channel, notice, secrets)
+        case Service.NTFY:
+            made = messages.ntfy(channel, notice, secrets)
+        case Service.WEBHOOK:
+            made = messages.webhook(channel, notice, secrets, int(time.time()))
+    post(made.url, made.body, made.headers, seconds)
+
+
+def after(context: Context, news: News | None) -> None:
+    """Send what is new at the end of a command; nothing that goes wrong with it leaves this function."""
+    use.quietly(context, send, news)
+
+
+def work_of(server: Server) -> Task:
+    """What a server does for notices. It works in a thread of its own, which the server's end does not wait for."""
+
+    async def work() -> None:
+        end = JobEnd(name="reading", failure=server.failing)
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def sent() -> None:
+            use.quietly(server.context, send, News(ends=(end,)), seconds=OF_SERVER_SECONDS)
+            loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=sent, name="notices", daemon=True).start()
+        await done.wait()
+
+    return Task("notices", EVERY_SECONDS, work, at_once=False)
