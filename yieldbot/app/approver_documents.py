@@ -19,7 +19,7 @@ class Person(Part):
 
 
 class ApproversDocument(Document):
-    """The register of those who may approve."""
+    """The register of persons who may approve."""
 
     SCHEMA: ClassVar[str] = "approvers"
 
@@ -28,7 +28,7 @@ class ApproversDocument(Document):
 
 
 class ToSignDocument(Document):
-    """What a person signs of a plan."""
+    """The text of a plan that a person signs."""
 
     SCHEMA: ClassVar[str] = "approval-request"
 
@@ -40,7 +40,7 @@ class ToSignDocument(Document):
 
 
 class SignedPlanDocument(Document):
-    """A plan with those who have signed it."""
+    """A plan with the persons who have signed it."""
 
     SCHEMA: ClassVar[str] = "approval-given"
 

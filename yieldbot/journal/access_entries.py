@@ -1,4 +1,4 @@
-"""Journal entries about persons and callers: approvals by signature, and the audit of doors that others can reach."""
+"""Journal entries about persons and callers: approvals by signature, and the audit of requests over the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalGiven:
-    """A person's signature that approves a plan; whether it is theirs is checked whenever it counts."""
+    """A person's signature that approves a plan; it is verified again each time it is counted."""
 
     plan_id: str
     """The plan."""
@@ -19,15 +19,15 @@ class ApprovalGiven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessNoted:
-    """What somebody asked of a door that others can reach, or what was done to a key: the audit."""
+    """An audit entry: a request that came over the network, or a change of an API key."""
 
     by: str
-    """The key's name; ``terminal`` for the machine's own user, ``nobody`` for a caller without a key that counts."""
+    """The key's name; ``terminal`` for the user of this machine, ``nobody`` for a caller without a valid key."""
     where: str
-    """The IP address that it came from; empty at a terminal."""
+    """The caller's IP address; empty for the terminal."""
     what: str
-    """What was asked, as ``PUT /v1/halt`` or ``key new reader``; never a secret."""
+    """The request, as ``PUT /v1/halt`` or ``key new reader``; never a secret."""
     outcome: str
-    """How it ended, as ``200``, ``403 no scope halt`` or ``429``."""
+    """The result, as ``200``, ``403 no scope halt`` or ``429``."""
     times: int = 1
-    """How often: the same from the same caller within a minute is one entry."""
+    """How many equal requests of the same caller within a minute this entry counts."""

@@ -1,1 +1,1 @@
-"""MCP: what an assistant may read and plan. A door: its tools give the use cases' documents, and none signs."""
+"""MCP: what an assistant may read and plan. Its tools return the documents of the use cases; none of them signs."""

@@ -16,7 +16,7 @@ def add_prompts(made: MCPServer) -> None:
 
 
 def how_are_we_doing() -> str:
-    """Positions, what they earned against what was predicted, and what waits."""
+    """Positions, realised against predicted yield, and plans that wait for approval."""
     return (
         "Use list_positions, list_signals and list_plans (status queued). Say in a short table what we hold, what it "
         "earned, realised against predicted yield, every alarm, and which plans wait for me with their commands."

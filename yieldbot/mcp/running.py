@@ -1,4 +1,4 @@
-"""Runs the server over stdin and stdout, for one assistant of the machine's own user."""
+"""Runs the MCP server over stdin and stdout for one assistant, or as a part of the HTTP server."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from yieldbot.mcp.server import server
 
 
 def over_http(service: Service) -> tuple[Any, Callable[[], AbstractAsyncContextManager[None]]]:
-    """The server as an application for streamable HTTP, and what must be open while it answers. Its callers come
-    through the REST interface, which has checked their keys (``ASKING``)."""
+    """The MCP server as an application for streamable HTTP, and the context that must be open while it answers.
+
+    Its callers come through the REST interface, which has checked their keys (``ASKING``).
+    """
     made = server(service, ASKING.get)
     anywhere = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # no page has a key to send
     app = made.streamable_http_app(
@@ -30,7 +32,8 @@ def over_http(service: Service) -> tuple[Any, Callable[[], AbstractAsyncContextM
 
 
 async def serve(service: Service, request: ServeRequest, scopes: frozenset[Scope]) -> int:
-    """Answer until stdin ends; chains are read at the first question, and then at their times. The exit code."""
+    """Answer until stdin ends; returns the exit code. Chains are read at the first request and periodically from then
+    on."""
     caller = Caller("assistant", scopes)
     work = asyncio.create_task(_later(service, request))
     try:
@@ -44,7 +47,7 @@ async def serve(service: Service, request: ServeRequest, scopes: frozenset[Scope
 
 
 async def _later(service: Service, request: ServeRequest) -> None:
-    """Read the chains at their times once somebody has asked."""
+    """Read the chains periodically once there was a request."""
     while not service.read_at:
         await asyncio.sleep(1.0)
     every = [task for task in tasks(service, request) if task.name == "reading"]

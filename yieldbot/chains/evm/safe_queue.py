@@ -1,8 +1,9 @@
-"""What Safe's transaction service says that the owners of the Safes behind our markets prepare: a claim of a web
-service, never a fact. A transaction that lacks signatures is shown; one that could be sent is a pending change.
+"""Transactions that the owners of Safes behind our markets are preparing, as Safe's transaction service reports them: a
+web service's claim, never a fact.
 
-A service that fails, or answers anything, is named and stops nothing; what it said before stands until it says
-otherwise.
+A transaction that still lacks signatures is only shown; one that could be executed is a pending change. A service that
+fails or answers nonsense is named in the notes and stops nothing; its last answer stays in force until it gives
+another.
 """
 
 from __future__ import annotations
@@ -25,46 +26,46 @@ from yieldbot.protocols.evm.control_reads import SAFE_PROXIES, Reading
 from yieldbot.rpc.service import get
 
 MOST_SAFES, MOST_EACH = 20, 20
-"""Safes that are asked about in one look, and transactions of one."""
+"""Safes that are queried in one look, and transactions of each."""
 SECONDS = 8.0
 """Timeout of one answer."""
 LONGEST = 400
-"""Characters of a transaction in words."""
+"""Most characters of a transaction in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A transaction that the service says the owners prepare."""
+    """A transaction that the owners are preparing, according to the service."""
 
     safe: Address
     """The Safe."""
     nonce: int
-    """Its number."""
+    """Its nonce in the Safe."""
     hash: str
-    """The service's name for it, 32 bytes in hex."""
+    """The service's id of it (safeTxHash), 32 bytes in hex."""
     call: ScheduledCall
-    """What it would call."""
+    """The call that it would make."""
     delegates: bool
-    """Whether it runs the target's code as the Safe's own."""
+    """Whether it is a DELEGATECALL, which runs the target's code as the Safe's own."""
     signers: frozenset[str]
-    """Who has signed it by the service's word, in lower case."""
+    """Who has signed it according to the service, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the service said in one look."""
+    """The service's answers in one look."""
 
     events: tuple[ControlEvent, ...] = ()
-    """What is prepared, and what is not any more."""
+    """Transactions that are prepared now, and those that no longer are."""
     standing: tuple[tuple[Address, str], ...] = ()
-    """Safe and id of what could be sent, for the next look."""
+    """(Safe, id) of each transaction that could be executed, for the next look."""
     notes: tuple[str, ...] = ()
-    """What could not be asked."""
+    """What could not be queried."""
 
 
 @dataclass(slots=True)
 class _Taken:
-    """``Said``, while it is made."""
+    """``Said`` under construction."""
 
     events: list[ControlEvent] = field(default_factory=list)
     """As of Said."""
@@ -81,8 +82,10 @@ async def ask(
     decoded: Callable[[Address, ScheduledCall], str],
     block: int,
 ) -> Said:
-    """What is prepared in every Safe that was read. before: ``Said.standing`` of the last look; decoded: a call of a
-    sender in words. It raises nothing."""
+    """What is prepared in each Safe that was read. Raises nothing.
+
+    before: ``Said.standing`` of the last look. decoded: gives a sender's call in words.
+    """
     if not url:
         return Said()
     safes = [at for at, one in readings.items() if one.code is not None and one.code.hash.hex() in SAFE_PROXIES]
@@ -112,7 +115,7 @@ async def ask(
 
 
 def _of(url: str, safe: Address, nonce: int) -> list[Prepared] | str:
-    """What is prepared in one Safe, or why that is not known."""
+    """What is prepared in one Safe, or why that is unknown."""
     path = f"{url.rstrip('/')}/api/v1/safes/{safe}/multisig-transactions/"
     try:
         answer = get(f"{path}?executed=false&nonce__gte={nonce}&ordering=nonce&limit={MOST_EACH}", SECONDS)
@@ -126,7 +129,8 @@ def _of(url: str, safe: Address, nonce: int) -> list[Prepared] | str:
 
 
 def prepared(safe: Address, least: int, row: Any) -> Prepared | None:
-    """One row of the service's answer; None where it is of another Safe, is executed or outdated, or makes no sense."""
+    """One row of the service's answer; None where it belongs to another Safe, is executed or outdated, or cannot be
+    read."""
     try:
         if row.get("isExecuted") or row["safe"].lower() != safe.lower():
             return None
@@ -153,7 +157,8 @@ def _event(
     all_ready: Collection[str],
     block: int,
 ) -> ControlEvent:
-    """One that lacks signatures has the same key in every look; one that is ready is new whenever it becomes so."""
+    """The event of one transaction. One that lacks signatures has the same key in every look; one that can be executed
+    gets a new key each time it becomes so."""
     what = decoded(one.safe, one.call).removeprefix("scheduled call: ")
     how = "run the code of" if one.delegates else "call"
     words = one_line(f"Safe's service claims: transaction {one.nonce} would {how} {what} ({state})", LONGEST)

@@ -14,8 +14,8 @@ DOMAIN = {"name": "yieldbot", "version": "1"}
 
 
 def sign_approval(path: Path, passphrase: str, document: Mapping[str, Any]) -> str:
-    """The signature as 0x and 65 bytes. Only a document of our own domain and type is signed: its digest can be no
-    transaction's, permit's or order's.
+    """The signature as 0x and 65 bytes. Only a document of our own domain and type is signed, so its digest cannot be
+    that of a transaction, permit or order.
 
     Raises ConfigError for a keystore that cannot be opened, SafetyError for another document.
     """
