@@ -1,4 +1,4 @@
-"""``approver``: the persons who may approve, and their signatures under plans that wait."""
+"""``approver``: the persons who may approve, and their signatures of plans that wait for approval."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignRequest:
-    """Sign a plan that waits."""
+    """Sign a plan that waits for approval."""
 
     plan_id: str
-    """The plan."""
+    """The plan's id."""
     name: str
-    """The person in the register."""
+    """The person's name in the register."""
     signature: str | None = None
-    """A signature that was made elsewhere; None: ``keystore`` makes it."""
+    """A signature made elsewhere, for instance in a wallet; None: ``keystore`` makes it."""
     keystore: Path | None = None
-    """A wallet's keystore, whose passphrase is asked for."""
+    """A wallet's keystore file; its passphrase is requested."""
     passphrase_file: Path | None = None
-    """Holds that passphrase; None: a person is asked."""
+    """File with that passphrase; None: it is typed in."""
 
 
 def list_(context: Context) -> ApproversDocument:
@@ -56,7 +56,7 @@ def list_(context: Context) -> ApproversDocument:
 
 
 def add(person: Approver, context: Context) -> ApproversDocument:
-    """Adds a person. Raises ConfigError for one who cannot be one, or whose name or key is in the register."""
+    """Adds a person. Raises ConfigError for invalid details, or a name or key that is already in the register."""
     found = read_register(context.settings.data_dir)
     checked(person)
     if person.name in found:
@@ -71,7 +71,7 @@ def add(person: Approver, context: Context) -> ApproversDocument:
 
 
 def remove(name: str, context: Context) -> ApproversDocument:
-    """Takes a person out; signatures that they gave count no more. Raises ConfigError for an unknown name."""
+    """Removes a person; their signatures no longer count. Raises ConfigError for an unknown name."""
     found = read_register(context.settings.data_dir)
     if name not in found:
         raise ConfigError(f"approver {name}: is not in the register: `yieldbot approver list` shows who is")
@@ -112,17 +112,17 @@ def signed_plans(context: Context) -> tuple[str, ...]:
 def person(
     name: str, *, wallet: str | None = None, passkey: str | None = None, origin: str = "", credential: str = ""
 ) -> Approver:
-    """A person by flags. Raises ConfigError for one who cannot be one."""
+    """A person from command-line flags. Raises ConfigError for invalid details."""
     if wallet is not None:
         return checked(Approver(name=name, kind="wallet", address=wallet))
     return checked(Approver(name=name, kind="passkey", public_key=passkey or "", origin=origin, credential=credential))
 
 
 def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
-    """Adds a person's signature under a plan that waits.
+    """Adds a person's signature to a plan that waits for approval.
 
-    Raises ConfigError for an unknown plan or person, SafetyError for a plan that waits no more, or a signature that is
-    not this person's over this plan.
+    Raises ConfigError for an unknown plan or person, SafetyError for a plan that no longer waits, or a signature that
+    this person did not make over this plan.
     """
     settings = context.settings
     stored = _waiting(request.plan_id, context)
@@ -159,7 +159,7 @@ def _by_keystore(keystore: Path, request: SignRequest, asked: ToApprove, context
 
 
 def _waiting(plan_id: str, context: Context) -> StoredPlan:
-    """The plan, which waits. Raises ConfigError and SafetyError where it does not."""
+    """The plan, if it waits for approval. Raises ConfigError and SafetyError if it does not."""
     import time
 
     file = context.settings.data_dir / JOURNAL
@@ -180,7 +180,7 @@ def _key(person: Approver) -> str:
 
 
 def _write(persons: Iterable[Approver], context: Context) -> None:
-    """Write the register whole, or leave it as it was. Raises ConfigError."""
+    """Write the whole register atomically: if that fails the old one stays. Raises ConfigError."""
     rows: list[Mapping[str, str]] = [{k: v for k, v in asdict(one).items() if v} for one in persons]
     path = context.settings.data_dir / REGISTER
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
