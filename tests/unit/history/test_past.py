@@ -90,3 +90,16 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "write_text", full)
     assert summaries_today(store, CHAIN, T0 + 9 * DAY)["m"]["days"] == pytest.approx(9 - 600 / DAY)
     assert not list(tmp_path.rglob(KEPT))
+
+
+def test_a_supply_grows_from_its_first_to_its_last_reading_of_thirty_days(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    supplies: dict[int, float | None] = {0: 1.0, 15: 100.0, 20: None, 30: 0.0, 35: 150.0, 39: 120.0}
+    rows = [
+        Reading(key=KEY, time=T0 + day * DAY, supply_rate=0.01, token_supply=supplies.get(day)) for day in range(40)
+    ]
+    assert not store.append(rows).failure
+    assert summaries(store, CHAIN, T0 + 39 * DAY + 1)["m"]["supply_growth"] == pytest.approx(0.2)
+    assert summaries(store, CHAIN, T0 + 1)["m"]["supply_growth"] == pytest.approx(0.0)
+    bare = remembered(tmp_path / "bare", [100.0] * 10, [0.01] * 10)
+    assert summaries(bare, CHAIN, T0 + 9 * DAY + 700)["m"]["supply_growth"] is None

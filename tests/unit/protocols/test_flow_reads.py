@@ -14,6 +14,7 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.reads import EthCall, EthLog, EthLogs, Flow, LogSpan, Read
+from yieldbot.protocols.evm.backing import root_of
 from yieldbot.protocols.evm.flow_events import Listening, flows_of, listening
 from yieldbot.protocols.evm.flow_reads import (
     ANEW_SECONDS,
@@ -260,3 +261,11 @@ def test_bad_debt_that_a_liquidation_realises_is_no_flow_and_is_counted_once() -
     again = KnownFlows(blocks={one.market: BLOCK}, keys=frozenset(heard.keys))
     later, _ = run(read_flows([one], ME, BLOCK + 1, NOW, again), node(logs, {}, 1000))
     assert later.lost == {}
+
+
+def test_a_market_that_lacks_parameters_is_not_heard_and_keeps_no_other_from_it() -> None:
+    odd = [state("aave_v3"), state("morpho_blue", id="no hex"), state("idle")]
+    assert heard_of(*odd) == []
+    for one in odd[:2]:
+        held = root_of(one, {}).held
+        assert held.unknown == 1.0 or held.idle == 1.0

@@ -19,7 +19,10 @@ from yieldbot.protocols.evm.backing_reads import aave_key, token_key
 def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
     """What a market's money is in. where: the other keys of its deployment's table."""
     asset = token_key(state.market.asset.address)
-    held = OF_PROTOCOL.get(state.market.protocol, _unread)(state, where, asset)
+    try:
+        held = OF_PROTOCOL.get(state.market.protocol, _unread)(state, where, asset)
+    except (KeyError, ValueError, TypeError, ArithmeticError) as odd:  # one market's parameters, never the whole look
+        held = HeldBy(unknown=1.0, asset=asset, why=f"{state.market.protocol}: {type(odd).__name__}")
     return Root(market=state.market.id, asset=asset, held=held)
 
 

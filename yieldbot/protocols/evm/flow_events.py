@@ -90,7 +90,14 @@ CTOKEN = (
 
 
 def listening(state: MarketState) -> Listening | None:
-    """How a market's flows are heard; None: its adapter's events are not known."""
+    """How a market's flows are heard; None: its adapter's events are not known, or it lacks what they need."""
+    try:
+        return _listening(state)
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _listening(state: MarketState) -> Listening | None:
     market, params = state.market, state.market.params
     at = token = checksum(market.address)
     second: bytes | None = None
