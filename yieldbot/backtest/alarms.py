@@ -15,7 +15,7 @@ from yieldbot.model.names import of_table
 from yieldbot.model.policy import Policy
 from yieldbot.risk.lookout import HOME, Lookout
 from yieldbot.risk.past import DAY, KEPT
-from yieldbot.risk.sight import MarketName, Sight, sight_of_state, subject_of, subject_of_state
+from yieldbot.risk.sight import MarketName, Sight, prices_of, sight_of_state, subject_of, subject_of_state
 
 BEFORE = KEPT + 2 * DAY
 """Seconds of history before a replay's first row that the ``Lookout`` is given."""
@@ -46,8 +46,9 @@ class Watched:
         states = [one for one in snapshot.states.values() if one.market.kind is not Kind.IDLE]
         if self._lookout is None:
             self._lookout = self._begun(snapshot)
+        prices = {token: prices_of(snapshot, token) for token in {one.market.asset for one in states}}
         sights: dict[MarketName, Sight] = {
-            self._names[places[one.market.id]]: sight_of_state(snapshot, one)
+            self._names[places[one.market.id]]: sight_of_state(snapshot, one, prices[one.market.asset])
             for one in states
             if self._world.cells(row)[places[one.market.id]] is not None
         }

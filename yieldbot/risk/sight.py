@@ -158,8 +158,8 @@ def sight_of(reading: Reading) -> Sight:
     )
 
 
-def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
-    """A market of a snapshot."""
+def sight_of_state(snapshot: Snapshot, state: MarketState, prices: tuple[float, ...] | None = None) -> Sight:
+    """A market of a snapshot. prices: of its asset, where ``prices_of`` was asked already."""
     cash, use, supplied = state.cash, state.utilisation, float(state.supplied)
     raw = snapshot.supplies.get(state.market.asset.address)
     lost = state.curve.deficit / supplied if isinstance(state.curve, KinkedCurve) and supplied else 0.0
@@ -172,7 +172,7 @@ def sight_of_state(snapshot: Snapshot, state: MarketState) -> Sight:
         held=float(state.held),
         index=state.index,
         bad_debt=max(lost, 0.0 if use is None else use - 1.0),
-        prices=prices_of(snapshot, state.market.asset),
+        prices=prices_of(snapshot, state.market.asset) if prices is None else prices,
         token_supply=None if raw is None else raw / state.market.asset.one,
         backing=tuple((token, _units(snapshot, token)) for token in rests_on(state, snapshot.states)),
         active=state.status.value == "active",
