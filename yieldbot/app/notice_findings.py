@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from yieldbot.journal.access_entries import AccessNoted
+from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.fold import Record, StoredPlan
 from yieldbot.journal.journal_entries import (
     AccountCleared,
@@ -124,6 +124,8 @@ def _finding(
                     return made(Topic.REFUSED, info, f"plan {plan_id} expired before anybody approved it")
                 case _:
                     return None
+        case ApprovalGiven(plan_id=plan_id, approver=approver):
+            return made(Topic.PLAN, info, f"a signature in the name of {approver} for plan {plan_id} was handed in")
         case TxSettled(outcome=Reverted(hash=tx_hash, reason=reason)):
             return made(Topic.REFUSED, warning, f"transaction {tx_hash} reverted: {reason}")
         case TxSettled(outcome=Replaced(hash=tx_hash, by=other)):

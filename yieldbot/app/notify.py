@@ -127,7 +127,7 @@ def quietly(context: Context, send: Send, news: News | None, *, seconds: float =
         if news is None or not context.settings.notices:
             return
         document = tell(context, send, news, seconds=seconds)
-    except Busy:
+    except (Busy, KeyboardInterrupt):  # what a person no longer waits for is sent at the next occasion
         return
     except Exception as failure:  # whatever it is, a run must not fail for a message about it
         context.complain(f"notices: {context.redacted(one_line(str(failure), 300)) or type(failure).__name__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
@@ -60,7 +61,8 @@ def work_of(server: Server) -> Task:
 
         def sent() -> None:
             use.quietly(server.context, send, News(ends=(end,)), seconds=OF_SERVER_SECONDS)
-            loop.call_soon_threadsafe(done.set)
+            with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(done.set)
 
         threading.Thread(target=sent, name="notices", daemon=True).start()
         await done.wait()

@@ -17,7 +17,7 @@ from yieldbot.app.notice_runs import low_gas, of_failure
 from yieldbot.app.notice_watch import watched
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, InvariantError, TransientError, YieldbotError
-from yieldbot.journal.access_entries import AccessNoted
+from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.fold import Record, fold_plans
 from yieldbot.journal.journal_entries import (
     AccountCleared,
@@ -87,6 +87,11 @@ def test_an_exit_that_waits_is_critical_and_names_the_command_before_what_others
     [
         (TxSettled(CHAIN, OWNER, Reverted("0xaa", BLOCK, 1, "why")), Severity.WARNING, "0xaa reverted: why"),
         (TxSettled(CHAIN, OWNER, Replaced("0xaa", None)), Severity.WARNING, "replaced by one not known"),
+        (
+            ApprovalGiven(plan_id="p1", approver="ann", signature="0x00"),
+            Severity.INFO,
+            "a signature in the name of ann for plan p1 was handed in",
+        ),
         (AccountStopped(CHAIN, OWNER, "a loss"), Severity.CRITICAL, "`yieldbot resume --clear`"),
         (AccountCleared(CHAIN, OWNER, "me"), Severity.INFO, "cleared by me"),
         (
