@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.history import recent_days
 from yieldbot.history.arrow import as_numpy
 from yieldbot.history.columns import backing_of
 from yieldbot.history.reading import MarketKey, Reading
@@ -94,7 +95,15 @@ def thinned(
     wanted = ("market", "time", *TEXTS, *NUMBERS)
     parts: list[_Part] = []
     ids: dict[str, int] = {}
-    for content, _ in store.tables(chain, moment - seconds, moment - 1, wanted, coded=("market", *TEXTS)):
+    # In the newest hours, and where one step follows another, each reading counts; else the last of each step.
+    fine, border = moment - STEPS[0][0], moment - STEPS[1][0]
+    spans = ((fine, moment), (border, border + 1))
+
+    def step_of(begun: int) -> int:
+        return COARSE if begun <= border else STEPS[1][1]
+
+    coded = ("market", *TEXTS)
+    for content in recent_days.tables(store, chain, moment - seconds, moment - 1, spans, step_of, wanted, coded):
         part = _part(content, ours, symbols, ids)
         if part is not None:
             parts.append(part)

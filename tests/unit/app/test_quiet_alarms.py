@@ -174,9 +174,7 @@ def test_a_calm_world_is_left_out_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_thinned_readings_are_the_last_of_each_step(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)
-    world = World(draw)
-    world.remembered(tmp_path / "a")
-    folder, rows = tmp_path / "b", list[Reading]()
+    folder, rows = tmp_path, list[Reading]()
     keys = [MarketKey(chain=CHAIN, market=f"m{at}", asset=("USDC", "weth")[at % 2]) for at in range(5)]
     for _ in range(6):
         batch = [
@@ -189,14 +187,30 @@ def test_thinned_readings_are_the_last_of_each_step(seed: int, tmp_path: Path) -
         ]  # fmt: skip
         rows += batch
         assert not Store(folder).append(batch).failure
+    for later in (0, 0, 5 * HOUR, 31 * HOUR, 3 * DAY + 7):  # the second time from days that were kept
+        assert recent(Store(folder), CHAIN, NOW + later, 9 * DAY, ("m0", "m2"), ("WETH",)) == _last(rows, NOW + later)
+    kept = sorted(folder.rglob("*.cache"))
+    assert kept and all(one.name.startswith("recent-") for one in kept)
+    for one in kept:
+        one.write_bytes(draw.choice([b"", b"PAR1", one.read_bytes()[:-40]]))
+    batch = [Reading(key=draw.choice(keys), time=NOW - draw.randrange(10 * DAY), supply_rate=0.5) for _ in range(20)]
+    assert not Store(folder).append(batch).failure
+    rows += batch
+    for _ in range(2):
+        assert recent(Store(folder), CHAIN, NOW, 9 * DAY, ("m0", "m2"), ("WETH",)) == _last(rows, NOW)
+    Store(folder).compact(now=NOW + 60 * DAY, everything=True)
+    assert recent(Store(folder), CHAIN, NOW, 9 * DAY, ("m0", "m2"), ("WETH",)) == _last(rows, NOW)
+
+
+def _last(rows: list[Reading], moment: int) -> dict[str, list[Reading]]:
+    """The last reading of each step, of two markets and of those of WETH, one by one."""
     known: dict[tuple[str, int], Reading] = {}
     for one in rows:
         known.setdefault((one.key.market, one.time), one)
     expected: dict[str, dict[tuple[int, int], Reading]] = {}
-    for (name, time), one in sorted(known.items()):
-        if not NOW - 9 * DAY <= time < NOW or (name not in ("m0", "m2") and one.key.asset != "weth"):
+    for (name, time), one in sorted(known.items(), key=lambda item: item[0]):
+        if not moment - 9 * DAY <= time < moment or (name not in ("m0", "m2") and one.key.asset != "weth"):
             continue
-        step = next((step for age, step in STEPS if time > NOW - age), COARSE)
+        step = next((step for age, step in STEPS if time > moment - age), COARSE)
         expected.setdefault(name, {})[step, time // step] = one
-    found = recent(Store(folder), CHAIN, NOW, 9 * DAY, ("m0", "m2"), ("WETH",))
-    assert found == {name: list(cells.values()) for name, cells in expected.items()}
+    return {name: list(cells.values()) for name, cells in expected.items()}

@@ -1,0 +1,186 @@
+"""Days that are over, thinned to the last reading of each market and step and kept beside memory: what alarms ask of
+nine days would else be read whole by every run.
+
+A kept day counts while the files that it was made from are there under the same names with the same sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.history import columns, files
+from yieldbot.history.arrow import as_numpy
+from yieldbot.history.reading import Fault
+from yieldbot.history.store import Store, unreadable
+
+if TYPE_CHECKING:
+    import pyarrow
+
+DAY = 86_400
+PREFIX, SUFFIX, VERSION = "recent-", ".cache", b"1"
+"""How the names of kept days begin and end, and what they depend on beside the readings."""
+
+
+def tables(
+    store: Store,
+    chain: str,
+    start: int,
+    end: int,
+    whole: Sequence[tuple[int, int]],
+    step_of: Callable[[int], int],
+    wanted: Sequence[str],
+    coded: Sequence[str],
+) -> Iterator[pyarrow.Table]:
+    """The readings of a chain from ``start`` to ``end``, both included, thinned where a day is over and not within one
+    of the spans ``whole`` (first and last second): the last of each ``step_of`` the day's first second. Raises as
+    ``Store``."""
+    first, last = start // DAY, end // DAY
+    over = [
+        day for day in range(first, last) if not any(low < (day + 1) * DAY and high >= day * DAY for low, high in whole)
+    ]
+    steps = {day: step_of(day * DAY) for day in over}
+    kept = {day: _kept(store, chain, day, steps[day], wanted) for day in over}
+    missing = {day: steps[day] for day, content in kept.items() if content is None}
+    if missing:
+        kept |= _made(store, chain, missing, wanted, coded)
+    _cleared(store, chain, first)
+    for content in kept.values():
+        if content is not None and content.num_rows:
+            times = as_numpy(content["time"])
+            yield content if times.min() >= start else content.filter(_mask(times >= start))
+    raw = [day for day in range(first, last + 1) if day not in kept]
+    for low, high in _spans(raw):
+        for content, _ in store.tables(chain, max(start, low), min(end, high), wanted, coded=coded):
+            yield content
+
+
+def _spans(days: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Days that follow each other as (first second, last second)."""
+    begun: int | None = None
+    for day in days:
+        begun = day if begun is None else begun
+        if day + 1 not in days:
+            yield begun * DAY, (day + 1) * DAY - 1
+            begun = None
+
+
+def _place(store: Store, chain: str, day: int) -> Path:
+    name = f"{PREFIX}{datetime.fromtimestamp(day * DAY, UTC):%Y-%m-%d}{SUFFIX}"
+    return files.folder_of(store.folder, chain, name)
+
+
+def _key(store: Store, chain: str, day: int, step: int, wanted: Sequence[str]) -> bytes:
+    """What a kept day depends on."""
+    named = [
+        f"{one.path.name} {one.path.stat().st_size}"
+        for one in files.within(store.folder, chain, day * DAY, (day + 1) * DAY - 1)
+    ]
+    return (
+        hashlib.sha256("\n".join([VERSION.decode(), str(step), *wanted, *sorted(named)]).encode()).hexdigest().encode()
+    )
+
+
+def _kept(store: Store, chain: str, day: int, step: int, wanted: Sequence[str]) -> pyarrow.Table | None:
+    from pyarrow import parquet
+
+    try:
+        key = _key(store, chain, day, step, wanted)
+        with parquet.ParquetFile(_place(store, chain, day), page_checksum_verification=True) as file:
+            if (file.metadata.metadata or {}).get(b"key") == key:
+                return file.read(use_threads=False)
+    except unreadable():
+        pass  # it is made anew
+    return None
+
+
+def _made(
+    store: Store, chain: str, steps: Mapping[int, int], wanted: Sequence[str], coded: Sequence[str]
+) -> dict[int, pyarrow.Table]:
+    """Days thinned, and kept where everything of them could be read."""
+    import pyarrow as pa
+
+    faults: list[Fault] = []
+    days = sorted(steps)
+    keys = {day: _key(store, chain, day, step, wanted) for day, step in steps.items()}
+    parts: dict[int, list[pyarrow.Table]] = {day: [] for day in days}
+    texts = [name for name in wanted if columns.schema().field(name).type == pa.string()]
+    for content, _ in store.tables(chain, days[0] * DAY, (days[-1] + 1) * DAY - 1, wanted, None, faults, coded):
+        times = as_numpy(content["time"])
+        for day in days:
+            mine = (times >= day * DAY) & (times < (day + 1) * DAY)
+            if mine.any():
+                parts[day].append(content.filter(_mask(mine)))
+    found: dict[int, pyarrow.Table] = {}
+    for day, tables_of in parts.items():
+        plain = [_plain(_last_of_steps(one, steps[day]), texts) for one in tables_of]
+        if not plain:
+            continue
+        found[day] = _last_of_steps(pa.concat_tables(plain), steps[day])
+        if not faults:
+            with contextlib.suppress(OSError):
+                _keep(_place(store, chain, day), found[day], keys[day])
+    return found
+
+
+def _plain(content: pyarrow.Table, texts: Sequence[str]) -> pyarrow.Table:
+    import pyarrow as pa
+
+    for name in texts:
+        if content[name].type != pa.string():
+            content = content.set_column(content.column_names.index(name), name, content[name].cast(pa.string()))
+    return content
+
+
+def _last_of_steps(content: pyarrow.Table, step: int) -> pyarrow.Table:
+    """The last reading of each market and step (seconds), ascending by market and time."""
+    import numpy as np
+    import pyarrow as pa
+
+    market = content["market"].combine_chunks()
+    whole = market.chunk(0) if isinstance(market, pa.ChunkedArray) else market
+    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    times, code = as_numpy(content["time"]), as_numpy(coded.indices)
+    order = np.lexsort((times, code))
+    code, cells = code[order], times[order] // step
+    last = np.append((np.diff(code) != 0) | (np.diff(cells) != 0), True)[: len(code)]
+    rows = np.ascontiguousarray(order[last], dtype=np.int64)
+    return content.take(pa.Array.from_buffers(pa.int64(), rows.size, [None, pa.py_buffer(rows.tobytes())]))
+
+
+def _mask(rows: Any) -> pyarrow.Array:
+    """Which rows, as Arrow has it."""
+    import numpy as np
+    import pyarrow as pa
+
+    bits = np.packbits(rows, bitorder="little").tobytes()
+    return pa.Array.from_buffers(pa.bool_(), len(rows), [None, pa.py_buffer(bits)])
+
+
+def _keep(place: Path, content: pyarrow.Table, key: bytes) -> None:
+    from pyarrow import parquet
+
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        with parquet.ParquetWriter(
+            part, content.schema, compression="zstd", write_page_checksum=True, store_schema=False
+        ) as file:
+            file.write_table(content)
+            file.add_key_value_metadata({"key": key.decode()})
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _cleared(store: Store, chain: str, first: int) -> None:
+    """Kept days that nobody asks for any more go."""
+    oldest = _place(store, chain, first).name
+    with contextlib.suppress(OSError):
+        for one in _place(store, chain, first).parent.glob(f"{PREFIX}*{SUFFIX}"):
+            if one.name < oldest:
+                one.unlink(missing_ok=True)
