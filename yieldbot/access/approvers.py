@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.errors import ConfigError, InvariantError
@@ -100,6 +100,11 @@ class Approver:
     credential: str = ""
     """Credential id in base64url, for the page that asks for the passkey; passkeys only."""
 
+    @property
+    def key(self) -> str:
+        """What makes two rows the same person: the address in lower case, or the public key in its one form."""
+        return (self.address or self.public_key).lower()
+
     def signed(self, asked: ToApprove, signature: str) -> bool:
         """Whether this person signed exactly this. signature: 65 bytes as 0x-hex of a wallet, or the JSON of a
         passkey's assertion."""
@@ -126,7 +131,8 @@ def approver_of(doc: object) -> Approver:
 
 
 def checked(found: Approver) -> Approver:
-    """The same person, once name and key are checked. Raises ConfigError where either is invalid."""
+    """The same person, once name and key are checked, a passkey's key in its one form. Raises ConfigError where either
+    is invalid."""
     if NAME.fullmatch(found.name) is None:
         raise ConfigError(
             f"approver {found.name[:40]}: write letters, digits, dots, dashes, at most 64, a letter first"
@@ -139,8 +145,7 @@ def checked(found: Approver) -> Approver:
         raise ConfigError(f"approver {found.name}: kind {found.kind[:40]}: known are wallet and passkey")
     if not found.origin.startswith(("https://", "http://localhost")):
         raise ConfigError(f"approver {found.name}: --origin is the page's, as https://yieldbot.example")
-    _point(found.public_key)
-    return found
+    return replace(found, public_key=_one_form(_point(found.public_key)))
 
 
 def _by_wallet(address: str, asked: ToApprove, signature: str) -> bool:
@@ -217,6 +222,13 @@ def _point(text: str) -> Any:
         raise ConfigError("--passkey is no public key: write the P-256 point as 04, x and y in hexadecimal") from None
 
 
+def _one_form(point: Any) -> str:
+    """04 || x || y in lower case: the same point can be written in several ways, and is one person."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return str(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex())
+
+
 def register_of(text: str) -> dict[str, Approver]:
     """Persons by name, from a register's JSON. Raises InvariantError where the JSON is damaged, ConfigError for an
     invalid row."""
@@ -231,5 +243,7 @@ def register_of(text: str) -> dict[str, Approver]:
         one = approver_of(row)
         if one.name in found:
             raise ConfigError(f"approver {one.name} stands twice in approvers.json: take one out")
+        if (same := next((other.name for other in found.values() if other.key == one.key), None)) is not None:
+            raise ConfigError(f"approvers {same} and {one.name} have the same key in approvers.json: take one out")
         found[one.name] = one
     return found

@@ -63,11 +63,3 @@ class Buckets:
         wait = 0 if let_in else max(1, math.ceil((count - tokens) / rate.a_second))
         full = math.ceil((rate.at_once - tokens) / rate.a_second)
         return Left(rate.at_once, max(0, int(tokens)), full, wait)
-
-    def would_refuse(self, caller: str, now: float) -> Left:
-        """The result that ``take`` would have, without taking."""
-        tokens, since = self._known.get(caller, (float(self._rate.at_once), now))
-        filled = min(float(self._rate.at_once), tokens + max(0.0, now - since) * self._rate.a_second)
-        wait = 0 if filled >= 1 - TINY else max(1, math.ceil((1 - filled) / self._rate.a_second))
-        full = math.ceil((self._rate.at_once - filled) / self._rate.a_second)
-        return Left(self._rate.at_once, int(filled), full, wait)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from yieldbot.api.problems import Problem
 
@@ -21,6 +22,9 @@ _OWN = frozenset(("limit", "cursor", "sort", "fields"))
 """Query parameters that are not filters."""
 SECRET_WORDS = frozenset(("key", "api_key", "apikey", "token", "access_token", "authorization", "auth", "secret"))
 """Parameters in which other services take keys. They are refused, since every server on the way logs a URL."""
+
+
+_KEY = re.compile(r"yb_[0-9a-f]{8}_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,11 @@ def _after(text: str | None) -> tuple[Any, str] | None:
     if not isinstance(key, str):
         raise Problem(400, "BAD_CURSOR", "the cursor is none of ours: begin again without it")
     return value, key
+
+
+def holds_key(text: str) -> bool:
+    """Whether a part of a URL, decoded or not, holds what looks like a key of ours."""
+    return _KEY.search(unquote(unquote(text))) is not None
 
 
 def shown(text: str) -> str:

@@ -143,6 +143,8 @@ async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
         await asyncio.sleep(RELOAD_SECONDS)
         with contextlib.suppress(OSError, ssl.SSLError):
             if (now := request.certificate.stat().st_mtime_ns) != seen:
+                # tried apart first: a certificate without its key would leave the context in use with neither
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(request.certificate, request.certificate_key)
                 config.ssl.load_cert_chain(request.certificate, request.certificate_key)
                 seen = now
 

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from yieldbot import __version__
@@ -71,6 +72,9 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     what = f"{request.method} {listing.shown(path)}"
     left, began = None, time.monotonic()
     try:
+        if listing.holds_key(path) or listing.holds_key(str(request.query_params)):
+            service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
+            raise Problem(400, "KEY_IN_URL", "a key is sent as `Authorization: Bearer`, never in a URL: revoke it")
         if named := listing.SECRET_WORDS.intersection(name.lower() for name in request.query_params):
             service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
             raise Problem(
@@ -84,8 +88,12 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         response = await go_on(request)
     except Problem as problem:
         response = problem.response()
-    except Refused as refused:
-        response = of_error(refused).response()
+    except ClientDisconnect:  # nobody is left to answer
+        response = Problem(400, "CUT_OFF", "the body ended early", {"Connection": "close"}).response()
+    except YieldbotError as failure:  # not let in, or the keys cannot be read
+        if not isinstance(failure, Refused):
+            service.context.complain(str(failure))
+        response = of_error(failure).response()
     if (
         path.startswith("/v1/")
         and request.method not in ("GET", "HEAD", "OPTIONS")

@@ -24,7 +24,8 @@ ASKING: ContextVar[Caller] = ContextVar("asking")
 OF_KEYS = Rate(a_second=200.0, at_once=400)
 OF_ADDRESSES = Rate(a_second=300.0, at_once=600)
 OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
-"""Attempts with a key that does not count, from one address: ten at once, then one each ten seconds."""
+"""Attempts with a key that does not count, from one address: ten at once, then one each ten seconds. One that counts
+is let in all the same: nobody locks others of their address out, from halting least of all."""
 AUDIT_SECONDS = 60
 MOST_NOTED = 500
 """Different lines of the audit that are kept apart within a minute; the rest is one line."""
@@ -64,9 +65,6 @@ class Admission:
         if (left := self._addresses.take(address, clock)).refused:
             self.note("nobody", address, what, "429")
             raise Refused(429, "too many requests from this address", left)
-        if (left := self._attempts.would_refuse(address, clock)).refused:
-            self.note("nobody", address, what, "429 wrong keys")
-            raise Refused(429, "too many attempts with keys that are not valid", left)
         key = self._checked(header, address, what, clock)
         if (left := self._keys.take(key.name, clock)).refused:
             self.note(key.name, address, what, "429")
@@ -109,6 +107,8 @@ class Admission:
                 return stored
         else:
             why = "no key: send the header `Authorization: Bearer yb_...`"
-        self._attempts.take(address, clock)
+        if (left := self._attempts.take(address, clock)).refused:
+            self.note("nobody", address, what, "429 wrong keys")
+            raise Refused(429, "too many attempts with keys that are not valid", left)
         self.note("nobody", address, what, f"401 {why}")
         raise Refused(401, why or "no such key")

@@ -58,10 +58,10 @@ def list_(context: Context) -> ApproversDocument:
 def add(person: Approver, context: Context) -> ApproversDocument:
     """Adds a person. Raises ConfigError for invalid details, or a name or key that is already in the register."""
     found = read_register(context.settings.data_dir)
-    checked(person)
+    person = checked(person)
     if person.name in found:
         raise ConfigError(f"approver {person.name} is in the register: remove them first, or choose another name")
-    if any(_key(one) == _key(person) for one in found.values()):
+    if any(one.key == person.key for one in found.values()):
         raise ConfigError(
             f"approver {person.name}: this key is in the register under another name: one person, one key"
         )
@@ -173,10 +173,6 @@ def _waiting(plan_id: str, context: Context) -> StoredPlan:
         queued_plan(journal, plan_id, now)
     assert stored is not None
     return stored
-
-
-def _key(person: Approver) -> str:
-    return (person.address or person.public_key).lower()
 
 
 def _write(persons: Iterable[Approver], context: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.passkeys import Passkey
-from yieldbot.access.approvers import Approver, ToApprove, plan_digest, register_of
+from yieldbot.access.approvers import Approver, ToApprove, checked, plan_digest, register_of
 from yieldbot.errors import ConfigError, InvariantError
 
 ASKED = ToApprove("p1", b"\x11" * 32, "0x" + "ab" * 20, "eip155:8453", 1_800_000_000, ("deposit 5 USDC", "and more"))
@@ -142,3 +142,18 @@ def test_nobody_stands_twice() -> None:
     assert register_of(json.dumps({"approvers": [row]})) == {"anna": ANNA}
     with pytest.raises(ConfigError, match="twice"):
         register_of(json.dumps({"approvers": [row, row]}))
+
+
+def test_one_key_is_one_person_however_it_is_written(passkey: Passkey) -> None:
+    x, y = passkey.public[2:66], passkey.public[66:]
+    spaced = " ".join(passkey.public[at : at + 2] for at in range(0, 130, 2)).upper()
+    compressed = ("03" if int(y, 16) % 2 else "02") + x
+    for form in (passkey.public.upper(), spaced, compressed):
+        same = checked(replace(holder(passkey), name="other", public_key=form))
+        assert same.key == checked(holder(passkey)).key == passkey.public
+        rows = [asdict(holder(passkey)), asdict(replace(holder(passkey), name="other", public_key=form))]
+        with pytest.raises(ConfigError, match="ben and other have the same key"):
+            register_of(json.dumps({"approvers": rows}))
+    rows = [asdict(ANNA), asdict(replace(ANNA, name="other", address=ANNA.address.lower()))]
+    with pytest.raises(ConfigError, match="anna and other have the same key"):
+        register_of(json.dumps({"approvers": rows}))

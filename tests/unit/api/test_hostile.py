@@ -1,0 +1,63 @@
+"""Callers who mean harm, or are careless: no key leaves by a log, no broken file answers with a bug."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.kit.api.served import Served
+from tests.unit.app.test_overview import Quiet
+from yieldbot.access.database import FILE
+
+
+@pytest.mark.parametrize("path", ["/v1/{}", "/v1/plans/{}", "/v1/halt?a={}", "/v1/halt?{}=1", "/v1/plans/{}/approval"])
+@pytest.mark.parametrize("written", [lambda key: key, lambda key: key.replace("_", "%5F")])
+def test_a_key_anywhere_in_a_url_is_refused_and_in_no_journal(served: Served, path: str, written: Any) -> None:
+    key = served.key("read")
+    text = key["Authorization"].removeprefix("Bearer ")
+    answer = served.client.get(path.format(written(text)), headers=key)
+    assert answer.status_code == 400 and answer.json()["code"] == "KEY_IN_URL"
+    assert text not in answer.text
+    asyncio.run(served.service.write_audit())
+    raw = served.service.journal_file.read_bytes().decode("latin-1")
+    assert "with a key in the URL" in raw and text[:30] not in raw and text[-20:] not in raw
+
+
+def test_wrong_keys_of_an_address_lock_out_no_right_one(served: Served) -> None:
+    for _ in range(15):
+        wrong = served.client.get("/v1/halt", headers={"Authorization": "Bearer yb_00000000_" + "x" * 43})
+    assert wrong.status_code == 429
+    assert served.client.put("/v1/halt", headers=served.key("halt")).status_code == 200
+
+
+def test_keys_that_cannot_be_read_are_said_in_one_line(served: Served, context: Quiet) -> None:
+    key = served.key("read")
+    served.ring._engine.dispose()
+    served.service.admission._ring._engine.dispose()
+    (context.settings.data_dir / FILE).write_bytes(b"this was a database" * 500)
+    answer = served.client.get("/v1/halt", headers=key)
+    assert answer.status_code == 500 and answer.json()["code"] == "BROKEN" and FILE in answer.json()["detail"]
+    assert "a bug" not in context.lines[-1] and FILE in context.lines[-1]
+    assert served.client.get("/v1/health").status_code == 200
+
+
+def test_a_body_that_ends_early_is_no_bug(served: Served, context: Quiet) -> None:
+    key = served.key("plan")
+    headers = [(name.lower().encode(), value.encode()) for name, value in key.items()]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/v1/plans", "raw_path": b"/v1/plans", "query_string": b"", "root_path": "",
+        "headers": [*headers, (b"content-length", b"9")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+    }  # fmt: skip
+    came = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(came)
+
+    async def send(message: Any) -> None:
+        return None
+
+    asyncio.run(served.app(scope, receive, send))
+    assert not any("a bug" in line for line in context.lines)
