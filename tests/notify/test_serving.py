@@ -25,8 +25,10 @@ class Kept(Context):
 
 
 def server(context: Context, failing: str | None) -> Any:
-    """The part of a server that this asks for: its context, and why its last reading failed."""
-    return SimpleNamespace(context=context, failing=failing)
+    """The part of a server that this asks for: its context, and what became of its last reading."""
+    made = SimpleNamespace(context=context, failing=failing, attempts=1, unread=())
+    made.newest = lambda name: SimpleNamespace(unread=made.unread)
+    return made
 
 
 def test_a_server_whose_readings_fail_says_so_and_when_they_work_again(tmp_path: Path) -> None:
@@ -36,14 +38,31 @@ def test_a_server_whose_readings_fail_says_so_and_when_they_work_again(tmp_path:
         async def rounds() -> None:
             task = work_of(made)
             for failing in ("no answer", "no answer", "no answer", None):
-                made.failing = failing
+                made.failing, made.attempts = failing, made.attempts + 1
                 await task.work()
+                await task.work()  # between two readings nothing is counted
 
         asyncio.run(rounds())
         bodies = [json.loads(body) for path, _, body in service.requests if path == "/hook"]
         texts = [one["text"] for body in bodies for one in body["findings"]]
     assert texts == ["reading fails: no answer"], "that it works again waits for the channel's next minute"
     assert made.context.lines == []
+
+
+def test_a_chain_that_cannot_be_read_is_reported_by_its_name(tmp_path: Path) -> None:
+    with http_service() as service:
+        made = server(Kept(configured(tmp_path, service.url)), None)
+        made.unread = ("vault: no answer", "testnet: node is down")
+
+        async def rounds() -> None:
+            task = work_of(made)
+            for _ in range(2):
+                await task.work()
+                made.attempts += 1
+
+        asyncio.run(rounds())
+        bodies = [json.loads(body) for path, _, body in service.requests if path == "/hook"]
+    assert [one["text"] for body in bodies for one in body["findings"]] == ["reading of testnet fails: node is down"]
 
 
 def test_a_service_that_hangs_keeps_no_server_from_ending(tmp_path: Path) -> None:
@@ -54,6 +73,7 @@ def test_a_service_that_hangs_keeps_no_server_from_ending(tmp_path: Path) -> Non
         async def ended() -> None:
             task = work_of(made)
             await task.work()
+            made.attempts += 1
             work = asyncio.ensure_future(task.work())
             while not service.requests:
                 await asyncio.sleep(0.01)

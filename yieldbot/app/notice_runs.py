@@ -79,6 +79,18 @@ def of_answer(command: str, answer: RunAnswer, now: int) -> News:
     return News(ends=(*found.ends, JobEnd(name=command)), findings=found.findings)
 
 
+def of_reading(failing: str | None, unread: Iterable[str], chains: Iterable[str]) -> News:
+    """The news of a server's reading. failing: why it failed as a whole, or None; unread: what could not be read, each
+    with its name before a colon; chains: names of the chains that were to be read."""
+    ends = [JobEnd(name="reading", failure=failing)]
+    if failing is None:
+        lines = tuple(unread)
+        for chain in dict.fromkeys(chains):
+            missing = next((line for line in lines if line.startswith(f"{chain}: ")), None)
+            ends.append(JobEnd(name=f"reading of {chain}", failure=missing and missing.removeprefix(f"{chain}: ")))
+    return News(ends=tuple(ends))
+
+
 def of_failure(command: str, failure: YieldbotError) -> News | None:
     """The news of a command that ended with an error; None where it says only that another run is in progress."""
     if type(failure) is YieldbotError:

@@ -79,6 +79,8 @@ class Service:
     """Why the last reading failed; None if it did not."""
     read_at: int = field(init=False, default=0)
     """When chains were last read, in unix seconds; 0: never."""
+    attempts: int = field(init=False, default=0)
+    """How often reading was attempted."""
     began_at: int = field(init=False)
     """When the server began, in unix seconds."""
     _now: Callable[[], float] = field(init=False, default=time.time)
@@ -115,11 +117,12 @@ class Service:
         try:
             found = await self.workers.run("newest", {}, JOB_SECONDS)
         except WorkerFailed as failure:
+            self.attempts += 1
             self.failing = str(failure)
             self.context.complain(f"reading failed: {failure}")
             return
         at = int(self._now())
-        self.failing, self.read_at = None, at
+        self.failing, self.read_at, self.attempts = None, at, self.attempts + 1
         self._forecast = found.get("forecast")
         made = {
             "markets": (collections.markets_of, found["markets"]),

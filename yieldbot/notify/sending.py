@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from yieldbot.app import notify as use
-from yieldbot.app.notice_runs import JobEnd, News
+from yieldbot.app.notice_runs import News, of_reading
 from yieldbot.app.schedule import Task
 from yieldbot.model.notices import Channel, Notice, Service
 from yieldbot.notify import messages
@@ -54,13 +54,20 @@ def after(context: Context, news: News | None) -> None:
 def work_of(server: Server) -> Task:
     """What a server does for notices. It works in a thread of its own, which the server's end does not wait for."""
 
+    seen = 0
+
     async def work() -> None:
-        end = JobEnd(name="reading", failure=server.failing)
+        nonlocal seen
+        news = News()
+        if server.attempts != seen:  # each reading counts once
+            seen = server.attempts
+            chains = [job.chain.name for job in server.context.settings.jobs]
+            news = of_reading(server.failing, server.newest("markets").unread, chains)
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def sent() -> None:
-            use.quietly(server.context, send, News(ends=(end,)), seconds=OF_SERVER_SECONDS)
+            use.quietly(server.context, send, news, seconds=OF_SERVER_SECONDS)
             with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
                 loop.call_soon_threadsafe(done.set)
 
