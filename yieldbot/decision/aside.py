@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from yieldbot.allocator.claims import claim_of
-from yieldbot.model.market import MarketState, Snapshot, Status
+from yieldbot.model.market import Kind, MarketState, Snapshot, Status
 from yieldbot.model.plan import OUT, Declined, LegFails, LegKind, NoWayOut
 
 
@@ -43,6 +43,17 @@ def without_again(snapshot: Snapshot) -> Snapshot:
     """The snapshot in which withdrawals that have reverted on the chain are not tried again."""
     again = {k: replace(s, again=False) for k, s in snapshot.states.items() if s.again}
     return replace(snapshot, states=dict(snapshot.states) | again) if again else snapshot
+
+
+def only_again(snapshot: Snapshot) -> Snapshot:
+    """The snapshot in which nothing can be withdrawn but what has reverted on the chain before: a leg that may revert
+    again ends its plan, so no other withdrawal may stand before it."""
+    kept = {
+        k: replace(s, offered=s.held - s.held)
+        for k, s in snapshot.states.items()
+        if s.withdrawable and not s.again and s.market.kind is not Kind.IDLE
+    }
+    return replace(snapshot, states=dict(snapshot.states) | kept)
 
 
 def without_pools(snapshot: Snapshot, pools: frozenset[str]) -> Snapshot:

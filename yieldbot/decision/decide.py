@@ -16,7 +16,7 @@ from yieldbot.allocator.exit_steps import step_plan
 from yieldbot.allocator.exit_swaps import ExitSwaps, swap_plan
 from yieldbot.allocator.exits import Exits, exit_plan, held_as_it_is
 from yieldbot.allocator.plan import make_plan
-from yieldbot.decision.aside import without_again
+from yieldbot.decision.aside import only_again, without_again
 from yieldbot.decision.gas_learned import with_learnt_gas
 from yieldbot.decision.orders import proceeds
 from yieldbot.history.holdings import UnreadHolding, unseen_money
@@ -151,7 +151,7 @@ def decide(
     found = _limited(replace(given, snapshot=without_again(snapshot)))
     if isinstance(found.outcome, Plan) or not any(state.again for state in snapshot.states.values()):
         return found
-    again = _limited(given)
+    again = _limited(replace(given, snapshot=only_again(snapshot)))
     return again if isinstance(again.outcome, Plan) else found
 
 

@@ -15,7 +15,7 @@ from tests.kit.market_builder import market, snapshot, usdc
 from tests.kit.policies import loose
 from tests.kit.risk.protections import JOB, NOW
 from yieldbot.app.cycle import Report, run_job
-from yieldbot.decision.aside import set_aside
+from yieldbot.decision.aside import only_again, set_aside
 from yieldbot.decision.decide import decide
 from yieldbot.journal.store import Journal
 from yieldbot.math.curves import ConstantCurve
@@ -128,3 +128,12 @@ def test_steps_claims_and_swaps() -> None:
     lp = replace(VIEW, states={**VIEW.states, LOCKED_ID: replace(LOCKED, liquidity_market=pool)})
     assert set_aside(lp, LegFails("WOULD_REVERT", WHY, leg)) is None, "pools are paused together"
     assert replace(LOCKED, status=Status.PAUSED).withdrawable == usdc(0)
+
+
+def test_what_is_tried_again_has_no_other_withdrawal_before_it() -> None:
+    again = replace(LOCKED, stuck="it reverted", again=True)
+    view = only_again(snapshot(50_000, again, LOW, BEST))
+    assert view.of(LOCKED_ID).withdrawable == LOCKED.held and not view.of(LOW_ID).withdrawable
+    assert view.of(LOW_ID).held == LOW.held and view.of(BEST_ID) == BEST
+    idle = next(state for key, state in view.states.items() if str(key).startswith("idle"))
+    assert idle.withdrawable == idle.held

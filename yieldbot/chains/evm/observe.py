@@ -97,7 +97,7 @@ async def observe(
         asset_usd=around.asset.usd if around.asset else None,
         native_usd=around.native.usd if around.native else None,
         exchange=exchange,
-        pegs=with_traded(pegs, means, around.usd, job.chain.pegged, exchange),
+        pegs=with_traded(pegs, means, around.usd, job.pegged, exchange),
         supplies=known((token, read.answer) for token, read in supplies),
     )
 
