@@ -144,6 +144,10 @@ def test_a_line_keeps_what_matters_when_too_much_waits() -> None:
     [
         ("see https://user:pw@node.example:8545/v2/abc?key=1 now", "see https address at node.example now"),
         ("wss://h.example", "wss address at h.example"),
+        (
+            "\u00e9https://h.example/secret ://x ://",
+            "\u00e9https address at h.example an address at x an address at a host",
+        ),
         ("key yb_0123456789abcdef works", "key (hidden) works"),
         ("bot 123456789:AAErandomTokenOfABotThatNobodyMayKnow", "bot (hidden)"),
         ("Authorization: Bearer abc.def", "Authorization: (hidden)"),
