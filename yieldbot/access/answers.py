@@ -4,6 +4,7 @@ answer, and does nothing."""
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ class Answers:
         from sqlalchemy.exc import IntegrityError
 
         table, digest = self._table, hashlib.sha256(asked).hexdigest()
-        row = {"caller": caller, "key": key, "asked": digest, "at": now, "status": None, "body": ""}
+        row = {"caller": caller, "key": key, "asked": digest, "at": now, "status": None, "body": str(os.getpid())}
         with begin(self._engine) as connection:
             connection.execute(table.delete().where(table.c.at < now - KEPT_SECONDS))
         try:
@@ -67,7 +68,8 @@ class Answers:
                 found = connection.execute(table.select().where(where)).mappings().first()
             if found is None:  # given up in between
                 return Kept(True, None, "")
-            return Kept(found["asked"] == digest, found["status"], found["body"])
+            answered = found["status"] is not None  # until then the body names the process that works on it
+            return Kept(found["asked"] == digest, found["status"], found["body"] if answered else "")
         return None
 
     def keep(self, caller: str, key: str, status: int, body: str) -> None:
@@ -84,6 +86,24 @@ class Answers:
             connection.execute(table.delete().where((table.c.caller == caller) & (table.c.key == key)))
 
     def drop_unanswered(self) -> None:
-        """Give up the keys of requests that a server had not answered when it ended."""
+        """Give up the keys of requests that a server had not answered when it ended; another that runs (an assistant's,
+        say) keeps its own."""
+        table = self._table
         with begin(self._engine) as connection:
-            connection.execute(self._table.delete().where(self._table.c.status.is_(None)))
+            for row in connection.execute(table.select().where(table.c.status.is_(None))).mappings().all():
+                if not _runs_beside(row["body"]):
+                    where = (table.c.caller == row["caller"]) & (table.c.key == row["key"])
+                    connection.execute(table.delete().where(where & table.c.status.is_(None)))
+
+
+def _runs_beside(process: str) -> bool:
+    """Whether the process with this id, as text, runs and is another one than this."""
+    if not process.isascii() or not process.isdigit() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -13,7 +13,6 @@ from fastapi import Request, Response
 from yieldbot.api.problems import Problem
 from yieldbot.app.admission import Caller
 from yieldbot.app.service import Service
-from yieldbot.errors import YieldbotError
 
 _KEY = re.compile(r"^[A-Za-z0-9._:-]{8,128}$")
 
@@ -37,7 +36,7 @@ async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awa
         return _again(before.same, before.status, before.body)
     try:
         status, text = await work()
-    except (YieldbotError, Problem):  # it may be tried again
+    except BaseException:  # a bug too: it may be tried again
         service.answers.drop(caller.name, key)
         raise
     service.answers.keep(caller.name, key, status, text)

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from yieldbot.api.connections import Connection, room
 from yieldbot.api.server import application
 from yieldbot.app import serve as use
 from yieldbot.app.schedule import Schedule, Task
@@ -83,19 +84,21 @@ async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] 
 async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple[Task, ...]) -> int:
     if request.proxy is not None:
         app = BehindProxy(app, use.network_of(request.proxy))
+    most = room()
+    connection = type("Connection", (Connection,), {"most": most})
     config = uvicorn.Config(
         app,
         host=request.host,
         port=request.port,
         loop="asyncio",
-        http="h11",
+        http=connection,
+        backlog=min(BACKLOG, most),  # as many are accepted at once
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=1000,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=END_SECONDS,
         h11_max_incomplete_event_size=16 * 1024,
@@ -117,7 +120,10 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         ) from None
     scheme = "http" if config.ssl is None else "https"
     host = f"[{request.host}]" if ":" in request.host else request.host
-    listening.listen(BACKLOG)
+    listening.listen(config.backlog)
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, found: service.context.complain(f"{found['message']}: {type(found.get('exception')).__name__}")
+    )
     service.context.say(f"listening at {scheme}://{host}:{listening.getsockname()[1]}/v1 (Ctrl-C ends it)")
     work = asyncio.create_task(Schedule(service.context.say).run(tasks))
     renew = asyncio.create_task(_renewed(config, request))

@@ -3,6 +3,7 @@ documents."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import OrderedDict
@@ -26,8 +27,12 @@ from yieldbot.errors import YieldbotError
 
 MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
+BODY_SECONDS = 20.0
+"""How long a body may take to come."""
 MOST_KEPT = 512
 """Most answers that are kept, each for one question about one reading."""
+MOST_KEPT_BYTES = 16 * 2**20
+"""Most bytes of all answers that are kept."""
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
              405: "no such method here", 413: "too large", 415: "not JSON", 422: "understood, and not possible",
@@ -84,6 +89,8 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
             caller, left = service.admission.admit(request.headers.get("authorization"), address, what)
             request.state.caller, request.state.what, request.state.address = caller, what, address
             ASKING.set(caller)
+        else:
+            left = service.admission.admit_anybody(address, what)
         await _check_body(request)
         response = await go_on(request)
     except Problem as problem:
@@ -97,6 +104,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     if (
         path.startswith("/v1/")
         and request.method not in ("GET", "HEAD", "OPTIONS")
+        and path not in NO_KEY_NEEDED
         and left is not None
         and response.status_code != 403
     ):
@@ -123,10 +131,15 @@ async def _check_body(request: Request) -> None:
     if request.method in ("GET", "HEAD", "DELETE", "OPTIONS"):
         return
     taken = bytearray()
-    async for part in request.stream():
-        taken += part
-        if len(taken) > MOST_BODY:
-            raise Problem(413, "TOO_LARGE", f"a body may have {MOST_BODY} bytes", {"Connection": "close"})
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                taken += part
+                if len(taken) > MOST_BODY:
+                    raise Problem(413, "TOO_LARGE", f"a body may have {MOST_BODY} bytes", {"Connection": "close"})
+    except TimeoutError:
+        words = f"the body did not come within {BODY_SECONDS:.0f} s"
+        raise Problem(408, "TOO_SLOW", words, {"Connection": "close"}) from None
     request._body = bytes(taken)
     if not taken:
         return
@@ -175,7 +188,7 @@ def tagged(request: Request, question: Any, body: Callable[[], Any]) -> Response
         answer = (raw, listing.etag(raw))
         if question is not None:
             kept[question] = answer
-            while len(kept) > MOST_KEPT:
+            while len(kept) > MOST_KEPT or sum(len(one) for one, _ in kept.values()) > MOST_KEPT_BYTES:
                 kept.popitem(last=False)
     headers = {"ETag": answer[1], "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if listing.matches(request.headers.get("if-none-match"), answer[1]):

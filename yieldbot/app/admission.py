@@ -62,14 +62,19 @@ class Admission:
         address: the caller's IP address; what: what is asked, for the audit.
         """
         clock = self._clock()
-        if (left := self._addresses.take(address, clock)).refused:
-            self.note("nobody", address, what, "429")
-            raise Refused(429, "too many requests from this address", left)
+        self.admit_anybody(address, what)
         key = self._checked(header, address, what, clock)
         if (left := self._keys.take(key.name, clock)).refused:
             self.note(key.name, address, what, "429")
             raise Refused(429, f"too many requests of key {key.name}", left)
         return key.caller, left
+
+    def admit_anybody(self, address: str, what: str) -> Left:
+        """What an address has left, for what needs no key. Raises Refused (429)."""
+        if (left := self._addresses.take(address, self._clock())).refused:
+            self.note("nobody", address, what, "429")
+            raise Refused(429, "too many requests from this address", left)
+        return left
 
     def need(self, caller: Caller, scope: Scope, address: str, what: str) -> None:
         """Raises Forbidden, noted in the audit, without this scope."""

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,11 @@ from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line
 
 MOST_AT_ONCE = 2
-"""Workers that run at the same time; further jobs wait."""
+"""Workers that run at the same time for callers; further jobs wait."""
+MOST_WAITING = 8
+"""Jobs of callers that wait; one more is refused."""
+OWN = "newest"
+"""The server's own job, the reading, which waits for no caller's."""
 LONGEST_ANSWER = 64 * 2**20
 """Bytes of an answer that are read at most."""
 KILL_AFTER_SECONDS = 5.0
@@ -43,7 +47,8 @@ class Workers:
         self._config, self._say = config, say
         self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
         """Called for each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
-        self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._room, self._own = asyncio.Semaphore(MOST_AT_ONCE), asyncio.Semaphore(1)
+        self._waiting = 0
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
 
@@ -63,20 +68,10 @@ class Workers:
     async def _run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """The document of a job (``worker.JOBS``). Raises WorkerFailed: the use case's own error, no answer within
         ``seconds``, or a process that broke."""
-        async with self._room:
+        async with self._turn(job):
             if self._closed:
                 raise WorkerFailed("the server is stopping")
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "yieldbot.app.worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=LONGEST_ANSWER,
-                start_new_session=True,  # a Ctrl-C at the server is the server's to pass on
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            )
+            process = await self._started(job)
             self._running.add(process)
             try:
                 asked = json.dumps({"job": job, "config": str(self._config), "request": dict(request)}).encode()
@@ -89,6 +84,39 @@ class Workers:
                 await _end(process)
                 self._running.discard(process)
         return _answer(job, answer, process.returncode)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, job: str) -> AsyncIterator[None]:
+        """Wait until there is room. Raises WorkerFailed where too many wait already."""
+        room = self._own if job == OWN else self._room
+        if job != OWN and self._waiting >= MOST_WAITING:
+            raise WorkerFailed(f"{job}: {MOST_WAITING} jobs wait already: try again later")
+        self._waiting += job != OWN
+        try:
+            await room.acquire()
+        finally:
+            self._waiting -= job != OWN
+        try:
+            yield
+        finally:
+            room.release()
+
+    async def _started(self, job: str) -> asyncio.subprocess.Process:
+        """A new worker. Raises WorkerFailed where the machine has no room for one."""
+        try:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "yieldbot.app.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=LONGEST_ANSWER,
+                start_new_session=True,  # a Ctrl-C at the server is the server's to pass on
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        except OSError as failure:  # no more files, processes or memory
+            raise WorkerFailed(f"{job}: no process could be started: {failure.strerror}") from None
 
     async def close(self) -> None:
         """End every worker; none is started any more."""

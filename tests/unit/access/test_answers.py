@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,3 +54,18 @@ def test_of_many_at_once_one_is_first(url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: Answers(url).claim("me", "k", b"ask", NOW), range(24)))
     assert found.count(None) == 1
+
+
+def test_a_second_server_keeps_what_the_first_has_in_progress(tmp_path: Path) -> None:
+    url = url_of(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        first = Answers(url)
+        assert first.claim("a", "key-1", b"x", NOW) is None
+        with first._engine.begin() as connection:
+            connection.execute(first._table.update().values(body=str(other.pid)))
+        second = Answers(url)
+        second.drop_unanswered()
+        assert second.claim("a", "key-1", b"x", NOW) == Kept(True, None, ""), "it is in progress there"
+        other.communicate(b"\n")
+    second.drop_unanswered()
+    assert second.claim("a", "key-1", b"x", NOW) is None, "that server has ended"

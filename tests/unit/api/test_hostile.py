@@ -10,6 +10,7 @@ import pytest
 from tests.kit.api.served import Served
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.database import FILE
+from yieldbot.api import server
 
 
 @pytest.mark.parametrize("path", ["/v1/{}", "/v1/plans/{}", "/v1/halt?a={}", "/v1/halt?{}=1", "/v1/plans/{}/approval"])
@@ -61,3 +62,28 @@ def test_a_body_that_ends_early_is_no_bug(served: Served, context: Quiet) -> Non
 
     asyncio.run(served.app(scope, receive, send))
     assert not any("a bug" in line for line in context.lines)
+
+
+def test_what_needs_no_key_is_limited_too(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = served.service.admission._addresses
+    monkeypatch.setattr(addresses, "_rate", type(addresses._rate)(0.01, 2))
+    found = [served.client.get(path) for path in ("/v1/health", "/v1/openapi.json", "/v1/ready", "/v1/health")]
+    assert [one.status_code for one in found] == [200, 200, 429, 429] and int(found[2].headers["Retry-After"]) > 1
+
+
+def test_a_wish_that_met_a_bug_may_be_sent_again(served: Served) -> None:
+    headers = served.key("plan") | {"Idempotency-Key": "a-new-one-1"}
+    served.answers = {"queue": ZeroDivisionError()}
+    assert served.client.post("/v1/plans", headers=headers).status_code == 500
+    served.answers = {"queue": {"schema": "x"}}
+    assert served.client.post("/v1/plans", headers=headers).status_code == 201
+
+
+def test_kept_answers_are_bounded_by_their_size(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = served.key("read")
+    length = len(served.client.get("/v1/markets", headers=key).content)
+    monkeypatch.setattr(server, "MOST_KEPT_BYTES", 3 * length)
+    for number in range(9):
+        assert served.client.get(f"/v1/markets?min_supplied=-{number}", headers=key).status_code == 200
+    kept = served.app.state.kept
+    assert kept and sum(len(raw) for raw, _ in kept.values()) <= 3 * length
