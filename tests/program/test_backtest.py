@@ -38,7 +38,7 @@ def test_the_command_works_in_an_empty_folder_and_gives_the_same_for_any_number_
         (["--gas", "missing.csv"], "missing.csv"),
         (["--wait", "usdc"], "write a market and days from 0 to 365"),
         (["--wait", "usdc=long"], "write a market and days from 0 to 365"),
-        (["--window", "30", "--wait", "curve=7"], "no market is meant"),
+        (["--window", "30", "--wait", "curve=7"], "no market matches"),
     ],
 )
 def test_wrong_usage_gets_one_line(tmp_path: Path, flags: list[str], line: str) -> None:

@@ -80,7 +80,7 @@ def test_six_questions(tmp_path: Path) -> None:
     code, screen = terminal.end()
     assert code == 0 and PASSPHRASE not in screen and "check" in screen
     settings = load(tmp_path / "yieldbot.toml")
-    assert settings.policy.max_share_market == 0.3 and settings.policy.min_safety == 41
+    assert settings.policy.max_share_market == 0.3 and settings.policy.min_safety == 65
     assert settings.jobs[0].chain.rpc_urls == ("https://node.example/v2/SECRETKEY",)
     assert keystore_address(settings.wallets["main"].keystore) == settings.wallets["main"].address
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
+from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,11 +14,12 @@ from tests.kit.draws import draws
 from tests.kit.market_builder import snapshot, usdc
 from tests.kit.risk.protections import JOB, NOW
 from tests.property.test_allocator import states
-from yieldbot.app import alarms as module
 from yieldbot.app.alarms import with_alarms
+from yieldbot.app.memory import FOLDER
 from yieldbot.decision.decide import decide
 from yieldbot.decision.holds import still_holds
 from yieldbot.history.reading import MarketKey, Reading
+from yieldbot.history.store import Store
 from yieldbot.journal.fold import Record
 from yieldbot.model.exchange import Price
 from yieldbot.model.market import MarketState, Snapshot
@@ -27,7 +28,7 @@ from yieldbot.model.policy import Policy
 
 HOUR = 3600
 AT = snapshot(0).block.timestamp
-NOWHERE = Path("/nowhere")
+Remembered = dict[tuple[str, str], list[Reading]]
 
 
 @st.composite
@@ -62,7 +63,7 @@ def memories(draw: st.DrawFn) -> list[tuple[int, float | None, float | None, flo
     return sorted(draw(st.lists(row, max_size=6, unique_by=lambda one: one[0])), reverse=True)
 
 
-def remembered(seen: Snapshot, memory: list[tuple[int, float | None, float | None, float | None]]) -> module.Remembered:
+def remembered(seen: Snapshot, memory: list[tuple[int, float | None, float | None, float | None]]) -> Remembered:
     return {
         (str(one.market.chain), str(one.market.id)): [
             Reading(
@@ -75,11 +76,11 @@ def remembered(seen: Snapshot, memory: list[tuple[int, float | None, float | Non
     }  # fmt: skip
 
 
-def judged(
-    seen: Snapshot, memory: module.Remembered, policy: Policy, records: list[Record]
-) -> tuple[Snapshot, list[Record]]:
-    with patch.object(module, "_remembered", lambda *_: memory):
-        found, entries = with_alarms(seen, NOWHERE, policy, lambda line: None, records)
+def judged(seen: Snapshot, memory: Remembered, policy: Policy, records: list[Record]) -> tuple[Snapshot, list[Record]]:
+    with TemporaryDirectory() as place:  # memory as it lies on the disk
+        readings = [one for rows in memory.values() for one in rows]
+        assert not readings or not Store(Path(place) / FOLDER).append(readings).failure
+        found, entries = with_alarms(seen, Path(place), policy, lambda line: None, records)
     return found, [*records, *(Record(len(records) + at, AT, one) for at, one in enumerate(entries, 1))]
 
 

@@ -126,6 +126,9 @@ def quietly(context: Context, send: Send, news: News | None, *, seconds: float =
     try:
         if news is None or not context.settings.notices:
             return
+    except YieldbotError:  # a configuration that cannot be read: the command itself has said so
+        return
+    try:
         document = tell(context, send, news, seconds=seconds)
     except (Busy, KeyboardInterrupt):  # what a person no longer waits for is sent at the next occasion
         return

@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.draws import draws
 from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthPast, EthSlot, LogSpan, Read
@@ -117,7 +118,7 @@ def noise(draw: random.Random, read: Read) -> bytes:
     return draw.choice(kinds)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=draws(15, 300), deadline=None)
 @given(st.integers())
 def test_no_answers_raise_and_every_reading_ends(seed: int) -> None:
     draw = random.Random(seed)
