@@ -140,10 +140,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the exit's own flush must not fail again
         return READER_GONE
     except KeyboardInterrupt:
+        _say_no_more()
         sends = not SENDING.isdisjoint(words)
         context.complain("interrupted" + ("; whatever was sent is settled by the next run" if sends else ""))
         return INTERRUPTED
     return code
+
+
+def _say_no_more() -> None:
+    """Libraries complain, when they are taken down in the middle of their work, of connections that were left open."""
+    import logging
+
+    logging.disable()
 
 
 def _never_unprintable() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.draws import draws
 from tests.kit.market_builder import BLOCK, CHAIN, USDC, kinked, market, snapshot, usdc
 from yieldbot.app import alarms as module
 from yieldbot.app.alarms import with_alarms
@@ -137,7 +138,7 @@ def judged(seen: Snapshot, folder: Path, policy: Policy, records: list[Record]) 
     return {key: state.alarms for key, state in found.states.items()}, sorted(map(repr, entries))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(draws(12, 600)))
 def test_whoever_is_left_out_has_no_alarm(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(seed)
     world = World(draw)
