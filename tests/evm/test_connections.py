@@ -101,6 +101,7 @@ async def test_a_caller_that_takes_no_answer_is_left() -> None:
         writer.write(ASKED)
         async with asyncio.timeout(5.0):
             await ended.wait()
+        assert ended.is_set() and not writer.is_closing(), "the server gave up, and not the caller"
         writer.close()
 
 

@@ -35,7 +35,8 @@ MOST_KEPT_BYTES = 16 * 2**20
 """Most bytes of all answers that are kept."""
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
-             405: "no such method here", 413: "too large", 415: "not JSON", 422: "understood, and not possible",
+             405: "no such method here", 408: "the body did not come in time", 413: "too large", 415: "not JSON",
+             422: "understood, and not possible",
              429: "too many requests", 500: "broken", 503: "not now: try again"}  # fmt: skip
 
 

@@ -121,8 +121,13 @@ class Service:
             self.failing = str(failure)
             self.context.complain(f"reading failed: {failure}")
             return
+        self.attempts += 1
+        jobs = found["markets"]["jobs"]
+        if jobs and all(job.get("skipped") for job in jobs):  # nothing was read, and nothing is not none
+            self.failing = "; ".join(collections.unread_of(found["markets"]))
+            return
         at = int(self._now())
-        self.failing, self.read_at, self.attempts = None, at, self.attempts + 1
+        self.failing, self.read_at = None, at
         self._forecast = found.get("forecast")
         made = {
             "markets": (collections.markets_of, found["markets"]),

@@ -165,6 +165,17 @@ def test_a_reading_that_fails_leaves_the_last_one(served: Served) -> None:
     assert served.client.get("/v1/ready").status_code == 503
 
 
+def test_a_reading_that_served_no_chain_leaves_the_last_one(served: Served) -> None:
+    key = served.key("read")
+    before, read_at = served.client.get("/v1/markets", headers=key).content, served.service.read_at
+    head = {name: None for name in ("wallet", "owner", "chain_id", "asset", "base", "assets", "block")}
+    skipped = {"jobs": [{**head, "chain": "base", "skipped": "no quorum"}]}
+    served.answers = {"newest": {name: skipped for name in ("markets", "positions", "risk")}}
+    served.read()
+    assert served.client.get("/v1/markets", headers=key).content == before and served.service.read_at == read_at
+    assert served.service.failing == "base: no quorum" and served.client.get("/v1/health").json()["failing"] is True
+
+
 def test_halting_and_lifting_it(served: Served) -> None:
     key = served.key("read", "halt")
     assert served.client.get("/v1/halt", headers=key).json() == {"halted": False, "reason": None}
