@@ -64,8 +64,12 @@ def serving(sandbox: Sandbox, *flags: str) -> Iterator[Server]:
 
 def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox) -> None:
     config = ("--config", sandbox.directory / "yieldbot.toml")
+    wallet = yieldbot(*config, "--json", "positions", cwd=ROOT).document["jobs"][0]["wallet"]
+    yieldbot(*config, "alert", "add", "wealth", wallet, "--above", "1", "--severity", "info", cwd=ROOT)
     with serving(sandbox) as server:
         server.ready()
+        (alert,) = server.ask("/alerts")[1]["items"]
+        assert alert["stands"] and alert["values"][0]["value"] > 1
         told = yieldbot(*config, "--json", "markets", cwd=ROOT).document["jobs"][0]["markets"]
         status, page, _ = server.ask("/markets?limit=500")
         assert status == 200 and [row["id"] for row in page["items"]] == [row["id"] for row in told]
@@ -85,6 +89,8 @@ def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox) -> None:
         done = yieldbot(*config, "--json", "approve", job["plan"]["id"], "--yes", cwd=ROOT)
         assert done.code == 0, done.err
         assert server.ask(f"/plans/{job['plan']['id']}")[1]["status"] == "executed"
+        (later,) = server.ask("/alerts")[1]["items"]
+        assert later["values"][0]["at"] > alert["values"][0]["at"], "measured by the command that ran too"
         sent = server.ask("/transactions")[1]["items"]
         assert sent and all(row["result"] == "confirmed" for row in sent)
         assert server.ask("/journal?limit=1")[1]["total"] > len(sent)

@@ -28,7 +28,10 @@ def looked(home: Home, *flags: str, code: int = 0) -> dict:  # type: ignore[type
 
 
 def test_the_first_look_says_who_and_the_second_that_nothing_is_new(home: Home) -> None:
+    home.json("alert", "add", "utilisation", "aave_v3", "--above", "0%")
     first = looked(home)
+    (alert,) = home.run("--json", "alert", "list").document["alerts"]
+    assert alert["stands"] and alert["values"], "a look measures alerts too"
     assert first["first"] and not first["messages"] and first["since"] is None
     holders = [h for market in first["markets"] for one in market["contracts"] for h in one["holders"]]
     assert any(holder["right"] == "owner" and "one key" in holder["who"] for holder in holders)

@@ -55,9 +55,10 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
     app.state.service, app.state.metrics = service, Metrics(service)
     app.state.kept = OrderedDict()
 
-    from yieldbot.api import resources
+    from yieldbot.api import alert_routes, resources
 
-    app.include_router(resources.router, prefix="/v1")
+    for routes in (resources.router, alert_routes.router):
+        app.include_router(routes, prefix="/v1")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(YieldbotError, _failure)
     app.add_exception_handler(HTTPException, _http)

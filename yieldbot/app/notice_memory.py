@@ -64,9 +64,14 @@ def save(folder: Path, memory: NoticeMemory) -> None:
     new.replace(file)
 
 
-def put(data_dir: Path, findings: Sequence[Finding]) -> None:
-    """Add findings to the inbox, for whoever sends next. Never raises: what finds something must not stop for this."""
+def put(data_dir: Path, findings: Sequence[Finding], *, make: bool = False) -> None:
+    """Add findings to the inbox, for whoever sends next. Never raises: what finds something must not stop for this.
+
+    make: also where nothing was sent yet; else what is found before the first sending is not kept."""
     folder = data_dir / FOLDER
+    if make and findings:
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not findings or not folder.is_dir():
         return
     with contextlib.suppress(OSError), (folder / "inbox.lock").open("w") as lock:

@@ -34,7 +34,7 @@ class NoticeFinding(Part):
     """One thing to report."""
 
     topic: str = Field(
-        description="plan, done, refused, alarm, watch, gas, failing, silent, summary, access; `test` for a test"
+        description="plan, done, refused, alarm, watch, gas, failing, silent, summary, alert, access; `test` for a test"
     )
     severity: str = Field(description="info, warning or critical")
     text: str = Field(description="one printable line")

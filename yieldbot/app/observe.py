@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app import memory, overview
+from yieldbot.app.alerts import measure
 from yieldbot.app.memory_documents import ObservedJob, ObserveDocument
 from yieldbot.app.wiring import JobFilter
 from yieldbot.history.observed import NO_MARKETS
@@ -33,6 +34,7 @@ def observe(request: ObserveRequest, context: Context) -> tuple[ObserveDocument,
     observed = overview.fetch_snapshots(request.jobs, context)
     folder = memory.folder_of(context, request.folder)
     kept = memory.keep(folder, overview.snapshots_of(observed), context.complain)
+    measure(observed, context)
     rows = tuple(_row(job, seen) for job, seen in observed)
     document = ObserveDocument(
         history=str(folder), kept=kept.rows, known=kept.known, failure=kept.failure or None, jobs=rows

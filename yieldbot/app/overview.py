@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import telemetry
 from yieldbot.app.account_entries import journalled
+from yieldbot.app.alerts import measure
 from yieldbot.app.judged import judged
 from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
@@ -46,6 +47,7 @@ def observe(wanted: JobFilter, context: Context, policy: Policy | None = None) -
     keep(settings.data_dir / FOLDER, snapshots_of(found), context.complain)
     known = (settings.data_dir, policy or settings.policy, context.complain, journalled(context))
     seen = [(job, s if isinstance(s, str) else judged(s, *known)) for job, s in found]
+    measure(seen, context)
     if context.kept is not None:
         context.kept[(wanted, policy)] = seen
     return list(seen)

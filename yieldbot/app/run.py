@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.across import across
 from yieldbot.app import job_reports, telemetry
+from yieldbot.app.alerts import measure
 from yieldbot.app.cycle import approve_queued, job_of, run_job
 from yieldbot.app.deadline import Deadline, run_within
 from yieldbot.app.plan_parts import AcrossChains
@@ -313,6 +314,7 @@ def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) 
             job, failure = one
             context.complain(f"{job.wallet.name}: {job.asset.symbol} on {job.chain.name}: {failure}")
     found = tuple(one for one in ended if not isinstance(one, tuple))
+    measure(((one.job, one.after or one.snapshot) for one in found), context)
     for report in found:
         if report.proposed is not None:
             deliver(context, report)

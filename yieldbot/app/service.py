@@ -323,7 +323,14 @@ def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mappin
     """The rows that a caller may see: with accounts of its own, only rows of those."""
     if caller.accounts is None:
         return rows
-    return tuple(row for row in rows if row.get("owner") and caller.sees(row["owner"]))
+    return tuple(row for row in rows if _sees(caller, row))
+
+
+def _sees(caller: Caller, row: Mapping[str, Any]) -> bool:
+    """Rows are of one account (``owner``), or of several (``accounts``; None: of all)."""
+    if "accounts" in row:
+        return row["accounts"] is not None and all(caller.sees(one) for one in row["accounts"])
+    return bool(row.get("owner")) and caller.sees(row["owner"])
 
 
 def _transaction(stored: StoredTx) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from yieldbot.app import looks
 from yieldbot.app.account_entries import journalled
 from yieldbot.app.alarms import with_alarms
+from yieldbot.app.alerts import measure
 from yieldbot.app.watch_documents import (
     WatchAlarm,
     WatchDocument,
@@ -69,10 +70,13 @@ def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
     if request.accept is not None:
         _accept(request.accept, jobs, context)
 
+    seen: list[tuple[Job, Snapshot]] = []
+
     async def every() -> list[WatchedJob]:
-        return list(await asyncio.gather(*(_one(job, request, context) for job in jobs)))
+        return list(await asyncio.gather(*(_one(job, request, context, seen) for job in jobs)))
 
     rows = asyncio.run(every())
+    measure(seen, context)
     return WatchDocument(jobs=tuple(rows)), int(any(row.skipped is not None for row in rows))
 
 
@@ -84,11 +88,13 @@ def seconds_of(text: str) -> int:
     return int(number) * UNITS[unit]
 
 
-async def _one(job: Job, request: WatchRequest, context: Context) -> WatchedJob:
+async def _one(job: Job, request: WatchRequest, context: Context, seen: list[tuple[Job, Snapshot]]) -> WatchedJob:
+    """One look; what was read is added to ``seen``."""
     try:
         async with opened(job) as live:
             await live.verify_chain()
             snapshot = await live.observe(journalled(context))
+            seen.append((job, snapshot))
             taken = await looks.take(
                 live, job, snapshot, context.settings.data_dir, held=request.held, follow=context.settings.follow
             )

@@ -57,6 +57,7 @@ COMMANDS = {
         "mcp": "tools for an assistant, over stdin and stdout: it reads and plans, and a person approves (docs/mcp.md)"
     },
     "notify": {"notify": "send what is new by chat or mail, or a test of every channel (docs/notices.md)"},
+    "alert": {"alert": "alerts of yours: a rate, price, depeg, utilisation, grade or wealth that passes a threshold"},
     "key": {"key": "make, list, rotate and revoke keys of the REST interface"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",

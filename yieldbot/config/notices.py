@@ -14,7 +14,9 @@ from yieldbot.config.messages import config_error
 from yieldbot.config.toml_types import EnvName, FilePath, Name
 from yieldbot.model.notices import Channel, NoticeTimes, QuietHours, Secret, Service, Severity, Topic, zone_of
 
-TopicName = Literal["plan", "done", "refused", "alarm", "watch", "gas", "failing", "silent", "summary", "access"]
+TopicName = Literal[
+    "plan", "done", "refused", "alarm", "watch", "gas", "failing", "silent", "summary", "alert", "access"
+]
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 """Hosts to which nothing needs to be encrypted."""

@@ -54,6 +54,8 @@ class Topic(StrEnum):
     """No run for too long."""
     SUMMARY = "summary"
     """What a day or a week brought."""
+    ALERT = "alert"
+    """An alert of the user begins or ends."""
     ACCESS = "access"
     """Callers of the server who are refused again and again."""
 

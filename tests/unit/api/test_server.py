@@ -13,7 +13,7 @@ from tests.kit.config.files import WALLET
 from tests.kit.market_builder import OWNER
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.caller import Scope
-from yieldbot.api import resources
+from yieldbot.api import alert_routes, resources
 from yieldbot.api.server import MOST_BODY, NO_KEY_NEEDED
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument
@@ -21,6 +21,7 @@ from yieldbot.app.workers import WorkerFailed
 
 NEEDS = {
     ("GET", "/halt"): Scope.READ, ("PUT", "/halt"): Scope.HALT, ("DELETE", "/halt"): Scope.HALT,
+    ("POST", "/alerts"): Scope.PLAN, ("DELETE", "/alerts/{alert_id}"): Scope.PLAN,
     ("POST", "/plans"): Scope.PLAN, ("PUT", "/plans/{plan_id}/approval"): Scope.APPROVE,
     ("DELETE", "/plans/{plan_id}/approval"): Scope.APPROVE,
 }  # fmt: skip
@@ -28,16 +29,21 @@ NEEDS = {
 PUBLIC = {"/health", "/ready"}
 ROUTES = [
     (method, route.path)
-    for route in resources.router.routes
+    for route in (*resources.router.routes, *alert_routes.router.routes)
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)
 ]
+BODIES: dict[tuple[str, str], Any] = {
+    ("PUT", "/plans/{plan_id}/approval"): {"json": {"approver": "anna", "signature": "0x"}},
+    ("POST", "/alerts"): {"json": {"measure": "rate", "subject": "lend", "above": "5%"}},
+}
+"""What a route cannot do without."""
 DEEP = b"[" * 60_000
 IDEMPOTENT = {"Idempotency-Key": "a-new-one-1"}
 
 
 def filled(path: str) -> str:
-    return "/v1" + path.replace("{key}", "aave_v3~1~a").replace("{plan_id}", "p1")
+    return "/v1" + path.replace("{key}", "aave_v3~1~a").replace("{plan_id}", "p1").replace("{alert_id}", "a1")
 
 
 def market_key(served: Served, headers: dict[str, str]) -> str:
@@ -54,9 +60,7 @@ def test_every_route_wants_its_one_scope(served: Served, scope: Scope) -> None:
         if path in PUBLIC:
             assert served.client.request(method, filled(path)).status_code in (200, 204)
             continue
-        body = (
-            {"json": {"approver": "anna", "signature": "0x"}} if route == ("PUT", "/plans/{plan_id}/approval") else {}
-        )
+        body = BODIES.get(route, {})
         headers = key | {"Idempotency-Key": f"a-new-one-{number}"}
         answer = served.client.request(method, filled(path), headers=headers, **body)
         if scope == NEEDS.get(route, Scope.READ):

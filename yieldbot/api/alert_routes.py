@@ -1,0 +1,106 @@
+"""Alerts under ``/v1``: a measure of a market, token or wallet that passes a threshold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from yieldbot.api.idempotency import once
+from yieldbot.api.problems import Problem
+from yieldbot.api.server import caller_of, listed, needs, tagged
+from yieldbot.app import alerts as use
+from yieldbot.app.admission import Scope
+from yieldbot.app.alert_documents import AlertDocument, AlertRow, RemovedAlertDocument
+from yieldbot.app.alert_store import FILE
+from yieldbot.app.collections import Page
+from yieldbot.app.service import Collection, Service, visible
+
+router = APIRouter()
+Threshold = Field(default=None, max_length=40, description="as `5%`, `50bp`, `0.995`, `60`")
+
+
+class AlertBody(BaseModel):
+    """An alert to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    measure: Literal["rate", "price", "depeg", "utilisation", "grade", "wealth"] = Field(description="what it looks at")
+    subject: str = Field(min_length=1, max_length=200, description="a market's name, a token's symbol, a wallet's name")
+    above: str | None = Threshold
+    below: str | None = Threshold
+    hysteresis: str | None = Field(default=None, max_length=40, description="how far the value must come back")
+    chain: str | None = Field(default=None, max_length=100, description="the only chain that counts")
+    asset: str | None = Field(default=None, max_length=100, description="of wealth: the asset it is counted in")
+    severity: Literal["info", "warning", "critical"] = Field(default="warning", description="how much it matters")
+
+
+def _all(request: Request) -> Collection:
+    """Every alert. Raises ConfigError for a file that cannot be read."""
+    service: Service = request.app.state.service
+    file = service.context.settings.data_dir / FILE
+    try:
+        stamp = file.stat()
+        version, at = f"alerts-{stamp.st_mtime_ns}-{stamp.st_ino}", int(stamp.st_mtime)
+    except OSError:
+        version, at = "alerts-0", 0
+    rows = use.list_(service.context).alerts
+    return Collection(tuple(row.model_dump(mode="json") for row in rows), version, at)
+
+
+def _one(request: Request, found: Collection, alert_id: str) -> dict[str, object]:
+    row = next((row for row in visible(found.rows, caller_of(request)) if row["id"] == alert_id), None)
+    if row is None:
+        raise Problem(404, "NOT_FOUND", "there is no such alert, or it is not yours to see")
+    return dict(row)
+
+
+@router.get("/alerts", dependencies=[Depends(needs(Scope.READ))], response_model=Page[AlertRow])
+async def alerts(request: Request) -> Response:
+    """Alerts with their state and the last values."""
+    return listed(request, await asyncio.to_thread(_all, request), tuple(AlertRow.model_fields), "id")
+
+
+@router.post("/alerts", dependencies=[Depends(needs(Scope.PLAN))], response_model=AlertDocument, status_code=201)
+async def make_alert(request: Request, body: AlertBody) -> Response:
+    """Make an alert, measured at each reading from now on. A key with accounts makes alerts of these alone. Needs the
+    header Idempotency-Key."""
+    caller, service = caller_of(request), request.app.state.service
+    asked = body.model_dump()
+    wanted = use.NewAlertRequest(**asked, accounts=caller.accounts, made_by=f"key {caller.name}")
+
+    async def work() -> tuple[int, str]:
+        made = await asyncio.to_thread(use.add, wanted, service.context)
+        return 201, json.dumps(made.as_json(), separators=(",", ":"), allow_nan=False)
+
+    return await once(request, asked, work)
+
+
+@router.get("/alerts/{alert_id}", dependencies=[Depends(needs(Scope.READ))], response_model=AlertRow)
+async def alert(request: Request, alert_id: str) -> Response:
+    """One alert."""
+    found = await asyncio.to_thread(_all, request)
+    return tagged(request, None, lambda: _one(request, found, alert_id))
+
+
+@router.delete("/alerts/{alert_id}", dependencies=[Depends(needs(Scope.PLAN))], response_model=RemovedAlertDocument)
+async def remove_alert(request: Request, alert_id: str) -> Response:
+    """Remove an alert that this key made. With the header Idempotency-Key the same request again gets the same
+    answer."""
+    caller, service = caller_of(request), request.app.state.service
+
+    async def work() -> tuple[int, str]:
+        _one(request, await asyncio.to_thread(_all, request), alert_id)
+        try:
+            done = await asyncio.to_thread(use.remove, alert_id, service.context, by=f"key {caller.name}")
+        except use.NotTheirs as refused:
+            raise Problem(403, "NOT_YOURS", str(refused)) from None
+        return 200, json.dumps(done.as_json(), separators=(",", ":"))
+
+    if "idempotency-key" in request.headers:
+        return await once(request, {}, work)
+    status, text = await work()
+    return Response(text, status, {"Cache-Control": "no-store"}, "application/json")

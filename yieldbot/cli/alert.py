@@ -1,0 +1,106 @@
+"""``yieldbot alert list | add | remove``: measures that pass a threshold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yieldbot.app import alerts as use
+from yieldbot.app.formatting import when
+from yieldbot.cli.tables import TextTable
+from yieldbot.model.alerts import FRACTIONS, Measure
+
+if TYPE_CHECKING:
+    import argparse
+
+    from yieldbot.app.alert_documents import AlertRow, AlertsDocument
+    from yieldbot.cli.main import CommandList
+    from yieldbot.cli.screen import Screen
+
+
+def register(listed: CommandList) -> None:
+    group = listed.add_parser("alert")
+    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    what = "list all alerts, with what they last measured"
+    parser = actions.add_parser("list", help=what, description=what)
+    parser.set_defaults(command="alert-list", handler=list_)
+
+    what = "make an alert; it is measured whenever chains are read, and sent as a notice"
+    parser = actions.add_parser("add", help=what, description=what)
+    parser.add_argument("measure", choices=[one.value for one in Measure], help="what it looks at")
+    parser.add_argument("subject", metavar="NAME", help="a market's name or id, a token's symbol, or a wallet's name")
+    side = parser.add_mutually_exclusive_group(required=True)
+    side.add_argument("--above", metavar="VALUE", help="stands above this: 5%% or 50bp; a price, a grade, an amount")
+    side.add_argument("--below", metavar="VALUE", help="stands below this")
+    parser.add_argument(
+        "--hysteresis",
+        metavar="VALUE",
+        help="ends only when the value has come back by this (default: at the threshold)",
+    )
+    parser.add_argument("--chain", metavar="NAME", help="the only chain that counts")
+    parser.add_argument("--asset", metavar="SYMBOL", help="with wealth: counted in this asset (default: all, in USD)")
+    parser.add_argument(
+        "--severity", default="warning", choices=["info", "warning", "critical"], help="default: warning"
+    )
+    parser.set_defaults(command="alert-add", handler=add)
+
+    what = "remove an alert"
+    parser = actions.add_parser("remove", help=what, description=what)
+    parser.add_argument("id", metavar="ID", help="the alert's id")
+    parser.set_defaults(command="alert-remove", handler=remove)
+
+
+def add(args: argparse.Namespace, context: Screen) -> int:
+    request = use.NewAlertRequest(
+        measure=args.measure,
+        subject=args.subject,
+        above=args.above,
+        below=args.below,
+        hysteresis=args.hysteresis,
+        chain=args.chain,
+        asset=args.asset,
+        severity=args.severity,
+    )
+    done = use.add(request, context)
+    lines = [f"alert {done.alert.id}: {done.alert.condition}"]
+    if not context.settings.notices:
+        lines.append("There is no [[notices]] table yet: it is shown by `yieldbot alert list` alone (docs/notices.md).")
+    context.show(done.as_json(), lambda: "\n".join(lines))
+    return 0
+
+
+def remove(args: argparse.Namespace, context: Screen) -> int:
+    done = use.remove(args.id, context)
+    context.show(done.as_json(), lambda: f"alert {done.id} is removed")
+    return 0
+
+
+def list_(args: argparse.Namespace, context: Screen) -> int:
+    found = use.list_(context)
+    context.show(found.as_json(), lambda: _table(found) if found.alerts else "no alerts: `yieldbot alert add --help`")
+    return 0
+
+
+def _table(found: AlertsDocument) -> TextTable:
+    table = TextTable("Alerts", "Id", "Stands", "Alert", "Last measured", "When", "Made by")
+    for one in found.alerts:
+        for row in _rows(one):
+            table.add_row(*row)
+    return table
+
+
+def _rows(one: AlertRow) -> list[tuple[str, ...]]:
+    if not one.values:
+        return [(one.id, "-", one.condition, "nothing of that name was read yet", "", one.made_by)]
+    percent = one.measure in {measure.value for measure in FRACTIONS}
+    return [
+        (
+            one.id if not index else "",
+            f"since {when(value.since)}" if value.stands else "no",
+            one.condition if not index else "",
+            f"{value.name}: {f'{value.value * 100:.4g} %' if percent else f'{value.value:,.6g}'}",
+            f"{when(value.at)} UTC",
+            one.made_by if not index else "",
+        )
+        for index, value in enumerate(one.values)
+    ]
