@@ -9,15 +9,15 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from yieldbot.api.answering import caller_of, fields_of, listed, needs, one_of, single
 from yieldbot.api.idempotency import once
 from yieldbot.api.problems import Problem
-from yieldbot.api.server import caller_of, listed, needs, tagged
 from yieldbot.app import alerts as use
 from yieldbot.app.admission import Scope
 from yieldbot.app.alert_documents import AlertDocument, AlertRow, RemovedAlertDocument
 from yieldbot.app.alert_store import FILE
 from yieldbot.app.collections import Page
-from yieldbot.app.service import Collection, Service, visible
+from yieldbot.app.service import Collection, Service
 
 router = APIRouter()
 Threshold = Field(default=None, max_length=40, description="as `5%`, `50bp`, `0.995`, `60`")
@@ -51,17 +51,10 @@ def _all(request: Request) -> Collection:
     return Collection(tuple(row.model_dump(mode="json") for row in rows), version, at)
 
 
-def _one(request: Request, found: Collection, alert_id: str) -> dict[str, object]:
-    row = next((row for row in visible(found.rows, caller_of(request)) if row["id"] == alert_id), None)
-    if row is None:
-        raise Problem(404, "NOT_FOUND", "there is no such alert, or it is not yours to see")
-    return dict(row)
-
-
-@router.get("/alerts", dependencies=[Depends(needs(Scope.READ))], response_model=Page[AlertRow])
+@router.get("/alerts", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[AlertRow])
 async def alerts(request: Request) -> Response:
     """Alerts with their state and the last values."""
-    return listed(request, await asyncio.to_thread(_all, request), tuple(AlertRow.model_fields), "id")
+    return listed(request, await asyncio.to_thread(_all, request), fields_of(AlertRow), "id")
 
 
 @router.post("/alerts", dependencies=[Depends(needs(Scope.PLAN))], response_model=AlertDocument, status_code=201)
@@ -79,11 +72,11 @@ async def make_alert(request: Request, body: AlertBody) -> Response:
     return await once(request, asked, work)
 
 
-@router.get("/alerts/{alert_id}", dependencies=[Depends(needs(Scope.READ))], response_model=AlertRow)
+@router.get("/alerts/{alert_id}", dependencies=[Depends(needs(Scope.READ, ("fields",)))], response_model=AlertRow)
 async def alert(request: Request, alert_id: str) -> Response:
     """One alert."""
     found = await asyncio.to_thread(_all, request)
-    return tagged(request, None, lambda: _one(request, found, alert_id))
+    return single(request, one_of(request, found, alert_id, "id"), fields_of(AlertRow))
 
 
 @router.delete("/alerts/{alert_id}", dependencies=[Depends(needs(Scope.PLAN))], response_model=RemovedAlertDocument)
@@ -93,7 +86,7 @@ async def remove_alert(request: Request, alert_id: str) -> Response:
     caller, service = caller_of(request), request.app.state.service
 
     async def work() -> tuple[int, str]:
-        _one(request, await asyncio.to_thread(_all, request), alert_id)
+        one_of(request, await asyncio.to_thread(_all, request), alert_id, "id")
         try:
             done = await asyncio.to_thread(use.remove, alert_id, service.context, by=f"key {caller.name}")
         except use.NotTheirs as refused:

@@ -25,6 +25,33 @@ _TAG = {
     "schema": {"type": "string"},
     "description": "an ETag: 304 while it holds",
 }
+_SEEN = {
+    "name": "If-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "the ETag of what was seen: 412 if somebody changed it since",
+}
+_FIELDS = {
+    "name": "fields",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "only these fields, as `key,safety`",
+}
+_MORE = {
+    "/v1/markets/{key}/history": (
+        ("days", {"type": "integer", "minimum": 1, "maximum": 3650, "default": 30}, "how many days back"),
+        ("step", {"type": "string", "default": "1d"}, "from row to row, as `10m`, `6h`, `1d` or `1w`"),
+    ),
+    "/v1/exports/{kind}": (
+        ("wallet", {"type": "string"}, "a wallet's name"),
+        ("chain", {"type": "string"}, "a chain's name"),
+        ("asset", {"type": "string"}, "a token's symbol"),
+        ("from", {"type": "string", "format": "date"}, "the first day (UTC)"),
+        ("to", {"type": "string", "format": "date"}, "the last day (UTC)"),
+        ("offline", {"type": "boolean", "default": False}, "whether no chain is asked"),
+    ),
+}
+"""Parameters of single routes."""
 _ONCE = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -61,10 +88,9 @@ def _complete(schema: dict[str, Any]) -> None:
             if method == "get" and path not in PUBLIC:
                 more.append(_TAG)
                 route["responses"]["304"] = {"description": "it did not change"}
+            more += [_query(*one) for one in _MORE.get(path, ())]
             if method == "get" and _is_page(route):
-                more += [
-                    {"name": name, "in": "query", "schema": form, "description": says} for name, form, says in _LIST
-                ]
+                more += [_query(*one) for one in _LIST]
                 route["description"] = f"{route.get('description', '')}\n\n{_NOTE}".strip()
             if method == "post":
                 more.append(_ONCE)
@@ -72,10 +98,18 @@ def _complete(schema: dict[str, Any]) -> None:
                     "409": _problem("in progress, or refused by a safety rule"),
                     "428": _problem("no Idempotency-Key"),
                 }
+            if method == "get" and not _is_page(route) and path.endswith(("{key}", "/risk", "{plan_id}", "{alert_id}")):
+                more.append(_FIELDS)
+            if "412" in route["responses"]:
+                more.append(_SEEN)
             if more:
                 route["parameters"] = [*route.get("parameters", []), *more]
             for status, answer in route["responses"].items():
                 _media(status, answer)
+
+
+def _query(name: str, form: dict[str, Any], says: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": form, "description": says}
 
 
 def _is_page(route: dict[str, Any]) -> bool:

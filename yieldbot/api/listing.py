@@ -22,8 +22,6 @@ _OWN = frozenset(("limit", "cursor", "sort", "fields"))
 """Query parameters that are not filters."""
 SECRET_WORDS = frozenset(("key", "api_key", "apikey", "token", "access_token", "authorization", "auth", "secret"))
 """Parameters in which other services take keys. They are refused, since every server on the way logs a URL."""
-
-
 _KEY = re.compile(r"yb_[0-9a-f]{8}_")
 
 
@@ -65,12 +63,19 @@ def wanted(parameters: Sequence[tuple[str, str]], known: Sequence[str]) -> Wante
     sort = own.get("sort") or None
     falling = sort is not None and sort.startswith("-")
     sort = sort.removeprefix("-") if sort else None
-    fields = tuple(one.strip() for one in own["fields"].split(",")) if own.get("fields") else ()
-    for name in (*fields, *([sort] if sort else [])):
+    if sort is not None and sort not in known:
+        raise Problem(400, "BAD_PARAMETER", f"{shown(sort)} is no field: known are {', '.join(known)}")
+    limit = _count(own.get("limit", str(USUAL)))
+    return Wanted(tuple(filters), sort, falling, limit, _after(own.get("cursor")), fields(own.get("fields"), known))
+
+
+def fields(text: str | None, known: Sequence[str]) -> tuple[str, ...]:
+    """The fields in a list such as ``key,safety``; empty: all. Raises Problem (400) for one that is unknown."""
+    found = tuple(one.strip() for one in text.split(",")) if text else ()
+    for name in found:
         if name not in known:
             raise Problem(400, "BAD_PARAMETER", f"{shown(name)} is no field: known are {', '.join(known)}")
-    limit = _count(own.get("limit", str(USUAL)))
-    return Wanted(tuple(filters), sort, falling, limit, _after(own.get("cursor")), fields)
+    return found
 
 
 def page(rows: Sequence[Row], asked: Wanted, key: str) -> tuple[list[dict[str, Any]], str | None, int]:

@@ -9,9 +9,21 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from yieldbot.api.answering import (
+    caller_of,
+    fields_of,
+    listed,
+    must_match,
+    needs,
+    newest,
+    one_of,
+    service_of,
+    single,
+    tagged,
+    written,
+)
 from yieldbot.api.idempotency import once
 from yieldbot.api.problems import Problem, ProblemDocument
-from yieldbot.api.server import caller_of, listed, needs, tagged
 from yieldbot.app.admission import Scope
 from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
 from yieldbot.app.collections import (
@@ -28,13 +40,16 @@ from yieldbot.app.halt_documents import ResumeDocument
 from yieldbot.app.history_documents import JournalEvent, JournalPlan
 from yieldbot.app.plan_documents import PlanDocument
 from yieldbot.app.run_documents import RejectDocument, RunDocument
-from yieldbot.app.service import Collection, Service, visible
 
 router = APIRouter()
 CLOSED: dict[int | str, dict[str, Any]] = {
     409: {"model": ProblemDocument, "description": "the plan waits no more"},
     410: {"model": ProblemDocument, "description": "the plan has expired"},
 }
+SEEN: dict[int | str, dict[str, Any]] = {
+    412: {"model": ProblemDocument, "description": "it is not what If-Match names any more"},
+}
+FIELDS = ("fields",)
 
 
 class HealthDocument(BaseModel):
@@ -102,36 +117,10 @@ class PlanBody(BaseModel):
     what_if: WhatIfBody = Field(default_factory=WhatIfBody, description="other assumptions")
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-def _newest(request: Request, name: str) -> Collection:
-    """The newest rows. Raises Problem (503) before chains were read for the first time, so that "not read" is not taken
-    for "none"."""
-    found = _service(request).newest(name)
-    if not found.as_of:
-        raise Problem(503, "NOT_READY", "chains are being read for the first time", {"Retry-After": "5"})
-    return found
-
-
-def _fields(row: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(row.model_fields)
-
-
-def _one(request: Request, found: Collection, key: str, by: str = "key") -> Any:
-    """The row with this key, if the caller may see it. Raises Problem (404)."""
-    row = next((row for row in visible(found.rows, request.state.caller) if row[by] == key), None)
-    if row is None:
-        raise Problem(404, "NOT_FOUND", "there is no such resource, or it is not yours to see")
-    return row
-
-
 @router.get("/health", response_model=HealthDocument)
 async def health(request: Request) -> Response:
     """Whether the server runs. Needs no key and reveals nothing about accounts."""
-    service = _service(request)
+    service = service_of(request)
     halted = service.halted() is not None
     state = HealthDocument(status="ok", read_at=service.read_at, failing=service.failing is not None, halted=halted)
     return Response(state.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -140,7 +129,7 @@ async def health(request: Request) -> Response:
 @router.get("/ready", status_code=204, response_class=Response)
 async def ready(request: Request) -> Response:
     """204 while readings are recent; 503 if they are not. Needs no key."""
-    why = _service(request).ready()
+    why = service_of(request).ready()
     if why is not None:
         raise Problem(503, "NOT_READY", "no new reading of the chains", {"Retry-After": "30"})
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -156,69 +145,67 @@ async def metrics(request: Request) -> Response:
     """Figures for Prometheus, of all accounts."""
     if caller_of(request).accounts is not None:
         raise Problem(403, "NOT_ALL_ACCOUNTS", "figures are of all accounts: make a key without --account")
-    await _service(request).journalled("plans")
+    await service_of(request).journalled("plans")
     made = request.app.state.metrics
     return Response(made.text(), headers={"Cache-Control": "no-store"}, media_type=made.content_type)
 
 
-@router.get("/markets", dependencies=[Depends(needs(Scope.READ))], response_model=Page[MarketRow])
+@router.get("/markets", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[MarketRow])
 async def markets(request: Request) -> Response:
     """Every market, as seen by each job."""
-    return listed(request, _newest(request, "markets"), _fields(MarketRow))
+    return listed(request, newest(request, "markets"), fields_of(MarketRow))
 
 
-@router.get("/markets/{key}", dependencies=[Depends(needs(Scope.READ))], response_model=MarketRow)
+@router.get("/markets/{key}", dependencies=[Depends(needs(Scope.READ, FIELDS))], response_model=MarketRow)
 async def market(request: Request, key: str) -> Response:
     """One market."""
-    found = _newest(request, "markets")
-    return tagged(request, None, lambda: _one(request, found, key))
+    return single(request, one_of(request, newest(request, "markets"), key), fields_of(MarketRow))
 
 
-@router.get("/markets/{key}/risk", dependencies=[Depends(needs(Scope.READ))], response_model=GradeRow)
+@router.get("/markets/{key}/risk", dependencies=[Depends(needs(Scope.READ, FIELDS))], response_model=GradeRow)
 async def risk(request: Request, key: str) -> Response:
     """One market's grades, with the evidence."""
-    found = _newest(request, "grades")
-    return tagged(request, None, lambda: _one(request, found, key))
+    return single(request, one_of(request, newest(request, "grades"), key), fields_of(GradeRow))
 
 
 @router.get("/markets/{key}/forecasts", dependencies=[Depends(needs(Scope.READ))], response_model=MarketForecast)
 async def forecasts(request: Request, key: str) -> Response:
     """One market's forecasts over 1 to 30 days."""
-    service = _service(request)
-    row = _one(request, _newest(request, "markets"), key)
+    service = service_of(request)
+    row = one_of(request, newest(request, "markets"), key)
     if (found := service.forecast_of(row["id"])) is None:
         raise Problem(404, "NO_FORECAST", "memory has too little of this market yet")
     return tagged(request, None, lambda: found)
 
 
-@router.get("/grades", dependencies=[Depends(needs(Scope.READ))], response_model=Page[GradeRow])
+@router.get("/grades", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[GradeRow])
 async def grades(request: Request) -> Response:
     """Every market's grades, the safest first."""
-    return listed(request, _newest(request, "grades"), _fields(GradeRow))
+    return listed(request, newest(request, "grades"), fields_of(GradeRow))
 
 
-@router.get("/signals", dependencies=[Depends(needs(Scope.READ))], response_model=Page[SignalRow])
+@router.get("/signals", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[SignalRow])
 async def signals(request: Request) -> Response:
     """What the grades of yield advise: enter, hold or leave."""
-    return listed(request, _newest(request, "signals"), _fields(SignalRow))
+    return listed(request, newest(request, "signals"), fields_of(SignalRow))
 
 
-@router.get("/positions", dependencies=[Depends(needs(Scope.READ))], response_model=Page[PositionRow])
+@router.get("/positions", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[PositionRow])
 async def positions(request: Request) -> Response:
     """What we hold."""
-    return listed(request, _newest(request, "positions"), _fields(PositionRow))
+    return listed(request, newest(request, "positions"), fields_of(PositionRow))
 
 
-@router.get("/accounts", dependencies=[Depends(needs(Scope.READ))], response_model=Page[AccountRow])
+@router.get("/accounts", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[AccountRow])
 async def accounts(request: Request) -> Response:
     """Our accounts, one for each chain."""
-    return listed(request, _service(request).accounts(), _fields(AccountRow))
+    return listed(request, service_of(request).accounts(), fields_of(AccountRow))
 
 
-@router.get("/plans", dependencies=[Depends(needs(Scope.READ))], response_model=Page[JournalPlan])
+@router.get("/plans", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[JournalPlan])
 async def plans(request: Request) -> Response:
     """Plans with their present status, the newest first."""
-    return listed(request, await _service(request).journalled("plans"), _fields(JournalPlan), "id")
+    return listed(request, await service_of(request).journalled("plans"), fields_of(JournalPlan), "id")
 
 
 @router.post(
@@ -231,7 +218,7 @@ async def plans(request: Request) -> Response:
 async def make_plans(request: Request, body: PlanBody | None = None) -> Response:
     """Make plans: they are rehearsed on a fork, and wait for a person (201). With `what_if`: what would be done under
     other assumptions (200); nothing is stored. Needs the header Idempotency-Key."""
-    caller, service = caller_of(request), _service(request)
+    caller, service = caller_of(request), service_of(request)
     asked = body or PlanBody()
     what_if = asked.what_if != WhatIfBody()
     wanted = asked.model_dump(exclude_none=True) | {"jobs": service.jobs_of(caller, asked.jobs.model_dump())}
@@ -243,11 +230,11 @@ async def make_plans(request: Request, body: PlanBody | None = None) -> Response
     return await once(request, wanted, work)
 
 
-@router.get("/plans/{plan_id}", dependencies=[Depends(needs(Scope.READ))], response_model=JournalPlan)
+@router.get("/plans/{plan_id}", dependencies=[Depends(needs(Scope.READ, FIELDS))], response_model=JournalPlan)
 async def plan(request: Request, plan_id: str) -> Response:
     """One plan."""
-    found = await _service(request).journalled("plans")
-    return tagged(request, None, lambda: _one(request, found, plan_id, "id"))
+    found = await service_of(request).journalled("plans")
+    return single(request, one_of(request, found, plan_id, "id"), fields_of(JournalPlan))
 
 
 @router.get(
@@ -258,8 +245,8 @@ async def plan(request: Request, plan_id: str) -> Response:
 )
 async def approval(request: Request, plan_id: str) -> Response:
     """What a person signs of a plan that waits, and who has signed it."""
-    _one(request, await _service(request).journalled("plans"), plan_id, "id")
-    found = await _service(request).to_sign(plan_id)
+    one_of(request, await service_of(request).journalled("plans"), plan_id, "id")
+    found = await service_of(request).to_sign(plan_id)
     return tagged(request, None, found.as_json)
 
 
@@ -267,59 +254,74 @@ async def approval(request: Request, plan_id: str) -> Response:
     "/plans/{plan_id}/approval",
     dependencies=[Depends(needs(Scope.APPROVE))],
     response_model=SignedPlanDocument,
-    responses=CLOSED,
+    responses=CLOSED | SEEN,
 )
 async def approve(request: Request, plan_id: str, body: SignatureBody) -> Response:
     """Hand in a person's signature. The key approves nothing: the signature does, and it is checked whenever it counts.
-    The plan is carried out where the account's key is, by `yieldbot approve --signed`."""
-    _one(request, await _service(request).journalled("plans"), plan_id, "id")
-    done = await _service(request).sign(plan_id, body.approver, body.signature)
-    return tagged(request, None, done.as_json)
+    The plan is carried out where the account's key is, by `yieldbot approve --signed`. With `If-Match`: only
+    while nobody changed what the caller saw."""
+    one_of(request, await service_of(request).journalled("plans"), plan_id, "id")
+    await _as_seen(request, plan_id)
+    done = await service_of(request).sign(plan_id, body.approver, body.signature)
+    return written(done.as_json())
 
 
 @router.delete(
     "/plans/{plan_id}/approval",
     dependencies=[Depends(needs(Scope.APPROVE))],
     response_model=RejectDocument,
-    responses=CLOSED,
+    responses=CLOSED | SEEN,
 )
 async def reject(request: Request, plan_id: str) -> Response:
-    """Reject a plan that waits."""
-    _one(request, await _service(request).journalled("plans"), plan_id, "id")
-    done = await _service(request).reject(plan_id, "", f"key {caller_of(request).name}")
-    return tagged(request, None, done.as_json)
+    """Reject a plan that waits. With `If-Match`: only while nobody changed what the caller saw."""
+    one_of(request, await service_of(request).journalled("plans"), plan_id, "id")
+    await _as_seen(request, plan_id)
+    done = await service_of(request).reject(plan_id, "", f"key {caller_of(request).name}")
+    return written(done.as_json())
 
 
-@router.get("/transactions", dependencies=[Depends(needs(Scope.READ))], response_model=Page[TransactionRow])
+@router.get("/transactions", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[TransactionRow])
 async def transactions(request: Request) -> Response:
     """Every transaction that was signed, the newest first."""
-    return listed(request, await _service(request).journalled("transactions"), _fields(TransactionRow), "hash")
+    return listed(request, await service_of(request).journalled("transactions"), fields_of(TransactionRow), "hash")
 
 
-@router.get("/journal", dependencies=[Depends(needs(Scope.READ))], response_model=Page[JournalEvent])
+@router.get("/journal", dependencies=[Depends(needs(Scope.READ, None))], response_model=Page[JournalEvent])
 async def journal(request: Request) -> Response:
     """The journal's entries without signed bytes, the newest first."""
-    return listed(request, await _service(request).journalled("journal"), _fields(JournalEvent), "seq")
+    return listed(request, await service_of(request).journalled("journal"), fields_of(JournalEvent), "seq")
 
 
 @router.get("/halt", dependencies=[Depends(needs(Scope.READ))], response_model=HaltState)
 async def halt_state(request: Request) -> Response:
     """Whether a halt is in force."""
-    reason = _service(request).halted()
-    return tagged(request, None, lambda: {"halted": reason is not None, "reason": reason})
+    return tagged(request, None, lambda: _halt(request))
 
 
 @router.put("/halt", dependencies=[Depends(needs(Scope.HALT))], response_model=HaltState)
 async def halt(request: Request, body: HaltBody | None = None) -> Response:
     """Halt: sign and send nothing more. The reason of an earlier halt is kept."""
-    done = _service(request).halt(body.reason if body else "")
-    return tagged(request, None, lambda: {"halted": done.halted, "reason": done.reason})
+    done = service_of(request).halt(body.reason if body else "")
+    return written({"halted": done.halted, "reason": done.reason})
 
 
-@router.delete("/halt", dependencies=[Depends(needs(Scope.HALT))], response_model=ResumeDocument)
+@router.delete("/halt", dependencies=[Depends(needs(Scope.HALT))], response_model=ResumeDocument, responses=SEEN)
 async def resume(request: Request) -> Response:
-    """Lift the halt. Stopped accounts stay stopped."""
+    """Lift the halt. Stopped accounts stay stopped. With `If-Match`: only while it is the halt that the caller saw, and
+    none that somebody ordered since."""
     if caller_of(request).accounts is not None:
         raise Problem(403, "NOT_ALL_ACCOUNTS", "a key of single accounts can halt, and cannot lift a halt")
-    done = _service(request).resume()
-    return tagged(request, None, done.as_json)
+    must_match(request, lambda: _halt(request))
+    return written(service_of(request).resume().as_json())
+
+
+def _halt(request: Request) -> dict[str, Any]:
+    reason = service_of(request).halted()
+    return {"halted": reason is not None, "reason": reason}
+
+
+async def _as_seen(request: Request, plan_id: str) -> None:
+    """Raises Problem (412) if the approval is not what If-Match names."""
+    if request.headers.get("if-match") is not None:
+        found = await service_of(request).to_sign(plan_id)
+        must_match(request, found.as_json)

@@ -4,11 +4,9 @@ documents."""
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,22 +15,20 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from yieldbot import __version__
-from yieldbot.api import listing
+from yieldbot.api import alert_routes, listing, on_request, resources
 from yieldbot.api.description import described
 from yieldbot.api.metrics import Metrics
-from yieldbot.api.problems import MEDIA, Problem, ProblemDocument, limits, of_error
-from yieldbot.app.admission import ASKING, Caller, Refused, Scope
-from yieldbot.app.service import Collection, Service, visible
+from yieldbot.api.problems import Problem, ProblemDocument, limits, of_error
+from yieldbot.app.admission import ASKING, Refused
+from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
 
 MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
 BODY_SECONDS = 20.0
 """How long a body may take to come."""
-MOST_KEPT = 512
-"""Most answers that are kept, each for one question about one reading."""
-MOST_KEPT_BYTES = 16 * 2**20
-"""Most bytes of all answers that are kept."""
+ROUTERS = (resources.router, on_request.router, alert_routes.router)
+"""All routes, in the order of the description."""
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
              405: "no such method here", 408: "the body did not come in time", 413: "too large", 415: "not JSON",
@@ -53,12 +49,10 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
         responses={code: {"model": ProblemDocument, "description": words} for code, words in _STATUSES.items()},
     )
     app.state.service, app.state.metrics = service, Metrics(service)
-    app.state.kept = OrderedDict()
+    app.state.kept, app.state.exports = OrderedDict(), {}
 
-    from yieldbot.api import alert_routes, resources
-
-    for routes in (resources.router, alert_routes.router):
-        app.include_router(routes, prefix="/v1")
+    for router in ROUTERS:
+        app.include_router(router, prefix="/v1")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(YieldbotError, _failure)
     app.add_exception_handler(HTTPException, _http)
@@ -149,55 +143,6 @@ async def _check_body(request: Request) -> None:
         raise Problem(415, "NOT_JSON", "send JSON with the header `Content-Type: application/json`")
 
 
-def caller_of(request: Request) -> Caller:
-    """The caller of a request."""
-    caller: Caller = request.state.caller
-    return caller
-
-
-def needs(scope: Scope) -> Callable[[Request], Awaitable[None]]:
-    """A dependency of a route: raises Forbidden for a caller without this scope, before the body is parsed."""
-
-    async def check(request: Request) -> None:
-        service: Service = request.app.state.service
-        service.admission.need(caller_of(request), scope, request.state.address, request.state.what)
-
-    return check
-
-
-def listed(request: Request, found: Collection, known: tuple[str, ...], key: str = "key") -> Response:
-    """A page of a collection, limited to what the caller may see, with its validator (ETag).
-
-    Raises Problem for parameters that are not understood.
-    """
-    caller = caller_of(request)
-    asked = listing.wanted(request.query_params.multi_items(), known)
-    question = (found.version, caller.accounts, str(request.url.query), key, found.as_of)
-
-    def body() -> Mapping[str, Any]:
-        items, cursor, total = listing.page(visible(found.rows, caller), asked, key)
-        return {"items": items, "next": cursor, "total": total, "as_of": found.as_of, "unread": list(found.unread)}
-
-    return tagged(request, question, body)
-
-
-def tagged(request: Request, question: Any, body: Callable[[], Any]) -> Response:
-    """A document with its validator (ETag): 304 if the caller has it already. The same question is computed only
-    once."""
-    kept: OrderedDict[Any, tuple[bytes, str]] = request.app.state.kept
-    if question is None or (answer := kept.get(question)) is None:
-        raw = json.dumps(body(), separators=(",", ":"), allow_nan=False).encode()
-        answer = (raw, listing.etag(raw))
-        if question is not None:
-            kept[question] = answer
-            while len(kept) > MOST_KEPT or sum(len(one) for one, _ in kept.values()) > MOST_KEPT_BYTES:
-                kept.popitem(last=False)
-    headers = {"ETag": answer[1], "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if listing.matches(request.headers.get("if-none-match"), answer[1]):
-        return Response(status_code=304, headers=headers)
-    return Response(answer[0], headers=headers, media_type="application/json")
-
-
 async def _problem(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, Problem)
     return failure.response()
@@ -232,6 +177,3 @@ async def _bug(request: Request, failure: Exception) -> Response:
     service: Service = request.app.state.service
     service.context.complain(f"a bug: {type(failure).__name__} at {listing.shown(request.url.path)}")
     return Problem(500, "BROKEN", "a bug of ours: the server's log has its kind").response()
-
-
-__all__ = ["MEDIA", "application", "caller_of", "listed", "needs", "tagged"]

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 JOB_SECONDS = 900.0
 """How long a worker may take."""
+MOST_REMEMBERED = 64
+"""Most stored histories that are kept at a time."""
 STALE_ROUNDS = 3
 """After this many intervals without a new reading the server reports that it is not ready."""
 
@@ -95,7 +97,8 @@ class Service:
     """A stamp that changes with the journal's file."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while the journal is read."""
-
+    _remembered: dict[tuple[Any, ...], Collection] = field(init=False, default_factory=dict)
+    """Stored histories that were asked for since the last reading."""
     _first: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while chains are read for the first time."""
 
@@ -258,17 +261,49 @@ class Service:
         """Reject a plan that waits. Raises ConfigError, SafetyError, and YieldbotError while a run is in progress."""
         return await asyncio.to_thread(reject, RejectRequest(plan_id=plan_id, reason=reason, by=by), self.context)
 
-    async def quote(self, given: str, wanted: str, amount: str, chain: str | None) -> dict[str, Any]:
-        """What a swap would bring now. Raises WorkerFailed."""
-        asked = {"given": given, "wanted": wanted, "amount": amount, "chain": chain}
+    def chain_of(self, caller: Caller, name: str | None) -> str | None:
+        """The chain requested; for a caller that sees certain accounts alone, one that such an account has jobs on.
+        Raises ConfigError for another, or where several are and none is named."""
+        if caller.accounts is None:
+            return name
+        own = {job.chain.name for job in self.context.settings.jobs if caller.sees(job.wallet.address)}
+        name = name or (next(iter(own)) if len(own) == 1 else None)
+        if name not in own:
+            raise ConfigError(f"chain: name one of this key's own: {', '.join(sorted(own))}")
+        return name
+
+    async def quote(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What a swap would bring now: ``given``, ``wanted``, ``amount`` or ``out``, ``chain``. Raises WorkerFailed."""
         return await self.workers.run("quote", asked, JOB_SECONDS)
 
-    async def remembered(self, market_id: str, chain_id: str, days: int) -> dict[str, Any]:
-        """Stored history of a market over the last ``days`` days, one row a day. Raises ConfigError where there is
-        none."""
+    async def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The transactions of accounts with their values: ``jobs``, ``format``, ``from``, ``to``, ``offline``. Raises
+        WorkerFailed."""
+        return await self.workers.run("export", asked, JOB_SECONDS)
+
+    def moment(self) -> tuple[Any, ...]:
+        """A stamp that changes with each reading and whatever is written to the journal."""
+        return self.read_at, self._stamp()
+
+    async def remembered(self, market_id: str, chain_id: str, days: int, every: str = "1d") -> dict[str, Any]:
+        """Stored history of a market over the last ``days`` days, a row for each step. Raises ConfigError where there
+        is none."""
         first = datetime.fromtimestamp(self._now() - days * 86_400, UTC).strftime("%Y-%m-%d")
-        request = ShowRequest(market=market_id, chain=chain_id, start=first, every="1d")
+        request = ShowRequest(market=market_id, chain=chain_id, start=first, every=every)
         return (await asyncio.to_thread(show, request, self.context)).as_json()
+
+    async def remembered_rows(self, market_id: str, chain_id: str, days: int, step_seconds: int) -> Collection:
+        """The same as rows; kept until the chains are read again. Raises ConfigError where there is none."""
+        asked = (chain_id, market_id, days, step_seconds)
+        if (known := self._remembered.get(asked)) is None or known.as_of != self.read_at:
+            at = self.read_at
+            found = await self.remembered(market_id, chain_id, days, f"{step_seconds}s")
+            unread = tuple(f"{one['where']}: {one['what']}" for one in found["faults"])
+            known = Collection(tuple(found["rows"]), f"remembered-{asked}-{at}", at, unread)
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[asked] = known
+        return known
 
     async def first_reading(self) -> None:
         """Read the chains unless they have been read; simultaneous callers wait for the same reading."""

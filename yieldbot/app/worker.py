@@ -61,14 +61,33 @@ def queue(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def quote(context: Context, request: Mapping[str, Any]) -> Answer:
-    """What a swap would bring now: ``given``, ``wanted``, ``amount``, ``chain``. No aggregator is asked."""
+    """What a swap would bring now: ``given``, ``wanted``, ``amount`` or ``out``, ``chain``. No aggregator is asked."""
     from yieldbot.app.quotes import QuoteRequest
     from yieldbot.app.quotes import quote as quoted
 
     asked = QuoteRequest(
-        given=request["given"], wanted=request["wanted"], amount=request["amount"], chain=request.get("chain")
+        given=request["given"],
+        wanted=request["wanted"],
+        amount=request.get("amount"),
+        out=request.get("out"),
+        chain=request.get("chain"),
     )
     return quoted(asked, context).document.as_json()
+
+
+def export(context: Context, request: Mapping[str, Any]) -> Answer:
+    """The transactions of accounts with their values: ``jobs``, ``format``, ``from``, ``to``, ``offline``."""
+    from yieldbot.app.export import ExportRequest
+    from yieldbot.app.export import export as exported
+
+    asked = ExportRequest(
+        jobs=_jobs(request),
+        format=request["format"],
+        first_day=request.get("from"),
+        last_day=request.get("to"),
+        offline=bool(request.get("offline")),
+    )
+    return exported(asked, context).as_json()
 
 
 JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
@@ -76,6 +95,7 @@ JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
     "plan": plan,
     "queue": queue,
     "quote": quote,
+    "export": export,
 }
 """The jobs that a worker runs, by name."""
 

@@ -176,8 +176,9 @@ class Desk:
         chain: Chain = None,
     ) -> QuoteDocument:
         """What a swap would bring now over the chain's pools. Nothing is sent."""
-        self._need(Scope.READ)
-        return QuoteDocument.model_validate(await self._service.quote(given, wanted, amount, chain))
+        chain = self._service.chain_of(self._need(Scope.READ), chain)
+        asked = {"given": given, "wanted": wanted, "amount": amount, "chain": chain}
+        return QuoteDocument.model_validate(await self._service.quote(asked))
 
     async def what_if(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,13 +21,19 @@ from tests.kit.draws import draws
 from yieldbot.api.server import application
 from yieldbot.app.plan_documents import PlanDocument
 from yieldbot.app.run_documents import RunDocument
+from yieldbot.app.workers import WorkerFailed
 
 RELEASED = ROOT / "tests" / "unit" / "api" / "openapi-released.json"
 
 
-def description() -> dict[str, Any]:
+@cache
+def as_text() -> str:
     nothing: Any = SimpleNamespace(workers=SimpleNamespace())
-    found: dict[str, Any] = json.loads(json.dumps(application(nothing).openapi()))
+    return json.dumps(application(nothing).openapi())
+
+
+def description() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(as_text())
     return found
 
 
@@ -55,6 +62,7 @@ def test_the_server_keeps_to_it_whatever_is_sent(served: Served) -> None:
     served.answers = {
         "queue": RunDocument(exit_code=0, jobs=(), across_chains=()).as_json(),
         "plan": PlanDocument(what_if=None, jobs=(), across_chains=()).as_json(),
+        "quote": WorkerFailed("no pool has it", "ConfigError"),
     }
     headers = served.key("read", "plan", "halt")
     schema = schemathesis.openapi.from_asgi("/v1/openapi.json", served.app)

@@ -10,7 +10,7 @@ import pytest
 from tests.kit.api.served import Served
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.database import FILE
-from yieldbot.api import server
+from yieldbot.api import answering
 
 
 @pytest.mark.parametrize("path", ["/v1/{}", "/v1/plans/{}", "/v1/halt?a={}", "/v1/halt?{}=1", "/v1/plans/{}/approval"])
@@ -82,7 +82,7 @@ def test_a_wish_that_met_a_bug_may_be_sent_again(served: Served) -> None:
 def test_kept_answers_are_bounded_by_their_size(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     key = served.key("read")
     length = len(served.client.get("/v1/markets", headers=key).content)
-    monkeypatch.setattr(server, "MOST_KEPT_BYTES", 3 * length)
+    monkeypatch.setattr(answering, "MOST_KEPT_BYTES", 3 * length)
     for number in range(9):
         assert served.client.get(f"/v1/markets?min_supplied=-{number}", headers=key).status_code == 200
     kept = served.app.state.kept

@@ -13,8 +13,7 @@ from tests.kit.config.files import WALLET
 from tests.kit.market_builder import OWNER
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.caller import Scope
-from yieldbot.api import alert_routes, resources
-from yieldbot.api.server import MOST_BODY, NO_KEY_NEEDED
+from yieldbot.api.server import MOST_BODY, NO_KEY_NEEDED, ROUTERS
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument
 from yieldbot.app.workers import WorkerFailed
@@ -29,13 +28,15 @@ NEEDS = {
 PUBLIC = {"/health", "/ready"}
 ROUTES = [
     (method, route.path)
-    for route in (*resources.router.routes, *alert_routes.router.routes)
+    for router in ROUTERS
+    for route in router.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods)
 ]
 BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/plans/{plan_id}/approval"): {"json": {"approver": "anna", "signature": "0x"}},
     ("POST", "/alerts"): {"json": {"measure": "rate", "subject": "lend", "above": "5%"}},
+    ("POST", "/quotes"): {"json": {"given": "USDC", "wanted": "WETH", "amount": "5"}},
 }
 """What a route cannot do without."""
 DEEP = b"[" * 60_000
@@ -43,7 +44,7 @@ IDEMPOTENT = {"Idempotency-Key": "a-new-one-1"}
 
 
 def filled(path: str) -> str:
-    return "/v1" + path.replace("{key}", "aave_v3~1~a").replace("{plan_id}", "p1").replace("{alert_id}", "a1")
+    return "/v1" + path.format(key="aave_v3~1~a", plan_id="p1", kind="csv", alert_id="a1")
 
 
 def market_key(served: Served, headers: dict[str, str]) -> str:
@@ -53,7 +54,8 @@ def market_key(served: Served, headers: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("scope", Scope)
 def test_every_route_wants_its_one_scope(served: Served, scope: Scope) -> None:
-    served.answers = {"queue": {"schema": "x"}}
+    made = {"exit_code": 0, "notes": [], "content": "x", "format": "csv"}
+    served.answers = {"queue": {"schema": "x"}, "quote": {"schema": "x"}, "export": made}
     key = served.key(scope)
     for number, route in enumerate(ROUTES):
         method, path = route
