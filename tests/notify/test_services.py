@@ -7,6 +7,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email import message_from_string, policy
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from tests.kit.notify.servers import Taken, certificate, http_service, mail_service
 from yieldbot.app.notify import NotSent
-from yieldbot.model.notices import Channel, Finding, Notice, Secret, Service, Severity, Topic
+from yieldbot.model.notices import Channel, Finding, Notice, NoticeTimes, Secret, Service, Severity, Topic
 from yieldbot.notify.messages import signature
 from yieldbot.notify.sending import send
 
@@ -83,6 +84,23 @@ def test_a_webhook_gets_a_signed_document(service: Taken) -> None:
     document = json.loads(body)
     assert document["schema"] == "yieldbot/notice/v1" and headers["Yieldbot-Notice"] == document["id"] == "abc"
     assert document["findings"][0]["text"] == FINDING.text and document["left_out"] == 3
+
+
+def test_a_plan_that_waits_is_linked_by_our_own_address_alone(service: Taken) -> None:
+    """Of the id only what an address takes is in it; what others wrote is still no link."""
+    page = "https://bot.example/plans/{id}"
+    waits = replace(FINDING, plan_id="ab1/../x?y", text="plan ab1 waits; https://evil.example/plans/ab1 &")
+    for kind in (Service.TELEGRAM, Service.SLACK, Service.DISCORD, Service.NTFY, Service.WEBHOOK):
+        for where, linked in ((page, True), ("", False)):
+            notice = replace(NOTICE, findings=(waits,), times=NoticeTimes(page=where))
+            given = {"url": f"{service.url}/hook", "token": "1:secret", "secret": "shared"}
+            send(channel(kind, chat="42", api=service.url), notice, given, 5)
+            _, headers, body = service.requests[-1]
+            whole = f"{headers} {body.decode()}"
+            assert ("https://bot.example/plans/ab1%2F..%2Fx%3Fy" in whole) is linked, (kind, whole)
+    own = replace(NOTICE, findings=(waits,), times=NoticeTimes(page="http://127.0.0.1:8377/plans/{id}"))
+    send(channel(Service.TELEGRAM, chat="42", api=service.url), own, {"token": "1:secret"}, 5)
+    assert b"reply_markup" not in service.requests[-1][2], "Telegram refuses buttons to a machine of one's own"
 
 
 def test_messages_fit_into_what_services_take(service: Taken) -> None:

@@ -109,7 +109,7 @@ def _finding(
             match status:
                 case PlanStatus.QUEUED if stored.status is status and plan.expires_at > now:
                     known = info if exits is warning and _repeats(plan, plans) else exits
-                    return made(Topic.PLAN, known, _waits(plan, program), f"plan:{plan_id}")
+                    return made(Topic.PLAN, known, _waits(plan, program), f"plan:{plan_id}", plan_id=plan_id)
                 case PlanStatus.EXECUTED:
                     return made(Topic.DONE, info, f"plan {plan_id} is done: {_legs(plan)}")
                 case PlanStatus.HANDED_OVER:

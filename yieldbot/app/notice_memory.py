@@ -139,4 +139,5 @@ def _of(doc: dict[str, Any]) -> Finding:
         at=int(doc["at"]),
         again_seconds=None if again is None else int(again),
         ends=None if ends is None else str(ends),
+        plan_id=None if doc.get("plan_id") is None else str(doc["plan_id"]),
     )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app.run_documents import JobFailure, JobReport
 from yieldbot.errors import TransientError, YieldbotError
+from yieldbot.model.fees import ENTER_TXS
 from yieldbot.model.notices import Finding, Severity, Topic
+from yieldbot.model.plan import LegKind, Plan
 
 if TYPE_CHECKING:
+    from yieldbot.app.cycle import Report
     from yieldbot.app.run import RunAnswer
     from yieldbot.app.run_documents import RunDocument
-    from yieldbot.model.market import Snapshot
     from yieldbot.model.settings import Job
 
 DAY = 86_400
@@ -38,6 +40,20 @@ class JobEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GasNeed:
+    """What one job's next moves cost, in whole native tokens at the fees of its block."""
+
+    job: Job
+    """The job."""
+    has: float
+    """What its account has."""
+    exits: float
+    """One exit from each market that it holds."""
+    plan: float
+    """The plan that is not carried out yet; 0: there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class News:
     """What a command brings that the journal does not have."""
 
@@ -47,8 +63,8 @@ class News:
     """Findings."""
 
 
-def of_run(document: RunDocument, reports: Iterable[tuple[Job, Snapshot | None]], now: int) -> News:
-    """The news of a run. reports: each job with the newest snapshot of its markets."""
+def of_run(document: RunDocument, reports: Iterable[Report], now: int) -> News:
+    """The news of a run. reports: each job's cycle."""
     ends, found = [], []
     for row in document.jobs:
         name = f"{row.wallet}: {'+'.join(row.assets)} on {row.chain}"
@@ -69,13 +85,13 @@ def of_run(document: RunDocument, reports: Iterable[tuple[Job, Snapshot | None]]
                     again_seconds=DAY,
                 )
             )
-    gas = (low_gas(job, snapshot, now) for job, snapshot in reports if snapshot is not None)
-    return News(ends=tuple(ends), findings=(*found, *(one for one in gas if one is not None)))
+    needs = [need for one in reports if (need := gas_need(one)) is not None]
+    return News(ends=tuple(ends), findings=(*found, *low_gas(needs, now)))
 
 
 def of_answer(command: str, answer: RunAnswer, now: int) -> News:
     """The news of a command's answer."""
-    found = of_run(answer.document, ((one.job, one.after or one.snapshot) for one in answer.reports), now)
+    found = of_run(answer.document, answer.reports, now)
     return News(ends=(*found.ends, JobEnd(name=command)), findings=found.findings)
 
 
@@ -99,21 +115,59 @@ def of_failure(command: str, failure: YieldbotError) -> News | None:
     return News(ends=(JobEnd(name=command, failure=str(failure), lasting=lasting),))
 
 
-def low_gas(job: Job, snapshot: Snapshot, now: int) -> Finding | None:
-    """That an account's native tokens would not pay ENOUGH exits from all that it holds, at fees of that block; None:
-    they would, or nothing is held."""
-    need = sum(snapshot.fees.cost(state.gas_withdraw) for state in snapshot.markets if state.held)
-    have = snapshot.native_balance_raw / 10**job.chain.family.native_decimals * snapshot.fees.native_price
-    if have >= ENOUGH * need or not need:
+def gas_need(report: Report) -> GasNeed | None:
+    """What the next moves of a job need; None where its chain was not read, or has no price of its native token."""
+    snapshot = report.after or report.snapshot
+    if snapshot is None or snapshot.fees.native_price <= 0:
         return None
-    amount = snapshot.native_balance_raw / 10**job.chain.family.native_decimals
-    times = have / need
-    return Finding(
-        key=f"gas:{job.chain.chain}:{job.wallet.address}",
-        topic=Topic.GAS,
-        severity=Severity.CRITICAL if times < 1 else Severity.WARNING,
-        text=f"{job.wallet.name} on {job.chain.name} has {amount:.6f} {job.chain.native_symbol}: enough gas to leave "
-        f"everything {times:.1f} times at present fees; send it more",
-        at=now,
-        again_seconds=DAY,
-    )
+    fees, price = snapshot.fees, snapshot.fees.native_price
+    exits = sum(fees.cost(state.gas_withdraw) for state in snapshot.markets if state.held)
+    planned = report.decision.outcome if report.decision is not None and not report.outcomes else None
+    cost = 0.0
+    if isinstance(planned, Plan):
+        if report.rehearsal is not None:
+            cost = fees.cost(report.rehearsal.gas_used, txs=ENTER_TXS * len(planned.legs))
+        else:  # it was refused before it was rehearsed, as for want of gas
+            known = [
+                (leg.kind, snapshot.states[leg.market_id]) for leg in planned.legs if leg.market_id in snapshot.states
+            ]
+            cost = sum(
+                fees.cost(state.gas_deposit, state.rent_deposit, ENTER_TXS)
+                if kind is LegKind.DEPOSIT
+                else fees.cost(state.gas_withdraw)
+                for kind, state in known
+            )
+    has = snapshot.native_balance_raw / 10**report.job.chain.family.native_decimals
+    return GasNeed(job=report.job, has=has, exits=exits / price, plan=cost / price)
+
+
+def low_gas(needs: Iterable[GasNeed], now: int) -> tuple[Finding, ...]:
+    """Accounts whose native tokens would not pay ENOUGH exits from all that they hold, or the plan that is next. Jobs
+    of one account pay from the same balance."""
+    accounts: dict[tuple[str, str], list[GasNeed]] = {}
+    for one in needs:
+        accounts.setdefault((one.job.chain.chain, one.job.wallet.address), []).append(one)
+    found = []
+    for (chain, address), group in accounts.items():
+        job, has = group[-1].job, group[-1].has
+        exits, plan = sum(one.exits for one in group), sum(one.plan for one in group)
+        if has >= max(ENOUGH * exits, plan):
+            continue
+        symbol = job.chain.native_symbol
+        text = f"{job.wallet.name} on {job.chain.name} has {has:.6f} {symbol}"
+        if exits:
+            text += f": enough gas to leave everything {has / exits:.1f} times at present fees"
+        if has < plan:
+            text += f"; what is planned next needs {plan:.6f} {symbol}"
+        critical = bool(exits) and has < exits
+        found.append(
+            Finding(
+                key=f"gas:{chain}:{address}:{'critical' if critical else 'low'}",
+                topic=Topic.GAS,
+                severity=Severity.CRITICAL if critical else Severity.WARNING,
+                text=f"{text}; send it more",
+                at=now,
+                again_seconds=DAY,
+            )
+        )
+    return tuple(found)

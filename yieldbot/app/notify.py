@@ -22,7 +22,7 @@ from yieldbot.errors import ConfigError, InvariantError, TransientError, Yieldbo
 from yieldbot.execution.keyfile import check_private
 from yieldbot.journal.store import Journal
 from yieldbot.model.families import native_of
-from yieldbot.model.notices import Channel, Finding, Notice, Secret, Severity, Topic
+from yieldbot.model.notices import Channel, Finding, Notice, NoticeTimes, Secret, Severity, Topic
 from yieldbot.model.text import one_line
 from yieldbot.resources import first_line
 
@@ -78,7 +78,7 @@ def tell(
         notice_memory.save(folder, memory)
         notice_memory.forget(folder)
         for _ in range(ROUNDS):
-            due = _due(memory, channels, context.settings.notice_times.time_zone, at)
+            due = _due(memory, channels, context.settings.notice_times, at)
             if not due:
                 break
             notice_memory.save(folder, memory)  # before anything is sent: a killed process sends nothing twice
@@ -149,9 +149,9 @@ def _digest(key: str) -> str:
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()[:32]
 
 
-def _due(memory: NoticeMemory, channels: Sequence[Channel], zone: str, now: int) -> dict[Channel, Notice]:
-    found = {channel: notice_rules.begin(memory, channel, zone, now) for channel in channels}
-    return {channel: notice for channel, notice in found.items() if notice is not None}
+def _due(memory: NoticeMemory, channels: Sequence[Channel], times: NoticeTimes, now: int) -> dict[Channel, Notice]:
+    found = {channel: notice_rules.begin(memory, channel, times.time_zone, now) for channel in channels}
+    return {channel: replace(notice, times=times) for channel, notice in found.items() if notice is not None}
 
 
 def _note(

@@ -39,6 +39,8 @@ class NoticeFinding(Part):
     severity: str = Field(description="info, warning or critical")
     text: str = Field(description="one printable line")
     at: int = Field(description="when it was found, in unix seconds")
+    plan_id: str | None = Field(default=None, description="the plan that a person is to sign; null: none")
+    link: str | None = Field(default=None, description="its page (`notify.page`); null: there is none")
 
 
 class NoticeDocument(Document):
@@ -62,7 +64,14 @@ class NoticeDocument(Document):
             severity=notice.severity.value,
             title=notice.title,
             findings=tuple(
-                NoticeFinding(topic=one.topic.value, severity=one.severity.value, text=one.text, at=one.at)
+                NoticeFinding(
+                    topic=one.topic.value,
+                    severity=one.severity.value,
+                    text=one.text,
+                    at=one.at,
+                    plan_id=one.plan_id,
+                    link=None if one.plan_id is None else notice.times.link(one.plan_id),
+                )
                 for one in notice.findings
             ),
             left_out=notice.left_out,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from yieldbot.allocator.across import across
-from yieldbot.app import job_reports, telemetry
+from yieldbot.app import job_reports, notice_memory, telemetry
 from yieldbot.app.alerts import measure
 from yieldbot.app.cycle import approve_queued, job_of, run_job
 from yieldbot.app.deadline import Deadline, run_within
+from yieldbot.app.notice_runs import of_answer
 from yieldbot.app.plan_parts import AcrossChains
 from yieldbot.app.run_documents import (
     ApproveDocument,
@@ -123,8 +125,13 @@ def run(
 
 def queued(request: RunRequest, context: Context) -> RunAnswer:
     """One cycle of every job whose plans all wait for a person, exits too; no key is read, whatever the request says of
-    approval. Raises ConfigError, and YieldbotError where another run is in progress."""
-    return _cycle(RunDocument, request.jobs, context, lambda journal: Queue(journal, context.program), Keyless)
+    approval. What a person should know is left for the notices. Raises ConfigError, and YieldbotError where another run
+    is in progress."""
+    done = _cycle(RunDocument, request.jobs, context, lambda journal: Queue(journal, context.program), Keyless)
+    if context.settings.notices:
+        news = of_answer("plan", done, int(time.time()))
+        notice_memory.put(context.settings.data_dir, news.findings, make=True)
+    return done
 
 
 @dataclass(frozen=True, slots=True)

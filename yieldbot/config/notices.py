@@ -86,6 +86,8 @@ class NotifyTable(BaseModel):
     """When the weekly summary is made."""
     silent_after: str = "26h"
     """How long there may be no run, as "26h", or "never"."""
+    page: str | None = None
+    """Address of the page where a person signs a plan, with {id} for its id."""
 
 
 OF_KIND: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -129,7 +131,23 @@ def times_of(path: Path, table: NotifyTable) -> NoticeTimes:
         daily_minute=None if table.daily_at == "never" else _minute(path, "notify.daily_at", table.daily_at),
         weekly_day=None if table.weekly_on == "never" else DAYS.index(table.weekly_on),
         silent_seconds=silent,
+        page="" if table.page is None else _page(path, table.page),
     )
+
+
+def _page(path: Path, text: str) -> str:
+    """The address of the page of plans. It is sent to others, so it may hold no name and password."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        parts, host = None, None
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" \"'<>`|") and len(text) <= 300
+    if parts is None or not plain or "@" in parts.netloc or text.count("{id}") != 1 or "{id}" in parts.netloc:
+        parts = None
+    if parts is None or not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in OWN_HOSTS)):
+        raise config_error(path, "notify.page", "is no page of plans: write it as https://bot.example/plans/{id}")
+    return text
 
 
 def _channel(path: Path, place: str, name: str, table: NoticesTable) -> Channel:

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote
+
+MOST_LINKS = 5
+"""Pages of plans that one notice links to."""
 
 
 def zone_of(name: str) -> tzinfo:
@@ -160,6 +164,12 @@ class NoticeTimes:
     """Weekday of the weekly summary, 0 is Monday; None: never."""
     silent_seconds: int | None = 26 * 3600
     """How long there may be no run; None: for ever."""
+    page: str = ""
+    """Address of the page where a person signs a plan, with ``{id}`` for its id; empty: there is none."""
+
+    def link(self, plan_id: str) -> str | None:
+        """The page of a plan; None: there is none."""
+        return self.page.replace("{id}", quote(plan_id, safe="")) if self.page else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +190,8 @@ class Finding:
     """After how long the same may be sent again; None: never."""
     ends: str | None = None
     """Key of the finding that it ends, which counts as new from then on; None: it ends none."""
+    plan_id: str | None = None
+    """The plan that a person is to sign; None: it is about none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +208,15 @@ class Notice:
     """Further findings that had no room."""
     at: int = field(default=0)
     """When it was made, in unix seconds."""
+    times: NoticeTimes = field(default_factory=NoticeTimes)
+    """The ``[notify]`` table, which names the page of plans."""
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """(a plan's id, its page) of the first plans that a person is to sign."""
+        named = dict.fromkeys(one.plan_id for one in self.findings if one.plan_id is not None)
+        pages = ((plan_id, self.times.link(plan_id)) for plan_id in named)
+        return tuple((plan_id, page) for plan_id, page in pages if page is not None)[:MOST_LINKS]
 
     @property
     def severity(self) -> Severity:

@@ -43,6 +43,9 @@ def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Po
         "link_preview_options": {"is_disabled": True},
         "disable_notification": notice.severity is Severity.INFO,
     }
+    # Telegram takes buttons to the pages of others alone, and refuses the whole message for one to this machine
+    if buttons := [[{"text": f"Plan {name}", "url": page}] for name, page in notice.links if page[:5] == "https"]:
+        document["reply_markup"] = {"inline_keyboard": buttons}
     return _json(f"{(channel.api or TELEGRAM).rstrip('/')}/bot{secrets['token']}/sendMessage", document)
 
 
@@ -50,9 +53,14 @@ def slack(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
     """As plain text: Slack's control sequences begin with < and are taken apart."""
     text = _fitting(notice, MOST_SLACK, without_angles)
     block = {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}
+    buttons = [
+        {"type": "button", "text": {"type": "plain_text", "text": f"Plan {name}"[:75]}, "url": page}
+        for name, page in notice.links
+    ]
+    actions: list[dict[str, object]] = [{"type": "actions", "elements": buttons}] if buttons else []
     document = {
         "text": without_angles(notice.title),
-        "blocks": [{"type": "header", "text": {"type": "plain_text", "text": notice.title[:140]}}, block],
+        "blocks": [{"type": "header", "text": {"type": "plain_text", "text": notice.title[:140]}}, block, *actions],
         "unfurl_links": False,
         "unfurl_media": False,
     }
@@ -61,9 +69,11 @@ def slack(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
 
 def discord(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
     """As a block of code that nothing within it can end; nobody is mentioned."""
-    text = _fitting(notice, MOST_DISCORD, without_ticks)
+    links = notice.links
+    room = sum(len(name) + len(page) + 5 for name, page in links)
+    text = _fitting(notice, MOST_DISCORD - room, without_ticks)
     document = {
-        "content": f"**{notice.title}**\n```\n{text}\n```",
+        "content": f"**{notice.title}**\n```\n{text}\n```" + "".join(f"\n{name}: <{page}>" for name, page in links),
         "allowed_mentions": {"parse": []},
         "flags": 4,  # SUPPRESS_EMBEDS
     }
@@ -79,6 +89,8 @@ def ntfy(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
     }
     if "token" in secrets:
         headers["Authorization"] = f"Bearer {secrets['token']}"
+    if notice.links:
+        headers["Click"] = notice.links[0][1]
     return Post(secrets["url"], _fitting(notice, MOST_NTFY, str).encode(), headers)
 
 
@@ -108,7 +120,7 @@ def email(channel: Channel, notice: Notice) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     if notice.severity is Severity.CRITICAL:
         message["Importance"] = "high"
-    message.set_content("\n".join((*notice.lines, "")))
+    message.set_content("\n".join((*notice.lines, *(f"plan {name}: {page}" for name, page in notice.links), "")))
     return message
 
 

@@ -12,10 +12,12 @@ from tests.kit.config.files import written
 from tests.kit.journal.store import BLOCK, CHAIN, MARKET, OWNER, USDC, plan, signed
 from tests.kit.market_builder import kinked, market, snapshot
 from yieldbot.app import notice_summary
+from yieldbot.app.cycle import Report
 from yieldbot.app.notice_findings import held_in, of_journal
-from yieldbot.app.notice_runs import low_gas, of_failure
+from yieldbot.app.notice_runs import gas_need, low_gas, of_failure
 from yieldbot.app.notice_watch import watched
 from yieldbot.config.load import load
+from yieldbot.decision.decide import Decision
 from yieldbot.errors import ConfigError, InvariantError, TransientError, YieldbotError
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
 from yieldbot.journal.fold import Record, fold_plans
@@ -212,6 +214,31 @@ def test_too_little_gas_to_leave_everything(tmp_path: Path, wei: int, severity: 
     one_exit = round(need / seen.fees.native_price * 10**18)
     assert one_exit > 0
     had = {10**18: 10**24, 2: 2 * one_exit, 0: 0}[wei]
-    found = low_gas(job, replace(seen, native_balance_raw=had), NOW)
-    assert (None if found is None else found.severity) is severity
-    assert low_gas(job, replace(snapshot(5_000, market("a", kinked(1e6, 8e5))), native_balance_raw=0), NOW) is None
+    found = gas(Report(job=job, snapshot=replace(seen, native_balance_raw=had)))
+    assert [one.severity for one in found] == ([] if severity is None else [severity])
+    nothing = replace(snapshot(5_000, market("a", kinked(1e6, 8e5))), native_balance_raw=0)
+    assert gas(Report(job=job, snapshot=nothing)) == () == gas(Report(job=job)), "nothing is held, nothing is planned"
+
+
+def gas(*reports: Report) -> tuple[Finding, ...]:
+    return low_gas((need for one in reports if (need := gas_need(one)) is not None), NOW)
+
+
+def test_gas_is_held_against_what_is_planned_next_and_against_all_jobs_of_the_account(tmp_path: Path) -> None:
+    (job,) = load(written(tmp_path)).jobs
+    free, held = market("a", kinked(1e6, 8e5)), market("b", kinked(1e6, 8e5), held=10_000)
+    seen = replace(snapshot(5_000, free), native_balance_raw=0)
+    enters = replace(plan(), legs=(replace(plan().legs[0], kind=LegKind.DEPOSIT, market_id=free.market.id),))
+    planned = Report(job=job, snapshot=seen, decision=Decision((), enters.allocation, enters))
+    (one,) = gas(planned)
+    need = seen.fees.cost(free.gas_deposit, txs=2) / seen.fees.native_price
+    assert one.severity is Severity.WARNING and f"what is planned next needs {need:.6f} ETH; send it more" in one.text
+    enough = replace(seen, native_balance_raw=round(need * 1.01 * 10**18))
+    assert gas(replace(planned, snapshot=enough)) == ()
+    assert gas(replace(planned, outcomes=((enters.legs[0], Replaced("0xaa", None)),))) == (), "it is carried out"
+    other = replace(job, asset=replace(job.asset, symbol="DAI"))
+    exit_cost = seen.fees.cost(held.gas_withdraw) / seen.fees.native_price
+    for_three = replace(snapshot(0, held), native_balance_raw=round(3.01 * exit_cost * 10**18))
+    assert gas(Report(job=job, snapshot=for_three)) == ()
+    (both,) = gas(Report(job=job, snapshot=for_three), Report(job=other, snapshot=for_three))
+    assert "leave everything 1.5 times" in both.text

@@ -128,6 +128,13 @@ def test_secrets_of_notices_are_hidden_everywhere(tmp_path: Path) -> None:
         ),
         ('kind = "slack"\nurl_env = "A"\n[notify]\ndaily_at = "8"', r"notify.daily_at: '8' is no time of day"),
         ('kind = "slack"\nurl_env = "A"\n[notify]\nsilent_after = "0h"', r"notify.silent_after: '0h': write hours"),
+        *(
+            (f"kind = 'slack'\nurl_env = 'A'\n[notify]\npage = '{page}'", "notify.page: is no page of plans")
+            for page in (
+                *("http://bot.example/{id}", "https://bot.example/plans", "https://{id}.example", "javascript:{id}"),
+                *("https://me:pw@bot.example/{id}", "https://bot.example/{id}{id}", "https://b.example/{id} x"),
+            )
+        ),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, table: str, line: str) -> None:
