@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.forecast.model import DAY, HIGH, HORIZONS, OTHER, steps_of
 from yieldbot.forecast.parameters import WIDTHS
-from yieldbot.forecast.series import Series
+from yieldbot.forecast.series import Series, weighted_sums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ def widths(series: Series) -> tuple[Cube, Cube]:
     for side in (0, 1):
         made = np.full((*series.quote.shape, len(HORIZONS)), np.nan)
         for column, market_class in enumerate(series.classes):
-            made[:, column] = parts[:, column] @ np.asarray(WIDTHS[market_class][side]).T
+            made[:, column] = weighted_sums(parts[:, column], np.asarray(WIDTHS[market_class][side]))
         sides.append(np.maximum(made, LEAST_LEVEL * parts[:, :, :1] + TENTH_BP))
     return sides[0], sides[1]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.forecast.model import DAY, HORIZONS, steps_of
 from yieldbot.forecast.parameters import COEFFICIENTS
-from yieldbot.forecast.series import Series
+from yieldbot.forecast.series import Series, weighted_sums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class Frozen:
         inputs = features(series)
         out = np.full((*series.quote.shape, len(HORIZONS)), np.nan)
         for column, market_class in enumerate(series.classes):
-            out[:, column, :] = inputs[:, column, :] @ np.asarray(COEFFICIENTS[market_class]).T
+            out[:, column, :] = weighted_sums(inputs[:, column, :], np.asarray(COEFFICIENTS[market_class]))
         return within(series, series.quote[:, :, None] + out)
 
 
@@ -90,7 +90,9 @@ class Regression:
                 frozen = np.asarray(COEFFICIENTS[market_class][place])
                 for first, end in refits(series):
                     coefficients = _fitted(series, own, columns, horizon, first, frozen)
-                    out[first:end, columns, place] = own[first:end] @ coefficients
+                    rows = own[first:end].reshape(-1, own.shape[2])
+                    made = weighted_sums(rows, coefficients[None, :])
+                    out[first:end, columns, place] = made.reshape(end - first, len(columns))
         return within(series, series.quote[:, :, None] + out)
 
 

@@ -246,3 +246,15 @@ def _windows(values: Grid, steps: int) -> Grid:
     before = np.full((steps - 1, values.shape[1]), np.nan)
     padded = np.concatenate([before, values]) if steps > 1 else values
     return np.lib.stride_tricks.sliding_window_view(padded, steps, axis=0)
+
+
+def weighted_sums(inputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(rows, outputs) of inputs (rows, features) and weights (outputs, features): each row's weighted sum.
+    The features are added one after the other, so that a row's last digit does not depend on how many other rows there
+    are, nor on the processor; a matrix product of BLAS promises neither."""
+    import numpy as np
+
+    out = np.zeros((inputs.shape[0], weights.shape[0]))
+    for feature in range(weights.shape[1]):
+        out += inputs[:, feature, None] * weights[None, :, feature]
+    return out
