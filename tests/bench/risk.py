@@ -1,8 +1,8 @@
 """What grading costs a warm cycle: 500 markets of one chain, whose memory has a reading each ten minutes for 90 days;
 and what looking through them costs: the rounds, the reads, and the processor's time for what answers mean.
 
-In milliseconds of the processor: what is asked of memory (``history/past.py``; once a day, then kept), the grades
-themselves (``risk/grade.py``), and alarms (``app/alarms.py``): what memory has of nine days, and the judgement of
+In milliseconds of CPU time: statistics from memory (``history/market_statistics.py``; once a day, then kept), grades
+(``risk/grade.py``), and alarms (``app/alarms.py``): what memory has of nine days, and the judgement of
 markets that may show a sign. Reading who controls the contracts is no part of it: that is the watch's, and is kept from
 look to look.
 """

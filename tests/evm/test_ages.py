@@ -14,7 +14,7 @@ from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import MarketError
 from yieldbot.model.controls import ContractFacts, Dependency, Part
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import EthPast
+from yieldbot.model.reads import EthCodeAtBlock
 from yieldbot.protocols.evm.age_reads import AGAIN_SECONDS, CLOSE_SECONDS, MOST_PROBES, Age, AgeReads, with_age
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import KnownCode, read_controls, remembered
@@ -71,7 +71,7 @@ NOW = T0 + STEP * HEAD
 MANY = [Address(f"0x{n:040x}") for n in range(0x1000, 0x1000 + 120)]
 
 
-def rounds(ages: AgeReads, answer: Callable[[EthPast], bytes], count: int = 4) -> int:
+def rounds(ages: AgeReads, answer: Callable[[EthCodeAtBlock], bytes], count: int = 4) -> int:
     """The most reads of a round."""
     most = 0
     for _ in range(count):
@@ -81,7 +81,7 @@ def rounds(ages: AgeReads, answer: Callable[[EthPast], bytes], count: int = 4) -
         try:
             asked = next(flow)
             most = max(most, len(asked))
-            assert all(isinstance(one, EthPast) for one in asked)
+            assert all(isinstance(one, EthCodeAtBlock) for one in asked)
             flow.send([answer(one) for one in asked])  # type: ignore[arg-type]
         except StopIteration:
             pass
@@ -89,8 +89,8 @@ def rounds(ages: AgeReads, answer: Callable[[EthPast], bytes], count: int = 4) -
     return most
 
 
-def archive(born: dict[Address, int], oldest: int = 0) -> Callable[[EthPast], bytes]:
-    def answer(read: EthPast) -> bytes:
+def archive(born: dict[Address, int], oldest: int = 0) -> Callable[[EthCodeAtBlock], bytes]:
+    def answer(read: EthCodeAtBlock) -> bytes:
         if read.block < oldest:
             return b""
         there = bytes(read.block >= born[one] for one in read.addresses)

@@ -20,15 +20,15 @@ from yieldbot.errors import MarketError, NodeRefused
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.reads import (
     MOST_AT_ONCE,
+    CodeAtBlock,
     CodeHead,
     EthCall,
     EthCode,
+    EthCodeAtBlock,
     EthLogs,
-    EthPast,
     EthSlot,
     Flow,
     LogSpan,
-    PastCode,
     Read,
 )
 from yieldbot.rpc.endpoint import Endpoint
@@ -207,10 +207,13 @@ async def test_a_past_that_is_refused_or_slow_leaves_the_others_answered(upstrea
         await staged(node)
         block = await node.block()
         there, empty, late = await read(
-            node, EthPast((MULTICALL3, NOBODY), block.height), EthPast((MULTICALL3,), 0), EthPast((LOUD,), 10**9)
+            node,
+            EthCodeAtBlock((MULTICALL3, NOBODY), block.height),
+            EthCodeAtBlock((MULTICALL3,), 0),
+            EthCodeAtBlock((LOUD,), 10**9),
         )
-        assert PastCode.of(there, 2) == PastCode(block.timestamp, (True, False))
-        assert PastCode.of(late, 1) is None and PastCode.of(empty, 2) is None
+        assert CodeAtBlock.of(there, 2) == CodeAtBlock(block.timestamp, (True, False))
+        assert CodeAtBlock.of(late, 1) is None and CodeAtBlock.of(empty, 2) is None
         logs = EthLogs((LOUD,), (TOPIC,), 0, block.height, optional=True, past_parts=2)
         assert len(LogSpan.decoded((await read(node, logs))[0]).logs) >= 12
 
@@ -226,7 +229,9 @@ async def test_a_past_that_is_refused_or_slow_leaves_the_others_answered(upstrea
             ends = [Endpoint(url, timeout_seconds=25.0, setting="X") for url in (provider.url, upstream.url)]
             node_ = Quorum(CHAIN, ends[:quorum], multicall3=MULTICALL3, quorum=quorum)
             async with node_:
-                found = await read(node_, EthSlot(STORED, 7), EthPast((LOUD,), block.height), logs, EthCode(MINIMAL))
+                found = await read(
+                    node_, EthSlot(STORED, 7), EthCodeAtBlock((LOUD,), block.height), logs, EthCode(MINIMAL)
+                )
         assert int.from_bytes(found[0], "big") == 42 and CodeHead.of(found[3]).size == 45
         span = LogSpan.decoded(found[2])
         assert found[1] == b"" and (span.logs, span.since) == ((), block.height + 1) and span.cut

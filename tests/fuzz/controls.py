@@ -28,14 +28,14 @@ def control(data: bytes) -> None:
 def _log(data: bytes) -> None:
     """A topic's place, a number of topics, the topics, the data."""
     from yieldbot.model.reads import EthLog
-    from yieldbot.protocols.evm.control_events import told_one, topics
+    from yieldbot.protocols.evm.control_events import described_one, topics
 
     if len(data) < 2:
         return
     first, count = topics()[data[0] % len(topics())], data[1] % 4
     rest = data[2:]
     more = tuple(rest[32 * n : 32 * n + 32] for n in range(count))
-    told = told_one(EthLog(AT, (first, *more), rest[32 * count :], 1, 0, "0x"))
+    told = described_one(EthLog(AT, (first, *more), rest[32 * count :], 1, 0, "0x"))
     if told is not None:
         _printable(told.event.words)
 

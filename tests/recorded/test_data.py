@@ -11,7 +11,7 @@ import pytest
 
 from yieldbot.errors import ConfigError
 from yieldbot.history.grid import panel
-from yieldbot.history.importers.read import Told, markets, read_file
+from yieldbot.history.importers.read import Given, markets, read_file
 
 FOLDER = Path(os.environ.get("YIELDBOT_DATA", "/nowhere"))
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="YIELDBOT_DATA names no folder of recordings")
@@ -25,7 +25,7 @@ def test_the_daily_panel_of_aave_v3() -> None:
     assert grid.quoted.shape == (194, 144) and grid.times[0] % 86_400 == 3600
     known = ~np.isnan(grid.realised)
     assert np.nanmedian(np.abs(grid.realised - grid.quoted)[known]) < 0.001
-    base = read_file(FOLDER / "aave_v3_daily_panel.csv.gz", Told(chain="base"))
+    base = read_file(FOLDER / "aave_v3_daily_panel.csv.gz", Given(chain="base"))
     assert {one.chain for one in markets(base.readings)} == {"eip155:8453"}
     assert Counter(fault.kind for fault in base.faults)["chain"] == 10
 

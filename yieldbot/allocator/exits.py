@@ -56,7 +56,7 @@ class Exits:
     """Why nothing is taken out although something could be; empty if nothing holds it up."""
 
     @property
-    def told(self) -> str:
+    def why(self) -> str:
         """Why there is no plan, in one line."""
         left = "; ".join(f"{one.held} stay in {one.name}: {one.why}" for one in self.stays)
         return "; ".join(part for part in (self.waits, left) if part) or "nothing of ours is in a market to be left"

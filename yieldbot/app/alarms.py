@@ -20,12 +20,11 @@ from yieldbot.model.names import of_table
 from yieldbot.model.policy import Policy
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.model.text import one_line
+from yieldbot.risk.alarm_candidates import Candidates, alarm_candidates
 from yieldbot.risk.blacklist import blacklisted
 from yieldbot.risk.latches import Latches, journalled, news
 from yieldbot.risk.look_through import locked_below
 from yieldbot.risk.lookout import HOME, Lookout, medians_of
-from yieldbot.risk.past import DAY, KEPT
-from yieldbot.risk.quiet import Stirred, stirred
 from yieldbot.risk.sight import (
     MarketName,
     Sight,
@@ -36,6 +35,7 @@ from yieldbot.risk.sight import (
     subject_of,
     subject_of_state,
 )
+from yieldbot.risk.sight_window import DAY, KEPT
 from yieldbot.risk.triggers import Found
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def _looked_out(
     since = now - round(limits.cooldown_hours * 3600)
     others = {**_subjects(memory), **({} if abroad is None else _subjects(abroad))}
     subjects = {**others, **own}
-    whole = Stirred(frozenset(subjects))  # of what is another asset's in part each reading is looked at
+    whole = Candidates(frozenset(subjects))  # of what is another asset's in part each reading is looked at
     if _of_their_assets(memory, addresses):
-        whole = stirred(memory, live, subjects, limits, since, abroad)
+        whole = alarm_candidates(memory, live, subjects, limits, since, abroad)
     names = whole.names | judged
     all_of_them = names >= subjects.keys()
     lookout = Lookout(limits, {name: subjects[name] for name in subjects if name in names or name not in own}, before)

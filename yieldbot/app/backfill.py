@@ -20,7 +20,7 @@ from yieldbot.history.store import Appended, Store
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
-    from yieldbot.chains.ports import PastBalances
+    from yieldbot.chains.ports import ArchiveWatch
     from yieldbot.model.settings import Job
 
 SOURCE = "backfill"
@@ -140,17 +140,17 @@ async def _read(
 ) -> int:
     """Read the times in ``left``; returns the number of requests made."""
     slack = min(MOST_SLACK_SECONDS, step // PART_OF_STEP)
-    async with chain_of(job.chain).past(job) as past:
-        await past.verify_chain()
-        newest = (await past.newest()).timestamp
+    async with chain_of(job.chain).archive(job) as archive:
+        await archive.verify_chain()
+        newest = (await archive.newest()).timestamp
         left = [at for at in left if at <= newest]
-        began, before = time.monotonic(), past.round_trips
+        began, before = time.monotonic(), archive.round_trips
         progress(0, len(left), f"{len(left)} times, some six requests each")
         for count, at in enumerate(left, start=1):
-            done.failure = await _at(past, at, slack, folder, done, context)
+            done.failure = await _at(archive, at, slack, folder, done, context)
             if done.failure:
                 break
-            spent = past.round_trips - before
+            spent = archive.round_trips - before
             due = spent / request.requests_per_second - (time.monotonic() - began)
             if due > 0:
                 await asyncio.sleep(due)
@@ -158,22 +158,22 @@ async def _read(
             seconds = (time.monotonic() - began) / count * (len(left) - count)
             words = f"some {to_come:,.0f} requests to come, {seconds / 60:.0f} min" if to_come else "done"
             progress(count, len(left), words)
-        return past.round_trips - before
+        return archive.round_trips - before
 
 
-async def _at(past: PastBalances, at: int, slack: int, folder: Path, done: _Done, context: Context) -> str:
+async def _at(archive: ArchiveWatch, at: int, slack: int, folder: Path, done: _Done, context: Context) -> str:
     """Read one time. Returns why nothing at all can be read any more; empty: no such reason."""
     try:
-        block = await past.block_before(at, slack)
+        block = await archive.block_before(at, slack)
         if block is None:
             done.absent += 1
             return ""
-        snapshot = await past.observe(block)
+        snapshot = await archive.observe(block)
     except (NodeRefused, HttpRefused) as refused:
         return f"{refused}: an archive node is needed to read the past"
     except (TransientError, ConfigError) as failure:  # a feed or a token that was not there yet; or nobody answers
         try:
-            await past.newest()
+            await archive.newest()
         except TransientError:
             return str(failure)
         context.detail(f"{at}: {failure}")

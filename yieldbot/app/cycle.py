@@ -24,7 +24,7 @@ from yieldbot.decision.aside import set_aside, without_pools
 from yieldbot.decision.decide import Decision, decide, decide_exits
 from yieldbot.decision.holds import still_holds
 from yieldbot.decision.orders import only, with_orders
-from yieldbot.decision.why_held import told
+from yieldbot.decision.why_held import explained
 from yieldbot.errors import ConfigError, InvariantError, TransientError
 from yieldbot.execution.approvals import Approval, Proposal
 from yieldbot.execution.rehearsed import Rehearsed
@@ -155,7 +155,7 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
         _record(world, job, snapshot)
         if ordering is not None:
             return report
-        reason = told(decision, snapshot, policy, job, world.now(), records)
+        reason = explained(decision, snapshot, policy, job, world.now(), records)
         return replace(report, decision=reason, declined=_stopped(world, snapshot))
     found = await _propose(world, live, job, snapshot, decision.outcome, report)
     while found.rehearsal is None and (aside := set_aside(snapshot, found.declined)) is not None:

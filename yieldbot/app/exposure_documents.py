@@ -89,7 +89,7 @@ def _dollars(snapshot: Snapshot) -> float:
     return float(snapshot.wealth(first)) * usd
 
 
-def told(found: tuple[ExposureShare, ...], whose: str = "Our money") -> str:
+def exposure_line(found: tuple[ExposureShare, ...], whose: str = "Our money") -> str:
     """The exposures in one line, for tables; empty where there are none. whose: the subject of the sentence."""
     known = "; ".join(
         f"{'what is not known' if one.backing == UNKNOWN else one.backing} {one.share:.0%} ({', '.join(one.through)})"

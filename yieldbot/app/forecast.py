@@ -29,7 +29,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.forecast.boosting import missing
 from yieldbot.forecast.entrants import reserved, with_extras
 from yieldbot.forecast.model import DAY, DOLLAR, HORIZONS, OTHER, Walk
-from yieldbot.forecast.registered import Said, parse
+from yieldbot.forecast.registered import FiledForecast, parse
 from yieldbot.forecast.rules import PERSISTENCE
 from yieldbot.forecast.tournament import COMBINED, Standing, Tournament
 from yieldbot.forecast.words import why
@@ -289,7 +289,7 @@ def _register(request: ForecastRequest, source: Path) -> RegisteredDocument:
     )
 
 
-def _unknown(said: Sequence[Said], source: Path) -> Iterator[str]:
+def _unknown(said: Sequence[FiledForecast], source: Path) -> Iterator[str]:
     """A line that names markets in a file which memory does not know."""
     from yieldbot.history.query import markets
     from yieldbot.history.store import Store

@@ -20,7 +20,7 @@ from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
-from yieldbot.risk.facts import Around, Facts, Past
+from yieldbot.risk.facts import Around, Facts, MarketStatistics
 from yieldbot.risk.grade import grade
 from yieldbot.risk.scales import scales
 from yieldbot.risk.yields import graded_yields
@@ -65,11 +65,11 @@ def _remember(
 
 def days_of(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[GradedDay]:
     """Each market's present grade and signal, as rows of the ledger."""
-    pasts = {key: one.past for key, one in facts.items()}
+    statistics = {key: one.statistics for key, one in facts.items()}
     table, found = scales(), list[GradedDay]()
     for token in dict.fromkeys(state.market.asset for state in snapshot.markets):
         states = [state for state in snapshot.markets if state.market.asset == token]
-        for key, said in graded_yields(states, pasts, table, policy.min_safety).items():
+        for key, said in graded_yields(states, statistics, table, policy.min_safety).items():
             market, safe = snapshot.states[key].market, snapshot.states[key].grade
             assert safe is not None
             found.append(
@@ -105,7 +105,7 @@ def facts_of(
     return {
         market_id: Facts(
             around=around,
-            past=past.get(market_id),
+            statistics=past.get(market_id),
             controls=known.get(market_id),
             holders=whose.get(market_id),
             lost=(lost or {}).get(market_id, 0.0),
@@ -114,12 +114,12 @@ def facts_of(
     }
 
 
-def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dict[str, Past]:
+def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dict[str, MarketStatistics]:
     folder = data_dir / FOLDER
     if not spanned_days(folder, snapshot.block.chain):
         return {}
     try:
-        from yieldbot.history.past import summaries_today
+        from yieldbot.history.market_statistics import summaries_today
 
         found = summaries_today(Store(folder), snapshot.block.chain, snapshot.block.timestamp)
     except Exception as failure:  # whatever it is, money must not wait for it
@@ -128,9 +128,9 @@ def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dic
     return {market: _of(figures) for market, figures in found.items()}
 
 
-def _of(figures: Mapping[str, float | None]) -> Past:
+def _of(figures: Mapping[str, float | None]) -> MarketStatistics:
     whole = dict(figures)
-    return Past(days=whole.pop("days") or 0.0, weeks=int(whole.pop("weeks") or 0), **whole)
+    return MarketStatistics(days=whole.pop("days") or 0.0, weeks=int(whole.pop("weeks") or 0), **whole)
 
 
 def _around(snapshot: Snapshot) -> dict[MarketId, Around]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.errors import ConfigError
-from yieldbot.history.observed import Seen, odd_rates, readings_of
+from yieldbot.history.observed import IndexReading, odd_rates, readings_of
 from yieldbot.history.store import Appended, Store
 from yieldbot.model.text import one_line
 
@@ -60,14 +60,14 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
     return kept
 
 
-def _last(store: Store, chain: str, moment: int) -> dict[str, Seen]:
+def _last(store: Store, chain: str, moment: int) -> dict[str, IndexReading]:
     """The newest index of each market before a moment, unless it is too old."""
-    found: dict[str, Seen] = {}
+    found: dict[str, IndexReading] = {}
     wanted = ("market", "time", "index")
     for content, _ in store.tables(chain, moment - LOOK_BACK_SECONDS, moment - 1, wanted):
         columns = (content[name].to_pylist() for name in wanted)
         for market, at, index in zip(*columns, strict=True):
             known = found.get(market)
             if index is not None and (known is None or at > known.time):
-                found[market] = Seen(at, index)
+                found[market] = IndexReading(at, index)
     return found

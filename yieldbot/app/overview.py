@@ -17,7 +17,7 @@ from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of
 from yieldbot.chains.open import watch
 from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision import decide as decision
-from yieldbot.decision.why_held import told
+from yieldbot.decision.why_held import explained
 from yieldbot.errors import TransientError
 from yieldbot.history import holdings, recorded
 from yieldbot.journal.store import Journal
@@ -110,7 +110,7 @@ def decide(
     chosen = what_if.policy(policy) if what_if else policy
     records = journalled(context)
     found = decision.decide(snapshot, chosen, job, now, wealth, unread, records)
-    return found if wealth is not None else told(found, snapshot, chosen, job, now, records)
+    return found if wealth is not None else explained(found, snapshot, chosen, job, now, records)
 
 
 def unread_of(context: Context, observed: Sequence[Observation]) -> list[tuple[UnreadHolding, ...]]:

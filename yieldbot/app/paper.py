@@ -26,7 +26,7 @@ from yieldbot.chains.open import session, watch
 from yieldbot.config.policy_names import unmatched_names
 from yieldbot.decision.decide import decide
 from yieldbot.decision.gas_learned import with_learnt_gas
-from yieldbot.decision.why_held import told
+from yieldbot.decision.why_held import explained
 from yieldbot.errors import ConfigError, TransientError, YieldbotError
 from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
@@ -239,7 +239,7 @@ def _decided(
         one for token in job.assets for one in holdings.unread(own, seen.paper.of_asset(token), token, policy)
     )
     made = decide(seen.paper, policy, job, now, unread=unread, records=own)
-    outcome = told(made, seen.paper, policy, job, now, own).outcome
+    outcome = explained(made, seen.paper, policy, job, now, own).outcome
     did = outcome.reason if isinstance(outcome, Hold) else ""
     stepped = decided(seen.now, seen.paper, seen.real, outcome, policy, did)
     journal.append(*_entries(job, seen, outcome, stepped))

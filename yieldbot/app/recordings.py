@@ -18,7 +18,7 @@ from yieldbot.app.memory_documents import (
     NamedFault,
 )
 from yieldbot.errors import ConfigError, YieldbotError
-from yieldbot.history.importers.read import Told as Told
+from yieldbot.history.importers.read import Given as Given
 from yieldbot.history.importers.read import markets, read_file
 from yieldbot.history.store import Store
 from yieldbot.model.text import one_line
@@ -36,7 +36,7 @@ class ImportRequest:
     """The files, in the order of reading."""
     folder: Path | None = None
     """Memory's folder; None: the configuration's."""
-    told: Told = field(default_factory=Told)
+    given: Given = field(default_factory=Given)
     """What the files do not say themselves."""
 
 
@@ -47,7 +47,7 @@ def import_files(request: ImportRequest, context: Context) -> tuple[HistoryImpor
     store, rows, failures = Store(folder), list[ImportedFile](), dict[str, str]()
     for file in request.files:
         try:
-            taken = read_file(file, request.told)
+            taken = read_file(file, request.given)
         except ConfigError as refused:
             if len(request.files) == 1:
                 raise

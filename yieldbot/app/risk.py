@@ -98,8 +98,8 @@ def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest, exa
 
 def _graded(snapshot: Snapshot, facts: Mapping[MarketId, Facts], policy: Policy) -> list[MarketRisk]:
     """The markets of one asset, the safest first."""
-    pasts = {key: one.past for key, one in facts.items()}
-    yields = graded_yields(tuple(snapshot.states.values()), pasts, scales(), policy.min_safety)
+    statistics = {key: one.statistics for key, one in facts.items()}
+    yields = graded_yields(tuple(snapshot.states.values()), statistics, scales(), policy.min_safety)
     rows = []
     for key, said in yields.items():
         state = snapshot.states[key]

@@ -14,8 +14,8 @@ from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.names import of_table
 from yieldbot.model.policy import Policy
 from yieldbot.risk.lookout import HOME, Lookout
-from yieldbot.risk.past import DAY, KEPT
 from yieldbot.risk.sight import MarketName, Sight, prices_of, sight_of_state, subject_of, subject_of_state
+from yieldbot.risk.sight_window import DAY, KEPT
 
 BEFORE = KEPT + 2 * DAY
 """Seconds of history before a replay's first row that the ``Lookout`` is given."""

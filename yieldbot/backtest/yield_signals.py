@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from yieldbot.backtest.levels import Levels
 from yieldbot.forecast.model import DOLLAR, OTHER, class_of
+from yieldbot.history.market_statistics import LOOK_BACK_DAYS
 from yieldbot.history.panel import Panel
-from yieldbot.history.past import LOOK_BACK_DAYS
 from yieldbot.model.market import RateForecast
-from yieldbot.risk.facts import Past
+from yieldbot.risk.facts import MarketStatistics
 from yieldbot.risk.scales import Scales
 from yieldbot.risk.yields import Outlook, Signal, by_yield, long_of, short_of, yield_grade
 
@@ -40,8 +40,8 @@ Groups = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One signal."""
+class DatedSignal:
+    """A signal for one market on one day."""
 
     row: int
     """Row of the panel: the day."""
@@ -93,14 +93,14 @@ def by_asset(panel: Panel, *, chains: bool = False) -> list[list[int]]:
     return [columns for columns in found.values() if len(columns) >= LEAST_PEERS]
 
 
-def replayed(panel: Panel, levels: Levels, groups: Groups, table: Scales, loss_bps: float) -> list[Said]:
+def replayed(panel: Panel, levels: Levels, groups: Groups, table: Scales, loss_bps: float) -> list[DatedSignal]:
     """The signals of every day, each from what was known then. levels: forecasts, each row made from that row and those
     before it."""
     every = range(len(panel.keys))
-    found: list[Said] = []
+    found: list[DatedSignal] = []
     for row in range(len(panel.times)):
         said = said_at(panel.until(row), levels.of(every, row), groups, table, loss_bps)
-        found += [Said(row=row, column=column, signal=signal) for column, signal in said.items()]
+        found += [DatedSignal(row=row, column=column, signal=signal) for column, signal in said.items()]
     return found
 
 
@@ -129,8 +129,9 @@ def _median(outlooks: Iterable[Outlook]) -> float:
     return statistics.median([one.mean for one in outlooks])
 
 
-def past_of(known: Panel) -> list[Past]:
-    """What the last 90 days of a panel say of each market, in the form of memory's summaries (``history.past``)."""
+def past_of(known: Panel) -> list[MarketStatistics]:
+    """Statistics of each market over the last 90 days of a panel, as ``history.market_statistics`` computes them
+    from memory."""
     import numpy as np
 
     now = int(known.times[-1])
@@ -144,11 +145,11 @@ def past_of(known: Panel) -> list[Past]:
     for column in range(len(known.keys)):
         some = counts[:, column] > 0
         if not some.any():
-            found.append(Past(days=0.0))
+            found.append(MarketStatistics(days=0.0))
             continue
         weekly = (sums[some, column] / counts[some, column]).tolist()
         found.append(
-            Past(
+            MarketStatistics(
                 days=(now - int(times[int(there[:, column].argmax())])) / DAY,
                 long_mean=float(sums[:, column].sum() / counts[:, column].sum()),
                 long_deviation=statistics.stdev(weekly) if len(weekly) > 1 else None,
@@ -158,7 +159,7 @@ def past_of(known: Panel) -> list[Past]:
     return found
 
 
-def hit_rates(said: Sequence[Said], panel: Panel, groups: Groups, seed: int = 0) -> tuple[HitRate, ...]:
+def hit_rates(said: Sequence[DatedSignal], panel: Panel, groups: Groups, seed: int = 0) -> tuple[HitRate, ...]:
     """What followed the signals, by class, signal and horizon: the realised mean rate compared with the group's
     median."""
     found = []
@@ -270,7 +271,7 @@ def _interval(days: Sequence[int], hits: Sequence[bool], block: int, seed: int) 
     return float(low), float(high)
 
 
-def remembered(graded: Sequence[tuple[str, str, int, str]], panel: Panel) -> list[Said]:
+def remembered(graded: Sequence[tuple[str, str, int, str]], panel: Panel) -> list[DatedSignal]:
     """Signals from the ledger of grades, each (chain, market, unix seconds, signal), placed on the panel's first row at
     or after that time: what followed is counted from there."""
     import numpy as np
@@ -280,5 +281,5 @@ def remembered(graded: Sequence[tuple[str, str, int, str]], panel: Panel) -> lis
     for chain, market, time, signal in graded:
         column, row = columns.get((chain, market)), int(np.searchsorted(panel.times, time, side="left"))
         if column is not None and row < len(panel.times):
-            found.append(Said(row=row, column=column, signal=Signal(signal)))
+            found.append(DatedSignal(row=row, column=column, signal=Signal(signal)))
     return found

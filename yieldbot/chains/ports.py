@@ -151,8 +151,8 @@ class AccountHistoryRequest:
     """Snapshots of the jobs, if they exist already; None: observe again."""
 
 
-class PastBalances(Protocol):
-    """One wallet's assets on one chain, in the past."""
+class ArchiveWatch(Protocol):
+    """Reads one wallet's markets on one chain at past blocks, through an archive node."""
 
     @property
     def round_trips(self) -> int:
@@ -183,7 +183,7 @@ class Chain(Protocol):
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         """Open the chain for reading the job's account."""
 
-    def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
+    def archive(self, job: Job) -> AbstractAsyncContextManager[ArchiveWatch]:
         """The job's account in the past. Raises ConfigError if no node of the family can tell."""
 
     def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:

@@ -17,7 +17,7 @@ from yieldbot.app import observe as observe_use
 from yieldbot.app import recordings, remembered
 from yieldbot.app.formatting import when
 from yieldbot.app.memory_documents import HistoryShowDocument, MarketRemembered, MarketsRemembered
-from yieldbot.app.recordings import Told
+from yieldbot.app.recordings import Given
 from yieldbot.cli.chart import chart
 from yieldbot.cli.flags import add_job_flags, decimal, filter_of
 from yieldbot.cli.tables import TextTable
@@ -123,8 +123,8 @@ def _observed(found: ObserveDocument) -> Any:
 
 
 def import_files(args: argparse.Namespace, context: Screen) -> int:
-    told = Told(chain=args.chain or "", protocol=args.protocol, market=args.market, asset=args.asset)
-    request = recordings.ImportRequest(files=tuple(args.files), folder=args.history, told=told)
+    given = Given(chain=args.chain or "", protocol=args.protocol, market=args.market, asset=args.asset)
+    request = recordings.ImportRequest(files=tuple(args.files), folder=args.history, given=given)
     document, code = recordings.import_files(request, context)
     context.show(document.as_json(), lambda: _imported(document))
     return code

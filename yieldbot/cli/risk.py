@@ -10,7 +10,7 @@ from rich.text import Text
 
 from yieldbot.app import risk as use
 from yieldbot.app import risk_record as record
-from yieldbot.app.exposure_documents import told
+from yieldbot.app.exposure_documents import exposure_line
 from yieldbot.app.risk_documents import JobRisk
 from yieldbot.cli import risk_record
 from yieldbot.cli.flags import add_job_flags, filter_of
@@ -82,7 +82,7 @@ def _signals(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _shown(found: RiskDocument, least: int | None) -> Group:
-    whole = told(found.exposures, "All our money")
+    whole = exposure_line(found.exposures, "All our money")
     return Group(*(part for job in found.jobs for part in _job(job, least)), *([Text(whole)] if whole else []))
 
 
@@ -102,7 +102,7 @@ def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
             f"{one.short_mean:.2%}", str(one.short), str(one.long), one.signal, one.reason,
         )  # fmt: skip
     parts: list[Any] = [sheet]
-    if line := told(job.exposures):
+    if line := exposure_line(job.exposures):
         parts.append(Text(line))
     if any(UNSEEN in side.missing for one in job.markets for side in one.components):
         parts.append(

@@ -11,7 +11,7 @@ from yieldbot.app import markets as market_use
 from yieldbot.app import plan as plan_use
 from yieldbot.app import positions as position_use
 from yieldbot.app import whatif
-from yieldbot.app.exposure_documents import told
+from yieldbot.app.exposure_documents import exposure_line
 from yieldbot.app.liquidity import PoolsAnswer
 from yieldbot.app.position_documents import JobPositions
 from yieldbot.cli import learned_table, liquidity_profit_table, listings, lp_tables, profit_table, render
@@ -94,8 +94,10 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
     if shown:
         parts.append(lambda: listings.positions(shown, horizon, policy))
         parts += [lambda: profit_table.table(entered)] if entered else []
-    rests = [told(row.exposures) for row in found.document.jobs if isinstance(row, JobPositions)]
-    parts += [lambda line=line: line for line in (*rests, told(found.document.exposures, "All our money")) if line]
+    rests = [exposure_line(row.exposures) for row in found.document.jobs if isinstance(row, JobPositions)]
+    parts += [
+        lambda line=line: line for line in (*rests, exposure_line(found.document.exposures, "All our money")) if line
+    ]
     for one in found.jobs:
         parts += [_skipped(one.job, one.skipped)] if one.skipped is not None else _unread(one.unread)
     for pool in found.liquidity:

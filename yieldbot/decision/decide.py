@@ -174,7 +174,7 @@ def decide_exits(
     plan = found.plan or (swapped.plan if swaps else None)
     kept = "; ".join(f"{one.given} are not swapped into {one.into.symbol}: {one.why}" for one in swapped.stays)
     allocation = plan.allocation if plan is not None else held_as_it_is(snapshot)
-    return Decision((), allocation, plan or Hold("; ".join(part for part in (found.told, kept) if part), None))
+    return Decision((), allocation, plan or Hold("; ".join(part for part in (found.why, kept) if part), None))
 
 
 def swaps_due(given: Inputs) -> ExitSwaps:

@@ -20,7 +20,7 @@ PATIENCE = 10.0
 pay."""
 
 
-def told(
+def explained(
     found: Decision, snapshot: Snapshot, policy: Policy, job: Job, now: int, records: Sequence[Record] = ()
 ) -> Decision:
     """The decision; if nothing pays in time, its Hold states how long the best move would take to pay, unless that is

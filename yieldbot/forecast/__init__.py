@@ -1,1 +1,2 @@
-"""What each market will pay over the next days, with an interval, and how far such forecasts could be trusted."""
+"""Forecasts of the rate that each market will pay over 1 to 30 days, with intervals, and the measured skill of the
+forecasters."""

@@ -1,7 +1,8 @@
-"""Biased markets: three forecasts in a row missed on one side. This is reported, and the interval widened there.
+"""Bias: three forecasts in a row whose realised rate was outside of the interval on the same side. A bias is reported,
+and the interval widened on that side.
 
-One miss in five is what an 80 % interval promises; three in a row on one side, whose horizons do not overlap, happen by
-chance once in a thousand.
+An 80 % interval misses one time in five; three misses in a row on one side, with horizons that do not overlap, happen
+by chance once in a thousand.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 IN_A_ROW = 3
 WIDER = 1.5
-"""Factor by which the interval's side that was missed is widened."""
+"""Factor by which the missed side of the interval is widened."""
 
 
 def bias(panel: Panel, low: Cube, high: Cube, futures: Cube) -> NDArray[np.int8]:
-    """(times, markets, horizons): 1 where the realised rate was above the interval of the last three forecasts whose
-    horizons are over and do not overlap, -1 where below, 0 elsewhere. Each row from what was over then."""
+    """Bias by (times, markets, horizons): 1 if the realised rate was above the interval of each of the last three
+    forecasts that do not overlap and whose horizon is over at that time, -1 if below, else 0."""
     import numpy as np
 
     missed = (futures > high).astype(np.int8) - (futures < low).astype(np.int8)  # NaN is neither
@@ -41,7 +42,7 @@ def bias(panel: Panel, low: Cube, high: Cube, futures: Cube) -> NDArray[np.int8]
 
 
 def widened(mean: Cube, low: Cube, high: Cube, sides: NDArray[np.int8]) -> tuple[Cube, Cube]:
-    """Low and high with the missed sides widened by ``WIDER``. A low that was not negative stays at least 0."""
+    """Low and high ends with the missed side widened by ``WIDER``. A low end that was not negative stays at least 0."""
     import numpy as np
 
     further = np.maximum(mean - WIDER * (mean - low), np.where(low >= 0.0, 0.0, -np.inf))

@@ -1,10 +1,10 @@
 """Boosted trees (LightGBM) on top of the shipped ones: the extra ``forecast``.
 
-They learn, of dollar markets and from the user's own history alone, what regression and shipped trees (``trees``) still
-get wrong: their error over each horizon, in multiples of the market's level, from the inputs of the shipped trees, the
-level itself and the utilisation. Few leaves, few trees and the L1 objective: with little history the trees say little.
-Anew every four weeks, walk-forward, a horizon apart from what they are used on. One thread, a fixed seed: the same
-everywhere.
+They model the error that regression and shipped trees (``trees``) still make for dollar markets over each horizon, in
+multiples of the market's level. Inputs are those of the shipped trees, the level itself and the utilisation; training
+data is the user's own history alone. Few leaves, few trees and the L1 objective keep the correction small while history
+is short. Retrained every four weeks, walk-forward: a training example's horizon ends before the rows that the model is
+used on. One thread and a fixed seed make results the same on every machine.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 REMEDY = "the forecaster `boosted` needs LightGBM: `pip install 'yieldbot[forecast]'`; all else works without it"
 LEAST_EXAMPLES = 500
-"""With fewer nothing is trained: the frozen regression speaks alone."""
+"""Fewest training examples; with fewer the frozen regression is used alone."""
 FULL_DAYS = 730
-"""With so much history there are ``TREES`` trees, with less of it fewer."""
+"""Days of history from which ``TREES`` trees are trained; with less, proportionally fewer."""
 TREES = 80
 SETTINGS: dict[str, Any] = {
     "objective": "l1",
@@ -59,11 +59,8 @@ def installed() -> bool:
 
 
 def missing() -> str:
-    """Why LightGBM cannot be used, in one line with the remedy; empty where it can.
-
-    A folder of that name, as a package that was taken away leaves, is no package; one whose compiled library does not
-    load counts as absent.
-    """
+    """Why LightGBM cannot be used, in one line with the remedy; empty: it can. A leftover folder of an uninstalled
+    package does not count as installed, nor does a package whose compiled library does not load."""
     from importlib import import_module
     from importlib.util import find_spec
 
@@ -79,10 +76,10 @@ def missing() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Boosted:
-    """Regression and shipped trees and, upon them, trees that were trained by this history."""
+    """Regression, corrected by the shipped trees and by trees trained on this history."""
 
     name: str = "boosted"
-    """What it is called in tables."""
+    """Its name in tables."""
     says: str = "LightGBM on what the shipped trees get wrong, trained every four weeks by the history so far"
     """What it does, in one line."""
 
@@ -118,7 +115,7 @@ def _trained(
     horizon: int,
     row: int,
 ) -> Any:
-    """A model of what was over at ``row``; None where that is too little."""
+    """A model trained on examples whose horizon is over at ``row``; None: there are too few."""
     import numpy as np
 
     allowed = examples(series, columns, horizon, row, apart=max(1, horizon // 7))

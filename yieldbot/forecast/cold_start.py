@@ -1,4 +1,4 @@
-"""Cold start: a market that was seldom seen is forecast from similar markets, until it has a history of its own."""
+"""Cold start: forecasts of a market with few readings are shrunk towards those of similar markets."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     Grid = NDArray[np.float64]
 
 YOUNG_DAYS = 30
-"""Up to so many days of readings a market's forecast is drawn towards that of similar markets."""
+"""Days of readings below which a market counts as young."""
 LEAN_DAYS = 14
-"""The longer the horizon beside this, the more."""
+"""Horizon in days at which the weight of similar markets is a half (before it is divided by the days of readings):
+weight = horizon / (horizon + LEAN_DAYS) / days."""
 UNSEEN = 2.0
-"""How much wider than that of similar markets the interval is where a market was never read."""
+"""Factor by which the interval of a market that was never read is wider than that of similar markets."""
 
 
 def with_similar(series: Series, walk: Walk) -> Walk:
-    """The walk with forecasts of young markets shrunk towards the median forecast of similar markets; a market that was
-    never read gets that median alone.
+    """The walk, with forecasts of young markets shrunk towards the median forecast of similar markets; a market that
+    was never read gets that median.
 
-    Similar are markets of the same asset and protocol (on other chains); else of the same asset; else of the same
-    protocol. They must have ``YOUNG_DAYS`` of readings themselves, unless the market was never read. A market that was
-    read once and is silent now keeps its NaN: it ended, or could not be read.
+    Similar are markets of the same asset and protocol (on other chains); if there are none, of the same asset; then of
+    the same protocol. They must not be young themselves, unless the market was never read. A market that was read
+    before and is stale now keeps NaN: it ended, or could not be read.
     """
     import numpy as np
 
@@ -79,7 +80,7 @@ def _draw(
 
     mean, low, high = grids
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a market of the like without a forecast
+        warnings.simplefilter("ignore")  # all-NaN: similar markets without a forecast
         like = np.nanmedian(said, axis=1)
         at = np.ix_(rows, np.asarray(tier))
         below = np.nanmedian(said - walk.low[at], axis=1)
@@ -93,7 +94,7 @@ def _draw(
     drawn = np.where(read, (1.0 - lean) * own + lean * like, np.where(unseen, like, np.nan))
     half_low = np.where(read, own - low[rows, column], UNSEEN * below + spread)
     half_high = np.where(read, high[rows, column] - own, UNSEEN * above + spread)
-    least = lean * np.abs(np.where(read, like - own, 0.0))  # who is drawn is not sure where between the two it lies
+    least = lean * np.abs(np.where(read, like - own, 0.0))  # at least the distance that the mean was shifted
     mean[rows, column] = drawn
     low[rows, column] = np.maximum(drawn - half_low - least, np.where(drawn >= 0.0, 0.0, -np.inf))
     high[rows, column] = drawn + half_high + least

@@ -1,13 +1,16 @@
 """Prediction intervals from a forecaster's own recent errors (split conformal prediction).
 
-An error is measured in widths: a width is a sum, with shipped coefficients, of the market's level, its swings, its
-distances to the usual, and how its class swings, so that a restless market has a wide one. The interval reaches as many
-widths down and up as nine of ten errors did whose horizon is over (Vovk et al. 2005; Papadopoulos et al. 2002), where
-older ones count less (Barber et al. 2023), pooled over the markets of a class; where they are not alike, by market as
-far as that has errors of its own. A market with little history has a wider one. Where rates calm down, or grow
-restless, for months, all that lags behind; so the intervals that were given are judged in the same way once more, in
-multiples of their own reach. The adaptive variant, which steps after each miss, is not used: beyond seven days its
-steps pile up before the first of them is judged.
+Errors are scaled by a width: a linear combination, with shipped coefficients, of the market's level, its volatility,
+its distances to usual levels and the volatility of its class. So a volatile market has a wide interval. The interval
+reaches as many widths to each side as the 90 % quantile of the scaled errors whose horizon is over (Vovk et al. 2005;
+Papadopoulos et al. 2002), with older errors weighted less (Barber et al. 2023). Errors are pooled over the markets of a
+class; in the class ``other`` a market's own errors count as well, by how many there are. A market with little history
+has a wider interval.
+
+When volatility changes for months, these quantiles lag behind. Therefore the intervals already given are scored once
+more in the same way, in multiples of their own half-widths, and corrected by that factor. Adaptive conformal inference,
+which adjusts after each miss, is not used: beyond seven days its adjustments accumulate before the first of them is
+scored.
 """
 
 from __future__ import annotations
@@ -27,36 +30,37 @@ if TYPE_CHECKING:
     Cube = NDArray[np.float64]
 
 HALF_LIFE_DAYS, HALF_LIFE_HORIZONS = 60, 4
-"""The error of a forecast made so many days, and so many horizons, before the last that is over counts half: in 60 days
-there are but two futures of 30 days that do not overlap."""
+"""An error's weight halves every HALF_LIFE_DAYS + HALF_LIFE_HORIZONS * horizon days: 60 days alone would hold only
+two 30-day horizons that do not overlap."""
 HALF_LIVES = 3.0
-"""Errors older than so many half-lives are left out."""
+"""Errors older than this many half-lives are ignored."""
 ANEW_DAYS = 7
-"""How often the number of widths is counted anew."""
+"""Days after which the quantiles are computed again."""
 PRIOR_DAYS = 20
-"""The shipped width counts like so many days of errors and a horizon's more."""
+"""Weight of the prior, one shipped width: as many days of errors, plus one horizon."""
 AGAIN_DAYS = 30
-"""That the intervals that were given reached far enough counts like so many days and a horizon's more."""
+"""Weight of the prior of the second correction, a factor of 1: as many days, plus one horizon."""
 MOST_AGAIN = 2.0
-"""And changes a reach by no more than this factor."""
+"""Largest factor of the second correction."""
 MARKET_DAYS = {OTHER: 30}
-"""What is pooled counts for a market like so many days of its own errors; a dollar's market has no say of its own:
-dollars are alike, the others are not."""
+"""By class, the weight of the pooled quantile for a single market, in days of its own errors (plus one horizon).
+Classes that are not named use the pooled quantile alone: dollar markets are alike, the others are not."""
 MOST_ERRORS = 10_000
-"""Of more than so many pooled errors, some rows are left out."""
+"""Most pooled errors; of more, some rows are skipped."""
 TELLING = 0.1
-"""Errors of a smaller part of a width, and those on the other side, count as so much: no reach is so short."""
+"""Smallest scaled error: smaller ones, and errors on the other side, count as this much."""
 LEAST_WIDTHS, MOST_WIDTHS = 0.25, 8.0
 YOUNG_DAYS = 90
-"""A market seen for fewer days has a wider interval."""
+"""Days of readings below which an interval is wider."""
 LEAST_LEVEL = 0.02
-"""A width is at least this share of the level, and a tenth of a basis point."""
+"""A width is at least this fraction of the level, plus a tenth of a basis point."""
 TENTH_BP = 1e-5
 
 
 def shape(series: Series) -> Cube:
-    """(times, markets, 9): what widths are made of: level, swing (7 days), how far the quote is above and below its
-    5-day mean, above and below its 30-day median, the class's unrest, swing (2 and 30 days); none below zero."""
+    """(times, markets, 9): inputs of the widths, none below zero: level; volatility (7 days); how far the quote is
+    above and below its 5-day mean, and above and below its 30-day median; volatility of the class; volatility (2 and
+    30 days)."""
     import numpy as np
 
     five, month = series.mean(5), series.window("median", 30)
@@ -68,7 +72,7 @@ def shape(series: Series) -> Cube:
 
 
 def widths(series: Series) -> tuple[Cube, Cube]:
-    """Widths downwards and upwards, each (times, markets, horizons)."""
+    """Widths to the low and to the high side, each (times, markets, horizons)."""
     import numpy as np
 
     parts = shape(series)
@@ -82,12 +86,12 @@ def widths(series: Series) -> tuple[Cube, Cube]:
 
 
 def intervals(series: Series, means: Cube) -> tuple[Cube, Cube]:
-    """Low and high of the 80 % interval around a forecaster's means, each row from the errors that were known then."""
+    """Low and high ends of the 80 % interval around a forecaster's means, at each row from the errors known then."""
     import numpy as np
 
     down, up = widths(series)
     young = widening(series.readings)
-    floor = np.where(means >= 0.0, means, np.inf)  # a rate that is not below zero is not expected to go there
+    floor = np.where(means >= 0.0, means, np.inf)  # a rate that is not negative is not expected to become negative
     sides = []
     for errors, width, most in ((means - series.futures, down, floor), (series.futures - means, up, np.inf)):
         far = np.full_like(means, np.nan)
@@ -106,7 +110,7 @@ def intervals(series: Series, means: Cube) -> tuple[Cube, Cube]:
 
 
 def _far(series: Series, errors: Grid, width: Grid, horizon: int, pooled_days: float | None) -> Grid:
-    """How far the interval reaches on one side, for the markets of one class: (times, markets)."""
+    """Half-width of the interval on one side, for the markets of one class: (times, markets)."""
     import numpy as np
 
     far = np.full_like(width, np.nan)
@@ -118,7 +122,7 @@ def _far(series: Series, errors: Grid, width: Grid, horizon: int, pooled_days: f
 
 
 def _again(series: Series, errors: Grid, far: Grid, horizon: int) -> Grid:
-    """By how much the reaches that were given were too short (above 1) or too long, of the class: (times, 1)."""
+    """Factor by which the given half-widths of the class were too short (above 1) or too long (below 1): (times, 1)."""
     import numpy as np
 
     factors = np.ones((len(far), 1))
@@ -132,7 +136,7 @@ def _again(series: Series, errors: Grid, far: Grid, horizon: int) -> Grid:
 
 
 def widening(readings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much an interval is wider for a market that was seen on so few days: 2 after one, 1 from ninety on."""
+    """Factor on the interval of a market with few days of readings: 2 after one day, falling to 1 at ``YOUNG_DAYS``."""
     import numpy as np
 
     days = np.maximum(readings, 1.0)
@@ -140,8 +144,8 @@ def widening(readings: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _turns(series: Series, horizon: int, markets: int) -> Iterator[tuple[slice, slice, NDArray[np.float64]]]:
-    """Runs of rows that share one count of widths, by the calendar; with each the rows whose horizon was over then and
-    how much these count. markets: how many are pooled."""
+    """For each run of rows that shares one quantile (by the calendar): the run, the rows whose horizon was over at
+    its start, and their weights. markets: number of pooled markets."""
     import numpy as np
 
     times, steps = series.panel.times, steps_of(series.panel, horizon)
@@ -151,14 +155,16 @@ def _turns(series: Series, horizon: int, markets: int) -> Iterator[tuple[slice, 
         over_by_then = max(0, first - steps + 1)
         known = slice(max(0, over_by_then - round(HALF_LIVES * half_life)), over_by_then)
         apart = -(-(known.stop - known.start) * markets // MOST_ERRORS) or 1
-        known = slice(known.start + (known.stop - known.start - 1) % apart, known.stop, apart)  # the last one is kept
+        known = slice(
+            known.start + (known.stop - known.start - 1) % apart, known.stop, apart
+        )  # the last row is always kept
         age = over_by_then - 1 - np.arange(known.start, known.stop, apart)
         yield slice(first, end), known, apart * 0.5 ** (age / half_life)
 
 
 def _pooled(errors: Grid, counts: NDArray[np.float64], per_day: float) -> tuple[float, float]:
-    """What holds nine in ten of these errors (markets, times), and of how many days they are; 1 and 0 for none.
-    counts: how much those of each time count."""
+    """(90 % quantile of these errors (markets, times), number of days that have any); (1, 0) if there are none.
+    counts: weight of each time."""
     import numpy as np
 
     known = np.isfinite(errors)
@@ -178,8 +184,8 @@ def _pooled(errors: Grid, counts: NDArray[np.float64], per_day: float) -> tuple[
 def _reach(
     errors: Grid, counts: NDArray[np.float64], horizon: int, per_day: float, pooled_days: float | None
 ) -> NDArray[np.float64] | float:
-    """How many widths hold nine in ten of these errors (markets, times), for each market or for all of them. counts:
-    how much those of each time count; pooled_days: see ``MARKET_DAYS``."""
+    """The 90 % quantile of these scaled errors (markets, times), for each market or one for all. counts: weight of
+    each time; pooled_days: see ``MARKET_DAYS``."""
     import numpy as np
 
     found, days = _pooled(errors, counts, per_day)
@@ -193,11 +199,11 @@ def _reach(
 
 
 def _quantile(errors: Grid, weights: Grid) -> NDArray[np.float64]:
-    """Of each row the least error that, with those below it, weighs nine tenths of all, one more that is not known yet
-    counted with them; the greatest where none does. NaN for a row without errors."""
+    """The weighted 90 % quantile of each row, counting one more error that is not known yet; the greatest error if
+    that exceeds all. NaN for a row without errors."""
     import numpy as np
 
-    order = np.argsort(errors, axis=1)  # NaN last, which weighs nothing
+    order = np.argsort(errors, axis=1)  # NaN sorts last and has no weight
     sums = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
     last = np.maximum(np.isfinite(errors).sum(axis=1) - 1, 0)
     place = np.minimum((sums < HIGH * (sums[:, -1:] + 1.0)).sum(axis=1), last)

@@ -1,4 +1,4 @@
-"""Who takes part in a tournament where extras may: a run beside a key has ``tournament.builtin`` alone."""
+"""The entrants of a tournament if extras are allowed; a process that holds a key uses ``tournament.builtin`` alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from yieldbot.forecast.tournament import builtin
 
 
 def with_extras(wanted: bool = True) -> tuple[Rule, ...]:
-    """The built-in forecasters, persistence first; with LightGBM's where that is wanted and installed."""
+    """The built-in forecasters, persistence first; with LightGBM's if requested and installed."""
     return (*builtin(), *((Boosted(),) if wanted and installed() else ()))
 
 
 def reserved() -> tuple[str, ...]:
-    """Names of our own forecasters, which no third party may bear: of extras too, installed or not."""
+    """Names of our own forecasters, those of extras included, which no third party may use."""
     return tuple(dict.fromkeys((*names(), *(one.name for one in builtin()), Boosted().name)))

@@ -1,4 +1,4 @@
-"""Forecasts as decisions take them: for any horizon, in the model's words."""
+"""Forecasts in the form that decisions need: for any horizon, as ``model`` types."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def over(made: Forecasts, days: float) -> tuple[Column, Column, Column]:
-    """Mean, low and high of each market over any number of days: between two horizons by the logarithm of days, below
-    the first and beyond the last as there. NaN for none."""
+    """Mean, low and high of each market over any number of days: interpolated between two horizons in log(days),
+    constant below the first and beyond the last. NaN: no forecast."""
     import numpy as np
 
     known = np.log(np.asarray(made.horizons, dtype=float))
@@ -34,8 +34,8 @@ def over(made: Forecasts, days: float) -> tuple[Column, Column, Column]:
 
 
 def rate_forecasts(said: Outlook, row: int, days: float) -> tuple[RateForecast | None, ...]:
-    """The forecast of each market of the panel at one row, with the reason why it differs from the quote; None for a
-    market without a forecast."""
+    """The forecast of each market of the panel at one row, with the reason why it differs from the quote; None: no
+    forecast."""
     import numpy as np
 
     mean, low, high = over(said.walk.at(row), days)

@@ -1,7 +1,7 @@
-"""What a forecast is, and what gives one.
+"""Types of forecasts and forecasters.
 
-A forecaster is given a panel that ends at the moment of the forecast, and nothing else: the arrays are copies, so that
-what came later is not even in memory that they refer to (``Panel.until``).
+A forecaster is given a panel that ends at the moment of the forecast and nothing else. The arrays are copies, so that
+later values are not even reachable through NumPy's ``base`` (``Panel.until``).
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ if TYPE_CHECKING:
 HORIZONS = (1, 3, 7, 14, 30)
 """Days over which a market's mean supply rate is forecast."""
 LOW, HIGH = 0.1, 0.9
-"""The quantiles that an 80 % interval reaches from and to."""
+"""The quantiles at the ends of an 80 % interval."""
 DAY = 86_400
 
 DOLLAR, OTHER = "dollar", "other"
-"""The classes of markets that are weighed apart: lent dollars, whose rates borrowers make, and all else."""
+"""The two classes of markets, for which forecasters are weighted separately: lending of dollars, whose rates follow
+the demand of borrowers, and everything else."""
 DOLLARS = frozenset(("DAI", "SAI", "XDAI", "WXDAI", "GHO", "FRAX", "MAI", "MIMATIC", "DOLA", "BOLD", "EURC"))
-"""Symbols of what is lent like a dollar and has no USD in its name (the euro's coin behaves so too)."""
+"""Symbols without USD in their name that belong to the class ``dollar``; EURC's rates behave like a dollar's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecasts:
-    """What markets are expected to pay from a moment on. Arrays are (markets, horizons), simple annual fractions; NaN
-    in all three where there is no forecast (``none``)."""
+    """Forecasts made at one moment. Arrays are (markets, horizons), simple annual fractions; NaN in all three: no
+    forecast (``none``)."""
 
     keys: tuple[MarketKey, ...]
     """The markets, in the order of the rows."""
     time: int
-    """Unix seconds: the last moment that was known."""
+    """Unix seconds of the last known reading: the moment of the forecast."""
     horizons: tuple[int, ...] = HORIZONS
     """Days, in the order of the columns."""
     mean: Grid
-    """The mean supply rate expected over the horizon."""
+    """Expected mean supply rate over the horizon."""
     low: Grid
-    """One in ten ends below."""
+    """Low end of the 80 % interval: one realised rate in ten is below."""
     high: Grid
-    """One in ten ends above."""
+    """High end of the 80 % interval: one realised rate in ten is above."""
 
     @property
     def none(self) -> NDArray[np.bool_]:
-        """(markets, horizons): where nothing is forecast, since too little is known."""
+        """Mask (markets, horizons): where there is no forecast, because too little is known."""
         import numpy as np
 
         return np.isnan(self.mean)
@@ -58,13 +59,13 @@ class Forecasts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """The forecasts made at each time of a panel, each from what was known then. Arrays are (times, markets,
+    """The forecasts made at each time of a panel, each from what was known at that time. Arrays are (times, markets,
     horizons)."""
 
     keys: tuple[MarketKey, ...]
     """The markets."""
     times: NDArray[np.int64]
-    """Unix seconds, ascending: when each forecast was made."""
+    """Unix seconds, ascending: the time of each forecast."""
     horizons: tuple[int, ...] = HORIZONS
     """Days."""
     mean: Grid
@@ -75,7 +76,7 @@ class Walk:
     """As in ``Forecasts``."""
 
     def at(self, row: int) -> Forecasts:
-        """What was forecast at the time of one row."""
+        """The forecasts made at the time of one row."""
         return Forecasts(
             keys=self.keys,
             time=int(self.times[row]),
@@ -88,24 +89,24 @@ class Walk:
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """Who forecasts. Third parties' are found by the entry point group ``yieldbot.forecasters``."""
+    """A forecaster. Those of third parties are found by the entry point group ``yieldbot.forecasters``."""
 
     @property
     def name(self) -> str:
-        """What it is called in tables: letters, digits, blanks, ``-`` and ``_``."""
+        """Its name in tables: letters, digits, blanks, ``-`` and ``_``."""
         ...
 
     def forecast(self, panel: Panel) -> Forecasts:
-        """What each market of the panel pays from the panel's last time on."""
+        """Forecasts for each market of the panel, from the panel's last time on."""
         ...
 
 
 def class_of(key: MarketKey) -> str:
-    """``dollar`` or ``other``, by the asset's symbol; what has no symbol is ``other``."""
+    """The class of a market by its asset's symbol: ``dollar`` or ``other``; without a symbol ``other``."""
     symbol = (key.asset or key.market).upper().replace("₮", "T").removeprefix("M.").removesuffix(".E")
     return DOLLAR if "USD" in symbol or symbol in DOLLARS else OTHER
 
 
 def steps_of(panel: Panel, days: float) -> int:
-    """How many rows so many days are; 0 where they are less than one."""
+    """Number of a panel's rows in so many days; 0 if they are shorter than a step."""
     return round(days * DAY / panel.step_seconds) if days * DAY >= panel.step_seconds else 0

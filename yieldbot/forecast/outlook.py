@@ -22,52 +22,54 @@ if TYPE_CHECKING:
     Cube = NDArray[np.float64]
 
 QUOTE = "quote"
-"""Stands for nobody's forecast: decisions are made on what is quoted, as if it lasted."""
+"""In place of a forecaster: decisions assume that the quoted rate lasts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What one forecaster says at every row of a panel."""
+    """One forecaster's forecasts at every row of a panel."""
 
     name: str
-    """Whose."""
+    """The forecaster's name."""
     series: Series
     """The panel's statistics."""
     walk: Walk
-    """Means and intervals; where a market is young, drawn towards similar ones."""
+    """Means and intervals; for young markets shrunk towards similar ones."""
     bias: NDArray[np.int8]
-    """(times, markets, horizons): where the last forecasts were too low (1) or too high (-1): see ``bias``."""
+    """Bias (times, markets, horizons): 1 if the last forecasts were too low, -1 if too high; see ``bias``."""
 
 
 def single() -> tuple[Rule, ...]:
-    """Built-in forecasters that ``policy.forecaster`` may name, besides the combined one."""
+    """Built-in forecasters that ``policy.forecaster`` may name, beside the combined one."""
     return (*builtin(), *(PaidMean(one) for one in HALF_LIVES))
 
 
 def names() -> tuple[str, ...]:
-    """What ``policy.forecaster`` may be."""
+    """The valid values of ``policy.forecaster``."""
     return (COMBINED, QUOTE, *(one.name for one in single()))
 
 
 def outlook(
     panel: Panel, name: str, entrants: Sequence[Rule] | None = None, others: Mapping[str, Cube] | None = None
 ) -> Outlook:
-    """One forecaster's, or that of all of them together. entrants, others: who takes part in the combined one, as for
-    ``Tournament``. Raises KeyError for a name that is not among ``names``, and for
-    ``QUOTE``, which is nobody's."""
+    """The outlook of one forecaster, or of the tournament.
+
+    entrants, others: who takes part in the tournament, as for ``Tournament``. Raises KeyError for a name that is not in
+    ``names``, and for ``QUOTE``, which is no forecaster.
+    """
     if name == COMBINED:
         return combined(Tournament(panel, entrants, others))
     rule = {one.name: one for one in single()}[name]
     series = Series(panel)
     mean = rule.means(series)
-    for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: nothing is known of it
+    for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: no realised rates
         if not steps_of(panel, horizon):
             mean[:, :, place] = float("nan")
     return _widened(name, series, mean, *intervals(series, mean))
 
 
 def combined(run: Tournament) -> Outlook:
-    """The combined forecast of a tournament."""
+    """The outlook of a tournament's combined forecast."""
     return Outlook(COMBINED, run.series, run.walk, run.bias)
 
 

@@ -1,7 +1,5 @@
-"""What forecasts begin with: fitted on recordings, then frozen. Made by ``scripts/bench forecast --fit``.
-
-From Aave v3 on 11 chains up to 2025-10-31; Compound v2 up to 2022-06-30. Nothing later was read.
-"""
+"""Initial parameters of forecasts, fitted on recordings and then frozen. Written by ``scripts/bench forecast
+--fit``."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ COEFFICIENTS: Mapping[str, Sequence[Sequence[float]]] = {
         (-0.001142, 0.002525, 0.007443, 0.01796, 0.07579, 0.3171, 0.2506, 0.2026, 0.03709),
     ),
 }
-"""Of the median regression: class, horizon, 9 features (``regression.FEATURES``)."""
+"""Coefficients of the median regression, by class, horizon and feature (``regression.FEATURES``)."""
 
 WIDTHS: Mapping[str, Sequence[Sequence[Sequence[float]]]] = {
     "dollar": (
@@ -60,7 +58,7 @@ WIDTHS: Mapping[str, Sequence[Sequence[Sequence[float]]]] = {
         ),
     ),
 }
-"""Of intervals: class, down and up, horizon, parts (``conformal.shape``)."""
+"""Coefficients of interval widths, by class, side (low, high), horizon and input (``conformal.shape``)."""
 
 SKILLS: Mapping[str, Mapping[str, Sequence[float]]] = {
     "dollar": {
@@ -92,5 +90,5 @@ SKILLS: Mapping[str, Mapping[str, Sequence[float]]] = {
         "boosted": (-0.08251, -0.03887, -0.02155, -0.003597, 0.03396),
     },
 }
-"""Of each built-in against persistence, by class and horizon: on each recording with coefficients from the
-other alone, the mean of both."""
+"""Skill of each built-in against persistence, by class and horizon: on each recording with coefficients fitted on
+the other one, averaged."""

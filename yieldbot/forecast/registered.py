@@ -1,8 +1,8 @@
-"""Forecasts of others as files: taken only if they were here before their horizon began.
+"""Third parties' forecasts as files, accepted only if they are registered before their horizon begins.
 
-A file says from when its horizons count. It is stamped with our own clock when it is registered, and refused if that is
-later; what it says of its own age is not asked. Registered files are lines of one ledger, each bound to the one before
-it by a hash, so that none can be changed, put between or taken out afterwards without it showing.
+A file names the time from which its horizons count. When it is registered it is stamped with our own clock, and refused
+if that time has passed; the file's own claims about its age are ignored. Registered files are lines of one ledger. Each
+line contains the hash of the line before it, so that no line can be changed, inserted or removed unnoticed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "yieldbot/forecasts/v1"
 EARLIEST_DAYS = 7
-"""A horizon begins at most so many days after it is registered."""
+"""Most days from the registration to the beginning of a horizon."""
 MOST_FORECASTS = 20_000
 FIRST = "0" * 64
-"""What the first line of a ledger is bound to."""
+"""Previous hash of the ledger's first line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FiledForecast:
     """One forecast of a file."""
 
     chain: str
@@ -53,17 +53,17 @@ class Registered:
     """A file of forecasts that was here before its horizons began."""
 
     forecaster: str
-    """Whose."""
+    """The forecaster's name."""
     time: int
     """Unix seconds from which its horizons count."""
     registered_at: int
-    """Unix seconds of our clock when it came."""
-    said: tuple[Said, ...]
-    """What it forecasts."""
+    """Unix seconds of our clock at the registration."""
+    said: tuple[FiledForecast, ...]
+    """Its forecasts."""
 
 
-def parse(text: str) -> tuple[str, int, tuple[Said, ...]]:
-    """A file's forecaster, time and forecasts. Raises ConfigError, which names what is wrong."""
+def parse(text: str) -> tuple[str, int, tuple[FiledForecast, ...]]:
+    """Parse a file: (forecaster, time, forecasts). Raises ConfigError that names what is wrong."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -82,7 +82,7 @@ def parse(text: str) -> tuple[str, int, tuple[Said, ...]]:
     return name, time, tuple(_said(row, place) for place, row in enumerate(rows))
 
 
-def _said(row: Any, place: int) -> Said:
+def _said(row: Any, place: int) -> FiledForecast:
     where = f"forecasts[{place}]"
     if not isinstance(row, Mapping):
         raise ConfigError(f"{where} is no object")
@@ -93,12 +93,12 @@ def _said(row: Any, place: int) -> Said:
         raise ConfigError(f"{where}: horizon_days is one of {', '.join(map(str, HORIZONS))}")
     if isinstance(mean, bool) or not isinstance(mean, int | float) or not abs(mean) <= MOST_RATE:
         raise ConfigError(f"{where}: mean is a simple annual fraction, as 0.04 for 4 %")
-    return Said(chain, market, horizon, float(mean))
+    return FiledForecast(chain, market, horizon, float(mean))
 
 
 def register(text: str, now: int, ledger: Sequence[str]) -> str:
-    """The ledger's next line for a file that came at ``now``. Raises ConfigError for a file that is none, that came
-    after its horizons began, or long before."""
+    """The ledger's next line for a file that arrived at ``now``. Raises ConfigError for a malformed file, or one
+    that arrived after its horizons began or too long before."""
     name, time, _ = parse(text)
     if now > time:
         raise ConfigError(
@@ -113,7 +113,7 @@ def register(text: str, now: int, ledger: Sequence[str]) -> str:
 
 
 def is_known(text: str, ledger: Sequence[str]) -> bool:
-    """Whether a sound ledger holds this very file, and nothing of the same forecaster for that day has come since."""
+    """Whether an intact ledger already has this very file, with no later file of the same forecaster for that day."""
     document = json.loads(text)
     for line in reversed(ledger):
         other = json.loads(line)["document"]
@@ -125,7 +125,7 @@ def is_known(text: str, ledger: Sequence[str]) -> bool:
 
 
 def read(ledger: Iterable[str]) -> tuple[tuple[Registered, ...], str]:
-    """What a ledger holds up to the first line that does not fit the one before it, and what is wrong there."""
+    """(entries up to the first line that does not continue the hash chain, what is wrong there)."""
     found: list[Registered] = []
     previous, last = FIRST, 0
     for number, line in enumerate(ledger, start=1):
@@ -145,9 +145,11 @@ def read(ledger: Iterable[str]) -> tuple[tuple[Registered, ...], str]:
 
 
 def means(registered: Sequence[Registered], panel: Panel) -> dict[str, Cube]:
-    """By forecaster, what was registered for each row of the panel, (times, markets, horizons). A file belongs to the
-    first row at or after its time, so that it was made before that row's horizon began; of several for one row the last
-    that came counts."""
+    """By forecaster, the registered means for each row of the panel, (times, markets, horizons).
+
+    A file belongs to the first row at or after its time, so that it was made before that row's horizon began. Of
+    several files for one row the last one registered counts.
+    """
     import numpy as np
 
     place = {(key.chain, key.market): i for i, key in enumerate(panel.keys)}

@@ -1,12 +1,12 @@
-"""Median regression on what the quotes did, pooled over the markets of a class, fitted on the past alone.
+"""Median regression on recent quotes, pooled over the markets of a class, fitted on the past alone.
 
-The mean rate over a horizon less the quote is modelled as a sum of distances, each a rate: to exponential means of what
-was paid, to the 30-day median, how far the quote stands above its usual level, and how much it swings. Without a
-constant, so that a model of 4 % markets says the same of 12 % ones. The coefficients minimise the sum of absolute
-errors (quantile regression, Koenker and Bassett 1978) by reweighted least squares.
-
-It begins with coefficients that were fitted on recorded history and frozen (``parameters``); every four weeks it is
-fitted anew on the user's own history, drawn towards those by as much as that history is short.
+The target is the mean rate over a horizon less the quote. The features are differences of rates: exponential means of
+paid rates less the quote, the 30-day median less the quote, and how far the quote is above its usual levels, also
+scaled by its volatility. There is no intercept and every feature scales with the level of rates, so that a model fitted
+on 4 % markets applies to 12 % ones. The coefficients minimise the sum of absolute errors (quantile regression, Koenker
+and Bassett 1978) by iteratively reweighted least squares. They begin with coefficients fitted on recorded history and
+frozen (``parameters``). Every four weeks they are fitted again on the user's own history, shrunk towards the frozen
+ones; the shorter the history, the more.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ FEATURES = (
     *("paid-0.5d", "paid-1d", "paid-2d", "paid-5d", "median-30d"),
     *("over-1.5", "over-1.2", "over-median", "restless"),
 )
-"""Names of the distances, in the order of the coefficients."""
+"""Names of the features, in the order of the coefficients."""
 HALF_LIVES = (0.5, 1, 2, 5)
-"""Days, of the exponential means of what was paid."""
+"""Half-lives of the exponential means of paid rates, in days."""
 REFIT_DAYS = 28
-"""How often it learns anew."""
+"""Days between two fits."""
 WINDOW_DAYS = 730
-"""How much of the past it learns from."""
+"""Days of history that a fit uses."""
 PRIOR_DAYS, PRIOR_HORIZONS = 120, 4
-"""The frozen coefficients count like so many days of history, and so many horizons more."""
+"""Weight of the frozen coefficients as a prior: as many days of history, plus as many horizons."""
 LEAST_ROWS = 60
-"""With fewer nothing is fitted."""
+"""Fewest training rows; with fewer nothing is fitted."""
 MOST_EXAMPLES = 30_000
-"""Of more, some rows are left out."""
+"""Most training examples; of more, some rows are skipped."""
 FLOOR, CEILING = 1e-3, 1.0
-"""Examples weigh less by the root of their level, which is at least 0.1 %; quotes above 100 % are left out."""
+"""An example's weight is 1 / sqrt(level), with a level of at least 0.1 %; quotes above 100 % are left out."""
 ITERATIONS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """The regression with the coefficients as shipped: it learns nothing."""
+    """The regression with the shipped coefficients, never fitted again."""
 
     name: str = "regression-frozen"
-    """What it is called in tables."""
+    """Its name in tables."""
     says: str = "median regression on distances to means and medians, coefficients as shipped"
     """What it does, in one line."""
 
@@ -70,10 +70,10 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """The regression, fitted anew on the past every four weeks, drawn towards the shipped coefficients."""
+    """The regression, fitted again every four weeks and shrunk towards the shipped coefficients."""
 
     name: str = "regression"
-    """What it is called in tables."""
+    """Its name in tables."""
     says: str = "the same, fitted anew every four weeks on the history so far, drawn towards the shipped coefficients"
     """What it does, in one line."""
 
@@ -97,7 +97,7 @@ class Regression:
 
 
 def features(series: Series) -> Cube:
-    """(times, markets, features): the distances of each row, fractions a year; NaN where the market has no quote."""
+    """(times, markets, features): the features of each row, as annual fractions; NaN: the market has no quote."""
     import numpy as np
 
     series.prepare_paid(HALF_LIVES)
@@ -106,7 +106,7 @@ def features(series: Series) -> Cube:
 
 
 def usual_distances(series: Series) -> list[Grid]:
-    """The last five of ``FEATURES``: how far the quote is from what is usual."""
+    """The last five of ``FEATURES``: distances of the quote from its usual levels."""
     import numpy as np
 
     quote, five = series.quote, series.mean(5)
@@ -121,7 +121,7 @@ def usual_distances(series: Series) -> list[Grid]:
 
 
 def within(series: Series, means: Cube) -> Cube:
-    """No forecast leaves the range of the last 30 days' quotes."""
+    """The means limited to the range of the last 30 days' quotes."""
     import numpy as np
 
     low, high = series.range
@@ -129,8 +129,8 @@ def within(series: Series, means: Cube) -> Cube:
 
 
 def refits(series: Series) -> list[tuple[int, int]]:
-    """Runs of rows, [first, end), that share one fit, made at the first of them. By the calendar, so that a history
-    that grows is not fitted at other moments."""
+    """Runs of rows [first, end) that share one fit, made at their first row. The runs follow the calendar, so that
+    they do not shift when history grows."""
     import numpy as np
 
     times = series.panel.times
@@ -141,8 +141,8 @@ def refits(series: Series) -> list[tuple[int, int]]:
 def examples(
     series: Series, columns: Sequence[int], horizon: int, row: int, apart: int | None = None
 ) -> NDArray[np.bool_]:
-    """(times, columns): the examples at ``row``: their horizon is over by then. Horizons that overlap add little, so
-    one row in a third of a horizon is taken, or in ``apart`` days."""
+    """Mask (times, columns) of training examples for a fit at ``row``: their horizon is over by then. Overlapping
+    horizons add little information, so only one row in a third of a horizon, or in ``apart`` days, is used."""
     import numpy as np
 
     steps = steps_of(series.panel, horizon)
@@ -159,7 +159,7 @@ def examples(
 def _fitted(
     series: Series, own: Cube, columns: Sequence[int], horizon: int, row: int, frozen: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Coefficients from what was over at ``row``."""
+    """Coefficients fitted on examples whose horizon is over at ``row``."""
     import numpy as np
 
     allowed = examples(series, columns, horizon, row)
@@ -188,8 +188,9 @@ def fit(
     pull: float,
     iterations: int = ITERATIONS,
 ) -> NDArray[np.float64]:
-    """The coefficients b of least sum(weights x pinball(wanted - inputs b)) + the prior, which counts like ``pull``
-    times the examples; by iteratively reweighted least squares (Schlossmacher 1973). Deterministic."""
+    """The coefficients b that minimise sum(weights * pinball(wanted - inputs b)) + prior, where the prior counts
+    ``pull`` times as much as the examples; by iteratively reweighted least squares (Schlossmacher 1973).
+    Deterministic."""
     import numpy as np
 
     scale = np.sqrt((inputs**2).mean(axis=0)) + 1e-12

@@ -1,7 +1,7 @@
 """Forecasts without a model: the last quote, exponential means, the spike rule, medians.
 
-Each is a function of a panel's running statistics (``Series``) to means of (times, markets, horizons), made for all
-rows at once, each from that row and those before it.
+Each is a function from a panel's running statistics (``Series``) to means (times, markets, horizons). All rows are
+computed at once, each from itself and earlier rows only.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ HALF_LIVES = (1, 2, 3, 5, 7)
 MEDIANS = (7, 30)
 """Days."""
 SPIKE = 1.5
-"""A quote so many times its 7-day mean is a spike: 73 % of its excess is gone after a day, 90 % after two (medians of
-172 spikes in 39 markets)."""
+"""A quote above this many times its 7-day mean is a spike. Measured on 172 spikes in 39 markets (medians): 73 % of
+the excess is gone after one day, 90 % after two."""
 
 
 class Rule(Protocol):
-    """A forecaster of ours: it forecasts all rows of a panel at once, each from that row and those before it."""
+    """A built-in forecaster: it forecasts all rows of a panel at once, each from itself and earlier rows only."""
 
     @property
     def name(self) -> str:
-        """What it is called in tables."""
+        """Its name in tables."""
         ...
 
     @property
@@ -42,16 +42,16 @@ class Rule(Protocol):
         ...
 
     def means(self, series: Series) -> Cube:
-        """(times, markets, horizons); NaN for none."""
+        """Expected means (times, markets, horizons); NaN: no forecast."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Persistence:
-    """What is quoted now lasts."""
+    """Persistence: the quoted rate lasts."""
 
     name: str = PERSISTENCE
-    """What it is called in tables."""
+    """Its name in tables."""
     says: str = "what is quoted now lasts"
     """What it does, in one line."""
 
@@ -62,7 +62,7 @@ class Persistence:
 
 @dataclass(frozen=True, slots=True)
 class ExponentialMean:
-    """The exponential mean of the quotes lasts."""
+    """The rate equals the exponential mean of the quotes."""
 
     half_life: float
     """Days."""
@@ -84,8 +84,9 @@ class ExponentialMean:
 
 @dataclass(frozen=True, slots=True)
 class PaidMean:
-    """The exponential mean of what markets paid between readings (growth of their index) lasts; of the quote where
-    that is not known. A quote is one moment, at which a loan of a night may stand; what was paid is a mean itself."""
+    """The rate equals the exponential mean of the rates paid between readings (growth of the index); of the quotes
+    where those are not known. A quote is one moment, at which an overnight loan may be outstanding; a paid rate is a
+    mean itself."""
 
     half_life: float
     """Days."""
@@ -107,15 +108,16 @@ class PaidMean:
 
 @dataclass(frozen=True, slots=True)
 class SpikeRule:
-    """The exponential mean of a day; where the quote is a spike, the middle between it and the 7-day mean."""
+    """The exponential mean with a half-life of one day; if the quote is a spike, the average of that mean and the
+    7-day mean."""
 
     name: str = "spike"
-    """What it is called in tables."""
+    """Its name in tables."""
     says: str = f"mean of a day; where the quote is over {SPIKE} times its 7-day mean, the mean of both"
     """What it does, in one line."""
 
     def means(self, series: Series) -> Cube:
-        """The same for each horizon."""
+        """The same mean for every horizon."""
         import numpy as np
 
         day, week = series.mean(1), series.window("mean", 7)
@@ -124,10 +126,10 @@ class SpikeRule:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """The median of the quotes of the last days lasts."""
+    """The rate equals the median of the quotes of the last days."""
 
     days: int
-    """How many."""
+    """Number of days."""
 
     @property
     def name(self) -> str:
@@ -145,7 +147,7 @@ class Median:
 
 
 def rules() -> tuple[Rule, ...]:
-    """Those of this file, persistence first."""
+    """The rules of this file, persistence first."""
     return (
         Persistence(),
         *(ExponentialMean(one) for one in HALF_LIVES),
@@ -155,7 +157,7 @@ def rules() -> tuple[Rule, ...]:
 
 
 def _each(grid: NDArray[np.float64]) -> Cube:
-    """The same for each horizon."""
+    """The same mean for every horizon."""
     import numpy as np
 
     return np.repeat(grid[:, :, None], len(HORIZONS), axis=2)

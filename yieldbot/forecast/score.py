@@ -1,9 +1,8 @@
 """How good forecasts were, once their horizon is over: errors, pinball loss, CRPS, coverage, skill against persistence.
 
-Everything is measured on the rows and markets where both the forecaster and persistence spoke and the realised rate is
-recorded. Skill is the share of persistence's loss that a forecaster spares: 1 - sum of losses / sum of persistence's.
-Its interval is a block bootstrap over dates (Kuensch 1989): forecasts of neighbouring days share their future, and all
-markets share a day.
+Everything is measured on the rows and markets for which both the forecaster and persistence have a forecast and the
+realised rate is recorded. Skill is 1 - sum of losses / sum of persistence's losses. Its interval is a block bootstrap
+over dates (Kuensch 1989): forecasts of neighbouring days overlap, and the markets of one day are correlated.
 """
 
 from __future__ import annotations
@@ -22,37 +21,38 @@ if TYPE_CHECKING:
 DRAWS = 1000
 """Bootstrap samples."""
 LEAST_BLOCK_DAYS = 10
-"""Blocks are twice the horizon, and at least so many days."""
+"""Shortest block in days; a block is otherwise twice the horizon."""
 LEAST_BLOCKS = 5
-"""But never so long that fewer make up the dates: one block of all would show no doubt at all."""
+"""Fewest blocks: blocks are shortened until the dates make up so many, because a single block would show no
+uncertainty at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What a forecaster was worth at one horizon."""
+    """Score of a forecaster at one horizon."""
 
     horizon: int
     """Days."""
     forecasts: int
-    """How many were scored: markets times days."""
+    """Number of scored forecasts: markets times days."""
     mae: float
-    """Mean absolute error, a simple annual fraction; NaN where nothing was scored, as all that follows."""
+    """Mean absolute error, a simple annual fraction; NaN here and below: nothing was scored."""
     persistence_mae: float
-    """That of persistence, on the same rows."""
+    """Mean absolute error of persistence on the same forecasts."""
     skill: float
     """1 - mae / persistence_mae."""
     skill_low: float
-    """5 % of the bootstrap's draws lie below."""
+    """5 % quantile of the bootstrap."""
     skill_high: float
-    """5 % lie above."""
+    """95 % quantile of the bootstrap."""
     pinball: float
     """Mean of the pinball losses at 10, 50 and 90 %."""
     persistence_pinball: float
-    """The same of persistence with an interval made the same way, or without any, as the caller gave it."""
+    """Pinball loss of persistence, with an interval made in the same way or without one, as the caller passed it."""
     crps: float
     """Continuous ranked probability score of the distribution that the three quantiles stand for."""
     coverage: float
-    """Share of realised rates inside the 80 % interval."""
+    """Fraction of realised rates inside the 80 % interval."""
 
 
 def pinball(came: Grid, said: Grid, quantile: float) -> Grid:
@@ -84,11 +84,8 @@ def score(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> tuple[Score, ...]:
-    """One score a horizon.
-
-    futures: realised rates (times, markets, horizons), NaN where it is not known.
-    chosen: (times, markets): what is scored; all by default.
-    """
+    """One score for each horizon. futures: realised rates (times, markets, horizons), NaN: not known. chosen: mask
+    (times, markets) of what is scored; None: all."""
     return tuple(
         _at(walk, persistence, futures, chosen, place, step_seconds, draws, seed) for place in range(len(HORIZONS))
     )
@@ -97,8 +94,8 @@ def score(
 def skill_interval(
     losses: NDArray[np.float64], others: NDArray[np.float64], block: int, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float]:
-    """5 % and 95 % of the skill, losses and the others' losses given as sums a date, in order; blocks of dates drawn
-    with repetition, the calendar closed to a ring. NaN for no dates."""
+    """(5 %, 95 %) quantiles of the skill by a circular block bootstrap over dates. losses, others: sums for each
+    date, in order. NaN: there are no dates."""
     import numpy as np
 
     dates = len(losses)

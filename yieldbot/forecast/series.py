@@ -1,4 +1,5 @@
-"""What rules and models look at: running statistics of a panel's quotes, each row from that row and those before it.
+"""Running statistics of a panel's quotes, the input of rules and models; each row depends on itself and earlier rows
+only.
 
 Every statistic is a recursion or a window that ends at its row, so that the rows of a longer panel begin with those of
 a shorter one; a test compares them bit by bit.
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
     Grid = NDArray[np.float64]
 
 STALE_DAYS = 3
-"""A market whose last reading is older has no forecast of its own."""
+"""Days after which a reading is stale; a market with a stale reading has no forecast of its own."""
 COMPLETE = 0.8
-"""Of a horizon's rows, the share that must be recorded for its mean to count as realised."""
+"""Fraction of a horizon's rows that must be recorded for its mean to count as realised."""
 
 MOST_RATE = 100.0
-"""Beyond plus or minus 10,000 % a year it is no rate: as if it had not been read."""
+"""Largest rate (100.0 is 10,000 % a year, of either sign); beyond it a reading counts as not read."""
 LEAST_LEVEL = 1e-4
 WILD = 5.0
-"""A market that swings by so many times its level tells nothing of its class."""
+"""A market whose volatility exceeds this many times its level is left out of the volatility of its class."""
 
 
 class Series:
-    """A panel's running statistics, each made once. Arrays are (times, markets), NaN where nothing is known."""
+    """A panel's running statistics, computed once each. Arrays are (times, markets), NaN: not known."""
 
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
@@ -45,12 +46,12 @@ class Series:
 
     @cached_property
     def raw(self) -> Grid:
-        """The quotes; what is no number, or no rate, is NaN."""
+        """The quotes; implausible ones are NaN."""
         return _rates(self.panel.quoted)
 
     @cached_property
     def quote(self) -> Grid:
-        """The last quote that was read, where it is not stale."""
+        """The last quote that was read, unless it is stale."""
         import numpy as np
 
         known = np.isfinite(self.raw)
@@ -61,8 +62,8 @@ class Series:
         return np.where((last >= 0) & (age <= STALE_DAYS * self.per_day), found, np.nan)
 
     def last_read(self, row: int, column: int) -> str | None:
-        """The day of a market's last reading up to a row, where that is stale by then; None: it is not, or there is
-        none."""
+        """The day (2026-01-31) of a market's last reading up to a row if that is stale by then; None: it is not, or
+        there is none."""
         import numpy as np
 
         known = np.flatnonzero(np.isfinite(self.raw[: row + 1, column]))
@@ -72,19 +73,20 @@ class Series:
 
     @cached_property
     def readings(self) -> Grid:
-        """How many days of readings each market has so far."""
+        """Days of readings that each market has up to each row."""
         import numpy as np
 
         return np.cumsum(np.isfinite(self.raw), axis=0) / self.per_day
 
     def mean(self, half_life: float) -> Grid:
-        """Exponential mean of the quotes; ``half_life`` in days. Gaps weigh nothing, and time goes on in them."""
+        """Exponential mean of the quotes; ``half_life`` in days. In gaps the weights keep decaying and nothing is
+        added."""
         if half_life not in self._means:
             self.prepare_means((half_life,))
         return self._means[half_life]
 
     def prepare_means(self, half_lives: Sequence[float]) -> None:
-        """Make several exponential means in one pass."""
+        """Compute several exponential means in one pass."""
         import numpy as np
 
         wanted = [one for one in half_lives if one not in self._means]
@@ -94,14 +96,14 @@ class Series:
                 self._means[one] = np.where(np.isnan(self.quote), np.nan, grid)
 
     def paid(self, half_life: float) -> Grid:
-        """Exponential mean (``half_life`` in days) of what was paid since the reading before, or of the quote where
+        """Exponential mean (``half_life`` in days) of the rate paid since the previous reading; of the quote where
         that is not known."""
         if half_life not in self._paid:
             self.prepare_paid((half_life,))
         return self._paid[half_life]
 
     def prepare_paid(self, half_lives: Sequence[float]) -> None:
-        """Make several means of what was paid in one pass."""
+        """Compute several means of paid rates in one pass."""
         import numpy as np
 
         wanted = [one for one in half_lives if one not in self._paid]
@@ -112,7 +114,7 @@ class Series:
                 self._paid[one] = np.where(np.isnan(self.quote), np.nan, grid)
 
     def window(self, kind: str, days: float) -> Grid:
-        """``mean`` or ``median`` of the quotes of the last so many days."""
+        """The quotes' ``mean`` or ``median`` over the last ``days``."""
         import numpy as np
 
         if (kind, days) not in self._windows:
@@ -122,7 +124,7 @@ class Series:
         return self._windows[kind, days]
 
     def swing(self, half_life: float = 7) -> Grid:
-        """Exponential mean (``half_life`` in days) of how far the quote moves in a day."""
+        """Volatility: exponential mean (``half_life`` in days) of the absolute change of the quote in a day."""
         import numpy as np
 
         if ("swing", half_life) not in self._windows:
@@ -134,7 +136,7 @@ class Series:
 
     @cached_property
     def unrest(self) -> Grid:
-        """How far the quotes of a class swing, as a share of their level: the mean over its markets."""
+        """Volatility of a class: the mean over its markets of volatility / level."""
         import numpy as np
 
         share = self.swing() / np.maximum(np.abs(self.mean(30)), LEAST_LEVEL)
@@ -157,9 +159,9 @@ class Series:
         return np.where(np.isnan(self.quote), np.nan, low), np.where(np.isnan(self.quote), np.nan, high)
 
     def realised(self, horizon: int) -> Grid:
-        """The realised rate after each row: the mean over the next so many days; NaN where it is not over, or recorded
-        for less than four fifths. This is the future: only what scores and trains may ask for it, and what trains at a
-        row may use ``realised[: row - steps + 1]`` alone."""
+        """The realised rate after each row: the mean over the next ``days``; NaN: the horizon is not over, or less
+        than ``COMPLETE`` of it is recorded. This is the future: only scoring and training may use it, and training
+        at a row only ``realised[: row - steps + 1]``."""
         import numpy as np
 
         steps = steps_of(self.panel, horizon)
@@ -190,7 +192,7 @@ def _rates(grid: Grid) -> Grid:
 
 
 def decayed(values: Grid, half_lives: Sequence[float]) -> list[Grid]:
-    """Exponential means along the rows, NaN left out; half-lives in rows."""
+    """Exponential means along the rows, ignoring NaN; half-lives in rows."""
     import numpy as np
 
     rows, columns = values.shape
@@ -207,7 +209,8 @@ def decayed(values: Grid, half_lives: Sequence[float]) -> list[Grid]:
 
 
 def rolling_mean(values: Grid, steps: int) -> Grid:
-    """Mean of the last so many rows, NaN left out. Summed window by window: a giant that has passed leaves nothing."""
+    """Mean of the last ``steps`` rows, ignoring NaN. Each window is summed by itself: a running sum would keep the
+    rounding error of a huge value that has left the window."""
     import numpy as np
 
     windows = _windows(values, steps)
@@ -217,10 +220,10 @@ def rolling_mean(values: Grid, steps: int) -> Grid:
 
 
 def rolling_median(values: Grid, steps: int) -> Grid:
-    """Median of the last so many rows, NaN left out."""
+    """Median of the last ``steps`` rows, ignoring NaN."""
     import numpy as np
 
-    ordered = np.sort(_windows(values, steps), axis=-1)  # NaN last
+    ordered = np.sort(_windows(values, steps), axis=-1)  # NaN sorts last
     number = np.isfinite(ordered).sum(axis=-1)
     lower = np.maximum((number - 1) // 2, 0)[..., None]
     upper = np.maximum(number // 2, 0)[..., None]
@@ -229,7 +232,7 @@ def rolling_median(values: Grid, steps: int) -> Grid:
 
 
 def rolling_ends(values: Grid, steps: int) -> tuple[Grid, Grid]:
-    """Least and greatest of the last so many rows, NaN left out."""
+    """Least and greatest value of the last ``steps`` rows, ignoring NaN."""
     import numpy as np
 
     windows = _windows(values, steps)
@@ -240,7 +243,7 @@ def rolling_ends(values: Grid, steps: int) -> tuple[Grid, Grid]:
 
 
 def _windows(values: Grid, steps: int) -> Grid:
-    """(times, markets, steps): each row's window, filled up with NaN before the first row."""
+    """(times, markets, steps): the window of each row, padded with NaN before the first row."""
     import numpy as np
 
     before = np.full((steps - 1, values.shape[1]), np.nan)

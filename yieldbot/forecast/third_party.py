@@ -1,7 +1,7 @@
-"""Third-party forecasters: walked through history a row at a time, shown nothing that came later.
+"""Third-party forecasters: asked row by row through history, with nothing that came later.
 
-One enters by the entry point group ``yieldbot.forecasters`` (a class or function without arguments that gives a
-``Forecaster``), or by files of forecasts (``registered``).
+They come from the entry point group ``yieldbot.forecasters`` (a class or function without arguments that returns a
+``Forecaster``), or from files of forecasts (``registered``).
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 GROUP = "yieldbot.forecasters"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,39}")
 MOST_RATE = 10.0
-"""A mean beyond plus or minus 1,000 % a year is no forecast."""
+"""Largest accepted mean (10.0 is 1,000 % a year, of either sign)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a third party said at each row."""
+    """A third party's forecasts at each row."""
 
     means: Cube
-    """(times, markets, horizons); NaN where it said nothing that can be taken."""
+    """(times, markets, horizons); NaN: no acceptable forecast."""
     fault: str
-    """What was first wrong with it, in one line; empty where nothing was."""
+    """Its first fault, in one line; empty: none."""
 
 
 def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None) -> Walked:
-    """Ask a forecaster at each row (all of them by default), each time with a panel that ends there. Whatever it
-    raises costs it that row and is reported; it is asked no more after ten faults."""
+    """Ask a forecaster at each row (by default all), each time with a panel that ends there. An exception loses that
+    row and is reported; after ten faults it is not asked again."""
     import numpy as np
 
     means = np.full((len(panel.times), len(panel.keys), len(HORIZONS)), np.nan)
@@ -49,7 +49,7 @@ def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None
     for row in range(len(panel.times)) if rows is None else rows:
         try:
             means[row] = taken(forecaster.forecast(panel.until(row)), panel)
-        except Exception as failure:  # a third party's code may raise anything
+        except Exception as failure:  # third-party code may raise anything
             fault = fault or one_line(f"at row {row}: {type(failure).__name__}: {failure}")
             faults += 1
             if faults >= 10:
@@ -58,7 +58,7 @@ def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None
 
 
 def taken(said: Forecasts, panel: Panel) -> Cube:
-    """The means of a third party's forecasts, (markets, horizons). Raises ValueError for what is none."""
+    """The means of a third party's forecasts, (markets, horizons). Raises ValueError for anything malformed."""
     import numpy as np
 
     if not isinstance(said, Forecasts):
@@ -72,15 +72,15 @@ def taken(said: Forecasts, panel: Panel) -> Cube:
 
 
 def fit_name(name: object, used: Sequence[str]) -> str:
-    """Why a third party may not be called so; empty where it may."""
+    """Why a third party may not have this name; empty: it may."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return "its name must be 1 to 40 letters, digits, blanks, - and _"
     return f"the name {name} is taken" if name in used else ""
 
 
 def peeks(rule: Rule, panel: Panel, rows: Sequence[int]) -> tuple[int, ...]:
-    """At which of these rows a rule of ours, given the whole panel, says something else than given what was known
-    there: it looks at what came later. Where there is none: empty."""
+    """The rows at which a built-in rule looks ahead: given the whole panel it says something else than given only
+    what was known at that row. Empty: none."""
     import numpy as np
 
     whole = rule.means(Series(panel))

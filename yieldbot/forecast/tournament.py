@@ -1,13 +1,11 @@
-"""The tournament: who forecasts is scored when the horizon is over; the combined forecast trusts each by its skill.
+"""The tournament: forecasters are scored once a horizon is over, and the combined forecast weighs each by its skill.
 
-Weights are a softmax of skill over discounted losses, per class of markets and horizon (Hedge: Freund and Schapire
-1997). Skill is 1 - own loss / persistence's loss on the same rows; a loss is the absolute error (twice the pinball loss
-at the median), divided by the root of the market's level, so that no market of 100 % rules alone. Before it is scored,
-a built-in counts as skilled as it was on recorded history (``parameters``), a third party's as not skilled at all.
-Persistence takes part with its skill of nothing; whoever has less has no weight. Who says the same as one before it in
-the list adds nothing and has no weight.
-
-The interval is not the entrants': it is made from the combined forecast's own errors (``conformal``).
+Weights are a softmax of skill over discounted losses, for each class of markets and horizon (Hedge: Freund and Schapire
+1997). Skill is 1 - own loss / persistence's loss on the same forecasts. A loss is the absolute error (twice the pinball
+loss at the median), divided by the square root of the market's level, so that a market at 100 % does not dominate. The
+prior of a built-in's skill is its skill on recorded history (``parameters``); that of a third party is 0. Persistence
+takes part with a skill of 0; a forecaster with less has no weight. A copy of an earlier entrant adds nothing and has no
+weight. The interval is made from the combined forecast's own errors (``conformal``), not from the entrants' intervals.
 """
 
 from __future__ import annotations
@@ -35,24 +33,25 @@ if TYPE_CHECKING:
     Cube = NDArray[np.float64]
 
 HALF_LIFE_DAYS = 60
-"""A loss so many days ago counts half."""
+"""Days in which the weight of a loss halves."""
 PRIOR_DAYS, PRIOR_HORIZONS = 90, 10
-"""What was known of a forecaster's skill before counts like so many days, and so many horizons more."""
+"""Weight of the prior skill: as many days of losses, plus as many horizons."""
 TEMPERATURE = 0.01
-"""Of the softmax: so much more skill is about e times the weight. Weights are exp(skill / temperature) - 1, and 1 for
-persistence, so that a skill of next to nothing has next to no weight."""
+"""Temperature of the softmax: weights are exp(skill / temperature) - 1, and 1 for persistence, so that a skill near
+0 has hardly any weight."""
 SAME = 0.05
-"""Whose forecasts differ from another's by less than this share of how far that differs from persistence is a copy."""
+"""An entrant is a copy if it differs from another by less than this fraction of that one's distance from
+persistence."""
 LEVEL_FLOOR = 1e-3
 COMBINED = "combined"
-"""What the forecast of all of them together is called."""
+"""Name of the combined forecast."""
 COPY = -1.0
-"""Stands for a copy's skill inside of ``weights``."""
+"""In place of the skill of a copy, inside of ``weights``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How one forecaster stands at one row, for a class of markets and a horizon."""
+    """One forecaster's weight at one row, for a class of markets and a horizon."""
 
     name: str
     """The forecaster's name."""
@@ -61,13 +60,13 @@ class Standing:
     horizon: int
     """Days."""
     weight: float
-    """Its share in the combined forecast."""
+    """Its weight in the combined forecast, 0 to 1."""
     skill: float
-    """1 - loss / persistence's, discounted, drawn towards what was known before; what the weight is made of."""
+    """1 - loss / persistence's loss, discounted and shrunk towards the prior; the weight is made from it."""
     days: float
-    """Discounted days that were scored."""
+    """Number of scored days, discounted."""
     copy_of: str
-    """Whose forecasts it repeats; empty if nobody's."""
+    """Name of the entrant that it copies; empty: none."""
 
 
 def builtin() -> tuple[Rule, ...]:
@@ -76,13 +75,13 @@ def builtin() -> tuple[Rule, ...]:
 
 
 class Tournament:
-    """A panel's forecasts: everything that is slow is done once, for all rows, each from that row and those before."""
+    """The combined forecast of a panel: computed once for all rows, each from itself and earlier rows only."""
 
     def __init__(
         self, panel: Panel, entrants: Sequence[Rule] | None = None, others: Mapping[str, Cube] | None = None
     ) -> None:
-        """entrants: ours, persistence first; all of them by default. others: third parties' means by name, (times,
-        markets, horizons), NaN where they said nothing, each row made without the future (``third_party``)."""
+        """entrants: built-in forecasters, persistence first; None: all. others: means of third parties by name,
+        (times, markets, horizons), NaN: no forecast; each row made without the future (``third_party``)."""
         import numpy as np
 
         self.series = Series(panel)
@@ -104,13 +103,13 @@ class Tournament:
 
     @cached_property
     def bias(self) -> NDArray[np.int8]:
-        """(times, markets, horizons): where the last forecasts were too low (1) or too high (-1): see ``bias``."""
+        """Bias (times, markets, horizons): 1 if the last forecasts were too low, -1 if too high; see ``bias``."""
         _, low, high = self._combined
         return bias(self.series.panel, low, high, self.series.futures)
 
     @cached_property
     def _combined(self) -> tuple[Cube, Cube, Cube]:
-        """Mean, low and high before a bias widens them and the like's word is heard."""
+        """Mean, low and high, before the corrections for bias and for young markets."""
         import numpy as np
 
         mean = np.full(self.means.shape[1:], np.nan)
@@ -124,7 +123,7 @@ class Tournament:
                 total += share
                 mixed += share * np.nan_to_num(one)
             mean[:, columns] = np.where(total > 0.0, mixed / np.where(total > 0.0, total, 1.0), said[0])
-        for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: nothing is known of it
+        for place, horizon in enumerate(HORIZONS):  # shorter than a step of the panel: no realised rates
             if not steps_of(self.series.panel, horizon):
                 mean[:, :, place] = np.nan
         return (mean, *intervals(self.series, mean))
@@ -139,7 +138,7 @@ class Tournament:
         return self.walk.at(row)
 
     def standings(self, row: int) -> tuple[Standing, ...]:
-        """Who is weighed how at one row, and why; by class and horizon, in the order of the entrants."""
+        """The weights at one row with their reasons, by class and horizon, in the order of the entrants."""
         found = []
         for market_class in sorted(set(self.series.classes)):
             weights, skills, days, copies = self._standings(market_class)
@@ -166,7 +165,8 @@ class Tournament:
         return [i for i, one in enumerate(self.series.classes) if one == market_class]
 
     def _standings(self, market_class: str) -> tuple[Cube, Cube, Cube, Cube]:
-        """Weights, skills, scored days and copies (whose, -1 nobody's): (entrants, times, horizons) each."""
+        """(weights, skills, scored days, copies), each (entrants, times, horizons); copies holds the index of the
+        copied entrant, -1: none."""
         import numpy as np
 
         if market_class in self._made_by_class:
@@ -177,7 +177,7 @@ class Tournament:
         known = np.isfinite(said[0]) & np.isfinite(came)
         by_persistence = np.abs(said[0] - came) / level
         made = []
-        for one in said:  # one at a time: all markets of all at once need not fit
+        for one in said:  # one entrant at a time, to save memory
             both = known & np.isfinite(one)
             pair = (np.abs(one - came) / level, by_persistence)
             made.append([*(np.where(both, loss, 0.0).sum(axis=1) for loss in pair), both.any(axis=1).astype(float)])
@@ -202,8 +202,9 @@ class Tournament:
         return self._made_by_class[market_class]
 
     def _copies(self, said: Cube, keep: float) -> Cube:
-        """For each entrant, row and horizon the first entrant before it that says the same, or -1. Compared where the
-        entrant spoke, so that who speaks seldom is no copy for that."""
+        """For each entrant, row and horizon the index of the first earlier entrant that it copies, or -1. They are
+        compared only where the later one has forecasts, so that having few forecasts does not by itself make an
+        entrant a copy."""
         import numpy as np
 
         copies = np.full((said.shape[0], said.shape[1], said.shape[3]), -1.0)
@@ -221,14 +222,14 @@ class Tournament:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """One of ours as a ``Forecaster``: what it says alone, at the last row of what is known."""
+    """A built-in rule as a ``Forecaster``: its forecast alone, at the last row of a panel."""
 
     rule: Rule
-    """Which."""
+    """The rule."""
 
     @property
     def name(self) -> str:
-        """The rule's."""
+        """The rule's name."""
         return self.rule.name
 
     def forecast(self, panel: Panel) -> Forecasts:
@@ -242,9 +243,9 @@ class Combined:
     """The tournament's own forecast as a ``Forecaster``."""
 
     entrants: Sequence[Rule] | None = None
-    """Ours; all of them where None."""
+    """Built-in entrants; None: all."""
     name: str = COMBINED
-    """What it is called in tables."""
+    """Its name in tables."""
 
     def forecast(self, panel: Panel) -> Forecasts:
         """See ``Forecaster``."""
@@ -252,14 +253,14 @@ class Combined:
 
 
 def _apart(one: Cube, other: Cube, where: NDArray[np.bool_]) -> Cube:
-    """Sum over markets of how far two forecasts differ: (times, horizons)."""
+    """Sum over markets of the distance between two forecasts: (times, horizons)."""
     import numpy as np
 
     return np.asarray(np.where(where, np.abs(np.nan_to_num(one - other)), 0.0).sum(axis=1))
 
 
 def _later(grid: Cube, steps: int) -> Cube:
-    """(entrants, times) moved down by ``steps`` rows: what is known at each row. Nothing where there is no horizon."""
+    """(entrants, times) shifted by ``steps`` rows to the row at which it is known; 0 before any horizon is over."""
     import numpy as np
 
     moved = np.zeros_like(grid)
@@ -269,7 +270,7 @@ def _later(grid: Cube, steps: int) -> Cube:
 
 
 def _discounted(grid: Cube, keep: float) -> Cube:
-    """Sums along the times in which each row before counts ``keep`` times as much as the one after."""
+    """Discounted sums along the times: each step multiplies earlier rows by ``keep``."""
     import numpy as np
 
     made = np.empty_like(grid)

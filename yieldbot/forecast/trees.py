@@ -1,9 +1,10 @@
-"""Shipped trees: what the median regression gets wrong, as it was learnt from recorded history and then frozen.
+"""Shipped trees: a correction of the median regression, trained on recorded history and then frozen.
 
-For dollar markets, for each horizon, the sum of ``TREES`` small decision trees of three questions each, made by
-gradient boosting with the L1 objective (Friedman 2001) by ``scripts/bench forecast --fit-trees``, and kept in
-``trees.json``. They are read by numpy alone: no extra is needed. Their inputs are distances in multiples of the
-market's level, none of them the level itself or the utilisation, which did not carry over from one protocol to another.
+For dollar markets and each horizon, a sum of ``TREES`` decision trees of depth three, made by gradient boosting with
+the L1 objective (Friedman 2001) by ``scripts/bench forecast --fit-trees``, and kept in ``trees.json``. They are
+evaluated with NumPy alone, without an extra. Their inputs are distances in multiples of the market's level. The level
+itself and the utilisation are no inputs, because what trees learned from them did not transfer from one protocol to
+another.
 """
 
 from __future__ import annotations
@@ -31,27 +32,27 @@ INPUTS = (
     *("over-1.5", "over-1.2", "over-median", "restless"),
     *("mean-14d", "mean-30d", "median-7d", "lowest-30d", "highest-30d", "swing", "class"),
 )
-"""Names of what a tree may ask about, in the order of the inputs."""
+"""Names of the inputs, in their order."""
 LEAST_SCALE = 2e-3
-"""A market's level counts as at least so much."""
+"""Least level of a market, as a rate."""
 QUESTIONS = 7
-"""Of a tree: one, then one of two, then one of four; ``LEAVES`` answers."""
+"""Inner nodes of a tree of depth three (1 + 2 + 4); it has ``LEAVES`` leaves."""
 LEAVES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Three questions one after the other, the next depending on the answer: is this input above that?"""
+    """A decision tree of depth three; each inner node asks whether an input is above a threshold."""
 
     asks: tuple[int, ...]
-    """Of each question, which input; the questions of one level after those of the level before."""
+    """Input index of each inner node, level by level."""
     above: tuple[float, ...]
-    """Of each question, the number to be above."""
+    """Threshold of each inner node."""
     says: tuple[float, ...]
-    """Of each leaf, what is added, in multiples of the market's level."""
+    """Value of each leaf, in multiples of the market's level."""
 
     def answers(self, inputs: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """What it says of each example; inputs: one array each, in the order of ``INPUTS``."""
+        """The leaf values of the examples. inputs: one array for each name of ``INPUTS``."""
         import numpy as np
 
         yes = [inputs[one] > least for one, least in zip(self.asks, self.above, strict=True)]
@@ -63,10 +64,10 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """The frozen regression and, upon it for dollar markets, the shipped trees."""
+    """The frozen regression, corrected by the shipped trees for dollar markets."""
 
     name: str = "trees"
-    """What it is called in tables."""
+    """Its name in tables."""
     says: str = "the frozen regression, corrected by shipped trees that were trained on recordings"
     """What it does, in one line."""
 
@@ -91,7 +92,7 @@ class Trees:
 
 @cache
 def shipped() -> tuple[tuple[Tree, ...], ...]:
-    """The trees of each horizon, as ``trees.json`` has them."""
+    """The trees of each horizon, from ``trees.json``."""
     found = json.loads(Path(__file__).with_name("trees.json").read_text(encoding="utf-8"))
     if found["inputs"] != list(INPUTS) or [one["horizon_days"] for one in found["horizons"]] != list(HORIZONS):
         raise ValueError("trees.json is of other inputs or horizons")
@@ -99,7 +100,7 @@ def shipped() -> tuple[tuple[Tree, ...], ...]:
 
 
 def inputs(series: Series) -> tuple[Cube, Grid]:
-    """(times, markets, inputs) in multiples of the market's level, and that level."""
+    """(the inputs (times, markets, inputs) in multiples of the market's level, that level)."""
     import numpy as np
 
     series.prepare_means((*HALF_LIVES, 14, 30))
@@ -121,7 +122,7 @@ def inputs(series: Series) -> tuple[Cube, Grid]:
 
 
 def others(series: Series) -> Grid:
-    """How far each quote is from the median of its class."""
+    """Distance of each quote from the median of its class."""
     import warnings
 
     import numpy as np

@@ -1,4 +1,4 @@
-"""Why a forecast is not the quote, in words."""
+"""The reason why a forecast differs from the quote, as text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from yieldbot.forecast.rules import SPIKE
 from yieldbot.forecast.series import Series
 
 WORTH_SAYING = 0.1
-"""A forecast that differs from the quote by less than this share of it needs no words."""
+"""Relative difference from the quote below which no reason is given."""
 
 
 def why(series: Series, row: int, column: int, mean: float, horizon: int, side: int = 0) -> str:
-    """As ``spike: 14.2 % now, 4.1 % over 7 days``; empty where the forecast is about the quote and nothing is to be
-    said. side: a bias that stands (``bias``)."""
+    """The reason, as ``spike: 14.2 % now, 4.1 % over 7 days``; empty: the forecast is close to the quote. side: a
+    standing bias (``bias``)."""
     said = _differs(series, row, column, mean, horizon)
     if not side or math.isnan(mean):
         return said

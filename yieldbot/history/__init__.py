@@ -1,1 +1,1 @@
-"""What was observed and predicted in the past, and what came of it."""
+"""Memory: what was observed and predicted in the past, and how predictions came out."""

@@ -1,8 +1,7 @@
-"""Columns of Arrow, made from their buffers.
+"""Arrow columns built from and read as raw buffers, without importing pandas.
 
-pyarrow's own ``array`` and ``scalar`` import pandas whenever it is installed, to see whether they were given a frame:
-a second of every command that observes and remembers, and a library more beside a key. ``to_numpy`` does so too. These
-need none.
+``pyarrow.array``, ``pyarrow.scalar`` and ``to_numpy`` import pandas if it is installed, to check for data frames. That
+takes a second in every command that observes, and loads one library more beside a key.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CODES = {"int64": "q", "double": "d", "float": "f"}
-"""Python's codes of the types, as ``str`` of an Arrow type says them."""
+"""Typecodes of Python's ``array`` for each Arrow type, by the type's name."""
 
 
 def column(values: Sequence[object], kind: pyarrow.DataType) -> pyarrow.Array:
-    """Values of one type (whole numbers, doubles, floats, text), None where there is none."""
+    """A column of values of one type (integers, doubles, floats or text); None: missing."""
     import pyarrow as pa
 
     valid = bytearray((len(values) + 7) // 8)
@@ -41,12 +40,12 @@ def column(values: Sequence[object], kind: pyarrow.DataType) -> pyarrow.Array:
 
 
 def scalar(value: object, kind: pyarrow.DataType) -> pyarrow.Scalar:
-    """One value, to compare a column with."""
+    """One value as an Arrow scalar, for comparisons with a column."""
     return column([value], kind)[0]
 
 
 def as_numpy(values: pyarrow.Array | pyarrow.ChunkedArray) -> NDArray[Any]:
-    """A column of numbers as NumPy has them, which may not be written to; with what is missing as NaN, in doubles."""
+    """A column of numbers as a read-only NumPy array; if values are missing, as doubles with NaN."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import compute

@@ -1,7 +1,7 @@
-"""Readings as columns of Parquet, and back.
+"""Readings as Parquet columns, and back. Schema ``yieldbot/history/v1``.
 
-Schema ``yieldbot/history/v1``: one row a reading, the fields of ``Reading`` and its key, doubles as they are. The rates
-after a deposit are kept with seven digits: the curve, which is kept whole, is what they follow from.
+One row is one reading: the fields of ``Reading`` and of its key. Doubles are stored exactly. The rates after a deposit
+are stored with seven digits; they follow from the curve, which is stored exactly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCHEMA = "yieldbot/history/v1"
 KEY = ("chain", "market", "protocol", "asset", "asset_address")
 AFTER = tuple(f"after_{size:.0e}".replace("e+0", "e") for size in STANDARD_SIZES)
-"""Columns of the supply rate with a holding of ours of each standard size: ``after_1e3`` to ``after_1e7``."""
+"""Columns with the supply rate after a deposit of each standard size: ``after_1e3`` to ``after_1e7``."""
 NUMBERS = (
     "supply_rate",
     "mean_rate",
@@ -38,20 +38,20 @@ NUMBERS = (
     "token_supply",
 )
 LATER = frozenset({"traded_usd", "token_supply", "backing"})
-"""Columns that older files lack."""
+"""Columns that older files do not have."""
 WORDS = ("source", "status")
 WHOLE = ("time", "height", "mean_since")
 TEXTS = (*KEY, *WORDS, "rewards", "flags", "backing")
 COLUMNS = (*KEY, "time", "height", *WORDS, "supply_rate", "mean_rate", "mean_since", *NUMBERS[2:], *AFTER)
-"""Every column in its order, before ``rewards``, ``flags``, ``backing`` and ``curve``."""
+"""Every column in order, before ``rewards``, ``flags``, ``backing`` and ``curve``."""
 ROW_GROUP = 8192
-"""Rows of a group: files are sorted by market, so that of one market few groups are read."""
+"""Rows of a Parquet row group. Files are sorted by market, so that one market's readings are in few groups."""
 
 
 @cache
 def schema() -> pyarrow.Schema:
-    """The columns' types. ``rewards`` and ``flags`` are JSON lists, ``backing`` is a JSON object; null for an empty
-    one. Files lack those of ``LATER`` and are read all the same."""
+    """The columns' types. ``rewards`` and ``flags`` are JSON lists, ``backing`` is a JSON object; null if empty.
+    Older files without the columns of ``LATER`` can be read too."""
     import pyarrow as pa
 
     types: dict[str, Any] = dict.fromkeys((*TEXTS, "curve"), pa.string())
@@ -63,7 +63,7 @@ def schema() -> pyarrow.Schema:
 
 
 def table(readings: Sequence[Reading]) -> pyarrow.Table:
-    """Readings as a table, ascending by market and time."""
+    """Readings as an Arrow table, ascending by market and time."""
     import pyarrow as pa
 
     rows = sorted(readings, key=lambda one: (one.key.chain, one.key.market, one.time))
@@ -82,7 +82,7 @@ def _json(values: list[Any] | dict[str, Any]) -> str | None:
 
 
 def readings(content: pyarrow.Table) -> list[Reading]:
-    """The readings of a table of ``schema``."""
+    """The readings in a table of ``schema``."""
     return [_reading(row) for row in content.to_pylist()]
 
 
@@ -100,13 +100,13 @@ def _reading(row: dict[str, Any]) -> Reading:
 
 
 def backing_of(text: str | None) -> tuple[tuple[str, float], ...]:
-    """The cell ``backing`` as a reading has it."""
+    """Parse the cell ``backing``."""
     return tuple((str(token), float(raw)) for token, raw in json.loads(text).items()) if text else ()
 
 
 def completed(content: pyarrow.Table, wanted: Sequence[str]) -> pyarrow.Table:
-    """These columns of what was read of a file, nothing in those that came later than the file. Raises KeyError for one
-    that every file has, and this one lacks."""
+    """A table with exactly these columns; those that are newer than the file are null. Raises KeyError if the file
+    lacks a column that every file must have."""
     import pyarrow as pa
 
     for name in wanted:
@@ -117,7 +117,7 @@ def completed(content: pyarrow.Table, wanted: Sequence[str]) -> pyarrow.Table:
 
 
 def written(content: pyarrow.Table, to: Any) -> None:
-    """A table as Parquet: zstd, a checksum for each page."""
+    """Serialise a table as Parquet, with zstd and a checksum for each page."""
     from pyarrow import parquet
 
     with parquet.ParquetWriter(
@@ -136,5 +136,5 @@ def written(content: pyarrow.Table, to: Any) -> None:
 
 
 def keys_of(rows: Iterable[Reading]) -> tuple[MarketKey, ...]:
-    """The markets of readings, each once, in their order."""
+    """The markets of readings, each once, in order of appearance."""
     return tuple(dict.fromkeys(one.key for one in rows))

@@ -1,7 +1,7 @@
-"""What memory says of markets that the chain contradicts: it is named, and the chain wins.
+"""Contradictions between memory and the chain: each is reported, and the chain is believed.
 
-A forecast that rests on such readings is left out, so that what the market pays now counts, as if nothing were
-remembered of it.
+A forecast that rests on contradicted readings is dropped; the quoted rate is then used, as if memory had nothing about
+the market.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from yieldbot.model.market import MarketState, RateForecast, Snapshot, Status
 LOOK_BACK_SECONDS = 30 * 86_400
 """Older readings are not compared."""
 AHEAD_SECONDS = 3600
-"""A chain's clock may be so much behind another observation of the same chain."""
+"""Seconds by which a block's time may be behind an earlier reading's time."""
 FALLEN = 1e-6
-"""Part of an index that rounding may take."""
+"""Fall of an index, as a fraction, that counts as rounding."""
 SAME_RATE = 1e-6
-"""Rates of one market at one moment differ by less."""
+"""Largest difference between two quoted rates of one market at one block."""
 _REMEMBERED = """
 SELECT market, asset_address, max(time) AS newest,
   arg_max("index", time) FILTER (WHERE "index" IS NOT NULL AND time < $moment) AS last_index,
@@ -35,25 +35,26 @@ FROM readings WHERE chain = $chain AND time >= $since GROUP BY market, asset_add
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What the last readings say of one market, under one name of its asset."""
+    """The last readings of one market, for one asset address."""
 
     market: str
     """The market's id."""
     asset_address: str
-    """Its asset; empty where a recording does not say."""
+    """Address of its asset; empty: a recording does not state it."""
     newest: int
     """Unix seconds of the last reading."""
     index: float | None
-    """The last index before the moment that is asked about; None: none was read."""
+    """The last index before the snapshot's block; None: none was read."""
     index_at: int | None
     """Unix seconds of it."""
     rate: float | None
-    """The quoted rate of a reading of that very block, or of its second where a recording names no block; None: there
-    is none. A chain may have several blocks a second, and a deposit between two of them changes what is quoted."""
+    """The quoted rate of a reading at the snapshot's very block (for a recording without block numbers: at its
+    second); None: there is none. Other blocks of the same second do not count, since a deposit between them changes
+    the quote."""
 
 
 def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
-    """What memory holds of a snapshot's chain, as far as the chain can contradict it. Raises as ``query.rows``."""
+    """Memory's readings of a snapshot's chain that the chain can contradict. Raises as ``query.rows``."""
     moment, chain = snapshot.block.timestamp, snapshot.block.chain
     since = moment - LOOK_BACK_SECONDS
     asked = {"moment": moment, "height": snapshot.block.height, "chain": chain, "since": since}
@@ -73,8 +74,7 @@ def remembered(store: Store, snapshot: Snapshot) -> tuple[Remembered, ...]:
 def contradictions(
     snapshot: Snapshot, forecasts: Mapping[str, RateForecast], memory: Iterable[Remembered]
 ) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Markets of whose forecasts nothing is to be believed, and what is to be said, a line each. Pure. forecasts: by
-    market."""
+    """(markets whose forecasts must be dropped, one line for each contradiction). Pure. forecasts: by market."""
     known: dict[str, list[Remembered]] = {}
     for row in memory:
         known.setdefault(row.market, []).append(row)
@@ -95,7 +95,7 @@ def contradictions(
 
 
 def _refuted(state: MarketState, row: Remembered) -> str | None:
-    """What memory says of a market that the chain shows to be wrong; None: nothing."""
+    """What memory states about a market that the chain shows to be wrong; None: nothing."""
     own, moment = key_of(state).asset_address, state.block.timestamp
     if row.asset_address and row.asset_address != own:
         return f"has it as a market of {row.asset_address}, the chain of {own} ({state.market.asset.symbol})"

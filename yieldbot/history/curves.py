@@ -1,9 +1,10 @@
-"""Yield curves as text: a market's whole curve is kept with each reading, and is rebuilt from it to the bit.
+"""Yield curves as text: each reading stores the market's whole curve, from which the identical curve is rebuilt.
 
 ``{"schema": "yieldbot/curve/v1", "curve": {"kind": "kinked", "others": 1.5, ...}}``. Numbers are Python's shortest
-decimals, which name one double each; what JSON has no number for is the text ``inf``, ``-inf`` or ``nan``. Kinds and
-names of fields are this module's own table, not Python's: a class may be renamed and its fields too, as long as their
-order stays; what was written stays readable. A field that is added at the end with a default is not missed in old text.
+decimals, each of which names exactly one double; numbers that JSON lacks are the texts ``inf``, ``-inf`` and ``nan``.
+Names of kinds and fields are defined by the table in this module, not by Python names: classes and fields may be
+renamed as long as the order of the fields stays, and old text stays readable. A field added at the end with a default
+may be missing in old text.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ from yieldbot.model.curve import YieldCurve
 SCHEMA = "yieldbot/curve/v1"
 KIND = "kind"
 DEEPEST = 20
-"""Curves within curves: a vault of vaults of pools is three."""
+"""Most curves within curves; a vault of vaults of pools has three."""
 DEEPEST_TEXT = 10 * DEEPEST
-"""Brackets within brackets; json's own reader would go as deep as the stack, and then end the process."""
+"""Most nested brackets; Python's json parser would otherwise recurse until the process crashes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a class of curves is written."""
+    """How one class of curves is written."""
 
     made: type
     """The class."""
     names: tuple[str, ...]
-    """Its fields' names in the text, in the order of the class's own."""
+    """Names of its fields in the text, in the order of the class's fields."""
 
 
 def _shape(made: type, names: str) -> Shape:
@@ -74,7 +75,7 @@ SHAPES = {
     "provided": _shape(LiquidityCurve, "stays enters held entry_cost"),
     "outlook": _shape(RangeOutlook, "fees others lost gas once"),
 }
-"""What each kind is. A kind's word and its names never change; a class that differs is a new kind."""
+"""The class and field names of each kind. They never change: a class that differs is a new kind."""
 KINDS = {shape.made: kind for kind, shape in SHAPES.items()}
 _NO_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
@@ -85,8 +86,7 @@ def written(curve: YieldCurve) -> str:
 
 
 def rebuilt(text: str) -> YieldCurve:
-    """The very curve of a text. Raises CurveUnknown for another version, a kind that is not known, or text that is no
-    such curve."""
+    """The curve in a text. Raises CurveUnknown for another schema, an unknown kind, or text that is not a curve."""
     if _depth(text) > DEEPEST_TEXT:
         raise CurveUnknown("this is no curve (brackets within brackets without end)")
     try:
@@ -103,7 +103,7 @@ def rebuilt(text: str) -> YieldCurve:
 
 
 def _depth(text: str) -> int:
-    """How deep brackets lie in brackets, those in strings counted too."""
+    """Depth of nested brackets, counting those inside of strings too."""
     depth = deepest = 0
     for bracket in re.findall(r"[][{}]", text):
         depth += 1 if bracket in "[{" else -1
@@ -157,7 +157,7 @@ def _instance(content: dict[str, Any], depth: int) -> object:
 
 
 def _checked(name: str, wanted: str, value: object) -> object:
-    """The value, if it is of the field's own type as far as arithmetic needs it. Raises ValueError."""
+    """The value, if its type fits the field's. Raises ValueError."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         "float": number,

@@ -1,9 +1,9 @@
-"""Where memory's files lie, and which of them count.
+"""Where memory's files are, and which of them are in effect.
 
-``FOLDER/eip155-8453/2026-01/`` holds a chain's month. ``2026-01-31.000017.parquet`` are rows of a day,
-``2026-01.000018.parquet`` rows of several days of it; the number grows within the folder. A name that ends in ``-all``
-replaces whatever of its day (or month) has a lower number. So it is one rename that makes a new file count and others
-not: whoever reads the folder's names sees each row once, at any moment.
+``FOLDER/eip155-8453/2026-01/`` holds one month of a chain. ``2026-01-31.000017.parquet`` holds readings of one day,
+``2026-01.000018.parquet`` readings of several days of that month; the number increases within the folder. A name ending
+in ``-all`` replaces every file of its day (or month) with a lower number. So a single rename puts a new file into
+effect and others out of it, and a reader that lists the folder sees each reading exactly once at any moment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 SECONDS_A_DAY = 86_400
 TEMPORARY = ".writing-"
-"""How the names of files begin that are not finished; they count nowhere."""
+"""Prefix of the names of unfinished files; they are never in effect."""
 _NAME = re.compile(r"^(\d{4}-\d{2})(-\d{2})?\.(\d{6,})(-all)?\.parquet$")
 _MONTH = re.compile(r"^\d{4}-\d{2}$")
 
@@ -26,13 +26,13 @@ class Stored:
     """One file of readings."""
 
     path: Path
-    """Where it is."""
+    """Its path."""
     span: str
-    """The day or month that it holds: ``2026-01-31`` or ``2026-01``."""
+    """The day or month that it covers: ``2026-01-31`` or ``2026-01``."""
     number: int
-    """Later files have higher ones."""
+    """Its number; later files have higher ones."""
     whole: bool
-    """Whether it replaces what has a lower number within its span."""
+    """Whether it replaces the files of its span with lower numbers."""
 
     @property
     def month(self) -> str:
@@ -40,12 +40,13 @@ class Stored:
 
 
 def folder_of(root: Path, chain: str, month: str) -> Path:
-    """A chain's month. The chain's colon, which not every file system takes, is a dash there."""
+    """The folder of a chain's month. The colon of the chain's id is written as a dash, since some file systems do
+    not allow colons."""
     return root / chain.replace(":", "-", 1) / month
 
 
 def chain_of(folder: str) -> str:
-    """The chain's id by the name of its folder."""
+    """The chain's id from the name of its folder."""
     return folder.replace("-", ":", 1)
 
 
@@ -58,7 +59,7 @@ def span_of_day(seconds: int) -> str:
 
 
 def bounds(span: str) -> tuple[int, int]:
-    """The first and the last second of a day or a month."""
+    """The first and the last second (unix) of a day or month."""
     if len(span) == len("2026-01-31"):
         first = datetime.strptime(span, "%Y-%m-%d").replace(tzinfo=UTC)
         return int(first.timestamp()), int(first.timestamp()) + SECONDS_A_DAY - 1
@@ -68,7 +69,7 @@ def bounds(span: str) -> tuple[int, int]:
 
 
 def in_folder(folder: Path) -> list[Stored]:
-    """All files of a month's folder, whether they count or not; none where there is no folder."""
+    """All files in a month's folder, in effect or not; none if the folder does not exist."""
     found = []
     try:
         names = [one.name for one in folder.iterdir()]
@@ -82,7 +83,7 @@ def in_folder(folder: Path) -> list[Stored]:
 
 
 def counting(files: Iterable[Stored]) -> list[Stored]:
-    """Those of a month's files that count."""
+    """The files of a month that are in effect."""
     every = list(files)
     month = max((one.number for one in every if one.whole and one.span == one.month), default=-1)
     days: dict[str, int] = {}
@@ -93,7 +94,7 @@ def counting(files: Iterable[Stored]) -> list[Stored]:
 
 
 def chains(root: Path) -> list[str]:
-    """The chains of which there is something."""
+    """The chains that have a folder."""
     try:
         return sorted(chain_of(one.name) for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
@@ -101,7 +102,7 @@ def chains(root: Path) -> list[str]:
 
 
 def months(root: Path, chain: str) -> list[str]:
-    """A chain's months of which there is something, ascending."""
+    """The months of a chain that have a folder, ascending."""
     try:
         names = [one.name for one in folder_of(root, chain, "").iterdir()]
     except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +111,8 @@ def months(root: Path, chain: str) -> list[str]:
 
 
 def within(root: Path, chain: str | None, start: int | None, end: int | None) -> Iterator[Stored]:
-    """The files that count and may hold readings of a chain (None: of all) from ``start`` to ``end``, both included."""
+    """The files in effect that may hold readings of a chain (None: of all chains) from ``start`` to ``end``, both
+    included."""
     for one in chains(root) if chain is None else [chain]:
         for month in months(root, one):
             if _apart(month, start, end):
@@ -126,7 +128,8 @@ def _apart(span: str, start: int | None, end: int | None) -> bool:
 
 
 def spanned_days(root: Path, chain: str) -> int:
-    """From the first to the last day that files of a chain name, both counted; 0 without files. No file is opened."""
+    """Number of days from the first to the last one that file names mention, both included; 0: there are no files.
+    No file is opened."""
     spans = [one.span for month in _months(root, chain) for one in in_folder(month)]
     if not spans:
         return 0

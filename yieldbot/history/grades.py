@@ -1,7 +1,8 @@
-"""The ledger of grades: what was thought of each market on each day, so that it can be held against what came of it.
+"""The ledger of grades: one grade for each market and day, to be compared with what follows.
 
-``FOLDER/grades-2026-01.jsonl`` holds a month, a market's day a line, beside the readings. Lines are added and never
-changed: a day's first word stays. What was cut off, or is no grade, costs its line alone.
+``FOLDER/grades-2026-01.jsonl``, beside the readings, holds a month with one line for each market and day. Lines are
+appended and never changed: the first grade of a day stays. A line that is cut off or malformed is ignored; the others
+count.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SIGNALS = ("enter", "hold", "leave")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradedDay:
-    """What was thought of one market on one day."""
+    """The grade of one market on one day."""
 
     chain: str
     """CAIP-2 id."""
@@ -41,11 +42,11 @@ class GradedDay:
     asset: str
     """Symbol of what is lent."""
     time: int
-    """Unix seconds of the block that was judged."""
+    """Unix seconds of the graded block."""
     safety: int
     """0 (worst) to 100 (best)."""
     letter: str
-    """The same in a letter."""
+    """The same as a letter."""
     loss_bps: float
     """Expected loss a year, in bp of what is held."""
     loss_low_bps: float
@@ -53,9 +54,9 @@ class GradedDay:
     loss_high_bps: float
     """Upper end of its 80 % interval."""
     short: int
-    """Grade of its yield over the days that moves are decided for, 0 to 100."""
+    """Grade of its yield over the policy's move horizon, 0 to 100."""
     long: int
-    """Grade of its yield over the days that are remembered."""
+    """Grade of its yield over the remembered days, 0 to 100."""
     signal: str
     """``enter``, ``hold`` or ``leave``."""
 
@@ -69,8 +70,8 @@ _FIELDS = tuple((one.name, one.type) for one in fields(GradedDay))
 
 
 def append(folder: Path, graded: Iterable[GradedDay], wait_seconds: float = WAIT_SECONDS) -> Appended:
-    """Remember grades, at most one a market and day. What the disk does not take is not remembered; the answer says why
-    and no error is raised. wait_seconds: for another writer."""
+    """Append grades, at most one for each market and day. If the disk refuses, the answer says why; no error is
+    raised. wait_seconds: how long to wait for another writer."""
     by_month: dict[str, list[GradedDay]] = defaultdict(list)
     for one in graded:
         by_month[one.day[:7]].append(one)
@@ -92,7 +93,7 @@ def append(folder: Path, graded: Iterable[GradedDay], wait_seconds: float = WAIT
 
 
 def _append(file: Path, rows: list[GradedDay]) -> Appended:
-    """Adds to a month's file, whole or not at all. The lock must be held. Raises OSError."""
+    """Append to a month's file, completely or not at all. The lock must be held. Raises OSError."""
     days = {one.day for one in rows}
     size, ended = 0, True
     known: set[tuple[str, str, str]] = set()
@@ -100,7 +101,7 @@ def _append(file: Path, rows: list[GradedDay]) -> Appended:
         text = file.read_bytes()
         size, ended = len(text), not text or text.endswith(b"\n")
         marks = [text.find(f'{{"day":"{day}"'.encode()) for day in days]
-        start = min((at for at in marks if at >= 0), default=size)  # what is before is of other days
+        start = min((at for at in marks if at >= 0), default=size)  # earlier lines are of other days
         for line in text[start:].splitlines():
             if isinstance(found := _parsed(line), GradedDay):
                 known.add((found.day, found.chain, found.market))
@@ -123,8 +124,8 @@ def _append(file: Path, rows: list[GradedDay]) -> Appended:
 
 
 def read(folder: Path, start: int | None = None, faults: list[Fault] | None = None) -> tuple[GradedDay, ...]:
-    """The grades from ``start`` (unix seconds) on, ascending by time, chain and market; none where there is no ledger.
-    Of two lines of one market and day the first counts. faults: gets each line that is no grade."""
+    """The grades from ``start`` (unix seconds) on, ascending by time, chain and market; empty if there is no ledger.
+    Of two lines for one market and day the first counts. faults: collects malformed lines."""
     found: dict[tuple[str, str, str], GradedDay] = {}
     for file in files(folder):
         try:
@@ -153,12 +154,12 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def _line(one: GradedDay) -> str:
-    """The day comes first, so that a day's lines are found without reading the others."""
+    """A ledger line. The day comes first, so that a day's lines can be found without parsing."""
     return json.dumps({"day": one.day} | asdict(one), separators=(",", ":"))
 
 
 def _parsed(line: bytes) -> GradedDay | str:
-    """A line's grade, or what is wrong with it."""
+    """The grade in a line, or what is wrong with the line."""
     try:
         said = json.loads(line)
     except ValueError:

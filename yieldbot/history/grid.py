@@ -1,4 +1,4 @@
-"""Readings on one grid of times: what forecasts and backtests read."""
+"""Readings resampled to one grid of times, for forecasts and backtests."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 PHASES = 24
-"""Parts of a step at which a grid may stand."""
+"""Number of phases within a step that a grid may have."""
 LONGEST_MEAN = 7
-"""Steps over which the mean of two quotes is still taken for what was paid; the growth of an index is over any time."""
+"""Longest time, in steps, over which the mean of two quotes is taken as the rate paid between them; growth of an
+index is used over any time."""
 FIELDS = ("supply_rate", "utilisation", "supplied", "cash", "borrow_rate", "reserve_factor")
 MORE_FIELDS = ("mean_rate", "mean_since", "index", "borrowed")
 NUMBERS = FIELDS + MORE_FIELDS
-"""Columns of readings that a panel is made from, as float64 with NaN for what is not known."""
+"""Numeric columns that a panel is made from, as float64; NaN: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class ReadingColumns:
     time: Ints
     """Unix seconds of each reading."""
     blocked: NDArray[np.bool_]
-    """Whether the market took no deposits then."""
+    """Whether the market accepted no deposits then."""
     numbers: Mapping[str, Floats]
-    """The readings' numeric fields by name; NaN where a reading does not say."""
+    """Numeric fields by name; NaN: not known."""
 
 
 def panel(
@@ -52,11 +53,12 @@ def panel(
     phase_seconds: int | None = None,
     keys: Sequence[MarketKey] | None = None,
 ) -> Panel:
-    """The readings at equal steps, from ``start`` to ``end`` (unix seconds, both included; all that there is where
-    None). keys: these markets alone, in this order; else every market, by chain, protocol, asset and name.
+    """The readings resampled to equal steps from ``start`` to ``end`` (unix seconds, both included; None: all there
+    are).
 
-    phase_seconds: where in a step the grid stands, counted from the epoch (3600 with a step of a day: 01:00 UTC); None
-    for where the readings are youngest. Raises ValueError where there is no reading at all.
+    keys: these markets in this order; None: every market, by chain, protocol, asset and name. phase_seconds: offset of
+    the grid within a step, counted from the epoch (3600 with a step of a day: 01:00 UTC); None: the phase with the
+    youngest readings. Raises ValueError if there is no reading.
     """
     rows = list(readings)
     if keys is None:
@@ -68,8 +70,8 @@ def panel(
 
 
 def paid_between(readings: Sequence[Reading]) -> list[float]:
-    """For each of one market's readings (ascending) the rate that was paid since the one before, as a panel counts it;
-    NaN where nothing tells."""
+    """For each reading of one market (ascending) the rate paid since the previous one, computed as in a panel; NaN:
+    not known."""
     if not readings:
         return []
     columns = _columns(readings, dict.fromkeys((one.key for one in readings), 0))
@@ -77,7 +79,7 @@ def paid_between(readings: Sequence[Reading]) -> list[float]:
 
 
 def paid_since(columns: ReadingColumns) -> Floats:
-    """``paid_between`` of one market's readings as columns, of which there is at least one."""
+    """``paid_between`` for one market's readings as columns; there must be at least one."""
     import numpy as np
 
     starts = np.zeros(1, dtype=np.int64)
@@ -101,13 +103,13 @@ def _number(value: float | None) -> float:
 
 
 def key_order(key: MarketKey) -> tuple[str, ...]:
-    """How markets are ordered in a panel."""
+    """Sort key of the markets of a panel."""
     return key.chain, key.protocol, key.asset, key.asset_address, key.market
 
 
 def grid_times(time: Ints, step: int, start: int | None, end: int | None, phase: int | None) -> Ints:
-    """The grid's times: the first at or after the first reading (or ``start``), the last at or before ``end``, or the
-    first at or after the last reading. Raises ValueError without a reading."""
+    """The times of the grid: from the first one at or after the first reading (or ``start``) to the last one at or
+    before ``end`` (or the first at or after the last reading). Raises ValueError if there is no reading."""
     import numpy as np
 
     if step <= 0:
@@ -123,8 +125,8 @@ def grid_times(time: Ints, step: int, start: int | None, end: int | None, phase:
 
 
 def youngest_phase(time: Ints, step: int) -> int:
-    """Seconds after a multiple of the step at which the readings before it are youngest on the mean; 0 unless that
-    makes them less than half as old, as it does for a record that is read at one hour of each day."""
+    """Offset within a step, in seconds, at which the latest readings are youngest on average; 0 unless that more
+    than halves their age, as it does for a recording that is made at one hour of each day."""
     import numpy as np
 
     part = max(1, step // PHASES)
@@ -136,15 +138,15 @@ def youngest_phase(time: Ints, step: int) -> int:
 
 
 def fill(columns: ReadingColumns, keys: tuple[MarketKey, ...], times: Ints, step: int) -> Panel:
-    """The last reading of each cell, and what was really paid since the reading in the cell before."""
+    """A panel's cells: the last reading of each, and the rate paid since the reading in the previous cell."""
     into = Filler(keys, times, step)
     into.add(columns)
     return into.panel()
 
 
 class Filler:
-    """A panel that is filled by parts: all of a market's readings in one part are later than those in the part before.
-    Between them only what the next mean needs is kept of each market."""
+    """Fills a panel part by part; within a market each part must be later than the one before. Between parts it
+    keeps only what the next mean rate needs."""
 
     def __init__(self, keys: tuple[MarketKey, ...], times: Ints, step: int) -> None:
         import numpy as np
@@ -157,7 +159,7 @@ class Filler:
         self._last = _Before.nothing(len(keys))
 
     def add(self, columns: ReadingColumns) -> None:
-        """Take one part in."""
+        """Add one part."""
         import numpy as np
 
         if not len(columns.time):
@@ -187,7 +189,7 @@ class Filler:
         self._earned += np.bincount(flat, weights=paid[known] * held[known], minlength=size).reshape(shape)
 
     def panel(self) -> Panel:
-        """What was taken in so far."""
+        """The panel of all parts so far."""
         import numpy as np
 
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -209,14 +211,14 @@ class Filler:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What the readings before said."""
+    """Previous readings: of each market its last one, or of each reading the one before it."""
 
     time: Ints
-    """Unix seconds; -1 where there is none."""
+    """Unix seconds; -1: there is none."""
     index: Floats
-    """Index of the market; NaN where there is none."""
+    """Index of the market; NaN: not known."""
     quote: Floats
-    """Quoted supply rate; NaN where there is none."""
+    """Quoted supply rate; NaN: not known."""
 
     @classmethod
     def nothing(cls, count: int) -> _Before:
@@ -226,7 +228,8 @@ class _Before:
 
     @classmethod
     def of(cls, columns: ReadingColumns, starts: Ints, last: _Before) -> _Before:
-        """For each reading the one before it; for a market's first one its ``last`` of the part before."""
+        """For each reading the previous one of its market; for the first one of a part, the market's last reading of
+        earlier parts."""
         import numpy as np
 
         found = cls.nothing(len(columns.time))
@@ -241,7 +244,7 @@ class _Before:
         return found
 
     def remember(self, columns: ReadingColumns, ends: Ints) -> None:
-        """These are the last readings of their markets."""
+        """Store the last readings of their markets."""
         markets = columns.market[ends]
         self.time[markets] = columns.time[ends]
         self.index[markets] = columns.numbers["index"][ends]
@@ -249,7 +252,7 @@ class _Before:
 
 
 def _grouped(columns: ReadingColumns) -> tuple[ReadingColumns, Ints]:
-    """The readings market by market, each ascending by time, and where each market begins."""
+    """(the readings sorted by market and time, index at which each market begins)."""
     import numpy as np
 
     def starts_of(market: Ints) -> Ints:
@@ -268,11 +271,11 @@ def _grouped(columns: ReadingColumns) -> tuple[ReadingColumns, Ints]:
 
 
 def _paid(columns: ReadingColumns, before: _Before, step: int) -> tuple[Floats, Floats]:
-    """For each reading the rate that was paid since the one before of its market, and for how many seconds.
+    """For each reading (the rate paid since the previous one of its market, over how many seconds).
 
-    By growth of the index; else by the mean that the reading itself names, if it counts from the reading before (or
-    there is none); else the mean of the two quotes, where they are not further apart than ``LONGEST_MEAN`` steps. NaN
-    where nothing tells.
+    By growth of the index; else by the mean rate that the reading itself states, if it starts at the previous reading
+    (or there is none); else by the mean of the two quotes, if they are at most ``LONGEST_MEAN`` steps apart. NaN: none
+    of these is known.
     """
     import numpy as np
 
@@ -295,7 +298,7 @@ def _paid(columns: ReadingColumns, before: _Before, step: int) -> tuple[Floats, 
 
 
 def _derived(grids: Mapping[str, Floats], borrowed: Floats, at: tuple[Ints, Ints]) -> None:
-    """Utilisation and cash where the reading names them by what is supplied and borrowed alone."""
+    """Utilisation and cash, derived from supplied and borrowed where a reading does not state them."""
     import numpy as np
 
     supplied, used, cash = (grids[name][at] for name in ("supplied", "utilisation", "cash"))

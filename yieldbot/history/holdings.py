@@ -18,23 +18,23 @@ from yieldbot.model.tx import Confirmed, Delta
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 ROUNDING = 10
-"""Base units that protocols' rounding takes over several transactions: not a fee."""
+"""Base units that a protocol's rounding may take over several transactions, without being a fee."""
 LEAST_GROWTH = -1 + 1e-9
-"""Growth of a position that has lost all but a trace: below it no annual yield exists."""
+"""Least growth for which an annual yield is computed; below it a position has lost practically everything."""
 LEAST_SECONDS = 3600
-"""Within less than an hour, protocols' rounding to one base unit would be taken for yield."""
+"""Shortest time over which a yield is computed: in less, a rounding of one base unit would look like yield."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The prediction recorded when a position was last changed."""
+    """The yield predicted for a position when it was last changed."""
 
     block: BlockRef
     """The block at that time."""
     held_raw: int
     """The holding at that time, in base units."""
     apr: float
-    """Predicted rate, a simple annual fraction averaged over the horizon."""
+    """Predicted mean rate over the horizon, a simple annual fraction."""
     horizon_seconds: float
     """Seconds over which the rate is averaged."""
     fees_raw: int = 0
@@ -44,8 +44,8 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPosition:
-    """A holding of ours with its expected and its realised yield. Entry and exit fees count as lost in all three
-    figures."""
+    """A holding with its predicted and its realised yield. Entry and exit fees count as losses in both, and in
+    ``earned``."""
 
     state: MarketState
     """The present holding."""
@@ -54,7 +54,7 @@ class MeasuredPosition:
     predicted: Apy | None
     """The yield predicted then; None: no prediction is recorded."""
     realised: Apy | None
-    """The yield since then; None in the first hour."""
+    """The yield since then; None: within the first hour."""
     earned: Amount | None
     """What it has earned since then; None: no holding was recorded."""
 
@@ -74,8 +74,8 @@ class UnreadHolding:
 
 
 def unread(records: Iterable[Record], snapshot: Snapshot, asset: Token, policy: Policy) -> tuple[UnreadHolding, ...]:
-    """Quarantined markets, and recorded holdings in markets that the snapshot lacks. Pure. A market that the policy
-    excludes by any of its names was given up on purpose: its holding does not count."""
+    """Markets that could not be read: quarantined ones, and recorded holdings in markets that the snapshot lacks.
+    Pure. A holding does not count if the policy excludes its market by any of its names: it was given up on purpose."""
     remembered = {
         market_id: recorded
         for market_id, recorded in recorded_holdings(records, snapshot.block.chain, snapshot.owner, asset).items()
@@ -99,7 +99,7 @@ def _given_up(market_id: MarketId, recorded: RecordedHolding, policy: Policy) ->
 
 
 def unseen_money(found: Iterable[UnreadHolding]) -> str | None:
-    """Why no plan may be made: a market that could not be read holds our money. None where none does."""
+    """Why no plan may be made, because a market that could not be read holds our money; None: no such market does."""
     lost = [f"{one.held} in {one.name} ({one.market_id}) cannot be read ({one.reason})" for one in found if one.held]
     if not lost:
         return None
@@ -109,7 +109,7 @@ def unseen_money(found: Iterable[UnreadHolding]) -> str | None:
 def recorded_holdings(
     records: Iterable[Record], chain: ChainId, owner: Address, asset: Token
 ) -> dict[MarketId, RecordedHolding]:
-    """Our holdings of an asset by market, as the journal last recorded them. Pure."""
+    """Our holdings of an asset by market, as last recorded in the journal. Pure."""
     last: Mapping[MarketId, RecordedHolding] = {}
     for row in records:
         entry = row.entry
@@ -121,7 +121,7 @@ def recorded_holdings(
 
 
 def recorded_names(records: Iterable[Record]) -> dict[MarketId, str]:
-    """Names of markets as runs last recorded them; a market's id where it had none. Pure."""
+    """Names of markets as last recorded by runs; the id of a market without a name. Pure."""
     return {
         market_id: holding.name or market_id
         for row in records
@@ -131,13 +131,13 @@ def recorded_names(records: Iterable[Record]) -> dict[MarketId, str]:
 
 
 def _within(market_id: MarketId, bad: Quarantined) -> bool:
-    """Whether a market belongs to a deployment whose markets could not even be listed."""
+    """Whether a market belongs to a deployment whose list of markets could not be read."""
     return market_id.startswith(bad.market.id.removesuffix("?"))
 
 
 def _expected(state: MarketState, before: MarketState | None, policy: Policy) -> float:
-    """Rate expected of a holding over the policy's horizon, a simple annual fraction: by the forecast where there is
-    one, as it was decided on; else if all goes on as now."""
+    """Rate expected of a holding over the policy's horizon, a simple annual fraction: by the forecast that was
+    decided on, else by the quote."""
     held, horizon_seconds = float(state.held), policy.horizon_seconds
     curve = state.curve if state.forecast is None else sustainable_curve(state, policy)
     rate = curve.apr(held, horizon_seconds)
@@ -177,7 +177,7 @@ def forecasts_since_change(records: Iterable[Record], chain: ChainId, owner: Add
 
 
 def _fees(before_raw: int, moved: Iterable[Delta], held_raw: int, asset: str) -> int:
-    """Base units that the change's fees have taken of the holding; 0 where the holding did not change."""
+    """Base units of the holding that the change's fees took; 0 if the holding did not change."""
     raws = [-delta.raw for delta in moved if delta.token.address == asset]
     lost_raw = before_raw + sum(raws) - held_raw
     return lost_raw if any(raws) and lost_raw > ROUNDING else 0

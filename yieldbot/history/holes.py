@@ -1,4 +1,4 @@
-"""What a panel lacks: markets that ended before the others, and gaps. They are named, and nothing is filled in."""
+"""What a panel lacks: markets that ended before the others, and gaps. They are reported and not filled."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from yieldbot.history.reading import Fault
 from yieldbot.history.series import when
 
 LONG_DAYS = 3
-"""A hole of more days is named."""
+"""Longest gap, in days, that is not reported."""
 DAY = 86_400
 MOST_NAMED = 8
-"""Markets that a line names."""
+"""Most markets that a line names."""
 
 
 def holes(panel: Panel) -> tuple[Fault, ...]:

@@ -1,4 +1,4 @@
-"""What recordings call chains, and the chains' ids; addresses of tokens that recordings name by their symbol alone."""
+"""The ids of chains by the names that recordings use, and addresses of tokens that recordings name only by symbol."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ETHEREUM_TOKENS = {
     "WBTC": "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599",
     "WETH": "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2",
 }
-"""Mainnet contracts, in lower case, of symbols that the recordings of Ethereum use. Source: the issuers' own pages."""
+"""Addresses on Ethereum, in lower case, of the symbols in recordings of Ethereum. Source: the issuers' own pages."""
 
 AAVE_V3_POOLS = {
     ETHEREUM: "0x87870bca3f3fd6335c3f4ce8392d69350b4fa4e2",
@@ -55,7 +55,7 @@ AAVE_V3_POOLS = {
     "eip155:42161": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
     "eip155:43114": "0x794a61358d6845594f94dc1db02a252b5b4814ad",
 }
-"""Aave v3's main pool on the chains that chains/*.toml describe, in lower case: it is a part of the market's id."""
+"""Address of Aave v3's main pool, in lower case, by chain of chains/*.toml; it is part of a market's id."""
 
 DOLLARS = frozenset(
     {
@@ -97,12 +97,12 @@ DOLLARS = frozenset(
         "USDM",
     }
 )
-"""Symbols, in capitals, of what is pegged to the dollar: where a recording counts in dollars alone, its figure
-is taken for whole tokens of these, and of no others."""
+"""Symbols, in capitals, of tokens pegged to the dollar. If a recording has amounts in dollars only, they are taken
+as whole tokens for these assets, and left out for all others."""
 
 
 def network(text: str) -> str:
-    """The CAIP-2 id of a chain by its id, its number or its name. Raises ConfigError for what is none."""
+    """The CAIP-2 id of a chain from its id, its number or its name. Raises ConfigError for anything else."""
     said = text.strip()
     known = NETWORKS.get(said.lower())
     if known:
@@ -121,5 +121,5 @@ def network(text: str) -> str:
 
 
 def is_dollar(symbol: str) -> bool:
-    """Whether a symbol is that of something pegged to the dollar."""
+    """Whether a symbol names a token that is pegged to the dollar."""
     return symbol.upper().replace("₮", "T") in DOLLARS  # Tether writes its coin USD₮0

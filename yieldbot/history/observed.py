@@ -1,4 +1,4 @@
-"""What is remembered of a snapshot: each of its markets as a reading."""
+"""The readings that memory stores of a snapshot: one for each market."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 HORIZON_SECONDS = 30 * 86_400.0
-"""Over which the rates after a deposit are counted."""
+"""Horizon, in seconds, of the stored rates after a deposit."""
 READ = "was read"
-"""How the flag of a rate ends that can hardly be."""
+"""Ending of the flag of an implausible rate."""
 NO_MARKETS = (Kind.IDLE, Kind.EXCHANGE)
-"""The wallet itself, and where swaps are carried out: nothing earns there."""
+"""Kinds without a yield: the wallet itself, and exchanges."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A market's index at its last reading; with the next reading's index it gives the mean rate between them."""
+class IndexReading:
+    """A market's index at its last reading; with the next one it gives the mean rate in between."""
 
     time: int
     """Unix seconds of the reading."""
@@ -33,18 +33,16 @@ class Seen:
 
 
 def readings_of(
-    snapshot: Snapshot, source: str = "observed", before: Mapping[str, Seen] | None = None
+    snapshot: Snapshot, source: str = "observed", before: Mapping[str, IndexReading] | None = None
 ) -> tuple[Reading, ...]:
-    """Every market of a snapshot, in its order; the wallet's own money is none.
-
-    before: what was seen of the markets last, by their ids, for the mean rate since then by the growth of their index.
-    """
+    """A reading of every market of a snapshot, in its order, without the wallet. before: last index of each market
+    by its id, for the mean rate since then."""
     known = before or {}
     return tuple(with_mean(one, known.get(one.key.market)) for one in _readings(snapshot, source))
 
 
-def with_mean(reading: Reading, before: Seen | None) -> Reading:
-    """The reading with what was really earned since an earlier one, where both tell the index and it did not fall."""
+def with_mean(reading: Reading, before: IndexReading | None) -> Reading:
+    """The reading with the mean rate since an earlier one, if both have an index and it did not fall."""
     if before is None or reading.index is None or before.index <= 0.0 or reading.time <= before.time:
         return reading
     grown = reading.index / before.index
@@ -55,12 +53,12 @@ def with_mean(reading: Reading, before: Seen | None) -> Reading:
 
 
 def odd_rates(reading: Reading) -> tuple[str, ...]:
-    """A line for each rate of a reading that can hardly be: such rates are kept, and flagged."""
+    """A line for each implausible rate of a reading; such rates are stored with a flag."""
     return tuple(f"{reading.key.market}: {flag}: kept, and flagged" for flag in reading.flags if flag.endswith(READ))
 
 
 def key_of(state: MarketState) -> MarketKey:
-    """What names a market in memory."""
+    """The key of a market in memory."""
     market = state.market
     return MarketKey(
         chain=market.chain,
@@ -125,7 +123,7 @@ def _after(state: MarketState) -> tuple[float, ...] | None:
 
 
 def _borrow_rate(state: MarketState) -> float | None:
-    """What borrowers are quoted, where it follows: all of the interest less the protocol's share goes to suppliers."""
+    """The borrow rate, if it follows from the supply rate: suppliers get all interest less the protocol's fraction."""
     kept, used = _kept_back(state), state.utilisation
     if kept is None or not used or kept >= 1.0:
         return None
@@ -133,7 +131,7 @@ def _borrow_rate(state: MarketState) -> float | None:
 
 
 def _kept_back(state: MarketState) -> float | None:
-    """The protocol's share of the interest, where the curve says it."""
+    """The protocol's fraction of the interest (reserve factor), if the curve has it."""
     keep, fee = getattr(state.curve, "keep", None), getattr(state.curve, "fee", None)
     if isinstance(keep, float):
         return 1.0 - keep
@@ -141,13 +139,13 @@ def _kept_back(state: MarketState) -> float | None:
 
 
 def _traded(snapshot: Snapshot, state: MarketState) -> float | None:
-    """What pools say of a pegged asset."""
+    """Price of a pegged asset in pools, in dollars."""
     peg = snapshot.pegs.get(state.market.asset)
     return None if peg is None else peg.traded
 
 
 def _price(snapshot: Snapshot, state: MarketState) -> float | None:
-    """Dollars for a whole token of the market's asset, by the chain's feeds."""
+    """Dollars for one whole token of the market's asset, by the chain's feeds."""
     if snapshot.exchange is not None:
         known = snapshot.exchange.usd.get(state.market.asset)
         return None if known is None else known.usd
@@ -156,7 +154,7 @@ def _price(snapshot: Snapshot, state: MarketState) -> float | None:
 
 
 def _reward(state: MarketState, at: int) -> dict[str, object]:
-    """An incentive: its token, what it is worth a year to each token that shares it now, and its end."""
+    """An incentive as JSON values: token, annual rate for present suppliers, end."""
     one = state.rewards[at]
     shared = one.others + float(state.held)
     yearly = one.raw_per_second * SECONDS_PER_YEAR / one.token.one

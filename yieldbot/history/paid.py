@@ -1,7 +1,7 @@
-"""What a market really paid its suppliers between two moments, from memory: the growth of its index where it has one.
+"""The rate that a market actually paid between two moments, from memory: by growth of its index if it has one.
 
-Never one block's word: each part is what was paid between two readings (``grid``), and a span of which too little was
-seen has no answer.
+No single block's quote is used: each part is the rate paid between two readings (``grid``). A span of which too little
+was observed has no answer.
 """
 
 from __future__ import annotations
@@ -23,26 +23,27 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LEAST_SEEN = 0.9
-"""The share of a span that readings must tell of."""
+"""Fraction of a span for which the paid rate must be known."""
 MARGIN_SECONDS = 2 * DAY
-"""Readings so much before and after are read too: what was paid stands between two of them."""
+"""Seconds before and after the span whose readings are used too, since a paid rate belongs to the interval between
+two readings."""
 WANTED = ("time", "index", "mean_rate", "mean_since", "supply_rate")
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """One market's payments, as sums from its first reading on."""
+    """Cumulative payments of one market since its first reading."""
 
     times: Floats
     """Unix seconds of its readings, ascending."""
     earned: Floats
-    """Rate times seconds that were paid until then."""
+    """Integral of the paid rate up to each time, in rate * seconds."""
     seen: Floats
-    """Seconds until then of which it is known."""
+    """Seconds up to each time for which it is known."""
 
     @classmethod
     def nothing(cls) -> Paid:
-        """Of a market that was never read."""
+        """For a market that was never read."""
         import numpy as np
 
         return cls(np.zeros(0), np.zeros(0), np.zeros(0))
@@ -53,8 +54,8 @@ class Paid:
         return int(self.times[-1]) if len(self.times) else 0
 
     def over(self, start: float, end: float) -> float | None:
-        """The mean rate from ``start`` to ``end``, a simple annual fraction; None where too little of it was seen, or
-        it is not over."""
+        """Mean rate from ``start`` to ``end``, a simple annual fraction; None: too little of the span was observed,
+        or it is not over."""
         import numpy as np
 
         if not len(self.times) or end <= start or end > self.until:
@@ -66,14 +67,14 @@ class Paid:
 
 
 def paid(store: Store, chain: str, market: str, start: int, end: int, faults: list[Fault] | None = None) -> Paid:
-    """What memory knows of a market from ``start`` to ``end``. A file that cannot be read is left out, and named in
+    """A market's payments from ``start`` to ``end``. A file that cannot be read is skipped, and reported in
     ``faults``."""
     tables = store.tables(chain, start - MARGIN_SECONDS, end + MARGIN_SECONDS, WANTED, market, faults)
     return of_columns([content for content, _ in tables])
 
 
 def of_columns(tables: Iterable[object]) -> Paid:
-    """The payments that tables of readings (``WANTED``) tell of, in any order."""
+    """The payments in tables of readings (with the columns ``WANTED``), in any order."""
     import numpy as np
     import pyarrow as pa
 
@@ -81,9 +82,9 @@ def of_columns(tables: Iterable[object]) -> Paid:
     if not parts:
         return Paid.nothing()
     whole = pa.concat_tables(parts)
-    told = {name: as_numpy(whole[name]).astype(np.float64) for name in WANTED}
-    times, chosen = np.unique(told["time"], return_index=True)
-    numbers = {name: told[name][chosen] for name in WANTED if name != "time"}
+    columns = {name: as_numpy(whole[name]).astype(np.float64) for name in WANTED}
+    times, chosen = np.unique(columns["time"], return_index=True)
+    numbers = {name: columns[name][chosen] for name in WANTED if name != "time"}
     count = len(times)
     rows = ReadingColumns(np.zeros(count, np.int64), times.astype(np.int64), np.zeros(count, np.bool_), numbers)
     rates = paid_since(rows)

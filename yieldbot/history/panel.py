@@ -1,7 +1,7 @@
-"""The history of several markets on one grid of times: what forecasts and backtests read.
+"""The history of several markets on one grid of times, the input of forecasts and backtests.
 
-A panel is given up to a moment alone (``Panel.until``): nothing that came later is in the arrays, so that nothing can
-look at it.
+A panel is only ever handed out up to a moment (``Panel.until``): the arrays contain nothing later, so nothing can look
+ahead.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Markets' readings at equal steps. Arrays are (times, markets), float64; NaN where nothing is known.
+    """Readings of markets at equal steps. Arrays are (times, markets), float64; NaN: not known.
 
-    A cell holds the last reading at or before its time and after the time before it; nothing is filled forward.
+    A cell holds the last reading at or before its time and after the previous time; nothing is filled forward.
     """
 
     keys: tuple[MarketKey, ...]
@@ -31,24 +31,24 @@ class Panel:
     times: NDArray[np.int64]
     """Unix seconds, ascending, ``step_seconds`` apart."""
     step_seconds: int
-    """86,400 for a day."""
+    """Seconds of a step; 86,400 is a day."""
     quoted: Grid
     """Supply rate as quoted at the reading, a simple annual fraction."""
     realised: Grid
-    """Mean supply rate since the cell before, from the growth of the index; where that is not recorded, the mean of the
-    two quotes."""
+    """Mean supply rate since the previous cell, by growth of the index; without an index, the mean of the two
+    quotes."""
     utilisation: Grid
     """Borrowed over supplied."""
     supplied: Grid
     """Whole tokens of the asset."""
     cash: Grid
-    """Whole tokens that all suppliers together could take out."""
+    """Whole tokens that all suppliers together could withdraw."""
     borrow_rate: Grid
-    """What borrowers are quoted, a simple annual fraction."""
+    """Borrow rate as quoted, a simple annual fraction."""
     reserve_factor: Grid
-    """The share of the interest that the protocol keeps."""
+    """Fraction of the interest that the protocol keeps."""
     blocked: NDArray[np.bool_]
-    """Frozen or paused: nothing goes in."""
+    """Frozen or paused: no deposits are accepted."""
 
     def __post_init__(self) -> None:
         shape = (len(self.times), len(self.keys))
@@ -57,8 +57,8 @@ class Panel:
                 raise ValueError(f"{one} has the shape {getattr(self, one).shape}, not {shape}")
 
     def until(self, row: int) -> Panel:
-        """The first ``row + 1`` times: what was known at time ``row``; copies, since a view leads to what came later
-        (``base``)."""
+        """The first ``row + 1`` times: what was known at ``row``. The arrays are copies, because a view would give
+        access to later values (``base``)."""
         return self._rows(slice(0, row + 1), copy=True)
 
     def between(self, first: int, last: int) -> Panel:
@@ -66,7 +66,7 @@ class Panel:
         return self._rows(slice(first, last + 1))
 
     def of(self, columns: Sequence[int]) -> Panel:
-        """These markets alone, in this order."""
+        """Only these markets, in this order."""
         chosen = list(columns)
         arrays = {one: getattr(self, one)[:, chosen] for one in _grids()}
         return replace(self, keys=tuple(self.keys[i] for i in chosen), **arrays)

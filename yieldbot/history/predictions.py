@@ -1,7 +1,7 @@
-"""What was forecast of the markets that our money was in or went into, as runs wrote it down before it could come true.
+"""Forecasts of the markets that our money was in or went into, as recorded by runs before the outcome was known.
 
-It stands in ``Observed`` entries, so it is part of the journal's hash chain: whoever edits a forecast afterwards breaks
-the chain (``Journal.verify``). Older entries have none.
+They are part of ``Observed`` entries, so of the journal's hash chain: editing a forecast afterwards breaks the chain
+(``Journal.verify``). Older entries have none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from yieldbot.model.policy import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What was forecast of one market when our money was decided on. Rates are simple annual fractions."""
+    """The forecast of one market at a decision about our money. Rates are simple annual fractions."""
 
     chain: ChainId
     """The market's chain."""
@@ -33,25 +33,25 @@ class Prediction:
     block: BlockRef
     """The block that was decided on; the horizon begins at its time."""
     mean: float
-    """Mean supply rate over the horizon, with no further money of ours."""
+    """Expected mean supply rate over the horizon, before any further deposit of ours."""
     low: float
     """Lower end of the 80 % interval."""
     high: float
     """Upper end of the 80 % interval."""
     days: float
-    """The horizon."""
+    """The horizon, in days."""
     quoted: float
-    """What the market showed then."""
+    """The quoted rate at that time."""
     expected: float
-    """What our holding was to earn, our own impact and the fees of entering aside."""
+    """Rate that our holding was expected to earn, after its own impact on the market and before entry fees."""
     plan: str
-    """The plan that was decided with it; empty where the money stayed."""
+    """Id of the plan decided with it; empty: the money stayed."""
     by: str = ""
-    """Whose forecast it was (``policy.forecaster``)."""
+    """The forecaster (``policy.forecaster``)."""
 
 
 def recorded_forecast(state: MarketState, expected: float) -> RecordedForecast | None:
-    """A market's forecast as the journal keeps it; None where there is none. expected: the rate that our holding is to
+    """A market's forecast in the journal's form; None: there is none. expected: rate that our holding is expected to
     earn, a simple annual fraction."""
     said = state.forecast
     if said is None:
@@ -68,8 +68,8 @@ def recorded_forecast(state: MarketState, expected: float) -> RecordedForecast |
 
 
 def before_plan(plan: Plan, snapshot: Snapshot, policy: Policy) -> Observed | None:
-    """What is journalled before a plan's first transaction: the forecasts of the markets that it leaves money in or
-    brings money to. None where it was decided without any."""
+    """The journal entry before a plan's first transaction: the forecasts of the markets in which it leaves or puts
+    money; None: it was decided without forecasts."""
     predicted: dict[MarketId, RecordedForecast] = {}
     for market_id, target in plan.allocation.targets.items():
         state = snapshot.states.get(market_id)
@@ -84,7 +84,7 @@ def before_plan(plan: Plan, snapshot: Snapshot, policy: Policy) -> Observed | No
 
 
 def predictions(records: Iterable[Record]) -> tuple[Prediction, ...]:
-    """Every forecast that the journal holds, in its order. Pure."""
+    """Every forecast in the journal, in its order. Pure."""
     found: list[Prediction] = []
     for row in records:
         if not isinstance(entry := row.entry, Observed):

@@ -1,4 +1,4 @@
-"""What is asked of memory: its markets, one market's readings, frames of pandas, a panel, or anything by SQL."""
+"""Queries of memory: its markets, one market's readings, pandas frames, a panel, or any SQL."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS = {
     "autoload_known_extensions": "false",
     "enable_external_file_cache": "false",
 }
-"""DuckDB fetches and loads nothing of others, and keeps nothing of files; what Parquet needs is part of it."""
+"""DuckDB settings: no extension is downloaded or loaded, and no file is cached; Parquet support is built in."""
 VIEW = "readings"
 T = TypeVar("T")
 _COUNTS = ("rows", "first", "last")
@@ -37,7 +37,7 @@ _COUNTS = ("rows", "first", "last")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How many readings memory has of one market, and from when."""
+    """Number and time span of the readings of one market."""
 
     key: MarketKey
     """The market."""
@@ -50,12 +50,13 @@ class Span:
 
 
 _opened: dict[int, duckdb.DuckDBPyConnection] = {}
-"""Our own questions' DuckDB, by the process that opened it: a fork has none of its threads, and opens another."""
+"""The open DuckDB connection by process id: after a fork the child has none of its threads and opens another."""
 
 
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB in memory, which fetches and loads no extension, and draws no bar (on stdout, where --json writes)."""
+    """An in-memory DuckDB that downloads and loads no extension, and draws no progress bar (it would go to stdout,
+    where --json writes)."""
     import duckdb
 
     connection = duckdb.connect(config=dict(SETTINGS))
@@ -68,8 +69,8 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def _kept_open() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to one ``database()`` for as long as the process runs: to open it takes longer than most questions.
-    It keeps nothing of files, and what one connection makes no other sees."""
+    """A connection that stays open as long as the process, because opening one takes longer than most queries. It
+    caches no file, and other connections do not see what one creates."""
     import duckdb
 
     if os.getpid() not in _opened:
@@ -88,10 +89,9 @@ def sql(
     end: int | None = None,
     faults: list[Fault] | None = None,
 ) -> pandas.DataFrame:
-    """A query over the view ``readings``, as a frame; chain, start and end say which files are looked at at all.
-
-    A file that cannot be read is left out, and named in ``faults``. Raises ConfigError for a query that is none.
-    """
+    """The result of a SQL query over the view ``readings``, as a pandas frame. chain, start and end limit the files
+    that are read. A file that cannot be read is skipped, and reported in ``faults``. Raises ConfigError for an
+    invalid query."""
 
     def frame_of(found: duckdb.DuckDBPyConnection) -> pandas.DataFrame:
         return found.df()
@@ -108,7 +108,7 @@ def rows(
     end: int | None = None,
     faults: list[Fault] | None = None,
 ) -> list[dict[str, Any]]:
-    """What ``sql`` gives, of a query that changes nothing, as values by the names of their columns: without pandas."""
+    """As ``sql``, for a read-only query: lists of values by column, without pandas."""
 
     def named(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         names = [str(one[0]) for one in found.description or ()]
@@ -126,7 +126,7 @@ def _asked(
     connected: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
     answer: Callable[[duckdb.DuckDBPyConnection], T],
 ) -> T:
-    """See ``sql``. where: chain, start and end. answer: of the query that was executed."""
+    """See ``sql``. where: chain, start and end. answer: makes the result from the executed query."""
     import duckdb
 
     bad: set[str] = set()
@@ -160,7 +160,7 @@ def _source(paths: Sequence[str]) -> str:
 
 
 def _nothing() -> str:
-    """No row, with every column."""
+    """SQL of an empty result with every column."""
     types = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "float": "FLOAT"}
     names = ", ".join(f"NULL::{types[str(one.type)]} AS {one.name}" for one in columns.schema())
     return f"SELECT {names} WHERE false"
@@ -172,14 +172,14 @@ def _unreadable(path: str) -> Fault | None:
     try:
         read(Path(path))
     except FileNotFoundError:
-        return None  # made one with others meanwhile
+        return None  # merged with others meanwhile
     except unreadable() as failure:
         return Fault(path, f"cannot be read and is left out: {failure}", kind="file")
     return None
 
 
 def markets(store: Store, chain: str | None = None, faults: list[Fault] | None = None) -> tuple[Span, ...]:
-    """Every market of which there is a reading, by chain, protocol, asset and name, called as by its newest reading."""
+    """Every market that has readings, by chain, protocol, asset and name; each is named as in its newest reading."""
     names = ", ".join(f"arg_max({name}, time) AS {name}" for name in columns.KEY[2:])
     counts = "count(*) AS rows, min(time) AS first, max(time) AS last"
     query = f"SELECT chain, market, {names}, {counts} FROM {VIEW} GROUP BY chain, market"
@@ -199,7 +199,7 @@ def frame(
     wanted: Sequence[str] = ("time", "supply_rate", "mean_rate", "utilisation", "supplied", "cash"),
     faults: list[Fault] | None = None,
 ) -> pandas.DataFrame:
-    """One market's readings as a frame of pandas, ascending by time. Raises ConfigError for a column that is none."""
+    """One market's readings as a pandas frame, ascending by time. Raises ConfigError for an unknown column."""
     if unknown := [name for name in wanted if name not in columns.schema().names]:
         raise ConfigError(f"memory has no column {', '.join(unknown)}: it has {', '.join(columns.schema().names)}")
     import pyarrow as pa
@@ -219,7 +219,7 @@ def readings(
     end: int | None = None,
     faults: list[Fault] | None = None,
 ) -> list[Reading]:
-    """Readings, ascending by chain, market and time. Of a whole folder they may be more than fit: see ``panel``."""
+    """Readings, ascending by chain, market and time. Those of a whole folder may not fit into memory: use ``panel``."""
     found: list[Reading] = []
     for content, _ in store.tables(chain, start, end, None, market, faults):
         found += columns.readings(content)
@@ -238,11 +238,8 @@ def panel(
     faults: list[Fault] | None = None,
     spans: Sequence[Span] | None = None,
 ) -> Panel:
-    """What ``grid.panel`` gives of the same readings, a month after the other, so that many fit into little memory.
-    spans: what ``markets`` has just said of the same store and chain, where the caller knows.
-
-    Raises ValueError where there is no reading at all.
-    """
+    """As ``grid.panel``, read month by month, so that many readings need little memory. spans: a fresh result of
+    ``markets`` for the same store and chain, if the caller has one. Raises ValueError if there is no reading."""
     known = spans if spans is not None else markets(store, chain, faults) if keys is None else ()
     chosen = tuple(one.key for one in known) if keys is None else tuple(keys)
     place = {(key.chain, key.market): at for at, key in enumerate(chosen)}
@@ -268,7 +265,7 @@ def _months(
     earliest: int | None,
     faults: list[Fault] | None,
 ) -> Iterator[tuple[list[pyarrow.Table], dict[str, int]]]:
-    """Each chain's months as they are needed, the next one read while the one before is worked on."""
+    """The tables of each chain's months; the next month is read while the present one is processed."""
     wanted: list[tuple[str, int, int]] = []
     for chain in sorted({chain for chain, _ in place}):
         for month in files.months(store.folder, chain):
@@ -293,7 +290,7 @@ _WANTED = ("market", "time", "status", *NUMBERS)
 
 
 def _columns(content: Sequence[pyarrow.Table], codes: dict[str, int]) -> ReadingColumns:
-    """Tables as the columns that a panel is made from, of the markets that have a code."""
+    """Tables as ``ReadingColumns``, only of the markets that have a code."""
     import numpy as np
     import pyarrow as pa
 
@@ -316,7 +313,7 @@ def _floats(column: pyarrow.ChunkedArray, chosen: Any) -> NDArray[np.float64]:
 
 
 def _phase(store: Store, step: int, chains: set[str], last: int) -> int:
-    """``youngest_phase`` of the newest month that there is."""
+    """``youngest_phase`` of the newest month."""
     import numpy as np
 
     times = [

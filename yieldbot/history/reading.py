@@ -1,4 +1,4 @@
-"""One row of memory: what one market showed at one block, or what a recording says of it."""
+"""One row of memory: a market's values at one block, or in one row of a recording."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 STANDARD_SIZES = (1e3, 1e4, 1e5, 1e6, 1e7)
-"""Holdings of ours, in whole tokens, at which each reading keeps the rate after our deposit."""
+"""Sizes of a deposit of ours, in whole tokens, for which each reading stores the rate after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketKey:
-    """What names a market across readings, files and sources."""
+    """The key of a market across readings, files and sources."""
 
     chain: str
     """CAIP-2 id: ``eip155:8453``, ``solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp``."""
     market: str
-    """The market's id (``aave_v3/8453/usdc``), or, of a recording, what names it there."""
+    """The market's id (``aave_v3/8453/usdc``), or its name in a recording."""
     protocol: str = ""
-    """The adapter's name, with its version: ``aave_v3``; empty where the source does not say."""
+    """The adapter's name, with its version: ``aave_v3``; empty: the source does not state it."""
     asset: str = ""
-    """Symbol of what is lent: ``USDC``."""
+    """Symbol of the token that is lent: ``USDC``."""
     asset_address: str = ""
-    """The asset's token contract or mint; empty where the source does not say. Some symbols name two tokens."""
+    """The asset's token contract or mint; empty: the source does not state it. Needed because some symbols name two
+    tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one market showed at one block. Rates are simple annual fractions (0.05 is 5 %); amounts are whole tokens of
-    the market's asset; None where the source does not say."""
+    """One market's values at one block. Rates are simple annual fractions (0.05 is 5 %), amounts are whole tokens of
+    the market's asset; None: the source does not state it."""
 
     key: MarketKey
-    """Which market."""
+    """The market."""
     time: int
     """Unix seconds of the block."""
     height: int | None = None
@@ -39,67 +40,65 @@ class Reading:
     source: str = "observed"
     """``observed``, ``backfill``, or ``import:NAME`` of a recording."""
     supply_rate: float | None = None
-    """What suppliers are quoted at this block, before any deposit of ours."""
+    """Quoted supply rate at this block, before any deposit of ours."""
     mean_rate: float | None = None
-    """What suppliers really earned since ``mean_since``: log growth of the market's index, a year."""
+    """Mean supply rate since ``mean_since``: log growth of the market's index, a year."""
     mean_since: int | None = None
-    """Unix seconds from which ``mean_rate`` counts."""
+    """Unix seconds at which the span of ``mean_rate`` begins."""
     index: float | None = None
-    """The market's index (or share price), of which only growth between two readings counts."""
+    """The market's index (or share price); only its growth between two readings has a meaning."""
     borrow_rate: float | None = None
-    """What borrowers are quoted."""
+    """Quoted borrow rate."""
     utilisation: float | None = None
     """Borrowed over supplied."""
     supplied: float | None = None
-    """All that is supplied, ours included."""
+    """Total supplied, our holding included."""
     borrowed: float | None = None
-    """All that is borrowed."""
+    """Total borrowed."""
     cash: float | None = None
-    """What all suppliers together could take out now."""
+    """What all suppliers together could withdraw now."""
     capacity: float | None = None
-    """What can still be deposited; None where unlimited or unknown."""
+    """What can still be deposited; None: unlimited or unknown."""
     reserve_factor: float | None = None
-    """The share of the interest that the protocol keeps."""
+    """Fraction of the interest that the protocol keeps."""
     held: float | None = None
     """Our own holding at that block."""
     rates_after: tuple[float, ...] | None = None
-    """Supply rates with a holding of ours of each of ``STANDARD_SIZES``."""
+    """Supply rates after a deposit of each of ``STANDARD_SIZES``."""
     status: str = "active"
     """``active``, ``frozen``, ``paused``, ``deprecated``: the market's status."""
     price_usd: float | None = None
     """Dollars for one whole token of the asset."""
     traded_usd: float | None = None
-    """The same by what it is traded for in pools, where it is pegged to the dollar."""
+    """Dollars for one whole token by its price in pools; only for tokens pegged to the dollar."""
     token_supply: float | None = None
-    """Whole tokens of the asset that exist on its chain."""
+    """Total supply of the asset on its chain."""
     backing: tuple[tuple[str, float], ...] = ()
-    """Base units that exist of each collateral that the market rests on, by its token's address, as far as they were
-    read."""
+    """(token address, total supply in base units) of each collateral that the market rests on, where it was read."""
     rewards: tuple[Mapping[str, object], ...] = ()
     """Incentives beside the yield: for each its token, annual rate and end, as JSON values."""
     flags: tuple[str, ...] = ()
-    """What was said against the market."""
+    """Warnings about the market."""
     curve: str | None = None
     """The whole yield curve as tagged JSON (``history/curves.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something in a file, or in a series, that is not taken silently."""
+    """Something odd or wrong in a file or a series; it is always reported."""
 
     where: str
     """File and line, or market and time."""
     what: str
     """What is wrong, in one line."""
     taken: bool = False
-    """Whether the reading counts all the same."""
+    """Whether the reading is used in spite of it."""
     kind: str = ""
-    """One word to count by: ``row`` (cannot be read), ``clock``, ``duplicate``, ``rate``, ``gap``, ``ended``,
-    ``still``, ``chain``, ``file``, ``note``."""
+    """Kind, for counting:"""
 
 
 def add_new(faults: list[Fault], more: Iterable[Fault]) -> None:
-    """Adds faults; a file that is named already is not named again, whatever was asked of it."""
+    """Add faults; a file is reported only once, however often it is read."""
     files = {one.where for one in faults if one.kind == "file"}
     for one in more:
         if one.kind != "file" or one.where not in files:
@@ -109,9 +108,9 @@ def add_new(faults: list[Fault], more: Iterable[Fault]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an importer made of a file."""
+    """The result of importing a file."""
 
     readings: tuple[Reading, ...]
     """Ascending by market, then time."""
     faults: tuple[Fault, ...] = field(default=())
-    """What was left out or is odd."""
+    """What was left out, or is odd."""

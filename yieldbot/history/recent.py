@@ -1,4 +1,4 @@
-"""What memory saw of markets lately, thinned: what alarms are raised by."""
+"""Recent readings of markets from memory, thinned: the input of alarms."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 STEPS = ((2 * HOUR, 900), (62 * HOUR, HOUR))
-"""(age, step) in seconds: of readings no older, one each step is kept."""
+"""(age, step) in seconds: of readings up to this age, one is kept in each step."""
 COARSE = 6 * HOUR
-"""Of older ones."""
+"""Step for older readings, in seconds."""
 NUMBERS = (
     "supply_rate", "index", "borrow_rate", "utilisation", "supplied", "borrowed", "cash", "reserve_factor", "held",
     "price_usd", "traded_usd", "token_supply",
@@ -33,24 +33,24 @@ class Recent:
     """Thinned readings of markets, by market and ascending in time."""
 
     chain: str
-    """Whose they are."""
+    """The chain's id."""
     markets: tuple[str, ...]
-    """Their ids, in the order of their rows."""
+    """Market ids, in the order of their rows."""
     starts: NDArray[Any]
-    """The first row of each market, and behind the last the number of rows."""
+    """First row of each market, followed by the number of rows."""
     times: NDArray[Any]
     """Unix seconds of each row."""
     numbers: Mapping[str, NDArray[Any]]
-    """``NUMBERS``: a double a row, NaN where nothing is known."""
+    """Columns of ``NUMBERS``: one double for each row, NaN: not known."""
     codes: Mapping[str, NDArray[Any]]
-    """``TEXTS``: for each row which of ``words`` it has; -1: none."""
+    """Columns of ``TEXTS``: for each row an index into ``words``; -1: none."""
     words: Mapping[str, tuple[str, ...]]
-    """The words of each text column."""
+    """The distinct texts of each text column."""
     keys: dict[tuple[str, ...], MarketKey] = field(default_factory=dict, repr=False)
-    """What names the markets, made once each."""
+    """Cache of the markets' keys."""
 
     def readings(self, place: int) -> list[Reading]:
-        """The readings of the market at a place of ``markets``."""
+        """The readings of the market at an index of ``markets``."""
         return list(self._readings(slice(int(self.starts[place]), int(self.starts[place + 1])), self.markets[place]))
 
     def _readings(self, rows: slice, market: str) -> Iterator[Reading]:
@@ -79,8 +79,9 @@ class Recent:
 def recent(
     store: Store, chain: str, moment: int, seconds: int, markets: Collection[str] = (), assets: Collection[str] = ()
 ) -> Mapping[str, list[Reading]]:
-    """By market, the readings of the last ``seconds`` before a moment, ascending, the last one of each step
-    (``STEPS``). markets: their ids; assets: symbols in capitals, of whose markets all count. Raises as ``Store``."""
+    """By market, the readings of the last ``seconds`` before a moment, ascending: the last one of each step
+    (``STEPS``). markets: market ids; assets: symbols in capitals, all of whose markets are included. Raises as
+    ``Store``."""
     found = thinned(store, chain, moment, seconds, markets, assets)
     return {market: found.readings(place) for place, market in enumerate(found.markets)}
 
@@ -88,14 +89,14 @@ def recent(
 def thinned(
     store: Store, chain: str, moment: int, seconds: int, markets: Collection[str] = (), assets: Collection[str] = ()
 ) -> Recent:
-    """``recent`` as columns, of which readings are made when they are asked for."""
+    """``recent`` as columns; readings are made only when requested."""
     import numpy as np
 
     ours, symbols = frozenset(markets), frozenset(assets)
     wanted = ("market", "time", *TEXTS, *NUMBERS)
     parts: list[_Part] = []
     ids: dict[str, int] = {}
-    # In the newest hours, and where one step follows another, each reading counts; else the last of each step.
+    # Each reading of the newest hours, and around a change of step, is kept; else the last one of each step.
     fine, border = moment - STEPS[0][0], moment - STEPS[1][0]
     spans = ((fine, moment), (border, border + 1))
 
@@ -134,16 +135,16 @@ def thinned(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The rows of one file that count."""
+    """The selected rows of one file."""
 
     content: pyarrow.Table
-    """The file's rows, others among them."""
+    """All rows of the file."""
     rows: NDArray[Any]
-    """Which of them count."""
+    """Indices of the selected rows."""
     market: NDArray[Any]
-    """Of each the market's number."""
+    """Market index of each selected row."""
     times: NDArray[Any]
-    """Of each the time."""
+    """Time of each selected row, in unix seconds."""
 
 
 def _part(content: pyarrow.Table, ours: Collection[str], symbols: Collection[str], ids: dict[str, int]) -> _Part | None:
@@ -165,7 +166,7 @@ def _part(content: pyarrow.Table, ours: Collection[str], symbols: Collection[str
 
 
 def _coded(content: pyarrow.Table, name: str) -> tuple[NDArray[Any], list[Any]]:
-    """(a number for each row, -1 for none; the word of each number)."""
+    """(an index for each row, -1: none; the text of each index)."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import compute
@@ -185,7 +186,7 @@ def _coded(content: pyarrow.Table, name: str) -> tuple[NDArray[Any], list[Any]]:
 def _taken(
     parts: list[_Part], order: NDArray[Any]
 ) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], dict[str, tuple[str, ...]]]:
-    """The columns of these rows, ``order`` being their places among the rows of all parts."""
+    """The columns of these rows. order: their positions among the rows of all parts."""
     import numpy as np
     import pyarrow as pa
 
@@ -197,7 +198,7 @@ def _taken(
         to = np.flatnonzero((order >= low) & (order < high))
         if not to.size:
             continue
-        # Ascending, so that what is taken lies together.
+        # Ascending, so that memory is read in order.
         picked = one.content.take(
             pa.Array.from_buffers(pa.int64(), to.size, [None, _buffer(one.rows[order[to] - low])])
         )

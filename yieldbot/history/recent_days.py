@@ -1,7 +1,7 @@
-"""Days that are over, thinned to the last reading of each market and step and kept beside memory: what alarms ask of
-nine days would else be read whole by every run.
+"""A cache of days that are over: the last reading of each market and step, kept beside memory.
 
-A kept day counts while the files that it was made from are there under the same names with the same sizes.
+Without it every run would read nine whole days for its alarms. A cached day is valid while the files it was made from
+exist with the same names and sizes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 PREFIX, SUFFIX, VERSION = "recent-", ".cache", b"1"
-"""How the names of kept days begin and end, and what they depend on beside the readings."""
+"""Prefix and suffix of the names of cached days, and the version of their content."""
 
 
 def tables(
@@ -37,9 +37,9 @@ def tables(
     wanted: Sequence[str],
     coded: Sequence[str],
 ) -> Iterator[pyarrow.Table]:
-    """The readings of a chain from ``start`` to ``end``, both included, thinned where a day is over and not within one
-    of the spans ``whole`` (first and last second): the last of each ``step_of`` the day's first second. Raises as
-    ``Store``."""
+    """The readings of a chain from ``start`` to ``end`` (unix seconds, both included). Days that are over and do not
+    touch a span of ``whole`` (first and last second) are thinned to the last reading of each step; ``step_of`` gives
+    the step by the day's first second. Raises as ``Store``."""
     first, last = start // DAY, end // DAY
     over = [
         day for day in range(first, last) if not any(low < (day + 1) * DAY and high >= day * DAY for low, high in whole)
@@ -61,7 +61,7 @@ def tables(
 
 
 def _spans(days: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Days that follow each other as (first second, last second)."""
+    """Consecutive days as spans (first second, last second)."""
     begun: int | None = None
     for day in days:
         begun = day if begun is None else begun
@@ -76,7 +76,7 @@ def _place(store: Store, chain: str, day: int) -> Path:
 
 
 def _key(store: Store, chain: str, day: int, step: int, wanted: Sequence[str]) -> bytes:
-    """What a kept day depends on."""
+    """Cache key of a day."""
     named = [
         f"{one.path.name} {one.path.stat().st_size}"
         for one in files.within(store.folder, chain, day * DAY, (day + 1) * DAY - 1)
@@ -95,14 +95,14 @@ def _kept(store: Store, chain: str, day: int, step: int, wanted: Sequence[str]) 
             if (file.metadata.metadata or {}).get(b"key") == key:
                 return file.read(use_threads=False)
     except unreadable():
-        pass  # it is made anew
+        pass  # it is computed again
     return None
 
 
 def _made(
     store: Store, chain: str, steps: Mapping[int, int], wanted: Sequence[str], coded: Sequence[str]
 ) -> dict[int, pyarrow.Table]:
-    """Days thinned, and kept where everything of them could be read."""
+    """Thinned days; they are cached if all of their files could be read."""
     import pyarrow as pa
 
     faults: list[Fault] = []
@@ -138,7 +138,7 @@ def _plain(content: pyarrow.Table, texts: Sequence[str]) -> pyarrow.Table:
 
 
 def _last_of_steps(content: pyarrow.Table, step: int) -> pyarrow.Table:
-    """The last reading of each market and step (seconds), ascending by market and time."""
+    """The last reading of each market in each step (seconds), ascending by market and time."""
     import numpy as np
     import pyarrow as pa
 
@@ -154,7 +154,7 @@ def _last_of_steps(content: pyarrow.Table, step: int) -> pyarrow.Table:
 
 
 def _mask(rows: Any) -> pyarrow.Array:
-    """Which rows, as Arrow has it."""
+    """A row mask as an Arrow array."""
     import numpy as np
     import pyarrow as pa
 
@@ -178,7 +178,7 @@ def _keep(place: Path, content: pyarrow.Table, key: bytes) -> None:
 
 
 def _cleared(store: Store, chain: str, first: int) -> None:
-    """Kept days that nobody asks for any more go."""
+    """Delete cached days that are too old to be needed."""
     oldest = _place(store, chain, first).name
     with contextlib.suppress(OSError):
         for one in _place(store, chain, first).parent.glob(f"{PREFIX}*{SUFFIX}"):

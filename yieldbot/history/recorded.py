@@ -1,4 +1,4 @@
-"""Recording each position in the journal at the end of a run, and reading it back."""
+"""Records each position in the journal at the end of a run, and reads it back."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ from yieldbot.model.policy import Policy
 
 
 def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, before: Snapshot | None = None) -> None:
-    """Journal an ``Observed`` entry with the predicted yield of each position over the policy's horizon, and what was
-    forecast of its market.
+    """Write an ``Observed`` entry with the predicted yield of each position over the policy's horizon, and the forecast
+    of its market.
 
-    before: the snapshot before a plan was carried out, so that no more is predicted for what its withdrawals left than
-    the plan assumed (``sustainable_curve``). Holdings in markets that the snapshot lacks are recorded again as they
-    were.
+    before: the snapshot before a plan was carried out; a market left by a withdrawal is predicted no higher than the
+    plan assumed (``sustainable_curve``). Holdings in markets that the snapshot lacks are recorded again unchanged.
     """
     horizon_seconds = policy.horizon_seconds
     known = recorded_holdings(journal.history(), snapshot.block.chain, snapshot.owner, asset)
     holdings = {
-        market_id: replace(holding, forecast=None)  # that is of another block
+        market_id: replace(holding, forecast=None)  # of another block
         for market_id, holding in known.items()
         if market_id not in snapshot.states
     }
@@ -64,10 +63,10 @@ def record(journal: Journal, snapshot: Snapshot, policy: Policy, asset: Token, b
 def mean_held(
     records: Sequence[Record], snapshot: Snapshot, asset: Token, days: float
 ) -> Mapping[MarketId, float] | None:
-    """Whole tokens that we held in each market of an asset on average over the last ``days``, as runs wrote down; None
-    where none did. A market that is not there: none.
+    """Whole tokens that we held in each market of an asset on average over the last ``days``, from runs' records; None:
+    there are no records. A market without an entry: 0.
 
-    Before the first note a market held what that says, or nothing where a transaction of ours there was before it.
+    Before its first record a market held what that record says, or nothing if a transaction of ours there came first.
     """
     end = snapshot.block.timestamp
     start = end - days * 86_400
@@ -95,13 +94,13 @@ def mean_held(
 
 
 def positions(journal: Journal, snapshot: Snapshot) -> tuple[MeasuredPosition, ...]:
-    """Every holding of the snapshot, with its yield since its last change that the journal has."""
+    """Every holding of the snapshot, with its yield since its last change in the journal."""
     known = forecasts_since_change(journal.history(), snapshot.block.chain, snapshot.owner)
     return tuple(_position(state, known.get(state.market.id)) for state in _held(snapshot))
 
 
 def queued_plan(journal: Journal, plan_id: str, now: int) -> Plan:
-    """The plan that waits under ``plan_id``. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
+    """The waiting plan with this id. Raises ConfigError (unknown) or SafetyError (no longer waiting)."""
     stored = journal.plan(plan_id)
     if stored is None:
         raise ConfigError(f"no plan {plan_id} in the journal: `yieldbot history --waiting` lists those that wait")

@@ -1,4 +1,4 @@
-"""One market's readings in their order, and what is wrong with them: said of each, and nothing taken silently."""
+"""One market's readings in order, and the faults in them: each is reported, none is ignored."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from itertools import pairwise
 from yieldbot.history.reading import Fault, MarketKey, Reading
 
 HIGHEST_RATE = 3.0
-"""A rate of 300 % a year or more is taken from no file."""
+"""Rate from which a reading in a file is rejected (3.0 is 300 % a year)."""
 MOST_UTILISATION = 1.1
-"""Borrowed over supplied; somewhat above 1 where a protocol's reserves are lent too."""
+"""Highest accepted utilisation; it may exceed 1 where a protocol's reserves are lent too."""
 REGULAR = 0.8
-"""The share of steps that must be alike for a series to have a step at all."""
+"""Fraction of steps that must be equal for a series to be regular."""
 GAP_STEPS = 1.5
-"""A regular series has a gap where a step is longer than so many."""
+"""Number of steps beyond which a regular series has a gap."""
 IRREGULAR_GAP = 86_400
 IRREGULAR_STEPS = 3.0
-"""In a series without a step of its own a gap is a day without any reading, and three times the median between two."""
+"""An irregular series has a gap where there is no reading for a day and for this many times its median step."""
 ENDED_STEPS = 3.0
 STILL = 30
-"""Readings in a row that show the very same rates, not 0: nobody reads that market any more, or nobody writes it."""
+"""Number of consecutive readings with identical non-zero rates from which a series counts as stuck: the market or
+its recording is no longer updated."""
 
 Numbered = tuple[int, Reading]
-"""A reading, and where it stands in its file."""
+"""(line in its file, reading)."""
 
 
 def when(seconds: int) -> str:
-    """A time as people read it, in UTC."""
+    """A time as text, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
 def impossible(reading: Reading) -> str:
-    """Why a reading is not taken from a file; empty where nothing speaks against it."""
+    """Why a reading in a file is rejected; empty: it is accepted."""
     rates = {
         "supply rate": reading.supply_rate,
         "mean supply rate": reading.mean_rate,
@@ -52,10 +53,11 @@ def impossible(reading: Reading) -> str:
 
 
 def in_order(name: str, found: Iterable[Numbered], *, last_of_block: bool = False) -> tuple[list[Reading], list[Fault]]:
-    """Readings ascending by market and time, and the faults of a file. name: what faults call the file.
+    """(readings ascending by market and time, faults of the file).
 
-    last_of_block: of several readings of one market at one time the last counts, as in a record of events; else the
-    first does, and the others are named. The market's name in a key is the market: another spelling is another market.
+    name: how faults name the file. last_of_block: of several readings of one market at one time the last one counts, as
+    in a recording of events; else the first one counts, and the others are reported. A market is identified by the
+    market's name in its key; a different spelling is a different market.
     """
     by_market: dict[MarketKey, list[Numbered]] = {}
     for at, reading in found:
@@ -72,7 +74,7 @@ def in_order(name: str, found: Iterable[Numbered], *, last_of_block: bool = Fals
 
 
 def names_of(keys: Iterable[MarketKey]) -> dict[MarketKey, str]:
-    """What faults call each market: with its chain where another chain has one of the same name."""
+    """How faults name each market: with its chain if another chain has a market of the same name."""
     chains = dict[str, set[str]]()
     for key in (known := list(keys)):
         chains.setdefault(key.market, set()).add(key.chain)
@@ -112,7 +114,7 @@ def _market(name: str, market: str, rows: list[Numbered], last_of_block: bool) -
 
 
 def usual_step(times: Sequence[int]) -> float | None:
-    """Seconds between two readings of a series that has a step; None for events, and for fewer than three readings."""
+    """The step of a regular series, in seconds; None: irregular, or fewer than three readings."""
     steps = [late - early for early, late in pairwise(times)]
     if len(steps) < 2:
         return None
@@ -122,7 +124,7 @@ def usual_step(times: Sequence[int]) -> float | None:
 
 
 def gaps(series: Sequence[Reading], market: str) -> Iterator[Fault]:
-    """Where a market's readings (ascending) leave a time out. market: what faults call it."""
+    """The gaps in a market's readings (ascending). market: how faults name it."""
     if len(series) < 3:
         return
     times = [one.time for one in series]
@@ -140,7 +142,7 @@ def gaps(series: Sequence[Reading], market: str) -> Iterator[Fault]:
 
 
 def still(series: Sequence[Reading], market: str) -> Iterator[Fault]:
-    """Where a market's rates do not move at all for ``STILL`` readings."""
+    """The spans in which a market's rates are identical for ``STILL`` readings or more."""
     start = 0
     for at in range(1, len(series) + 1):
         if at < len(series) and _rates(series[at]) == _rates(series[start]):
@@ -157,7 +159,7 @@ def _rates(reading: Reading) -> tuple[float | None, ...]:
 
 
 def ended(readings: Sequence[Reading]) -> list[Fault]:
-    """Markets whose readings (ascending by market) end while others of the same source go on."""
+    """Markets whose readings (ascending by market) end while others of the same source continue."""
     times: dict[MarketKey, list[int]] = {}
     for one in readings:
         times.setdefault(one.key, []).append(one.time)
@@ -172,8 +174,8 @@ def ended(readings: Sequence[Reading]) -> list[Fault]:
 
 
 def since_before(readings: Iterable[Reading]) -> Iterator[Reading]:
-    """Readings (ascending by market and time) whose ``mean_rate`` counts from the reading before: that time filled in.
-    One without a reading before it loses its mean, of which nobody could say what it is of."""
+    """Fills in the start of each ``mean_rate`` that counts from the previous reading (ascending by market and time).
+    A mean without a previous reading is dropped, since its span is unknown."""
     before: Reading | None = None
     for one in readings:
         if one.mean_rate is not None:

@@ -1,7 +1,7 @@
-"""Memory on the disk: readings are added and never changed.
+"""Memory on disk: readings are added and never changed.
 
-Who writes holds the folder's lock; who reads needs none. A file is written under another name, brought to the disk and
-renamed, so that it is there whole or not at all.
+Writers hold the folder's lock; readers need none. A file is written under a temporary name, flushed to the disk and
+renamed, so that it exists completely or not at all.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 LOCK = ".lock"
 WAIT_SECONDS = 30.0
 MANY = 24
-"""Files of a day, or of a month that is over, that are made one."""
+"""Number of files of a day, or of a month that is over, from which they are merged into one."""
 DAMAGED = ".damaged"
-"""What is added to the name of a file that cannot be read when others of its span are made one: it is kept."""
+"""Suffix added to the name of an unreadable file when the others of its span are merged; the file is kept."""
 UNFINISHED_SECONDS = 3600
-"""After which a file that somebody began to write is known to have been given up."""
+"""Seconds after which an unfinished file counts as abandoned."""
 TRIES = 5
-"""A file may be replaced between its folder's reading and its own."""
+"""Attempts at reading, since a file may be replaced between listing the folder and opening it."""
 
 _serial = count()
 
@@ -46,9 +46,9 @@ class Appended:
     """The result of adding readings to memory."""
 
     rows: int = 0
-    """Remembered now."""
+    """Number of readings added."""
     known: int = 0
-    """Known before: the same market at the same time."""
+    """Number of readings that existed already: same market, same time."""
     failure: str = ""
     """Why some or all of the readings were not stored, in one line; empty: all were."""
 
@@ -58,7 +58,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is wanted of a file: see ``Store.tables``."""
+    """What to read of a file: see ``Store.tables``."""
 
     start: int | None = None
     """Earliest time, unix seconds; None: from the first on."""
@@ -69,10 +69,10 @@ class _Asked:
     market: str | None = None
     """A market's id; None: all."""
     coded: Sequence[str] = ()
-    """Columns that are wanted as codes, not as text."""
+    """Text columns to be read as codes (dictionaries)."""
 
     def within(self, span: str) -> _Asked:
-        """The same without bounds that a file of this day or month cannot cross."""
+        """The same without the bounds that a file of this day or month cannot exceed."""
         first, last = files.bounds(span)
         start = None if self.start is None or self.start <= first else self.start
         end = None if self.end is None or self.end >= last else self.end
@@ -80,17 +80,15 @@ class _Asked:
 
 
 class Store:
-    """The readings under one folder, which is made by the first that is kept. wait_seconds: for another writer."""
+    """The readings in one folder, which is created when the first one is stored. wait_seconds: how long to wait for
+    another writer."""
 
     def __init__(self, folder: Path, wait_seconds: float = WAIT_SECONDS) -> None:
         self.folder, self.wait_seconds = folder, wait_seconds
 
     def append(self, readings: Iterable[Reading]) -> Appended:
-        """Remember readings. The same market at the same time is one row: what was known stays.
-
-        What the disk does not take is not remembered, nor what would have come after it; the answer says why, and no
-        error is raised for it.
-        """
+        """Add readings. One market at one time is one row, and the existing one stays. If the disk refuses, this
+        reading and the following ones are not stored; the answer says why and no error is raised."""
         by_month: dict[tuple[str, str], list[Reading]] = defaultdict(list)
         for one in readings:
             by_month[one.key.chain, files.span_of_day(one.time)[:7]].append(one)
@@ -134,9 +132,9 @@ class Store:
         faults: list[Fault] | None = None,
         coded: Sequence[str] = (),
     ) -> Iterator[tuple[pyarrow.Table, files.Stored]]:
-        """The readings from ``start`` to ``end``, a table for each file that counts, by chain and month. wanted: these
-        columns alone. coded: of these, text that comes as numbers and the words that they stand for (dictionaries). A
-        file that cannot be read is left out, and named in ``faults``."""
+        """The readings from ``start`` to ``end`` (unix seconds), one table for each file in effect, by chain and
+        month. wanted: only these columns. coded: of these, text columns to be read as dictionaries (codes and their
+        texts). A file that cannot be read is skipped, and reported in ``faults``."""
         for one in files.chains(self.folder) if chain is None else [chain]:
             for month in files.months(self.folder, one):
                 odd = list[Fault]()
@@ -147,7 +145,7 @@ class Store:
     def _month(
         self, chain: str, month: str, asked: _Asked, faults: list[Fault]
     ) -> list[tuple[pyarrow.Table, files.Stored]]:
-        """A month's tables as they all counted at one moment."""
+        """A month's tables, all in effect at one moment."""
         for attempt in range(TRIES):
             found, odd = [], list[Fault]()
             try:
@@ -163,7 +161,7 @@ class Store:
                         continue
                     if content.num_rows:
                         found.append((content, file))
-            except FileNotFoundError:  # made one with others meanwhile: look again
+            except FileNotFoundError:  # merged with others meanwhile: list again
                 if attempt == TRIES - 1:
                     raise
                 continue
@@ -172,10 +170,8 @@ class Store:
         return []
 
     def compact(self, now: int | None = None, everything: bool = False) -> int:
-        """Make one file of a day's, or of a month's that is over, many. The number of files that went.
-
-        everything: also where there are few. Raises OSError where the disk does not take it: nothing is lost then.
-        """
+        """Merge the many files of a day, or of a month that is over, into one; returns the number of files removed.
+        everything: also if there are few. Raises OSError if the disk refuses; nothing is lost then."""
         now = int(time.time()) if now is None else now
         gone = 0
         with self._locked():
@@ -185,7 +181,7 @@ class Store:
         return gone
 
     def compact_if_due(self, chain: str, now: int) -> None:
-        """After a reading: what has become many small files is made few. Raises OSError as ``compact``."""
+        """Merge files if they have become many. Raises OSError as ``compact``."""
         for month in files.months(self.folder, chain):
             folder = files.folder_of(self.folder, chain, month)
             present = files.counting(files.in_folder(folder))
@@ -213,7 +209,7 @@ class Store:
         return gone
 
     def _words(self, failure: Exception, rows: int) -> str:
-        """Why no more than so many rows are remembered, and what helps."""
+        """Why only so many rows were stored, and the remedy."""
         what = f"only {rows:,} new readings are remembered" if rows else "nothing is remembered"
         if isinstance(failure, Timeout):
             return (
@@ -246,8 +242,8 @@ def unreadable() -> tuple[type[Exception], ...]:
 
 
 def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
-    """A file's rows, each page compared with its checksum. Raises FileNotFoundError, and one of ``unreadable()`` for a
-    file that is damaged or of another schema."""
+    """A file's rows, with the checksum of each page verified. Raises FileNotFoundError, and one of ``unreadable()``
+    for a file that is damaged or of another schema."""
     import pyarrow as pa
     from pyarrow import compute
 
@@ -275,12 +271,12 @@ def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
 
 
 def _opened(path: Path, coded: Sequence[str]) -> pyarrow.parquet.ParquetFile:
-    """A file whose text columns ``coded`` come as dictionaries, as far as it has them."""
+    """Open a file so that its text columns ``coded`` are read as dictionaries."""
     from pyarrow import parquet
 
     try:
         return parquet.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(coded))
-    except KeyError:  # of a release that had not all of them
+    except KeyError:  # a file of an older release lacks some
         known = [name for name in coded if name not in columns.LATER]
         return parquet.ParquetFile(path, page_checksum_verification=True, read_dictionary=known)
 
@@ -292,7 +288,8 @@ def _may_hold(group: pyarrow.parquet.RowGroupMetaData, market: str) -> bool:
 
 
 def _merged(folder: Path, span: str, parts: Sequence[files.Stored]) -> int:
-    """One file in place of several: it is there whole before they go. A damaged part is kept under another name."""
+    """Merge several files into one, which is complete before the others are removed. A damaged one is kept under
+    another name."""
     import pyarrow as pa
 
     contents, good = [], []
@@ -312,7 +309,7 @@ def _merged(folder: Path, span: str, parts: Sequence[files.Stored]) -> int:
 
 
 def without_twice(content: pyarrow.Table) -> pyarrow.Table:
-    """Rows ascending by market and time, the first of those with the same market and time."""
+    """Rows ascending by market and time; of several with the same market and time only the first."""
     import numpy as np
 
     content = content.combine_chunks()
@@ -321,7 +318,7 @@ def without_twice(content: pyarrow.Table) -> pyarrow.Table:
     rank = np.argsort(np.argsort(names)) if len(names) else names
     code = rank[as_numpy(market.indices)]
     moment = as_numpy(content["time"])
-    order = np.lexsort((moment, code))  # stable: of equals the first stays first
+    order = np.lexsort((moment, code))  # a stable sort: of equals the first stays first
     code, moment = code[order], moment[order]
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = (code[1:] != code[:-1]) | (moment[1:] != moment[:-1])
@@ -329,7 +326,7 @@ def without_twice(content: pyarrow.Table) -> pyarrow.Table:
 
 
 def _cleared(folder: Path, replaced: Iterable[files.Stored], now: int) -> int:
-    """Files that do not count any more, and what was never finished, go."""
+    """Remove files that are no longer in effect, and abandoned unfinished ones."""
     gone = 0
     for one in replaced:
         one.path.unlink(missing_ok=True)
@@ -342,7 +339,7 @@ def _cleared(folder: Path, replaced: Iterable[files.Stored], now: int) -> int:
 
 
 def _write(folder: Path, span: str, *, whole: bool, content: pyarrow.Table) -> Path:
-    """A new file with the next number of its folder. The lock must be held."""
+    """Write a new file with the folder's next number. The lock must be held."""
     folder.mkdir(parents=True, exist_ok=True)
     number = 1 + max((one.number for one in files.in_folder(folder)), default=0)
     path = folder / files.name_of(span, number, whole)

@@ -1,4 +1,4 @@
-"""Whether memory is sound: each file readable, of its schema and in its place, and what its readings look like."""
+"""Checks memory: every file can be read, has the right schema and is in its place; and what its readings look like."""
 
 from __future__ import annotations
 
@@ -37,22 +37,21 @@ class Verdict:
     """The result of checking all files of memory."""
 
     files: int
-    """Files that count and can be read."""
+    """Number of files that are in effect and can be read."""
     rows: int
-    """Readings in them."""
+    """Number of readings in them."""
     faults: tuple[Fault, ...]
-    """Everything that was found to be wrong or odd."""
+    """Everything wrong or odd."""
 
     @property
     def sound(self) -> bool:
-        """Nothing is lost and nothing is there twice; gaps and odd rates are no fault of memory."""
+        """Whether nothing is lost or duplicated; gaps and odd rates do not count as faults of memory."""
         return not any(fault.kind in ("file", "duplicate", "clock") for fault in self.faults)
 
 
 def verify(store: Store, now: int | None = None) -> Verdict:
-    """Every file that counts is read whole and compared with its checksums, and the ledger of grades too. Raises
-    nothing for what it finds. now: unix seconds, by this machine's clock where None: readings of a day and more later
-    are named."""
+    """Reads every file in effect, verifies its checksums, and checks the ledger of grades. Faults are returned, not
+    raised. now: unix seconds, None: this machine's clock; readings a day or more in the future are reported."""
     latest = (int(time.time()) if now is None else now) + 86_400
     faults: list[Fault] = []
     count = rows = 0
@@ -65,7 +64,7 @@ def verify(store: Store, now: int | None = None) -> Verdict:
                 try:
                     content = read(file.path)
                 except FileNotFoundError:
-                    continue  # made one with others meanwhile: those are looked at
+                    continue  # merged with others meanwhile: the merged one is checked
                 except unreadable() as failure:
                     faults.append(Fault(str(file.path), f"cannot be read: {failure}", kind="file"))
                     continue
@@ -90,7 +89,7 @@ def _left_over(folder: object) -> Iterator[Fault]:
 
 
 def _in_its_place(file: files.Stored, chain: str, content: pyarrow.Table) -> Iterator[Fault]:
-    """Whether a file holds what its name says, in its order."""
+    """Check that a file holds the readings that its name states, in order."""
     import numpy as np
     from pyarrow import compute
 
@@ -120,7 +119,7 @@ def _in_its_place(file: files.Stored, chain: str, content: pyarrow.Table) -> Ite
 
 
 def _odd(where: str, content: pyarrow.Table) -> Iterator[Fault]:
-    """Rates and utilisations that a market can hardly have."""
+    """Implausible rates and utilisations."""
     import numpy as np
 
     for name, most in (("supply_rate", HIGHEST_RATE), ("borrow_rate", HIGHEST_RATE), ("utilisation", MOST_UTILISATION)):
@@ -148,7 +147,7 @@ def _by_market(content: pyarrow.Table) -> Iterator[tuple[str, NDArray[np.int64]]
 
 
 def _series(chain: str, times: dict[str, list[NDArray[np.int64]]], latest: int) -> Iterator[Fault]:
-    """Of a chain's markets: times that are there twice, gaps, those that ended before the others, and times after
+    """Faults of a chain's markets: duplicate times, gaps, markets that ended before the others, and times after
     ``latest``."""
     import numpy as np
 

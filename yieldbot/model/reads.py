@@ -93,9 +93,9 @@ class EthLogs:
 
 
 @dataclass(frozen=True, slots=True)
-class EthPast:
-    """Which of some addresses had code at a past block, as ``PastCode`` decodes it; ``b""`` where the node does not
-    tell the state of that block. Whatever it makes of it, the round's other reads are answered."""
+class EthCodeAtBlock:
+    """Which of some addresses had code at a past block; ``CodeAtBlock`` decodes the answer. ``b""``: the node does
+    not serve the state of that block. Whatever it answers, the round's other reads are answered too."""
 
     addresses: tuple[Address, ...]
     """The addresses, ``MOST_AT_ONCE`` at most."""
@@ -104,12 +104,12 @@ class EthPast:
 
 
 MOST_AT_ONCE = 200
-"""Addresses of one EthPast."""
+"""Most addresses of one EthCodeAtBlock."""
 
 
 @dataclass(frozen=True, slots=True)
-class PastCode:
-    """The answer to EthPast."""
+class CodeAtBlock:
+    """The answer to EthCodeAtBlock."""
 
     time: int
     """Unix seconds of the block."""
@@ -117,9 +117,8 @@ class PastCode:
     """Whether each address had code, in the order of the addresses."""
 
     @classmethod
-    def of(cls, answer: bytes, count: int) -> PastCode | None:
-        """Decode the answer about ``count`` addresses; None for one that is none, as of a block whose time is no
-        time."""
+    def of(cls, answer: bytes, count: int) -> CodeAtBlock | None:
+        """Decode the answer about ``count`` addresses; None: it is malformed, or its block has no valid time."""
         time = int.from_bytes(answer[:32], "big")
         if len(answer) != 32 + count or not 0 < time < 2**40:
             return None
@@ -198,6 +197,6 @@ class CodeHead:
 CODE_WORDS = 4
 """Words in the answer to EthCode: the hash, the length, the first 64 bytes (zero-padded)."""
 
-Read = EthCall | EthSlot | EthCode | EthLogs | EthPast | SvmAccount | SvmLamports
+Read = EthCall | EthSlot | EthCode | EthLogs | EthCodeAtBlock | SvmAccount | SvmLamports
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
 """Each ``yield`` is one round: a sequence of reads, answered by the same number of byte strings in the same order."""

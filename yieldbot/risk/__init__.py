@@ -1,1 +1,1 @@
-"""Limits over time, and prices that swaps are judged by. Pure."""
+"""Limits over time, safety grades, expected loss, alarms, and the prices that swaps are checked against. Pure."""

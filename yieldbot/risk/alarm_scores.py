@@ -1,9 +1,10 @@
-"""Scores alarms on recorded readings: how many locks they precede, in time for how much money, and at what cost. Pure.
+"""Scores alarms on recorded readings: how many locks they precede, with how much money still able to leave, and at what
+cost. Pure.
 
-A lock begins where a market's utilisation reaches ``LOCKED`` and has not been there for ``APART_SECONDS``. An alarm
-precedes it where it stands at a reading within ``AHEAD_SECONDS`` before. An episode is the time in which an alarm
-stands; one in which, and for ``AHEAD_SECONDS`` from its start, no lock begins is a false one. Whoever leaves at a false
-alarm is taken to earn nothing while it stands.
+A lock begins where a market's utilisation reaches ``LOCKED``, unless it was there within the ``APART_SECONDS`` before.
+An alarm precedes a lock if it stands at some reading within ``AHEAD_SECONDS`` before it. An episode is the time in
+which an alarm stands; it is false if no lock begins during it or within ``AHEAD_SECONDS`` of its start. Whoever leaves
+at a false alarm is assumed to earn nothing while it stands.
 """
 
 from __future__ import annotations
@@ -25,70 +26,72 @@ HOUR = 3600
 LOCKED = 0.99
 """Utilisation from which a market counts as locked."""
 APART_SECONDS = 24 * HOUR
-"""A market that is locked again within this time is still in the same lock."""
+"""Two locks closer together than this count as one."""
 AHEAD_SECONDS = 168 * HOUR
 """How long before a lock an alarm still counts as its warning."""
 OUT = 1e6
-"""Whole tokens that have to be out before a lock."""
+"""Whole tokens that must have left before a lock for the exit to count as in time."""
 POLLS = (1, 6, 24)
-"""Hours between two looks of a bot."""
+"""Polling intervals that are scored: hours between two looks of a bot."""
 LONGEST_STEP = 26 * HOUR
-"""Time between two readings counts as observed up to this."""
+"""Longest time between two readings that still counts as observed, in seconds; longer gaps are not counted."""
 POOL = frozenset({"UTILISATION", "CASH_FALLING"})
-"""Signs that a market's own cash shows."""
+"""Alarm codes that depend on the pool's own cash."""
 COLLATERAL = frozenset({"COLLATERAL_LOCKED"})
 TROUGH_DAYS = 3
-"""A depeg's trough is looked for within so many days of the time when 1 % was off first."""
+"""The trough of a depeg is the lowest price within so many days after the price first fell 1 % below a dollar."""
 OFF = 0.02
-"""A depeg is a fall by this or more: below it a holder who waits has lost nothing worth a sale."""
+"""Fall below a dollar, as a fraction, that counts as a depeg; a smaller one costs a patient holder nothing worth a
+sale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """What a bot that looks every so many hours would have got."""
+    """Result of the alarms for a bot that polls at one interval."""
 
     hours: int
-    """Between two looks."""
+    """Hours between two looks."""
     in_time: int
-    """Locks before which a look stood under an alarm while the market still had ``OUT`` in cash."""
+    """Locks before which some look had an alarm while the market still held ``OUT`` in cash."""
     preceded: int
-    """Locks before which an alarm stood at one of its looks."""
+    """Locks before which some look had an alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What alarms are worth on a recording."""
+    """Score of the alarms on one recording."""
 
     market_years: float
-    """Observed time of the dollar markets."""
+    """Observed time of the dollar markets, in market-years."""
     locks: int
     """Locks of the dollar markets."""
     polled: tuple[Polled, ...]
-    """By time between two looks; the first is the recording's own step or an hour."""
+    """By polling interval; the first is the recording's own step, or an hour if that is longer."""
     lead_hours: float | None
-    """Median time from an alarm's start to the lock that it precedes, at the finest looks."""
+    """Median hours from an alarm's start to the lock that it precedes, at the shortest polling interval; None: none
+    preceded."""
     episodes: int
-    """Alarms of the pool's own signs."""
+    """Episodes of alarms of ``POOL``."""
     false: int
-    """Those that no lock followed."""
+    """False episodes: no lock followed."""
     calm_cost_pp: float
-    """What leaving at the false ones costs, in percentage points a year."""
+    """Income lost by leaving at the false ones, in percentage points a year."""
     collateral_locks: int
-    """Times at which a collateral's market was locked, over all collaterals."""
+    """Locks of collaterals' own markets, over all collaterals."""
     collateral_same_day: int
-    """Those at which each dollar market of its pool had the alarm within a day."""
+    """Of these, the locks for which every dollar market of the same pool had a COLLATERAL_LOCKED alarm within a day."""
     collateral_episodes: int
-    """Alarms of COLLATERAL_LOCKED in dollar markets."""
+    """Episodes of COLLATERAL_LOCKED in dollar markets."""
     peg_years: float
-    """Observed time of prices, over all dollars."""
+    """Observed time of prices, summed over all dollar tokens, in years."""
     peg_episodes: int
-    """Alarms of PEG that asked to leave."""
+    """Episodes of PEG that asked to leave."""
     depegs: int
     """Falls by ``OFF`` or more."""
     peg_leads: tuple[float, ...]
-    """Hours from the alarm to the trough of each, negative where it came after; none for one that was missed."""
+    """For each depeg that was not missed, hours from the alarm to the trough; negative if the alarm came later."""
     sources: int = 1
-    """Sources of a price that the recording has; where it has one, one is enough for the alarm."""
+    """Number of price sources in the recording; if it has only one, one is enough for the alarm."""
 
     @property
     def false_per_year(self) -> float:
@@ -108,16 +111,16 @@ class Score:
 
 @dataclass(slots=True)
 class _Track:
-    """What one dollar market showed at each look, and what stood."""
+    """The looks at one dollar market, and which alarms stood at each."""
 
     sights: list[Sight] = field(default_factory=list)
     """The looks."""
     pool: list[bool] = field(default_factory=list)
-    """At each, whether the pool's own signs ask to leave."""
+    """At each look, whether an alarm of ``POOL`` asks to leave."""
     collateral: list[bool] = field(default_factory=list)
-    """The same of a locked collateral."""
+    """At each look, whether COLLATERAL_LOCKED asks to leave."""
     peg: list[bool] = field(default_factory=list)
-    """The same of the peg."""
+    """At each look, whether PEG asks to leave."""
 
 
 def score(readings: Iterable[Reading], limits: AlarmLimits | None = None) -> Score:
@@ -181,12 +184,13 @@ def _tracked(
     limits: AlarmLimits,
     hours: int,
 ) -> dict[MarketName, _Track]:
-    """What stands in each market at each look of a bot that looks every so many hours, all markets at once."""
+    """The alarms that stand in each market at each look of a bot that polls every so many hours; all markets are
+    judged together."""
     lookout = Lookout(limits, {name: subjects[name] for name in sights})
     step = hours * HOUR
     looks: dict[int, dict[MarketName, Sight]] = {}
     for name, rows in sights.items():
-        for one in rows:  # of each step the last reading, at which a bot that looks at the step's end looks
+        for one in rows:  # the last reading of each step: what a bot that polls at the step's end sees
             looks.setdefault(-(-one.time // step), {})[name] = one
     tracks = {name: _Track() for name in sights}
     for _, now in sorted(looks.items()):
@@ -201,7 +205,7 @@ def _tracked(
 
 
 def _observed(sights: Sequence[Sight]) -> float:
-    """Seconds, gaps left out."""
+    """Observed seconds, without gaps longer than ``LONGEST_STEP``."""
     steps = (after.time - before.time for before, after in pairwise(sights))
     return float(sum(min(step, LONGEST_STEP) for step in steps))
 
@@ -232,8 +236,8 @@ def _episodes(sights: Sequence[Sight], standing: Sequence[bool]) -> list[tuple[i
 
 
 def _polled(hours: int, tracks: Mapping[MarketName, _Track], locks: Mapping[MarketName, Sequence[int]]) -> Polled:
-    """A warning stands at a look before the lock; the money is out where that look, or an earlier one of the same
-    episode, still had enough cash."""
+    """Scores one polling interval: which locks had a warning, and at how many of those the money was out, because
+    that look, or an earlier one of the same episode, still had enough cash."""
     preceded = in_time = 0
     for name, times in locks.items():
         track = tracks[name]
@@ -256,14 +260,15 @@ def _polled(hours: int, tracks: Mapping[MarketName, _Track], locks: Mapping[Mark
 
 
 def _pays(sight: Sight) -> bool:
-    """Whether a million comes out; where the recording does not say how much there is, whether it is not locked."""
+    """Whether ``OUT`` tokens can be withdrawn; if the recording does not have the cash, whether utilisation is below
+    ``LOCKED``."""
     if sight.cash is not None:
         return sight.cash >= OUT
     return sight.utilisation is not None and sight.utilisation < LOCKED
 
 
 def _income(sights: Sequence[Sight], start: int, end: int) -> float:
-    """What a token would have earned from start to end, in tokens."""
+    """What one token would have earned from start to end, in tokens."""
     found = 0.0
     for before, after in pairwise(sights):
         if start <= before.time < end and before.rate is not None:
@@ -277,7 +282,8 @@ def _collateral(
     subjects: Mapping[MarketName, Subject],
     limits: AlarmLimits,
 ) -> tuple[int, int, int]:
-    """(locks that each dollar market beside them had an alarm of within a day, such locks, alarms)."""
+    """(locks of collaterals, those with a COLLATERAL_LOCKED alarm within a day in every dollar market of the same
+    pool, number of such alarms)."""
     dollars = {name for name in tracks if is_dollar(subjects[name].asset)}
     met = times = 0
     for name, rows in sights.items():
@@ -293,7 +299,8 @@ def _collateral(
 
 
 def _stood(track: _Track, start: int, end: int) -> bool:
-    """Whether the alarm stood between; where the market has no reading then, nothing could be said."""
+    """Whether the alarm stood at some time between start and end; True if the market has no reading in that time,
+    since no alarm was possible."""
     seen = [stands for one, stands in zip(track.sights, track.collateral, strict=True) if start <= one.time <= end]
     return any(seen) or not seen
 
@@ -301,7 +308,7 @@ def _stood(track: _Track, start: int, end: int) -> bool:
 def _venues(
     sights: Mapping[MarketName, Sequence[Sight]], subjects: Mapping[MarketName, Subject]
 ) -> frozenset[MarketName]:
-    """Series of prices alone: no market of ours, but a source of what a dollar is worth."""
+    """Recorded series that hold only prices: sources of a token's dollar price, not markets for money."""
     return frozenset(
         name
         for name, rows in sights.items()
@@ -314,8 +321,8 @@ def _venues(
 def _with_prices(
     sights: dict[MarketName, list[Sight]], subjects: dict[MarketName, Subject], venues: frozenset[MarketName]
 ) -> dict[MarketName, list[Sight]]:
-    """Sights with the prices of venues of their asset, hour by hour; where an asset has venues and no market, its first
-    venue stands for one."""
+    """The looks with the prices of their asset from all venues, hour by hour. For an asset that has venues but no
+    market, its first venue is used in place of a market."""
     if not venues:
         return sights
     by_asset: dict[str, list[MarketName]] = {}
@@ -340,16 +347,16 @@ def _with_prices(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pegs:
-    """What is said of pegs, over all dollar markets with prices."""
+    """Score of the PEG alarm, over all dollar tokens with prices."""
 
     years: float
-    """Observed time of prices."""
+    """Observed time of prices, in years."""
     episodes: int
-    """Alarms that asked to leave."""
+    """Episodes in which PEG asked to leave."""
     falls: int
     """Depegs."""
     leads: tuple[float, ...]
-    """Hours from the alarm to the trough."""
+    """Hours from the alarm to the trough of each depeg, negative if the alarm came later."""
 
 
 def _pegs(
@@ -373,8 +380,8 @@ def _pegs(
 
 
 def _falls(sights: Sequence[Sight]) -> list[tuple[int, int]]:
-    """(when 1 % was off first, when the price was lowest) of each fall by ``OFF`` or more, by the middle of its
-    sources."""
+    """(time when the price was first 1 % below a dollar, time of the lowest price) of each fall by ``OFF`` or more;
+    the price is the median of the sources."""
     found, at = list[tuple[int, int]](), 0
     rows = [(one.time, median(one.prices)) for one in sights if one.prices]
     while at < len(rows):

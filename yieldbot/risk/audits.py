@@ -1,4 +1,5 @@
-"""Audit reports of exactly the code that is on the chain (``audits.toml``): others do not count."""
+"""Audit reports (``audits.toml``). A report counts only while the deployed code is exactly the code that was
+audited."""
 
 from __future__ import annotations
 
@@ -14,14 +15,14 @@ from yieldbot.model.controls import ContractFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """One report about one code."""
+    """One audit report about one version of a contract's code."""
 
     firm: str
-    """Who made it."""
+    """The auditor."""
     date: date
     """The day of the report."""
     protocol: str
-    """Whose contract it is: the adapter's name."""
+    """Name of the adapter whose protocol the contract belongs to."""
     contract: str
     """What the protocol calls the contract."""
     code_hash: str
@@ -32,18 +33,20 @@ class Audit:
 
 @cache
 def audits() -> tuple[Audit, ...]:
-    """The list that is shipped."""
+    """The audits that are shipped with yieldbot."""
     return read(Path(__file__).with_name("audits.toml").read_text(encoding="utf-8"))
 
 
 def read(text: str) -> tuple[Audit, ...]:
-    """A list as ``audits.toml`` has it. Raises ValueError for a row without a hash of 32 bytes, which could never
-    count."""
+    """Parse the text of an ``audits.toml``. Raises ValueError for a row whose code_hash is not 32 bytes, since it
+    could never match."""
     found = []
     for row in tomllib.loads(text).get("audit", ()):
         code_hash = str(row["code_hash"]).lower().removeprefix("0x")
         if len(code_hash) != 64 or not set(code_hash) <= set("0123456789abcdef"):
-            raise ValueError(f"{row.get('firm')}, {row.get('contract')}: code_hash is no keccak256 of a code")
+            raise ValueError(
+                f"{row.get('firm')}, {row.get('contract')}: code_hash must be 64 hexadecimal digits (keccak256)"
+            )
         found.append(
             Audit(
                 firm=str(row["firm"]),
@@ -58,6 +61,6 @@ def read(text: str) -> tuple[Audit, ...]:
 
 
 def of_code(one: ContractFacts, among: Iterable[Audit]) -> tuple[Audit, ...]:
-    """The audits of what a contract runs: of its implementation where it is a proxy, else of its own code."""
+    """Audits of the code that a contract executes: of its implementation if it is a proxy, else of its own code."""
     runs = (one.implementation_hash if one.implementation is not None else one.code_hash).lower().removeprefix("0x")
     return tuple(audit for audit in among if runs and audit.code_hash == runs)

@@ -1,4 +1,4 @@
-"""Which markets are, or are backed by, what the policy does not trust any more (``policy.blacklist``). Pure."""
+"""Which markets are on the policy's blacklist (``policy.blacklist``), or are backed by something that is. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from yieldbot.model.risk import Act, Evidence
 from yieldbot.risk.triggers import Found
 
 DEEPEST = 8
-"""Vaults in vaults that are looked through; a circle ends by itself."""
+"""Most levels of vaults within vaults that are followed, so that a cycle of vaults ends too."""
 LEAST_SHARE = 0.001
-"""Less of a market than this does not rest on a collateral: anybody can put a little of it into a pool."""
+"""Smallest part of a market, as a fraction, that counts as resting on a collateral: anybody can put a little of it
+into a pool."""
 _WORD = re.compile(r"[^0-9a-z.]+")
 
 
 def blacklisted(snapshot: Snapshot, names: Iterable[str]) -> dict[MarketId, Found]:
-    """By market, which name of the blacklist covers it: its own name, protocol, asset or contract; a contract or token
-    among its parameters (collateral, oracle); the same of a pool that its money ends in, as far as the snapshot knows
-    that one; or, by the last look, anything that its money rests on or goes through."""
+    """For each market that the blacklist covers, the sign. A market is covered by its own name, protocol, asset or
+    contract; by a contract or token among its parameters (collateral, oracle); by the same of a pool that its money
+    ends in, if the snapshot has that pool; or by anything that its money rests on or passes through according to the
+    last look."""
     black = {name.strip().lower(): name for name in names if name.strip()}
     if not black:
         return {}
@@ -45,7 +47,8 @@ def blacklisted(snapshot: Snapshot, names: Iterable[str]) -> dict[MarketId, Foun
 
 
 def _backed(state: MarketState, black: Mapping[str, str]) -> Found | None:
-    """The sign where the last look found that the market's money rests on, or goes through, what is named."""
+    """The sign if the last look found that the market's money rests on, or passes through, something on the
+    blacklist."""
     if state.backing is None:
         return None
     for one in state.backing.parts:
@@ -62,7 +65,7 @@ def _backed(state: MarketState, black: Mapping[str, str]) -> Found | None:
 
 
 def _within(state: MarketState, states: Mapping[MarketId, MarketState]) -> list[MarketState]:
-    """A market, and every market of the snapshot that its money ends in, each once."""
+    """A market, followed by every market of the snapshot that its money is lent on to, each once."""
     found, seen = [state], {state.market.id}
     for _ in range(DEEPEST):
         more = [
@@ -76,7 +79,7 @@ def _within(state: MarketState, states: Mapping[MarketId, MarketState]) -> list[
 
 
 def _hit(state: MarketState, black: Mapping[str, str]) -> str | None:
-    """The name of the blacklist, in lower case, that covers a market itself."""
+    """The blacklist's entry, in lower case, that covers the market itself; None: none does."""
     market = state.market
     texts = {
         market.name.lower(),
@@ -94,7 +97,7 @@ def _hit(state: MarketState, black: Mapping[str, str]) -> str | None:
 
 
 def _texts(value: object, depth: int = 4) -> Iterator[str]:
-    """Every text in a value, as deep as parameters go."""
+    """Every string in a nested value."""
     if isinstance(value, str):
         yield value
     elif depth and isinstance(value, Mapping):

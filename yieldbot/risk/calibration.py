@@ -1,9 +1,9 @@
-"""Holds remembered grades against what then happened. Pure.
+"""Compares stored grades with what then happened to their markets. Pure.
 
 Harm is a lock (utilisation of ``LOCKED`` or more, or cash below ``NO_CASH`` of what is supplied), a loss (the index or
-share price fell by more than ``FELL`` below its highest) or a depeg (a dollar that is more than ``OFF`` away from one).
-A grade's window are the ``calibration.days`` after it. It is scored once it is over and the market was read on half of
-its days at least; what happened is known of no other.
+share price fell by more than ``FELL`` below its highest value) or a depeg (the price of a dollar token is more than
+``OFF`` away from one dollar). The window of a grade is the ``calibration.days`` after it. A grade is scored once its
+window is over, and only if the market was read on at least ``LEAST_READ`` of the window's days.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ DAY = 86_400
 LOCKED = 0.99
 """Utilisation from which a market counts as locked."""
 NO_CASH = 0.01
-"""Of what is supplied: a market with less cash is locked too."""
+"""Cash as a fraction of what is supplied: a market with less is locked too."""
 FELL = 0.001
-"""A fall of an index that is more than rounding."""
+"""Fall of an index, as a fraction, that is too large to be rounding."""
 OFF = 0.01
-"""A dollar's distance from one dollar that is a depeg."""
+"""Distance of a dollar token's price from one dollar that counts as a depeg."""
 LONGEST_STEP = 26 * 3600
-"""A reading speaks for so many seconds after it at most."""
+"""Longest time for which a reading is taken to hold, in seconds."""
 LEAST_READ = 0.5
-"""Part of a window's days that a market must have been read on."""
+"""Fraction of a window's days on which a market must have been read."""
 ALL = "all"
-"""The row of all letters together."""
+"""In place of a letter: the row that counts all grades together."""
 
 MarketName = tuple[str, str]
-"""Chain and market's id."""
+"""(chain, market id)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What one market showed in one hour; None where it is not recorded."""
+    """One market's readings in one hour; None: not recorded."""
 
     time: int
     """Unix seconds of the hour's last reading."""
     used: float | None = None
-    """Its highest utilisation."""
+    """Highest utilisation, 0 to 1."""
     cash_share: float | None = None
-    """Its lowest cash over what was supplied."""
+    """Lowest cash, as a fraction of what was supplied."""
     index: float | None = None
-    """Its last index or share price."""
+    """Last index or share price."""
     lowest_usd: float | None = None
-    """The lowest price of its asset, in dollars."""
+    """Lowest price of its asset, in dollars."""
     highest_usd: float | None = None
-    """The highest."""
+    """Highest price of its asset, in dollars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,68 +62,68 @@ class Track:
     """What happened to one market. Times are unix seconds, ascending."""
 
     read: tuple[int, ...]
-    """Every reading."""
+    """Time of every reading."""
     locked: tuple[tuple[int, int], ...]
-    """Readings that show a lock, and until when each speaks."""
+    """(time of a reading that shows a lock, time until which that reading holds)."""
     depegged: tuple[int, ...]
-    """Readings that show a depeg."""
+    """Times of readings that show a depeg."""
     losses: tuple[tuple[int, float], ...]
-    """Falls of the index, each with its size in bp."""
+    """(time, size in bp) of each fall of the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """What followed the grades of one letter."""
+    """How often harm followed the grades of one letter."""
 
     letter: str
-    """Which; ``ALL`` for all."""
+    """The letter; ``ALL``: all grades together."""
     days: int
-    """Graded days of markets that are scored."""
+    """Number of grades scored: one for each market and day."""
     windows: int
-    """How many of their windows do not overlap: so many are independent at most."""
+    """Number of their windows that do not overlap: an upper bound of the number of independent samples."""
     locks: int
-    """Days that a lock followed within the window."""
+    """Grades that a lock followed within the window."""
     losses: int
-    """Days that a loss followed."""
+    """Grades that a loss followed."""
     depegs: int
-    """Days that a depeg followed."""
+    """Grades that a depeg followed."""
     harmed: int
-    """Days that any of these followed."""
+    """Grades that any of these followed."""
     stated: float
-    """Mean probability of harm that was stated beforehand."""
+    """Mean of the probabilities of harm that the grades stated beforehand."""
     years: float
-    """Market-years for which these grades stood: each until the market's next one, its window's or its readings'
-    end."""
+    """Market-years for which these grades were in force: each until the market's next grade, the end of its window
+    or the end of its readings."""
     locked_hours_a_year: float | None
-    """Hours locked in a market-year; None where no time is known."""
+    """Hours locked in a market-year; None: the grades were in force for no recorded time."""
     loss_bps_a_year: float | None
-    """What was lost, in bp a year."""
+    """Realised loss, in bp a year."""
     expected_loss_bps: float | None
-    """What was expected to be lost, the mean over that time."""
+    """Expected loss by the grades, in bp a year, averaged over the same time."""
     expected_low_bps: float | None
-    """Lower end of its interval, as the grades have it."""
+    """Lower end of the interval of the expected loss, in bp a year."""
     expected_high_bps: float | None
-    """Upper end."""
+    """Upper end of that interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How good grades were."""
+    """Grades compared with what followed."""
 
     graded: int
-    """Graded days of markets in all."""
+    """Number of grades in all: one for each market and day."""
     unfinished: int
     """Of these, those whose window is not over."""
     unseen: int
-    """Of these, those whose market was not read often enough in the window."""
+    """Of these, those whose market was read too seldom in the window."""
     hits: tuple[Hit, ...]
     """By letter, the safest first, then of all together; empty: nothing can be scored yet."""
     brier: float | None
     """Mean of (stated probability - 1 where harm followed, else 0) squared; 0 is perfect."""
     brier_constant: float | None
-    """The same of whoever states the rate that was observed for every market: r * (1 - r)."""
+    """Brier score of stating the observed rate r for every market: r * (1 - r)."""
     first_due: int | None
-    """When the first window is over; None without grades."""
+    """Unix seconds at which the first window is over; None: there are no grades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,17 +131,17 @@ class _Scored:
     """One grade with what followed."""
 
     grade: GradedDay
-    """What was said."""
+    """The stored grade."""
     lock: bool
     """Whether a lock followed within the window."""
     loss: bool
-    """Whether a loss did."""
+    """Whether a loss followed."""
     depeg: bool
-    """Whether a depeg did."""
+    """Whether a depeg followed."""
 
     @property
     def harm(self) -> bool:
-        """Whether any of these did."""
+        """Whether any of these followed."""
         return self.lock or self.loss or self.depeg
 
 
@@ -153,7 +153,7 @@ def stated(safety: int, table: Scales) -> float:
 
 
 def tracked(moments: Iterable[Moment], asset: str) -> Track:
-    """What a market's readings (ascending) tell. asset: the symbol of what is lent."""
+    """Locks, depegs and losses in one market's readings (ascending). asset: symbol of the token that is lent."""
     seen = list(moments)
     read, locked, depegged, losses = list[int](), list[tuple[int, int]](), list[int](), list[tuple[int, float]]()
     highest: float | None = None
@@ -174,7 +174,7 @@ def tracked(moments: Iterable[Moment], asset: str) -> Track:
 
 
 def calibrate(grades: Sequence[GradedDay], tracks: Mapping[MarketName, Track], table: Scales) -> Calibration:
-    """Holds grades (ascending by time) against what happened to their markets."""
+    """Scores grades (ascending by time) by what then happened to their markets."""
     window = round(float(table.of("calibration", "days")) * DAY)
     newest: dict[str, int] = {}
     for (chain, _), track in tracks.items():
@@ -268,7 +268,7 @@ def _hit(
 def _stood(
     grades: Sequence[GradedDay], tracks: Mapping[MarketName, Track], window: int
 ) -> Iterable[tuple[GradedDay, int]]:
-    """Each grade, and until when it stood and its market was read."""
+    """Each grade, with the time until which it was in force and its market was read."""
     by_market: dict[MarketName, list[GradedDay]] = {}
     for one in grades:
         by_market.setdefault((one.chain, one.market), []).append(one)
@@ -283,7 +283,7 @@ def _stood(
 
 
 def _apart(scored: Sequence[_Scored], window: int) -> int:
-    """How many windows there are that do not overlap, market by market."""
+    """Number of windows that do not overlap, counted for each market and summed."""
     ended: dict[MarketName, int] = {}
     count = 0
     for one in sorted(scored, key=lambda one: one.grade.time):

@@ -1,4 +1,4 @@
-"""The component of a grade that says what finally backs the money."""
+"""Component of a grade: what finally backs the money."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from yieldbot.risk.other_sides import NO_LOANS, made, read_at
 from yieldbot.risk.scales import Scales, score
 
 NAMED = 3
-"""So many of the largest parts are named in the evidence."""
+"""Number of the largest parts that the evidence names."""
 
 
 def collateral(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """What finally backs the money: of a vault that is looked through the largest part that rests on one market and
-    that market's utilisation; of an isolated market its limit; of a pool all that is in it."""
+    """Score of what backs the market. A vault that is looked through: by the largest part that rests on one market,
+    and that market's utilisation. An isolated market: by its liquidation threshold. A pool: by all collateral in it."""
     name, of, curve, block = "collateral", scales.sections["collateral"], state.curve, state.block.height
     where = str(state.market.address)
     if state.market.kind in NO_LOANS:
@@ -47,8 +47,8 @@ def collateral(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def _backed(state: MarketState, backing: Backing, facts: Facts, scales: Scales) -> Component:
-    """By the last look: score = (1 - unknown) * min(largest part, its own market, the pool of a vault's largest part)
-    + unknown * the score of what cannot be read."""
+    """By the last look at what backs it: score = (1 - unknown) * min(score of the largest part, of that part's own
+    market, of the pool in which a vault's largest part is lent) + unknown * score of an unknown backing."""
     name, of, where = "collateral", scales.sections["collateral"], str(state.market.address)
     seen = [_part(one, where, backing.block) for one in backing.parts[:NAMED]]
     missing = list(backing.missing)
@@ -85,7 +85,8 @@ def _part(one: Backer, where: str, block: int) -> Evidence:
 
 
 def _below(state: MarketState, facts: Facts) -> float | None:
-    """The utilisation of the market that a vault's largest part is lent in, where the snapshot has read that one."""
+    """Utilisation of the market in which a vault has lent its largest part; None: the snapshot does not have that
+    market."""
     if not isinstance(state.curve, LookThroughCurve):
         return None
     largest = max(state.curve.slots, key=lambda slot: slot.held, default=None)

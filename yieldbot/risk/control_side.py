@@ -1,4 +1,4 @@
-"""The component of a grade that says who can change the contracts, how fast, and how old they are."""
+"""Component of a grade: who can change the contracts, after what delay, and how old the contracts are."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from yieldbot.risk.scales import Scales, score
 NAME = "contract"
 DAY = 86_400
 COUNTED = (Part.POOL, Part.ADMIN, Part.INSIDE)
-"""Contracts whose change can take the money: others (oracles, rate models) are counted by their own components."""
+"""Parts whose contracts can take the money if they are changed; oracles and rate models are judged by other
+components."""
 MOST_HOLDERS = 8
-"""Holders of one contract's roles that are shown."""
+"""Most role holders of one contract that the evidence lists."""
 
 
 def contract(facts: Facts, now: int, scales: Scales, among: tuple[Audit, ...] | None = None) -> Component:
-    """score = (1 - w) * min over the contracts of control + w * age of the youngest, w = ``weight_days``.
+    """score = (1 - w) * min over contracts of control + w * age of the youngest contract, with w = ``weight_days``.
 
-    control: of the weakest who alone can change it, the better of its delay's and its signers' scores; 100 where nobody
-    can. now: unix seconds of the block.
+    control: for the weakest party that can change a contract on its own, the better of the score of its delay and the
+    score of its number of signers; 100 if nobody can change it. now: unix seconds of the block.
     """
     of, weight = scales.sections[NAME], scales.sides[NAME].weight
     controls = facts.controls
@@ -52,17 +53,20 @@ def contract(facts: Facts, now: int, scales: Scales, among: tuple[Audit, ...] | 
             continue
         days = (now - since) / DAY
         ages.append(max(tried, score(of["days"], max(days, 0.0))))
-        told = f"{days:,.0f} days" if one.created_at is not None else f"at least {days:,.0f} days, seen since"
-        seen.append(Evidence(what=f"{one.name or one.part}: age", value=told, source=str(one.address), block=one.block))
+        shown = f"{days:,.0f} days" if one.created_at is not None else f"at least {days:,.0f} days, seen since"
+        seen.append(
+            Evidence(what=f"{one.name or one.part}: age", value=shown, source=str(one.address), block=one.block)
+        )
         if one.created_at is None:
-            missing.append(f"age of {one.name or one.address}: {told}")
+            missing.append(f"age of {one.name or one.address}: {shown}")
     part = float(of["weight_days"])
     found = (1.0 - part) * least + part * min(ages, default=0.0)
     return Component(name=NAME, score=found, weight=weight, evidence=tuple(seen), missing=tuple(missing))
 
 
 def weak_owner(facts: Facts) -> str | None:
-    """The contract whose code one key can change, by its proxy's admin or a role; None: there is none that is known."""
+    """A contract whose code a single key can replace, through its proxy's admin or through a role; None: no such
+    contract is known."""
     for one in facts.controls.contracts if facts.controls else ():
         by = [who for role in one.roles if role.power is Power.UPGRADE for who in role.holders]
         for who in (one.upgrade_by, *by) if one.part in COUNTED else ():
@@ -76,7 +80,7 @@ def _one_key(who: Controller) -> bool:
 
 
 def _control(who: Controller, of: Mapping[str, Any]) -> float:
-    """The better of its delay's score and its signers'."""
+    """The better of the score of its delay and the score of its number of signers."""
     signers = {
         ControllerKind.NONE: float(of["immutable"]),
         ControllerKind.GOVERNOR: float(of["governor"]),
@@ -97,7 +101,7 @@ def _control(who: Controller, of: Mapping[str, Any]) -> float:
 
 def _evidence(one: ContractFacts) -> list[Evidence]:
     name = one.name or str(one.part)
-    told = {"code can be exchanged by": one.upgrade_by, "settings can be changed by": one.owner}
+    shown = {"code can be exchanged by": one.upgrade_by, "settings can be changed by": one.owner}
     roles = [
         Evidence(what=f"{name}: {role.name}", value=who.words, source=str(one.address), block=one.block)
         for role in one.roles
@@ -106,6 +110,6 @@ def _evidence(one: ContractFacts) -> list[Evidence]:
     ][:MOST_HOLDERS]
     return [
         Evidence(what=f"{name}: {what}", value=who.words, source=str(one.address), block=one.block)
-        for what, who in told.items()
+        for what, who in shown.items()
         if who.kind is not ControllerKind.NONE
     ] + roles or [Evidence(what=f"{name}: can be changed by", value="nobody", source=str(one.address), block=one.block)]

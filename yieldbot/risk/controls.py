@@ -1,9 +1,9 @@
 """Alarms from who controls what a market stands on: what became weaker, and what is about to change. Pure.
 
-CONTROL_WEAKER asks to leave where the owner, the upgrader, the curator or a timelock is weaker than at the last look
-that was accepted (fewer signatures, less warning), or code or oracle were exchanged without warning; it asks for no new
-money where a change came after its warning, or who controls cannot be read any more. PENDING_CHANGE asks for no new
-money while a change is announced.
+CONTROL_WEAKER asks to leave if the owner, the upgrader, the curator or a timelock is weaker than at the last accepted
+look (fewer signatures, a shorter delay), or if code or oracle were replaced without notice. It only stops new money if
+a change was announced in time, or if the controllers can no longer be read. PENDING_CHANGE stops new money while an
+announced change is pending.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from yieldbot.model.risk import Act, Alarm, Evidence
 
 WEAKER, PENDING = "CONTROL_WEAKER", "PENDING_CHANGE"
 OVERDUE_SECONDS = 30 * 86_400
-"""An announced call that was not made so long after it could be counts as given up."""
+"""Seconds after its due time at which an announced call that was not made counts as abandoned."""
 SETTINGS = ("oracle", "oracle source", "rate model", "configurator", "role manager")
-"""Settings whose change is one of who prices or steers, and no matter of amounts."""
+"""Settings that decide who sets prices and rates, as opposed to amounts such as caps and factors."""
 LEAST_WARNING = 3600
-"""Seconds; a change that was announced for less came without warning."""
+"""Shortest notice in seconds: a change announced for less time counts as made without notice."""
 MOST_EACH = 12
-"""Alarms of one market; the rest are counted in the last one."""
+"""Most alarms of one market; further ones are counted in the last one."""
 
 
 def weaker(before: Controller, now: Controller) -> tuple[Act, str] | None:
-    """What a change of controllers asks for, and why; None: it is no weaker."""
+    """(what the alarm asks for, why) if the new controller is weaker than the one before; None: it is not."""
     if now == before:
         return None
     if now.kind is ControllerKind.UNKNOWN and before.kind is not ControllerKind.UNKNOWN:
@@ -68,7 +68,7 @@ def _keys(one: Controller) -> str:
 
 
 def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
-    """What changed in one contract for the worse: (what it asks for, what was seen)."""
+    """Changes for the worse in one contract, each as (what the alarm asks for, what was seen)."""
     found: list[tuple[Act, str]] = []
     for what, then, at in (("upgrader", before.upgrade_by, now.upgrade_by), ("owner", before.owner, now.owner)):
         if (why := weaker(then, at)) is not None:
@@ -85,7 +85,7 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
     ):
         if was and code != was:
             if not code and any("code" in one for one in now.missing):
-                continue  # not read this time: it is named as missing
+                continue  # not read this time: reported as missing
             act = Act.STOP if warned and code and what != "code" else Act.LEAVE
             how = (
                 f"after {span(before.upgrade_by.warning_seconds)} of warning" if act is Act.STOP else "without warning"
@@ -108,13 +108,16 @@ def changes(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
 
 
 STRONG = (Power.ADMIN, Power.UPGRADE, Power.MINT, Power.PROPOSE)
-"""What a role lets its holders do where a weaker holder can take the money."""
+"""Powers whose holders can take the money, so that a weaker holder is a danger."""
 
 
 def given(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
-    """Roles that weaker holders have now: one key, somebody unknown, or who is weaker than all who could give the role;
-    and holders who are weaker themselves. Where not all holders were known before, whoever is new to us and was not
-    given the role since is none: somebody unknown was assumed in that place."""
+    """Roles that have a weaker holder now: a single key, an unknown party, a party weaker than everybody who could
+    grant the role, or a holder who became weaker.
+
+    If not all holders were known before, a holder who is new to us but was not granted the role since counts as known:
+    the worst was already assumed.
+    """
     if not before.roles:
         return []
     old = {role.name: role for role in before.roles}
@@ -141,8 +144,8 @@ def given(before: ContractFacts, now: ContractFacts) -> list[tuple[Act, str]]:
 
 
 def held(before: ContractFacts, now: ContractFacts) -> list[tuple[str, str]]:
-    """(account, words) of everybody who holds a role and did not, or held it and does not; nothing where roles were not
-    read before."""
+    """(account, description) of everybody who holds a role now and did not before, or the reverse; empty if roles
+    were not read before."""
     if not before.roles:
         return []
     one, two = ({(role.name, who.last): who for role in facts.roles for who in role.holders} for facts in (before, now))
@@ -152,7 +155,7 @@ def held(before: ContractFacts, now: ContractFacts) -> list[tuple[str, str]]:
 
 
 def differences(before: ContractFacts, now: ContractFacts) -> list[str]:
-    """Everything that differs between two looks, in words, whether it is weaker or not."""
+    """Every difference between two looks as text, whether it makes control weaker or not."""
     found = []
     for what, then, at in (
         ("upgrader", before.upgrade_by, now.upgrade_by),
@@ -178,8 +181,8 @@ def differences(before: ContractFacts, now: ContractFacts) -> list[str]:
 
 
 def still_open(open_ones: Iterable[ControlEvent], events: Sequence[ControlEvent], now: int) -> tuple[ControlEvent, ...]:
-    """The announced changes that stand after a look: those from before and the new ones, without what was carried out,
-    cancelled, or given up."""
+    """Announced changes that are pending after a look: earlier and new ones, without those carried out, cancelled or
+    abandoned."""
     standing: dict[str, ControlEvent] = {}
     for event in (*open_ones, *events):
         if event.pending is not None:
@@ -199,8 +202,9 @@ def still_open(open_ones: Iterable[ControlEvent], events: Sequence[ControlEvent]
 
 
 def concerns(event: ControlEvent, controls: Controls) -> bool:
-    """Whether an announced change is about a market: its own contract announces it; a scheduled call would call, or
-    names, one of its contracts, or would change who controls it; or one of them floods."""
+    """Whether an announced change concerns a market: its own contract announces it; the scheduled call targets or
+    mentions one of its contracts, or would change its controllers; or a contract emits too many events to read them
+    one by one."""
     own = {one.address.lower() for one in controls.contracts if one.part is not Part.ASSET}
     contract, steers = event.contract.lower(), holders(controls)
     if event.pending is not None and event.pending.what == "scheduled call":
@@ -210,7 +214,7 @@ def concerns(event: ControlEvent, controls: Controls) -> bool:
 
 
 def holders(controls: Controls) -> frozenset[str]:
-    """The addresses (lower case) of everybody who controls a market's contracts."""
+    """Addresses (lower case) of everybody who controls a market's contracts."""
     found = set[str]()
     for one in controls.contracts:
         roles = (who for role in one.roles for who in role.holders)
@@ -226,11 +230,13 @@ def alarms_of_controls(
     at: int,
     since: Mapping[tuple[MarketId, str], int] | None = None,
 ) -> dict[MarketId, tuple[Alarm, ...]]:
-    """The alarms of each market that stand now.
+    """The alarms that stand now, by market.
 
     before: the last accepted facts; now: the facts of this look; announced: what ``still_open`` returned; at: unix
     seconds of the look; since: when alarms (by market, and what they saw) were first seen. A market that was not read
-    this time has no entry: what stood before goes on to stand.
+    this time has no entry: its earlier alarms stay in force.
+
+
     """
     known = since or {}
     found: dict[MarketId, tuple[Alarm, ...]] = {}

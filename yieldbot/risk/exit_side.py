@@ -1,5 +1,5 @@
-"""The component of a grade that says whether money gets out: cash against our size, its worst day, a large depositor
-who leaves, and the way out itself."""
+"""Component of a grade: whether money gets out. It combines cash against our size, the worst day of that cash, the
+departure of a large depositor, and the kind of exit."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ NAME = "exit_liquidity"
 
 
 def exit_liquidity(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """score = min(mean(s(cash / size), s(worst / size), s(after a large exit / size)), way out, utilisation), each by
-    its scale.
+    """score = min(mean(s(cash / size), s(worst / size), s(left / size)), exit, utilisation), where s is the scale of
+    each.
 
-    size: what we hold or all that we have. worst: cash times the worst day's fraction, history's or the recorded one.
-    After a large exit: the largest depositor's part of what others supplied is taken out of the cash first.
+    size: our holding, or all our money if that is more. worst: cash times the fraction that its worst day left, from
+    history or, without it, from the recorded default. left: cash after the largest depositor has withdrawn what it has
+    supplied.
     """
     of, missing, seen = scales.sections[NAME], list[str](), list[Evidence]()
     at, size = state.block.height, max(facts.around.size, 1e-9)
@@ -52,7 +53,7 @@ def exit_liquidity(state: MarketState, facts: Facts, scales: Scales) -> Componen
         seen.append(Evidence(what="largest depositor seen", value=f"{part:.1%}, {who}; top ten {ten:.1%}", source=since,
                              block=holders.block))  # fmt: skip
     say("cash", f"{free:,.0f} {symbol}, {free / size:,.1f} times {size:,.0f}")
-    say("worst day", f"{worst:.0%} of the day before", "history" if facts.past else "the list of scales")
+    say("worst day", f"{worst:.0%} of the day before", "history" if facts.statistics else "the list of scales")
     by = "the list of scales" if "largest depositor" in missing else "the market's events and balances"
     say("after the largest depositor leaves", f"{left:,.0f} {symbol}, if {top:.0%} is one's", by)
     parts = [score(of["cover"], value / size) for value in (free, free * worst, left)]
@@ -73,8 +74,8 @@ def _way_out(state: MarketState, of: Mapping[str, Any]) -> float:
 
 
 def _worst_day(facts: Facts, recorded: float, missing: list[str]) -> float:
-    """The fraction of its cash that a day may leave: the worse of what was seen here and what was recorded."""
-    seen = None if facts.past is None else facts.past.worst_day
+    """Fraction of its cash that a bad day may leave: the lower of what was observed here and the recorded default."""
+    seen = None if facts.statistics is None else facts.statistics.worst_day
     if seen is None:
         missing.append("worst day of its cash")
         return recorded
@@ -82,8 +83,8 @@ def _worst_day(facts: Facts, recorded: float, missing: list[str]) -> float:
 
 
 def _rate_after(state: MarketState, whale: float) -> float | None:
-    """What would be quoted after a withdrawal of ``whale`` by others, by the market's rate curve, where it has one: a
-    negative holding of ours stands for it."""
+    """Rate that would be quoted after others withdraw ``whale`` tokens, by the market's rate curve (evaluated at a
+    negative holding of ours); None: it has no such curve."""
     others = getattr(state.curve, "others", None)
     if others is None or whale >= others:
         return None

@@ -1,4 +1,4 @@
-"""What a grade is made from, beside the market's own state. All of it may be unknown."""
+"""Facts that a grade is computed from, beside the market's own state. Each may be unknown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from yieldbot.model.money_flows import Holders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What memory says of one market, over 90 days at most. Rates are simple annual fractions."""
+class MarketStatistics:
+    """Statistics of one market's readings over the last 90 days. Rates are simple annual fractions; None: too few
+    readings."""
 
     days: float
     """Days from its first reading in memory to the block."""
     worst_day: float | None = None
-    """The least that a day left of the cash of the day before, a fraction; None: too few days."""
+    """Lowest ratio of a day's last cash to the day before's, 0 to 1."""
     week_mean: float | None = None
     """Mean quoted supply rate over 7 days."""
     month_mean: float | None = None
@@ -23,44 +24,44 @@ class Past:
     month_deviation: float | None = None
     """Standard deviation of daily means over 30 days."""
     long_mean: float | None = None
-    """Mean quoted supply rate over all of it."""
+    """Mean quoted supply rate over all 90 days."""
     long_deviation: float | None = None
-    """Standard deviation of its weekly means."""
+    """Standard deviation of the weekly means over 90 days."""
     weeks: int = 0
-    """Number of those weeks."""
+    """Number of weeks that ``long_deviation`` is computed from."""
     most_utilisation: float | None = None
-    """The highest utilisation of 30 days."""
+    """Highest utilisation of the last 30 days, 0 to 1."""
     supply_growth: float | None = None
-    """By which part the asset's whole supply grew over the last 30 days, as far as it was read; None: not read."""
+    """Growth of the asset's total supply over the last 30 days, as a fraction; None: not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What other markets and prices say of one market."""
+    """Facts about one market from other markets and from prices."""
 
     size: float
-    """What we hold there, or all that we have if that is more, in whole tokens of its asset."""
+    """Our holding there or all our money, whichever is more, in whole tokens of its asset."""
     peers_rate: float | None = None
     """Median quoted rate of the other markets of its asset; None: there is none."""
     usd: float | None = None
-    """Dollars for a whole token of its asset; None: no feed says."""
+    """Dollars for one whole token of its asset; None: no feed has it."""
     pegged: bool = False
     """Whether its asset is pegged to the dollar."""
     used: tuple[tuple[str, float], ...] = ()
-    """Utilisation by pool key, of every market that is observed."""
+    """(pool key, utilisation) of every observed market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What one market's grade is made from, beside its state."""
+    """Everything that one market's grade is computed from, beside its state."""
 
     around: Around
     """Other markets and prices."""
-    past: Past | None = None
-    """What memory says; None: nothing yet."""
+    statistics: MarketStatistics | None = None
+    """Statistics of its readings; None: memory has none."""
     controls: Controls | None = None
-    """Who can change what the market stands on; None: not read."""
+    """Who can change the contracts that the market depends on; None: not read."""
     holders: Holders | None = None
-    """Whose the money in it is; None: not read."""
+    """Its largest depositors; None: not read."""
     lost: float = 0.0
-    """Bad debt that events have realised in it since looks began, in whole tokens of its asset."""
+    """Bad debt that events reported since looks began, in whole tokens of its asset."""

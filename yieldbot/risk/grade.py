@@ -16,11 +16,12 @@ from yieldbot.risk.scales import Scales, scales
 
 
 def grade(state: MarketState, facts: Facts, reward_share: float = 0.0, table: Scales | None = None) -> Grade:
-    """How safe a market is thought to be.
+    """The safety grade of a market, and its expected loss.
 
-    safety = min(sum of weight * score, worst score + ``grade.spread``, every bound of hard facts), rounded down.
-    loss = base rate of its class * min(product over components of 1 + (factor - 1) * (1 - score / 100),
-    ``grade.most_factor``): never below the base rate. reward_share: part of the yield that incentives are, 0 to 1.
+    safety = min(sum of weight * score over components, lowest score + ``grade.spread``, every cap by a hard fact),
+    rounded down. loss = base rate of the market's class * min(product over components of 1 + (factor - 1) * (1 - score
+    / 100), ``grade.most_factor``), so never below the base rate. reward_share: fraction of the yield that comes from
+    incentives, 0 to 1.
     """
     table = table or scales()
     components = (
@@ -55,7 +56,7 @@ def grade(state: MarketState, facts: Facts, reward_share: float = 0.0, table: Sc
 
 
 def loss_factor(components: tuple[Component, ...], table: Scales) -> float:
-    """By what components multiply the base rate of loss: 1 to ``grade.most_factor``."""
+    """The factor by which the components raise the base rate of loss: 1 to ``grade.most_factor``."""
     found = 1.0
     for one in components:
         found *= 1.0 + (table.sides[one.name].factor - 1.0) * (1.0 - one.score / 100.0)
@@ -68,7 +69,7 @@ def letter(safety: int, table: Scales) -> str:
 
 
 def _caps(state: MarketState, facts: Facts, table: Scales) -> list[tuple[float, str]]:
-    """Bounds by hard facts, each with its words."""
+    """(cap, reason) for each hard fact that caps the grade."""
     of, found = table.sections["caps"], list[tuple[float, str]]()
 
     def bound(name: str, why: str) -> None:

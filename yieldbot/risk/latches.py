@@ -1,6 +1,7 @@
-"""Alarms that stand: one look raises an alarm, several lift it. Pure.
+"""Alarms that stand: one look raises an alarm, several looks without its sign lift it. Pure.
 
-A latch is one sign in one market, for what it asks for: that a peg is 1 % off may pass while it still is 0.5 % off.
+There is one latch for each sign and act in a market: that a peg is 1 % off (leave) may pass while it is still 0.5 % off
+(stop).
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from yieldbot.risk.sight import MarketName
 from yieldbot.risk.triggers import Found
 
 AGAIN_SECONDS = 3600
-"""An alarm whose sign is still seen is journalled again after so long: a restart knows when it was seen last."""
+"""Seconds after which an alarm whose sign is still seen is written to the journal again, so that after a restart it
+is known when the sign was last seen."""
 LIVE = frozenset({"BLACKLIST", "CONTROL_WEAKER", "PENDING_CHANGE", "ORACLE", "LOW_GRADE", "MISSING", "SUPPLY_JUMP"})
-"""Signs that memory's readings do not show: only a look at the chain lifts their alarms."""
+"""Signs that stored readings cannot show: only a look at the chain can lift their alarms."""
 
 Key = tuple[str, Act]
-"""A sign, and what it asks for."""
+"""(code of the sign, what it asks for)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +32,15 @@ class Latch:
     """One alarm that stands."""
 
     saw: str
-    """What was seen when it was seen last."""
+    """Description of the sign as it was last seen."""
     since: int
     """Unix seconds at which it was first seen."""
     last: int
     """Unix seconds at which it was seen last."""
     clear: int = 0
-    """Looks in a row since then that did not show it."""
+    """Number of consecutive looks since then without the sign."""
     evidence: tuple[Evidence, ...] = ()
-    """What it rests on."""
+    """The numbers that it rests on."""
 
 
 Latches = Mapping[Key, Latch]
@@ -47,16 +49,16 @@ Latches = Mapping[Key, Latch]
 def turned(
     before: Latches, found: Iterable[Found], now: int, limits: AlarmLimits, *, remembered: bool = False
 ) -> dict[Key, Latch]:
-    """What stands after one more look at a market.
+    """The latches after one more look at a market.
 
-    A sign that is found stands from its first look on. One that is not stands until ``clear_readings`` looks in a row
-    have not shown it and its cooldown is over. remembered: the look is memory's, in which what is only read from the
-    chain cannot be seen.
+    A sign that is found stands from its first look on. One that is not found stands until ``clear_readings``
+    consecutive looks have not shown it and its cooldown is over. remembered: the look comes from memory, which cannot
+    show the signs of ``LIVE``.
     """
     made: dict[Key, Latch] = {}
     for one in found:
         old = before.get((one.code, one.act))
-        if old is not None and now < old.last:  # memory's, of which the journal knows more
+        if old is not None and now < old.last:  # a look from memory: the journal already knows more
             made[one.code, one.act] = old
             continue
         since = now if old is None else old.since
@@ -75,7 +77,7 @@ def turned(
 
 
 def alarms(latches: Latches, now: int) -> tuple[Alarm, ...]:
-    """The alarms of what stands, those that ask to leave first; of one sign the stronger alone."""
+    """The alarms of the latches, those that ask to leave first; for the same sign only the stronger one."""
     found = dict[str, Alarm]()
     for code, act in sorted(latches, key=lambda key: (key[1] is not Act.LEAVE, key[0])):
         one = latches[code, act]
@@ -86,7 +88,7 @@ def alarms(latches: Latches, now: int) -> tuple[Alarm, ...]:
 
 
 def journalled(records: Iterable[Record]) -> dict[MarketName, dict[Key, Latch]]:
-    """What stands by the journal, by chain and market."""
+    """The latches that the journal records, by chain and market."""
     found: dict[MarketName, dict[Key, Latch]] = {}
     for record in records:
         match record.entry:
@@ -103,8 +105,8 @@ def journalled(records: Iterable[Record]) -> dict[MarketName, dict[Key, Latch]]:
 def news(
     before: Mapping[MarketName, Latches], after: Mapping[MarketName, Latches], now: int
 ) -> list[AlarmRaised | AlarmLifted]:
-    """What the journal does not know yet of the markets in ``after``: alarms that stand and it has not, or whose sign
-    was seen again; and those that stand no more."""
+    """Journal entries for the changes in ``after`` that the journal does not have yet: alarms that are new, or whose
+    sign was seen again; and alarms that were lifted."""
     found = list[AlarmRaised | AlarmLifted]()
     for (chain, market), latches in after.items():
         known = before.get((chain, market), {})

@@ -33,19 +33,19 @@ allows more than the amount."""
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The policy narrowed by the limits over time."""
+    """The policy, narrowed by the limits over time."""
 
     policy: Policy
     """The narrowed policy."""
     reason: str | None = None
     """Why nothing may be planned; None: it may."""
     closed: Mapping[MarketId, str] = field(default_factory=dict)
-    """By market, the limit that permits no new money; the policy's own exclusions are left out."""
+    """By market, the limit that permits no new money; exclusions by the policy itself are not listed."""
     bounded: Mapping[MarketId, str] = field(default_factory=dict)
     """By market, the limit that sets the largest holding."""
 
     def annotated(self, assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
-        """The assessments, naming these limits where they close or bound a market."""
+        """The assessments, with these limits named as the reason if they close or bound a market."""
         return tuple(
             replace(
                 one,
@@ -58,7 +58,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """What one transaction moved of an asset."""
+    """The amount of an asset that one transaction moved."""
 
     at: int
     """Unix seconds of its journal entry."""
@@ -73,8 +73,8 @@ class _Flow:
     failed: bool
     """Whether it was mined and reverted."""
     back: bool = False
-    """Whether it withdraws what the same plan had just put in (``policy.try_first``), so that it is neither new money
-    nor the end of a stay."""
+    """Whether it withdraws what the same plan had just deposited (a trial, ``policy.try_first``): such a withdrawal
+    is neither new money nor an exit."""
 
 
 def guard(
@@ -129,8 +129,8 @@ def guard(
 def limit_exceeded(
     policy: Policy, records: Sequence[Record], chain: ChainId, legs: Iterable[Leg], now: int
 ) -> Declined | None:
-    """Which limit these legs together exceed; None where they exceed none. Withdrawals have no limit, and legs that do
-    nothing else are not held up by failed plans either."""
+    """The limit that these legs together exceed; None: they exceed none. Withdrawals have no limit, and legs that
+    only withdraw are not held up by failed plans either."""
     legs = tuple(legs)
     if legs and all(leg.kind in OUT for leg in legs):
         return None
@@ -161,7 +161,7 @@ def limit_exceeded(
 
 
 def stop_reason(policy: Policy, records: Sequence[Record], snapshot: Snapshot, now: int) -> Declined | None:
-    """The protection that forbids any plan now; None where none does."""
+    """The protection that forbids every plan now; None: none does."""
     if (loss := loss_of(policy, records, snapshot)) is not None:
         return Declined("LOSS", loss)
     failing = _failing(policy, records, now)
@@ -169,8 +169,8 @@ def stop_reason(policy: Policy, records: Sequence[Record], snapshot: Snapshot, n
 
 
 def loss_of(policy: Policy, records: Sequence[Record], snapshot: Snapshot) -> str | None:
-    """The holding that has lost more than ``stop_at_loss_bps`` since we last changed it, or since a person last cleared
-    the account; None where there is none."""
+    """The holding that has lost more than ``stop_at_loss_bps`` since we last changed it, or since a person last
+    cleared the account; None: there is none."""
     if policy.stop_at_loss_bps is None:
         return None
     account = (snapshot.block.chain, snapshot.owner)
@@ -256,7 +256,7 @@ def _of_all(policy: Policy, flows: Sequence[_Flow], now: int, token: Token, chai
 
 
 def _least(rooms: Mapping[str, int | None]) -> tuple[str, int | None]:
-    """(name, base units) of the limit that leaves least; no name and None where there is none."""
+    """(name, base units) of the limit that leaves least; ("", None): there is none."""
     found = [(room, name) for name, room in rooms.items() if room is not None]
     return min(found)[::-1] if found else ("", None)
 

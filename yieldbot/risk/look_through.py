@@ -1,7 +1,4 @@
-"""What our money finally rests on, through vaults that are seen through: shares of the wealth by collateral. Pure.
-
-Two markets on one collateral are one exposure, whatever they are called.
-"""
+"""What our money finally rests on, looking through vaults: fractions of our wealth by collateral. Pure."""
 
 from __future__ import annotations
 
@@ -18,24 +15,23 @@ from yieldbot.risk.triggers import Found
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """One thing that our money rests on."""
+    """One collateral or pool that our money rests on."""
 
     backing: str
-    """A collateral token's address; else the key of the pool, whose collaterals are not known one by one; ``UNKNOWN``
-    for what no look could read."""
+    """Address of a collateral token; or the key of a pool whose collaterals are not known individually; or
+    ``UNKNOWN``: no look could read it."""
     share: float
-    """Part of our wealth that rests on it, 0 to 1."""
+    """Fraction of our wealth that rests on it, 0 to 1."""
     through: tuple[str, ...]
     """Names of the markets through which it does."""
     utilisation: float | None
-    """The highest utilisation of the markets below that were read themselves, and of its own market; None: none
-    was."""
+    """Highest utilisation among the underlying markets that were read and its own market; None: none was read."""
     symbol: str = ""
-    """The token's symbol; empty: it says none, or it is no token."""
+    """Symbol of the token; empty: it has none, or this is not a token."""
 
 
 def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
-    """What we hold by what it rests on, the largest first; the wallet's own money left out."""
+    """Our holdings by what they rest on, the largest first, without the wallet's idle money."""
     if not snapshot.assets:
         return ()
     first = snapshot.assets[0]
@@ -79,8 +75,8 @@ def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
 
 
 def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
-    """(what it rests on, the pool's key, part of the holding) of one market; the parts add up to 1 at most, the rest
-    being idle in the vault. By the last look where one has read it, else by the market's own state."""
+    """(what it rests on, the pool's key, fraction of the holding) of one market, by the last look if there was one,
+    else by the market's own state. Fractions add up to 1 or less; the rest lies idle in the vault."""
     if state.backing is not None:
         for one in state.backing.parts:
             yield _one(one.backing), "", one.share
@@ -99,7 +95,7 @@ def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
 
 
 def shares(state: MarketState) -> dict[str, float]:
-    """What one market rests on, and the part of it that does."""
+    """(what one market rests on, the fraction of it that does)."""
     found: dict[str, float] = {}
     for backing, _, part in parts(state):
         found[backing] = found.get(backing, 0.0) + part
@@ -107,13 +103,13 @@ def shares(state: MarketState) -> dict[str, float]:
 
 
 def _one(backing: str) -> str:
-    """The same name for one token, however it is written."""
+    """One spelling for each token: EVM addresses differ in case only."""
     return backing.lower() if len(backing) == 42 and backing.startswith("0x") else backing
 
 
 def locked_below(states: Iterable[MarketState], limits: AlarmLimits, now: int) -> dict[MarketId, Found]:
-    """By market, that the collateral which most of its loans, or ``LARGE`` of them, stand on cannot be taken out of the
-    same pool, by a look of the last day."""
+    """A sign for each market whose largest collateral, or any on which ``LARGE`` of its loans rest, cannot be
+    withdrawn from its own market in the same pool, by a look not older than a day."""
     found: dict[MarketId, Found] = {}
     for state in states:
         backing = state.backing
@@ -136,8 +132,8 @@ def locked_below(states: Iterable[MarketState], limits: AlarmLimits, now: int) -
 
 
 LARGE = 0.25
-"""A collateral that so much of a market rests on counts as the largest one does."""
+"""Fraction of a market from which a collateral counts as much as the largest one."""
 FRESH = 86_400
-"""Seconds for which a look counts as what is there now."""
+"""Greatest age in seconds of a look that still counts as the present."""
 UNKNOWN = "unknown"
-"""In place of a collateral: what no look could read."""
+"""In place of a collateral: no look could read it."""

@@ -1,4 +1,5 @@
-"""Watches markets look by look: live runs, backtests and the scoring of recordings raise alarms by this alone. Pure."""
+"""Watches markets look by look: the single place where live runs, backtests and the scoring of recordings raise
+alarms. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.risk import Act, Alarm
 from yieldbot.risk.latches import Key, Latch, Latches, alarms, turned
-from yieldbot.risk.past import DAY, Past
 from yieldbot.risk.sight import MarketName, Sight, Subject, sane
+from yieldbot.risk.sight_window import DAY, SightWindow
 from yieldbot.risk.triggers import PEERS, Case, Found, bounded, found_in
 
 HOME = "eip155:1"
-"""Where the protocols of EVM chains began, and most of their money is: a collateral that is locked there is a warning
-on their other chains."""
+"""Ethereum, where most of these protocols' money is: a collateral that is locked there is a warning for the same
+protocol on other EVM chains."""
 FRESH = DAY
-"""Seconds for which another market's look counts."""
+"""Greatest age in seconds of another market's look that still counts."""
 
 
 class Lookout:
-    """Several markets, watched in the order of time."""
+    """Several markets, watched in order of time."""
 
     def __init__(
         self,
@@ -27,10 +28,10 @@ class Lookout:
         subjects: Mapping[MarketName, Subject],
         standing: Mapping[MarketName, Latches] | None = None,
     ) -> None:
-        """subjects: every market that will be seen, those too that only others are judged by. standing: what the
-        journal says that stands."""
+        """subjects: every market that will be looked at, including those that only serve to judge others. standing:
+        the alarms that stand by the journal."""
         self._limits, self._subjects = limits, dict(subjects)
-        self._past = {name: Past() for name in subjects}
+        self._past = {name: SightWindow() for name in subjects}
         off = {name: {*limits.off, *one.off} for name, one in subjects.items()}
         self._latches: dict[MarketName, dict[Key, Latch]] = {
             name: {key: latch for key, latch in (standing or {}).get(name, {}).items() if key[0] not in off[name]}
@@ -44,11 +45,11 @@ class Lookout:
 
     @property
     def names(self) -> Set[MarketName]:
-        """The markets that it watches."""
+        """The watched markets."""
         return self._subjects.keys()
 
     def learn(self, name: MarketName, sights: Iterable[Sight]) -> None:
-        """Looks of the past that are not judged."""
+        """Add earlier looks that are not themselves judged."""
         past = self._past[name]
         for one in map(sane, sights):
             past.add(one)
@@ -64,9 +65,12 @@ class Lookout:
         remembered: bool = False,
         medians: Mapping[MarketName, float] | None = None,
     ) -> dict[MarketName, Latches]:
-        """What stands in each market that is looked at now. more: signs that others found now. chain: the looks are the
-        chain's, so that what they lack is missing. remembered: they are memory's (``latches.turned``). medians: of the
-        other markets' rates, where ``sights`` are not all that were looked at; None: they are."""
+        """The latches of each market after a look at these markets at one time.
+
+        more: signs that were found in other ways. chain: the looks were read from the chain, so what they lack is
+        missing. remembered: the looks come from memory (see ``latches.turned``). medians: median rates of other
+        markets, if ``sights`` are only some of the markets that were looked at; None: they are all of them.
+        """
         sights = {name: sane(sight) for name, sight in sights.items()}
         for name, sight in sights.items():
             old = self._newest.get(name)
@@ -95,15 +99,16 @@ class Lookout:
         return found
 
     def alarms(self, name: MarketName, now: int) -> tuple[Alarm, ...]:
-        """What stands in a market."""
+        """The alarms that stand in a market."""
         return alarms(self._latches[name], now)
 
     def leaves(self, name: MarketName, codes: frozenset[str] | None = None) -> bool:
-        """Whether an alarm stands that asks to leave; codes: of these alone."""
+        """Whether an alarm stands that asks to leave. codes: only these alarms count."""
         return any(act is Act.LEAVE and (codes is None or code in codes) for code, act in self._latches[name])
 
     def _locked(self, name: MarketName, subject: Subject, now: int) -> dict[str, float]:
-        """Collaterals of a market's shared pools whose own markets are locked, on its chain or the home chain."""
+        """Utilisation, by name, of locked markets of the collaterals in the market's shared pools, on its own chain
+        or on the home chain."""
         found: dict[str, float] = {}
         for protocol in subject.through:
             for other, one in self._collaterals.get(protocol, {}).items():
@@ -118,12 +123,13 @@ class Lookout:
 
 
 def _strongest(found: Sequence[Found]) -> list[Found]:
-    """Each sign and act once."""
+    """One sign for each (code, act): of several the first."""
     return list({(one.code, one.act): one for one in reversed(found)}.values())
 
 
 def medians_of(subjects: Mapping[MarketName, Subject], sights: Mapping[MarketName, Sight]) -> dict[MarketName, float]:
-    """Of each market the median rate of the others of its asset on its chain, where there are enough of them."""
+    """For each market the median rate of the other markets of its asset on its chain; only where there are at least
+    ``PEERS`` of them."""
     groups: dict[tuple[str, str], list[tuple[float, MarketName]]] = {}
     for name, sight in sights.items():
         if sight.rate is not None and sight.active:

@@ -1,4 +1,4 @@
-"""What holding a class of markets has cost: base rates of loss from incidents over what was exposed to them."""
+"""Base rates of loss: what incidents cost, over the money that was exposed to them. Source data: ``incidents.toml``."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ CLASSES: Mapping[Kind, str] = {
     Kind.LIQUIDITY: "lp",
     Kind.STAKING: "staking",
 }
-"""The class whose base rate a kind of market has."""
+"""The class whose base rate applies to each kind of market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """What once happened to a protocol."""
+    """One incident."""
 
     date: date
     """The day."""
     name: str
-    """What happened, in words."""
+    """What happened."""
     protocols: tuple[str, ...]
-    """The adapters whose markets are of that protocol, or of its code."""
+    """Adapters whose markets belong to that protocol, or run its code."""
     kind: str
-    """The class that it belongs to."""
+    """Its class, as in ``CLASSES``."""
     lost_usd: float
-    """What suppliers lost at first, in dollars of the day."""
+    """Suppliers' first loss, in dollars of that day."""
     given_back_usd: float
-    """What they got back later."""
+    """Dollars that they got back later."""
     counted: bool
-    """Whether it counts in the base rate: it happened to what [[exposure]] records."""
+    """Whether it counts in the base rate: only if [[exposure]] records the money that it happened to."""
     source: str
-    """Where one can read of it."""
+    """Where it is documented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +51,23 @@ class BaseRate:
     """Expected loss a year of a class, in bp of what is held, with its interval."""
 
     bps: float
-    """The estimate: dollars lost over dollar-years exposed."""
+    """The estimate: dollars lost over dollar-years exposed, in bp a year."""
     low_bps: float
-    """Lower end of the interval."""
+    """Lower end of its 80 % interval."""
     high_bps: float
-    """Upper end of the interval."""
+    """Upper end of its 80 % interval."""
     incidents: int
-    """How many incidents it rests on."""
+    """Number of incidents that it is computed from."""
     billion_years: float
-    """Billions of dollars times years that were exposed."""
+    """Exposure in billions of dollar-years."""
     borrowed: str = ""
-    """Of what class it is in truth, where this one has no recorded exposure; then it is the upper end of that one's
-    interval."""
+    """Name of the class it is borrowed from, if this class has no recorded exposure: then it is the upper end of
+    that class's interval."""
 
 
 @cache
 def incidents() -> tuple[Incident, ...]:
-    """The list that is shipped, oldest first."""
+    """The incidents that are shipped with yieldbot, oldest first."""
     found = [
         Incident(
             date=row["date"],
@@ -91,7 +91,7 @@ def base_rate(kind: str) -> BaseRate:
     Loss: what was lost less ``credit.given_back`` of what was given back, over the exposure. Interval: the number of
     incidents is Poisson; with Jeffreys' prior its mean is Gamma(n + 1/2), so that the loss is multiplied by its
     quantiles over n (Gelman et al., Bayesian Data Analysis, 2.8). A class without recorded exposure gets the upper end
-    of lending's interval: what is not known is taken for its worst.
+    of lending's interval: the worst is assumed of what is not known.
     """
     table = _table()
     exposed = sum(float(row["billion_years"]) for row in table["exposure"] if row["class"] == kind)
@@ -107,8 +107,11 @@ def base_rate(kind: str) -> BaseRate:
 
 
 def _poisson_interval(count: int, level: float) -> tuple[float, float]:
-    """The interval of a Poisson mean that was seen ``count`` (1 or more) times, over ``count``. Quantiles of the gamma
-    distribution by Wilson and Hilferty's cube (1931), within 2 % here: SciPy's statistics take a second to import."""
+    """The interval of a Poisson mean after ``count`` (1 or more) observed events, divided by ``count``.
+
+    Quantiles of the gamma distribution by the cube approximation of Wilson and Hilferty (1931), accurate to 2 % here:
+    importing SciPy's statistics takes a second.
+    """
     shape, tail = count + 0.5, (1.0 - level) / 2.0
 
     def quantile(part: float) -> float:

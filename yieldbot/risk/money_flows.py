@@ -1,4 +1,4 @@
-"""Which deposits and withdrawals of others are large, and which markets depend on few, in words. Pure."""
+"""Which deposits and withdrawals of others are large, and which markets depend on few depositors, as text. Pure."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
 
 LARGE_PART = 0.10
-"""A flow of so much of what others supply is large."""
+"""Fraction of what others supply from which a flow is large."""
 LARGE_USD = 50_000.0
-"""A flow of so many dollars, times the safety grade over 100, is large too: the worse the market, the less it takes."""
+"""A flow of LARGE_USD * safety / 100 dollars is large too: the lower a market's safety grade, the smaller the flow
+that is reported."""
 LEAST_PART = 0.001
-"""Less of a market than this is no large flow, however many dollars it is."""
+"""Fraction of a market below which no flow is large, whatever its value in dollars."""
 MOST_LINES = 6
-"""Flows of one market that are reported one by one; others are summed."""
+"""Most flows of one market that are reported one by one; the others are summed."""
 MOVED = 0.10
-"""A change of the largest depositor's part that is reported."""
+"""Change of the largest depositor's fraction that is reported."""
 MANY = 0.10
-"""A largest depositor with less is not reported."""
+"""Fraction below which the largest depositor is not reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """What flows of one market are held against."""
+    """What the flows of one market are compared with."""
 
     supplied: float
     """Whole tokens that others supply."""
@@ -36,8 +37,8 @@ class Measure:
 
     @property
     def least(self) -> float:
-        """Whole tokens from which a flow is large: min(LARGE_PART * supplied, max(LARGE_USD * safety / 100 / usd,
-        LEAST_PART * supplied))."""
+        """Whole tokens from which a flow counts as large: min(LARGE_PART * supplied, max(LARGE_USD * safety / 100 /
+        usd, LEAST_PART * supplied))."""
         part = LARGE_PART * self.supplied
         if self.usd is None or self.usd <= 0.0:
             return part
@@ -45,9 +46,9 @@ class Measure:
         return min(part, max(dollars, LEAST_PART * self.supplied))
 
 
-def told(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -> tuple[str, ...]:
-    """The large flows of one market, and those of addresses that are followed (in lower case), a line each, the largest
-    first; further ones in one line."""
+def large_flows(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -> tuple[str, ...]:
+    """Lines about the large flows of one market and those of followed addresses (lower case), the largest first;
+    further ones are summed in one line."""
     theirs = [one for one in flows.largest if _named(one, follow)]
     large = [one for one in flows.largest if abs(one.amount) >= by.least and one not in theirs]
     lines = [f"{_words(one, by)}, an address that is followed" for one in theirs]
@@ -61,8 +62,8 @@ def told(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -> tuple
 
 
 def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str, float | None]:
-    """(the line about the largest depositor, its part), if that has changed since it was reported last; else nothing.
-    last: what was reported; None: nothing was."""
+    """(line about the largest depositor, its fraction) if that fraction changed since it was last reported, else
+    ("", last). last: the fraction last reported; None: none was."""
     if not now.top:
         return "", last
     who, part = now.top[0]
@@ -90,5 +91,5 @@ def _words(one: MoneyFlow, by: Measure) -> str:
 
 
 def summed(flows: Sequence[MarketFlows]) -> float:
-    """Whole tokens that came in, less those that went out."""
+    """Whole tokens deposited less those withdrawn."""
     return sum(one.deposited - one.withdrawn for one in flows)

@@ -1,4 +1,4 @@
-"""The other components of a grade: oracle, asset, quality of the yield, track record, chain."""
+"""Components of a grade: oracle, asset, quality of the yield, track record, chain."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from yieldbot.risk.loss import incidents
 from yieldbot.risk.scales import Scales, score
 
 NO_LOANS = (Kind.STAKING, Kind.LIQUIDITY)
-"""Kinds that lend nothing."""
+"""Kinds of markets that make no loans, and so need no oracle."""
 LISTS = "the list of scales"
 
 
 def made(
     name: str, found: float, scales: Scales, seen: list[Evidence], missing: tuple[str, ...] | list[str] = ()
 ) -> Component:
-    """A component with its score held within 0 to 100; what is no number is 0."""
+    """A component with its score limited to 0 to 100; NaN counts as 0."""
     bounded = min(100.0, max(0.0, found)) if math.isfinite(found) else 0.0
     side = scales.sides[name]
     return Component(name=name, score=bounded, weight=side.weight, evidence=tuple(seen), missing=tuple(missing))
 
 
 def oracle(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """By what prices what is lent against: feeds that were read, an oracle that is named (by the market's parameters or
-    among the contracts that it stands on), or nothing that is known."""
+    """Score of the price oracle: by the feeds that were read; else by an oracle that the market's parameters or
+    contracts name; else as unknown."""
     name, of, params, block = "oracle", scales.sections["oracle"], state.market.params, state.block.height
     doubt = next((one for one in state.doubts if "oracle" in one or "price" in one), None)
     if doubt is not None:
@@ -54,7 +54,7 @@ def oracle(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """min(what can happen to the asset by its kind, how far it is off its peg)."""
+    """min(score of the asset's kind, score of its distance from its peg)."""
     name, of = "asset", scales.sections["asset"]
     symbol, around = state.market.asset.symbol, facts.around
     known = of["kinds"].get(symbol)
@@ -78,12 +78,11 @@ def asset(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share: float) -> Component:
-    """mean of: part paid in incentives, variation over 30 days, quote over its 7-day mean, quote over its peers, and
-    where they are known the end of its reward programmes (weighed by their part of the yield) and the growth of its
-    asset's supply.
-
-    reward_share: part of the yield that incentives are, 0 to 1."""
-    name, of, past, quote = "yield_quality", scales.sections["yield_quality"], facts.past, state.quoted.value
+    """Mean of the scores of: the fraction paid in incentives; variation of the rate over 30 days; quote over its
+    7-day mean; quote over its peers; and, if known, the days until its reward programmes end (weighted by their
+    fraction of the yield) and the growth of its asset's supply. reward_share: fraction of the yield that comes from
+    incentives, 0 to 1."""
+    name, of, past, quote = "yield_quality", scales.sections["yield_quality"], facts.statistics, state.quoted.value
     seen = [Evidence(what="paid in incentives", value=f"{reward_share:.0%}", source="the market's own contracts",
                      block=state.block.height)]  # fmt: skip
     missing, parts = list[str](), [score(of["rewards"], reward_share)]
@@ -115,7 +114,7 @@ def yield_quality(state: MarketState, facts: Facts, scales: Scales, reward_share
 
 
 def _reward_end(state: MarketState, of: Mapping[str, Any], seen: list[Evidence], missing: list[str]) -> float:
-    """The score of the reward programme that ends first, by its own end."""
+    """Score of the days until the first reward programme ends."""
     found = 100.0
     for reward in state.rewards:
         symbol, where = reward.token.symbol, str(reward.distributor)
@@ -132,13 +131,13 @@ def _reward_end(state: MarketState, of: Mapping[str, Any], seen: list[Evidence],
 
 
 def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
-    """mean of: days that it is known to live, what others trust it with, days since its protocol's last incident; bad
-    debt bounds it."""
+    """Mean of the scores of: days that it is known to exist; dollars supplied; days since its protocol's last
+    incident. Realised bad debt caps it."""
     name, of, now = "track", scales.sections["track"], state.block.timestamp
     seen, missing, parts = list[Evidence](), list[str](), list[float]()
     there = facts.controls.contracts if facts.controls else ()
     born = [since for one in there if (since := one.created_at or one.there_since)]
-    days = max((now - min(born)) / 86_400 if born else 0.0, facts.past.days if facts.past else 0.0)
+    days = max((now - min(born)) / 86_400 if born else 0.0, facts.statistics.days if facts.statistics else 0.0)
     if days:
         seen.append(Evidence(what="known to live", value=f"{days:,.0f} days", source="chain" if born else "history"))
     else:
@@ -178,7 +177,7 @@ def track(state: MarketState, facts: Facts, scales: Scales) -> Component:
 
 
 def chain(state: MarketState, scales: Scales) -> Component:
-    """By the list of chains."""
+    """Score of the chain, by the list of chains in ``scales.toml``."""
     of, wanted = scales.sections["chain"], str(state.market.chain)
     known = of["kinds"].get(wanted) or of["kinds"].get(wanted.split(":", 1)[0])
     if known is None:
@@ -187,5 +186,5 @@ def chain(state: MarketState, scales: Scales) -> Component:
 
 
 def read_at(what: str, value: str, source: str, block: int) -> Evidence:
-    """Evidence that was read from a contract at a block."""
+    """Evidence read from a contract at a block."""
     return Evidence(what=what, value=value, source=str(source), block=block)

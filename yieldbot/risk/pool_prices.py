@@ -1,7 +1,7 @@
-"""What pools say a dollar token is worth: the second source of a peg, beside its feed. Pure.
+"""The dollar price of a pegged token in pools: the second source of a peg, beside its feed. Pure.
 
-A pool's price counts by its depth, so that one which nobody trades in, and whose price stands where it was left, says
-little. The other token is valued by its own feed; a dollar that is off itself is no measure.
+Each pool's price is weighted by its depth, because a pool without trades keeps an old price. The other token of a pool
+is valued by its own feed; a pool against a dollar token that is itself off its peg is not used.
 """
 
 from __future__ import annotations
@@ -16,30 +16,29 @@ from yieldbot.model.exchange import FEEDS, Exchange, PoolState, Price
 from yieldbot.model.ids import Address
 
 TRUSTED = 0.005
-"""A dollar whose own feed is further off says nothing of another one."""
+"""Distance from one dollar, by its feed, beyond which a dollar token is not used to price another."""
 DEEP = 0.01
-"""Depth is what goes in until the price has fallen by this."""
+"""Fall of the price, as a fraction, up to which depth is measured."""
 LEAST_DEPTH = 1_000.0
-"""Whole tokens that all pools together must take: who brings a thousand back by a hundredth earns five dollars, a
-transaction's gas. Below it nobody does."""
+"""Least total depth of the pools, in whole tokens. Moving a depth of 1,000 back by 1 % earns an arbitrageur five
+dollars, about the gas of a transaction: a shallower pool's price is not corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPrice:
-    """What one pool says of a token."""
+    """A token's price in one pool."""
 
     other: Token
-    """The token that it is exchanged for."""
+    """The pool's other token."""
     rate: float
-    """Whole tokens of it for one, between what is paid for buying and for selling."""
+    """Whole tokens of ``other`` for one token, midway between the prices for buying and selling."""
     depth: float
-    """Whole tokens that go in until the rate has fallen by ``DEEP``."""
+    """Whole tokens that can be sold until the rate has fallen by ``DEEP``."""
 
 
 def traded(prices: Iterable[PoolPrice], usd: Mapping[Address, Price], pegged: Collection[Address]) -> float | None:
-    """Dollars for one whole token by its pools: the median over their depth; None where they are too shallow.
-
-    usd: prices by feeds, by token address. pegged: tokens that are dollars."""
+    """Dollars for one whole token: the depth-weighted median over its pools; None: they are too shallow. usd: dollar
+    prices by feeds, by token address. pegged: tokens that are pegged to the dollar."""
     rows = sorted(
         (one.rate * usd[one.other.address].usd, one.depth)
         for one in prices
@@ -60,10 +59,11 @@ def traded(prices: Iterable[PoolPrice], usd: Mapping[Address, Price], pegged: Co
 
 
 def concentrated(token: Token, other: Token, tick: float, liquidity: float, is_token0: bool) -> PoolPrice:
-    """Of a pool of Uniswap v3's form at a (mean) tick with a (mean) liquidity.
+    """Price in a concentrated-liquidity pool (Uniswap v3) at a tick, spot or TWAP, with its active liquidity.
 
-    Source: Uniswap v3's white paper, 6.2: token0 between two prices is L (1/sqrt(a) - 1/sqrt(b)), token1
-    L (sqrt(b) - sqrt(a)), in base units."""
+    Source: Uniswap v3 white paper, 6.2: between the prices a and b lie L (1/sqrt(a) - 1/sqrt(b)) of token0 and L
+    (sqrt(b) - sqrt(a)) of token1, in base units.
+    """
     root = 1.0001 ** (tick / 2)
     step = math.sqrt(1.0 - DEEP)
     raw = liquidity / root * (1.0 / step - 1.0) if is_token0 else liquidity * root * (1.0 / step - 1.0)
@@ -72,7 +72,7 @@ def concentrated(token: Token, other: Token, tick: float, liquidity: float, is_t
 
 
 def quoted(exchange: Exchange, token: Token) -> Iterator[PoolPrice]:
-    """What the pools that were read would pay now: of those alone that keep no TWAP, since one swap moves it."""
+    """Spot prices of the pools that were read and keep no TWAP. A single swap can move such a price."""
     with_twap = {pool.id for pool, _ in exchange.oracle_prices}
     for state in exchange.states:
         if state.pool.id in with_twap or token not in (state.pool.token0, state.pool.token1):
@@ -92,14 +92,14 @@ def _quoted(state: PoolState, token: Token) -> PoolPrice | None:
     bought = state.venue(other).quote_exact_in(sold)[0] if sold else 0
     if not bought:
         return None
-    fees = math.sqrt(bought / token.one)  # of one way, where both are alike
+    fees = math.sqrt(bought / token.one)  # one direction is enough: both are alike
     rate = sold / fees
     least = sold / token.one * (1.0 - DEEP)
     return PoolPrice(other=other, rate=rate / other.one, depth=venue.amount_until_price(least) / token.one)
 
 
 def of_exchange(exchange: Exchange, token: Token) -> float | None:
-    """Dollars for one whole token by the pools of an exchange: their TWAPs, else what they would pay now."""
+    """Dollars for one whole token by the pools of an exchange: by their TWAPs, else by their spot prices."""
     usd = {other.address: price for other, price in exchange.usd.items()}
     dollars = {other.address for other in exchange.usd if is_dollar(other.symbol)}
     found = traded(means(exchange, token), usd, dollars)
@@ -107,7 +107,7 @@ def of_exchange(exchange: Exchange, token: Token) -> float | None:
 
 
 def with_traded(pegs: Mapping[Token, Price | None], exchange: Exchange) -> dict[Token, Price | None]:
-    """The prices of pegged tokens with what an exchange's pools say of them."""
+    """The prices with the pool prices of pegged tokens added."""
     return {
         token: None if price is None else replace(price, traded=of_exchange(exchange, token))
         for token, price in pegs.items()
@@ -115,7 +115,7 @@ def with_traded(pegs: Mapping[Token, Price | None], exchange: Exchange) -> dict[
 
 
 def means(exchange: Exchange, token: Token) -> Iterator[PoolPrice]:
-    """The TWAPs of pools that say no depth: each counts alike, and as deep enough."""
+    """TWAPs of pools whose depth is not known: each gets the same weight, and counts as deep enough."""
     for other in exchange.usd:
         if other != token:
             for source, rate in exchange.rates(token, other).items():

@@ -1,6 +1,6 @@
-"""The minimum out of a swap, by prices that do not come from the pools it uses. Pure.
+"""The minimum output of a swap, by prices that do not come from the pools it uses. Pure.
 
-At least two independent prices (feeds; a pool's TWAP) must exist and agree; the one that demands most is used. A price
+At least two independent prices (feeds; a pool's TWAP) must exist and agree; the most demanding one is used. A price
 that a single swap can move does not count.
 """
 
@@ -15,17 +15,17 @@ from yieldbot.model.plan import Declined
 from yieldbot.model.units import BPS
 
 LEAST_PRICES = 2
-"""Independent prices that must be there."""
+"""Number of independent prices that are needed."""
 MOST_APART_BPS = 100.0
-"""Default of how far independent prices may differ, in bp."""
+"""Default of the largest difference between independent prices, in bp."""
 
 
 @dataclass(frozen=True, slots=True)
 class FairOutput:
-    """What a swap must bring by independent prices."""
+    """The minimum output of a swap by independent prices."""
 
     rate: float
-    """Whole tokens wanted for one given, the highest of the prices."""
+    """Whole tokens wanted for one given: the highest of the prices."""
     least: Amount
     """Minimum out."""
 
@@ -37,27 +37,25 @@ def fair_output(
     slippage_bps: float,
     most_apart_bps: float = MOST_APART_BPS,
 ) -> FairOutput | Declined:
-    """The minimum out of a swap of ``amount`` for ``wanted``.
-
-    prices: by source, whole tokens wanted for one given. slippage_bps: how much less than the highest of them is
-    accepted. Declined where there are fewer than two prices, or they are further apart than ``most_apart_bps``.
-    """
+    """The minimum output of a swap of ``amount`` for ``wanted``. prices: whole tokens wanted for one given, by
+    source. slippage_bps: how much less than the highest price is accepted. Declined if there are fewer than two
+    prices, or they differ by more than ``most_apart_bps``."""
     if len(prices) < LEAST_PRICES or min(prices.values()) <= 0.0:
-        told = _told(prices) or "none"
-        return Declined("PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {told}")
+        listed = _listed(prices) or "none"
+        return Declined("PRICE_UNKNOWN", f"{LEAST_PRICES} independent prices must agree, there are: {listed}")
     low, high = min(prices.values()), max(prices.values())
     if (high / low - 1.0) * BPS > most_apart_bps:
-        return Declined("PRICES_DISAGREE", f"{_told(prices)}: more than {most_apart_bps:g} bp apart")
+        return Declined("PRICES_DISAGREE", f"{_listed(prices)}: more than {most_apart_bps:g} bp apart")
     kept = high * (1.0 - slippage_bps / BPS)
     return FairOutput(high, Amount(wanted, int(float(amount) * kept * wanted.one)))
 
 
-def _told(prices: Mapping[str, float]) -> str:
+def _listed(prices: Mapping[str, float]) -> str:
     return ", ".join(f"{who} says {rate:,.6g}" for who, rate in sorted(prices.items()))
 
 
 def below_minimum(given: Amount, least: Amount) -> Declined | None:
-    """Why a swap's output is below its minimum; None when it is not. Nothing overrides this."""
+    """Why a swap's output is below its minimum; None: it is not. Nothing overrides this check."""
     if given >= least:
         return None
     return Declined("PRICE_IMPACT", f"{given} would come out, the least is {least}")
@@ -66,8 +64,8 @@ def below_minimum(given: Amount, least: Amount) -> Declined | None:
 def below_exit_price(
     given: Amount, least: Amount, usd: Mapping[Token, float], pegged: Collection[Address], most_bps: float
 ) -> Declined | None:
-    """Why a pegged token would be given for less than its set price, a dollar less ``most_bps``; None where it would
-    not. least: the minimum out; usd: dollars for one whole token, by feed. What is not pegged has no such price."""
+    """Why a pegged token would be sold for less than a dollar minus ``most_bps``; None: it would not, or the token
+    is not pegged. least: the minimum output; usd: dollars for one whole token, by feed."""
     if given.token.address not in pegged:
         return None
     if least.token not in usd:
@@ -80,10 +78,8 @@ def below_exit_price(
 
 
 def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined | None:
-    """Why feeds are too old to be used; None when none is.
-
-    updated: unix seconds of each feed's last update, by its token's symbol; now: the block's own time.
-    """
+    """Why feeds are too old to be used; None: none is. updated: unix seconds of each feed's last update, by its
+    token's symbol; now: time of the block."""
     old = {name: now - at for name, at in updated.items() if now - at > most_seconds}
     if not old:
         return None
@@ -92,10 +88,8 @@ def stale(updated: Mapping[str, int], now: int, most_seconds: int) -> Declined |
 
 
 def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
-    """Why feeds' own confidence intervals are too wide to be used; None when none is.
-
-    parts: by its token's symbol, half of a feed's confidence interval as a fraction of its price.
-    """
+    """Why the confidence intervals of feeds are too wide to be used; None: none is. parts: half of the confidence
+    interval as a fraction of the price, by token symbol."""
     wide = {name: part * BPS for name, part in parts.items() if part * BPS > most_bps}
     if not wide:
         return None
@@ -106,11 +100,9 @@ def uncertain(parts: Mapping[str, float], most_bps: float) -> Declined | None:
 def depegged(
     tokens: Collection[Token], usd: Mapping[Token, float], pegged: Collection[Address], most_bps: float
 ) -> Declined | None:
-    """Why one of ``tokens`` that is pegged to the US dollar is off its peg; None when none is.
-
-    usd: dollars for one whole token, by feed. A pegged token without a feed is refused. Both sides of a swap are
-    checked: what is given away too cheaply is a loss as well.
-    """
+    """Why one of ``tokens`` that is pegged to the US dollar is off its peg; None: none is. usd: dollars for one
+    whole token, by feed. A pegged token without a feed is refused. Both sides of a swap are checked: selling a token
+    below its value is a loss as well."""
     checked = [token for token in tokens if token.address in pegged]
     if untold := ", ".join(sorted(token.symbol for token in checked if token not in usd)):
         return Declined("PRICE_UNKNOWN", f"no feed says whether {untold} is worth its dollar")

@@ -1,4 +1,4 @@
-"""The weights, scales and bounds of grades (``scales.toml``), each with its reason there."""
+"""The weights, scales and caps of grades (``scales.toml``, where each has its reason)."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from pathlib import Path
 from typing import Any
 
 Scale = Sequence[Sequence[float]]
-"""[value, score] pairs, ascending by value: straight lines between them, their ends beyond."""
+"""[value, score] pairs, ascending by value: linear between them, constant beyond the ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one component counts for."""
+    """The weight of one component."""
 
     weight: float
-    """Its part of the grade."""
+    """Its weight in the grade, 0 to 1."""
     factor: float
-    """By what it multiplies the expected loss at a score of 0; by 1 at 100."""
+    """The factor on the expected loss at a score of 0; at 100 the factor is 1."""
     why: str
-    """The reason, in words."""
+    """The reason for both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """The whole table. Sections are mappings as the file has them."""
+    """The whole table; sections are mappings, as in the file."""
 
     sides: Mapping[str, Side]
-    """By component."""
+    """Weights by component."""
     sections: Mapping[str, Mapping[str, Any]]
-    """Everything else, by section."""
+    """All other entries, by section."""
 
     def of(self, section: str, name: str) -> Any:
-        """One entry. Raises KeyError for one that is not there."""
+        """One entry of a section. Raises KeyError if it does not exist."""
         return self.sections[section][name]
 
 
 def score(scale: Scale, value: float) -> float:
-    """The score of a value: 0 to 100."""
+    """The score of a value on a scale: 0 to 100."""
     if value <= scale[0][0]:
         return float(scale[0][1])
     for (x0, y0), (x1, y1) in pairwise(scale):
@@ -52,12 +52,12 @@ def score(scale: Scale, value: float) -> float:
 
 @cache
 def scales() -> Scales:
-    """The table that is shipped."""
+    """The table that is shipped with yieldbot."""
     return read(Path(__file__).with_name("scales.toml").read_text(encoding="utf-8"))
 
 
 def read(text: str) -> Scales:
-    """A table as ``scales.toml`` has it. Raises ValueError for weights that do not add up to 1."""
+    """Parse the text of a ``scales.toml``. Raises ValueError if the weights do not add up to 1."""
     found = tomllib.loads(text)
     sides = {name: Side(one["weight"], one["factor"], one["why"]) for name, one in found.pop("components").items()}
     whole = sum(side.weight for side in sides.values())

@@ -1,4 +1,4 @@
-"""What one look at a market shows of its danger: the same from memory, from a recording and from the chain. Pure."""
+"""One look at a market as alarms see it: the same type for memory, recordings and the chain. Pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Snapshot
 
 MarketName = tuple[str, str]
-"""A market's chain and its id there: one market, whatever else its readings say of it."""
+"""(chain, market id): identifies a market, whatever else its readings say."""
 ISOLATED = ("morpho", "compound_v3", "euler", "silo", "fluid", "fraxlend", "erc4626")
-"""How the names of protocols begin whose collateral is not lent out in markets of their own."""
+"""Prefixes of protocols with isolated markets, whose collateral is not itself lent out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """One look at one market. Amounts are whole tokens of its asset, rates simple annual fractions; None where it is
-    not known."""
+    """One look at one market. Amounts are whole tokens of its asset, rates simple annual fractions; None: not known."""
 
     time: int
     """Unix seconds."""
@@ -32,31 +31,30 @@ class Sight:
     utilisation: float | None = None
     """Borrowed over supplied."""
     supplied: float | None = None
-    """What all suppliers own."""
+    """Total supplied."""
     cash: float | None = None
-    """What all suppliers together could take out."""
+    """What all suppliers together could withdraw."""
     held: float = 0.0
     """Our own holding."""
     index: float | None = None
     """The market's index, or its share price."""
     bad_debt: float | None = None
-    """The part of what is supplied that is not there any more."""
+    """Bad debt, as a fraction of what is supplied."""
     prices: tuple[float, ...] = ()
     """Dollars for one whole token of its asset, by independent sources."""
     token_supply: float | None = None
-    """Whole tokens of its asset that exist on the chain."""
+    """Total supply of its asset on the chain."""
     backing: tuple[tuple[str, float | None], ...] = ()
-    """Base units that exist of each collateral that it rests on, by the token's address; None: it could not be
-    read."""
+    """(token address, total supply in base units) of each collateral that it rests on; None: could not be read."""
     active: bool = True
-    """Whether the market takes money."""
+    """Whether the market accepts deposits."""
 
 
 _AMOUNTS = ("rate", "utilisation", "supplied", "cash", "held", "index", "bad_debt", "token_supply")
 
 
 def sane(sight: Sight) -> Sight:
-    """The look without numbers that are none: what is below zero or not finite is not known."""
+    """The look with every negative, infinite or NaN number replaced by None."""
     one = sight
     amounts = (one.rate, one.utilisation, one.supplied, one.cash, one.held, one.index, one.bad_debt, one.token_supply)
     for value in amounts:
@@ -86,7 +84,7 @@ def _sane(backing: tuple[tuple[str, float | None], ...]) -> tuple[tuple[str, flo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What does not change about a market that is watched."""
+    """The constant facts about a watched market."""
 
     protocol: str
     """Its adapter, with its version: ``aave_v3``."""
@@ -95,20 +93,21 @@ class Subject:
     pegged: bool
     """Whether the asset is pegged to the dollar."""
     through: tuple[str, ...] = ()
-    """Protocols whose pools its money ends in, its own among them, as far as their markets share collateral."""
+    """Protocols of the pools that its money is finally lent in, including its own, if their markets share
+    collateral."""
     off: tuple[str, ...] = ()
-    """Codes of alarms that are off for it."""
+    """Alarm codes that are disabled for it."""
 
 
 def subject_of(key: MarketKey) -> Subject:
-    """A recorded market."""
+    """The subject of a recorded market."""
     return Subject(
         protocol=key.protocol, asset=key.asset, pegged=is_dollar(key.asset), through=_shared((key.protocol,))
     )
 
 
 def subject_of_state(snapshot: Snapshot, state: MarketState, off: tuple[str, ...] = ()) -> Subject:
-    """An observed market: a vault looks through to the pools that its money ends in."""
+    """The subject of an observed market; a vault is looked through to the pools that its money is lent in."""
     market = state.market
     protocol = str(market.params.get("flavour") or market.protocol)
     return Subject(
@@ -125,10 +124,10 @@ def _shared(protocols: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def sight_of(reading: Reading) -> Sight:
-    """A reading of memory or of a recording.
+    """The look in a reading of memory or of a recording.
 
-    Cash that is not said is what is supplied less what is borrowed; a utilisation that is not said follows from the
-    two, or from the rates: supply rate over borrow rate and the suppliers' share of the interest.
+    Cash that is missing is what is supplied less what is borrowed. Utilisation that is missing follows from those two,
+    or from the rates: supply rate / (borrow rate * (1 - reserve factor)).
     """
     use, supplied, cash = reading.utilisation, reading.supplied, reading.cash
     borrowed = reading.borrowed
@@ -138,7 +137,7 @@ def sight_of(reading: Reading) -> Sight:
         kept = 1.0 - reading.reserve_factor
         use = reading.supply_rate / (reading.borrow_rate * kept) if kept > 0.0 else None
     if use is None and supplied and cash is not None and reading.source.startswith("import"):
-        use = max(0.0, 1.0 - cash / supplied)  # what the chain shows without borrowers has none
+        use = max(0.0, 1.0 - cash / supplied)  # read from the chain: no borrowers, so no utilisation
     if cash is None and supplied is not None:
         lent = borrowed if borrowed is not None else None if use is None else use * supplied
         cash = None if lent is None else max(0.0, supplied - lent)
@@ -159,7 +158,7 @@ def sight_of(reading: Reading) -> Sight:
 
 
 def sight_of_state(snapshot: Snapshot, state: MarketState, prices: tuple[float, ...] | None = None) -> Sight:
-    """A market of a snapshot. prices: of its asset, where ``prices_of`` was asked already."""
+    """The look in a snapshot's market. prices: result of ``prices_of``, if already computed."""
     cash, use, supplied = state.cash, state.utilisation, float(state.supplied)
     raw = snapshot.supplies.get(state.market.asset.address)
     lost = state.curve.deficit / supplied if isinstance(state.curve, KinkedCurve) and supplied else 0.0
@@ -180,14 +179,14 @@ def sight_of_state(snapshot: Snapshot, state: MarketState, prices: tuple[float, 
 
 
 def _units(snapshot: Snapshot, token: Address) -> float | None:
-    """Base units of a token that exist."""
+    """Total supply of a token, in base units."""
     raw = snapshot.supplies.get(token)
     return None if raw is None else float(raw)
 
 
 def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
-    """Dollars for one whole token by independent sources: its feed; and what it is traded for in pools, all of them
-    together (``pool_prices.py``)."""
+    """Dollars for one whole token by independent sources: its feed, and its price in all pools together
+    (``pool_prices.py``)."""
     found = list[float]()
     peg = snapshot.pegs.get(token)
     if peg is not None:
@@ -195,7 +194,7 @@ def prices_of(snapshot: Snapshot, token: Token) -> tuple[float, ...]:
     elif snapshot.exchange is not None and token in snapshot.exchange.usd:
         found.append(snapshot.exchange.usd[token].usd)
     elif snapshot.exchange is None and snapshot.asset_usd is not None and token in snapshot.assets[:1]:
-        found.append(snapshot.asset_usd)  # as it is remembered: else each later look would lack it
+        found.append(snapshot.asset_usd)  # rounded as it is stored, so that both compare equal
     if peg is not None and peg.traded is not None:
         found.append(peg.traded)
     return tuple(found)

@@ -1,7 +1,7 @@
-"""Which signs of danger one look at a market shows, beside what was seen before and what other markets show. Pure.
+"""The signs of danger that one look at a market shows, given earlier looks and other markets. Pure.
 
-Each trigger is a function of a ``Case`` and gives what it found. Thresholds are ``AlarmLimits``; docs/risk.md has each
-with its source. A trigger that lacks a number finds nothing: what is missing is the matter of ``missing``.
+Each trigger is a function of a ``Case`` that yields the signs it finds. Thresholds are ``AlarmLimits``; docs/risk.md
+has each with its source. A trigger that lacks a number finds nothing; missing numbers are reported by ``missing``.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.risk import Act, Evidence
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
-from yieldbot.risk.past import KEPT, Past
 from yieldbot.risk.sight import Sight, Subject
+from yieldbot.risk.sight_window import KEPT, SightWindow
 
 ROUNDING = 1e-7
-"""Part of an index that rounding may take."""
+"""Fall of an index, as a fraction, that counts as rounding."""
 PEERS = 5
-"""Markets of one asset that must be there for their median to say something."""
+"""Least number of markets of one asset whose median rate is used."""
 RATE_MARGIN = 3.0
-"""An index may grow by so many times what the higher of its rates pays."""
+"""An index may grow by this many times what the highest of its rates explains."""
 MEMORY = "history"
-"""Source of evidence that was read earlier."""
+"""Source of evidence that comes from an earlier look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,40 +31,41 @@ class Found:
     """A sign of danger that one look shows."""
 
     code: str
-    """Which sign."""
+    """Code of the sign."""
     act: Act
     """What it asks for."""
     saw: str
-    """What was seen, with its numbers."""
+    """What was seen, with numbers."""
     evidence: tuple[Evidence, ...] = ()
     """What it rests on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Everything that a trigger judges by."""
+    """The input of every trigger."""
 
     subject: Subject
     """The market."""
     now: Sight
     """The look that is judged."""
-    past: Past
-    """What was seen before."""
+    past: SightWindow
+    """Earlier looks at the market."""
     limits: AlarmLimits
     """Thresholds."""
     peers: float | None = None
     """Median rate of the other markets of its asset; None: too few of them."""
     locked: Mapping[str, float] | None = None
-    """Collaterals of its pool whose own markets are locked, with their utilisation, by name."""
+    """Utilisation, by name, of locked markets of the collaterals of its pool; None: none is known."""
     chain: bool = False
-    """Whether ``now`` was read from the chain, so that what it lacks is missing; recordings lack what they lack."""
+    """Whether ``now`` was read from the chain, so that a number it lacks is missing; recordings may lack numbers for
+    good."""
 
 
 Trigger = Callable[[Case], Iterator[Found]]
 
 
 def utilisation(case: Case) -> Iterator[Found]:
-    """Nearly all is lent out."""
+    """UTILISATION: nearly everything is lent out."""
     use, limit = case.now.utilisation, case.limits.utilisation
     if use is not None and use >= limit:
         saw = f"utilisation {use:.2%}, {limit:.0%} or more"
@@ -72,7 +73,7 @@ def utilisation(case: Case) -> Iterator[Found]:
 
 
 def cash_falling(case: Case) -> Iterator[Found]:
-    """Little is left, and what is left goes quickly."""
+    """CASH_FALLING: utilisation is high and cash has fallen fast within a day."""
     limits, use = case.limits, case.now.utilisation
     if use is None or use < limits.falling_utilisation:
         return
@@ -80,7 +81,7 @@ def cash_falling(case: Case) -> Iterator[Found]:
     if then is None:
         return
     now, before, unit = case.now.cash, then.cash, ""
-    if now is None or before is None:  # of what is supplied, the part that is not lent
+    if now is None or before is None:  # in per cent of what is supplied
         if then.utilisation is None:
             return
         now, before, unit = 100.0 * (1.0 - use), 100.0 * (1.0 - then.utilisation), " %"
@@ -93,7 +94,7 @@ def cash_falling(case: Case) -> Iterator[Found]:
 
 
 def cash_thin(case: Case) -> Iterator[Found]:
-    """The market could not pay us so many times."""
+    """CASH_THIN: cash is below ``cash_multiple`` times our holding."""
     cash, held, times = case.now.cash, case.now.held, case.limits.cash_multiple
     if held > 0.0 and cash is not None and cash < times * held * (1.0 - 1e-6):
         saw = f"cash {cash:,.2f} is below {times:g} times our {held:,.2f}"
@@ -101,7 +102,7 @@ def cash_thin(case: Case) -> Iterator[Found]:
 
 
 def collateral_locked(case: Case) -> Iterator[Found]:
-    """What the market's loans are backed by cannot be taken out of its own market."""
+    """COLLATERAL_LOCKED: a collateral of the market's loans cannot be withdrawn from its own market."""
     for name, use in (case.locked or {}).items():
         saw = f"the collateral's own market {name} is at {use:.2%}"
         proof = (_number(f"utilisation of {name}", f"{use:.4f}"),)
@@ -109,17 +110,17 @@ def collateral_locked(case: Case) -> Iterator[Found]:
 
 
 def peg(case: Case) -> Iterator[Found]:
-    """A dollar that is none: any source stops new money; several, for an hour, take it back. Above the peg nobody who
-    holds it loses, so that only what is below it leaves."""
+    """PEG: a pegged asset is off its peg. By one source no new money goes in; by several sources for ``peg_hours``,
+    below the peg, money is taken out. A holder loses nothing while the price is above the peg."""
     limits, prices = case.limits, case.now.prices
     if not case.subject.pegged or not prices:
         return
     off = max(abs(price - 1.0) for price in prices)
     if off * BPS < limits.peg_stop_bps:
         return
-    told = " and ".join(f"{price:.4f}" for price in prices)
-    saw = f"{case.subject.asset} is at {told} dollars, {off:.2%} off"
-    yield Found(code="PEG", act=Act.STOP, saw=saw, evidence=(_number("price", told),))
+    shown = " and ".join(f"{price:.4f}" for price in prices)
+    saw = f"{case.subject.asset} is at {shown} dollars, {off:.2%} off"
+    yield Found(code="PEG", act=Act.STOP, saw=saw, evidence=(_number("price", shown),))
     if not _below(case.now, limits):
         return
     hour = round(limits.peg_hours * 3600)
@@ -131,19 +132,20 @@ def peg(case: Case) -> Iterator[Found]:
         run = one.time if one.prices else run
     if case.now.time - run >= hour:
         held = (case.now.time - run) / 3600
-        saw = f"{case.subject.asset} is at {told} dollars, and {limits.peg_leave_bps:g} bp below for {held:.1f} h"
-        yield Found(code="PEG", act=Act.LEAVE, saw=saw, evidence=(_number("price", told),))
+        saw = f"{case.subject.asset} is at {shown} dollars, and {limits.peg_leave_bps:g} bp below for {held:.1f} h"
+        yield Found(code="PEG", act=Act.LEAVE, saw=saw, evidence=(_number("price", shown),))
 
 
 def _below(sight: Sight, limits: AlarmLimits, *, remembered: bool = False) -> bool:
-    """Whether enough sources have it so far below its dollar. remembered: of an earlier look, at which fewer
-    sources may have said something: all that did."""
+    """Whether enough sources have the price ``peg_leave_bps`` or more below a dollar. remembered: an earlier look,
+    which may have fewer sources; then all of them must."""
     low = sum((1.0 - price) * BPS >= limits.peg_leave_bps - 1e-9 for price in sight.prices)
     return low >= (min(limits.peg_sources, len(sight.prices)) if remembered else limits.peg_sources)
 
 
 def share_price(case: Case) -> Iterator[Found]:
-    """What a share is worth fell, or rose by more than interest explains: a loss, or a gift that is no gift."""
+    """SHARE_PRICE_DOWN, SHARE_PRICE_UP: the index or share price fell (a loss), or rose by more than interest
+    explains (a donation that may inflate the price)."""
     limits, index = case.limits, case.now.index
     before = case.past.last_with("index", case.now.time) or case.past.last
     if index is None or before is None or not before.index or index <= 0.0:
@@ -179,12 +181,12 @@ def share_price(case: Case) -> Iterator[Found]:
 
 
 def supply_jump(case: Case) -> Iterator[Found]:
-    """Tokens came from nowhere: of the asset, or of a collateral, since the last look or since yesterday's."""
+    """SUPPLY_JUMP: the total supply of the asset or of a collateral jumped since the last look or within a day."""
     now, past, time = case.now, case.past, case.now.time
     if now.token_supply is None and not now.backing:
         return
     day = past.yesterday(time)
-    seen = list[tuple[str, float, int, float]]()  # what, how many now, when before, how many then
+    seen = list[tuple[str, float, int, float]]()  # token, supply now, time before, supply then
     if now.token_supply is not None:
         for one in (past.last_with("token_supply", time, KEPT), day):
             if one is not None and one.token_supply:
@@ -206,7 +208,7 @@ def supply_jump(case: Case) -> Iterator[Found]:
 
 
 def tvl_fall(case: Case) -> Iterator[Found]:
-    """Others leave. Our own money is not counted."""
+    """TVL_FALL: others withdraw a large part within a day; our own money is not counted."""
     then, now = case.past.yesterday(case.now.time), case.now.supplied
     if then is None or then.supplied is None or now is None:
         return
@@ -223,7 +225,7 @@ def tvl_fall(case: Case) -> Iterator[Found]:
 
 
 def bad_debt(case: Case) -> Iterator[Found]:
-    """Part of what suppliers own is not there."""
+    """BAD_DEBT: part of what suppliers own is missing."""
     lost, most = case.now.bad_debt, case.limits.bad_debt_bps
     if lost is None or lost * BPS < most / 4:
         return
@@ -233,7 +235,7 @@ def bad_debt(case: Case) -> Iterator[Found]:
 
 
 def spike(case: Case) -> Iterator[Found]:
-    """A quote that will not last, or pays for a danger."""
+    """SPIKE: the quote is far above its own mean or its peers: it will not last, or it pays for a danger."""
     rate, limits = case.now.rate, case.limits
     if rate is None:
         return
@@ -258,15 +260,15 @@ _OF_A_MARKET = {
 
 
 def missing(case: Case) -> Iterator[Found]:
-    """What an earlier look of the last two days had and this one lacks: no new money until it is there again. No exit:
-    silence is no danger by itself."""
+    """MISSING: a number that a look of the last two days had is missing now. It stops new money until the number is
+    back; missing data alone is no reason to leave."""
     if not case.chain:
         return
     gone = [
         name
         for field, name in _OF_A_MARKET.items()
         if getattr(case.now, field) in (None, ())
-        and (field != "prices" or case.subject.pegged)  # of others no alarm asks for a price
+        and (field != "prices" or case.subject.pegged)  # no alarm needs the price of an asset without a peg
         and case.past.last_with(field, case.now.time) is not None
     ]
     gone += [
@@ -292,18 +294,18 @@ TRIGGERS: tuple[Trigger, ...] = (
     spike,
     missing,
 )
-"""Every trigger that judges a look."""
+"""All triggers."""
 
 
 def found_in(case: Case) -> list[Found]:
-    """What one look shows, the codes that are off left out."""
+    """All signs that one look shows, except disabled codes."""
     off = {*case.limits.off, *case.subject.off}
     found = [one for trigger in TRIGGERS for one in trigger(case) if one.code not in off]
     return [bounded(one, case.limits) for one in found]
 
 
 def bounded(found: Found, limits: AlarmLimits) -> Found:
-    """The sign with what the policy lets it ask for."""
+    """The sign, limited to stopping new money if the policy says so (``stop_only``)."""
     if found.act is Act.LEAVE and found.code in limits.stop_only:
         return Found(code=found.code, act=Act.STOP, saw=found.saw, evidence=found.evidence)
     return found

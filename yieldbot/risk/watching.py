@@ -1,4 +1,5 @@
-"""What the watch remembers from look to look, and what it says after one: grouped by market, nothing twice. Pure."""
+"""State of the watch from look to look, and the messages after a look: grouped by market, each change reported once.
+Pure."""
 
 from __future__ import annotations
 
@@ -14,44 +15,44 @@ from yieldbot.model.risk import Alarm
 from yieldbot.risk.controls import WEAKER, alarms_of_controls, differences, held, holders, still_open
 
 MOST_SEEN = 5000
-"""Events that are remembered as said; older ones lie before every later look."""
+"""Most events remembered as reported; older ones are before every later look."""
 ROLE_EVENTS = ("RoleGranted", "RoleRevoked")
 OVERLAP_BLOCKS = 12
-"""Blocks that are read again in the next look: what a reorganisation moved is not missed."""
+"""Blocks that the next look reads again, so that events moved by a reorganisation are not missed."""
 MOST_LINES = 20
-"""Lines of one message; the rest are counted."""
+"""Most lines of one message; further ones are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchMemory:
-    """What one job's watch knows after its last look."""
+    """State of one job's watch after its last look."""
 
     block: int
-    """The block (slot) of that look."""
+    """Block number (or slot) of that look."""
     time: int
-    """Its unix seconds."""
+    """Time of that block, in unix seconds."""
     began: int = 0
-    """The block of the first look: what happened before it is no news; 0: not kept."""
+    """Block of the first look; earlier events are not news. 0: not recorded."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """``Look.known``."""
     last: Mapping[MarketId, Controls] = field(default_factory=dict)
     """The facts of the last look at each market."""
     accepted: Mapping[MarketId, Controls] = field(default_factory=dict)
-    """The facts that later ones are held against: the last without a weakness, or that a person accepted."""
+    """The facts that later ones are compared with: the last ones without a weakness, or accepted by a person."""
     open: tuple[ControlEvent, ...] = ()
-    """Announced changes that stand."""
+    """Announced changes that are pending."""
     seen: tuple[str, ...] = ()
-    """Keys of events that were said."""
+    """Keys of events that were reported."""
     alarms: Mapping[MarketId, tuple[Alarm, ...]] = field(default_factory=dict)
     """The alarms that stand."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
     """What each market's money finally rests on, by the last look at it."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
-    """Whose the money in each market is, by the last look at it."""
+    """The largest depositors of each market, by the last look at it."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
-    """Bad debt that was realised in each market since the first look, in whole tokens."""
+    """Bad debt realised in each market since the first look, in whole tokens."""
     concentration: Mapping[MarketId, float] = field(default_factory=dict)
-    """What was reported last of the largest depositor's part."""
+    """The fraction of the largest depositor that was last reported."""
 
     @property
     def since(self) -> int:
@@ -66,18 +67,18 @@ class Message:
     market: MarketId
     """The market."""
     lines: tuple[str, ...]
-    """What changed or will, a line each."""
+    """What changed or is about to change, a line each."""
     alarms: tuple[Alarm, ...] = ()
-    """Alarms that stand since this look."""
+    """Alarms raised by this look."""
     ended: tuple[Alarm, ...] = ()
-    """Alarms that stood until this look."""
+    """Alarms that ended with this look."""
 
 
 def advance(
     memory: WatchMemory | None, look: Look, more: Mapping[MarketId, tuple[str, ...]] | None = None
 ) -> tuple[WatchMemory, tuple[Message, ...]]:
-    """What is remembered after a look, and what is new, a message for each market. A market that the look lacks keeps
-    its facts and its alarms. more: further lines by market."""
+    """(the state after a look, what is new: a message for each market). A market that the look lacks keeps its facts
+    and alarms. more: further lines, by market."""
     before = memory or WatchMemory(block=look.block, time=look.time, began=look.block)
     said = frozenset(before.seen)
     news = tuple(event for event in look.events if event.key not in said)
@@ -158,7 +159,8 @@ def _message(
 
 
 def accept(memory: WatchMemory, markets: Iterable[MarketId]) -> WatchMemory:
-    """The memory after a person accepted who controls these markets now: what is weaker than before counts no more."""
+    """The state after a person accepted the present controllers of these markets: later looks are compared with
+    them."""
     chosen = {market for market in markets if market in memory.last}
     kept = {
         market: tuple(one for one in alarms if market not in chosen or one.code != WEAKER)

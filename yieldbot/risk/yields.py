@@ -1,62 +1,62 @@
-"""Grades of a market's yield after risk, as a trader and as an investor look at it, and what follows from both."""
+"""Grades of a market's yield after risk, for the next days and for the long run, and the signal that follows from
+both."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, RateForecast
 from yieldbot.model.risk import Act
 from yieldbot.model.units import BPS
-from yieldbot.risk.facts import Past
+from yieldbot.risk.facts import MarketStatistics
 from yieldbot.risk.scales import Scales
 
 TAIL = NormalDist().inv_cdf(0.9)
-"""Standard deviations to an end of an 80 % interval."""
+"""Standard deviations from the mean to either end of an 80 % interval of a normal distribution."""
 
 
 class Signal(StrEnum):
-    """What the grades of a market's yield and its safety say together."""
+    """What follows from"""
 
     ENTER = "enter"
     """Money may go in."""
     HOLD = "hold"
-    """Nothing is to be done: what is there may stay."""
+    """Money that is there may stay, and none goes in."""
     LEAVE = "leave"
     """Money is better elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What a market pays over one time, after risk. Rates are simple annual fractions."""
+    """The yield of a market over one period, after risk. Rates are simple annual fractions."""
 
     mean: float
-    """Expected, less the expected loss."""
+    """Expected rate less the expected loss."""
     low: float
     """Lower end of the 80 % interval, less the expected loss."""
     source: str
-    """What it is made of, in words."""
+    """Where the rate comes from, as text."""
     known: bool = True
-    """Whether history says it; without one nothing is left for it."""
+    """Whether it rests on history; no market is left because of a rate that does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YieldGrade:
-    """How good a market's yield is after risk, against the others of its asset."""
+    """How good a market's yield is after risk, compared with the others of its asset."""
 
     short: int
-    """0 to 100 over the days that moves are decided for; 50: as good as the median of its asset."""
+    """Grade for the next days, 0 to 100"""
     long: int
-    """0 to 100 over the days that are remembered, 90 at most."""
+    """Grade for the long run, 0 to 100"""
     signal: Signal
-    """What follows."""
+    """The signal that follows."""
     reason: str
-    """Why, in one line."""
+    """The reason, in one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,23 +64,26 @@ class YieldAfterRisk:
     """A market's yields after risk, with their grades."""
 
     short: Outlook
-    """Over the days that moves are decided for."""
+    """Over the policy's move horizon."""
     long: Outlook
-    """Over the days that are remembered."""
+    """Over the remembered days."""
     grade: YieldGrade
-    """How good both are."""
+    """The grades of both, with the signal."""
 
 
 def graded_yields(
-    states: Sequence[MarketState], pasts: Mapping[MarketId, Past | None], table: Scales, min_safety: int | None
+    states: Sequence[MarketState],
+    past: Mapping[MarketId, MarketStatistics | None],
+    table: Scales,
+    min_safety: int | None,
 ) -> dict[MarketId, YieldAfterRisk]:
-    """The yields of one asset's markets that were graded for safety, each against the median of all of them."""
+    """The yields of one asset's markets, each compared with the median of all of them."""
     counted = [(one, one.grade.loss_bps) for one in states if one.market.kind is not Kind.IDLE and one.grade]
     if not counted:
         return {}
     shorts = [short_outlook(one, loss) for one, loss in counted]
-    longs = [long_outlook(one, pasts.get(one.market.id), loss) for one, loss in counted]
-    short_peers, long_peers = (statistics.median([one.mean for one in found]) for found in (shorts, longs))
+    longs = [long_outlook(one, past.get(one.market.id), loss) for one, loss in counted]
+    short_peers, long_peers = (median([one.mean for one in found]) for found in (shorts, longs))
     found = {}
     for (state, _), short, long in zip(counted, shorts, longs, strict=True):
         both = yield_grade(short, short_peers, table), yield_grade(long, long_peers, table)
@@ -90,26 +93,26 @@ def graded_yields(
 
 
 def short_outlook(state: MarketState, loss_bps: float) -> Outlook:
-    """What history forecasts, else what is quoted, of which half may go."""
+    """The forecast, else the quote, of which half may be lost."""
     return short_of(state.forecast, state.quoted.value, loss_bps)
 
 
 def short_of(said: RateForecast | None, quote: float, loss_bps: float) -> Outlook:
-    """The same of a forecast and a quote."""
+    """``short_outlook`` from a forecast and a quote."""
     loss = loss_bps / BPS
     if said is not None:
         return Outlook(mean=said.mean - loss, low=said.low - loss, source=f"forecast over {said.days:g} days")
     return Outlook(mean=quote - loss, low=0.5 * quote - loss, source="the quote, of which half may go", known=False)
 
 
-def long_outlook(state: MarketState, past: Past | None, loss_bps: float) -> Outlook:
-    """The mean of what is remembered and the low end of the next week's, by its weekly means; the quote, none of which
-    need last, where there are fewer than two weeks."""
+def long_outlook(state: MarketState, past: MarketStatistics | None, loss_bps: float) -> Outlook:
+    """The mean of the remembered rates, with the low end of next week's rate by the spread of weekly means; with
+    fewer than two weeks the quote, with a low end of 0."""
     return long_of(past, state.quoted.value, loss_bps)
 
 
-def long_of(past: Past | None, quote: float, loss_bps: float) -> Outlook:
-    """The same of a past and a quote."""
+def long_of(past: MarketStatistics | None, quote: float, loss_bps: float) -> Outlook:
+    """``long_outlook`` from statistics and a quote."""
     loss = loss_bps / BPS
     if past is None or past.long_mean is None or past.long_deviation is None or past.weeks < 2:
         return Outlook(mean=quote - loss, low=-loss, source="the quote, none of which need last", known=False)
@@ -129,9 +132,9 @@ def yield_grade(of: Outlook, peers: float, table: Scales) -> int:
 def judged_yield(
     state: MarketState, short: int, long: int, table: Scales, min_safety: int | None, known: bool = True
 ) -> YieldGrade:
-    """Both grades with their signal: leave for an alarm that asks for it or where both are poor; enter where both are
-    good and nothing speaks against it; else hold. known: whether history says both: nothing is left because too little
-    is remembered of it."""
+    """Both grades with their signal: leave for an alarm that asks for it, or if both grades are poor; enter if both
+    are good and nothing forbids it; else hold. known: whether both rates rest on history: no market is left only
+    because memory is too short."""
     safety = 0 if state.grade is None else state.grade.safety
     alarm = next((one for one in state.alarms if one.act is Act.LEAVE), None) or next(iter(state.alarms), None)
     if alarm is not None:
@@ -152,7 +155,7 @@ def judged_yield(
 
 
 def by_yield(short: int, long: int, table: Scales) -> Signal:
-    """What both grades say where nothing else speaks: leave where both are poor, enter where both are good."""
+    """The signal by the grades alone: leave if both are poor, enter if both are good, else hold."""
     enter, leave = float(table.of("yields", "enter")), float(table.of("yields", "leave"))
     if short < leave and long < leave:
         return Signal.LEAVE

@@ -84,7 +84,7 @@ def test_what_cannot_be_taken_out_is_named_and_the_rest_goes_on(fields: dict[str
     (left,) = exits.stays
     assert (left.name, left.held) == ("a", usdc(5_000)) and why in left.why and left.after
     alone = found(bad("a", 5_000, cash, **fields))
-    assert alone.plan is None and why in alone.told and "5,000 USDC" in alone.told
+    assert alone.plan is None and why in alone.why and "5,000 USDC" in alone.why
 
 
 def test_frozen_markets_pay_and_one_that_is_stuck_is_tried_when_its_day_has_come() -> None:
@@ -94,13 +94,13 @@ def test_frozen_markets_pay_and_one_that_is_stuck_is_tried_when_its_day_has_come
 
 def test_dust_is_left_and_said() -> None:
     exits = found(bad("a", 0.3), gwei=1.0)
-    assert exits.plan is None and "worth less than the 0.6000 USDC of gas" in exits.told
+    assert exits.plan is None and "worth less than the 0.6000 USDC of gas" in exits.why
     assert legs(found(bad("a", 0.3), gwei=0.1)) == [(LegKind.WITHDRAW, "a", 0.3, True)]
 
 
 def test_gas_above_the_signers_ceiling_is_waited_for_and_said() -> None:
     exits = found(bad("a", 5_000), gwei=9.0, max_fee_wei=8 * GWEI)
-    assert exits.plan is None and "gas is at 9 gwei, above the ceiling of 8" in exits.told
+    assert exits.plan is None and "gas is at 9 gwei, above the ceiling of 8" in exits.why
     assert found(bad("a", 5_000), gwei=8.0, max_fee_wei=8 * GWEI).plan is not None
 
 

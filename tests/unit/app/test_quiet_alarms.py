@@ -23,7 +23,7 @@ from yieldbot.model.amounts import Amount, Apr
 from yieldbot.model.exchange import Price
 from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.policy import Policy
-from yieldbot.risk.quiet import Stirred
+from yieldbot.risk.alarm_candidates import Candidates
 
 NOW, HOUR, DAY = BLOCK.timestamp, 3600, 86_400
 COINS = tuple(f"0x{at:040x}" for at in (7, 8))
@@ -149,7 +149,9 @@ def test_whoever_is_left_out_has_no_alarm(seed: int, tmp_path: Path, monkeypatch
     for _ in range(2):  # the second time with what the first wrote into the journal
         mine = judged(seen, tmp_path, policy, records)
         with monkeypatch.context() as patch:
-            patch.setattr(module, "stirred", lambda memory, live, subjects, *_: Stirred(frozenset(subjects)))
+            patch.setattr(
+                module, "alarm_candidates", lambda memory, live, subjects, *_: Candidates(frozenset(subjects))
+            )
             whole = judged(seen, tmp_path, policy, records)
         assert mine == whole
         _, entries = with_alarms(seen, tmp_path, policy, pytest.fail, records)
@@ -164,10 +166,10 @@ def test_a_calm_world_is_left_out_whole(tmp_path: Path) -> None:
     states = [world.state(at, world.look(at, NOW)) for at in range(9)]
     supplies = {USDC.address: 10**16, **{coin: 10**26 for coin in COINS}}
     seen = replace(snapshot(1e6, *states), supplies=supplies, pegs={USDC: Price(1.0, NOW, traded=1.0)})
-    asked: list[Stirred] = []
-    plain = module.stirred
+    asked: list[Candidates] = []
+    plain = module.alarm_candidates
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "stirred", lambda *args: asked.append(plain(*args)) or asked[-1])
+        patch.setattr(module, "alarm_candidates", lambda *args: asked.append(plain(*args)) or asked[-1])
         found, entries = with_alarms(seen, tmp_path, Policy(), pytest.fail)
     assert found is seen and entries == () and asked[0].names == frozenset()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from yieldbot.backtest.levels import Levels, levels_of
 from yieldbot.backtest.yield_signals import (
-    Said,
+    DatedSignal,
     by_asset,
     hit_rates,
     paid_after,
@@ -130,9 +130,9 @@ def test_hits_are_counted_against_the_median_of_the_asset() -> None:
     """Three markets of one coin pay 1, 2 and 3 %: of two enters one is a hit, of two leaves one, the hold is above."""
     calm = panel(np.tile([0.01, 0.02, 0.03], (20, 1)))
     said = [
-        Said(row=1, column=2, signal=Signal.ENTER), Said(row=2, column=0, signal=Signal.ENTER),
-        Said(row=3, column=0, signal=Signal.LEAVE), Said(row=4, column=1, signal=Signal.LEAVE),
-        Said(row=5, column=2, signal=Signal.HOLD), Said(row=15, column=2, signal=Signal.ENTER),
+        DatedSignal(row=1, column=2, signal=Signal.ENTER), DatedSignal(row=2, column=0, signal=Signal.ENTER),
+        DatedSignal(row=3, column=0, signal=Signal.LEAVE), DatedSignal(row=4, column=1, signal=Signal.LEAVE),
+        DatedSignal(row=5, column=2, signal=Signal.HOLD), DatedSignal(row=15, column=2, signal=Signal.ENTER),
     ]  # fmt: skip
     enter, hold, leave = hit_rates(said, calm, by_asset(calm))
     assert (enter.signal, enter.signals, enter.markets, enter.windows, enter.hits) == ("enter", 2, 2, 1, 0.5)
@@ -153,7 +153,7 @@ def test_a_remembered_signal_is_followed_by_what_came_after_it() -> None:
     rows = [("eip155:1", "m0", START + DAY, "enter"), ("eip155:1", "m1", START + DAY + 1, "leave"),
             ("eip155:1", "gone", START, "hold"), ("eip155:1", "m0", START + 99 * DAY, "hold")]  # fmt: skip
     assert remembered(rows, calm) == [
-        Said(row=1, column=0, signal=Signal.ENTER), Said(row=2, column=1, signal=Signal.LEAVE)
+        DatedSignal(row=1, column=0, signal=Signal.ENTER), DatedSignal(row=2, column=1, signal=Signal.LEAVE)
     ]  # fmt: skip
 
 

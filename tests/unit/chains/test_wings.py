@@ -22,7 +22,7 @@ BOTH = {
         "decode",
         "exits",
         "observe",
-        "past",
+        "archive",
         "prices",
         "quotes",
         "session",

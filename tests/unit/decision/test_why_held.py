@@ -10,7 +10,7 @@ from tests.kit.market_builder import market, snapshot, usdc
 from tests.kit.policies import loose
 from tests.unit.risk.test_protections import JOB
 from yieldbot.decision.decide import Decision, decide
-from yieldbot.decision.why_held import told
+from yieldbot.decision.why_held import explained
 from yieldbot.math.curves import ConstantCurve
 from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, Plan
@@ -22,7 +22,7 @@ HERE, THERE = market("here", ConstantCurve(0.04), held=10_000), market("there", 
 def held(view: Snapshot, policy: Policy = loose()) -> tuple[Decision, Decision]:  # noqa: B008
     found = decide(view, policy, JOB, 0)
     assert isinstance(found.outcome, Hold)
-    return found, told(found, view, policy, JOB, 0)
+    return found, explained(found, view, policy, JOB, 0)
 
 
 def test_a_move_that_pays_too_late_is_told_with_its_days() -> None:
@@ -44,7 +44,7 @@ def test_what_is_far_from_paying_or_held_for_another_reason_is_left_as_it_was() 
     found, said = held(snapshot(500, market("a", ConstantCurve(0.04))), loose(idle_buffer="1000"))
     assert said is found and isinstance(found.outcome, Hold) and "idle_buffer" in found.outcome.reason
     plan = decide(snapshot(0, HERE, THERE), loose(), JOB, 0)
-    assert isinstance(plan.outcome, Plan) and told(plan, snapshot(0, HERE, THERE), loose(), JOB, 0) is plan
+    assert isinstance(plan.outcome, Plan) and explained(plan, snapshot(0, HERE, THERE), loose(), JOB, 0) is plan
 
 
 def test_a_swap_that_loses_too_much_is_told_where_gas_costs_nothing() -> None:
@@ -58,6 +58,6 @@ def test_a_swap_that_loses_too_much_is_told_where_gas_costs_nothing() -> None:
     assert view.fees.cost(1_000_000) == 0.0
     found = decide(view, loose(), several.JOB, several.NOW)
     assert isinstance(found.outcome, Hold)
-    said = told(found, view, loose(), several.JOB, several.NOW)
+    said = explained(found, view, loose(), several.JOB, several.NOW)
     assert isinstance(said.outcome, Hold)
     assert "a year more would take 12." in said.outcome.reason and said.outcome.reason.endswith("the policy allows 7")

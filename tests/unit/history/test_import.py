@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.kit.draws import draws
 from yieldbot.errors import ConfigError
 from yieldbot.history import query
-from yieldbot.history.importers.read import Told, markets, read_file
+from yieldbot.history.importers.read import Given, markets, read_file
 from yieldbot.history.importers.table import COLUMNS
 from yieldbot.history.networks import AAVE_V3_POOLS
 from yieldbot.history.reading import MarketKey, Reading, Taken
@@ -43,10 +43,10 @@ def line(at: int, rate: object = 0.05, chain: str = "base", market: str = "m", *
     return ",".join(str(cells.get(name, "")) for name in COLUMNS)
 
 
-def taken(folder: Path, *lines: str, told: Told | None = None, head: str = HEAD) -> Taken:
+def taken(folder: Path, *lines: str, told: Given | None = None, head: str = HEAD) -> Taken:
     file = folder / "some.csv"
     file.write_text("\n".join([head, *lines]) + "\n")
-    return read_file(file, told or Told(), NOW)
+    return read_file(file, told or Given(), NOW)
 
 
 def days(count: int, **more: object) -> list[str]:
@@ -172,8 +172,8 @@ def test_rates_that_stand_still_are_named(tmp_path: Path) -> None:
 
 def test_a_file_of_another_chain(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is of eip155:8453 and holds nothing of eip155:10"):
-        taken(tmp_path, *days(3), told=Told(chain="optimism"))
-    found = taken(tmp_path, *days(3), *days(3, chain="10"), told=Told(chain="optimism"))
+        taken(tmp_path, *days(3), told=Given(chain="optimism"))
+    found = taken(tmp_path, *days(3), *days(3, chain="10"), told=Given(chain="optimism"))
     assert [one.chain for one in markets(found.readings)] == ["eip155:10"]
     assert found.faults[0].what == "3 rows of eip155:8453 are left out: eip155:10 was asked for"
 
@@ -220,7 +220,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for chart, says in ((b"{ not json", "no JSON"), (b'{"status": "error"}', "no chart of DefiLlama")):
         file.write_bytes(chart)
         with pytest.raises(ConfigError, match=says):
-            read_file(file, Told(chain="base"), NOW)
+            read_file(file, Given(chain="base"), NOW)
     file.write_bytes(packed[: len(packed) // 2])
     cut = read_file(file, now=NOW)
     assert 0 < len(cut.readings) < 2000 and "unfinished" in cut.faults[0].what
@@ -253,7 +253,7 @@ def test_no_bytes_crash_the_importer(tmp_path_factory: pytest.TempPathFactory, c
     ):
         file.write_bytes(whole)
         try:
-            assert all(isinstance(one, Reading) for one in read_file(file, Told(chain="base"), NOW).readings)
+            assert all(isinstance(one, Reading) for one in read_file(file, Given(chain="base"), NOW).readings)
         except ConfigError as failure:
             assert str(failure).isprintable()
 
@@ -282,7 +282,7 @@ CHART = {
 def test_a_chart_of_defillama(tmp_path: Path) -> None:
     file = tmp_path / "aa-bb.json"
     file.write_text(json.dumps(CHART))
-    found = read_file(file, Told(chain="ethereum", protocol="morpho", asset="USDC"), NOW)
+    found = read_file(file, Given(chain="ethereum", protocol="morpho", asset="USDC"), NOW)
     first, second, third = found.readings
     assert first.key.market == "aa-bb" and first.key.chain == "eip155:1" and first.key.protocol == "morpho"
     assert first.supply_rate == pytest.approx(math.log(1.05)) and second.supply_rate == pytest.approx(math.log(1.03))
@@ -290,7 +290,7 @@ def test_a_chart_of_defillama(tmp_path: Path) -> None:
     assert first.rewards == ({"token": "", "rate": 0.01, "ends_at": None},)
     assert (first.supplied, first.cash) == (5e6, 5e6) and "guess" in first.flags[0]
     assert kinds(found) == {"row": 1, "note": 1}
-    other = read_file(file, Told(chain="ethereum", asset="WETH", market="m"), NOW).readings[0]
+    other = read_file(file, Given(chain="ethereum", asset="WETH", market="m"), NOW).readings[0]
     assert (other.key.market, other.supplied, other.cash) == ("m", None, None)
 
 

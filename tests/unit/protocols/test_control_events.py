@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthLog
-from yieldbot.protocols.evm.control_events import EVENTS, LONGEST, MOST_OF_ONE, kinds, told, topics
+from yieldbot.protocols.evm.control_events import EVENTS, LONGEST, MOST_OF_ONE, described, kinds, topics
 
 AT, TARGET = Address("0x" + "11" * 20), "0x" + "22" * 20
 
@@ -35,10 +35,10 @@ def test_a_scheduled_call_is_opened_and_closed_by_its_id() -> None:
     signature = "CallScheduled(bytes32,uint256,address,uint256,bytes,bytes32,uint256)"
     types = ["address", "uint256", "bytes", "bytes32", "uint256"]
     data = encode(types, [TARGET, 5, b"\xab\xcd", bytes(32), 3600])
-    (opened,) = told([log(signature, b"\x07" * 32, bytes(32), data=data)])
+    (opened,) = described([log(signature, b"\x07" * 32, bytes(32), data=data)])
     assert opened.event.pending is not None and opened.delay_seconds == 3600 and opened.call is not None
     assert (opened.call.target.lower(), opened.call.value, opened.call.data) == (TARGET, 5, b"\xab\xcd")
-    (closed,) = told([log("Cancelled(bytes32)", b"\x07" * 32)])
+    (closed,) = described([log("Cancelled(bytes32)", b"\x07" * 32)])
     assert closed.event.closes == opened.event.pending.id == "call/" + "07" * 32
 
 
@@ -47,7 +47,7 @@ def test_compounds_timelock_names_the_function_apart_from_its_arguments() -> Non
     inside = encode(
         ["uint256", "string", "bytes", "uint256"], [0, "setDelay(uint256)", (60).to_bytes(32, "big"), 1_800_000_000]
     )
-    (queued,) = told([log(signature, b"\x01" * 32, word(TARGET), data=inside)])
+    (queued,) = described([log(signature, b"\x01" * 32, word(TARGET), data=inside)])
     assert queued.event.pending is not None and queued.event.pending.due == 1_800_000_000
     assert queued.call is not None and queued.call.data == keccak(text="setDelay(uint256)")[:4] + (60).to_bytes(
         32, "big"
@@ -55,27 +55,27 @@ def test_compounds_timelock_names_the_function_apart_from_its_arguments() -> Non
 
 
 def test_versions_that_index_their_arguments_otherwise_read_alike() -> None:
-    (old,) = told([log("AddedOwner(address)", data=word(TARGET))])
-    (new,) = told([log("AddedOwner(address)", word(TARGET))])
+    (old,) = described([log("AddedOwner(address)", data=word(TARGET))])
+    (new,) = described([log("AddedOwner(address)", word(TARGET))])
     assert old.event.words == new.event.words and "is a signer now" in old.event.words
-    (by_two,) = told([log("NewAdmin(address,address)", data=word(AT) + word(TARGET))])
+    (by_two,) = described([log("NewAdmin(address,address)", data=word(AT) + word(TARGET))])
     assert by_two.event.words.startswith("its admin is now 0x22")
-    (morpho,) = told([log("SetFee(bytes32,uint256)", b"\x01" * 32, data=(9).to_bytes(32, "big"))])
-    (vault,) = told([log("SetFee(address,uint256)", word(TARGET), data=(9).to_bytes(32, "big"))])
+    (morpho,) = described([log("SetFee(bytes32,uint256)", b"\x01" * 32, data=(9).to_bytes(32, "big"))])
+    (vault,) = described([log("SetFee(address,uint256)", word(TARGET), data=(9).to_bytes(32, "big"))])
     assert "of market" in morpho.event.words and "its fee" in vault.event.words
 
 
 def test_roles_have_names_where_they_are_known() -> None:
     args = (word(TARGET), word(AT))
-    (known,) = told([log("RoleGranted(bytes32,address,address)", keccak(text="PROPOSER_ROLE"), *args)])
-    (admin,) = told([log("RoleGranted(bytes32,address,address)", bytes(32), *args)])
+    (known,) = described([log("RoleGranted(bytes32,address,address)", keccak(text="PROPOSER_ROLE"), *args)])
+    (admin,) = described([log("RoleGranted(bytes32,address,address)", bytes(32), *args)])
     assert known.event.words.endswith("PROPOSER_ROLE") and admin.event.words.endswith("DEFAULT_ADMIN_ROLE")
 
 
 def test_a_flood_is_one_line_that_stops_and_others_are_shown_beside_it() -> None:
     many = [log("AddedOwner(address)", word(TARGET), index=n) for n in range(MOST_OF_ONE + 1)]
     other = EthLog(Address(TARGET), (keccak(text="AddedOwner(address)"), word(AT)), b"", 8, 0, "0xbb")
-    flood, alone = told([*many, other])
+    flood, alone = described([*many, other])
     assert flood.event.what == "flood" and flood.event.pending is not None and "51 events" in flood.event.words
     assert "signer" in alone.event.words
 
@@ -98,5 +98,5 @@ def test_no_log_raises(seed: int) -> None:
         )
         for _ in range(draw.randrange(20))
     ]
-    for one in told(logs):
+    for one in described(logs):
         assert len(one.event.words) <= LONGEST + 1 and "\n" not in one.event.words and one.event.key

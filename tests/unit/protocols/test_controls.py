@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.kit.draws import draws
 from yieldbot.model.controls import Controller, ControllerKind, Dependency, Part
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import EthCall, EthCode, EthLog, EthLogs, EthPast, EthSlot, LogSpan, Read
+from yieldbot.model.reads import EthCall, EthCode, EthCodeAtBlock, EthLog, EthLogs, EthSlot, LogSpan, Read
 from yieldbot.protocols import adapters
 from yieldbot.protocols.evm.age_reads import AgeReads, with_age
 from yieldbot.protocols.evm.control_facts import SAFE_SINGLETONS, controller_of, facts_of
@@ -103,7 +103,7 @@ def noise(draw: random.Random, read: Read) -> bytes:
             for n in range(draw.choice((0, 1, 90)))
         )
         return draw.choice((b"", LogSpan(logs, draw.randrange(-5, 200), draw.choice(("", "cut"))).encoded()))
-    if isinstance(read, EthPast):
+    if isinstance(read, EthCodeAtBlock):
         return draw.choice((b"", draw.randbytes(32 + len(read.addresses)), bytes(28) + draw.randbytes(4) + b"\x01"))
     if isinstance(read, EthSlot):
         return draw.choice(

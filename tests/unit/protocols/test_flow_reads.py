@@ -1,4 +1,4 @@
-"""What went into and out of markets, and whose the money is: ranges, floods, lies, what is read again, what is told."""
+"""What went into and out of markets, and whose the money is: ranges, floods, lies, repeated reads, large flows."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_later_look_tells_what_is_new_once_also_where_blocks_are_read_again() 
     assert then.holders[one.market].since == first.holders[one.market].since, "events are known without a gap"
     known = KnownFlows(blocks={one.market: BLOCK + 5}, keys=frozenset(then.keys), holders=then.holders)
     calm, rounds = run(read_flows([one], ME, BLOCK + 6, NOW, known), node([old, new], {}, 1000))
-    assert calm.flows == {}, "told once"
+    assert calm.flows == {}, "large_flows once"
     later, rounds = run(read_flows([one], ME, BLOCK + 100, NOW + ANEW_SECONDS, known), node([], {A.lower(): 100}, 1000))
     assert later.holders[one.market].top == ((A, 0.1),) and len(rounds) == 1, "old balances are read again"
 

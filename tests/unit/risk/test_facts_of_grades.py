@@ -16,7 +16,7 @@ from yieldbot.model.risk import Component
 from yieldbot.risk import audits as shipped
 from yieldbot.risk.audits import Audit, of_code, read
 from yieldbot.risk.control_side import contract
-from yieldbot.risk.facts import Around, Facts, Past
+from yieldbot.risk.facts import Around, Facts, MarketStatistics
 from yieldbot.risk.other_sides import track, yield_quality
 from yieldbot.risk.scales import scales, score
 
@@ -56,7 +56,7 @@ def test_rows_need_a_hash_and_none_is_invented() -> None:
     row = '[[audit]]\nfirm = "A"\ndate = 2024-01-31\nprotocol = "p"\ncontract = "Pool"\nsource = "a link"\ncode_hash = '
     (one,) = read(f'{row}"0x{CODE.upper()}"')
     assert one == report("A")
-    with pytest.raises(ValueError, match="no keccak256"):
+    with pytest.raises(ValueError, match="keccak256"):
         read(f'{row}""')
     nothing = ContractFacts(address=AT, part=Part.POOL)
     assert of_code(nothing, (one,)) == ()
@@ -72,8 +72,8 @@ def rewarded(ends_at: int | None) -> MarketState:
 
 
 def quality(state: MarketState, share: float, growth: float | None = None) -> Component:
-    past = Past(days=60, week_mean=0.04, month_mean=0.04, month_deviation=0.0, supply_growth=growth)
-    return yield_quality(state, Facts(around=Around(size=1.0), past=past), scales(), share)
+    past = MarketStatistics(days=60, week_mean=0.04, month_mean=0.04, month_deviation=0.0, supply_growth=growth)
+    return yield_quality(state, Facts(around=Around(size=1.0), statistics=past), scales(), share)
 
 
 def test_a_reward_programme_that_ends_soon_lowers_the_quality_of_the_yield_by_its_part() -> None:

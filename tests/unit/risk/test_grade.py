@@ -14,14 +14,14 @@ from yieldbot.model.controls import NO_ONE, ContractFacts, Controller, Controlle
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Exit, ExitKind, MarketState, Status
 from yieldbot.model.risk import Act, Alarm
-from yieldbot.risk.facts import Around, Facts, Past
+from yieldbot.risk.facts import Around, Facts, MarketStatistics
 from yieldbot.risk.grade import grade
 from yieldbot.risk.loss import base_rate, incidents
 from yieldbot.risk.scales import read, scales, score
 
 POOL = Address("0x" + "ab" * 20)
 OLD = 1_000 * 86_400
-GOOD = Past(
+GOOD = MarketStatistics(
     days=900.0, worst_day=0.6, week_mean=0.04, month_mean=0.04, month_deviation=0.004, long_mean=0.04,
     long_deviation=0.003, weeks=12, most_utilisation=0.85,
 )  # fmt: skip
@@ -46,7 +46,7 @@ def state(**changes: object) -> MarketState:
 SAFE = Controller(kind=ControllerKind.SAFE, threshold=4, owners=(POOL,) * 7)
 LOCK = Controller(kind=ControllerKind.TIMELOCK, delay_seconds=7 * 86_400, behind=SAFE)
 KEY = Controller(kind=ControllerKind.EOA, address=POOL)
-SOUND = Facts(around=around(), past=GOOD, controls=controls(LOCK, LOCK))
+SOUND = Facts(around=around(), statistics=GOOD, controls=controls(LOCK, LOCK))
 
 
 def side(facts: Facts, name: str, of: MarketState | None = None) -> float:
@@ -182,7 +182,7 @@ def test_whatever_is_read_the_grade_is_one(
     cash: float, used: float, rate: float, usd: float, size: float, known: bool, seen: bool
 ) -> None:
     of = state(liquidity=usdc(cash), borrowed=usdc(used * 1e8), quoted=replace(state().quoted, value=rate))
-    facts = Facts(around=around(usd=usd, size=size), past=GOOD if seen else None,
+    facts = Facts(around=around(usd=usd, size=size), statistics=GOOD if seen else None,
                   controls=controls(KEY, SAFE) if known else None)  # fmt: skip
     found = grade(of, facts)
     assert 0 <= found.safety <= 100 and found.loss_bps >= base_rate("lending").bps

@@ -10,7 +10,7 @@ from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
 from yieldbot.model.risk import Component
 from yieldbot.risk.exit_side import exit_liquidity
 from yieldbot.risk.facts import Around, Facts
-from yieldbot.risk.money_flows import MOST_LINES, Measure, concentration, told
+from yieldbot.risk.money_flows import MOST_LINES, Measure, concentration, large_flows
 from yieldbot.risk.scales import scales
 
 A, B = Address("0x" + "a" * 40), Address("0x" + "b" * 40)
@@ -43,15 +43,15 @@ def measure(supplied: float, usd: float | None = 1.0, safety: int | None = 80) -
 )
 def test_from_what_on_a_flow_is_large(by: Measure, least: float) -> None:
     assert by.least == pytest.approx(least)
-    assert told(flows(flow(-least)), by) and not told(flows(flow(0.99 * least)), by)
+    assert large_flows(flows(flow(-least)), by) and not large_flows(flows(flow(0.99 * least)), by)
 
 
 def test_large_flows_are_lines_and_many_are_summed() -> None:
-    (line,) = told(flows(flow(-20_000)), measure(100_000))
+    (line,) = large_flows(flows(flow(-20_000)), measure(100_000))
     assert line == f"withdrawal of 20,000 USDC (20.0% of it) by {A} (block 7)"
-    lines = told(flows(*(flow(20_000 + n, n) for n in range(12)), count=40), measure(100_000))
+    lines = large_flows(flows(*(flow(20_000 + n, n) for n in range(12)), count=40), measure(100_000))
     assert len(lines) == MOST_LINES + 1 and "all of 40 flows: 1,000,000 USDC in, 2,000,000 out" in lines[-1]
-    (line,) = told(flows(flow(1, account=B), flow(2)), measure(100_000), {B})
+    (line,) = large_flows(flows(flow(1, account=B), flow(2)), measure(100_000), {B})
     assert line.endswith("an address that is followed") and B in line
 
 

@@ -56,7 +56,7 @@ def test_safe_enters_what_is_known_to_be_sound_from_the_first_run_on(
         one = ContractFacts(address=POOL, part=Part.POOL, name="Pool", upgrade_by=by[0], owner=by[1], created_at=born)
         controls = Controls(market=state.market.id, contracts=(one,))
     first = grade(state, Facts(around=around(), controls=controls))
-    later = grade(state, Facts(around=around(), past=GOOD, controls=controls))
+    later = grade(state, Facts(around=around(), statistics=GOOD, controls=controls))
     assert (first.safety >= bound("safe")) is fit, f"{name}: {first.safety}"
     assert first.safety <= later.safety, "memory makes nothing worse that was calm"
     assert (first.safety >= bound("balanced")) is balanced, f"{name}: {first.safety}"

@@ -9,7 +9,7 @@ import pytest
 from tests.kit.market_builder import kinked, market
 from yieldbot.model.market import MarketState, RateForecast
 from yieldbot.model.risk import Act, Alarm, Grade
-from yieldbot.risk.facts import Past
+from yieldbot.risk.facts import MarketStatistics
 from yieldbot.risk.scales import scales
 from yieldbot.risk.yields import Outlook, Signal, judged_yield, long_outlook, short_outlook, yield_grade
 
@@ -17,7 +17,7 @@ TABLE = scales()
 STATE = market("a", kinked(1e6, 8e5, low=0.06))
 SAID = RateForecast(mean=0.06, low=0.05, high=0.07, days=7.0)
 GRADE = Grade(safety=70, letter="B", components=())
-PAST = Past(days=90, long_mean=0.06, long_deviation=0.01, weeks=12)
+PAST = MarketStatistics(days=90, long_mean=0.06, long_deviation=0.01, weeks=12)
 
 
 def judged(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from yieldbot.chains.evm import account_history, allowances, check_accounts
 from yieldbot.chains.evm import check as checks
+from yieldbot.chains.evm.archive import open_archive
 from yieldbot.chains.evm.decode import describer
 from yieldbot.chains.evm.execution.clear import KnownNames
 from yieldbot.chains.evm.execution.rehearsal import RehearsedTx
 from yieldbot.chains.evm.execution.revoke import rehearse_revocations, revoke
 from yieldbot.chains.evm.execution.settle import settle
 from yieldbot.chains.evm.node.connect import connect
-from yieldbot.chains.evm.past import open_past
 from yieldbot.chains.evm.quotes import read_quotes
 from yieldbot.chains.evm.session import account_of, open_session, open_watch
 from yieldbot.model.native import native_token
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.evm.execution.account import Account
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import AccountHistoryRequest, PastBalances, Revocation, Rights, Session, Watch
+    from yieldbot.chains.ports import AccountHistoryRequest, ArchiveWatch, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.execution.world import Wiring
     from yieldbot.journal.fold import StoredTx
@@ -50,8 +50,8 @@ class Chain:
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
 
-    def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
-        return open_past(job)
+    def archive(self, job: Job) -> AbstractAsyncContextManager[ArchiveWatch]:
+        return open_archive(job)
 
     def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
         return open_session(world, job)

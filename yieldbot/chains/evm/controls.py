@@ -22,7 +22,7 @@ from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.age_reads import Age, AgeReads, with_age
 from yieldbot.protocols.evm.comet_queue import words_of_call
 from yieldbot.protocols.evm.comet_search import AGAIN_SECONDS, CometSearch
-from yieldbot.protocols.evm.control_events import ScheduledCall, Told, told, topics
+from yieldbot.protocols.evm.control_events import DescribedEvent, ScheduledCall, described, topics
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembered
 from yieldbot.protocols.evm.payloads import actions_of, read_payloads
@@ -98,12 +98,12 @@ async def look(
     if isinstance(readings, MarketError):
         raise TransientError(f"{node.host}: who controls {chain.name}'s markets cannot be read: {readings}")
     readings = with_roles(readings, roles)
-    complete, cut, logs = since + 1 if since is not None else block.height + 1, "", list[Told]()
+    complete, cut, logs = since + 1 if since is not None else block.height + 1, "", list[DescribedEvent]()
     for span in spans:
         if isinstance(span, MarketError):
             cut, complete = str(span), block.height + 1
         else:
-            logs += told(span.logs)
+            logs += described(span.logs)
             cut, complete = cut or span.cut, max(complete, span.since)
     logs = list({one.event.key: one for one in (*logs, *queues.result())}.values())
     logs.sort(key=lambda one: (one.event.block, one.event.index))
@@ -155,7 +155,9 @@ def _events(addresses: tuple[Address, ...], first: int, last: int) -> Flow[LogSp
     return LogSpan.decoded(answer)
 
 
-async def _explained(node: Node, chain: ChainSettings, logs: Sequence[Told], block: BlockRef) -> list[Told]:
+async def _explained(
+    node: Node, chain: ChainSettings, logs: Sequence[DescribedEvent], block: BlockRef
+) -> list[DescribedEvent]:
     """The events, with what queued payloads of Aave's governance would do."""
     named = [(one.event.contract, one.payload) for one in logs if one.payload]
     if not named:
@@ -177,7 +179,11 @@ async def _explained(node: Node, chain: ChainSettings, logs: Sequence[Told], blo
 
 
 async def _dated(
-    node: Node, chain: ChainSettings, logs: Sequence[Told], readings: Mapping[Address, Reading], block: BlockRef
+    node: Node,
+    chain: ChainSettings,
+    logs: Sequence[DescribedEvent],
+    readings: Mapping[Address, Reading],
+    block: BlockRef,
 ) -> list[ControlEvent]:
     """The events, announced calls decoded and with the time from which they may be made."""
     times: dict[int, int] = {}

@@ -52,7 +52,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class QueueLook:
     """The service's answers in one look."""
 
     events: tuple[ControlEvent, ...] = ()
@@ -65,14 +65,14 @@ class Said:
 
 @dataclass(slots=True)
 class _Taken:
-    """``Said`` under construction."""
+    """``QueueLook`` under construction."""
 
     events: list[ControlEvent] = field(default_factory=list)
-    """As of Said."""
+    """As of QueueLook."""
     standing: list[tuple[Address, str]] = field(default_factory=list)
-    """As of Said."""
+    """As of QueueLook."""
     notes: list[str] = field(default_factory=list)
-    """As of Said."""
+    """As of QueueLook."""
 
 
 async def ask(
@@ -81,13 +81,13 @@ async def ask(
     before: Collection[tuple[Address, str]],
     decoded: Callable[[Address, ScheduledCall], str],
     block: int,
-) -> Said:
+) -> QueueLook:
     """What is prepared in each Safe that was read. Raises nothing.
 
-    before: ``Said.standing`` of the last look. decoded: gives a sender's call in words.
+    before: ``QueueLook.standing`` of the last look. decoded: gives a sender's call in words.
     """
     if not url:
-        return Said()
+        return QueueLook()
     safes = [at for at, one in readings.items() if one.code is not None and one.code.hash.hex() in SAFE_PROXIES]
     safes = [at for at in safes if controller_of(at, readings).kind is ControllerKind.SAFE][:MOST_SAFES]
     asked = [partial(_of, url, at, readings[at].word("nonce") or 0) for at in safes]
@@ -111,7 +111,7 @@ async def ask(
         ]
         taken.events += [_over(at, id_, block) for id_ in mine if id_ not in ready]
     left = [one for one in before if one[0] not in safes]
-    return Said(tuple(taken.events), (*taken.standing, *left), tuple(dict.fromkeys(taken.notes)))
+    return QueueLook(tuple(taken.events), (*taken.standing, *left), tuple(dict.fromkeys(taken.notes)))
 
 
 def _of(url: str, safe: Address, nonce: int) -> list[Prepared] | str:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from yieldbot.chains.solana import account_history
 from yieldbot.chains.solana import check as checks
 from yieldbot.chains.solana.allowances import find
+from yieldbot.chains.solana.archive import open_archive
 from yieldbot.chains.solana.execution.clear import KnownNames
 from yieldbot.chains.solana.execution.rehearsal import RehearsedTx
 from yieldbot.chains.solana.execution.revoke import authority_of, rehearse_revocations, revoke
 from yieldbot.chains.solana.execution.settle import settle
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
-from yieldbot.chains.solana.past import open_past
 from yieldbot.chains.solana.quotes import read_quotes
 from yieldbot.chains.solana.session import account_of, open_session, open_watch
 from yieldbot.model.plan import Declined
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from yieldbot.books.entries import Entry
     from yieldbot.chains.allowances import AllowanceList, GrantedAllowance
     from yieldbot.chains.findings import Finding
-    from yieldbot.chains.ports import AccountHistoryRequest, PastBalances, Revocation, Rights, Session, Watch
+    from yieldbot.chains.ports import AccountHistoryRequest, ArchiveWatch, Revocation, Rights, Session, Watch
     from yieldbot.chains.quote_values import QuoteInputs
     from yieldbot.chains.solana.execution.account import Account
     from yieldbot.execution.world import Wiring
@@ -49,8 +49,8 @@ class Chain:
     def watch(self, job: Job) -> AbstractAsyncContextManager[Watch]:
         return open_watch(job)
 
-    def past(self, job: Job) -> AbstractAsyncContextManager[PastBalances]:
-        return open_past(job)
+    def archive(self, job: Job) -> AbstractAsyncContextManager[ArchiveWatch]:
+        return open_archive(job)
 
     def session(self, world: Wiring, job: Job) -> AbstractAsyncContextManager[Session]:
         return open_session(world, job)

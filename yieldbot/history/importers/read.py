@@ -30,7 +30,7 @@ KNOWN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Given:
     """What who imports a file says of it."""
 
     chain: str = ""
@@ -43,18 +43,18 @@ class Told:
     """The symbol of what a chart's pool takes."""
 
 
-def read_file(path: Path, told: Told = Told(), now: int | None = None) -> Taken:
+def read_file(path: Path, given: Given = Given(), now: int | None = None) -> Taken:
     """All readings of a file, ascending by market and time, and what is wrong with it.
 
     now: unix seconds, beyond which (and a day) no time is believed; the clock's where None. Raises ConfigError for a
     file that cannot be read, is of no known kind, or holds nothing of the chain that was asked for.
     """
     now = int(time.time()) if now is None else now
-    asked = network(told.chain) if told.chain else ""
+    asked = network(given.chain) if given.chain else ""
     faults: list[Fault] = []
     first = first_bytes(path, 2)
     if first[:1] in (b"{", b"["):
-        found = _chart(path, told, asked, now, faults)
+        found = _chart(path, given, asked, now, faults)
         events = False
     else:
         found, events = _table(path, now, faults)
@@ -70,11 +70,11 @@ def read_file(path: Path, told: Told = Told(), now: int | None = None) -> Taken:
     return Taken(tuple(readings), tuple(faults + odd))
 
 
-def _chart(path: Path, told: Told, asked: str, now: int, faults: list[Fault]) -> Iterator[Numbered]:
+def _chart(path: Path, given: Given, asked: str, now: int, faults: list[Fault]) -> Iterator[Numbered]:
     if not asked:
         raise ConfigError(f"{path} is a chart, which names no chain: say it by --chain (and --protocol, --asset)")
     stem = path.name.removesuffix(".gz").removesuffix(".json")
-    key = MarketKey(chain=asked, market=told.market or stem, protocol=told.protocol, asset=told.asset)
+    key = MarketKey(chain=asked, market=given.market or stem, protocol=given.protocol, asset=given.asset)
     rows = defillama.points(path, document(path))
     return table.converted(path.name, rows, defillama.chart(key), now, faults)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.model.controls import ContractFacts
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import MOST_AT_ONCE, EthPast, PastCode
+from yieldbot.model.reads import MOST_AT_ONCE, CodeAtBlock, EthCodeAtBlock
 from yieldbot.protocols.evm.control_facts import runs_of
 from yieldbot.protocols.reads import ReadHandle, Reads
 
@@ -91,27 +91,27 @@ class AgeReads:
             count = min(PROBES, max(1, MOST_PROBES // len(spans) // len(parts)), left // len(parts))
             for block in _between(without, since, count):
                 for part in parts:
-                    self.probes.append((reads.add(EthPast(part, block)), block, part))
+                    self.probes.append((reads.add(EthCodeAtBlock(part, block)), block, part))
                     left -= 1
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
         """As of ``Companion``; it names nobody."""
-        told: dict[Address, list[tuple[int, int, bool] | None]] = {}
+        answered: dict[Address, list[tuple[int, int, bool] | None]] = {}
         for handle, block, addresses in self.probes:
-            answer = PastCode.of(handle.data, len(addresses))
+            answer = CodeAtBlock.of(handle.data, len(addresses))
             for place, address in enumerate(addresses):
                 sane = answer is not None and answer.time <= self.now
                 seen = (block, answer.time, answer.there[place]) if answer is not None and sane else None
-                told.setdefault(address, []).append(seen)
+                answered.setdefault(address, []).append(seen)
         self.probes = []
-        for address, answers in told.items():
+        for address, answers in answered.items():
             self.ages[address] = self._narrowed(self.ages[address], [one for one in answers if one is not None])
         return ()
 
-    def _narrowed(self, age: Age, told: list[tuple[int, int, bool]]) -> Age:
-        if not told:
+    def _narrowed(self, age: Age, answered: list[tuple[int, int, bool]]) -> Age:
+        if not answered:
             return replace(age, refused=self.now)
-        for block, time, there in sorted(told, reverse=True):  # from its youngest: what went and came back is young
+        for block, time, there in sorted(answered, reverse=True):  # from its youngest: what went and came back is young
             if time > age.time:
                 continue  # a block younger than one behind it: no answer
             if not there:

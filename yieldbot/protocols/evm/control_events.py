@@ -201,7 +201,7 @@ class ScheduledCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DescribedEvent:
     """An event in words, and the call that it announces."""
 
     event: ControlEvent
@@ -251,17 +251,17 @@ def topics_of(names: Sequence[str]) -> tuple[bytes, ...]:
     return tuple(topic for topic, found in kinds().items() if any(one.name in names for one in found))
 
 
-def told(logs: Sequence[EthLog]) -> list[Told]:
+def described(logs: Sequence[EthLog]) -> list[DescribedEvent]:
     """The events in words, in their order; a contract's flood is one line."""
     counts: dict[str, int] = {}
     for log in logs:
         counts[log.address.lower()] = counts.get(log.address.lower(), 0) + 1
-    found: list[Told] = []
+    found: list[DescribedEvent] = []
     flooded = set[str]()
     for log in logs:
         at = log.address.lower()
         if counts[at] <= MOST_OF_ONE:
-            if (one := told_one(log)) is not None:
+            if (one := described_one(log)) is not None:
                 found.append(one)
         elif at not in flooded:
             flooded.add(at)
@@ -269,10 +269,10 @@ def told(logs: Sequence[EthLog]) -> list[Told]:
     return found
 
 
-def _flood(log: EthLog, count: int) -> Told:
+def _flood(log: EthLog, count: int) -> DescribedEvent:
     words = f"{count:,} events in one look, more than {MOST_OF_ONE}: not told one by one, the worst is assumed"
     pending = Pending(what="anything", after=words, source=f"events of {log.address}", id=f"flood/{log.block}")
-    return Told(
+    return DescribedEvent(
         ControlEvent(
             contract=_checksum(log.address),
             what="flood",
@@ -285,7 +285,7 @@ def _flood(log: EthLog, count: int) -> Told:
     )
 
 
-def told_one(log: EthLog) -> Told | None:
+def described_one(log: EthLog) -> DescribedEvent | None:
     """One event in words; None for one that is not read."""
     candidates = kinds().get(log.topics[0] if log.topics else b"", ())
     if not candidates:
@@ -300,13 +300,13 @@ def told_one(log: EthLog) -> Told | None:
         shown = {name: _shown(kind_of, name, values[name]) for kind_of, name, _ in kind.fields}
         event = replace(event, words=one_line(kind.words.format(**shown), LONGEST))
     except Exception:  # whatever a log holds, it is an event that is shown
-        return Told(event)
+        return DescribedEvent(event)
     number = values.get("id", values.get("market"))
     key = f"call/{_id(number)}" if number is not None else "implementation"
     if kind.name in CLOSES:
-        return Told(replace(event, closes=key))
+        return DescribedEvent(replace(event, closes=key))
     if kind.name not in OPENS:
-        return Told(event, payload=key if kind.name == "PayloadQueued" else "")
+        return DescribedEvent(event, payload=key if kind.name == "PayloadQueued" else "")
     eta, delay = values.get("eta"), values.get("delay")
     due = int(eta) if eta is not None and int(eta) < 2**40 else None
     pending = Pending(
@@ -319,13 +319,13 @@ def told_one(log: EthLog) -> Told | None:
     event = replace(event, pending=pending)
     wait = int(delay) if delay is not None and int(delay) < 2**40 else None
     if "target" not in values:
-        return Told(event, None, wait)
+        return DescribedEvent(event, None, wait)
     data = bytes(values["data"])
     if signature := str(values.get("signature", "")):
         from yieldbot.protocols.evm.abi import selector_of
 
         data = selector_of(signature) + data
-    return Told(event, ScheduledCall(_checksum(values["target"]), int(values.get("value", 0)), data), wait)
+    return DescribedEvent(event, ScheduledCall(_checksum(values["target"]), int(values.get("value", 0)), data), wait)
 
 
 def _values(kind: _Kind, log: EthLog) -> dict[str, Any]:

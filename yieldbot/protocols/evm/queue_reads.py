@@ -16,7 +16,7 @@ from yieldbot.model.controls import ControlEvent
 from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthCall, EthLogs, LogSpan
 from yieldbot.protocols.evm.abi import selector_of
-from yieldbot.protocols.evm.control_events import Told, told_one, topics_of
+from yieldbot.protocols.evm.control_events import DescribedEvent, described_one, topics_of
 from yieldbot.protocols.evm.role_reads import FIRST_PARTS, LATER_PARTS, is_manager
 from yieldbot.protocols.reads import ReadHandle, Reads
 
@@ -84,15 +84,15 @@ class QueueReads:
     """Seconds of a block, as far as they are known."""
     spans: dict[Address, KnownQueue] = field(default_factory=dict)
     """What was read so far."""
-    found: list[Told] = field(default_factory=list)
+    found: list[DescribedEvent] = field(default_factory=list)
     """Calls that past events announce and nobody denied."""
     over: list[OpenCall] = field(default_factory=list)
     """Calls that stood and do not any more."""
     logs: list[tuple[ReadHandle, tuple[Address, ...]]] = field(default_factory=list)
     """The round's reads of events."""
-    asked: list[tuple[Told, ReadHandle, ReadHandle]] = field(default_factory=list)
+    asked: list[tuple[DescribedEvent, ReadHandle, ReadHandle]] = field(default_factory=list)
     """The round's questions about new ones: whether it is queued, and from when on it may be made."""
-    new: list[Told] = field(default_factory=list)
+    new: list[DescribedEvent] = field(default_factory=list)
     """What is to be asked about in the next round."""
     standing: list[tuple[OpenCall, ReadHandle]] = field(default_factory=list)
     """The round's questions about those that stood."""
@@ -154,20 +154,20 @@ class QueueReads:
         own = {one.lower() for one in addresses}
         for log in reversed(span.logs):
             at = log.address.lower()
-            one = told_one(log) if at in own else None
+            one = described_one(log) if at in own else None
             if one is None or not self._may_stand(one):
                 continue
             count[at] = count.get(at, 0) + 1
             if count[at] <= MOST_CALLS:
                 self.new.append(one)
 
-    def _may_stand(self, one: Told) -> bool:
+    def _may_stand(self, one: DescribedEvent) -> bool:
         pending = one.event.pending
         if pending is None:
             return bool(one.payload)
         return pending.due is None or pending.due + OVERDUE_SECONDS > self.now
 
-    def _due(self, one: Told, answer: bytes) -> Told:
+    def _due(self, one: DescribedEvent, answer: bytes) -> DescribedEvent:
         """With the time from which a timelock says that it may be made."""
         pending = one.event.pending
         due = int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0
@@ -175,7 +175,7 @@ class QueueReads:
             return one
         return replace(one, event=replace(one.event, pending=replace(pending, due=due)), delay_seconds=None)
 
-    def result(self) -> list[Told]:
+    def result(self) -> list[DescribedEvent]:
         """The calls that stand from before; those that no round was left to ask about are among them."""
         found = [*self.found, *self.new, *(one for one, _, _ in self.asked)]
         return sorted(found, key=lambda one: (one.event.block, one.event.index))

@@ -6,9 +6,9 @@ served by few nodes, and a helper placed by a state override is not served every
 EXTCODESIZE and the first 64 bytes of each address asked for. Every node that runs calls also runs creations; a node
 that refuses is asked for the code itself.
 
-**The past** (``EthPast``, logs with ``past_parts``) may be refused, or be slow: it is sent in the same batch where a
-node refuses single reads of a batch, and separately where a quorum must agree on the whole batch; if a batch that
-contains it fails, the other reads are sent again without it.
+**The past** (``EthCodeAtBlock``, logs with ``past_parts``) may be refused, or be slow: it is sent in the same batch
+where a node refuses single reads of a batch, and separately where a quorum must agree on the whole batch; if a batch
+that contains it fails, the other reads are sent again without it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import HttpRefused, NodeRefused, ReadReverted, TransientError
 from yieldbot.model.ids import Address
-from yieldbot.model.reads import CODE_WORDS, EthCode, EthLog, EthLogs, EthPast, EthSlot, LogSpan, Read
+from yieldbot.model.reads import CODE_WORDS, EthCode, EthCodeAtBlock, EthLog, EthLogs, EthSlot, LogSpan, Read
 from yieldbot.rpc.together import both, together
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
     for place, read in enumerate(reads):
         if isinstance(read, EthSlot):
             plan.add(("eth_getStorageAt", [read.address, hex(read.slot), at]), [place])
-        elif isinstance(read, EthPast):
+        elif isinstance(read, EthCodeAtBlock):
             data = "0x" + creation_of_past(read.addresses).hex()
             past.add(("eth_call", [{"data": data}, hex(read.block)]), [place])
         elif isinstance(read, EthLogs):
@@ -92,7 +92,7 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
     methods = [method for method, _ in (*plan.requests, *past.requests)]
     for places, method, result in zip((*plan.serves, *past.serves), methods, results, strict=True):
         read = reads[places[0]]
-        if isinstance(read, EthPast):
+        if isinstance(read, EthCodeAtBlock):
             answers[places[0]] = _past_code(result, len(read.addresses))
         elif isinstance(result, _Unasked):
             assert isinstance(read, EthLogs)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.connect import connect
 from yieldbot.chains.evm.observe import observe
-from yieldbot.chains.ports import PastBalances
+from yieldbot.chains.ports import ArchiveWatch
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.market import Snapshot
 from yieldbot.model.settings import Job
@@ -22,8 +22,8 @@ FIRST = 1
 
 
 @dataclass(slots=True)
-class _Past:
-    """See ``PastBalances``."""
+class _ArchiveWatch:
+    """See ``ArchiveWatch``."""
 
     job: Job
     """The job whose markets are read."""
@@ -75,8 +75,8 @@ class _Past:
 
 
 @asynccontextmanager
-async def open_past(job: Job) -> AsyncIterator[PastBalances]:
+async def open_archive(job: Job) -> AsyncIterator[ArchiveWatch]:
     """Opens the job's chain in the past. Merkl's API is not asked: what it says of our rewards today says nothing of
     then."""
     async with connect(job.chain, timeout_seconds=30.0) as node:
-        yield _Past(replace(job, chain=replace(job.chain, merkl=None)), node)
+        yield _ArchiveWatch(replace(job, chain=replace(job.chain, merkl=None)), node)

@@ -1,7 +1,8 @@
-"""Which markets may show a sign at all, by bounds over everything that was seen of them: the others need no judgement.
+"""A prefilter: which markets could show a sign of danger, by the extremes of all their readings. The others need no
+judgement.
 
-A market that is left out here has no sign in any look that would be judged; one that is named may have none either. So
-alarms are the same, and hundreds of calm markets cost a few operations on columns. Pure.
+It has no false negatives: a market that is left out shows no sign in any look that would be judged. It may have false
+positives. So the alarms stay the same, and hundreds of calm markets cost a few operations on columns. Pure.
 """
 
 from __future__ import annotations
@@ -22,36 +23,40 @@ if TYPE_CHECKING:
     from yieldbot.history.recent import Recent
 
 EDGE = 1e-9
-"""What is so near to a threshold counts as beyond it."""
+"""Relative margin: a value this close to a threshold counts as beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stirred:
-    """What has to be judged."""
+class Candidates:
+    """The markets to be judged."""
 
     names: frozenset[MarketName]
     """Markets that may show a sign."""
     medians: Mapping[int, Mapping[MarketName, float]] = field(default_factory=dict)
-    """For each remembered look, by its time, the median rate of the others of each of these markets."""
+    """By time of each remembered look, the median rate of the other markets for each of these markets."""
 
 
-def stirred(
+def alarm_candidates(
     memory: Recent,
     live: Mapping[MarketName, Sight],
     subjects: Mapping[MarketName, Subject],
     limits: AlarmLimits,
     since: int,
     abroad: Recent | None = None,
-) -> Stirred:
-    """memory: readings of one chain's markets. live: the looks at the chain. subjects: of all markets. since:
-    remembered looks from then on are judged. abroad: readings of collaterals on the home chain."""
+) -> Candidates:
+    """The markets that could show a sign.
+
+    memory: readings of one chain's markets. live: the present looks at the chain. subjects: of all markets. since: unix
+    seconds; remembered looks from then on are judged. abroad: readings of collaterals' markets on the home chain
+    (``lookout.HOME``).
+    """
     names = [(memory.chain, market) for market in memory.markets]
     live = {name: sane(sight) for name, sight in live.items()}
     if limits.bad_debt_bps <= 0.0 or min(limits.spike_of_mean, limits.spike_of_peers) < 0.0 or not names:
-        return Stirred(frozenset({*names, *live}))
+        return Candidates(frozenset({*names, *live}))
     columns = _Columns(memory, since)
     pegged = [subjects[name].pegged for name in names]
-    found = {names[at] for at in columns.stirred(limits, pegged).nonzero()[0].tolist()}
+    found = {names[at] for at in columns.own_rows(limits, pegged).nonzero()[0].tolist()}
     found |= {name for name, sight in live.items() if _stirs(sight, subjects[name], limits)}
     found |= _against(columns, names, live, subjects, limits)
     found |= _collaterals(columns, names, live, subjects, limits)
@@ -61,14 +66,14 @@ def stirred(
     found |= _minted(columns, names, live, limits)
     over, medians = _peers(columns, names, subjects, limits)
     found |= over
-    return Stirred(
+    return Candidates(
         frozenset(found),
         {time: {name: rate for name, rate in rates.items() if name in found} for time, rates in medians.items()},
     )
 
 
 class _Columns:
-    """Bounds of each market's rows."""
+    """Extremes over each market's rows."""
 
     def __init__(self, memory: Recent, since: int) -> None:
         import numpy as np
@@ -79,25 +84,25 @@ class _Columns:
         self.row_market = np.repeat(np.arange(len(self.starts)), np.diff(memory.starts))
 
     def least(self, values: NDArray[Any]) -> NDArray[Any]:
-        """By market, the least of a column; NaN where nothing is known."""
+        """By market, the least value of a column; NaN: no value is known."""
         import numpy as np
 
         return np.fmin.reduceat(values, self.starts)
 
     def most(self, values: NDArray[Any], judged: bool = False) -> NDArray[Any]:
-        """By market, the most of a column, of the rows that are judged alone."""
+        """By market, the greatest value of a column. judged: only of rows that are judged."""
         import numpy as np
 
         return np.fmax.reduceat(np.where(self.judged, values, np.nan) if judged else values, self.starts)
 
     def any(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """By market, whether any row is so."""
+        """By market, whether the mask holds in any row."""
         import numpy as np
 
         return np.logical_or.reduceat(rows, self.starts)
 
-    def stirred(self, limits: AlarmLimits, pegged: Sequence[bool]) -> NDArray[Any]:
-        """By market, whether its own rows may show a sign."""
+    def own_rows(self, limits: AlarmLimits, pegged: Sequence[bool]) -> NDArray[Any]:
+        """By market, whether its own rows could show a sign."""
         import numpy as np
 
         numbers, judged = self.memory.numbers, self.judged
@@ -128,7 +133,7 @@ class _Columns:
         return np.asarray(found, dtype=bool)
 
     def _shares(self, limits: AlarmLimits) -> NDArray[Any]:
-        """Whose index fell, rose far, or is known now and then."""
+        """By market, whether its index fell, rose by more than interest explains, or is missing in some rows."""
         import numpy as np
 
         index = self.memory.numbers["index"]
@@ -143,7 +148,7 @@ class _Columns:
 
 
 def _stirs(sight: Sight, subject: Subject, limits: AlarmLimits) -> bool:
-    """Whether a look at the chain may show a sign by itself."""
+    """Whether a look at the chain could show a sign without any earlier look."""
     use, debt = sight.utilisation, sight.bad_debt
     return (
         (use is not None and use >= min(limits.utilisation, limits.falling_utilisation) - EDGE)
@@ -167,7 +172,7 @@ def _against(
     subjects: Mapping[MarketName, Subject],
     limits: AlarmLimits,
 ) -> set[MarketName]:
-    """Markets whose look at the chain, held against memory, may show a sign."""
+    """Markets whose look at the chain, compared with memory, could show a sign."""
     numbers, memory = columns.memory.numbers, columns.memory
     ends = (memory.starts[1:] - 1).tolist()
     low = {name: columns.least(numbers[name]).tolist() for name in ("supply_rate", "token_supply")}
@@ -211,7 +216,7 @@ def _collaterals(
     subjects: Mapping[MarketName, Subject],
     limits: AlarmLimits,
 ) -> set[MarketName]:
-    """Markets of collaterals that may be locked, and those of the pools that they are locked in."""
+    """Markets of collaterals that could be locked, and the markets of the same pools."""
     use = columns.most(columns.memory.numbers["utilisation"]).tolist()
     highest = dict(zip(names, use, strict=True))
     for name, sight in live.items():
@@ -231,7 +236,7 @@ def _collaterals(
 
 
 def _derived(columns: _Columns) -> NDArray[Any]:
-    """Rows whose utilisation is not stated and follows from other numbers."""
+    """Mask of rows without a utilisation that have other numbers from which it can be derived."""
     import numpy as np
 
     numbers = columns.memory.numbers
@@ -243,7 +248,7 @@ def _derived(columns: _Columns) -> NDArray[Any]:
 def _minted(
     columns: _Columns, names: Sequence[MarketName], live: Mapping[MarketName, Sight], limits: AlarmLimits
 ) -> set[MarketName]:
-    """Markets that rest, or rested, on a collateral of which the supply grew by much anywhere."""
+    """Markets that rest, or rested, on a collateral whose supply jumped in any reading."""
     import numpy as np
 
     said = [backing_of(text) for text in columns.memory.words["backing"]]
@@ -269,7 +274,7 @@ def _minted(
 def _peers(
     columns: _Columns, names: Sequence[MarketName], subjects: Mapping[MarketName, Subject], limits: AlarmLimits
 ) -> tuple[set[MarketName], dict[int, dict[MarketName, float]]]:
-    """(markets whose quote in a remembered look may be far above the others', the medians of all by look)."""
+    """(markets whose quote in some remembered look could be far above the others', medians of all markets by look)."""
     import numpy as np
 
     memory = columns.memory

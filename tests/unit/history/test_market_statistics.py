@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yieldbot.history.past import KEPT, summaries, summaries_today
+from yieldbot.history.market_statistics import KEPT, summaries, summaries_today
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
 

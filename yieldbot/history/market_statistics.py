@@ -1,5 +1,5 @@
-"""What memory says of each market of a chain over the last 90 days: how long it is known, its worst day of cash, and
-how its rate varied."""
+"""Statistics of each market of a chain over the last 90 days, from memory: days since its first reading, worst day
+of its cash, mean and variation of its rate."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from yieldbot.history.store import Store
 LOOK_BACK_DAYS = 90
 DAY, WEEK = 86_400, 7 * 86_400
 KEPT, VERSION = "past.json", "2"
-"""File in a chain's folder that holds a day's figures, and what its content depends on beside the readings: raised when
-the query changes."""
+"""Name of the file in a chain's folder with a day's statistics, and the version of its content: raised when the
+query changes."""
 LEAST_DAYS = 7
-"""Days of cash that a worst day is taken from."""
+"""Fewest days of cash from which a worst day is computed."""
 _DAILY = """
 WITH daily AS (
   SELECT market, time // 86400 AS day, min(time) AS first, avg(supply_rate) AS rate, max(utilisation) AS used,
@@ -48,16 +48,16 @@ FROM beside JOIN weeks ON weeks.market = beside.market GROUP BY beside.market
 
 
 def summaries(store: Store, chain: str, moment: int) -> Mapping[str, Mapping[str, float | None]]:
-    """By market, figures of its readings up to ``moment`` (unix seconds): ``days`` since the first of them, and the
-    fields of ``risk.facts.Past`` by name; None where there are too few. Raises as ``query.rows``."""
+    """By market, the statistics of its readings up to ``moment`` (unix seconds): the fields of
+    ``risk.facts.MarketStatistics`` by name; None: too few readings. Raises as ``query.rows``."""
     asked = {"chain": chain, "moment": moment, "today": moment // DAY}
     found = query.rows(store, _DAILY, asked, chain=chain, start=moment - LOOK_BACK_DAYS * DAY, end=moment)
     return {str(row["market"]): _figures(row, moment) for row in found}
 
 
 def summaries_today(store: Store, chain: str, moment: int) -> Mapping[str, Mapping[str, float | None]]:
-    """``summaries``, asked once a day and kept beside memory: one more hour of ninety days changes little, and asking
-    takes a second where there are millions of rows. Asked again where older readings came or went since."""
+    """``summaries``, computed once a day and cached beside memory: one more hour of 90 days changes little, and the
+    query takes a second on millions of rows. Computed again if older readings were added or removed since."""
     place = files.folder_of(store.folder, chain, KEPT)
     key = _key(store, chain, moment)
     try:
@@ -65,7 +65,7 @@ def summaries_today(store: Store, chain: str, moment: int) -> Mapping[str, Mappi
         if kept["key"] == key and isinstance(kept["markets"], dict):
             return {str(market): dict(row) for market, row in kept["markets"].items()}
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # it is made anew
+        pass  # it is computed again
     found = summaries(store, chain, moment)
     with contextlib.suppress(OSError):
         part = place.with_name(f".{place.name}.{os.getpid()}.part")
@@ -75,7 +75,7 @@ def summaries_today(store: Store, chain: str, moment: int) -> Mapping[str, Mappi
 
 
 def _key(store: Store, chain: str, moment: int) -> str:
-    """What the figures depend on but today's readings: the day, and the files of the days before."""
+    """Cache key: the day, and the files of the days before."""
     today = moment - moment % DAY
     named = [
         f"{one.path.name} {one.path.stat().st_size}"
@@ -96,5 +96,5 @@ def _figures(row: Mapping[str, object], moment: int) -> dict[str, float | None]:
 def _known(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # DuckDB's threads add up in any order, so the last digits differ from one query to the next
+    # DuckDB's threads add in any order, so the last digits of sums vary between queries
     return float(f"{value:.12g}") if math.isfinite(value) else None
