@@ -27,6 +27,8 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.risk import Act, Alarm, Evidence
 
 WEAKER, PENDING = "CONTROL_WEAKER", "PENDING_CHANGE"
+CALL = "scheduled call: "
+"""How the words of a call begin that waits in a timelock."""
 OVERDUE_SECONDS = 30 * 86_400
 """Seconds after its due time at which an announced call that was not made counts as abandoned."""
 SETTINGS = ("oracle", "oracle source", "rate model", "configurator", "role manager")
@@ -205,6 +207,8 @@ def concerns(event: ControlEvent, controls: Controls) -> bool:
     """Whether an announced change concerns a market: its own contract announces it; the scheduled call targets or
     mentions one of its contracts, or would change its controllers; or a contract emits too many events to read them
     one by one."""
+    if event.pending is not None and event.pending.what == "proposal":
+        return False  # nobody has accepted it yet: it is news, and asks for nothing
     own = {one.address.lower() for one in controls.contracts if one.part is not Part.ASSET}
     contract, steers = event.contract.lower(), holders(controls)
     if event.pending is not None and event.pending.what == "scheduled call":
@@ -265,10 +269,18 @@ def _of_market(
                 yield WEAKER, act, f"{name_of(one)}: {saw}", (_evidence(one, saw),)
         for pending in one.pending if one.part is not Part.ASSET else ():
             yield PENDING, Act.STOP, f"{name_of(one)}: {_announced(pending)}", (_evidence(one, pending.source),)
-    for event in announced:
-        if concerns(event, now) and event.pending is not None:
+    mine = [event for event in announced if concerns(event, now)]
+    said = [call for event in mine if event.pending and (call := event.pending.after).startswith(CALL)]
+    for event in mine:
+        if event.pending is not None and not any(_repeats(event.pending.after, call) for call in said):
             source = Evidence(what=event.what, value=event.words, source=event.contract, block=event.block)
             yield PENDING, Act.STOP, f"{event.contract}: {_announced(event.pending)}", (source,)
+
+
+def _repeats(words: str, call: str) -> bool:
+    """Whether words say of what a timelock holds, as an accepted proposal does, only what the timelock's own event
+    says."""
+    return words != call and call.removeprefix(CALL) in words and ";" not in words
 
 
 def name_of(one: ContractFacts) -> str:

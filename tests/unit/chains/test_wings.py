@@ -43,6 +43,7 @@ ONLY = {
         "cash": "a simulated holder shows the cash that a contract does not tell",
         "pegs": "the TWAPs of pools that swaps may use; on Solana other pools keep them, as the chain's file says",
         "supplies": "a token tells its supply by a call; a mint has it beside its decimals",
+        "announced": "calls that timelocks, governors and vaults announce are decoded; Solana's multisigs state them",
         "controls_kept": "one look keeps much for the next: events of the past are searched for once",
         "erc20": "tokens tell their symbols by a call",
         "exposure": "vaults hold vaults, and pools lend against many collaterals",
@@ -100,7 +101,6 @@ ONLY_VERBS = {
     ("account_history", EVM): ("each quotes_at", "feeds are read at past blocks"),
     ("account_history", SOLANA): ("Balances balances_in", "the past is in each transaction's own record"),
     ("allowances", EVM): ("pairs_in", "allowances are found by their events"),
-    ("controls", EVM): ("decoded", "calls that wait in a timelock"),
     ("controls", SOLANA): (
         "authority authority_of data_of facts_of image_data",
         "what controls a program lies in accounts as they are",

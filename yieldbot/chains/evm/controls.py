@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.chains.evm import controls_kept as kept
 from yieldbot.chains.evm import safe_queue
-from yieldbot.chains.evm.execution.abi_calls import abi_functions
-from yieldbot.chains.evm.execution.clear import Call, KnownNames, lines, read
+from yieldbot.chains.evm.announced import decoded, explained
 from yieldbot.errors import MarketError, TransientError
-from yieldbot.model.controls import ControlEvent, Controls, Dependency, Look, Part
+from yieldbot.model.controls import Controls, Dependency, Look, Part
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.market import Market
-from yieldbot.model.native import native_token
 from yieldbot.model.reads import EthLogs, Flow, LogSpan
-from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.age_reads import Age, AgeReads, with_age
-from yieldbot.protocols.evm.comet_queue import words_of_call
 from yieldbot.protocols.evm.comet_search import AGAIN_SECONDS, CometSearch
-from yieldbot.protocols.evm.control_events import DescribedEvent, ScheduledCall, described, topics
+from yieldbot.protocols.evm.control_events import DescribedEvent, described, topics
 from yieldbot.protocols.evm.control_facts import facts_of
 from yieldbot.protocols.evm.control_reads import Reading, read_controls, remembered
-from yieldbot.protocols.evm.payloads import actions_of, read_payloads
-from yieldbot.protocols.evm.queue_reads import QueueReads, ended
+from yieldbot.protocols.evm.maple import with_manager
+from yieldbot.protocols.evm.queue_reads import QueueReads, ended, passed
 from yieldbot.protocols.evm.role_reads import RoleReads, with_roles
 from yieldbot.protocols.evm.standing import stands_on
-from yieldbot.resources import folder
 from yieldbot.rpc.flows import Flows, Handle
 
 if TYPE_CHECKING:
@@ -39,15 +33,11 @@ if TYPE_CHECKING:
 
 ADDRESSES = 500
 """Contracts of one request for events."""
-MOST_TIMES = 20
-"""Blocks whose time is read because an event in them counts its delay from there; later ones count from the look."""
 COMET = "compound_v3"
 AGED = (Part.POOL, Part.ADMIN, Part.INSIDE)
 """Contracts whose age is read: those whose change can take the money."""
 GONE = ("the market itself, which cannot be read now",)
 """What is missing of a lost market."""
-LONGEST = 400
-"""Characters of a decoded call."""
 
 
 async def look(
@@ -107,8 +97,10 @@ async def look(
             cut, complete = cut or span.cut, max(complete, span.since)
     logs = list({one.event.key: one for one in (*logs, *queues.result())}.values())
     logs.sort(key=lambda one: (one.event.block, one.event.index))
-    logs = await _explained(node, chain, logs, block)
-    events = await _dated(node, chain, logs, readings, block)
+    stands = {market: with_manager(named, readings) for market, named in stands.items()}
+    assets = {market.address: market.asset for market in markets}
+    events = await explained(node, chain, logs, readings, assets, block)
+    events += passed(queues.accepted, block.height)
     events += ended(queues.over, events, block.height)
     say = partial(decoded, chain)
     said = await safe_queue.ask(chain.safe_service_url, readings, kept.safes_of(known), say, block.height)
@@ -153,75 +145,3 @@ def _events(addresses: tuple[Address, ...], first: int, last: int) -> Flow[LogSp
     if not answer:
         raise MarketError(f"no node tells the events of blocks {first} to {last}")
     return LogSpan.decoded(answer)
-
-
-async def _explained(
-    node: Node, chain: ChainSettings, logs: Sequence[DescribedEvent], block: BlockRef
-) -> list[DescribedEvent]:
-    """The events, with what queued payloads of Aave's governance would do."""
-    named = [(one.event.contract, one.payload) for one in logs if one.payload]
-    if not named:
-        return list(logs)
-    (answers,) = await node.run([read_payloads(named)], block)
-    if isinstance(answers, MarketError):
-        return list(logs)
-    says = dict(zip(named, answers, strict=False))
-    found = []
-    for one in logs:
-        event = one.event
-        answer = says.get((event.contract, one.payload), b"")
-        what, due = actions_of(answer, partial(decoded, chain, event.contract))
-        if what:
-            late = f", from {datetime.fromtimestamp(due, UTC):%Y-%m-%d %H:%M} UTC on" if due else ""
-            event = replace(event, words=one_line(f"{event.words}{late}: {what}", LONGEST))
-        found.append(replace(one, event=event))
-    return found
-
-
-async def _dated(
-    node: Node,
-    chain: ChainSettings,
-    logs: Sequence[DescribedEvent],
-    readings: Mapping[Address, Reading],
-    block: BlockRef,
-) -> list[ControlEvent]:
-    """The events, announced calls decoded and with the time from which they may be made."""
-    times: dict[int, int] = {}
-    for one in logs:
-        if one.delay_seconds is not None and one.event.block not in times and len(times) < MOST_TIMES:
-            times[one.event.block] = (await node.block(one.event.block)).timestamp
-    found = []
-    for one in logs:
-        event = one.event
-        if event.pending is not None:
-            pending = event.pending
-            if one.delay_seconds is not None:
-                start = times.get(event.block, block.timestamp)
-                pending = replace(pending, due=start + one.delay_seconds)
-            if one.call is not None:
-                words = decoded(chain, event.contract, one.call)
-                if changed := words_of_call(one.call, readings):
-                    words = one_line(f"{words}: {changed}", 2 * LONGEST)
-                pending = replace(pending, after=words, names=_names(one.call, frozenset(readings)))
-            event = replace(event, pending=pending, words=pending.after if one.call is not None else event.words)
-        found.append(event)
-    return found
-
-
-def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
-    """A scheduled call in words, by the decoder of ``yieldbot decode``; its bytes where that cannot read it."""
-    raw = f"{call.target} 0x{call.data[:36].hex()}{'…' if len(call.data) > 36 else ''}"
-    try:
-        book = KnownNames.of(chain, native_token(chain))
-        reading = read(Call(call.target, call.data, call.value, sender), book, abi_functions(folder("abis")), ())
-        words = one_line("; ".join(lines(reading)), LONGEST)
-        if reading.fault is not None or not reading.known:
-            words = f"{words}: {raw}"
-    except Exception:  # calldata of strangers: whatever it is, it is shown
-        words = ""
-    return f"scheduled call: {words or raw}"
-
-
-def _names(call: ScheduledCall, looked_at: frozenset[Address]) -> tuple[Address, ...]:
-    """The contracts looked at that a call would call or has among its words."""
-    return tuple(one for one in sorted(looked_at) if one == call.target or bytes.fromhex(one[2:]) in call.data)

@@ -1,9 +1,5 @@
 """Events by which contracts say that somebody else controls them, or that something of theirs changes: in words. Pure;
-logs may hold anything, and one that cannot be read is shown by its name alone.
-
-Sources: OpenZeppelin (Ownable, Ownable2Step, AccessControl, ERC1967Utils, TimelockController, Governor), Safe,
-Compound's Timelock, Comptroller, cToken and Comet's Configurator, Aave's PoolConfigurator, PoolAddressesProvider,
-AaveOracle and PayloadsController, Morpho Blue and MetaMorpho.
+logs may hold anything, and one that cannot be read is shown by its name alone. ``control_event_words.py`` has them.
 """
 
 from __future__ import annotations
@@ -19,173 +15,18 @@ from yieldbot.model.ids import Address
 from yieldbot.model.reads import EthLog
 from yieldbot.model.text import one_line
 from yieldbot.protocols.evm.abi import checksum
+from yieldbot.protocols.evm.control_event_words import CLOSES, EVENTS, OPENS, SIGNATURES
 from yieldbot.protocols.evm.role_reads import numbers
+from yieldbot.protocols.evm.vault_v2 import name_of
 
 MOST_OF_ONE = 50
 """Events of one contract in one look that are shown one by one; more are one line, and the worst case is assumed."""
 LONGEST = 200
 """Characters of an event's words."""
-
-EVENTS = {
-    "OwnershipTransferred(address indexed before, address indexed after)": "its owner is now {after}, it was {before}",
-    "OwnershipTransferStarted(address indexed before, address indexed after)": "{after} may become its owner",
-    "OwnershipHandoverRequested(address indexed after)": "{after} may become its owner",
-    "SetOwner(address indexed after)": "its owner is now {after}",
-    "GovernorTransferred(address indexed before, address indexed after)": (
-        "its governor is now {after}, it was {before}"
-    ),
-    "RoleGranted(bytes32 indexed role, address indexed account, address indexed sender)": (
-        "{account} gets the role {role}"
-    ),
-    "RoleRevoked(bytes32 indexed role, address indexed account, address indexed sender)": (
-        "{account} loses the role {role}"
-    ),
-    "RoleGranted(uint64 indexed role, address indexed account, uint32 delay, uint48 since, bool after)": (
-        "{account} gets the role {role}, acts {delay} s after it said so"
-    ),
-    "RoleRevoked(uint64 indexed role, address indexed account)": "{account} loses the role {role}",
-    "AuthorityUpdated(address after)": "{after} now says who may do what",
-    "DefaultAdminTransferScheduled(address indexed after, uint48 due)": "{after} may become its admin",
-    "RoleAdminChanged(bytes32 indexed role, bytes32 indexed before, bytes32 indexed after)": (
-        "the role {role} is given by {after}, it was by {before}"
-    ),
-    "Upgraded(address indexed after)": "its code is now that of {after}",
-    "AdminChanged(address before, address after)": "its proxy's admin is now {after}, it was {before}",
-    "BeaconUpgraded(address indexed after)": "its beacon is now {after}",
-    "NewImplementation(address before, address after)": "its code is now that of {after}, it was that of {before}",
-    "NewPendingImplementation(address before, address after)": "its code may become that of {after}",
-    "NewAdmin(address before, address after)": "its admin is now {after}, it was {before}",
-    "NewPendingAdmin(address before, address after)": "{after} may become its admin",
-    "NewAdmin(address indexed after)": "its admin is now {after}",
-    "NewPendingAdmin(address indexed after)": "{after} may become its admin",
-    "NewDelay(uint256 indexed after)": "its delay is now {after} s",
-    "MinDelayChange(uint256 before, uint256 after)": "its delay is now {after} s, it was {before} s",
-    "CallScheduled(bytes32 indexed id, uint256 indexed index, address target, uint256 value, bytes data, "
-    "bytes32 predecessor, uint256 delay)": "a call of {target} is scheduled, in {delay} s",
-    "CallExecuted(bytes32 indexed id, uint256 indexed index, address target, uint256 value, bytes data)": (
-        "a scheduled call of {target} was made"
-    ),
-    "Cancelled(bytes32 indexed id)": "a scheduled call was cancelled",
-    "QueueTransaction(bytes32 indexed id, address indexed target, uint256 value, string signature, bytes data, "
-    "uint256 eta)": "a call of {target} {signature} is queued",
-    "ExecuteTransaction(bytes32 indexed id, address indexed target, uint256 value, string signature, bytes data, "
-    "uint256 eta)": "a queued call of {target} {signature} was made",
-    "CancelTransaction(bytes32 indexed id, address indexed target, uint256 value, string signature, bytes data, "
-    "uint256 eta)": "a queued call of {target} {signature} was cancelled",
-    "ProposalQueued(uint256 id, uint256 eta)": "proposal {id} is queued",
-    "ProposalExecuted(uint256 id)": "proposal {id} was carried out",
-    "ProposalCanceled(uint256 id)": "proposal {id} was cancelled",
-    "OperationScheduled(bytes32 indexed id, uint32 indexed nonce, uint48 eta, address caller, address target, "
-    "bytes data)": "a call of {target} is scheduled",
-    "OperationExecuted(bytes32 indexed id, uint32 indexed nonce)": "a scheduled call was made",
-    "OperationCanceled(bytes32 indexed id, uint32 indexed nonce)": "a scheduled call was cancelled",
-    "PayloadQueued(uint40 id)": "payload {id} is queued",
-    "PayloadExecuted(uint40 id)": "payload {id} was carried out",
-    "PayloadCancelled(uint40 id)": "payload {id} was cancelled",
-    "AddedOwner(address after)": "{after} is a signer now",
-    "RemovedOwner(address before)": "{before} is no signer any more",
-    "ChangedThreshold(uint256 after)": "it needs {after} signatures now",
-    "EnabledModule(address after)": "module {after} may act without signatures",
-    "DisabledModule(address before)": "module {before} may not act any more",
-    "ChangedMasterCopy(address after)": "its code is now that of {after}",
-    "ChangedGuard(address after)": "its guard is now {after}",
-    "SubmitTimelock(uint256 after)": "its timelock may become {after} s",
-    "SetTimelock(address indexed caller, uint256 after)": "its timelock is now {after} s",
-    "SubmitGuardian(address indexed after)": "{after} may become its guardian",
-    "SetGuardian(address indexed caller, address indexed after)": "its guardian is now {after}",
-    "SetCurator(address indexed after)": "its curator is now {after}",
-    "SetIsAllocator(address indexed account, bool after)": "{account} allocates: {after}",
-    "SubmitCap(address indexed caller, bytes32 indexed market, uint256 after)": (
-        "its cap of {market} may become {after}"
-    ),
-    "SetCap(address indexed caller, bytes32 indexed market, uint256 after)": "its cap of {market} is now {after}",
-    "SubmitMarketRemoval(address indexed caller, bytes32 indexed market)": "market {market} may be removed with a loss",
-    "RevokePendingTimelock(address indexed caller)": "its timelock stays",
-    "RevokePendingGuardian(address indexed caller)": "its guardian stays",
-    "RevokePendingCap(address indexed caller, bytes32 indexed market)": "its cap of {market} stays",
-    "RevokePendingMarketRemoval(address indexed caller, bytes32 indexed market)": "market {market} stays",
-    "SetFee(address indexed caller, uint256 after)": "its fee is now {after} (1e18 is all)",
-    "SetFee(bytes32 indexed market, uint256 after)": "the fee of market {market} is now {after} (1e18 is all)",
-    "EnableIrm(address indexed after)": "rate model {after} may be used",
-    "PauseAction(bool supply, bool transfer, bool withdraw, bool absorb, bool buy)": (
-        "paused are: supply {supply}, withdrawals {withdraw}, liquidations {absorb}"
-    ),
-    "SetBaseTokenPriceFeed(address indexed comet, address indexed before, address indexed after)": (
-        "the oracle of {comet}'s asset becomes {after}, it was {before}"
-    ),
-    "UpdateAssetPriceFeed(address indexed comet, address indexed asset, address before, address after)": (
-        "the oracle of collateral {asset} of {comet} becomes {after}, it was {before}"
-    ),
-    "UpdateAssetSupplyCap(address indexed comet, address indexed asset, uint128 before, uint128 after)": (
-        "the cap of collateral {asset} of {comet} becomes {after}, it was {before}"
-    ),
-    "SetSupplyKink(address indexed comet, uint64 before, uint64 after)": (
-        "{comet}'s kink becomes {after}, it was {before}"
-    ),
-    "SetSupplyPerYearInterestRateSlopeHigh(address indexed comet, uint64 before, uint64 after)": (
-        "{comet}'s supply rate above the kink becomes {after}, it was {before}"
-    ),
-    "SetBorrowPerYearInterestRateSlopeHigh(address indexed comet, uint64 before, uint64 after)": (
-        "{comet}'s borrow rate above the kink becomes {after}, it was {before}"
-    ),
-    "CometDeployed(address indexed comet, address indexed after)": "new code for {comet} is deployed: {after}",
-    "NewPriceOracle(address before, address after)": "its oracle is now {after}, it was {before}",
-    "NewMarketInterestRateModel(address before, address after)": "its rate model is now {after}, it was {before}",
-    "NewReserveFactor(uint256 before, uint256 after)": (
-        "its reserve factor is now {after}, it was {before} (1e18 is all)"
-    ),
-    "NewCollateralFactor(address market, uint256 before, uint256 after)": (
-        "the collateral factor of {market} is now {after}, it was {before} (1e18 is all)"
-    ),
-    "NewPauseGuardian(address before, address after)": "its pause guardian is now {after}, it was {before}",
-    "NewSupplyCap(address indexed market, uint256 after)": "the supply cap of {market} is now {after}",
-    "NewBorrowCap(address indexed market, uint256 after)": "the borrow cap of {market} is now {after}",
-    "ActionPaused(address market, string action, bool after)": "{action} of {market} is paused: {after}",
-    "SupplyCapChanged(address indexed asset, uint256 before, uint256 after)": (
-        "the supply cap of {asset} is now {after}, it was {before}"
-    ),
-    "BorrowCapChanged(address indexed asset, uint256 before, uint256 after)": (
-        "the borrow cap of {asset} is now {after}, it was {before}"
-    ),
-    "ReserveInterestRateDataChanged(address indexed asset, address indexed strategy, bytes data)": (
-        "the rates of {asset} change: optimum, base, slope 1, slope 2 in bp are {data}"
-    ),
-    "ReserveInterestRateStrategyChanged(address indexed asset, address before, address after)": (
-        "the rate model of {asset} is now {after}, it was {before}"
-    ),
-    "CollateralConfigurationChanged(address indexed asset, uint256 ltv, uint256 threshold, uint256 bonus)": (
-        "{asset} as collateral: {ltv} bp are lent against it, liquidated from {threshold} bp"
-    ),
-    "ReserveFactorChanged(address indexed asset, uint256 before, uint256 after)": (
-        "the reserve factor of {asset} is now {after} bp, it was {before} bp"
-    ),
-    "ReserveFrozen(address indexed asset, bool after)": "{asset} is frozen: {after}",
-    "ReservePaused(address indexed asset, bool after)": "{asset} is paused: {after}",
-    "ATokenUpgraded(address indexed asset, address indexed proxy, address indexed after)": (
-        "the aToken of {asset} runs the code of {after} now"
-    ),
-    "AssetSourceUpdated(address indexed asset, address indexed after)": "the oracle of {asset} is now {after}",
-    "PriceOracleUpdated(address indexed before, address indexed after)": "its oracle is now {after}, it was {before}",
-    "PoolUpdated(address indexed before, address indexed after)": "its pool's code is now {after}, it was {before}",
-    "PoolConfiguratorUpdated(address indexed before, address indexed after)": (
-        "its configurator's code is now {after}, it was {before}"
-    ),
-    "ACLManagerUpdated(address indexed before, address indexed after)": (
-        "its role manager is now {after}, it was {before}"
-    ),
-    "ACLAdminUpdated(address indexed before, address indexed after)": "who gives roles is now {after}, it was {before}",
-}
-"""Each event with what it says."""
-OPENS = (
-    *("CallScheduled", "QueueTransaction", "ProposalQueued", "OperationScheduled"),
-    *("SubmitMarketRemoval", "NewPendingImplementation"),
-)
-"""Events that announce a change which no view of the contract tells."""
-CLOSES = (
-    *("CallExecuted", "Cancelled", "ExecuteTransaction", "CancelTransaction", "ProposalExecuted", "ProposalCanceled"),
-    *("RevokePendingMarketRemoval", "NewImplementation", "OperationExecuted", "OperationCanceled"),
-)
-"""Events that end such an announcement."""
+MOST_CALLS = 10
+"""Calls of one proposal that are read."""
+LONGEST_DATA = 1000
+"""Bytes of calldata by which an announced change is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +53,10 @@ class DescribedEvent:
     """Seconds after the event's block from which it may be made; None where the event says a time, or none."""
     payload: str = ""
     """Of an Aave payload, "call/" and its number: what it would do is in its own contract; empty for other events."""
+    calls: tuple[ScheduledCall, ...] = ()
+    """The calls that a proposal would make, MOST_CALLS at most."""
+    hash: bytes = b""
+    """Of a call that is announced by its hash alone (Maple): the hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +81,7 @@ def kinds() -> Mapping[bytes, tuple[_Kind, ...]]:
         name, inside = signature.rstrip(")").split("(")
         parts = [part.split() for part in re.split(r",\s*", inside)]
         fields = tuple((part[0], part[-1], len(part) == 3) for part in parts)
-        topic = keccak(text=f"{name}({','.join(kind for kind, _, _ in fields)})")
+        topic = keccak(text=SIGNATURES.get(name, f"{name}({','.join(kind for kind, _, _ in fields)})"))
         found[topic] = (*found.get(topic, ()), _Kind(name, words, fields))
     return found
 
@@ -301,31 +146,67 @@ def described_one(log: EthLog) -> DescribedEvent | None:
         event = replace(event, words=one_line(kind.words.format(**shown), LONGEST))
     except Exception:  # whatever a log holds, it is an event that is shown
         return DescribedEvent(event)
-    number = values.get("id", values.get("market"))
-    key = f"call/{_id(number)}" if number is not None else "implementation"
+    key = _key(values)
     if kind.name in CLOSES:
         return DescribedEvent(replace(event, closes=key))
     if kind.name not in OPENS:
         return DescribedEvent(event, payload=key if kind.name == "PayloadQueued" else "")
+    return _opened(event, values, key)
+
+
+def _opened(event: ControlEvent, values: Mapping[str, Any], key: str) -> DescribedEvent:
+    """An event that announces a change, with the call or calls that would make it."""
     eta, delay = values.get("eta"), values.get("delay")
     due = int(eta) if eta is not None and int(eta) < 2**40 else None
+    call, proposed = _call(event, values), event.what == "ProposalCreated"
     pending = Pending(
-        what="scheduled call" if "target" in values else "change",
+        what="proposal" if proposed else "scheduled call" if call is not None else "change",
         after=event.words,
         due=due,
-        source=f"{kind.name} of {contract}, block {log.block}",
+        source=f"{event.what} of {event.contract}, block {event.block}",
         id=key,
     )
     event = replace(event, pending=pending)
     wait = int(delay) if delay is not None and int(delay) < 2**40 else None
-    if "target" not in values:
-        return DescribedEvent(event, None, wait)
-    data = bytes(values["data"])
-    if signature := str(values.get("signature", "")):
-        from yieldbot.protocols.evm.abi import selector_of
+    if proposed:
+        return DescribedEvent(
+            event, calls=calls_of(values["targets"], values["values"], values["signatures"], values["calldatas"])
+        )
+    return DescribedEvent(event, call, wait, hash=bytes(values.get("hash", b"")))
 
-        data = selector_of(signature) + data
-    return DescribedEvent(event, ScheduledCall(_checksum(values["target"]), int(values.get("value", 0)), data), wait)
+
+def _call(event: ControlEvent, values: Mapping[str, Any]) -> ScheduledCall | None:
+    """The call that an event has in it; None where it has none."""
+    if event.what == "Submit":  # of its own function
+        return ScheduledCall(event.contract, 0, bytes(values["data"]))
+    if "target" not in values or "data" not in values:
+        return None
+    return calls_of([values["target"]], [values.get("value", 0)], [values.get("signature", "")], [values["data"]])[0]
+
+
+def calls_of(
+    targets: Sequence[str], values: Sequence[int], signatures: Sequence[str], datas: Sequence[bytes]
+) -> tuple[ScheduledCall, ...]:
+    """Calls from lists of equal length; a signature is put before the data that it belongs to."""
+    found = []
+    for target, value, signature, data in zip(targets, values, signatures, datas, strict=False):
+        if signature:
+            from yieldbot.protocols.evm.abi import selector_of
+
+            data = selector_of(one_line(str(signature), LONGEST)) + bytes(data)
+        found.append(ScheduledCall(_checksum(target), int(value), bytes(data)))
+    return tuple(found[:MOST_CALLS])
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    """What an announced change is known by, in the event that announces it and in the one that ends it."""
+    if "selector" in values and "data" in values:
+        return f"call/{bytes(values['data'])[:LONGEST_DATA].hex()}"
+    if "caller" in values and "name" in values:
+        parts = (bytes.fromhex(values["caller"][2:]), bytes.fromhex(values["target"][2:]), values["name"])
+        return f"call/{b''.join(part.rjust(32, bytes(1)) for part in parts).hex()}"
+    number = values.get("id", values.get("market"))
+    return "implementation" if number is None else f"call/{number.hex() if isinstance(number, bytes) else number}"
 
 
 def _values(kind: _Kind, log: EthLog) -> dict[str, Any]:
@@ -347,20 +228,21 @@ def _shown(kind: str, name: str, value: Any) -> str:
         return "nobody" if int(value, 16) == 0 else checksum(value)
     if kind == "bool":
         return "yes" if value else "no"
+    if kind == "bytes32" and name == "name":
+        text = value.rstrip(b"\0").decode("ascii", "replace")
+        return one_line(text, 40) if text.isprintable() else f"0x{value.hex()[:8]}…"
+    if kind == "bytes4":
+        return name_of(value)
     if kind == "bytes32":
         return _role(value) if name in ("role", "before", "after") else f"0x{value.hex()[:8]}…"
     if kind == "bytes":
         words = [int.from_bytes(value[at : at + 32], "big") for at in range(0, min(len(value), 128), 32)]
         return ", ".join(map(str, words))
-    return one_line(str(value), 80)
+    return one_line(str(value) if name != "id" or value < 10**12 else f"{str(value)[:8]}…", 80)
 
 
 def _role(value: bytes) -> str:
     return numbers().get(int.from_bytes(value, "big"), f"0x{value.hex()[:8]}…")
-
-
-def _id(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _checksum(address: str) -> Address:

@@ -24,6 +24,7 @@ from yieldbot.model.controls import (
     weakest,
 )
 from yieldbot.model.ids import Address
+from yieldbot.protocols.evm import maple
 from yieldbot.protocols.evm.comet_queue import PREFIX, changes_of
 from yieldbot.protocols.evm.control_reads import MOST_MODULES, SAFE_PROXIES, Reading, address_of, modules_of
 
@@ -54,6 +55,7 @@ RIGHTS = {
     "pauseGuardian": "pause guardian",
     "curator": "curator",
     "getACLAdmin": "role admin",
+    "poolDelegate": "pool delegate",
 }
 VALUES = {
     "getPriceOracle": "oracle",
@@ -236,6 +238,7 @@ def _controller_of(address: Address, readings: Readings, seen: tuple[Address, ..
         return _safe(reading, readings, code, (*seen, address))
     behind = _behind(reading, readings, (*seen, address))
     delay = next((word for view in ("getMinDelay", "delay") if (word := reading.word(view)) is not None), None)
+    delay = maple.delay_of(reading) if delay is None else delay
     settings = reading.answers.get("executorSettings", b"")
     if len(settings) == 64:  # Aave's PayloadsController: acts on votes, through the executor that it names
         if address_of(int.from_bytes(settings[:32], "big") % 2**160) != (seen[-1] if seen else None):

@@ -65,6 +65,9 @@ VIEWS = {
     "defaultAdmin": "defaultAdmin()",
     "pendingDefaultAdmin": "pendingDefaultAdmin()",
     "authority": "authority()",
+    "poolDelegate": "poolDelegate()",
+    "globals": "globals()",
+    "defaultTimelockParameters": "defaultTimelockParameters()",
     "PUBLIC_ROLE": "PUBLIC_ROLE()",
     "managersAdmin": "ADMIN_ROLE()",
     "nonsense": "yieldbotReadsWhatNoContractHas()",
@@ -76,11 +79,12 @@ NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
     *("oracle", "interestRateModel", "getACLManager", "getPoolConfigurator", "defaultAdmin", "authority"),
+    *("manager", "globals", "poolDelegate", "liquidity adapter"),
 )
 """Views whose answers name addresses that are read next."""
 OF_CONTROLLERS = (
     *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL"),
-    *("getPoolConfigurator", "getACLManager", "getPriceOracle", "defaultAdmin", "authority"),
+    *("getPoolConfigurator", "getACLManager", "getPriceOracle", "defaultAdmin", "authority", "globals", "poolDelegate"),
 )
 """Those of a contract that is read only because it controls another."""
 CODE_ONLY = ("implementation", "comptrollerImplementation", "interestRateModel")

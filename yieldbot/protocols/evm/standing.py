@@ -12,7 +12,7 @@ from typing import Any
 from yieldbot.model.controls import Dependency, Part
 from yieldbot.model.ids import Address
 from yieldbot.model.market import Kind, Market
-from yieldbot.protocols.evm import comet_queue
+from yieldbot.protocols.evm import comet_queue, maple, vault_v2
 from yieldbot.protocols.evm.abi import checksum, selector_of
 
 MOST_COLLATERALS = 24
@@ -102,7 +102,7 @@ def _vault(market: Market, where: Mapping[str, Any]) -> Iterator[Dependency]:
         for i, oracle in params.get("oracles", {}).items():
             yield Dependency(Address(oracle), Part.ORACLE, f"oracle of market 0x{i[:8]}…")
         return
-    yield Dependency(market.address, Part.POOL, "vault")
+    yield Dependency(market.address, Part.POOL, "vault", (*vault_v2.ASKED, maple.ASKED) if flavour == "generic" else ())
     if flavour == "stata" and "pool" in params:
         pool = Dependency(Address(params["pool"]), Part.INSIDE, "Pool")
         yield pool

@@ -1,0 +1,121 @@
+"""Maple's announced changes: calls that somebody schedules at its Globals, and proposals of its GovernorTimelock. Both
+keep only a hash on the chain; what would be called stands in the transaction that announced it, and is believed if it
+has that hash. Pure.
+
+Source: maple-labs/globals-v2, MapleGlobals.sol (scheduleCall, timelockParametersOf), GovernorTimelock.sol
+(scheduleProposals, proposeRoleUpdates); pool-v2, Pool.sol (manager), PoolManager.sol (globals, poolDelegate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from yieldbot.model.controls import Dependency, Part
+from yieldbot.model.ids import Address
+from yieldbot.model.reads import EthCall, Flow
+from yieldbot.protocols.evm.abi import checksum, selector_of
+from yieldbot.protocols.evm.control_events import ScheduledCall
+from yieldbot.protocols.reads import Reads
+
+if TYPE_CHECKING:
+    from yieldbot.protocols.evm.control_reads import Reading
+
+MANAGER = "manager"
+ASKED = (MANAGER, selector_of("manager()"))
+"""The view by which a pool names who manages it."""
+DELAYS = "defaultTimelockParameters"
+LEAST_DELAY = 86_400
+"""Seconds that each call of a GovernorTimelock waits at least (``MIN_DELAY``); a function may have one of its own."""
+MOST_INPUT = 200_000
+"""Bytes of a transaction that are searched."""
+MOST_FOUND = 20
+"""Places of one transaction at which calldata of these functions is looked for."""
+
+
+def with_manager(named: Sequence[Dependency], readings: Mapping[Address, Reading]) -> tuple[Dependency, ...]:
+    """The contracts that a market stands on, with a pool's manager where it has one that was read, and Maple's Globals
+    behind it."""
+    found = list(named)
+    for one in named:
+        reading = readings.get(one.address)
+        manager = reading.named(MANAGER) if reading is not None else None
+        behind = readings.get(manager) if manager is not None else None
+        if behind is None or behind.code is None or not behind.code.size or one.part is not Part.POOL:
+            continue
+        found.append(Dependency(behind.address, Part.INSIDE, "pool manager"))
+        book = readings.get(behind.named("globals") or Address(""))
+        if book is not None and DELAYS in book.answers:
+            found.append(Dependency(book.address, Part.ADMIN, "Globals"))
+    return tuple({one.address: one for one in reversed(found)}.values())[::-1]
+
+
+def delay_of(reading: Reading) -> int | None:
+    """Seconds that each act of a GovernorTimelock waits; None where a contract is none."""
+    answer = reading.answers.get(DELAYS, b"")
+    if len(answer) != 64 or any(reading.named(view) for view in ("governor", "owner", "admin")):
+        return None
+    return min(int.from_bytes(answer[:32], "big"), LEAST_DELAY)
+
+
+def read_delays(calls: Sequence[tuple[Address, bytes]]) -> Flow[list[int | None]]:
+    """Seconds that scheduled calls wait, by Globals' answers. calls: Globals, and the 96 bytes of caller, contract and
+    function."""
+    reads, asked = Reads(), []
+    for at, id_ in calls:
+        own = EthCall(at, selector_of("timelockParametersOf(address,bytes32)") + id_[32:], optional=True)
+        usual = EthCall(at, selector_of(f"{DELAYS}()"), optional=True)
+        asked.append((reads.add(own), reads.add(usual)))
+    yield from reads.made()
+    found: list[int | None] = []
+    for mine, general in asked:
+        words = [int.from_bytes(one.data[at : at + 32], "big") for one in (mine, general) for at in (0, 32)]
+        delay = words[0] if words[1] else words[2]  # a window of 0 is one that is not set
+        found.append(delay if len(general.data) == 64 and delay < 2**32 else None)
+    return found
+
+
+def call_in(data: bytes, wanted: bytes, at: Address, target: Address | None = None) -> ScheduledCall | None:
+    """The call of this hash that a transaction's input announces, wherever in it (a Safe passes calldata on); None
+    where it has none. at: the contract that keeps the hash; target: of a call at Globals, the contract that would be
+    called."""
+    from eth_utils.crypto import keccak
+
+    for found in _announced(data[:MOST_INPUT], at, target):
+        from eth_abi.abi import encode
+
+        inside = encode(["bytes"], [found.data]) if target else encode(["address", "bytes"], [found.target, found.data])
+        if keccak(inside) == wanted:
+            return found
+    return None
+
+
+def _announced(data: bytes, own: Address, target: Address | None) -> list[ScheduledCall]:
+    from eth_abi.abi import decode, encode
+
+    found = list[ScheduledCall]()
+    shapes = {
+        "scheduleProposals(address[],bytes[])": ["address[]", "bytes[]"],
+        "scheduleCall(address,bytes32,bytes)": ["address", "bytes32", "bytes"],
+        "proposeRoleUpdates(bytes32[],address[],bool[])": ["bytes32[]", "address[]", "bool[]"],
+    }
+    for signature, types in shapes.items():
+        selector, place = selector_of(signature), -1
+        for _ in range(MOST_FOUND):
+            place = data.find(selector, place + 1)
+            if place < 0:
+                break
+            try:
+                values = decode(types, data[place + 4 :], strict=False)
+            except Exception:  # bytes that only look like it
+                continue
+            if signature.startswith("scheduleCall"):
+                found.append(ScheduledCall(target or checksum(values[0]), 0, bytes(values[2])))
+            elif signature.startswith("scheduleProposals"):
+                found += [ScheduledCall(checksum(to), 0, bytes(one)) for to, one in zip(*values, strict=False)]
+            else:
+                inside = selector_of("updateRole(bytes32,address,bool)")
+                rows = zip(*values, strict=False)
+                made = [inside + encode(["bytes32", "address", "bool"], row) for row in rows]
+                found += [ScheduledCall(own, 0, one) for one in made]
+    return found
