@@ -39,7 +39,7 @@ def server(answer: Answer) -> Iterator[str]:
             pass
 
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quoting)
-    thread = threading.Thread(target=running.serve_forever)
+    thread = threading.Thread(target=running.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{running.server_address[1]}/v1/quote"

@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running(status: int, location: str = "") -> Iterator[Server]:
     server = Server(status, location)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield server

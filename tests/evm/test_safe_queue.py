@@ -48,7 +48,7 @@ def service() -> Iterator[Service]:
         def log_message(self, *words: Any) -> None: ...
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     double.url = f"http://127.0.0.1:{server.server_port}"
     yield double
     server.shutdown()

@@ -105,13 +105,17 @@ def test_to_decide_by_what_is_remembered_needs_no_pandas(tmp_path: Path) -> None
     code = (
         "import sys; from tests.program.test_memory import *\n"
         "from yieldbot.app.expected import expected; from yieldbot.history.contradicted import remembered\n"
+        "from yieldbot.history.recent import thinned\n"
         "place, at = Path(sys.argv[1]), T0 + 5 * 86_400\n"
         "for day in range(6): keep(place, [snapshot(T0 + day * 86_400, 1.0 + day / 1e4)], print)\n"
         "found = remembered(Store(place), snapshot(at))\n"
-        "print(len(expected(place, 30.0, at)), len(found), [n for n in ('pandas', 'matplotlib') if n in sys.modules])"
+        "ids = {str(one.market.id) for one in snapshot(at).states.values()}\n"
+        "lately = thinned(Store(place), str(snapshot(at).block.chain), at, 30 * 86_400, ids)\n"
+        "print(len(expected(place, 30.0, at)), len(found), len(lately.times))\n"
+        "print([name for name in ('pandas', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout.strip() == "1 1 []", done
+    assert done.stdout.splitlines() == ["1 1 5", "[]"], done
 
 
 def table(folder: Path, days: int = 5) -> Path:

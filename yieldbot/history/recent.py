@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.history import recent_days
-from yieldbot.history.arrow import as_numpy
+from yieldbot.history.arrow import as_numpy, scalar
 from yieldbot.history.columns import backing_of
 from yieldbot.history.reading import MarketKey, Reading
 from yieldbot.history.store import Store
@@ -179,7 +179,7 @@ def _coded(content: pyarrow.Table, name: str) -> tuple[NDArray[Any], list[Any]]:
         whole = whole.dictionary_encode()
     indices = whole.indices
     if indices.null_count:
-        indices = compute.fill_null(indices, -1)
+        indices = compute.fill_null(compute.cast(indices, pa.int64()), scalar(-1, pa.int64()))
     return as_numpy(indices).astype(np.int64), whole.dictionary.to_pylist()
 
 

@@ -26,3 +26,8 @@ class Home:
         command = str(words[0])
         assert ended.document["schema"] == f"yieldbot/{command}/v1"
         return ended.document
+
+
+def number_after(words: str, text: str) -> float:
+    """The amount that follows ``words``: it earns interest, so its digits are of the moment."""
+    return float(text.split(words, 1)[1].split()[0].rstrip(".,;").replace(",", ""))

@@ -89,7 +89,7 @@ def service() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
         def log_message(self, *words: Any) -> None: ...
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Taking)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", got
     server.shutdown()
     server.server_close()
