@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 OTHER_SENSES = frozenset(
@@ -35,9 +37,23 @@ def ruled_out() -> set[str]:
     return {word for word in found if word.replace(" ", "_") not in OTHER_SENSES}
 
 
+@cache
+def statements(path: Path) -> list[ast.stmt]:
+    """Every statement of a file, in any depth."""
+    found, waiting = [], list[Any]([ast.parse(path.read_text())])
+    while waiting:
+        node = waiting.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            waiting += inner if isinstance(inner, list) else []
+        if isinstance(node, ast.stmt):
+            found.append(node)
+    return found
+
+
 def docstrings(path: Path) -> Iterator[tuple[int, str]]:
     """Every text that is a statement of its own: docstrings, and the texts behind fields."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(path):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield node.lineno, node.value.value
 
@@ -46,9 +62,11 @@ def test_no_docstring_uses_a_word_that_the_glossary_rules_out() -> None:
     words = ruled_out()
     assert {"purse", "witness", "told", "laid", "meant", "lay anew", "sighting"} <= words, "the glossary is read"
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, sorted(words)))})\b", re.IGNORECASE)
-    found = []
+    found, first = [], {re.findall(r"\w+", word)[0] for word in words}
     for path in sorted((ROOT / "yieldbot").rglob("*.py")):
         for line, text in docstrings(path):
+            if first.isdisjoint(re.findall(r"\w+", text.lower())):
+                continue  # the pattern takes long
             prose = re.sub(r"``[^`]*``|\S*[/_]\S*", " ", text)  # code, paths and names
             found += [f"{path.relative_to(ROOT)}:{line}: {hit}" for hit in pattern.findall(prose)]
     assert found == []
@@ -57,7 +75,7 @@ def test_no_docstring_uses_a_word_that_the_glossary_rules_out() -> None:
 def test_every_field_of_a_dataclass_is_explained_behind_itself() -> None:
     bare = []
     for path in sorted((ROOT / "yieldbot").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in statements(path):
             if not isinstance(node, ast.ClassDef) or not any(
                 "dataclass" in ast.dump(one) for one in node.decorator_list
             ):

@@ -22,12 +22,24 @@ ASSISTANT = Caller("assistant", frozenset((Scope.READ, Scope.PLAN)))
 READER = Caller("reader", frozenset((Scope.READ,)))
 RUN = RunDocument(exit_code=3, jobs=(), across_chains=()).as_json()
 PLAN = PlanDocument(what_if=None, jobs=(), across_chains=()).as_json()
+SERVERS: dict[Served, tuple[Any, list[Caller]]] = {}
 FORBIDDEN = re.compile(r"sign(?!als)|approv(?!al)|send|transfer|withdraw|deposit|policy|revoke|key_new", re.I)
+
+
+def _server(served: Served, caller: Caller) -> Any:
+    """One server for each world, with another caller each time."""
+    if served not in SERVERS:
+        SERVERS.clear()
+        who = [caller]
+        SERVERS[served] = (server(served.service, lambda: who[0]), who)
+    made, who = SERVERS[served]
+    who[0] = caller
+    return made
 
 
 async def asked(served: Served, caller: Caller, tool: str, **arguments: Any) -> Any:
     """What a tool gives: its document; or the text of its error."""
-    async with Client(server(served.service, lambda: caller)) as client:
+    async with Client(_server(served, caller)) as client:
         found = await client.call_tool(tool, arguments)
     if found.is_error:
         return found.content[0].text  # type: ignore[union-attr]
