@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -13,9 +11,7 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from tests.kit import ROOT
 from tests.kit.config.files import SETTINGS, swapped, written
-from tests.kit.program import yieldbot
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError, InvariantError, transport_words
 from yieldbot.execution.keyfile import check_private
@@ -68,25 +64,3 @@ def test_what_a_transport_says_is_in_words() -> None:
     assert transport_words(ssl.SSLCertVerificationError()) == "its TLS certificate or handshake is not accepted"
     assert transport_words(aiohttp.ServerDisconnectedError()) == "the connection was cut"
     assert transport_words(TimeoutError()) == "no answer in time"
-
-
-def test_the_help_names_every_exit_code(tmp_path: Path) -> None:
-    assert "130 interrupted" in " ".join(yieldbot("--help", cwd=tmp_path).out.split())
-
-
-def script(module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"tests.{module}", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-
-
-def test_the_scripts_say_what_is_wrong(tmp_path: Path) -> None:
-    each = script("mutate", "--each", "-1", "--list")
-    assert each.returncode == 2 and "--each -1: write 0 (all changes) or more" in each.stderr
-    assert "clear-signing" in "".join(script("bench", "--help").stdout.split())
-    unknown = script("bench", "nothing")
-    assert (
-        unknown.returncode == 2
-        and "accuracy, forecast, policy, history, signals, risk, clear-signing" in unknown.stderr
-    )
-    empty = script("bench", "clear-signing", str(tmp_path))
-    assert empty.returncode == 2 and "no test file" in empty.stderr and not empty.stdout

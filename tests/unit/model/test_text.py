@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit.program import yieldbot
 from yieldbot import errors
 from yieldbot.app import telemetry
 from yieldbot.books.beancount import _quoted
@@ -21,9 +20,6 @@ from yieldbot.cli.tables import Printable, TextTable
 from yieldbot.config.messages import config_error
 from yieldbot.errors import NodeRefused, SafetyError, SignerRefused, YieldbotError
 from yieldbot.execution.halt import NAME, halt, halted
-from yieldbot.journal.journal_entries import AccountStopped
-from yieldbot.journal.store import Journal
-from yieldbot.model.ids import Address, evm_chain
 from yieldbot.model.text import escaped, one_line, printable
 
 NASTY = "gone\x1b]0;owned\x07\x1b[2J\x9b31m\r\nyieldbot: all is well\u202e\u2066evil\u200b\u2028more\x00\x85end"
@@ -93,14 +89,3 @@ def test_a_halt_file_and_a_reason_are_one_printable_line(tmp_path: Path) -> None
     (tmp_path / NAME).unlink()
     assert halt(tmp_path, NASTY, 0)[1] == ""
     assert len((tmp_path / NAME).read_text().splitlines()) == 1 and harmless(halted(tmp_path) or "\n")
-
-
-def test_the_journal_is_told_without_escapes(tmp_path: Path) -> None:
-    (tmp_path / "yieldbot.toml").write_text('schema = 1\ndata_dir = "data"\n')
-    with Journal.open(tmp_path / "data" / "journal.sqlite") as journal:
-        journal.append(AccountStopped(evm_chain(1), Address("0x" + "11" * 20), NASTY))
-    for words in (("history",), ("history", "--json"), ("resume",), ("resume", "--json")):
-        ended = yieldbot(*words, cwd=tmp_path, environment={"PYTHONIOENCODING": "utf-8"})
-        assert ended.code == 0 and ended.out and all(harmless(line) for line in ended.out.split("\n")), words
-        if "--json" in words:
-            assert ended.document  # what was escaped is the same to who parses it

@@ -1,0 +1,42 @@
+"""Numbers as people type them, at the program's doors: what may be misread is refused with the right spelling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.kit.program import yieldbot
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("plan", "--horizon", "1,5"), "write 1.5"),
+        (("plan", "--horizon", "1e2"), "write 100"),
+        (("plan", "--max-share", "0,5"), "write 0.5"),
+        (("quote", "USDC", "DAI", "5", "--slippage-bps", "1_0"), "write 10"),
+        (("lp", "remove", "7", "--share", "0,5"), "write 0.5"),
+        (("history", "--limit", "-5"), "no whole number of 0 or more"),
+        (("history", "--limit", "1_0"), "no whole number of 0 or more"),
+        (("sandbox", "warp", "1e3"), "write 1000"),
+    ],
+)
+def test_flags_take_the_same_numbers(tmp_path: Path, words: tuple[str, ...], remedy: str) -> None:
+    ended = yieldbot(*words, cwd=tmp_path)
+    assert ended.code == 2 and remedy in ended.err and len(ended.err.splitlines()) == 1, ended.err
+
+
+def test_the_policy_file_is_told_the_right_spelling(tmp_path: Path) -> None:
+    """``auto_max_move = "9000,50"`` was read as 900,050."""
+    (tmp_path / "yieldbot.toml").write_text('schema = 1\n[policy]\nauto_max_move = "9000,50"\n')
+    ended = yieldbot("plan", cwd=tmp_path)
+    assert ended.code == 2 and ended.err.endswith("policy.auto_max_move: '9000,50' is not an amount: write 9000.50\n")
+
+
+def test_a_problem_document_is_told_the_right_spelling(tmp_path: Path) -> None:
+    document = {"schema": "yieldbot/problem/v1", "wealth": "1,5", "markets": []}
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    ended = yieldbot("allocate", str(tmp_path / "p.json"), cwd=tmp_path)
+    assert ended.code == 2 and "wealth" in ended.err and "write 1.5" in ended.err
