@@ -16,6 +16,8 @@ CLUSTER = ROOT / "scripts" / "cluster.lock"
 """What .cache/cluster holds: to run, with the extra ``cluster``."""
 PYTHON = (INSTALLED, CLUSTER, ROOT / "scripts" / "uv.lock", ROOT / "scripts" / "audit.lock")
 NPM = ROOT / "package-lock.json"
+INSPECTOR = ROOT / "tests" / "kit" / "inspector" / "package-lock.json"
+"""What .cache/inspector holds: a program that only tests run."""
 
 _HEAD = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$")
 _HASH = re.compile(r"^\s+--hash=sha256:([0-9a-f]{64})\s*\\?$")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.supply import sbom
 from tests.supply.imports import documented
-from tests.supply.locks import INSTALLED, NPM, PYTHON, ROOT, canonical, npm_packages, pinned
+from tests.supply.locks import INSPECTOR, INSTALLED, NPM, PYTHON, ROOT, canonical, npm_packages, pinned
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def test_the_lock_files_are_whole() -> None:
         assert len(pinned(lock)) == text.count("==") - text.count("== '") and all(one.sha256 for one in pinned(lock))
         assert sum(len(one.sha256) for one in pinned(lock)) == text.count("--hash=")
     assert len(npm_packages()) == len(json.loads(NPM.read_text())["packages"]) - 1
-    assert all(one.integrity.startswith("sha512-") for one in npm_packages())
+    for lock in (NPM, INSPECTOR):
+        assert all(one.integrity.startswith("sha512-") for one in npm_packages(lock))
 
 
 def test_every_installed_package_is_in_the_bill_at_its_version(bill: dict[str, Any]) -> None:
