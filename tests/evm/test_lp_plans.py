@@ -35,6 +35,19 @@ def near(position: PoolPosition, approved: tuple[int, int] | None) -> bool:
     return centred and high - low == approved[1] - approved[0] and abs(low - approved[0]) <= 31
 
 
+def paper_step(sandbox: Sandbox, *words: str) -> Any:
+    """The paper wallet after one more step."""
+    ended = yieldbot("--json", "paper", *words, cwd=sandbox.directory)
+    assert ended.code == 0, ended.err
+    (one,) = ended.document["wallets"]
+    return one
+
+
+def paper_held(paper: Any, market_id: str) -> int:
+    """Base units that leaving the paper wallet's position would bring."""
+    return sum(int(one["amount"]["raw"]) for one in paper["ledger"]["positions"] if one["market_id"] == market_id)
+
+
 def pool_pnl(sandbox: Sandbox) -> Any:
     """The one pool's row of profit and loss."""
     (row,) = yieldbot("--json", "positions", cwd=sandbox.directory).document["liquidity"][0]["markets"]
@@ -46,6 +59,7 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     quiet = yieldbot("--json", "plan", cwd=pools.directory).document["jobs"][0]["plan"]
     assert not any("_lp/" in leg["market_id"] for leg in quiet["legs"]), "no fees were paid: nothing enters"
     trade(pools, *BUSY)
+    paper = paper_step(pools, "--wealth", "100000", "--coin", "USDC")
 
     # In: exactly the amount, over the range that was approved, worth what was put in less what swaps cost.
     report = run_job(pools)
@@ -71,6 +85,12 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     assert held.liquidity_market is not None and held.status is Status.ACTIVE
     (ours,) = held.liquidity_market.positions
     assert near(ours, leg.ticks)
+    assert [(one["kind"], one["amount"]["raw"]) for one in paper["plan"]["legs"]] == [
+        (one.kind.value, str(one.amount.raw)) for one in plan.legs
+    ], "a paper wallet decides as the real one"
+    assert paper_held(paper, leg.market_id) == pytest.approx(held.held.raw, rel=5e-4), (
+        "nobody has brought back the price here that the real swap moved"
+    )
     cost_bps = (1 - held.held.raw / leg.amount.raw) * 10_000
     assert 0 < cost_bps <= before.entry_cost_bps
     assert isinstance(run_job(pools).decision.outcome, Hold)  # type: ignore[union-attr]
@@ -81,7 +101,12 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     (row,) = [p for job in document["jobs"] for p in job["positions"] if p["id"] == leg.market_id]
     (shown,) = document["liquidity"][0]["positions"]
     assert int(row["earned"]["raw"]) > 0 and shown["in_range"]
-    assert int(row["held"]["raw"]) / 1e6 == pytest.approx(shown["value_usd"] + shown["fees_usd"], rel=1e-3)
+    paper = paper_step(pools)
+    assert paper_held(paper, leg.market_id) == pytest.approx(int(row["held"]["raw"]), rel=2e-3)
+    guessed = paper["ledger"]["earned_by_quotes"]
+    # Nobody's fees are counted in just this range: an estimate, by the time that the oracle saw in it, while each swap
+    # went through all of it.
+    assert guessed == paper["ledger"]["fees"] and 0.5 < guessed / shown["fees_usd"] < 1.05
 
     told = pool_pnl(pools)["pnl"]
     begun, worth = told["since"], sum(Decimal(side["text"]) for side in told["worth"])
@@ -90,6 +115,7 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
 
     # Out of range: laid anew by a plan of its own, with nothing of the wallet's.
     trade(pools, 180_000)
+    paper = paper_step(pools)
     out = run_job(pools)
     assert out.declined is None and not out.failed and out.decision is not None
     plan, gone = out.decision.outcome, pool_of(out.snapshot)
@@ -100,6 +126,9 @@ def test_a_plan_provides_liquidity_lays_its_range_anew_and_leaves(pools: Sandbox
     assert fresh.liquidity_market is not None and anew.ticks is not None
     (position,) = fresh.liquidity_market.positions
     assert near(position, anew.ticks)
+    assert paper["plan"]["legs"][0]["kind"] == "rerange"
+    assert paper["ledger"]["fees"] > guessed
+    assert paper_held(paper, leg.market_id) == pytest.approx(fresh.held.raw, rel=1e-3)
     assert fresh.held.raw > gone.held.raw * (1 - gone.entry_cost_bps / 10_000)
     for token in out.after.assets if out.after else ():
         was, now = (

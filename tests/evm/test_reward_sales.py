@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.kit import incentives
@@ -35,10 +37,12 @@ async def test_what_was_claimed_is_sold_and_nothing_else(sandbox: Sandbox) -> No
     with world(sandbox) as w:
         (job,) = w.settings.jobs
         assert job.sale is not None
+        assert paper(sandbox, "--wealth", "100000", "--coin", "USDC")["plans"] == 1
         assert (await cycle.run_job(w, job)).outcomes
         sandbox.warp(10)
-        kinds = []
+        kinds, beside = [], []
         for _ in range(6):
+            beside.append(paper(sandbox))
             report = await cycle.run_job(w, job)
             plan = report.decision.outcome
             assert report.declined is None
@@ -59,6 +63,21 @@ async def test_what_was_claimed_is_sold_and_nothing_else(sandbox: Sandbox) -> No
         (reward,) = (r for s in report.snapshot.states.values() for r in s.rewards)
         assert reward.in_wallet.raw == 10**17, "our own WETH stays"
         assert unsold(w.journal.history(), job.chain.chain, job.wallet.address) == {}
+    claimed, sold = beside[kinds.index({LegKind.CLAIM})], beside[-1]
+    assert claimed["unsold"] == pytest.approx(claimed["rewards"]) and claimed["sold"] == 0.0 < claimed["rewards"]
+    assert sold["unsold"] == 0.0 and sold["sold"] == pytest.approx(changed["USDC"] / 10**6, rel=1e-2)
+    costs = sold["gas"] + sold["swapped"] + sold["entered"]
+    assert sold["value"] == pytest.approx(
+        100_000 + sold["earned"] + sold["rewards"] + sold["repriced"] - costs, abs=1e-4
+    )
+
+
+def paper(sandbox: Sandbox, *words: str) -> Any:
+    """The ledger of a paper wallet after one more step."""
+    ended = yieldbot("--json", "paper", *words, cwd=sandbox.directory)
+    assert ended.code == 0, ended.err
+    (one,) = ended.document["wallets"]
+    return one["ledger"]
 
 
 async def test_rewards_are_kept_unless_the_policy_says_so(sandbox: Sandbox) -> None:

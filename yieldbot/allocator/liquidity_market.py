@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from yieldbot.allocator.liquidity_advice import (
     GAS_ENTER,
@@ -102,6 +103,20 @@ def proceeds(rest: V3Pool, amounts: Pair, zero: bool) -> int:
     """
     own, other = amounts if zero else amounts[::-1]
     return own + (V3Venue(rest, not zero).quote_exact_in(other)[0] if other else 0)
+
+
+def share_for(wanted: int, held: int, fees: int) -> Fraction:
+    """The fraction of the liquidity that brings ``wanted`` of ``held`` base units, if ``fees`` of them come out in any
+    case."""
+    if wanted >= held:
+        return Fraction(1)
+    return max(Fraction(0), Fraction(wanted - fees, max(1, held - fees)))
+
+
+def fees_of(state: MarketState, lp: LiquidityMarket) -> int:
+    """The value of uncollected fees at the pool's price, in the asset's base units, rounded down."""
+    zero, one = (sum(position.fees[i] for position in lp.positions) for i in (0, 1))
+    return int(value_of(lp.state, (zero, one)) * lp.tokens * state.market.asset.one)
 
 
 def pool_market_state(

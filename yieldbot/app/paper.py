@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from yieldbot.app import paper_state as store
@@ -128,7 +128,7 @@ def _job(name: str, request: PaperRequest, before: PaperState | None, context: C
                 f"paper wallet {name!r} never began: say --wealth and --coin, as --wealth 10000 --coin USDC"
             )
         job = job_for(request.wanted, context)
-        return replace(job, sale=None), _begins(request, job)
+        return job, _begins(request, job)
     job, wanted = job_of(before, context), request.wanted
     other = [
         f"{flag} {said}"
@@ -145,7 +145,7 @@ def _job(name: str, request: PaperRequest, before: PaperState | None, context: C
             f"paper wallet {name!r} began with {before.wealth} {before.coin} on {before.chain}: leave "
             f"{', '.join(other)} out, or begin another one by --name"
         )
-    return replace(job, sale=None), None
+    return job, None
 
 
 def _begins(request: PaperRequest, job: Job) -> Begins:
@@ -205,7 +205,7 @@ async def _observed(
             now = first(begins, job, owner_of(job), real)
         else:
             now = grown(before, real, _means(records, before, real))
-        paper = as_held(real, now.holdings, now.rewards, now.visited)
+        paper = as_held(real, now.holdings, now.rewards, now.visited, job.base)
         paper = await live.with_exits(paper, records, policy)
     return _Seen(real=real, now=now, paper=with_learnt_gas(tried(paper, now.visited), records))
 

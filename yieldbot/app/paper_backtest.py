@@ -21,6 +21,7 @@ from yieldbot.forecast.outlook import QUOTE, outlook
 from yieldbot.history.panel import Panel
 from yieldbot.history.reading import Fault, MarketKey
 from yieldbot.model.market import RateForecast
+from yieldbot.model.names import POOLS
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
 
@@ -117,7 +118,10 @@ def _columns(panel: Panel, state: PaperState) -> list[int]:
 
 
 def _asset(key: MarketKey, state: PaperState) -> bool:
-    return key.asset_address.lower() in {address.lower() for address in state.tokens}
+    """Whether a backtest can hold money of the wallet there: recorded history has no ticks of pools."""
+    return not key.protocol.endswith(POOLS) and key.asset_address.lower() in {
+        address.lower() for address in state.tokens
+    }
 
 
 def _costs(steps: Sequence[PaperState]) -> Costs:

@@ -27,17 +27,23 @@ class PaperPosition(Part):
 class PaperLedger(Part):
     """A paper wallet's ledger. Sums are since its beginning, in whole tokens of the first asset."""
 
-    value: float = Field(description="its total value, claimed rewards included, net of gas")
+    value: float = Field(description="its total value, unsold rewards included, net of gas")
     idle: tuple[Money, ...] = Field(description="money in the wallet itself")
     positions: tuple[PaperPosition, ...] = Field(description="money in markets")
     earned: float = Field(description="what markets paid, after the dilution by its own money")
-    earned_by_quotes: float = Field(description="the part of it of markets without an index: the mean of two quotes")
+    earned_by_quotes: float = Field(
+        description="the part of it that is estimated: markets without an index, and fees of ranges that the chain "
+        "does not count"
+    )
     expected: float = Field(description="what was expected of the same holdings over the same time, step by step")
     rewards: float = Field(description="what claimed rewards were worth when claimed")
     gas: float = Field(description="gas, or fees and rent")
     swapped: float = Field(description="what swaps lost against the feeds' prices; negative: they won")
     entered: float = Field(description="fees that markets took of deposits")
-    repriced: float = Field(description="what other assets gained against the first one")
+    fees: float = Field(description="fees of liquidity in pools, a part of `earned`")
+    sold: float = Field(description="what sales of claimed rewards brought")
+    unsold: float = Field(description="what claimed rewards that were not sold are worth, by the feeds")
+    repriced: float = Field(description="what other assets, and unsold rewards, gained against the first one")
     plans: int = Field(description="plans that were simulated")
     failed: int = Field(description="plans that could not be simulated")
     steps: int = Field(description="readings that it decided on")

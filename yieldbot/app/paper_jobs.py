@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from yieldbot.app.paper_state import PaperState
 from yieldbot.app.wiring import needs_node
-from yieldbot.config.load import chain_named
+from yieldbot.config.load import chain_named, sale_of
 from yieldbot.errors import ConfigError
 from yieldbot.model.settings import Job, Wallet
 
@@ -76,7 +76,7 @@ def owner_of(job: Job) -> str | None:
 
 
 def _without_wallet(job: Job) -> Job:
-    return Job(wallet=_nobody(job), chain=job.chain, asset=job.asset, others=job.others, base=job.base)
+    return Job(wallet=_nobody(job), chain=job.chain, asset=job.asset, others=job.others, base=job.base, sale=job.sale)
 
 
 def _nobody(job: Job) -> Wallet:
@@ -89,5 +89,6 @@ def _for_nobody(chain: str, coin: str, context: Context) -> Job:
     if coin not in found.tokens:
         raise ConfigError(f"--coin {coin}: {chain} has {', '.join(sorted(found.tokens))}")
     job = Job(wallet=Wallet(name=NOBODY, address=found.family.nobody), chain=found, asset=found.tokens[coin])
+    job = replace(job, sale=sale_of(settings.policy, job))
     needs_node(job, context)
     return job

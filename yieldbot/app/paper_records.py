@@ -1,5 +1,6 @@
 """A paper wallet's past in the form of journal records for a decision: its moves for the limits over time, its holdings
-for losses and for markets that could not be read. Computed anew for each step and not stored."""
+for losses and for markets that could not be read, its claims for sales of rewards. Computed anew for each step and not
+stored."""
 
 from __future__ import annotations
 
@@ -7,13 +8,21 @@ from collections.abc import Iterator, Sequence
 
 from yieldbot.app.paper_state import PaperState
 from yieldbot.journal.fold import Record, StoredPlan
-from yieldbot.journal.journal_entries import JournalEntry, Observed, PlanMarked, PlanStatus, PlanWritten, TxSigned
+from yieldbot.journal.journal_entries import (
+    JournalEntry,
+    Observed,
+    PlanMarked,
+    PlanStatus,
+    PlanWritten,
+    TxSettled,
+    TxSigned,
+)
 from yieldbot.journal.observations import RecordedHolding
-from yieldbot.model.amounts import BlockRef
-from yieldbot.model.ids import Address
+from yieldbot.model.amounts import Amount, BlockRef
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.policy import Policy
-from yieldbot.model.tx import Delta
+from yieldbot.model.tx import Confirmed, Delta
 
 MOVES = (LegKind.DEPOSIT, LegKind.WITHDRAW)
 
@@ -31,6 +40,8 @@ def records_of(
             found += [(one.at, _moved(one.plan, index, leg)) for index, leg in legs if leg.kind in MOVES]
     if state is not None:
         found += [(state.time, noted) for noted in _held(state, block, owner, policy)]
+        for token, raw in state.holdings.rewards.items():
+            found += [(state.time, noted) for noted in _claimed(state, block, owner, Amount(token, raw))]
     return tuple(Record(seq, at, entry) for seq, (at, entry) in enumerate(found, 1))
 
 
@@ -42,6 +53,18 @@ def _moved(plan: Plan, index: int, leg: Leg) -> TxSigned:
         hash=f"paper/{plan.id}/{index}", raw=b"", nonce=0, gas=0, max_fee_wei=0, priority_fee_wei=0, words="paper",
         expires_at=plan.expires_at, simulated_at=plan.block, predicted=(Delta(leg.amount.token, raw),),
     )  # fmt: skip
+
+
+def _claimed(state: PaperState, block: BlockRef, owner: Address, unsold: Amount) -> tuple[TxSigned, TxSettled]:
+    """Claimed and unsold tokens as the claim that brought them, so that no more than that is sold."""
+    token, tx_hash = unsold.token, f"paper/claimed/{unsold.token.address}"
+    signed = TxSigned(
+        chain=block.chain, owner=owner, plan_id="", leg=0, market_id=MarketId(f"claim/paper/{token.address}"),
+        hash=tx_hash, raw=b"", nonce=0, gas=0, max_fee_wei=0, priority_fee_wei=0, words="paper", expires_at=0,
+        simulated_at=block, predicted=(Delta(token, unsold.raw),),
+    )  # fmt: skip
+    done = Confirmed(tx_hash, _then(block, state), 0, 0, (Delta(token, unsold.raw),))
+    return signed, TxSettled(block.chain, owner, done)
 
 
 def _held(state: PaperState, block: BlockRef, owner: Address, policy: Policy) -> Iterator[Observed]:

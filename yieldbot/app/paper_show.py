@@ -194,6 +194,13 @@ OF_RATES = {
 }
 
 
+OF_REWARDS = {
+    "backtest": "a backtest counts neither",
+    "reality": "in reality rewards count when they are sold, or claimed in an asset of the job, and prices do not",
+}
+"""Why rewards and prices differ, by the other side."""
+
+
 def _why(name: Other, paper: Side, other: Side, gap: Gap, names: Mapping[str, str]) -> list[str]:
     """The large parts of a gap in words; then what none of them explains."""
     found = []
@@ -212,7 +219,7 @@ def _why(name: Other, paper: Side, other: Side, gap: Gap, names: Mapping[str, st
             f"{other.moves}"
         )
     if abs(gap.other) >= SMALL_PP:
-        found.append(f"rewards and prices {gap.other:+.2f} pp: {name} does not count them")
+        found.append(f"rewards and prices {gap.other:+.2f} pp: {OF_REWARDS[name]}")
     if other.failed:
         found.append(f"failures: {other.failed} plans in {name} failed, were rejected or expired; on paper none does")
     said = [

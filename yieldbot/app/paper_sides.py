@@ -139,6 +139,8 @@ class _Sums:
     """What markets paid."""
     costs: float = 0.0
     """Gas and swap losses."""
+    rewards: float = 0.0
+    """What claims and sales of rewards brought."""
     where: dict[str, float] = field(default_factory=dict)
     """Money in each market times seconds."""
     last: dict[MarketId, int] = field(default_factory=dict)
@@ -162,6 +164,8 @@ class _Flow:
     """Whole tokens that a swap paid less those that it brought, by the token's address."""
     fee: float
     """The fee, in whole native tokens."""
+    rewards: Mapping[str, float] = field(default_factory=dict)
+    """Whole tokens of the assets that claims and sales of rewards brought, by the token's address."""
 
 
 def real_side(steps: Sequence[PaperState], records: Sequence[Record], since: int, until: int) -> Side | None:
@@ -172,7 +176,7 @@ def real_side(steps: Sequence[PaperState], records: Sequence[Record], since: int
     """
     if len(steps) < 2 or not any(one.real.held or one.real.idle for one in steps):
         return None
-    flows, sums = list(_flows(records, steps[0])), _Sums(last=dict(steps[0].real.held))
+    flows, sums = list(_flows(records, steps)), _Sums(last=dict(steps[0].real.held))
     for before, after in pairwise(steps):
         _interval(sums, before, after, [one for one in flows if before.time < one.at <= after.time])
     marks = [one.entry for one in records if since <= one.at <= until and isinstance(one.entry, PlanMarked)]
@@ -183,7 +187,7 @@ def real_side(steps: Sequence[PaperState], records: Sequence[Record], since: int
         earned=sums.earned,
         expected=None,
         costs=sums.costs,
-        other=0.0,
+        other=sums.rewards,
         moves=sum(one.status is PlanStatus.EXECUTED for one in marks),
         failed=len({one.plan_id for one in marks if one.status in NOT_DONE}),
         where=sums.where,
@@ -205,6 +209,7 @@ def _interval(sums: _Sums, before: PaperState, after: PaperState, flows: Sequenc
             sums.stay(market_id, _worth(after, before, market_id, raw) * (after.time - flow.at))
         sums.costs += flow.fee * after.native
         sums.costs += sum(tokens * after.prices.get(address, 0.0) for address, tokens in flow.paid.items())
+        sums.rewards += sum(tokens * after.prices.get(address, 0.0) for address, tokens in flow.rewards.items())
     for market_id in {*sums.last, *moved, *after.real.held}:
         there, now = sums.last.get(market_id, 0) + moved.get(market_id, 0), after.real.held.get(market_id)
         if now is None and market_id not in moved:
@@ -221,8 +226,10 @@ def _worth(after: PaperState, before: PaperState, market_id: MarketId, raw: int)
     return 0.0
 
 
-def _flows(records: Sequence[Record], state: PaperState) -> Iterator[_Flow]:
+def _flows(records: Sequence[Record], steps: Sequence[PaperState]) -> Iterator[_Flow]:
     """What the real wallet's confirmed and reverted transactions moved."""
+    state = steps[0]
+    asset_of = {key: address for one in steps for key, address in one.real.asset_of.items()}
     for tx in fold_transactions(records).values():
         signed, outcome = tx.signed, tx.outcome
         if str(signed.owner) != state.owner or signed.chain != state.chain_id:
@@ -231,12 +238,23 @@ def _flows(records: Sequence[Record], state: PaperState) -> Iterator[_Flow]:
             continue
         fee = (outcome.fee_raw or 0) / 10 ** family_of(ChainId(signed.chain)).native_decimals
         put: dict[MarketId, int] = {}
-        paid: dict[str, float] = {}
-        for delta in outcome.deltas if isinstance(outcome, Confirmed) else ():
+        paid, brought = dict[str, float](), dict[str, float]()
+        deltas = outcome.deltas if isinstance(outcome, Confirmed) else ()
+        sold = any(one.raw < 0 and one.token.address not in state.tokens for one in deltas)
+        for delta in deltas:
             if delta.token.address not in state.tokens:
                 continue
+            tokens = delta.raw / delta.token.one
             if is_market(signed.market_id):
-                put[signed.market_id] = put.get(signed.market_id, 0) - delta.raw
-            elif not signed.market_id.startswith("claim/"):
-                paid[delta.token.address] = paid.get(delta.token.address, 0.0) - delta.raw / delta.token.one
-        yield _Flow(outcome.block.timestamp, put, paid, fee)
+                # Liquidity moves both tokens of its pool: they count in the market's asset, by the feeds.
+                asset = state.tokens.get(asset_of.get(signed.market_id, ""), delta.token)
+                raw = delta.raw
+                if asset != delta.token:
+                    price = state.prices[delta.token.address] / state.prices[asset.address]
+                    raw = int(tokens * price * asset.one)
+                put[signed.market_id] = put.get(signed.market_id, 0) - raw
+            elif signed.market_id.startswith("claim/") or sold:
+                brought[delta.token.address] = brought.get(delta.token.address, 0.0) + tokens
+            else:
+                paid[delta.token.address] = paid.get(delta.token.address, 0.0) - tokens
+        yield _Flow(outcome.block.timestamp, put, paid, fee, brought)

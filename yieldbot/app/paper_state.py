@@ -14,6 +14,7 @@ from typing import Any
 
 from yieldbot.backtest.carried import Asked, SimulatedHoldings
 from yieldbot.backtest.paper import PaperHolding
+from yieldbot.backtest.paper_liquidity import SimulatedPosition
 from yieldbot.errors import ConfigError, InvariantError
 from yieldbot.journal.fold import Record
 from yieldbot.journal.journal_entries import Observed
@@ -38,7 +39,8 @@ class PaperTotals:
     earned: float = 0.0
     """What markets paid on its holdings, after dilution."""
     by_quotes: float = 0.0
-    """The part of ``earned`` that was computed from quotes because a market has no index."""
+    """The part of ``earned`` that is estimated: from quotes of markets without an index, or from a pool's whole fee
+    growth where the chain does not count that of the range."""
     expected: float = 0.0
     """What the holdings were expected to earn, by the forecast (or quote) of the previous step."""
     rewards: float = 0.0
@@ -50,7 +52,11 @@ class PaperTotals:
     entered: float = 0.0
     """Fees that markets charged on deposits."""
     repriced: float = 0.0
-    """Gain of holdings in other assets against the first one."""
+    """Gain of holdings in other assets, and of unsold rewards, against the first one."""
+    fees: float = 0.0
+    """Fees of liquidity in pools, a part of ``earned``."""
+    sold: float = 0.0
+    """What sales of rewards brought."""
     plans: int = 0
     """Number of plans that were simulated."""
     failed: int = 0
@@ -112,7 +118,7 @@ class PaperState:
     totals: PaperTotals
     """Sums since it began."""
     prices: Mapping[str, float]
-    """Price of each asset in whole first-asset tokens, by address."""
+    """Price of each asset and claimed reward token in whole first-asset tokens, by address."""
     native: float
     """Whole first-asset tokens for one whole native token."""
     touch: float
@@ -121,11 +127,19 @@ class PaperState:
     """The real wallet's money."""
     did: str
     """What the step did, in one line."""
+    kept: float = 0.0
+    """Claimed rewards of ledgers whose steps did not record the tokens, valued when they were claimed."""
 
     @property
     def tokens(self) -> dict[str, Token]:
         """Its assets by address."""
         return {token.address: token for token in self.holdings.idle}
+
+    @property
+    def unsold(self) -> float:
+        """Claimed rewards that were not sold, in whole tokens of its first asset, by the feeds."""
+        held = self.holdings.rewards.items()
+        return self.kept + sum(raw / token.one * self.prices.get(token.address, 0.0) for token, raw in held)
 
     @property
     def idle(self) -> float:
@@ -140,7 +154,7 @@ class PaperState:
     @property
     def value(self) -> float:
         """Its total value, including claimed rewards, less the gas paid."""
-        return self.idle + self.invested + self.totals.rewards - self.totals.gas
+        return self.idle + self.invested + self.unsold - self.totals.gas
 
     def worth(self, market_id: MarketId, raw: int) -> float:
         """Base units of a market's asset in whole tokens of the first asset."""
@@ -205,11 +219,21 @@ def written(state: PaperState) -> dict[str, Any]:
         "began": state.began,
         "time": state.time,
         "height": state.height,
-        "idle": [
-            {"address": token.address, "symbol": token.symbol, "decimals": token.decimals, "raw": str(raw)}
-            for token, raw in own.idle.items()
-        ],
+        "idle": [_token(token, raw) for token, raw in own.idle.items()],
         "held": {market_id: str(raw) for market_id, raw in own.held.items()},
+        "liquidity": {
+            market_id: {
+                "ticks": list(one.ticks),
+                "liquidity": str(one.liquidity),
+                "fees": _texts(one.fees),
+                "inside": _texts(one.inside),
+                "everywhere": _texts(one.everywhere),
+                "time": one.time,
+            }
+            for market_id, one in own.liquidity.items()
+        },
+        "reward_tokens": [_token(token, raw) for token, raw in own.rewards.items()],
+        "kept": state.kept,
         "asked": {market_id: {"raw": str(one.raw), "until": one.until} for market_id, one in own.asked.items()},
         "positions": {
             market_id: asdict(one) | {"raw": str(one.raw), "since_raw": str(one.since_raw)}
@@ -230,6 +254,30 @@ def written(state: PaperState) -> dict[str, Any]:
         },
         "did": state.did,
     }
+
+
+def _token(token: Token, raw: int) -> dict[str, Any]:
+    return {"address": token.address, "symbol": token.symbol, "decimals": token.decimals, "raw": str(raw)}
+
+
+def _texts(pair: tuple[int, int] | None) -> list[str] | None:
+    return None if pair is None else [str(one) for one in pair]
+
+
+def _pair(content: Sequence[Any]) -> tuple[int, int]:
+    zero, one = content
+    return int(zero), int(one)
+
+
+def _position(one: Mapping[str, Any]) -> SimulatedPosition:
+    return SimulatedPosition(
+        ticks=_pair(one["ticks"]),
+        liquidity=int(one["liquidity"]),
+        fees=_pair(one["fees"]),
+        inside=None if one["inside"] is None else _pair(one["inside"]),
+        everywhere=None if one["everywhere"] is None else _pair(one["everywhere"]),
+        time=int(one["time"]),
+    )
 
 
 def read(content: Mapping[str, Any], chain: str) -> PaperState:
@@ -258,6 +306,8 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
             idle={token(one): int(one["raw"]) for one in content["idle"]},
             held={MarketId(key): int(raw) for key, raw in content["held"].items()},
             asked={MarketId(key): Asked(int(one["raw"]), one["until"]) for key, one in content["asked"].items()},
+            liquidity={MarketId(key): _position(one) for key, one in content.get("liquidity", {}).items()},
+            rewards={token(one): int(one["raw"]) for one in content.get("reward_tokens", ())},
         ),
         positions={MarketId(key): position(one) for key, one in content["positions"].items()},
         names={MarketId(key): str(name) for key, name in content["names"].items()},
@@ -274,4 +324,5 @@ def read(content: Mapping[str, Any], chain: str) -> PaperState:
             asset_of={MarketId(key): str(one) for key, one in content["real"]["asset_of"].items()},
         ),
         did=str(content["did"]),
+        kept=float(content["kept"] if "kept" in content else content["totals"].get("rewards", 0.0)),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from yieldbot.app.paper_state import PaperState, PaperTotals, Real
 from yieldbot.backtest.carried import Carried, SimulatedHoldings, carry_out
-from yieldbot.backtest.paper import PaperHolding, accrued, gained, rebased
+from yieldbot.backtest.paper import PaperHolding, accrued, gained, liquidity_gained, rebased
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.amounts import Amount
 from yieldbot.model.ids import MarketId
@@ -67,16 +67,27 @@ def grown(before: PaperState, real: Snapshot, means: MeanHeld) -> PaperState:
     real: what the real wallet observed. A market that could not be read is credited for the whole time when it can be
     read again.
     """
-    prices = {address: real.price(token) for address, token in before.tokens.items()}
+    prices = {address: real.price(token) for address, token in before.tokens.items()} | reward_prices(before, real)
     now = replace(
         before, prices=prices, time=real.block.timestamp, height=real.block.height, native=real.fees.native_price
     )
     seconds = max(0, real.block.timestamp - before.time)
-    repriced = (now.idle + now.invested) - (before.idle + before.invested)
+    repriced = (now.idle + now.invested + now.unsold) - (before.idle + before.invested + before.unsold)
     held, rewards, totals = dict(before.holdings.held), dict(before.rewards), before.totals
-    earned = by_quotes = expected = 0.0
+    liquidity = dict(before.holdings.liquidity)
+    earned = by_quotes = expected = fees = 0.0
     for market_id, position in before.positions.items():
         if (state := real.states.get(market_id)) is None:
+            continue
+        if market_id in liquidity:
+            if (found := liquidity_gained(real, before.holdings, market_id)) is None:
+                continue
+            liquidity[market_id], one, raw = found
+            held[market_id] = held.get(market_id, 0) + one.raw
+            earned += now.worth(market_id, one.raw)
+            fees += now.worth(market_id, raw)
+            by_quotes += 0.0 if one.exact else now.worth(market_id, raw)
+            expected += _expected(now, market_id, position, state)
             continue
         mean = means.get(market_id, (position.real + float(state.held)) / 2)
         one = gained(position, state, mean)
@@ -84,17 +95,12 @@ def grown(before: PaperState, real: Snapshot, means: MeanHeld) -> PaperState:
         worth = now.worth(market_id, one.raw)
         earned += worth
         by_quotes += 0.0 if one.exact else worth
-        expected += (
-            now.worth(market_id, position.raw)
-            * position.expected
-            * (state.block.timestamp - position.time)
-            / SECONDS_PER_YEAR
-        )
+        expected += _expected(now, market_id, position, state)
         for claim_id, raw in accrued(state, position.raw, position.time).items():
             rewards[claim_id] = rewards.get(claim_id, 0) + raw
     return replace(
         now,
-        holdings=replace(before.holdings, held=held),
+        holdings=replace(before.holdings, held=held, liquidity=liquidity),
         rewards=rewards,
         totals=replace(
             totals,
@@ -102,10 +108,26 @@ def grown(before: PaperState, real: Snapshot, means: MeanHeld) -> PaperState:
             by_quotes=totals.by_quotes + by_quotes,
             expected=totals.expected + expected,
             repriced=totals.repriced + repriced,
+            fees=totals.fees + fees,
             invested=totals.invested + before.invested * seconds,
             wealth=totals.wealth + (before.idle + before.invested) * seconds,
         ),
     )
+
+
+def _expected(now: PaperState, market_id: MarketId, position: PaperHolding, state: MarketState) -> float:
+    """What a holding was expected to earn since its last reading, in whole tokens of the first asset."""
+    seconds = state.block.timestamp - position.time
+    return now.worth(market_id, position.raw) * position.expected * seconds / SECONDS_PER_YEAR
+
+
+def reward_prices(before: PaperState, real: Snapshot) -> dict[str, float]:
+    """Prices of claimed reward tokens in whole first-asset tokens: by the feeds, else the last one that was known."""
+    usd = {} if real.exchange is None else real.exchange.usd
+    return {
+        token.address: real.price(token) if token in usd else before.prices.get(token.address, 0.0)
+        for token in before.holdings.rewards
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +163,7 @@ def decided(now: PaperState, seen: Snapshot, real: Snapshot, outcome: Plan | Hol
             now,
             holdings=holdings,
             positions=positions,
+            prices=_prices(now, seen, holdings),
             names={key: names.get(key, now.names.get(key, str(key))) for key in _places(positions, holdings)},
             asset_of={key: assets.get(key) or now.asset_of[key] for key in _places(positions, holdings)},
             rewards=rewards,
@@ -154,6 +177,17 @@ def decided(now: PaperState, seen: Snapshot, real: Snapshot, outcome: Plan | Hol
     )
 
 
+def _prices(now: PaperState, seen: Snapshot, holdings: SimulatedHoldings) -> dict[str, float]:
+    """The prices, with those of reward tokens that the plan has claimed."""
+    claimed = {
+        str(reward.token.address): (reward.price or 0.0) * seen.price(state.market.asset)
+        for state in seen.states.values()
+        for reward in state.rewards
+        if reward.token in holdings.rewards
+    }
+    return {**claimed, **now.prices}
+
+
 def _places(positions: Mapping[MarketId, PaperHolding], holdings: SimulatedHoldings) -> list[MarketId]:
     return list(dict.fromkeys((*positions, *holdings.asked)))
 
@@ -165,6 +199,7 @@ def _paid(totals: PaperTotals, made: Carried) -> PaperTotals:
         swapped=totals.swapped + made.swapped,
         entered=totals.entered + made.entered,
         rewards=totals.rewards + sum(made.claimed.values()),
+        sold=totals.sold + made.sold,
         plans=totals.plans + 1,
     )
 
@@ -216,7 +251,7 @@ def _touch(seen: Snapshot) -> float:
 
 def _real(real: Snapshot) -> Real:
     idle = sum(float(state.held) * real.price(state.market.asset) for state in real.idle)
-    held = [one for one in real.markets if one.held and one.liquidity_market is None]
+    held = [one for one in real.markets if one.held]
     return Real(
         idle=idle,
         held={one.market.id: one.held.raw for one in held},

@@ -11,13 +11,19 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from yieldbot.allocator.liquidity_advice import value_of
+from yieldbot.allocator.liquidity_market import without_positions
 from yieldbot.backtest.carried import Asked, SimulatedHoldings
+from yieldbot.backtest.paper_liquidity import SimulatedPosition, grown_position, pool_of, swapped_pools, value, with_own
+from yieldbot.math.concentrated import Unswappable, V3Pool
 from yieldbot.math.curves import EnteredCurve, LookThroughCurve
+from yieldbot.math.liquidity_curve import LiquidityCurve
 from yieldbot.math.stake_pool import StakeCurve
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import ExitKind, Kind, Leaving, MarketState, Reward, Snapshot
+from yieldbot.model.policy import Base
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 MOST_RATIO = 10.0
@@ -54,7 +60,8 @@ class Accrual:
     raw: int
     """Base units; negative: the market lost money."""
     exact: bool
-    """True: computed from the market's index. False: from the mean of the quoted rates at both readings."""
+    """True: computed from the chain's own count (a market's index, a range's fee growth). False: estimated, from the
+    mean of the quoted rates at both readings."""
 
 
 def gained(position: PaperHolding, state: MarketState, real: float) -> Accrual:
@@ -97,6 +104,8 @@ def rebased(curve: YieldCurve, held: float) -> YieldCurve:
     match curve:
         case EnteredCurve() | StakeCurve():
             return replace(curve, held=held)
+        case LiquidityCurve():
+            return replace(curve, held=held, stays=curve.stays if curve.held else curve.enters)
         case LookThroughCurve():
             slots = []
             for slot, there in zip(curve.slots, curve.holdings(held), strict=True):
@@ -123,22 +132,72 @@ def accrued(state: MarketState, raw: int, since: int) -> dict[MarketId, int]:
     return found
 
 
+def liquidity_gained(
+    snapshot: Snapshot, own: SimulatedHoldings, market_id: MarketId
+) -> tuple[SimulatedPosition, Accrual, int] | None:
+    """(a pool's position at this reading, the change of what leaving it would bring, the fees in it) since its last
+    reading; None if the pool cannot be read. snapshot: what the real wallet observed. The change has the fees and what
+    the price did to the position; ``exact`` says where the fees are from. Fees are in base units of the market's asset,
+    at the pool's price."""
+    state, position = snapshot.states.get(market_id), own.liquidity[market_id]
+    lp = None if state is None else state.liquidity_market
+    pool = None if lp is None else pool_of(snapshot, lp)
+    if state is None or lp is None or pool is None:
+        return None
+    later, exact = grown_position(position, state, pool)
+    zero = state.market.asset == lp.state.pool.token0
+    try:
+        now = value(without_positions(pool, lp.positions), later, zero)
+    except Unswappable:
+        return None
+    more = (later.fees[0] - position.fees[0], later.fees[1] - position.fees[1])
+    fees = int(value_of(lp.state, more) * lp.tokens * state.market.asset.one)
+    return later, Accrual(now - own.held.get(market_id, 0), exact), fees
+
+
 def as_held(
-    snapshot: Snapshot, own: SimulatedHoldings, rewards: Mapping[MarketId, int], entered: Collection[MarketId] = ()
+    snapshot: Snapshot,
+    own: SimulatedHoldings,
+    rewards: Mapping[MarketId, int],
+    entered: Collection[MarketId] = (),
+    base: Base | None = None,
 ) -> Snapshot:
     """The snapshot that the real wallet observed, as the paper wallet would have observed it.
 
     rewards: what the paper wallet could claim, in base units by the claims' ids. entered: markets in which the paper
-    wallet has made its own trial. Liquidity in pools is left out: it is not simulated.
+    wallet has made its own trial. base: the job's; without one there is no liquidity in pools. A pool whose ticks could
+    not be read is left out.
     """
-    states = {
-        market_id: _wallet(state, own)
-        if state.market.kind is Kind.IDLE
-        else _market(state, own, rewards, state.market.id in entered)
-        for market_id, state in snapshot.states.items()
-        if state.liquidity_market is None
-    }
-    return replace(snapshot, states=states)
+    states, pools = dict[MarketId, MarketState](), dict[str, V3Pool]()
+    for market_id, state in snapshot.states.items():
+        if state.liquidity_market is not None:
+            wealth = Amount(state.market.asset, _wealth(snapshot, own, state.market.asset))
+            made = None if base is None else with_own(snapshot, state, own.liquidity.get(market_id), wealth, base)
+            if made is not None:
+                states[market_id] = _forecast_without(made[0], state)
+                pools[state.liquidity_market.state.pool.address] = made[1]
+        elif state.market.kind is Kind.IDLE:
+            states[market_id] = _wallet(state, own)
+        else:
+            states[market_id] = _market(state, own, rewards, state.market.id in entered)
+    return swapped_pools(replace(snapshot, states=states), pools)
+
+
+def _wealth(snapshot: Snapshot, own: SimulatedHoldings, asset: Token) -> int:
+    """All of the paper wallet's money in base units of one asset, by the feeds."""
+    idle = sum(raw / token.one * snapshot.price(token) for token, raw in own.idle.items())
+    held = 0.0
+    for market_id, raw in own.held.items():
+        if (state := snapshot.states.get(market_id)) is not None:
+            held += raw / state.market.asset.one * snapshot.price(state.market.asset)
+    return int((idle + held) / snapshot.price(asset) * asset.one)
+
+
+def _forecast_without(state: MarketState, real: MarketState) -> MarketState:
+    """The state whose forecast names how much real money was in the market when its rates were observed."""
+    if state.forecast is None or state.forecast.ours is not None:
+        return state
+    return replace(state, forecast=replace(state.forecast, ours=float(real.held)))
 
 
 def tried(snapshot: Snapshot, entered: Collection[MarketId]) -> Snapshot:
@@ -163,9 +222,6 @@ def _market(state: MarketState, own: SimulatedHoldings, rewards: Mapping[MarketI
     def instead(amount: Amount) -> Amount:
         return Amount(token, max(0, amount.raw - real) + held)
 
-    forecast = state.forecast
-    if forecast is not None and forecast.ours is None:
-        forecast = replace(forecast, ours=float(state.held))
     cash = state.exit.cash
     return replace(
         state,
@@ -178,10 +234,10 @@ def _market(state: MarketState, own: SimulatedHoldings, rewards: Mapping[MarketI
         exit=state.exit if cash is None else replace(state.exit, cash=instead(cash)),
         offered=_offered(state, Amount(token, inside)),
         rent_deposit=0 if held else state.rent_deposit,
-        rewards=tuple(_reward(one, rewards.get(one.claim_id(market_id), 0)) for one in state.rewards),
+        rewards=tuple(_reward(one, own, rewards.get(one.claim_id(market_id), 0)) for one in state.rewards),
         untried=state.untried and not entered,
         leaving=None if asked is None else _leaving(state, asked),
-        forecast=forecast,
+        forecast=_forecast_without(state, state).forecast,
     )
 
 
@@ -193,9 +249,9 @@ def _offered(state: MarketState, inside: Amount) -> Amount | None:
     return inside
 
 
-def _reward(reward: Reward, raw: int) -> Reward:
-    nothing = Amount(reward.token, 0)
-    return replace(reward, claimable=Amount(reward.token, raw), in_wallet=nothing)
+def _reward(reward: Reward, own: SimulatedHoldings, raw: int) -> Reward:
+    there = own.rewards.get(reward.token, 0) + own.idle.get(reward.token, 0)
+    return replace(reward, claimable=Amount(reward.token, raw), in_wallet=Amount(reward.token, there))
 
 
 def _leaving(state: MarketState, asked: Asked) -> Leaving:

@@ -66,7 +66,9 @@ def _shown(one: PaperWallet) -> Group:
         since = "" if held.since is None else when(held.since)
         made.add_row(held.name, f"{held.amount.text} {held.amount.symbol}{leaving}", expected, since)
     costs = f"gas {own.gas:,.4f}, swaps {own.swapped:,.4f}, entry fees {own.entered:,.4f}"
+    rewards = f"rewards {own.rewards:,.4f} when claimed: {own.sold:,.4f} for those sold, {own.unsold:,.4f} kept"
     lines = [
+        *([rewards] if own.rewards else []),
         f"{own.value:,.4f} {unit} in all: earned {own.earned:,.4f} ({own.expected:,.4f} were expected), {costs}",
         _did(one),
         *(f"{bad.name} could not be read: {bad.reason}" for bad in one.quarantined),

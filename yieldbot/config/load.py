@@ -53,7 +53,7 @@ def load(path: Path) -> Settings:
     jobs = tuple(
         _job(path, f"jobs[{index + 1}]", row, wallets, chains, policy.bases) for index, row in enumerate(table.jobs)
     )
-    jobs = tuple(replace(job, sale=_sale(policy, job)) for job in jobs)
+    jobs = tuple(replace(job, sale=sale_of(policy, job)) for job in jobs)
     _no_twins(path, jobs)
     for job in jobs:
         _money_fits(path, policy, job)
@@ -243,7 +243,7 @@ def _job(
     return Job(wallet=wallet, chain=chain, asset=chain.tokens[table.asset])
 
 
-def _sale(policy: Policy, job: Job) -> Base | None:
+def sale_of(policy: Policy, job: Job) -> Base | None:
     """The price limits for selling a job's rewards: feeds and pegs as in its base, the rest as in the policy.
 
     None if rewards are not sold: without an exchange, on Solana (where none are claimed), and for a Safe, whose owners

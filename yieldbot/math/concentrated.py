@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import lru_cache
 
@@ -83,6 +83,8 @@ class V3Pool:
     """Index of the first word of the bitmap that was read."""
     last_word: int
     """Index of the last word of the bitmap that was read."""
+    outside: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """By tick, its feeGrowthOutside of token0 and token1 (Q128), where it was read."""
 
     def swap(self, amount: int, zero_for_one: bool, limit_x96: int | None = None, *, exact: bool = True) -> V3Swap:
         """Swap token0 for token1 (``zero_for_one``) or the other way. Raises Unswappable.

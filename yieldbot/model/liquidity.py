@@ -48,6 +48,8 @@ class PoolHistory:
     """Sums over time of the tick (the pool's tick cumulative), every ``tick_seconds``, the oldest first."""
     tick_seconds: float = 0.0
     """Distance between two entries of ``ticks``."""
+    growth: tuple[int, int] | None = None
+    """The pool's feeGrowthGlobal of token0 and token1 now (Q128); None: not read."""
     missing: tuple[str, ...] = field(default=())
     """Why a part of it could not be read, each a phrase for a message."""
 

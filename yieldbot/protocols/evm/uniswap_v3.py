@@ -144,6 +144,7 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
     words = {w: b for w, data in zip(places, bits, strict=True) if (b := codec.one("tickBitmap", data))}
     ticks = [(w * WORD + bit) * spacing for w, b in words.items() for bit in range(WORD) if b >> bit & 1]
     answers = yield [codec.read(pool, "ticks", at) for at in ticks]
+    infos = {at: codec.decode("ticks", data) for at, data in zip(ticks, answers, strict=True)}
     return V3Pool(
         sqrt_price_x96=sqrt_price,
         tick=tick,
@@ -151,9 +152,10 @@ def read_pool(pool: Address, near_ticks: int = NEAR_TICKS) -> Flow[V3Pool]:
         fee_pips=codec.one("fee", fee),
         spacing=spacing,
         words=words,
-        net={at: codec.decode("ticks", data)[1] for at, data in zip(ticks, answers, strict=True)},
+        net={at: info[1] for at, info in infos.items()},
         first_word=first,
         last_word=last,
+        outside={at: (info[2], info[3]) for at, info in infos.items()},
     )
 
 

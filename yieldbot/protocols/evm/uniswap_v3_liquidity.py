@@ -87,7 +87,17 @@ class UniswapV3Liquidity:
             missing = ("the node has no history of so many blocks",)
         if not ticks:
             missing += ("the pool's oracle keeps no past: somebody must raise its observation cardinality",)
-        return PoolHistory(fees=fees, fee_seconds=fee_seconds, ticks=ticks, tick_seconds=tick_seconds, missing=missing)
+        growth = None
+        if zeros and zeros[0] and ones[0]:
+            growth = (int.from_bytes(zeros[0][:32], "big"), int.from_bytes(ones[0][:32], "big"))
+        return PoolHistory(
+            fees=fees,
+            fee_seconds=fee_seconds,
+            ticks=ticks,
+            tick_seconds=tick_seconds,
+            growth=growth,
+            missing=missing,
+        )
 
     def owned(self, states: Mapping[str, LiquidityPool], deployment: Deployment, owner: Address) -> Flow[Owned]:
         """(our non-empty positions in pools among ``states``, by address; numbers of those in other pools).

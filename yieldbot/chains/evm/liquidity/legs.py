@@ -13,10 +13,11 @@ from fractions import Fraction
 from yieldbot.allocator.liquidity_market import without_positions
 from yieldbot.chains.evm.liquidity.order import LiquidityOrder, OrderCall, Steps, Tally
 from yieldbot.chains.evm.liquidity.orders import manager_of, putting_in, removing
-from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, around_price, router_of
+from yieldbot.chains.evm.liquidity.swaps import Swapper, Terms, router_of
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.errors import SafetyError
 from yieldbot.math.liquidity_range import Range
+from yieldbot.math.range_entry import around_price
 from yieldbot.model.amounts import Token
 from yieldbot.model.liquidity import LiquidityMarket, PoolPosition
 from yieldbot.model.policy import Base

@@ -6,8 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from yieldbot.allocator.convert import price_refusal
-from yieldbot.allocator.liquidity_advice import value_of
-from yieldbot.allocator.liquidity_market import proceeds, without_positions
+from yieldbot.allocator.liquidity_market import fees_of, proceeds, share_for, without_positions
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.liquidity.legs import entering, leaving, rebalancing, swapper
 from yieldbot.chains.evm.liquidity.order import Provides, Steps
@@ -118,20 +117,6 @@ def _steps_of(leg: Leg, state: MarketState, lp: LiquidityMarket, pool: Swapper, 
         return rebalancing(lp, pool, shift), f"rebalance the range of {leg.amount} in {place}"
     share = Fraction(1) if leg.all else share_for(leg.amount.raw, state.held.raw, fees_of(state, lp))
     return leaving(lp, share, leg.amount.token, pool), f"take {leg.amount} out of {state.market.name}"
-
-
-def share_for(wanted: int, held: int, fees: int) -> Fraction:
-    """The fraction of the liquidity that brings ``wanted`` of ``held`` base units, if ``fees`` of them come out in any
-    case."""
-    if wanted >= held:
-        return Fraction(1)
-    return max(Fraction(0), Fraction(wanted - fees, max(1, held - fees)))
-
-
-def fees_of(state: MarketState, lp: LiquidityMarket) -> int:
-    """The value of uncollected fees at the pool's price, in the asset's base units, rounded down."""
-    zero, one = (sum(position.fees[i] for position in lp.positions) for i in (0, 1))
-    return int(value_of(lp.state, (zero, one)) * lp.tokens * state.market.asset.one)
 
 
 def _worth(state: MarketState, owner: Address, block: BlockRef) -> Flow[MarketState]:
