@@ -24,11 +24,11 @@ def flow_lines(
     look: Look, before: WatchMemory | None, snapshot: Snapshot, data_dir: Path, follow: Collection[str]
 ) -> tuple[Lines, dict[MarketId, float]]:
     """(lines by market, what is reported of each largest depositor). follow: addresses all of whose flows are
-    reported."""
+    reported. Lines of the first look say what was before it."""
     table, lines = scales(), Lines()
     last = dict(before.concentration) if before else {}
     assumed = float(table.of("exit_liquidity", "top_share"))
-    moved = [market for market in look.flows if market in snapshot.states]
+    moved = [m for m, flows in look.flows.items() if m in snapshot.states and (before is None or not flows.first)]
     # What is not remembered of the past lowers a grade, and what is large with it.
     facts = facts_of(snapshot, data_dir, lambda line: None, look.controls) if moved else {}
     followed = frozenset(one.lower() for one in follow)
@@ -47,6 +47,5 @@ def flow_lines(
         line, part = concentration(holders, last.get(market), assumed)
         if line and part is not None:
             last[market] = part
-            if before is not None:  # what is so at the first look is no news
-                lines[market] = (*lines.get(market, ()), line)
+            lines[market] = (*lines.get(market, ()), line)
     return lines, last

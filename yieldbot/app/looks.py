@@ -54,6 +54,8 @@ class Taken:
     """What is new, by market."""
     first: bool
     """Whether it was the first look, in which nothing can be new."""
+    recent: Mapping[MarketId, tuple[str, ...]] = field(default_factory=dict)
+    """At the first look, by market, the large flows of the time before it and its largest depositor."""
 
 
 class Busy(TransientError):
@@ -95,11 +97,11 @@ async def take(
         since = before.since if before else None
         look = await live.look(shown, before.known if before else {}, since, lost, follow)
         lines, told = flow_lines(look, before, shown, data_dir, follow)
-        memory, messages = advance(before, look, lines)
+        memory, messages = advance(before, look, lines if before is not None else None)
         memory = replace(memory, concentration=told)
         save(file, memory)
     notice_memory.put(data_dir, watched(shown, messages))
-    return Taken(look, memory, messages, before is None)
+    return Taken(look, memory, messages, before is None, {} if before is not None else lines)
 
 
 @contextmanager

@@ -193,6 +193,7 @@ def _row(job: Job, snapshot: Snapshot, taken: Taken, round_trips: int, due: tupl
                 contracts=tuple(_contract(one) for one in controls.contracts),
                 flows=WatchedFlows.of(taken.look.flows.get(market)),
                 holders=WatchedHolders.of(taken.memory.holders.get(market)),
+                recent=taken.recent.get(market, ()),
             )
             for market, controls in taken.look.controls.items()
         ),

@@ -135,10 +135,14 @@ class WatchedMarket(Part):
         description="the contracts that it depends on, the one with the money first"
     )
     flows: WatchedFlows | None = Field(
-        default=None, description="what went in and out since the last look; null: nothing was heard"
+        default=None,
+        description="what went in and out since the last look (at the first: before it); null: nothing was heard",
     )
     holders: WatchedHolders | None = Field(
         default=None, description="whose the money is; null: events have named nobody yet"
+    )
+    recent: tuple[str, ...] = Field(
+        default=(), description="at the first look: large flows of the time before it, and the largest depositor"
     )
 
 

@@ -129,6 +129,11 @@ def _job(text: Text, job: WatchedJob, *, who: bool, quiet: bool) -> None:
                 text.append(f"  {alarm.act.upper()} {alarm.code}: {alarm.saw}\n", style="bold red")
         for line in message.ended:
             text.append(f"  over: {line}\n", style="green")
+    for market in job.markets:
+        if market.recent:
+            text.append(f"{market.name} ({market.market_id}), before this look\n", style="bold")
+        for line in market.recent:
+            text.append(f"  {line}\n")
     if not quiet:
         for alarm in job.alarms:
             if not alarm.new:

@@ -50,6 +50,8 @@ class MarketFlows:
     """The largest of them, the largest first, and those of addresses that are followed."""
     cut: str = ""
     """Why older ones since the last look are missing; empty: none are."""
+    first: bool = False
+    """Whether these are flows of the time before the first look, which are no news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

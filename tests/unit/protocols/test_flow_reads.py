@@ -18,11 +18,11 @@ from yieldbot.protocols.evm.backing import root_of
 from yieldbot.protocols.evm.flow_events import Listening, flows_of, listening
 from yieldbot.protocols.evm.flow_reads import (
     ANEW_SECONDS,
-    FIRST_BLOCKS,
     KEPT,
     MOST_BALANCES,
     MOST_BLOCKS,
     MOST_LARGEST,
+    PAST_BLOCKS,
     Heard,
     KnownFlows,
     read_flows,
@@ -133,7 +133,7 @@ def test_each_protocols_events_are_understood(
         assert flows_of([replace(logs[0], topics=(logs[0].topics[0], b"\7" * 32, *logs[0].topics[2:]))], [one]) == []
 
 
-def test_the_first_look_names_holders_and_tells_nothing() -> None:
+def test_the_first_look_names_holders_and_says_what_was_before_it() -> None:
     (one,) = heard_of(state())
     logs = [
         log(one, "in", [padded(B), padded(A)], 7_000_000, 9),
@@ -142,11 +142,43 @@ def test_the_first_look_names_holders_and_tells_nothing() -> None:
     heard, rounds = run(
         read_flows([one], ME, BLOCK, NOW, KnownFlows()), node(logs, {A.lower(): 300, ME.lower(): 1000}, 2000)
     )
-    assert heard.flows == {} and heard.read == (one.market,)
+    flows = heard.flows[one.market]
+    assert flows.first and (flows.deposited, flows.count) == (7.0, 1) and heard.read == (one.market,)
     holders = heard.holders[one.market]
     assert holders.top == ((A, 0.3),) and holders.seen == 0.3, "ours is no part of what others hold"
-    assert holders.since > BLOCK - FIRST_BLOCKS - 20 and (holders.block, holders.time) == (BLOCK, NOW)
+    assert holders.since == flows.since == BLOCK - PAST_BLOCKS and (holders.block, holders.time) == (BLOCK, NOW)
     assert len(rounds) == 2
+
+
+def test_a_past_that_is_served_in_parts_is_read_on_and_one_that_is_not_is_asked_once() -> None:
+    (one,) = heard_of(state())
+    old = log(one, "in", [padded(B), padded(A)], 7_000_000, 9, block=BLOCK - 30_000)
+    full = node([old], {A.lower(): 300}, 1000)
+    asked: list[EthLogs] = []
+
+    def parts(read: Read) -> bytes:
+        if not isinstance(read, EthLogs) or not read.past_parts:
+            return full(read)
+        asked.append(read)
+        since = max(read.first, read.last - 20_000 * read.past_parts // 4)
+        mine = [one for one in (old,) if one.block >= since]
+        return LogSpan(tuple(mine), since).encoded()
+
+    first, _ = run(read_flows([one], ME, BLOCK, NOW, KnownFlows()), parts)
+    assert first.holders == {} and first.past[0] > first.past[1] == BLOCK - PAST_BLOCKS
+    known = KnownFlows(blocks={one.market: BLOCK}, past=first.past)
+    for _ in range(9):
+        then, _ = run(read_flows([one], ME, BLOCK, NOW, known), parts)
+        known = replace(known, past=then.past, holders={**known.holders, **then.holders})
+        assert then.flows == {}, "what was before the first look is no news later"
+    assert then.past[0] == then.past[1] and known.holders[one.market].top == ((A, 0.3),)
+    assert [read.past_parts for read in asked[:2]] == [4, 1] and len(asked) < 9
+    assert asked[1].last == first.past[0] - 1, "it goes on where it ended"
+    none, _ = run(
+        read_flows([one], ME, BLOCK, NOW, KnownFlows()),
+        lambda read: b"" if isinstance(read, EthLogs) and read.past_parts else full(read),
+    )
+    assert none.past[0] == none.past[1], "it is not asked again"
 
 
 def test_a_later_look_tells_what_is_new_once_also_where_blocks_are_read_again() -> None:

@@ -77,7 +77,7 @@ class ExposureLook:
         if heard is None or isinstance(heard, MarketError):
             return replace(look, known={**look.known, FLOWS: self.known.get(FLOWS)})
         blocks = {**_heard(self.known.get(FLOWS)).blocks, **dict.fromkeys(heard.read, look.block)}
-        kept = {"blocks": blocks, "keys": list(heard.keys), "holders": _written(heard.holders)}
+        kept = {"blocks": blocks, "keys": list(heard.keys), "holders": _written(heard.holders), "past": heard.past}
         return replace(
             look, known={**look.known, FLOWS: kept}, flows=heard.flows, holders=heard.holders, lost=heard.lost
         )
@@ -131,6 +131,7 @@ def _heard(kept: Any) -> KnownFlows:
             for market, (top, since, block, time) in kept["holders"].items()
         }
         blocks = {MarketId(market): int(at) for market, at in kept["blocks"].items()}
-        return KnownFlows(blocks=blocks, keys=frozenset(map(str, kept["keys"])), holders=holders)
+        since, floor = map(int, kept.get("past") or (0, 0))
+        return KnownFlows(blocks=blocks, keys=frozenset(map(str, kept["keys"])), holders=holders, past=(since, floor))
     except (KeyError, TypeError, ValueError, AttributeError):
         return KnownFlows()

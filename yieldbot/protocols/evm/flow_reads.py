@@ -16,7 +16,12 @@ from yieldbot.protocols.evm.flow_events import Listening, flows_of
 from yieldbot.protocols.evm.view_words import number
 
 FIRST_BLOCKS = 1_000
-"""Blocks that the first look reads, so that somebody is known."""
+"""Blocks that the first look reads of a market in any case."""
+PAST_BLOCKS = 50_000
+"""Blocks that are read of the time before the first look: a week where one takes 12 seconds."""
+FIRST_PARTS, LATER_PARTS = 4, 1
+"""Requests for events of that time in the first look, where the node does not serve them in one, and in each later look
+until all are read."""
 MOST_BLOCKS = 20_000
 """Blocks that any look reads; older ones are said to be missing."""
 MOST_EVENTS = 20_000
@@ -45,6 +50,9 @@ class KnownFlows:
     """Flows of the last blocks, which are read again."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
     """Whose the money was."""
+    past: tuple[int, int] | None = None
+    """Of the time before the first look: the block from which events were read, and the one from which they are to be;
+    None: no look was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +67,8 @@ class Heard:
     """Flows of the last blocks."""
     read: tuple[MarketId, ...]
     """Markets whose events were read."""
+    past: tuple[int, int]
+    """As ``KnownFlows.past``."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """By market, whole tokens of bad debt that were realised since the last look."""
 
@@ -82,6 +92,8 @@ def read_flows(
     first = max(wanted, block - MOST_BLOCKS)
     cut = f"blocks {wanted:,} to {first - 1:,} are too many to read" if first > wanted else ""
     logs = list(_logs(listened, first, block))
+    begun, floor = known.past or (first, max(0, block - PAST_BLOCKS))
+    past = list(_logs(listened, floor, begun - 1, LATER_PARTS if known.past else FIRST_PARTS)) if begun > floor else []
     stale = _within_budget(
         {
             one.market: _names(known.holders.get(one.market))
@@ -91,7 +103,7 @@ def read_flows(
     )
     by_market = {one.market: one for one in listened}
     asked = [read for market, names in stale.items() for read in _balances(by_market[market], owner, names)]
-    reads: list[Read] = [*logs, *asked]
+    reads: list[Read] = [*logs, *past, *asked]
     answers = (yield reads) if reads else ()
     since = first
     found: list[MoneyFlow] = []
@@ -113,11 +125,13 @@ def read_flows(
         and one.block > known.blocks[one.market] - OVERLAP_BLOCKS
         and one.key not in known.keys
     ]
+    older, oldest = _past(answers[len(logs) : len(logs) + len(past)], listened, begun)
+    older = [one for one in older if one.account.lower() != own and not one.lost]
     debts = [one for one in news if one.lost]
     found, news = [one for one in found if not one.lost], [one for one in news if not one.lost]
-    shares = _shares(stale, by_market, answers[len(logs) :])
+    shares = _shares(stale, by_market, answers[len(logs) + len(past) :])
     moved: dict[MarketId, list[MoneyFlow]] = {}
-    for flow in found:
+    for flow in (*older, *found):
         moved.setdefault(flow.market, []).append(flow)
     fresh = _within_budget(
         {
@@ -133,10 +147,14 @@ def read_flows(
     holders = dict(known.holders)
     for market, held in shares.items():
         before = known.holders.get(market)
-        begun = since if before is None or since > before.block + 1 else before.since
-        holders[market] = _held(held, begun, block, time)
+        read = since if before is None or since > before.block + 1 else before.since
+        holders[market] = _held(held, min(read, oldest) if read <= begun else read, block, time)
+    flows = _by_market(news, since, cut, follow)
+    if not known.blocks and since <= block:
+        flows = _by_market([*older, *found], min(since, oldest), cut, follow, first=True)
     return Heard(
-        flows=_by_market(news, since, cut, follow),
+        flows=flows,
+        past=(oldest, oldest if past and oldest == begun else floor),
         holders=holders,
         lost={market: sum(one.amount for one in debts if one.market == market) for market in {d.market for d in debts}},
         keys=tuple(one.key for one in (*found, *debts) if one.block > block - OVERLAP_BLOCKS),
@@ -144,8 +162,23 @@ def read_flows(
     )
 
 
-def _logs(listened: Sequence[Listening], first: int, last: int) -> Iterable[EthLogs]:
-    """The reads of the events: of contracts whose events are all of the market, and of those that many share."""
+def _past(answers: Sequence[bytes], listened: Sequence[Listening], begun: int) -> tuple[list[MoneyFlow], int]:
+    """Flows of the time before the first look, and the block from which they are complete; ``begun`` where no node
+    serves them."""
+    found, oldest = list[MoneyFlow](), 0
+    for answer in answers:
+        if not answer:
+            return [], begun
+        span = LogSpan.decoded(answer)
+        found += flows_of(span.logs[-MOST_EVENTS:], listened)
+        missing = len(span.logs) > MOST_EVENTS
+        oldest = max(oldest, span.logs[-MOST_EVENTS].block if missing else span.since)
+    return found, min(oldest, begun) if answers else begun
+
+
+def _logs(listened: Sequence[Listening], first: int, last: int, parts: int = 0) -> Iterable[EthLogs]:
+    """The reads of the events: of contracts whose events are all of the market, and of those that many share. parts: as
+    ``EthLogs.past_parts``."""
     for shared in (False, True):
         some = [one for one in listened if (one.second is not None) == shared]
         addresses = list(dict.fromkeys(one.address for one in some))
@@ -154,7 +187,7 @@ def _logs(listened: Sequence[Listening], first: int, last: int) -> Iterable[EthL
             mine = [one for one in some if one.address in part]
             topics = tuple(dict.fromkeys(topic for one in mine for topic in one.events))
             second = tuple(dict.fromkeys(one.second for one in mine if one.second is not None))
-            yield EthLogs(part, topics, first, last, optional=True, second=second)
+            yield EthLogs(part, topics, first, last, optional=True, past_parts=parts, second=second)
 
 
 def _time(one: Holders | None) -> int:
@@ -202,7 +235,9 @@ def _largest(flows: Iterable[MoneyFlow], most: int) -> list[MoneyFlow]:
     return sorted(flows, key=lambda one: (-abs(one.amount), one.block, one.index))[:most]
 
 
-def _by_market(news: Sequence[MoneyFlow], since: int, cut: str, follow: frozenset[str]) -> dict[MarketId, MarketFlows]:
+def _by_market(
+    news: Sequence[MoneyFlow], since: int, cut: str, follow: frozenset[str], *, first: bool = False
+) -> dict[MarketId, MarketFlows]:
     grouped: dict[MarketId, list[MoneyFlow]] = {}
     for flow in news:
         grouped.setdefault(flow.market, []).append(flow)
@@ -217,5 +252,6 @@ def _by_market(news: Sequence[MoneyFlow], since: int, cut: str, follow: frozense
             count=len(flows),
             largest=tuple(dict.fromkeys((*largest, *theirs[-MOST_FOLLOWED:]))),
             cut=cut,
+            first=first,
         )
     return found
