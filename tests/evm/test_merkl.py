@@ -18,8 +18,9 @@ from tests.kit.incentives import ONE, Incentives
 from yieldbot.app import cycle
 from yieldbot.config.load import load
 from yieldbot.execution.approvals import Auto
-from yieldbot.model.market import Kind, Reward, Snapshot
+from yieldbot.model.market import Kind, Snapshot
 from yieldbot.model.plan import LegKind, Plan
+from yieldbot.model.rewards import Reward
 from yieldbot.model.settings import Merkl, Settings
 from yieldbot.model.tx import Confirmed
 from yieldbot.sandbox.evm.node import Sandbox

@@ -13,7 +13,8 @@ from tests.faults.control import Proxies, proxies
 from yieldbot.chains.evm.node.anvil import Anvil, spawn, stop
 from yieldbot.chains.evm.node.client import Node
 from yieldbot.chains.evm.node.fork import forks
-from yieldbot.chains.evm.node.quorum import Quorum, Submission
+from yieldbot.chains.evm.node.quorum import Quorum
+from yieldbot.chains.evm.node.submission import Submission
 from yieldbot.errors import ConfigError, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.rpc.endpoint import Endpoint

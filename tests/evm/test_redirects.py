@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from yieldbot.chains.evm.node.quorum import Quorum, Submission
+from yieldbot.chains.evm.node.quorum import Quorum
+from yieldbot.chains.evm.node.submission import Submission
 from yieldbot.chains.solana.node.client import Node
 from yieldbot.errors import HttpRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, svm_chain

@@ -10,9 +10,10 @@ from yieldbot.allocator.plan import graded
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import MarketState, Reward, Snapshot
+from yieldbot.model.market import MarketState, Snapshot
 from yieldbot.model.plan import Allocation, Leg, LegKind, Plan
 from yieldbot.model.policy import NEVER, Base, Policy
+from yieldbot.model.rewards import Reward
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 

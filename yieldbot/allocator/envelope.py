@@ -24,9 +24,9 @@ error is of second order in the cell's width. By kind of curve:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 
+from yieldbot.allocator.vertices import INSIDE, Vertices, by_shape, summed, times
 from yieldbot.math.curves import (
     ADJUSTMENT_SPEED_PER_YEAR,
     MAX_RATE_AT_TARGET,
@@ -49,12 +49,8 @@ from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.units import SECONDS_PER_YEAR
 
-Vertices = list[tuple[float, float]]
-"""(x, y) vertices of a piecewise-linear function, x ascending: a holding in whole tokens, and tokens a year."""
 BEFORE = 1e-12
 """Distance below a step of the IRM's exponential at which its breakpoint is put, as a fraction of the pool."""
-INSIDE = 1e-9
-"""Distance inside a cell at which one-sided values at its ends are computed, as a fraction of its width."""
 OUTSIDE = 1e-8
 """How much a chord is raised, as a fraction of its rise: its end points lie INSIDE the cell, so that beyond them it
 would be below a convex function."""
@@ -94,9 +90,9 @@ def coarse_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
     """
     if isinstance(curve, RewardedCurve):
         lines = [coarse_bound(curve.base, a, b, horizon_seconds)]
-        return _sum([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+        return summed([*lines, *(_coarse_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
     if isinstance(curve, ScaledCurve):
-        return _times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
+        return times(curve.factor, coarse_bound(curve.base, a, b, horizon_seconds))
     if isinstance(curve, CappedCurve):
         if a >= curve.cap_end:
             return coarse_bound(curve.base, a, b, horizon_seconds)
@@ -157,9 +153,9 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
     match curve:
         case RewardedCurve():
             lines = [tight_bound(curve.base, a, b, horizon_seconds)]
-            return _sum([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
+            return summed([*lines, *(_tight_reward_bound(term, a, b, horizon_seconds) for term in curve.terms)])
         case ScaledCurve():
-            return _times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
+            return times(curve.factor, tight_bound(curve.base, a, b, horizon_seconds))
         case CappedCurve():
             return _capped_bound(curve, a, b, horizon_seconds)
         case (
@@ -171,11 +167,11 @@ def _tight_bound(curve: YieldCurve, a: float, b: float, horizon_seconds: float) 
             | SampledCurve()
             | LiquidityCurve()
         ):
-            return _by_shape(
+            return by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
             )
         case StakeCurve() if _is_concave(curve, (a + b) / 2):
-            return _by_shape(
+            return by_shape(
                 lambda x: x * curve.apr(x, horizon_seconds), lambda x: curve.marginal(x, horizon_seconds), a, b
             )
         case AdaptiveCurve() | KinkedCurve():
@@ -241,25 +237,7 @@ def _tight_reward_bound(term: RewardTerm, a: float, b: float, horizon_seconds: f
         return [(a, term.income(a, horizon_seconds)), (b, term.income(b, horizon_seconds))]
     if term.others <= 0.0:  # all of it from the first unit on
         return [(a, term.income(b, horizon_seconds)), (b, term.income(b, horizon_seconds))]
-    return _by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
-
-
-def _times(factor: float, line: Vertices) -> Vertices:
-    """A piecewise-linear function over one cell, multiplied by a factor >= 0."""
-    return [(x, factor * y) for x, y in line]
-
-
-def _sum(lines: list[Vertices]) -> Vertices:
-    """The sum of piecewise-linear functions over one cell; where one jumps at a vertex, the higher value counts."""
-    return [(x, sum(_at(line, x) for line in lines)) for x in sorted({x for line in lines for x, _ in line})]
-
-
-def _at(line: Vertices, x: float) -> float:
-    found = [y for at, y in line if at == x]
-    for (x0, y0), (x1, y1) in () if found else pairwise(line):
-        if x0 < x < x1:
-            found.append(y0 + (y1 - y0) * (x - x0) / (x1 - x0))
-    return max(found)
+    return by_shape(lambda x: term.income(x, horizon_seconds), lambda x: term.slope(x, horizon_seconds), a, b)
 
 
 def _is_concave(curve: StakeCurve, x: float) -> bool:
@@ -269,20 +247,6 @@ def _is_concave(curve: StakeCurve, x: float) -> bool:
     """
     a, b = curve.earning(x)
     return curve.growth >= 0.0 and a <= b * curve.others
-
-
-def _by_shape(value: Callable[[float], float], slope: Callable[[float], float], a: float, b: float) -> Vertices:
-    """Vertices of a bound of a function that is either concave on [a, b] (tangents at both ends) or convex (the
-    chord)."""
-    edge = (b - a) * INSIDE
-    slope_a, slope_b = slope(a + edge), slope(b - edge)
-    if slope_b >= slope_a:
-        return [(a, value(a)), (b, value(b))]
-    at_a, at_b = value(a + edge) - slope_a * edge, value(b - edge) + slope_b * edge
-    meet = (at_b - at_a + slope_a * a - slope_b * b) / (slope_a - slope_b)
-    if not a < meet < b:  # rounding: the slopes are all but equal
-        return [(a, max(at_a, value(a))), (b, max(at_b, value(b)))]
-    return [(a, at_a), (meet, at_a + slope_a * (meet - a)), (b, at_b)]
 
 
 def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
@@ -312,8 +276,8 @@ def _by_chord(curve: AdaptiveCurve | KinkedCurve, a: float, b: float, horizon_se
 
     turn = 3.0 * base * c1 / (c1 - base * c0) - base if c1 > base * c0 else math.inf
     if a < turn < b:  # concave before, convex beyond
-        return [*_by_shape(value, slope, a, turn), *_by_shape(value, slope, turn, b)]
-    return _by_shape(value, slope, a, b)
+        return [*by_shape(value, slope, a, turn), *by_shape(value, slope, turn, b)]
+    return by_shape(value, slope, a, b)
 
 
 def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: float) -> Vertices:
@@ -352,7 +316,7 @@ def _vault_bound(curve: LookThroughCurve, a: float, b: float, horizon_seconds: f
             total = others + x
             return keep * (beta + others * (start - beta * others) / total**2) if total else keep * beta
 
-        vertices += _by_shape(value, slope, x0, x1)
+        vertices += by_shape(value, slope, x0, x1)
     return vertices
 
 

@@ -7,8 +7,9 @@ import math
 from yieldbot.math.reward_curve import RewardedCurve, RewardTerm
 from yieldbot.math.sustainable import sustainable_curve
 from yieldbot.model.curve import YieldCurve
-from yieldbot.model.market import MarketState, Reward
+from yieldbot.model.market import MarketState
 from yieldbot.model.policy import Policy
+from yieldbot.model.rewards import Reward
 from yieldbot.model.units import BPS, SECONDS_PER_YEAR
 
 

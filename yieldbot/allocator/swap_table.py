@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from yieldbot.allocator.envelope import Vertices
 from yieldbot.allocator.problem import Problem, Quotes
 from yieldbot.allocator.table import Bound, BoundTable, Hull
+from yieldbot.allocator.vertices import Vertices
 
 
 @dataclass(slots=True)

@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import Any
 
 from yieldbot.allocator.envelope import (
-    Vertices,
     breakpoints,
     coarse_bound,
     dilution_breakpoints,
@@ -25,6 +24,7 @@ from yieldbot.allocator.envelope import (
     tight_bound,
 )
 from yieldbot.allocator.problem import Problem, ProblemMarket
+from yieldbot.allocator.vertices import Vertices
 
 LEAST_WIDTH = 1e-12
 """No cell is split into cells narrower than this fraction of the market's range."""

@@ -13,6 +13,7 @@ from yieldbot.app.document import Document, Part
 from yieldbot.app.parts import JobHead, Money
 from yieldbot.app.yields import apy_after, number, probe_of, reward_apy
 from yieldbot.model import market as model
+from yieldbot.model import rewards
 from yieldbot.model.amounts import Amount
 from yieldbot.model.market import Kind
 
@@ -88,7 +89,7 @@ class Reward(Part):
     claim_cost: float | None = Field(description="gas of a claim, in asset tokens")
 
     @classmethod
-    def of(cls, found: model.Reward, market_id: str, policy: Policy) -> Reward:
+    def of(cls, found: rewards.Reward, market_id: str, policy: Policy) -> Reward:
         return cls(
             id=market_id,
             token=found.token.address,

@@ -22,8 +22,9 @@ from yieldbot.math.stake_pool import StakeCurve
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.curve import YieldCurve
 from yieldbot.model.ids import MarketId
-from yieldbot.model.market import ExitKind, Kind, Leaving, MarketState, Reward, Snapshot
+from yieldbot.model.market import ExitKind, Kind, Leaving, MarketState, Snapshot
 from yieldbot.model.policy import Base
+from yieldbot.model.rewards import Reward
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 MOST_RATIO = 10.0

@@ -10,8 +10,9 @@ from yieldbot.math.venues import V2Venue
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Pool, PoolState, Price
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Reward, Snapshot
+from yieldbot.model.market import Snapshot
 from yieldbot.model.policy import SALE
+from yieldbot.model.rewards import Reward
 
 RWD = Token(CHAIN, Address("0x" + "0e" * 20), "RWD", 18)
 JOB_SALE = replace(SALE, unit=BASE.unit, shares=BASE.shares)

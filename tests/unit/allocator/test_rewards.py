@@ -14,7 +14,8 @@ from yieldbot.allocator.market_curve import curve_of, reward_apr, value
 from yieldbot.chains.evm.prices import Price, Surroundings, priced
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.market import MarketState, Reward
+from yieldbot.model.market import MarketState
+from yieldbot.model.rewards import Reward
 from yieldbot.model.units import SECONDS_PER_YEAR
 
 RWD = Token(CHAIN, Address("0x" + "0e" * 20), "RWD", 18)

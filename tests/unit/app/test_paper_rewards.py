@@ -18,9 +18,10 @@ from yieldbot.journal.unsold_rewards import unsold
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.exchange import Exchange, Pool, PoolState, Price
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.market import Reward, Snapshot
+from yieldbot.model.market import Snapshot
 from yieldbot.model.plan import Hold, LegKind, Plan
 from yieldbot.model.policy import Base
+from yieldbot.model.rewards import Reward
 from yieldbot.model.settings import ChainSettings, Job, Wallet
 
 DAY = 86_400

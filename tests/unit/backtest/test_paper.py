@@ -15,7 +15,8 @@ from yieldbot.backtest.paper import PaperHolding, accrued, as_held, dilution, ga
 from yieldbot.math.curves import ConstantCurve, EnteredCurve, LookThroughCurve, VaultSlot
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.ids import Address
-from yieldbot.model.market import MarketState, RateForecast, Reward
+from yieldbot.model.market import MarketState, RateForecast
+from yieldbot.model.rewards import Reward
 
 DAY = 86_400
 CURVE = kinked(1e6, 8e5)

@@ -11,7 +11,8 @@ from tests.kit.market_builder import USDC, kinked, market, usdc
 from yieldbot.model.controls import ContractFacts, Controls, Part
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.look_through import Backing
-from yieldbot.model.market import MarketState, Reward
+from yieldbot.model.market import MarketState
+from yieldbot.model.rewards import Reward
 from yieldbot.model.risk import Component
 from yieldbot.risk import audits as shipped
 from yieldbot.risk.audits import Audit, of_code, read

@@ -12,8 +12,9 @@ from yieldbot.model import bounds
 from yieldbot.model.exchange import Price
 from yieldbot.model.fees import ChainFees
 from yieldbot.model.ids import Address
-from yieldbot.model.market import MarketState, Reward
+from yieldbot.model.market import MarketState
 from yieldbot.model.reads import EthCall, Flow
+from yieldbot.model.rewards import Reward
 from yieldbot.model.settings import Job
 
 LATEST_ROUND_DATA = bytes.fromhex("feaf968c")  # latestRoundData()

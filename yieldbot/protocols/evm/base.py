@@ -12,8 +12,9 @@ from yieldbot.model.deployment import Deployment
 from yieldbot.model.exchange import Pool, PoolState
 from yieldbot.model.ids import Address
 from yieldbot.model.liquidity import LiquidityPool, PoolHistory, PoolPosition
-from yieldbot.model.market import Market, MarketState, Reward
+from yieldbot.model.market import Market, MarketState
 from yieldbot.model.reads import Flow
+from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import EvmCall
 
 

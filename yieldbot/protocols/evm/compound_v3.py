@@ -13,8 +13,9 @@ from yieldbot.model.amounts import Amount, Apr, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.gas import leg_gas
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Exit, Kind, Market, MarketState, Reward, Status
+from yieldbot.model.market import Exit, Kind, Market, MarketState, Status
 from yieldbot.model.reads import Flow
+from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import Allowance, EvmCall
 from yieldbot.model.units import MAX_UINT256, SECONDS_PER_YEAR
 from yieldbot.protocols.doubts import backed

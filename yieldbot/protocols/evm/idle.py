@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.deployment import Deployment
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.market import Kind, Market, MarketState, Reward
+from yieldbot.model.market import Kind, Market, MarketState
 from yieldbot.model.reads import Flow
+from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi
 from yieldbot.protocols.evm.merkl import merkl_claim, merkl_targets

@@ -14,8 +14,8 @@ from yieldbot.errors import MarketError
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address, ChainId
-from yieldbot.model.market import Proof, Reward
 from yieldbot.model.reads import Flow
+from yieldbot.model.rewards import Proof, Reward
 from yieldbot.model.tx import EvmCall
 from yieldbot.protocols.evm.abi import abi, checksum, label, short
 from yieldbot.protocols.reads import Reads

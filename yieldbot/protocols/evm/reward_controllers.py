@@ -14,8 +14,9 @@ from yieldbot.math.comet import BASE_INDEX_SCALE, CometTotals
 from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.gas import CLAIMS
 from yieldbot.model.ids import Address
-from yieldbot.model.market import Market, Reward
+from yieldbot.model.market import Market
 from yieldbot.model.reads import EthCall
+from yieldbot.model.rewards import Reward
 from yieldbot.model.tx import EvmCall
 from yieldbot.model.units import MAX_UINT256
 from yieldbot.protocols.evm.abi import abi, checksum, label, short

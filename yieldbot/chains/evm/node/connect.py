@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from yieldbot.chains.evm.node.quorum import Quorum, Submission
+from yieldbot.chains.evm.node.quorum import Quorum
+from yieldbot.chains.evm.node.submission import Submission
 from yieldbot.errors import ConfigError
 from yieldbot.model.settings import ChainSettings
 from yieldbot.rpc.endpoint import Endpoint

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from yieldbot.chains.evm.node.client import OF_THE_REQUEST, Node
+from yieldbot.chains.evm.node.submission import SEND, Submission
 from yieldbot.errors import ConfigError, HttpRefused, NodeRefused, TransientError
 from yieldbot.model.ids import Address, ChainId, evm_number
 from yieldbot.rpc.endpoint import Endpoint
@@ -28,24 +29,11 @@ pause, before a difference counts."""
 
 ANY = ("eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_gasPrice", "eth_estimateGas", "net_version", "web3_")
 """Methods that only give suggestions: the first answer is enough, since our own ceilings limit its effect."""
-SEND = "eth_sendRawTransaction"
 REFUSES = "refuses"
 """Beginning of a vote's key when an endpoint refuses the request itself, and not the call."""
 
 _T = TypeVar("_T")
 _Ask = Callable[[Endpoint], Coroutine[Any, Any, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """Where signed transactions go."""
-
-    private: tuple[Endpoint, ...] = ()
-    """Endpoints that keep them out of the public pool; none: they go to the chain's endpoints."""
-    public: bool = False
-    """Whether the chain's endpoints get them too when no private one takes them."""
-    to_all: bool = False
-    """True: to every endpoint at once. False: to one after the other until one takes them."""
 
 
 @dataclass(slots=True)
@@ -150,7 +138,7 @@ class Quorum(Node):
         Raises TransientError if fewer than a quorum can be used or agree, NodeRefused if a quorum refuses.
         """
         if method == SEND:
-            return await self._send(params)
+            return await self.submission.send(params, self._usable(), self._first)
         if len(self.endpoints) == 1:
             return await self.endpoint.request(method, params)
         if method == "eth_getBlockByNumber":
@@ -355,27 +343,6 @@ class Quorum(Node):
         if answered:
             return None
         raise refusal or TransientError(f"{self.chain}: no RPC endpoint can be used")
-
-    async def _send(self, params: list[Any]) -> Any:
-        private, public = self.submission.private, self._usable()
-        if private:
-            try:
-                return await self._deliver(private, params)
-            except TransientError:
-                if not self.submission.public:
-                    raise
-        return await self._deliver(public, params)
-
-    async def _deliver(self, endpoints: Sequence[Endpoint], params: list[Any]) -> Any:
-        """Send to one endpoint after the other until one accepts it, or to all at once. Nothing depends on the
-        answer."""
-        if not self.submission.to_all:
-            return await self._first(endpoints, SEND, params)
-        answers = await asyncio.gather(*(e.request(SEND, params) for e in endpoints), return_exceptions=True)
-        for answer in answers:
-            if not isinstance(answer, BaseException):
-                return answer
-        raise next(answer for answer in answers if isinstance(answer, BaseException))
 
     def _usable(self) -> list[Endpoint]:
         return [e for e in self.endpoints if e not in self._lied and e not in self._behind]
