@@ -26,7 +26,7 @@ class Kept(Context):
 
 def server(context: Context, failing: str | None) -> Any:
     """The part of a server that this asks for: its context, and what became of its last reading."""
-    made = SimpleNamespace(context=context, failing=failing, attempts=1, unread=())
+    made = SimpleNamespace(context=context, failing=failing, attempts=1, unread=(), jobs=SimpleNamespace(ends={}))
     made.newest = lambda name: SimpleNamespace(unread=made.unread)
     return made
 

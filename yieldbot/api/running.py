@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import signal
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.server import application
 from yieldbot.app import serve as use
-from yieldbot.app.schedule import Schedule, Task
+from yieldbot.app.ending import at_end
+from yieldbot.app.schedule import Task
 from yieldbot.app.serve import ServeRequest
 from yieldbot.app.service import Service
 from yieldbot.errors import ConfigError
@@ -125,9 +125,9 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         lambda _, found: service.context.complain(f"{found['message']}: {type(found.get('exception')).__name__}")
     )
     service.context.say(f"listening at {scheme}://{host}:{listening.getsockname()[1]}/v1 (Ctrl-C ends it)")
-    work = asyncio.create_task(Schedule(service.context.say).run(tasks))
+    work = asyncio.create_task(use.schedule(service).run(tasks))
     renew = asyncio.create_task(_renewed(config, request))
-    with _ends(server):
+    with _ending(server):
         answering = asyncio.create_task(server.serve([listening]))
         await asyncio.wait({answering, work}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -155,19 +155,11 @@ async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
                 seen = now
 
 
-@contextlib.contextmanager
-def _ends(server: uvicorn.Server) -> Iterator[None]:
-    """Make SIGTERM and SIGINT ask the server to end; a second signal changes nothing."""
-    loop = asyncio.get_running_loop()
+def _ending(server: uvicorn.Server) -> contextlib.AbstractContextManager[None]:
+    """SIGTERM and SIGINT ask the server to end; a second signal changes nothing."""
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
 
     def end() -> None:
         server.should_exit = True
 
-    for one in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(one, end)
-    try:
-        yield
-    finally:
-        for one in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(one)
+    return at_end(end)

@@ -90,16 +90,19 @@ async def observe_job(world: Wiring, job: Job) -> Snapshot:
         return await live.observe(world.journal.history())
 
 
+Decide = Callable[..., Decision]
+"""``decide``, or one that proposes less."""
 Ordering = Callable[[Snapshot, Sequence[forecast.UnreadHolding]], "tuple[Sequence[ExitOrdered], Collection[MarketId]]"]
 """Called with what was observed; returns the orders to journal and the markets to be left."""
 
 
-async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None) -> Report:
+async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None, *, by: Decide | None = None) -> Report:
     """One cycle of one job. A chain that cannot be served is skipped with the reason; other errors are raised.
 
     ordering: journals its orders, and the cycle then only leaves the markets that it names; None: an ordinary cycle.
+    by: decides what is done; None: ``decide``.
     """
-    return await _served(world, job, lambda live: _cycle(world, job, live, ordering))
+    return await _served(world, job, lambda live: _cycle(world, job, live, ordering, by or decide))
 
 
 async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
@@ -132,7 +135,7 @@ async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Sn
     )
 
 
-async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None = None) -> Report:
+async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:
     settled = await live.settle()
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live, None if ordering else job)
@@ -142,7 +145,6 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
     records = world.journal.history()
     unread = _unread(records, snapshot, job, policy)
     _stop_at_a_loss(world, job, snapshot)
-    by = decide
     if ordering is not None:
         orders, wanted = ordering(snapshot, unread)
         if orders:
@@ -153,7 +155,7 @@ async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | No
     report = Report(job=job, settled=settled, snapshot=snapshot, unread=unread, decision=decision)
     if isinstance(decision.outcome, Hold):
         _record(world, job, snapshot)
-        if ordering is not None:
+        if by is not decide:
             return report
         reason = explained(decision, snapshot, policy, job, world.now(), records)
         return replace(report, decision=reason, declined=_stopped(world, snapshot))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from yieldbot.app.cycle import Report
     from yieldbot.app.run import RunAnswer
     from yieldbot.app.run_documents import RunDocument
+    from yieldbot.app.serve_jobs import JobEnd as Ended
     from yieldbot.model.settings import Job
 
 DAY = 86_400
@@ -105,6 +106,17 @@ def of_reading(failing: str | None, unread: Iterable[str], chains: Iterable[str]
             missing = next((line for line in lines if line.startswith(f"{chain}: ")), None)
             ends.append(JobEnd(name=f"reading of {chain}", failure=missing and missing.removeprefix(f"{chain}: ")))
     return News(ends=tuple(ends))
+
+
+def of_jobs(ended: Mapping[str, Ended], counted: dict[str, float]) -> News:
+    """The news of a server's jobs beside its reading. counted: when each job ended that was counted before; what is
+    counted now is added to it."""
+    found = list[JobEnd]()
+    for name, end in ended.items():
+        if name != "observe" and counted.get(name) != end.ended_at and end.outcome != "busy":
+            counted[name] = end.ended_at
+            found.append(JobEnd(name=name, failure=end.failure))
+    return News(ends=tuple(found))
 
 
 def of_failure(command: str, failure: YieldbotError) -> News | None:

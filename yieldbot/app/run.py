@@ -202,7 +202,7 @@ def approve(
         job = job_of(world.settings, plan)
         report = run_within(deadline, job, lambda: approve_queued(deadline.world, request.plan_id))
     record_telemetry(report)
-    return _end(ApproveDocument, context, [report])
+    return answer(ApproveDocument, context, [report])
 
 
 def reject(request: RejectRequest, context: Context) -> RejectDocument:
@@ -251,7 +251,7 @@ def _cycle(
 ) -> RunAnswer:
     """One cycle of every job under the run lock."""
     ended = cycles(jobs_of(wanted, context), context, approver, signer_of, asks, opens)
-    return _end(document, context, ended)
+    return answer(document, context, ended)
 
 
 def cycles(
@@ -314,7 +314,7 @@ async def every(
     return ended
 
 
-def _end(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
+def answer(document: type[RunDocument], context: Context, ended: Sequence[Ended]) -> RunAnswer:
     """Build the answer; report failures and hand over proposals of Safes."""
     for one in ended:
         if isinstance(one, tuple):

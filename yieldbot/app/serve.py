@@ -1,23 +1,25 @@
-"""``serve``: the server's address, and its periodic tasks."""
+"""``serve``: the server's address, and when it does what."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yieldbot.app.admission import AUDIT_SECONDS
-from yieldbot.app.api_keys import seconds_of
-from yieldbot.app.schedule import Task
-from yieldbot.app.workers import WorkerFailed
+from yieldbot.app.ending import INTERRUPTED, at_end
+from yieldbot.app.job_reports import worst
+from yieldbot.app.schedule import Schedule, Task, every
 from yieldbot.errors import ConfigError
+from yieldbot.model.timing import JOBS, Timing
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.service import Service
-
-LEAST_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +30,12 @@ class ServeRequest:
     """The address to listen on."""
     port: int = 8377
     """The port; 0: one that is free."""
-    observe_every: str = "5m"
-    """How often every chain is read, as ``5m``."""
+    observe_every: str | None = None
+    """When every chain is read, as ``5m`` or ``7 * * * *``; None: as configured."""
     plan_every: str | None = None
-    """How often a cycle runs that makes plans for a person to approve, as ``1h``; None: only on request."""
+    """When a cycle runs that makes plans for a person to approve, as ``1h``; None: as configured."""
+    jobs: tuple[str, ...] = ()
+    """When a job is due, as ``watch=10m``."""
     certificate: Path | None = None
     """File of the TLS certificate with its chain, in PEM."""
     certificate_key: Path | None = None
@@ -56,38 +60,65 @@ def check(request: ServeRequest) -> None:
             f"--host {request.host}: others could listen in: add --tls-cert and --tls-key, or --behind-proxy NETWORK "
             "where a proxy ends TLS, or listen on 127.0.0.1"
         )
-    intervals(request)
 
 
-def intervals(request: ServeRequest) -> tuple[float, float | None]:
-    """Seconds between readings, and between cycles (None: only on request). Raises ConfigError."""
-    found = []
-    for flag, text in (("--observe-every", request.observe_every), ("--plan-every", request.plan_every)):
-        seconds = None if text is None else _interval(text, flag)
-        if seconds is not None and seconds < LEAST_SECONDS:
-            raise ConfigError(f"{flag} {text}: write at least {LEAST_SECONDS}s")
-        found.append(seconds)
-    assert found[0] is not None
-    return float(found[0]), found[1]
+def timings(request: ServeRequest, context: Context) -> dict[str, Timing]:
+    """When each job is due, in the order of ``JOBS``, without those that never are: as the flags say, else [serve],
+    else the defaults. Raises ConfigError."""
+    given = JOBS | context.settings.serving.jobs
+    flags = dict.fromkeys(given, "serve")
+    for flag, name, text in (
+        ("--observe-every", "observe", request.observe_every),
+        ("--plan-every", "plan", request.plan_every),
+    ):
+        if text is not None:
+            given[name], flags[name] = text, flag
+    for one in request.jobs:
+        name, equals, text = one.partition("=")
+        if name not in JOBS or not equals:
+            raise ConfigError(f"--job {one}: write NAME=TIME, as watch=10m; names are {', '.join(JOBS)}")
+        given[name], flags[name] = text, f"--job {name}"
+    found = dict[str, Timing]()
+    for name, text in given.items():
+        try:
+            due = Timing.parse(text)
+        except ValueError as wrong:
+            raise ConfigError(f"{flags[name]} {text}: {wrong}") from None
+        if due is None and name == "observe":
+            raise ConfigError(f"{flags[name]} {text}: a server answers from its readings: write a time, as 5m")
+        if due is not None:
+            found[name] = due
+    return found
 
 
 def tasks(service: Service, request: ServeRequest) -> tuple[Task, ...]:
     """The server's periodic tasks."""
-    observe, plan = intervals(request)
-    found = [
-        Task("reading", observe, service.observe),
-        Task("audit", AUDIT_SECONDS, service.write_audit, at_once=False),
-    ]
-    if plan is not None:
+    due = timings(request, service.context)
+    jobs = tuple(Task(name, when, service.jobs.work(name)) for name, when in due.items())
+    return (*jobs, every("audit", AUDIT_SECONDS, service.write_audit, at_once=False))
 
-        async def cycle() -> None:
-            try:
-                await service.queue({})
-            except WorkerFailed as failure:
-                service.context.complain(f"planning failed: {failure}")
 
-        found.append(Task("planning", plan, cycle))
-    return tuple(found)
+def schedule(service: Service) -> Schedule:
+    """The schedule that runs them."""
+    return Schedule(service.context.say, jitter_seconds=service.context.settings.serving.jitter_seconds)
+
+
+async def once(service: Service, request: ServeRequest, more: Sequence[Task] = ()) -> int:
+    """Everything that is ever due, once and one after the other; nothing is listened to. Returns the exit code: the
+    gravest of the jobs'. more: what else is done, at the end."""
+    this = asyncio.current_task()
+    assert this is not None
+    try:
+        with at_end(lambda: this.cancel()):
+            ends = [await service.jobs.run(name) for name in timings(request, service.context)]
+            for task in more:
+                await task.work()
+    except asyncio.CancelledError:
+        service.context.complain("interrupted")
+        return INTERRUPTED
+    finally:
+        await service.close()
+    return worst([one.exit_code for one in ends])
 
 
 def service_of(context: Context, request: ServeRequest) -> Service:
@@ -95,8 +126,7 @@ def service_of(context: Context, request: ServeRequest) -> Service:
     from yieldbot.app.service import Service
 
     check(request)
-    observe, _ = intervals(request)
-    return Service(context, observe)
+    return Service(context, timings(request, context)["observe"].longest_seconds(time.time()))
 
 
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -115,11 +145,3 @@ def _own(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _interval(text: str, flag: str) -> int:
-    units = {"s": 1, "m": 60}
-    number, unit = text.strip()[:-1], text.strip()[-1:]
-    if unit in units and number.isascii() and number.isdigit() and len(number) < 6:
-        return int(number) * units[unit]
-    return seconds_of(text, flag)

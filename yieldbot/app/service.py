@@ -24,6 +24,7 @@ from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument
 from yieldbot.app.remembered import ShowRequest, show
 from yieldbot.app.run import RejectRequest, reject
+from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import ConfigError, YieldbotError
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from yieldbot.app.run_documents import RejectDocument
     from yieldbot.journal.fold import StoredTx
 
-JOB_SECONDS = 900.0
-"""How long a worker may take."""
 MOST_REMEMBERED = 64
 """Most stored histories that are kept at a time."""
 STALE_ROUNDS = 3
@@ -73,6 +72,8 @@ class Service:
     """Seconds between two readings of the chains."""
     workers: Workers = field(init=False)
     """The worker processes that run use cases."""
+    jobs: ServerJobs = field(init=False)
+    """What it does at its times."""
     admission: Admission = field(init=False)
     """Authentication and rate limits of callers."""
     answers: Answers = field(init=False)
@@ -104,6 +105,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.context.config.absolute(), self.context.say)
+        self.jobs = ServerJobs(self, lambda: self._now())
         url = url_of(self.context.settings.data_dir)
         self.admission, self.answers = Admission(KeyRing(url)), Answers(url)
         self.answers.drop_unanswered()
@@ -115,14 +117,13 @@ class Service:
         return self.context.settings.data_dir / JOURNAL
 
     async def observe(self) -> None:
-        """Read every chain anew. If that fails the reason is kept in ``failing``, and the last reading is still
+        """Read every chain anew. If that fails, the reason is kept in ``failing`` and the last reading is still
         served."""
         try:
-            found = await self.workers.run("newest", {}, JOB_SECONDS)
+            found = await self.workers.run("newest", {}, JOB_SECONDS, own=True)
         except WorkerFailed as failure:
             self.attempts += 1
             self.failing = str(failure)
-            self.context.complain(f"reading failed: {failure}")
             return
         self.attempts += 1
         jobs = found["markets"]["jobs"]
@@ -309,7 +310,7 @@ class Service:
         """Read the chains unless they have been read; simultaneous callers wait for the same reading."""
         async with self._first:
             if not self.read_at:
-                await self.observe()
+                await self.jobs.run("observe")
 
     async def close(self) -> None:
         """End every worker and write the audit entries that are not yet written."""

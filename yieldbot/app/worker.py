@@ -60,6 +60,31 @@ def queue(context: Context, request: Mapping[str, Any]) -> Answer:
     return queued(RunRequest(jobs=_jobs(request)), context).document.as_json()
 
 
+def claim(context: Context, request: Mapping[str, Any]) -> Answer:
+    """As ``queue``, for claims of rewards only."""
+    from yieldbot.app.claims import queued_claims
+    from yieldbot.app.run import RunRequest
+
+    return queued_claims(RunRequest(jobs=_jobs(request)), context).document.as_json()
+
+
+def settle(context: Context, request: Mapping[str, Any]) -> Answer:
+    """Outcomes of open transactions are recorded: how many, what stays open, and which accounts could not be read."""
+    from dataclasses import asdict
+
+    from yieldbot.app.settle import settle as settled
+
+    return asdict(settled(context))
+
+
+def watch(context: Context, request: Mapping[str, Any]) -> Answer:
+    """A look at who controls what our markets stand on; what is new is left for notices."""
+    from yieldbot.app.watch import WatchRequest
+    from yieldbot.app.watch import watch as looked
+
+    return looked(WatchRequest(jobs=_jobs(request)), context)[0].as_json()
+
+
 def quote(context: Context, request: Mapping[str, Any]) -> Answer:
     """What a swap would bring now: ``given``, ``wanted``, ``amount`` or ``out``, ``chain``. No aggregator is asked."""
     from yieldbot.app.quotes import QuoteRequest
@@ -91,11 +116,14 @@ def export(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
+    "claim": claim,
     "newest": newest,
     "plan": plan,
     "queue": queue,
     "quote": quote,
     "export": export,
+    "settle": settle,
+    "watch": watch,
 }
 """The jobs that a worker runs, by name."""
 

@@ -20,8 +20,6 @@ MOST_AT_ONCE = 2
 """Workers that run at the same time for callers; further jobs wait."""
 MOST_WAITING = 8
 """Jobs of callers that wait; one more is refused."""
-OWN = "newest"
-"""The server's own job, the reading, which waits for no caller's."""
 LONGEST_ANSWER = 64 * 2**20
 """Bytes of an answer that are read at most."""
 KILL_AFTER_SECONDS = 5.0
@@ -47,16 +45,16 @@ class Workers:
         self._config, self._say = config, say
         self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
         """Called for each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
-        self._room, self._own = asyncio.Semaphore(MOST_AT_ONCE), asyncio.Semaphore(1)
+        self._room, self._own = asyncio.Semaphore(MOST_AT_ONCE), dict[str, asyncio.Semaphore]()
         self._waiting = 0
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
 
-    async def run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """As ``_run``, and says how it ended."""
+    async def run(self, job: str, request: Mapping[str, Any], seconds: float, *, own: bool = False) -> dict[str, Any]:
+        """As ``_run``, and says how it ended. own: whether it is the server's own job, which waits for no caller's."""
         began, outcome = time.monotonic(), "ended"
         try:
-            found = await self._run(job, request, seconds)
+            found = await self._run(job, request, seconds, own)
             outcome = "done"
         except WorkerFailed as failure:
             outcome = failure.kind
@@ -65,10 +63,10 @@ class Workers:
             self.ended(job, outcome, time.monotonic() - began)
         return found
 
-    async def _run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    async def _run(self, job: str, request: Mapping[str, Any], seconds: float, own: bool) -> dict[str, Any]:
         """The document of a job (``worker.JOBS``). Raises WorkerFailed: the use case's own error, no answer within
         ``seconds``, or a process that broke."""
-        async with self._turn(job):
+        async with self._turn(job, own):
             if self._closed:
                 raise WorkerFailed("the server is stopping")
             process = await self._started(job)
@@ -86,16 +84,17 @@ class Workers:
         return _answer(job, answer, process.returncode)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, job: str) -> AsyncIterator[None]:
-        """Wait until there is room. Raises WorkerFailed where too many wait already."""
-        room = self._own if job == OWN else self._room
-        if job != OWN and self._waiting >= MOST_WAITING:
+    async def _turn(self, job: str, own: bool) -> AsyncIterator[None]:
+        """Wait until there is room; of the server's own jobs one of each kind runs at a time. Raises WorkerFailed where
+        too many of callers wait already."""
+        room = self._own.setdefault(job, asyncio.Semaphore(1)) if own else self._room
+        if not own and self._waiting >= MOST_WAITING:
             raise WorkerFailed(f"{job}: {MOST_WAITING} jobs wait already: try again later")
-        self._waiting += job != OWN
+        self._waiting += not own
         try:
             await room.acquire()
         finally:
-            self._waiting -= job != OWN
+            self._waiting -= not own
         try:
             yield
         finally:

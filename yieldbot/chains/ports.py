@@ -77,6 +77,10 @@ class Session(Watch, Protocol):
     async def settle(self) -> tuple[Outcome, ...]:
         """Find the outcomes of transactions that earlier runs left open. Raises PendingError while one stays open."""
 
+    async def read_outcomes(self) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
+        """Record the outcomes of open transactions that the chain shows by now. Nothing is signed or sent. Returns
+        them, and for each transaction that stays open why, in one line."""
+
     async def rehearse(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> Rehearsed | Declined:
         """Run the whole plan on a fork, but for the legs whose indexes are in ``skip``. Declined when it fails there or
         a rule refuses it."""

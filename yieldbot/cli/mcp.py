@@ -26,9 +26,8 @@ def register(listed: CommandList) -> None:
     )
     parser.add_argument(
         "--observe-every",
-        default="5m",
-        metavar="LENGTH",
-        help="how often every chain is read once it asked (default 5m)",
+        metavar="TIME",
+        help="when every chain is read once it asked, as 5m (default) or '7 * * * *' in UTC",
     )
     parser.set_defaults(command="mcp", handler=mcp)
 

@@ -23,10 +23,24 @@ def register(listed: CommandList) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8377, help="port to listen on; 0: any (default 8377)")
     parser.add_argument(
-        "--observe-every", default="5m", metavar="LENGTH", help="how often every chain is read (default 5m)"
+        "--observe-every",
+        metavar="TIME",
+        help="when chains are read: 5m (default), or times in UTC as '7 * * * *'",
     )
     parser.add_argument(
-        "--plan-every", metavar="LENGTH", help="how often a plan is made that waits for a person (default: when asked)"
+        "--plan-every", metavar="TIME", help="when a plan is made that waits for a person (default: when asked)"
+    )
+    parser.add_argument(
+        "--job",
+        action="append",
+        default=[],
+        metavar="NAME=TIME",
+        help="when to observe, watch, settle, claim or plan, as watch=10m or plan=never; as often as you like",
+    )
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="do each job once, listen to nobody, and end with the gravest exit code",
     )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="TLS certificate with its chain, in PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
@@ -40,11 +54,15 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
         port=args.port,
         observe_every=args.observe_every,
         plan_every=args.plan_every,
+        jobs=tuple(args.job),
         certificate=args.tls_cert,
         certificate_key=args.tls_key,
         proxy=args.behind_proxy,
     )
     service = use.service_of(context, request)
+    more = [work_of(service)] if context.settings.notices else []
+    if args.once:
+        return asyncio.run(use.once(service, request, more))
     try:
         from yieldbot.api.running import Inner
         from yieldbot.api.running import serve as run
@@ -57,5 +75,4 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
         from yieldbot.mcp.running import over_http
 
         inner.append(Inner("/mcp", *over_http(service)))
-    more = [work_of(service)] if context.settings.notices else []
     return asyncio.run(run(service, request, inner, more))

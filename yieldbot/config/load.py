@@ -20,6 +20,7 @@ from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SettingsTable, WalletTable
+from yieldbot.config.serve import serving_of
 from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
@@ -73,6 +74,7 @@ def load(path: Path) -> Settings:
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
         notices=channels_of(path, table.notices),
         notice_times=times_of(path, table.notify),
+        serving=serving_of(path, table.serve),
         warnings=(
             *(f"{path}: {line}" for line in _older_keys(policy)),
             *(

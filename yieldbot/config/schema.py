@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from yieldbot.config.notices import NoticesTable, NotifyTable
+from yieldbot.config.serve import ServeTable
 from yieldbot.config.toml_types import EnvName, FilePath, Name
 from yieldbot.model.address import parse_address, parse_any, parse_key
 from yieldbot.model.alarm_limits import CODES
@@ -336,6 +337,8 @@ class SettingsTable(TomlTable):
     """Where notices go."""
     notify: NotifyTable = NotifyTable()
     """When summaries are made."""
+    serve: ServeTable = ServeTable()
+    """What a server does, and when."""
 
 
 class PolicyFile(TomlTable):

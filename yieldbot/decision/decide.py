@@ -61,6 +61,8 @@ class Inputs:
     """Markets that could not be observed."""
     records: Sequence[Record] = ()
     """The journal's entries."""
+    claims_only: bool = False
+    """Whether nothing but claims of rewards, and sales of those, is proposed."""
 
     @property
     def max_fee_wei(self) -> int:
@@ -119,6 +121,9 @@ def range_rebalances(of: Judged) -> Plan | None:
 
 PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
 """Tried in this order when no move of money is due; the first plan found is taken."""
+OF_CLAIMS: tuple[Proposer, ...] = (claims, sales)
+"""Those of ``decide_claims``."""
+NO_CLAIM = "no reward is worth its claim now"
 
 
 def decide(
@@ -177,6 +182,31 @@ def decide_exits(
     return Decision((), allocation, plan or Hold("; ".join(part for part in (found.why, kept) if part), None))
 
 
+def decide_claims(
+    snapshot: Snapshot,
+    policy: Policy,
+    job: Job,
+    now: int,
+    wealth: Amount | None = None,
+    unread: Sequence[UnreadHolding] = (),
+    records: Sequence[Record] = (),
+    *,
+    swaps: bool = True,
+) -> Decision:
+    """As ``decide``, but for claims of rewards and sales of those only. swaps: whether sales are among them."""
+    given = Inputs(
+        snapshot=with_learnt_gas(snapshot, records),
+        policy=policy,
+        job=job if swaps else replace(job, sale=None),
+        now=now,
+        wealth=wealth,
+        unread=unread,
+        records=records,
+        claims_only=True,
+    )
+    return _limited(given)
+
+
 def swaps_due(given: Inputs) -> ExitSwaps:
     """What came out of exits and can be swapped now into the assets that the orders name."""
     job = given.job
@@ -228,6 +258,9 @@ def _made(given: Inputs, guarded: Guard) -> Decision:
     if (reason := unseen_money(given.unread) or guarded.reason) is not None:
         return Decision(assessments, allocation, Hold(reason, None))
     judged = Judged(given, guarded.policy, assessments, allocation)
+    if given.claims_only:
+        due = next((plan for ask in OF_CLAIMS if (plan := ask(judged)) is not None), None)
+        return Decision(assessments, allocation, due or Hold(NO_CLAIM, None))
     if isinstance(moves, Plan) or wealth is not None:
         return Decision(assessments, allocation, moves)
     if (due := next((plan for ask in PROPOSERS if (plan := ask(judged)) is not None), None)) is not None:

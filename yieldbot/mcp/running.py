@@ -12,8 +12,7 @@ from typing import Any
 from mcp.server.transport_security import TransportSecuritySettings
 
 from yieldbot.app.admission import ASKING, Caller, Scope
-from yieldbot.app.schedule import Schedule
-from yieldbot.app.serve import ServeRequest, tasks
+from yieldbot.app.serve import ServeRequest, schedule, tasks
 from yieldbot.app.service import Service
 from yieldbot.mcp.server import server
 
@@ -50,5 +49,5 @@ async def _later(service: Service, request: ServeRequest) -> None:
     """Read the chains periodically once there was a request."""
     while not service.read_at:
         await asyncio.sleep(1.0)
-    every = [task for task in tasks(service, request) if task.name == "reading"]
-    await Schedule(service.context.say).run(tuple(replace(task, at_once=False) for task in every))
+    (reading,) = (task for task in tasks(service, request) if task.name == "observe")
+    await schedule(service).run((replace(reading, at_once=False),))

@@ -13,6 +13,7 @@ from yieldbot.model.families import Family, family_of, family_of_address
 from yieldbot.model.ids import Address, ChainId
 from yieldbot.model.notices import Channel, NoticeTimes
 from yieldbot.model.policy import Base, Policy
+from yieldbot.model.timing import Serving
 
 SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 """Canonical address of MultiSendCallOnly 1.4.1 (safe-deployments)."""
@@ -280,5 +281,7 @@ class Settings:
     """Where notices go."""
     notice_times: NoticeTimes = field(default_factory=NoticeTimes)
     """When summaries are made, and from when silence is reported."""
+    serving: Serving = field(default_factory=Serving)
+    """What a server does, and when."""
     warnings: tuple[str, ...] = ()
     """What is odd or outdated in the files, a line each."""

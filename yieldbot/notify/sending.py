@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from yieldbot.app import notify as use
-from yieldbot.app.notice_runs import News, of_reading
-from yieldbot.app.schedule import Task
+from yieldbot.app.notice_runs import News, of_jobs, of_reading
+from yieldbot.app.schedule import Task, every
 from yieldbot.model.notices import Channel, Notice, Service
 from yieldbot.notify import messages
 from yieldbot.notify.http import post
@@ -54,15 +54,16 @@ def after(context: Context, news: News | None) -> None:
 def work_of(server: Server) -> Task:
     """What a server does for notices. It works in a thread of its own, which the server's end does not wait for."""
 
-    seen = 0
+    seen, ended = 0, dict[str, float]()
 
     async def work() -> None:
         nonlocal seen
-        news = News()
+        news = of_jobs(server.jobs.ends, ended)
         if server.attempts != seen:  # each reading counts once
             seen = server.attempts
             chains = [job.chain.name for job in server.context.settings.jobs]
-            news = of_reading(server.failing, server.newest("markets").unread, chains)
+            reading = of_reading(server.failing, server.newest("markets").unread, chains)
+            news = News(ends=(*reading.ends, *news.ends))
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -74,4 +75,4 @@ def work_of(server: Server) -> Task:
         threading.Thread(target=sent, name="notices", daemon=True).start()
         await done.wait()
 
-    return Task("notices", EVERY_SECONDS, work, at_once=False)
+    return every("notices", EVERY_SECONDS, work, at_once=False)

@@ -43,7 +43,7 @@ class Served:
         text, _ = self.ring.new(name or "-".join(scopes), frozenset(map(Scope, scopes)), int(time.time()), **more)
         return {"Authorization": f"Bearer {text}"}
 
-    async def _run(self, job: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    async def _run(self, job: str, request: Mapping[str, Any], seconds: float, *, own: bool = False) -> dict[str, Any]:
         self.asked.append((job, request))
         if job in self.answers:
             found = self.answers[job]

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from yieldbot.app import workers as module
-from yieldbot.app.workers import MOST_AT_ONCE, MOST_WAITING, OWN, WorkerFailed, Workers
+from yieldbot.app.workers import MOST_AT_ONCE, MOST_WAITING, WorkerFailed, Workers
 
 
 async def test_no_process_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,12 +39,11 @@ async def test_a_reading_waits_for_no_caller_and_callers_wait_in_a_short_line(
     await asyncio.sleep(0)
     with pytest.raises(WorkerFailed, match=f"{MOST_WAITING} jobs wait already"):
         await workers.run("queue", {}, 1.0)
-    reading = asyncio.create_task(workers.run(OWN, {}, 1.0))
+    reading = asyncio.create_task(workers.run("newest", {}, 1.0, own=True))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert begun == ["queue"] * MOST_AT_ONCE + [OWN]
+    assert begun == ["queue"] * MOST_AT_ONCE + ["newest"]
     asked[-1].cancel()
     go.set()
     await asyncio.gather(*asked, reading, return_exceptions=True)
     assert len(begun) == MOST_AT_ONCE + MOST_WAITING and workers._waiting == 0
-    assert module.OWN in begun

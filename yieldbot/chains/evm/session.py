@@ -20,7 +20,7 @@ from yieldbot.chains.evm.execution.holder import Holder, paid_out
 from yieldbot.chains.evm.execution.leg import execute_leg
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal
 from yieldbot.chains.evm.execution.rehearse import rehearse
-from yieldbot.chains.evm.execution.settle import settle
+from yieldbot.chains.evm.execution.settle import read_outcomes, settle
 from yieldbot.chains.evm.exposure import ExposureLook
 from yieldbot.chains.evm.leg_cost import dearer
 from yieldbot.chains.evm.liquidity.execute import execute_provided
@@ -139,6 +139,9 @@ class JobSession(JobWatch):
 
     async def settle(self) -> tuple[Outcome, ...]:
         return tuple(await settle(self.account))
+
+    async def read_outcomes(self) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
+        return await read_outcomes(self.account)
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)

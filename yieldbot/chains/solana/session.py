@@ -17,7 +17,7 @@ from yieldbot.chains.solana.execution.account import Account, LegWork
 from yieldbot.chains.solana.execution.leg import execute_leg
 from yieldbot.chains.solana.execution.rehearsal import Rehearsal
 from yieldbot.chains.solana.execution.rehearse import rehearse
-from yieldbot.chains.solana.execution.settle import settle
+from yieldbot.chains.solana.execution.settle import read_outcomes, settle
 from yieldbot.chains.solana.exits import fingerprints
 from yieldbot.chains.solana.node.connect import connect
 from yieldbot.chains.solana.node.quorum import Quorum
@@ -100,6 +100,9 @@ class JobSession(JobWatch):
 
     async def settle(self) -> tuple[Outcome, ...]:
         return await settle(self.account)
+
+    async def read_outcomes(self) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
+        return await read_outcomes(self.account)
 
     async def rehearse(self, plan: Plan, snapshot: Snapshot, skip: Collection[int] = ()) -> Rehearsal | Declined:
         self.known = await self._proven(plan.legs, snapshot)

@@ -5,9 +5,12 @@ There is no recovery mode: each run begins this way.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from yieldbot.chains.solana.execution.account import Account
 from yieldbot.chains.solana.execution.confirm import confirm
 from yieldbot.chains.solana.execution.submit import may_send, submit
+from yieldbot.errors import PendingError
 from yieldbot.execution.halt import refuse_if_halted
 from yieldbot.model.tx import Outcome
 
@@ -25,3 +28,20 @@ async def settle(account: Account) -> tuple[Outcome, ...]:
             await submit(account, tx)
         outcomes.append(await confirm(account, tx))
     return tuple(outcomes)
+
+
+async def read_outcomes(account: Account) -> tuple[tuple[Outcome, ...], tuple[str, ...]]:
+    """Record the outcomes that the cluster shows by now; nothing is sent again.
+
+    Returns them, and for each transaction that stays open why, in one line. Raises InvariantError if balances did not
+    change as simulated: the account is then stopped.
+    """
+    once = replace(account.settings, confirm_timeout_seconds=0.0)
+    reading = replace(account, settings=once, halted=lambda: "only outcomes are read")  # confirm then sends nothing
+    outcomes, waits = list[Outcome](), list[str]()
+    for tx in account.journal.open_transactions(account.settings.chain, account.owner):
+        try:
+            outcomes.append(await confirm(reading, tx))
+        except PendingError as pending:
+            waits.append(str(pending))
+    return tuple(outcomes), tuple(waits)

@@ -1,0 +1,145 @@
+"""What a server does at its times: observe, watch, settle, claim and plan, each in a worker process without a key."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.app.workers import WorkerFailed
+
+if TYPE_CHECKING:
+    from yieldbot.app.service import Service
+
+JOB_SECONDS = 900.0
+"""How long a job may take."""
+IN_PROGRESS = "YieldbotError"
+"""Kind of the error that says that another run is in progress."""
+WAITS_FOR_RUN = ("settle", "claim", "plan")
+"""Jobs that hold the run lock: those of one server take turns."""
+PLAN_WAITS, REFUSED, OPEN = 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnd:
+    """How a job ended the last time."""
+
+    ended_at: float
+    """When, in unix seconds."""
+    seconds: float
+    """How long it took."""
+    outcome: str
+    """``done``, ``waits`` (a plan waits), ``refused``, ``open`` (a transaction is), ``busy`` (another run is in
+    progress) or ``failed``."""
+    failure: str | None = None
+    """Why it failed; None: it did not."""
+    succeeded_at: float | None = None
+    """When it last did not fail, in unix seconds; None: not yet."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that ends like this."""
+        return {"done": 0, "waits": PLAN_WAITS, "refused": REFUSED, "open": OPEN}.get(self.outcome, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a job's answer says."""
+
+    outcome: str
+    """See ``JobEnd``."""
+    lines: tuple[str, ...] = ()
+    """Lines for the log."""
+
+
+class ServerJobs:
+    """Runs the jobs, and keeps how each ended. Used only by the server's event loop."""
+
+    def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:
+        """now: unix seconds."""
+        self._service, self._now = service, now
+        self.ends: dict[str, JobEnd] = {}
+        """How each ended the last time, by name."""
+        self.ended: list[Callable[[str, JobEnd], None]] = []
+        """Called at the end of each job."""
+        self._turn = asyncio.Lock()
+
+    def work(self, name: str) -> Callable[[], Awaitable[None]]:
+        """The job, as a schedule calls it."""
+
+        async def once() -> None:
+            await self.run(name)
+
+        return once
+
+    async def run(self, name: str) -> JobEnd:
+        """Do a job once. It raises nothing: a failure is said, and kept."""
+        if name in WAITS_FOR_RUN:
+            async with self._turn:
+                return await self._run(name)
+        return await self._run(name)
+
+    async def _run(self, name: str) -> JobEnd:
+        complain, began, failure = self._service.context.complain, time.monotonic(), None
+        try:
+            said = await self._said(name)
+        except WorkerFailed as failed:
+            busy = failed.kind == IN_PROGRESS
+            said = Said("busy" if busy else "failed", (f"{'skipped' if busy else 'failed'}: {failed}",))
+        if said.outcome == "failed":
+            failure = "; ".join(said.lines) or "it failed"
+        for line in said.lines:
+            complain(f"{name}: {line}")
+        at, before = self._now(), self.ends.get(name)
+        last = at if said.outcome not in ("failed", "busy") else before.succeeded_at if before else None
+        end = JobEnd(
+            ended_at=at,
+            seconds=time.monotonic() - began,
+            outcome=said.outcome,
+            failure=failure,
+            succeeded_at=last,
+        )
+        self.ends[name] = end
+        for one in self.ended:
+            one(name, end)
+        return end
+
+    async def _said(self, name: str) -> Said:
+        service = self._service
+        if name == "observe":
+            await service.observe()
+            return Said("done") if service.failing is None else Said("failed", (f"failed: {service.failing}",))
+        if name == "plan":
+            return _of_run(await service.workers.run("queue", {}, JOB_SECONDS, own=True))
+        found = await service.workers.run(name, {}, JOB_SECONDS, own=True)
+        return {"watch": _of_watch, "settle": _of_settle, "claim": _of_run}[name](found)
+
+
+def _of_run(document: Mapping[str, Any]) -> Said:
+    """Of the document of a run."""
+    outcomes = {0: "done", PLAN_WAITS: "waits", REFUSED: "refused", OPEN: "open"}
+    lines = list[str]()
+    for job in document["jobs"]:
+        if (error := job.get("error")) is not None:
+            lines.append(f"{job['wallet']} on {job['chain']}: {error['message']}")
+        elif job.get("skipped"):
+            lines.append(f"{job['wallet']} on {job['chain']}: {job['skipped']}")
+        elif (declined := job.get("declined")) is not None:
+            lines.append(f"{job['wallet']} on {job['chain']}: {declined['reason']}")
+    return Said(outcomes.get(document["exit_code"], "failed"), tuple(lines))
+
+
+def _of_watch(document: Mapping[str, Any]) -> Said:
+    """Of the document of a look: how many markets have news, which notices name."""
+    skipped = [f"{job['chain']}: {job['skipped']}" for job in document["jobs"] if job["skipped"] is not None]
+    news = sum(len(job["messages"]) for job in document["jobs"])
+    lines = (*skipped, *((f"{news} markets with news: `yieldbot watch` and notices say which",) if news else ()))
+    return Said("failed" if skipped else "done", lines)
+
+
+def _of_settle(answer: Mapping[str, Any]) -> Said:
+    done = (f"{answer['settled']} transactions are settled",) if answer["settled"] else ()
+    outcome = "failed" if answer["failures"] else "open" if answer["waits"] else "done"
+    return Said(outcome, (*answer["failures"], *answer["waits"], *done))
