@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from yieldbot.allocator.allocate import Portfolio, exact_of, problem_of
+from yieldbot.allocator.allocate import SHARE_OF_COLLATERAL, Portfolio, exact_of, problem_of
 from yieldbot.allocator.assess import assess
 from yieldbot.allocator.optimise import optimise
 from yieldbot.allocator.problem import AssetBudget, Group, Problem, ProblemMarket
@@ -16,6 +16,8 @@ from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.names import means
 from yieldbot.model.policy import Policy
 from yieldbot.model.units import SECONDS_PER_YEAR
+from yieldbot.risk.blacklist import LEAST_SHARE
+from yieldbot.risk.look_through import UNKNOWN, shares
 
 WORTH_TELLING = 0.005
 """Gains below this many tokens a year are not shown."""
@@ -58,8 +60,7 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
     alone = sum(
         optimise(_problem(snapshot, policy, wealth)).objective for snapshot, wealth in zip(snapshots, own, strict=True)
     )
-    parts = [_problem(snapshot, policy, sum(own)) for snapshot in snapshots]
-    joint = _joined(snapshots, parts, policy, sum(own))
+    parts, joint = together(snapshots, policy)
     best = optimise(joint)
     gain = best.objective - alone
     years = policy.horizon_seconds / SECONDS_PER_YEAR
@@ -72,6 +73,14 @@ def _across(symbol: str, snapshots: Sequence[Snapshot], policy: Policy) -> Acros
         wanted.append(sum(best.holdings[at : at + len(part.markets)]) + buffer - wealth)
         at += len(part.markets)
     return Across(symbol, gain, gain * years, dict(zip(chains, _balanced(wanted), strict=True)))
+
+
+def together(snapshots: Sequence[Snapshot], policy: Policy) -> tuple[list[Problem], Problem]:
+    """(each chain's problem with all the money, one problem with the markets of all chains), of snapshots that hold the
+    same asset."""
+    wealth = sum(_wealth(snapshot) for snapshot in snapshots)
+    parts = [_problem(snapshot, policy, wealth) for snapshot in snapshots]
+    return parts, _joined(snapshots, parts, policy, wealth)
 
 
 def _balanced(wanted: Sequence[float]) -> list[float]:
@@ -94,28 +103,47 @@ def _problem(snapshot: Snapshot, policy: Policy, wealth: float) -> Problem:
 
 
 def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Policy, wealth: float) -> Problem:
-    """One problem with a single budget and the markets of every chain; the limit of a protocol holds for all chains
-    together."""
+    """One problem with a single budget and the markets of every chain; the limits of a protocol and of a collateral
+    (identified by its symbol) hold for all chains together."""
     markets: list[ProblemMarket] = []
     members: dict[str, list[int]] = {}
     most: dict[str, float] = {}
+    on: dict[str, dict[int, float]] = {}
     for snapshot, part in zip(snapshots, parts, strict=True):
         chain = snapshot.block.chain
-        # Limits on collaterals come last; what markets of other chains rest on is not known here.
+        # Limits on collaterals come last; those of one chain alone are replaced by those of all chains.
         for name, group in zip(_protocols(snapshot, policy), part.groups, strict=False):
             members.setdefault(name, []).extend(len(markets) + index for index in group.members)
             most[name] = max(most.get(name, 0.0), group.most)
+        for index, state in enumerate(_markets(snapshot)):
+            for collateral, counted in collaterals_of(state).items():
+                rests = on.setdefault(collateral, {})
+                rests[len(markets) + index] = min(1.0, rests.get(len(markets) + index, 0.0) + counted)
         markets += (replace(p, pools=frozenset(f"{chain}/{pool}" for pool in p.pools)) for p in part.markets)
     buffers = sum(part.budgets[0].wealth - part.budgets[0].spendable for part in parts)
+    groups = [Group(tuple(found), most[name], "policy's share of a protocol") for name, found in members.items()]
+    if policy.max_share_collateral < 1.0:
+        limit = policy.max_share_collateral * wealth
+        groups += [Group(tuple(of), limit, SHARE_OF_COLLATERAL, tuple(of.values())) for of in on.values()]
     return replace(
         parts[0],
         markets=tuple(markets),
-        groups=tuple(
-            Group(tuple(found), most[name], "policy's share of a protocol") for name, found in members.items()
-        ),
+        groups=tuple(groups),
         budgets=(AssetBudget(wealth, max(0.0, wealth - buffers)),),
         unit=max(part.unit for part in parts),
     )
+
+
+def collaterals_of(state: MarketState) -> dict[str, float]:
+    """What a market rests on, and the part of it that does. A collateral is named by its symbol, as everybody's token
+    of that symbol on every chain; one without a symbol by its address. What is not known is no collateral."""
+    symbols = {one.backing.lower(): one.symbol for one in state.backing.parts} if state.backing is not None else {}
+    found: dict[str, float] = {}
+    for backing, part in shares(state).items():
+        if backing != UNKNOWN and part >= LEAST_SHARE:
+            name = symbols.get(backing.lower()) or f"{state.market.chain}/{backing}"
+            found[name] = min(1.0, found.get(name, 0.0) + part)
+    return found
 
 
 def _wealth(snapshot: Snapshot) -> float:

@@ -117,6 +117,8 @@ ROUNDS = 6
 CLOSE_BPS = 0.02
 """At a gap below this, in bps of the wealth a year, quotes are not refined further."""
 
+SHARE_OF_COLLATERAL = "policy's share of a collateral"
+"""The name of the limit on what rests on one collateral."""
 FINE_BPS = 0.005
 """Quotes are fine enough when optimistic ones would raise a bound by less than this, in bps of the wealth a year."""
 
@@ -210,7 +212,7 @@ def _collateral_limits(states: Sequence[MarketState], policy: Policy) -> Iterato
                 found.setdefault(backing, {})[i] = part
     for members in found.values():
         parts = tuple(min(THOUSAND, math.ceil(part * THOUSAND)) for part in members.values())
-        yield _Limit("policy's share of a collateral", tuple(members), policy.max_share_collateral, parts)
+        yield _Limit(SHARE_OF_COLLATERAL, tuple(members), policy.max_share_collateral, parts)
 
 
 def _tokens(state: MarketState) -> tuple[Token, ...]:

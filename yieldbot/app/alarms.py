@@ -25,6 +25,7 @@ from yieldbot.risk.blacklist import blacklisted
 from yieldbot.risk.latches import Latches, journalled, news
 from yieldbot.risk.look_through import locked_below
 from yieldbot.risk.lookout import HOME, Lookout, medians_of
+from yieldbot.risk.passed_on import passed_on
 from yieldbot.risk.sight import (
     MarketName,
     Sight,
@@ -88,7 +89,7 @@ def with_alarms(
             found.setdefault(name, []).append(Found(code="MISSING", act=Act.STOP, saw=why))
     after = lookout.see(seen, found, chain=True, medians=medians)
     if not any(after.values()) and all(not latches for latches in before.values()):
-        return snapshot, ()
+        return passed_on(snapshot, limits), ()
     shown = {
         key: replace(state, alarms=joined(state.alarms, lookout.alarms(_name(state), now)))
         if _name(state) in after
@@ -96,7 +97,7 @@ def with_alarms(
         for key, state in snapshot.states.items()
     }
     known = {name: latches for name, latches in before.items() if name in after}
-    return replace(snapshot, states=shown), tuple(news(known, after, now))
+    return passed_on(replace(snapshot, states=shown), limits), tuple(news(known, after, now))
 
 
 def joined(first: Sequence[Alarm], second: Sequence[Alarm]) -> tuple[Alarm, ...]:

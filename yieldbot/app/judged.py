@@ -31,7 +31,7 @@ def judged(
     Anything that cannot be read is one line by ``say``: a run never waits for it.
     """
     snapshot = with_forecasts(snapshot, data_dir, policy, say, records)
-    seen = standing(snapshot, data_dir, say)
+    seen = standing(snapshot, data_dir, say, policy.alarms)
     snapshot = with_backing(snapshot, seen)
     snapshot, entries = with_alarms(snapshot, data_dir, policy, say, records, seen.signs)
     if note is not None and entries:

@@ -20,10 +20,12 @@ from yieldbot.app import notice_memory
 from yieldbot.app.flows import flow_lines
 from yieldbot.app.notice_watch import watched
 from yieldbot.errors import ConfigError, TransientError
+from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.controls import Dependency
 from yieldbot.model.risk import Act
 from yieldbot.model.text import one_line
 from yieldbot.risk.controls import WEAKER
+from yieldbot.risk.supplies import jumps
 from yieldbot.risk.triggers import Found
 from yieldbot.risk.watching import Message, WatchMemory, advance
 
@@ -170,8 +172,11 @@ class Standing:
     """Bad debt that was realised in each market since the first look, in whole tokens."""
 
 
-def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> Standing:
-    """The results of the last looks at the snapshot's markets. A file that cannot be read is one line by ``say``, and
+def standing(
+    snapshot: Snapshot, data_dir: Path, say: Callable[[str], None], limits: AlarmLimits | None = None
+) -> Standing:
+    """The results of the last looks at the snapshot's markets. limits: by which their signs are judged; None: by the
+    shipped ones. A file that cannot be read is one line by ``say``, and
     in every market a sign that stops new money: without it, nobody can say that nothing has changed."""
     folder = data_dir / FOLDER
     controls: dict[MarketId, Controls] = {}
@@ -197,6 +202,8 @@ def standing(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> 
         for market, alarms in memory.alarms.items():
             found = [Found(code=one.code, act=one.act, saw=one.saw, evidence=one.evidence) for one in alarms]
             signs.setdefault(market, []).extend(found)
+        for market, grown in jumps(memory.backing, memory.supplies, limits or AlarmLimits()).items():
+            signs.setdefault(market, []).extend(grown)
     idle = {state.market.id for state in snapshot.idle}
     mine = {market: tuple(found) for market, found in signs.items() if market in snapshot.states and market not in idle}
     return Standing(controls, mine, backing, holders, debts)

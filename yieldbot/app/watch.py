@@ -123,8 +123,9 @@ def _due(job: Job, snapshot: Snapshot, context: Context) -> tuple[str, ...]:
     if not any(state.held for state in snapshot.markets):
         return ()
     settings, records = context.settings, journalled(context)
-    signs = looks.standing(snapshot, settings.data_dir, context.say).signs
-    judged, _ = with_alarms(snapshot, settings.data_dir, settings.policy, context.say, records, signs)
+    seen = looks.standing(snapshot, settings.data_dir, context.say, settings.policy.alarms)
+    snapshot = looks.with_backing(snapshot, seen)
+    judged, _ = with_alarms(snapshot, settings.data_dir, settings.policy, context.say, records, seen.signs)
     now = int(time.time())
     found = decide_exits(with_orders(judged, records), settings.policy, job, now, records=records, swaps=False).outcome
     if not isinstance(found, Plan) or not only_out(found):

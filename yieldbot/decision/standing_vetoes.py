@@ -14,6 +14,7 @@ from yieldbot.model.names import named, of_table, pool_named
 from yieldbot.model.plan import Declined
 from yieldbot.model.policy import Policy
 from yieldbot.risk.latches import journalled
+from yieldbot.risk.look_through import same
 
 
 def pool_vetoed(
@@ -32,10 +33,16 @@ def pool_vetoed(
         off = {*policy.alarms.off, *of_table(policy.alarms.off_for, market, ())}
         standing = latches.get((str(chain), str(market.id)), {})
         found += [f"alarm {code}: {latch.saw}" for (code, _), latch in standing.items() if code not in off]
+    addresses = {same(one.address) for one in (pool.token0, pool.token1)}
+    for (where, _), standing in latches.items():
+        about = [(code, one) for (code, _), one in standing.items() if one.about and same(one.about) in addresses]
+        found += [
+            f"alarm {code}: {one.saw}" for code, one in about if where == str(chain) and code not in policy.alarms.off
+        ]
     tokens = {text.lower() for one in (pool.token0, pool.token1) for text in (one.symbol, one.address)}
     for name in policy.blacklist:
         if name.strip().lower() in tokens or pool_named(pool, (name,)) or any(named(one, (name,)) for one in sides):
             found.append(f"{name} is on the blacklist")
     if not found:
         return None
-    return Declined("MARKET_VETOED", f"{pool.name} gets no new money now: {'; '.join(found)}")
+    return Declined("MARKET_VETOED", f"{pool.name} gets no new money now: {'; '.join(dict.fromkeys(found))}")

@@ -165,7 +165,7 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
                 "saw": entry.saw,
                 "since": entry.since,
                 "time": entry.time,
-            }
+            } | ({"about": entry.about} if entry.about else {})
         case AlarmLifted():
             document = {"market_id": entry.market_id, "code": entry.code, "act": entry.act.value, "time": entry.time}
             return RowKeys("alarm.lifted", entry.chain), document
@@ -284,6 +284,7 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
                 saw=part(doc, "saw", str),
                 since=part(doc, "since", int),
                 time=part(doc, "time", int),
+                about=part(doc, "about", str) if "about" in doc else "",
             )
         case "alarm.lifted":
             return AlarmLifted(

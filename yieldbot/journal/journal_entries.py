@@ -342,6 +342,8 @@ class AlarmRaised:
     """Unix seconds of the chain at which the sign was first observed."""
     time: int
     """Unix seconds of the chain at which the sign was last observed."""
+    about: str = ""
+    """Address of the collateral whose danger it is; empty: it is the market's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -357,3 +357,5 @@ class Look:
     """Whose the money in each market is."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the last look, in whole tokens."""
+    supplies: Mapping[str, float] = field(default_factory=dict)
+    """Base units that exist of each token that markets rest on, by its address."""

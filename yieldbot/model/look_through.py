@@ -74,3 +74,5 @@ class HeldBy:
     """What could not be read."""
     lost: float = 0.0
     """Base units that it owes and does not have, by its own reserves."""
+    supply: float | None = None
+    """Of a token, base units that exist; None: not read."""

@@ -43,6 +43,8 @@ class Alarm:
     """Unix seconds at which it was first observed."""
     evidence: tuple[Evidence, ...] = ()
     """The facts that it rests on."""
+    about: str = ""
+    """Address of the collateral whose danger it is; empty: it is the market's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,8 @@ class Latch:
     """Number of consecutive looks since then without the sign."""
     evidence: tuple[Evidence, ...] = ()
     """The numbers that it rests on."""
+    about: str = ""
+    """Address of the collateral whose danger it is; empty: it is the market's own."""
 
 
 Latches = Mapping[Key, Latch]
@@ -62,7 +64,7 @@ def turned(
             made[one.code, one.act] = old
             continue
         since = now if old is None else old.since
-        made[one.code, one.act] = Latch(saw=one.saw, since=since, last=now, evidence=one.evidence)
+        made[one.code, one.act] = Latch(saw=one.saw, since=since, last=now, evidence=one.evidence, about=one.about)
     for key, old in before.items():
         if key in made:
             continue
@@ -83,7 +85,9 @@ def alarms(latches: Latches, now: int) -> tuple[Alarm, ...]:
         one = latches[code, act]
         ago = (now - one.last) / 3600
         saw = one.saw if one.last >= now else f"{one.saw} (last seen {ago:.1f} h ago)"
-        found.setdefault(code, Alarm(code=code, act=act, saw=saw, since=one.since, evidence=one.evidence))
+        found.setdefault(
+            code, Alarm(code=code, act=act, saw=saw, since=one.since, evidence=one.evidence, about=one.about)
+        )
     return tuple(found.values())
 
 
@@ -94,7 +98,9 @@ def journalled(records: Iterable[Record]) -> dict[MarketName, dict[Key, Latch]]:
         match record.entry:
             case AlarmRaised() as raised:
                 of = found.setdefault((raised.chain, raised.market_id), {})
-                of[raised.code, raised.act] = Latch(saw=raised.saw, since=raised.since, last=raised.time)
+                of[raised.code, raised.act] = Latch(
+                    saw=raised.saw, since=raised.since, last=raised.time, about=raised.about
+                )
             case AlarmLifted() as lifted:
                 found.get((lifted.chain, lifted.market_id), {}).pop((lifted.code, lifted.act), None)
             case _:
@@ -116,7 +122,7 @@ def news(
                 found.append(
                     AlarmRaised(
                         chain=ChainId(chain), market_id=MarketId(market), code=code, act=act, saw=one.saw,
-                        since=one.since, time=one.last,
+                        since=one.since, time=one.last, about=one.about,
                     )
                 )  # fmt: skip
         found += [

@@ -51,9 +51,9 @@ def exposures(snapshot: Snapshot) -> tuple[Exposure, ...]:
             continue
         worth = float(state.held) * snapshot.price(state.market.asset)
         for one in state.backing.parts if state.backing else ():
-            symbols[_one(one.backing)] = one.symbol
+            symbols[same(one.backing)] = one.symbol
             if one.utilisation is not None:
-                highest[_one(one.backing)] = max(highest.get(_one(one.backing), 0.0), one.utilisation)
+                highest[same(one.backing)] = max(highest.get(same(one.backing), 0.0), one.utilisation)
         for backing, pool, part in parts(state):
             shares[backing] = shares.get(backing, 0.0) + part * worth
             through.setdefault(backing, {})[state.market.name] = None
@@ -79,7 +79,7 @@ def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
     else by the market's own state. Fractions add up to 1 or less; the rest lies idle in the vault."""
     if state.backing is not None:
         for one in state.backing.parts:
-            yield _one(one.backing), "", one.share
+            yield same(one.backing), "", one.share
         if state.backing.unknown > 0.0:
             yield UNKNOWN, "", state.backing.unknown
         return
@@ -88,10 +88,10 @@ def parts(state: MarketState) -> Iterator[tuple[str, str, float]]:
         whole = state.curve.others + state.curve.ours
         for slot in state.curve.slots:
             if slot.held > 0.0 and whole > 0.0:
-                yield _one(str(known.get(slot.pool) or slot.pool)), slot.pool, slot.held / whole
+                yield same(str(known.get(slot.pool) or slot.pool)), slot.pool, slot.held / whole
         return
     pool = next(iter(sorted(state.pools)), str(state.market.id))
-    yield _one(str(state.market.params.get("collateral") or pool)), pool, 1.0
+    yield same(str(state.market.params.get("collateral") or pool)), pool, 1.0
 
 
 def shares(state: MarketState) -> dict[str, float]:
@@ -102,7 +102,7 @@ def shares(state: MarketState) -> dict[str, float]:
     return found
 
 
-def _one(backing: str) -> str:
+def same(backing: str) -> str:
     """One spelling for each token: EVM addresses differ in case only."""
     return backing.lower() if len(backing) == 42 and backing.startswith("0x") else backing
 
@@ -126,7 +126,9 @@ def locked_below(states: Iterable[MarketState], limits: AlarmLimits, now: int) -
             proof = Evidence(
                 what=f"utilisation of {name}", value=f"{used:.4f}", source=one.through[-1], block=backing.block
             )
-            found[state.market.id] = Found(code="COLLATERAL_LOCKED", act=Act.LEAVE, saw=saw, evidence=(proof,))
+            found[state.market.id] = Found(
+                code="COLLATERAL_LOCKED", act=Act.LEAVE, saw=saw, evidence=(proof,), about=one.backing
+            )
             break
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yieldbot.model.alarm_limits import AlarmLimits
 from yieldbot.model.risk import Act, Evidence
@@ -38,6 +38,8 @@ class Found:
     """What was seen, with numbers."""
     evidence: tuple[Evidence, ...] = ()
     """What it rests on."""
+    about: str = ""
+    """Address of the collateral whose danger it is; empty: it is the market's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,25 +188,25 @@ def supply_jump(case: Case) -> Iterator[Found]:
     if now.token_supply is None and not now.backing:
         return
     day = past.yesterday(time)
-    seen = list[tuple[str, float, int, float]]()  # token, supply now, time before, supply then
+    seen = list[tuple[str, float, int, float]]()  # which collateral, how many now, when before, how many then
     if now.token_supply is not None:
         for one in (past.last_with("token_supply", time, KEPT), day):
             if one is not None and one.token_supply:
-                seen.append((case.subject.asset, now.token_supply, one.time, one.token_supply))
+                seen.append(("", now.token_supply, one.time, one.token_supply))
     then = dict(day.backing) if day is not None else {}
     for token, raw in now.backing:
         if raw is not None:
-            what, last, old = f"its collateral {token}", past.backing(token, time, KEPT), then.get(token)
-            seen += [(what, raw, *last)] if last is not None and last[1] else []
-            seen += [(what, raw, day.time, old)] if day is not None and old else []
+            last, old = past.backing(token, time, KEPT), then.get(token)
+            seen += [(token, raw, *last)] if last is not None and last[1] else []
+            seen += [(token, raw, day.time, old)] if day is not None and old else []
     if not seen:
         return
-    what, count, since, before = max(seen, key=lambda one: one[1] / one[3])
+    token, count, since, before = max(seen, key=lambda one: one[1] / one[3])
     if count / before - 1.0 >= case.limits.supply_jump - 1e-12:
-        hours = (time - since) / 3600
+        hours, what = (time - since) / 3600, f"its collateral {token}" if token else case.subject.asset
         saw = f"the supply of {what} grew by {count / before - 1.0:.0%} in {hours:.1f} h"
         proof = (_number(f"supply of {what}", f"{count:.8g}"), _number("supply before", f"{before:.8g}", MEMORY))
-        yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=proof)
+        yield Found(code="SUPPLY_JUMP", act=Act.LEAVE, saw=saw, evidence=proof, about=token)
 
 
 def tvl_fall(case: Case) -> Iterator[Found]:
@@ -307,7 +309,7 @@ def found_in(case: Case) -> list[Found]:
 def bounded(found: Found, limits: AlarmLimits) -> Found:
     """The sign, limited to stopping new money if the policy says so (``stop_only``)."""
     if found.act is Act.LEAVE and found.code in limits.stop_only:
-        return Found(code=found.code, act=Act.STOP, saw=found.saw, evidence=found.evidence)
+        return replace(found, act=Act.STOP)
     return found
 
 

@@ -20,6 +20,7 @@ from yieldbot.protocols.evm.backing_reads import (
     MOST_ROUNDS,
     Graph,
     Known,
+    next_known,
     read_holdings,
     token_key,
 )
@@ -110,6 +111,7 @@ def test_a_pool_rests_on_what_may_be_collateral_by_value_and_knows_its_use() -> 
     reserves = {USDC: (900, 800, 7800), WETH: (300, 297, 8300), DAI: (100, 0, 7700), at(9): (99, 0, 0)}
     known = pool(answers, at(0x50), reserves)
     answers[call(WETH, "symbol()")] = text("WETH")
+    answers[call(WETH, "totalSupply()")] = words(100)
     graph, rounds, _ = read(answers, f"aave:{at(0x50)}", known)
     found = backing_of(root(f"aave:{at(0x50)}"), graph.nodes, 7, 8)
     assert [(one.backing, one.symbol, one.shared) for one in found.parts] == [(WETH, "WETH", True), (DAI, "", True)]
@@ -118,6 +120,11 @@ def test_a_pool_rests_on_what_may_be_collateral_by_value_and_knows_its_use() -> 
     assert found.unknown == 0.0 and (found.block, found.time) == (7, 8) and rounds == 3
     again, rounds, _ = read(answers, f"aave:{at(0x50)}", Known(providers=known.providers, calls=graph.calls))
     assert rounds == 1 and again.nodes == graph.nodes, "what was read last time is read at once"
+    assert graph.nodes[token_key(WETH)].supply == 100.0 and graph.nodes[token_key(DAI)].supply is None
+    leaves, calls = next_known(graph)
+    answers[call(WETH, "totalSupply()")] = words(160)
+    grown, rounds, _ = read(answers, f"aave:{at(0x50)}", replace(known, leaves=leaves, calls=calls))
+    assert rounds == 1 and grown.nodes[token_key(WETH)].supply == 160.0, "of a known token its supply alone is asked"
 
 
 def test_vaults_in_vaults_are_seen_through_and_what_is_idle_is_said() -> None:

@@ -14,7 +14,7 @@ from yieldbot.model.market import Snapshot
 from yieldbot.model.money_flows import Holders
 from yieldbot.model.reads import EthCall
 from yieldbot.model.settings import ChainSettings
-from yieldbot.protocols.backing import Root, backing_of
+from yieldbot.protocols.backing import Root, backing_of, bare
 from yieldbot.protocols.evm.backing import NO_BACKING, keys_of, providers_of, root_of, shares_of
 from yieldbot.protocols.evm.backing_reads import Graph, Known, next_known, read_holdings
 from yieldbot.protocols.evm.flow_events import listening
@@ -87,7 +87,9 @@ class ExposureLook:
         if graph is None or isinstance(graph, MarketError):
             return replace(look, known={**look.known, KEY: self.known.get(KEY)})
         backing = {root.market: backing_of(root, graph.nodes, look.block, look.time) for root in self.roots}
-        return replace(look, known={**look.known, KEY: self._kept(graph, look.time)}, backing=backing)
+        supplies = {bare(key): one.supply for key, one in graph.nodes.items() if one.supply is not None}
+        kept = {**look.known, KEY: self._kept(graph, look.time)}
+        return replace(look, known=kept, backing=backing, supplies=supplies)
 
     def _kept(self, graph: Graph, now: int) -> dict[str, Any]:
         before = _known(self.known.get(KEY), now)

@@ -71,7 +71,7 @@ def next_known(graph: Graph) -> tuple[dict[str, str], tuple[EthCall, ...]]:
         for key, one in graph.nodes.items()
         if key.startswith(TOKEN) and not one.children and not one.idle and not one.unknown
     }
-    probes = {selector_of(probe) for probe in PROBES}
+    probes = {selector_of(probe) for probe in PROBES if probe != TOTAL_SUPPLY}
     calls = (one for one in graph.calls if one.data not in probes or f"{TOKEN}{one.to}" not in leaves)
     return leaves, tuple(calls)
 
@@ -146,13 +146,20 @@ def _advance(
 def _flow(key: str, known: Known) -> Reading:
     kind, _, at = key.partition(":")
     if key in known.leaves:
-        return _leaf(known.leaves[key])
+        return _leaf(Address(at), known.leaves[key])
     return KINDS[kind](Address(at), known)
 
 
-def _leaf(symbol: str) -> Reading:
-    return HeldBy(symbol=symbol)
-    yield ()  # pragma: no cover - makes it a generator
+def _leaf(at: Address, symbol: str) -> Reading:
+    """A token that was found to hold nothing: how much of it exists is asked each time."""
+    (supply,) = yield [call(at, TOTAL_SUPPLY)]
+    return HeldBy(symbol=symbol, supply=_supply(supply))
+
+
+def _supply(answer: bytes) -> float | None:
+    """Base units that exist by the answer to totalSupply(); None where it is none."""
+    raw = number(answer)
+    return None if raw is None or not 0 <= raw < LARGEST else float(raw)
 
 
 def aave_key(pool: str) -> str:
@@ -256,9 +263,11 @@ def _comet(at: Address, known: Known) -> Reading:
     return HeldBy(children=children, unknown=0.0 if some else 1.0, lost=lost)
 
 
+TOTAL_SUPPLY = "totalSupply()"
 PROBES = (
     *("symbol()", "asset()", "totalAssets()", "UNDERLYING_ASSET_ADDRESS()", "POOL()", "underlying()", "comptroller()"),
     *("MORPHO()", "withdrawQueueLength()", "get_default_queue()", "aToken()", "token0()", "token1()", "baseToken()"),
+    TOTAL_SUPPLY,
     "yieldbotReadsWhatNoContractHas()",
 )
 """What is asked of every token: whatever holds something answers some of it. The last exists nowhere."""
@@ -280,7 +289,8 @@ def _token(at: Address, known: Known) -> Reading:
         if (base := named["baseToken()"]) is not None:
             return HeldBy(children=((f"comet:{at}", 1.0),), asset=token_key(base), symbol=symbol)
         pair = [one for one in (named["token0()"], named["token1()"]) if one is not None]
-        return HeldBy(children=tuple((token_key(one), 0.5) for one in pair), symbol=symbol)
+        children = tuple((token_key(one), 0.5) for one in pair)
+        return HeldBy(children=children, symbol=symbol, supply=_supply(answers[TOTAL_SUPPLY]))
     total = amount(answers["totalAssets()"])
     if total <= 0.0:
         return HeldBy(unknown=1.0, asset=token_key(asset), symbol=symbol, why=f"{symbol or at}: it holds nothing")
