@@ -238,7 +238,7 @@ def _secrets(
         found[channel.name] = {}
         for one in channel.secrets:
             try:
-                found[channel.name][one.key] = _value(channel, one, environment)
+                found[channel.name][one.key] = secret_of(channel, one, environment)
             except ConfigError as missing:
                 lacking[channel.name] = missing
     own = [value for values in found.values() for value in values.values()]
@@ -246,7 +246,7 @@ def _secrets(
     return found, (*context.secrets(), *own), lacking
 
 
-def _value(channel: Channel, one: Secret, environment: Mapping[str, str]) -> str:
+def secret_of(channel: Channel, one: Secret, environment: Mapping[str, str]) -> str:
     """The secret itself. Raises ConfigError, which does not quote it."""
     where = f"notices {channel.name}: {one.key}"
     if one.file is not None:

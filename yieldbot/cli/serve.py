@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import serve as use
 from yieldbot.errors import ConfigError
+from yieldbot.notify.chats import chats_of
 from yieldbot.notify.sending import work_of
 
 if TYPE_CHECKING:
@@ -75,4 +76,4 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
         from yieldbot.mcp.running import over_http
 
         inner.append(Inner("/mcp", *over_http(service)))
-    return asyncio.run(run(service, request, inner, more))
+    return asyncio.run(run(service, request, inner, [*more, *chats_of(service)]))

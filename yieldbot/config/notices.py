@@ -57,6 +57,10 @@ class NoticesTable(BaseModel):
     """File with it."""
     chat: str | None = None
     """Telegram's chat id."""
+    allowed_users: Annotated[list[Annotated[int, Field(ge=1, lt=2**53)]] | None, Field(min_length=1, max_length=50)] = (
+        None
+    )
+    """Telegram's numbers of the users who may ask in a chat."""
     api: str | None = None
     """Base URL in place of Telegram's own."""
     server: str | None = None
@@ -91,7 +95,7 @@ class NotifyTable(BaseModel):
 
 
 OF_KIND: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "telegram": (("token", "chat"), ("api",)),
+    "telegram": (("token", "chat"), ("api", "allowed_users")),
     "slack": (("url",), ()),
     "discord": (("url",), ()),
     "email": (("server", "from", "to"), ("port", "security", "user", "password")),
@@ -194,6 +198,7 @@ def _channel(path: Path, place: str, name: str, table: NoticesTable) -> Channel:
         secret=secrets.get("secret"),
         password=secrets.get("password"),
         chat=table.chat or "",
+        allowed_users=frozenset(table.allowed_users or ()),
         api=table.api or "",
         server=table.server or "",
         port=table.port or (465 if security == "tls" else 587),

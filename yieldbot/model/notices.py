@@ -127,6 +127,8 @@ class Channel:
     """Password of the mail account."""
     chat: str = ""
     """Telegram's chat id."""
+    allowed_users: frozenset[int] = frozenset()
+    """Telegram's numbers of the users who may ask in a chat; empty: nobody may."""
     server: str = ""
     """Host of the mail server."""
     port: int = 587

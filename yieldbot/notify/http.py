@@ -23,8 +23,8 @@ SHOWN = 160
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> None:
-    """POST a body; a 2xx is success. Redirections are not followed.
+def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, most: int = MOST_BYTES) -> bytes:
+    """POST a body; a 2xx is success. Returns the first ``most`` bytes of the answer. Redirections are not followed.
 
     Raises NotSent, whose message names the host alone, where the service cannot be reached, refuses, or has not
     answered within ``seconds``.
@@ -41,7 +41,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> N
     try:
         request = urllib.request.Request(url, body, {"User-Agent": "yieldbot", **headers}, method="POST")
         with opener.open(request, timeout=max(0.1, seconds)) as answer:
-            _read(answer, until)
+            return _read(answer, until, most)
     except urllib.error.HTTPError as refused:
         with refused:
             said = b""
@@ -67,11 +67,11 @@ def _host_of(url: str) -> str:
     return one_line(host, 100)
 
 
-def _read(answer: Any, until: float) -> bytes:
+def _read(answer: Any, until: float, most: int = MOST_BYTES) -> bytes:
     """The beginning of the answer, as far as it comes in time."""
     found = b""
-    while len(found) < MOST_BYTES and time.monotonic() < until:
-        part = answer.read1(MOST_BYTES - len(found)) if hasattr(answer, "read1") else answer.read(MOST_BYTES)
+    while len(found) < most and time.monotonic() < until:
+        part = answer.read1(most - len(found)) if hasattr(answer, "read1") else answer.read(most)
         if not part:
             break
         found += part

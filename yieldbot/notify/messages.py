@@ -6,13 +6,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
 from yieldbot.app.notify_documents import NoticeDocument
-from yieldbot.model.notices import Channel, Notice, Severity
+from yieldbot.model.notices import Channel, Finding, Notice, Severity, Topic
 
 TELEGRAM = "https://api.telegram.org"
 MOST_TELEGRAM, MOST_SLACK, MOST_DISCORD, MOST_NTFY = 3500, 2900, 1800, 3500
@@ -47,6 +47,21 @@ def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Po
     if buttons := [[{"text": f"Plan {name}", "url": page}] for name, page in notice.links if page[:5] == "https"]:
         document["reply_markup"] = {"inline_keyboard": buttons}
     return _json(f"{(channel.api or TELEGRAM).rstrip('/')}/bot{secrets['token']}/sendMessage", document)
+
+
+def telegram_reply(chat: int, title: str, lines: Sequence[str], links: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """The document of ``sendMessage`` that answers a question. Lines may hold names that strangers gave."""
+    finding = [Finding(key="", topic=Topic.DONE, severity=Severity.INFO, text=one, at=0) for one in lines]
+    text = _fitting(Notice(id="", title=title, findings=tuple(finding)), MOST_TELEGRAM, html)
+    document: dict[str, object] = {
+        "chat_id": chat,
+        "text": f"<b>{html(title)}</b>\n<pre>{text}</pre>",
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+    }
+    if buttons := [[{"text": f"Plan {name}", "url": page}] for name, page in links if page[:5] == "https"]:
+        document["reply_markup"] = {"inline_keyboard": buttons}
+    return document
 
 
 def slack(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:

@@ -1,0 +1,192 @@
+"""Questions by chat, over a double of Telegram's Bot API: who is answered, with what, once, also over restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.kit.api.served import Served
+from tests.kit.journal.store import plan
+from tests.kit.notify.telegram import BotApi, bot_api
+from tests.unit.api.conftest import context, served
+from yieldbot.app.chat import allowed, asked
+from yieldbot.app.notify import NotSent
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.store import Journal
+from yieldbot.model.notices import Channel, NoticeTimes, Secret, Service
+from yieldbot.notify.chats import Chat, _keep, _offset, chats_of
+
+__all__ = ["context", "served"]
+
+TOKEN = "123456789:AAErandomTokenOfABotThatNobodyMayKnow"
+NOW = int(time.time())
+LURE = "/status <script>https://evil.example</script>"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[BotApi]:
+    monkeypatch.setenv("BOT", TOKEN)
+    with bot_api(TOKEN) as made:
+        yield made
+
+
+def chat(served: Served, api: BotApi, page: str = "") -> Chat:
+    """A new one, as after a restart."""
+    channel = Channel(name="phone", kind=Service.TELEGRAM, token=Secret(key="token", env="BOT"), chat="-100",
+                      api=api.url, allowed_users=frozenset((7,)))  # fmt: skip
+    context = served.service.context
+    context._settings = replace(context.settings, notices=(channel,), notice_times=NoticeTimes(page=page))
+    return Chat(served.service, channel)
+
+
+def rounds(talk: Chat, count: int = 1) -> None:
+    async def every() -> None:
+        for _ in range(count):
+            await talk.round(0)
+
+    asyncio.run(every())
+
+
+def said(api: BotApi) -> list[str]:
+    return [one["text"] for one in api.sent]
+
+
+def test_a_user_who_is_allowed_gets_status_positions_and_plans_and_halts(served: Served, api: BotApi) -> None:
+    with Journal.open(served.service.journal_file) as journal:
+        made = replace(plan("p1"), expires_at=NOW + 9999)
+        journal.append(PlanWritten(made), PlanMarked("p1", PlanStatus.QUEUED, "queue"))
+    for number, text in enumerate(
+        ("/status", "/positions@our_bot", "/plan", "/approve p1", "/HALT now", "/status", "hello"), 5
+    ):
+        api.write(text, number=number, at=NOW)
+    rounds(chat(served, api, "https://bot.example/plans/{id}"))
+    status, positions, plans, approve, halted, after, anything = said(api)
+    assert "not halted" in status and "reads its chains" in status and "1 plans wait" in status
+    assert "10000.000000 USDC" in positions and "testnet" in positions
+    assert "p1 waits until" in plans and plans == approve, "nothing is signed by chat: a page does"
+    assert api.sent[2]["reply_markup"]["inline_keyboard"] == [
+        [{"text": "Plan p1", "url": "https://bot.example/plans/p1"}]
+    ]
+    assert "halted" in halted and "Telegram's user 7" in str(served.service.halted()) and "halted:" in after
+    assert "/status" in anything and {one["chat_id"] for one in api.sent} == {7}
+    with Journal.read(served.service.journal_file) as journal:
+        assert [one.status for one in journal.plans()] == [PlanStatus.QUEUED]
+    rounds(chat(served, api))
+    assert len(api.sent) == 7 and api.asked[-1]["offset"] == 12, "also a new process answers nothing twice"
+    api.write("/plan", number=12, at=NOW)
+    rounds(chat(served, api))
+    assert f"to approve: {served.service.context.program} approve p1" in said(api)[-1]
+    assert "reply_markup" not in api.sent[-1]
+
+
+def test_strangers_are_ignored_counted_and_never_quoted(served: Served, api: BotApi) -> None:
+    for number in range(30):
+        api.write(LURE, user=1000 + number % 2, number=number, at=NOW)
+    api.write("/positions", user=7, chat=-5, number=30, at=NOW)  # in a group where others read
+    api.write("/halt", user=7, number=31, at=NOW, sender_chat={"id": -5})  # as an anonymous administrator
+    api.write("/positions", user=7, chat=-100, number=32, at=NOW)  # in the channel's own
+    rounds(chat(served, api), 3)
+    assert [one["chat_id"] for one in api.sent] == [-100] and served.service.halted() is None
+    noted = {(one.by, one.outcome): one.times for one in served.service.admission.taken()}
+    assert noted == {
+        ("telegram 1000", "403 not answered"): 15, ("telegram 1001", "403 not answered"): 15,
+        ("telegram 7", "403 not answered"): 1, ("telegram", "403 not answered"): 1, ("telegram 7", "positions"): 1,
+    }  # fmt: skip
+    lines = " ".join([*said(api), *served.service.context.lines])  # type: ignore[attr-defined]
+    assert "evil" not in lines and "script" not in lines and TOKEN not in lines
+
+
+def test_many_questions_are_slowed_and_a_halt_never(served: Served, api: BotApi) -> None:
+    for number in range(40):
+        api.write("/status", number=number, at=NOW)
+    api.write("/halt", number=40, at=NOW)
+    rounds(chat(served, api), 1)
+    assert len(api.sent) == 10, "and as many as were taken at once"
+    talk = chat(served, api)
+    rounds(talk, 3)
+    assert served.service.halted() is not None and len(api.sent) <= 21
+
+
+def test_what_was_sent_long_ago_is_not_answered_but_halts(served: Served, api: BotApi) -> None:
+    api.write("/positions", number=1, at=NOW - 3600)
+    api.write("/halt", number=2, at=NOW - 3600)
+    rounds(chat(served, api))
+    late, halted = said(api)
+    assert "send it again" in late and "USDC" not in late and "halted" in halted
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (409, b'{"ok":false,"error_code":409,"description":"Conflict: terminated by other getUpdates request"}', "409"),
+        (401, b'{"ok":false}', "HTTP 401"),
+        (200, b"[1]", "none of Telegram's"),
+        (200, b"{" * 10_000, "none of Telegram's"),
+        (200, b'{"ok": true, "result": 5}', "none of Telegram's"),
+        (500, b"\xff", "HTTP 500"),
+    ],
+)
+def test_a_service_that_fails_is_one_line_and_no_update_is_lost(
+    served: Served, api: BotApi, status: int, body: bytes, why: str
+) -> None:
+    talk = chat(served, api)
+    api.broken = (status, body)
+    with pytest.raises(NotSent, match=why) as refused:
+        rounds(talk)
+    for _ in range(3):
+        talk._complain(refused.value)
+    lines = [line for line in served.service.context.lines if "messages to the bot" in line]  # type: ignore[attr-defined]
+    assert len(lines) == 1 and TOKEN not in lines[0] and "AAErandom" not in lines[0]
+    api.broken = None
+    api.write("/status", number=3, at=NOW)
+    rounds(talk)
+    assert len(api.sent) == 1
+
+
+def test_a_number_that_is_a_week_old_hides_no_new_messages(served: Served, api: BotApi) -> None:
+    """After a week without messages Telegram draws the next number at random: it may be a lower one."""
+    file = served.service.context.settings.data_dir / "notices" / "telegram-1.json"
+    _keep(file, 99, NOW)
+    assert _offset(file, NOW + 60) == 99 and _offset(file, NOW + 8 * 86_400) is None
+    file.write_text("{")
+    assert _offset(file, NOW) is None
+
+
+NUMBERS = st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(-(2**70), 2**70)
+TABLES = st.dictionaries(st.sampled_from(["id", "type", "is_bot"]), NUMBERS | st.just("private") | st.just(7)) | NUMBERS
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["update_id", "message"]),
+        NUMBERS
+        | st.dictionaries(
+            st.sampled_from(["from", "chat", "text", "date", "sender_chat"]), TABLES | st.text() | st.just("/halt")
+        ),
+    )
+)
+def test_whatever_an_update_holds_only_the_named_user_is_heard(update: dict[str, Any]) -> None:
+    channel = Channel(name="c", kind=Service.TELEGRAM, chat="-100", allowed_users=frozenset((7,)))
+    one = asked(update)
+    if one is not None and allowed(one, channel):
+        message = update["message"]
+        assert message["from"]["id"] == 7 and message["from"].get("is_bot") is not True
+        assert message["chat"]["id"] in (7, -100) and "sender_chat" not in message
+        assert json.dumps(one.command)
+
+
+def test_only_channels_that_name_users_are_asked(served: Served, api: BotApi) -> None:
+    talk = chat(served, api)
+    assert [one.name for one in chats_of(served.service)] == ["chat phone"]
+    settings = served.service.context.settings
+    nobody = replace(talk.channel, allowed_users=frozenset())
+    served.service.context._settings = replace(settings, notices=(nobody,))
+    assert chats_of(served.service) == []

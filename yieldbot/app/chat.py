@@ -1,0 +1,195 @@
+"""What may be asked by chat: status, positions, plans, and a halt. Nothing is signed there, and what a stranger writes
+is neither answered nor shown.
+
+A user is known by Telegram's number alone. Only their private chat with the bot, or the channel's own chat, is
+answered: what we hold is for nobody else's eyes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.access.limits import Buckets, Rate
+from yieldbot.app import alerts
+from yieldbot.errors import YieldbotError
+from yieldbot.model.notices import MOST_LINKS
+
+if TYPE_CHECKING:
+    from yieldbot.app.service import Service
+    from yieldbot.model.notices import Channel
+
+OF_USERS = Rate(a_second=0.2, at_once=10)
+"""Questions of one user that are answered. A halt always is."""
+OLDEST_SECONDS = 600
+"""A question that was sent longer ago is not answered any more; a halt always counts."""
+MOST_LINES = 15
+
+
+class Command(StrEnum):
+    """What a user may ask."""
+
+    STATUS = "status"
+    """Whether it works, and what waits."""
+    POSITIONS = "positions"
+    """What is held."""
+    PLAN = "plan"
+    """Plans that wait, with the page that signs each."""
+    HALT = "halt"
+    """Sign nothing more."""
+    HELP = "help"
+    """What can be asked."""
+
+
+COMMANDS = {"start": Command.HELP, "plans": Command.PLAN, "approve": Command.PLAN} | {one.value: one for one in Command}
+"""The words that are understood, each after a slash."""
+HELP = "/status, /positions, /plan, /halt: nothing is signed here, and a halt is lifted at the terminal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A message to the bot, without its text."""
+
+    update: int
+    """Telegram's number of it."""
+    user: int | None
+    """Who wrote it; None: nobody that is named."""
+    chat: int | None
+    """The chat that it was written in."""
+    private: bool
+    """Whether that is the user's own chat with the bot."""
+    command: Command | None
+    """What is asked; None: nothing that is understood."""
+    sent_at: int
+    """When it was sent, in unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a user gets."""
+
+    title: str
+    """Our own words."""
+    lines: tuple[str, ...]
+    """One line for each thing; names of markets are text of others."""
+    links: tuple[tuple[str, str], ...] = ()
+    """(a plan's id, the page that signs it)."""
+
+
+def asked(update: Mapping[str, Any]) -> Asked | None:
+    """A message out of an update of Telegram's; None for what has no number. Never raises, whatever it is."""
+    number = update.get("update_id")
+    if not _whole(number):
+        return None
+    message, found = update.get("message"), dict[str, Any]()
+    if isinstance(message, Mapping):
+        found = dict(message)
+    sender, chat = _table(found.get("from")), _table(found.get("chat"))
+    assert isinstance(number, int)
+    bot = sender.get("is_bot") is True or "sender_chat" in found  # anonymous administrators, channels, other bots
+    user = sender.get("id") if not bot and _whole(sender.get("id")) else None
+    place, sent_at = chat.get("id"), found.get("date")
+    return Asked(
+        update=number,
+        user=user,
+        chat=place if _whole(place) else None,
+        private=chat.get("type") == "private" and user is not None and place == user,
+        command=_command(found.get("text")),
+        sent_at=sent_at if _whole(sent_at) else 0,  # type: ignore[arg-type]
+    )
+
+
+def limits() -> Buckets:
+    """How many questions each user may still ask."""
+    return Buckets(OF_USERS)
+
+
+def allowed(one: Asked, channel: Channel) -> bool:
+    """Whether whoever wrote it may ask, and may be answered in this chat."""
+    return one.user in channel.allowed_users and (one.private or str(one.chat) == channel.chat)
+
+
+async def answer(one: Asked, service: Service, now: float) -> Answer:
+    """The answer to a user who is allowed. Raises YieldbotError where something cannot be read."""
+    if one.command is Command.HALT:
+        done = service.halt(f"Telegram's user {one.user}")
+        title, lines = ("halted", f"nothing is signed any more ({done.reason})")
+        return Answer(title=title, lines=(lines, f"to lift it, at the terminal: {service.context.program} resume"))
+    if now - one.sent_at > OLDEST_SECONDS and one.command is not None:
+        return Answer(title="too late", lines=("this was sent while nobody answered: send it again",))
+    match one.command:
+        case Command.STATUS:
+            return Answer(title="status", lines=await _status(service, now))
+        case Command.POSITIONS:
+            return Answer(title="positions", lines=_positions(service))
+        case Command.PLAN:
+            return await _plans(service, now)
+        case _:
+            return Answer(title="yieldbot", lines=(HELP,))
+
+
+async def _status(service: Service, now: float) -> tuple[str, ...]:
+    halted, why = service.halted(), service.ready()
+    waiting = await _waiting(service, now)
+    lines = [f"halted: {halted}" if halted else "not halted", f"not ready: {why}" if why else "reads its chains"]
+    if service.read_at:
+        lines.append(f"last reading {max(0, int(now) - service.read_at)} s ago")
+    lines += [f"{row['wallet']} on {row['chain']} is stopped: {row['stopped']}" for row in service.accounts().rows
+              if row["stopped"]]  # fmt: skip
+    lines.append(f"{len(waiting)} plans wait: /plan" if waiting else "no plan waits")
+    try:
+        standing = [one for one in alerts.list_(service.context).alerts if one.stands]
+        lines += [f"alert {one.id} stands: {one.condition}" for one in standing]
+    except YieldbotError as failure:
+        lines.append(str(failure))
+    return tuple(lines)
+
+
+def _positions(service: Service) -> tuple[str, ...]:
+    found = service.newest("positions")
+    if not found.as_of:
+        return ("chains are being read for the first time: ask again",)
+    lines = [
+        f"{row['name']} on {row['chain']}: {row['held']['text']} {row['held']['symbol']}"
+        + (f", {row['apy_now'] * 100:.2f} %" if row["apy_now"] is not None else "")
+        for row in found.rows
+    ]
+    return (*lines, *(f"not read: {line}" for line in found.unread)) or ("nothing is held",)
+
+
+async def _plans(service: Service, now: float) -> Answer:
+    waiting, times = await _waiting(service, now), service.context.settings.notice_times
+    if not waiting:
+        return Answer(title="plans", lines=("no plan waits",))
+    lines = [
+        f"{row['id']} waits until {time.strftime('%Y-%m-%d %H:%M', time.gmtime(row['expires_at']))} UTC"
+        + ("" if times.page else f"; to approve: {service.context.program} approve {row['id']}")
+        for row in waiting
+    ]
+    pages = [(str(row["id"]), times.link(str(row["id"]))) for row in waiting]
+    links = tuple((name, page) for name, page in pages if page is not None)[:MOST_LINKS]
+    return Answer(title="plans that wait", lines=tuple(lines), links=links)
+
+
+async def _waiting(service: Service, now: float) -> list[Mapping[str, Any]]:
+    rows = (await service.journalled("plans")).rows
+    return [row for row in rows if row["status"] == "queued" and row["expires_at"] > now]
+
+
+def _command(text: object) -> Command | None:
+    """The first word, as /status or /status@name_of_the_bot."""
+    if not isinstance(text, str) or not text.startswith("/"):
+        return None
+    word = text[1:40].split("@", 1)[0].split(None, 1)
+    return COMMANDS.get(word[0].lower()) if word else None
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63

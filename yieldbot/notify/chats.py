@@ -1,0 +1,194 @@
+"""Asks Telegram for messages to the bot (long polling), and answers users who are allowed; only in ``yieldbot serve``.
+
+Forms of requests and answers: https://core.telegram.org/bots/api (getUpdates, Update, Message, sendMessage).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from yieldbot.app import chat
+from yieldbot.app.notice_text import safe
+from yieldbot.app.notify import NotSent, secret_of
+from yieldbot.app.schedule import Task, every
+from yieldbot.errors import YieldbotError
+from yieldbot.model.notices import Channel, Secret, Service
+from yieldbot.notify.http import post
+from yieldbot.notify.messages import TELEGRAM, telegram_reply
+from yieldbot.resources import read_text
+
+if TYPE_CHECKING:
+    from yieldbot.app.service import Service as Server
+
+WAIT_SECONDS = 25
+"""How long Telegram holds a request open until a message comes."""
+SEND_SECONDS = 10.0
+MOST_AT_ONCE = 20
+"""Messages that are taken at once."""
+MOST_ANSWER = 2 * 2**20
+"""Bytes of an answer with so many messages."""
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+"""Seconds until the next attempt after a failure."""
+FORGET_SECONDS = 5 * 86_400
+"""Telegram draws a new number at random after a week without messages: an older offset would hide what comes then."""
+AGES = 366 * 86_400.0
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Chat:
+    """One channel's chat with its users."""
+
+    server: Server
+    """The server."""
+    channel: Channel
+    """The channel, of Telegram."""
+    now: Callable[[], float] = time.time
+    """Unix seconds."""
+    pause: float = FIRST_PAUSE
+    """Seconds until the next attempt after the next failure."""
+    _users: Any = field(default_factory=chat.limits)
+    """How many questions each user may still ask."""
+    _complaint: str = ""
+    """The last failure that was said."""
+
+    async def talk(self) -> None:
+        """Take and answer messages until it is cancelled."""
+        while True:
+            try:
+                await self.round()
+            except Exception as failure:  # whatever it is, a server does not end for its chat
+                self._complain(failure)
+                await asyncio.sleep(min(LONGEST_PAUSE, max(self.pause, getattr(failure, "retry_after", None) or 0)))
+                self.pause = min(LONGEST_PAUSE, self.pause * 2)
+            else:
+                self.pause, self._complaint = FIRST_PAUSE, ""
+
+    async def round(self, seconds: int = WAIT_SECONDS) -> int:
+        """Ask once for messages, and answer them; how many there were. Raises NotSent, ConfigError without a token, and
+        OSError where the offset cannot be kept: what was not noted as done comes again."""
+        token = self._token()
+        file = self.server.context.settings.data_dir / "notices" / f"telegram-{token.partition(':')[0][:20]}.json"
+        wanted: dict[str, Any] = {"timeout": seconds, "limit": MOST_AT_ONCE, "allowed_updates": ["message"]}
+        if (offset := _offset(file, self.now())) is not None:
+            wanted["offset"] = offset
+        found = _updates(await _in_thread(lambda: self._call("getUpdates", wanted, token, seconds + SEND_SECONDS)))
+        for update in found:
+            one = chat.asked(update)
+            if one is not None:
+                await self._take(one, token)
+                _keep(file, one.update + 1, self.now())
+        return len(found)
+
+    async def _take(self, one: chat.Asked, token: str) -> None:
+        """Answer one message. A stranger's is only counted."""
+        by = f"telegram {one.user}" if one.user is not None else "telegram"
+        note, what = self.server.admission.note, one.command or "no command"
+        if not chat.allowed(one, self.channel):
+            note(by, self.channel.name, "a message of somebody who is not allowed", "403 not answered")
+            return
+        if one.command is not chat.Command.HALT and self._users.take(str(one.user), time.monotonic()).refused:
+            note(by, self.channel.name, f"asked {what}", "429")
+            return
+        try:
+            said = await chat.answer(one, self.server, self.now())
+        except YieldbotError as failure:
+            said = chat.Answer(title="failed", lines=(str(failure),))
+        note(by, self.channel.name, f"asked {what}", said.title)
+        assert one.chat is not None
+        secrets = (*self.server.context.secrets(), token)
+        lines = [safe(line, secrets) for line in said.lines[: chat.MOST_LINES]]
+        if len(said.lines) > chat.MOST_LINES:
+            lines.append(f"and {len(said.lines) - chat.MOST_LINES} more")
+        document = telegram_reply(one.chat, said.title, lines, said.links)
+        try:
+            await _in_thread(lambda: self._call("sendMessage", document, token, SEND_SECONDS))
+        except NotSent as failure:  # it is done all the same, and must not come again for ever
+            self._complain(failure)
+
+    def _call(self, method: str, document: Mapping[str, Any], token: str, seconds: float) -> bytes:
+        url = f"{(self.channel.api or TELEGRAM).rstrip('/')}/bot{token}/{method}"
+        headers = {"Content-Type": "application/json"}
+        return post(url, json.dumps(document, allow_nan=False).encode(), headers, seconds, MOST_ANSWER)
+
+    def _token(self) -> str:
+        assert isinstance(self.channel.token, Secret)
+        return secret_of(self.channel, self.channel.token, self.server.context.environment)
+
+    def _complain(self, failure: Exception) -> None:
+        """Once for each reason: it is tried again and again."""
+        context = self.server.context
+        text = safe(str(failure), context.secrets()) if isinstance(failure, YieldbotError) else type(failure).__name__
+        if text != self._complaint:
+            self._complaint = text
+            context.complain(f"notices {self.channel.name}: messages to the bot: {text}")
+
+
+def chats_of(server: Server) -> list[Task]:
+    """What a server does to be asked by chat: one task, which never ends, for each channel that names users."""
+    named = [one for one in server.context.settings.notices if one.kind is Service.TELEGRAM and one.allowed_users]
+    return [every(f"chat {one.name}", AGES, Chat(server, one).talk) for one in named]
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Do it in a thread that the server's end does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            found = work()
+        except Exception as failure:
+            _tell(loop, done, partial(done.set_exception, failure))
+        else:
+            _tell(loop, done, partial(done.set_result, found))
+
+    threading.Thread(target=run, name="chat", daemon=True).start()
+    return await done
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], end: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+        loop.call_soon_threadsafe(lambda: None if done.done() else end())
+
+
+def _updates(body: bytes) -> list[Mapping[str, Any]]:
+    """The updates of an answer. Raises NotSent for what is none."""
+    try:
+        found = json.loads(body)
+        rows = found["result"]
+        assert found["ok"] is True and isinstance(rows, list)
+    except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
+        raise NotSent("an answer that is none of Telegram's") from None
+    return [row for row in rows if isinstance(row, Mapping)]
+
+
+def _offset(file: Path, now: float) -> int | None:
+    """Number of the first message that is not answered yet; None: whichever Telegram still has."""
+    try:
+        found = json.loads(read_text(file))
+        at, offset = found["at"], found["offset"]
+    except (OSError, YieldbotError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    fresh = isinstance(at, int) and isinstance(offset, int) and 0 <= now - at < FORGET_SECONDS
+    return offset if fresh else None
+
+
+def _keep(file: Path, offset: int, now: float) -> None:
+    """Note that everything before this number is answered, completely or not at all. Raises OSError."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+        json.dump({"offset": offset, "at": int(now)}, out)
+    new.replace(file)
