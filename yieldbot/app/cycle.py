@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from yieldbot.app.graded import risks_of
 from yieldbot.app.judged import judged
 from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
@@ -247,7 +248,7 @@ async def _propose(
     if isinstance(rehearsal, Declined):
         return replace(report, declined=rehearsal)
     report = replace(report, rehearsal=rehearsal)
-    approval = await world.approver.approve(Proposal(plan, rehearsal))
+    approval = await world.approver.approve(Proposal(plan, rehearsal, risks_of(plan, snapshot)))
     if isinstance(approval, Declined):
         return replace(report, declined=approval)
     if (predicted := before_plan(plan, snapshot, world.settings.policy)) is not None:

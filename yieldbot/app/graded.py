@@ -18,6 +18,7 @@ from yieldbot.model.controls import Controls
 from yieldbot.model.ids import MarketId
 from yieldbot.model.market import Kind, MarketState, Snapshot
 from yieldbot.model.money_flows import Holders
+from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
 from yieldbot.risk.facts import Around, Facts, MarketStatistics
@@ -180,3 +181,21 @@ def _reward_share(state: MarketState, policy: Policy) -> float:
     held = float(state.held)
     whole = curve.apr(held, policy.horizon_seconds)
     return min(1.0, max(0.0, curve.reward_apr(held, policy.horizon_seconds) / whole)) if whole > 0.0 else 0.0
+
+
+def risks_of(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
+    """What is known of the risk of each market that a plan puts money into, one line each, for whoever approves."""
+    found = dict[MarketId, str]()
+    for leg in plan.legs:
+        state = snapshot.states.get(leg.market_id)
+        if leg.kind is not LegKind.DEPOSIT or state is None or leg.market_id in found:
+            continue
+        if (known := state.grade) is None:
+            found[leg.market_id] = f"{state.market.name}: not graded"
+            continue
+        parts = [f"safety {known.safety} ({known.letter})", f"expected loss {known.loss_bps:.0f} bp a year"]
+        parts += [f"capped: {known.limits[0]}"] if known.limits else []
+        parts += [f"{len(known.missing)} facts unknown, taken as bad"] if known.missing else []
+        parts += [f"{alarm.code}: {alarm.saw}" for alarm in state.alarms]
+        found[leg.market_id] = one_line(f"{state.market.name}: " + "; ".join(parts))
+    return tuple(found.values())

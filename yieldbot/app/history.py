@@ -17,6 +17,7 @@ from yieldbot.app.history_documents import (
 )
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.errors import ConfigError
+from yieldbot.execution.persons import read_register, signers, to_approve
 from yieldbot.journal.codec import amount_from_doc
 from yieldbot.journal.entry_codec import encode
 from yieldbot.journal.journal_entries import PlanStatus
@@ -53,15 +54,17 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
         return _verified(file)
     wants_plans = request.plans or request.waiting
     records: tuple[Record, ...] = ()
-    plans: tuple[StoredPlan, ...] = ()
+    plans: tuple[JournalPlan, ...] = ()
     if file.exists():
         with Journal.read(file) as journal:
             if wants_plans:
-                plans = journal.plans(PlanStatus.QUEUED if request.waiting else None)
+                stored = journal.plans(PlanStatus.QUEUED if request.waiting else None)
+                signed = _signed(journal, stored, context.settings.data_dir)
+                plans = tuple(_plan(one, signed.get(one.plan.id, ())) for one in stored)
             else:
                 records = journal.history(min(request.limit, MOST_EVENTS) or None)
     if wants_plans:
-        return PlansDocument(journal=str(file), plans=tuple(_plan(stored) for stored in plans))
+        return PlansDocument(journal=str(file), plans=plans)
     return EventsDocument(journal=str(file), events=tuple(_event(record) for record in records))
 
 
@@ -141,7 +144,14 @@ def _amount(doc: dict[str, Any]) -> str:
     return str(amount_from_doc(doc))
 
 
-def _plan(stored: StoredPlan) -> JournalPlan:
+def _signed(journal: Journal, plans: tuple[StoredPlan, ...], data_dir: Path) -> dict[str, tuple[str, ...]]:
+    """Who has signed each plan that waits; empty where nobody is in the register."""
+    register = read_register(data_dir)
+    waiting = [one for one in plans if one.status is PlanStatus.QUEUED] if register else []
+    return {one.plan.id: signers(journal, one, register) for one in waiting}
+
+
+def _plan(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:
     return JournalPlan(
         id=stored.plan.id,
         status=stored.status.value,
@@ -154,4 +164,9 @@ def _plan(stored: StoredPlan) -> JournalPlan:
         gain_per_year=stored.plan.gain_per_year,
         cost=stored.plan.cost,
         calls=tuple(one_line(line) for line in stored.lines),
+        digest="0x" + to_approve(stored).digest.hex(),
+        why=tuple(one_line(line) for line in stored.plan.why),
+        changes=tuple(one_line(line) for line in stored.changes),
+        risks=tuple(one_line(line) for line in stored.risks),
+        signed_by=signed_by,
     )

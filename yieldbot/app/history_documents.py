@@ -37,6 +37,11 @@ class JournalPlan(Part):
     gain_per_year: float = Field(description="the gain it was made for, in tokens a year")
     cost: float = Field(description="its expected cost, in tokens")
     calls: tuple[str, ...] = Field(description="each call in words")
+    digest: str = Field(description="SHA-256 of the plan, which each approval signs, as 0x...")
+    why: tuple[str, ...] = Field(description="what was seen, of a plan that leaves markets; else empty")
+    changes: tuple[str, ...] = Field(description="our balance changes in the rehearsal")
+    risks: tuple[str, ...] = Field(description="what is known of the risk of each market that gets money")
+    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, of a plan that waits for them")
 
 
 class HistoryDocument(Document):

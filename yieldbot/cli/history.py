@@ -64,6 +64,9 @@ def _plans(found: PlansDocument, waiting: bool) -> Any:
     for plan in found.plans:
         status = plan.status + (f" ({plan.reason})" if plan.reason else "")
         gain, cost = f"{plan.gain_per_year:,.2f}", f"{plan.cost:,.4f}"
-        made.add_row(plan.id, status, gain, cost, when(plan.expires_at), "\n".join(plan.calls))
+        signed = (f"signed by {', '.join(plan.signed_by)}",) if plan.signed_by else ()
+        beside = (*(f"in all {', '.join(plan.changes)}" for _ in plan.changes[:1]), *plan.risks, *signed)
+        lines = (*plan.calls, *beside) if waiting else plan.calls
+        made.add_row(plan.id, status, gain, cost, when(plan.expires_at), "\n".join(lines))
     nothing = "no plan waits for approval" if waiting else "no plan has been made yet"
     return made if found.plans else nothing

@@ -141,4 +141,6 @@ def show_proposal(context: Screen, proposal: Proposal) -> None:
             context.say(f"  {number}. {tx.description}  [{tx.to}, {tx.gas_used:,} {unit}]")
             for line in described(tx):
                 context.say(f"     {line}")
+    for line in proposal.risks:
+        context.say(f"  risk: {line}")
     context.say("  in all: " + ", ".join([*proposal.rehearsal.fees_beside, *moved(proposal.rehearsal.deltas)]))

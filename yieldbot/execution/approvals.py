@@ -29,11 +29,23 @@ class Proposal:
     """The plan."""
     rehearsal: Rehearsed
     """How the plan's calls went on a fork, exits included."""
+    risks: tuple[str, ...] = ()
+    """What is known of the risk of each market that gets money, one line each."""
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The description of every call, allowances included, in order."""
         return self.rehearsal.lines
+
+    @property
+    def written(self) -> PlanWritten:
+        """The plan for the journal, with everything that whoever decides is shown."""
+        changes = tuple(
+            f"{'+' if change.raw > 0 else ''}{Amount(change.token, change.raw)}"
+            for change in self.rehearsal.deltas
+            if change.raw
+        )
+        return PlanWritten(self.plan, self.lines, changes, self.risks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class Ask:
 
     async def approve(self, proposal: Proposal) -> Approval | Declined:
         """See ``Approver``."""
-        written = PlanWritten(proposal.plan, proposal.lines)
+        written = proposal.written
         if not await self.ask(proposal):
             self.journal.append(written, PlanMarked(proposal.plan.id, PlanStatus.REJECTED, self.by))
             return Declined("HUMAN_REJECTED", "you said no")
@@ -104,7 +116,7 @@ class Auto:
         if (refused := self._beyond(plan)) is not None:
             return refused
         marked = PlanMarked(plan.id, PlanStatus.APPROVED, "auto")
-        self.journal.append(PlanWritten(plan, proposal.lines), marked)
+        self.journal.append(proposal.written, marked)
         return Approval(plan, "auto", plan.expires_at)
 
     def _beyond(self, plan: Plan) -> Declined | None:
@@ -141,7 +153,7 @@ class ExitsAtOnce:
         plan = proposal.plan
         if not only_out(plan):
             return await self.other.approve(proposal)
-        self.journal.append(PlanWritten(plan, proposal.lines), PlanMarked(plan.id, PlanStatus.APPROVED, "auto_exit"))
+        self.journal.append(proposal.written, PlanMarked(plan.id, PlanStatus.APPROVED, "auto_exit"))
         return Approval(plan, "auto_exit", plan.expires_at)
 
 
@@ -170,7 +182,7 @@ class Queue:
             if stored.plan.id != plan.id and (stored.plan.owner, stored.plan.asset) == (plan.owner, plan.asset)
         ]
         marked = PlanMarked(plan.id, PlanStatus.QUEUED, "queue")
-        self.journal.append(*older, PlanWritten(plan, proposal.lines), marked)
+        self.journal.append(*older, proposal.written, marked)
         return Declined("QUEUED", f"plan {plan.id} waits: {self.program} approve {plan.id}")
 
 

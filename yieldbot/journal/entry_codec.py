@@ -78,9 +78,11 @@ class RowKeys:
 def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
     """The keys and the JSON document of an entry's row."""
     match entry:
-        case PlanWritten(plan, lines):
+        case PlanWritten(plan, lines, changes, risks):
             keys = RowKeys("plan.written", plan.block.chain, plan.owner, plan.id)
-            return keys, {"plan": plan_to_doc(plan), "lines": list(lines)}
+            shown = {"changes": list(changes)} if changes else {}
+            shown |= {"risks": list(risks)} if risks else {}
+            return keys, {"plan": plan_to_doc(plan), "lines": list(lines), **shown}
         case PlanMarked(plan_id, status, by, reason):
             return RowKeys("plan.marked", plan_id=plan_id), {"status": status.value, "by": by, "reason": reason}
         case TxSigned():
@@ -175,7 +177,8 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
     """The entry in a row. Raises ValueError if the row holds none."""
     match keys.kind:
         case "plan.written":
-            return PlanWritten(plan_from_doc(part(doc, "plan", Mapping)), tuple(part(doc, "lines", list)))
+            shown = (tuple(doc.get(name, ())) for name in ("changes", "risks"))
+            return PlanWritten(plan_from_doc(part(doc, "plan", Mapping)), tuple(part(doc, "lines", list)), *shown)
         case "plan.marked":
             status = PlanStatus(part(doc, "status", str))
             return PlanMarked(keys.plan_id, status, part(doc, "by", str), part(doc, "reason", str))

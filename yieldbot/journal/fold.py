@@ -56,6 +56,10 @@ class StoredPlan:
     """The reason of the newest mark."""
     at: int
     """When the status was set: unix seconds by this machine's clock."""
+    changes: tuple[str, ...] = ()
+    """Our balance changes in its rehearsal, one line each."""
+    risks: tuple[str, ...] = ()
+    """What was known of the risk of each market that gets money, one line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,8 @@ def fold_plans(records: Iterable[Record]) -> dict[str, StoredPlan]:
     plans: dict[str, StoredPlan] = {}
     for record in records:
         match record.entry:
-            case PlanWritten(plan, lines) if plan.id not in plans:
-                plans[plan.id] = StoredPlan(plan, lines, PlanStatus.PROPOSED, "", "", record.at)
+            case PlanWritten(plan, lines, changes, risks) if plan.id not in plans:
+                plans[plan.id] = StoredPlan(plan, lines, PlanStatus.PROPOSED, "", "", record.at, changes, risks)
             case PlanMarked(plan_id, status, by, reason):
                 if plan_id not in plans:
                     raise ValueError(f"plan {plan_id} is marked but was never written")
@@ -220,7 +224,7 @@ def fold_reverts(records: Iterable[Record], chain: ChainId, owner: Address) -> d
     signed: dict[str, TxSigned] = {}
     for record in records:
         match record.entry:
-            case PlanWritten(plan, _):
+            case PlanWritten(plan):
                 legs[plan.id] = plan.legs
             case TxSigned(chain=of, owner=whose) as tx if (of, whose) == (chain, owner):
                 signed[tx.hash] = tx

@@ -48,6 +48,10 @@ class PlanWritten:
     """The plan itself."""
     lines: tuple[str, ...] = ()
     """The description of every call, in order, as it was shown to whoever decides."""
+    changes: tuple[str, ...] = ()
+    """Our balance changes in the rehearsal, one line each; empty in entries of older versions."""
+    risks: tuple[str, ...] = ()
+    """What is known of the risk of each market that gets money, one line each; empty in entries of older versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from yieldbot.app import cycle
 from yieldbot.app.cycle import approve_queued, observe_job, run_job
 from yieldbot.decision.decide import decide
 from yieldbot.errors import ConfigError, SafetyError, TransientError
-from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.results import LegResult
 from yieldbot.journal.journal_entries import (
     AccountStopped,
@@ -59,7 +58,11 @@ async def test_a_plan_is_rehearsed_approved_done_leg_by_leg_and_written_down(
         "observe",
     ]
     assert report.outcomes == ((plan.legs[0], DONE),) and report.after == IN_A and report.rehearsal is REHEARSED
-    assert world.opened == [JOB.wallet] and world.approver.asked == [Proposal(plan, REHEARSED)]
+    assert world.opened == [JOB.wallet] and [one.plan for one in world.approver.asked] == [plan]
+    (asked,) = world.approver.asked
+    assert (
+        asked.rehearsal is REHEARSED and asked.risks[0].startswith("a: safety ") and "expected loss" in asked.risks[0]
+    )
     assert report.left_out == (("host", "it lags"),)
     assert any("RPC endpoint host is left out: it lags" in line for line in world.lines)
     (last,) = observed(journal)

@@ -30,7 +30,8 @@ def test_nothing_is_there_before_anything_happened(tmp_path: Path) -> None:
 def test_events_plans_and_the_chain_of_hashes(tmp_path: Path) -> None:
     context = Context(written(tmp_path))
     with Journal.open(context.settings.data_dir / JOURNAL) as journal:
-        journal.append(PlanWritten(plan("p1"), ("supply 5 USDC",)), PlanWritten(plan("p2"), ()), signed())
+        shown = {"changes": ("-5 USDC", "+5 aUSDC"), "risks": ("a: safety 71 (B)\x1b[2J",)}
+        journal.append(PlanWritten(plan("p1"), ("supply 5 USDC",), **shown), PlanWritten(plan("p2")), signed())
         journal.append(PlanMarked("p1", PlanStatus.QUEUED, "queue", ""), PlanMarked("p2", PlanStatus.FAILED, "us", "x"))
         head = journal.head()
     last = history(HistoryRequest(limit=3), context)
@@ -41,6 +42,9 @@ def test_events_plans_and_the_chain_of_hashes(tmp_path: Path) -> None:
     assert isinstance(every, EventsDocument) and [event.seq for event in every.events] == [1, 2, 3, 4, 5]
     waiting = history(HistoryRequest(waiting=True), context)
     assert isinstance(waiting, PlansDocument) and [one.id for one in waiting.plans] == ["p1"]
+    (inbox,) = waiting.plans
+    assert inbox.changes == ("-5 USDC", "+5 aUSDC") and "\x1b" not in inbox.risks[0] and inbox.risks[0][:4] == "a: s"
+    assert inbox.digest.startswith("0x") and len(inbox.digest) == 66 and inbox.signed_by == ()
     plans = history(HistoryRequest(plans=True), context)
     assert isinstance(plans, PlansDocument) and [one.status for one in plans.plans] == ["queued", "failed"]
     sound = history(HistoryRequest(verify=True), context)

@@ -25,6 +25,7 @@ class Ran:
     """A labelled double of a rehearsal."""
 
     lines = ("a call",)
+    deltas = ()
 
 
 def exit_of(*legs: Leg, **fields: Any) -> Plan:

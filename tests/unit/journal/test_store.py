@@ -45,7 +45,7 @@ REFUSED = ExitRefused(chain=CHAIN, owner=OWNER, market_id=MARKET, fingerprint="f
 def test_events_come_back_in_order_after_reopening(path: Path) -> None:
     confirmed = Confirmed("0xaa", BLOCK, 80_000, 10**9, (Delta(USDC, -5),))
     events = (
-        PlanWritten(plan(), ("supply 5 USDC to Aave v3",)),
+        PlanWritten(plan(), ("supply 5 USDC to Aave v3",), ("-5 USDC",), ("Aave v3: safety 71 (B)",)),
         PlanMarked("p1", PlanStatus.APPROVED, "terminal"),
         signed(),
         TxSent(CHAIN, OWNER, "0xaa", 1),
