@@ -63,9 +63,16 @@ class StoredKey:
             return f"it was not used for {UNUSED_DAYS} days"
         return None
 
+    def end(self) -> tuple[int, str]:
+        """(when it ends by itself unless it is used, in unix seconds; why)."""
+        unused = (self.used_at or self.created_at) + UNUSED_DAYS * DAY
+        if self.expires_at is not None and self.expires_at <= unused:
+            return self.expires_at, "it expires"
+        return unused, f"it is not used for {UNUSED_DAYS} days"
+
     def ends_soon(self, now: int) -> bool:
         """Whether a reminder is due: it ends within a week."""
-        return self.expires_at is not None and now < self.expires_at <= now + REMIND_DAYS * DAY
+        return now < self.end()[0] <= now + REMIND_DAYS * DAY
 
     @property
     def caller(self) -> Caller:

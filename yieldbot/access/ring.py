@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 MINUTE = 60
+MOST_PLACES = 200
 
 
 class KeyRing:
@@ -40,6 +41,13 @@ class KeyRing:
             Column("expires_at", BigInteger),
             Column("used_at", BigInteger),
             Column("revoked_at", BigInteger),
+        )
+        self._places = Table(
+            "key_places",
+            self._table.metadata,
+            Column("name", String(64), primary_key=True),
+            Column("place", String(64), primary_key=True),
+            Column("at", BigInteger, nullable=False),
         )
         with usable():
             self._table.metadata.create_all(self._engine)
@@ -130,6 +138,23 @@ class KeyRing:
             return
         with begin(self._engine) as connection:
             connection.execute(self._table.update().where(self._table.c.prefix == key.prefix).values(used_at=now))
+
+    def from_new_place(self, name: str, place: str, now: int) -> bool:
+        """Record where a key is used from (``usage.place_of``); whether it was used elsewhere before and never from
+        there. Of each name the last MOST_PLACES are remembered."""
+        from sqlalchemy import func, select
+
+        table = self._places
+        mine = table.c.name == name
+        with begin(self._engine) as connection:
+            if connection.execute(table.select().where(mine & (table.c.place == place))).first() is not None:
+                return False
+            before = connection.execute(select(func.count()).select_from(table).where(mine)).scalar_one()
+            connection.execute(table.insert().values(name=name, place=place, at=now))
+            if before >= MOST_PLACES:
+                oldest = select(table.c.place).where(mine).order_by(table.c.at).limit(1).scalar_subquery()
+                connection.execute(table.delete().where(mine & (table.c.place == oldest)))
+        return bool(before)
 
     def all(self) -> tuple[StoredKey, ...]:
         """Every key, the oldest first."""

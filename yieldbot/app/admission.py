@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 from yieldbot.access.caller import Caller, Forbidden, Scope, normal
 from yieldbot.access.keys import parts, refused
 from yieldbot.access.limits import Buckets, Left, Rate
+from yieldbot.access.usage import Usage, place_of
 from yieldbot.errors import YieldbotError
-from yieldbot.journal.access_entries import AccessNoted
+from yieldbot.journal.access_entries import NEW_PLACE, SPIKE, AccessNoted
 
 if TYPE_CHECKING:
     from yieldbot.access.keys import StoredKey
@@ -27,6 +29,8 @@ OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
 """Attempts with a key that does not count, from one address: ten at once, then one each ten seconds. One that counts
 is let in all the same: nobody locks others of their address out, from halting least of all."""
 AUDIT_SECONDS = 60
+MOST_PLACES = 10_000
+"""Pairs of key and place that are kept in memory."""
 MOST_NOTED = 500
 """Different lines of the audit that are kept apart within a minute; the rest is one line."""
 
@@ -55,6 +59,7 @@ class Admission:
         self._ring, self._now, self._clock = ring, now, clock
         self._keys, self._addresses, self._attempts = Buckets(OF_KEYS), Buckets(OF_ADDRESSES), Buckets(OF_ATTEMPTS)
         self._noted: dict[tuple[str, str, str, str], int] = {}
+        self._usage, self._places = Usage(), OrderedDict[tuple[str, str], None]()
 
     def admit(self, header: str | None, address: str, what: str) -> tuple[Caller, Left]:
         """The caller behind an ``Authorization`` header, and what it has left. Raises Refused.
@@ -67,6 +72,7 @@ class Admission:
         if (left := self._keys.take(key.name, clock)).refused:
             self.note(key.name, address, what, "429")
             raise Refused(429, f"too many requests of key {key.name}", left)
+        self._watch(key.name, address)
         return key.caller, left
 
     def admit_anybody(self, address: str, what: str) -> Left:
@@ -99,6 +105,19 @@ class Admission:
         )
         self._noted.clear()
         return lines
+
+    def _watch(self, name: str, address: str) -> None:
+        """Note a use from a new place, and a spike."""
+        now = self._now()
+        if (usual := self._usage.spike(name, now)) is not None:
+            self.note(name, address, f"many requests, usually {usual:.0f} a minute", SPIKE)
+        if (known := (name, place_of(address))) in self._places:
+            return
+        if self._ring.from_new_place(*known, int(now)):
+            self.note(name, address, "the first request from there", NEW_PLACE)
+        self._places[known] = None
+        while len(self._places) > MOST_PLACES:
+            self._places.popitem(last=False)
 
     def _checked(self, header: str | None, address: str, what: str, clock: float) -> StoredKey:
         scheme, _, text = (header or "").partition(" ")

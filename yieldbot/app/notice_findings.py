@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
+from yieldbot.journal.access_entries import NEW_PLACE, SPIKE, AccessNoted, ApprovalGiven
 from yieldbot.journal.fold import Record, StoredPlan
 from yieldbot.journal.journal_entries import (
     AccountCleared,
@@ -43,12 +43,42 @@ def of_journal(
     plans: every plan with its present status; held: names of the markets that hold our money; program: the command line
     of this program, for the command that approves.
     """
-    found = []
+    found, records = [], tuple(records)
     for record in records:
         one = _finding(record, plans, held, now, program)
         if one is not None:
             found.append(one)
-    return tuple(found)
+    return (*found, *_refusals(records))
+
+
+def _refusals(records: Iterable[Record]) -> list[Finding]:
+    """Callers who were refused MANY_REFUSALS times within a minute, whatever they asked for."""
+    counted: dict[tuple[str, str, int], list[Record]] = {}
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, AccessNoted) and entry.outcome[:3] in ("401", "403", "429"):
+            counted.setdefault((entry.by, entry.where, record.at // 60), []).append(record)
+    found = []
+    for (by, where, _), rows in counted.items():
+        noted = [row.entry for row in rows if isinstance(row.entry, AccessNoted)]
+        times = sum(one.times for one in noted)
+        if times >= MANY_REFUSALS:
+            most = max(noted, key=lambda one: one.times)
+            text = (
+                f"{times} requests of {by} from {where or 'this machine'} were refused, most of them: "
+                f"{most.what} ({most.outcome})"
+            )
+            found.append(
+                Finding(
+                    key=f"access:{by}:{where}:refused",
+                    topic=Topic.ACCESS,
+                    severity=Severity.WARNING,
+                    text=text,
+                    at=rows[-1].at,
+                    again_seconds=3600,
+                )
+            )
+    return found
 
 
 def held_in(records: Sequence[Record]) -> dict[MarketId, str]:
@@ -151,11 +181,9 @@ def _finding(
             name = held.get(alarm.market_id, alarm.market_id)
             key = alarm_key(alarm.chain, alarm.market_id, alarm.code)
             return made(Topic.ALARM, info, f"alarm {alarm.code} in {name} is lifted", ends=key)
-        case AccessNoted(by=by, where=where, what=what, outcome=outcome, times=times) if (
-            outcome[:3] in ("401", "403", "429") and times >= MANY_REFUSALS
-        ):
-            text = f"{times} requests of {by} from {where or 'this machine'} were refused ({outcome}): {what}"
-            return made(Topic.ACCESS, warning, text, f"access:{by}:{where}:{outcome[:3]}", again_seconds=3600)
+        case AccessNoted(by=by, where=where, outcome=outcome, what=what) if outcome in (NEW_PLACE, SPIKE):
+            text = f"key {by} from {where}: {what}; if that is not you: `{program} key revoke {by}`"
+            return made(Topic.ACCESS, warning, text, f"access:{by}:{where}:{outcome}", again_seconds=3600)
         case _:
             return None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app import notice_memory, notice_rules, notice_summary
 from yieldbot.app.notice_findings import held_in, newest_run, of_journal, silence
+from yieldbot.app.notice_keys import of_keys
 from yieldbot.app.notice_memory import Busy
 from yieldbot.app.notice_rules import NoticeMemory
 from yieldbot.app.notice_runs import News
@@ -72,7 +73,12 @@ def tell(
         if memory is None:
             memory = NoticeMemory(cursor=_head(context) if damage else None)
         notice_rules.recover(memory, channels, at)
-        found = [*_journal(context, memory, at, notes), *notice_memory.taken(folder), *_of(memory, news, at)]
+        found = [
+            *_journal(context, memory, at, notes),
+            *notice_memory.taken(folder),
+            *of_keys(context, at),
+            *_of(memory, news, at),
+        ]
         cleaned = [_cleaned(one, keys) for one in found]
         notice_rules.take(memory, cleaned, channels, at)
         notice_memory.save(folder, memory)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NEW_PLACE, SPIKE = "new address", "spike"
+"""Outcomes of uses that were let in and that a person should know of."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalGiven:

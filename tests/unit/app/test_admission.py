@@ -108,3 +108,39 @@ def test_a_flood_of_different_lines_is_bounded(watch: Watch) -> None:
         watch.admission.note("nobody", "127.0.0.1", f"GET /v1/{number}", "401")
     kept = watch.admission.taken()
     assert len(kept) == module.MOST_NOTED + 1 and kept[-1].times == 300
+
+
+def outcomes(watch: Watch) -> list[tuple[str, str, str]]:
+    return [(one.by, one.where, one.outcome) for one in watch.admission.taken()]
+
+
+def test_a_key_from_a_new_address_is_noted_once_also_after_a_restart(watch: Watch, tmp_path: Path) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    for _ in range(3):
+        watch.admit(key, "10.0.0.1")
+    assert outcomes(watch) == [], "the first place of all is no news"
+    for address in ("10.0.0.2", "10.0.0.2", "10.0.0.1", "::ffff:10.0.0.2", "2001:db8::1", "2001:db8::ffff:2"):
+        watch.admit(key, address)
+    assert outcomes(watch) == [("reader", "10.0.0.2", "new address"), ("reader", "2001:db8::1", "new address")]
+    again = Watch(KeyRing.of(tmp_path))
+    again.admit(key, "10.0.0.2")
+    assert outcomes(again) == []
+    again.admit("yb_00000000_" + "A" * 43, "10.9.9.9")
+    assert [row[2] for row in outcomes(again)] == ["401 no such key"], "who is not let in has no place"
+
+
+def test_a_spike_is_noted_once_a_minute_and_only_after_something_was_usual(watch: Watch) -> None:
+    key, _ = watch.ring.new("reader", frozenset((Scope.READ,)), NOW)
+    for _ in range(6):
+        for _ in range(40):
+            watch.admit(key)
+        watch.at += 60
+    assert outcomes(watch) == []
+    for _ in range(399):
+        watch.admit(key)
+        watch.at += 0.01
+    assert outcomes(watch) == []
+    for _ in range(100):
+        watch.admit(key)
+        watch.at += 0.01
+    assert outcomes(watch) == [("reader", "127.0.0.1", "spike")]

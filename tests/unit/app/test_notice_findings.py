@@ -7,13 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.kit.config.files import written
 from tests.kit.journal.store import BLOCK, CHAIN, MARKET, OWNER, USDC, plan, signed
 from tests.kit.market_builder import kinked, market, snapshot
+from yieldbot.access.keys import StoredKey
 from yieldbot.app import notice_summary
 from yieldbot.app.cycle import Report
 from yieldbot.app.notice_findings import held_in, of_journal
+from yieldbot.app.notice_keys import ending
 from yieldbot.app.notice_runs import gas_need, low_gas, of_failure
 from yieldbot.app.notice_watch import watched
 from yieldbot.config.load import load
@@ -127,6 +131,40 @@ def test_what_else_the_journal_holds(entry: JournalEntry, severity: Severity, pa
 def test_a_few_refused_requests_are_no_finding() -> None:
     assert findings(AccessNoted(by="a", where="", what="x", outcome="403 no scope halt", times=2)) == ()
     assert findings(AccessNoted(by="a", where="", what="x", outcome="200", times=2000)) == ()
+
+
+def test_refusals_count_together_whatever_was_asked() -> None:
+    """A caller who tries many paths once each is refused as often as one who tries one path many times."""
+    tried = [AccessNoted(by="eve", where="9.9.9.9", what=f"GET /v1/{n}", outcome="403 no scope halt") for n in range(9)]
+    assert findings(*tried) == ()
+    (one,) = findings(*tried, AccessNoted(by="eve", where="9.9.9.9", what="GET /v1/x", outcome="429"))
+    assert one.text.startswith("10 requests of eve from 9.9.9.9 were refused")
+    assert findings(*tried, AccessNoted(by="eve", where="9.9.9.8", what="GET /v1/x", outcome="429")) == ()
+
+
+def test_a_key_that_is_used_unusually_is_named_with_the_command_that_ends_it() -> None:
+    (one,) = findings(
+        AccessNoted(by="bot", where="9.9.9.9", what="the first request from there", outcome="new address")
+    )
+    assert one.severity is Severity.WARNING and "`yieldbot key revoke bot`" in one.text
+
+
+@given(st.integers(0, 400), st.none() | st.integers(0, 300), st.none() | st.integers(1, 300), st.booleans())
+def test_a_key_is_reminded_of_in_its_last_week_and_reported_in_the_week_after(
+    day: int, used: int | None, life: int | None, revoked: bool
+) -> None:
+    one = StoredKey(prefix="0123abcd", name="bot", digest="", scopes=frozenset(), accounts=None, networks=(),
+                    created_at=NOW, expires_at=None if life is None else NOW + life * DAY,
+                    used_at=None if used is None else NOW + used * DAY,
+                    revoked_at=NOW if revoked else None)  # fmt: skip
+    now = NOW + day * DAY
+    ends = min([(used or 0) + 90] + ([] if life is None else [life]))
+    texts = [found.text for found in ending([one], now, "yieldbot")]
+    assert bool(texts) == (not revoked and ends - 7 <= day < ends + 7)
+    if texts:
+        assert ("ends on" in texts[0]) is (day < ends) and ("key rotate bot" in texts[0]) is (day < ends)
+    fresh = replace(one, prefix="ffffffff", created_at=now, expires_at=None, used_at=None, revoked_at=None)
+    assert ending([one, fresh], now, "yieldbot") == (), "it has a successor"
 
 
 def test_errors_of_commands() -> None:

@@ -1,0 +1,63 @@
+"""Whether a key is used as it usually is: how often within a minute, and from where."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from dataclasses import dataclass
+
+MINUTE = 60
+SPIKE_TIMES, SPIKE_LEAST = 10, 300
+"""A minute with so many times the usual requests, and at least so many, is a spike."""
+USUAL_MINUTES = 60
+"""Minutes over which the usual number is averaged."""
+LEAST_MINUTES = 5
+"""Minutes of use after which something is usual."""
+MOST_KEYS = 10_000
+
+
+@dataclass(slots=True)
+class _Minute:
+    at: int
+    """Number of the minute."""
+    count: int = 0
+    """Requests in it."""
+    mean: float = 0.0
+    """Requests of the minutes of use before it, on average."""
+    minutes: int = 0
+    """How many those are."""
+
+
+class Usage:
+    """How often each key was used in the present minute and usually. Pure except for its state."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, _Minute] = OrderedDict()
+
+    def spike(self, name: str, now: float) -> float | None:
+        """Count one request. Returns the usual number a minute where this request makes the minute a spike, once for
+        each minute; else None."""
+        one = self._known.setdefault(name, _Minute(int(now // MINUTE)))
+        self._known.move_to_end(name)
+        while len(self._known) > MOST_KEYS:
+            self._known.popitem(last=False)
+        if (minute := int(now // MINUTE)) != one.at:
+            one.minutes += 1
+            one.mean += (one.count - one.mean) / min(one.minutes, USUAL_MINUTES)
+            one.at, one.count = minute, 0
+        one.count += 1
+        limit = max(SPIKE_LEAST, int(SPIKE_TIMES * one.mean) + 1)
+        return one.mean if one.minutes >= LEAST_MINUTES and one.count == limit else None
+
+
+def place_of(address: str) -> str:
+    """The part of an IP address by which callers are distinguished: of IPv6 the /64, which is one customer's."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
