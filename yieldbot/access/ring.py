@@ -1,4 +1,4 @@
-"""The store of API keys: a table of ``access.sqlite3`` in the data directory, or of any database by its URL."""
+"""The store of API keys: a table in ``access.sqlite3`` of the data directory, or in any database given by its URL."""
 
 from __future__ import annotations
 

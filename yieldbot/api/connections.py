@@ -1,4 +1,4 @@
-"""Connections that keep nobody out: as many as the process has room for, and none that waits without an end."""
+"""Limits of HTTP connections: as many as the process has room for, and none that may stay idle for long."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 MOST = 1000
 """Most connections at the same time."""
 IDLE_SECONDS = 20.0
-"""How long a connection may take to send a request's head, or to take more of an answer."""
+"""Seconds that a connection may take to send a request's head, or to accept more of an answer."""
 FILES = 4096
-"""Open files that the process asks for, where the system lets it."""
+"""Limit of open files that the process requests from the system."""
 
 
 def room() -> int:
-    """How many connections fit: at most half of the files that the process may open, the rest is for databases and
-    workers. Raises the process's own limit first, as far as it may."""
+    """Number of connections that fit: at most half of the files that the process may open; the rest is for databases
+    and workers. First raises the process's own limit as far as permitted."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -30,7 +30,8 @@ def room() -> int:
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, which by itself waits without an end for a first request and for a slow reader."""
+    """uvicorn's HTTP/1.1 protocol with timeouts, since uvicorn itself waits without limit for a first request and
+    for a slow reader."""
 
     most = MOST
     """Most connections at the same time; one more is closed at once."""
@@ -58,17 +59,17 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """The caller takes no more for now."""
+        """The caller accepts no more data for now."""
         self._stalled = self.loop.time()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The caller took what was waiting."""
+        """The caller accepted the waiting data."""
         self._stalled = None
         super().resume_writing()
 
     def _look(self) -> None:
-        """End the connection if its caller let it wait for too long; else look again when that may be."""
+        """Close the connection if its caller took too long; else check again when that time could be over."""
         answering = self.cycle is not None and not self.cycle.response_complete
         waits = self._stalled if answering else self._since
         now = self.loop.time()

@@ -57,7 +57,7 @@ _ONCE = {
     "in": "header",
     "required": True,
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{8,128}$"},
-    "description": "a new random text for each new wish; the same again gets the first answer",
+    "description": "a new random text for each new request; the same text again gets the first answer",
 }
 
 

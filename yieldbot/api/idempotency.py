@@ -25,7 +25,9 @@ async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awa
     """
     key = request.headers.get("idempotency-key")
     if key is None:
-        raise Problem(428, "NO_IDEMPOTENCY_KEY", "send a header `Idempotency-Key`, a new random one for each new wish")
+        raise Problem(
+            428, "NO_IDEMPOTENCY_KEY", "send a header `Idempotency-Key`, a new random one for each new request"
+        )
     if _KEY.fullmatch(key) is None:
         raise Problem(400, "BAD_IDEMPOTENCY_KEY", "Idempotency-Key: 8 to 128 letters, digits, dots, dashes or colons")
     service: Service = request.app.state.service
@@ -45,7 +47,7 @@ async def once(request: Request, body: Mapping[str, Any], work: Callable[[], Awa
 
 def _again(same: bool, status: int | None, body: str) -> Response:
     if not same:
-        raise Problem(422, "KEY_OF_ANOTHER", "this Idempotency-Key served for another request: take a new one")
+        raise Problem(422, "KEY_OF_ANOTHER", "this Idempotency-Key was used for another request: take a new one")
     if status is None:
         raise Problem(409, "IN_PROGRESS", "the same request is in progress: wait for it", {"Retry-After": "5"})
     headers = {"Cache-Control": "no-store", "Idempotency-Replayed": "true"}

@@ -1,5 +1,7 @@
-"""``/v1/metrics`` for Prometheus: what an operator watches. No label holds an address, an amount or anything that
-strangers write; counts of requests are by route, never by path."""
+"""``/v1/metrics`` for Prometheus.
+
+No label holds an address, an amount or foreign text; requests are counted by route, never by path.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ RUN_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 
 class Metrics:
-    """The counters of one server, and what it knows when it is asked."""
+    """Counters of one server, and gauges of its present state."""
 
     content_type = CONTENT_TYPE_LATEST
 
@@ -56,13 +58,13 @@ class Metrics:
 
 
 class State(Collector):
-    """What the server knows now."""
+    """The server's present state as gauges."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is collected when it is registered."""
+        """Collects nothing at registration."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

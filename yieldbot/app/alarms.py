@@ -115,7 +115,8 @@ def _name(state: MarketState) -> MarketName:
 def _remembered(
     folder: Path, snapshot: Snapshot, states: Sequence[MarketState], policy: Policy
 ) -> tuple[Recent | None, Recent | None]:
-    """Readings of the snapshot's markets and of collaterals on its chain; and of collaterals on the home chain."""
+    """(readings of the snapshot's markets and of collaterals on its chain, readings of collaterals on the home
+    chain)."""
     if not folder.is_dir():
         return None, None
     from yieldbot.history.recent import thinned
@@ -139,15 +140,15 @@ def _looked_out(
     before: Mapping[MarketName, Latches],
     now: int,
 ) -> tuple[Lookout, Mapping[MarketName, float] | None]:
-    """(a lookout that knows what memory saw of every market that may show a sign, and judged its last hours as they
-    were then, so that a sign between two runs counts; medians: None where all markets are among them). judged: markets
-    that are judged whatever they show."""
+    """(a lookout with memory's readings of every market that could show a sign, which has judged its last hours as
+    they were then, so that signs between two runs count; medians of other markets' rates, None: all markets are
+    among them). judged: markets that are judged in any case."""
     if memory is None:
         return Lookout(limits, own, before), None
     since = now - round(limits.cooldown_hours * 3600)
     others = {**_subjects(memory), **({} if abroad is None else _subjects(abroad))}
     subjects = {**others, **own}
-    whole = Candidates(frozenset(subjects))  # of what is another asset's in part each reading is looked at
+    whole = Candidates(frozenset(subjects))  # if some readings are of another asset, no market is left out
     if _of_their_assets(memory, addresses):
         whole = alarm_candidates(memory, live, subjects, limits, since, abroad)
     names = whole.names | judged
@@ -186,7 +187,7 @@ def _subjects(memory: Recent) -> dict[MarketName, Subject]:
 
 
 def _of_their_assets(memory: Recent, addresses: Mapping[MarketName, str]) -> bool:
-    """Whether all that memory has of our markets is of the asset that they have now."""
+    """Whether all of memory's readings of our markets are of the asset that they have now."""
     words, cells = memory.words["asset_address"], memory.codes["asset_address"]
     for market, low, high in zip(memory.markets, memory.starts.tolist(), memory.starts[1:].tolist(), strict=False):
         ours = addresses.get((memory.chain, market))

@@ -115,7 +115,7 @@ def append(folder: Path, text: str, now: int) -> bool:
 
 
 def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, Cube, str]:
-    """(name, forecasts at the panel's end, why it is left out) of one third party."""
+    """(name, forecasts at the panel's end, why it is left out) of one third party's forecaster."""
     import numpy as np
 
     nothing = np.zeros((0, 0))

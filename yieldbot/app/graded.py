@@ -101,7 +101,7 @@ def facts_of(
     holders: Mapping[MarketId, Holders] | None = None,
     lost: Mapping[MarketId, float] | None = None,
 ) -> Mapping[MarketId, Facts]:
-    """The facts beside its state that each market's grade is made from. Arguments as in ``with_grades``."""
+    """By market, the facts beside its state from which its grade is computed. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
     return {
         market_id: Facts(

@@ -1,4 +1,4 @@
-"""Which findings the journal's new entries are. Pure."""
+"""Findings in new journal entries. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from yieldbot.model.tx import Replaced, Reverted
 
 DAY = 86_400
 MANY_REFUSALS = 10
-"""Requests of one caller within a minute that are refused, from which it is a finding."""
+"""Refused requests of one caller within a minute from which they are a finding."""
 
 
 def of_journal(
@@ -103,7 +103,7 @@ def newest_run(records: Sequence[Record]) -> int | None:
 
 
 def silence(last: int | None, silent_seconds: int | None, now: int) -> Finding | None:
-    """That no run has observed anything for too long; None: one has, or none ever did."""
+    """The finding that no run has observed anything for too long; None: one has, or none ever did."""
     if last is None or silent_seconds is None or now - last <= silent_seconds:
         return None
     text = f"no run since {_when(last)} UTC ({(now - last) // 3600} h): nothing is observed, moved or taken out"
@@ -189,7 +189,7 @@ def _finding(
 
 
 def _repeats(plan: Plan, plans: Mapping[str, StoredPlan]) -> bool:
-    """Whether a plan only takes the place of one that waited for the same legs, whatever their amounts."""
+    """Whether a plan only replaces one that waited for the same legs, whatever their amounts."""
     does = [(leg.kind, leg.market_id) for leg in plan.legs]
     return any(
         one.status is PlanStatus.EXPIRED

@@ -42,9 +42,9 @@ class Line:
     """What is known of one channel."""
 
     waiting: list[Waiting] = field(default_factory=list)
-    """What is to be sent, the oldest first."""
+    """Findings to be sent, the oldest first."""
     sending: list[Waiting] = field(default_factory=list)
-    """What is being sent now; found at a start, the process ended before it knew how that went."""
+    """Findings being sent now. If there are any at a start, the process ended before the outcome was known."""
     failures: int = 0
     """Attempts in a row that failed."""
     not_before: int = 0
@@ -154,10 +154,8 @@ def recover(memory: NoticeMemory, channels: Sequence[Channel], now: int) -> None
 
 
 def job_ended(memory: NoticeMemory, job: str, lasting: bool, failed_now: bool) -> tuple[bool, bool]:
-    """(whether a job's failure is to be reported now, whether it works again after one that was).
-
-    A failure that may pass by itself (lasting: False) is reported when it comes twice in a row.
-    """
+    """(whether to report a job's failure now, whether to report that it works again). A failure that may pass by
+    itself (lasting: False) is reported when it occurs twice in a row."""
     before = memory.failing.get(job, 0)
     if not failed_now:
         memory.failing.pop(job, None)

@@ -1,4 +1,4 @@
-"""Which findings a run gives that has just ended: failures, refusals that the journal lacks, too little gas. Pure."""
+"""Findings of a run that has just ended: failures, refusals that the journal does not record, too little gas. Pure."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 EXPECTED = ("QUEUED", "DRY_RUN", "HUMAN_REJECTED", "WAITS_FOR_OWNERS")
-"""Codes that are no refusal, or that a person gave."""
+"""Codes that are no refusal, or a person's own decision."""
 PASSING = ("TransientError", "NodeRefused", "HttpRefused", "RunTimedOut", "PendingError", "WorkerFailed")
 """Kinds of errors that may pass by themselves."""
 ENOUGH = 3
-"""Exits from everything that is held, for which an account should have gas."""
+"""Number of complete exits for which an account should have gas."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How something that is done again and again ended."""
+    """The end of one run of a recurring job."""
 
     name: str
-    """What it is, as ``main: USDC on base``."""
+    """Its name, as ``main: USDC on base``."""
     failure: str | None = None
     """Why it failed; None: it did not."""
     lasting: bool = False
@@ -56,7 +56,7 @@ class GasNeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What a command brings that the journal does not have."""
+    """What a command reports beside the journal."""
 
     ends: tuple[JobEnd, ...] = ()
     """How its jobs ended."""

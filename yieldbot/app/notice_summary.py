@@ -26,7 +26,7 @@ TokenKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Brought:
-    """What a period brought in one asset, in base units."""
+    """Result of a period in one asset, in base units."""
 
     earned: float = 0.0
     """How far holdings grew by themselves."""

@@ -1,4 +1,4 @@
-"""Which findings a look is at who controls what our markets stand on. Pure."""
+"""Findings of a look at who controls the contracts that our markets depend on. Pure."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def _still_in(found: Report, snapshot: Snapshot, state: MarketState) -> StillIn:
 
 
 def _kept(found: Report, snapshot: Snapshot, state: MarketState) -> tuple[str, str]:
-    """What keeps a market's money in, and what happens next."""
+    """(why a market's money is still in, what happens next)."""
     market_id = state.market.id
     undone = next((why for leg, why in found.left_undone if leg.market_id == market_id), None)
     if undone is not None:

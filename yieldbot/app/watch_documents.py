@@ -85,7 +85,7 @@ class WatchedFlows(Part):
 
     @classmethod
     def of(cls, found: MarketFlows | None) -> WatchedFlows | None:
-        """None where nothing was heard."""
+        """The flows as a document; None: there were none."""
         if found is None:
             return None
         largest = (
@@ -119,7 +119,7 @@ class WatchedHolders(Part):
 
     @classmethod
     def of(cls, found: Holders | None) -> WatchedHolders | None:
-        """None where nobody was named."""
+        """The depositors as a document; None: events named nobody."""
         if found is None:
             return None
         top = tuple(DepositorShare(address=who, share=share) for who, share in found.top[:10])

@@ -17,9 +17,9 @@ from yieldbot.errors import transport_words
 from yieldbot.model.text import one_line
 
 MOST_BYTES = 64 * 1024
-"""Of an answer that is read; what follows is not."""
+"""Most bytes of an answer that are read."""
 SHOWN = 160
-"""Characters of a refusal that are shown."""
+"""Most characters of a refusal that are shown."""
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
@@ -68,7 +68,7 @@ def _host_of(url: str) -> str:
 
 
 def _read(answer: Any, until: float, most: int = MOST_BYTES) -> bytes:
-    """The beginning of the answer, as far as it comes in time."""
+    """The beginning of the answer, as much as arrives in time."""
     found = b""
     while len(found) < most and time.monotonic() < until:
         part = answer.read1(most - len(found)) if hasattr(answer, "read1") else answer.read(most)

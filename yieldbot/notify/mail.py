@@ -16,11 +16,11 @@ from yieldbot.model.notices import Channel
 from yieldbot.model.text import one_line
 
 MOST_LINES = 500
-"""Lines that a server may answer in all."""
+"""Most lines of all of a server's answers together."""
 
 
 class _Bounded:
-    """A server's answers, as many lines as MOST_LINES and no longer than until a moment."""
+    """A server's answers, limited to MOST_LINES lines and to a deadline."""
 
     def __init__(self, file: Any, until: float) -> None:
         self._file, self._until, self._left = file, until, MOST_LINES

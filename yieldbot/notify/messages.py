@@ -26,11 +26,11 @@ class Post:
     """What goes to a service over HTTP."""
 
     url: str
-    """Where to."""
+    """The URL."""
     body: bytes
-    """What."""
+    """The body."""
     headers: Mapping[str, str]
-    """With which headers."""
+    """The headers."""
 
 
 def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
@@ -140,7 +140,7 @@ def email(channel: Channel, notice: Notice) -> EmailMessage:
 
 
 def html(text: str) -> str:
-    """Text in HTML, as itself."""
+    """Text escaped for HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -155,7 +155,7 @@ def without_ticks(text: str) -> str:
 
 
 def _fitting(notice: Notice, most: int, form: type[str] | object) -> str:
-    """Its lines, each in the service's form, as many as have room."""
+    """The notice's lines, each in the service's form, as many as fit."""
     assert callable(form)
     found, size = [], 0
     for index, line in enumerate(notice.lines):

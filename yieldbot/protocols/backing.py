@@ -12,48 +12,48 @@ from yieldbot.model.ids import MarketId
 from yieldbot.model.look_through import Backer, Backing, HeldBy
 
 DEEPEST = 10
-"""Vaults in vaults that are followed; what lies deeper is unknown."""
+"""Most levels of vaults within vaults that are followed; deeper ones count as unknown."""
 LEAST = 0.0005
-"""Parts of a market's money below this are not followed; they count as unknown."""
+"""Fraction of a market's money below which a part is not followed; it counts as unknown."""
 MOST_MISSING = 8
-"""Reasons that are named of one market."""
+"""Most reasons that are named for one market."""
 TOKEN = "token:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """What a market's adapter says that its money is in."""
+    """A market with its direct holdings, as its adapter states them: the start of the look-through."""
 
     market: MarketId
     """The market."""
     asset: str
     """Key of its asset."""
     held: HeldBy
-    """What it holds."""
+    """Its direct holdings."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What one market was found to rest on so far."""
+    """What one market has been found to rest on so far."""
 
     shares: dict[str, float] = field(default_factory=dict)
-    """By key of a token, the part of the money that rests on it."""
+    """By token key, the fraction of the money that rests on it."""
     through: dict[str, dict[str, None]] = field(default_factory=dict)
-    """By key of a token, what lies between."""
+    """By token key, the vaults and pools in between."""
     used: dict[str, tuple[float, bool]] = field(default_factory=dict)
-    """By key of a token, its own market's utilisation and whether that is in the pool that lends against it."""
+    """By token key, (utilisation of its own market, whether that market is in the pool that lends against it)."""
     idle: float = 0.0
-    """The part that lies there as the market's asset."""
+    """Fraction that lies idle as the market's asset."""
     unknown: float = 0.0
-    """The part that is not known."""
+    """Fraction that is not known."""
     cycle: tuple[str, ...] = ()
-    """The first circle that was found."""
+    """The first cycle that was found."""
     missing: dict[str, None] = field(default_factory=dict)
-    """What is not known, and why."""
+    """Reasons for what is not known."""
 
 
 def backing_of(root: Root, nodes: Mapping[str, HeldBy], block: int, time: int) -> Backing:
-    """What a market rests on. nodes: what was read of each key; a key that is not there was not read."""
+    """What a market rests on. nodes: the holdings that were read, by key; a missing key was not read."""
     found, elsewhere = _Found(), markets_of(nodes)
     own = (str(root.market),)
     _spread(root.held, 1.0, own, root.asset, root.asset, nodes, found)
@@ -84,19 +84,19 @@ def backing_of(root: Root, nodes: Mapping[str, HeldBy], block: int, time: int) -
 
 
 def _lost(root: Root, nodes: Mapping[str, HeldBy]) -> float:
-    """What the one pool that a market is lacks; 0 for a market of several, where it is not the market's alone."""
+    """Bad debt of the pool that a market is, as a fraction; 0 for a market of several pools, which shares it with
+    others."""
     keys = [key for key, _ in root.held.children]
     return nodes[keys[0]].lost if len(keys) == 1 and keys[0] in nodes else 0.0
 
 
 def bare(key: str) -> str:
-    """A key as people and documents have it: a token's address alone."""
+    """A key in the form shown to users: of a token only its address."""
     return key.removeprefix(TOKEN)
 
 
 def markets_of(nodes: Mapping[str, HeldBy]) -> dict[str, float]:
-    """Utilisation of each token's own market on the chain, in the pool that comes first by its key (Aave's before
-    Compound's)."""
+    """Utilisation of each token's own market on the chain; of several pools the first by key (Aave before Compound)."""
     found: dict[str, float] = {}
     for key in sorted(nodes):
         for token, used in nodes[key].used:
@@ -113,8 +113,8 @@ def _spread(
     nodes: Mapping[str, HeldBy],
     found: _Found,
 ) -> None:
-    """Add ``share`` of the money by what a holder holds. own: key of the asset that was put into it, which backs
-    nothing in a pool and lies idle in a vault; first: key of the market's asset."""
+    """Distribute ``share`` of the money over a holder's holdings. own: key of the asset that was put into it, which
+    backs nothing in a pool and lies idle in a vault; first: key of the market's asset."""
     children = [(key, weight) for key, weight in held.children if key != own and weight > 0.0]
     lies = sum(weight for key, weight in held.children if key == own) if held.asset else 0.0
     idle = held.idle + max(0.0, lies)

@@ -1,5 +1,5 @@
-"""What each EVM protocol's market holds, as the first step of looking through it. Pure; ``backing_reads.py`` reads on
-from there."""
+"""The direct holdings of each EVM protocol's market: the start of the look-through, which ``backing_reads.py``
+continues. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yieldbot.protocols.evm.backing_reads import aave_key, token_key
 
 
 def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
-    """What a market's money is in. where: the other keys of its deployment's table."""
+    """The direct holdings of a market. where: the other keys of its deployment's table."""
     asset = token_key(state.market.asset.address)
     try:
         held = OF_PROTOCOL.get(state.market.protocol, _unread)(state, where, asset)
@@ -27,12 +27,12 @@ def root_of(state: MarketState, where: Mapping[str, Any]) -> Root:
 
 
 def keys_of(roots: Iterable[Root]) -> list[str]:
-    """What must be read to look through them, the assets that lie idle in vaults included."""
+    """Keys that must be read to look through these markets, including assets that lie idle in vaults."""
     return list(dict.fromkeys(key for root in roots for key, _ in root.held.children))
 
 
 def providers_of(deployments: Iterable[Deployment]) -> dict[str, tuple[Address, Address]]:
-    """By key of an Aave pool, its data provider and oracle, where a table of the chain has both."""
+    """By key of an Aave pool, (data provider, oracle), if a table of the chain names both."""
     found: dict[str, tuple[Address, Address]] = {}
     for one in deployments:
         pool, data, oracle = (one.params.get(name) for name in ("pool", "data_provider", "oracle"))
@@ -42,8 +42,8 @@ def providers_of(deployments: Iterable[Deployment]) -> dict[str, tuple[Address, 
 
 
 def shares_of(states: Iterable[MarketState]) -> dict[str, tuple[Address, ...]]:
-    """By key of an asset, the share tokens of its markets, as far as a share states what it is worth (EIP-4626) or
-    counts in the asset itself (aTokens, Comets)."""
+    """By asset key, the share tokens of its markets whose value a share states (EIP-4626) or that are counted in the
+    asset itself (aTokens, Comets)."""
     found: dict[str, list[Address]] = {}
     for state in states:
         market = state.market
@@ -101,7 +101,7 @@ def _vault(state: MarketState, where: Mapping[str, Any], asset: str) -> HeldBy:
 
 
 def _liquidity(state: MarketState, asset: str) -> HeldBy:
-    """Both tokens of a pool, by their value; half each where the pool's price says nothing."""
+    """Both tokens of a pool, weighted by value; half each if the pool has no usable price."""
     pool = state.liquidity_market
     assert pool is not None
     ours = tuple(sum(one.amounts[side] for one in pool.positions) for side in (0, 1))
@@ -122,7 +122,7 @@ OF_PROTOCOL: dict[str, Callable[[MarketState, Mapping[str, Any], str], HeldBy]] 
     "erc4626": _vault,
     "morpho_blue": _blue,
 }
-"""By the name of the adapter, what a market of its holds."""
+"""By adapter, the function that gives a market's direct holdings."""
 
 NO_BACKING = (Kind.IDLE, Kind.EXCHANGE)
-"""Kinds of markets that nothing backs."""
+"""Kinds of markets without backing."""

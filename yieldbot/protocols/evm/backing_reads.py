@@ -18,23 +18,23 @@ from yieldbot.protocols.evm.abi import checksum, label, selector_of
 from yieldbot.protocols.evm.view_words import LARGEST, address, addresses, amount, call, number
 
 MOST_ROUNDS = 6
-"""Rounds of one look."""
+"""Most rounds of one look."""
 MOST_KEYS = 500
-"""Vaults, pools and tokens of one look."""
+"""Most vaults, pools and tokens of one look."""
 MOST_READS = 8000
-"""Reads of one look."""
+"""Most reads of one look."""
 MOST_REPEATED = 6000
-"""Reads of the last look that are made again in the first round."""
+"""Most reads of the last look that are repeated in the first round."""
 MOST_LISTED = 128
-"""Reserves of one pool (Aave's own bound), markets of one comptroller."""
+"""Most reserves of one pool (Aave's own limit), or markets of one comptroller."""
 MOST_QUEUED = 30
-"""Markets of one vault's queue (MetaMorpho's own bound)."""
+"""Most markets in one vault's queue (MetaMorpho's own limit)."""
 MOST_ASSETS = 24
-"""Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
+"""Most collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
 MOST_SHARES = 16
-"""Share tokens that a vault of unknown kind is asked for."""
+"""Most share tokens for which a vault of unknown kind is asked."""
 ENOUGH = 0.999
-"""A vault whose holdings were found to this part of its total is known."""
+"""Fraction of a vault's total that must be found for its holdings to count as known."""
 
 Reading = Generator[Sequence[EthCall], Sequence[bytes], HeldBy]
 
@@ -48,24 +48,24 @@ class Known:
     shares: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
     """By key of an asset, share tokens of its markets: a vault of unknown kind is asked what it holds of them."""
     leaves: Mapping[str, str] = field(default_factory=dict)
-    """Symbols of tokens, by key, that were found to hold nothing."""
+    """By key, symbols of tokens that hold nothing."""
     calls: tuple[EthCall, ...] = ()
     """The reads of the last look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What was read."""
+    """The result of one look."""
 
     nodes: Mapping[str, HeldBy]
-    """By key, what each holds."""
+    """By key, its holdings."""
     calls: tuple[EthCall, ...]
-    """The reads that it took."""
+    """The reads that were made."""
 
 
 def next_known(graph: Graph) -> tuple[dict[str, str], tuple[EthCall, ...]]:
-    """What the next look takes as known: symbols of tokens that hold nothing, by key, and the reads that it makes again
-    (of such tokens what they are is asked no more)."""
+    """(symbols of tokens that hold nothing, by key; reads to repeat in the next look, without those that only asked
+    what such tokens are)."""
     leaves = {
         key: one.symbol
         for key, one in graph.nodes.items()
@@ -77,7 +77,7 @@ def next_known(graph: Graph) -> tuple[dict[str, str], tuple[EthCall, ...]]:
 
 
 def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
-    """Read what the keys hold, and what that holds, in at most MOST_ROUNDS rounds."""
+    """Read the holdings of the keys, their holdings in turn, and so on, in at most MOST_ROUNDS rounds."""
     nodes: dict[str, HeldBy] = {}
     started: dict[str, None] = {}
     waiting: dict[str, tuple[Reading, Sequence[EthCall]]] = {}
@@ -116,8 +116,8 @@ def read_holdings(keys: Iterable[str], known: Known) -> Flow[Graph]:
 def _within(
     waiting: Mapping[str, tuple[Reading, Sequence[EthCall]]], cache: Mapping[EthCall, bytes], most: int
 ) -> tuple[list[EthCall], dict[str, tuple[Reading, Sequence[EthCall]]]]:
-    """(the reads that are lacking, the flows that wait for them), as far as ``most`` further reads allow. Flows that
-    wait for more are given up, so that what they would have read is not known."""
+    """(missing reads, the flows that wait for them), up to ``most`` further reads. Flows that need more are given
+    up, and their keys stay unknown."""
     lacking: dict[EthCall, None] = {}
     kept = {}
     for key, (flow, reads) in waiting.items():
@@ -131,8 +131,8 @@ def _within(
 def _advance(
     flow: Reading, key: str, answers: Sequence[bytes] | None, waiting: dict[str, tuple[Reading, Sequence[EthCall]]]
 ) -> HeldBy | None:
-    """Take one flow on: what it says at its end; None: it waits for further reads. Whatever goes wrong in it, that
-    nothing is known of the key."""
+    """Advance one flow: its result; None: it waits for further reads. Any error means that nothing is known about
+    the key."""
     try:
         waiting[key] = (flow, next(flow) if answers is None else flow.send(answers))
     except StopIteration as done:
@@ -270,7 +270,8 @@ PROBES = (
     TOTAL_SUPPLY,
     "yieldbotReadsWhatNoContractHas()",
 )
-"""What is asked of every token: whatever holds something answers some of it. The last exists nowhere."""
+"""Functions that are called on every token: one that holds something answers some of them. The last one exists
+nowhere."""
 
 
 def _token(at: Address, known: Known) -> Reading:
@@ -356,7 +357,7 @@ def _queued(
 
 
 def _shares(at: Address, vaults: Sequence[Address]) -> Generator[Sequence[EthCall], Sequence[bytes], dict[str, float]]:
-    """What a vault holds of others' shares, in its own asset."""
+    """A vault's holdings of other markets' shares, in its own asset."""
     if not vaults:
         return {}
     balances = yield [call(one, "balanceOf(address)", at) for one in vaults if one != at]
@@ -380,4 +381,4 @@ KINDS: dict[str, Callable[[Address, Known], Reading]] = {
     "comet": _comet,
     "token": _token,
 }
-"""By the kind of a key, how what it holds is read."""
+"""By kind of key, the flow that reads its holdings."""

@@ -1,5 +1,6 @@
-"""Events by which contracts say that somebody else controls them, or that something of theirs changes: in words. Pure;
-logs may hold anything, and one that cannot be read is shown by its name alone. ``control_event_words.py`` has them.
+"""Events about control of a contract, and about changes of its settings, as text. Pure.
+
+Logs may hold anything; one that cannot be decoded is shown by its name alone.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from yieldbot.protocols.evm.role_reads import numbers
 from yieldbot.protocols.evm.vault_v2 import name_of
 
 MOST_OF_ONE = 50
-"""Events of one contract in one look that are shown one by one; more are one line, and the worst case is assumed."""
+"""Most events of one contract in one look that are shown individually; more are summed in one line, and the worst
+case is assumed."""
 LONGEST = 200
-"""Characters of an event's words."""
+"""Most characters of an event's text."""
 MOST_CALLS = 10
 """Calls of one proposal that are read."""
 LONGEST_DATA = 1000
@@ -36,23 +38,23 @@ class ScheduledCall:
     target: Address
     """The contract that would be called."""
     value: int
-    """Wei that go with it."""
+    """Wei sent with it."""
     data: bytes
     """Calldata."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedEvent:
-    """An event in words, and the call that it announces."""
+    """An event as text, and the call that it announces."""
 
     event: ControlEvent
     """The event."""
     call: ScheduledCall | None = None
     """The announced call; None: it announces none."""
     delay_seconds: int | None = None
-    """Seconds after the event's block from which it may be made; None where the event says a time, or none."""
+    """Seconds after the event's block from which the call may be made; None: the event states a time, or none."""
     payload: str = ""
-    """Of an Aave payload, "call/" and its number: what it would do is in its own contract; empty for other events."""
+    """For an Aave payload, "call/" and its number: its calls are in a contract of its own; empty for other events."""
     calls: tuple[ScheduledCall, ...] = ()
     """The calls that a proposal would make, MOST_CALLS at most."""
     hash: bytes = b""
@@ -66,14 +68,14 @@ class _Kind:
     name: str
     """Its name."""
     words: str
-    """What it says, with its arguments' names in braces."""
+    """Its text, with names of arguments in braces."""
     fields: tuple[tuple[str, str, bool], ...]
     """Each argument's type, name, and whether it is indexed."""
 
 
 @cache
 def kinds() -> Mapping[bytes, tuple[_Kind, ...]]:
-    """The events by their first topic. One topic may belong to several, whose arguments are indexed differently."""
+    """Events by first topic. Several may share one topic, with different arguments indexed."""
     from eth_utils.crypto import keccak
 
     found: dict[bytes, tuple[_Kind, ...]] = {}
@@ -97,7 +99,7 @@ def topics_of(names: Sequence[str]) -> tuple[bytes, ...]:
 
 
 def described(logs: Sequence[EthLog]) -> list[DescribedEvent]:
-    """The events in words, in their order; a contract's flood is one line."""
+    """The events as text, in order; too many events of one contract are one line."""
     counts: dict[str, int] = {}
     for log in logs:
         counts[log.address.lower()] = counts.get(log.address.lower(), 0) + 1
@@ -131,7 +133,7 @@ def _flood(log: EthLog, count: int) -> DescribedEvent:
 
 
 def described_one(log: EthLog) -> DescribedEvent | None:
-    """One event in words; None for one that is not read."""
+    """One event as text; None: it is not among ``EVENTS``."""
     candidates = kinds().get(log.topics[0] if log.topics else b"", ())
     if not candidates:
         return None
@@ -144,7 +146,7 @@ def described_one(log: EthLog) -> DescribedEvent | None:
         values = _values(kind, log)
         shown = {name: _shown(kind_of, name, values[name]) for kind_of, name, _ in kind.fields}
         event = replace(event, words=one_line(kind.words.format(**shown), LONGEST))
-    except Exception:  # whatever a log holds, it is an event that is shown
+    except Exception:  # an event is shown whatever its log holds
         return DescribedEvent(event)
     key = _key(values)
     if kind.name in CLOSES:
@@ -210,7 +212,7 @@ def _key(values: Mapping[str, Any]) -> str:
 
 
 def _values(kind: _Kind, log: EthLog) -> dict[str, Any]:
-    """The arguments by name. Raises where the log is not one of this kind."""
+    """The arguments by name. Raises if the log is of another kind."""
     from eth_abi.abi import decode
 
     indexed = [(name, type_) for type_, name, is_indexed in kind.fields if is_indexed]

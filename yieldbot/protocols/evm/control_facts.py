@@ -38,18 +38,17 @@ SAFE_SINGLETONS = (
 )
 """Safe 1.3.0 (two deployments) and 1.4.1, each with its L2 form, where Safe's list of deployments has them."""
 LONGEST_DELAY = 365 * 86_400
-"""Seconds; a longer delay is no statement."""
+"""Seconds; a longer delay is not credible and counts as unknown."""
 MOST_OWNERS = 200
 MOST_BEHIND = 8
-"""Controllers one behind the other that are followed."""
+"""Longest chain of controllers that is followed."""
 DELEGATES = b"\xef\x01\x00"
-"""EIP-7702: a key whose account runs a contract's code."""
+"""Prefix of the code of an EIP-7702 account: a key whose account runs a contract's code."""
 NOBODYS = ("0x" + "00" * 20, "0x" + "00" * 18 + "dead")
 BEHIND = ("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL", "authority")
-"""The views that name who acts through a contract, the first that answers counting; one that answers nobody counts only
-where no further one names somebody."""
+"""View functions that name the controller of a contract; the first that names somebody counts."""
 TWO = {"pendingTimelock": "timelock seconds", "pendingGuardian": "guardian", "pendingDefaultAdmin": "default admin"}
-"""Views that answer (what is announced, unix seconds from which it may be)."""
+"""Views that return (the announced value, unix seconds from which it may take effect)."""
 RIGHTS = {
     "guardian": "guardian",
     "pauseGuardian": "pause guardian",
@@ -121,12 +120,13 @@ def facts_of(wanted: Dependency, readings: Readings, block: int = 0) -> Contract
 
 
 def unknown(address: Address | None, why: str) -> Controller:
-    """A controller about whom the worst is assumed."""
+    """A controller that is not known: the worst is assumed."""
     return Controller(kind=ControllerKind.UNKNOWN, address=address, why=why)
 
 
 def runs_of(reading: Reading, readings: Readings) -> Address | None:
-    """Whose code a proxy runs: by EIP-1967 (through its beacon too), EIP-1167, or its own view; None: its own."""
+    """The contract whose code a proxy runs: by EIP-1967 (also through its beacon), EIP-1167, or its own view
+    function; None: its own."""
     if reading.runs is not None:
         return reading.runs
     if (beacon := reading.slot("beacon")) is not None:
@@ -173,8 +173,7 @@ def _owner(reading: Reading, readings: Readings) -> Controller:
 def _first(
     reading: Reading, readings: Readings, views: tuple[str, ...], seen: tuple[Address, ...]
 ) -> Controller | None:
-    """Who the first of some views names that names somebody; else nobody where one says so, None where none
-    answers."""
+    """The controller named by the first view that names somebody; else nobody if one says so; None: none answers."""
     named = [found for view in views if (found := reading.named(view)) is not None]
     if not named:
         return None
@@ -182,7 +181,8 @@ def _first(
 
 
 def _roles(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Role, ...]:
-    """A contract's roles, or those of whom it asks about them: an Aave pool asks its provider's ACLManager."""
+    """A contract's roles, or those of the contract that it consults: an Aave pool consults its provider's
+    ACLManager."""
     if "nonsense" in reading.answers:
         return ()
     book = reading
@@ -209,8 +209,8 @@ def _roles(wanted: Dependency, reading: Reading, readings: Readings) -> tuple[Ro
 
 
 def controller_of(address: Address, readings: Readings, seen: tuple[Address, ...] = (), *, late: int = 0) -> Controller:
-    """Who somebody is that holds a right, and who is behind. seen: the addresses on the way to it; late: seconds from
-    announcement to act that an AccessManager asks of it."""
+    """The holder of a right, with the controllers behind it. seen: addresses on the way to it; late: delay in
+    seconds that an AccessManager imposes on it."""
     found = _controller_of(address, readings, seen)
     if 0 < late <= LONGEST_DELAY and found.kind not in (ControllerKind.NONE, ControllerKind.UNKNOWN):
         return Controller(kind=ControllerKind.TIMELOCK, delay_seconds=late, behind=found)
@@ -258,7 +258,7 @@ def _controller_of(address: Address, readings: Readings, seen: tuple[Address, ..
 
 
 def _behind(reading: Reading, readings: Readings, seen: tuple[Address, ...]) -> Controller | None:
-    """Who acts through a contract: whoever its views name, else the weakest who holds a role by which it acts."""
+    """The controller of a contract: the one its views name, else the weakest holder of a role by which it acts."""
     named = [found for view in BEHIND if (found := reading.named(view)) not in (None, reading.address)]
     if named:
         return _first(reading, readings, tuple(view for view in BEHIND if reading.named(view) in named), seen)
@@ -275,8 +275,8 @@ def _behind(reading: Reading, readings: Readings, seen: tuple[Address, ...]) -> 
 
 
 def _safe(reading: Reading, readings: Readings, code: str, seen: tuple[Address, ...]) -> Controller:
-    """A Safe, where it is one by its code and what its code runs: any contract can answer as one. Its modules act
-    without signatures: it is as weak as the weakest of them."""
+    """A Safe, verified by its code and its implementation's code, since any contract can answer as one. Its modules
+    act without signatures, so it is only as strong as the weakest of them."""
     address, threshold = reading.address, reading.word("getThreshold")
     owners = _addresses(reading.answers.get("getOwners", b""))
     if threshold is None or owners is None or not 0 < threshold <= len(owners) or len(set(owners)) < len(owners):
@@ -312,7 +312,7 @@ def _addresses(answer: bytes) -> tuple[Address, ...] | None:
 
 
 def _values(wanted: Dependency, reading: Reading) -> tuple[tuple[str, str], ...]:
-    """A contract's settings as text; words of a dependency's own views in hex, shortened where they are small."""
+    """A contract's settings as text; answers of a dependency's own views in hex, shortened if they are long."""
     found = [(name, named) for view, name in VALUES.items() if (named := reading.named(view)) and int(named, 16)]
     if (delay := reading.word("timelock")) is not None and delay <= LONGEST_DELAY:
         found.append(("timelock seconds", Address(str(delay))))
@@ -324,11 +324,11 @@ def _values(wanted: Dependency, reading: Reading) -> tuple[tuple[str, str], ...]
 
 
 MOST_WORDS = 16
-"""Words of a setting that are kept."""
+"""Most words of a setting that are kept."""
 
 
 def words_of(answer: bytes) -> list[str]:
-    """An answer's words as text: an address where it can only be one, else a number."""
+    """The 32-byte words of an answer as text: an address where it can only be one, else a number."""
     words = [int.from_bytes(answer[at : at + 32], "big") for at in range(0, min(len(answer), 32 * MOST_WORDS), 32)]
     return [address_of(word) if 2**128 <= word < 2**160 else str(word) for word in words]
 

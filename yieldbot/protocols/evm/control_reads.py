@@ -72,9 +72,10 @@ VIEWS = {
     "managersAdmin": "ADMIN_ROLE()",
     "nonsense": "yieldbotReadsWhatNoContractHas()",
 }
-"""View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController, level
-1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager; ``modules`` asks
-for a Safe's first MOST_MODULES. ``nonsense`` exists nowhere: whoever answers it answers anything."""
+"""View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController,
+level 1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager; ``modules`` asks
+for a Safe's first MOST_MODULES. ``nonsense`` exists nowhere: a contract that answers it answers anything, and is not
+believed."""
 NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
@@ -86,29 +87,30 @@ OF_CONTROLLERS = (
     *("owner", "getOwner", "admin", "governor", "getACLAdmin", "ADDRESSES_PROVIDER", "POOL"),
     *("getPoolConfigurator", "getACLManager", "getPriceOracle", "defaultAdmin", "authority", "globals", "poolDelegate"),
 )
-"""Those of a contract that is read only because it controls another."""
+"""Views that are read of a contract that is read only because it controls another."""
 CODE_ONLY = ("implementation", "comptrollerImplementation", "interestRateModel")
-"""Those of which only the code is read."""
+"""Views whose addresses are read for their code alone."""
 SAFE_PROXIES = (
     "b89c1b3bdf2cf8827818646bce9a8f6e372885f8c55e5c07acbd307cb133b000",
     "d7d408ebcd99b2b70be43e20253d6d92a8ea8fab29bd3be7f55b10032331fb4c",
 )
 """keccak256 of the code of Safe's own proxies, 1.3.0 and 1.4.1 (the second is that of the package's artifact)."""
 MOST_MODULES = 10
-"""Modules of one Safe that are read; with so many there may be more."""
+"""Most modules of one Safe that are read; at this number there may be more."""
 BARE, EMPTY = "", "0"
-"""In place of a key: of an address of which the code alone is read, and of one that has no code."""
+"""In place of a code key: BARE for an address of which only the code is read, EMPTY for one without code."""
 MOST_ROUNDS = 4
-"""Rounds of one reading: a contract, its admin, who owns that, and who is behind; further ones are unknown."""
+"""Most rounds of one look: a contract, its admin, the admin's owner, and the controller behind; further ones are
+unknown."""
 KNOWN = Address("known")
-"""In place of a contract of the list: what addresses of the last look lead to."""
+"""In place of a contract of the list: the origin of addresses that are known from the last look."""
 MOST_OF_ONE = 40
-"""Addresses that are read because of one contract of a list: one that names ever new ones costs no more."""
+"""Most addresses that are read because of one contract, so that one that names ever new addresses costs no more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one address answered."""
+    """The answers of one address."""
 
     address: Address
     """The address."""
@@ -117,18 +119,18 @@ class Reading:
     slots: Mapping[str, int | None] = field(default_factory=dict)
     """The number in each of SLOTS; None: not readable; no key: not read."""
     answers: Mapping[str, bytes] = field(default_factory=dict)
-    """What each of VIEWS (and of a dependency's own views) answered, where it did; a revert has no entry."""
+    """Answers by name of VIEWS (and of a dependency's own views); a call that reverted has no entry."""
 
     roles: tuple[Holders, ...] = ()
     """Its roles and who holds them, where they were read."""
 
     def word(self, name: str) -> int | None:
-        """A view's first word; None where it gave less than one."""
+        """A view's first 32-byte word; None: it returned less."""
         answer = self.answers.get(name, b"")
         return int.from_bytes(answer[:32], "big") if len(answer) >= 32 else None
 
     def named(self, name: str) -> Address | None:
-        """The address that a view answers with, zero included; None where it answers with none."""
+        """The address that a view returns, zero included; None: it returned no address."""
         word = self.word(name)
         return None if word is None or word >= 2**160 else address_of(word)
 
@@ -139,7 +141,7 @@ class Reading:
 
     @property
     def minimal(self) -> Address | None:
-        """What a minimal proxy (EIP-1167) runs."""
+        """The contract whose code a minimal proxy (EIP-1167) runs; None: it is none."""
         head = self.code.head if self.code is not None else b""
         if len(head) == 45 and head.startswith(MINIMAL[0]) and head.endswith(MINIMAL[1]):
             return address_of(int.from_bytes(head[10:30], "big"))
@@ -147,24 +149,24 @@ class Reading:
 
     @property
     def runs(self) -> Address | None:
-        """Whose code it runs, where it says so in a slot or is a minimal proxy."""
+        """The contract whose code it runs, by a storage slot or as a minimal proxy; None: neither."""
         return self.slot("implementation") or self.minimal
 
 
 MINIMAL = bytes.fromhex("363d3d373d3d3d363d73"), bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
-"""EIP-1167: the code before and behind the address."""
+"""EIP-1167: the code before and after the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCode:
-    """What earlier looks found that does not change while a code stays the same."""
+    """Results of earlier looks that hold as long as the code is the same."""
 
     keys: Mapping[Address, str] = field(default_factory=dict)
-    """Each address's code and what it runs, as ``key_of`` writes it."""
+    """Code key of each address (``key_of``)."""
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By such a key, the views that answer."""
+    """By code key, the views that answered."""
     next: tuple[Address, ...] = ()
-    """Addresses that were read because others named them, read in the first round this time."""
+    """Addresses that other contracts named at the last look, to be read in the first round."""
 
 
 def key_of(reading: Reading, readings: Mapping[Address, Reading]) -> str:
@@ -175,20 +177,21 @@ def key_of(reading: Reading, readings: Mapping[Address, Reading]) -> str:
 
 
 class Companion(Protocol):
-    """What is read beside the views of the addresses, in the same rounds."""
+    """A reader whose reads are made in the same rounds as the views of the addresses."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
         """Add the round's reads. at: the addresses that are read in this round; readings: those read before."""
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
-        """Take the round's answers; (address, by) of everybody who is to be read next, and who named it."""
+        """Take the round's answers; returns (address, the contract that named it) of each address to read next."""
 
 
 def read_controls(
     wanted: Sequence[Dependency], known: KnownCode | None = None, beside: Sequence[Companion] = ()
 ) -> Flow[dict[Address, Reading]]:
-    """Read the contracts, and whoever they name, in at most MOST_ROUNDS rounds; one round where ``known`` has all of
-    them and nothing has changed. beside: what else is read in these rounds; its answers are kept there."""
+    """Read the contracts and the addresses that they name, in at most MOST_ROUNDS rounds; in one round if ``known``
+    covers everything and nothing has changed. beside: further readers in the same rounds, which keep their own
+    results."""
     known = known or KnownCode()
     own_views = {one.address: one.views for one in wanted}
     bare = {address for address, key in known.keys.items() if key in (BARE, EMPTY)}
@@ -226,22 +229,22 @@ def read_controls(
 
 @dataclass(slots=True)
 class _Budget:
-    """How many addresses are read because of each contract of the list."""
+    """Limits how many addresses are read because of each contract."""
 
     root: dict[Address, Address]
-    """By address, the contract of the list that it is read for."""
+    """By address, the contract that it is read for."""
     spent: dict[Address, int] = field(default_factory=dict)
-    """By such a contract, how many were."""
+    """By contract, the number of addresses read."""
 
     def allows(self, named: Address, by: Address) -> bool:
-        """Whether an address that another names may be read."""
+        """Whether an address that another one names may be read."""
         first = self.root.setdefault(named, self.root.get(by, by))
         self.spent[first] = self.spent.get(first, 0) + 1
         return self.spent[first] <= MOST_OF_ONE
 
 
 def remembered(wanted: Sequence[Dependency], readings: Mapping[Address, Reading]) -> KnownCode:
-    """What the next look may take as known: of every address that the contracts still lead to."""
+    """The results that the next look may use: for every address that the contracts still lead to."""
     own = {one.address for one in wanted}
     reached, left = dict[Address, bool](), list(own)
     while left:
@@ -264,7 +267,7 @@ def remembered(wanted: Sequence[Dependency], readings: Mapping[Address, Reading]
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is read at one address in one round."""
+    """The reads of one address in one round."""
 
     address: Address
     """The address."""
@@ -275,7 +278,7 @@ class _Plan:
     views: Mapping[str, ReadHandle]
     """Views by name, a dependency's own among them."""
     partial: bool
-    """Whether less is read than could be, because the code is known."""
+    """Whether some views are left out because the code is known."""
 
     @classmethod
     def made(
@@ -288,7 +291,8 @@ class _Plan:
         bare: bool,
         again: bool,
     ) -> _Plan:
-        """Add the reads of an address: its code alone, what its code had at the last look, or everything."""
+        """Add the reads of an address: only its code, or the views that its code had at the last look, or
+        everything."""
         key = known.keys.get(at)
         code = reads.add(EthCode(at, optional=True))
         if bare:
@@ -306,7 +310,7 @@ class _Plan:
         )
 
     def reading(self) -> Reading:
-        """What the answers say."""
+        """The answers of an address."""
         try:
             code = CodeHead.of(self.code.data)
         except ValueError:
@@ -325,7 +329,7 @@ def _changed(address: Address, readings: Mapping[Address, Reading], known: Known
 
 
 def _next(reading: Reading, *, of_controller: bool) -> Iterable[tuple[str, Address]]:
-    """(view or slot, address) of everybody whom a reading names and who is to be read."""
+    """(view or slot, address) of each address that a reading names and that is to be read."""
     for name in ("implementation", "admin", "beacon"):
         if (named := reading.slot(name)) is not None:
             yield name if name == "implementation" else f"slot {name}", named

@@ -58,16 +58,16 @@ ROLES = {
     "FLASH_BORROWER": Power.OTHER,
     "BRIDGE": Power.OTHER,
 }
-"""Names of roles, whose numbers are their hashes (keccak256 of the name; the first is 0), and what each lets do."""
+"""By name, what each role permits; a role's number is the keccak256 hash of its name (the first is 0)."""
 MANAGERS_ADMIN = "ADMIN_ROLE of its AccessManager"
 FIRST_MEMBERS, MOST_MEMBERS = 4, 12
-"""Holders of one role that are asked for at once, and at most."""
+"""Holders of one role that are requested at first, and at most."""
 MOST_CANDIDATES = 60
-"""Accounts of one contract that are asked about with ``hasRole``."""
+"""Most accounts of one contract that are checked with ``hasRole``."""
 MOST_UNNAMED = 10
-"""Those of them for roles whose names are not known here."""
+"""Most of them for roles whose names are not known."""
 FIRST_PARTS, LATER_PARTS = 8, 1
-"""Requests for events of the past in a contract's first look, and in each later one until all is read."""
+"""Requests for past events in a contract's first look, and in each later one until all are read."""
 OVERLAP_BLOCKS = 12
 """Blocks that the next look reads again: what a reorganisation moved is not missed."""
 PUBLIC = 2**64 - 1
@@ -83,8 +83,8 @@ class Holders:
     power: Power
     """As ``Role.power``."""
     accounts: tuple[tuple[Address, int, int], ...]
-    """Each holder, the seconds from the announcement to the act that an AccessManager asks of it (0: none), and the
-    block of the event that gave it the role (0: not known)."""
+    """(holder, delay in seconds that an AccessManager imposes, 0: none; block of the event that granted the role, 0:
+    not known)."""
     missing: str = ""
     """As ``Role.missing``."""
 
@@ -126,14 +126,14 @@ def granted() -> tuple[bytes, bytes]:
 
 @dataclass(slots=True)
 class _State:
-    """What is known of one contract in this look."""
+    """State of one contract in this look."""
 
     address: Address
     """The contract."""
     how: str
     """As ``KnownRoles.how``."""
     floor: int
-    """The block before which it was not there."""
+    """Block before which the contract did not exist."""
     since: int
     """The block from which events were read."""
     until: int
@@ -141,23 +141,23 @@ class _State:
     first: bool
     """Whether it is looked at for the first time."""
     holds: dict[tuple[int, Address], tuple[bool | None, int]] = field(default_factory=dict)
-    """By role and account, whether it holds it (None: not asked), and the delay of its acts."""
+    """By role and account, (whether the account holds the role, None: not checked; delay of its acts)."""
     blocks: dict[tuple[int, Address], int] = field(default_factory=dict)
     """By role and account, the block of the event that gave it."""
     counts: dict[int, int] = field(default_factory=dict)
-    """Holders of each role that the contract counts."""
+    """By role, the number of holders that the contract reports."""
     asked: dict[tuple[int, Address], ReadHandle] = field(default_factory=dict)
-    """Questions of the round, by role and account."""
+    """``hasRole`` reads of the round, by role and account."""
     members: dict[tuple[int, int], ReadHandle] = field(default_factory=dict)
-    """Members asked for in the round, by role and place."""
+    """Reads of role members in the round, by role and index."""
     counted: dict[int, ReadHandle] = field(default_factory=dict)
-    """Counts asked for in the round."""
+    """Reads of holder counts in the round, by role."""
     begun: bool = False
-    """Whether anything was asked."""
+    """Whether any read was made."""
     past_asked: bool = False
-    """Whether its past was asked for in this look."""
+    """Whether its past events were requested in this look."""
     cut: bool = False
-    """Whether there were more candidates than are asked about."""
+    """Whether there were more candidates than are checked."""
 
     @property
     def listed(self) -> bool:
@@ -179,7 +179,7 @@ class RoleReads:
     known: Mapping[Address, KnownRoles] = field(default_factory=dict)
     """What the last look found."""
     floors: Mapping[Address, int] = field(default_factory=dict)
-    """Blocks before which contracts were not there, where that is known."""
+    """Blocks before which contracts did not exist, if known."""
     states: dict[Address, _State] = field(default_factory=dict)
     """By contract."""
     spans: list[tuple[ReadHandle, EthLogs]] = field(default_factory=list)
@@ -224,7 +224,7 @@ class RoleReads:
                     yield account, state.address
 
     def of(self, address: Address) -> tuple[Holders, ...]:
-        """The roles of a contract and who holds them; the admin's is the first. Nothing where it has none."""
+        """The roles of a contract with their holders, the admin role first; empty: it has none."""
         state = self.states.get(address)
         if state is None:
             return ()
@@ -344,7 +344,7 @@ def with_roles(readings: Mapping[Address, Reading], book: RoleReads) -> dict[Add
 
 
 def has_roles(reading: Reading) -> bool:
-    """Whether a contract gives roles, as far as it can be believed."""
+    """Whether a contract has roles; one that answers anything is not believed."""
     return "nonsense" not in reading.answers and ("hasRoles" in reading.answers or is_manager(reading))
 
 
