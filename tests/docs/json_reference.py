@@ -131,7 +131,7 @@ def _every(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def openapi() -> str:
     """The description of the REST interface, as it is committed."""
-    nothing: Any = SimpleNamespace(workers=SimpleNamespace())
+    nothing: Any = SimpleNamespace(workers=SimpleNamespace(), jobs=SimpleNamespace(ended=[]))
     return json.dumps(application(nothing).openapi(), indent=1) + "\n"
 
 

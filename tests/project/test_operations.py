@@ -25,7 +25,8 @@ def known() -> set[str]:
     nothing = SimpleNamespace(rows=())
     service: Any = SimpleNamespace(
         workers=SimpleNamespace(), read_at=1, failing=None, halted=lambda: None, newest=lambda name: nothing,
-        journal_states=lambda: {"plans": {}, "transactions": {}},
+        journal_states=lambda: {"plans": {}, "transactions": {}}, forecast_skill=lambda: {},
+        jobs=SimpleNamespace(ends={}, ended=[]),
     )  # fmt: skip
     metrics = Metrics(service)
     names = {family.name for family in metrics._registry.collect()} | {one.name for one in State(service).collect()}
@@ -40,14 +41,14 @@ def test_they_name_metrics_that_there_are(file: str) -> None:
 
 def test_each_panel_says_what_it_shows() -> None:
     board = json.loads((FOLDER / "grafana.json").read_text())
-    assert len(board["panels"]) == len({panel["id"] for panel in board["panels"]}) == 9
+    assert len(board["panels"]) == len({panel["id"] for panel in board["panels"]}) == 12
     assert all(panel["description"] and panel["targets"][0]["expr"] for panel in board["panels"])
 
 
 def test_each_alert_has_its_remedy_on_the_page() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     alerts = re.findall(r"alert: (\w+)", (FOLDER / "alerts.yml").read_text())
-    assert len(alerts) == 7 and all(f"| {alert} |" in page for alert in alerts)
+    assert len(alerts) == 9 and all(f"| {alert} |" in page for alert in alerts)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not there")

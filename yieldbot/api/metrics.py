@@ -6,14 +6,17 @@ No label holds an address, an amount or foreign text; requests are counted by ro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from yieldbot.app.rpc_counts import BUCKETS, Row
+from yieldbot.app.serve_jobs import JobEnd
 from yieldbot.app.service import Service
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -40,8 +43,22 @@ class Metrics:
         self._took = Histogram(
             "yieldbot_job_duration_seconds", "Time of a job", ("job",), buckets=RUN_SECONDS, registry=self._registry
         )
+        self._runs = Counter(
+            "yieldbot_runs", "The server's own jobs by name and outcome", ("job", "outcome"), registry=self._registry
+        )
+        self._ran = Histogram(
+            "yieldbot_run_duration_seconds",
+            "Time of one of the server's own jobs",
+            ("job",),
+            buckets=RUN_SECONDS,
+            registry=self._registry,
+        )
+        self._calls = RpcCalls()
         service.workers.ended = self._job
+        service.workers.counted = self._calls.add
+        service.jobs.ended.append(self._run)
         self._registry.register(State(service))
+        self._registry.register(self._calls)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answer. route: its template, as /v1/markets/{key}; other: no route of ours."""
@@ -55,6 +72,38 @@ class Metrics:
     def _job(self, job: str, outcome: str, seconds: float) -> None:
         self._jobs.labels(job, outcome).inc()
         self._took.labels(job).observe(seconds)
+
+    def _run(self, job: str, end: JobEnd) -> None:
+        self._runs.labels(job, end.outcome).inc()
+        self._ran.labels(job).observe(end.seconds)
+
+
+class RpcCalls(Collector):
+    """Requests of workers to RPC endpoints, by the provider's number and how they ended. Workers count them, and hand
+    the counts back with their answers."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], tuple[list[int], float]] = {}
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add what a worker counted."""
+        for provider, outcome, classes, seconds in rows:
+            before, spent = self._found.get((provider, outcome), ([0] * len(classes), 0.0))
+            both = [one + other for one, other in zip(before, classes, strict=True)]
+            self._found[provider, outcome] = both, spent + seconds
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is collected when it is registered."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """One histogram."""
+        words = "Time of a request to an RPC endpoint, by provider and outcome"
+        family = HistogramMetricFamily("yieldbot_rpc_request_duration_seconds", words, labels=("provider", "outcome"))
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        for labels, (classes, seconds) in sorted(self._found.items()):
+            family.add_metric(labels, list(zip(bounds, accumulate(map(float, classes)), strict=True)), seconds)
+        yield family
 
 
 class State(Collector):
@@ -73,6 +122,14 @@ class State(Collector):
         age = time.time() - service.read_at if service.read_at else float("inf")
         yield _one("yieldbot_last_reading_age_seconds", "Seconds since every chain was read", age)
         yield _one("yieldbot_reading_failing", "1 while the last reading failed", service.failing is not None)
+        now = time.time()
+        ends = service.jobs.ends.items()
+        ages: dict[tuple[str, ...], float] = {
+            (name,): now - (end.succeeded_at or service.began_at) for name, end in ends
+        }
+        yield _by("yieldbot_last_success_age_seconds", "Seconds since a job last did not fail", ("job",), ages)
+        judged = ("forecaster", "market_class", "horizon_days")
+        yield _by("yieldbot_forecast_skill", "1 - loss / persistence's", judged, service.forecast_skill())
         yield _one("yieldbot_halted", "1 while a halt is in force", service.halted() is not None)
         yield _by("yieldbot_markets", "Markets that were read", ("chain",), _counted(service, "markets", "chain"))
         yield _by("yieldbot_alarms", "Alarms that stand", ("code",), _alarms(service))

@@ -152,6 +152,11 @@ class Service:
         rows = (self._forecast or {}).get("markets", ())
         return next((dict(row) for row in rows if row["market"] == market_id), None)
 
+    def forecast_skill(self) -> dict[tuple[str, ...], float]:
+        """Skill by forecaster, class of markets and horizon in days, of the newest forecasts."""
+        rows = (self._forecast or {}).get("standings", ())
+        return {(row["forecaster"], row["market_class"], str(row["horizon_days"])): row["skill"] for row in rows}
+
     async def journalled(self, name: str) -> Collection:
         """Rows of the journal: ``plans``, ``journal`` or ``transactions``, the newest first; read anew where its file
         changed. Raises InvariantError for a damaged one."""

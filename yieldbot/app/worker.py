@@ -16,6 +16,7 @@ from typing import Any
 
 from yieldbot.app.context import Context
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
+from yieldbot.rpc import counting
 
 Answer = dict[str, Any]
 
@@ -140,6 +141,7 @@ def main() -> int:
         code = failure.code if isinstance(failure, SafetyError) else None
         message = context.redacted(str(failure))
         answer = {"problem": {"kind": type(failure).__name__, "code": code, "message": message}}
+    answer["rpc"] = counting.taken()
     with out:
         json.dump(answer, out, allow_nan=False)
     return 0

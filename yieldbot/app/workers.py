@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Workers:
         self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
         """Called for each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
         self._room, self._own = asyncio.Semaphore(MOST_AT_ONCE), dict[str, asyncio.Semaphore]()
+        self.counted: Callable[[Sequence[Any]], None] = lambda rows: None
+        """Called with what each worker counted of its requests to RPC endpoints (``rpc.counting``)."""
         self._waiting = 0
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
@@ -81,7 +83,7 @@ class Workers:
             finally:
                 await _end(process)
                 self._running.discard(process)
-        return _answer(job, answer, process.returncode)
+        return self._answer(job, answer, process.returncode)
 
     @contextlib.asynccontextmanager
     async def _turn(self, job: str, own: bool) -> AsyncIterator[None]:
@@ -122,6 +124,17 @@ class Workers:
         self._closed = True
         await asyncio.gather(*(_end(process) for process in list(self._running)))
 
+    def _answer(self, job: str, answer: bytes, status: int | None) -> dict[str, Any]:
+        try:
+            found = json.loads(answer)
+        except ValueError:
+            raise WorkerFailed(f"{job}: its process ended without an answer (status {status})") from None
+        self.counted(found.get("rpc", ()))
+        if (problem := found.get("problem")) is not None:
+            raise WorkerFailed(problem["message"], problem["kind"], problem["code"])
+        document: dict[str, Any] = found["answer"]
+        return document
+
     async def _asked(self, process: asyncio.subprocess.Process, asked: bytes) -> bytes:
         assert process.stdin is not None and process.stdout is not None
         with contextlib.suppress(ConnectionError):  # it ended before it read: its exit status says the rest
@@ -147,14 +160,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             async with asyncio.timeout(KILL_AFTER_SECONDS):
                 await process.wait()
                 return
-
-
-def _answer(job: str, answer: bytes, status: int | None) -> dict[str, Any]:
-    try:
-        found = json.loads(answer)
-    except ValueError:
-        raise WorkerFailed(f"{job}: its process ended without an answer (status {status})") from None
-    if (problem := found.get("problem")) is not None:
-        raise WorkerFailed(problem["message"], problem["kind"], problem["code"])
-    document: dict[str, Any] = found["answer"]
-    return document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 from mcp.server.transport_security import TransportSecuritySettings
 
 from yieldbot.app.admission import ASKING, Caller, Scope
+from yieldbot.app.ending import INTERRUPTED, at_end
 from yieldbot.app.serve import ServeRequest, schedule, tasks
 from yieldbot.app.service import Service
 from yieldbot.mcp.server import server
@@ -35,14 +37,22 @@ async def serve(service: Service, request: ServeRequest, scopes: frozenset[Scope
     on."""
     caller = Caller("assistant", scopes)
     work = asyncio.create_task(_later(service, request))
+    ends = list[asyncio.Future[None]]()
     try:
-        await server(service, lambda: caller).run_stdio_async()
+        with at_end(lambda: ends.append(asyncio.ensure_future(_ended(service)))):
+            await server(service, lambda: caller).run_stdio_async()
     finally:
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
         await service.close()
     return 0
+
+
+async def _ended(service: Service) -> None:
+    """End every worker, then this process: the thread that waits for stdin can be ended by nothing else."""
+    await service.close()
+    os._exit(INTERRUPTED)
 
 
 async def _later(service: Service, request: ServeRequest) -> None:

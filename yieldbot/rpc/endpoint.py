@@ -13,6 +13,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from yieldbot.errors import NodeRefused, transport_words
+from yieldbot.rpc import counting
 from yieldbot.rpc.provider import MAX_ANSWER_BYTES, HttpStatus, TooLong, Unusable, host_of, provider_class
 
 READS = (
@@ -60,15 +61,17 @@ class Endpoint:
         *,
         timeout_seconds: float = 10.0,
         setting: str = "the RPC address",
+        name: str = counting.OTHER,
         provider: Callable[[str, float], Any] | None = None,
     ) -> None:
-        """setting: where the URL comes from, for messages (".env: RPC_URL").
+        """setting: where the URL comes from, for messages (".env: RPC_URL"); name: the provider's, for metrics.
 
         provider: makes the object that sends requests, from URL and timeout in seconds; by default web3's.
         """
         self.url = url
         self.host = host_of(url)
         self.setting = setting
+        self.name = name
         self.round_trips = 0
         self.rests_until = 0.0
         self._timeout_seconds = timeout_seconds
@@ -192,6 +195,19 @@ class Endpoint:
         if sys.getrecursionlimit() > DEEPEST_NESTING:
             sys.setrecursionlimit(DEEPEST_NESTING)
         self.round_trips += 1
+        began, outcome = time.monotonic(), "cancelled"
+        try:
+            found = await self._sent(method, send)
+            outcome = "refused" if isinstance(found, Mapping) and found.get("error") is not None else "ok"
+            return found
+        except (Unusable, NodeRefused) as failure:
+            outcome = counting.outcome_of(failure)
+            raise
+        finally:
+            counting.note(self.name, outcome, time.monotonic() - began)
+
+    async def _sent(self, method: str, send: Callable[[Any], Awaitable[Any]]) -> Any:
+        """As ``_exchanged``, whatever was asked before."""
         try:
             return await asyncio.wait_for(send(self._provider), timeout=self._timeout_seconds)
         except TimeoutError:

@@ -28,7 +28,7 @@ RELEASED = ROOT / "tests" / "unit" / "api" / "openapi-released.json"
 
 @cache
 def as_text() -> str:
-    nothing: Any = SimpleNamespace(workers=SimpleNamespace())
+    nothing: Any = SimpleNamespace(workers=SimpleNamespace(), jobs=SimpleNamespace(ended=[]))
     return json.dumps(application(nothing).openapi())
 
 

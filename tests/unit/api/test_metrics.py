@@ -57,6 +57,37 @@ def test_no_label_holds_an_address(served: Served) -> None:
     assert served.client.get("/v1/metrics", headers=own).status_code == 403
 
 
+def test_the_servers_own_jobs_the_skill_of_forecasts_and_the_age_of_success(served: Served) -> None:
+    standing = {"forecaster": "ewma", "market_class": "dollar", "horizon_days": 7, "skill": 0.25}
+    served.service._forecast = {"standings": [standing], "markets": ()}
+    served.answers = {"watch": {"jobs": []}, "settle": WorkerFailed("down")}
+    for name in ("watch", "settle", "settle"):
+        asyncio.run(served.service.jobs.run(name))
+    found = figures(served, served.key("read"))
+    assert found[("yieldbot_runs_total", (("job", "settle"), ("outcome", "failed")))] == 2.0
+    assert found[("yieldbot_runs_total", (("job", "watch"), ("outcome", "done")))] == 1.0
+    assert found[("yieldbot_run_duration_seconds_count", (("job", "settle"),))] == 2.0
+    ages = {dict(labels)["job"]: age for (name, labels), age in found.items() if name.endswith("success_age_seconds")}
+    assert set(ages) == {"watch", "settle"} and all(0 <= age < 600 for age in ages.values())
+    judged = (("forecaster", "ewma"), ("horizon_days", "7"), ("market_class", "dollar"))
+    assert found[("yieldbot_forecast_skill", judged)] == 0.25
+
+
+def test_requests_to_nodes_are_counted_in_a_real_worker_by_number_and_outcome(context: Quiet) -> None:
+    """The node's address has a key in its path, which is in no label; nobody answers at its port."""
+    file = context.config.parent / ".env"
+    file.write_text("TESTNET_RPC_URL=http://127.0.0.1:9/KEY-IN-THE-PATH\n")
+    served = Served(context)
+    del served.service.workers.run  # type: ignore[method-assign]
+    asyncio.run(served.service.jobs.run("watch"))
+    found = figures(served, served.key("read"))
+    name = "yieldbot_rpc_request_duration_seconds_"
+    where = (("outcome", "unreachable"), ("provider", "testnet-1"))
+    assert found[(f"{name}count", where)] >= 1 and found[(f"{name}sum", where)] > 0
+    assert found[(f"{name}bucket", (("le", "+Inf"), *where))] == found[(f"{name}count", where)]
+    assert {dict(labels)["provider"] for one, labels in found if one.startswith(name)} == {"testnet-1"}
+
+
 def test_jobs_are_counted_by_how_they_end(context: Quiet) -> None:
     """With real worker processes: one that ends with an error of ours, and one that is no job."""
     ended: list[tuple[str, str]] = []

@@ -14,11 +14,14 @@ def connect(chain: ChainSettings, timeout_seconds: float = 10.0) -> Quorum:
     if not chain.rpc_urls:
         raise ConfigError(f"{chain.rpc_env} is not set: put the RPC URL of {chain.name} into .env")
 
-    def endpoints(urls: tuple[str, ...], name: str | None) -> tuple[Endpoint, ...]:
+    def endpoints(urls: tuple[str, ...], name: str | None, kind: str = "") -> tuple[Endpoint, ...]:
         where = f".env: {name}"
-        return tuple(Endpoint(url, timeout_seconds=timeout_seconds, setting=where) for url in urls)
+        return tuple(
+            Endpoint(url, timeout_seconds=timeout_seconds, setting=where, name=f"{chain.name}{kind}-{number}")
+            for number, url in enumerate(urls, 1)
+        )
 
-    private = endpoints(chain.submit_urls, chain.submit_rpc_env)
+    private = endpoints(chain.submit_urls, chain.submit_rpc_env, "-private")
     return Quorum(
         chain.chain,
         endpoints(chain.rpc_urls, chain.rpc_env),

@@ -19,6 +19,7 @@ from yieldbot.model import bounds
 from yieldbot.model.amounts import BlockRef
 from yieldbot.model.ids import Address, ChainId, svm_chain
 from yieldbot.model.reads import Flow, Read, SvmAccount, SvmLamports
+from yieldbot.rpc.counting import OTHER
 from yieldbot.rpc.endpoint import Endpoint
 from yieldbot.rpc.lockstep import Answer, run
 from yieldbot.rpc.sizes import Size, size_of
@@ -56,6 +57,7 @@ class Node:
         max_slot_skew: int = 16,
         timeout_seconds: float = 10.0,
         setting: str = "the RPC address",
+        name: str = OTHER,
     ) -> None:
         self.chain = chain
         self.commitment = commitment
@@ -63,7 +65,7 @@ class Node:
         self.features: Any = None
         """The runtime features that the cluster has activated (node/fork.py, ``features``); None until they are
         fetched."""
-        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, provider=Provider)
+        self.endpoint = Endpoint(url, timeout_seconds=timeout_seconds, setting=setting, name=name, provider=Provider)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.chain}, {self.host})"

@@ -15,17 +15,24 @@ def connect(chain: ChainSettings, timeout_seconds: float = 10.0) -> Quorum:
     assert chain.svm is not None
     skew = chain.svm.max_slot_skew
 
-    def nodes(urls: tuple[str, ...], name: str | None) -> tuple[Node, ...]:
+    def nodes(urls: tuple[str, ...], name: str | None, kind: str = "") -> tuple[Node, ...]:
         return tuple(
-            Node(chain.chain, url, max_slot_skew=skew, timeout_seconds=timeout_seconds, setting=f".env: {name}")
-            for url in urls
+            Node(
+                chain.chain,
+                url,
+                max_slot_skew=skew,
+                timeout_seconds=timeout_seconds,
+                setting=f".env: {name}",
+                name=f"{chain.name}{kind}-{number}",
+            )
+            for number, url in enumerate(urls, 1)
         )
 
     return Quorum(
         chain.chain,
         nodes(chain.rpc_urls, chain.rpc_env),
         chain.quorum,
-        nodes(chain.submit_urls, chain.submit_rpc_env),
+        nodes(chain.submit_urls, chain.submit_rpc_env, "-private"),
         chain.submit_public,
         chain.submit_to_all,
     )

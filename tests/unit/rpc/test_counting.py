@@ -1,0 +1,59 @@
+"""Requests are counted by what became of them, over a labelled double of a provider."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from yieldbot.errors import TransientError
+from yieldbot.rpc import counting
+from yieldbot.rpc.endpoint import Endpoint
+from yieldbot.rpc.provider import HttpStatus
+
+
+class Provider:
+    """Gives one answer, or raises it."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    async def make_request(self, method: str, params: list[Any]) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is None:
+            await asyncio.Event().wait()
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ({"result": "0x1"}, "ok"),
+        ({"error": {"code": -32000, "message": "no"}}, "refused"),
+        (HttpStatus(429, {}, b""), "http_429"),
+        (HttpStatus(403, {}, b""), "http_4xx"),
+        (HttpStatus(502, {}, b""), "http_5xx"),
+        (OSError("down"), "unreachable"),
+        (None, "unreachable"),
+    ],
+)
+async def test_each_outcome_is_counted_once_a_try(answer: Any, outcome: str) -> None:
+    counting.taken()
+    node = Endpoint("http://x/key", timeout_seconds=0.01, name="base-2", provider=lambda url, s: Provider(answer))
+    try:
+        await node.request("eth_sendRawTransaction", [])  # sent once, whatever comes
+    except TransientError:
+        assert outcome != "ok"
+    ((provider, found, classes, seconds),) = counting.taken()
+    assert (provider, found, sum(classes)) == ("base-2", outcome, 1) and seconds >= 0
+    assert counting.taken() == []
+
+
+def test_each_class_of_latency_has_its_own_bound() -> None:
+    counting.taken()
+    for seconds in (0.0, 0.01, 0.011, 30.0, 31.0):
+        counting.note("base-1", "ok", seconds)
+    ((_, _, classes, _),) = counting.taken()
+    assert (classes[0], classes[1], classes[-2], classes[-1]) == (2, 1, 1, 1)
