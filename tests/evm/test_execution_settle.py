@@ -179,7 +179,7 @@ async def test_a_receipt_that_comes_late_is_not_taken_for_anothers_transaction(m
         with market.journal() as journal:
             account = market.account(node, journal)
             plan = await market.plan(node, market.deposit_leg(RAW))
-            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=4))
+            hasty = replace(account, settings=replace(account.settings, confirm_timeout_seconds=2))
             with pytest.raises(PendingError, match=r"block \d+ names it, but the node gives no receipt of it"):
                 await execute_leg(hasty, market.approval(plan), market.deposit_work(RAW))
             await node.request("anvil_mine", ["0x5"])

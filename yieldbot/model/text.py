@@ -29,9 +29,13 @@ def clipped(text: str, longest: int) -> str:
 
 def printable(text: str) -> str:
     """Our own text of several lines: line ends stay, everything else as in ``one_line``."""
-    if text.isprintable():
+    if _plain(text):
         return text
     return "".join(sign if sign == "\n" or sign.isprintable() else _instead(sign) for sign in text)
+
+
+def _plain(text: str) -> bool:
+    return all(line.isprintable() for line in text.split("\n"))
 
 
 def _instead(sign: str) -> str:
@@ -40,7 +44,7 @@ def _instead(sign: str) -> str:
 
 def escaped(text: str) -> str:
     """A JSON document with unprintable characters written as \\uXXXX, which parses to the same."""
-    if text.isprintable():
+    if _plain(text):
         return text
     return "".join(sign if sign == "\n" or sign.isprintable() else _escape(sign) for sign in text)
 
