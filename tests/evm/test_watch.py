@@ -51,6 +51,18 @@ def alarms(job: dict, market: str) -> list[tuple[str, str]]:  # type: ignore[typ
     return [(one["code"], one["act"]) for one in job["alarms"] if one["market_id"].endswith(market.lower())]
 
 
+def known_at_once(home: Home, market: str, code: str) -> None:
+    """What a look has found stands in ``risk``, ``markets`` and ``plan`` without another one."""
+    for command in ("risk", "markets"):
+        (job,) = home.json(command)["jobs"]
+        (row,) = [row for row in job["markets"] if row["id"].endswith(market.lower())]
+        assert code in [alarm["code"] for alarm in row["alarms"]], command
+    (job,) = home.json("plan")["jobs"]
+    assert (code, market.lower()) in [(a["code"], a["market_id"].split("/")[-1]) for a in job["alarms"]]
+    plan = job["plan"] if "legs" in (job["plan"] or {}) else {"legs": []}
+    assert not [leg for leg in plan["legs"] if leg["market_id"].endswith(market.lower())], "no new money"
+
+
 def test_a_vaults_owner_grows_stronger_then_weaker_and_what_is_weaker_is_left(home: Home) -> None:
     sandbox = home.sandbox
     vault, me = Address(sandbox.addresses["metamorpho"]), sandbox.rpc("eth_accounts")[0]
@@ -60,6 +72,7 @@ def test_a_vaults_owner_grows_stronger_then_weaker_and_what_is_weaker_is_left(ho
     pending = looked(home)
     assert alarms(pending, vault) == [("PENDING_CHANGE", "stop")]
     assert any("may become its owner" in line for line in of(pending, vault)["lines"])
+    known_at_once(home, vault, "PENDING_CHANGE")
     send(sandbox, vault, calldata("acceptOwnership()"), sender=safe)
     strong = looked(home)
     assert alarms(strong, vault) == [] and of(strong, vault)["ended"]
@@ -97,7 +110,7 @@ def test_what_is_accepted_stands_no_more_at_once_and_other_alarms_do(home: Home)
     home.json("run", "--approve", "auto")
     before = stands()
     weaker = sorted(market for market, code in before if code == "CONTROL_WEAKER")
-    mine = next(market for market in weaker if market.endswith(vault.lower()))
+    mine = next(market for market in weaker if market.startswith("morpho_blue"))  # a vault above goes on to stand on it
     assert len(weaker) > 1 and ("UTILISATION" in {code for _, code in before}), "other alarms stand too"
     looked(home, "--accept", mine)
     assert stands() == before - {(mine, "CONTROL_WEAKER")}

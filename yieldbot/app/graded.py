@@ -21,10 +21,15 @@ from yieldbot.model.money_flows import Holders
 from yieldbot.model.plan import LegKind, Plan
 from yieldbot.model.policy import Policy
 from yieldbot.model.text import one_line
+from yieldbot.risk.audits import Audit
+from yieldbot.risk.audits import read as read_audits
 from yieldbot.risk.facts import Around, Facts, MarketStatistics
 from yieldbot.risk.grade import grade
 from yieldbot.risk.scales import scales
 from yieldbot.risk.yields import graded_yields
+
+AUDITS = "audits.toml"
+"""File of the user's own audit reports in the data directory."""
 
 
 def with_grades(
@@ -103,16 +108,30 @@ def facts_of(
 ) -> Mapping[MarketId, Facts]:
     """By market, the facts beside its state from which its grade is computed. Arguments as in ``with_grades``."""
     past, known, whose = _past(snapshot, data_dir, say), controls or {}, holders or {}
+    reports = _audits(data_dir, say) if known else ()
     return {
         market_id: Facts(
             around=around,
             statistics=past.get(market_id),
             controls=known.get(market_id),
             holders=whose.get(market_id),
+            audits=reports,
             lost=(lost or {}).get(market_id, 0.0),
         )
         for market_id, around in _around(snapshot).items()
     }
+
+
+def _audits(data_dir: Path, say: Callable[[str], None]) -> tuple[Audit, ...]:
+    """The user's own audit reports; a file that cannot be read is one line by ``say``, and none of it counts."""
+    file = data_dir / AUDITS
+    try:
+        return read_audits(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except Exception as fault:  # whatever is in it
+        say(f"{file}: no audit in it counts ({one_line(str(fault), 200)}): write it as docs/risk.md shows")
+        return ()
 
 
 def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dict[str, MarketStatistics]:

@@ -31,6 +31,10 @@ class Audit:
     """Where the report can be read."""
 
 
+COLUMNS = ("firm", "date", "protocol", "contract", "code_hash", "source")
+"""The keys of a row."""
+
+
 @cache
 def audits() -> tuple[Audit, ...]:
     """The audits that are shipped with yieldbot."""
@@ -42,6 +46,8 @@ def read(text: str) -> tuple[Audit, ...]:
     could never match."""
     found = []
     for row in tomllib.loads(text).get("audit", ()):
+        if absent := [name for name in COLUMNS if name not in row]:
+            raise ValueError(f"a row of {row.get('contract', 'an audit')} lacks {', '.join(absent)}")
         code_hash = str(row["code_hash"]).lower().removeprefix("0x")
         if len(code_hash) != 64 or not set(code_hash) <= set("0123456789abcdef"):
             raise ValueError(

@@ -16,6 +16,8 @@ DAY = 86_400
 COUNTED = (Part.POOL, Part.ADMIN, Part.INSIDE)
 """Parts whose contracts can take the money if they are changed; oracles and rate models are judged by other
 components."""
+STALE_DAYS = 7
+"""Days after which the last look counts as missing newer facts; each run and ``yieldbot watch`` takes a new one."""
 MOST_HOLDERS = 8
 """Most role holders of one contract that the evidence lists."""
 
@@ -39,7 +41,11 @@ def contract(facts: Facts, now: int, scales: Scales, among: tuple[Audit, ...] | 
         least = min(least, found)
         seen += _evidence(one)
         missing += [f"{one.name or one.address}: {what}" for what in one.missing]
-        reports = of_code(one, audits() if among is None else among)
+        reports = of_code(one, (*audits(), *facts.audits) if among is None else among)
+        if code := one.implementation_hash or one.code_hash:
+            seen.append(
+                Evidence(what=f"{one.name or one.part}: code", value=code, source=str(one.address), block=one.block)
+            )
         seen += [
             Evidence(what=f"{one.name or one.part}: audited", value=f"{report.firm}, {report.date}, of this very code",
                      source=report.source, block=one.block)
@@ -59,6 +65,8 @@ def contract(facts: Facts, now: int, scales: Scales, among: tuple[Audit, ...] | 
         )
         if one.created_at is None:
             missing.append(f"age of {one.name or one.address}: {shown}")
+    if (old := (now - controls.time) / DAY) > STALE_DAYS and controls.time:
+        missing.append(f"who can change its contracts for {old:,.0f} days, since the last look")
     part = float(of["weight_days"])
     found = (1.0 - part) * least + part * min(ages, default=0.0)
     return Component(name=NAME, score=found, weight=weight, evidence=tuple(seen), missing=tuple(missing))

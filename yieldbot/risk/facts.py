@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from yieldbot.model.controls import Controls
 from yieldbot.model.money_flows import Holders
+from yieldbot.risk.audits import Audit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,5 +64,7 @@ class Facts:
     """Who can change the contracts that the market depends on; None: not read."""
     holders: Holders | None = None
     """Its largest depositors; None: not read."""
+    audits: tuple[Audit, ...] = ()
+    """The user's own audit reports."""
     lost: float = 0.0
     """Bad debt that events reported since looks began, in whole tokens of its asset."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from tests.kit.market_builder import USDC, kinked, market, usdc
+from yieldbot.app import graded
 from yieldbot.model.controls import ContractFacts, Controls, Part
 from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.look_through import Backing
@@ -52,8 +54,25 @@ def test_audits_count_for_exactly_their_code_in_place_of_a_lesser_age() -> None:
     assert contract(old, NOW, table, (report("A"),)).score == contract(old, NOW, table, ()).score
 
 
+def test_a_users_own_reports_count_and_the_hash_to_write_down_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "audits.toml").write_text(
+        f'[[audit]]\nfirm="A"\ndate = 2024-01-31\nprotocol = "p"\ncontract = "Pool"\nsource = ""\ncode_hash = "{CODE}"'
+    )
+    said: list[str] = []
+    mine = replace(pool(), audits=graded._audits(tmp_path, said.append))
+    found, without = contract(mine, NOW, scales()), contract(pool(), NOW, scales())
+    assert found.score > without.score and not said
+    assert [one.value for one in without.evidence if one.what == "Pool: code"] == [CODE]
+    (tmp_path / "audits.toml").write_text("[[audit]]\nfirm = 1")
+    assert graded._audits(tmp_path, said.append) == () and "lacks date" in said[0] and "\n" not in said[0]
+    late = contract(pool(), NOW + 30 * 86_400, scales())
+    assert any("for 30 days, since the last look" in line for line in late.missing)
+
+
 def test_rows_need_a_hash_and_none_is_invented() -> None:
     assert shipped.audits() == ()
+    with pytest.raises(ValueError, match="lacks date, protocol"):
+        read('[[audit]]\nfirm = "A"\ncontract = "Pool"\ncode_hash = ""\nsource = ""')
     row = '[[audit]]\nfirm = "A"\ndate = 2024-01-31\nprotocol = "p"\ncontract = "Pool"\nsource = "a link"\ncode_hash = '
     (one,) = read(f'{row}"0x{CODE.upper()}"')
     assert one == report("A")
