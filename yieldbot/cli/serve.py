@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app import serve as use
 from yieldbot.errors import ConfigError
 from yieldbot.notify.chats import chats_of
+from yieldbot.notify.heartbeat import heartbeat_of
 from yieldbot.notify.sending import work_of
 
 if TYPE_CHECKING:
@@ -62,8 +63,12 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
     )
     service = use.service_of(context, request)
     more = [work_of(service)] if context.settings.notices else []
+    beat = heartbeat_of(service)
     if args.once:
-        return asyncio.run(use.once(service, request, more))
+        code = asyncio.run(use.once(service, request, more))
+        if beat is not None:
+            beat.wait()
+        return code
     try:
         from yieldbot.api.running import Inner
         from yieldbot.api.running import serve as run

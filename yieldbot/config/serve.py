@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from yieldbot.config.messages import config_error
+from yieldbot.config.toml_types import EnvName
 from yieldbot.model.timing import JOBS, Serving, Timing, length
 
 MOST_JITTER_SECONDS = 3600
@@ -29,6 +30,8 @@ class ServeTable(BaseModel):
     """A cycle, whose plan waits for a person."""
     jitter: str | None = None
     """The most by which a job may be late, as "30s"."""
+    heartbeat_url_env: EnvName | None = None
+    """Environment variable with the URL that is asked after each success."""
 
 
 def serving_of(path: Path, table: ServeTable) -> Serving:
@@ -41,7 +44,11 @@ def serving_of(path: Path, table: ServeTable) -> Serving:
             raise config_error(path, f"serve.{name}", f"{text!r}: {wrong}") from None
         if due is None and name == "observe":
             raise config_error(path, "serve.observe", "a server answers from its readings: write a time, as 5m")
-    return Serving(jobs=jobs, jitter_seconds=None if table.jitter is None else _jitter(path, table.jitter))
+    return Serving(
+        jobs=jobs,
+        jitter_seconds=None if table.jitter is None else _jitter(path, table.jitter),
+        heartbeat_env=table.heartbeat_url_env,
+    )
 
 
 def _jitter(path: Path, text: str) -> float:

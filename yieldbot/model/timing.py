@@ -80,3 +80,5 @@ class Serving:
     """When each job is due, as written; one that is not in it is due as ``JOBS`` says."""
     jitter_seconds: float | None = None
     """Most seconds by which a job may be late; None: a tenth of the time to the next, at most a minute."""
+    heartbeat_env: str | None = None
+    """Environment variable with the URL that is asked after each success; None: there is none."""
