@@ -1,4 +1,4 @@
-"""Whether a key is used as it usually is: how often within a minute, and from where."""
+"""How often API keys are used, to notice a spike; and the part of an address that counts as one place."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 MINUTE = 60
 SPIKE_TIMES, SPIKE_LEAST = 10, 300
-"""A minute with so many times the usual requests, and at least so many, is a spike."""
+"""A minute counts as a spike if it has SPIKE_TIMES the usual number of requests, and at least SPIKE_LEAST."""
 USUAL_MINUTES = 60
 """Minutes over which the usual number is averaged."""
 LEAST_MINUTES = 5
-"""Minutes of use after which something is usual."""
+"""Minutes of use before there is a usual number."""
 MOST_KEYS = 10_000
 
 
@@ -23,13 +23,13 @@ class _Minute:
     count: int = 0
     """Requests in it."""
     mean: float = 0.0
-    """Requests of the minutes of use before it, on average."""
+    """Mean number of requests in earlier minutes of use."""
     minutes: int = 0
-    """How many those are."""
+    """Number of those minutes."""
 
 
 class Usage:
-    """How often each key was used in the present minute and usually. Pure except for its state."""
+    """Requests of each key in the present minute, and its usual number a minute. Pure except for its state."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, _Minute] = OrderedDict()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 MOST_SUBJECTS = 200
-"""Markets of one alert that are measured at most."""
+"""Most markets that one alert measures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,8 @@ class Reading:
 
 
 def values(alert: Alert, readings: Sequence[Reading], jobs: Collection[Job]) -> dict[str, Value]:
-    """What the alert measures, by subject; nothing of what was not read. jobs: all that are configured: a wallet's
-    wealth is computed only where each of its jobs was read."""
+    """Values that the alert measures, by subject, without what could not be read. jobs: all that are configured: a
+    wallet's wealth is computed only if each of its jobs was read."""
     mine = [one for one in readings if _counts(alert, one.job)]
     if alert.measure is Measure.WEALTH:
         return _wealth(alert, mine, [job for job in jobs if _counts(alert, job)])
@@ -150,7 +150,7 @@ def _of_tokens(alert: Alert, reading: Reading) -> Iterable[tuple[str, Value]]:
 
 
 def _furthest(usd: float, traded: float | None) -> float:
-    """By the feed or by the pools, whichever differs more."""
+    """The price by the feed or by the pools, whichever is further from a dollar."""
     return max(abs(price - 1.0) for price in (usd, traded) if price is not None)
 
 

@@ -1,8 +1,8 @@
-"""What may be asked by chat: status, positions, plans, and a halt. Nothing is signed there, and what a stranger writes
-is neither answered nor shown.
+"""Commands by chat: status, positions, plans, and a halt.
 
-A user is known by Telegram's number alone. Only their private chat with the bot, or the channel's own chat, is
-answered: what we hold is for nobody else's eyes.
+Nothing is signed there, and what a stranger writes is neither answered nor shown. A user is identified by Telegram's
+number alone. Answers go only to their private chat with the bot or to the channel's own chat, since holdings are
+private.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from yieldbot.model.notices import Channel
 
 OF_USERS = Rate(a_second=0.2, at_once=10)
-"""Questions of one user that are answered. A halt always is."""
+"""Rate of questions from one user that are answered; a halt is always carried out."""
 OLDEST_SECONDS = 600
-"""A question that was sent longer ago is not answered any more; a halt always counts."""
+"""Seconds after which a question is no longer answered; a halt always counts."""
 MOST_LINES = 15
 
 

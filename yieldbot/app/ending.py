@@ -1,4 +1,4 @@
-"""What a process that waits does when it is asked to end (SIGTERM, Ctrl-C)."""
+"""Handles SIGTERM and Ctrl-C in a process that waits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 @contextlib.contextmanager
 def at_end(work: Callable[[], object]) -> Iterator[None]:
-    """SIGTERM and SIGINT call ``work`` in the running event loop, each time, in place of what they do else."""
+    """Make SIGTERM and SIGINT call ``work`` in the running event loop, each time, instead of their default action."""
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, work)

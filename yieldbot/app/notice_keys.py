@@ -1,4 +1,4 @@
-"""Which findings keys of the REST interface are: that one ends soon, or has ended by itself."""
+"""Findings about keys of the REST interface: a key ends soon, or has expired."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 ENDED_DAYS = 7
-"""For how long after its end a key is reported as ended."""
+"""Days after its end during which a key is reported as ended."""
 AGAIN_SECONDS = 3 * DAY
 
 

@@ -1,4 +1,4 @@
-"""What a server does at its times: observe, watch, settle, claim and plan, each in a worker process without a key."""
+"""A server's jobs: observe, watch, settle, claim and plan, each in a worker process without a key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAN_WAITS, REFUSED, OPEN = 3, 4, 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """How a job ended the last time."""
+    """The last end of a job."""
 
     ended_at: float
     """When, in unix seconds."""
@@ -46,7 +46,7 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a job's answer says."""
+    """The outcome of a job, read from its answer."""
 
     outcome: str
     """See ``JobEnd``."""
@@ -55,13 +55,13 @@ class Said:
 
 
 class ServerJobs:
-    """Runs the jobs, and keeps how each ended. Used only by the server's event loop."""
+    """Runs the jobs, and keeps the last end of each. Used only by the server's event loop."""
 
     def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:
         """now: unix seconds."""
         self._service, self._now = service, now
         self.ends: dict[str, JobEnd] = {}
-        """How each ended the last time, by name."""
+        """The last end of each job, by name."""
         self.ended: list[Callable[[str, JobEnd], None]] = []
         """Called at the end of each job."""
         self._turn = asyncio.Lock()

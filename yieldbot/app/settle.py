@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettleAnswer:
-    """What was found of open transactions."""
+    """Result of settling open transactions."""
 
     settled: int = 0
-    """How many have an outcome now."""
+    """Number of transactions that have an outcome now."""
     waits: tuple[str, ...] = ()
-    """Why each other stays open, a line each."""
+    """Why each of the others stays open, one line each."""
     failures: tuple[str, ...] = ()
     """Accounts that could not be read, a line each."""
 

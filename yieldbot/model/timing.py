@@ -1,4 +1,4 @@
-"""When jobs of a server are due: every so often, or at times of the clock. Pure."""
+"""When jobs of a server are due: at intervals, or at times of the clock. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LEAST_SECONDS = 15
 MOST_SECONDS = 32 * 86_400
 """Longest interval."""
 JITTER = 0.1
-"""Part of the time to the next run by which a job may be late, where no jitter is set."""
+"""Default of the jitter: the fraction of the time to the next run by which a job may be late."""
 MOST_JITTER_SECONDS = 60.0
-"""The most of it."""
+"""Largest default jitter."""
 _LENGTH = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 JOBS = {
@@ -31,7 +31,7 @@ JOBS = {
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When something is due."""
+    """When a job is due."""
 
     text: str
     """As it was written, as ``5m`` or ``7 * * * *``."""
