@@ -101,9 +101,14 @@ class Context:
     def secrets(self) -> list[str]:
         """The RPC URLs (which may contain providers' keys) and passphrases that this process knows."""
         environment: Mapping[str, str] = os.environ
+        from yieldbot.config.load import plain_environment
+        from yieldbot.config.secrets import known
+
         with contextlib.suppress(YieldbotError):
-            environment = self.environment
+            environment = plain_environment(self.config)
         secrets = [value for name, value in environment.items() if name.upper().endswith(SECRET_ENDINGS)]
+        secrets += known()
+        secrets += [part for value in known() for part in value.split("/")[3:]]
         if self._settings is not None:
             urls = [url for chain in self._settings.chains.values() for url in (*chain.rpc_urls, *chain.submit_urls)]
             secrets += urls + [part for url in urls for part in url.split("/")[3:]]

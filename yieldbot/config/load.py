@@ -19,8 +19,10 @@ from yieldbot.config.chain import load_chain
 from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
-from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SettingsTable, WalletTable
+from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SecretsFile, SettingsTable, WalletTable
+from yieldbot.config.secrets import values
 from yieldbot.config.serve import serving_of
+from yieldbot.errors import ConfigError
 from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import family_of_address
 from yieldbot.model.ids import Address
@@ -87,9 +89,27 @@ def load(path: Path) -> Settings:
 
 
 def environment(path: Path) -> dict[str, str]:
-    """The variables of the .env in the folder of ``path``, overridden by the real environment. Raises ConfigError,
-    which never quotes a value."""
+    """The variables of the .env in the folder of ``path``, overridden by the real environment; for those that both
+    lack, what [secrets] in ``path`` says. Raises ConfigError, which never quotes a value."""
+    return plain_environment(path) | _secrets(path)
+
+
+def plain_environment(path: Path) -> dict[str, str]:
+    """As ``environment``, without [secrets]: no command runs. Raises ConfigError."""
     return env_file(path)[1] | dict(os.environ)
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    """What [secrets] gives. A file that cannot be read gives nothing here: ``load`` says why."""
+    path = path.expanduser().absolute()
+    try:
+        tables = tomllib.loads(read_text(path)).get("secrets")
+    except (OSError, ValueError, ConfigError):
+        return {}
+    if not isinstance(tables, dict) or not tables:
+        return {}
+    refuse_if_others_change(path, "the configuration")  # it says which commands run
+    return values(path, parse(path, {"secrets": tables}, SecretsFile).secrets, plain_environment(path))
 
 
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:

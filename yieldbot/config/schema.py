@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from yieldbot.config.notices import NoticesTable, NotifyTable
+from yieldbot.config.secrets import SecretTable
 from yieldbot.config.serve import ServeTable
 from yieldbot.config.toml_types import EnvName, FilePath, Name
 from yieldbot.model.address import parse_address, parse_any, parse_key
@@ -335,10 +336,19 @@ class SettingsTable(TomlTable):
     """What the watch follows."""
     notices: Annotated[list[NoticesTable], Field(max_length=20)] = []
     """Where notices go."""
+    secrets: Annotated[dict[EnvName, SecretTable], Field(max_length=100)] = {}
+    """Values of variables that come from a command or a file of their own."""
     notify: NotifyTable = NotifyTable()
     """When summaries are made."""
     serve: ServeTable = ServeTable()
     """What a server does, and when."""
+
+
+class SecretsFile(TomlTable):
+    """The part of yieldbot.toml that says where secrets come from."""
+
+    secrets: Annotated[dict[EnvName, SecretTable], Field(max_length=100)]
+    """Values of variables."""
 
 
 class PolicyFile(TomlTable):
