@@ -21,6 +21,7 @@ BOTH = {
         "controls",
         "decode",
         "exits",
+        "exposure",
         "observe",
         "archive",
         "prices",
@@ -46,7 +47,6 @@ ONLY = {
         "announced": "calls that timelocks, governors and vaults announce are decoded; Solana's multisigs state them",
         "controls_kept": "one look keeps much for the next: events of the past are searched for once",
         "erc20": "tokens tell their symbols by a call",
-        "exposure": "vaults hold vaults, and pools lend against many collaterals",
         "leg_cost": "gas is known after the rehearsal alone",
         "logs": "events are asked for in parts that providers serve",
         "merkl": "rewards are told by a server, for EVM chains alone",
@@ -110,6 +110,8 @@ ONLY_VERBS = {
         "decode_message describer message_chain",
         "messages (EIP-712), descriptors (ERC-7730)",
     ),
+    ("exposure", EVM): ("ExposureLook", "its reads run in the rounds of the look's other flows"),
+    ("exposure", SOLANA): ("with_exposure", "reserves are listed, then read, after the look"),
     ("execution/account", SOLANA): ("SvmSigner", "one kind of signer; EVM's is in signing/sign.py"),
     ("execution/balances", EVM): (
         "abi_word allowances_touched changes_in fetch_allowance fetch_balances given given_fault log_changes"

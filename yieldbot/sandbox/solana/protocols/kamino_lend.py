@@ -101,6 +101,8 @@ def kamino_reserve(
         "host_fixed_interest_rate_bps": terms.host_rate_bps,
         "block_ctoken_usage": terms.blocked,
         "protocol_take_rate_pct": terms.take_rate_percent,
+        "liquidation_threshold_pct": 80,
+        "market_price_sf": ONE,
         "curve": [number for point in curve for number in point],
         "deposit_limit": terms.deposit_limit_raw,
         "scope_price_feed": named(seed, "scope"),

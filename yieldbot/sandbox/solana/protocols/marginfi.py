@@ -112,6 +112,7 @@ def marginfi_bank(
         "asset_tag": terms.asset_tag,
         "flags": terms.flags,
         "last_price": ONE,
+        "asset_weight_maint": 8 * ONE // 10,
         **_curve(terms),
     }
     return bank, {

@@ -127,6 +127,7 @@ def save_reserve(
         "limiter_start": slot // terms.outflow_window * terms.outflow_window if terms.outflow_window else 0,
         "limiter_now": terms.outflow_now_raw * WAD,
         "cumulative_borrow_rate_wads": WAD,
+        "liquidation_threshold": 80,
         "market_price": terms.price_wads,
         "smoothed_market_price": terms.smoothed_wads,
         "has_extra_price": int(bool(terms.extra_wads)),

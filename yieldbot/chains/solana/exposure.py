@@ -1,0 +1,159 @@
+"""What a cluster's lending markets are exposed to, and how much of each collateral exists: read with a look.
+
+The reserves of a market are listed by the program's accounts, once a day; then reserves, what is pledged in them and
+the mints are one round of reads. A node that lists no accounts of programs leaves it unknown what backs the markets.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from yieldbot.errors import TransientError
+from yieldbot.model.controls import Look
+from yieldbot.model.ids import Address
+from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
+from yieldbot.model.look_through import HeldBy
+from yieldbot.model.text import one_line
+from yieldbot.protocols.backing import TOKEN, backing_of
+from yieldbot.protocols.solana.backing import KINDS, Pool, held_by, mints_of, pool_of, reserves_of, root_of, vaults_of
+from yieldbot.protocols.solana.idle import MINT_DECIMALS_AT, MINT_SUPPLY_AT
+from yieldbot.protocols.solana.layout import layout
+from yieldbot.rpc.together import together
+
+if TYPE_CHECKING:
+    from yieldbot.chains.solana.node.answers import AccountImage
+    from yieldbot.chains.solana.node.client import Node
+    from yieldbot.model.market import Snapshot
+    from yieldbot.model.settings import ChainSettings
+
+KEY = "holdings"
+"""Key in ``Look.known`` for the listed reserves and what is read beside them."""
+ANEW_SECONDS = 86_400
+"""A market's reserves are listed again after so long."""
+MOST_RESERVES = 300
+"""Reserves of one market that are read."""
+AT_ONCE = 4
+"""Listings made at the same time."""
+
+
+async def with_exposure(
+    node: Node, chain: ChainSettings, snapshot: Snapshot, known: Mapping[str, Any], look: Look
+) -> Look:
+    """The look with what each market rests on. known: ``Look.known`` of the last look. Where nothing can be read, the
+    last look's answer stays, and a note says so."""
+    before = known.get(KEY)
+    before = before if isinstance(before, dict) else {}
+    pools = {one.key: one for state in snapshot.states.values() if (one := pool_of(state)) is not None}
+    try:
+        lists, notes = await _listed(node, list(pools.values()), before, look.time)
+        images = await node.accounts(list(dict.fromkeys(_wanted(pools, lists, before))))
+        found = {key: reserves_of(pool, _data(images, lists[key], pool.program)) for key, pool in pools.items()}
+        beside = {
+            key: [*vaults_of(pool, found[key].values()), *mints_of(pool, found[key].values())]
+            for key, pool in pools.items()
+        }
+        new = [one for many in beside.values() for one in many if one not in images]
+        images |= await node.accounts(list(dict.fromkeys(new))) if new else {}
+    except TransientError as failure:
+        note = f"what its markets rest on was not read: {one_line(str(failure), 200)}"
+        return replace(look, known={**look.known, KEY: before}, notes=(*look.notes, note))
+    nodes, supplies = dict[str, HeldBy](), dict[str, float]()
+    symbols = {str(token.address): symbol for symbol, token in chain.tokens.items()}
+    for key, pool in pools.items():
+        mine = found[key]
+        pledged = {one: _token(images, one) for one in vaults_of(pool, mine.values())}
+        vaults = {one: image.data for one, image in pledged.items() if image is not None}
+        nodes[key] = held_by(pool, mine, vaults, sum(images.get(one) is None for one in lists[key]))
+        for mint in mints_of(pool, mine.values()):
+            image = _token(images, mint)
+            is_mint = image is not None and len(image.data) > MINT_DECIMALS_AT
+            raw = struct.unpack_from("<Q", image.data, MINT_SUPPLY_AT)[0] if image is not None and is_mint else 0
+            supplies |= {str(mint): float(raw)} if raw else {}
+            nodes[TOKEN + mint] = HeldBy(symbol=symbols.get(str(mint), ""), supply=float(raw) or None)
+    roots = [root_of(state, of) for state in snapshot.states.values() if (of := pool_of(state)) is not None]
+    backing = {root.market: backing_of(root, nodes, look.block, look.time) for root in roots}
+    kept = dict(before)
+    for key, reserves in lists.items():
+        if reserves:
+            since = _since(before.get(key), reserves, look.time)
+            kept[key] = {"since": since, "reserves": list(reserves), "beside": list(beside[key])}
+    known = {**look.known, KEY: kept}
+    return replace(look, backing=backing, supplies=supplies, known=known, notes=(*look.notes, *notes))
+
+
+async def _listed(
+    node: Node, pools: list[Pool], before: Mapping[str, Any], now: int
+) -> tuple[dict[str, tuple[Address, ...]], tuple[str, ...]]:
+    """(each pool's reserves, what could not be listed)."""
+    lists = {one.key: _known(before.get(one.key)) for one in pools}
+    old = [one for one in pools if not lists[one.key] or now - int(before[one.key]["since"]) >= ANEW_SECONDS]
+    notes = []
+    answers = await together([partial(_list, node, one) for one in old], AT_ONCE)
+    for pool, answer in zip(old, answers, strict=True):
+        if isinstance(answer, str):
+            notes.append(f"the reserves of {pool.protocol} market {pool.address} cannot be listed: {answer}")
+        else:
+            lists[pool.key] = answer
+    return lists, tuple(notes)
+
+
+async def _list(node: Node, pool: Pool) -> tuple[Address, ...] | str:
+    """The addresses of a pool's reserves, as the node lists them; or why it does not."""
+    kind = KINDS[pool.protocol]
+    options = {
+        "encoding": "base64",
+        "commitment": node.commitment,
+        "dataSlice": {"offset": 0, "length": 0},
+        "filters": [
+            {"dataSize": layout(pool.protocol).size(kind.account)},
+            {"memcmp": {"offset": kind.at, "bytes": pool.address}},
+        ],
+    }
+    try:
+        rows = await node.request("getProgramAccounts", [pool.program, options])
+        return tuple(dict.fromkeys(Address(str(row["pubkey"])) for row in rows))[:MOST_RESERVES]
+    except (TransientError, KeyError, TypeError, ValueError) as failure:
+        return one_line(str(failure), 160)
+
+
+def _known(kept: Any) -> tuple[Address, ...]:
+    try:
+        int(kept["since"])
+        return tuple(Address(str(one)) for one in kept["reserves"])
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _since(kept: Any, reserves: tuple[Address, ...], now: int) -> int:
+    """When a list was made."""
+    same = _known(kept) == reserves and now - int(kept["since"]) < ANEW_SECONDS
+    return int(kept["since"]) if same else now
+
+
+def _wanted(
+    pools: Mapping[str, Pool], lists: Mapping[str, tuple[Address, ...]], before: Mapping[str, Any]
+) -> list[Address]:
+    """The reserves, and what was read beside them at the last look."""
+    wanted = [one for key in pools for one in lists[key]]
+    for key in pools:
+        kept = before.get(key)
+        beside = kept.get("beside") if isinstance(kept, dict) else None
+        wanted += [Address(str(one)) for one in beside or () if isinstance(one, str)]
+    return wanted
+
+
+def _data(
+    images: Mapping[Address, AccountImage | None], reserves: tuple[Address, ...], program: Address
+) -> dict[Address, bytes]:
+    found = {one: images.get(one) for one in reserves}
+    return {one: image.data for one, image in found.items() if image is not None and image.program == program}
+
+
+def _token(images: Mapping[Address, AccountImage | None], address: Address) -> AccountImage | None:
+    """An account of a token program; None for any other."""
+    image = images.get(address)
+    return image if image is not None and image.program in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM) else None

@@ -1,0 +1,176 @@
+"""What Solana's lending markets finally rest on, from the accounts of their reserves and banks. Pure: the accounts are
+read by ``chains/solana/exposure.py``.
+
+A market's depositors rest on what its borrowers pledged. Kamino and Save keep pledged shares in a token account of each
+reserve, so that what lies in wallets and vaults is not counted; marginfi keeps no such account, and all deposits of a
+bank that count as collateral are taken. Which loan stands behind which collateral no account says.
+
+Sources of the layouts: klend-sdk 8.0.2 (klend.json), solend-sdk 0.14.27 (state/reserve.js), marginfi-client-v2 6.4.1
+(marginfi_0.1.7.json).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yieldbot.errors import MarketError
+from yieldbot.math.kamino import ONE as KAMINO_ONE
+from yieldbot.math.marginfi import ONE as BANK_ONE
+from yieldbot.model.ids import Address
+from yieldbot.model.look_through import HeldBy
+from yieldbot.model.market import MarketState
+from yieldbot.model.units import WAD
+from yieldbot.protocols.backing import TOKEN, Root
+from yieldbot.protocols.solana import kamino_lend, save
+from yieldbot.protocols.solana.layout import layout, token_amount
+from yieldbot.protocols.solana.marginfi import DEFAULT_TAG, SOL_TAG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How the reserves of one program are found and read."""
+
+    market: str
+    """Key of the market's account among a ``Market``'s params, and among a reserve's fields."""
+    account: str
+    """Name of a reserve's account in the layout."""
+    at: int
+    """Where the market's address is in it."""
+    vault: str
+    """Field that names the account of pledged shares; empty: there is none."""
+    mint: str
+    """Field that names the mint."""
+
+
+KINDS: Mapping[str, Kind] = {
+    "kamino_lend": Kind(
+        market="lending_market", account="Reserve", at=32, vault="collateral_vault", mint="liquidity_mint"
+    ),
+    "save": Kind(market="lending_market", account="Reserve", at=10, vault="collateral_supply", mint="liquidity_mint"),
+    "marginfi": Kind(market="group", account="Bank", at=41, vault="", mint="mint"),
+}
+"""By the name of the adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One lending market (or group of banks)."""
+
+    protocol: str
+    """Its adapter."""
+    program: Address
+    """Its program."""
+    address: Address
+    """Its account."""
+
+    @property
+    def key(self) -> str:
+        """Its key among what is looked through."""
+        return f"{self.protocol}:{self.address}"
+
+
+def pool_of(state: MarketState) -> Pool | None:
+    """The lending market that a market's money is in; None for a market of another kind."""
+    params, kind = state.market.params, KINDS.get(state.market.protocol)
+    if kind is None or kind.market not in params or "program" not in params:
+        return None
+    return Pool(state.market.protocol, Address(params["program"]), Address(params[kind.market]))
+
+
+def root_of(state: MarketState, pool: Pool) -> Root:
+    """What a market's money is in."""
+    asset = TOKEN + state.market.asset.address
+    return Root(market=state.market.id, asset=asset, held=HeldBy(children=((pool.key, 1.0),), asset=asset))
+
+
+def reserves_of(pool: Pool, accounts: Mapping[Address, bytes]) -> dict[Address, dict[str, Any]]:
+    """The decoded reserves among accounts that belong to a pool; what is none is left out, whoever listed it."""
+    kind, found = KINDS[pool.protocol], {}
+    for address, data in accounts.items():
+        try:
+            fields = layout(pool.protocol).decode(kind.account, data)
+        except MarketError:
+            continue
+        if fields[kind.market] == pool.address:
+            found[address] = fields
+    return found
+
+
+def vaults_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]:
+    """The accounts of pledged shares."""
+    kind = KINDS[pool.protocol]
+    return [Address(one[kind.vault]) for one in reserves if kind.vault]
+
+
+def mints_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]:
+    """The mints of what may be collateral."""
+    kind = KINDS[pool.protocol]
+    return [Address(one[kind.mint]) for one in reserves if _threshold(pool.protocol, one) > 0]
+
+
+def held_by(
+    pool: Pool, reserves: Mapping[Address, Mapping[str, Any]], vaults: Mapping[Address, bytes], lacking: int
+) -> HeldBy:
+    """What a pool rests on: each collateral by the value that is pledged, with its own reserve's utilisation. lacking:
+    how many of its reserves could not be read; then nothing is known of the whole."""
+    if not reserves or lacking:
+        what = f"{lacking} reserves" if reserves else "reserves"
+        return HeldBy(unknown=1.0, why=f"{what} of {pool.protocol} market {pool.address}")
+    weights: dict[str, float] = {}
+    used: dict[str, float] = {}
+    unknown, why = 0.0, list[str]()
+    for address, fields in reserves.items():
+        key = TOKEN + fields[KINDS[pool.protocol].mint]
+        try:
+            whole, lent, price = _worth(pool, fields)
+            if whole > 0.0:
+                used[key] = max(used.get(key, 0.0), min(1.0, lent / whole))
+            if _threshold(pool.protocol, fields) <= 0:
+                continue
+            value = whole * _pledged(pool, fields, vaults) * price
+        except (MarketError, KeyError, ArithmeticError, ValueError) as odd:
+            return HeldBy(unknown=1.0, why=f"reserve {address} of {pool.protocol}: {type(odd).__name__}")
+        if whole > 0.0 and price <= 0.0:
+            return HeldBy(unknown=1.0, why=f"reserve {address} of {pool.protocol} has no price")
+        if pool.protocol == "marginfi" and fields["asset_tag"] not in (DEFAULT_TAG, SOL_TAG):
+            unknown += value  # staked SOL of one validator, or another program's reserve
+            why.append(address)
+        elif value > 0.0:
+            weights[key] = weights.get(key, 0.0) + value
+    said = f"{len(why)} banks of {pool.address} hold other programs' shares" if unknown else ""
+    if not weights and not unknown:
+        unknown, said = 1.0, f"{pool.protocol} market {pool.address}: nothing is pledged in it"
+    return HeldBy(children=tuple(weights.items()), used=tuple(used.items()), unknown=unknown, why=said)
+
+
+def _threshold(protocol: str, fields: Mapping[str, Any]) -> int:
+    """Above 0 where it may be collateral."""
+    names = {"kamino_lend": "liquidation_threshold_pct", "save": "liquidation_threshold"}
+    return int(fields[names.get(protocol, "asset_weight_maint")])
+
+
+def _worth(pool: Pool, fields: Mapping[str, Any]) -> tuple[float, float, float]:
+    """(what is supplied, what of it is lent, in whole tokens; the price that the program has recorded last)."""
+    if pool.protocol == "kamino_lend":
+        one, reserve = 10 ** int(fields["mint_decimals"]), kamino_lend.reserve_of(dict(fields))
+        lent = reserve.borrowed_sf / KAMINO_ONE / one
+        return reserve.supply_sf / KAMINO_ONE / one, lent, fields["market_price_sf"] / KAMINO_ONE
+    if pool.protocol == "save":
+        one, of_save = 10 ** int(fields["liquidity_mint_decimals"]), save.reserve_of(dict(fields))
+        lent = fields["borrowed_amount_wads"] / WAD / one
+        return of_save.supply_wads / WAD / one, lent, fields["market_price"] / WAD
+    one = 10 ** int(fields["mint_decimals"])
+    supplied = fields["asset_shares"] / BANK_ONE * (fields["asset_share_value"] / BANK_ONE) / one
+    lent = fields["liability_shares"] / BANK_ONE * (fields["liability_share_value"] / BANK_ONE) / one
+    return supplied, lent, fields["last_price"] / BANK_ONE
+
+
+def _pledged(pool: Pool, fields: Mapping[str, Any], vaults: Mapping[Address, bytes]) -> float:
+    """The part of what is supplied that is pledged; all of it where no account says."""
+    vault, shares = KINDS[pool.protocol].vault, 0
+    if vault:
+        shares = int(fields["collateral_mint_total_supply"])
+    data = vaults.get(Address(fields[vault]), b"") if vault else b""
+    return min(1.0, token_amount(data) / shares) if data and shares else 1.0
