@@ -38,6 +38,12 @@ def upstream(tmp_path: Path) -> Iterator[Anvil]:
         stop(anvil.pid)
 
 
+async def head_of(url: str, seconds: float = 2.0) -> BlockRef:
+    """What a node says is its newest block. Raises TransientError where none answers."""
+    async with Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=seconds) as node:
+        return await node.block()
+
+
 async def test_no_web_page_of_a_browser_on_this_machine_can_ask_a_fork_or_a_node_of_ours(upstream: Anvil) -> None:
     """A page elsewhere may POST JSON to the loopback only where a preflight lets it; without one, as text, it must not
     be understood."""
@@ -74,11 +80,11 @@ async def test_a_fork_holds_its_block_and_leaves_the_upstream_alone(upstream: An
             await fork.request("evm_mine", [])
             mined = await fork.block()
             assert mined.height == pinned.height + 1
-            assert pinned.timestamp < mined.timestamp <= pinned.timestamp + 30  # the chain's clock, not ours
+            assert pinned.timestamp < mined.timestamp <= pinned.timestamp + 3600  # the chain's clock, not ours
             assert await node.balance_wei(RICH) == 7
             url = fork.endpoint.url
         with pytest.raises(TransientError):
-            await Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
+            await head_of(url)
 
 
 async def test_the_clock_goes_on_where_the_chain_would(upstream: Anvil) -> None:
@@ -89,7 +95,7 @@ async def test_the_clock_goes_on_where_the_chain_would(upstream: Anvil) -> None:
         async with forks(node)(head) as fork:
             await fork.request("evm_mine", [])
             late = (await fork.block()).timestamp - head.timestamp
-            assert 3 * 86_400 <= late <= 3 * 86_400 + 30
+            assert 3 * 86_400 <= late <= 3 * 86_400 + 3600
 
 
 async def test_a_fork_is_stopped_when_what_it_is_used_for_fails(upstream: Anvil) -> None:
@@ -101,7 +107,7 @@ async def test_a_fork_is_stopped_when_what_it_is_used_for_fails(upstream: Anvil)
             url = fork.endpoint.url
             raise ValueError("on purpose")
     with pytest.raises(TransientError):
-        await Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=2.0).block()
+        await head_of(url)
 
 
 async def test_a_fork_that_cannot_start_says_so_without_the_url(upstream: Anvil) -> None:
@@ -141,12 +147,12 @@ async def test_a_fork_dies_with_a_killed_process(upstream: Anvil, tmp_path: Path
     )
     assert holder.stdout is not None
     url = (await holder.stdout.readline()).decode().strip()
-    assert (await Node(CHAIN, url, multicall3=MULTICALL3).block()).chain == CHAIN
+    assert (await head_of(url, 60)).chain == CHAIN
     holder.send_signal(signal.SIGKILL)
     await holder.wait()
     for _ in range(100):
         try:
-            await Node(CHAIN, url, multicall3=MULTICALL3, timeout_seconds=1.0).block()
+            await head_of(url)
         except TransientError:
             return
         await asyncio.sleep(0.05)
