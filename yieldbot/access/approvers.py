@@ -1,6 +1,6 @@
 """Persons who approve plans, and the check that a signature is theirs. Pure.
 
-An approval is a signature over the plan itself: its digest, its calls in words, the account, the chain, and the time
+An approval is a signature over the plan itself: its digest, its legs in words, the account, the chain, and the time
 when the approval expires. A row that somebody merely writes into the database is not an approval.
 
 - ``wallet``: EIP-712 typed data (https://eips.ethereum.org/EIPS/eip-712), signed by an EVM key: a keystore of ours or
@@ -47,7 +47,7 @@ class ToApprove:
     plan: str
     """The plan's id."""
     digest: bytes
-    """SHA-256 of the whole plan and its calls, 32 bytes."""
+    """SHA-256 of the whole plan and its lines, 32 bytes."""
     account: str
     """The account whose money it moves."""
     chain: str
@@ -55,7 +55,7 @@ class ToApprove:
     expires: int
     """Chain time from which the approval is no longer valid, in unix seconds."""
     calls: tuple[str, ...]
-    """Each call in words."""
+    """Each leg in words (``execution/plan_lines``)."""
 
     def typed(self) -> dict[str, Any]:
         """The EIP-712 document, as ``eth_signTypedData_v4`` takes it."""
@@ -114,7 +114,7 @@ class Approver:
 
 
 def plan_digest(plan: Mapping[str, Any], calls: Sequence[str]) -> bytes:
-    """SHA-256 of a plan's document as stored in the journal, together with its calls in words."""
+    """SHA-256 of a plan's document as stored in the journal, together with its lines (``execution/plan_lines``)."""
     text = json.dumps({"plan": plan, "calls": list(calls)}, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).digest()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from yieldbot.access.approvers import Approver, ToApprove, plan_digest, register_of
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approvals import Approval, PreApproved, Proposal
+from yieldbot.execution.plan_lines import plan_lines
 from yieldbot.journal.codec import plan_to_doc
 from yieldbot.journal.fold import StoredPlan
 from yieldbot.journal.store import Journal
@@ -21,10 +22,11 @@ REGISTER = "approvers.json"
 
 
 def to_approve(stored: StoredPlan) -> ToApprove:
-    """The text of a stored plan that a person signs."""
+    """The text of a stored plan that a person signs. Its lines are made from the plan, and not those stored with it."""
     plan = stored.plan
-    digest = plan_digest(plan_to_doc(plan), stored.lines)
-    return ToApprove(plan.id, digest, plan.owner, plan.block.chain, plan.expires_at, stored.lines)
+    lines = plan_lines(plan)
+    digest = plan_digest(plan_to_doc(plan), lines)
+    return ToApprove(plan.id, digest, plan.owner, plan.block.chain, plan.expires_at, lines)
 
 
 def signers(journal: Journal, stored: StoredPlan, register: Mapping[str, Approver]) -> tuple[str, ...]:

@@ -1,0 +1,48 @@
+"""What a plan does, in words that are made from its legs alone. Pure.
+
+Persons sign these lines. Descriptions that come with a plan (of its rehearsal) can be anybody's: whoever hands a plan
+over could describe another one. So the lines are made anew wherever a signature is asked for or checked.
+"""
+
+from __future__ import annotations
+
+import re
+
+from yieldbot.model.amounts import Amount
+from yieldbot.model.plan import Leg, LegKind, Plan
+from yieldbot.model.text import one_line
+
+SYMBOL = re.compile(r"[\w.+$-]{1,20}")
+"""Symbols that are shown; another could pretend to be part of the sentence."""
+
+
+def plan_lines(plan: Plan) -> tuple[str, ...]:
+    """One line for each leg, in order: what it does, where, and each amount with its token's address and in base units,
+    which no name or number of decimals can misstate."""
+    return tuple(one_line(f"{number}. {_leg(leg)}") for number, leg in enumerate(plan.legs, start=1))
+
+
+def _leg(leg: Leg) -> str:
+    what = ("all, now " if leg.all else "") + _exact(leg.amount)
+    least = "" if leg.gets is None else f" for at least {_exact(leg.gets)}"
+    over = "" if leg.ticks is None else f", ticks {leg.ticks[0]} to {leg.ticks[1]}"
+    where = f"{leg.market_id}{over}"
+    match leg.kind:
+        case LegKind.DEPOSIT:
+            return f"deposit {what} into {where}{least}"
+        case LegKind.WITHDRAW:
+            return f"withdraw {what} from {where}{least}"
+        case LegKind.SWAP:
+            return f"swap {what}{least}"
+        case LegKind.CLAIM:
+            return f"claim from {where}{least.replace(' for', ':', 1)}"
+        case LegKind.REBALANCE:
+            return f"rebalance the range of {where}, worth {what}{least}"
+        case LegKind.REQUEST | LegKind.COLLECT | LegKind.CANCEL:
+            return f"{leg.kind} {what} of {where}{least}"
+
+
+def _exact(amount: Amount) -> str:
+    symbol = amount.token.symbol
+    shown = symbol if SYMBOL.fullmatch(symbol) else "of a token"
+    return f"{str(amount).removesuffix(symbol)}{shown} ({amount.raw} units of {amount.token.address})"
