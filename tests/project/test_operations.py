@@ -26,7 +26,7 @@ def known() -> set[str]:
     service: Any = SimpleNamespace(
         workers=SimpleNamespace(), read_at=1, failing=None, halted=lambda: None, newest=lambda name: nothing,
         journal_states=lambda: {"plans": {}, "transactions": {}}, forecast_skill=lambda: {},
-        jobs=SimpleNamespace(ends={}, ended=[]),
+        jobs=SimpleNamespace(ends={}, ended=[]), signer=None,
     )  # fmt: skip
     metrics = Metrics(service)
     names = {family.name for family in metrics._registry.collect()} | {one.name for one in State(service).collect()}
@@ -48,7 +48,7 @@ def test_each_panel_says_what_it_shows() -> None:
 def test_each_alert_has_its_remedy_on_the_page() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     alerts = re.findall(r"alert: (\w+)", (FOLDER / "alerts.yml").read_text())
-    assert len(alerts) == 9 and all(f"| {alert} |" in page for alert in alerts)
+    assert len(alerts) == 10 and all(f"| {alert} |" in page for alert in alerts)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not there")

@@ -10,13 +10,14 @@ import pytest
 from tests.supply.imports import Stage, closure, distributions, documented
 from tests.supply.locks import ROOT
 from yieldbot import protocols
+from yieldbot.app import signer_work
 from yieldbot.chains.evm.execution import leg, submit
 from yieldbot.chains.evm.signing import keystore, kms, ledger, ledger_hid, sign
 from yieldbot.chains.solana.execution import leg as svm_leg
 from yieldbot.chains.solana.execution import submit as svm_submit
 from yieldbot.chains.solana.node import transport as svm_client
 from yieldbot.chains.solana.signing import keystore as svm_keystore
-from yieldbot.cli import run
+from yieldbot.cli import run, signer
 from yieldbot.rpc import endpoint
 
 SENDS = f"""
@@ -45,7 +46,12 @@ STAGES = {
     "With a key in AWS KMS": Stage([kms.__name__]),
     "With a Ledger": Stage([ledger.__name__, ledger_hid.__name__]),
     "In the same process": Stage(
-        [run.__name__, *(found.name for found in walk_packages(protocols.__path__, f"{protocols.__name__}."))]
+        [
+            run.__name__,
+            signer.__name__,
+            signer_work.__name__,
+            *(found.name for found in walk_packages(protocols.__path__, f"{protocols.__name__}.")),
+        ]
     ),
 }
 """By the heading in docs/dependencies.md that lists what each adds to those before it."""
@@ -63,6 +69,23 @@ def test_the_signing_path_imports_what_is_listed_and_nothing_else(heading: str, 
         f"docs/dependencies.md, {heading}: new and not listed {sorted(found - listed)}, "
         f"listed and not imported {sorted(listed - found)}"
     )
+
+
+def test_the_signer_has_no_server_no_pages_no_model_and_no_extras() -> None:
+    ours, others = closure([signer.__name__, signer_work.__name__])
+    assert "yieldbot.signer.listening" in ours and "yieldbot.app.run" in ours
+    assert not [name for name in ours if name.startswith(("yieldbot.api", "yieldbot.mcp", "yieldbot.app.serv"))]
+    tops = {name.partition(".")[0] for name in others}
+    assert not tops & {
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "mcp",
+        "jinja2",
+        "anthropic",
+        "prometheus_client",
+        "matplotlib",
+    }
 
 
 def test_an_import_inside_a_function_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from yieldbot.errors import ConfigError, InvariantError
+from yieldbot.model.json_text import loads
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -172,7 +173,7 @@ def _by_passkey(person: Approver, asked: ToApprove, signature: str) -> bool:
         return False
     data, client, signed = parts
     try:
-        said = json.loads(client)
+        said = loads(client)
     except (ValueError, RecursionError):
         return False
     if not isinstance(said, dict) or said.get("type") != "webauthn.get" or said.get("crossOrigin") not in (None, False):
@@ -196,7 +197,7 @@ def _by_passkey(person: Approver, asked: ToApprove, signature: str) -> bool:
 def _assertion(text: str) -> tuple[bytes, bytes, bytes] | None:
     """Authenticator data, client data and signature from an assertion's JSON; None where it cannot be read."""
     try:
-        doc = json.loads(text)
+        doc = loads(text)
         found = [_bytes(doc[name]) for name in ("authenticatorData", "clientDataJSON", "signature")]
     except (ValueError, TypeError, KeyError, RecursionError, binascii.Error):
         return None
@@ -233,7 +234,7 @@ def register_of(text: str) -> dict[str, Approver]:
     """Persons by name, from a register's JSON. Raises InvariantError where the JSON is damaged, ConfigError for an
     invalid row."""
     try:
-        doc = json.loads(text)
+        doc = loads(text)
         rows = doc["approvers"]
         assert isinstance(rows, list)
     except (ValueError, TypeError, KeyError, AssertionError, RecursionError):

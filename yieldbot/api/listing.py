@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from yieldbot.api.problems import Problem
+from yieldbot.model.json_text import loads
 
 Row = Mapping[str, Any]
 USUAL, MOST = 50, 500
@@ -186,7 +187,7 @@ def _after(text: str | None) -> tuple[Any, str] | None:
     if text is None:
         return None
     try:
-        found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        found = loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         value, key = found
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise Problem(400, "BAD_CURSOR", "the cursor is none of ours: begin again without it") from None

@@ -131,6 +131,8 @@ class State(Collector):
         judged = ("forecaster", "market_class", "horizon_days")
         yield _by("yieldbot_forecast_skill", "1 - loss / persistence's", judged, service.forecast_skill())
         yield _one("yieldbot_halted", "1 while a halt is in force", service.halted() is not None)
+        away = service.signer is not None and service.signer.away is not None
+        yield _one("yieldbot_signer_away", "1 while the signer does not answer, or its journal does not fit", away)
         yield _by("yieldbot_markets", "Markets that were read", ("chain",), _counted(service, "markets", "chain"))
         yield _by("yieldbot_alarms", "Alarms that stand", ("code",), _alarms(service))
         held, earning = _held(service)

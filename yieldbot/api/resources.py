@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -59,6 +59,9 @@ class HealthDocument(BaseModel):
     read_at: int = Field(description="when chains were last read, in unix seconds; 0: never")
     failing: bool = Field(description="whether the last reading failed")
     halted: bool = Field(description="whether a halt is in force")
+    signer: Literal["ok", "away"] | None = Field(
+        description="whether the signer answers, which carries out what is signed; null: there is none"
+    )
 
 
 class HaltState(BaseModel):
@@ -122,7 +125,13 @@ async def health(request: Request) -> Response:
     """Whether the server runs. Needs no key and reveals nothing about accounts."""
     service = service_of(request)
     halted = service.halted() is not None
-    state = HealthDocument(status="ok", read_at=service.read_at, failing=service.failing is not None, halted=halted)
+    state = HealthDocument(
+        status="ok",
+        read_at=service.read_at,
+        failing=service.failing is not None,
+        halted=halted,
+        signer=None if service.signer is None else "ok" if service.signer.away is None else "away",
+    )
     return Response(state.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -302,6 +311,7 @@ async def halt_state(request: Request) -> Response:
 async def halt(request: Request, body: HaltBody | None = None) -> Response:
     """Halt: sign and send nothing more. The reason of an earlier halt is kept."""
     done = service_of(request).halt(body.reason if body else "")
+    await service_of(request).halt_signer(body.reason if body else "")
     return written({"halted": done.halted, "reason": done.reason})
 
 

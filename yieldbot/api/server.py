@@ -22,6 +22,7 @@ from yieldbot.api.problems import Problem, ProblemDocument, limits, of_error
 from yieldbot.app.admission import ASKING, Refused
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
+from yieldbot.model.json_text import bound_recursion
 
 MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
@@ -137,6 +138,7 @@ async def _check_body(request: Request) -> None:
         words = f"the body did not come within {BODY_SECONDS:.0f} s"
         raise Problem(408, "TOO_SLOW", words, {"Connection": "close"}) from None
     request._body = bytes(taken)
+    bound_recursion()  # the body is parsed next
     if not taken:
         return
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

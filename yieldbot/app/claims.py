@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 
-def queued_claims(request: RunRequest, context: Context) -> RunAnswer:
+def queued_claims(request: RunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
     """As ``run.queued``, for claims of rewards (and sales of those) only. Jobs whose account has a plan that waits are
-    left out: a newer plan would take its place."""
+    left out: a newer plan would take its place. settles: see ``Wiring``."""
     waits = _that_wait(context)
     jobs: list[Job] = []
     for job in jobs_of(request.jobs, context):
@@ -31,9 +31,14 @@ def queued_claims(request: RunRequest, context: Context) -> RunAnswer:
             context.say(f"{job.wallet.name}: {job.title} on {job.chain.name}: no claim is planned while a plan waits")
         else:
             jobs.append(job)
+    if not jobs:
+        return answer(RunDocument, context, [])
+
+    def approver(journal: Journal) -> Queue:
+        return Queue(journal, context.program)
+
     work = partial(run_job, by=decide_claims)
-    ended = cycles(jobs, context, lambda journal: Queue(journal, context.program), Keyless, work=work) if jobs else []
-    return answer(RunDocument, context, ended)
+    return answer(RunDocument, context, cycles(jobs, context, approver, Keyless, work=work, settles=settles))
 
 
 def _that_wait(context: Context) -> set[tuple[str, Token]]:

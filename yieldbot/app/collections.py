@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from yieldbot.app.market_documents import Market
 from yieldbot.app.parts import Money
 from yieldbot.app.position_documents import Position
 from yieldbot.app.risk_documents import MarketRisk
+
+if TYPE_CHECKING:
+    from yieldbot.journal.fold import StoredTx
 
 Row = Mapping[str, Any]
 RowT = TypeVar("RowT")
@@ -162,3 +165,21 @@ def _placed(jobs: Iterable[Row], part: str) -> Iterable[dict[str, Any]]:
         head = {name: job[name] for name in HEAD} | {"block": job["block"]["height"]}
         for row in job.get(part, ()):
             yield {"key": key_of(row["id"])} | head | dict(row)
+
+
+def transaction_of(stored: StoredTx) -> dict[str, Any]:
+    """The row of a journalled transaction."""
+    signed, outcome = stored.signed, stored.outcome
+    row = TransactionRow(
+        hash=signed.hash,
+        chain_id=signed.chain,
+        owner=signed.owner,
+        plan_id=signed.plan_id or None,
+        words=signed.words,
+        at=stored.at,
+        attempts=stored.attempts,
+        result=None if outcome is None else type(outcome).__name__.lower(),
+        reason=getattr(outcome, "reason", None),
+        notes=stored.notes,
+    )
+    return row.model_dump(mode="json")

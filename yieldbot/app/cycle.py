@@ -16,6 +16,7 @@ from yieldbot.app.judged import judged
 from yieldbot.app.left_out import failing, not_all, of_its_market
 from yieldbot.app.looks import refresh
 from yieldbot.app.memory import FOLDER, keep
+from yieldbot.app.unsettled import none_open
 from yieldbot.chains import exits
 from yieldbot.chains.leg_limits import beyond_limits
 from yieldbot.chains.open import session
@@ -137,7 +138,7 @@ async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Sn
 
 
 async def _cycle(world: Wiring, job: Job, live: Session, ordering: Ordering | None, by: Decide) -> Report:
-    settled = await live.settle()
+    settled = await live.settle() if world.settles else none_open(world, job)
     world.say(f"observing {job.chain.name}")
     snapshot = await _observed(world, live, None if ordering else job)
     policy = world.settings.policy

@@ -127,6 +127,8 @@ def _words(kind: str, body: dict[str, Any]) -> str:
             return f"by {body['by']}"
         case "approval.given":
             return f"signed by {body['approver']}"
+        case "signer.copied":
+            return f"copied from the signer up to its row {body['seq']}"
         case "access.noted":
             where = f" at {body['where']}" if body["where"] else ""
             times = f", {body['times']} times" if body["times"] > 1 else ""

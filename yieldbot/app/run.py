@@ -123,11 +123,15 @@ def run(
     return _cycle(RunDocument, request.jobs, context, how.approver, asks=how.asks, opens=how.opens)
 
 
-def queued(request: RunRequest, context: Context) -> RunAnswer:
+def queued(request: RunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
     """One cycle of every job whose plans all wait for a person, exits too; no key is read, whatever the request says of
-    approval. What a person should know is left for the notices. Raises ConfigError, and YieldbotError where another run
-    is in progress."""
-    done = _cycle(RunDocument, request.jobs, context, lambda journal: Queue(journal, context.program), Keyless)
+    approval. What a person should know is left for the notices. settles: see ``Wiring``. Raises ConfigError, and
+    YieldbotError where another run is in progress."""
+
+    def approver(journal: Journal) -> Approver:
+        return Queue(journal, context.program)
+
+    done = _cycle(RunDocument, request.jobs, context, approver, Keyless, settles=settles)
     if context.settings.notices:
         news = of_answer("plan", done, int(time.time()))
         notice_memory.put(context.settings.data_dir, news.findings, make=True)
@@ -248,9 +252,10 @@ def _cycle(
     signer_of: SignerOf | None = None,
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
+    settles: bool = True,
 ) -> RunAnswer:
     """One cycle of every job under the run lock."""
-    ended = cycles(jobs_of(wanted, context), context, approver, signer_of, asks, opens)
+    ended = cycles(jobs_of(wanted, context), context, approver, signer_of, asks, opens, settles=settles)
     return answer(document, context, ended)
 
 
@@ -262,10 +267,12 @@ def cycles(
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
     work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
+    settles: bool = True,
 ) -> list[Ended]:
     """Runs the work (by default one cycle) of every job under the run lock; results in the order of the jobs. ``asks``:
-    a person is asked, so jobs run one after another; ``opens``: see ``world_of``."""
-    with run_lock(context.settings.data_dir), world_of(context, approver, signer_of, opens=opens) as world:
+    a person is asked, so jobs run one after another; ``opens``, ``settles``: see ``world_of``."""
+    opened = world_of(context, approver, signer_of, opens=opens, settles=settles)
+    with run_lock(context.settings.data_dir), opened as world:
         deadline = Deadline(world)
         with deadline.armed():
             ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work))

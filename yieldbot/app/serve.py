@@ -14,6 +14,7 @@ from yieldbot.app.admission import AUDIT_SECONDS
 from yieldbot.app.ending import INTERRUPTED, at_end
 from yieldbot.app.job_reports import worst
 from yieldbot.app.schedule import Schedule, Task, every
+from yieldbot.app.signer_link import EVERY_SECONDS
 from yieldbot.errors import ConfigError
 from yieldbot.model.timing import JOBS, Timing
 
@@ -40,6 +41,8 @@ class ServeRequest:
     """File of the TLS certificate with its chain, in PEM."""
     certificate_key: Path | None = None
     """File of its key, in PEM."""
+    signer: Path | None = None
+    """The signer's socket; None: the setting ``signer``, else plans are carried out by `yieldbot approve`."""
     proxy: str | None = None
     """Network of a proxy that ends TLS in front of us, as CIDR; its X-Forwarded-For is believed."""
 
@@ -95,7 +98,9 @@ def tasks(service: Service, request: ServeRequest) -> tuple[Task, ...]:
     """The server's periodic tasks."""
     due = timings(request, service.context)
     jobs = tuple(Task(name, when, service.jobs.work(name)) for name, when in due.items())
-    return (*jobs, every("audit", AUDIT_SECONDS, service.write_audit, at_once=False))
+    link = service.signer
+    hand_over = () if link is None else (every("signer", EVERY_SECONDS, link.work),)
+    return (*jobs, *hand_over, every("audit", AUDIT_SECONDS, service.write_audit, at_once=False))
 
 
 def schedule(service: Service) -> Schedule:
@@ -111,6 +116,8 @@ async def once(service: Service, request: ServeRequest, more: Sequence[Task] = (
     try:
         with at_end(lambda: this.cancel()):
             ends = [await service.jobs.run(name) for name in timings(request, service.context)]
+            if service.signer is not None:
+                await service.signer.work()
             for task in more:
                 await task.work()
     except asyncio.CancelledError:
@@ -126,7 +133,8 @@ def service_of(context: Context, request: ServeRequest) -> Service:
     from yieldbot.app.service import Service
 
     check(request)
-    return Service(context, timings(request, context)["observe"].longest_seconds(time.time()))
+    reading = timings(request, context)["observe"].longest_seconds(time.time())
+    return Service(context, reading, request.signer or context.settings.signer)
 
 
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -111,9 +111,12 @@ class ServerJobs:
         if name == "observe":
             await service.observe()
             return Said("done") if service.failing is None else Said("failed", (f"failed: {service.failing}",))
+        if name == "settle" and service.signer is not None:
+            return Said("done")  # the signer settles what it has sent, and its outcomes are copied
+        asked = {} if service.signer is None else {"signer": True}
         if name == "plan":
-            return _of_run(await service.workers.run("queue", {}, JOB_SECONDS, own=True))
-        found = await service.workers.run(name, {}, JOB_SECONDS, own=True)
+            return _of_run(await service.workers.run("queue", asked, JOB_SECONDS, own=True))
+        found = await service.workers.run(name, asked, JOB_SECONDS, own=True)
         return {"watch": _of_watch, "settle": _of_settle, "claim": _of_run}[name](found)
 
 

@@ -25,6 +25,7 @@ from yieldbot.app.history_documents import EventsDocument, PlansDocument
 from yieldbot.app.remembered import ShowRequest, show
 from yieldbot.app.run import RejectRequest, reject
 from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
+from yieldbot.app.signer_link import SignerLink
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
 from yieldbot.errors import ConfigError, YieldbotError
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.halt_documents import HaltDocument, ResumeDocument
     from yieldbot.app.run_documents import RejectDocument
-    from yieldbot.journal.fold import StoredTx
 
 MOST_REMEMBERED = 64
 """Most stored histories that are kept at a time."""
@@ -70,6 +70,10 @@ class Service:
     """The configuration."""
     every_seconds: float
     """Seconds between two readings of the chains."""
+    socket: Path | None = None
+    """The signer's socket; None: plans are carried out by `yieldbot approve`."""
+    signer: SignerLink | None = field(init=False, default=None)
+    """Hands plans over to the signer; None: there is none."""
     workers: Workers = field(init=False)
     """The worker processes that run use cases."""
     jobs: ServerJobs = field(init=False)
@@ -109,6 +113,8 @@ class Service:
         url = url_of(self.context.settings.data_dir)
         self.admission, self.answers = Admission(KeyRing(url)), Answers(url)
         self.answers.drop_unanswered()
+        if self.socket is not None:
+            self.signer = SignerLink(self.context, self.socket)
         self.began_at = int(self._now())
 
     @property
@@ -208,12 +214,20 @@ class Service:
         return None
 
     def halted(self) -> str | None:
-        """Why nothing is signed; None: no halt is in force."""
-        return halted(self.context.settings.data_dir)
+        """Why nothing is signed; None: no halt is in force. A halt of the signer is lifted only at its own terminal."""
+        own = halted(self.context.settings.data_dir)
+        if own is None and self.signer is not None and self.signer.halted is not None:
+            return f"the signer: {self.signer.halted}"
+        return own
 
     def halt(self, reason: str) -> HaltDocument:
         """Halt every run."""
         return halt(HaltRequest(reason=reason), self.context)
+
+    async def halt_signer(self, reason: str) -> None:
+        """Halt the signer too. Where it does not answer that is said and tried again."""
+        if self.signer is not None:
+            await self.signer.halt(reason)
 
     def resume(self) -> ResumeDocument:
         """Lift the halt. Stopped accounts stay stopped: a person at the machine clears them."""
@@ -239,7 +253,8 @@ class Service:
 
     async def queue(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Make plans that wait for a person. Raises WorkerFailed."""
-        return await self.workers.run("queue", request, JOB_SECONDS)
+        signer = {"signer": True} if self.signer is not None else {}
+        return await self.workers.run("queue", {**request, **signer}, JOB_SECONDS)
 
     async def write_audit(self) -> None:
         """Write audit entries that are not yet written. Those that cannot be written are logged, and kept for the next
@@ -258,13 +273,16 @@ class Service:
         return await asyncio.to_thread(approvers.to_sign, plan_id, self.context)
 
     async def sign(self, plan_id: str, name: str, signature: str) -> SignedPlanDocument:
-        """Add a person's signature; ``yieldbot approve --signed`` carries the plan out once enough have signed. Raises
-        ConfigError, SafetyError."""
+        """Add a person's signature; the signer, or ``yieldbot approve --signed``, carries the plan out once enough have
+        signed. Raises ConfigError, SafetyError."""
         request = approvers.SignRequest(plan_id=plan_id, name=name, signature=signature)
         return await asyncio.to_thread(approvers.sign, request, self.context)
 
     async def reject(self, plan_id: str, reason: str, by: str) -> RejectDocument:
-        """Reject a plan that waits. Raises ConfigError, SafetyError, and YieldbotError while a run is in progress."""
+        """Reject a plan that waits, at the signer too. Raises ConfigError, SafetyError, SignerAway, and YieldbotError
+        while a run is in progress."""
+        if self.signer is not None:
+            await self.signer.reject(plan_id, reason)
         return await asyncio.to_thread(reject, RejectRequest(plan_id=plan_id, reason=reason, by=by), self.context)
 
     def chain_of(self, caller: Caller, name: str | None) -> str | None:
@@ -342,7 +360,7 @@ class Service:
         )
         assert isinstance(events, EventsDocument) and isinstance(plans, PlansDocument)
         with Journal.read(self.journal_file) as journal:
-            signed = [_transaction(one) for one in journal.transactions()]
+            signed = [collections.transaction_of(one) for one in journal.transactions()]
         found = {
             "journal": [event.model_dump(mode="json") for event in events.events],
             "plans": [plan.model_dump(mode="json") for plan in plans.plans],
@@ -372,23 +390,6 @@ def _sees(caller: Caller, row: Mapping[str, Any]) -> bool:
     if "accounts" in row:
         return row["accounts"] is not None and all(caller.sees(one) for one in row["accounts"])
     return bool(row.get("owner")) and caller.sees(row["owner"])
-
-
-def _transaction(stored: StoredTx) -> dict[str, Any]:
-    signed, outcome = stored.signed, stored.outcome
-    row = collections.TransactionRow(
-        hash=signed.hash,
-        chain_id=signed.chain,
-        owner=signed.owner,
-        plan_id=signed.plan_id or None,
-        words=signed.words,
-        at=stored.at,
-        attempts=stored.attempts,
-        result=None if outcome is None else type(outcome).__name__.lower(),
-        reason=getattr(outcome, "reason", None),
-        notes=stored.notes,
-    )
-    return row.model_dump(mode="json")
 
 
 __all__ = ["NOTHING", "Collection", "Scope", "Service", "visible"]

@@ -101,12 +101,14 @@ def world_of(
     signer_of: SignerOf | None = None,
     say: Callable[[str], None] | None = None,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
+    settles: bool = True,
 ) -> Iterator[Wiring]:
     """The ``Wiring`` of one command, with its journal open.
 
     ``approver_of``: makes the approver; ``signer_of``: the signers, by default the wallets' own; ``say``: reports
     progress, by default the context's; ``opens``: whether a wallet's signer is opened before its plan is rehearsed,
-    instead of at the first signature. Raises ConfigError and InvariantError for a journal that cannot be used.
+    instead of at the first signature; ``settles``: see ``Wiring``. Raises ConfigError and InvariantError for a journal
+    that cannot be used.
     """
     from yieldbot.execution.world import Wiring
 
@@ -132,6 +134,7 @@ def world_of(
             open_key=open_key,
             now=lambda: int(time.time()),
             say=say or context.say,
+            settles=settles,
         )
 
 

@@ -58,7 +58,8 @@ def queue(context: Context, request: Mapping[str, Any]) -> Answer:
     """One cycle whose plan is rehearsed and then waits for a person's approval; the worker has no key to sign with."""
     from yieldbot.app.run import RunRequest, queued
 
-    return queued(RunRequest(jobs=_jobs(request)), context).document.as_json()
+    settles = not request.get("signer")  # it settles what it has sent
+    return queued(RunRequest(jobs=_jobs(request)), context, settles=settles).document.as_json()
 
 
 def claim(context: Context, request: Mapping[str, Any]) -> Answer:
@@ -66,7 +67,8 @@ def claim(context: Context, request: Mapping[str, Any]) -> Answer:
     from yieldbot.app.claims import queued_claims
     from yieldbot.app.run import RunRequest
 
-    return queued_claims(RunRequest(jobs=_jobs(request)), context).document.as_json()
+    settles = not request.get("signer")
+    return queued_claims(RunRequest(jobs=_jobs(request)), context, settles=settles).document.as_json()
 
 
 def settle(context: Context, request: Mapping[str, Any]) -> Answer:

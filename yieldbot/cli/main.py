@@ -53,6 +53,7 @@ COMMANDS = {
     "paper": {"paper": "what the policy would do with money that is not there: live readings, a simulated ledger"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
     "serve": {"serve": "answer over HTTP what the other commands answer here, for callers with a key (docs/api.md)"},
+    "signer": {"signer": "hold the keys, and carry out what persons have signed: for `serve`, as another user"},
     "mcp": {
         "mcp": "tools for an assistant, over stdin and stdout: it reads and plans, and a person approves (docs/mcp.md)"
     },

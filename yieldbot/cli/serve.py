@@ -47,6 +47,9 @@ def register(listed: CommandList) -> None:
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="TLS certificate with its chain, in PEM")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
     parser.add_argument("--behind-proxy", metavar="CIDR", help="network of the proxy that ends TLS in front of it")
+    parser.add_argument(
+        "--signer", type=Path, metavar="SOCKET", help="socket of `yieldbot signer`, which carries out what is signed"
+    )
     parser.set_defaults(command="serve", handler=serve)
 
 
@@ -60,6 +63,7 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
         certificate=args.tls_cert,
         certificate_key=args.tls_key,
         proxy=args.behind_proxy,
+        signer=args.signer,
     )
     service = use.service_of(context, request)
     more = [work_of(service)] if context.settings.notices else []

@@ -73,6 +73,7 @@ def load(path: Path) -> Settings:
         policy=policy,
         follow=tuple(dict.fromkeys(table.watch.addresses)),
         anvil=anvil,
+        signer=_beside(path, table.signer) if table.signer else None,
         descriptors=_beside(path, table.descriptors) if table.descriptors else None,
         notices=channels_of(path, table.notices),
         notice_times=times_of(path, table.notify),

@@ -326,6 +326,8 @@ class SettingsTable(TomlTable):
     """Path of the anvil program; None: it is looked up."""
     descriptors: FilePath | None = None
     """Folder of ERC-7730 descriptors."""
+    signer: FilePath | None = None
+    """Socket of the signer that `serve` hands plans to."""
     wallets: list[WalletTable] = []
     """Our accounts."""
     jobs: list[JobTable] = []

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import re
 
-from yieldbot.model.amounts import Amount
+from yieldbot.model.amounts import Amount, Token
 from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.text import one_line
 
 SYMBOL = re.compile(r"[\w.+$-]{1,20}")
 """Symbols that are shown; another could pretend to be part of the sentence."""
 
+LONGEST = 400
+"""Characters of a line."""
+
 
 def plan_lines(plan: Plan) -> tuple[str, ...]:
     """One line for each leg, in order: what it does, where, and each amount with its token's address and in base units,
-    which no name or number of decimals can misstate."""
-    return tuple(one_line(f"{number}. {_leg(leg)}") for number, leg in enumerate(plan.legs, start=1))
+    which no name or number of decimals can misstate. Then what the plan says of itself: its gain and cost, and why."""
+    legs = [f"{number}. {_leg(leg)}" for number, leg in enumerate(plan.legs, start=1)]
+    legs.append(f"for a stated gain of {plan.gain_per_year!r} a year and a cost of {plan.cost!r} {_symbol(plan.asset)}")
+    return tuple(one_line(line, LONGEST) for line in (*legs, *(f"because: {why}" for why in plan.why)))
 
 
 def _leg(leg: Leg) -> str:
@@ -43,6 +48,9 @@ def _leg(leg: Leg) -> str:
 
 
 def _exact(amount: Amount) -> str:
-    symbol = amount.token.symbol
-    shown = symbol if SYMBOL.fullmatch(symbol) else "of a token"
-    return f"{str(amount).removesuffix(symbol)}{shown} ({amount.raw} units of {amount.token.address})"
+    number = str(amount).removesuffix(amount.token.symbol)
+    return f"{number}{_symbol(amount.token)} ({amount.raw} units of {amount.token.address})"
+
+
+def _symbol(token: Token) -> str:
+    return token.symbol if SYMBOL.fullmatch(token.symbol) else "of a token"

@@ -34,6 +34,8 @@ class Wiring:
     """The clock that plans expire by: unix seconds."""
     say: Callable[[str], None]
     """Shows a line of progress to the person who watches."""
+    settles: bool = True
+    """Whether this process settles open transactions; False: the signer does, and until then nothing is planned."""
     open_key: Callable[[Wallet], None] = lambda wallet: None
     """Called before a plan is rehearsed. It may open the wallet's signer, so that a wrong passphrase ends the job
     (ConfigError) before anything is approved."""

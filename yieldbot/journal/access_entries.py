@@ -20,6 +20,16 @@ class ApprovalGiven:
     """A wallet's 65 bytes as 0x…, or a passkey's assertion as JSON."""
 
 
+@dataclass(frozen=True, slots=True)
+class SignerCopied:
+    """How far the journal of the signer's process has been copied into this one."""
+
+    seq: int
+    """The last row that was copied, or left out on purpose."""
+    hash: str
+    """Its hash."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessNoted:
     """An audit entry: a request that came over the network, or a change of an API key."""

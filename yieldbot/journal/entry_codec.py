@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
+from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven, SignerCopied
 from yieldbot.journal.codec import (
     Doc,
     amount_from_doc,
@@ -118,6 +118,8 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             return RowKeys("access.noted"), doc | {"outcome": entry.outcome, "times": entry.times}
         case ApprovalGiven(plan_id=plan_id, approver=approver, signature=signature):
             return RowKeys("approval.given", plan_id=plan_id), {"approver": approver, "signature": signature}
+        case SignerCopied(seq, row_hash):
+            return RowKeys("signer.copied"), {"seq": seq, "hash": row_hash}
         case Observed():
             keys = RowKeys("observed", entry.chain, entry.owner)
             return keys, {"block": block_to_doc(entry.block), "facts": _facts_to_doc(entry)}
@@ -221,6 +223,8 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
         case "approval.given":
             given = {name: part(doc, name, str) for name in ("approver", "signature")}
             return ApprovalGiven(plan_id=keys.plan_id, **given)
+        case "signer.copied":
+            return SignerCopied(part(doc, "seq", int), part(doc, "hash", str))
         case "observed":
             return _observed(keys, doc, part(doc, "facts", Mapping))
         case "exit.proven":

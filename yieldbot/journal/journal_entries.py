@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven
+from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven, SignerCopied
 from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId
@@ -377,6 +377,7 @@ JournalEntry = (
     | AccountCleared
     | AccessNoted
     | ApprovalGiven
+    | SignerCopied
     | Observed
     | ExitProven
     | ExitRefused

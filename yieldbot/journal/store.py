@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.errors import InvariantError
-from yieldbot.journal.access_entries import ApprovalGiven
+from yieldbot.journal.access_entries import ApprovalGiven, SignerCopied
 from yieldbot.journal.entry_codec import RowKeys, decode, encode
 from yieldbot.journal.fold import (
     Record,
@@ -64,7 +64,8 @@ _SCHEMA = (
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
-_Row = tuple[int, int, str, str, str, str, str, str, str, str]
+Row = tuple[int, int, str, str, str, str, str, str, str, str]
+"""A row: seq, at, kind, chain, owner, plan_id, tx_hash, body, hash of the row before, its own hash."""
 
 
 class Journal:
@@ -78,7 +79,7 @@ class Journal:
         """``clock`` returns the unix seconds that rows are stamped with: this machine's time, only for people."""
         self._engine = engine
         self._clock = clock
-        self._known: dict[int, tuple[_Row, Record]] = {}
+        self._known: dict[int, tuple[Row, Record]] = {}
         self.path = path
 
     @classmethod
@@ -165,7 +166,7 @@ class Journal:
                 keys, doc = encode(entry)
                 body = json.dumps(doc, sort_keys=True, separators=(",", ":"), allow_nan=False)
                 row = (seq, int(self._clock()), *astuple(keys), body, prev)
-                prev = _digest(row)
+                prev = row_digest(row)
                 marks = ", ".join("?" * 10)
                 connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
             if self._head(connection) != (seq, prev):  # a trigger that somebody added since the file was opened
@@ -179,7 +180,7 @@ class Journal:
         """
         expected_seq, prev = 1, GENESIS
         for row in self._rows("", ()):
-            if row[0] != expected_seq or row[8] != prev or row[9] != _digest(row[:9]):
+            if row[0] != expected_seq or row[8] != prev or row[9] != row_digest(row[:9]):
                 raise InvariantError(f"journal {self.path}: row {expected_seq} was changed or is missing; {RESTORE}")
             expected_seq, prev = expected_seq + 1, row[9]
         with self._transaction() as connection:  # a damaged index would hide transactions that are still open
@@ -202,6 +203,18 @@ class Journal:
         if limit is None:
             return self._records("", ())
         return self._records(f"WHERE seq > (SELECT coalesce(max(seq), 0) FROM events) - {int(limit)}", ())
+
+    def rows_after(self, seq: int, most: int) -> tuple[Row, ...]:
+        """The rows after number ``seq`` as they are on the disk, at most ``most`` of them: for a copy elsewhere, which
+        ``journal/copied.py`` checks."""
+        return tuple(self._rows(f"WHERE seq > {int(seq)} AND seq <= {int(seq) + int(most)}", ()))
+
+    def copied(self) -> tuple[int, str]:
+        """Number and hash of the last row of the signer's journal that was copied; (0, 64 zeros): none was."""
+        for record in reversed(self._records("WHERE kind = 'signer.copied'", ())):
+            assert isinstance(record.entry, SignerCopied)
+            return record.entry.seq, record.entry.hash
+        return 0, GENESIS
 
     def plan(self, plan_id: str) -> StoredPlan | None:
         """One plan by its id, or None."""
@@ -257,7 +270,7 @@ class Journal:
     def _records(self, where: str, values: tuple[str, ...]) -> tuple[Record, ...]:
         return tuple(self._record(row) for row in self._rows(where, values))
 
-    def _record(self, row: _Row) -> Record:
+    def _record(self, row: Row) -> Record:
         known = self._known.get(row[0])
         if known is not None and known[0] == row:  # read before; a run asks for the same rows again and again
             return known[1]
@@ -270,7 +283,7 @@ class Journal:
         self._known[row[0]] = row, record
         return record
 
-    def _rows(self, where: str, values: tuple[str, ...]) -> Sequence[_Row]:
+    def _rows(self, where: str, values: tuple[str, ...]) -> Sequence[Row]:
         with self._transaction() as connection:
             found = connection.exec_driver_sql(f"SELECT {_COLUMNS} FROM events {where} ORDER BY seq", values)
             return [_row(row) for row in found]
@@ -319,10 +332,11 @@ def _text(stored: bytes) -> str:
     return stored.decode("utf-8", "surrogateescape")
 
 
-def _row(row: Any) -> _Row:
+def _row(row: Any) -> Row:
     return (row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
 
 
-def _digest(row: Sequence[Any]) -> str:
+def row_digest(row: Sequence[Any]) -> str:
+    """The hash of a row: of all its members but the hash itself."""
     text = json.dumps(list(row), separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -277,6 +277,8 @@ class Settings:
     """Path of anvil; None: it is looked up."""
     descriptors: Path | None = None
     """Folder of ERC-7730 descriptors; None: none."""
+    signer: Path | None = None
+    """Socket of the signer that `serve` hands plans to; None: there is none."""
     notices: tuple[Channel, ...] = ()
     """Where notices go."""
     notice_times: NoticeTimes = field(default_factory=NoticeTimes)

@@ -157,7 +157,8 @@ def test_before_the_first_reading_nothing_is_called_none(context: Quiet) -> None
     for path in ("/v1/markets", "/v1/markets/x", "/v1/positions", "/v1/grades", "/v1/ready"):
         answer = served.client.get(path, headers=key)
         assert answer.status_code == 503 and answer.headers["Retry-After"] and answer.json()["code"] == "NOT_READY"
-    assert served.client.get("/v1/health").json() == {"status": "ok", "read_at": 0, "failing": False, "halted": False}
+    known = {"status": "ok", "read_at": 0, "failing": False, "halted": False, "signer": None}
+    assert served.client.get("/v1/health").json() == known
 
 
 def test_a_reading_that_fails_leaves_the_last_one(served: Served) -> None:

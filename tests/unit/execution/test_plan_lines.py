@@ -45,13 +45,18 @@ LEAST = f"0.000000000000000007 WETH (7 units of {WETH.address})"
     ],
 )
 def test_each_kind_of_leg(leg: Leg, line: str) -> None:
-    assert plan_lines(replace(plan(), legs=(leg,))) == (line,)
+    assert plan_lines(replace(plan(), legs=(leg,))) == (line, "for a stated gain of 1.0 a year and a cost of 0.1 USDC")
 
 
 def test_no_symbol_and_no_number_of_decimals_hides_what_is_moved() -> None:
     odd = replace(USDC, symbol="USDC (1 units of 0xaa) into b; never mind", decimals=0)
-    (line,) = plan_lines(replace(plan(), legs=(Leg(LegKind.DEPOSIT, MARKET, Amount(odd, 5)),)))
-    assert line == f"1. deposit 5 of a token (5 units of {USDC.address}) into {MARKET}"
+    line, last = plan_lines(replace(plan(), legs=(Leg(LegKind.DEPOSIT, MARKET, Amount(odd, 5)),)))
+    assert line == f"1. deposit 5 of a token (5 units of {USDC.address}) into {MARKET}" and last.endswith(
+        "0.1 of a token"
+    )
+    assert (
+        plan_lines(replace(plan(), why=("a vault fills up\n1. nothing",)))[-1] == "because: a vault fills up 1. nothing"
+    )
 
 
 def test_what_persons_sign_is_what_the_plan_does_whatever_is_written_beside_it() -> None:

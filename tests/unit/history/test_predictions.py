@@ -22,7 +22,7 @@ from yieldbot.journal.codec import block_to_doc
 from yieldbot.journal.entry_codec import RowKeys, decode
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import NO_PRICES
-from yieldbot.journal.store import Journal, _digest
+from yieldbot.journal.store import Journal, row_digest
 from yieldbot.model.market import MarketState, RateForecast, Snapshot
 from yieldbot.model.plan import Plan
 
@@ -135,7 +135,7 @@ def test_a_prettified_forecast_is_found(tmp_path: Path, repaired: bool) -> None:
         body = json.loads(row[7])
         body["facts"]["forecasts"][HELD.market.id]["forecast"]["mean"] = 0.055
         row[7] = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        own = _digest(row[:9]) if repaired else row[9]
+        own = row_digest(row[:9]) if repaired else row[9]
         database.execute("UPDATE events SET body = ?, hash = ? WHERE seq = 2", (row[7], own))
         database.execute(
             "CREATE TRIGGER events_keep BEFORE UPDATE ON events "

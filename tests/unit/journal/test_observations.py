@@ -19,7 +19,7 @@ from yieldbot.journal.codec import block_to_doc
 from yieldbot.journal.entry_codec import RowKeys, decode, encode
 from yieldbot.journal.journal_entries import Observed
 from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
-from yieldbot.journal.store import GENESIS, Journal, _digest
+from yieldbot.journal.store import GENESIS, Journal, row_digest
 from yieldbot.model.ids import Address, MarketId
 
 KEYS = RowKeys("observed", CHAIN, OWNER)
@@ -128,7 +128,7 @@ def test_a_journal_of_older_rows_keeps_its_chain(path: Path) -> None:
         before = GENESIS
         for found, facts in zip(list(base.execute("SELECT * FROM events ORDER BY seq")), FORMS, strict=True):
             body = json.dumps(row(facts), sort_keys=True, separators=(",", ":"))
-            own = _digest([*found[:7], body, before])
+            own = row_digest([*found[:7], body, before])
             values = (body, before, own, found[0])
             base.execute("UPDATE events SET body = ?, prev = ?, hash = ? WHERE seq = ?", values)
             before = own
@@ -167,7 +167,7 @@ def test_a_row_that_cannot_be_read_is_named(path: Path, facts: dict[str, Any], l
         base.execute("DROP TRIGGER events_keep")
         found = list(base.execute("SELECT * FROM events").fetchone())
         found[7] = json.dumps(row(facts), sort_keys=True, separators=(",", ":"))
-        base.execute("UPDATE events SET body = ?, hash = ?", (found[7], _digest(found[:9])))
+        base.execute("UPDATE events SET body = ?, hash = ?", (found[7], row_digest(found[:9])))
         base.execute(
             "CREATE TRIGGER events_keep BEFORE UPDATE ON events "
             "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"

@@ -1,0 +1,252 @@
+"""The signer's process on the sandbox: what two persons signed at the server moves money once, and whatever else the
+server's user does with the socket moves none and shows no key.
+
+The hostile caller is another user of the system where the tests run as root (and so can become one), else the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+
+from tests.kit import ROOT
+from tests.kit.evm.home import Home
+from yieldbot.app.context import Context
+from yieldbot.app.run import RunRequest, queued
+from yieldbot.app.signer_link import SignerLink, request_of
+from yieldbot.execution.halt import NAME
+from yieldbot.sandbox.evm.node import Sandbox
+
+ANNA, BEN, EVE = (Account.from_key(bytes([number]) * 32) for number in (7, 8, 9))
+NOBODY = 65_534
+ROOT_USER = os.geteuid() == 0
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """The socket's folder, which the server's user can reach."""
+    made = Path(tempfile.mkdtemp(dir="/tmp"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def server(sandbox: Sandbox, tmp_path: Path) -> Path:
+    """The server's folder, without keys; two persons must sign, there and at the signer."""
+    text = sandbox.config.read_text()
+    sandbox.config.write_text(text.replace("[policy]", "[policy]\napprovals_needed = 2"))
+    made = tmp_path / "server"
+    shutil.copytree(sandbox.directory, made)
+    shutil.rmtree(made / "keys")
+    (made / "passphrase").unlink()
+    return made
+
+
+def test_what_persons_signed_moves_money_once_and_a_hostile_server_moves_none(
+    sandbox: Sandbox, server: Path, place: Path
+) -> None:
+    at_signer, at_server = Home(sandbox), Home(sandbox)
+    at_server.sandbox = replace(sandbox, directory=server)
+    for home in (at_signer, at_server):
+        for name, key in (("anna", ANNA), ("ben", BEN)):
+            assert home.run("approver", "add", name, "--wallet", key.address).code == 0
+    context, at = Context(server / "yieldbot.toml"), place / "signer.sock"
+    assert queued(RunRequest(), context, settles=False).document.exit_code == 3
+    (plan,) = at_server.run("--json", "history", "--waiting").document["plans"]
+    unsigned = request_of(context, plan["id"])
+    typed = at_server.run("--json", "approver", "show", plan["id"]).document["typed"]
+    with started(sandbox, at) as process:
+        secret = (sandbox.directory / "passphrase").read_text().strip()
+        keys = [Account.decrypt(one.read_text(), secret).hex() for one in (sandbox.directory / "keys").iterdir()]
+        files = [*(sandbox.directory / "keys").iterdir(), sandbox.directory / "passphrase"]
+        said = as_another_user(at, [str(one) for one in files], unsigned, typed)
+        assert said["codes"] <= {"APPROVALS_MISSING", "MALFORMED", "OTHER_LINES", "NOT_OURS", "TOO_LARGE"}, said[
+            "codes"
+        ]
+        assert {"APPROVALS_MISSING", "MALFORMED", "OTHER_LINES"} <= said["codes"] and said["answered"] > 40
+        assert not ROOT_USER or said["read"] == []
+        assert not [one for one in (secret, *keys) if one in said["text"]]
+        assert nonce(sandbox) == 0
+        assert process.poll() is None
+
+        for name, key in (("anna", ANNA), ("ben", BEN)):
+            made = "0x" + bytes(key.sign_message(encode_typed_data(full_message=typed)).signature).hex()
+            assert at_server.run("approver", "sign", plan["id"], "--as", name, "--signature", made).code == 0
+        link = SignerLink(context, at)
+        status = worked(link, at_server, plan["id"])
+        assert status["status"] == "executed" and status["by"] == "execution", (status, link.away)
+        moved = nonce(sandbox)
+        assert moved > 0
+        again = asyncio.run(link.ask(at, request_of(context, plan["id"])))
+        assert again["status"] == "executed" and nonce(sandbox) == moved, "the result is kept"
+        asyncio.run(link.work())
+        sent = at_server.run("--json", "history", "--limit", "0").document["events"]
+        kinds = [event["kind"] for event in sent]
+        assert kinds.count("tx.signed") == kinds.count("tx.settled") == moved and "signer.copied" in kinds
+        assert at_server.run("positions").code == 0
+        assert asyncio.run(link.ask(at, {"request": "halt", "reason": "enough"})) == {"halted": True}
+        assert [*sandbox.directory.rglob(NAME)], "the signer is halted"
+        second = subprocess.run(command(at), cwd=sandbox.directory, capture_output=True, text=True, check=False)
+        assert second.returncode == 1 and "another signer runs" in second.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0 and not at.exists()
+    assert asyncio.run(_away(link)) is not None
+
+
+async def _away(link: SignerLink) -> str | None:
+    await link.work()
+    return link.away
+
+
+def command(at: Path) -> list[str]:
+    group = ["--group", str(NOBODY)] if ROOT_USER else []
+    return [sys.executable, "-m", "yieldbot.cli.main", "signer", "--socket", str(at), "--every", "5", *group]
+
+
+class started:
+    """The signer in its own folder."""
+
+    def __init__(self, sandbox: Sandbox, at: Path) -> None:
+        env = os.environ | {"PYTHONPATH": str(ROOT)}
+        self.log = (sandbox.directory.parent / "signer.log").open("w+")
+        self.process = subprocess.Popen(command(at), cwd=sandbox.directory, env=env, stderr=self.log)
+        until = time.monotonic() + 120
+        while not at.exists() and self.process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert at.exists(), Path(self.log.name).read_text()
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        return self.process
+
+    def __exit__(self, *failure: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.seek(0)
+        print(self.log.read())  # shown where the test fails
+        self.log.close()
+
+
+def worked(link: SignerLink, home: Home, plan_id: str) -> Any:
+    """The plan's row at the server once the signer is done with it."""
+    until = time.monotonic() + 400
+    while True:
+        asyncio.run(link.work())
+        rows = home.run("--json", "history", "--plans").document["plans"]
+        row = next(one for one in rows if one["id"] == plan_id)
+        if row["status"] not in ("queued", "approved") or time.monotonic() > until:
+            return row
+        time.sleep(1.0)
+
+
+def nonce(sandbox: Sandbox) -> int:
+    return int(sandbox.rpc("eth_getTransactionCount", sandbox.wallet, "latest"), 16)
+
+
+def as_another_user(at: Path, files: list[str], unsigned: Any, typed: Any) -> dict[str, Any]:
+    """What the worst that the server's user can do came to."""
+    forged = "0x" + bytes(EVE.sign_message(encode_typed_data(full_message=typed)).signature).hex()
+    hers = "0x" + bytes(ANNA.sign_message(encode_typed_data(full_message=typed)).signature).hex()
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe()
+    process = fork.Process(target=hostile, args=(there, str(at), files, unsigned, forged, hers))
+    process.start()
+    there.close()
+    try:
+        assert here.poll(200), "the hostile caller hangs"
+        found: dict[str, Any] = here.recv()
+    finally:
+        process.kill()
+        process.join()
+    return found
+
+
+def hostile(out: Any, at: str, files: list[str], unsigned: Any, forged: str, hers: str) -> None:
+    """Runs as the server's user; uses nothing that is not loaded yet."""
+    if ROOT_USER:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    read = []
+    for name in files:
+        try:
+            with open(name, "rb") as file:
+                read.append(file.read())
+        except OSError:
+            pass
+
+    def send(body: bytes, length: int | None = None) -> bytes:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(30)
+            for _ in range(300):
+                try:
+                    line.connect(at)
+                    break
+                except BlockingIOError:  # as many wait as may
+                    time.sleep(0.1)
+            try:
+                line.sendall(struct.pack(">I", len(body) if length is None else length) + body)
+                line.shutdown(socket.SHUT_WR)
+                found = b""
+                while part := line.recv(65_536):
+                    found += part
+            except OSError:
+                return b""
+            return found[4:]
+
+    anna, ben = ({"approver": name, "signature": hers} for name in ("anna", "ben"))
+    eve = {"approver": "eve", "signature": forged}
+    as_ben = {"approver": "ben", "signature": forged}
+    bodies = [json.dumps(unsigned | {"approvals": some}).encode() for some in (
+        [], [anna], [anna, anna], [anna, ben], [anna, eve], [anna, as_ben], [ben, as_ben],
+        [anna, {"approver": "ben", "signature": ""}], [anna, {"approver": "ben", "signature": "[" * 30_000}],
+    )]  # fmt: skip
+    text = json.dumps(unsigned | {"approvals": [anna, as_ben]})
+    raw = unsigned["plan"]["legs"][0]["amount"]["raw"]
+    for old, new in ((f'"{raw}"', f'"{raw}0"'), (unsigned["plan"]["owner"], "0x" + "99" * 20), ("deposit", "withdraw")):
+        bodies.append(text.replace(old, new).encode())
+    bodies.append(json.dumps(unsigned | {"lines": ["1. claim rewards"], "approvals": [anna, as_ben]}).encode())
+    bodies += [
+        b"[" * 200_000,
+        b"\xff" * 1000,
+        b'{"request":"sign"}',
+        b'{"request":"status"}',
+        b'{"request":"since","seq":0}',
+    ]
+    bodies += [text.encode()[:cut] for cut in range(1, len(text), len(text) // 20)]
+    answers = [send(body) for body in bodies] + [send(b"{}", 2**31), send(b"{}", 9)]
+    idle = []
+    for _ in range(100):  # a flood of callers that say nothing
+        line = socket.socket(socket.AF_UNIX)
+        line.setblocking(False)
+        if line.connect_ex(at) == 0:
+            idle.append(line)
+    for line in idle:
+        line.close()
+    answers.append(send(b'{"request":"status"}'))
+    docs = [json.loads(one) for one in answers if one]
+    out.send(
+        {
+            "codes": {doc["problem"]["code"] for doc in docs if "problem" in doc},
+            "answered": len(docs),
+            "read": read,
+            "text": b"".join(answers).decode(),
+        }
+    )

@@ -1,0 +1,163 @@
+"""What the signer's socket takes and gives: frames of bounded length, and strict requests.
+
+A frame is four bytes, the length (big-endian), and that many bytes of JSON. One request and one answer a connection:
+``{"answer": ...}`` or ``{"problem": {"code": ..., "message": ...}}``.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from yieldbot.errors import SafetyError
+from yieldbot.model.json_text import loads
+
+MOST_REQUEST = 2**20
+"""Bytes of a request, at most."""
+MOST_ANSWER = 8 * 2**20
+"""Bytes of an answer, at most."""
+MOST_ROWS = 200
+"""Rows of the journal in one answer."""
+HEAD = struct.Struct(">I")
+"""The length in front of a frame."""
+
+ShortText = Annotated[str, Field(max_length=500)]
+
+
+class Strict(BaseModel):
+    """A part of a request: nothing is converted, and no further member is taken."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Given(Strict):
+    """A person's signature."""
+
+    approver: Annotated[str, Field(max_length=64)]
+    """The person's name."""
+    signature: Annotated[str, Field(max_length=32_768)]
+    """A wallet's 65 bytes as 0x…, or a passkey's assertion as JSON."""
+
+
+class CarryOut(Strict):
+    """Carry out a plan that persons have signed; said again, it gives the result that is kept."""
+
+    request: Literal["carry out"]
+    """Its kind."""
+    plan: dict[str, Any]
+    """The plan, as the journal writes it."""
+    lines: Annotated[list[str], Field(max_length=500)]
+    """What the persons were shown; must be what the signer makes of the plan itself."""
+    approvals: Annotated[list[Given], Field(max_length=32)]
+    """The signatures."""
+    rehearsal: Annotated[list[ShortText], Field(max_length=500)]
+    """How the plan went on the server's fork, in words: a claim that is shown and decides nothing."""
+
+
+class Since(Strict):
+    """Rows of the signer's journal."""
+
+    request: Literal["since"]
+    """Its kind."""
+    seq: Annotated[int, Field(ge=0, le=2**53)]
+    """The last row that the caller has."""
+
+
+class Status(Strict):
+    """How the signer is."""
+
+    request: Literal["status"]
+    """Its kind."""
+
+
+class Halt(Strict):
+    """Sign and send nothing more. Only a person at the signer's own terminal lifts it."""
+
+    request: Literal["halt"]
+    """Its kind."""
+    reason: ShortText
+    """Why."""
+
+
+class Reject(Strict):
+    """Do not carry out a plan that waits."""
+
+    request: Literal["reject"]
+    """Its kind."""
+    plan_id: Annotated[str, Field(max_length=64)]
+    """The plan's id."""
+    reason: ShortText
+    """Why."""
+
+
+Request = CarryOut | Since | Status | Halt | Reject
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="request")])
+
+
+class Malformed(SafetyError):
+    """What came is no request."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("MALFORMED", why)
+
+
+def request_of(body: bytes) -> Request:
+    """The request in a frame. Raises Malformed."""
+    try:
+        return _REQUEST.validate_python(_json(body))
+    except ValidationError as failure:
+        first = failure.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(one)[:40] for one in first["loc"][:6])
+        raise Malformed(f"{where}: {first['msg']}") from None
+
+
+def answer_of(body: bytes) -> dict[str, Any]:
+    """The answer in a frame. Raises SafetyError for a problem, Malformed for anything else."""
+    found = _json(body)
+    problem = found.get("problem") if isinstance(found, dict) else None
+    if isinstance(problem, dict) and isinstance(problem.get("code"), str) and isinstance(problem.get("message"), str):
+        raise SafetyError(problem["code"][:60], problem["message"][:500])
+    answer = found.get("answer") if isinstance(found, dict) else None
+    if not isinstance(answer, dict):
+        raise Malformed("no answer")
+    return answer
+
+
+def framed(document: Mapping[str, Any]) -> bytes:
+    """A document as a frame."""
+    body = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+    return HEAD.pack(len(body)) + body
+
+
+def problem(code: str, message: str) -> bytes:
+    """A problem as a frame."""
+    return framed({"problem": {"code": code, "message": message}})
+
+
+def _json(body: bytes) -> Any:
+    try:
+        found = loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()  # half a pair of surrogates is no text
+        return found
+    except (ValueError, RecursionError) as failure:
+        known = failure if isinstance(failure, _NotStrict) else "it cannot be read as JSON"
+        raise Malformed(str(known)) from None
+
+
+class _NotStrict(ValueError):
+    """JSON that readers understand differently."""
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _NotStrict("a name occurs twice in one object")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise _NotStrict(f"{text} is no number of JSON")

@@ -1,0 +1,136 @@
+"""The signer's work, in a process of its own: ``python -m yieldbot.app.signer_work CONFIG``, started by the signer.
+
+It settles what is open, then carries out every plan that enough persons have signed, by the very use case of
+``yieldbot approve``, and ends. So the key is in memory only while something is signed, and never in the process that
+reads what callers send. It ends at once when the signer does: its standard input closes then.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yieldbot.app.approvers import signed_plans
+from yieldbot.app.context import Context
+from yieldbot.app.cycle import Report
+from yieldbot.app.run import ApproveRequest, approve, cycles
+from yieldbot.app.wiring import JOURNAL
+from yieldbot.chains.open import session
+from yieldbot.errors import YieldbotError
+from yieldbot.execution.approvals import DeclineAll
+from yieldbot.execution.lock import run_lock
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
+from yieldbot.journal.store import Journal
+
+if TYPE_CHECKING:
+    from yieldbot.execution.approvals import Proposal
+    from yieldbot.execution.world import Wiring
+    from yieldbot.model.settings import Job
+
+BY = "signer"
+
+
+def work(context: Context) -> None:
+    """Settles, closes what has ended, and carries out what is signed. A failure ends one account or plan alone; it is
+    said, and kept as the plan's reason."""
+    settle(context)
+    close(context)
+    for plan_id in signed_plans(context):
+        try:
+            found = approve(
+                ApproveRequest(plan_id=plan_id),
+                context,
+                show=lambda proposal: show(context, proposal),
+                ask=lambda: True,
+            )
+            declined = next((one.declined for one in found.reports if one.declined is not None), None)
+            skipped = next((one.skipped for one in found.reports if one.skipped is not None), None)
+            reason = skipped or (f"{declined.code}: {declined.reason}" if declined is not None else "")
+        except YieldbotError as failure:
+            reason = context.redacted(str(failure))
+        context.say(f"plan {plan_id}: {reason or 'carried out'}")
+        keep_reason(context, plan_id, reason)
+
+
+def settle(context: Context) -> None:
+    """Settles the open transactions of every account. Failures are said."""
+    with Journal.read(context.settings.data_dir / JOURNAL) as journal:
+        waiting = {(tx.signed.chain, tx.signed.owner) for tx in journal.transactions() if tx.outcome is None}
+    jobs = {(job.chain.chain, job.wallet.address): job for job in context.settings.jobs}
+    chosen = [job for account, job in jobs.items() if account in waiting]
+    if not chosen:
+        return
+
+    async def settled(world: Wiring, job: Job) -> Report:
+        async with session(world, job) as live:
+            await live.verify_chain()
+            return Report(job=job, settled=await live.settle())
+
+    for ended in cycles(chosen, context, lambda journal: DeclineAll(), work=settled):
+        if isinstance(ended, tuple):
+            context.complain(f"{ended[0].wallet.name} on {ended[0].chain.name}: {ended[1]}")
+
+
+def close(context: Context) -> None:
+    """Marks plans that have expired, and those that an earlier process left half-way with nothing open any more."""
+    file, now = context.settings.data_dir / JOURNAL, time.time()
+    with run_lock(context.settings.data_dir), Journal.open(file) as journal:
+        open_ones = {tx.signed.plan_id for tx in journal.transactions() if tx.outcome is None}
+        late = [
+            PlanMarked(one.plan.id, PlanStatus.EXPIRED, "clock", one.reason)
+            for one in journal.plans(PlanStatus.QUEUED)
+            if one.plan.expires_at <= now
+        ]
+        stopped = [
+            PlanMarked(one.plan.id, PlanStatus.FAILED, BY, "the signer ended before it was done")
+            for one in journal.plans(PlanStatus.APPROVED)
+            if one.plan.id not in open_ones
+        ]
+        if late or stopped:
+            journal.append(*late, *stopped)
+
+
+def keep_reason(context: Context, plan_id: str, reason: str) -> None:
+    """Writes down why a plan still waits, where that is new."""
+    with Journal.open(context.settings.data_dir / JOURNAL) as journal:
+        stored = journal.plan(plan_id)
+        if stored is not None and stored.status is PlanStatus.QUEUED and reason and stored.reason != reason:
+            journal.append(PlanMarked(plan_id, PlanStatus.QUEUED, BY, reason))
+
+
+def show(context: Context, proposal: Proposal) -> None:
+    """What was rehearsed, for the log."""
+    context.say(f"plan {proposal.plan.id} of {proposal.plan.owner}, rehearsed by the signer:")
+    for line in proposal.lines:
+        context.say(f"  {line}")
+
+
+def end_with_the_signer() -> None:
+    """Ends this process, whatever it does, as soon as its standard input closes."""
+
+    def watch() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> int:
+    """Works once for the configuration that is named."""
+    end_with_the_signer()
+    context = Context(Path(sys.argv[1]))
+    try:
+        work(context)
+    except YieldbotError as failure:
+        context.complain(context.redacted(str(failure)))
+        return failure.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""JSON from outside, whose nesting cannot overflow the stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+DEEPEST = 1000
+"""Python's default recursion limit. py_ecc (a dependency of eth-account) raises it to 100,000 on import, and JSON with
+so many brackets would then overflow the C stack and kill the process."""
+
+
+def bound_recursion() -> None:
+    """Set the recursion limit back to Python's default, where a package has raised it."""
+    if sys.getrecursionlimit() > DEEPEST:
+        sys.setrecursionlimit(DEEPEST)
+
+
+def loads(text: str | bytes, **hooks: Any) -> Any:
+    """As ``json.loads``. Raises ValueError, and RecursionError where it nests too deeply."""
+    bound_recursion()
+    return json.loads(text, **hooks)

@@ -1,0 +1,129 @@
+"""The socket: who may connect, one bounded request a connection, and a bounded time for each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import struct
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yieldbot.app.signer_requests import HEAD, MOST_REQUEST, problem
+from yieldbot.errors import ConfigError
+from yieldbot.resources import refuse_if_others_change, why
+
+MOST_CONNECTIONS = 16
+"""Connections at the same time; one more is closed at once."""
+SECONDS = 5.0
+"""How long a caller may take to send its request, and to take its answer."""
+CREDENTIALS = struct.Struct("3i")
+"""Linux's ``struct ucred``: pid, uid, gid."""
+
+
+@dataclass(slots=True)
+class Listener:
+    """Answers connections."""
+
+    answer: Callable[[bytes, str], bytes]
+    """Answers one request; runs in a thread, one at a time."""
+    note: Callable[[str, str, str], None]
+    """Takes a line of the audit: who, what, outcome."""
+    allowed: Collection[int] | None = None
+    """User ids that may ask; None: whoever the socket's mode lets in."""
+    seconds: float = SECONDS
+    """See ``SECONDS``."""
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
+    """Connections under way."""
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a request is answered."""
+
+    async def begin(self, listening: socket.socket) -> asyncio.Server:
+        """Answer at a socket until the server that is returned is closed."""
+        return await asyncio.start_unix_server(self._connected, sock=listening, backlog=MOST_CONNECTIONS)
+
+    async def end(self) -> None:
+        """Drop every connection."""
+        for task in list(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._open) >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._open.add(task)
+        try:
+            await self._served(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            self._open.discard(task)
+            writer.transport.abort()
+
+    async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, uid, gid = CREDENTIALS.unpack(
+            writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        )
+        who = f"uid {uid} gid {gid}"
+        if self.allowed is not None and uid not in self.allowed:
+            self.note(who, "connection", "NOT_ALLOWED")
+            answer = problem("NOT_ALLOWED", f"user {uid} may not ask: start the signer with --allow")
+        else:
+            answer = await self._answered(reader, who)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.seconds):
+                writer.write(answer)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+
+    async def _answered(self, reader: asyncio.StreamReader, who: str) -> bytes:
+        try:
+            async with asyncio.timeout(self.seconds):
+                (length,) = HEAD.unpack(await reader.readexactly(HEAD.size))
+                if not 0 < length <= MOST_REQUEST:
+                    self.note(who, "a request", "TOO_LARGE")
+                    return problem("TOO_LARGE", f"a request has 1 to {MOST_REQUEST} bytes")
+                body = await reader.readexactly(length)
+        except TimeoutError:
+            self.note(who, "a request", "TOO_SLOW")
+            return problem("TOO_SLOW", f"the request did not come within {self.seconds:g} s")
+        except asyncio.IncompleteReadError:
+            self.note(who, "a request", "MALFORMED")
+            return problem("MALFORMED", "the request ended early")
+        async with self._one:
+            return await asyncio.to_thread(self.answer, body, who)
+
+
+def bound(path: Path, group: int | None) -> socket.socket:
+    """A listening socket with mode 0660. group: gid of the socket; None: our own.
+
+    Raises ConfigError where the folder is not there, or others could put another socket in its place.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"--socket {path}: there is no folder {path.parent}: make it, for our user alone to write")
+    refuse_if_others_change(path.parent / ".", "the socket's folder")
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    before = os.umask(0o177)
+    try:
+        if path.is_symlink() or (path.exists() and not stat.S_ISSOCK(path.stat().st_mode)):
+            raise ConfigError(f"--socket {path}: something else is there: name another place")
+        path.unlink(missing_ok=True)  # of a signer that was killed: the lock says that none runs
+        made.bind(str(path))
+        if group is not None:
+            os.chown(path, -1, group)
+        path.chmod(0o660)
+        made.listen(MOST_CONNECTIONS)
+        made.setblocking(False)
+    except OSError as failure:
+        made.close()
+        raise ConfigError(f"--socket {path} cannot be listened on: {why(failure, path)}") from None
+    finally:
+        os.umask(before)
+    return made

@@ -1,0 +1,139 @@
+"""The signer's process: it listens, and starts the process that signs when something is to be done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yieldbot.app.signer import SignerRequest, opened
+from yieldbot.errors import YieldbotError
+from yieldbot.model.text import one_line
+from yieldbot.signer.listening import Listener, bound
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.signer_intake import Intake
+
+AUDIT_SECONDS = 60.0
+KILL_AFTER_SECONDS = 2.0
+"""How long the process that signs may take to end."""
+
+
+def run(context: Context, request: SignerRequest) -> int:
+    """Work until SIGTERM or SIGINT. Raises ConfigError and YieldbotError where it must not start."""
+    with opened(context, request) as intake:
+        listening = bound(request.socket, request.group_id)
+        try:
+            return asyncio.run(_run(context, request, intake, listening))
+        finally:
+            listening.close()
+            with contextlib.suppress(OSError):
+                request.socket.unlink()
+
+
+async def _run(context: Context, request: SignerRequest, intake: Intake, listening: object) -> int:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, stop.set)
+    listener = Listener(intake.answer, intake.note, request.allowed_ids)
+    server = await listener.begin(listening)  # type: ignore[arg-type]
+    worker = Worker(context, intake, request.every_seconds)
+
+    def came() -> None:
+        loop.call_soon_threadsafe(worker.wake.set)
+
+    intake.came = came
+    context.say(f"the signer listens at {request.socket} (Ctrl-C ends it)")
+    tasks = [asyncio.create_task(worker.run()), asyncio.create_task(_audit(context, intake))]
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    server.close()
+    for task in (stopping, *tasks):
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    await listener.end()
+    with contextlib.suppress(YieldbotError):
+        intake.write_audit()
+    for bug in ended:
+        if isinstance(bug, Exception):
+            raise bug
+    return 0
+
+
+async def _audit(context: Context, intake: Intake) -> None:
+    while True:
+        await asyncio.sleep(AUDIT_SECONDS)
+        try:
+            await asyncio.to_thread(intake.write_audit)
+        except YieldbotError as failure:
+            context.complain(f"the audit cannot be written: {failure}")
+
+
+@dataclass(slots=True)
+class Worker:
+    """Starts the process that signs, one at a time."""
+
+    context: Context
+    """The configuration."""
+    intake: Intake
+    """Knows whether there is work."""
+    every_seconds: float
+    """Seconds until work that waits is tried again."""
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a plan came."""
+
+    async def run(self) -> None:
+        """Work whenever there is something to do, until it is cancelled; the process is then ended."""
+        first = True
+        while True:
+            self.wake.clear()
+            try:
+                if first or await asyncio.to_thread(self.intake.work_waits):
+                    await self._once()
+            except YieldbotError as failure:  # the disk, the journal: tried again
+                self.context.complain(str(failure))
+            except OSError as failure:
+                self.context.complain(f"no process could be started: {failure.strerror}")
+            first = False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.every_seconds):
+                    await self.wake.wait()
+
+    async def _once(self) -> None:
+        timeout = self.context.settings.policy.run_timeout_seconds * 4 + 120
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "yieldbot.app.signer_work", str(self.context.config.absolute())),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        assert process.stderr is not None
+        try:
+            async with asyncio.timeout(timeout):
+                while line := await process.stderr.readline():
+                    self.context.say(one_line(line.decode(errors="replace"), 500))
+                await process.wait()
+        except TimeoutError:
+            self.context.complain(f"the process that signs took longer than {timeout:.0f} s: it was ended")
+        except ValueError:  # a line without end
+            self.context.complain("the process that signs wrote a line that is too long: it was ended")
+        finally:
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):  # its group holds a fork's node, which may outlive it
+            os.killpg(process.pid, stop)
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_AFTER_SECONDS):
+                await process.wait()
