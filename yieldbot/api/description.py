@@ -98,7 +98,11 @@ def _complete(schema: dict[str, Any]) -> None:
                     "409": _problem("in progress, or refused by a safety rule"),
                     "428": _problem("no Idempotency-Key"),
                 }
-            if method == "get" and not _is_page(route) and path.endswith(("{key}", "/risk", "{plan_id}", "{alert_id}")):
+            if (
+                method == "get"
+                and not _is_page(route)
+                and path.endswith(("{key}", "/risk", "{plan_id}", "{alert_id}", "{run_id}"))
+            ):
                 more.append(_FIELDS)
             if "412" in route["responses"]:
                 more.append(_SEEN)

@@ -233,7 +233,8 @@ async def make_plans(request: Request, body: PlanBody | None = None) -> Response
     wanted = asked.model_dump(exclude_none=True) | {"jobs": service.jobs_of(caller, asked.jobs.model_dump())}
 
     async def work() -> tuple[int, str]:
-        done = await (service.plan(wanted) if what_if else service.queue(wanted))
+        asking = wanted | {"by": f"key {caller.name}"}
+        done = await (service.plan(wanted) if what_if else service.queue(asking))
         return (200 if what_if else 201), json.dumps(done, separators=(",", ":"), allow_nan=False)
 
     return await once(request, wanted, work)

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from yieldbot import __version__
-from yieldbot.api import alert_routes, listing, on_request, resources
+from yieldbot.api import alert_routes, listing, on_request, resources, run_routes
 from yieldbot.api.description import described
 from yieldbot.api.metrics import Metrics
 from yieldbot.api.problems import Problem, ProblemDocument, limits, of_error
@@ -28,7 +28,7 @@ MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
 BODY_SECONDS = 20.0
 """How long a body may take to come."""
-ROUTERS = (resources.router, on_request.router, alert_routes.router)
+ROUTERS = (resources.router, on_request.router, alert_routes.router, run_routes.router)
 """All routes, in the order of the description."""
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
@@ -15,10 +16,30 @@ from yieldbot.app.position_documents import Position
 from yieldbot.app.risk_documents import MarketRisk
 
 if TYPE_CHECKING:
+    from yieldbot.access.caller import Caller
     from yieldbot.journal.fold import StoredTx
 
 Row = Mapping[str, Any]
 RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Rows of one kind at one moment."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    """The rows."""
+    version: str
+    """Version, which changes whenever a row may have changed."""
+    as_of: int
+    """When they were read, in unix seconds."""
+    unread: tuple[str, ...] = ()
+    """What could not be read, one line each."""
+
+
+NOTHING = Collection((), "0", 0)
+
+
 HEAD = ("wallet", "owner", "chain", "chain_id", "asset")
 SIGNAL = ("id", "name", "safety", "letter", "signal", "reason", "short", "short_mean", "long", "long_mean")
 
@@ -117,6 +138,20 @@ class Page(Part, Generic[RowT]):
     total: int = Field(description="rows that match, on all pages")
     as_of: int = Field(description="when they were read, in unix seconds")
     unread: tuple[str, ...] = Field(description="what could not be read, a line each")
+
+
+def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mapping[str, Any], ...]:
+    """The rows that a caller may see: with accounts of its own, only rows of those."""
+    if caller.accounts is None:
+        return rows
+    return tuple(row for row in rows if _sees(caller, row))
+
+
+def _sees(caller: Caller, row: Mapping[str, Any]) -> bool:
+    """Rows are of one account (``owner``), or of several (``accounts``; None: of all)."""
+    if "accounts" in row:
+        return row["accounts"] is not None and all(caller.sees(one) for one in row["accounts"])
+    return bool(row.get("owner")) and caller.sees(row["owner"])
 
 
 def key_of(market_id: str) -> str:

@@ -34,6 +34,12 @@ class Context:
     kept: dict[Any, Any] | None = None
     """Observations by what was asked for, where several use cases are to see the same moment; None: each observes."""
 
+    asked_by: str = "terminal"
+    """Who asks, as in the journal: ``terminal``, ``schedule``, or a key's name as ``key NAME``."""
+
+    run_id: str = ""
+    """The id of the run, where it was given before the run began; empty: it gets one."""
+
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False
         self.config = config

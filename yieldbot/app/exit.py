@@ -12,6 +12,7 @@ from yieldbot.app.cycle import run_job
 from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitListDocument, ExitStopDocument, StandingExit
 from yieldbot.app.parts import Money
 from yieldbot.app.run import Consent, cycles, deliver
+from yieldbot.app.run_log import RunLog
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
 from yieldbot.errors import ConfigError
@@ -89,7 +90,7 @@ def leave(
             world.say("the order is lifted again: nothing is taken out")
         return report
 
-    ended = cycles(jobs, context, how.approver, None, how.asks, how.opens, one)
+    ended = cycles(jobs, context, how.approver, None, how.asks, how.opens, one, RunLog(context, "exit"))
     found = tuple(each for each in ended if not isinstance(each, tuple))
     _nobody(request, found, matched, seen)
     for each in ended:

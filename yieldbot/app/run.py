@@ -24,6 +24,7 @@ from yieldbot.app.run_documents import (
     RejectDocument,
     RunDocument,
 )
+from yieldbot.app.run_log import RunLog
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
@@ -204,7 +205,8 @@ def approve(
         plan = queued_plan(world.journal, request.plan_id, world.now())
         deadline = Deadline(world)
         job = job_of(world.settings, plan)
-        report = run_within(deadline, job, lambda: approve_queued(deadline.world, request.plan_id))
+        work = partial(run_within, deadline, job, lambda: approve_queued(deadline.world, request.plan_id))
+        report = RunLog(context, "approve", request.plan_id).around(world, job, work)
     record_telemetry(report)
     return answer(ApproveDocument, context, [report])
 
@@ -255,7 +257,8 @@ def _cycle(
     settles: bool = True,
 ) -> RunAnswer:
     """One cycle of every job under the run lock."""
-    ended = cycles(jobs_of(wanted, context), context, approver, signer_of, asks, opens, settles=settles)
+    jobs, log = jobs_of(wanted, context), RunLog(context, document.SCHEMA)
+    ended = cycles(jobs, context, approver, signer_of, asks, opens, log=log, settles=settles)
     return answer(document, context, ended)
 
 
@@ -267,15 +270,18 @@ def cycles(
     asks: bool = False,
     opens: Callable[[Wallet], bool] = lambda wallet: False,
     work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
+    log: RunLog | None = None,
     settles: bool = True,
 ) -> list[Ended]:
     """Runs the work (by default one cycle) of every job under the run lock; results in the order of the jobs. ``asks``:
-    a person is asked, so jobs run one after another; ``opens``, ``settles``: see ``world_of``."""
+    a person is asked, so jobs run one after another; ``opens``, ``settles``: see ``world_of``; ``log``: keeps how each
+    ended."""
+    log = log or RunLog(context, "run")
     opened = world_of(context, approver, signer_of, opens=opens, settles=settles)
     with run_lock(context.settings.data_dir), opened as world:
         deadline = Deadline(world)
         with deadline.armed():
-            ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work))
+            ended = asyncio.run(every(deadline, [list(enumerate(jobs))] if asks else by_account(jobs), work, log))
     return [ended[index] for index in sorted(ended)]
 
 
@@ -293,10 +299,12 @@ def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
 async def every(
     deadline: Deadline,
     groups: Sequence[Sequence[Placed]],
-    work: Callable[[Wiring, Job], Awaitable[Report]] | None = None,
+    work: Callable[[Wiring, Job], Awaitable[Report]] | None,
+    log: RunLog,
 ) -> dict[int, Ended]:
     """Each job's report or error, by its index. An error ends only its own job; after an InvariantError no further job
-    is started, and those under way are completed. work: what is done for each job; None: one cycle."""
+    is started, and those under way are completed. work: what is done for each
+    job; None: one cycle. log: keeps how each ended."""
     ended: dict[int, Ended] = {}
     broken = False
 
@@ -305,6 +313,7 @@ async def every(
         for index, job in jobs:
             if broken:
                 return
+            began = time.monotonic()
             try:
                 report = await deadline.within(job, partial(work or run_job, deadline.world, job))
             except YieldbotError as failure:
@@ -314,6 +323,7 @@ async def every(
             else:
                 record_telemetry(report)
                 ended[index] = report
+            log.ended(deadline.world, job, began, ended[index])
 
     for unforeseen in await asyncio.gather(*(in_turn(jobs) for jobs in groups), return_exceptions=True):
         if unforeseen is not None:

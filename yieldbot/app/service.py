@@ -19,10 +19,12 @@ from yieldbot.access.database import url_of
 from yieldbot.access.ring import KeyRing
 from yieldbot.app import approvers, collections
 from yieldbot.app.admission import Admission, Caller, Scope
+from yieldbot.app.collections import NOTHING, Collection, visible
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument, PlansDocument
 from yieldbot.app.remembered import ShowRequest, show
+from yieldbot.app.requested_runs import RequestedRuns, RunRow, runs_of
 from yieldbot.app.run import RejectRequest, reject
 from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
 from yieldbot.app.signer_link import SignerLink
@@ -45,23 +47,6 @@ STALE_ROUNDS = 3
 """After this many intervals without a new reading the server reports that it is not ready."""
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """Rows of one kind at one moment."""
-
-    rows: tuple[Mapping[str, Any], ...]
-    """The rows."""
-    version: str
-    """Version, which changes whenever a row may have changed."""
-    as_of: int
-    """When they were read, in unix seconds."""
-    unread: tuple[str, ...] = ()
-    """What could not be read, one line each."""
-
-
-NOTHING = Collection((), "0", 0)
-
-
 @dataclass(slots=True)
 class Service:
     """The state of one server. Used only by its event loop."""
@@ -78,6 +63,8 @@ class Service:
     """The worker processes that run use cases."""
     jobs: ServerJobs = field(init=False)
     """What it does at its times."""
+    requested: RequestedRuns = field(init=False)
+    """Runs that callers requested."""
     admission: Admission = field(init=False)
     """Authentication and rate limits of callers."""
     answers: Answers = field(init=False)
@@ -115,6 +102,7 @@ class Service:
         self.answers.drop_unanswered()
         if self.socket is not None:
             self.signer = SignerLink(self.context, self.socket)
+        self.requested = RequestedRuns(lambda: self._now())
         self.began_at = int(self._now())
 
     @property
@@ -285,6 +273,18 @@ class Service:
             await self.signer.reject(plan_id, reason)
         return await asyncio.to_thread(reject, RejectRequest(plan_id=plan_id, reason=reason, by=by), self.context)
 
+    async def runs(self, caller: Caller) -> Collection:
+        """Runs that a caller may see, the newest first, those in progress too."""
+        ended = (await self.journalled("runs")).rows if self._stamp() is not None else ()
+        rows = self.requested.seen_by(caller, (row["run"] for row in ended))
+        version = f"runs-{self._journal_is}-{self.requested.changes}"
+        return Collection(tuple(rows), version, self._journal["runs"].as_of if self._journal else self.began_at)
+
+    def start_run(self, caller: Caller, jobs: Mapping[str, Any]) -> RunRow:
+        """Begin a run whose plans wait for a person, for a caller that does not wait for its end."""
+        asked = {"jobs": jobs, "by": f"key {caller.name}"}
+        return self.requested.start(caller, lambda run_id: self.queue(asked | {"run": run_id}))
+
     def chain_of(self, caller: Caller, name: str | None) -> str | None:
         """The chain requested; for a caller that sees certain accounts alone, one that such an account has jobs on.
         Raises ConfigError for another, or where several are and none is named."""
@@ -361,10 +361,12 @@ class Service:
         assert isinstance(events, EventsDocument) and isinstance(plans, PlansDocument)
         with Journal.read(self.journal_file) as journal:
             signed = [collections.transaction_of(one) for one in journal.transactions()]
-        found = {
-            "journal": [event.model_dump(mode="json") for event in events.events],
+        events_json = [event.model_dump(mode="json") for event in events.events]
+        found: dict[str, list[dict[str, Any]]] = {
+            "journal": events_json,
             "plans": [plan.model_dump(mode="json") for plan in plans.plans],
             "transactions": signed,
+            "runs": [{"run": one} for one in runs_of(events_json)],
         }
         return {name: Collection(tuple(reversed(rows)), f"{name}-{version}", at) for name, rows in found.items()}
 
@@ -376,20 +378,6 @@ class Service:
     def _keep(self, lines: Sequence[AccessNoted]) -> None:
         with Journal.open(self.journal_file) as journal:
             journal.append(*lines)
-
-
-def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mapping[str, Any], ...]:
-    """The rows that a caller may see: with accounts of its own, only rows of those."""
-    if caller.accounts is None:
-        return rows
-    return tuple(row for row in rows if _sees(caller, row))
-
-
-def _sees(caller: Caller, row: Mapping[str, Any]) -> bool:
-    """Rows are of one account (``owner``), or of several (``accounts``; None: of all)."""
-    if "accounts" in row:
-        return row["accounts"] is not None and all(caller.sees(one) for one in row["accounts"])
-    return bool(row.get("owner")) and caller.sees(row["owner"])
 
 
 __all__ = ["NOTHING", "Collection", "Scope", "Service", "visible"]

@@ -55,9 +55,11 @@ def plan(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def queue(context: Context, request: Mapping[str, Any]) -> Answer:
-    """One cycle whose plan is rehearsed and then waits for a person's approval; the worker has no key to sign with."""
+    """One cycle whose plan is rehearsed and then waits for a person's approval; the worker has no key to sign with.
+    ``by``: who asks; ``run``: the run's id."""
     from yieldbot.app.run import RunRequest, queued
 
+    context.run_id = request.get("run", "")
     settles = not request.get("signer")  # it settles what it has sent
     return queued(RunRequest(jobs=_jobs(request)), context, settles=settles).document.as_json()
 
@@ -137,6 +139,7 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints belongs to progress
     context = Context(Path(asked["config"]))
+    context.asked_by = (asked.get("request") or {}).get("by", "schedule")
     try:
         answer: Answer = {"answer": JOBS[asked["job"]](context, asked.get("request") or {})}
     except YieldbotError as failure:

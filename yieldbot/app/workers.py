@@ -52,6 +52,11 @@ class Workers:
         self._running: set[asyncio.subprocess.Process] = set()
         self._closed = False
 
+    @property
+    def full(self) -> bool:
+        """Whether so many jobs of callers wait that one more is refused."""
+        return self._waiting >= MOST_WAITING
+
     async def run(self, job: str, request: Mapping[str, Any], seconds: float, *, own: bool = False) -> dict[str, Any]:
         """As ``_run``, and says how it ended. own: whether it is the server's own job, which waits for no caller's."""
         began, outcome = time.monotonic(), "ended"

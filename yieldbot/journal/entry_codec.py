@@ -55,8 +55,11 @@ from yieldbot.journal.observations import (
     prices_from_doc,
     prices_to_doc,
 )
+from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.ids import Address, MarketId, chain_id
 from yieldbot.model.risk import Act
+
+_RUN_TEXTS = ("run", "by", "command", "wallet", "outcome", "code", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,11 @@ def encode(entry: JournalEntry) -> tuple[RowKeys, Doc]:
             return RowKeys("approval.given", plan_id=plan_id), {"approver": approver, "signature": signature}
         case SignerCopied(seq, row_hash):
             return RowKeys("signer.copied"), {"seq": seq, "hash": row_hash}
+        case RunEnded():
+            keys = RowKeys("run.ended", entry.chain, entry.owner, entry.plan_id)
+            texts = {name: getattr(entry, name) for name in _RUN_TEXTS}
+            numbers = {"began": entry.began, "seconds": repr(entry.seconds)}
+            return keys, texts | numbers | {"assets": list(entry.assets)}
         case Observed():
             keys = RowKeys("observed", entry.chain, entry.owner)
             return keys, {"block": block_to_doc(entry.block), "facts": _facts_to_doc(entry)}
@@ -225,6 +233,16 @@ def decode(keys: RowKeys, doc: Any) -> JournalEntry:
             return ApprovalGiven(plan_id=keys.plan_id, **given)
         case "signer.copied":
             return SignerCopied(part(doc, "seq", int), part(doc, "hash", str))
+        case "run.ended":
+            return RunEnded(
+                chain=chain_id(keys.chain),
+                owner=Address(keys.owner),
+                plan_id=keys.plan_id,
+                assets=tuple(map(str, part(doc, "assets", list))),
+                began=part(doc, "began", int),
+                seconds=float(part(doc, "seconds", str)),
+                **{name: part(doc, name, str) for name in _RUN_TEXTS},
+            )
         case "observed":
             return _observed(keys, doc, part(doc, "facts", Mapping))
         case "exit.proven":

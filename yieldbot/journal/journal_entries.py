@@ -12,6 +12,7 @@ from typing import Any
 
 from yieldbot.journal.access_entries import AccessNoted, ApprovalGiven, SignerCopied
 from yieldbot.journal.observations import NO_PRICES, RecordedForecast, RecordedHolding, RecordedPrices
+from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.amounts import Amount, BlockRef
 from yieldbot.model.ids import Address, ChainId, MarketId
 from yieldbot.model.plan import Plan
@@ -387,5 +388,6 @@ JournalEntry = (
     | ExitLifted
     | AlarmRaised
     | AlarmLifted
+    | RunEnded
 )
 """Every kind of entry."""

@@ -206,7 +206,8 @@ class Desk:
         caller = self._need(Scope.PLAN)
         self._service.admission.note(caller.name, "", "request_approval over MCP", "begun")
         await self._service.write_audit()
-        return RunDocument.model_validate(await self._service.queue({"jobs": self._service.jobs_of(caller, {})}))
+        asked = {"jobs": self._service.jobs_of(caller, {}), "by": f"key {caller.name}"}
+        return RunDocument.model_validate(await self._service.queue(asked))
 
     async def rows(self, name: str) -> dict[str, Any]:
         """A whole collection, for a resource."""

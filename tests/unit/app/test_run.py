@@ -34,6 +34,7 @@ from yieldbot.errors import ConfigError, SafetyError, TransientError, YieldbotEr
 from yieldbot.execution.approvals import Proposal
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanStatus
+from yieldbot.journal.run_entries import RunEnded
 from yieldbot.journal.store import Journal
 from yieldbot.model.settings import Settings
 
@@ -90,6 +91,38 @@ def context(tmp_path: Path, live: SessionDouble, monkeypatch: pytest.MonkeyPatch
 def stored(context: Context) -> list[PlanStatus]:
     with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
         return [plan.status for plan in journal.plans()]
+
+
+def runs(context: Context) -> list[RunEnded]:
+    with Journal.read(context.settings.data_dir / wiring.JOURNAL) as journal:
+        return [row.entry for row in journal.history() if isinstance(row.entry, RunEnded)]
+
+
+def test_how_each_cycle_ended_is_in_the_journal(
+    context: Context, live: SessionDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASE_RPC_URL", "https://rpc.example/a-provider-key")
+    live.views = [SEEN]
+    person = Person(False, live.did)
+    run(RunRequest(), context, show=person.show, ask=person.ask)
+    (waits,) = runs(context)
+    assert (waits.by, waits.command, waits.outcome, waits.code) == ("terminal", "run", "queued", "QUEUED")
+    assert waits.owner == JOB.wallet.address and waits.assets == (JOB.asset.symbol,) and waits.seconds >= 0
+    context.asked_by, context.run_id = "key bot", "a1b2"
+    approve(ApproveRequest(plan_id=waits.plan_id), context, show=person.show, ask=person.ask)
+    dry_run(DryRunRequest(), context)
+    _, again, dry = runs(context)
+    assert (again.by, again.run, again.command, again.plan_id) == ("key bot", "a1b2", "approve", waits.plan_id)
+    assert (dry.command, dry.outcome) == ("dry-run", "rehearsed") and dry.plan_id
+
+    def fails(*_: Any) -> None:
+        raise SafetyError("HALTED", "halted, as https://rpc.example/a-provider-key says\nso")
+
+    live.observe = fails  # type: ignore[method-assign, assignment]
+    run(RunRequest(), context, show=person.show, ask=person.ask)
+    failed = runs(context)[-1]
+    assert (failed.outcome, failed.code, failed.plan_id) == ("failed", "HALTED", "")
+    assert "provider" not in failed.reason and "\n" not in failed.reason
 
 
 def test_a_dry_run_asks_nobody_and_opens_no_key(context: Context, live: SessionDouble) -> None:

@@ -109,7 +109,7 @@ async def test_plans_are_made_and_wait(served: Served) -> None:
     assert (await asked(served, ASSISTANT, "what_if", wealth="5000", exclude=["a"]))["schema"] == "yieldbot/plan/v1"
     assert served.asked[-1][1]["what_if"]["wealth"] == "5000"
     assert (await asked(served, ASSISTANT, "request_approval"))["exit_code"] == 3
-    assert served.asked[-1] == ("queue", {"jobs": {}})
+    assert served.asked[-1] == ("queue", {"jobs": {}, "by": "key assistant"})
     served.answers = {"queue": WorkerFailed("yieldbot is halted", "SafetyError", "HALTED")}
     assert "yieldbot is halted" in await asked(served, ASSISTANT, "request_approval")
 
@@ -124,7 +124,7 @@ async def test_an_assistant_of_one_account_sees_nothing_of_another(served: Serve
         assert "no such market" in await asked(served, other, tool, key=key)
     served.answers = {"plan": PLAN, "queue": RUN}
     await asked(served, other, "request_approval")
-    assert served.asked[-1] == ("queue", {"jobs": {"wallet": "main"}})
+    assert served.asked[-1] == ("queue", {"jobs": {"wallet": "main"}, "by": "key other"})
     assert "name one of this key's own" in await asked(served, own, "what_if")
 
 
