@@ -11,8 +11,9 @@ from yieldbot.app import job_reports, overview
 from yieldbot.app.cycle import run_job
 from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitListDocument, ExitStopDocument, StandingExit
 from yieldbot.app.parts import Money
-from yieldbot.app.run import Consent, cycles, deliver
+from yieldbot.app.run import Consent, cycles
 from yieldbot.app.run_log import RunLog
+from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.wiring import JOURNAL, JobFilter, jobs_of, named_jobs
 from yieldbot.decision.orders import ALL, all_of, order_of, proceeds
 from yieldbot.errors import ConfigError

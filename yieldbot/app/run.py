@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from yieldbot.app.run_documents import (
     RunDocument,
 )
 from yieldbot.app.run_log import RunLog
+from yieldbot.app.safe_proposals import deliver
 from yieldbot.app.wiring import JOURNAL, JobFilter, Keyless, jobs_of, world_of
 from yieldbot.errors import ConfigError, InvariantError, SafetyError, YieldbotError
 from yieldbot.execution.approvals import Ask, Auto, DeclineAll, ExitsAtOnce, PreApproved, Queue
@@ -35,9 +34,7 @@ from yieldbot.history.recorded import queued_plan
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined, Hold
-from yieldbot.model.settings import SafeOwner
 from yieldbot.model.text import one_line
-from yieldbot.rpc.service import post
 
 if TYPE_CHECKING:
     from yieldbot.allocator.across import Across
@@ -360,26 +357,6 @@ def _across(context: Context, found: Sequence[Report]) -> tuple[Across, ...]:
     """What bridging would gain, over the chains that could be read."""
     latest = [one.after or one.snapshot for one in found]
     return across([snapshot for snapshot in latest if snapshot is not None], context.settings.policy)
-
-
-def deliver(context: Context, report: Report) -> None:
-    """Write a Safe's proposal to data_dir/proposals, and post it to the transaction service if one is configured."""
-    assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
-    folder = context.settings.data_dir / "proposals"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    file = folder / f"{report.proposed.hash}.json"
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
-        json.dump(report.proposed.document, out, indent=2)
-    context.say(f"the proposal is in {file}")
-    if (url := report.job.wallet.held.service_url) is None:
-        return
-    path = f"{url.rstrip('/')}/api/v1/safes/{report.job.wallet.address}/multisig-transactions/"
-    try:
-        post(path, report.proposed.document)
-    except YieldbotError as failure:
-        context.complain(f"{failure}; the proposal is in {file}: hand it to the owners yourself")
-    else:
-        context.say("the Safe's transaction service has it: the other owners see it in their wallets")
 
 
 def record_telemetry(report: Report) -> None:

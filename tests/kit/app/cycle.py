@@ -113,6 +113,7 @@ class WorldDouble:
     approver: Any = field(default_factory=Yes)
     lines: list[str] = field(default_factory=list)
     opened: list[Any] = field(default_factory=list)
+    settles: bool = True
 
     def now(self) -> int:
         return NOW

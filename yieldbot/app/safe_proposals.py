@@ -1,0 +1,35 @@
+"""A Safe's proposals: where its other owners find them."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from yieldbot.errors import YieldbotError
+from yieldbot.model.settings import SafeOwner
+from yieldbot.rpc.service import post
+
+if TYPE_CHECKING:
+    from yieldbot.app.context import Context
+    from yieldbot.app.cycle import Report
+
+
+def deliver(context: Context, report: Report) -> None:
+    """Write a Safe's proposal to data_dir/proposals, and post it to the transaction service if one is configured."""
+    assert report.proposed is not None and isinstance(report.job.wallet.held, SafeOwner)
+    folder = context.settings.data_dir / "proposals"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = folder / f"{report.proposed.hash}.json"
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(report.proposed.document, out, indent=2)
+    context.say(f"the proposal is in {file}")
+    if (url := report.job.wallet.held.service_url) is None:
+        return
+    path = f"{url.rstrip('/')}/api/v1/safes/{report.job.wallet.address}/multisig-transactions/"
+    try:
+        post(path, report.proposed.document)
+    except YieldbotError as failure:
+        context.complain(f"{failure}; the proposal is in {file}: hand it to the owners yourself")
+    else:
+        context.say("the Safe's transaction service has it: the other owners see it in their wallets")
