@@ -7,7 +7,8 @@ import json
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,8 @@ STATUS = {"request": "status"}
 class Both:
     """A signer that listens, and the server's link to it."""
 
-    def __init__(self, path: Path) -> None:
-        self.place = path / "run"
-        self.place.mkdir(mode=0o755)
-        self.at = self.place / "signer.sock"
+    def __init__(self, path: Path, place: Path) -> None:
+        self.at = place / "signer.sock"
         self.signer = Signer(path / "signer")
         self.context = folder(path / "server")
         self.file = self.context.settings.data_dir / "journal.sqlite"
@@ -68,8 +67,15 @@ class Both:
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[Both]:
-    made = Both(tmp_path)
+def place() -> Iterator[Path]:
+    """A folder for sockets: paths of tests are longer than the system takes for one."""
+    with tempfile.TemporaryDirectory(prefix="yb", dir="/tmp") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+async def both(tmp_path: Path, place: Path) -> AsyncIterator[Both]:
+    made = Both(tmp_path, place)
     await made.begin()
     yield made
     await made.end()
@@ -197,22 +203,22 @@ async def test_only_named_users_may_ask(both: Both) -> None:
         await ask(both.at, STATUS)
 
 
-async def test_what_answers_and_is_no_signer(tmp_path: Path) -> None:
+async def test_what_answers_and_is_no_signer(place: Path) -> None:
     answers = iter((b"\0\0\0\x02[]", b"\x7f\xff\xff\xff", b""))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(next(answers))
         writer.close()
 
-    server = await asyncio.start_unix_server(answer, str(tmp_path / "s"))
+    server = await asyncio.start_unix_server(answer, str(place / "s"))
     for _ in range(3):
         with pytest.raises(SignerAway):
-            await ask(tmp_path / "s", STATUS, 5.0)
+            await ask(place / "s", STATUS, 5.0)
     server.close()
 
 
-def test_the_sockets_mode_and_folder(tmp_path: Path) -> None:
-    at = tmp_path / "s"
+def test_the_sockets_mode_and_folder(place: Path) -> None:
+    at = place / "s"
     bound(at, os.getegid()).close()
     assert at.stat().st_mode & 0o777 == 0o660
     bound(at, None).close()  # what a signer that was killed left behind
@@ -221,11 +227,13 @@ def test_the_sockets_mode_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="something else is there"):
         bound(at, None)
     with pytest.raises(ConfigError, match="there is no folder"):
-        bound(tmp_path / "none" / "s", None)
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
+        bound(place / "none" / "s", None)
+    (place / "open").mkdir()
+    (place / "open").chmod(0o777)
     with pytest.raises(ConfigError, match="can be changed by other users"):
-        bound(tmp_path / "open" / "s", None)
+        bound(place / "open" / "s", None)
+    with pytest.raises(ConfigError, match="at most 107 bytes: name a shorter path"):
+        bound(place / ("s" * 107), None)
 
 
 def test_nothing_is_planned_while_the_signer_has_something_open(both_journal: Any) -> None:

@@ -20,6 +20,8 @@ MOST_CONNECTIONS = 16
 """Connections at the same time; one more is closed at once."""
 SECONDS = 5.0
 """How long a caller may take to send its request, and to take its answer."""
+LONGEST_PATH = 107
+"""Bytes of a Unix socket's path at most, as Linux has it (unix(7): ``sun_path`` has 108, one of them zero)."""
 CREDENTIALS = struct.Struct("3i")
 """Linux's ``struct ucred``: pid, uid, gid."""
 
@@ -104,8 +106,11 @@ class Listener:
 def bound(path: Path, group: int | None) -> socket.socket:
     """A listening socket with mode 0660. group: gid of the socket; None: our own.
 
-    Raises ConfigError where the folder is not there, or others could put another socket in its place.
+    Raises ConfigError where the path is too long, the folder is not there, or others could put another socket in its
+    place.
     """
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise ConfigError(f"--socket {path}: the system takes at most {LONGEST_PATH} bytes: name a shorter path")
     if not path.parent.is_dir():
         raise ConfigError(f"--socket {path}: there is no folder {path.parent}: make it, for our user alone to write")
     refuse_if_others_change(path.parent / ".", "the socket's folder")
