@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 DAY = 86_400
+WHOLE = 1
+"""Step in seconds of a day of which each reading is kept."""
 PREFIX, SUFFIX, VERSION = "recent-", ".cache", b"1"
 """Prefix and suffix of the names of cached days, and the version of their content."""
 
@@ -39,13 +41,13 @@ def tables(
 ) -> Iterator[pyarrow.Table]:
     """The readings of a chain from ``start`` to ``end`` (unix seconds, both included). Days that are over and do not
     touch a span of ``whole`` (first and last second) are thinned to the last reading of each step; ``step_of`` gives
-    the step by the day's first second. Raises as ``Store``."""
+    the step by the day's first second. Of those that touch one each reading is cached. Raises as ``Store``."""
     first, last = start // DAY, end // DAY
-    over = [
-        day for day in range(first, last) if not any(low < (day + 1) * DAY and high >= day * DAY for low, high in whole)
-    ]
-    steps = {day: step_of(day * DAY) for day in over}
-    kept = {day: _kept(store, chain, day, steps[day], wanted) for day in over}
+    steps = {
+        day: WHOLE if any(low < (day + 1) * DAY and high >= day * DAY for low, high in whole) else step_of(day * DAY)
+        for day in range(first, last)
+    }
+    kept = {day: _kept(store, chain, day, step, wanted) for day, step in steps.items()}
     missing = {day: steps[day] for day, content in kept.items() if content is None}
     if missing:
         kept |= _made(store, chain, missing, wanted, coded)
