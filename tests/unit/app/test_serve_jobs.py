@@ -19,7 +19,6 @@ from yieldbot.app.notice_runs import of_jobs
 from yieldbot.app.run_documents import RunDocument
 from yieldbot.app.serve import ServeRequest, timings
 from yieldbot.app.workers import WorkerFailed
-from yieldbot.cli.main import main
 from yieldbot.errors import ConfigError
 
 __all__ = ["context", "served"]
@@ -145,16 +144,6 @@ def test_everything_once_ends_with_the_gravest_code(served: Served) -> None:
     served.answers["watch"] = WorkerFailed("down")
     assert asyncio.run(use.once(served.service, request)) == 1
     assert asyncio.run(use.once(served.service, ServeRequest())) == 0
-
-
-def test_once_as_a_command_reads_the_chains_in_a_real_worker(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nobody answers at the node's address: that is a failure in one line, and the end is clean."""
-    config = written(tmp_path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n")
-    code = main(["--config", str(config), "serve", "--once", "--job", "settle=1h"])
-    said = capsys.readouterr()
-    assert code == 1 and said.out == "" and "observe: failed: testnet: " in said.err and "Traceback" not in said.err
 
 
 def test_the_answers_that_these_tests_give_have_the_real_documents_fields() -> None:
