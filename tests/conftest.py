@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -30,6 +31,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell hands down t
     signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("yieldbot", deadline=None)  # a busy machine is no failure: nothing here is a timed test
 settings.load_profile("yieldbot")
+
+gc.disable()  # while tests are collected, which makes objects that stay
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What collecting made is looked at by no later garbage collection."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
 
 COPIED = (".env", "chains", "keys", "passphrase", "yieldbot.toml")
 
