@@ -89,7 +89,7 @@ def test_the_demo_ends_with_positions_that_earned_what_was_predicted(tmp_path: P
         assert held and all(int(row["earned"]["raw"]) > 0 for row in held)
         for row in held:
             if "Drip" not in row["name"]:  # its rate is a trailing one: nothing on chain says what comes
-                assert abs(row["apy_realised"] - row["apy_predicted"]) < 1e-5, row
+                assert abs(row["apy_realised"] - row["apy_predicted"]) < 5e-5, row
     stages = set(found["seconds"])
     assert stages == {"sandbox", "observe and plan", "rehearse", "sign, send, confirm", "earn", "total"}
     stopped = yieldbot("sandbox", "status", "--dir", tmp_path / "sandbox", cwd=tmp_path)
