@@ -33,6 +33,7 @@ NAMES = (
     "history",
     "signals",
     "risk",
+    "api",
 )
 
 
