@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot import __version__
 from yieldbot.api import alert_routes, listing, on_request, resources, run_routes
@@ -60,10 +60,20 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _bug)
     for path, door in (inner or {}).items():
-        app.mount(path, door)
+        app.mount(path, _apart(door))
     app.middleware("http")(_passage)
     described(app)
     return app
+
+
+def _apart(door: ASGIApp) -> ASGIApp:
+    """A door whose application writes into a scope of its own: it would put itself in the place of ours, whose state
+    is needed when it has answered."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await door(dict(scope), receive, send)
+
+    return answer
 
 
 async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
