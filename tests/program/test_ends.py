@@ -273,3 +273,17 @@ def test_the_journal_can_be_looked_at_on_a_full_disk(tmp_path: Path) -> None:
             assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
         else:
             assert not done.stderr and [found.name for found in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(("shell", "code"), [("> /dev/full", 1), (">&-", 0), ("2>&-", 0)])
+@pytest.mark.parametrize("flags", ["", "--json"])
+def test_an_output_that_takes_nothing_is_no_bug(tmp_path: Path, shell: str, code: int, flags: str) -> None:
+    (tmp_path / "yieldbot.toml").write_text('schema = 1\ndata_dir = "data"\n')
+    words = f"{sys.executable} -m yieldbot.cli.main {flags} history {shell}"
+    ended = subprocess.run(
+        words, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stderr and "bug" not in ended.stderr
+    assert not code or (ended.stderr.count("\n") == 1 and "standard output cannot be written" in ended.stderr)

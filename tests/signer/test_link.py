@@ -27,7 +27,7 @@ from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
 from yieldbot.journal.store import GENESIS, Journal
 from yieldbot.model.plan import Plan
 from yieldbot.model.tx import Reverted
-from yieldbot.signer.listening import MOST_CONNECTIONS, Listener, bound
+from yieldbot.signer.listening import MOST_CONNECTIONS, Listener, bound, ended
 
 STATUS = {"request": "status"}
 
@@ -222,6 +222,12 @@ def test_the_sockets_mode_and_folder(place: Path) -> None:
     bound(at, os.getegid()).close()
     assert at.stat().st_mode & 0o777 == 0o660
     bound(at, None).close()  # what a signer that was killed left behind
+    living = bound(at, None)
+    with pytest.raises(ConfigError, match="another signer listens there"):
+        bound(at, None)
+    ended(at, at.stat().st_ino + 1)
+    assert at.exists(), "what is another's stays"
+    living.close()
     at.unlink()
     at.write_text("not a socket")
     with pytest.raises(ConfigError, match="something else is there"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from yieldbot.app.ending import at_end
 from yieldbot.app.schedule import Task
 from yieldbot.app.serve import ServeRequest
 from yieldbot.app.service import Service
-from yieldbot.errors import ConfigError
+from yieldbot.errors import ConfigError, YieldbotError
 
 END_SECONDS = 5
 """How long open requests may continue after SIGTERM."""
@@ -78,7 +79,11 @@ async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] 
         for door in inner:
             await stack.enter_async_context(door.running())
         app = application(service, {door.path: door.app for door in inner})
-        return await _serve(service, request, app, (*use.tasks(service, request), *more))
+        try:
+            return await _serve(service, request, app, (*use.tasks(service, request), *more))
+        except YieldbotError as failure:  # raised outside: what a door runs in would wrap it
+            refused = failure
+    raise refused
 
 
 async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple[Task, ...]) -> int:
@@ -113,14 +118,14 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
     server = uvicorn.Server(config)
     try:
-        listening = config.bind_socket()
-    except (OSError, SystemExit):
+        family = socket.AF_INET6 if ":" in request.host else socket.AF_INET
+        listening = socket.create_server((request.host, request.port), family=family, backlog=config.backlog)
+    except OSError:
         raise ConfigError(
             f"{request.host} port {request.port} cannot be listened on: another program may use it: choose --port"
         ) from None
     scheme = "http" if config.ssl is None else "https"
     host = f"[{request.host}]" if ":" in request.host else request.host
-    listening.listen(config.backlog)
     asyncio.get_running_loop().set_exception_handler(
         lambda _, found: service.context.complain(f"{found['message']}: {type(found.get('exception')).__name__}")
     )

@@ -76,6 +76,10 @@ class NotTheirs(ConfigError):
     """A key may not remove the alert of another."""
 
 
+class UnknownAlert(ConfigError):
+    """There is no alert of this id."""
+
+
 def add(request: NewAlertRequest, context: Context) -> AlertDocument:
     """Make an alert; it is measured at the next reading. Raises ConfigError for what is invalid or too many."""
     alert = _alert(request, context)
@@ -92,13 +96,13 @@ def add(request: NewAlertRequest, context: Context) -> AlertDocument:
 
 
 def remove(alert_id: str, context: Context, *, by: str = TERMINAL) -> RemovedAlertDocument:
-    """Remove an alert. by: whoever asks; a key may remove only its own. Raises ConfigError for an unknown id, NotTheirs
+    """Remove an alert. by: whoever asks; a key may remove only its own. Raises UnknownAlert, NotTheirs
     for a key that did not make it."""
     with alert_store.alone(context.settings.data_dir) as file:
         kept = alert_store.load(file)
         found = next((one.alert for one in kept if one.alert.id == alert_id), None)
         if found is None:
-            raise ConfigError(f"no alert {one_line(alert_id, 40)}: `yieldbot alert list` shows all")
+            raise UnknownAlert(f"no alert {one_line(alert_id, 40)}: `yieldbot alert list` shows all")
         if by not in (TERMINAL, found.made_by):
             raise NotTheirs(f"alert {found.id} was made by {found.made_by}: remove it there or at the terminal")
         alert_store.save(file, [one for one in kept if one.alert.id != alert_id])

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,14 @@ from yieldbot.app.job_reports import worst
 from yieldbot.app.schedule import Schedule, Task, every
 from yieldbot.app.signer_link import EVERY_SECONDS
 from yieldbot.errors import ConfigError
+from yieldbot.execution.lock import only_one
 from yieldbot.model.timing import JOBS, Timing
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.service import Service
+
+LOCK = "serve.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +130,12 @@ async def once(service: Service, request: ServeRequest, more: Sequence[Task] = (
     finally:
         await service.close()
     return worst([one.exit_code for one in ends])
+
+
+def alone(context: Context) -> AbstractContextManager[None]:
+    """Held while a server runs: two on one data directory would do every job and send every notice twice. Raises
+    YieldbotError where another runs."""
+    return only_one(context.settings.data_dir, LOCK, "server")
 
 
 def service_of(context: Context, request: ServeRequest) -> Service:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from yieldbot.app.signer_intake import Intake
 from yieldbot.app.wiring import JOURNAL, keyed_urls_in_env, passphrases_in_env
-from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.errors import ConfigError
 from yieldbot.execution.keyfile import check_private
+from yieldbot.execution.lock import only_one
 from yieldbot.execution.passphrases import is_given
 from yieldbot.execution.persons import REGISTER, read_register
 from yieldbot.journal.store import Journal
-from yieldbot.resources import refuse_if_others_change, why
+from yieldbot.resources import refuse_if_others_change
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
@@ -89,7 +90,7 @@ def opened(context: Context, request: SignerRequest) -> Iterator[Intake]:
     for chain in settings.chains.values():
         if not chain.rpc_urls:
             context.complain(f"{chain.rpc_env} is not set: nothing can be done on {chain.name}")
-    with _alone(settings.data_dir), Journal.open(settings.data_dir / JOURNAL) as journal:
+    with only_one(settings.data_dir, LOCK, "signer"), Journal.open(settings.data_dir / JOURNAL) as journal:
         refuse_if_others_change(settings.data_dir / JOURNAL, "the journal")
         lacking = settings.policy.approvals_needed - len(read_register(settings.data_dir))
         if lacking > 0:
@@ -111,22 +112,3 @@ def _refuse_key(wallet: Wallet, context: Context) -> None:
     for file in (wallet.keystore, wallet.passphrase_file):
         if file is not None:
             check_private(file)
-
-
-@contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    file = data_dir / LOCK
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(file, timeout=0, mode=0o600)
-        lock.acquire()
-    except Timeout:
-        raise YieldbotError(f"another signer runs on {data_dir}: end it first") from None
-    except OSError as failure:
-        raise ConfigError(f"data_dir {data_dir} cannot be used: {why(failure, file)}") from None
-    try:
-        yield
-    finally:
-        lock.release()

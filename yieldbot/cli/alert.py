@@ -99,7 +99,7 @@ def _rows(one: AlertRow) -> list[tuple[str, ...]]:
             f"since {when(value.since)}" if value.stands else "no",
             one.condition if not index else "",
             f"{value.name}: {f'{value.value * 100:.4g} %' if percent else f'{value.value:,.6g}'}",
-            f"{when(value.at)} UTC",
+            when(value.at),
             one.made_by if not index else "",
         )
         for index, value in enumerate(one.values)

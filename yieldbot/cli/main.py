@@ -132,6 +132,9 @@ class CommandList:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``argv``: arguments without the program's name; None: the process's."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     _never_unprintable()
     os.umask(os.umask(0o077) | 0o022)  # files that others can write are refused when read
     context = Screen(json="--json" in words)
@@ -141,6 +144,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the exit's own flush must not fail again
         return READER_GONE
+    except OSError as failure:  # a disk that is full, behind what the shell made of stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        context.complain(f"standard output cannot be written: {failure.strerror}; whatever was done is in the journal")
+        return 1
     except KeyboardInterrupt:
         _say_no_more()
         sends = not SENDING.isdisjoint(words)
@@ -177,6 +184,8 @@ def _dispatch(words: list[str], context: Screen) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         raise
     except Exception as unforeseen:
+        if isinstance(unforeseen, OSError) and unforeseen.filename is None:
+            os.write(sys.stdout.fileno(), b"\n")  # raises once more where it is stdout that takes nothing
         return context.crash(unforeseen)
 
 

@@ -85,4 +85,5 @@ def serve(args: argparse.Namespace, context: Screen) -> int:
         from yieldbot.mcp.running import over_http
 
         inner.append(Inner("/mcp", *over_http(service)))
-    return asyncio.run(run(service, request, inner, [*more, *chats_of(service)]))
+    with use.alone(context):
+        return asyncio.run(run(service, request, inner, [*more, *chats_of(service)]))

@@ -1,4 +1,5 @@
-"""One run at a time: a lock on the data directory. The system releases it when the process ends, however it ends."""
+"""One process of a kind at a time: locks on the data directory. The system releases them when a process ends, however
+it ends."""
 
 from __future__ import annotations
 
@@ -13,26 +14,36 @@ from yieldbot.resources import why
 
 @contextmanager
 def run_lock(data_dir: Path) -> Iterator[None]:
-    """Hold the directory's lock. Raises, without waiting: YieldbotError (exit code 1) when another run holds it,
+    """Hold the directory's lock of runs. Raises, without waiting: YieldbotError (exit code 1) where another run has it,
     ConfigError when the directory cannot be used."""
+    busy = f"another run is in progress in {data_dir}; it will end by itself, try again then"
+    with _held(data_dir, "run.lock", 0o644, busy):
+        yield
+
+
+@contextmanager
+def only_one(data_dir: Path, file: str, what: str) -> Iterator[None]:
+    """Hold another lock of the directory: of a process that works until it is ended. file: the lock's name; what: the
+    process in words, as ``signer``. Raises YieldbotError where another runs, ConfigError as ``run_lock``."""
+    with _held(data_dir, file, 0o600, f"another {what} runs on {data_dir}: end it first"):
+        yield
+
+
+@contextmanager
+def _held(data_dir: Path, name: str, mode: int, busy: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
+    file = data_dir / name
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        file = data_dir / "run.lock"
-        os.close(
-            os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        )  # a file that cannot be made is not held by another run
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode))  # what cannot be made is held by nobody
         lock = FileLock(file, timeout=0)
         lock.acquire()
     except Timeout:
-        raise YieldbotError(
-            f"another run is in progress in {data_dir}; it will end by itself, try again then"
-        ) from None
+        raise YieldbotError(busy) from None
     except OSError as failure:
         remedy = "free space on its disk, correct its permissions, or name another folder"
-        cause = why(failure, data_dir / "run.lock")
-        raise ConfigError(f"data_dir {data_dir} cannot be used: {cause}: {remedy}") from None
+        raise ConfigError(f"data_dir {data_dir} cannot be used: {why(failure, file)}: {remedy}") from None
     try:
         yield
     finally:

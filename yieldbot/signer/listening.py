@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -103,6 +104,26 @@ class Listener:
             return await asyncio.to_thread(self.answer, body, who)
 
 
+def answers(path: Path) -> bool:
+    """Whether somebody listens at a socket's path."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as asking:
+        asking.settimeout(1.0)
+        try:
+            asking.connect(str(path))
+        except TimeoutError:  # its queue is full
+            return True
+        except OSError as failure:
+            return failure.errno == errno.EAGAIN
+    return True
+
+
+def ended(path: Path, inode: int) -> None:
+    """Remove the socket's path, if it is still ours. inode: what was bound there."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_ino == inode:
+            path.unlink()
+
+
 def bound(path: Path, group: int | None) -> socket.socket:
     """A listening socket with mode 0660. group: gid of the socket; None: our own.
 
@@ -119,7 +140,9 @@ def bound(path: Path, group: int | None) -> socket.socket:
     try:
         if path.is_symlink() or (path.exists() and not stat.S_ISSOCK(path.stat().st_mode)):
             raise ConfigError(f"--socket {path}: something else is there: name another place")
-        path.unlink(missing_ok=True)  # of a signer that was killed: the lock says that none runs
+        if answers(path):
+            raise ConfigError(f"--socket {path}: another signer listens there: end it first, or name another place")
+        path.unlink(missing_ok=True)  # of a signer that was killed
         made.bind(str(path))
         if group is not None:
             os.chown(path, -1, group)

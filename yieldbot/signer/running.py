@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from yieldbot.app.signer import SignerRequest, opened
 from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line
-from yieldbot.signer.listening import Listener, bound
+from yieldbot.signer.listening import Listener, bound, ended
 
 if TYPE_CHECKING:
     from yieldbot.app.context import Context
     from yieldbot.app.signer_intake import Intake
 
-AUDIT_SECONDS = 60.0
+AUDIT_SECONDS = 10.0
+"""Refused requests are counted so long before they are written: as many seconds of them are lost with a kill."""
 KILL_AFTER_SECONDS = 2.0
 """How long the process that signs may take to end."""
 
@@ -28,12 +29,12 @@ def run(context: Context, request: SignerRequest) -> int:
     """Work until SIGTERM or SIGINT. Raises ConfigError and YieldbotError where it must not start."""
     with opened(context, request) as intake:
         listening = bound(request.socket, request.group_id)
+        inode = request.socket.stat().st_ino
         try:
             return asyncio.run(_run(context, request, intake, listening))
         finally:
             listening.close()
-            with contextlib.suppress(OSError):
-                request.socket.unlink()
+            ended(request.socket, inode)
 
 
 async def _run(context: Context, request: SignerRequest, intake: Intake, listening: object) -> int:
@@ -55,11 +56,11 @@ async def _run(context: Context, request: SignerRequest, intake: Intake, listeni
     server.close()
     for task in (stopping, *tasks):
         task.cancel()
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
     await listener.end()
     with contextlib.suppress(YieldbotError):
         intake.write_audit()
-    for bug in ended:
+    for bug in results:
         if isinstance(bug, Exception):
             raise bug
     return 0

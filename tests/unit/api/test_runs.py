@@ -73,8 +73,8 @@ def test_a_key_of_one_account_sees_its_own_jobs_of_a_run_alone(ran: Served) -> N
     assert ran.client.get("/v1/runs", headers=ran.key("read") | {"If-None-Match": tag}).status_code == 200
 
 
-async def asked(served: Served, gate: asyncio.Event, key: dict[str, str]) -> None:
-    """A run is requested, and looked at while it goes on and after it ended."""
+async def asked(served: Served, gate: asyncio.Event, key: dict[str, str]) -> tuple[str, str]:
+    """A run is requested, and looked at while it goes on and after it ended; its state then, and now."""
     run = served._run
 
     async def waits(job: str, request: Any, seconds: float, **more: Any) -> Any:
@@ -92,6 +92,7 @@ async def asked(served: Served, gate: asyncio.Event, key: dict[str, str]) -> Non
         again = await client.post("/v1/runs", headers=wish)
         assert again.status_code == 202 and again.headers["Location"] == where and again.json() == made.json()
         row = (await client.get(where, headers=key)).json()
+        before = row["state"]
         assert (row["state"], row["seconds"], row["by"], row["jobs"]) == ("running", None, "key all", [])
         gate.set()
         for _ in range(1000):
@@ -101,12 +102,13 @@ async def asked(served: Served, gate: asyncio.Event, key: dict[str, str]) -> Non
         assert row["state"] == "failed" and row["error"] == "another run is in progress" and row["seconds"] >= 0
         assert served.asked[-1][1]["run"] == row["id"] and served.asked[-1][1]["by"] == "key all"
         assert [job for job, _ in served.asked].count("queue") == 1
+        return before, row["state"]
 
 
 def test_a_run_that_is_requested_is_not_waited_for(served: Served) -> None:
     key = served.key("read", "run", name="all")
     served.answers = {"queue": WorkerFailed("another run is in progress", "YieldbotError")}
-    asyncio.run(asked(served, asyncio.Event(), key))
+    assert asyncio.run(asked(served, asyncio.Event(), key)) == ("running", "failed")
 
 
 def test_a_run_is_refused_at_once_where_too_many_jobs_wait(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
