@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,6 +31,10 @@ BODY_SECONDS = 20.0
 """How long a body may take to come."""
 ROUTERS = (resources.router, on_request.router, alert_routes.router, run_routes.router)
 """All routes, in the order of the description."""
+_NAMES = frozenset(
+    route.path.split("/")[1] for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+)
+_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
              405: "no such method here", 408: "the body did not come in time", 413: "too large", 415: "not JSON",
@@ -93,11 +98,13 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
                 400, "KEY_IN_URL", f"{sorted(named)[0]}: a key is sent as `Authorization: Bearer`, never in a URL"
             )
         if path not in NO_KEY_NEEDED:
-            caller, left = service.admission.admit(request.headers.get("authorization"), address, what)
+            method = request.method if request.method in _METHODS else "another method"
+            asked = f"{method} {_resource(path)}"
+            caller, left = service.admission.admit(request.headers.get("authorization"), address, asked)
             request.state.caller, request.state.what, request.state.address = caller, what, address
             ASKING.set(caller)
         else:
-            left = service.admission.admit_anybody(address, what)
+            left = service.admission.admit_anybody(address, f"{request.method} {path}")
         await _check_body(request)
         response = await go_on(request)
     except Problem as problem:
@@ -122,6 +129,16 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     request.app.state.metrics.answered(_route(request), request.method, response.status_code, time.monotonic() - began)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _resource(path: str) -> str:
+    """What a path names, without what comes behind it: who is not let in makes no new line of the audit with each new
+    path."""
+    first, _, rest = path.lstrip("/").partition("/")
+    name = rest.partition("/")[0]
+    if first == "v1" and name in _NAMES:
+        return f"/v1/{name}"
+    return "/mcp" if first == "mcp" else "another path"
 
 
 def _route(request: Request) -> str:

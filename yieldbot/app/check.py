@@ -99,6 +99,8 @@ def _keystore(context: Context, wallet: Wallet) -> Finding:
     opens with it."""
     what = f"wallet {wallet.name}"
     environment = context.environment
+    if context.settings.signer is not None and wallet.keystore is not None and not wallet.keystore.exists():
+        return Finding(what, f"{wallet.address}: no key here; it is the signer's at {context.settings.signer}")
     try:
         signer = key_signer(wallet, passphrase(wallet, environment, None))
         if signer.address != wallet.address:

@@ -87,3 +87,20 @@ def test_kept_answers_are_bounded_by_their_size(served: Served, monkeypatch: pyt
         assert served.client.get(f"/v1/markets?min_supplied=-{number}", headers=key).status_code == 200
     kept = served.app.state.kept
     assert kept and sum(len(raw) for raw, _ in kept.values()) <= 3 * length
+
+
+def test_who_is_not_let_in_makes_few_lines_of_the_audit_whatever_is_asked(served: Served) -> None:
+    """The journal is append-only: a row for each new path would let anybody fill the disk."""
+    wrong = {"Authorization": "Bearer yb_" + "a" * 60}
+    for number in range(40):
+        served.client.request(f"M{number}", f"/v1/z{number}", headers=wrong)
+        served.client.get(f"/v1/plans/{number}", headers=wrong)
+        served.client.put(f"/v1/plans/{number}/approval", json={})
+        served.client.get(f"/mcp/{number}")
+    lines = served.service.admission.taken()
+    assert {one.what for one in lines} <= {
+        "another method another path",
+        *(f"{m} /v1/plans" for m in ("GET", "PUT")),
+        "GET /mcp",
+    }
+    assert len(lines) <= 12 and sum(one.times for one in lines) >= 100
