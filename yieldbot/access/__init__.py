@@ -1,1 +1,1 @@
-"""Who may do what at a networked door: API keys with scopes, and the callers that they stand for."""
+"""Authorisation of callers over the network: API keys with scopes and rate limits, and persons who approve plans."""

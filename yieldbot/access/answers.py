@@ -29,7 +29,8 @@ class Kept:
 
 
 class Answers:
-    """Answers by caller and Idempotency-Key. Every method may raise InvariantError."""
+    """Stored answers by caller and Idempotency-Key. Every method may raise InvariantError if the database cannot be
+    used."""
 
     def __init__(self, url: str) -> None:
         from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text, create_engine
@@ -86,8 +87,8 @@ class Answers:
             connection.execute(table.delete().where((table.c.caller == caller) & (table.c.key == key)))
 
     def drop_unanswered(self) -> None:
-        """Give up the keys of requests that a server had not answered when it ended; another that runs (an assistant's,
-        say) keeps its own."""
+        """Give up the keys of requests that a server had not answered when it ended. Another process that still runs
+        (for instance an assistant's) keeps those of its requests."""
         table = self._table
         with begin(self._engine) as connection:
             for row in connection.execute(table.select().where(table.c.status.is_(None))).mappings().all():
@@ -97,7 +98,7 @@ class Answers:
 
 
 def _runs_beside(process: str) -> bool:
-    """Whether the process with this id, as text, runs and is another one than this."""
+    """Whether a process with this id (as text) runs and is not this one."""
     if not process.isascii() or not process.isdigit() or int(process) == os.getpid():
         return False
     try:

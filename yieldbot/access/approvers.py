@@ -26,7 +26,7 @@ from yieldbot.model.json_text import loads
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 USER_PRESENT, USER_VERIFIED = 0x01, 0x04
-"""Flags of authenticator data."""
+"""Bits of the flags byte in authenticator data: UP and UV (WebAuthn, 6.1)."""
 LONGEST = 4096
 """Most bytes of each part of an assertion."""
 TYPES = {
@@ -43,7 +43,7 @@ TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ToApprove:
-    """What a person signs."""
+    """The message that a person signs to approve a plan."""
 
     plan: str
     """The plan's id."""
@@ -103,7 +103,8 @@ class Approver:
 
     @property
     def key(self) -> str:
-        """What makes two rows the same person: the address in lower case, or the public key in its one form."""
+        """The key by which two rows are the same person: the address in lower case, or the public key in its normal
+        form."""
         return (self.address or self.public_key).lower()
 
     def signed(self, asked: ToApprove, signature: str) -> bool:
@@ -132,8 +133,7 @@ def approver_of(doc: object) -> Approver:
 
 
 def checked(found: Approver) -> Approver:
-    """The same person, once name and key are checked, a passkey's key in its one form. Raises ConfigError where either
-    is invalid."""
+    """The person with a passkey's public key in its normal form. Raises ConfigError where name or key is invalid."""
     if NAME.fullmatch(found.name) is None:
         raise ConfigError(
             f"approver {found.name[:40]}: write letters, digits, dots, dashes, at most 64, a letter first"
@@ -224,7 +224,7 @@ def _point(text: str) -> Any:
 
 
 def _one_form(point: Any) -> str:
-    """04 || x || y in lower case: the same point can be written in several ways, and is one person."""
+    """A public key's normal form, 04 || x || y as hexadecimal in lower case: one point has several encodings."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     return str(point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex())

@@ -18,7 +18,7 @@ class Scope(StrEnum):
     APPROVE = "approve"
     """Submit a person's signature that approves a plan, or reject a plan."""
     RUN = "run"
-    """Start a run, which observes, plans, and asks as the policy says."""
+    """Start a run, whose plans are rehearsed and wait for a person."""
     HALT = "halt"
     """Stop all signing, and lift the halt."""
 
@@ -34,7 +34,7 @@ class Forbidden(YieldbotError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what they may do."""
+    """A caller with its scopes."""
 
     name: str
     """The key's name, as in the journal's audit."""
@@ -49,7 +49,7 @@ class Caller:
             raise Forbidden(scope, self.name)
 
     def sees(self, owner: str) -> bool:
-        """Whether it may know of an account."""
+        """Whether it may see an account."""
         return self.accounts is None or normal(owner) in self.accounts
 
 

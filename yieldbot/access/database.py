@@ -42,7 +42,7 @@ def begin(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Turns the database's errors into InvariantError, except those of type ``but``."""
+    """Context in which the database's errors become InvariantError, except those of type ``but``."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

@@ -40,7 +40,7 @@ class StoredKey:
     scopes: frozenset[Scope]
     """What it may do."""
     accounts: frozenset[str] | None
-    """The accounts that it may see; None: all."""
+    """Addresses of the only accounts that it may see; None: all."""
     networks: tuple[str, ...]
     """The networks that it may be used from, as CIDR; empty: any."""
     created_at: int
@@ -64,7 +64,7 @@ class StoredKey:
         return None
 
     def end(self) -> tuple[int, str]:
-        """(when it ends by itself unless it is used, in unix seconds; why)."""
+        """(when it ends if it is not used before, in unix seconds; the reason)."""
         unused = (self.used_at or self.created_at) + UNUSED_DAYS * DAY
         if self.expires_at is not None and self.expires_at <= unused:
             return self.expires_at, "it expires"

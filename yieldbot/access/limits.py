@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 TINY = 1e-6
-"""Part of a request that rounding of times may lose."""
+"""Tolerance, in requests, for rounding errors of times."""
 MOST_KNOWN = 10_000
 """Most callers that are remembered; the one seen longest ago is forgotten first."""
 

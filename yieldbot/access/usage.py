@@ -1,4 +1,4 @@
-"""How often API keys are used, to notice a spike; and the part of an address that counts as one place."""
+"""Counts the use of API keys to detect a spike in requests; and the part of an IP address that counts as one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What routes share: the caller's right, query parameters, rows that the caller may see, pages and validators."""
+"""What routes share: the check of the caller's scope, query parameters, rows that the caller may see, pages and
+validators (ETag)."""
 
 from __future__ import annotations
 
@@ -17,9 +18,9 @@ from yieldbot.app.service import Collection as Rows
 from yieldbot.app.service import Service, visible
 
 MOST_KEPT = 512
-"""Most answers that are kept, each for one question about one reading."""
+"""Most answers that are cached; each belongs to one request for one reading of the chains."""
 MOST_KEPT_BYTES = 16 * 2**20
-"""Most bytes of all answers that are kept."""
+"""Most bytes of all cached answers together."""
 
 
 def service_of(request: Request) -> Service:
@@ -98,9 +99,9 @@ def listed(
 ) -> Response:
     """A page of a collection with its validator (ETag).
 
-    own: parameters of the route that are no filters, where its rows belong to nobody in particular and the caller's
-    right to all of them was checked; None: only rows of accounts that the caller may see. Raises Problem for parameters
-    that are not understood.
+    own: query parameters of the route that are not filters; given where the rows belong to no account and the route has
+    checked that the caller may see all of them. None: only rows of accounts that the caller may see. Raises Problem for
+    parameters that are not understood.
     """
     caller = caller_of(request)
     parameters = [one for one in request.query_params.multi_items() if one[0] not in (own or ())]
@@ -116,13 +117,14 @@ def listed(
 
 
 def tagged(request: Request, question: Any, body: Callable[[], Any]) -> Response:
-    """A document with its validator (ETag): 304 if the caller has it already. The same question is computed only once;
-    question: None: it is never kept."""
+    """A document with its validator (ETag), or 304 if the caller has it already. question: the key under which the
+    answer is cached, so that it is computed once for equal requests; None: it is not cached."""
     return answered(request, *kept(request, question, body))
 
 
 def kept(request: Request, question: Any, body: Callable[[], Any]) -> tuple[bytes, str]:
-    """(a document as JSON, its validator), as it was computed for the same question before, or now."""
+    """(a document as JSON, its validator), from the cache if the same ``question`` was answered before, else computed
+    now."""
     known: OrderedDict[Any, tuple[bytes, str]] = request.app.state.kept
     if question is None or (answer := known.get(question)) is None:
         raw = _raw(body())
@@ -141,7 +143,7 @@ def answered(
     media: str = "application/json",
     more: Mapping[str, str] | None = None,
 ) -> Response:
-    """A body with its validator, or 304 without it if the caller has it already."""
+    """A body with its validator, or 304 without a body if the caller has it already."""
     tag = tag or listing.etag(raw)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"} | dict(more or {})
     if listing.matches(request.headers.get("if-none-match"), tag):
@@ -160,7 +162,7 @@ def must_match(request: Request, current: Callable[[], Any]) -> None:
 
 
 def written(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer to a write, which nobody keeps."""
+    """The answer to a request that changes something; its headers forbid caches to store it."""
     return Response(_raw(document), status, {"Cache-Control": "no-store"} | dict(headers or {}), "application/json")
 
 

@@ -69,7 +69,7 @@ class Connection(H11Protocol):
         super().resume_writing()
 
     def _look(self) -> None:
-        """Close the connection if its caller took too long; else check again when that time could be over."""
+        """Close the connection if its caller exceeded the time limit; else check again when it could be exceeded."""
         answering = self.cycle is not None and not self.cycle.response_complete
         waits = self._stalled if answering else self._since
         now = self.loop.time()

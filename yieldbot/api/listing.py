@@ -22,7 +22,8 @@ _WORD = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 _OWN = frozenset(("limit", "cursor", "sort", "fields"))
 """Query parameters that are not filters."""
 SECRET_WORDS = frozenset(("key", "api_key", "apikey", "token", "access_token", "authorization", "auth", "secret"))
-"""Parameters in which other services take keys. They are refused, since every server on the way logs a URL."""
+"""Names of query parameters in which other services accept keys. They are refused here, since servers and proxies log
+URLs."""
 _KEY = re.compile(r"yb_[0-9a-f]{8}_")
 
 
@@ -35,7 +36,7 @@ class Wanted:
     sort: str | None = None
     """The field to order by; None: the collection's own order."""
     falling: bool = False
-    """Whether the largest comes first."""
+    """Whether the order is descending."""
     limit: int = USUAL
     """Rows of the page."""
     after: tuple[Any, str] | None = None
@@ -197,7 +198,7 @@ def _after(text: str | None) -> tuple[Any, str] | None:
 
 
 def holds_key(text: str) -> bool:
-    """Whether a part of a URL, decoded or not, holds what looks like a key of ours."""
+    """Whether a part of a URL, decoded or not, contains text in the form of one of our API keys."""
     return _KEY.search(unquote(unquote(text))) is not None
 
 

@@ -61,7 +61,7 @@ class Metrics:
         self._registry.register(self._calls)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count an answer. route: its template, as /v1/markets/{key}; other: no route of ours."""
+        """Count an answer. route: the route's template, as ``/v1/markets/{key}``; ``other`` where no route matched."""
         known = method if method in ("GET", "HEAD", "POST", "PUT", "DELETE") else "other"
         self._latency.labels(route, known, str(status)).observe(seconds)
 
@@ -79,21 +79,21 @@ class Metrics:
 
 
 class RpcCalls(Collector):
-    """Requests of workers to RPC endpoints, by the provider's number and how they ended. Workers count them, and hand
-    the counts back with their answers."""
+    """Requests of worker processes to RPC endpoints, by the endpoint's number and outcome. Workers count them and
+    return the counts with their answers."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], tuple[list[int], float]] = {}
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Add what a worker counted."""
+        """Add the requests that one worker counted."""
         for provider, outcome, classes, seconds in rows:
             before, spent = self._found.get((provider, outcome), ([0] * len(classes), 0.0))
             both = [one + other for one, other in zip(before, classes, strict=True)]
             self._found[provider, outcome] = both, spent + seconds
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is collected when it is registered."""
+        """No metric is computed when the collector is registered."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -113,7 +113,7 @@ class State(Collector):
         self._service = service
 
     def describe(self) -> Iterable[Metric]:
-        """Collects nothing at registration."""
+        """No metric is computed when the collector is registered."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

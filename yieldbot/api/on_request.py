@@ -1,4 +1,4 @@
-"""Routes whose answers are computed when they are asked for: a market's stored history, quotes, exports."""
+"""Routes whose answers are computed at each request: a market's stored history, quotes, exports."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from yieldbot.errors import ConfigError, InvariantError, SafetyError, TransientE
 
 MEDIA = "application/problem+json"
 _OF_CODE = {"EXPIRED": 410, "NOT_THEIR_SIGNATURE": 422}
-"""Statuses of safety rules that are no conflict."""
+"""HTTP statuses by the code of a safety rule, where it is not 409 (conflict)."""
 
 
 class ProblemDocument(BaseModel):
@@ -86,7 +86,7 @@ def _of_worker(failure: WorkerFailed, text: str) -> Problem:
 
 
 def limits(left: Any) -> dict[str, str]:
-    """RateLimit headers of what a caller has left, with Retry-After where it must wait."""
+    """RateLimit headers for a caller (``access.limits.Left``; None: none), with Retry-After where it must wait."""
     if left is None:
         return {}
     headers = {

@@ -1,4 +1,4 @@
-"""Runs the application: sockets, TLS, the schedule that runs with it, and an end within ten seconds."""
+"""Runs the application: sockets, TLS, the server's scheduled jobs, and a shutdown within ten seconds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from yieldbot.app.service import Service
 from yieldbot.errors import ConfigError, YieldbotError
 
 END_SECONDS = 5
-"""How long open requests may continue after SIGTERM."""
+"""Seconds that open requests may continue after SIGTERM."""
 RELOAD_SECONDS = 60.0
 BACKLOG = 512
 """Connections that may wait to be accepted."""
@@ -40,7 +40,7 @@ class Inner:
     app: ASGIApp
     """Its application."""
     running: Callable[[], contextlib.AbstractAsyncContextManager[None]]
-    """Context manager that must be open while it answers."""
+    """Makes the context manager that must be open while the application answers."""
 
 
 class BehindProxy:
@@ -58,7 +58,8 @@ class BehindProxy:
         await self._app(scope, receive, send)
 
     def _shown(self, scope: Scope) -> str | None:
-        """The last address in the header that is not the proxy's own: the caller may have written all earlier ones."""
+        """The last address in X-Forwarded-For that is not the proxy's own; None: there is none. The caller may have
+        forged all earlier ones."""
         named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         for text in reversed(",".join(named).split(",")):
             try:
@@ -71,8 +72,8 @@ class BehindProxy:
 
 
 async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] = (), more: Sequence[Task] = ()) -> int:
-    """Listen and work until SIGTERM or SIGINT; returns the exit code. inner: doors that are reached through this one;
-    more: what else is done at its times.
+    """Listen and work until SIGTERM or SIGINT; returns the exit code. inner: applications that are reached through this
+    one; more: further periodic tasks.
 
     Raises ConfigError if the address cannot be used.
     """
@@ -147,8 +148,8 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
 
 
 async def _frozen(service: Service) -> None:
-    """After the first reading, keep what is loaded by then out of garbage collections: a full one through all of it
-    lets every caller wait for some 150 ms."""
+    """After the first reading of the chains, exclude all present objects from garbage collection: a full collection
+    over them delays every caller by some 150 ms."""
     while not service.read_at:
         await asyncio.sleep(1.0)
     gc.collect()
@@ -156,7 +157,7 @@ async def _frozen(service: Service) -> None:
 
 
 async def _renewed(config: uvicorn.Config, request: ServeRequest) -> None:
-    """Load the certificate again when its file changes; if that fails, the old one stays in use."""
+    """Load the TLS certificate again whenever its file changes; if that fails, the old one stays in use."""
     if config.ssl is None or request.certificate is None:
         return
     seen = request.certificate.stat().st_mtime_ns

@@ -28,7 +28,7 @@ from yieldbot.model.json_text import bound_recursion
 MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
 BODY_SECONDS = 20.0
-"""How long a body may take to come."""
+"""Seconds within which a request's body must arrive."""
 ROUTERS = (resources.router, on_request.router, alert_routes.router, run_routes.router)
 """All routes, in the order of the description."""
 _NAMES = frozenset(
@@ -43,7 +43,7 @@ _STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has
 
 
 def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) -> FastAPI:
-    """The REST interface of a service. inner: other doors by their paths, which callers reach through this one."""
+    """The REST interface of a service. inner: other applications by path, which callers reach through this one."""
     app = FastAPI(
         title="yieldbot",
         version=__version__,
@@ -72,8 +72,8 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
 
 
 def _apart(door: ASGIApp) -> ASGIApp:
-    """A door whose application writes into a scope of its own: it would put itself in the place of ours, whose state
-    is needed when it has answered."""
+    """An inner application that gets a copy of the ASGI scope: frameworks store themselves in ``scope["app"]``, and our
+    own application's state is still needed once the inner one has answered."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await door(dict(scope), receive, send)
@@ -132,8 +132,8 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
 
 
 def _resource(path: str) -> str:
-    """What a path names, without what comes behind it: who is not let in makes no new line of the audit with each new
-    path."""
+    """The resource that a path is about, as ``/v1/plans``; ``another path`` where there is none of that name. So
+    requests without a valid key to ever new paths add no new lines to the audit."""
     first, _, rest = path.lstrip("/").partition("/")
     name = rest.partition("/")[0]
     if first == "v1" and name in _NAMES:
@@ -142,7 +142,8 @@ def _resource(path: str) -> str:
 
 
 def _route(request: Request) -> str:
-    """The template of the route that answered: as many as there are routes, whatever is asked."""
+    """The template of the route that answered, as ``/v1/markets/{key}``, so that metrics have a bounded number of
+    labels."""
     found: str | None = getattr(request.scope.get("route"), "path", None)
     if found is None:
         return "/mcp" if request.url.path.startswith("/mcp/") else "other"

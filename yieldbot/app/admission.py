@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 __all__ = ["ASKING", "Admission", "Caller", "Forbidden", "Refused", "Scope", "normal"]
 
 ASKING: ContextVar[Caller] = ContextVar("asking")
-"""Who asks now, for a door inside of another (assistants over HTTP)."""
+"""The caller of the present request, for an application inside the REST interface (MCP over HTTP)."""
 OF_KEYS = Rate(a_second=200.0, at_once=400)
 OF_ADDRESSES = Rate(a_second=300.0, at_once=600)
 OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
-"""Attempts with a key that does not count, from one address: ten at once, then one each ten seconds. One that counts
-is let in all the same: nobody locks others of their address out, from halting least of all."""
+"""Limit of attempts with invalid keys from one IP address: ten at once, then one every ten seconds. A valid key is
+admitted even beyond it, so that nobody can lock out others who share the address, who may want to halt the bot."""
 AUDIT_SECONDS = 60
 MOST_PLACES = 10_000
-"""Pairs of key and place that are kept in memory."""
+"""Most pairs of (key, place) that are kept in memory."""
 MOST_NOTED = 500
-"""Different lines of the audit that are kept apart within a minute; the rest is one line."""
+"""Most different lines of the audit within a minute; further ones are counted together in one line."""
 
 
 class Refused(YieldbotError):
-    """A caller is not let in."""
+    """A request without a valid key, or beyond a rate limit."""
 
     def __init__(self, status: int, message: str, left: Left | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """401: no key that counts; 429: too many requests."""
+        """The HTTP status: 401 without a valid key, 429 beyond a rate limit."""
         self.left = left
         """What the caller has left; None: no limit was hit."""
 
 
 class Admission:
-    """Who may come in. Only one thread uses it."""
+    """Authenticates callers and applies their rate limits. Not thread-safe: used by one thread."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Admission:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """now: unix seconds; clock: seconds that never run back."""
+        """now: returns unix seconds; clock: returns monotonic seconds."""
         self._ring, self._now, self._clock = ring, now, clock
         self._keys, self._addresses, self._attempts = Buckets(OF_KEYS), Buckets(OF_ADDRESSES), Buckets(OF_ATTEMPTS)
         self._noted: dict[tuple[str, str, str, str], int] = {}
@@ -64,7 +64,7 @@ class Admission:
     def admit(self, header: str | None, address: str, what: str) -> tuple[Caller, Left]:
         """The caller behind an ``Authorization`` header, and what it has left. Raises Refused.
 
-        address: the caller's IP address; what: what is asked, for the audit.
+        address: the caller's IP address; what: method and resource, for the audit.
         """
         clock = self._clock()
         self.admit_anybody(address, what)
@@ -76,14 +76,14 @@ class Admission:
         return key.caller, left
 
     def admit_anybody(self, address: str, what: str) -> Left:
-        """What an address has left, for what needs no key. Raises Refused (429)."""
+        """What an IP address has left of its rate limit, for requests that need no key. Raises Refused (429)."""
         if (left := self._addresses.take(address, self._clock())).refused:
             self.note("nobody", address, what, "429")
             raise Refused(429, "too many requests from this address", left)
         return left
 
     def need(self, caller: Caller, scope: Scope, address: str, what: str) -> None:
-        """Raises Forbidden, noted in the audit, without this scope."""
+        """Raises Forbidden, and adds a line to the audit, if the caller lacks this scope."""
         try:
             caller.need(scope)
         except Forbidden:
@@ -91,14 +91,15 @@ class Admission:
             raise
 
     def note(self, by: str, address: str, what: str, outcome: str, times: int = 1) -> None:
-        """One line of the audit, to be taken and written; the same line is counted."""
+        """Add a line to the audit; equal lines are counted as one until ``taken`` returns them."""
         line = (by, address, what, outcome)
         if line not in self._noted and len(self._noted) >= MOST_NOTED:
             line = ("many", "", "requests of many kinds", "refused")
         self._noted[line] = self._noted.get(line, 0) + times
 
     def taken(self) -> tuple[AccessNoted, ...]:
-        """The lines since the last time, which are forgotten here: ``note`` those again that cannot be written."""
+        """Removes and returns the lines added since the last call; pass those that cannot be written to ``note``
+        again."""
         lines = tuple(
             AccessNoted(by=by, where=where, what=what, outcome=outcome, times=times)
             for (by, where, what, outcome), times in self._noted.items()
@@ -107,7 +108,7 @@ class Admission:
         return lines
 
     def _watch(self, name: str, address: str) -> None:
-        """Note a use from a new place, and a spike."""
+        """Add lines to the audit for the first use of a key from a new place, and for a spike in its use."""
         now = self._now()
         if (usual := self._usage.spike(name, now)) is not None:
             self.note(name, address, f"many requests, usually {usual:.0f} a minute", SPIKE)

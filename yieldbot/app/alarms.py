@@ -56,9 +56,9 @@ def with_alarms(
     """(the snapshot with the alarms that stand in each market, journal entries for changes that the journal does not
     have yet).
 
-    Alarms already in the snapshot are kept. more: signs found in other ways (who may change a contract, grades); they
-    are latched like all others. If memory exists but cannot be read, each market gets no new money (MISSING), since
-    nothing can be compared; no money leaves for that reason.
+    Alarms already in the snapshot are kept. more: signs of danger found in other ways (who may change a contract,
+    grades); they are latched like all others. If memory exists but cannot be read, each market gets no new money
+    (MISSING), since nothing can be compared; no money leaves for that reason.
     """
     limits = policy.alarms
     states = [one for one in snapshot.states.values() if one.market.kind not in NO_MARKETS]
@@ -140,9 +140,10 @@ def _looked_out(
     before: Mapping[MarketName, Latches],
     now: int,
 ) -> tuple[Lookout, Mapping[MarketName, float] | None]:
-    """(a lookout with memory's readings of every market that could show a sign, which has judged its last hours as
-    they were then, so that signs between two runs count; medians of other markets' rates, None: all markets are
-    among them). judged: markets that are judged in any case."""
+    """(a lookout, the medians of rates to pass to ``Lookout.see``; None: the lookout has every market and computes them
+    itself). The lookout has the stored readings of every market that could show a sign of danger, and has judged those
+    of the last hours one after another, so that signs between two runs count. judged: markets that are judged in any
+    case."""
     if memory is None:
         return Lookout(limits, own, before), None
     since = now - round(limits.cooldown_hours * 3600)
@@ -173,7 +174,7 @@ def _looked_out(
 
 
 def _subjects(memory: Recent) -> dict[MarketName, Subject]:
-    """The markets of memory, each as its newest reading names it."""
+    """The markets that memory knows, each described by its newest reading."""
     words, codes = memory.words, memory.codes
     found: dict[MarketName, Subject] = {}
     for market, end in zip(memory.markets, memory.starts[1:].tolist(), strict=True):

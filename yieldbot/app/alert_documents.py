@@ -12,7 +12,7 @@ from yieldbot.model.alerts import Kept
 
 
 class AlertValue(Part):
-    """What an alert last measured of one market, token or wallet."""
+    """The last value that an alert measured for one market, token or wallet."""
 
     name: str = Field(description="of what")
     value: float = Field(description="the last value, in the measure's unit")

@@ -1,4 +1,4 @@
-"""What alerts measure in a reading, and which of them begin and end with it. Pure."""
+"""Values that alerts measure in a reading of the chains, and which alerts begin or end with it. Pure."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ class Reading:
     job: Job
     """The job."""
     snapshot: Snapshot
-    """Its markets; graded where grades are to be measured."""
+    """Its markets, with grades if any alert measures a grade."""
     whole: bool = True
-    """Whether all of the account's money could be read; if not, no wealth is computed from it."""
+    """Whether everything that the account holds could be read; if not, no wealth is computed."""
 
 
 def values(alert: Alert, readings: Sequence[Reading], jobs: Collection[Job]) -> dict[str, Value]:
-    """Values that the alert measures, by subject, without what could not be read. jobs: all that are configured: a
-    wallet's wealth is computed only if each of its jobs was read."""
+    """The alert's values by subject (a market's id, a token or a wallet), in the measure's unit; subjects that could
+    not be read are left out. jobs: all configured jobs: a wallet's wealth is computed only if each of its jobs was
+    read."""
     mine = [one for one in readings if _counts(alert, one.job)]
     if alert.measure is Measure.WEALTH:
         return _wealth(alert, mine, [job for job in jobs if _counts(alert, job)])
@@ -50,8 +51,8 @@ def values(alert: Alert, readings: Sequence[Reading], jobs: Collection[Job]) -> 
 
 
 def advance(kept: Kept, measured: Mapping[str, Value], now: int) -> tuple[Kept, tuple[Finding, ...]]:
-    """(the alert with new values, what begins and ends with them). A value of an older block than the last one's
-    changes nothing; what was not measured stays as it was. now: unix seconds."""
+    """(the alert with new values, findings about subjects for which it began or ended). A value of an older block than
+    the stored one is ignored; subjects without a new value keep their state. now: unix seconds."""
     reached, found = dict(kept.reached), list[Finding]()
     for key, value in measured.items():
         before = reached.get(key)
@@ -89,7 +90,7 @@ def shown(alert: Alert, value: float) -> str:
 
 
 def sees(alert: Alert, accounts: frozenset[str] | None) -> bool:
-    """Whether whoever may see only these accounts (None: all) may see the alert."""
+    """Whether a caller with these accounts (None: all) may see the alert."""
     return accounts is None or (alert.accounts is not None and alert.accounts <= accounts)
 
 

@@ -27,8 +27,8 @@ FILE = "alerts.json"
 
 @contextmanager
 def alone(data_dir: Path) -> Iterator[Path]:
-    """The file, for this process alone; waits for others, which take no longer than it takes to write it. Raises
-    ConfigError where the folder takes no files."""
+    """Holds a lock on the file and yields its path; waits while another process holds it, which takes no longer than
+    one write. Raises ConfigError where the folder cannot be written."""
     file = data_dir / FILE
     try:
         data_dir.mkdir(parents=True, exist_ok=True)

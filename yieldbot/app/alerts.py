@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 MOST_ALERTS = 200
-"""Alerts in all."""
+"""Most alerts in all."""
 MOST_OF_ONE = 50
-"""Alerts of one key."""
+"""Most alerts made with one API key."""
 LONGEST_NAME = 200
 TERMINAL = "terminal"
 _NUMBER = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,18})?)\s*(%|bp)?")
@@ -57,19 +57,20 @@ class NewAlertRequest:
     above: str | None = None
     """The threshold above which it stands, as ``5%``, ``50bp`` or ``0.995``."""
     below: str | None = None
-    """The threshold below which it stands; one of both is given."""
+    """The threshold below which it stands. Exactly one of ``above`` and ``below`` is given."""
     hysteresis: str | None = None
-    """How far the value must come back before it ends, written as the threshold; None: to the threshold."""
+    """How far the value must return behind the threshold before the alert ends, written like the threshold; None: it
+    ends at the threshold."""
     chain: str | None = None
-    """Name of the only chain that counts."""
+    """Only subjects on the chain of this name; None: on every chain."""
     asset: str | None = None
     """Symbol of the asset that wealth is counted in; None: all, in US dollars."""
     severity: str = "warning"
     """``info``, ``warning`` or ``critical``."""
     accounts: frozenset[str] | None = None
-    """The accounts that whoever asks may see; None: all."""
+    """The accounts that the caller may see; None: all."""
     made_by: str = TERMINAL
-    """Who asks."""
+    """Who makes it: ``terminal``, or an API key's name."""
 
 
 class NotTheirs(ConfigError):
@@ -81,7 +82,8 @@ class UnknownAlert(ConfigError):
 
 
 def add(request: NewAlertRequest, context: Context) -> AlertDocument:
-    """Make an alert; it is measured at the next reading. Raises ConfigError for what is invalid or too many."""
+    """Make an alert; it is measured from the next reading on. Raises ConfigError for invalid values or too many
+    alerts."""
     alert = _alert(request, context)
     with alert_store.alone(context.settings.data_dir) as file:
         kept = alert_store.load(file)
@@ -96,8 +98,8 @@ def add(request: NewAlertRequest, context: Context) -> AlertDocument:
 
 
 def remove(alert_id: str, context: Context, *, by: str = TERMINAL) -> RemovedAlertDocument:
-    """Remove an alert. by: whoever asks; a key may remove only its own. Raises UnknownAlert, NotTheirs
-    for a key that did not make it."""
+    """Remove an alert. by: who removes it; an API key may remove only its own. Raises UnknownAlert, NotTheirs for a key
+    that did not make it."""
     with alert_store.alone(context.settings.data_dir) as file:
         kept = alert_store.load(file)
         found = next((one.alert for one in kept if one.alert.id == alert_id), None)
@@ -112,15 +114,16 @@ def remove(alert_id: str, context: Context, *, by: str = TERMINAL) -> RemovedAle
 
 
 def list_(context: Context, accounts: frozenset[str] | None = None) -> AlertsDocument:
-    """Every alert that whoever may see only these accounts (None: all) may see. Raises ConfigError."""
+    """Every alert that a caller with these accounts (None: all) may see. Raises ConfigError."""
     kept = alert_store.load(context.settings.data_dir / alert_store.FILE)
     return AlertsDocument(alerts=tuple(AlertRow.of(one) for one in kept if sees(one.alert, accounts)))
 
 
 def measure(observed: Iterable[tuple[Job, Snapshot | str | None]], context: Context) -> None:
-    """Measure every alert in what was read; what begins or ends goes to the notices, and is one line of progress.
+    """Measure every alert in new readings; each that begins or ends becomes a finding for notices, and a line of
+    progress.
 
-    Never raises: what goes wrong is one line, and neither a reading nor a run waits for it.
+    Never raises: a fault is one line of progress, so that readings and runs go on.
     """
     try:
         file = context.settings.data_dir / alert_store.FILE

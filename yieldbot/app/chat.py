@@ -1,8 +1,8 @@
-"""Commands by chat: status, positions, plans, and a halt.
+"""Questions by chat (Telegram): status, positions, plans; and a halt.
 
-Nothing is signed there, and what a stranger writes is neither answered nor shown. A user is identified by Telegram's
-number alone. Answers go only to their private chat with the bot or to the channel's own chat, since holdings are
-private.
+Nothing is signed by chat, and messages of users who are not allowed are neither answered nor shown. A user is
+identified by Telegram's number alone. Answers go only to their private chat with the bot or to the channel's own chat,
+since holdings are private.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Command(StrEnum):
     """What a user may ask."""
 
     STATUS = "status"
-    """Whether it works, and what waits."""
+    """Whether the server works, and which plans wait."""
     POSITIONS = "positions"
-    """What is held."""
+    """Our positions."""
     PLAN = "plan"
-    """Plans that wait, with the page that signs each."""
+    """Plans that wait for approval, each with the link to the page where it is signed."""
     HALT = "halt"
-    """Sign nothing more."""
+    """Set the kill switch: nothing more is signed."""
     HELP = "help"
-    """What can be asked."""
+    """The list of commands."""
 
 
 COMMANDS = {"start": Command.HELP, "plans": Command.PLAN, "approve": Command.PLAN} | {one.value: one for one in Command}
@@ -54,15 +54,15 @@ class Asked:
     """A message to the bot, without its text."""
 
     update: int
-    """Telegram's number of it."""
+    """Telegram's ``update_id``."""
     user: int | None
-    """Who wrote it; None: nobody that is named."""
+    """Telegram's number of the user who wrote it; None: the message names no user."""
     chat: int | None
-    """The chat that it was written in."""
+    """Telegram's number of the chat that it was written in; None: it names no chat."""
     private: bool
     """Whether that is the user's own chat with the bot."""
     command: Command | None
-    """What is asked; None: nothing that is understood."""
+    """The command; None: the text is no command that we know."""
     sent_at: int
     """When it was sent, in unix seconds."""
 
@@ -72,15 +72,16 @@ class Answer:
     """What a user gets."""
 
     title: str
-    """Our own words."""
+    """The heading, without foreign text."""
     lines: tuple[str, ...]
-    """One line for each thing; names of markets are text of others."""
+    """The lines; they may hold foreign text such as names of markets."""
     links: tuple[tuple[str, str], ...] = ()
-    """(a plan's id, the page that signs it)."""
+    """(a plan's id, the URL of the page where it is signed)."""
 
 
 def asked(update: Mapping[str, Any]) -> Asked | None:
-    """A message out of an update of Telegram's; None for what has no number. Never raises, whatever it is."""
+    """The message in one of Telegram's updates; None for an update without an id. Never raises, whatever the update
+    holds."""
     number = update.get("update_id")
     if not _whole(number):
         return None
@@ -103,12 +104,12 @@ def asked(update: Mapping[str, Any]) -> Asked | None:
 
 
 def limits() -> Buckets:
-    """How many questions each user may still ask."""
+    """The rate limits of users."""
     return Buckets(OF_USERS)
 
 
 def allowed(one: Asked, channel: Channel) -> bool:
-    """Whether whoever wrote it may ask, and may be answered in this chat."""
+    """Whether its author is an allowed user, and this chat is one in which answers may appear."""
     return one.user in channel.allowed_users and (one.private or str(one.chat) == channel.chat)
 
 
@@ -180,7 +181,7 @@ async def _waiting(service: Service, now: float) -> list[Mapping[str, Any]]:
 
 
 def _command(text: object) -> Command | None:
-    """The first word, as /status or /status@name_of_the_bot."""
+    """The command in a text such as ``/status`` or ``/status@name_of_the_bot``; None: it is none."""
     if not isinstance(text, str) or not text.startswith("/"):
         return None
     word = text[1:40].split("@", 1)[0].split(None, 1)

@@ -1,4 +1,4 @@
-"""Plans of claims alone: what a server makes at the times of its job ``claim``."""
+"""Plans that only claim rewards, which a server makes by its job ``claim``."""
 
 from __future__ import annotations
 

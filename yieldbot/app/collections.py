@@ -25,7 +25,7 @@ RowT = TypeVar("RowT")
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Rows of one kind at one moment."""
+    """All rows of one kind, such as markets or positions, as of one reading."""
 
     rows: tuple[Mapping[str, Any], ...]
     """The rows."""
@@ -34,7 +34,7 @@ class Collection:
     as_of: int
     """When they were read, in unix seconds."""
     unread: tuple[str, ...] = ()
-    """What could not be read, one line each."""
+    """Chains and markets that could not be read, a line each."""
 
 
 NOTHING = Collection((), "0", 0)
@@ -45,7 +45,7 @@ SIGNAL = ("id", "name", "safety", "letter", "signal", "reason", "short", "short_
 
 
 class Place(Part):
-    """Where a row belongs."""
+    """The job that a row is of, and the block at which it was read."""
 
     key: str = Field(description="its key in paths: the market's id with ~ in place of /")
     wallet: str = Field(description="the wallet's name")
@@ -61,7 +61,7 @@ class MarketRow(Place, Market):
 
 
 class MarketLine(Part):
-    """A market in a few words, for lists that somebody reads."""
+    """The main figures of a market, for lists."""
 
     key: str = Field(description="its key, as other calls take it")
     name: str = Field(description="its name")
@@ -148,7 +148,7 @@ def visible(rows: tuple[Mapping[str, Any], ...], caller: Caller) -> tuple[Mappin
 
 
 def _sees(caller: Caller, row: Mapping[str, Any]) -> bool:
-    """Rows are of one account (``owner``), or of several (``accounts``; None: of all)."""
+    """Whether a caller may see a row of one account (its field ``owner``), or of several (``accounts``; None: all)."""
     if "accounts" in row:
         return row["accounts"] is not None and all(caller.sees(one) for one in row["accounts"])
     return bool(row.get("owner")) and caller.sees(row["owner"])
@@ -165,7 +165,7 @@ def markets_of(document: Row) -> list[dict[str, Any]]:
 
 
 def lines_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Rows of markets in a few words."""
+    """The main figures of each market."""
     return [{name: row[name] for name in MarketLine.model_fields} for row in rows]
 
 
@@ -180,7 +180,7 @@ def grades_of(document: Row) -> list[dict[str, Any]]:
 
 
 def signals_of(document: Row) -> list[dict[str, Any]]:
-    """Rows of ``risk`` without their evidence."""
+    """The signals in ``risk``, without the evidence of grades."""
     wanted = ("key", *HEAD, "block", *SIGNAL)
     return [{name: row[name] for name in wanted} for row in grades_of(document)]
 

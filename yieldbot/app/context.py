@@ -1,4 +1,5 @@
-"""The context of every use case: the configuration, where progress is reported, and who is asked for secrets."""
+"""The context of every use case: the configuration, where progress is reported, and how a person is asked for
+secrets."""
 
 from __future__ import annotations
 
@@ -32,13 +33,15 @@ class Context:
     """Asks a person for a secret such as a passphrase; None: nobody can be asked."""
 
     kept: dict[Any, Any] | None = None
-    """Observations by what was asked for, where several use cases are to see the same moment; None: each observes."""
+    """Cache of observations by request, so that several use cases share one reading of the chains; None: each reads
+    anew."""
 
     asked_by: str = "terminal"
-    """Who asks, as in the journal: ``terminal``, ``schedule``, or a key's name as ``key NAME``."""
+    """Who called the use case, as written into the journal: ``terminal``, ``schedule``, or an API key as ``key
+    NAME``."""
 
     run_id: str = ""
-    """The id of the run, where it was given before the run began; empty: it gets one."""
+    """The run's id, if it was chosen before the run began; empty: a new one is made."""
 
     def __init__(self, config: Path = Path("yieldbot.toml")) -> None:
         self.verbose = False

@@ -1,4 +1,4 @@
-"""One cycle of the bot, readable from top to bottom.
+"""One cycle of the bot, from top to bottom.
 
 settle -> observe -> assess -> allocate -> plan -> rehearse -> approve -> (per leg: observe, sign, send, confirm, check)
 -> observe again. Live run, dry run and rehearsal use these same stages with another approver or another node.
@@ -230,8 +230,9 @@ async def _propose(
 ) -> Report:
     """Rehearse the plan, ask the approver and, once approved, carry it out.
 
-    gone: of an exit that was approved as a whole, the legs (by index) that cannot be done now, with the reason; what
-    fails on the fork joins them, and all of them are left out. None: a leg that fails refuses the plan.
+    gone: for an exit that was approved as a whole, the legs (by index) that can no longer be carried out, each with the
+    reason; legs that fail on the fork are added, and all of these are left out. None: a leg that fails on the fork
+    refuses the whole plan.
     """
     skip = dict(gone or {})
     if (refused := beyond_limits(world, job, plan.legs)) is not None:
@@ -359,7 +360,7 @@ def is_trial(plan: Plan, index: int) -> bool:
 
 
 def _stuck(result: LegResult) -> str | None:
-    """Why a withdrawal did not pay, if the market is to blame; else None."""
+    """Why a withdrawal failed, if its market is the cause; else None."""
     for outcome in result.outcomes:
         if isinstance(outcome, Reverted):
             return outcome.reason

@@ -1,4 +1,4 @@
-"""What our money is finally exposed to, in several documents."""
+"""The assets and protocols that our money is finally exposed to: a part of several documents."""
 
 from __future__ import annotations
 

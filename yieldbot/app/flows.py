@@ -1,4 +1,4 @@
-"""Deposits, withdrawals and holders that a look found, in words, relative to each market's size and grade."""
+"""Describes deposits, withdrawals and large depositors that a look found, relative to each market's size and grade."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Lines = dict["MarketId", tuple[str, ...]]
 def flow_lines(
     look: Look, before: WatchMemory | None, snapshot: Snapshot, data_dir: Path, follow: Collection[str]
 ) -> tuple[Lines, dict[MarketId, float]]:
-    """(lines by market, what is reported of each largest depositor). follow: addresses all of whose flows are
-    reported. Lines of the first look say what was before it."""
+    """(lines by market, the reported fraction of each market's largest depositor). follow: addresses all of whose flows
+    are reported, however small. At the first look the lines describe the time before it."""
     table, lines = scales(), Lines()
     last = dict(before.concentration) if before else {}
     assumed = float(table.of("exit_liquidity", "top_share"))

@@ -42,10 +42,10 @@ def with_grades(
     lost: Mapping[MarketId, float] | None = None,
 ) -> Snapshot:
     """The snapshot with each market's grade, which is also written to the ledger. If memory cannot be read or written,
-    that is one line by ``say``, and it counts as empty.
+    the fault is one line by ``say``, and grades are computed as without memory.
 
-    controls: who can change the contracts that markets depend on, as far as it was read. holders: whose the money in
-    them is. lost: bad debt that was realised in them, in whole tokens.
+    controls: who can change the contracts that markets depend on, where it was read. holders: the depositors of each
+    market. lost: bad debt that was realised in each market, in whole tokens.
     """
     facts = facts_of(snapshot, data_dir, say, controls, holders, lost)
     states = {
@@ -154,7 +154,7 @@ def _of(figures: Mapping[str, float | None]) -> MarketStatistics:
 
 
 def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
-    """For each market, what other markets and prices say about it."""
+    """For each market, facts about it that come from other markets and from prices."""
     used = tuple(
         (pool, state.utilisation)
         for state in snapshot.markets
@@ -183,7 +183,7 @@ def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
 
 
 def dollars(snapshot: Snapshot, token: Token) -> float | None:
-    """Dollars for one whole token, by the feeds; None where none says."""
+    """US dollars for one whole token, by the feeds; None without a feed."""
     price = snapshot.pegs.get(token)
     if price is not None:
         return price.usd
@@ -203,7 +203,7 @@ def _reward_share(state: MarketState, policy: Policy) -> float:
 
 
 def risks_of(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
-    """What is known of the risk of each market that a plan puts money into, one line each, for whoever approves."""
+    """The risk of each market that a plan puts money into, a line each, for the person who approves."""
     found = dict[MarketId, str]()
     for leg in plan.legs:
         state = snapshot.states.get(leg.market_id)

@@ -24,7 +24,7 @@ class HaltRequest:
     """Sign and send nothing more."""
 
     reason: str = ""
-    """Shown by every command that then refuses to work."""
+    """The reason, shown by every command that refuses to work because of the halt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

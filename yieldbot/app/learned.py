@@ -96,8 +96,8 @@ def _row(stay: Stay, said: Sequence[Prediction], memory: Path) -> EverHeld:
 
 
 def _at_entry(stay: Stay, said: Sequence[Prediction]) -> Prediction | None:
-    """The forecast that a stay began with: the one of the plan that brought the money, else the first one while it was
-    held."""
+    """The forecast when a stay began: the one of the plan that deposited the money, else the first one recorded while
+    it was held."""
     by_plan = [one for one in said if one.plan and one.plan in stay.plans and one.block.timestamp <= stay.since]
     if by_plan:
         return by_plan[-1]

@@ -1,4 +1,5 @@
-"""Legs of a plan that cannot be done while others go on: which they are, and what the journal says of them. Pure."""
+"""Legs of an exit that fail while the others are carried out: which these are, and the journal's text about them.
+Pure."""
 
 from __future__ import annotations
 
@@ -33,6 +34,6 @@ def of_its_market(result: LegResult) -> Declined | None:
 
 
 def not_all(plan: Plan, undone: Sequence[tuple[Leg, Declined]]) -> str:
-    """What the journal says of a plan of which some legs were not done."""
+    """The journal's text about a plan some of whose legs were not carried out."""
     told = "; ".join(f"{leg.market_id}: {why.reason}" for leg, why in undone)
     return f"{len(plan.legs) - len(undone)} of {len(plan.legs)} legs are done; {told}"

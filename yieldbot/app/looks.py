@@ -1,5 +1,5 @@
-"""Looks at who controls the contracts that markets depend on: taken here, stored in data_dir/watch, their alarms added
-to snapshots.
+"""Looks at who controls the contracts that markets depend on: reads them, stores them in data_dir/watch, and adds their
+alarms to snapshots.
 
 There is one file for each chain and its job's assets. If a look fails, that is one line, and alarms that stood go on
 standing; a file that cannot be read stops new money until it is removed.
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 LOST_SECONDS = 30 * 86_400
-"""How long the contracts of a market are still looked at after the market itself could last be read."""
+"""Seconds for which a market's contracts are still read after the market itself was last read successfully."""
 FOLDER = "watch"
 """The folder below the data directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One look, and what it found to be new."""
+    """One look, and what has changed since the one before."""
 
     look: Look
     """The look."""
     memory: WatchMemory
     """What is stored now, for the next look."""
     messages: tuple[Message, ...]
-    """What is new, by market."""
+    """What has changed or is announced, by market."""
     first: bool
     """Whether it was the first look, in which nothing can be new."""
     recent: Mapping[MarketId, tuple[str, ...]] = field(default_factory=dict)
-    """At the first look, by market, the large flows of the time before it and its largest depositor."""
+    """At the first look, by market, lines about large flows in the time before it and about its largest depositor."""
 
 
 class Busy(TransientError):
@@ -77,8 +77,8 @@ def _safe(name: str) -> str:
 async def take(
     live: Watch, job: Job, snapshot: Snapshot, data_dir: Path, *, held: bool = False, follow: Collection[str] = ()
 ) -> Taken:
-    """Look at the contracts that the snapshot's markets depend on, and store the look. held: only markets that we hold
-    something in. follow: addresses all of whose deposits and withdrawals are reported.
+    """Look at the contracts that the snapshot's markets depend on, and store the look. held: only markets that hold
+    money of ours. follow: addresses all of whose deposits and withdrawals are reported, however small.
 
     Raises TransientError if the chain cannot be read or another process is looking, ConfigError if the stored look
     cannot be read.
@@ -165,9 +165,9 @@ class Standing:
     signs: Mapping[MarketId, tuple[Found, ...]]
     """The signs of danger that stand."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
-    """What each market's money finally rests on."""
+    """What backs each market's money in the end, seen through vaults (look-through)."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
-    """Whose the money in each market is."""
+    """The depositors of each market."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the first look, in whole tokens."""
 
@@ -175,9 +175,9 @@ class Standing:
 def standing(
     snapshot: Snapshot, data_dir: Path, say: Callable[[str], None], limits: AlarmLimits | None = None
 ) -> Standing:
-    """The results of the last looks at the snapshot's markets. limits: by which their signs are judged; None: by the
-    shipped ones. A file that cannot be read is one line by ``say``, and
-    in every market a sign that stops new money: without it, nobody can say that nothing has changed."""
+    """The results of the last looks at the snapshot's markets. limits: the thresholds of alarms; None: the shipped
+    ones. A file that cannot be read is one line by ``say``, and raises in every market an alarm that stops new money,
+    since changes could not be noticed."""
     folder = data_dir / FOLDER
     controls: dict[MarketId, Controls] = {}
     signs: dict[MarketId, list[Found]] = {}
@@ -210,7 +210,7 @@ def standing(
 
 
 def with_backing(snapshot: Snapshot, seen: Standing) -> Snapshot:
-    """The snapshot with what each market rests on, as far as a look has read it."""
+    """The snapshot with what backs each market's money, where a look has read it."""
     states = {
         key: replace(state, backing=seen.backing[key]) if key in seen.backing else state
         for key, state in snapshot.states.items()

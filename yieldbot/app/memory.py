@@ -1,4 +1,4 @@
-"""Stores observations in memory, after every use case that observes. Memory decides nothing and ends nothing."""
+"""Stores observations in memory after every use case that observes. A fault of memory never ends the use case."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FOLDER = "history"
 WAIT_SECONDS = 5.0
 """How long to wait for another process that is writing there, in seconds."""
 MOST_ODD = 10
-"""Most lines about implausible rates of one snapshot."""
+"""Most lines about implausible rates in one snapshot."""
 LOOK_BACK_SECONDS = 2 * 86_400
-"""Greatest age of a market's last reading from which, with the new one, a mean rate is computed; a panel computes means
-over any time."""
+"""Greatest age, in seconds, of the last reading from which a market's mean rate until the new reading is computed;
+panels compute means over any time."""
 
 
 def folder_of(context: Context, told: Path | None) -> Path:

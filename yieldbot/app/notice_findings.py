@@ -52,7 +52,7 @@ def of_journal(
 
 
 def _refusals(records: Iterable[Record]) -> list[Finding]:
-    """Callers who were refused MANY_REFUSALS times within a minute, whatever they asked for."""
+    """Findings about callers who were refused MANY_REFUSALS times within a minute, whatever they requested."""
     counted: dict[tuple[str, str, int], list[Record]] = {}
     for record in records:
         entry = record.entry

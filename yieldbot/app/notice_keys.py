@@ -21,7 +21,8 @@ AGAIN_SECONDS = 3 * DAY
 
 
 def of_keys(context: Context, now: int) -> tuple[Finding, ...]:
-    """Findings of the keys in data_dir; none where there are no keys, or they cannot be read (the server says that)."""
+    """Findings of the keys in data_dir; none where there are no keys, or they cannot be read (which the server reports
+    by itself)."""
     data_dir = context.settings.data_dir
     if not (data_dir / FILE).exists():
         return ()

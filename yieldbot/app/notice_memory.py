@@ -1,4 +1,4 @@
-"""What notices keep in data_dir/notices: the memory (``state.json``), and findings that the journal does not have
+"""The files of notices in data_dir/notices: their memory (``state.json``), and findings that are not in the journal
 (``inbox.jsonl``). The folder exists once notices are configured; without it nothing is written."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from yieldbot.resources import read_text
 
 FOLDER = "notices"
 MOST_INBOX_BYTES = 256 * 1024
-"""What the inbox may hold; what comes beyond is lost, until the inbox is emptied."""
+"""Most bytes of the inbox; further findings are lost until it is emptied."""
 
 
 class Busy(TransientError):
@@ -29,7 +29,7 @@ class Busy(TransientError):
 
 @contextmanager
 def alone(data_dir: Path) -> Iterator[Path]:
-    """The folder, for this process alone. Raises Busy, without waiting, and OSError."""
+    """Holds a lock on the folder and yields its path. Raises Busy at once if another process holds it, and OSError."""
     folder = data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -41,7 +41,7 @@ def alone(data_dir: Path) -> Iterator[Path]:
 
 
 def load(folder: Path) -> tuple[NoticeMemory | None, str | None]:
-    """(the memory, or None where there is none yet; why a damaged one was put aside, or None)."""
+    """(the memory, or None where there is none yet; why a damaged file was renamed and not used, or None)."""
     file = folder / "state.json"
     try:
         return _memory(json.loads(read_text(file, 64 * 2**20))), None
@@ -65,9 +65,11 @@ def save(folder: Path, memory: NoticeMemory) -> None:
 
 
 def put(data_dir: Path, findings: Sequence[Finding], *, make: bool = False) -> None:
-    """Add findings to the inbox, for whoever sends next. Never raises: what finds something must not stop for this.
+    """Add findings to the inbox, to be sent by the next process that sends notices. Never raises, so that the work that
+    found them goes on.
 
-    make: also where nothing was sent yet; else what is found before the first sending is not kept."""
+    make: whether to create the inbox if no notice was ever sent; if False, findings before the first notice are
+    dropped."""
     folder = data_dir / FOLDER
     if make and findings:
         with contextlib.suppress(OSError):
@@ -83,7 +85,7 @@ def put(data_dir: Path, findings: Sequence[Finding], *, make: bool = False) -> N
 
 
 def taken(folder: Path) -> tuple[Finding, ...]:
-    """The findings in the inbox, which stay until ``forget``; lines that are none are left out. Raises OSError."""
+    """The findings in the inbox, where they stay until ``forget``; damaged lines are left out. Raises OSError."""
     file, aside = folder / "inbox.jsonl", folder / "inbox.taken"
     with (folder / "inbox.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -99,7 +101,7 @@ def taken(folder: Path) -> tuple[Finding, ...]:
 
 
 def forget(folder: Path) -> None:
-    """Remove what ``taken`` gave. Raises OSError."""
+    """Remove the findings that ``taken`` returned. Raises OSError."""
     (folder / "inbox.taken").unlink(missing_ok=True)
 
 

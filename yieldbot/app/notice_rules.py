@@ -1,5 +1,5 @@
 """Which findings go where and when: de-duplication, severity to channel, quiet hours, rates, growing pauses, and
-another channel where one fails. Pure but for the memory that each function is given and changes."""
+another channel where one fails. Pure, except that functions change the memory that they are given."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from datetime import datetime
 from yieldbot.model.notices import Channel, Finding, Notice, Severity, zone_of
 
 MOST_FINDINGS = 12
-"""Findings in one message; the others are counted."""
+"""Most findings in one message; the number of further ones is stated."""
 PAUSE_SECONDS = 60
-"""Between two messages of one channel, unless a finding is critical; also the first pause after a failure."""
+"""Least seconds between two messages of one channel, unless a finding is critical; also the first pause after a
+failure."""
 LONGEST_PAUSE_SECONDS = 6 * 3600
 HOURLY = 12
-"""Messages an hour through one channel; what is beyond waits and is grouped."""
+"""Most messages an hour through one channel; further findings wait and are sent together."""
 HOURLY_CRITICAL = 30
-"""The same where a finding is critical."""
+"""As HOURLY, for messages with a critical finding."""
 OLDEST_SECONDS = 3 * 86_400
-"""What could not be sent for so long is dropped, and that is reported."""
+"""Age in seconds at which a finding that could not be sent is dropped, which is reported."""
 MOST_WAITING = 500
-"""Findings that wait for one channel; the oldest are dropped beyond."""
+"""Most findings that wait for one channel; beyond it the oldest are dropped."""
 MOST_KNOWN = 20_000
-"""Keys that are remembered; the oldest are forgotten beyond."""
+"""Most keys of findings that are remembered; beyond it the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,12 @@ class Waiting:
     finding: Finding
     """The finding."""
     passed_on: bool = False
-    """Whether another channel got it too, because this one failed."""
+    """Whether it was also given to another channel, because this one failed."""
 
 
 @dataclass(slots=True)
 class Line:
-    """What is known of one channel."""
+    """The queue and the state of one channel."""
 
     waiting: list[Waiting] = field(default_factory=list)
     """Findings to be sent, the oldest first."""
@@ -48,7 +49,7 @@ class Line:
     failures: int = 0
     """Attempts in a row that failed."""
     not_before: int = 0
-    """When it may be tried again, in unix seconds."""
+    """Unix seconds before which the channel is not tried again."""
     sent: list[int] = field(default_factory=list)
     """When messages were sent in the last hour, in unix seconds."""
     dropped: int = 0
@@ -57,22 +58,23 @@ class Line:
 
 @dataclass(slots=True)
 class NoticeMemory:
-    """What is kept between two processes."""
+    """What notices remember from one process to the next."""
 
     cursor: int | None = None
     """Number of the last journal entry that was looked at; None: none was."""
     known: dict[str, int] = field(default_factory=dict)
-    """When each finding was last taken, in unix seconds, by its key."""
+    """When a finding was last queued, in unix seconds, by the finding's key."""
     lines: dict[str, Line] = field(default_factory=dict)
-    """Each channel's line, by its name."""
+    """Each channel's queue and state, by the channel's name."""
     failing: dict[str, int] = field(default_factory=dict)
     """How often in a row each job failed."""
     summaries: dict[str, str] = field(default_factory=dict)
-    """Labels of the last summaries."""
+    """Label of the last summary (as its day or week), by the summary's name."""
 
 
 def take(memory: NoticeMemory, findings: Iterable[Finding], channels: Sequence[Channel], now: int) -> None:
-    """Put new findings into the lines of the channels that take them. What was taken before is left out."""
+    """Add new findings to the queues of the channels that are configured for them. Findings that were queued before are
+    left out."""
     for finding in findings:
         if finding.ends is not None:
             memory.known.pop(finding.ends, None)
@@ -89,7 +91,8 @@ def take(memory: NoticeMemory, findings: Iterable[Finding], channels: Sequence[C
 
 
 def begin(memory: NoticeMemory, channel: Channel, zone: str, now: int) -> Notice | None:
-    """The notice that this channel is to send now, which counts as being sent from here on; None: nothing is due."""
+    """The notice that this channel is to send now, whose findings are moved to ``Line.sending``; None: nothing is
+    due."""
     line = memory.lines.setdefault(channel.name, Line())
     _expire(line, now)
     critical = any(one.finding.severity is Severity.CRITICAL for one in line.waiting)
@@ -116,7 +119,7 @@ def begin(memory: NoticeMemory, channel: Channel, zone: str, now: int) -> Notice
 
 
 def sent(memory: NoticeMemory, channel: Channel, now: int) -> None:
-    """The notice that was being sent has arrived."""
+    """Record that the notice being sent was delivered."""
     line = memory.lines[channel.name]
     line.sending, line.failures, line.not_before, line.dropped = [], 0, 0, 0
     line.sent.append(now)
@@ -125,7 +128,8 @@ def sent(memory: NoticeMemory, channel: Channel, now: int) -> None:
 def failed(
     memory: NoticeMemory, channel: Channel, channels: Sequence[Channel], now: int, retry_after: float | None = None
 ) -> None:
-    """The notice could not be sent: it is tried again after a growing pause, and what matters goes to another channel.
+    """Record that the notice could not be sent: it is tried again after a growing pause, and findings that matter are
+    also queued for another channel.
 
     retry_after: seconds that the service asked to wait; None: it did not.
     """
@@ -141,8 +145,9 @@ def failed(
 
 
 def recover(memory: NoticeMemory, channels: Sequence[Channel], now: int) -> None:
-    """After a start: what was being sent when the process ended may have arrived, so it does not go through the same
-    channel again; what matters goes through another one. Lines of channels that are gone are dropped."""
+    """Called at start: findings that were being sent when the last process ended may have been delivered, so they are
+    not sent through the same channel again; those that matter are queued for another one. State of channels that are no
+    longer configured is dropped."""
     named = {channel.name: channel for channel in channels}
     for name in [name for name in memory.lines if name not in named]:
         del memory.lines[name]
@@ -175,7 +180,7 @@ def _put(memory: NoticeMemory, name: str, one: Waiting) -> None:
 
 
 def _pass_on(memory: NoticeMemory, channel: Channel, channels: Sequence[Channel], finding: Finding, now: int) -> bool:
-    """Put a finding that matters into the line of a channel that does not get it otherwise; whether there is one."""
+    """Queue a finding that matters for a channel that would not get it otherwise; returns whether there is one."""
     if finding.severity is Severity.INFO:
         return False
     others = [one for one in channels if one.name != channel.name and not one.takes(finding)]
@@ -212,7 +217,7 @@ def _quiet(channel: Channel, finding: Finding, zone: str, now: int) -> bool:
 
 
 def _title(due: Sequence[Waiting]) -> str:
-    """Our own words: how many findings of which topic, the gravest first."""
+    """The heading of a message, without foreign text: how many findings of which topic, the gravest first."""
     counted: dict[str, int] = {}
     for one in due:
         counted[one.finding.topic.value] = counted.get(one.finding.topic.value, 0) + 1

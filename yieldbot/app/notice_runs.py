@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 EXPECTED = ("QUEUED", "DRY_RUN", "HUMAN_REJECTED", "WAITS_FOR_OWNERS")
-"""Codes that are no refusal, or a person's own decision."""
+"""Codes of ``Declined`` that are not reported: they are no refusal, or a person's own decision."""
 PASSING = ("TransientError", "NodeRefused", "HttpRefused", "RunTimedOut", "PendingError", "WorkerFailed")
-"""Kinds of errors that may pass by themselves."""
+"""Classes of errors that may pass by themselves."""
 ENOUGH = 3
 """Number of complete exits for which an account should have gas."""
 
@@ -42,26 +42,26 @@ class JobEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GasNeed:
-    """What one job's next moves cost, in whole native tokens at the fees of its block."""
+    """The cost of one job's next moves, in whole native tokens at the fees of its block."""
 
     job: Job
     """The job."""
     has: float
-    """What its account has."""
+    """The account's balance of the native token."""
     exits: float
-    """One exit from each market that it holds."""
+    """Cost of one exit from each market that it holds."""
     plan: float
-    """The plan that is not carried out yet; 0: there is none."""
+    """Cost of the plan that is not carried out yet; 0: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What a command reports beside the journal."""
+    """What a command reports that is not in the journal."""
 
     ends: tuple[JobEnd, ...] = ()
     """How its jobs ended."""
     findings: tuple[Finding, ...] = ()
-    """Findings."""
+    """Other findings."""
 
 
 def of_run(document: RunDocument, reports: Iterable[Report], now: int) -> News:
@@ -109,8 +109,8 @@ def of_reading(failing: str | None, unread: Iterable[str], chains: Iterable[str]
 
 
 def of_jobs(ended: Mapping[str, Ended], counted: dict[str, float]) -> News:
-    """The news of a server's jobs beside its reading. counted: when each job ended that was counted before; what is
-    counted now is added to it."""
+    """The news of a server's jobs other than its reading. counted: by job the time of its last end that was reported
+    already, in unix seconds; updated here."""
     found = list[JobEnd]()
     for name, end in ended.items():
         if name != "observe" and counted.get(name) != end.ended_at and end.outcome != "busy":
@@ -154,8 +154,8 @@ def gas_need(report: Report) -> GasNeed | None:
 
 
 def low_gas(needs: Iterable[GasNeed], now: int) -> tuple[Finding, ...]:
-    """Accounts whose native tokens would not pay ENOUGH exits from all that they hold, or the plan that is next. Jobs
-    of one account pay from the same balance."""
+    """Findings about accounts whose native tokens would not pay for ENOUGH exits from all markets that they hold, or
+    for the next plan. Jobs of one account pay from the same balance."""
     accounts: dict[tuple[str, str], list[GasNeed]] = {}
     for one in needs:
         accounts.setdefault((one.job.chain.chain, one.job.wallet.address), []).append(one)

@@ -1,7 +1,8 @@
-"""What a day or a week brought: earned beside predicted, moved, and transactions' cost, from the journal alone. Pure.
+"""The summary of a day or week, from the journal alone: earned and predicted amounts, money moved, costs of
+transactions. Pure.
 
-Earned is how far each holding grew between two observations with no transaction of ours in its market between them;
-predicted is the rate that was recorded with the earlier one, over the same time. Both lack the same intervals.
+Earned: growth of each holding between two observations without a transaction of ours in its market in between.
+Predicted: the rate recorded with the earlier observation, over the same time. Both leave out the same intervals.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ TokenKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Brought:
-    """Result of a period in one asset, in base units."""
+    """The result of a period in one asset, in base units."""
 
     earned: float = 0.0
-    """How far holdings grew by themselves."""
+    """Growth of holdings, without our own deposits and withdrawals."""
     predicted: float = 0.0
-    """How far they were predicted to grow in the same time."""
+    """Predicted growth in the same time."""
     held: dict[Any, int] = field(default_factory=dict)
-    """The last holding of each account and market."""
+    """The last holding by (account, market)."""
     moved: int = 0
-    """What plans put into markets."""
+    """Sum that plans deposited in markets."""
 
 
 def lines(
     records: Sequence[Record], tokens: Mapping[TokenKey, Token], natives: Mapping[str, Token], since: int, until: int
 ) -> tuple[str, ...]:
-    """One line for each asset, and one for the cost on each chain; empty where nothing was held or done.
+    """A line for each asset, and one for the transaction cost on each chain; empty where nothing was held or done.
 
     tokens: the jobs' assets; natives: each chain's native token by the chain's id; since, until: unix seconds.
     """
@@ -65,7 +66,8 @@ def due(
 ) -> tuple[tuple[tuple[str, str, int, int], ...], dict[str, str]]:
     """(each summary that is to be made now: its name, label, since, until; the names with their newest labels).
 
-    done: the labels of the last ones. The first time nothing is made: what came before is not known to be new.
+    done: the label of the last summary, by name. The first time no summary is made, since earlier entries may have been
+    reported already.
     """
     if times.daily_minute is None:
         return (), dict(done)
@@ -170,5 +172,5 @@ def _costs(records: Sequence[Record], natives: Mapping[str, Token], since: int, 
 
 
 def _text(token: Token, raw: float) -> str:
-    """Whole tokens to four decimals: for a person to read."""
+    """An amount in whole tokens with four decimals. raw: base units."""
     return f"{raw / token.one:,.4f}"

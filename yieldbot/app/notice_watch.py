@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def watched(snapshot: Snapshot, messages: Sequence[Message]) -> tuple[Finding, ...]:
-    """Findings in what a look found to be new: one for each line, and for each alarm that stands since."""
+    """Findings in what has changed since the last look: one for each line, and one for each alarm that was raised."""
     block, found = snapshot.block, list[Finding]()
     for message in messages:
         state = snapshot.states.get(message.market)

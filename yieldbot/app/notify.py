@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 ALL_SECONDS = 10.0
-"""How long sending may take in all, however many channels there are."""
+"""Seconds within which everything is sent, however many channels there are."""
 ROUNDS = 3
-"""How often in one go something is sent: again where a failing channel passed its findings on."""
+"""Most rounds of sending in one call: a further one is needed where a failing channel passed its findings on."""
 NO_NEWS = News()
 
 Send = Callable[[Channel, Notice, Mapping[str, str], float], None]
@@ -44,12 +44,12 @@ Send = Callable[[Channel, Notice, Mapping[str, str], float], None]
 
 
 class NotSent(TransientError):
-    """A channel did not take a notice."""
+    """A notice could not be delivered through a channel."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Seconds after which the service wants to be asked again; None: it did not say."""
+        """Seconds that the service asked to wait before the next attempt; None: it did not."""
 
 
 def tell(
@@ -60,8 +60,9 @@ def tell(
     seconds: float = ALL_SECONDS,
     now: Callable[[], float] = time.time,
 ) -> NotifyDocument:
-    """Send what is due, within ``seconds``. Nothing is configured: nothing is done. Raises ConfigError for a
-    configuration that cannot be read, Busy while another process sends, OSError where data_dir cannot be written."""
+    """Send the notices that are due, within ``seconds``. Without configured channels nothing is done. Raises
+    ConfigError for a configuration that cannot be read, Busy while another process sends, OSError where data_dir cannot
+    be written."""
     channels, results = context.settings.notices, dict[str, ChannelResult]()
     if not channels:
         return NotifyDocument(channels=())
@@ -97,7 +98,7 @@ def tell(
 
 
 def test(context: Context, send: Send, name: str | None, *, seconds: float = 20.0) -> NotifyDocument:
-    """Send a test through every channel, or the named one, at once and whatever the hour. Raises ConfigError where
+    """Send a test through every channel, or the named one, at once and also in quiet hours. Raises ConfigError where
     there is no such channel."""
     channels = context.settings.notices
     if not channels:
@@ -128,7 +129,7 @@ def test(context: Context, send: Send, name: str | None, *, seconds: float = 20.
 
 
 def quietly(context: Context, send: Send, news: News | None, *, seconds: float = ALL_SECONDS) -> None:
-    """Send what is due at the end of a command. Whatever goes wrong is one line on stderr, and nothing else."""
+    """Send the notices that are due at the end of a command. Never raises: a failure is one line on stderr."""
     try:
         if news is None or not context.settings.notices:
             return
@@ -146,7 +147,8 @@ def quietly(context: Context, send: Send, news: News | None, *, seconds: float =
 
 
 def _cleaned(finding: Finding, secrets: Sequence[str]) -> Finding:
-    """The finding as it may be stored and sent. Keys are digests: they may hold text of others at any length."""
+    """The finding with texts fit for storing and sending. Its key is replaced by a digest, since it may contain foreign
+    text of any length."""
     ends = None if finding.ends is None else _digest(finding.ends)
     return replace(finding, text=safe(finding.text, secrets), key=_digest(finding.key), ends=ends)
 
@@ -203,7 +205,7 @@ def _sent(
     seconds: float,
 ) -> list[tuple[Channel, YieldbotError | None]]:
     """Send through all channels at once; each one's failure, or None. A channel that has not answered in time counts as
-    failed, and its thread is left to end by itself."""
+    failed; its daemon thread is not waited for."""
     answers: queue.SimpleQueue[tuple[Channel, YieldbotError | None]] = queue.SimpleQueue()
     until = time.monotonic() + max(0.0, seconds)
 
@@ -236,7 +238,8 @@ def _sent(
 def _secrets(
     context: Context, channels: Sequence[Channel]
 ) -> tuple[dict[str, dict[str, str]], tuple[str, ...], dict[str, ConfigError]]:
-    """(each channel's secrets by their key, every secret that must not be shown, why a channel's are not there)."""
+    """(secrets by channel and key, every secret that must not be shown, the error of each channel whose secrets are
+    missing)."""
     found: dict[str, dict[str, str]] = {}
     lacking: dict[str, ConfigError] = {}
     environment = context.environment
@@ -271,7 +274,8 @@ def secret_of(channel: Channel, one: Secret, environment: Mapping[str, str]) -> 
 
 
 def _journal(context: Context, memory: NoticeMemory, now: int, notes: list[str]) -> list[Finding]:
-    """Findings of the journal since the last time, summaries that are due, and silence; the cursor moves on."""
+    """Findings in journal entries since the last time, due summaries, and a finding where no run was made for too long;
+    advances the cursor."""
     file = context.settings.data_dir / JOURNAL
     if not file.exists():
         return []
@@ -309,7 +313,7 @@ def _journal(context: Context, memory: NoticeMemory, now: int, notes: list[str])
 
 
 def _of(memory: NoticeMemory, news: News, now: int) -> list[Finding]:
-    """A command's own findings: what it brings, and jobs that fail or work again."""
+    """A command's own findings, and those about jobs that fail or work again."""
     found = list(news.findings)
     for end in news.ends:
         key = f"failing:{end.name}"

@@ -11,7 +11,7 @@ from yieldbot.model.notices import Notice
 
 
 class ChannelResult(Part):
-    """How it went with one channel."""
+    """The result of sending through one channel."""
 
     name: str = Field(description="the channel's name")
     kind: str = Field(description="telegram, slack, discord, email, ntfy or webhook")

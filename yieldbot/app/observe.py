@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObserveRequest:
-    """Whose markets are read."""
+    """The jobs whose markets are read, and where the readings are stored."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs whose markets they are."""

@@ -105,7 +105,7 @@ def decide(
     what_if: WhatIf | None = None,
     unread: Sequence[UnreadHolding] = (),
 ) -> Decision:
-    """Decide on a snapshot at the present time, with the journal's entries."""
+    """The decision on a snapshot now, with the limits over time from the journal's entries."""
     policy, now = context.settings.policy, int(time.time())
     chosen = what_if.policy(policy) if what_if else policy
     records = journalled(context)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEW = 100
-"""A market that accepts less than this part of the money counts as full, since recorded history has no caps."""
+"""A market that accepts less than 1/FEW of the money counts as full, since recorded history has no caps."""
 SLACK = 3600
 """Seconds by which a row of the grid may lie before the first step or after the last one."""
 
@@ -125,7 +125,7 @@ def _asset(key: MarketKey, state: PaperState) -> bool:
 
 
 def _costs(steps: Sequence[PaperState]) -> Costs:
-    """What touching a market cost the paper wallet, on average over its steps."""
+    """The cost of a deposit or withdrawal of the paper wallet, averaged over its steps."""
     touch = sum(one.touch for one in steps) / len(steps)
     native = max(1e-9, sum(one.native for one in steps) / len(steps))
     return Costs(gas_price_wei=touch / TOUCH_GAS / native * 1e18, native_usd=native)

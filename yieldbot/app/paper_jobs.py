@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
 
 NOBODY = "nobody"
-"""Name of the wallet if no real one corresponds to the paper wallet."""
+"""The wallet's name in the job of a paper wallet that takes the place of no real wallet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,13 +122,14 @@ class PaperState:
     native: float
     """Whole first-asset tokens for one whole native token."""
     touch: float
-    """Cost of one leg at this step, averaged over its markets."""
+    """Cost of one leg at this step, averaged over its markets, in whole tokens of the first asset."""
     real: Real
     """The real wallet's money."""
     did: str
-    """What the step did, in one line."""
+    """A line for people about what the step did."""
     kept: float = 0.0
-    """Claimed rewards of ledgers whose steps did not record the tokens, valued when they were claimed."""
+    """Claimed rewards from steps that did not record their tokens (older formats), in whole tokens of the first asset
+    at the price of the claim."""
 
     @property
     def tokens(self) -> dict[str, Token]:

@@ -33,7 +33,7 @@ class Begins:
 
 
 def first(begins: Begins, job: Job, owner: str | None, real: Snapshot) -> PaperState:
-    """The wallet before its first decision: all of it idle, in one coin."""
+    """The wallet before its first decision: all money idle, in one token."""
     return PaperState(
         wealth=begins.wealth,
         coin=begins.amount.token.symbol,
@@ -244,7 +244,8 @@ def _position(
 
 
 def _touch(seen: Snapshot) -> float:
-    """What touching a market costs, on average over markets and both ways."""
+    """Cost of one deposit or withdrawal, averaged over markets and both directions, in whole tokens of the first
+    asset."""
     legs = [gas for state in seen.markets for gas in (state.gas_deposit, state.gas_withdraw) if gas]
     return sum(seen.fees.cost(gas) for gas in legs) / len(legs) if legs else 0.0
 

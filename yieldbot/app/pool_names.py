@@ -20,7 +20,8 @@ def price_at(pool: Pool, tick: float) -> float:
 
 
 def facing(pool: Pool, view: LiquidityView) -> tuple[bool, str]:
-    """(whether prices are shown inverted, their unit): the more expensive token is priced in the cheaper one."""
+    """(whether prices are shown inverted, their unit as text): the more expensive token is priced in the cheaper
+    one."""
     price = price_at(pool, view.states[pool.id].tick)
     return price < 1.0, f"{pool.token0.symbol} a {pool.token1.symbol}" if price < 1.0 else (
         f"{pool.token1.symbol} a {pool.token0.symbol}"

@@ -157,7 +157,7 @@ def _as_booked(job: Job, held: Amount) -> Amount:
 
 
 def _of(job: Job, entry: Entry) -> bool:
-    """Whether an entry belongs to the job's asset; SOL has two names (native and wrapped)."""
+    """Whether an entry is about the job's asset; native and wrapped SOL count as one."""
     return entry.asset is not None and (entry.asset == job.asset or entry.asset == entry.native)
 
 
@@ -197,7 +197,8 @@ async def _histories(
 
 
 def _strange(entries: Sequence[Entry], snapshot: Snapshot) -> dict[MarketId, str]:
-    """Markets whose shares or money moved in a transaction that is not ours, each with why its profit is not known."""
+    """Markets whose shares or money of ours moved in a transaction that we did not sign, each with the reason why its
+    profit is not known."""
     outside = (MarketKind.IDLE, MarketKind.LIQUIDITY)
     states = [state for state in snapshot.states.values() if state.market.kind not in outside]
     shares = receipts(entries) | {s.share_token: s.market.id for s in states if s.share_token is not None}

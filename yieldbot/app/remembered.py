@@ -36,7 +36,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _DURATION = re.compile(r"^(\d{1,9})([smhdw])$")
 _APART = re.compile(r"[^0-9a-z.]+")
 LEAST_PART = 4
-"""Shortest part of a name that is matched."""
+"""Least number of characters of a part of a name that is matched."""
 MOST_NAMED = 8
 """Most markets that a message names if several match."""
 
@@ -114,7 +114,7 @@ def duration(text: str | None) -> int | None:
 
 
 def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
-    """The one market that matches. Raises ConfigError if none or several match, and names those."""
+    """The one market in memory that matches ``text``. Raises ConfigError if none or several match, and names those."""
     exact = [one for one in spans if text in (one.key.market, f"{one.key.chain}/{one.key.market}")]
     words = text.lower().split()
     found = exact or [one for one in spans if all(_fits(word, _called(one)) for word in words)]
@@ -132,7 +132,8 @@ def meant(text: str, spans: tuple[Span, ...], folder: Path) -> Span:
 
 
 def _fits(word: str, called: str) -> bool:
-    """Whether a market has this name: a whole word of its names, or a part of them that is long enough."""
+    """Whether ``word`` names a market: it is a whole word of the market's names, or a part of them of at least
+    LEAST_PART characters."""
     return word in _APART.split(called) or (len(word) >= LEAST_PART and word in called)
 
 

@@ -1,4 +1,4 @@
-"""Runs as a networked door lists them: those of the journal, and those that callers requested and that go on."""
+"""The list of runs for callers over the network: those in the journal, and requested ones that are in progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from yieldbot.access.caller import Caller
 
 MOST = 200
-"""Most requested runs that are remembered beside the journal."""
+"""Most requested runs that are kept in memory."""
 ENDED, RUNNING, FAILED = "ended", "running", "failed"
 
 
@@ -59,23 +59,23 @@ class Requested:
     row: RunRow
     """What is known of it."""
     accounts: frozenset[str] | None
-    """The accounts that it is limited to; None: all."""
+    """The accounts that the caller may see; None: all."""
 
 
 class RequestedRuns:
-    """Runs that callers requested of this server. Used only by its event loop."""
+    """Runs that callers requested from this server. Used only by its event loop."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """now: unix seconds."""
+        """now: returns unix seconds."""
         self._now = now
         self._known: OrderedDict[str, Requested] = OrderedDict()
         self._under_way: set[asyncio.Task[None]] = set()
         self.changes = 0
-        """Grows with each change."""
+        """Number of changes so far, part of the list's version."""
 
     def start(self, caller: Caller, work: Callable[[str], Any]) -> RunRow:
-        """Begin a run that goes on by itself. work: does it, called with the run's id; it may raise
-        WorkerFailed."""
+        """Begin a run without waiting for its end. work: called with the run's id, returns the run's document; may
+        raise WorkerFailed."""
         row = RunRow(
             id=secrets.token_hex(8),
             by=f"key {caller.name}",

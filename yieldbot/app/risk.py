@@ -85,8 +85,8 @@ def risk(request: RiskRequest, context: Context) -> RiskAnswer:
 
 
 def _asked(row: MarketRisk, state: MarketState | None, request: RiskRequest, exact: bool) -> bool:
-    """Whether a market is asked for. exact: one has just the name that was given, so that parts of names do not
-    count."""
+    """Whether the request includes a market. exact: some market has exactly the requested name, so that parts of names
+    do not match."""
     if request.min_safety is not None and row.safety < request.min_safety:
         return False
     if exact:

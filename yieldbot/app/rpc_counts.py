@@ -1,4 +1,4 @@
-"""What workers count of their requests to RPC endpoints, for doors."""
+"""Counts of requests to RPC endpoints in worker processes, for doors."""
 
 from __future__ import annotations
 

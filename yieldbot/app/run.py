@@ -123,8 +123,8 @@ def run(
 
 def queued(request: RunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
     """One cycle of every job whose plans all wait for a person, exits too; no key is read, whatever the request says of
-    approval. What a person should know is left for the notices. settles: see ``Wiring``. Raises ConfigError, and
-    YieldbotError where another run is in progress."""
+    approval. Findings are put into the inbox of notices. settles: see ``Wiring``. Raises ConfigError, and YieldbotError
+    where another run is in progress."""
 
     def approver(journal: Journal) -> Approver:
         return Queue(journal, context.program)
@@ -283,7 +283,7 @@ def cycles(
 
 
 def by_account(jobs: Sequence[Job]) -> list[list[Placed]]:
-    """Jobs with their places, in groups that may run concurrently.
+    """(index, job) in groups that may run concurrently.
 
     Jobs of one account share its nonces, so they form one group and run in turn.
     """

@@ -39,7 +39,7 @@ class Stuck(Part):
 
 
 class StillIn(Part):
-    """Money of ours that stays in a market which is to be left."""
+    """Money of ours that is still in a market which is to be left."""
 
     market_id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")

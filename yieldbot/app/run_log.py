@@ -26,14 +26,14 @@ OF_CODE = {
     "DRY_RUN": "rehearsed",
     "HUMAN_REJECTED": "rejected",
 }
-"""Outcomes of plans that were not carried out, by the code of what kept them; any other code is a refusal."""
+"""Outcomes of plans that were not carried out, by the code of ``Declined``; any other code is a refusal."""
 LONGEST = 500
 """Most characters of a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunLog:
-    """What the cycles of one run have in common."""
+    """One run, whose cycles are journalled when they end."""
 
     context: Context
     """The use case's context."""
@@ -45,7 +45,7 @@ class RunLog:
     """The run's id."""
 
     def around(self, world: Wiring, job: Job, work: Callable[[], Report]) -> Report:
-        """Do the work of one job, and keep how it ended. Raises what the work raises."""
+        """Do the work of one job, and journal how it ended. Raises whatever the work raises."""
         began = time.monotonic()
         try:
             report = work()
@@ -58,8 +58,8 @@ class RunLog:
     def ended(
         self, world: Wiring, job: Job, began: float, end: Report | YieldbotError | tuple[Job, YieldbotError]
     ) -> None:
-        """Write how a job's cycle ended. Where that cannot be written, it is said: what was signed is in the journal
-        already."""
+        """Journal how a job's cycle ended. A failure to write is only a line of progress, since everything signed is in
+        the journal already. began: unix seconds."""
         seconds = time.monotonic() - began
         end = end[1] if isinstance(end, tuple) else end
         outcome, code, reason = outcome_of(end)

@@ -1,4 +1,4 @@
-"""A Safe's proposals: where its other owners find them."""
+"""Hands a Safe's proposals to its other owners."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Jobs at their times, with jitter: one that is still under way when it is due again is skipped, and that is said.
+"""Runs tasks by interval or at times of the clock, with jitter. A task that is still running when it is due again is
+skipped, with a line about it.
 
-Intervals are counted by a clock that nobody sets. Times of the clock are UTC: there is no daylight saving time in them.
-A clock that is set forward makes a job due once, however many of its times were passed over; one that is set back a
-little repeats none.
+Intervals are measured by the monotonic clock. Times of the clock are UTC, without daylight saving time. If the clock is
+set forward, a task that was due in between runs once; if it is set back a little, no run is repeated.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from dataclasses import dataclass
 from yieldbot.model.timing import JITTER, MOST_JITTER_SECONDS, Timing
 
 LOOK_SECONDS = 30.0
-"""How often the clock is looked at while a time of it is awaited: somebody may set it."""
+"""Seconds between two checks of the clock while waiting for a time of it, since the clock may be set."""
 SET_BACK_SECONDS = 3600.0
-"""A clock that goes back further than this is believed, and its times are waited for again."""
+"""A clock that is set back by more than this is believed, and the times are awaited again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that is done again and again."""
+    """A periodic task."""
 
     name: str
     """Its name, for messages."""
     due: Timing
-    """When."""
+    """When it is due."""
     work: Callable[[], Awaitable[None]]
-    """Does it once. What it raises ends the schedule: it is a bug."""
+    """Runs the task once. An exception ends the whole schedule, since tasks are to handle their own errors."""
     at_once: bool = True
-    """Whether an interval's first run begins at once, and not after an interval."""
+    """Whether the first run begins at once instead of after an interval; for times of the clock without effect."""
 
 
 def every(name: str, seconds: float, work: Callable[[], Awaitable[None]], *, at_once: bool = True) -> Task:
-    """A task by an interval."""
+    """A task that is due every ``seconds``."""
     return Task(name, Timing(f"{seconds:g}s", seconds), work, at_once)
 
 
@@ -51,12 +51,12 @@ class Schedule:
         jitter_seconds: float | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """say: shows a line; draw: gives numbers from 0 to 1, for the jitter; now: unix seconds."""
+        """say: prints a line; draw: returns a random number from 0 to 1, for the jitter; now: returns unix seconds."""
         self._say, self._draw, self._jitter, self._now = say, draw, jitter_seconds, now
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def run(self, tasks: tuple[Task, ...]) -> None:
-        """Every task at its times. Raises what a task raises."""
+        """Run every task whenever it is due, until cancelled. Raises whatever a task raises."""
         try:
             async with asyncio.TaskGroup() as group:
                 for task in tasks:
@@ -76,7 +76,8 @@ class Schedule:
                 self._under_way[task.name] = group.create_task(_once(task))
 
     async def _wait_for_interval(self, task: Task, before: float | None) -> float:
-        """Wait until it is due; ``before``: when it was due the last time. Returns when it was due."""
+        """Wait until an interval task is due, and return that time in monotonic seconds. before: when it was due the
+        last time; None: it was not yet."""
         loop, seconds = asyncio.get_running_loop(), task.due.every_seconds
         assert seconds is not None
         now = loop.time()
@@ -87,7 +88,8 @@ class Schedule:
         return due
 
     async def _wait_for_clock(self, task: Task, before: float | None) -> float:
-        """As ``_wait_for_interval``, by the clock."""
+        """Wait until a task by the clock is due, and return that time in unix seconds. before: when it was due the last
+        time; None: it was not yet."""
         cron = task.due.cron
         assert cron is not None
         now = self._now()
@@ -103,7 +105,8 @@ class Schedule:
         return max(due, self._now())
 
     def _late(self, seconds: float) -> float:
-        """How late a run begins, so that many servers do not ask a provider at the same second."""
+        """The jitter: random seconds by which a run begins late, so that many servers do not call a provider in the
+        same second."""
         most = min(JITTER * seconds, MOST_JITTER_SECONDS) if self._jitter is None else min(self._jitter, seconds / 2)
         return self._draw() * most
 

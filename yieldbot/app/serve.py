@@ -1,4 +1,4 @@
-"""``serve``: the server's address, and when it does what."""
+"""``serve``: the server's address, and the times of its jobs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ServeRequest:
     plan_every: str | None = None
     """When a cycle runs that makes plans for a person to approve, as ``1h``; None: as configured."""
     jobs: tuple[str, ...] = ()
-    """When a job is due, as ``watch=10m``."""
+    """Times of jobs, each as ``watch=10m``."""
     certificate: Path | None = None
     """File of the TLS certificate with its chain, in PEM."""
     certificate_key: Path | None = None
@@ -48,7 +48,8 @@ class ServeRequest:
     signer: Path | None = None
     """The signer's socket; None: the setting ``signer``, else plans are carried out by `yieldbot approve`."""
     proxy: str | None = None
-    """Network of a proxy that ends TLS in front of us, as CIDR; its X-Forwarded-For is believed."""
+    """Network of a reverse proxy that terminates TLS, as CIDR; its X-Forwarded-For is believed. None: there is no
+    proxy."""
 
 
 def check(request: ServeRequest) -> None:
@@ -70,8 +71,8 @@ def check(request: ServeRequest) -> None:
 
 
 def timings(request: ServeRequest, context: Context) -> dict[str, Timing]:
-    """When each job is due, in the order of ``JOBS``, without those that never are: as the flags say, else [serve],
-    else the defaults. Raises ConfigError."""
+    """When each job is due, in the order of ``JOBS``: by the flags, else by [serve], else by default. Jobs that are
+    switched off are left out. Raises ConfigError."""
     given = JOBS | context.settings.serving.jobs
     flags = dict.fromkeys(given, "serve")
     for flag, name, text in (
@@ -113,8 +114,8 @@ def schedule(service: Service) -> Schedule:
 
 
 async def once(service: Service, request: ServeRequest, more: Sequence[Task] = ()) -> int:
-    """Everything that is ever due, once and one after the other; nothing is listened to. Returns the exit code: the
-    gravest of the jobs'. more: what else is done, at the end."""
+    """Run every job once, one after the other, without listening. Returns the gravest exit code of the jobs. more:
+    tasks that are run at the end."""
     this = asyncio.current_task()
     assert this is not None
     try:
@@ -133,8 +134,8 @@ async def once(service: Service, request: ServeRequest, more: Sequence[Task] = (
 
 
 def alone(context: Context) -> AbstractContextManager[None]:
-    """Held while a server runs: two on one data directory would do every job and send every notice twice. Raises
-    YieldbotError where another runs."""
+    """A lock held while a server runs: two servers on one data directory would do every job and send every notice
+    twice. Raises YieldbotError if another server runs."""
     return only_one(context.settings.data_dir, LOCK, "server")
 
 
@@ -156,7 +157,7 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def _own(host: str) -> bool:
-    """Whether an address can be reached only from this machine."""
+    """Whether an address is a loopback address, which only this machine can reach."""
     if host == "localhost":
         return True
     try:

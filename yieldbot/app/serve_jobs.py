@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from yieldbot.app.service import Service
 
 JOB_SECONDS = 900.0
-"""How long a job may take."""
+"""Seconds that a job may take."""
 IN_PROGRESS = "YieldbotError"
-"""Kind of the error that says that another run is in progress."""
+"""``WorkerFailed.kind`` of the error that another run is in progress."""
 WAITS_FOR_RUN = ("settle", "claim", "plan")
-"""Jobs that hold the run lock: those of one server take turns."""
+"""Jobs that need the run lock, so that one server runs them one at a time."""
 PLAN_WAITS, REFUSED, OPEN = 3, 4, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnd:
-    """The last end of a job."""
+    """How a job last ended."""
 
     ended_at: float
     """When, in unix seconds."""
@@ -36,17 +36,17 @@ class JobEnd:
     failure: str | None = None
     """Why it failed; None: it did not."""
     succeeded_at: float | None = None
-    """When it last did not fail, in unix seconds; None: not yet."""
+    """End of its last run without a failure, in unix seconds; None: there was none."""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a command that ends like this."""
+        """The exit code for this outcome."""
         return {"done": 0, "waits": PLAN_WAITS, "refused": REFUSED, "open": OPEN}.get(self.outcome, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The outcome of a job, read from its answer."""
+    """The outcome of a job, read from its worker's answer."""
 
     outcome: str
     """See ``JobEnd``."""
@@ -55,7 +55,7 @@ class Said:
 
 
 class ServerJobs:
-    """Runs the jobs, and keeps the last end of each. Used only by the server's event loop."""
+    """Runs the jobs, and keeps how each last ended. Used only by the server's event loop."""
 
     def __init__(self, service: Service, now: Callable[[], float] = time.time) -> None:
         """now: unix seconds."""
@@ -63,11 +63,11 @@ class ServerJobs:
         self.ends: dict[str, JobEnd] = {}
         """The last end of each job, by name."""
         self.ended: list[Callable[[str, JobEnd], None]] = []
-        """Called at the end of each job."""
+        """Called at the end of each job with (its name, how it ended)."""
         self._turn = asyncio.Lock()
 
     def work(self, name: str) -> Callable[[], Awaitable[None]]:
-        """The job, as a schedule calls it."""
+        """A function that runs the job of this name, for a schedule."""
 
         async def once() -> None:
             await self.run(name)
@@ -75,7 +75,7 @@ class ServerJobs:
         return once
 
     async def run(self, name: str) -> JobEnd:
-        """Do a job once. It raises nothing: a failure is said, and kept."""
+        """Run a job once. Never raises: a failure is printed and kept in ``ends``."""
         if name in WAITS_FOR_RUN:
             async with self._turn:
                 return await self._run(name)
@@ -121,7 +121,7 @@ class ServerJobs:
 
 
 def _of_run(document: Mapping[str, Any]) -> Said:
-    """Of the document of a run."""
+    """The outcome in a RunDocument."""
     outcomes = {0: "done", PLAN_WAITS: "waits", REFUSED: "refused", OPEN: "open"}
     lines = list[str]()
     for job in document["jobs"]:
@@ -135,7 +135,7 @@ def _of_run(document: Mapping[str, Any]) -> Said:
 
 
 def _of_watch(document: Mapping[str, Any]) -> Said:
-    """Of the document of a look: how many markets have news, which notices name."""
+    """The outcome in a WatchDocument, with the number of markets in which something changed."""
     skipped = [f"{job['chain']}: {job['skipped']}" for job in document["jobs"] if job["skipped"] is not None]
     news = sum(len(job["messages"]) for job in document["jobs"])
     lines = (*skipped, *((f"{news} markets with news: `yieldbot watch` and notices say which",) if news else ()))

@@ -1,4 +1,4 @@
-"""What the server serves: the newest documents, the journal, and the jobs that callers start.
+"""The server's state and operations: the newest documents, the journal, and use cases that callers start.
 
 Everything that reads a chain runs in a worker process (``workers.py``); this module reads only memory and the journal's
 file.
@@ -62,7 +62,7 @@ class Service:
     workers: Workers = field(init=False)
     """The worker processes that run use cases."""
     jobs: ServerJobs = field(init=False)
-    """What it does at its times."""
+    """The server's own periodic jobs."""
     requested: RequestedRuns = field(init=False)
     """Runs that callers requested."""
     admission: Admission = field(init=False)
@@ -84,7 +84,7 @@ class Service:
     _forecast: dict[str, Any] | None = field(init=False, default=None)
     """The newest forecasts; None where too little history is stored."""
     _journal: dict[str, Collection] = field(init=False, default_factory=dict)
-    """Rows of the journal by name, as of ``_journal_is``."""
+    """Rows of the journal by name, read when its file had the stamp ``_journal_is``."""
     _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
     """A stamp that changes with the journal's file."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)

@@ -1,4 +1,4 @@
-"""``signer``: what must hold before it starts, and what it works with."""
+"""``signer``: checks before it starts, and opens its journal."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ LOCK = "signer.lock"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerRequest:
-    """Where the signer listens, and to whom."""
+    """Where the signer listens, and who may connect."""
 
     socket: Path = SOCKET
     """The Unix socket."""
     group: str | None = None
     """Group whose members may connect; None: the signer's own."""
     allow: tuple[str, ...] = ()
-    """Users (names or numbers) that may ask, beside the signer's own and root; empty: whoever can connect."""
+    """Users (names or numbers) that may connect, in addition to the signer's own user and root; empty: whoever the
+    socket's file mode admits."""
     every_seconds: float = 60.0
-    """Seconds until what waits is tried again."""
+    """Seconds between two attempts while a plan or an open transaction waits."""
 
     @property
     def group_id(self) -> int | None:
@@ -53,7 +54,8 @@ class SignerRequest:
 
     @property
     def allowed_ids(self) -> frozenset[int] | None:
-        """The users' numbers, our own and root's; None: whoever can connect. Raises ConfigError for an unknown one."""
+        """The numbers of these users, our own and root's; None: no user is refused. Raises ConfigError for an unknown
+        one."""
         import os
         import pwd
 
@@ -70,7 +72,7 @@ class SignerRequest:
 
 @contextmanager
 def opened(context: Context, request: SignerRequest) -> Iterator[Intake]:
-    """The signer's intake, with its journal open, while no other signer works on its folder.
+    """The signer's intake, with its journal open and a lock that keeps other signers from the same data directory.
 
     Raises ConfigError where it must not start, and YieldbotError where another one runs.
     """

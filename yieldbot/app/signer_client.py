@@ -1,4 +1,4 @@
-"""Asks the signer's process, over its socket."""
+"""Sends requests to the signer's process over its socket."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from yieldbot.app.signer_requests import HEAD, MOST_ANSWER, MOST_REQUEST, Malfor
 from yieldbot.errors import SafetyError, TransientError
 
 SECONDS = 30.0
-"""How long an answer may take."""
+"""Seconds within which an answer must come."""
 
 
 class SignerAway(TransientError):
-    """The signer does not answer."""
+    """The signer cannot be reached or does not answer."""
 
 
 async def ask(socket: Path, request: Mapping[str, Any], seconds: float = SECONDS) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What the signer answers to requests at its socket. It opens no key: what is let in waits in the signer's own journal,
-and a process of its own carries it out (``app/signer_work.py``).
+"""Answers the requests at the signer's socket. It opens no key: accepted plans wait in the signer's own journal, and
+another process carries them out (``app/signer_work.py``).
 
-Whoever asks may be hostile. A plan is let in only with enough signatures of persons in the signer's own register over
-exactly this plan; everything else about it is judged when it is carried out, as by ``approve``.
+Callers may be hostile. A plan is accepted only with enough signatures of persons in the signer's own register over
+exactly this plan; everything else is judged when it is carried out, as by ``approve``.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import Job
 
 BY = "signer"
-"""Who marks plans, as in the journal."""
+"""The name under which the signer changes the status of plans in the journal."""
 CLOCK_SECONDS = 300
-"""How far the clocks of both machines may differ."""
+"""Most seconds by which the clocks of server and signer may differ."""
 MOST_NOTED = 32
-"""Different lines of the audit that are kept apart until they are written; the rest is one line."""
+"""Most different lines of the audit between two writes; further ones are counted together in one line."""
 
 
 class Intake:
     """Answers requests, one at a time."""
 
     def __init__(self, context: Context, journal: Journal, now: Callable[[], float] = time.time) -> None:
-        """journal: the signer's own, open; now: unix seconds."""
+        """journal: the signer's own, open; now: returns unix seconds."""
         self._context, self._journal, self._now = context, journal, now
         self._noted: dict[tuple[str, str, str], int] = {}
         self.came: Callable[[], None] = lambda: None
-        """Called when a plan was let in."""
+        """Called when a plan was accepted."""
 
     def answer(self, body: bytes, who: str) -> bytes:
-        """The frame that answers a request's JSON. who: the caller as the system names it, for the audit."""
+        """The answer to a request's JSON, as a frame. who: the caller's user by the operating system, for the audit."""
         what = "a request"
         try:
             request = request_of(body)
@@ -82,14 +82,15 @@ class Intake:
             return problem("BROKEN", "a bug of the signer's: its log has its kind")
 
     def note(self, who: str, what: str, outcome: str) -> None:
-        """One line of the audit, written by ``write_audit``; the same line is counted."""
+        """Add a line to the audit, which ``write_audit`` writes; equal lines are counted as one."""
         line = (who, what, outcome)
         if line not in self._noted and len(self._noted) >= MOST_NOTED:
             line = ("many", "requests of many kinds", "refused")
         self._noted[line] = self._noted.get(line, 0) + 1
 
     def write_audit(self) -> None:
-        """Write the audit's lines. Raises as ``Journal.append``; they are then kept."""
+        """Write the audit's lines into the journal. Raises as ``Journal.append``; the lines are then kept for the next
+        attempt."""
         lines = tuple(self._noted.items())
         if lines:
             self._journal.append(
@@ -178,7 +179,8 @@ class Intake:
         return _result(found)
 
     def _refuse(self, plan: Plan) -> None:
-        """Raises SafetyError for a plan that is not ours, not in time, or older than another."""
+        """Raises SafetyError for a plan of an account that is not ours, that has expired or is valid for too long, or
+        that is older than another plan of its account and asset."""
         settings, now = self._context.settings, self._now()
         try:
             job = job_of(settings, plan)
@@ -199,7 +201,7 @@ class Intake:
             raise SafetyError("SUPERSEDED", f"a newer plan than {plan.id} is known")
 
     def _signed(self, plan: Plan, request: CarryOut) -> tuple[ApprovalGiven, ...]:
-        """The signatures that count. Raises SafetyError where they are too few."""
+        """The valid signatures. Raises SafetyError if they are fewer than the policy needs."""
         settings = self._context.settings
         register, needed = read_register(settings.data_dir), settings.policy.approvals_needed
         asked = to_approve(StoredPlan(plan, (), PlanStatus.PROPOSED, "", "", 0))
@@ -214,7 +216,7 @@ class Intake:
 
 
 def _plan(doc: Mapping[str, Any]) -> Plan:
-    """The plan in a document. Raises Malformed for one that is not exactly what the journal would write of it."""
+    """The plan in a document. Raises Malformed unless the document is exactly what the journal writes for that plan."""
     try:
         plan = plan_from_doc(doc)
         exact = plan_to_doc(plan) == doc
@@ -238,7 +240,8 @@ def _tokens(plan: Plan) -> Iterator[Token]:
 
 
 def _refuse_token(token: Token, plan: Plan, job: Job) -> None:
-    """Raises SafetyError for a token that is another than the chain's file says: amounts would be shown wrongly."""
+    """Raises SafetyError for a token whose decimals or symbol differ from the chain's file, since persons would be
+    shown wrong amounts."""
     if token.chain != plan.block.chain:
         raise SafetyError("NOT_OURS", "a token is on another chain")
     for known in (*job.assets, *job.chain.tokens.values()):

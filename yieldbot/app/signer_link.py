@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from yieldbot.app.context import Context
 
 EVERY_SECONDS = 15.0
-"""How often the signer is asked."""
+"""Seconds between two exchanges with the signer."""
 AGAIN_SECONDS = 300.0
-"""After a refusal, a plan is handed over again this much later."""
+"""Seconds after a refusal until a plan is handed over again."""
 NOT_COPIED = (AccessNoted, ApprovalGiven, AlarmRaised, AlarmLifted, SignerCopied)
-"""What is the signer's own business, or is here already."""
+"""Kinds of the signer's entries that are not copied: they concern only the signer, or the server has written them
+itself."""
 HANDED, REFUSED = "handed to the signer", "the signer refuses it"
 HALT_SECONDS = 5.0
 Ask = Callable[[Path, Mapping[str, Any]], Awaitable[dict[str, Any]]]
@@ -48,30 +49,31 @@ Ask = Callable[[Path, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
 @dataclass(slots=True)
 class SignerLink:
-    """The server's side. Used only by its event loop."""
+    """The server's side of the connection to the signer. Used only by the server's event loop."""
 
     context: Context
     """The server's configuration."""
     socket: Path
     """Where the signer listens."""
     away: str | None = "it has not been asked yet"
-    """Why the signer is of no use now; None: it answers."""
+    """Why the signer cannot be used now; None: it answers."""
     halted: str | None = None
-    """Why the signer signs nothing; None: it does, or it is away."""
+    """Reason of the signer's halt; None: it is not halted, or does not answer."""
     answered_at: float = 0.0
-    """When it answered last, in unix seconds; 0: never."""
+    """When the signer last answered, in unix seconds; 0: never."""
     ask: Ask = ask
-    """Asks the signer."""
+    """Sends one request to the signer and returns its answer (``signer_client.ask``)."""
     _refused: dict[str, float] = field(default_factory=dict)
-    """By plan, when the signer refused it."""
+    """When the signer refused a plan, in unix seconds, by the plan's id."""
     _seen: tuple[int, str] | None = None
-    """The last row that was looked at; beyond ``Journal.copied`` where there was nothing to copy."""
+    """(number, hash) of the last row of the signer's journal that was read. It is ahead of ``Journal.copied`` where the
+    rows after that had nothing to copy."""
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while it works."""
 
     async def work(self) -> None:
-        """Pass on a halt, copy what happened, hand over what is signed, copy again. Failures are said once and tried
-        again."""
+        """One exchange: pass on a halt, copy the signer's new journal entries, hand over signed plans, copy again. A
+        failure is printed once and tried again next time."""
         async with self._one:
             try:
                 state = await self.ask(self.socket, {"request": "status"})
@@ -111,7 +113,7 @@ class SignerLink:
         self.away = why
 
     async def _hand_over(self) -> bool:
-        """Hands over what enough persons have signed; whether the signer took anything."""
+        """Hand over the plans that enough persons have signed; returns whether the signer accepted any."""
         taken = False
         for plan_id in await asyncio.to_thread(signed_plans, self.context):
             if time.time() - self._refused.get(plan_id, 0.0) < AGAIN_SECONDS:
@@ -129,7 +131,7 @@ class SignerLink:
         return taken
 
     def _keep(self, plan_id: str, reason: str) -> None:
-        """Writes down why a plan still waits, where the journal has no reason of the signer's for it yet."""
+        """Journal why a plan still waits, unless the journal has a reason from the signer already."""
         with Journal.open(self.context.settings.data_dir / JOURNAL) as journal:
             stored = journal.plan(plan_id)
             if stored is None or stored.status is not PlanStatus.QUEUED or stored.reason == reason:
@@ -139,7 +141,8 @@ class SignerLink:
             journal.append(PlanMarked(plan_id, PlanStatus.QUEUED, "signer", reason))
 
     async def _copy(self) -> None:
-        """Copies the signer's entries, page by page. Raises InvariantError where they do not continue the copy."""
+        """Copy the signer's journal entries, page by page. Raises InvariantError if they do not continue the entries
+        copied before (another journal, or a changed one)."""
         at = self._seen if self._seen is not None else await asyncio.to_thread(self._copied_before)
         while True:
             page = await self.ask(self.socket, {"request": "since", "seq": at[0]})
@@ -162,7 +165,7 @@ class SignerLink:
             return journal.copied()
 
     def _write(self, rows: list[Any], at: tuple[int, str]) -> tuple[int, str]:
-        """Writes what is new of a page, with the place that was reached, all or nothing; that place."""
+        """Write a page's new entries and the position reached in one transaction; returns that position."""
         found = copied(rows, *at)
         last = found[-1][0][0], found[-1][0][9]
         with Journal.open(self.context.settings.data_dir / JOURNAL) as journal:
@@ -175,7 +178,7 @@ class SignerLink:
 
 
 def wanted(entry: JournalEntry, journal: Journal) -> bool:
-    """Whether an entry of the signer's is news here."""
+    """Whether the server's journal lacks an entry of the signer's journal and should have it."""
     match entry:
         case PlanWritten(plan=plan):
             return journal.plan(plan.id) is None
@@ -194,7 +197,7 @@ def wanted(entry: JournalEntry, journal: Journal) -> bool:
 
 
 def request_of(context: Context, plan_id: str) -> dict[str, Any]:
-    """What the signer is handed of a plan that is signed."""
+    """The request that hands a signed plan to the signer (``signer_requests.CarryOut``)."""
     with Journal.read(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(plan_id)
         assert stored is not None

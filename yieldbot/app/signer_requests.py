@@ -1,4 +1,4 @@
-"""What the signer's socket takes and gives: frames of bounded length, and strict requests.
+"""The protocol of the signer's socket: frames of bounded length, and strictly parsed requests.
 
 A frame is four bytes, the length (big-endian), and that many bytes of JSON. One request and one answer a connection:
 ``{"answer": ...}`` or ``{"problem": {"code": ..., "message": ...}}``.
@@ -29,7 +29,7 @@ ShortText = Annotated[str, Field(max_length=500)]
 
 
 class Strict(BaseModel):
-    """A part of a request: nothing is converted, and no further member is taken."""
+    """Base of requests: values are not converted, and unknown members are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -44,54 +44,54 @@ class Given(Strict):
 
 
 class CarryOut(Strict):
-    """Carry out a plan that persons have signed; said again, it gives the result that is kept."""
+    """Carry out a plan that persons have signed. The same request again is answered with the stored result."""
 
     request: Literal["carry out"]
-    """Its kind."""
+    """The kind of request."""
     plan: dict[str, Any]
     """The plan, as the journal writes it."""
     lines: Annotated[list[str], Field(max_length=500)]
-    """What the persons were shown; must be what the signer makes of the plan itself."""
+    """The lines that the persons were shown; the signer computes them from the plan itself and refuses others."""
     approvals: Annotated[list[Given], Field(max_length=32)]
     """The signatures."""
     rehearsal: Annotated[list[ShortText], Field(max_length=500)]
-    """How the plan went on the server's fork, in words: a claim that is shown and decides nothing."""
+    """Lines about the rehearsal on the server's fork: a claim that is shown and decides nothing."""
 
 
 class Since(Strict):
-    """Rows of the signer's journal."""
+    """Read rows of the signer's journal."""
 
     request: Literal["since"]
-    """Its kind."""
+    """The kind of request."""
     seq: Annotated[int, Field(ge=0, le=2**53)]
-    """The last row that the caller has."""
+    """Number of the last row that the caller has; later rows are returned."""
 
 
 class Status(Strict):
-    """How the signer is."""
+    """Whether the signer works, and whether it is halted."""
 
     request: Literal["status"]
-    """Its kind."""
+    """The kind of request."""
 
 
 class Halt(Strict):
     """Sign and send nothing more. Only a person at the signer's own terminal lifts it."""
 
     request: Literal["halt"]
-    """Its kind."""
+    """The kind of request."""
     reason: ShortText
-    """Why."""
+    """The reason."""
 
 
 class Reject(Strict):
     """Do not carry out a plan that waits."""
 
     request: Literal["reject"]
-    """Its kind."""
+    """The kind of request."""
     plan_id: Annotated[str, Field(max_length=64)]
     """The plan's id."""
     reason: ShortText
-    """Why."""
+    """The reason."""
 
 
 Request = CarryOut | Since | Status | Halt | Reject
@@ -99,7 +99,7 @@ _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discrimina
 
 
 class Malformed(SafetyError):
-    """What came is no request."""
+    """The bytes received are not a valid request or answer."""
 
     def __init__(self, why: str) -> None:
         super().__init__("MALFORMED", why)
@@ -134,7 +134,7 @@ def framed(document: Mapping[str, Any]) -> bytes:
 
 
 def problem(code: str, message: str) -> bytes:
-    """A problem as a frame."""
+    """A frame with an error: a code, and a message of one line."""
     return framed({"problem": {"code": code, "message": message}})
 
 
@@ -149,7 +149,7 @@ def _json(body: bytes) -> Any:
 
 
 class _NotStrict(ValueError):
-    """JSON that readers understand differently."""
+    """JSON with a duplicate name or a number such as NaN, which parsers interpret differently."""
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

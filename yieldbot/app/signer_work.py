@@ -1,8 +1,8 @@
-"""The signer's work, in a process of its own: ``python -m yieldbot.app.signer_work CONFIG``, started by the signer.
+"""The process that signs: ``python -m yieldbot.app.signer_work CONFIG``, started by the signer.
 
-It settles what is open, then carries out every plan that enough persons have signed, by the very use case of
-``yieldbot approve``, and ends. So the key is in memory only while something is signed, and never in the process that
-reads what callers send. It ends at once when the signer does: its standard input closes then.
+It settles open transactions, then carries out every plan that enough persons have signed, by the use case of ``yieldbot
+approve``, and ends. So the key is in memory only while something is signed, and never in the process that reads what
+callers send. It ends at once when the signer does: its standard input closes then.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ BY = "signer"
 
 
 def work(context: Context) -> None:
-    """Settles, closes what has ended, and carries out what is signed. A failure ends one account or plan alone; it is
-    said, and kept as the plan's reason."""
+    """Settle open transactions, mark ended plans, and carry out signed plans. A failure ends only its own account or
+    plan; it is printed, and journalled as the plan's reason."""
     settle(context)
     close(context)
     for plan_id in signed_plans(context):
@@ -57,7 +57,7 @@ def work(context: Context) -> None:
 
 
 def settle(context: Context) -> None:
-    """Settles the open transactions of every account. Failures are said."""
+    """Settle the open transactions of every account. Failures are printed."""
     with Journal.read(context.settings.data_dir / JOURNAL) as journal:
         waiting = {(tx.signed.chain, tx.signed.owner) for tx in journal.transactions() if tx.outcome is None}
     jobs = {(job.chain.chain, job.wallet.address): job for job in context.settings.jobs}
@@ -76,7 +76,8 @@ def settle(context: Context) -> None:
 
 
 def close(context: Context) -> None:
-    """Marks plans that have expired, and those that an earlier process left half-way with nothing open any more."""
+    """Mark plans that have expired, and plans that an earlier process began and did not finish, once they have no open
+    transaction."""
     file, now = context.settings.data_dir / JOURNAL, time.time()
     with run_lock(context.settings.data_dir), Journal.open(file) as journal:
         open_ones = {tx.signed.plan_id for tx in journal.transactions() if tx.outcome is None}
@@ -95,7 +96,7 @@ def close(context: Context) -> None:
 
 
 def keep_reason(context: Context, plan_id: str, reason: str) -> None:
-    """Writes down why a plan still waits, where that is new."""
+    """Journal why a plan still waits, unless the journal has the same reason already."""
     with Journal.open(context.settings.data_dir / JOURNAL) as journal:
         stored = journal.plan(plan_id)
         if stored is not None and stored.status is PlanStatus.QUEUED and reason and stored.reason != reason:
@@ -103,14 +104,14 @@ def keep_reason(context: Context, plan_id: str, reason: str) -> None:
 
 
 def show(context: Context, proposal: Proposal) -> None:
-    """What was rehearsed, for the log."""
+    """Print the rehearsed plan's calls to the log."""
     context.say(f"plan {proposal.plan.id} of {proposal.plan.owner}, rehearsed by the signer:")
     for line in proposal.lines:
         context.say(f"  {line}")
 
 
 def end_with_the_signer() -> None:
-    """Ends this process, whatever it does, as soon as its standard input closes."""
+    """Watch standard input in a thread, and end this process at once when it closes, whatever it is doing."""
 
     def watch() -> None:
         while os.read(0, 1024):
@@ -121,7 +122,7 @@ def end_with_the_signer() -> None:
 
 
 def main() -> int:
-    """Works once for the configuration that is named."""
+    """Work once, for the configuration file named on the command line; returns the exit code."""
     end_with_the_signer()
     context = Context(Path(sys.argv[1]))
     try:

@@ -33,7 +33,7 @@ class Style:
     """One of the three policies."""
 
     words: str
-    """Description, in a few words."""
+    """A description of a few words."""
     max_share: float
     """Largest fraction of the wealth in one market, unless the question about it is answered otherwise."""
     policy: tuple[Line, ...]

@@ -1,4 +1,4 @@
-"""A cycle where another process, the signer, settles what is open."""
+"""Stands in for settling in a cycle of the server when the signer, another process, settles open transactions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def none_open(world: Wiring, job: Job) -> tuple[Outcome, ...]:
-    """Nothing settled. Raises PendingError while a transaction of the job's account is open, SafetyError HALTED while
-    the kill switch is set."""
+    """Checks that nothing is open; always returns (). Raises PendingError while a transaction of the job's account is
+    open, SafetyError HALTED while the kill switch is set."""
     refuse_if_halted(halted(world.settings.data_dir))
     open_ones = world.journal.open_transactions(job.chain.chain, job.wallet.address)
     if open_ones:

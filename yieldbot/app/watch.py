@@ -52,7 +52,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRequest:
-    """Whose markets are looked at."""
+    """The jobs whose markets' contracts are read, and how."""
 
     jobs: JobFilter = field(default_factory=JobFilter)
     """The jobs whose markets they are."""
@@ -134,8 +134,8 @@ def _due(job: Job, snapshot: Snapshot, context: Context) -> tuple[str, ...]:
 
 
 def leaves(document: WatchDocument, context: Context) -> bool:
-    """Whether something that a look found is to be taken out at once: the policy lets exits go without a person. What
-    a Safe holds is left to runs: each proposal waits for its owners."""
+    """Whether a look found markets that are to be left at once without a person, because the policy allows it
+    (``auto_exit``). Holdings of a Safe are left to runs, since each proposal waits for its owners."""
     settings = context.settings
     keys = {wallet.name for wallet in settings.wallets.values() if not isinstance(wallet.held, SafeOwner)}
     return settings.policy.auto_exit and any(job.due and job.wallet in keys for job in document.jobs)
@@ -246,8 +246,8 @@ def _accept(name: str, jobs: Iterable[Job], context: Context) -> None:
 
 
 def _lift(job: Job, markets: Collection[MarketId], context: Context) -> None:
-    """Writes into the journal that what stood for the controllers of these markets stands no more: what a person
-    accepted needs no cooldown."""
+    """Journal that alarms about the controllers of these markets are lifted. A person accepted the controllers, so no
+    cooldown follows."""
     now = int(time.time())
     lifted = [
         AlarmLifted(chain=job.chain.chain, market_id=MarketId(market), code=code, act=act, time=now)

@@ -25,7 +25,7 @@ class WatchAlarm(Part):
 
 
 class WatchMessage(Part):
-    """What is new about one market."""
+    """What has changed or is announced in one market."""
 
     market_id: str = Field(description="the market's id")
     name: str = Field(description="the market's name")
@@ -110,7 +110,7 @@ class DepositorShare(Part):
 
 
 class WatchedHolders(Part):
-    """Whose the money in a market is, as far as events tell."""
+    """The depositors of a market, as far as events name them."""
 
     top: tuple[DepositorShare, ...] = Field(description="the largest depositors that events named, ten at most")
     seen: float = Field(description="what all that are remembered hold together, 0 to 1; the rest is nobody's we know")

@@ -139,8 +139,8 @@ def world_of(
 
 
 def signers(context: Context) -> Callable[[Wallet], Openable]:
-    """A function that makes the signer of a wallet. It touches no network or device, and asks for no passphrase, before
-    it is opened or used."""
+    """A function that makes the signer of a wallet. The signer uses no network or device and asks for no passphrase
+    before it is opened or signs."""
     device = ledger()
 
     @contextmanager

@@ -47,7 +47,7 @@ def newest(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def plan(context: Context, request: Mapping[str, Any]) -> Answer:
-    """What would be done, with other assumptions (``what_if``). Nothing is stored."""
+    """The plans that would be made under other assumptions (``what_if``). Nothing is stored."""
     from yieldbot.app.plan import PlanRequest
     from yieldbot.app.plan import plan as decided
 
@@ -74,7 +74,8 @@ def claim(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def settle(context: Context, request: Mapping[str, Any]) -> Answer:
-    """Outcomes of open transactions are recorded: how many, what stays open, and which accounts could not be read."""
+    """Record the outcomes of open transactions: how many, why others stay open, and which accounts could not be
+    read."""
     from dataclasses import asdict
 
     from yieldbot.app.settle import settle as settled
@@ -83,7 +84,7 @@ def settle(context: Context, request: Mapping[str, Any]) -> Answer:
 
 
 def watch(context: Context, request: Mapping[str, Any]) -> Answer:
-    """A look at who controls what our markets stand on; what is new is left for notices."""
+    """A look at who controls the contracts that our markets depend on; changes are put into the inbox of notices."""
     from yieldbot.app.watch import WatchRequest
     from yieldbot.app.watch import watch as looked
 
@@ -134,7 +135,8 @@ JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
 
 
 def main() -> int:
-    """Read the request, do it, write the answer: the document, or a problem with kind, code and message."""
+    """Read the request, run its job, write the answer: the document, or an error with kind, code and message. Returns
+    the exit code."""
     asked = json.loads(sys.stdin.read())
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints belongs to progress

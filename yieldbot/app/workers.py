@@ -17,13 +17,13 @@ from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line
 
 MOST_AT_ONCE = 2
-"""Workers that run at the same time for callers; further jobs wait."""
+"""Most workers that run at the same time for callers; further jobs wait."""
 MOST_WAITING = 8
-"""Jobs of callers that wait; one more is refused."""
+"""Most jobs of callers that wait; one more is refused."""
 LONGEST_ANSWER = 64 * 2**20
-"""Bytes of an answer that are read at most."""
+"""Most bytes of a worker's answer that are read."""
 KILL_AFTER_SECONDS = 5.0
-"""How long a worker that is asked to end may take."""
+"""Seconds after which a worker is killed if it was asked to end."""
 
 
 class WorkerFailed(YieldbotError):
@@ -41,7 +41,7 @@ class Workers:
     """Runs use cases in processes of their own."""
 
     def __init__(self, config: Path, say: Callable[[str], None]) -> None:
-        """say: takes each line of progress of a worker."""
+        """say: called with each line of progress of a worker."""
         self._config, self._say = config, say
         self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
         """Called for each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
@@ -54,11 +54,12 @@ class Workers:
 
     @property
     def full(self) -> bool:
-        """Whether so many jobs of callers wait that one more is refused."""
+        """Whether MOST_WAITING jobs of callers wait, so that one more would be refused."""
         return self._waiting >= MOST_WAITING
 
     async def run(self, job: str, request: Mapping[str, Any], seconds: float, *, own: bool = False) -> dict[str, Any]:
-        """As ``_run``, and says how it ended. own: whether it is the server's own job, which waits for no caller's."""
+        """Run a job as ``_run`` does, and report its end to ``ended``. own: whether it is the server's own job, which
+        does not wait for callers' jobs."""
         began, outcome = time.monotonic(), "ended"
         try:
             found = await self._run(job, request, seconds, own)
@@ -72,7 +73,7 @@ class Workers:
 
     async def _run(self, job: str, request: Mapping[str, Any], seconds: float, own: bool) -> dict[str, Any]:
         """The document of a job (``worker.JOBS``). Raises WorkerFailed: the use case's own error, no answer within
-        ``seconds``, or a process that broke."""
+        ``seconds``, or a crashed process."""
         async with self._turn(job, own):
             if self._closed:
                 raise WorkerFailed("the server is stopping")
@@ -92,8 +93,8 @@ class Workers:
 
     @contextlib.asynccontextmanager
     async def _turn(self, job: str, own: bool) -> AsyncIterator[None]:
-        """Wait until there is room; of the server's own jobs one of each kind runs at a time. Raises WorkerFailed where
-        too many of callers wait already."""
+        """Context in which a worker may run: waits for a free slot; of the server's own jobs one of each kind runs at a
+        time. Raises WorkerFailed if too many jobs of callers wait already."""
         room = self._own.setdefault(job, asyncio.Semaphore(1)) if own else self._room
         if not own and self._waiting >= MOST_WAITING:
             raise WorkerFailed(f"{job}: {MOST_WAITING} jobs wait already: try again later")
@@ -108,7 +109,7 @@ class Workers:
             room.release()
 
     async def _started(self, job: str) -> asyncio.subprocess.Process:
-        """A new worker. Raises WorkerFailed where the machine has no room for one."""
+        """A new worker process. Raises WorkerFailed if the machine cannot start one."""
         try:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -125,7 +126,7 @@ class Workers:
             raise WorkerFailed(f"{job}: no process could be started: {failure.strerror}") from None
 
     async def close(self) -> None:
-        """End every worker; none is started any more."""
+        """End every worker; later jobs are refused."""
         self._closed = True
         await asyncio.gather(*(_end(process) for process in list(self._running)))
 
@@ -155,7 +156,7 @@ class Workers:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask a process and what it started (a fork's node) to end, and after a while end them."""
+    """Send SIGTERM to a process and its children (a fork's node), and SIGKILL after KILL_AFTER_SECONDS."""
     if process.returncode is not None:
         return
     for stop in (signal.SIGTERM, signal.SIGKILL):

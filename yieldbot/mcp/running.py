@@ -22,7 +22,7 @@ from yieldbot.mcp.server import server
 def over_http(service: Service) -> tuple[Any, Callable[[], AbstractAsyncContextManager[None]]]:
     """The MCP server as an application for streamable HTTP, and the context that must be open while it answers.
 
-    Its callers come through the REST interface, which has checked their keys (``ASKING``).
+    The REST interface has checked the caller's key before and names the caller in ``app.admission.ASKING``.
     """
     made = server(service, ASKING.get)
     anywhere = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # no page has a key to send
@@ -50,13 +50,13 @@ async def serve(service: Service, request: ServeRequest, scopes: frozenset[Scope
 
 
 async def _ended(service: Service) -> None:
-    """End every worker, then this process: the thread that waits for stdin can be ended by nothing else."""
+    """End every worker, then this process, since the thread that blocks on stdin cannot be ended in another way."""
     await service.close()
     os._exit(INTERRUPTED)
 
 
 async def _later(service: Service, request: ServeRequest) -> None:
-    """Read the chains periodically once there was a request."""
+    """Read the chains periodically, beginning with the first request."""
     while not service.read_at:
         await asyncio.sleep(1.0)
     (reading,) = (task for task in tasks(service, request) if task.name == "observe")

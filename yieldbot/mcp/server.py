@@ -245,7 +245,7 @@ def _page(row: type[RowT], rows: list[Any], found: Collection, limit: int) -> Pa
 
 
 def _said(work: Callable[Given, Any]) -> Callable[Given, Any]:
-    """The tool, with each of our errors as one line."""
+    """The tool with each YieldbotError turned into a tool error of one line."""
 
     @wraps(work)
     async def tool(*args: Given.args, **more: Given.kwargs) -> Any:

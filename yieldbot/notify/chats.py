@@ -31,16 +31,17 @@ if TYPE_CHECKING:
     from yieldbot.app.service import Service as Server
 
 WAIT_SECONDS = 25
-"""How long Telegram holds a request open until a message comes."""
+"""Seconds for which Telegram holds a request open until a message arrives (``timeout`` of getUpdates)."""
 SEND_SECONDS = 10.0
 MOST_AT_ONCE = 20
-"""Messages that are taken at once."""
+"""Most messages that one request returns (``limit`` of getUpdates)."""
 MOST_ANSWER = 2 * 2**20
-"""Bytes of an answer with so many messages."""
+"""Most bytes of an answer with MOST_AT_ONCE messages."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
-"""Seconds until the next attempt after a failure."""
+"""Seconds until the next attempt: after the first failure, and at most, as each further failure doubles the pause."""
 FORGET_SECONDS = 5 * 86_400
-"""Telegram draws a new number at random after a week without messages: an older offset would hide what comes then."""
+"""Age in seconds from which a stored offset is not used: after a week without messages Telegram chooses the next
+update_id at random, and an older offset could hide new messages."""
 AGES = 366 * 86_400.0
 
 T = TypeVar("T")
@@ -53,18 +54,18 @@ class Chat:
     server: Server
     """The server."""
     channel: Channel
-    """The channel, of Telegram."""
+    """A channel whose service is Telegram."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
     pause: float = FIRST_PAUSE
     """Seconds until the next attempt after the next failure."""
     _users: Any = field(default_factory=chat.limits)
-    """How many questions each user may still ask."""
+    """The rate limit of each user."""
     _complaint: str = ""
-    """The last failure that was said."""
+    """The last failure that was printed."""
 
     async def talk(self) -> None:
-        """Take and answer messages until it is cancelled."""
+        """Fetch and answer messages until this task is cancelled."""
         while True:
             try:
                 await self.round()
@@ -76,8 +77,8 @@ class Chat:
                 self.pause, self._complaint = FIRST_PAUSE, ""
 
     async def round(self, seconds: int = WAIT_SECONDS) -> int:
-        """Ask once for messages, and answer them; how many there were. Raises NotSent, ConfigError without a token, and
-        OSError where the offset cannot be kept: what was not noted as done comes again."""
+        """Fetch messages once and answer them; returns their number. Raises NotSent, ConfigError without a token, and
+        OSError where the offset cannot be stored (Telegram then delivers the same messages again)."""
         token = self._token()
         file = self.server.context.settings.data_dir / "notices" / f"telegram-{token.partition(':')[0][:20]}.json"
         wanted: dict[str, Any] = {"timeout": seconds, "limit": MOST_AT_ONCE, "allowed_updates": ["message"]}
@@ -92,7 +93,7 @@ class Chat:
         return len(found)
 
     async def _take(self, one: chat.Asked, token: str) -> None:
-        """Answer one message. A stranger's is only counted."""
+        """Answer one message. A message of a user who is not allowed is only counted."""
         by = f"telegram {one.user}" if one.user is not None else "telegram"
         note, what = self.server.admission.note, one.command or "no command"
         if not chat.allowed(one, self.channel):
@@ -127,7 +128,7 @@ class Chat:
         return secret_of(self.channel, self.channel.token, self.server.context.environment)
 
     def _complain(self, failure: Exception) -> None:
-        """Once for each reason: it is tried again and again."""
+        """Print a failure, but not the same one again, since the request is repeated all the time."""
         context = self.server.context
         text = safe(str(failure), context.secrets()) if isinstance(failure, YieldbotError) else type(failure).__name__
         if text != self._complaint:
@@ -136,13 +137,13 @@ class Chat:
 
 
 def chats_of(server: Server) -> list[Task]:
-    """What a server does to be asked by chat: one task, which never ends, for each channel that names users."""
+    """The server's tasks for questions by chat: for each channel that names users one task that never ends."""
     named = [one for one in server.context.settings.notices if one.kind is Service.TELEGRAM and one.allowed_users]
     return [every(f"chat {one.name}", AGES, Chat(server, one).talk) for one in named]
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Do it in a thread that the server's end does not wait for."""
+    """Run ``work`` in a daemon thread, for which the server's shutdown does not wait; returns its result."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -164,7 +165,7 @@ def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], end: Callabl
 
 
 def _updates(body: bytes) -> list[Mapping[str, Any]]:
-    """The updates of an answer. Raises NotSent for what is none."""
+    """The updates in an answer of getUpdates. Raises NotSent for an answer of another form."""
     try:
         found = json.loads(body)
         rows = found["result"]
@@ -175,7 +176,8 @@ def _updates(body: bytes) -> list[Mapping[str, Any]]:
 
 
 def _offset(file: Path, now: float) -> int | None:
-    """Number of the first message that is not answered yet; None: whichever Telegram still has."""
+    """The stored update_id of the first message that is not answered yet; None: nothing usable is stored, so begin with
+    the oldest that Telegram has."""
     try:
         found = json.loads(read_text(file))
         at, offset = found["at"], found["offset"]
@@ -186,7 +188,7 @@ def _offset(file: Path, now: float) -> int | None:
 
 
 def _keep(file: Path, offset: int, now: float) -> None:
-    """Note that everything before this number is answered, completely or not at all. Raises OSError."""
+    """Store that every message before this update_id is answered; the file is replaced atomically. Raises OSError."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = file.with_suffix(".new")
     with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as out:

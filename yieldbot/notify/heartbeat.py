@@ -1,4 +1,5 @@
-"""The heartbeat: a URL of a service that raises an alarm when it is not asked for too long, as healthchecks.io does."""
+"""The heartbeat: requests to the URL of a monitoring service such as healthchecks.io, which alerts a person when they
+stop."""
 
 from __future__ import annotations
 
@@ -14,19 +15,19 @@ if TYPE_CHECKING:
     from yieldbot.app.service import Service as Server
 
 SECONDS = 10.0
-"""How long the service may take to answer."""
+"""Seconds within which the service must answer."""
 
 
 class Heartbeat:
-    """Asks the URL after each success of a job, while the last run of no job failed. A thread of its own does it: no
-    job and no end of the server waits for it."""
+    """Requests the URL after each successful job, unless the last run of another job failed. It does so in a daemon
+    thread, for which neither jobs nor the server's shutdown wait."""
 
     def __init__(self, server: Server, url: str) -> None:
         self._server, self._url = server, url
         self._asking: threading.Thread | None = None
 
     def after(self, name: str, end: JobEnd) -> None:
-        """A job has ended."""
+        """Called at the end of each job: requests the URL where that is due."""
         failed = any(one.outcome == "failed" for one in self._server.jobs.ends.values())
         if failed or end.outcome == "busy" or (self._asking is not None and self._asking.is_alive()):
             return
@@ -34,7 +35,7 @@ class Heartbeat:
         self._asking.start()
 
     def wait(self) -> None:
-        """Wait for what is under way, at most SECONDS: for a process that does everything once."""
+        """Wait for a request in progress, at most SECONDS; for a process that does every job once and ends."""
         if self._asking is not None:
             self._asking.join(SECONDS)
 
@@ -46,7 +47,7 @@ class Heartbeat:
 
 
 def heartbeat_of(server: Server) -> Heartbeat | None:
-    """The server's heartbeat, which begins with its next job; None where none is configured. Raises ConfigError."""
+    """The server's heartbeat, connected to the ends of its jobs; None where none is configured. Raises ConfigError."""
     context = server.context
     name = context.settings.serving.heartbeat_env
     if name is None:

@@ -1,4 +1,4 @@
-"""Posts one message over HTTP: to the host of the URL and no other, encrypted, in bounded time and memory."""
+"""Posts one message over HTTPS to the host of the URL and no other, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], seconds: float, most
 
 
 def _host_of(url: str) -> str:
-    """The host. Raises NotSent for an address that is none, or not encrypted and of another machine."""
+    """The URL's host. Raises NotSent for a malformed URL, and for plain HTTP to another machine."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -87,7 +87,8 @@ def _refusal(host: str, status: int, headers: Any, said: bytes) -> NotSent:
 
 
 def _retry_after(header: str | None, said: bytes) -> float | None:
-    """Seconds to wait, by the header or by Telegram's answer; None: neither says it."""
+    """Seconds to wait, from the Retry-After header or from ``retry_after`` in Telegram's answer; None: neither is
+    there."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -1,4 +1,4 @@
-"""Hands a mail to a mail server, encrypted, in bounded time and memory."""
+"""Sends a mail through an SMTP server, encrypted, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_LINES = 500
 
 
 class _Bounded:
-    """A server's answers, limited to MOST_LINES lines and to a deadline."""
+    """The file object of an SMTP connection that ends after MOST_LINES lines or at a deadline."""
 
     def __init__(self, file: Any, until: float) -> None:
         self._file, self._until, self._left = file, until, MOST_LINES
@@ -37,7 +37,7 @@ class _Bounded:
 
 
 class _Mixin:
-    """A connection whose answers are bounded."""
+    """Makes an SMTP connection read its answers through ``_Bounded``."""
 
     until: float
     file: Any
@@ -59,7 +59,7 @@ class _Tls(_Mixin, smtplib.SMTP_SSL):
 
 
 def hand_over(channel: Channel, message: EmailMessage, secrets: Mapping[str, str], seconds: float) -> None:
-    """Give a mail to the channel's server. Nothing is sent in the clear unless ``security`` is ``none``.
+    """Send a mail through the channel's SMTP server. Nothing is sent unencrypted unless ``security`` is ``none``.
 
     Raises NotSent, whose message names the host alone."""
     context, server = ssl.create_default_context(), None

@@ -16,25 +16,25 @@ from yieldbot.model.notices import Channel, Finding, Notice, Severity, Topic
 
 TELEGRAM = "https://api.telegram.org"
 MOST_TELEGRAM, MOST_SLACK, MOST_DISCORD, MOST_NTFY = 3500, 2900, 1800, 3500
-"""Characters of all lines together that each service takes, with room for what is put around them."""
+"""Most characters of a notice's lines for each service: its own limit less what we put around the lines."""
 NTFY_PRIORITY = {Severity.INFO: "2", Severity.WARNING: "4", Severity.CRITICAL: "5"}
 Headers = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What goes to a service over HTTP."""
+    """A POST request to a service."""
 
     url: str
-    """The URL."""
+    """The request's URL."""
     body: bytes
-    """The body."""
+    """The request's body."""
     headers: Mapping[str, str]
-    """The headers."""
+    """The request's headers."""
 
 
 def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
-    """As preformatted text, in which Telegram makes no links."""
+    """The notice for Telegram, as preformatted text, in which Telegram makes no links."""
     text = _fitting(notice, MOST_TELEGRAM, html)
     document = {
         "chat_id": channel.chat,
@@ -50,7 +50,8 @@ def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Po
 
 
 def telegram_reply(chat: int, title: str, lines: Sequence[str], links: Sequence[tuple[str, str]]) -> dict[str, object]:
-    """The document of ``sendMessage`` that answers a question. Lines may hold names that strangers gave."""
+    """The JSON of Telegram's ``sendMessage`` that answers a question. Lines may hold names that strangers chose, so
+    they are preformatted text too."""
     finding = [Finding(key="", topic=Topic.DONE, severity=Severity.INFO, text=one, at=0) for one in lines]
     text = _fitting(Notice(id="", title=title, findings=tuple(finding)), MOST_TELEGRAM, html)
     document: dict[str, object] = {
@@ -65,7 +66,7 @@ def telegram_reply(chat: int, title: str, lines: Sequence[str], links: Sequence[
 
 
 def slack(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
-    """As plain text: Slack's control sequences begin with < and are taken apart."""
+    """The notice for Slack, as plain text in which no < is left, as Slack's control sequences begin with it."""
     text = _fitting(notice, MOST_SLACK, without_angles)
     block = {"type": "section", "text": {"type": "plain_text", "text": text, "emoji": False}}
     buttons = [
@@ -83,7 +84,8 @@ def slack(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
 
 
 def discord(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
-    """As a block of code that nothing within it can end; nobody is mentioned."""
+    """The notice for Discord, as a code block without backticks inside, so that no line can end it; mentions are
+    disabled."""
     links = notice.links
     room = sum(len(name) + len(page) + 5 for name, page in links)
     text = _fitting(notice, MOST_DISCORD - room, without_ticks)
@@ -96,7 +98,7 @@ def discord(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Pos
 
 
 def ntfy(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
-    """As plain text, which ntfy does not take for Markdown unless a header says so."""
+    """The notice for ntfy, as plain text; without its Markdown header ntfy interprets nothing in it."""
     headers = {
         "Title": _ascii(notice.title),
         "Priority": NTFY_PRIORITY[notice.severity],
@@ -110,7 +112,8 @@ def ntfy(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Post:
 
 
 def webhook(channel: Channel, notice: Notice, secrets: Mapping[str, str], now: int) -> Post:
-    """As a document, with a signature over the time and the body: ``Yieldbot-Signature: t=TIME,v1=HEX``."""
+    """The notice for a webhook, as a JSON document, signed over time and body: ``Yieldbot-Signature: t=TIME,v1=HEX``.
+    now: unix seconds."""
     body = json.dumps(NoticeDocument.of(notice).as_json(), allow_nan=False).encode()
     headers = {
         "Content-Type": "application/json",
@@ -121,12 +124,12 @@ def webhook(channel: Channel, notice: Notice, secrets: Mapping[str, str], now: i
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
-    """HMAC-SHA256 in hex, with the secret as key, over the time, a dot and the body."""
+    """HMAC-SHA256 in hex, with the secret as key, over the time (unix seconds in decimal), a dot and the body."""
     return hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
 
 
 def email(channel: Channel, notice: Notice) -> EmailMessage:
-    """As plain text; the subject is our own words."""
+    """The notice as a mail of plain text; the subject holds no foreign text."""
     message = EmailMessage(policy=SMTP)
     message["Subject"] = _ascii(notice.title)
     message["From"] = channel.sender
@@ -145,17 +148,18 @@ def html(text: str) -> str:
 
 
 def without_angles(text: str) -> str:
-    """The text with look-alikes of < and >."""
+    """The text with < and > replaced by characters that look like them."""
     return text.replace("<", "‹").replace(">", "›")
 
 
 def without_ticks(text: str) -> str:
-    """The text with look-alikes of backticks."""
+    """The text with backticks replaced by characters that look like them."""
     return text.replace("`", "ˋ")
 
 
 def _fitting(notice: Notice, most: int, form: type[str] | object) -> str:
-    """The notice's lines, each in the service's form, as many as fit."""
+    """As many of the notice's lines as fit into ``most`` characters, each escaped by ``form``, with the number of those
+    left out."""
     assert callable(form)
     found, size = [], 0
     for index, line in enumerate(notice.lines):

@@ -1,4 +1,4 @@
-"""Sends a notice through a channel, and what a server and the commands call."""
+"""Sends a notice through a channel, at the end of a command or periodically in a server."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from yieldbot.app.service import Service as Server
 
 EVERY_SECONDS = 60.0
-"""How often a server looks for what is new."""
+"""Seconds between two checks of a server for new findings."""
 OF_SERVER_SECONDS = 20.0
-"""How long a server may take to send."""
+"""Seconds within which a server sends what is due at one check."""
 
 
 def send(channel: Channel, notice: Notice, secrets: Mapping[str, str], seconds: float) -> None:
-    """Send a notice through a channel. Raises NotSent."""
+    """Send a notice through a channel within ``seconds``. secrets: the channel's, by key. Raises NotSent."""
     match channel.kind:
         case Service.EMAIL:
             hand_over(channel, messages.email(channel, notice), secrets, seconds)
@@ -47,12 +47,13 @@ def send(channel: Channel, notice: Notice, secrets: Mapping[str, str], seconds: 
 
 
 def after(context: Context, news: News | None) -> None:
-    """Send what is new at the end of a command; nothing that goes wrong with it leaves this function."""
+    """Send new findings at the end of a command. Never raises: a failure is one line on stderr."""
     use.quietly(context, send, news)
 
 
 def work_of(server: Server) -> Task:
-    """What a server does for notices. It works in a thread of its own, which the server's end does not wait for."""
+    """The server's periodic task for notices. It runs in a daemon thread, for which the server's shutdown does not
+    wait."""
 
     seen, ended = 0, dict[str, float]()
 

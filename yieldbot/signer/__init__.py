@@ -1,1 +1,2 @@
-"""A door for one caller, `yieldbot serve`: a Unix socket through which plans that persons have signed come in."""
+"""The socket of `yieldbot signer`: a Unix socket at which one caller, `yieldbot serve`, hands in plans that persons
+have signed."""

@@ -18,38 +18,39 @@ from yieldbot.errors import ConfigError
 from yieldbot.resources import refuse_if_others_change, why
 
 MOST_CONNECTIONS = 16
-"""Connections at the same time; one more is closed at once."""
+"""Most connections at the same time; one more is closed at once."""
 SECONDS = 5.0
-"""How long a caller may take to send its request, and to take its answer."""
+"""Seconds that a caller may take to send its request, and again to read its answer."""
 LONGEST_PATH = 107
-"""Bytes of a Unix socket's path at most, as Linux has it (unix(7): ``sun_path`` has 108, one of them zero)."""
+"""Most bytes of a Unix socket's path on Linux (unix(7): ``sun_path`` has 108 bytes, the last of them zero)."""
 CREDENTIALS = struct.Struct("3i")
 """Linux's ``struct ucred``: pid, uid, gid."""
 
 
 @dataclass(slots=True)
 class Listener:
-    """Answers connections."""
+    """Accepts connections, checks who connects, and answers one request on each."""
 
     answer: Callable[[bytes, str], bytes]
-    """Answers one request; runs in a thread, one at a time."""
+    """Called with (the request's bytes, the caller for the audit); returns the answer's bytes. Runs in a thread, one
+    call at a time."""
     note: Callable[[str, str, str], None]
-    """Takes a line of the audit: who, what, outcome."""
+    """Called with each line of the audit: (who, what, outcome)."""
     allowed: Collection[int] | None = None
-    """User ids that may ask; None: whoever the socket's mode lets in."""
+    """User ids that may connect; None: everybody whom the socket's file mode admits."""
     seconds: float = SECONDS
-    """See ``SECONDS``."""
+    """Seconds that a caller may take to send its request, and again to read its answer."""
     _open: set[asyncio.Task[None]] = field(default_factory=set)
-    """Connections under way."""
+    """The tasks that serve open connections."""
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a request is answered."""
 
     async def begin(self, listening: socket.socket) -> asyncio.Server:
-        """Answer at a socket until the server that is returned is closed."""
+        """Accept connections at a listening socket until the returned server is closed."""
         return await asyncio.start_unix_server(self._connected, sock=listening, backlog=MOST_CONNECTIONS)
 
     async def end(self) -> None:
-        """Drop every connection."""
+        """Close every open connection without an answer."""
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -105,7 +106,7 @@ class Listener:
 
 
 def answers(path: Path) -> bool:
-    """Whether somebody listens at a socket's path."""
+    """Whether a process accepts connections at a socket's path."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as asking:
         asking.settimeout(1.0)
         try:
@@ -118,17 +119,17 @@ def answers(path: Path) -> bool:
 
 
 def ended(path: Path, inode: int) -> None:
-    """Remove the socket's path, if it is still ours. inode: what was bound there."""
+    """Remove the socket's file if it is still the one that we bound, by its inode number."""
     with contextlib.suppress(OSError):
         if path.stat().st_ino == inode:
             path.unlink()
 
 
 def bound(path: Path, group: int | None) -> socket.socket:
-    """A listening socket with mode 0660. group: gid of the socket; None: our own.
+    """A listening socket with mode 0660. group: the socket's group by number; None: the group of this process.
 
-    Raises ConfigError where the path is too long, the folder is not there, or others could put another socket in its
-    place.
+    Raises ConfigError where the path is too long, the folder does not exist, another process listens there, or other
+    users could replace the socket.
     """
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise ConfigError(f"--socket {path}: the system takes at most {LONGEST_PATH} bytes: name a shorter path")

@@ -1,4 +1,5 @@
-"""The signer's process: it listens, and starts the process that signs when something is to be done."""
+"""The signer's process: it listens at the socket, and starts another process to sign whenever a plan or an open
+transaction waits."""
 
 from __future__ import annotations
 
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from yieldbot.app.signer_intake import Intake
 
 AUDIT_SECONDS = 10.0
-"""Refused requests are counted so long before they are written: as many seconds of them are lost with a kill."""
+"""Seconds between two writes of the audit of refused requests; a process that is killed loses those of its last
+interval."""
 KILL_AFTER_SECONDS = 2.0
-"""How long the process that signs may take to end."""
+"""Seconds after which the process that signs is killed if it was asked to end."""
 
 
 def run(context: Context, request: SignerRequest) -> int:
-    """Work until SIGTERM or SIGINT. Raises ConfigError and YieldbotError where it must not start."""
+    """Run the signer until SIGTERM or SIGINT; returns the exit code. Raises ConfigError for a configuration with which
+    it must not start, YieldbotError where another signer runs."""
     with opened(context, request) as intake:
         listening = bound(request.socket, request.group_id)
         inode = request.socket.stat().st_ino
@@ -77,19 +80,20 @@ async def _audit(context: Context, intake: Intake) -> None:
 
 @dataclass(slots=True)
 class Worker:
-    """Starts the process that signs, one at a time."""
+    """Runs the process that signs, never two at the same time."""
 
     context: Context
     """The configuration."""
     intake: Intake
-    """Knows whether there is work."""
+    """Answers whether a plan or an open transaction waits (``Intake.work_waits``)."""
     every_seconds: float
-    """Seconds until work that waits is tried again."""
+    """Seconds between two attempts while something still waits."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a plan came."""
+    """Set when a plan was handed in."""
 
     async def run(self) -> None:
-        """Work whenever there is something to do, until it is cancelled; the process is then ended."""
+        """Start the process that signs whenever something waits, until this task is cancelled; a process that still
+        runs is then ended."""
         first = True
         while True:
             self.wake.clear()
