@@ -39,6 +39,12 @@ def test_they_name_metrics_that_there_are(file: str) -> None:
     assert named and named <= known(), named - known()
 
 
+def test_the_page_lists_every_metric() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    bare = {re.sub("_(total|bucket|count|created)$", "", name) for name in known()}
+    assert {name for name in bare if f"`{name}" not in page} == set()
+
+
 def test_each_panel_says_what_it_shows() -> None:
     board = json.loads((FOLDER / "grafana.json").read_text())
     assert len(board["panels"]) == len({panel["id"] for panel in board["panels"]}) == 12

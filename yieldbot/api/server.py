@@ -36,10 +36,10 @@ _NAMES = frozenset(
 )
 _METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
-_STATUSES = {400: "not understood", 401: "no key that counts", 403: "the key has no such scope", 404: "not there",
+_STATUSES = {400: "not understood", 401: "no valid key", 403: "the key has no such scope", 404: "not there",
              405: "no such method here", 408: "the body did not come in time", 413: "too large", 415: "not JSON",
-             422: "understood, and not possible",
-             429: "too many requests", 500: "broken", 503: "not now: try again"}  # fmt: skip
+             422: "understood, but not possible",
+             429: "too many requests", 500: "a bug of yieldbot", 503: "not now: try again"}  # fmt: skip
 
 
 def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) -> FastAPI:
@@ -206,4 +206,4 @@ async def _invalid(request: Request, failure: Exception) -> Response:
 async def _bug(request: Request, failure: Exception) -> Response:
     service: Service = request.app.state.service
     service.context.complain(f"a bug: {type(failure).__name__} at {listing.shown(request.url.path)}")
-    return Problem(500, "BROKEN", "a bug of ours: the server's log has its kind").response()
+    return Problem(500, "BROKEN", "a bug of yieldbot: the server's log names it").response()

@@ -18,9 +18,9 @@ class ApiKey(Part):
     accounts: tuple[str, ...] | None = Field(description="addresses of the only accounts that it sees; null: all")
     networks: tuple[str, ...] = Field(description="networks that it may be used from, as CIDR; empty: any")
     created_at: int = Field(description="when it was made, in unix seconds")
-    expires_at: int | None = Field(description="from when on it counts no more; null: it has no end")
+    expires_at: int | None = Field(description="when the key ends; null: never")
     used_at: int | None = Field(description="when it was last used, to the minute; null: never")
-    ended: str | None = Field(description="why it counts no more; null: it counts")
+    ended: str | None = Field(description="why the key is not valid any more; null: it is valid")
     ends_soon: bool = Field(description="whether it ends within a week")
 
 
@@ -41,7 +41,7 @@ class KeysDocument(Document):
 
     SCHEMA: ClassVar[str] = "keys"
 
-    keys: tuple[ApiKey, ...] = Field(description="keys, also those that count no more")
+    keys: tuple[ApiKey, ...] = Field(description="all keys, those that have ended too")
 
 
 class RevokedKeysDocument(Document):

@@ -20,25 +20,29 @@ def register(listed: CommandList) -> None:
     group = listed.add_parser("key")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    what = "make a key; it is shown once"
+    what = "make a key; it is printed once and never again"
     parser = actions.add_parser("new", help=what, description=what)
-    parser.add_argument("name", metavar="NAME", help="what it is called in lists and in the journal")
+    parser.add_argument("name", metavar="NAME", help="the key's name, shown in lists and in the journal")
     parser.add_argument(
         "--scope",
         required=True,
         metavar="SCOPES",
-        help="what it may do: of read,plan,approve,run,halt; none includes another",
+        help="what the key may do: one or more of read,plan,approve,run,halt, joined by commas; none includes another",
     )
     parser.add_argument(
         "--account",
         action="append",
         default=[],
         metavar="WALLET",
-        help="sees this wallet's account alone; may be repeated",
+        help="the key sees only this wallet's account; may be repeated",
     )
-    parser.add_argument("--expires", metavar="LENGTH", help="how long it counts, as 60d (default 90d)")
+    parser.add_argument("--expires", metavar="LENGTH", help="how long the key is valid, as 60d (default 90d)")
     parser.add_argument(
-        "--ip", action="append", default=[], metavar="CIDR", help="may be used from this network alone; may be repeated"
+        "--ip",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="the key works only from this network; may be repeated",
     )
     parser.set_defaults(command="key-new", handler=new)
 
@@ -46,15 +50,17 @@ def register(listed: CommandList) -> None:
     parser = actions.add_parser("list", help=what, description=what)
     parser.set_defaults(command="key-list", handler=list_)
 
-    what = "make a key's successor; both count for a while"
+    what = "make a successor of a key; the old one stays valid for a while"
     parser = actions.add_parser("rotate", help=what, description=what)
     parser.add_argument("name", metavar="NAME", help="the key's name")
-    parser.add_argument("--overlap", default="24h", metavar="LENGTH", help="how long the old one counts (default 24h)")
+    parser.add_argument(
+        "--overlap", default="24h", metavar="LENGTH", help="how long the old key stays valid (default 24h)"
+    )
     parser.set_defaults(command="key-rotate", handler=rotate)
 
-    what = "end every key of this name at once"
+    what = "end every key with this name at once"
     parser = actions.add_parser("revoke", help=what, description=what)
-    parser.add_argument("name", metavar="NAME", help="the keys' name")
+    parser.add_argument("name", metavar="NAME", help="the name of the keys")
     parser.set_defaults(command="key-revoke", handler=revoke)
 
 
@@ -72,9 +78,9 @@ def rotate(args: argparse.Namespace, context: Screen) -> int:
 def revoke(args: argparse.Namespace, context: Screen) -> int:
     done = use.revoke(args.name, context)
     lines = (
-        f"{len(done.revoked)} keys named {done.name} count no more"
+        f"ended {len(done.revoked)} key{'s' * (len(done.revoked) > 1)} named {done.name}"
         if done.revoked
-        else f"no key named {done.name} counted"
+        else f"there is no valid key named {done.name}: nothing changed"
     )
     context.show(done.as_json(), lambda: lines)
     return 0
@@ -89,15 +95,15 @@ def list_(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _made(done: NewKeyDocument, context: Screen) -> int:
-    lines = [done.key, "", f"It may {', '.join(done.details.scopes)}, and is not shown again."]
+    lines = [done.key, "", f"This key may {', '.join(done.details.scopes)}. Keep it now: it is not shown again."]
     if done.overlap_until is not None:
-        lines.append(f"Its predecessor counts until {_time(done.overlap_until)}.")
+        lines.append(f"The old key stays valid until {_time(done.overlap_until)}.")
     context.show(done.as_json(), lambda: "\n".join(lines))
     return 0
 
 
 def _table(found: KeysDocument) -> TextTable:
-    table = TextTable("Keys", "Name", "Key", "May", "Accounts", "From", "Ends", "Last used", "Counts")
+    table = TextTable("Keys", "Name", "Key", "May", "Accounts", "From", "Ends", "Last used", "Valid")
     for one in found.keys:
         table.add_row(*_row(one))
     return table
