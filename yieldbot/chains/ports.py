@@ -59,11 +59,11 @@ class Watch(Protocol):
         follow: Collection[str] = (),
     ) -> Look:
         """Who controls the contracts that the snapshot's markets depend on, at its block, and what events have said of
-        it since; what the markets rest on, and what went into and out of them.
+        it since; what backs the markets, and deposits into and withdrawals from them.
 
-        known: ``Look.known`` of the last look, or nothing. since: the block of the last look; None: there was none.
-        lost: the contracts of markets that the snapshot lacks; they are looked at too. follow: addresses all of whose
-        deposits and withdrawals are reported. Raises TransientError.
+        known: ``Look.known`` of the last look, or empty. since: the block of the last look; None: there was none. lost:
+        the contracts of markets that the snapshot lacks; they are read too. follow: addresses all of whose deposits and
+        withdrawals are reported. Raises TransientError.
         """
 
     async def with_exits(self, snapshot: Snapshot, records: Sequence[Record], policy: Policy) -> Snapshot:
@@ -135,7 +135,7 @@ class Rights(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountHistoryRequest:
-    """What to read of an account's history beyond its own entries. A family ignores what its chains cannot tell."""
+    """What to read of an account's history beyond its own entries. A family ignores what its chains do not provide."""
 
     ours: frozenset[str] = frozenset()
     """Hash of every transaction that the account signed, in lower case."""

@@ -1,5 +1,5 @@
-"""What the events of an EVM chain announce, in words: calls decoded, with what is in force now, and from when on they
-may be made."""
+"""Describes what events of an EVM chain announce: decodes scheduled and proposed calls, reads the values that they
+would change, and finds the time from which each call may be executed."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 MOST_TIMES = 20
-"""Blocks whose time is read because an event in them counts its delay from there; later ones count from the look."""
+"""Most blocks whose time is fetched at one look, for events whose delay begins at their block; for further events the
+delay is counted from the look's block."""
 MOST_INPUTS = 10
-"""Transactions of one look whose input is read because the chain keeps only a hash of what they announce."""
+"""Most transactions whose calldata is fetched at one look, for events that hold only a hash of the announced call."""
 LONGEST = 400
-"""Characters of a decoded call."""
+"""Most characters of one decoded call."""
 Readings = Mapping[Address, Reading]
 
 
@@ -46,8 +47,9 @@ async def explained(
     assets: Mapping[Address, Token],
     block: BlockRef,
 ) -> list[ControlEvent]:
-    """The events, announced calls decoded and with the time from which they may be made. assets: of vaults, whose
-    amounts are shown in them. What cannot be asked is shown as the event says it."""
+    """The events, with announced calls decoded and the time from which each may be executed. assets: the asset by
+    vault, in which amounts are shown. Where a read fails, the event is shown as it was emitted. Raises TransientError
+    when the node fails."""
     logs = await _payloads(node, chain, logs, block)
     logs = await _by_hash(node, logs, readings, block)
     calls = [one.call for one in logs if one.event.what == "Submit" and one.call is not None]
@@ -84,7 +86,7 @@ async def explained(
 
 
 def in_words(chain: ChainSettings, sender: Address, call: ScheduledCall, readings: Readings) -> str:
-    """A scheduled call in words, with what is in force where that was read."""
+    """A line that describes a scheduled call, with the present values that it would change, where these were read."""
     words = decoded(chain, sender, call)
     if changed := words_of_call(call, readings):
         words = one_line(f"{words}: {changed}", 2 * LONGEST)
@@ -92,7 +94,7 @@ def in_words(chain: ChainSettings, sender: Address, call: ScheduledCall, reading
 
 
 def _proposed(chain: ChainSettings, one: DescribedEvent, pending: Pending, readings: Readings) -> Pending:
-    """A proposal, with what its calls would do and name."""
+    """The pending change with its proposal's calls described, and with the contracts that these calls concern."""
     sender, looked_at = one.event.contract, frozenset(readings)
     words = "; ".join(in_words(chain, sender, call, readings).removeprefix("scheduled call: ") for call in one.calls)
     names = dict.fromkeys(name for call in one.calls for name in _names(call, looked_at))
@@ -102,8 +104,9 @@ def _proposed(chain: ChainSettings, one: DescribedEvent, pending: Pending, readi
 async def _by_hash(
     node: Node, logs: Sequence[DescribedEvent], readings: Readings, block: BlockRef
 ) -> list[DescribedEvent]:
-    """The events, with the calls of those that the chain knows by their hash alone (Maple). Whoever schedules a call at
-    Globals and is nobody known here is news alone: anybody may."""
+    """The events, with the calls of those that hold only a hash of their call (Maple), decoded from their transactions'
+    calldata. Calls that a stranger scheduled at Maple's Globals are reported but raise no alarm, since anybody may
+    schedule there."""
     wanted = [one for one in logs if one.hash][-MOST_INPUTS:]
     if not wanted:
         return list(logs)
@@ -156,7 +159,7 @@ def _input(answer: object) -> bytes:
 async def _payloads(
     node: Node, chain: ChainSettings, logs: Sequence[DescribedEvent], block: BlockRef
 ) -> list[DescribedEvent]:
-    """The events, with what queued payloads of Aave's governance would do."""
+    """The events, with the actions of queued payloads of Aave's governance described."""
     named = [(one.event.contract, one.payload) for one in logs if one.payload]
     if not named:
         return list(logs)
@@ -177,7 +180,8 @@ async def _payloads(
 
 
 def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
-    """A scheduled call in words, by the decoder of ``yieldbot decode``; its bytes where that cannot read it."""
+    """A line that describes a scheduled call, by the decoder of ``yieldbot decode``; its target and first bytes where
+    that cannot decode it."""
     raw = f"{call.target} 0x{call.data[:36].hex()}{'…' if len(call.data) > 36 else ''}"
     try:
         book = KnownNames.of(chain, native_token(chain))
@@ -191,5 +195,5 @@ def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
 
 
 def _names(call: ScheduledCall, looked_at: frozenset[Address]) -> tuple[Address, ...]:
-    """The contracts looked at that a call would call or has among its words."""
+    """Those of the contracts in ``looked_at`` that are the call's target or appear in its calldata."""
     return tuple(one for one in sorted(looked_at) if one == call.target or bytes.fromhex(one[2:]) in call.data)

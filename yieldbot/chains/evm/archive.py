@@ -18,7 +18,7 @@ from yieldbot.model.settings import Job
 from yieldbot.protocols import adapters
 
 FIRST = 1
-"""The first block with a usable time: a chain's block 0 often says 0."""
+"""The first block with a usable time: the time of a chain's block 0 is often 0."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,6 @@ class _ArchiveWatch:
 
 @asynccontextmanager
 async def open_archive(job: Job) -> AsyncIterator[ArchiveWatch]:
-    """Opens the job's chain in the past. Merkl's API is not asked: what it says of our rewards today says nothing of
-    then."""
+    """Opens the job's chain in the past. Merkl's API is not queried, since it has no rewards of past blocks."""
     async with connect(job.chain, timeout_seconds=30.0) as node:
         yield _ArchiveWatch(replace(job, chain=replace(job.chain, merkl=None)), node)

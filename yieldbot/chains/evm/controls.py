@@ -1,4 +1,5 @@
-"""One look at what an EVM chain's markets stand on: the facts, and the events since the last look, at one block."""
+"""One look at the contracts that an EVM chain's markets depend on: facts about them at one block, and their events
+since the last look."""
 
 from __future__ import annotations
 
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 ADDRESSES = 500
-"""Contracts of one request for events."""
+"""Most contracts in one request for events."""
 COMET = "compound_v3"
 AGED = (Part.POOL, Part.ADMIN, Part.INSIDE)
-"""Contracts whose age is read: those whose change can take the money."""
+"""Parts of a market for which the age of the contract's code is read: those whose replacement could take the money."""
 GONE = ("the market itself, which cannot be read now",)
-"""What is missing of a lost market."""
+"""``missing`` of a market that cannot be read any more."""
 
 
 async def look(
@@ -50,9 +51,9 @@ async def look(
     lost: Mapping[MarketId, Sequence[Dependency]],
     beside: Flows | None = None,
 ) -> Look:
-    """The facts about everything that the markets, and those that are lost, stand on at ``block``, and the events after
-    block ``since`` (None: of no block). known: ``Look.known`` of the last look, or nothing. beside: flows that run in
-    the same rounds. Raises TransientError when the node fails."""
+    """Facts about the contracts that the markets (and those in ``lost``, which cannot be read any more) depend on at
+    ``block``, and their events after block ``since`` (None: no events). known: ``Look.known`` of the last look, or
+    empty. beside: further flows to run in the same rounds. Raises TransientError when the node fails."""
     tables = {table.name: table.params for table in chain.deployments}
     found, searched = kept.configurators_of(known)
     where = {}

@@ -1,6 +1,6 @@
-"""What one look at an EVM chain's controls keeps for the next, as a JSON object.
+"""The part of ``Look.known`` about an EVM chain's contracts: what one look stores for the next, as a JSON object.
 
-Whatever cannot be read again counts as nothing kept: the next look then reads everything."""
+A part that cannot be decoded counts as empty, so that the next look reads everything anew."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from yieldbot.protocols.evm.role_reads import KnownRoles
 
 
 def code_of(known: Mapping[str, Any]) -> KnownCode:
-    """What earlier looks found of codes; nothing where they tried other views than these."""
+    """What earlier looks found about contracts' code; empty if they tried other view functions than this version
+    does."""
     try:
         if known["tried"] != list(VIEWS):
             return KnownCode()
@@ -27,7 +28,7 @@ def code_of(known: Mapping[str, Any]) -> KnownCode:
 
 
 def roles_of(known: Mapping[str, Any]) -> dict[Address, KnownRoles]:
-    """What the last look found of roles."""
+    """The holders of roles that the last look found, by contract."""
     try:
         return {
             Address(at): KnownRoles(
@@ -43,7 +44,7 @@ def roles_of(known: Mapping[str, Any]) -> dict[Address, KnownRoles]:
 
 
 def ages_of(known: Mapping[str, Any]) -> dict[Address, Age]:
-    """What earlier looks found of ages."""
+    """The ages of contracts that earlier looks found."""
     try:
         return {Address(at): Age(*map(int, numbers)) for at, numbers in known["ages"].items()}
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -51,7 +52,7 @@ def ages_of(known: Mapping[str, Any]) -> dict[Address, Age]:
 
 
 def queues_of(known: Mapping[str, Any]) -> tuple[dict[Address, KnownQueue], tuple[OpenCall, ...]]:
-    """What earlier looks read of queues, and the calls that stood in them."""
+    """(queues of timelocks that earlier looks read, by contract; the calls that were open in them)."""
     try:
         spans = {Address(at): KnownQueue(int(since), int(floor)) for at, (since, floor) in known["queues"].items()}
         return spans, tuple(
@@ -72,7 +73,8 @@ def configurators_of(known: Mapping[str, Any]) -> tuple[dict[Address, Address], 
 
 
 def safes_of(known: Mapping[str, Any]) -> tuple[tuple[Address, str], ...]:
-    """What Safe's service said could be sent, by Safe and id."""
+    """(Safe, id) of each transaction that could be executed according to Safe's transaction service at the last
+    look."""
     try:
         return tuple((Address(safe), str(id_)) for safe, id_ in known["safes"])
     except (KeyError, TypeError, ValueError):
@@ -87,7 +89,7 @@ def document(
     configurators: tuple[Mapping[Address, Address], Mapping[Address, int]],
     safes: Sequence[tuple[Address, str]],
 ) -> dict[str, Any]:
-    """The object."""
+    """The JSON object that holds all of these."""
     return {
         "tried": list(VIEWS),
         "keys": dict(code.keys),

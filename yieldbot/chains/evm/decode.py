@@ -62,7 +62,7 @@ def decode_message(message: Any, chain_id: ChainId | None, chain: ChainSettings 
 
 
 def _book(chain: ChainSettings, known: Known) -> KnownNames:
-    """The names of a chain, and of all chains that have a file."""
+    """The names known on a chain, with the names of all chains that have a file."""
     chains = {}
     for chain_id, name in known.names.items():
         family, _, number = chain_id.partition(":")

@@ -47,13 +47,13 @@ class ExposureLook:
     follow: tuple[str, ...] = ()
     """Addresses all of whose flows are reported."""
     flows: Flows = field(default_factory=Flows)
-    """Flows that must run before ``added``."""
+    """Flows to run before ``added`` is called."""
     roots: tuple[Root, ...] = ()
     """What each market holds."""
     holdings: Handle[Graph] | None = None
-    """What was read of the holdings."""
+    """The flow that reads what markets hold."""
     heard: Handle[Heard] | None = None
-    """What was read of deposits and withdrawals."""
+    """The flow that reads deposits and withdrawals."""
 
     def __post_init__(self) -> None:
         tables = {table.name: table.params for table in self.chain.deployments}
@@ -69,7 +69,7 @@ class ExposureLook:
         self.heard = self.flows.add(heard)
 
     def added(self, look: Look) -> Look:
-        """The look with what was read added. Where something could not be read, the last look's answer stays."""
+        """The look with exposure and flows added. Where a flow failed, the last look's result is kept."""
         return self._with_holdings(self._with_flows(look))
 
     def _with_flows(self, look: Look) -> Look:
@@ -102,7 +102,8 @@ class ExposureLook:
 
 
 def _known(kept: Any, now: int) -> Known:
-    """What the last look kept; empty where it cannot be read. Tokens are dropped once they are too old."""
+    """What the last look stored about holdings; empty if it cannot be decoded. Tokens found to hold nothing are dropped
+    after ANEW_SECONDS."""
     try:
         calls = tuple(
             EthCall(Address(to), bytes.fromhex(data), optional=True)
@@ -120,7 +121,7 @@ def _written(holders: Mapping[MarketId, Holders]) -> dict[str, Any]:
 
 
 def _heard(kept: Any) -> KnownFlows:
-    """What the last look kept of flows; empty where it cannot be read."""
+    """What the last look stored about flows; empty if it cannot be decoded."""
     try:
         holders = {
             MarketId(market): Holders(

@@ -1,5 +1,4 @@
-"""Prices that pools give to tokens pegged to the dollar: TWAPs, read in the rounds in which pools and markets are read.
-Flows, no I/O."""
+"""Prices of dollar-pegged tokens in pools: TWAPs, read in the same rounds as pools and markets. Flows, no I/O."""
 
 from __future__ import annotations
 

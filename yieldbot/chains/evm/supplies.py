@@ -1,4 +1,4 @@
-"""How much of each token exists, read in the round in which the markets are read. Flows, no I/O."""
+"""The total supply of each token, read in the same round as the markets. Flows, no I/O."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ TOTAL_SUPPLY = bytes.fromhex("18160ddd")  # totalSupply(), EIP-20
 
 
 def supply_of(token: Address) -> Flow[int | None]:
-    """A token's whole supply in base units, in one round; None where it answers none."""
+    """A token's ``totalSupply`` (EIP-20) in base units, in one round; None if it returns none."""
     (data,) = yield [EthCall(token, TOTAL_SUPPLY, optional=True)]
     return int.from_bytes(data[:32], "big") if len(data) >= 32 else None
 
 
 def known(answers: Iterable[tuple[Address, object]]) -> Mapping[Address, int]:
-    """Of the answers of flows those that are a supply."""
+    """The supplies among flows' answers, by token address; failures are left out."""
     return {token: answer for token, answer in answers if isinstance(answer, int)}

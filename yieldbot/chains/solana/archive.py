@@ -1,4 +1,4 @@
-"""A Solana cluster in the past: no node can tell."""
+"""Past state of a Solana cluster, which no node provides."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""One look at what a Solana cluster's markets stand on: each market's program, when it was deployed last, and who may
-deploy it anew.
+"""One look at the programs that a Solana cluster's markets depend on: when each was last deployed, and who may upgrade
+it.
 
-A multisig's vault is an address that no key has, and no account says whose it is. The chain file may name the multisig;
-else the accounts of the vault's last transactions are tried, and what was found is kept. Either way the vault's address
-is derived from the multisig, so that none can be claimed. A vault that stays unknown is a contract that nobody is known
-to be behind: the worst case.
+An upgrade authority is often the vault of a multisig: an address derived from the multisig, which no account names. The
+chain's file may name the multisig; else the accounts in the vault's last transactions are tried, and a match is stored.
+Either way the vault's address is derived again from the multisig, so that a false claim fails. A vault without a known
+multisig counts as an unknown contract, the worst case.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import SvmLimits
 
 MOST_SIGNATURES, MOST_ACCOUNTS = 5, 60
-"""Transactions of a vault that are searched for its multisig, and accounts of them that are read."""
+"""Most transactions of a vault that are searched for its multisig, and most accounts in them that are read."""
 AGAIN_SECONDS = 7 * 86_400
-"""A vault whose multisig was not found is searched again after so long."""
+"""Seconds after which a vault whose multisig was not found is searched again."""
 LEAST_SLOT_SECONDS = 0.4
-"""The shortest time of a slot."""
+"""The shortest duration of a slot, in seconds."""
 PROGRAM_TAG, PROGRAM_BYTES = b"\x02\0\0\0", 36
 """UpgradeableLoaderState::Program: its tag, then the address of the account with its code."""
 DATA_TAG, DATA_BYTES = b"\x03\0\0\0", 45
@@ -76,7 +76,7 @@ async def look(
 
 @dataclass(slots=True)
 class _Book:
-    """Who upgrade authorities are."""
+    """Identifies upgrade authorities."""
 
     limits: SvmLimits
     """The multisigs and durable nonces that the chain file names."""
@@ -85,13 +85,13 @@ class _Book:
     searched: dict[Address, int]
     """When a vault's transactions were searched, in unix seconds."""
     who: dict[Address, Controller] = field(default_factory=dict)
-    """Who each authority is."""
+    """The controller behind each authority."""
     nonces: dict[Address, tuple[Address, str]] = field(default_factory=dict)
-    """Durable nonce accounts: who may use each, and the hash that it keeps."""
+    """By durable nonce account: (its authority, the hash that it stores)."""
 
     @classmethod
     def of(cls, known: Mapping[str, Any], limits: SvmLimits) -> _Book:
-        """What the last look kept; nothing where it cannot be read."""
+        """Made from what the last look stored; empty if that cannot be decoded."""
         try:
             found = {Address(at): Address(one) for at, one in known["multisigs"].items()}
             return cls(limits, found, {Address(at): int(time) for at, time in known["searched"].items()})
@@ -99,11 +99,11 @@ class _Book:
             return cls(limits, {}, {})
 
     def kept(self) -> dict[str, Any]:
-        """What the next look takes as known."""
+        """What is stored for the next look."""
         return {"multisigs": dict(self.found), "searched": dict(self.searched)}
 
     async def read(self, node: Node, authorities: tuple[Address, ...], block: BlockRef) -> None:
-        """Find out who the authorities are: one request for all accounts, and a few for a vault that is new."""
+        """Identify these authorities: one request for all their accounts, and a few more for each unknown vault."""
         wanted = [*authorities, *self.limits.multisigs, *self.limits.durable_nonces, *self.found.values()]
         images = await node.heads(list(dict.fromkeys(wanted)), multisigs.HEAD_BYTES) if wanted else {}
         for address in self.limits.durable_nonces:
@@ -132,7 +132,8 @@ class _Book:
 
 
 async def _beside(node: Node, vault: Address) -> dict[Address, AccountImage | None]:
-    """The Squads accounts that took part in a vault's last transactions; nothing where the node does not tell them."""
+    """The accounts in a vault's last transactions, with the first bytes of their data; empty if the node does not
+    return them."""
     from solders.transaction import VersionedTransaction
 
     try:
@@ -156,7 +157,8 @@ async def _beside(node: Node, vault: Address) -> dict[Address, AccountImage | No
 
 
 def _aged(facts: ContractFacts, block: BlockRef) -> ContractFacts:
-    """With the age of what runs now: a slot takes 0.4 s at least, so that it is no younger."""
+    """The facts with the time of the last deployment, computed from its slot at LEAST_SLOT_SECONDS a slot, so that the
+    code is at least as old."""
     if facts.created_block is None or not 0 < facts.created_block <= block.height:
         return facts
     seconds = int((block.height - facts.created_block) * LEAST_SLOT_SECONDS)
@@ -178,7 +180,7 @@ def facts_of(
     slot: int,
     who: Mapping[Address, Controller] | None = None,
 ) -> ContractFacts:
-    """The facts about one program. who: who authorities are, as far as their accounts were read. Pure."""
+    """Facts about one program. who: the controllers of authorities whose accounts were read. Pure."""
 
     def made(upgrade_by: Controller, *, at: int | None = None, missing: tuple[str, ...] = ()) -> ContractFacts:
         values = () if at is None else (("deployed at slot", str(at)),)
@@ -208,14 +210,14 @@ def facts_of(
 
 
 def image_data(image: AccountImage | None) -> bytes | None:
-    """The head of a ProgramData account; None where it is none."""
+    """The first bytes of a ProgramData account; None for any other account."""
     if image is None or len(image.data) < DATA_BYTES or not image.data.startswith(DATA_TAG) or image.data[12] > 1:
         return None
     return image.data[:DATA_BYTES]
 
 
 def authority_of(image: AccountImage | None) -> Address | None:
-    """The upgrade authority in a ProgramData account; None where it has none, or is none."""
+    """The upgrade authority in a ProgramData account; None if it has none, and for any other account."""
     data = image_data(image)
     return None if data is None or data[12] == 0 else _key(data[13:45])
 

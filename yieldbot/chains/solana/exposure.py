@@ -1,7 +1,7 @@
-"""What a cluster's lending markets are exposed to, and how much of each collateral exists: read with a look.
+"""Reads, with each look, what a cluster's lending markets are exposed to, and the supply of each collateral.
 
-The reserves of a market are listed by the program's accounts, once a day; then reserves, what is pledged in them and
-the mints are one round of reads. A node that lists no accounts of programs leaves it unknown what backs the markets.
+A market's reserves are found once a day by listing the program's accounts; then reserves, pledged collateral and mints
+are read in one round. With a node that cannot list a program's accounts, the markets' backing stays unknown.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from yieldbot.model.settings import ChainSettings
 
 KEY = "holdings"
-"""Key in ``Look.known`` for the listed reserves and what is read beside them."""
+"""Key in ``Look.known`` for the listed reserves and the further accounts that are read with them."""
 ANEW_SECONDS = 86_400
-"""A market's reserves are listed again after so long."""
+"""Seconds after which a market's reserves are listed again."""
 MOST_RESERVES = 300
-"""Reserves of one market that are read."""
+"""Most reserves of one market that are read."""
 AT_ONCE = 4
-"""Listings made at the same time."""
+"""Most listings made at the same time."""
 
 
 async def with_exposure(
     node: Node, chain: ChainSettings, snapshot: Snapshot, known: Mapping[str, Any], look: Look
 ) -> Look:
-    """The look with what each market rests on. known: ``Look.known`` of the last look. Where nothing can be read, the
-    last look's answer stays, and a note says so."""
+    """The look with each market's backing added. known: ``Look.known`` of the last look. Where a read fails, the last
+    look's result is kept, with a note."""
     before = known.get(KEY)
     before = before if isinstance(before, dict) else {}
     pools = {one.key: one for state in snapshot.states.values() if (one := pool_of(state)) is not None}
@@ -88,7 +88,7 @@ async def with_exposure(
 async def _listed(
     node: Node, pools: list[Pool], before: Mapping[str, Any], now: int
 ) -> tuple[dict[str, tuple[Address, ...]], tuple[str, ...]]:
-    """(each pool's reserves, what could not be listed)."""
+    """(each pool's reserves, a note for each pool that could not be listed)."""
     lists = {one.key: _known(before.get(one.key)) for one in pools}
     old = [one for one in pools if not lists[one.key] or now - int(before[one.key]["since"]) >= ANEW_SECONDS]
     notes = []
@@ -129,7 +129,7 @@ def _known(kept: Any) -> tuple[Address, ...]:
 
 
 def _since(kept: Any, reserves: tuple[Address, ...], now: int) -> int:
-    """When a list was made."""
+    """When a stored list was made, in unix seconds; ``now`` if the list has changed or is too old."""
     same = _known(kept) == reserves and now - int(kept["since"]) < ANEW_SECONDS
     return int(kept["since"]) if same else now
 
@@ -137,7 +137,7 @@ def _since(kept: Any, reserves: tuple[Address, ...], now: int) -> int:
 def _wanted(
     pools: Mapping[str, Pool], lists: Mapping[str, tuple[Address, ...]], before: Mapping[str, Any]
 ) -> list[Address]:
-    """The reserves, and what was read beside them at the last look."""
+    """The accounts to read: the reserves, and the further accounts that the last look found to need."""
     wanted = [one for key in pools for one in lists[key]]
     for key in pools:
         kept = before.get(key)

@@ -1,8 +1,8 @@
 """Multisigs, councils and prepared signatures on Solana, from the bytes of their accounts. Pure.
 
 Layouts: Squads-Protocol/v4 ``state/multisig.rs`` and ``seeds.rs``; Squads-Protocol/squads-mpl (v3) ``state.rs``;
-solana-labs/solana-program-library governance ``state/governance.rs``; Solana's ``nonce/state``. That a vault belongs to
-a multisig is proven by deriving its address: no account says it.
+solana-labs/solana-program-library governance ``state/governance.rs``; Solana's ``nonce/state``. Whether a vault belongs
+to a multisig is checked by deriving the vault's address, since no account states it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ Moves = Mapping[str, tuple[PositionEvent, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """What our account did to its positions with another program."""
+    """Changes that our account made to its positions with other programs."""
 
     entries: tuple[Entry, ...] = ()
     """An accounting entry for each transaction."""
@@ -58,9 +58,9 @@ async def by_hand(
     managers: frozenset[Address],
     also: Iterable[Token] = (),
 ) -> ByHand:
-    """What our account itself did in these transactions, those of other senders left out. places: market and pool of
-    each position. A transaction in several pools is left out, since its events do not show which pool paid for what.
-    also: further tokens whose prices are read.
+    """The changes that our account itself made in these transactions; transactions of other senders are left out.
+    places: market and pool by the position's number. A transaction in several pools is left out, since its events do
+    not show which pool paid for what. also: further tokens whose prices are read.
 
     Raises TransientError.
     """

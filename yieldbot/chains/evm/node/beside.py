@@ -1,4 +1,4 @@
-"""Reads other than calls (storage slots, code, event logs): one JSON-RPC batch for each round.
+"""Reads that are not contract calls (storage slots, code, event logs): one JSON-RPC batch for each round.
 
 **Code.** ``eth_getCode`` sends up to 48 kB of hex for a contract of which only the hash is needed, ``eth_getProof`` is
 served by few nodes, and a helper placed by a state override is not served everywhere. So code is read by an
@@ -33,7 +33,7 @@ BATCH_REQUESTS = 1000
 CODES = 150
 """Addresses in one creation: 128 bytes are returned for each, and the whole must stay below 24,576 bytes (EIP-170)."""
 REFUSED_ALONE = 8
-"""After this many refused single requests, with none answered, the node is taken to serve none of them."""
+"""Once this many single requests are refused before any is answered, the node is assumed to serve none."""
 AT_ONCE = 20
 """Requests sent at the same time where a provider takes no batches."""
 LOG_PARTS = 64
@@ -121,11 +121,11 @@ async def answers_beside(node: Node, reads: Sequence[Read], block: BlockRef) -> 
 
 
 class _Unasked(NodeRefused):
-    """A read of the past that was given up so that the other reads succeed."""
+    """A read of a past block that was left out so that the other reads of its batch succeed."""
 
 
 async def _with_past(node: Node, requests: Sequence[Request], past: Sequence[Request]) -> list[Any]:
-    """The results of all requests, those of the past last; each may be a refusal."""
+    """The results of all requests, those of past blocks last; each may be a NodeRefused."""
     if not past:
         return await _all(node, requests)
     gone = [_Unasked("a read of the past", 0, "given up")] * len(past)
@@ -230,7 +230,8 @@ def head_of(code: bytes) -> bytes:
 
 
 def _coded(places: Sequence[int], result: Any, answers: list[Answer]) -> list[int]:
-    """Set the answers from one creation. Returns the indexes of reads whose code must be fetched instead."""
+    """Set the answers of the reads at indexes ``places`` from one creation's result. Returns the indexes of reads whose
+    code must be fetched with eth_getCode instead."""
     width = 32 * CODE_WORDS
     try:
         raw = bytes.fromhex(result.removeprefix("0x"))
@@ -253,7 +254,7 @@ def _where(read: EthLogs) -> dict[str, Any]:
 
 
 async def _long(node: Node, read: Read) -> Answer:
-    """Logs over more blocks than one request serves."""
+    """The answer to a read of logs over more blocks than the provider serves in one request."""
     from yieldbot.chains.evm.logs import read_logs
 
     assert isinstance(read, EthLogs)

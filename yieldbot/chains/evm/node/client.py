@@ -39,7 +39,7 @@ the client."""
 
 
 class _Lost(ReadReverted):
-    """A single read that the node refuses: only the market that needs it is quarantined."""
+    """The answer to a single read that the node refuses, so that only the market that needs it is quarantined."""
 
     def __init__(self, message: str, refusal: NodeRefused) -> None:
         super().__init__(message)
