@@ -62,7 +62,7 @@ class Inputs:
     records: Sequence[Record] = ()
     """The journal's entries."""
     claims_only: bool = False
-    """Whether nothing but claims of rewards, and sales of those, is proposed."""
+    """Whether only claims of rewards and sales of claimed rewards are proposed."""
 
     @property
     def max_fee_wei(self) -> int:
@@ -122,7 +122,7 @@ def range_rebalances(of: Judged) -> Plan | None:
 PROPOSERS: tuple[Proposer, ...] = (two_step_exits, claims, sales, range_rebalances)
 """Tried in this order when no move of money is due; the first plan found is taken."""
 OF_CLAIMS: tuple[Proposer, ...] = (claims, sales)
-"""Those of ``decide_claims``."""
+"""The proposers that ``decide_claims`` uses."""
 NO_CLAIM = "no reward is worth its claim now"
 
 

@@ -30,7 +30,7 @@ class Proposal:
     rehearsal: Rehearsed
     """How the plan's calls went on a fork, exits included."""
     risks: tuple[str, ...] = ()
-    """What is known of the risk of each market that gets money, one line each."""
+    """The risk of each market that gets money, a line each."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class Proposal:
 
     @property
     def written(self) -> PlanWritten:
-        """The plan for the journal, with everything that whoever decides is shown."""
+        """The plan for the journal, with everything that the approving person is shown."""
         changes = tuple(
             f"{'+' if change.raw > 0 else ''}{Amount(change.token, change.raw)}"
             for change in self.rehearsal.deltas
@@ -86,7 +86,7 @@ class Ask:
     journal: Journal
     """Where plan and answer are kept."""
     ask: Callable[[Proposal], Awaitable[bool]]
-    """Shows the proposal and gives the person's answer."""
+    """Shows the proposal and returns the person's answer."""
     by: str = "terminal"
     """Where the person is asked, as recorded in the journal."""
 

@@ -1,5 +1,5 @@
-"""One process of a kind at a time: locks on the data directory. The system releases them when a process ends, however
-it ends."""
+"""Locks on the data directory, so that only one process of each kind works at a time. The operating system releases
+them when a process ends in any way."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def run_lock(data_dir: Path) -> Iterator[None]:
 
 @contextmanager
 def only_one(data_dir: Path, file: str, what: str) -> Iterator[None]:
-    """Hold another lock of the directory: of a process that works until it is ended. file: the lock's name; what: the
-    process in words, as ``signer``. Raises YieldbotError where another runs, ConfigError as ``run_lock``."""
+    """Hold a lock for a long-running process, such as a server. file: the lock file's name; what: the process's name
+    for messages, as ``signer``. Raises YieldbotError if another such process runs, ConfigError as ``run_lock``."""
     with _held(data_dir, file, 0o600, f"another {what} runs on {data_dir}: end it first"):
         yield
 

@@ -1,4 +1,4 @@
-"""Plans that persons approve by signature: who has signed one, and the approver that counts them."""
+"""Plans that persons approve by signature: who has signed a plan, and the approver that counts valid signatures."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ class BySignatures:
 
 
 def missing(names: tuple[str, ...], needed: int) -> str:
-    """Which approvals a plan still waits for, in words."""
+    """A text about the approvals that a plan still needs."""
     by = f" ({', '.join(names)})" if names else ""
     return f"{len(names)} of {needed} persons have signed it{by}: `yieldbot approver sign ID --as NAME` adds one"

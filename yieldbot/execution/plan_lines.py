@@ -1,7 +1,7 @@
-"""What a plan does, in words that are made from its legs alone. Pure.
+"""Describes what a plan does, from its legs alone. Pure.
 
-Persons sign these lines. Descriptions that come with a plan (of its rehearsal) can be anybody's: whoever hands a plan
-over could describe another one. So the lines are made anew wherever a signature is asked for or checked.
+Persons sign these lines. A description that is delivered with a plan may be false, since whoever delivers it could
+describe another plan. So the lines are computed again wherever a signature is requested or checked.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from yieldbot.model.plan import Leg, LegKind, Plan
 from yieldbot.model.text import one_line
 
 SYMBOL = re.compile(r"[\w.+$-]{1,20}")
-"""Symbols that are shown; another could pretend to be part of the sentence."""
+"""Symbols that may be shown; any other could pass for a part of the sentence."""
 
 LONGEST = 400
-"""Characters of a line."""
+"""Most characters of a line."""
 
 
 def plan_lines(plan: Plan) -> tuple[str, ...]:
     """One line for each leg, in order: what it does, where, and each amount with its token's address and in base units,
-    which no name or number of decimals can misstate. Then what the plan says of itself: its gain and cost, and why."""
+    which no name or number of decimals can misstate. Then lines with the plan's own claims: its gain, its cost and its
+    reason."""
     legs = [f"{number}. {_leg(leg)}" for number, leg in enumerate(plan.legs, start=1)]
     legs.append(f"for a stated gain of {plan.gain_per_year!r} a year and a cost of {plan.cost!r} {_symbol(plan.asset)}")
     return tuple(one_line(line, LONGEST) for line in (*legs, *(f"because: {why}" for why in plan.why)))

@@ -1,4 +1,4 @@
-"""The result of running a plan on a fork, on any chain: what approvers and doors read of a rehearsal."""
+"""The result of running a plan on a fork, on any chain: the part of a rehearsal that approvers and doors use."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Wiring:
     now: Callable[[], int]
     """The clock that plans expire by: unix seconds."""
     say: Callable[[str], None]
-    """Shows a line of progress to the person who watches."""
+    """Prints a line of progress."""
     settles: bool = True
     """Whether this process settles open transactions; False: the signer does, and until then nothing is planned."""
     open_key: Callable[[Wallet], None] = lambda wallet: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 NEW_PLACE, SPIKE = "new address", "spike"
-"""Outcomes of uses that were let in and that a person should know of."""
+"""Values of ``AccessNoted.outcome`` for admitted requests that a person should know about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class ApprovalGiven:
 
 @dataclass(frozen=True, slots=True)
 class SignerCopied:
-    """How far the journal of the signer's process has been copied into this one."""
+    """The position up to which the signer's journal has been copied into this one."""
 
     seq: int
     """The last row that was copied, or left out on purpose."""

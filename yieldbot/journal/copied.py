@@ -1,4 +1,4 @@
-"""Rows of another journal, checked: what comes over a socket must continue the chain of hashes where the copy ends.
+"""Checks rows of another journal that came over a socket: they must continue the hash chain where the copy ends.
 Pure."""
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ COLUMNS = (int, int, str, str, str, str, str, str, str, str)
 
 
 def copied(rows: Sequence[Any], seq: int, last: str) -> tuple[tuple[Row, Record], ...]:
-    """The rows with their entries. seq, last: number and hash of the row that they continue.
+    """The rows with their decoded entries. seq, last: number and hash of the row that they must follow.
 
-    Raises InvariantError where they do not continue it, or one of them cannot be read.
+    Raises InvariantError if they do not follow it, or one of them cannot be decoded.
     """
     found = list[tuple[Row, Record]]()
     for row in rows:

@@ -59,7 +59,7 @@ class StoredPlan:
     changes: tuple[str, ...] = ()
     """Our balance changes in its rehearsal, one line each."""
     risks: tuple[str, ...] = ()
-    """What was known of the risk of each market that gets money, one line each."""
+    """The risk of each market that gets money, a line each."""
 
 
 @dataclass(frozen=True, slots=True)

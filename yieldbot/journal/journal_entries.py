@@ -1,4 +1,4 @@
-"""What the journal remembers. Each entry is a frozen value; ``entry_codec`` makes a row of it.
+"""The kinds of journal entries. Each entry is a frozen value, which ``entry_codec`` encodes as a row.
 
 Names of classes and fields are those on the disk, which older rows have too: they stay.
 """
@@ -52,7 +52,7 @@ class PlanWritten:
     changes: tuple[str, ...] = ()
     """Our balance changes in the rehearsal, one line each; empty in entries of older versions."""
     risks: tuple[str, ...] = ()
-    """What is known of the risk of each market that gets money, one line each; empty in entries of older versions."""
+    """The risk of each market that gets money, a line each; empty in entries of older versions."""
 
 
 @dataclass(frozen=True, slots=True)

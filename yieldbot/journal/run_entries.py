@@ -30,7 +30,7 @@ class RunEnded:
     began: int
     """When the cycle began: unix seconds by this machine's clock."""
     seconds: float
-    """How long it took."""
+    """Its duration in seconds."""
     outcome: str
     """How it ended, as ``executed``, ``held``, ``queued``, ``refused`` or ``failed`` (``app/run_log.py``)."""
     code: str

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x79626A31  # "ybj1" in the SQLite header: no other program's file is taken for a journal
 MOST_KNOWN = 4096
-"""Most rows whose decoded entries are kept in memory while the file is open: all rows of a short journal, part of a
-long one."""
+"""Most rows whose decoded entries are kept in memory while the file is open: beyond it they are decoded anew."""
 GENESIS = "0" * 64
 """The first row's value in place of the previous row's hash."""
 

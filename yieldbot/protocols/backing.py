@@ -34,7 +34,7 @@ class Root:
 
 @dataclass(slots=True)
 class _Found:
-    """What one market has been found to rest on so far."""
+    """The backing of one market as far as it has been found."""
 
     shares: dict[str, float] = field(default_factory=dict)
     """By token key, the fraction of the money that rests on it."""
@@ -53,7 +53,7 @@ class _Found:
 
 
 def backing_of(root: Root, nodes: Mapping[str, HeldBy], block: int, time: int) -> Backing:
-    """What a market rests on. nodes: the holdings that were read, by key; a missing key was not read."""
+    """The backing of a market. nodes: the holdings that were read, by key; a missing key was not read."""
     found, elsewhere = _Found(), markets_of(nodes)
     own = (str(root.market),)
     _spread(root.held, 1.0, own, root.asset, root.asset, nodes, found)

@@ -1,5 +1,5 @@
-"""The reads of one round, each with a handle that has its answer once the round is made, so that nobody has to count
-positions in a list of answers."""
+"""The reads of one round, each with a handle that has its answer once the round is made, so that answers need not be
+found by their position in a list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ReadHandle:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupHandle:
-    """Several reads that one decoder decodes together, and their answers."""
+    """Several reads whose answers are decoded together."""
 
     handles: tuple[ReadHandle, ...]
     """A handle for each, in the decoder's order."""

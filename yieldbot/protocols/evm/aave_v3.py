@@ -64,7 +64,7 @@ class Reserve:
     points: tuple[tuple[float, float], ...]
     """(utilisation, annual borrow rate): the rate strategy's three points."""
     status: Status
-    """What it allows."""
+    """Whether deposits and withdrawals are allowed."""
     unbacked_raw: int = 0
     """aTokens that a bridge minted without backing, which share in the interest (v3.0)."""
 
@@ -114,8 +114,8 @@ def reserve_discovery(
 ) -> Flow[dict[Token, dict[str, object]]]:
     """The data about each asset's reserve that goes into Market.params: two rounds.
 
-    beside: the caller's own reads, which the first round also makes. rewards: the controller that lists the aTokens'
-    reward tokens. Raises MarketError (ReadReverted) if the pool has no such reserve.
+    beside: further reads of the caller, made in the first round. rewards: the controller that lists the aTokens' reward
+    tokens. Raises MarketError (ReadReverted) if the pool has no such reserve.
     """
     aave = abi("aave_v3")
     first = Reads() if beside is None else beside

@@ -1,9 +1,10 @@
-"""How old contracts are: the block in which each got its code, by asking a node with history at past blocks.
+"""The age of contracts: finds the block in which each got its code, by reads at past blocks, which need a node with
+history.
 
-The search asks several blocks at once (a round's probes ride in the batch that the round sends anyway) and narrows the
-span in which a contract appeared, until that is a day; what one look leaves is narrowed by the next. What was found is
-kept for good: code does not move. Where a node does not tell the past, a contract is at least as old as the oldest
-block at which it was seen. Pure.
+The search reads several blocks of a span at once (in the batch that a round sends anyway) and narrows the span in which
+a contract was created, until it is at most a day; each look goes on where the last one ended. A result is kept for
+good, since code does not change its address. If the node serves no past state, a contract counts as created at the
+oldest block at which it was seen. Pure.
 """
 
 from __future__ import annotations
@@ -22,55 +23,56 @@ if TYPE_CHECKING:
     from yieldbot.protocols.evm.control_reads import Reading
 
 CLOSE_SECONDS = 86_400
-"""A span so short is not narrowed further: grades count days."""
+"""Length in seconds of a span that is not narrowed further, since grades count days."""
 MOST_PROBES = 60
-"""Reads of past blocks in one round."""
+"""Most reads of past blocks in one round."""
 PROBES = 15
-"""Blocks of one span that are asked about at once: it is a sixteenth afterwards."""
+"""Blocks of one span that are read at once, so that a round leaves a sixteenth of it."""
 AGAIN_SECONDS = 7 * 86_400
-"""A past that no node serves is asked for again after so long: an archive may have been named since."""
+"""Seconds after which past blocks that no node served are requested again, since an archive node may have been
+configured meanwhile."""
 MOST_KEPT = 4000
-"""Contracts whose age is kept."""
+"""Most contracts whose age is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """When a contract appeared, as far as that is known."""
+    """The span of blocks in which a contract was created."""
 
     without: int
-    """The last block at which it is known not to have been there; -1: none is."""
+    """The last block at which it is known not to have existed; -1: none is known."""
     without_time: int
-    """Its unix seconds; 0 where none is known."""
+    """The time of block ``without``, in unix seconds; 0 if none is known."""
     since: int
-    """The first block at which it is known to have been there."""
+    """The first block at which it is known to have existed."""
     time: int
     """Its unix seconds."""
     refused: int = 0
-    """Unix seconds of the look that got no answer about the span between; 0: none did."""
+    """Unix seconds of the look to which the node served no block of the span; 0: there was none."""
 
     @property
     def found(self) -> bool:
-        """Whether the span is as short as is asked for."""
+        """Whether the span is short enough (CLOSE_SECONDS)."""
         close = self.without >= 0 and self.time - self.without_time <= CLOSE_SECONDS
         return close or self.since - self.without <= 1
 
 
 @dataclass(slots=True)
 class AgeReads:
-    """Narrows ages beside the rounds of ``read_controls``."""
+    """A ``Companion`` of ``read_controls`` that narrows the spans in which contracts were created."""
 
     head: int
     """The block of the look."""
     now: int
     """Its unix seconds."""
     wanted: frozenset[Address]
-    """The contracts whose age is asked for; whatever they run is asked for too."""
+    """The contracts whose age is searched, and with them the implementations that they run."""
     known: Mapping[Address, Age] = field(default_factory=dict)
-    """What earlier looks found."""
+    """Spans by contract, from earlier looks."""
     ages: dict[Address, Age] = field(default_factory=dict)
-    """What is known now."""
+    """Spans by contract, as narrowed so far."""
     probes: list[tuple[ReadHandle, int, tuple[Address, ...]]] = field(default_factory=list)
-    """The round's reads, each with its block and its addresses."""
+    """The round's reads as (handle, block, addresses)."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
         """As of ``Companion``."""
@@ -95,7 +97,7 @@ class AgeReads:
                     left -= 1
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
-        """As of ``Companion``; it names nobody."""
+        """See ``Companion.hear``; returns no addresses to read."""
         answered: dict[Address, list[tuple[int, int, bool] | None]] = {}
         for handle, block, addresses in self.probes:
             answer = CodeAtBlock.of(handle.data, len(addresses))
@@ -121,25 +123,25 @@ class AgeReads:
 
     @property
     def pace(self) -> float | None:
-        """Seconds of a block, by the oldest block that the search knows; None where it knows none."""
+        """Mean seconds between blocks since the oldest block whose time is known; None if none is known."""
         known = [(one.without, one.without_time) for one in self.ages.values() if one.without_time]
         block, time = min([*known, *((one.since, one.time) for one in self.ages.values())], default=(self.head, 0))
         return (self.now - time) / (self.head - block) if block < self.head else None
 
     def remembered(self) -> dict[Address, Age]:
-        """What the next look may take as known."""
+        """Spans to store for the next look."""
         return dict(list(({**self.known, **self.ages}).items())[-MOST_KEPT:])
 
 
 def _between(without: int, since: int, count: int) -> list[int]:
-    """Blocks that part a span evenly, its ends left out."""
+    """Up to ``count`` blocks strictly between two blocks, evenly spaced."""
     low = max(without, -1)
     found = (low + (since - low) * n // (count + 1) for n in range(1, count + 1))
     return list(dict.fromkeys(block for block in found if low < block < since))
 
 
 def with_age(facts: ContractFacts, ages: Mapping[Address, Age]) -> ContractFacts:
-    """The facts with the age of the contract, or of what it runs where that is younger."""
+    """The facts with the time at which the contract was created, or its implementation if that is younger."""
     found = [ages.get(one) for one in (facts.address, facts.implementation) if one is not None]
     known = [one for one in found if one is not None]
     if len(known) < len(found) or not facts.code_hash:

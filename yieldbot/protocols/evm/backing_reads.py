@@ -151,13 +151,13 @@ def _flow(key: str, known: Known) -> Reading:
 
 
 def _leaf(at: Address, symbol: str) -> Reading:
-    """A token that was found to hold nothing: how much of it exists is asked each time."""
+    """A token that was found to hold nothing: only its supply is read."""
     (supply,) = yield [call(at, TOTAL_SUPPLY)]
     return HeldBy(symbol=symbol, supply=_supply(supply))
 
 
 def _supply(answer: bytes) -> float | None:
-    """Base units that exist by the answer to totalSupply(); None where it is none."""
+    """The supply in base units, from the answer to totalSupply(); None if it is no number."""
     raw = number(answer)
     return None if raw is None or not 0 <= raw < LARGEST else float(raw)
 

@@ -1,5 +1,5 @@
-"""What a Comet's next upgrade would change: its Configurator keeps the parameters of the next deployment, Comet itself
-those that are in force. Pure; answers may be anything.
+"""What a Comet's next upgrade would change: compares the parameters in its Configurator, which the next deployment
+gets, with those in force in the Comet. Pure; never raises, whatever contracts answer.
 
 Source: compound-finance/comet, CometConfiguration.sol (Configuration, AssetConfig), Comet.sol (rates are kept by
 second, factors to four decimals, caps in whole tokens), Configurator.sol and CometProxyAdmin.sol (the calls).
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from yieldbot.protocols.evm.control_reads import Reading
 
 PREFIX = "configuration of "
-"""Names of a Configurator's views in ``Dependency.views``, the Comet behind it."""
+"""Prefix of the names of a Configurator's views in ``Dependency.views``; the Comet's address follows."""
 SIDES = ("supply", "borrow")
 RATES = tuple(f"{side}PerYearInterestRate{part}" for side in SIDES for part in ("SlopeLow", "SlopeHigh", "Base"))
 FIELDS = {
@@ -48,16 +48,17 @@ FIELDS = {
 }
 """Configuration's members before the collaterals, in their order, with their types."""
 COUNTED = ("governor", "pauseGuardian", "baseTokenPriceFeed", "extensionDelegate", "supplyKink", "borrowKink", *RATES)
-"""Those that change what a deposit is worth, or who may change that; the others are rewards and least amounts."""
+"""The members that affect what a deposit is worth, or who may change that; the others are about rewards and minimum
+amounts."""
 ASSET = "(address,address,uint8,uint64,uint64,uint64,uint128)"
 CONFIGURATION = f"({','.join(FIELDS.values())},{ASSET}[])"
 OF_ASSET = ("priceFeed", "borrowCollateralFactor", "liquidateCollateralFactor", "liquidationFactor", "supplyCap")
 MOST_ASSETS = 24
-"""Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
+"""Most collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
 MOST_CHANGES = 10
-"""Changes of one Comet that are shown one by one."""
+"""Most changes of one Comet that are shown one by one."""
 DESCALE = 10**14
-"""Comet keeps factors to four decimals of 1e18."""
+"""Comet stores collateral factors divided by this (CometCore.sol, packed to four decimals)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,13 @@ class Configuration:
 
 
 def in_force() -> tuple[tuple[str, bytes], ...]:
-    """The views of a Comet whose answers ``changes_of`` needs beyond those that every contract is asked for."""
+    """Views of a Comet that ``changes_of`` needs, as (name, calldata), without those that are read from every
+    contract."""
     return tuple((name, selector_of(f"{name}()")) for name in map(_view, COUNTED) if name not in EVERYWHERE)
 
 
 EVERYWHERE = ("governor", "pauseGuardian")
-"""Views that every contract is asked for."""
+"""Views that are read from every contract anyway."""
 
 
 def _view(name: str) -> str:
@@ -84,12 +86,12 @@ def _view(name: str) -> str:
 
 
 def asked(comet: Address) -> tuple[str, bytes]:
-    """The view of a Configurator that answers a Comet's next configuration, as (name, calldata)."""
+    """A Configurator's view that returns a Comet's next configuration, as (name, calldata)."""
     return PREFIX + comet, selector_of("getConfiguration(address)") + bytes(12) + bytes.fromhex(comet[2:])
 
 
 def configuration(answer: bytes) -> Configuration | None:
-    """An answer of ``getConfiguration``; None for one that cannot be read, or names no asset."""
+    """The configuration that ``getConfiguration`` returned; None if it cannot be decoded or has no collateral."""
     from eth_abi.abi import decode
 
     try:
@@ -111,8 +113,8 @@ def _value(one: Any) -> Any:
 
 
 def changes_of(configurator: Address, comet: Reading, answer: bytes) -> tuple[Pending, ...]:
-    """What Comet's next upgrade would change, by its Configurator's answer; nothing where that or Comet cannot be
-    read."""
+    """The changes that Comet's next upgrade would make, by its Configurator's answer; empty if that or the Comet cannot
+    be read."""
     after = configuration(answer)
     if after is None:
         return ()
@@ -163,7 +165,7 @@ def _changed_assets(after: Configuration, comet: Reading) -> Iterator[tuple[str,
 
 
 def _live_assets(comet: Reading) -> Iterator[tuple[Address, Mapping[str, Any]]]:
-    """Comet's collaterals: ``getAssetInfo`` answers (place, asset, feed, scale, three factors, cap)."""
+    """Comet's collaterals in force. ``getAssetInfo`` returns (index, asset, feed, scale, three factors, cap)."""
     for place in range(MOST_ASSETS):
         answer = comet.answers.get(f"collateral {place}", b"")
         if len(answer) < 256:
@@ -182,7 +184,7 @@ def _asset_words(asset: Mapping[str, Any]) -> str:
 
 
 def shown(name: str, value: Any, decimals: int = 0) -> str:
-    """A member's value as a person reads it: rates and factors in percent, caps in whole tokens."""
+    """A member's value as text for a person: rates and factors in percent, caps in whole tokens."""
     if isinstance(value, str):
         return value
     if name == "supplyCap":
@@ -191,7 +193,8 @@ def shown(name: str, value: Any, decimals: int = 0) -> str:
 
 
 def words_of_call(call: ScheduledCall, readings: Mapping[Address, Reading]) -> str:
-    """What a queued call of a Configurator or a CometProxyAdmin changes, with what is in force; empty for any other."""
+    """Text about what a queued call of a Configurator or a CometProxyAdmin changes, with the value in force; empty for
+    any other call."""
     from eth_abi.abi import decode
 
     try:
@@ -220,7 +223,8 @@ def words_of_call(call: ScheduledCall, readings: Mapping[Address, Reading]) -> s
 
 
 def configuration_in(readings: Mapping[Address, Reading], call: ScheduledCall) -> Configuration | None:
-    """The configuration of the Comet that a Configurator's call names first; None where it was not read."""
+    """The next configuration of the Comet that is the first argument of a Configurator's call; None if it was not
+    read."""
     book = readings.get(call.target)
     if book is None or len(call.data) < 36:
         return None

@@ -1,9 +1,9 @@
-"""Which contract is a Comet's Configurator, where the chain file names none: no view of Comet says it, so that the
-event by which a Configurator announced the code that Comet runs is looked for. Pure.
+"""Finds a Comet's Configurator if the chain's file names none. No view of Comet names it, so the search is for the
+event by which a Configurator announced the implementation that Comet runs. Pure.
 
-The first contract that announced that code is taken, where its proxy's admin is Comet's too and it answers Comet's
-configuration. What it says is held against Comet; it changes nothing by itself, so that a false one can stop new money
-and no more.
+The first contract that announced that implementation is taken, if its proxy has the same admin as Comet's and it
+returns a configuration for Comet. Its parameters are only compared with Comet's, so a false Configurator can stop new
+money and do no other harm.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
     from yieldbot.protocols.evm.control_reads import Reading
 
 AGAIN_SECONDS = 7 * 86_400
-"""Where none was found it is looked for again after so long."""
+"""Seconds after which a Configurator that was not found is searched again."""
 MOST_CANDIDATES = 5
-"""Contracts of one Comet that are asked."""
+"""Most candidates that are read for one Comet."""
 
 
 @dataclass(slots=True)
 class CometSearch:
-    """Looks for Configurators beside the rounds of ``read_controls``."""
+    """A ``Companion`` of ``read_controls`` that finds Configurators."""
 
     head: int
     """The block of the look."""
     comets: frozenset[Address]
     """The Comets whose Configurator is not known."""
     floors: Mapping[Address, int] = field(default_factory=dict)
-    """Blocks before which contracts were not there, where that is known."""
+    """Blocks before which contracts did not exist, where that is known."""
     found: dict[Address, Address] = field(default_factory=dict)
     """The Configurators by Comet."""
     spans: dict[Address, ReadHandle] = field(default_factory=dict)
     """The round's reads of events by Comet."""
     candidates: dict[Address, list[Address]] = field(default_factory=dict)
-    """Contracts to ask in the next round, by Comet."""
+    """Candidates to read in the next round, by Comet."""
     questions: list[tuple[Address, Address, ReadHandle, ReadHandle]] = field(default_factory=list)
-    """The round's questions: Comet, candidate, its admin slot, its configuration."""
+    """The round's reads: (Comet, candidate, read of its admin slot, read of its configuration)."""
     begun: bool = False
-    """Whether events were asked for."""
+    """Whether the events were requested."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
         """As of ``Companion``."""
@@ -68,7 +68,7 @@ class CometSearch:
         self.candidates = {}
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
-        """As of ``Companion``; it names nobody."""
+        """See ``Companion.hear``; returns no addresses to read."""
         for comet, one, admin, answer in self.questions:
             own = readings[comet].slots.get("admin") if comet in readings else None
             same = bool(own) and int.from_bytes(admin.data, "big") == own

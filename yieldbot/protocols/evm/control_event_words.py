@@ -1,4 +1,5 @@
-"""The events that ``control_events.py`` reads, each with what it says, and which of them announce a change or end one.
+"""The events that ``control_events.py`` decodes, each with a text for people; and which of them announce a change or
+end an announcement.
 
 Sources: OpenZeppelin (Ownable, Ownable2Step, AccessControl, ERC1967Utils, TimelockController, Governor), Safe,
 Compound's Timelock, Governor Alpha and Bravo, Comptroller, cToken and Comet's Configurator, Aave's PoolConfigurator,
@@ -203,22 +204,22 @@ EVENTS = {
         "who takes out of adapter {adapter} pays {after} (1e18 is all)"
     ),
 }
-"""Each event with what it says."""
+"""A text for people by event signature, with the arguments' names in braces."""
 SIGNATURES = {
     "MapleCallScheduled": "CallScheduled(address,address,bytes32,bytes32,uint256)",
     "MapleProposalScheduled": "ProposalScheduled(uint256,(bytes32,bool,uint32,uint32,uint32))",
     "SetLiquidityAdapterAndData": "SetLiquidityAdapterAndData(address,address,bytes)",
 }
-"""Signatures of those that are named otherwise here, or have arguments of other types."""
+"""Signatures on chain of events that have another name above, or arguments of other types."""
 OPENS = (
     *("CallScheduled", "QueueTransaction", "ProposalQueued", "OperationScheduled", "ProposalCreated"),
     *("Submit", "MapleCallScheduled", "MapleProposalScheduled"),
     *("SubmitMarketRemoval", "NewPendingImplementation"),
 )
-"""Events that announce a change which no view of the contract tells."""
+"""Events that announce a change which no view function of the contract shows."""
 CLOSES = (
     *("CallExecuted", "Cancelled", "ExecuteTransaction", "CancelTransaction", "ProposalExecuted", "ProposalCanceled"),
     *("RevokePendingMarketRemoval", "NewImplementation", "OperationExecuted", "OperationCanceled"),
     *("Accept", "Revoke", "CallUnscheduled", "ProposalUnscheduled"),
 )
-"""Events that end such an announcement."""
+"""Events by which an announced change is made, cancelled or revoked."""

@@ -26,9 +26,9 @@ case is assumed."""
 LONGEST = 200
 """Most characters of an event's text."""
 MOST_CALLS = 10
-"""Calls of one proposal that are read."""
+"""Most calls of one proposal that are decoded."""
 LONGEST_DATA = 1000
-"""Bytes of calldata by which an announced change is known."""
+"""Most bytes of calldata in the key of an announced change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class DescribedEvent:
     calls: tuple[ScheduledCall, ...] = ()
     """The calls that a proposal would make, MOST_CALLS at most."""
     hash: bytes = b""
-    """Of a call that is announced by its hash alone (Maple): the hash."""
+    """The call's hash, if the event announces a call by hash only (Maple); else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def described_one(log: EthLog) -> DescribedEvent | None:
 
 
 def _opened(event: ControlEvent, values: Mapping[str, Any], key: str) -> DescribedEvent:
-    """An event that announces a change, with the call or calls that would make it."""
+    """The event with the change that it announces and the call or calls that would make it. key: see ``_key``."""
     eta, delay = values.get("eta"), values.get("delay")
     due = int(eta) if eta is not None and int(eta) < 2**40 else None
     call, proposed = _call(event, values), event.what == "ProposalCreated"
@@ -178,7 +178,7 @@ def _opened(event: ControlEvent, values: Mapping[str, Any], key: str) -> Describ
 
 
 def _call(event: ControlEvent, values: Mapping[str, Any]) -> ScheduledCall | None:
-    """The call that an event has in it; None where it has none."""
+    """The call among an event's arguments; None if there is none."""
     if event.what == "Submit":  # of its own function
         return ScheduledCall(event.contract, 0, bytes(values["data"]))
     if "target" not in values or "data" not in values:
@@ -189,7 +189,8 @@ def _call(event: ControlEvent, values: Mapping[str, Any]) -> ScheduledCall | Non
 def calls_of(
     targets: Sequence[str], values: Sequence[int], signatures: Sequence[str], datas: Sequence[bytes]
 ) -> tuple[ScheduledCall, ...]:
-    """Calls from lists of equal length; a signature is put before the data that it belongs to."""
+    """Calls from lists of equal length, as governors store them; a function's signature, if given, becomes the selector
+    before its data."""
     found = []
     for target, value, signature, data in zip(targets, values, signatures, datas, strict=False):
         if signature:
@@ -201,7 +202,7 @@ def calls_of(
 
 
 def _key(values: Mapping[str, Any]) -> str:
-    """What an announced change is known by, in the event that announces it and in the one that ends it."""
+    """The key of an announced change: equal in the event that announces it and in the one that ends it."""
     if "selector" in values and "data" in values:
         return f"call/{bytes(values['data'])[:LONGEST_DATA].hex()}"
     if "caller" in values and "name" in values:

@@ -1,5 +1,5 @@
-"""What the answers of ``control_reads.py`` mean: who controls a contract. Pure, and it never raises: what makes no
-sense is UNKNOWN, with the reason.
+"""Interprets the answers of ``control_reads.py``: who controls a contract. Pure. Never raises: answers that make no
+sense give UNKNOWN with the reason.
 
 Sources: EIP-1967 (proxies), EIP-1167 (minimal proxies), EIP-7702 (keys that delegate); OpenZeppelin's Ownable,
 Ownable2Step, AccessControl, AccessManager, ProxyAdmin, TimelockController, Governor; Compound's Timelock, Unitroller;
@@ -173,7 +173,8 @@ def _owner(reading: Reading, readings: Readings) -> Controller:
 def _first(
     reading: Reading, readings: Readings, views: tuple[str, ...], seen: tuple[Address, ...]
 ) -> Controller | None:
-    """The controller named by the first view that names somebody; else nobody if one says so; None: none answers."""
+    """The controller that the first of these views names; nobody if a view returns the zero address and none names an
+    address; None if no view answers."""
     named = [found for view in views if (found := reading.named(view)) is not None]
     if not named:
         return None

@@ -1,8 +1,8 @@
 """Reads of who controls contracts: one flow over all contracts of a chain, in few bounded rounds.
 
-Every address is read alike (its code, EIP-1967's slots, the view functions of VIEWS that its code has), and whoever
-its answers name is read in the next round. What an address answers is kept as words: ``control_facts.py`` says what
-they mean. A contract may answer anything, so nothing here decodes more than a word and nothing raises.
+Every address is read in the same way (its code, EIP-1967's slots, the functions of VIEWS that its code has), and
+addresses in its answers are read in the next round. Answers are kept as raw 32-byte words, which ``control_facts.py``
+interprets. A contract may answer anything, so nothing here decodes more than a word, and nothing raises.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ VIEWS = {
     "managersAdmin": "ADMIN_ROLE()",
     "nonsense": "yieldbotReadsWhatNoContractHas()",
 }
-"""View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController,
-level 1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager; ``modules`` asks
-for a Safe's first MOST_MODULES. ``nonsense`` exists nowhere: a contract that answers it answers anything, and is not
-believed."""
+"""View functions that are tried at every address, by name. ``executorSettings`` is of Aave's PayloadsController, level
+1; ``roleCount`` is of role 0; ``PUBLIC_ROLE`` and ``managersAdmin`` are of an AccessManager; ``modules`` asks for a
+Safe's first MOST_MODULES. ``nonsense`` is no contract's function: one that answers it answers any call, so its answers
+are not believed."""
 NAMES_NEXT = (
     *("owner", "getOwner", "admin", "governor", "guardian", "pauseGuardian", "curator", "getACLAdmin"),
     *("ADDRESSES_PROVIDER", "POOL", "implementation", "comptrollerImplementation", "getPriceOracle"),
@@ -190,8 +190,8 @@ def read_controls(
     wanted: Sequence[Dependency], known: KnownCode | None = None, beside: Sequence[Companion] = ()
 ) -> Flow[dict[Address, Reading]]:
     """Read the contracts and the addresses that they name, in at most MOST_ROUNDS rounds; in one round if ``known``
-    covers everything and nothing has changed. beside: further readers in the same rounds, which keep their own
-    results."""
+    covers everything and nothing has changed. beside: further readers whose reads are made in the same rounds and that
+    keep their own results."""
     known = known or KnownCode()
     own_views = {one.address: one.views for one in wanted}
     bare = {address for address, key in known.keys.items() if key in (BARE, EMPTY)}

@@ -1,5 +1,5 @@
-"""ERC-4626 vaults: MetaMorpho is seen through to its markets, stataToken to its Aave reserve; others are judged by
-their price history."""
+"""ERC-4626 vaults: of MetaMorpho the underlying markets are read, of stataToken its Aave reserve; other vaults are
+judged by their price history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deposits and withdrawals as EVM protocols' events tell them, and whose the money is. Pure.
+"""Deposits, withdrawals and depositors of markets, from EVM protocols' events. Pure.
 
 Sources of the events: EIP-4626 (Deposit, Withdraw), Aave IPool.sol (Supply, Withdraw), Morpho EventsLib.sol (Supply,
 Withdraw, Liquidate's badDebtAssets), CometMainInterface.sol (Supply, Withdraw), CTokenInterfaces.sol and
@@ -18,43 +18,45 @@ from yieldbot.protocols.evm.abi import checksum
 from yieldbot.protocols.evm.view_words import call, number
 
 MOST_RAW = 2**128
-"""Amounts from here on are none."""
+"""Amounts of at least this are taken for nonsense, in base units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How one event tells a flow: places count its arguments in words, the indexed ones first (topic 1 is place 0)."""
+    """Where a flow's values are in one event. Places count its arguments in 32-byte words, indexed ones first (topic 1
+    is place 0)."""
 
     sign: int
-    """1: money goes in; -1: out; 0: bad debt, which is nobody's flow."""
+    """1: a deposit; -1: a withdrawal; 0: bad debt, which belongs to nobody."""
     account: int
-    """Place of whose position it is."""
+    """Place of the account whose position changes."""
     amount: int
     """Place of the amount."""
     others: tuple[int, ...] = ()
-    """Places of who else has part in it."""
+    """Places of other accounts that take part (payer, receiver)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Whose events tell a market's flows, and how its holders are read."""
+    """The contract and events that show a market's flows, and the reads of its depositors' shares."""
 
     market: MarketId
     """The market."""
     address: Address
     """The contract that emits them."""
     second: bytes | None
-    """The second topic of those that are the market's (a reserve, an id); None: all of the contract's are."""
+    """The second topic of the market's events (a reserve or a market id); None: all events of the contract belong to
+    the market."""
     one: int
     """Base units of a whole token of its asset."""
     events: Mapping[bytes, Event]
-    """By first topic."""
+    """Where each event's values are, by first topic."""
     whole: EthCall
-    """Reads all shares."""
+    """The read of all shares that exist."""
     whole_place: int
-    """The word of that answer which says it."""
+    """Index of the 32-byte word in that answer which holds the number."""
     share: Callable[[str], EthCall]
-    """Reads what one address holds of them."""
+    """Makes the read of one address's shares."""
 
 
 def _topic(signature: str) -> bytes:
@@ -86,11 +88,12 @@ CTOKEN = (
     ("Redeem(address,uint256,uint256)", Event(-1, 0, 1)),
     ("Redeem(address,uint256,uint256,uint256)", Event(-1, 0, 1)),
 )
-"""Events of each protocol; Venus's have a fourth argument."""
+"""Events of cTokens; Venus's have a fourth argument."""
 
 
 def listening(state: MarketState) -> Listening | None:
-    """How a market's flows are heard; None: its adapter's events are not known, or it lacks what they need."""
+    """How a market's flows are read from events; None if its adapter's events are not known, or its params lack what
+    they need."""
     try:
         return _listening(state)
     except (KeyError, ValueError, TypeError):
@@ -140,7 +143,8 @@ def _balance(token: Address) -> Callable[[str], EthCall]:
 
 
 def flows_of(logs: Iterable[EthLog], listened: Sequence[Listening]) -> list[MoneyFlow]:
-    """The flows that events tell, in their order; what cannot be read, or is of no market here, is left out."""
+    """The flows in these events, in order; events that cannot be decoded or belong to none of the markets are left
+    out."""
     by: dict[tuple[str, bytes | None], list[Listening]] = {}
     for one in listened:
         by.setdefault((one.address.lower(), one.second), []).append(one)

@@ -1,7 +1,7 @@
-"""Reads of what went into and out of markets since the last look, and of what those who were named hold now.
+"""Reads deposits into and withdrawals from markets since the last look, and what the accounts in these events hold now.
 
-One round, and a second one where money moved. Ranges, events, holders and balances are bounded: what is left out is
-said (``MarketFlows.cut``), and whoever is not named counts as not known (``Holders.seen``).
+One round, and a second one where money moved. Blocks, events, depositors and balances are bounded: what is left out is
+stated in ``MarketFlows.cut``, and money of accounts that no event named counts as unknown (``Holders.seen``).
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from yieldbot.protocols.evm.flow_events import Listening, flows_of
 from yieldbot.protocols.evm.view_words import number
 
 FIRST_BLOCKS = 1_000
-"""Blocks that the first look reads of a market in any case."""
+"""Least number of blocks whose events the first look at a market reads."""
 PAST_BLOCKS = 50_000
-"""Blocks that are read of the time before the first look: a week where one takes 12 seconds."""
+"""Number of blocks before the first look whose events are read: a week at 12 seconds a block."""
 FIRST_PARTS, LATER_PARTS = 4, 1
-"""Requests for events of that time in the first look, where the node does not serve them in one, and in each later look
-until all are read."""
+"""Most requests for these events in the first look if the node does not serve them in one, and in each later look until
+all are read."""
 MOST_BLOCKS = 20_000
-"""Blocks that any look reads; older ones are said to be missing."""
+"""Most blocks whose events one look reads; older ones are reported as missing."""
 MOST_EVENTS = 20_000
-"""Events of one look; where there are more the newest are read."""
+"""Most events of one look; of more the newest are used."""
 MOST_LARGEST = 12
-"""Flows of one market that are reported one by one."""
+"""Most flows of one market that are reported one by one."""
 MOST_FOLLOWED = 50
-"""Flows of one market, of addresses that are followed, that are reported."""
+"""Most flows of followed addresses that are reported for one market."""
 KEPT = 12
-"""Holders of one market that are remembered."""
+"""Most depositors of one market that are stored."""
 MOST_BALANCES = 1_500
-"""Balances of one look; what is beyond waits for the next."""
+"""Most balances that one look reads; the rest waits for the next look."""
 ANEW_SECONDS = 6 * 3600
-"""Balances older than this are read again though nothing was heard."""
+"""Age in seconds from which balances are read again although no event named their market."""
 ADDRESSES = 500
-"""Contracts of one request for events."""
+"""Most contracts in one request for events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +45,26 @@ class KnownFlows:
     """What earlier looks found."""
 
     blocks: Mapping[MarketId, int] = field(default_factory=dict)
-    """By market, the block to which its events were read."""
+    """By market, the block up to which its events were read."""
     keys: frozenset[str] = frozenset()
-    """Flows of the last blocks, which are read again."""
+    """Keys of the flows in the last OVERLAP_BLOCKS blocks, which are read again and must not count twice."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
-    """Whose the money was."""
+    """The depositors of each market at the last look."""
     past: tuple[int, int] | None = None
-    """Of the time before the first look: the block from which events were read, and the one from which they are to be;
-    None: no look was made."""
+    """For the time before the first look: (first block whose events were read, first block whose events are to be
+    read); None: no look was made yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What one look heard."""
+    """The flows and depositors that one look found."""
 
     flows: Mapping[MarketId, MarketFlows]
-    """By market, what went in and out."""
+    """Deposits and withdrawals by market."""
     holders: Mapping[MarketId, Holders]
-    """By market, whose the money is."""
+    """Depositors by market."""
     keys: tuple[str, ...]
-    """Flows of the last blocks."""
+    """Keys of the flows in the last OVERLAP_BLOCKS blocks."""
     read: tuple[MarketId, ...]
     """Markets whose events were read."""
     past: tuple[int, int]
@@ -74,7 +74,7 @@ class Heard:
 
 
 OVERLAP_BLOCKS = 12
-"""Blocks that are read again in the next look: what a reorganisation moved is not missed."""
+"""Number of blocks that the next look reads again, so that events which a reorganisation moved are not missed."""
 
 
 def read_flows(
@@ -85,8 +85,8 @@ def read_flows(
     known: KnownFlows,
     follow: frozenset[str] = frozenset(),
 ) -> Flow[Heard]:
-    """What was heard up to ``block`` (at ``time``, unix seconds). owner: ourselves, who are no holder here. follow:
-    addresses, in lower case, all of whose flows are reported."""
+    """Flows and depositors up to ``block`` (at ``time``, unix seconds). owner: our account, which does not count as a
+    depositor. follow: addresses in lower case all of whose flows are reported."""
     begins = [known.blocks.get(one.market, block - FIRST_BLOCKS) - OVERLAP_BLOCKS + 1 for one in listened]
     wanted = max(0, min(begins, default=block))
     first = max(wanted, block - MOST_BLOCKS)
@@ -163,8 +163,8 @@ def read_flows(
 
 
 def _past(answers: Sequence[bytes], listened: Sequence[Listening], begun: int) -> tuple[list[MoneyFlow], int]:
-    """Flows of the time before the first look, and the block from which they are complete; ``begun`` where no node
-    serves them."""
+    """(flows of the time before the first look, the block from which they are complete; ``begun`` if the node serves
+    none)."""
     found, oldest = list[MoneyFlow](), 0
     for answer in answers:
         if not answer:
@@ -177,8 +177,8 @@ def _past(answers: Sequence[bytes], listened: Sequence[Listening], begun: int) -
 
 
 def _logs(listened: Sequence[Listening], first: int, last: int, parts: int = 0) -> Iterable[EthLogs]:
-    """The reads of the events: of contracts whose events are all of the market, and of those that many share. parts: as
-    ``EthLogs.past_parts``."""
+    """The reads of events: one for contracts all of whose events belong to one market, one for contracts that several
+    markets share. parts: see ``EthLogs.past_parts``."""
     for shared in (False, True):
         some = [one for one in listened if (one.second is not None) == shared]
         addresses = list(dict.fromkeys(one.address for one in some))
@@ -199,7 +199,7 @@ def _names(one: Holders | None) -> list[Address]:
 
 
 def _within_budget(wanted: Mapping[MarketId, list[Address]]) -> dict[MarketId, list[Address]]:
-    """As many markets, from the first on, as their balances may be read."""
+    """The markets, in order, whose balances fit into MOST_BALANCES reads."""
     left, found = MOST_BALANCES, dict[MarketId, list[Address]]()
     for market, names in wanted.items():
         if names and len(names) + 2 <= left:
@@ -215,7 +215,7 @@ def _balances(one: Listening, owner: Address, names: Sequence[Address]) -> list[
 def _shares(
     asked: Mapping[MarketId, Sequence[Address]], listened: Mapping[MarketId, Listening], answers: Sequence[bytes]
 ) -> dict[MarketId, list[tuple[Address, float]]]:
-    """By market, the part of what others than we hold that each of those asked for holds."""
+    """By market, (account, its fraction of all shares that are not ours) for each account whose balance was read."""
     found: dict[MarketId, list[tuple[Address, float]]] = {}
     at = 0
     for market, names in asked.items():

@@ -1,6 +1,6 @@
-"""Maple's announced changes: calls that somebody schedules at its Globals, and proposals of its GovernorTimelock. Both
-keep only a hash on the chain; what would be called stands in the transaction that announced it, and is believed if it
-has that hash. Pure.
+"""Maple's announced changes: calls scheduled at its Globals, and proposals of its GovernorTimelock. Both store only a
+hash on the chain; the call itself is in the calldata of the transaction that announced it, and is believed if its hash
+matches. Pure.
 
 Source: maple-labs/globals-v2, MapleGlobals.sol (scheduleCall, timelockParametersOf), GovernorTimelock.sol
 (scheduleProposals, proposeRoleUpdates); pool-v2, Pool.sol (manager), PoolManager.sol (globals, poolDelegate).
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 MANAGER = "manager"
 ASKED = (MANAGER, selector_of("manager()"))
-"""The view by which a pool names who manages it."""
+"""The view by which a pool names its PoolManager, as (name, calldata)."""
 DELAYS = "defaultTimelockParameters"
 LEAST_DELAY = 86_400
 """Seconds that each call of a GovernorTimelock waits at least (``MIN_DELAY``); a function may have one of its own."""
 MOST_INPUT = 200_000
-"""Bytes of a transaction that are searched."""
+"""Most bytes of a transaction's calldata that are searched."""
 MOST_FOUND = 20
-"""Places of one transaction at which calldata of these functions is looked for."""
+"""Most positions in one transaction's calldata at which these functions' selectors are decoded."""
 
 
 def with_manager(named: Sequence[Dependency], readings: Mapping[Address, Reading]) -> tuple[Dependency, ...]:
-    """The contracts that a market stands on, with a pool's manager where it has one that was read, and Maple's Globals
-    behind it."""
+    """The contracts that a market depends on, with a pool's PoolManager and Maple's Globals added, where they were
+    read."""
     found = list(named)
     for one in named:
         reading = readings.get(one.address)
@@ -51,7 +51,7 @@ def with_manager(named: Sequence[Dependency], readings: Mapping[Address, Reading
 
 
 def delay_of(reading: Reading) -> int | None:
-    """Seconds that each act of a GovernorTimelock waits; None where a contract is none."""
+    """The delay of a GovernorTimelock's calls, in seconds; None for any other contract."""
     answer = reading.answers.get(DELAYS, b"")
     if len(answer) != 64 or any(reading.named(view) for view in ("governor", "owner", "admin")):
         return None
@@ -59,8 +59,8 @@ def delay_of(reading: Reading) -> int | None:
 
 
 def read_delays(calls: Sequence[tuple[Address, bytes]]) -> Flow[list[int | None]]:
-    """Seconds that scheduled calls wait, by Globals' answers. calls: Globals, and the 96 bytes of caller, contract and
-    function."""
+    """The delay of each scheduled call in seconds, by Globals (``timelockParametersOf``); None where it is unknown.
+    calls: (Globals, 96 bytes of caller, contract and function)."""
     reads, asked = Reads(), []
     for at, id_ in calls:
         own = EthCall(at, selector_of("timelockParametersOf(address,bytes32)") + id_[32:], optional=True)
@@ -76,9 +76,9 @@ def read_delays(calls: Sequence[tuple[Address, bytes]]) -> Flow[list[int | None]
 
 
 def call_in(data: bytes, wanted: bytes, at: Address, target: Address | None = None) -> ScheduledCall | None:
-    """The call of this hash that a transaction's input announces, wherever in it (a Safe passes calldata on); None
-    where it has none. at: the contract that keeps the hash; target: of a call at Globals, the contract that would be
-    called."""
+    """The call with the hash ``wanted`` that a transaction's calldata ``data`` announces, wherever it is in there (a
+    Safe passes calldata on); None if there is none. at: the contract that stores the hash. target: the contract that
+    would be called, for a call at Globals; None for a proposal."""
     from eth_utils.crypto import keccak
 
     for found in _announced(data[:MOST_INPUT], at, target):

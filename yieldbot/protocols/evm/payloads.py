@@ -1,4 +1,4 @@
-"""What a payload of Aave's governance would do: its actions, as its PayloadsController has them. Pure.
+"""The actions of a payload of Aave's governance, from its PayloadsController. Pure.
 
 Source: aave-dao/aave-governance-v3, IPayloadsControllerCore.sol (Payload, ExecutionAction).
 """
@@ -21,8 +21,8 @@ STATE = f"(address,uint8,uint8,uint40,uint40,uint40,uint40,uint40,uint40,uint40,
 
 
 def read_payloads(named: list[tuple[Address, str]]) -> Flow[list[bytes]]:
-    """What controllers say of payloads, each by its controller and "call/" with its number; nothing for one that does
-    not answer."""
+    """The answers of PayloadsControllers to ``getPayloadById``, in order; empty bytes if one does not answer. named:
+    (controller, "call/" and the payload's number)."""
     reads = Reads()
     selector = selector_of("getPayloadById(uint40)")
     handles = [
@@ -34,8 +34,8 @@ def read_payloads(named: list[tuple[Address, str]]) -> Flow[list[bytes]]:
 
 
 def actions_of(answer: bytes, decoded: Callable[[ScheduledCall], str]) -> tuple[str, int | None]:
-    """A payload's actions in words, and the unix seconds from which it may be carried out; ("", None) for an answer
-    that cannot be read. decoded: a call in words."""
+    """(a text about the payload's actions, unix seconds from which it may be executed); ("", None) for an answer that
+    cannot be decoded. decoded: describes a call."""
     from eth_abi.abi import decode
 
     try:

@@ -1,5 +1,6 @@
-"""Proposals of Compound's governors (Alpha and Bravo) by number, where the events that announce them are not served:
-``proposalCount()``, and of the newest ``state`` and ``getActions``. Pure; answers may be anything.
+"""Reads the newest proposals of Compound's governors (Alpha and Bravo) by number, if the node does not serve the events
+that announce them: ``proposalCount()``, then ``state`` and ``getActions`` of each. Pure; never raises, whatever
+contracts answer.
 
 Source: compound-finance/compound-protocol, GovernorAlpha.sol, GovernorBravoDelegate.sol.
 """
@@ -17,9 +18,9 @@ from yieldbot.protocols.evm.control_events import DescribedEvent, ScheduledCall,
 from yieldbot.protocols.reads import ReadHandle, Reads
 
 MOST_NUMBERS = 10
-"""Proposals of one governor that are asked about, the newest."""
+"""Most proposals of one governor that are read, the newest ones."""
 STANDS = (0, 1, 4, 5)
-"""States of one that is voted on, accepted or queued."""
+"""Values of ``state`` for proposals that are pending, under vote, accepted or queued (ProposalState)."""
 
 
 @dataclass(slots=True)
@@ -27,16 +28,16 @@ class NumberReads:
     """Reads proposals by number in two rounds."""
 
     at: list[Address] = field(default_factory=list)
-    """Governors that are to be asked."""
+    """Governors to read."""
     counts: list[tuple[Address, ReadHandle]] = field(default_factory=list)
-    """The round's questions how many proposals there are."""
+    """The round's reads of ``proposalCount``, by governor."""
     numbers: list[tuple[Address, int]] = field(default_factory=list)
-    """Proposals to be asked about in the next round."""
+    """Proposals to read in the next round, as (governor, number)."""
     asked: list[tuple[Address, int, ReadHandle, ReadHandle]] = field(default_factory=list)
-    """The round's questions about proposals: their state, and their calls."""
+    """The round's reads: (governor, number, read of the state, read of the calls)."""
 
     def ask(self, reads: Reads, known: Collection[str]) -> None:
-        """Add the round's reads. known: ids of proposals that another read asks about."""
+        """Add the round's reads. known: ids of proposals that are read elsewhere."""
         for at in dict.fromkeys(self.at):
             self.counts.append((at, reads.add(EthCall(at, selector_of("proposalCount()"), optional=True))))
         self.at = []
@@ -49,7 +50,7 @@ class NumberReads:
         self.numbers = []
 
     def hear(self) -> list[tuple[DescribedEvent, int]]:
-        """The proposals that stand, each with its state."""
+        """Take the round's answers; returns the proposals that have not ended, each with its state."""
         for at, handle in self.counts:
             count = int.from_bytes(handle.data[:32], "big") if len(handle.data) == 32 else 0
             if count < 2**64:

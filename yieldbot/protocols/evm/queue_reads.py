@@ -1,12 +1,13 @@
-"""Calls that were queued before anybody looked: found by events of a bounded past, and asked about at the contracts.
+"""Finds calls that were queued before the first look, by events of a bounded past, and checks at the contracts whether
+they are still queued.
 
 OpenZeppelin's TimelockController (``isOperationPending``, ``getTimestamp``) and AccessManager (``getSchedule``),
 Compound's Timelock (``queuedTransactions``), governors of OpenZeppelin and Compound (``state``), Aave's
 PayloadsController (``getPayloadState``), Morpho's Vault V2 (``executableAt``), Maple's Globals and GovernorTimelock
-(``scheduledCalls``, ``proposals``). A proposal under vote is news; one that was accepted is a queued call. Where a node
-does not serve the events, Compound's governors are asked for their newest proposals by number. What such a contract
-denies is not shown; what it does not answer counts as queued. Those that stand are asked about by every look, so that
-an end whose event nobody served is seen too. Pure.
+(``scheduledCalls``, ``proposals``). A proposal under vote is only reported; an accepted one counts as a queued call. If
+the node does not serve the events, the newest proposals of Compound's governors are read by number. A call that the
+contract says is not queued is left out; without an answer it counts as queued. Every look checks the open calls again,
+so that their end is noticed even if its event was not served. Pure.
 """
 
 from __future__ import annotations
@@ -30,25 +31,26 @@ if TYPE_CHECKING:
     from yieldbot.protocols.evm.control_reads import Reading
 
 PAST_SECONDS = 45 * 86_400
-"""How far back queued calls are looked for: delays are hours to 30 days, and what was not made 14 days later is void at
-Compound and Aave."""
+"""How far back, in seconds, queued calls are searched: delays last hours to 30 days, and at Compound and Aave calls not
+made within 14 days after that are void."""
 PACE_SECONDS = 2.0
-"""Seconds of a block where the chain's own pace is not known."""
+"""Assumed seconds between blocks if the chain's own are not known."""
 OVERDUE_SECONDS = 30 * 86_400
-"""A call that could have been made so long ago is taken for given up, as ``risk/controls.py`` takes it."""
+"""Seconds after its due time from which a call counts as abandoned, as in ``risk/controls.py``."""
 MOST_CALLS = 40
-"""Queued calls of one contract that are asked about, the newest."""
+"""Most queued calls of one contract that are checked, the newest ones."""
 MOST_OPEN = 100
-"""Calls that stand which are asked about again."""
+"""Most open calls that each look checks again."""
 QUEUED = (
     *("CallScheduled", "QueueTransaction", "ProposalQueued", "PayloadQueued", "OperationScheduled"),
     *("ProposalCreated", "Submit", "MapleCallScheduled", "MapleProposalScheduled"),
 )
-"""The events by which calls are queued, or proposed."""
+"""Names of the events by which calls are queued or proposed."""
 ACCEPTED = "ProposalAccepted"
-"""In place of an event: a proposal of which its governor says that it was accepted."""
+"""Stands for an event's name: a proposal that is accepted according to its governor's ``state``."""
 PROPOSED, PASSED = (0, 1), (4, 5)
-"""A governor's states: not yet voted on or under vote; accepted or queued (the others: ended)."""
+"""Values of a governor's ``state``: pending or under vote; accepted or queued. All others mean that the proposal has
+ended."""
 ASKED = {
     "CallScheduled": ("isOperationPending(bytes32)", (1,)),
     "QueueTransaction": ("queuedTransactions(bytes32)", (1,)),
@@ -61,67 +63,69 @@ ASKED = {
     "MapleCallScheduled": ("scheduledCalls(address,address,bytes32)", ()),
     "MapleProposalScheduled": ("proposals(uint256)", ()),
 }
-"""By event, the view that says whether the call is still queued, and its answers that say so (none: any but 0)."""
+"""By event, (the view that shows whether the call is still queued, its answers that mean yes; empty: any number but
+0)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call that stands."""
+    """A queued call that has not ended."""
 
     contract: Address
-    """Where it is queued."""
+    """The contract at which it is queued."""
     what: str
     """The event that queued it."""
     id: str
-    """``Pending.id``, or the same of a payload: "call/" and the id."""
+    """As ``Pending.id``; for a payload of Aave "call/" and its number."""
     words: str = ""
-    """What a proposal would do."""
+    """A text about what a proposal would do; empty for other calls."""
     names: tuple[Address, ...] = ()
-    """The contracts that a proposal's calls name, as ``Pending.names``."""
+    """The contracts that a proposal's calls concern, as ``Pending.names``."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownQueue:
-    """How far back one contract's events were read."""
+    """The blocks whose events of one contract were read."""
 
     since: int
-    """The block from which they were."""
+    """The first block whose events were read."""
     floor: int
-    """The block from which they are to be."""
+    """The first block whose events are to be read."""
 
 
 @dataclass(slots=True)
 class QueueReads:
-    """Reads queues beside the rounds of ``read_controls``."""
+    """A ``Companion`` of ``read_controls`` that reads queued calls."""
 
     head: int
     """The block of the look."""
     now: int
     """Its unix seconds."""
     known: Mapping[Address, KnownQueue] = field(default_factory=dict)
-    """What earlier looks read."""
+    """The blocks that earlier looks read, by contract."""
     open: tuple[OpenCall, ...] = ()
-    """Calls that stood after the last look."""
+    """Calls that were open after the last look."""
     pace: Callable[[], float | None] = lambda: None
-    """Seconds of a block, as far as they are known."""
+    """Returns the mean seconds between blocks; None if unknown."""
     spans: dict[Address, KnownQueue] = field(default_factory=dict)
-    """What was read so far."""
+    """The blocks that were read so far, by contract."""
     found: list[DescribedEvent] = field(default_factory=list)
-    """Calls that past events announce and nobody denied."""
+    """Calls that past events announced and that are still queued, or whose contract gave no answer."""
     over: list[OpenCall] = field(default_factory=list)
-    """Calls that stood and do not any more."""
+    """Calls that were open and no longer are."""
     logs: list[tuple[ReadHandle, tuple[Address, ...]]] = field(default_factory=list)
     """The round's reads of events."""
     asked: list[tuple[DescribedEvent, ReadHandle, ReadHandle]] = field(default_factory=list)
-    """The round's questions about new ones: whether it is queued, and from when on it may be made."""
+    """The round's reads about new calls: (call, read of whether it is queued, read of the time from which it may be
+    made)."""
     new: list[DescribedEvent] = field(default_factory=list)
-    """What is to be asked about in the next round."""
+    """New calls to check in the next round."""
     standing: list[tuple[OpenCall, ReadHandle]] = field(default_factory=list)
-    """The round's questions about those that stood."""
+    """The round's reads about open calls: (call, read of whether it is queued)."""
     begun: bool = False
-    """Whether those that stood were asked about."""
+    """Whether the reads about open calls were added."""
     accepted: list[tuple[OpenCall, int]] = field(default_factory=list)
-    """Proposals that stood and were accepted since, each with its state."""
+    """Proposals that were accepted since the last look, each with its state."""
     numbers: NumberReads = field(default_factory=NumberReads)
     """Reads of proposals by number."""
 
@@ -158,7 +162,7 @@ class QueueReads:
         self.new = []
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterable[tuple[Address, Address]]:
-        """As of ``Companion``; it names nobody."""
+        """See ``Companion.hear``; returns no addresses to read."""
         for stood, handle in self.standing:
             if _queued(stood.what, handle.data) is False:
                 self.over.append(stood)
@@ -196,7 +200,7 @@ class QueueReads:
                 self.new.append(one)
 
     def _stood(self, one: DescribedEvent) -> bool:
-        """Whether it is a proposal that an earlier look found in another way."""
+        """Whether it is a proposal that is among the open calls already."""
         event = one.event
         ids = {(stood.contract, stood.id) for stood in self.open} if event.what == "ProposalCreated" else ()
         return event.pending is not None and (event.contract, event.pending.id) in ids
@@ -208,7 +212,7 @@ class QueueReads:
         return pending.due is None or pending.due + OVERDUE_SECONDS > self.now
 
     def _due(self, one: DescribedEvent, answer: bytes) -> DescribedEvent:
-        """With the time from which a timelock says that it may be made."""
+        """The call with the time from which it may be made according to the timelock (``getTimestamp``)."""
         pending = one.event.pending
         due = int.from_bytes(answer[:32], "big") if len(answer) >= 32 else 0
         if pending is None or one.event.what != "CallScheduled" or not 1 < due < 2**40:
@@ -216,12 +220,13 @@ class QueueReads:
         return replace(one, event=replace(one.event, pending=replace(pending, due=due)), delay_seconds=None)
 
     def result(self) -> list[DescribedEvent]:
-        """The calls that stand from before; those that no round was left to ask about are among them."""
+        """Events of past calls that are still queued, in order of time; those for whose check no round was left are
+        included."""
         found = [*self.found, *self.new, *(one for one, _, _ in self.asked)]
         return sorted(found, key=lambda one: (one.event.block, one.event.index))
 
     def remembered(self, events: Iterable[ControlEvent]) -> tuple[dict[Address, KnownQueue], tuple[OpenCall, ...]]:
-        """What the next look may take as known. events: all of this look's."""
+        """(blocks read by contract, open calls) to store for the next look. events: all events of this look."""
         standing = dict.fromkeys(one for one in self.open if one not in self.over)
         for event in events:
             if event.pending is not None and event.what in QUEUED:
@@ -240,7 +245,7 @@ class QueueReads:
 
 
 def ended(over: Iterable[OpenCall], events: Iterable[ControlEvent], block: int) -> list[ControlEvent]:
-    """An event for each call that stood and does not any more, where no event of the chain says so."""
+    """An event for each call that is no longer queued although no event on the chain shows its end."""
     said = {(event.contract, event.closes) for event in events}
     return [
         ControlEvent(
@@ -257,7 +262,7 @@ def ended(over: Iterable[OpenCall], events: Iterable[ControlEvent], block: int) 
 
 
 def passed(accepted: Iterable[tuple[OpenCall, int]], block: int) -> list[ControlEvent]:
-    """An event for each proposal that stood and was accepted since: a call that is going to be made."""
+    """An event for each proposal that was accepted since the last look: its calls count as queued now."""
     found = []
     for place, (one, state) in enumerate(accepted):
         words = f"accepted{' and queued' if state == PASSED[1] else ''}: {one.words}"
@@ -270,7 +275,7 @@ def passed(accepted: Iterable[tuple[OpenCall, int]], block: int) -> list[Control
 
 
 def _as(one: DescribedEvent, state: int | None) -> DescribedEvent:
-    """A proposal as what its state makes of it."""
+    """The proposal; as a queued call if its governor's ``state`` says that it was accepted."""
     pending = one.event.pending
     if one.event.what != "ProposalCreated" or state not in PASSED or pending is None:
         return one
@@ -290,7 +295,7 @@ def _is(reading: Reading) -> bool:
 
 
 def _question(contract: Address, what: str, id_: str) -> EthCall | None:
-    """The read that says whether a call is queued; None where its id is none of that kind."""
+    """The read that shows whether a call is still queued; None if its id does not fit the event."""
     if what not in ASKED:
         return None
     text = id_.removeprefix("call/")
@@ -311,7 +316,7 @@ def _question(contract: Address, what: str, id_: str) -> EthCall | None:
 
 
 def _queued(what: str, answer: bytes) -> bool | None:
-    """Whether a call is queued, by the view's answer; None where it gave none."""
+    """Whether a call is still queued, by the view's answer; None without an answer."""
     if len(answer) < 32:
         return None
     number, wanted = int.from_bytes(answer[:32], "big"), ASKED[what][1]

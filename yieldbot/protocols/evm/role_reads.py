@@ -96,7 +96,7 @@ class KnownRoles:
     how: str
     """How its holders are found: LISTED, EVENTS or MANAGER."""
     candidates: tuple[tuple[int, Address, int], ...] = ()
-    """Roles, accounts that the chain said hold them, and the block of the event that gave it."""
+    """(role, account that held it at the last look, block of the event that granted it)."""
     since: int = 0
     """The block from which events were read; 0: all."""
     until: int = 0
@@ -141,7 +141,7 @@ class _State:
     first: bool
     """Whether it is looked at for the first time."""
     holds: dict[tuple[int, Address], tuple[bool | None, int]] = field(default_factory=dict)
-    """By role and account, (whether the account holds the role, None: not checked; delay of its acts)."""
+    """By role and account, (whether the account holds the role, None: not checked; delay of its calls in seconds)."""
     blocks: dict[tuple[int, Address], int] = field(default_factory=dict)
     """By role and account, the block of the event that gave it."""
     counts: dict[int, int] = field(default_factory=dict)
@@ -172,7 +172,7 @@ class _State:
 
 @dataclass(slots=True)
 class RoleReads:
-    """Reads roles beside the rounds of ``read_controls``."""
+    """A ``Companion`` of ``read_controls`` that reads roles."""
 
     head: int
     """The block of the look."""
@@ -181,9 +181,9 @@ class RoleReads:
     floors: Mapping[Address, int] = field(default_factory=dict)
     """Blocks before which contracts did not exist, if known."""
     states: dict[Address, _State] = field(default_factory=dict)
-    """By contract."""
+    """The state of each contract in this look."""
     spans: list[tuple[ReadHandle, EthLogs]] = field(default_factory=list)
-    """Events asked for in the round."""
+    """Reads of events in the round."""
 
     def ask(self, reads: Reads, at: Collection[Address], readings: Mapping[Address, Reading]) -> None:
         """Add the round's reads. at: the addresses that are read in this round; readings: those read before."""
@@ -202,7 +202,7 @@ class RoleReads:
         self._ask_events(reads)
 
     def hear(self, readings: Mapping[Address, Reading]) -> Iterator[tuple[Address, Address]]:
-        """Take the round's answers; (holder, contract) of everybody to read next."""
+        """Take the round's answers; returns (holder, contract) of each address to read next."""
         for handle, read in self.spans:
             self._heard(handle.data, read)
         self.spans = []
@@ -339,12 +339,12 @@ class RoleReads:
 
 
 def with_roles(readings: Mapping[Address, Reading], book: RoleReads) -> dict[Address, Reading]:
-    """The readings with the roles that were read beside them."""
+    """The readings with their roles added."""
     return {at: replace(one, roles=book.of(at)) if at in book.states else one for at, one in readings.items()}
 
 
 def has_roles(reading: Reading) -> bool:
-    """Whether a contract has roles; one that answers anything is not believed."""
+    """Whether a contract has roles; a contract that answers any call is not believed."""
     return "nonsense" not in reading.answers and ("hasRoles" in reading.answers or is_manager(reading))
 
 

@@ -1,7 +1,7 @@
-"""What each EVM protocol's markets stand on: the contracts that can change what a deposit is worth, or whether it can
-be withdrawn. Pure; ``control_reads.py`` reads them, and follows whoever controls them.
+"""The contracts that each EVM protocol's markets depend on: those that can change what a deposit is worth, or whether
+it can be withdrawn. Pure; ``control_reads.py`` reads them, and finds who controls them.
 
-Who controls them is found from what they answer, so that neither admins nor timelocks are named here.
+Controllers are found from these contracts' answers, so neither admins nor timelocks are listed here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from yieldbot.protocols.evm import comet_queue, maple, vault_v2
 from yieldbot.protocols.evm.abi import checksum, selector_of
 
 MOST_COLLATERALS = 24
-"""Collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
+"""Most collaterals of one Comet (CometConfiguration.sol: MAX_ASSETS)."""
 MOST_CONTRACTS = 120
-"""Contracts of one market that are read; MetaMorpho's queues hold 30 markets at most."""
+"""Most contracts of one market that are read; MetaMorpho's queues hold at most 30 markets."""
 
 
 def stands_on(market: Market, where: Mapping[str, Any]) -> tuple[Dependency, ...]:
-    """The contracts that a market stands on, the one that holds the money first, each once. where: the other keys of
+    """The contracts that a market depends on, each once; first the one that holds the money. where: the other keys of
     its deployment's table."""
     if market.kind is Kind.IDLE:
         found = [Dependency(market.asset.address, Part.ASSET, market.asset.symbol)]
@@ -133,4 +133,4 @@ OF_PROTOCOL: dict[str, Callable[[Market, Mapping[str, Any]], Iterator[Dependency
     "uniswap_v3": _pool,
     "uniswap_v4": _pool,
 }
-"""By the name of the adapter, what a market of its stands on."""
+"""By the adapter's name, the function that gives the contracts that a market depends on."""

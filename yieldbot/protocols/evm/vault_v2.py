@@ -1,5 +1,5 @@
-"""Changes that a Morpho Vault V2 announces: its curator submits calldata, which may be called a timelock later. In
-words, with what is in force. Pure; calldata and answers may be anything.
+"""Describes changes that a Morpho Vault V2 announces: its curator submits calldata, which may be called once a timelock
+has passed. Each is described with the value in force. Pure; never raises, whatever the calldata and answers are.
 
 Source: morpho-org/vault-v2, VaultV2.sol (submit, accept, revoke, caps, gates), MorphoMarketV1AdapterV2.sol (ids).
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_ADAPTERS = 4
 """Adapters of one vault whose addresses are compared from look to look; each change is an event too."""
 MOST_SUBMITTED = 20
-"""Announced changes of one look whose present values are asked for."""
+"""Most announced changes of one look whose present values are read."""
 LIQUIDITY_ADAPTER = "liquidity adapter"
 ASKED = (
     (LIQUIDITY_ADAPTER, selector_of("liquidityAdapter()")),
@@ -35,7 +35,7 @@ ASKED = (
     ("gate on sending shares", selector_of("sendSharesGate()")),
     *((f"adapter {i}", selector_of("adapters(uint256)") + i.to_bytes(32, "big")) for i in range(MOST_ADAPTERS)),
 )
-"""Settings that are asked of vaults of no other known kind; only a Vault V2 answers them."""
+"""Views, as (name, calldata), that are read from vaults of no other known kind; only a Vault V2 answers them."""
 FUNCTIONS = {
     "setIsAllocator(address,bool)": ("{0} allocates", "isAllocator(address)"),
     "setReceiveSharesGate(address)": ("the gate on receiving shares", "receiveSharesGate()"),
@@ -59,9 +59,10 @@ FUNCTIONS = {
         "forceDeallocatePenalty(address)",
     ),
 }
-"""Functions that can be announced: what changes, and the view that answers what is in force."""
+"""By signature of a function that can be announced: (a text about what changes, the view that returns the value in
+force)."""
 ADDED = {"addAdapter": True, "removeAdapter": False, "abdicate": True}
-"""Those without a new value among their arguments: what becomes of it."""
+"""Functions without a new value among their arguments, with the value that the call sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,11 @@ class _Change:
     name: str
     """The function's name."""
     what: str
-    """What changes, in words."""
+    """A text about what changes."""
     after: Any
     """The new value."""
     view: bytes
-    """Calldata of the view that answers what is in force."""
+    """Calldata of the view that returns the value in force."""
 
 
 @cache
@@ -84,13 +85,13 @@ def _by_selector() -> Mapping[bytes, str]:
 
 
 def name_of(selector: bytes) -> str:
-    """The name of a function that can be announced; the selector where it is none."""
+    """The name of a function that can be announced; for other functions the selector in hex."""
     found = _by_selector().get(bytes(selector))
     return found.split("(")[0] if found else f"0x{bytes(selector).hex()}"
 
 
 def _change(call: ScheduledCall) -> _Change | None:
-    """What a call of a vault's own would change; None where it is none that can be announced."""
+    """The change that a call of the vault's own functions would make; None if that function cannot be announced."""
     from eth_abi.abi import decode
     from eth_utils.crypto import keccak
 
@@ -115,7 +116,8 @@ def _change(call: ScheduledCall) -> _Change | None:
 
 
 def id_words(data: bytes) -> str:
-    """What a cap is of, in words: Morpho's adapters make ids of themselves, of collaterals and of markets."""
+    """A text about what a cap limits, from the id's preimage: Morpho's adapters have an id for the adapter, for each
+    collateral and for each market."""
     from eth_abi.abi import decode
 
     for types in (["string", "address", "(address,address,address,address,uint256)"], ["string", "address"]):
@@ -132,7 +134,8 @@ def id_words(data: bytes) -> str:
 
 
 def read_values(calls: Iterable[ScheduledCall]) -> Flow[list[bytes]]:
-    """What is in force of what announced calls would change; nothing where a vault does not answer."""
+    """The values in force that announced calls would change, in order, ABI-encoded; empty bytes where the vault does
+    not answer."""
     reads = Reads()
     handles = []
     for call in list(calls)[:MOST_SUBMITTED]:
@@ -144,8 +147,8 @@ def read_values(calls: Iterable[ScheduledCall]) -> Flow[list[bytes]]:
 
 
 def words_of(call: ScheduledCall, in_force: bytes, asset: Token | None) -> str:
-    """An announced call in words with the values before and after, amounts in the vault's asset; empty where it is none
-    that is known."""
+    """A text about an announced call with the values before and after, amounts in the vault's asset; empty for an
+    unknown function. in_force: see ``read_values``."""
     change = _change(call)
     if change is None:
         return ""
@@ -161,7 +164,8 @@ def words_of(call: ScheduledCall, in_force: bytes, asset: Token | None) -> str:
 
 
 def harmless(call: ScheduledCall) -> bool:
-    """Whether an announced call only binds whoever manages the vault."""
+    """Whether an announced call only restricts the vault's managers: it gives a function up for ever or lengthens its
+    timelock."""
     change = _change(call)
     return change is not None and change.name in ("abdicate", "increaseTimelock")
 
@@ -187,5 +191,5 @@ def _shown(change: _Change, value: Any, asset: Token | None) -> str:
 
 
 def holds(address: Address, answers: Mapping[str, bytes]) -> bool:
-    """Whether a contract answers as a Vault V2 does."""
+    """Whether a contract has the views of a Vault V2, by its answers."""
     return len(answers.get(LIQUIDITY_ADAPTER, b"")) == 32

@@ -1,5 +1,5 @@
-"""Calls of view functions by their signature, and what their answers say, whatever a contract answers: numbers within
-bounds, addresses, or nothing. Nothing here raises."""
+"""Reads of view functions by signature, and decoding of their answers into numbers within bounds, addresses, or
+nothing. Never raises, whatever a contract answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from yieldbot.model.reads import EthCall
 from yieldbot.protocols.evm.abi import checksum, selector_of
 
 LARGEST = 2**160
-"""Amounts and prices from here on are none."""
+"""Amounts and prices of at least this are taken for nonsense."""
 
 
 def call(to: str, signature: str, *words: int | str) -> EthCall:
@@ -22,25 +22,25 @@ def call(to: str, signature: str, *words: int | str) -> EthCall:
 
 
 def number(answer: bytes, place: int = 0) -> int | None:
-    """The word at a place of an answer; None where there is none, or it is no amount."""
+    """The 32-byte word at index ``place`` of an answer as a number; None if there is none, or it is LARGEST or more."""
     word = answer[32 * place : 32 * place + 32]
     found = int.from_bytes(word, "big") if len(word) == 32 else LARGEST
     return found if found < LARGEST else None
 
 
 def amount(answer: bytes, place: int = 0) -> float:
-    """The same, 0 where there is none."""
+    """As ``number``; 0 instead of None."""
     return float(number(answer, place) or 0)
 
 
 def address(answer: bytes, place: int = 0) -> Address | None:
-    """The address at a place; None where there is none, or zero."""
+    """The address in the 32-byte word at index ``place``; None if there is none, and for the zero address."""
     found = number(answer, place)
     return checksum(f"0x{found:040x}") if found else None
 
 
 def addresses(answer: bytes, most: int) -> tuple[Address, ...]:
-    """An address[], its first ``most``; none where the answer is no such list."""
+    """The first ``most`` addresses of an answer of type address[]; empty for any other answer."""
     if number(answer) != 32 or (count := number(answer, 1)) is None:
         return ()
     found = (address(answer, 2 + place) for place in range(min(count, most)))

@@ -1,9 +1,9 @@
-"""What Solana's lending markets finally rest on, from the accounts of their reserves and banks. Pure: the accounts are
-read by ``chains/solana/exposure.py``.
+"""The backing of Solana's lending markets, from the accounts of their reserves and banks. Pure: the accounts are read
+by ``chains/solana/exposure.py``.
 
-A market's depositors rest on what its borrowers pledged. Kamino and Save keep pledged shares in a token account of each
-reserve, so that what lies in wallets and vaults is not counted; marginfi keeps no such account, and all deposits of a
-bank that count as collateral are taken. Which loan stands behind which collateral no account says.
+A market's depositors are backed by the collateral of its borrowers. Kamino and Save keep pledged shares in one token
+account for each reserve, so shares in wallets and vaults are not counted; marginfi has no such account, so all deposits
+of a bank whose asset may be collateral are counted. No account shows which loan has which collateral.
 
 Sources of the layouts: klend-sdk 8.0.2 (klend.json), solend-sdk 0.14.27 (state/reserve.js), marginfi-client-v2 6.4.1
 (marginfi_0.1.7.json).
@@ -37,11 +37,11 @@ class Kind:
     account: str
     """Name of a reserve's account in the layout."""
     at: int
-    """Where the market's address is in it."""
+    """Offset of the market's address in that account."""
     vault: str
-    """Field that names the account of pledged shares; empty: there is none."""
+    """Field that holds the address of the token account of pledged shares; empty: there is none."""
     mint: str
-    """Field that names the mint."""
+    """Field that holds the asset's mint."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -51,7 +51,7 @@ KINDS: Mapping[str, Kind] = {
     "save": Kind(market="lending_market", account="Reserve", at=10, vault="collateral_supply", mint="liquidity_mint"),
     "marginfi": Kind(market="group", account="Bank", at=41, vault="", mint="mint"),
 }
-"""By the name of the adapter."""
+"""How the reserves of each program are found and read, by the adapter's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ class Pool:
     """One lending market (or group of banks)."""
 
     protocol: str
-    """Its adapter."""
+    """The adapter's name."""
     program: Address
-    """Its program."""
+    """The program's address."""
     address: Address
-    """Its account."""
+    """Address of the market's (or group's) account."""
 
     @property
     def key(self) -> str:
-        """Its key among what is looked through."""
+        """Its key in the look-through (``protocols/backing.py``)."""
         return f"{self.protocol}:{self.address}"
 
 
@@ -80,13 +80,14 @@ def pool_of(state: MarketState) -> Pool | None:
 
 
 def root_of(state: MarketState, pool: Pool) -> Root:
-    """What a market's money is in."""
+    """The start of the look-through for a market: all of its money is in the pool."""
     asset = TOKEN + state.market.asset.address
     return Root(market=state.market.id, asset=asset, held=HeldBy(children=((pool.key, 1.0),), asset=asset))
 
 
 def reserves_of(pool: Pool, accounts: Mapping[Address, bytes]) -> dict[Address, dict[str, Any]]:
-    """The decoded reserves among accounts that belong to a pool; what is none is left out, whoever listed it."""
+    """The decoded reserves of a pool among these accounts; other accounts are left out, even if the node listed
+    them."""
     kind, found = KINDS[pool.protocol], {}
     for address, data in accounts.items():
         try:
@@ -99,13 +100,13 @@ def reserves_of(pool: Pool, accounts: Mapping[Address, bytes]) -> dict[Address, 
 
 
 def vaults_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]:
-    """The accounts of pledged shares."""
+    """The token accounts that hold pledged shares."""
     kind = KINDS[pool.protocol]
     return [Address(one[kind.vault]) for one in reserves if kind.vault]
 
 
 def mints_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]:
-    """The mints of what may be collateral."""
+    """The mints of the assets that may be collateral."""
     kind = KINDS[pool.protocol]
     return [Address(one[kind.mint]) for one in reserves if _threshold(pool.protocol, one) > 0]
 
@@ -113,8 +114,8 @@ def mints_of(pool: Pool, reserves: Iterable[Mapping[str, Any]]) -> list[Address]
 def held_by(
     pool: Pool, reserves: Mapping[Address, Mapping[str, Any]], vaults: Mapping[Address, bytes], lacking: int
 ) -> HeldBy:
-    """What a pool rests on: each collateral by the value that is pledged, with its own reserve's utilisation. lacking:
-    how many of its reserves could not be read; then nothing is known of the whole."""
+    """A pool's backing: each collateral by its pledged value, with the utilisation of its own reserve. lacking: number
+    of reserves that could not be read; above 0 all of the backing counts as unknown."""
     if not reserves or lacking:
         what = f"{lacking} reserves" if reserves else "reserves"
         return HeldBy(unknown=1.0, why=f"{what} of {pool.protocol} market {pool.address}")
@@ -146,13 +147,14 @@ def held_by(
 
 
 def _threshold(protocol: str, fields: Mapping[str, Any]) -> int:
-    """Above 0 where it may be collateral."""
+    """The liquidation threshold (at marginfi the maintenance weight) in the program's own scale; 0: the asset is no
+    collateral."""
     names = {"kamino_lend": "liquidation_threshold_pct", "save": "liquidation_threshold"}
     return int(fields[names.get(protocol, "asset_weight_maint")])
 
 
 def _worth(pool: Pool, fields: Mapping[str, Any]) -> tuple[float, float, float]:
-    """(what is supplied, what of it is lent, in whole tokens; the price that the program has recorded last)."""
+    """(supplied, borrowed, both in whole tokens; the last price that the program recorded)."""
     if pool.protocol == "kamino_lend":
         one, reserve = 10 ** int(fields["mint_decimals"]), kamino_lend.reserve_of(dict(fields))
         lent = reserve.borrowed_sf / KAMINO_ONE / one
@@ -168,7 +170,7 @@ def _worth(pool: Pool, fields: Mapping[str, Any]) -> tuple[float, float, float]:
 
 
 def _pledged(pool: Pool, fields: Mapping[str, Any], vaults: Mapping[Address, bytes]) -> float:
-    """The part of what is supplied that is pledged; all of it where no account says."""
+    """The fraction of the supply that is pledged as collateral; 1 if no account shows it."""
     vault, shares = KINDS[pool.protocol].vault, 0
     if vault:
         shares = int(fields["collateral_mint_total_supply"])

@@ -111,5 +111,5 @@ class SvmPriceOracle(Protocol):
         """The pools (or accounts) of the program that price these pairs."""
 
     def price(self, pool: Pool, now: int) -> Flow[tuple[Pool, float]]:
-        """(the pool, whose params name the kind of price under ``says``; whole token1 for one token0). now: the chain's
-        own time, in unix seconds. Raises MarketError if there is no usable price."""
+        """(the pool, whose params state the kind of price under ``says``; whole token1 for one token0). now: the
+        chain's own time, in unix seconds. Raises MarketError if there is no usable price."""

@@ -27,14 +27,14 @@ MINT_SUPPLY_AT, MINT_DECIMALS_AT = 36, 44
 
 @dataclass(frozen=True, slots=True)
 class Mint:
-    """What a mint's account says."""
+    """The contents of a mint's account."""
 
     program: Address
     """Its token program: SPL Token or Token-2022."""
     decimals: int
     """Decimals of its token."""
     supply_raw: int
-    """Base units that exist; 0 of wrapped SOL, whose mint counts none."""
+    """The supply in base units; 0 for wrapped SOL, whose mint does not count it."""
 
 
 def mint_of(address: Address) -> Flow[Mint]:
