@@ -96,6 +96,28 @@ def create_whole(path: Path, content: bytes) -> None:
             os.close(folder)
 
 
+def no_core_dumps() -> None:
+    """Let the system write no memory of this process to a disk if it crashes."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def keep_memory_private() -> None:
+    """As ``no_core_dumps``, also where the system hands a crash to a program; and other processes of our user can
+    neither read this one's memory and environment nor trace it. Linux alone has the second."""
+    import ctypes
+
+    no_core_dumps()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+PR_SET_DUMPABLE = 4
+"""prctl(2)."""
+
+
 def refuse_if_others_change(path: Path, what: str) -> None:
     """Raise ConfigError where a user other than us and root owns the file or folder, may write it, or could replace it.
 

@@ -10,15 +10,20 @@ import pytest
 from tests.kit.api.served import Served
 from tests.unit.api.test_metrics import figures
 from tests.unit.app.test_overview import Quiet, context
+from yieldbot.app import stored_secrets
 from yieldbot.app.workers import WorkerFailed, Workers
 
 __all__ = ["context"]
 
 
 def test_requests_to_nodes_are_counted_in_a_real_worker_by_number_and_outcome(context: Quiet) -> None:
-    """The node's address has a key in its path, which is in no label; nobody answers at its port."""
-    file = context.config.parent / ".env"
-    file.write_text("TESTNET_RPC_URL=http://127.0.0.1:9/KEY-IN-THE-PATH\n")
+    """The node's address has a key in its path, which is in no label; nobody answers at its port. It is in the
+    encrypted file, whose passphrase only this process was given: the worker gets its key through standard input."""
+    (context.config.parent / ".env").unlink()
+    answers = ["four plain words", "four plain words", "http://127.0.0.1:9/KEY-IN-THE-PATH"]
+    context.secret = lambda question: answers.pop(0)
+    stored_secrets.set_(stored_secrets.SetSecretRequest(name="TESTNET_RPC_URL", piped=str), context)
+    context.secret = None
     served = Served(context)
     del served.service.workers.run  # type: ignore[method-assign]
     asyncio.run(served.service.jobs.run("watch"))

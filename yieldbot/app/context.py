@@ -67,7 +67,7 @@ class Context:
         if self._settings is None:
             from yieldbot.config.load import load
 
-            self._settings = load(self.config)
+            self._settings = load(self.config, self.secret)
             if self.verbose:
                 telemetry.listen(sys.stderr, self.secrets())
             for line in self._settings.warnings:
@@ -76,15 +76,29 @@ class Context:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables: the real environment, and for those it lacks the .env beside the configuration."""
+        """Environment variables: the real environment, and for those it lacks the .env beside the configuration, then
+        [secrets] and the encrypted file of secrets."""
         from yieldbot.config.load import environment
 
-        return environment(self.config)
+        return environment(self.config, self.secret)
 
     @property
     def data_dir(self) -> Path:
         """The configured data directory; the default one if the configuration has not been read."""
         return self._settings.data_dir if self._settings else self.config.absolute().parent / ".yieldbot"
+
+    def halt_dir(self) -> Path:
+        """The data directory; of a configuration that is not loaded, nothing else is looked at. Raises ConfigError."""
+        if self._settings is not None:
+            return self._settings.data_dir
+        from yieldbot.config.load import data_dir_of, read_toml
+        from yieldbot.resources import refuse_if_others_change
+
+        read_toml(self.config)
+        found = data_dir_of(self.config)
+        refuse_if_others_change(self.config, "the configuration")
+        refuse_if_others_change(found, "data_dir")
+        return found
 
     def say(self, line: str) -> None:
         """Print a progress line. A closed stderr is ignored: it must not stop what is under way."""

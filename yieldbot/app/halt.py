@@ -36,8 +36,10 @@ class ResumeRequest:
 
 
 def halt(request: HaltRequest, context: Context) -> HaltDocument:
-    """Halts every run on this data directory, those in progress included. An earlier halt's reason is kept."""
-    data_dir = context.settings.data_dir
+    """Halts every run on this data directory, those in progress included. An earlier halt's reason is kept. Only the
+    data directory is read from the configuration: no mistake in the rest, and no secret that cannot be had, is in the
+    way. Raises ConfigError."""
+    data_dir = context.halt_dir()
     path, lacking = switch.halt(data_dir, request.reason, int(time.time()))
     if lacking:
         context.say(lacking)

@@ -25,6 +25,7 @@ from yieldbot.execution.approvals import DeclineAll
 from yieldbot.execution.lock import run_lock
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
 from yieldbot.journal.store import Journal
+from yieldbot.resources import keep_memory_private
 
 if TYPE_CHECKING:
     from yieldbot.execution.approvals import Proposal
@@ -123,6 +124,7 @@ def end_with_the_signer() -> None:
 
 def main() -> int:
     """Work once, for the configuration file named on the command line; returns the exit code."""
+    keep_memory_private()
     end_with_the_signer()
     context = Context(Path(sys.argv[1]))
     try:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from yieldbot.app.context import Context
+from yieldbot.config import stored_secrets
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
+from yieldbot.resources import keep_memory_private
 from yieldbot.rpc import counting
 
 Answer = dict[str, Any]
@@ -137,9 +139,11 @@ JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
 def main() -> int:
     """Read the request, run its job, write the answer: the document, or an error with kind, code and message. Returns
     the exit code."""
+    keep_memory_private()
     asked = json.loads(sys.stdin.read())
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints belongs to progress
+    stored_secrets.take(asked.get("keys") or [])
     context = Context(Path(asked["config"]))
     context.asked_by = (asked.get("request") or {}).get("by", "schedule")
     try:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from yieldbot.config import stored_secrets
 from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line
 
@@ -80,7 +81,14 @@ class Workers:
             process = await self._started(job)
             self._running.add(process)
             try:
-                asked = json.dumps({"job": job, "config": str(self._config), "request": dict(request)}).encode()
+                asked = json.dumps(
+                    {
+                        "job": job,
+                        "config": str(self._config),
+                        "request": dict(request),
+                        "keys": stored_secrets.keys(),
+                    }
+                ).encode()
                 async with asyncio.timeout(seconds):
                     _, answer = await asyncio.gather(self._told(process), self._asked(process, asked))
                     await process.wait()

@@ -21,6 +21,7 @@ from pathlib import Path
 from yieldbot import __version__
 from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, YieldbotError
+from yieldbot.resources import no_core_dumps
 
 TYPE_CHECKING = False  # see yieldbot/__init__.py
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ COMMANDS = {
     },
     "notify": {"notify": "send what is new by chat or mail, or a test of every channel (docs/notices.md)"},
     "alert": {"alert": "alerts of yours: a rate, price, depeg, utilisation, grade or wealth that passes a threshold"},
+    "secret": {"secret": "secrets (RPC URLs, tokens, passphrases) in a file that a passphrase encrypts"},
     "key": {"key": "make, list, rotate and revoke keys of the REST interface"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",
@@ -136,6 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     _never_unprintable()
+    no_core_dumps()
     os.umask(os.umask(0o077) | 0o022)  # files that others can write are refused when read
     context = Screen(json="--json" in words)
     try:

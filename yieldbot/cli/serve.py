@@ -12,6 +12,7 @@ from yieldbot.errors import ConfigError
 from yieldbot.notify.chats import chats_of
 from yieldbot.notify.heartbeat import heartbeat_of
 from yieldbot.notify.sending import work_of
+from yieldbot.resources import keep_memory_private
 
 if TYPE_CHECKING:
     import argparse
@@ -54,6 +55,7 @@ def register(listed: CommandList) -> None:
 
 
 def serve(args: argparse.Namespace, context: Screen) -> int:
+    keep_memory_private()
     request = use.ServeRequest(
         host=args.host,
         port=args.port,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -20,8 +20,9 @@ from yieldbot.config.messages import config_error, did_you_mean, of_validation
 from yieldbot.config.notices import channels_of, times_of
 from yieldbot.config.policy_names import LISTS, TABLES, check_name, is_retired
 from yieldbot.config.schema import OF_KIND, JobTable, PolicyFile, PolicyTable, SecretsFile, SettingsTable, WalletTable
-from yieldbot.config.secrets import values
+from yieldbot.config.secrets import SecretTable, stored, values
 from yieldbot.config.serve import serving_of
+from yieldbot.config.stored_secrets import FILE, PASSPHRASE_NAME
 from yieldbot.errors import ConfigError
 from yieldbot.model.alarm_limits import CODES
 from yieldbot.model.families import family_of_address
@@ -37,17 +38,21 @@ _MONEY = (
 )
 
 
-def load(path: Path) -> Settings:
+Ask = Callable[[str], str]
+"""Asks a person for a secret."""
+
+
+def load(path: Path, ask: Ask | None = None) -> Settings:
     """Settings of ``path`` (a yieldbot.toml), with the .env in its folder and the chains that its jobs name.
 
-    A chain's file is looked up in chains/ in that folder, then in the chains/ that comes with yieldbot. Raises
-    ConfigError.
+    A chain's file is looked up in chains/ in that folder, then in the chains/ that comes with yieldbot. ask:
+    see ``environment``. Raises ConfigError.
     """
     path = path.expanduser().absolute()
     refuse_if_others_change(path, "the configuration")
     table = parse(path, read_toml(path), SettingsTable)
     wallets = _wallets(path, table.wallets)
-    environ = environment(path)
+    environ = environment(path, ask)
     chains: dict[str, ChainSettings] = {}
     for index, row in enumerate(table.jobs):
         if row.chain not in chains:
@@ -89,28 +94,48 @@ def load(path: Path) -> Settings:
     )
 
 
-def environment(path: Path) -> dict[str, str]:
+def environment(path: Path, ask: Ask | None = None) -> dict[str, str]:
     """The variables of the .env in the folder of ``path``, overridden by the real environment; for those that both
-    lack, what [secrets] in ``path`` says. Raises ConfigError, which never quotes a value."""
-    return plain_environment(path) | _secrets(path)
+    lack, what [secrets] in ``path`` says, else what the encrypted file holds. ask: asks for that file's passphrase;
+    None: nobody can be asked. Raises ConfigError, which never quotes a value."""
+    given = plain_environment(path)
+    tables = secret_tables(path)
+    found = given | values(path.expanduser().absolute(), tables, given)
+    return found | stored(path, secrets_file(path), tables, found, ask)
 
 
 def plain_environment(path: Path) -> dict[str, str]:
-    """As ``environment``, without [secrets]: no command runs. Raises ConfigError."""
+    """As ``environment``, without [secrets] and the encrypted file: no command runs. Raises ConfigError."""
     return env_file(path)[1] | dict(os.environ)
 
 
-def _secrets(path: Path) -> dict[str, str]:
-    """What [secrets] gives. A file that cannot be read gives nothing here: ``load`` says why."""
+def secret_tables(path: Path) -> dict[str, SecretTable]:
+    """What [secrets] says. Of a file that cannot be read this is nothing: ``load`` says why. Raises ConfigError."""
     path = path.expanduser().absolute()
-    try:
-        tables = tomllib.loads(read_text(path)).get("secrets")
-    except (OSError, ValueError, ConfigError):
-        return {}
+    tables = _tables(path).get("secrets")
     if not isinstance(tables, dict) or not tables:
         return {}
     refuse_if_others_change(path, "the configuration")  # it says which commands run
-    return values(path, parse(path, {"secrets": tables}, SecretsFile).secrets, plain_environment(path))
+    return parse(path, {"secrets": tables}, SecretsFile).secrets
+
+
+def secrets_file(path: Path) -> Path:
+    """Where the encrypted file of secrets is, or would be."""
+    return data_dir_of(path) / FILE
+
+
+def data_dir_of(path: Path) -> Path:
+    """The data directory, read without anything else of the configuration being looked at."""
+    path = path.expanduser().absolute()
+    named = _tables(path).get("data_dir")
+    return _beside(path, named) if isinstance(named, str) else path.parent / ".yieldbot"
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(path))
+    except (OSError, ValueError, ConfigError, RecursionError):
+        return {}
 
 
 def env_file(path: Path) -> tuple[Path, dict[str, str]]:
@@ -133,6 +158,9 @@ def env_file(path: Path) -> tuple[Path, dict[str, str]]:
         written = dotenv_values(stream=StringIO(text), interpolate=False)
     except (OSError, UnicodeDecodeError):
         raise config_error(file, "", "cannot be read as text: correct its encoding and permissions") from None
+    if written.get(PASSPHRASE_NAME):
+        message = "would lie beside what it protects: remove it, and give it as docs/configuration.md says"
+        raise config_error(file, PASSPHRASE_NAME, message)
     return file, {name: value for name, value in written.items() if value}
 
 

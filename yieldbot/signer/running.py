@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from yieldbot.app.signer import SignerRequest, opened
 from yieldbot.errors import YieldbotError
 from yieldbot.model.text import one_line
+from yieldbot.resources import keep_memory_private
 from yieldbot.signer.listening import Listener, bound, ended
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ KILL_AFTER_SECONDS = 2.0
 def run(context: Context, request: SignerRequest) -> int:
     """Run the signer until SIGTERM or SIGINT; returns the exit code. Raises ConfigError for a configuration with which
     it must not start, YieldbotError where another signer runs."""
+    keep_memory_private()
     with opened(context, request) as intake:
         listening = bound(request.socket, request.group_id)
         inode = request.socket.stat().st_ino
