@@ -135,8 +135,9 @@ def _joined(snapshots: Sequence[Snapshot], parts: Sequence[Problem], policy: Pol
 
 
 def collaterals_of(state: MarketState) -> dict[str, float]:
-    """What a market rests on, and the part of it that does. A collateral is named by its symbol, as everybody's token
-    of that symbol on every chain; one without a symbol by its address. What is not known is no collateral."""
+    """The collaterals that back a market, each with the fraction of the market's money that it backs. A collateral is
+    identified by its symbol, so that tokens of the same symbol on several chains count as one; without a symbol by its
+    address. Unknown backing is left out."""
     symbols = {one.backing.lower(): one.symbol for one in state.backing.parts} if state.backing is not None else {}
     found: dict[str, float] = {}
     for backing, part in shares(state).items():
@@ -155,7 +156,7 @@ def _markets(snapshot: Snapshot) -> list[MarketState]:
 
 
 def _protocols(snapshot: Snapshot, policy: Policy) -> list[str]:
-    """Names of a problem's groups, in the order of ``exact_of``."""
+    """Names of the groups in a chain's problem, in the order of ``exact_of``."""
     markets = [state.market for state in _markets(snapshot)]
     return sorted(name for name in policy.max_share_protocol if any(means(name, market) for market in markets))
 

@@ -118,7 +118,7 @@ CLOSE_BPS = 0.02
 """At a gap below this, in bps of the wealth a year, quotes are not refined further."""
 
 SHARE_OF_COLLATERAL = "policy's share of a collateral"
-"""The name of the limit on what rests on one collateral."""
+"""The name, in reasons, of the limit on what one collateral backs."""
 FINE_BPS = 0.005
 """Quotes are fine enough when optimistic ones would raise a bound by less than this, in bps of the wealth a year."""
 
@@ -177,13 +177,13 @@ class _Limit:
     """A limit on a sum of holdings."""
 
     name: str
-    """What it is called in reasons."""
+    """Its name in reasons."""
     members: tuple[int, ...]
     """Indexes of markets."""
     share: float
     """The fraction of the wealth."""
     parts: tuple[int, ...] = ()
-    """As of ``Exact.parts``."""
+    """For each member the thousandths of its holding that count; empty: all of it."""
 
 
 def _groups(states: Sequence[MarketState], policy: Policy, portfolio: Portfolio, base: Base | None) -> list[_Limit]:
@@ -201,8 +201,8 @@ def _groups(states: Sequence[MarketState], policy: Policy, portfolio: Portfolio,
 
 
 def _collateral_limits(states: Sequence[MarketState], policy: Policy) -> Iterator[_Limit]:
-    """For each collateral the markets that rest on it, each by the part that does; what is not known is no collateral.
-    Only where several do, or one does that may hold more than the limit."""
+    """A limit for each collateral on the markets that it backs, each counted by the backed fraction; unknown backing is
+    left out. Only for a collateral that backs several markets, or one market that may hold more than the limit."""
     if policy.max_share_collateral >= 1.0:
         return
     found: dict[str, dict[int, float]] = {}

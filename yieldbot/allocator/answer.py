@@ -43,7 +43,7 @@ class Posed:
     decimals: int
     """Decimals of every asset."""
     limits: tuple[tuple[tuple[str, float], ...], ...]
-    """For each market (name, largest holding) of each limit on it alone."""
+    """For each market (name, largest holding in whole tokens) of each limit on that market alone."""
     idle_income: float
     """What the whole wealth would earn idle, in whole tokens of the first asset a year."""
 

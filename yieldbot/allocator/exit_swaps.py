@@ -26,7 +26,7 @@ OF_SIZE = ("PRICE_IMPACT", "NO_ROUTE", "EXIT_PRICE")
 
 @dataclass(frozen=True, slots=True)
 class Proceeds:
-    """What came out of a market and is to be swapped."""
+    """Proceeds of an exit that are to be swapped."""
 
     given: Amount
     """The amount of it that lies in the wallet."""

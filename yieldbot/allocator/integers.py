@@ -30,7 +30,7 @@ class ExactSwap:
 
 
 THOUSAND = 1000
-"""Parts of holdings that count in a group are written in thousandths, rounded up."""
+"""Denominator of the parts of holdings that count in a group, which are rounded up to thousandths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Cap:
     weights: tuple[int, ...]
     """The weight of each member."""
     scale: int = 1
-    """By what bound and weights are multiplied, so that parts of holdings are whole numbers."""
+    """Factor by which bound and weights are multiplied, so that parts of holdings become integers."""
 
     def used(self, x: Sequence[int]) -> int:
-        """What holdings take of it."""
+        """The weighted sum of these holdings that counts against the bound."""
         return sum(x[m] * weight for m, weight in zip(self.members, self.weights, strict=True))
 
     def weight(self, market: int) -> int:
@@ -78,12 +78,13 @@ class Exact:
     assets: tuple[int, ...]
     """Index of each market's asset."""
     weights: tuple[int, ...]
-    """Value of a base unit of each market's asset; 1 each where there is one asset."""
+    """Value of a base unit of each market's asset, as integers in a common scale (``Portfolio.weights``); 1 each if
+    there is one asset."""
     swaps: tuple[ExactSwap, ...] = field(default=())
     """Conversions between the assets."""
     parts: tuple[tuple[int, ...], ...] = ()
-    """Of each group the thousandths of each member's holding that count; an empty one: all of them. Empty: so are
-    all."""
+    """For each group the thousandths of each member's holding that count. An empty tuple for a group, or an empty
+    ``parts``: all of each holding counts."""
 
     def spans(self, index: int) -> tuple[tuple[int, int], ...]:
         """Closed intervals that a changed holding of one market may lie in, ascending."""

@@ -26,7 +26,7 @@ FEASIBILITY = 1e-10
 
 
 _kept = local()
-"""One solver a thread: making one takes longer than solving a small program."""
+"""One solver for each thread, since making one takes longer than solving a small program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Choices:
     """A swap's choices in one box: columns of a linear program."""
 
     floats: NDArray[np.float64]
-    """One column a choice: amount in, envelope there, amount out; its part of the objective (as a fraction of our
-    wealth), and what it takes of its rows."""
+    """One column for each choice: amount in, the envelope's value there, amount out, the choice's part of the objective
+    (as a fraction of our wealth), and its coefficients in its rows."""
     rows: NDArray[np.int32]
-    """One column a choice: the rows of its source, of its target, and of the swap itself."""
+    """One column for each choice: the rows of its source, of its target, and of the swap itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +89,19 @@ class Edges:
     """Edges of the markets' hulls as columns of a linear program."""
 
     worth: NDArray[np.float64]
-    """What a token earns a year along each edge."""
+    """Income a year of one more token along each edge."""
     start: NDArray[np.float64]
-    """Where each begins, in tokens."""
+    """Holding at which each edge begins, in whole tokens."""
     end: NDArray[np.float64]
-    """Where each ends."""
+    """Holding at which each edge ends, in whole tokens."""
     counts: NDArray[np.intp]
-    """How many rows each takes something of."""
+    """Number of rows in which each edge has a coefficient."""
     firsts: NDArray[np.intp]
-    """Index in ``rows`` of the first of them."""
+    """Index in ``rows`` of each edge's first row."""
     rows: NDArray[np.int32]
     """The rows of all edges, one edge after the other."""
     weights: NDArray[np.float64]
-    """How much of each row a token takes."""
+    """The coefficient of one token in each row."""
 
 
 class Linear:

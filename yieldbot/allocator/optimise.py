@@ -223,8 +223,8 @@ class _Search:
                 self._push({**node.boxes, i: child}, node.bound)
 
     def _branch_on_pools(self, node: _Node) -> None:
-        """The relaxed solution really earns what its envelope says: close the node, unless markets of one pool change
-        together."""
+        """For a relaxed solution whose true income equals its envelope: close the node, unless markets of one pool
+        change together, which are then separated."""
         pair = next(self._conflicts(node.relaxed.x), None)
         if pair is None:
             self.lost = max(self.lost, node.bound)
@@ -295,7 +295,7 @@ class _Search:
         return gained
 
     def _used(self, x: list[float]) -> list[float]:
-        """What is used of each resource, swaps included."""
+        """How much of each resource these holdings use, swaps included."""
         used = self.relaxation.resources.used(x)
         for swap, paid in zip(self.problem.swaps, x[len(self.problem.markets) :], strict=True):
             if paid:

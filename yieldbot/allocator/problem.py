@@ -120,10 +120,10 @@ class Group:
     name: str = ""
     """What the limit is called in a plan's reasons."""
     parts: tuple[float, ...] = ()
-    """Of each member the part of its holding that counts; empty: all of it."""
+    """For each member the fraction of its holding that counts; empty: all of it."""
 
     def uses(self) -> tuple[tuple[int, float], ...]:
-        """(member, the part of its holding that counts)."""
+        """(member, the fraction of its holding that counts)."""
         return tuple(zip(self.members, self.parts or (1.0,) * len(self.members), strict=True))
 
 

@@ -1,5 +1,5 @@
-"""The route of a swap: over each pool of the pair, and through each intermediate token over its two best pools.
-Pure."""
+"""Finds the route of a swap: candidates are each pool of the pair, and through each intermediate token its two best
+pools. Pure."""
 
 from __future__ import annotations
 

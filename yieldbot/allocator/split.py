@@ -85,7 +85,7 @@ class ExactOutSplit:
 
 
 class _Asked:
-    """A venue that caches its answers: a split asks the same questions for one subset after another."""
+    """A venue that caches its quotes, since a split computes the same quotes for one subset of venues after another."""
 
     def __init__(self, venue: Venue) -> None:
         self.off = venue.off

@@ -87,7 +87,7 @@ class Watched:
 
 
 def _row(panel: Panel, row: int) -> dict[MarketName, Sight]:
-    """What one row of a panel shows of each market that was read."""
+    """The reading of each market in one row of a panel; markets that were not read are left out."""
     found = {}
     for column, key in enumerate(panel.keys):
         rate = _known(panel.quoted[row, column])

@@ -224,7 +224,7 @@ class _Work:
         return found.given.raw, float(found.cost) * price
 
     def claim(self, leg: Leg) -> None:
-        """The tokens come into the wallet, and are income of their worth by the feeds."""
+        """Put the claimed tokens into the wallet and count their value by the feeds as income."""
         found = claim_of(self.snapshot, leg.market_id)
         if found is None:
             raise ValueError(f"{leg.market_id}: there is no such reward")
@@ -310,7 +310,7 @@ class _Work:
         return self.snapshot.block.timestamp
 
     def step(self, leg: Leg) -> None:
-        """One step of a two-step exit."""
+        """Carry out one step of a two-step exit: request, collection or cancellation."""
         state = self.snapshot.of(leg.market_id)
         gone = self.asked.get(leg.market_id, Asked(0, None))
         if leg.kind is LegKind.REQUEST:

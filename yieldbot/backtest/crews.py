@@ -1,4 +1,4 @@
-"""Who computes a sweep's pieces: this process, several processes of this machine, or the workers of a Dask cluster.
+"""Computes a sweep's pieces in this process, in several processes of this machine, or on the workers of a Dask cluster.
 
 Each yields (task, result) as pieces are finished, in any order; the collector puts them in order. If a worker dies,
 only its present piece is lost, and another worker computes it.

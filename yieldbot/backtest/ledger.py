@@ -83,7 +83,7 @@ class SimulatedLedger:
         self.paid.append(self.gas + self.swapped - paid)
 
     def fail(self, row: int, plan: Plan) -> None:
-        """A plan whose first transaction fails: its gas is paid, nothing moves."""
+        """Let a plan's first transaction fail: its gas is paid, and nothing moves."""
         self._touch(self.world.costs[row].touch)
         self.failed.append((row, plan, self.world.costs[row].touch))
         self.plans += 1

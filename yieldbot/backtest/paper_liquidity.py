@@ -39,7 +39,7 @@ FIELDS = (
     "exit",
     "liquidity_market",
 )
-"""Fields of a market's state that depend on our own position in the pool."""
+"""Names of the fields of ``MarketState`` that depend on our own position in the pool."""
 Pair = tuple[int, int]
 
 

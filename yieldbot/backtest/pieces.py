@@ -32,7 +32,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One way to decide that a sweep tries."""
+    """A policy with a forecaster that a sweep tries."""
 
     name: str
     """What it changes, as ``move_horizon_days=14``; a variant without a change has the name of its policy."""

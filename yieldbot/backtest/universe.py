@@ -1,5 +1,5 @@
-"""Which markets are compared with each other: a universe is the set of markets that one wallet could use on one
-chain."""
+"""Groups markets into universes: the sets of markets that one wallet could use on one chain and that are compared with
+each other."""
 
 from __future__ import annotations
 

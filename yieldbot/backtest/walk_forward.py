@@ -1,8 +1,8 @@
 """Walk-forward: on each date, chooses the variant that did best in windows that were over by then, and judges it on the
 window that begins on that date.
 
-What is reported was therefore earned by choices that could really have been made: no window is judged by a variant that
-it helped to choose. The choice is made anew on each date, over all universes together.
+The reported gains therefore come from choices that could have been made at the time: no window judges a variant that it
+helped to choose. The choice is made anew on each date, over all universes together.
 """
 
 from __future__ import annotations

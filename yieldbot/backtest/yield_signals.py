@@ -130,8 +130,8 @@ def _median(outlooks: Iterable[Outlook]) -> float:
 
 
 def past_of(known: Panel) -> list[MarketStatistics]:
-    """Statistics of each market over the last 90 days of a panel, as ``history.market_statistics`` computes them
-    from memory."""
+    """Statistics of each market over the last 90 days of a panel, equal to those that ``history.market_statistics``
+    computes from memory."""
     import numpy as np
 
     now = int(known.times[-1])

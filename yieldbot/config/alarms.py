@@ -1,4 +1,4 @@
-"""[policy.alarms]: what counts as a sign of danger."""
+"""[policy.alarms]: the thresholds from which readings count as signs of danger."""
 
 from __future__ import annotations
 

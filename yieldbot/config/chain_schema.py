@@ -57,7 +57,7 @@ class TokenTable(TomlTable):
     pegged: bool = False
     """Whether it is pegged to the US dollar."""
     symbols: list[str] = Field(default_factory=list)
-    """Symbols that the contract may return beside the table's name."""
+    """Further symbols that the contract may return instead of the table's name."""
 
 
 class SvmTokenTable(TomlTable):
@@ -132,7 +132,7 @@ class ChainTable(TomlTable):
     priority_fee_gwei: NotNegative = 0.1
     """Highest priority fee for one gas, in gwei."""
     fee_kind: Literal["ethereum", "op-stack", "arbitrum"] = "ethereum"
-    """What transactions pay beside the gas of the EVM."""
+    """The kind of rollup, which determines the fee for data on L1 in addition to gas."""
     finality: Annotated[str | int, BeforeValidator(_finality)] = "latest"
     """latest, safe, finalized, or a number of blocks."""
     poll_seconds: Positive = 2.0
@@ -162,7 +162,8 @@ class ChainTable(TomlTable):
     exchanges: list[ExchangeTable] = Field(default_factory=list)
     """Exchanges where tokens can be swapped."""
     safe_service_url: UrlText | None = None
-    """URL of Safe's transaction service, which the watch asks what the Safes behind our markets prepare."""
+    """URL of Safe's transaction service, from which the watch reads the transactions that Safes behind our markets
+    prepare."""
     merkl: MerklTable | None = None
     """Merkl's distributor; None: Merkl is not used."""
 
@@ -203,7 +204,7 @@ class SvmChainTable(TomlTable):
     multisigs: list[KeyText] = Field(default_factory=list)
     """Squads multisigs that may be upgrade authorities; the watch derives their vaults."""
     durable_nonces: list[KeyText] = Field(default_factory=list)
-    """Durable nonce accounts that the watch looks at."""
+    """Durable nonce accounts that the watch reads."""
     native: SvmNativeTable
     """SOL."""
     tokens: dict[Name, SvmTokenTable]
@@ -213,4 +214,4 @@ class SvmChainTable(TomlTable):
     exchanges: list[ExchangeTable] = Field(default_factory=list)
     """Exchanges where tokens can be swapped."""
     witnesses: list[ExchangeTable] = Field(default_factory=list)
-    """Price oracles beside the feeds."""
+    """Price oracles in addition to the feeds."""

@@ -95,8 +95,8 @@ def load(path: Path, ask: Ask | None = None) -> Settings:
 
 
 def environment(path: Path, ask: Ask | None = None) -> dict[str, str]:
-    """The variables of the .env in the folder of ``path``, overridden by the real environment; for those that both
-    lack, what [secrets] in ``path`` says, else what the encrypted file holds. ask: asks for that file's passphrase;
+    """The variables of the .env in the folder of ``path``, overridden by the real environment; variables that neither
+    has come from [secrets] in ``path``, else from the encrypted file of secrets. ask: asks for that file's passphrase;
     None: nobody can be asked. Raises ConfigError, which never quotes a value."""
     given = plain_environment(path)
     tables = secret_tables(path)
@@ -110,7 +110,8 @@ def plain_environment(path: Path) -> dict[str, str]:
 
 
 def secret_tables(path: Path) -> dict[str, SecretTable]:
-    """What [secrets] says. Of a file that cannot be read this is nothing: ``load`` says why. Raises ConfigError."""
+    """The [secrets] tables; empty for a file that cannot be read, whose fault ``load`` reports. Raises ConfigError if
+    other users could change the file."""
     path = path.expanduser().absolute()
     tables = _tables(path).get("secrets")
     if not isinstance(tables, dict) or not tables:
@@ -361,7 +362,7 @@ def policy_file(path: Path) -> Policy:
 
 
 ALONE: Mapping[str, object] = {"max_share_market": 1.0, "alarms": {"off": list(CODES)}}
-"""The settings of ``alone``, as a file would have them."""
+"""The [policy] keys of ``alone``, a policy that accepts every market and puts everything into the best one."""
 
 
 def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:

@@ -1,4 +1,5 @@
-"""[[notices]] and [notify]: where notices go, and when summaries are made. Secrets are named here and never written."""
+"""[[notices]] and [notify]: where notices go, and when summaries are made. The file names the variables or files of
+secrets and never holds a secret."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ TopicName = Literal[
 ]
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 OWN_HOSTS = ("127.0.0.1", "::1", "localhost")
-"""Hosts to which nothing needs to be encrypted."""
+"""Loopback hosts, to which connections need no encryption."""
 
 
 class NoticesTable(BaseModel):
@@ -34,11 +35,11 @@ class NoticesTable(BaseModel):
     severities: Annotated[list[Literal["info", "warning", "critical"]], Field(min_length=1)] = [
         *("info", "warning", "critical")
     ]
-    """Severities that go there."""
+    """Severities of the findings that are sent there."""
     topics: Annotated[list[TopicName], Field(min_length=1)] | None = None
-    """Topics that go there; by default all."""
+    """Topics of the findings that are sent there; by default all."""
     quiet_hours: str | None = None
-    """When only critical findings go there, as "22:00-07:00"."""
+    """Hours in which only critical findings are sent there, as "22:00-07:00"."""
     url_env: EnvName | None = None
     """Environment variable with the address of a webhook or an ntfy topic."""
     url_file: FilePath | None = None
@@ -78,7 +79,7 @@ class NoticesTable(BaseModel):
 
 
 class NotifyTable(BaseModel):
-    """When summaries are made, and from when silence is reported."""
+    """When summaries are made, and after how long without a run that is reported."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -89,7 +90,7 @@ class NotifyTable(BaseModel):
     weekly_on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "never"] = "monday"
     """When the weekly summary is made."""
     silent_after: str = "26h"
-    """How long there may be no run, as "26h", or "never"."""
+    """Time without a run after which that is reported, as "26h", or "never"."""
     page: str | None = None
     """Address of the page where a person signs a plan, with {id} for its id."""
 
@@ -107,8 +108,8 @@ SECRETS = ("url", "token", "secret", "password")
 
 
 def channels_of(path: Path, tables: Sequence[NoticesTable]) -> tuple[Channel, ...]:
-    """The tables as channels. Raises ConfigError for a name that stands twice, a key that is missing or belongs to
-    another kind, or hours that are none."""
+    """The tables as channels. Raises ConfigError for a duplicate name, a key that is missing or belongs to another
+    kind, or malformed hours."""
     found: dict[str, Channel] = {}
     for index, table in enumerate(tables):
         place, name = f"notices[{index + 1}]", table.name or table.kind
@@ -140,7 +141,7 @@ def times_of(path: Path, table: NotifyTable) -> NoticeTimes:
 
 
 def _page(path: Path, text: str) -> str:
-    """The address of the page of plans. It is sent to others, so it may hold no name and password."""
+    """The URL of the page where plans are signed. It is sent in notices, so it may hold no user name or password."""
     try:
         parts = urlsplit(text)
         host = parts.hostname

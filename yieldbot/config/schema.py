@@ -173,7 +173,7 @@ class BaseTable(TomlTable):
 
 
 class AlarmsTable(TomlTable):
-    """[policy.alarms] (``model.alarm_limits.AlarmLimits``, which documents the fields). None: its default applies."""
+    """[policy.alarms]; ``model.alarm_limits.AlarmLimits`` documents the fields. None: its default applies."""
 
     off: list[AlarmCode] | None = None
     """Codes of alarms that are never raised."""
@@ -228,7 +228,7 @@ class PolicyTable(TomlTable):
     max_share_market: Share | None = None
     """Largest fraction of the wealth in one market."""
     max_share_collateral: Share | None = None
-    """Largest fraction of the wealth that rests on one collateral, through whatever lies between."""
+    """Largest fraction of the wealth that one collateral backs, seen through all vaults in between."""
     max_share_protocol: dict[str, Share] | None = None
     """Largest fraction of the wealth by name: the limit of all markets with that name together."""
     max_share_markets: dict[str, Share] | None = None
@@ -245,7 +245,7 @@ class PolicyTable(TomlTable):
     """Names, symbols and addresses that are no longer trusted: money leaves any market that is one of them or is backed
     by one."""
     alarms: AlarmsTable | None = None
-    """What counts as a sign of danger."""
+    """Thresholds of alarms."""
     max_utilisation_entry: Share | None = None
     """Utilisation above which a market gets no new money."""
     min_liquidity_multiple: NotNegative | None = None
@@ -269,7 +269,7 @@ class PolicyTable(TomlTable):
     auto_max_total: Money | None = None
     """Largest sum of a plan's moves that is approved without a person, in whole tokens."""
     approvals_needed: Annotated[int, Field(ge=0, le=20)] | None = None
-    """How many persons must sign a plan; 0: whoever is at the terminal approves."""
+    """How many persons must sign a plan; 0: one person at the terminal approves."""
     limit_move: Money | None = None
     """Most that goes into a market in one move, in whole tokens."""
     limit_day: Money | None = None
@@ -295,7 +295,7 @@ class PolicyTable(TomlTable):
     reward_haircut_bps: Annotated[float, Field(ge=0, le=10_000)] | None = None
     """Deduction from a reward's value, in bp."""
     reward_haircut_tokens: dict[str, Annotated[float, Field(ge=0, le=10_000)]] | None = None
-    """The same by token symbol."""
+    """Deduction from a reward's value by the reward token's symbol, in bp."""
     min_claim: Claim | None = None
     """Least value of a claim after haircut and gas, in whole tokens; or "never"."""
     sell_rewards: bool | None = None
@@ -309,7 +309,7 @@ class PolicyTable(TomlTable):
 
 
 class WatchTable(TomlTable):
-    """What the watch follows beside our markets."""
+    """Addresses that the watch follows."""
 
     addresses: Annotated[list[AnyAddressText], Field(max_length=200)] = []
     """Addresses whose deposits and withdrawals in our markets are reported, however small."""
@@ -347,7 +347,7 @@ class SettingsTable(TomlTable):
 
 
 class SecretsFile(TomlTable):
-    """The part of yieldbot.toml that says where secrets come from."""
+    """The [secrets] tables of a yieldbot.toml alone."""
 
     secrets: Annotated[dict[EnvName, SecretTable], Field(max_length=100)]
     """Values of variables."""

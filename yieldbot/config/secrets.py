@@ -27,11 +27,11 @@ from yieldbot.config.toml_types import FilePath
 from yieldbot.resources import read_text, refuse_if_others_change
 
 COMMAND_SECONDS = 20.0
-"""How long a command may take."""
+"""Seconds that a command may take."""
 KEPT_SECONDS = 300.0
-"""How long a command's value is used before the command runs again: a new secret counts after that."""
+"""Seconds for which a command's value is used before the command runs again, so that a replaced secret takes effect."""
 MOST_BYTES = 8192
-"""The longest secret."""
+"""Most bytes of a secret."""
 MOST_KNOWN = 1000
 _kept: dict[tuple[str, str], tuple[float, str]] = {}
 _known: dict[str, None] = {}
@@ -126,7 +126,8 @@ def _value(path: Path, name: str, table: SecretTable) -> str:
 
 
 def known() -> tuple[str, ...]:
-    """Every value that this process has got, also those that were replaced since: none may be shown."""
+    """Every secret that this process has read, including replaced ones, so that all of them can be hidden in
+    messages."""
     return tuple(_known)
 
 
@@ -169,7 +170,8 @@ def _of_command(path: Path, place: str, command: str | None) -> str:
 
 
 def _run(path: Path, place: str, words: list[str]) -> str:
-    """What a command prints. It and what it started are ended when it takes too long or prints too much."""
+    """The line that a command prints. The command and its child processes are killed if it takes too long or prints too
+    much. Raises ConfigError."""
     own = {name: value for name, value in os.environ.items() if name != PASSPHRASE_NAME}
     options = {"env": own, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:

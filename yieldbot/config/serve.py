@@ -1,4 +1,4 @@
-"""[serve]: what a server does at which times."""
+"""[serve]: when each job of a server is due."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ServeTable(BaseModel):
     observe: str | None = None
     """Reading every chain."""
     watch: str | None = None
-    """Looking at who controls the contracts that our markets stand on."""
+    """Reading who controls the contracts that our markets depend on."""
     settle: str | None = None
     """Recording the outcomes of transactions that an earlier run left open."""
     claim: str | None = None
@@ -31,7 +31,7 @@ class ServeTable(BaseModel):
     jitter: str | None = None
     """The most by which a job may be late, as "30s"."""
     heartbeat_url_env: EnvName | None = None
-    """Environment variable with the URL that is asked after each success."""
+    """Environment variable with the URL that is requested after each successful job."""
 
 
 def serving_of(path: Path, table: ServeTable) -> Serving:

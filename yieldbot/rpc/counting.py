@@ -1,16 +1,17 @@
-"""Counts requests to RPC endpoints by provider and outcome, for metrics. A provider is a number of its chain, as
-``base-1``: hosts and URLs may hold keys."""
+"""Counts requests to RPC endpoints by provider and outcome, for metrics. A provider is named by its chain and number,
+as ``base-1``, since hosts and URLs may hold keys."""
 
 from __future__ import annotations
 
 from typing import Any
 
 BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds of the classes of latency, in seconds."""
+"""Upper bounds of the latency histogram's buckets, in seconds."""
 OTHER = "other"
 """The provider of an endpoint that has no name."""
 Row = tuple[str, str, list[int], float]
-"""Provider, outcome, how many requests fell into each class (the last: above all bounds), and their seconds."""
+"""(provider, outcome, number of requests in each latency bucket, the last one above all bounds; sum of their
+seconds)."""
 
 _counts: dict[tuple[str, str], tuple[list[int], float]] = {}
 
@@ -23,7 +24,7 @@ def note(provider: str, outcome: str, seconds: float) -> None:
 
 
 def taken() -> list[Row]:
-    """What was counted since the last call."""
+    """Removes and returns the counts since the last call."""
     rows = [(provider, outcome, classes, seconds) for (provider, outcome), (classes, seconds) in _counts.items()]
     _counts.clear()
     return rows

@@ -1,5 +1,5 @@
-"""Runs flows of several kinds together: each flow is added under a handle, and the handle has its answer once all have
-run. So nobody has to count positions in a list of answers."""
+"""Runs flows of several kinds together: adding a flow returns a handle, which has the flow's answer once all have run,
+so that answers need not be found by their position in a list."""
 
 from __future__ import annotations
 
