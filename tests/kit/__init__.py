@@ -1,4 +1,5 @@
-"""What several rooms of tests are made with: builders, doubles, pools, schedules, the program run as a person would."""
+"""Helpers that tests of several rooms share: builders of values, doubles, pools, schedules of faults, and running the
+program as a person would."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
-"""A labelled double of a chain: JSON-RPC's shapes from memory, so that reorganisations, late receipts, foreign nonces
-and fees can be served at will. Node client, journal, key and policy around it are the real ones."""
+"""A labelled double of a chain: JSON-RPC answers from memory, so that tests can produce reorganisations, late receipts,
+foreign nonces and fees. Node client, journal, key and policy around it are the real ones."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def transfer(token: str, sender: str, to: str, raw: int = 1, *more: str) -> dict
 
 @dataclass
 class ChainDouble:
-    """tokens: balances by (token, owner); was: those at a block's hash; allowed: by (token, owner, spender); permits:
-    by (owner, token, spender); all in lower case. effect: what a transaction does on a fork: events, or None for a
-    revert."""
+    """tokens: balances by (token, owner); was: balances at an earlier block, by its hash; allowed: allowances by
+    (token, owner, spender); permits: Permit2's allowances by (owner, token, spender); all addresses in lower case.
+    effect: gives a transaction's events on a fork; None for a revert."""
 
     height: int = 100
     base_fee_wei: int = GWEI
@@ -182,7 +182,7 @@ def node_of(chain: ChainDouble) -> Node:
 
 
 class KeySigner:
-    """The key 0x11...11, which signs what it is given."""
+    """A signer with the key 0x11...11, which signs whatever it is given."""
 
     address = OWNER
 
@@ -214,7 +214,7 @@ SETTINGS = ChainSettings(
 
 
 def account_of(chain: ChainDouble, journal: Journal, fork: ChainDouble | None = None, **changes: Any) -> Account:
-    """The account of the key on the double; ``fork``: what its forks are copies of (the double itself by default)."""
+    """The account of the key on the double. fork: the double that its forks copy; None: ``chain``."""
 
     @asynccontextmanager
     async def forked(_: BlockRef) -> AsyncIterator[Node]:
@@ -238,7 +238,7 @@ def settings(**changes: Any) -> ChainSettings:
 
 
 SOON = settings(confirm_timeout_seconds=0.15)
-"""For what is to stay open."""
+"""Settings with a short confirmation timeout, for transactions that are to stay open."""
 
 
 def open_journal(folder: Path) -> Journal:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.kit import ROOT
 
 PYTHON = ROOT / ".cache" / "cluster" / "bin" / "python"
-"""Of the environment that ``scripts/cluster`` installs."""
+"""Python of the environment that ``scripts/cluster`` installs."""
 START_SECONDS = 120.0
 
 
@@ -24,27 +24,27 @@ class Cluster:
     """A scheduler and its workers."""
 
     address: str
-    """Of the scheduler."""
+    """The scheduler's address."""
     folder: Path
-    """For what they write."""
+    """The folder in which scheduler and workers write."""
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add(self) -> None:
-        """One more worker, of one thread and without anybody who would start it anew."""
+        """Start one more worker with one thread, which nothing restarts when it ends."""
         words = ["dask", "worker", self.address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
         log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
         more = ["--no-dashboard", "--local-directory", str(self.folder)]
         self.workers.append(_start([*words, *more], self.folder, log))
 
     def kill(self, place: int) -> None:
-        """As a machine that goes away."""
+        """Kill a worker by its index, like a machine that goes away."""
         self.workers[place].send_signal(signal.SIGKILL)
         self.workers[place].wait()
 
 
 @contextmanager
 def running(folder: Path, workers: int) -> Iterator[Cluster]:
-    """A cluster of so many workers; all of it ends with the block."""
+    """A cluster with this number of workers, which ends with the block."""
     said = folder / "scheduler.log"
     with said.open("wb") as log:
         scheduler = _start(["dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], folder, log)

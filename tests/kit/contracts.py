@@ -1,4 +1,4 @@
-"""Contracts of a node called by their functions' signatures, as anybody with another tool would call them."""
+"""Calls contracts by function signature, independently of the product's own code."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def calldata(signature: str, *values: Any) -> bytes:
 
 
 def call(sandbox: Sandbox, to: str, signature: str, *values: Any, sender: str | None = None) -> bytes:
-    """What a function answers at the head. Raises NodeRefused when it reverts."""
+    """What a function returns at the newest block. Raises NodeRefused when it reverts."""
     fields = {"to": to, "data": "0x" + calldata(signature, *values).hex()} | ({"from": sender} if sender else {})
     return bytes.fromhex(sandbox.rpc("eth_call", fields, "latest")[2:])
 
 
 def send(sandbox: Sandbox, to: str | None, data: bytes, sender: str | None = None) -> dict[str, Any]:
-    """The receipt of a transaction that succeeded. ``to`` None: it creates a contract; ``sender``: whoever it is, who
-    is given a native coin to pay with; by default the node's first account."""
+    """Send a transaction and return its receipt; it must succeed. to: None creates a contract. sender: any address,
+    which gets native coins for gas; None: the node's first account."""
     if sender is not None:
         sandbox.rpc("anvil_impersonateAccount", sender)
         sandbox.rpc("anvil_setBalance", sender, hex(10**18))
@@ -40,7 +40,7 @@ def send(sandbox: Sandbox, to: str | None, data: bytes, sender: str | None = Non
 
 
 def mined(sandbox: Sandbox, transaction: dict[str, str]) -> dict[str, Any]:
-    """The receipt of a transaction, once it is there: the node answers before it has mined it."""
+    """Send a transaction and wait for its receipt, since the node answers before it has mined it."""
     name = sandbox.rpc("eth_sendTransaction", transaction)
     while (receipt := sandbox.rpc("eth_getTransactionReceipt", name)) is None:
         time.sleep(0.01)

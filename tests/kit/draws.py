@@ -8,5 +8,5 @@ ALL = "YIELDBOT_TEST_DRAWS"
 
 
 def draws(sample: int, of: int) -> int:
-    """``sample``, or ``of`` where all are asked for: more of what a test asserts, never something else."""
+    """``sample``; in ``scripts/soak draws`` the larger number ``of``. A test must assert the same with either."""
     return of if os.environ.get(ALL) == "all" else sample

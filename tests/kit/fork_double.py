@@ -1,5 +1,4 @@
-"""A labelled double of an EVM fork whose clock, snapshots and storage are asked for: what it does of a chain is
-``chain_double``'s."""
+"""A labelled double of an EVM fork with a clock, snapshots and storage; everything else is ``chain_double``'s."""
 
 from __future__ import annotations
 
@@ -11,8 +10,8 @@ from tests.kit.chain_double import ChainDouble
 
 @dataclass
 class ForkDouble(ChainDouble):
-    """waited: seconds that went by before each block; does: what was asked of it, in order; puts_back: what a return to
-    a snapshot answers; storage: words by (contract, slot) in lower case."""
+    """waited: seconds that passed before each block; does: the requests made, in order; puts_back: the answer to
+    reverting to a snapshot; storage: 32-byte words by (contract, slot), in lower case."""
 
     waited: list[int] = field(default_factory=list)
     does: list[str] = field(default_factory=list)

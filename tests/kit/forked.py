@@ -1,4 +1,4 @@
-"""A run of the bot in a process forked from this one: one of its own to be killed, without loading everything again."""
+"""Runs the bot in a process forked from this one, which can be killed and need not load everything again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ CRASHED = 70
 
 
 def forked(work: Callable[[], Coroutine[Any, Any, int]]) -> tuple[int, str]:
-    """What ``work`` returns in a fork (negative: the signal that ended it), and what it wrote to stderr.
+    """(what ``work`` returns in a forked process, negative: the signal that ended it; what it wrote to stderr).
 
-    Raises AssertionError for one that raised, or that did not end.
+    Raises AssertionError if it raised, or did not end.
     """
     read, write = os.pipe()
     child = os.fork()

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def answered(answer: T | MarketError) -> Handle[T]:
-    """The handle of a flow that answered this."""
+    """The handle of a flow that has run, with this answer."""
 
     def flow() -> Flow[T]:
         raise AssertionError("it has run already")

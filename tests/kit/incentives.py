@@ -19,14 +19,14 @@ from yieldbot.sandbox.evm.deployer import Contract, Deployer
 
 ONE = 10**18
 AAVE_PER_SECOND = 3 * 10**15
-"""About 94,600 tokens a year."""
+"""Base units a second: about 94,600 tokens a year."""
 COMET_SPEED = 2 * 10**12
-"""Of 1e15 a second: about 63,000 tokens a year."""
+"""Comet's tracking speed, in units of 1e-15 tokens a second: about 63,000 tokens a year."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incentives:
-    """What was deployed. ``ends_at``: of Aave's distribution, unix seconds."""
+    """The deployed contracts. ends_at: end of Aave's distribution, in unix seconds."""
 
     d: Deployer
     token: Contract
@@ -57,7 +57,7 @@ class Incentives:
 
 
 async def pay_in_weth(node: Node, addresses: Mapping[str, str]) -> None:
-    """Let Aave's controller pay for aUSDC in WETH, which the sandbox's exchange trades: a hundredth of one an hour."""
+    """Let Aave's controller pay 0.01 WETH an hour for aUSDC, a reward that the sandbox's exchange trades."""
     aave = compiled()["aave"]
     d = Deployer(node, [Address(to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
     vault, controller = d.accounts[7], Address(addresses["aave_rewards"])
@@ -75,7 +75,7 @@ async def pay_in_weth(node: Node, addresses: Mapping[str, str]) -> None:
 
 
 async def deploy(node: Node, addresses: Mapping[str, str], days: int = 90, usd: float = 2.0) -> Incentives:
-    """Deploy and fund them all; Aave's pays for ``days``, Comet's without end."""
+    """Deploy and fund all distributors; Aave's pays for ``days``, Comet's without end."""
     ours, aave = own(), compiled()["aave"]
     d = Deployer(node, [Address(to_checksum_address(a)) for a in await node.request("eth_accounts", [])])
     token = await d.deploy(ours["TestToken"], "Reward", "RWD", 18)
@@ -106,13 +106,13 @@ async def deploy(node: Node, addresses: Mapping[str, str], days: int = 90, usd: 
 
 
 def leaf(user: str, token: str, total_raw: int) -> bytes:
-    """keccak256(abi.encode(user, token, amount))."""
+    """A leaf of Merkl's tree: keccak256(abi.encode(user, token, amount))."""
     words = (bytes(12) + bytes.fromhex(user[2:]), bytes(12) + bytes.fromhex(token[2:]), total_raw.to_bytes(32, "big"))
     return bytes(keccak(b"".join(words)))
 
 
 def tree(leaves: list[bytes]) -> tuple[bytes, list[list[bytes]]]:
-    """Root and each leaf's siblings; pairs sorted, an odd one carried up."""
+    """(the Merkle root, each leaf's siblings); pairs are hashed in ascending order, an odd node is carried up."""
     proofs: list[list[bytes]] = [[] for _ in leaves]
     level: list[tuple[bytes, list[int]]] = [(node, [i]) for i, node in enumerate(leaves)]
     while len(level) > 1:
@@ -132,5 +132,5 @@ def tree(leaves: list[bytes]) -> tuple[bytes, list[list[bytes]]]:
 
 
 def answer(chain: int, rewards: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """An answer of Merkl's API (v4 users/{address}/rewards), made by hand: what its documentation says is in one."""
+    """An answer of Merkl's API (v4 users/{address}/rewards), built from its documentation."""
     return [{"chain": {"id": chain, "name": "sandbox"}, "rewards": rewards}]

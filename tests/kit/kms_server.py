@@ -1,7 +1,7 @@
 """moto's AWS KMS, in this process or on a loopback port, with MessageType=DIGEST as AWS documents it.
 
-moto (5.2) reads MessageType and hashes the message all the same; AWS signs a digest of 32 bytes as it is and refuses
-one of another length (API_Sign). ``digests`` adds that; without it, moto is an AWS that signs something else.
+moto (5.2) ignores MessageType and hashes the message; AWS signs a digest of 32 bytes unchanged and refuses other
+lengths (API_Sign). ``digests`` adds that. Without it moto stands for a KMS that signs something else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REGION = "eu-central-1"
 
 @contextmanager
 def digests() -> Iterator[None]:
-    """moto signs a digest as AWS does."""
+    """Context in which moto signs a digest as AWS does."""
     asked = threading.local()
     answer, sign = KmsResponse.sign, ECDSAPrivateKey.sign
 
@@ -61,7 +61,7 @@ def served() -> Iterator[str]:
 
 
 def aws_environment(folder: Path) -> dict[str, str]:
-    """Credentials that are nobody's, and none of this machine's settings."""
+    """Environment variables with false credentials, and without this machine's AWS settings."""
     nothing = str(folder / "no-such-file")
     return {
         "AWS_ACCESS_KEY_ID": "testing",

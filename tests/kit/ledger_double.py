@@ -29,7 +29,8 @@ def key_of(path: str) -> PrivateKey:
 
 @dataclass
 class Ledger:
-    """``person``: what the person does with a transaction that is shown (its RLP fields); True is a yes."""
+    """A double of the device. person: called with a shown transaction's RLP fields; returns whether the person
+    confirms."""
 
     person: Callable[[list[Any]], bool] = lambda shown: True
     state: int = OK
@@ -111,7 +112,7 @@ def _path_of(data: bytes) -> tuple[str | None, bytes]:
 
 
 def _missing(data: bytes) -> int | None:
-    """How many bytes of the typed transaction are still to come, by its RLP length; None for what is none."""
+    """How many bytes of the typed transaction are still missing, by its RLP length; None for other data."""
     if len(data) < 2:
         return 1
     if data[0] != 0x02 or data[1] < 0xC0:
@@ -125,7 +126,7 @@ def _missing(data: bytes) -> int | None:
 
 
 class UsbLibrary:
-    """Stands for the module ``hid`` (hidapi): the Ledger at the end of a cable that carries reports of 64 bytes."""
+    """A double of the module ``hid`` (hidapi), through which the Ledger double exchanges reports of 64 bytes."""
 
     def __init__(self, ledger: Ledger, plugged: int = 1) -> None:
         self.ledger, self.plugged = ledger, plugged

@@ -1,4 +1,4 @@
-"""Orders of liquidity played on real pools: what they did to the wallet against what they said."""
+"""Carries out liquidity orders on real pools, and compares the wallet's changes with what the orders predict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ MOST_LIQUIDITY = 1 << 105
 
 @dataclass
 class Tally:
-    """How many orders were played, by kind; errors: base units off, over both tokens of all of them."""
+    """Number of orders carried out, by kind. errors: sum of the differences in base units, over both tokens of all
+    orders."""
 
     played: dict[str, int] = field(default_factory=dict)
     errors: int = 0
@@ -66,7 +67,7 @@ class Field:
         return found[0], found[1]
 
     async def play(self, kind: str, prepared: Prepared) -> None:
-        """Every step as a transaction of the owner's; the difference is added to the tally."""
+        """Send every step as the owner's transaction, and add the difference to the tally."""
         before, d = await self.balances(), self.world.deployer
         async for step in prepared.steps(self.world.node):
             await d._send({"to": step.call.to, "data": "0x" + step.call.data.hex()}, step.call.description)

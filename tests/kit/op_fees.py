@@ -1,4 +1,5 @@
-"""The OP stack's fees by its specification, apart from every contract: what the oracle's words are held against.
+"""The OP stack's fees computed from its specification, independently of all contracts, to compare the oracle's answers
+with.
 
 https://specs.optimism.io/protocol/exec-engine.html (Bedrock, Ecotone), .../fjord/exec-engine.html,
 .../isthmus/exec-engine.html, .../jovian/exec-engine.html; the length of FastLZ as the specification's reference counts.
@@ -13,7 +14,7 @@ MILLION = 10**6
 
 
 def l1_fee(era: Era, fees: L1Fees, unsigned: bytes) -> int:
-    """Wei for the data of a transaction, given without its signature."""
+    """L1 fee in wei of an unsigned transaction, as the oracle estimates it."""
     calldata_gas = sum(16 if byte else 4 for byte in unsigned) + SIGNATURE_BYTES * 16
     if era is Era.BEDROCK:
         return (calldata_gas + fees.overhead) * fees.base_fee_wei * fees.scalar // MILLION
@@ -23,7 +24,8 @@ def l1_fee(era: Era, fees: L1Fees, unsigned: bytes) -> int:
 
 
 def taken(fees: L1Fees, signed: bytes) -> int:
-    """Wei that a chain since Fjord takes for the data of a signed transaction: the oracle guesses its signature."""
+    """L1 fee in wei that a chain since Fjord charges for a signed transaction; the oracle estimates the signature's
+    part."""
     return _by_size(fees, fastlz_length(signed))
 
 
@@ -36,14 +38,14 @@ def _by_size(fees: L1Fees, compressed: int) -> int:
 
 
 def operator_fee(era: Era, fees: L1Fees, gas: int) -> int:
-    """Wei for so many units of gas."""
+    """Operator fee in wei for ``gas`` units."""
     if era is Era.ISTHMUS:
         return gas * fees.operator_scalar // MILLION + fees.operator_constant_wei
     return gas * fees.operator_scalar * 100 + fees.operator_constant_wei if era is Era.JOVIAN else 0
 
 
 def fastlz_length(data: bytes) -> int:
-    """Bytes that FastLZ (level 1, a table of 8,192) makes of it."""
+    """Length of the data in bytes after compression by FastLZ (level 1, a hash table of 8,192 entries)."""
     table = [0] * 8192
     total, start, at, limit = 0, 0, 2, max(0, len(data) - 13)
 

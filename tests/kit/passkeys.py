@@ -1,4 +1,5 @@
-"""A labelled double of an authenticator: makes assertions as a browser and a passkey do, right or wrong on purpose."""
+"""A labelled double of an authenticator: makes WebAuthn assertions as a browser with a passkey does, on request with
+faults."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One passkey of one page."""
+    """A passkey for one origin."""
 
     origin: str = "https://yieldbot.example"
     key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
@@ -26,7 +27,7 @@ class Passkey:
         return self.key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
 
     def assertion(self, challenge: bytes, *, flags: int = 0x05, party: str = "yieldbot.example", **said: Any) -> str:
-        """What `navigator.credentials.get` gives, as JSON. said: members of the client data that differ."""
+        """The result of `navigator.credentials.get`, as JSON. said: members of the client data to replace."""
         client = json.dumps(
             {"type": "webauthn.get", "challenge": _text(challenge), "origin": self.origin, "crossOrigin": False} | said
         ).encode()

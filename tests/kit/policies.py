@@ -8,5 +8,5 @@ from yieldbot.model.policy import Policy
 
 
 def loose(**changes: Any) -> Policy:
-    """The shipped policy without its limit on what one market may hold: all of the money may lie in one."""
+    """The shipped policy without its limit on one market: everything may be in a single market."""
     return Policy(**{"max_share_market": 1.0} | changes)

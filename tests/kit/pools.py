@@ -1,7 +1,7 @@
-"""Real Uniswap v3 on a node: two tokens, pools in random states, and QuoterV2's word on swaps in them.
+"""Real Uniswap v3 on a node: two tokens, pools in random states, and QuoterV2's quotes for swaps in them.
 
-On a sandbox of the module's own: hundreds of blocks are mined and put back on it, and anvil keeps only the states of
-the newest few hundred, so that other tests would find too little history left.
+It needs a sandbox of its own: hundreds of blocks are mined and reverted on it, and anvil keeps only the newest few
+hundred states, so other tests would lack history.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def world(own_sandbox: Sandbox) -> AsyncIterator[World]:
 
 @dataclass
 class World:
-    """tokens: in the pools' order."""
+    """The deployed exchange. tokens: in the pools' order."""
 
     deployer: Deployer
     node: Node
@@ -60,7 +60,7 @@ class World:
 
 
 async def uniswap(node: Node) -> World:
-    """All of it deployed anew."""
+    """Deploy the exchange with two new tokens."""
     d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
     made = [await d.deploy(packaged("@uniswap/v2-periphery/build/ERC20.json"), MINE) for _ in range(2)]
     made.sort(key=lambda token: int(token.address, 16))
@@ -102,7 +102,7 @@ async def mint(world: World, pair: list[Any], fee: int, low: int, high: int, amo
 
 
 def quoting(world: World, zero_for_one: bool, amount: int, fee: int, limit: int) -> EthCall:
-    """QuoterV2's own words on a swap; it reverts where the pool does."""
+    """The read of QuoterV2's quote for a swap; it reverts if the pool does."""
     pair = [token.address for token in world.tokens]
     given, taken = pair if zero_for_one else pair[::-1]
     name = f"quoteExact{'Input' if amount > 0 else 'Output'}Single((address,address,uint256,uint24,uint160))"
@@ -118,7 +118,7 @@ def ask(reads: list[EthCall]) -> Any:
 
 
 async def compare(world: World, pool: V3Pool, draw: random.Random, fee: int, count: int) -> tuple[int, int]:
-    """(how many quotes were the same, how many were refused by both)."""
+    """(number of equal quotes, number of swaps that both refused). Raises AssertionError for a difference."""
     asked = []
     for _ in range(count):
         zero_for_one = draw.random() < 0.5
@@ -156,9 +156,9 @@ async def compare(world: World, pool: V3Pool, draw: random.Random, fee: int, cou
 
 
 def without_exchange(sandbox: Sandbox, protocol: str) -> None:
-    """Take an exchange's tables out of the sandbox's chain file: what a test says of another one is then of it alone.
+    """Remove an exchange's tables from the sandbox's chain file, so that a test concerns the other exchanges alone.
 
-    For a ``sandbox`` with a folder of the test's own.
+    The sandbox must have a folder of the test's own.
     """
     file = sandbox.directory / "chains" / "sandbox.toml"
     head, *tables = file.read_text().split("[[exchanges]]\n")

@@ -43,9 +43,10 @@ def yieldbot(
     umask: int = -1,
     cold: bool = False,
 ) -> Ended:
-    """``yieldbot WORDS...`` in ``cwd`` with ``given`` on standard input and no RPC address of this machine's.
+    """Run ``yieldbot WORDS...`` in ``cwd`` with ``given`` on standard input, without RPC addresses from this machine's
+    environment.
 
-    cold: in a Python that has loaded nothing yet.
+    cold: start a new Python instead of forking one that has loaded everything.
     """
     clean = {name: value for name, value in os.environ.items() if not name.endswith("RPC_URL") and name != "COLUMNS"}
     env = clean | {"PYTHONPATH": str(ROOT)} | (environment or {})

@@ -9,7 +9,7 @@ import pytest
 
 
 def folder() -> Path:
-    """What the setting YIELDBOT_DATA names; the test is skipped where that is nothing."""
+    """The folder named by the environment variable YIELDBOT_DATA; without it the test is skipped."""
     where = os.environ.get("YIELDBOT_DATA")
     if not where or not (Path(where) / "solana").is_dir():
         pytest.skip("YIELDBOT_DATA does not name a folder with recorded data (solana)")

@@ -1,4 +1,4 @@
-"""Recorded rates that are made up, as a file that ``history import`` and ``backtest`` read."""
+"""Invented rates in the form of a recording that ``history import`` and ``backtest`` read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def recording(folder: Path, days: int = 90) -> Path:
-    """A file of daily rates of two markets that are made up: one steady, one that is better every other month."""
+    """A file of invented daily rates of two markets: one constant, one that is better every other month."""
     path = folder / "recorded.csv.gz"
     rows = ["timestamp,chain,protocol,market,asset,supply_rate,borrow_rate,utilisation,supplied,borrowed,cash,"
             "reserve_factor,frozen,paused"]  # fmt: skip

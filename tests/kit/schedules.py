@@ -1,8 +1,8 @@
 """Random schedules of faults, each drawn from a seed: nodes that fail, forget and lie, fees that jump, a pool that is
-emptied, and kill -9 at the journal's boundaries, all in one; then a quiet end, and what must hold holds.
+emptied, and kill -9 at the journal's boundaries, all in one; then a quiet end, after which the invariants are checked.
 
-Usage: python -m tests.kit.schedules FIRST COUNT [--verbose]. Prints how often each fault was done. The bot's runs are
-forked from this process, so that each is a process of its own to be killed, without loading everything again.
+Usage: python -m tests.kit.schedules FIRST COUNT [--verbose]. Prints how often each fault was injected. The bot's runs
+are forked from this process, so that each is a process of its own to be killed, without loading everything again.
 """
 
 from __future__ import annotations
@@ -38,20 +38,22 @@ from yieldbot.model.native import native_token
 from yieldbot.model.tx import Confirmed, Expired, Replaced, Reverted
 
 TIMEOUT_SECONDS = 0.6
-"""A node's, while faults are done: some of them are that it hangs. A busy machine is a fault among others then."""
+"""A node's timeout in seconds while faults are injected, some of which are that it hangs. A slow machine then counts as
+one more fault."""
 CONFIRM_SECONDS = 1.5
 PATIENT_SECONDS = 60.0
-"""Of both, in the quiet end: nothing hangs then, and a busy machine is no reason not to come to it."""
+"""Timeout in seconds of nodes and confirmations in the quiet end, in which nothing hangs; long enough for a slow
+machine."""
 AT_ONCE = 3
-"""Schedules beside each other in the suite."""
+"""Schedules that run at the same time in the test suite."""
 LONGEST_SECONDS = 1800.0
-"""Until one of them has ended, those before it included."""
+"""Seconds within which a schedule must end, the waiting for earlier ones included."""
 GWEI = 10**9
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One run of the bot: what each endpoint does wrong, what befalls the chain before it, where it is killed."""
+    """One run of the bot: the faults of each endpoint, what happens on the chain before it, and where it is killed."""
 
     plans: list[dict[str, Any]]
     event: str | None
@@ -62,7 +64,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Tally:
-    """What was done, over all schedules."""
+    """Counts of the faults injected, over all schedules."""
 
     done: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
@@ -70,7 +72,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a schedule ended: what the wallet holds and still allows, raw, and the nonces of what was mined, in order."""
+    """The end of a schedule: the wallet's balances and remaining allowances in base units, and the nonces of mined
+    transactions, in order."""
 
     usdc_raw: int
     shares_raw: int
@@ -116,7 +119,7 @@ class Arena:
         return asyncio.run(all_of())
 
     def schedule(self, seed: int) -> End:
-        """Run one schedule. Raises AssertionError, naming the seed, when something that must hold does not."""
+        """Run one schedule. Raises AssertionError, naming the seed, if an invariant is violated."""
         count, attempts = drawn(seed)
         (snapshot,) = self.ask(("evm_snapshot", []))
         said: list[str] = []
@@ -192,7 +195,7 @@ class Arena:
         )
 
     async def _holds(self, market: SmallMarket) -> End:
-        """What must hold after every schedule, read from the chain directly and from the journal."""
+        """Check the invariants after a schedule, read from the chain directly and from the journal."""
         owner = Address(market.owner)
         native = native_token(market.settings)
         async with Node(market.settings.chain, market.url, multicall3=market.settings.multicall3) as node:
@@ -238,8 +241,8 @@ def arena(verbose: bool = False) -> Iterator[Arena]:
 
 
 class Beside:
-    """Schedules in a few processes beside this one, each with an arena of its own: most of a schedule is waiting, for
-    nodes that hang and for transactions that do not come."""
+    """Runs schedules in a few other processes, each with its own arena, since most of a schedule is waiting for nodes
+    that hang and for transactions that do not arrive."""
 
     def __init__(self, folder: Path, seeds: Sequence[int]) -> None:
         self.folder, self.tally = folder, Tally()
@@ -247,7 +250,7 @@ class Beside:
         self._children = {seed: child for share in shares if share for child in [self._forked(share)] for seed in share}
 
     def schedule(self, seed: int) -> End:
-        """How a schedule ended. Raises AssertionError, naming the seed, when something that must hold does not."""
+        """The end of a schedule. Raises AssertionError, naming the seed, if an invariant is violated."""
         until = time.monotonic() + LONGEST_SECONDS
         while not (file := self.folder / f"{seed}.json").exists():
             assert _lives(self._children[seed]) or file.exists(), f"seed {seed}: the process of its schedule has ended"
@@ -260,7 +263,7 @@ class Beside:
         return End(*found["end"][:3], tuple(found["end"][3]))
 
     def close(self) -> None:
-        """End the processes that are left: those that have done all their schedules do so by themselves."""
+        """End the remaining processes; those that have run all their schedules end by themselves."""
         missing = {child for seed, child in self._children.items() if not (self.folder / f"{seed}.json").exists()}
         for child in set(self._children.values()):
             if _lives(child):

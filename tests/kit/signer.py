@@ -1,4 +1,4 @@
-"""A signer's folder, persons with keys, a plan that they sign, and the server's folder beside it."""
+"""A signer's data folder, persons with keys, a plan that they sign, and the server's data folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ USDC = Token(CHAIN, Address(USDC_AT), "USDC", 6)
 
 
 def folder(path: Path, needed: int = 2) -> Quiet:
-    """A configuration that needs so many persons, with Anna and Ben in its register."""
+    """A configuration that needs ``needed`` signatures, with Anna and Ben in its register."""
     path.mkdir()
     made = Quiet(written(path, env="TESTNET_RPC_URL=http://127.0.0.1:9\n"))
     made._settings = replace(made.settings, policy=replace(made.settings.policy, approvals_needed=needed))
@@ -80,7 +80,7 @@ def handed(plan: Plan, **keys: Any) -> dict[str, Any]:
 
 
 class Signer:
-    """An intake on a folder of its own."""
+    """A signer's intake with its own folder."""
 
     def __init__(self, path: Path) -> None:
         self.context = folder(path)

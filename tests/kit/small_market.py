@@ -63,7 +63,7 @@ def abi() -> dict[bytes, tuple[AbiFunction, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class SmallMarket:
-    """Where everything is. ``folder``: the wallet's keystore and the journal."""
+    """Addresses, URL and folder of the market. folder: holds the wallet's keystore and the journal."""
 
     url: str
     folder: str

@@ -22,7 +22,7 @@ NOW = 1_790_000_000
 
 
 class Ledger:
-    """LiteSVM with accounts of ours, and a clock that goes 0.4 s a slot unless told otherwise."""
+    """LiteSVM with accounts of ours, whose slots last 0.4 s by default."""
 
     def __init__(self) -> None:
         from solders.keypair import Keypair
@@ -103,7 +103,7 @@ class Ledger:
         return (-1 if code is None else code), result.meta()
 
     def run(self, flow: Flow[Any]) -> Any:
-        """A flow's value, read from here; what it raises goes up."""
+        """Run a flow on these accounts and return its value. Raises whatever the flow raises."""
         try:
             reads = next(flow)
             while True:

@@ -1,5 +1,5 @@
-"""A labelled double of a cluster's fork and of its nodes: what a transaction does there, how much time goes by, and
-what nodes say of the same bytes, as a test wants it. Builder, account, checks around it are the real ones."""
+"""A labelled double of a cluster's fork and of its nodes. A test sets what a transaction does there, how much time
+passes, and what nodes answer for the same bytes. Builder, account and checks around it are the real ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Images = dict[Address, AccountImage | None]
 
 @dataclass
 class SvmForkDouble:
-    """held: the accounts; effect: what a message does to them, and the error and logs that it ends with."""
+    """held: the accounts; effect: gives a message's effect on them, its error and its logs."""
 
     held: Images
     effect: Callable[[SvmForkDouble, list[bytes]], tuple[Any, tuple[str, ...]] | None] = lambda fork, data: None
@@ -77,7 +77,7 @@ class SvmForkDouble:
         return int.from_bytes(image.data[64:72], "little") if image else 0
 
     def give(self, account: Address, token: Token, raw: int) -> None:
-        """So much more (or less) of a token in an account of ours."""
+        """Add ``raw`` base units of a token (negative: remove) to an account of ours."""
         self.held[account] = held(OWNER, self.amount(account) + raw, 1, token.address)
 
     def pay(self, lamports: int) -> None:
@@ -88,7 +88,7 @@ class SvmForkDouble:
 
 @dataclass
 class ClusterDouble:
-    """What the nodes are asked: prices of late, accounts, and each one's own simulation."""
+    """A double of the nodes: recent prices of compute units, accounts, and each node's own simulation."""
 
     prices: list[int] = field(default_factory=list)
     accounts_held: Images = field(default_factory=dict)

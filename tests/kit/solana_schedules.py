@@ -1,8 +1,8 @@
 """Random schedules of faults on Solana, each drawn from a seed: nodes that fail, forget and lie, transactions that
 never land, forks that are left, slots that race past blockhashes, and kill -9 at the journal's boundaries, all in one;
-then a quiet end, and what must hold holds. Each run is the whole product, from settling to confirming.
+then a quiet end, after which the invariants are checked. Each run is the whole product, from settling to confirming.
 
-Usage: python -m tests.kit.solana_schedules FIRST COUNT [--verbose]. Prints how often each fault was done.
+Usage: python -m tests.kit.solana_schedules FIRST COUNT [--verbose]. Prints how often each fault was injected.
 """
 
 from __future__ import annotations
@@ -48,23 +48,25 @@ EVENTS = ("never lands", "fork switch", "slots race", "behind")
 FAST_SLOT_SECONDS = 0.05
 CONFIRM_SECONDS = 4.0
 TIMEOUT_SECONDS = 0.8
-"""A node's, while faults are done: some of them are that it hangs. A busy machine is a fault among others then."""
+"""A node's timeout in seconds while faults are injected, some of which are that it hangs. A slow machine then counts as
+one more fault."""
 PATIENT_SECONDS = 60.0
-"""A node's and a confirmation's, in the quiet end: nothing hangs then."""
+"""Timeout in seconds of nodes and confirmations in the quiet end, in which nothing hangs."""
 QUIET_RUNS = 8
-"""Each with slots twice as slow as the one before: a blockhash must last as long as a busy machine takes to sign."""
+"""Most runs in the quiet end, each with slots twice as slow as the one before, since a blockhash must last as long as a
+slow machine takes to sign."""
 FUNDS_RAW = 100_000 * 10**6
 SWAPPED_AT_MOST_RAW = 50 * 10**6
-"""What swaps of half of it may cost."""
+"""Most base units that swapping half of the wealth may cost."""
 EACH_THIRD = 3
-"""Every third seed is a job over both dollars, of which one is swapped into."""
+"""Every third seed has a job over both stablecoins, one of which is bought by swaps."""
 IDLE_AT_MOST_RAW = 700 * 10**6
-"""The policy's buffer, and what is less than its least move."""
+"""Most base units that stay idle: the policy's buffer, and less than its minimum move."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a schedule ended: what we have in all, what of it is idle, raw; how many legs landed, each once."""
+    """The end of a schedule: our wealth and the idle part of it in base units, and the number of legs that landed."""
 
     wealth_raw: int
     idle_raw: int
@@ -97,8 +99,8 @@ def drawn(seed: int) -> tuple[int, list[Attempt]]:
 
 
 async def cycle_once(home: Path, urls: tuple[str, ...], fuse: Fuse, patience: float | None = None) -> int:
-    """One `yieldbot run --approve auto` over ``urls``; its exit code. What went wrong is on stderr. patience: seconds
-    for an answer and for a confirmation, those of the faults' time by default."""
+    """One `yieldbot run --approve auto` over ``urls``; returns its exit code, errors are on stderr. patience: timeout
+    in seconds of an answer and of a confirmation; None: the shorter ones of the time with faults."""
     settings = load(home / "yieldbot.toml")
     (job,) = settings.jobs
     quorum = len(urls) // 2 + 1
@@ -147,7 +149,7 @@ class Arena:
     tally: Tally = field(default_factory=Tally)
 
     def schedule(self, seed: int) -> End:
-        """Run one schedule. Raises AssertionError, naming the seed, when something that must hold does not."""
+        """Run one schedule. Raises AssertionError, naming the seed, if an invariant is violated."""
         count, attempts = drawn(seed)
         said: list[str] = []
         with tempfile.TemporaryDirectory() as name:
@@ -208,7 +210,7 @@ class Arena:
         return code, line
 
     async def _holds(self, home: Path) -> End:
-        """What must hold after every schedule, read from the cluster itself and from the journal."""
+        """Check the invariants after a schedule, read from the cluster itself and from the journal."""
         settings = load(home / "yieldbot.toml")
         with Journal.open(home / "journal.sqlite") as journal:
             assert journal.verify() == journal.head()[0], "the journal's hashes do not hold"

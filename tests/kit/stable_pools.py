@@ -1,7 +1,7 @@
-"""Pools of Curve's StableSwap double in random states, and its word on swaps in them.
+"""Pools of Curve's StableSwap double in random states, and the double's quotes for swaps in them.
 
-The double (contracts/doubles/StableSwapDouble.sol of the sandbox) is our own writing of the published mathematics: no
-package has Curve's contracts. What it is asked is asked in batches, a whole pool's questions in one call.
+The double (contracts/doubles/StableSwapDouble.sol of the sandbox) implements the published mathematics, since no
+package has Curve's contracts. All quotes for a pool are read in one call.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ async def read(d: Deployer, pool: Pool) -> StablePool:
 
 
 def questions(draw: random.Random, ours: StablePool, count: int) -> list[tuple[int, int, int]]:
-    """Random coins and amounts of ten orders of magnitude around a coin's balance."""
+    """Random swaps as (coin in, coin out, amount), with amounts over ten orders of magnitude around a coin's
+    balance."""
     found = []
     for _ in range(count):
         i, j = draw.sample(range(len(ours.balances)), 2)
@@ -79,7 +80,8 @@ def questions(draw: random.Random, ours: StablePool, count: int) -> list[tuple[i
 
 
 async def compare(d: Deployer, draw: random.Random, ours: StablePool, pool: Contract, count: int) -> tuple[int, int]:
-    """(answers that were the same to the unit, questions that both refused). AssertionError for any other."""
+    """(number of quotes equal to the base unit, number of swaps that both refused). Raises AssertionError for a
+    difference."""
     asked, same, refused = questions(draw, ours, count), 0, 0
     reads = [abi("curve_stableswap").read(pool.address, "get_dy", *one, optional=True) for one in asked]
 

@@ -1,4 +1,4 @@
-"""The sandbox's real pool with a past: trades, half an hour apart, and positions of the wallet's."""
+"""The sandbox's real pool with a history of trades, half an hour apart, and positions of the wallet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVERY = 1800
 
 
 class Traded:
-    """Contracts of the sandbox by name, sent to by its first account."""
+    """The sandbox's contracts by name, called by its first account."""
 
     def __init__(self, sandbox: Sandbox, node: Node, accounts: list[str]) -> None:
         at = sandbox.addresses
@@ -48,7 +48,8 @@ class Traded:
         await self.d.send(self.pool, "increaseObservationCardinalityNext", 120)
 
     async def swap(self, zero: bool, usd: float) -> None:
-        """Worth so many dollars; the fee that it pays is counted (rounded up by the pool)."""
+        """Swap an amount worth ``usd`` dollars, and add its fee (rounded up by the pool) to the sum. zero: token0 goes
+        in."""
         given = self.pair if zero else self.pair[::-1]
         is_usdc = given[0] == self.sandbox.addresses["usdc"]
         raw = int(usd * 1e6) if is_usdc else int(usd / 3000 * 1e18)
@@ -69,6 +70,6 @@ async def traded(sandbox: Sandbox, node: Node) -> Traded:
 
 @pytest.fixture(scope="module")
 def pool_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox of the module's own: it goes through hundreds of blocks."""
+    """A sandbox for one test module, since hundreds of blocks are mined on it."""
     with running_sandbox(tmp_path_factory.mktemp("liquidity")) as sandbox:
         yield sandbox

@@ -1,4 +1,5 @@
-"""Real Uniswap v4 on a node: two tokens, pools without hooks in random states, and V4Quoter's word on swaps in them."""
+"""Real Uniswap v4 on a node: two tokens, pools without hooks in random states, and V4Quoter's quotes for swaps in
+them."""
 
 from __future__ import annotations
 
@@ -30,14 +31,15 @@ from yieldbot.sandbox.evm.exchanges.uniswap_v4 import ExchangeV4, allow, deploy_
 from yieldbot.sandbox.evm.node import Sandbox
 
 ANY_HOOK = "0x5f355f5260205ff3"
-"""Answers any call with its own first word, and so with its selector, as hooks must."""
+"""Code of a contract that answers any call with its calldata's first 32 bytes, and so with the selector, as hooks
+must."""
 
 SINGLE = "((address,address,uint24,int24,address),bool,uint128,bytes)"
 
 
 @dataclass
 class V4World:
-    """tokens: in the pools' order; contracts: likewise."""
+    """The deployed exchange. tokens and contracts: in the pools' order."""
 
     deployer: Deployer
     node: Node
@@ -70,7 +72,7 @@ async def v4_world(own_sandbox: Sandbox) -> AsyncIterator[V4World]:
 
 
 async def v4_of(d: Deployer, count: int = 2) -> V4World:
-    """All of it deployed anew, with so many tokens in their order."""
+    """Deploy the exchange with ``count`` new tokens, sorted by address."""
     made = [await d.deploy(packaged("@uniswap/v2-periphery/build/ERC20.json"), MINE) for _ in range(count)]
     made.sort(key=lambda token: int(token.address, 16))
     v4 = await deploy_v4(d, made[0].address, ZERO, ZERO)
@@ -103,14 +105,15 @@ async def _mint(world: V4World, key: PoolKey, ticks: Range, sqrt: int, amount: i
 
 
 async def take_protocol_fee(world: V4World, key: PoolKey, zero: int, one: int) -> None:
-    """The protocol's fees in hundredths of a bp, by the manager's owner."""
+    """Set the pool's protocol fees as the manager's owner: ``zero`` and ``one`` in hundredths of a bp, by the token
+    that goes in."""
     d = world.deployer
     await d.send(world.v4.manager, "setProtocolFeeController", d.me)
     await d.send(world.v4.manager, "setProtocolFee", key.fields, one << 12 | zero)
 
 
 def quoting(quoter: Address, key: PoolKey, zero_for_one: bool, amount: int) -> EthCall:
-    """V4Quoter's own words on a swap; it reverts where the pool does, or where it gives or takes a part alone."""
+    """The read of V4Quoter's quote for a swap; it reverts if the pool does, or if only a part can be swapped."""
     name = f"quoteExact{'Input' if amount > 0 else 'Output'}Single({SINGLE})"
     data = selector(name) + encode([SINGLE], [(key.fields, zero_for_one, abs(amount), b"")])
     return EthCall(quoter, bytes(data), optional=True)
@@ -119,7 +122,7 @@ def quoting(quoter: Address, key: PoolKey, zero_for_one: bool, amount: int) -> E
 async def compare(
     world: V4World, key: PoolKey, venues: tuple[V3Venue, V3Venue], draw: random.Random, count: int
 ) -> tuple[int, int]:
-    """(how many quotes were the same, how many were refused by both)."""
+    """(number of equal quotes, number of swaps that both refused). Raises AssertionError for a difference."""
     asked = [(draw.random() < 0.5, draw.choice([1, -1]) * int(10 ** draw.uniform(0, 25))) for _ in range(count)]
     calls = [quoting(world.v4.quoter.address, key, zero, amount) for zero, amount in asked]
     (answers,) = await world.node.run([ask(calls)], await world.node.block())

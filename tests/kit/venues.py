@@ -1,4 +1,4 @@
-"""Random venues of every kind, for what must hold of any split over them."""
+"""Random venues of every kind, for properties of splits over them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def concentrated(draw: random.Random, tick: int) -> V3Pool:
 
 
 def venues_of(draw: random.Random, count: int, zero_for_one: bool) -> list[Venue]:
-    """Pools of one pair at about one price."""
+    """Venues of one pair at about the same price."""
     tick = draw.randint(-60_000, 60_000)
     price = 1.0001**tick
     found: list[Venue] = []
@@ -55,8 +55,8 @@ ONES = [(10**6, 10**18), (10**18, 10**6), (10**6, 10**6), (10**18, 10**18)]
 
 
 def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
-    """One venue of every kind, of a million or so whole tokens a side; ``ones``: base units of a whole token of both
-    (Solana's pool has its own: amounts there have 64 bits)."""
+    """One venue of every kind, with about a million whole tokens on each side. ones: base units in a whole token of
+    both tokens (except for Solana's pool, whose amounts have 64 bits)."""
     sides = [int(draw.uniform(5e5, 2e6)) * one for one in ones]
     coins = tuple(sides), tuple(10**36 // one for one in ones)
     tick = tick_at(int((ones[1] / ones[0]) ** 0.5 * 2**96))
@@ -81,7 +81,7 @@ def kinds_of(draw: random.Random, ones: tuple[int, int]) -> dict[str, Venue]:
 
 
 def side_of(venue: Venue) -> int:
-    """About what a venue has of what goes in."""
+    """About the amount of the input token that a venue has, in base units."""
     if isinstance(venue, VenuePath):
         return side_of(venue.first)
     if isinstance(venue, V2Venue):

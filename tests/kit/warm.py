@@ -1,7 +1,7 @@
-"""Runs of the program without the seconds that Python takes to load it: one process of this worker's has loaded all of
-it and forks itself for each run. A run is a process of its own, as a person or cron would start it, with its own
-folder, environment, umask, standard streams and exit status; only what was loaded before is there already, and new
-keystores are made with a small work factor of scrypt (a second each otherwise).
+"""Runs the program without the seconds that Python takes to load it: a process of this test worker has loaded all of it
+and forks itself for each run. A run is a separate process, as a person or cron would start it, with its own folder,
+environment, umask, standard streams and exit status. It differs only in that modules are loaded already, and that new
+keystores use a small work factor of scrypt (else a second each).
 
 ``YIELDBOT_TEST_COLD=1`` (as ``scripts/soak`` sets it) makes every run start from nothing instead.
 """
@@ -51,19 +51,19 @@ LAZY = (
     "sqlalchemy.dialects.sqlite",
     "web3",
 )
-"""What the program imports when it comes to it."""
+"""Modules that the program imports only when it needs them, loaded here in advance."""
 OF_DATA = (*LAZY, "lightgbm", "matplotlib.dates", "matplotlib.figure", "pandas")
-"""What commands about data of the past import besides. A process that holds it forks slower than one that does not, so
-these commands have a server of their own."""
+"""Further modules that commands about history import. A process that has loaded them forks more slowly, so these
+commands have a separate server."""
 ABOUT_DATA = frozenset(("backtest", "forecast", "history", "paper"))
 QUICK_SCRYPT_N = 2**10
 _lock = threading.Lock()
 _servers: dict[str, tuple[subprocess.Popen[bytes], socket.socket]] = {}
-"""What forks runs, by which packages it has loaded beside the program: ``LAZY`` or ``OF_DATA``."""
+"""The server processes that fork runs, by the modules that they have loaded: ``LAZY`` or ``OF_DATA``."""
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
-    """Whether a run with these settings of its own may be forked: some are Python's, which reads them as it starts."""
+    """Whether a run with these environment variables may be forked. Some are read by Python only when it starts."""
     of_python = any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environment if name != ENCODING)
     return sys.platform == "linux" and not of_python and not os.environ.get(COLD)
 
@@ -78,7 +78,7 @@ def run(
     umask: int = -1,
     module: str = "yieldbot.cli.main",
 ) -> tuple[int, str, str]:
-    """What ``python -m MODULE WORDS...`` ends with, and what it wrote to stdout and stderr. module: it has a ``main``.
+    """(exit code, stdout, stderr) of ``python -m MODULE WORDS...``. module: must have a function ``main``.
 
     Raises subprocess.TimeoutExpired for a run that takes longer than ``seconds``; it is killed then.
     """
@@ -153,7 +153,7 @@ def _outcome(told: socket.socket, words: Sequence[str], seconds: float) -> int:
 
 
 def serve(control: socket.socket, modules: Sequence[str]) -> None:
-    """Fork a run for each request, until the worker has ended. modules: loaded before, where they are installed."""
+    """Fork a run for each request, until the test worker ends. modules: loaded first, if they are installed."""
     _load(modules)
     gc.collect()
     gc.freeze()
@@ -187,7 +187,7 @@ def serve(control: socket.socket, modules: Sequence[str]) -> None:
 
 
 def _told_of_ends(running: dict[int, int]) -> None:
-    """Tells those who wait for runs that have ended how each did. running: by its process, who waits for it."""
+    """Report the exit status of runs that have ended. running: by process id, the socket of the waiting client."""
     while running:
         child, status = os.waitpid(-1, os.WNOHANG)
         if child == 0:
@@ -203,7 +203,8 @@ def _tell(told: int, line: str) -> None:
 
 
 def _with(files: list[int]) -> int:
-    """The run's exit status. files: its request, its standard streams, and what is not its own."""
+    """The run's exit status. files: descriptors of its request, its standard streams, and those of the server to
+    close."""
     request, stdin, stdout, stderr, told = files
     asked = json.loads(os.read(request, os.fstat(request).st_size))
     os.close(told)
@@ -215,7 +216,7 @@ def _with(files: list[int]) -> int:
 
 
 def _one(asked: dict[str, Any]) -> int:
-    """In the run's process: what the interpreter does around a program; its exit status."""
+    """Executed in the run's process: does what the interpreter does around a program, and returns its exit status."""
     os.chdir(asked["cwd"])
     os.umask(asked["umask"])
     os.environ.clear()
@@ -243,7 +244,7 @@ def _one(asked: dict[str, Any]) -> int:
 
 
 def _load(modules: Sequence[str]) -> None:
-    """The whole program, and ``modules``."""
+    """Import the whole program, and ``modules``."""
     import yieldbot
 
     for found in pkgutil.walk_packages(yieldbot.__path__, "yieldbot."):

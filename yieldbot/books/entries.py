@@ -31,7 +31,7 @@ class EntryKind(StrEnum):
     IN = "in"
     """Received by a transaction that is not ours."""
     OUT = "out"
-    """Sent by a transaction that is not the journal's."""
+    """Sent by a transaction that is not in the journal."""
     DEPOSIT = "deposit"
     WITHDRAW = "withdraw"
     SWAP = "swap"

@@ -1,4 +1,4 @@
-"""``yieldbot alert list | add | remove``: measures that pass a threshold."""
+"""``yieldbot alert list | add | remove``: alerts when a measure of a market, token or wallet passes a threshold."""
 
 from __future__ import annotations
 

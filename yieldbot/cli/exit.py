@@ -100,8 +100,8 @@ def _line(one: StandingExit) -> str:
 
 
 def _group(reports: Sequence[Report], row: ExitJob, market: str | None) -> Any:
-    """What came out, what is still in and why, and what happens next; above it the cycle, stage by stage. market: what
-    was to be left; None: whatever was ordered before."""
+    """The cycle stage by stage, then what came out, what is still in and why, and what happens next. market: the market
+    that was ordered to be left; None: exits ordered before."""
     if row.skipped is not None:
         missed = [] if market is None or row.ordered else ["NOT ORDERED: nothing was read; say it again later"]
         return Group(*render.report(reports[0]), *(Text(line, style="bold") for line in missed))

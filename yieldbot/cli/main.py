@@ -84,7 +84,7 @@ A module's ``register(listed)`` adds the flags and handlers of its commands.
 """
 
 SENDING = frozenset(("run", "approve", "exit", "watch", "lp", "allowances", "demo"))
-"""Commands that may send transactions; other words of a command line that read alike do no harm."""
+"""Commands that may send transactions."""
 INTERRUPTED = 130
 READER_GONE = 141
 
@@ -160,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say_no_more() -> None:
-    """Libraries complain, when they are taken down in the middle of their work, of connections that were left open."""
+    """Silence warnings of libraries about connections that were still open when the process ended."""
     import logging
 
     logging.disable()

@@ -1,4 +1,4 @@
-"""``yieldbot notify test | send``: notices by chat, mail and webhooks."""
+"""``yieldbot notify test | send``: sends notices by chat, mail and webhooks."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ MOST_DETAILED = 3
 
 
 UNSEEN = "who can change its contracts"
-"""What a grade says that it lacks where nobody has looked at the contracts yet."""
+"""The text by which a grade states that controllers are unknown, because no look has been taken yet."""
 
 
 def register(listed: CommandList) -> None:
@@ -87,7 +87,7 @@ def _shown(found: RiskDocument, least: int | None) -> Group:
 
 
 def _job(job: JobRisk | JobHead, least: int | None) -> list[Any]:
-    """A job's grades. least: only grades from this on were asked for; None: all."""
+    """A job's grades. least: the lowest grade that was requested; None: all."""
     title = f"{job.chain} {job.asset}"
     if not isinstance(job, JobRisk):
         return [Text(f"{title}: {job.skipped}")]

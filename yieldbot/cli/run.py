@@ -89,7 +89,7 @@ def reject(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _reported(work: Callable[[], RunAnswer], context: Screen) -> int:
-    """Do it and print the result; at the end send what is new, which changes neither the result nor the exit code."""
+    """Run the work and print its result; then send notices, which changes neither the result nor the exit code."""
     try:
         done = work()
         code = _show(done, context)

@@ -73,7 +73,7 @@ def watch(args: argparse.Namespace, context: Screen) -> int:
 
 
 def _show(document: WatchDocument, text: Text, context: Screen) -> None:
-    """Print a look; without --json nothing where there is nothing to say."""
+    """Print a look; without --json nothing if nothing changed."""
     if context.json or text:
         context.show(document.as_json(), lambda: text)
 

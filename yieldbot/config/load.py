@@ -362,7 +362,7 @@ def policy_file(path: Path) -> Policy:
 
 
 ALONE: Mapping[str, object] = {"max_share_market": 1.0, "alarms": {"off": list(CODES)}}
-"""The [policy] keys of ``alone``, a policy that accepts every market and puts everything into the best one."""
+"""The [policy] keys that give the policy ``model.policy.alone``."""
 
 
 def policy_with(path: Path | None, values: Mapping[str, object]) -> Policy:

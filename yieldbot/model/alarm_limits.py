@@ -1,4 +1,5 @@
-"""What counts as a sign of danger, and what an alarm then asks for: the thresholds and switches of [policy.alarms]."""
+"""The thresholds and switches of [policy.alarms]: from which readings an alarm is raised, and whether it stops new
+money or takes money out."""
 
 from __future__ import annotations
 
@@ -24,10 +25,10 @@ CODES = (
     "ORACLE",
     "LOW_GRADE",
 )
-"""Every sign that an alarm may be raised for."""
+"""The codes of all signs of danger for which an alarm may be raised (docs/risk.md)."""
 AT_ONCE = frozenset({"SPIKE", "MISSING", "BLACKLIST"})
-"""Signs that end at once with what they show: the quote is normal again, the missing fact is there again, the user has
-taken a name off the blacklist."""
+"""Codes of signs whose alarm is lifted as soon as the sign is gone, without a cooldown: the quote is normal again, the
+missing fact is there again, the user has taken a name off the blacklist."""
 ABOUT_CASH = frozenset(("UTILISATION", "CASH_FALLING", "CASH_THIN", "COLLATERAL_LOCKED"))
 """Signs that money may be locked for a while. They are usually brief: of 47 recorded locks four lasted more than a
 day."""
@@ -52,7 +53,7 @@ COLLATERALS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmLimits:
-    """Thresholds; docs/risk.md has the sources of their defaults. Fractions are of 1 (0.95 is 95 %)."""
+    """Thresholds; docs/risk.md has the sources of their defaults. Fractions are from 0 to 1 (0.95 is 95 %)."""
 
     off: tuple[str, ...] = ()
     """Codes of alarms that are never raised."""

@@ -10,7 +10,7 @@ from yieldbot.model.notices import Severity
 
 
 class Measure(StrEnum):
-    """What an alert looks at."""
+    """What an alert measures."""
 
     RATE = "rate"
     """A market's quoted rate, an effective annual fraction."""
@@ -39,7 +39,7 @@ class Alert:
     id: str
     """Its id."""
     measure: Measure
-    """What it looks at."""
+    """What it measures."""
     subject: str
     """A market's name (``model/names``), a token's symbol, or a wallet's name."""
     above: bool
@@ -49,13 +49,13 @@ class Alert:
     hysteresis: float = 0.0
     """How far the value must come back behind the threshold before the alert ends, in the same unit."""
     chain: str | None = None
-    """Name of the only chain that counts; None: all."""
+    """Only subjects on the chain of this name; None: on every chain."""
     asset: str | None = None
     """Symbol of the asset that wealth is counted in; None: all of it, in US dollars. Other measures have none."""
     severity: Severity = Severity.WARNING
-    """How much it matters when it begins."""
+    """Severity of the finding when it begins."""
     accounts: frozenset[str] | None = None
-    """The accounts that whoever made it may see (``access.caller.normal``); None: all."""
+    """The accounts that its maker may see, in the form of ``access.caller.normal``; None: all."""
     made_by: str = "terminal"
     """Who made it, as in the journal's audit."""
     made_at: int = 0
@@ -77,7 +77,7 @@ class Value:
     """A measured value."""
 
     name: str
-    """Of what, as tables show it."""
+    """Name of the subject, as tables show it."""
     value: float
     """In the measure's unit."""
     at: int
@@ -86,7 +86,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """What an alert last measured of one subject."""
+    """The state of an alert for one subject."""
 
     last: Value
     """The last value."""
@@ -95,14 +95,14 @@ class Reached:
     since: int
     """When it began or ended last, in unix seconds of the chain; before that, when it was first measured."""
     crossings: int
-    """How often it has begun."""
+    """How often the alert has begun for this subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """An alert with what it measured."""
+    """An alert with its state for each subject."""
 
     alert: Alert
     """The alert."""
     reached: Mapping[str, Reached] = field(default_factory=dict)
-    """What it last measured, by market id, or by token or wallet."""
+    """Its state by subject: a market's id, a token or a wallet."""

@@ -1,4 +1,4 @@
-"""Which tokens a market's money rests on beside its own asset, by what its adapter keeps of it. Pure."""
+"""The collateral tokens behind a market, from the parameters that its adapter stores in ``Market.params``. Pure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from yieldbot.model.market import Kind, Market, MarketState
 
 
 def collaterals_of(market: Market) -> tuple[Address, ...]:
-    """The collateral tokens of a market, each once: of a market of one collateral that one (``params["collateral"]``),
-    of a vault that is looked through those of all markets that it may lend in (``params["collaterals"]``: tokens, or
-    tokens by pool). A vault's markets without money of its count too: it may put some there at any time."""
+    """The collateral tokens of a market, each once: that of an isolated market (``params["collateral"]``), or those of
+    all markets that a vault may lend to (``params["collaterals"]``: tokens, or tokens by pool). A vault's markets that
+    hold none of its money are included, since it may lend there at any time."""
     found = market.params.get("collaterals") or ()
     several: Iterable[object] = found.values() if isinstance(found, Mapping) else found
     named = (market.params.get("collateral"), *several)
@@ -19,14 +19,14 @@ def collaterals_of(market: Market) -> tuple[Address, ...]:
 
 
 def rests_on(state: MarketState, states: Mapping[MarketId, MarketState]) -> tuple[Address, ...]:
-    """The collateral tokens of a market, and of the markets of ``states`` that its money ends in."""
+    """The collateral tokens of a market, and of those markets in ``states`` in which its money ends up."""
     inside = (states[MarketId(pool)].market for pool in sorted(state.pools) if pool in states)
     markets = (state.market, *inside)
     return tuple(dict.fromkeys(token for market in markets for token in collaterals_of(market)))
 
 
 def tokens_of(markets: Iterable[Market]) -> Iterator[Address]:
-    """Assets and collaterals of markets, each once; of what lies in the wallet its token too."""
+    """Assets and collaterals of markets, each once; the wallet's own tokens are included."""
     seen = set[Address]()
     for market in markets:
         if market.kind is Kind.EXCHANGE:
@@ -38,5 +38,5 @@ def tokens_of(markets: Iterable[Market]) -> Iterator[Address]:
 
 
 def _is_token(text: str) -> bool:
-    """Whether it is an address, and not the zero address of a market without collateral."""
+    """Whether the text is an address, and not the zero address, which stands for a market without collateral."""
     return bool(text) and bool(text.lower().removeprefix("0x").strip("0"))

@@ -1,4 +1,5 @@
-"""Who may change the contracts (programs) that a market depends on, and how fast: the facts, and changes in them."""
+"""Who may change the contracts (programs) that a market depends on, and after what delay: facts of one look, and
+changes between looks."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ class ControllerKind(StrEnum):
     GOVERNOR = "governor"
     """A contract that acts on votes (one that has a voting period)."""
     TIMELOCK = "timelock"
-    """A contract that acts only some time after an act was announced."""
+    """A contract that makes a call only some time after the call was announced."""
     SAFE = "safe"
     """A multisig: a Safe on EVM chains, a Squads multisig on Solana."""
     CONTRACT = "contract"
@@ -63,10 +64,11 @@ class Controller:
     owners: tuple[Address, ...] = ()
     """A multisig's signers: ``getOwners()`` of a Safe, members with a vote of a Squads account."""
     delay_seconds: int | None = None
-    """Seconds from announcement to act: ``getMinDelay()``, ``delay()`` or ``timelock()``, whichever the contract has;
-    ``time_lock`` of a Squads account; None where it states none."""
+    """Seconds from the announcement of a call to its execution: ``getMinDelay()``, ``delay()`` or ``timelock()``,
+    whichever the contract has; ``time_lock`` of a Squads account; None where it states none."""
     behind: Controller | None = None
-    """Who acts through it, if one address does: a timelock's admin, a contract's owner; None: unknown or nobody."""
+    """The controller that acts through it, if that is one address: a timelock's admin, a contract's owner; None:
+    unknown, or there is none."""
     code_hash: str = ""
     """keccak256 of its code in hex (``eth_getCode``); empty for a key, and where it was not read."""
     why: str = ""
@@ -88,13 +90,13 @@ class Controller:
 
     @property
     def warning_seconds(self) -> int:
-        """Seconds from announcement to act: the longest delay in the chain of controllers; 0 if nothing delays it. Not
-        the sum: that much passes only if each announces its act after the other."""
+        """Seconds from the announcement of a call to its execution: the longest delay in the chain of controllers; 0
+        without a delay. The delays are not added up, since controllers may announce at the same time."""
         return max((one.delay_seconds or 0 for one in self.chain), default=0)
 
     @property
     def signatures(self) -> int:
-        """Number of keys that must agree for an act, by the last known controller in the chain: a multisig's threshold,
+        """Number of keys that must agree to a call, by the last known controller in the chain: a multisig's threshold,
         1 for a single key, 0 for UNKNOWN; a governor counts as ``VOTERS``, and a right that nobody holds as
         ``NOBODY``."""
         last = list(self.chain)[-1]
@@ -108,7 +110,7 @@ class Controller:
 
     @property
     def words(self) -> str:
-        """Who it is, in words: "timelock 2 days, behind it safe 4 of 7 0x1234…cdef"."""
+        """A text about who it is: "timelock 2 days, behind it safe 4 of 7 0x1234…cdef"."""
         return ", behind it ".join(_words(one) for one in self.chain)
 
 
@@ -136,20 +138,20 @@ class Role:
     """One role of a contract (OpenZeppelin's AccessControl or AccessManager) and who holds it."""
 
     name: str
-    """Its name where its number is a known name's hash, else the number, shortened."""
+    """The role's name if its number is the hash of a known name, else the number, shortened."""
     power: Power
     """What it lets its holders do."""
     holders: tuple[Controller, ...] = ()
     """Everybody who is known to hold it."""
     given: tuple[int, ...] = ()
-    """The block of the event that gave it to each of them; 0: not known."""
+    """For each holder the block of the event that granted the role; 0: not known."""
     missing: str = ""
     """Why there may be further holders; empty: these are all."""
 
 
 def weakest(many: Iterable[Controller]) -> Controller | None:
-    """Of several who each alone may act, the one that is the least to rely on: without an hour of warning before with
-    it, then the fewest signatures, then the shortest warning; None where there is nobody."""
+    """The least safe of several controllers, each of which may act alone: those with less than an hour of warning come
+    first, then the fewest signatures, then the shortest warning. None if there are no controllers."""
     return min(many, key=lambda one: (one.warning_seconds >= 3600, one.signatures, one.warning_seconds), default=None)
 
 
@@ -162,7 +164,7 @@ NO_ONE = Controller(kind=ControllerKind.NONE)
 
 
 def span(seconds: int) -> str:
-    """A duration in words: "2 days", "6 h", "90 s"."""
+    """A duration as text: "2 days", "6 h", "90 s"."""
     for size, name in ((86_400, "days"), (3600, "h"), (60, "min")):
         if seconds >= size:
             count = f"{seconds / size:.3g}"
@@ -205,12 +207,12 @@ class Pending:
     id: str = ""
     """Identifies it among the changes announced by the same contract; the same in every look."""
     names: tuple[Address, ...] = ()
-    """Contracts that a scheduled call would call or name in its arguments, as far as they are read."""
+    """Those of the contracts read that a scheduled call would call, or that appear in its arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractFacts:
-    """What the chain says of one contract (program) that a market depends on: its code, and who may change it."""
+    """Facts on chain about one contract (program) that a market depends on: its code, and who may change it."""
 
     address: Address
     """The contract."""
@@ -238,17 +240,18 @@ class ContractFacts:
     """Further rights by name ("curator", "guardian", "pauseGuardian", "allocator"), as far as the contract states who
     holds them."""
     roles: tuple[Role, ...] = ()
-    """Its roles, or those of the contract that it asks about them (Aave's ACLManager, an AccessManager); the admin's
-    is among them wherever roles were read."""
+    """Its roles, or those of the contract that it consults about them (Aave's ACLManager, an AccessManager); the admin
+    role is always included if roles were read."""
     values: tuple[tuple[str, str], ...] = ()
     """Settings by name that matter to its depositors ("oracle", "timelock seconds", "rate model"), as text."""
     pending: tuple[Pending, ...] = ()
     """Changes that its own view functions announce."""
     created_at: int | None = None
-    """Unix seconds by which it and the code that it runs as a proxy were there, within a day of the younger's creation
-    (on Solana: of its last deployment); None where that is not known."""
+    """Unix seconds at which it was created, or the implementation that it runs if that is younger; at most a day late.
+    On Solana the time of the last deployment. None: not known."""
     there_since: int | None = None
-    """Unix seconds of the first block of which it is known that both were there; it may be older. None: not known."""
+    """Unix seconds of the first block at which it and its implementation are known to have existed; they may be older.
+    None: not known."""
     created_block: int | None = None
     """Block (slot) of its creation (last deployment); None where that is not known."""
     block: int = 0
@@ -258,8 +261,8 @@ class ContractFacts:
 
     @property
     def changers(self) -> tuple[Controller, ...]:
-        """Everybody who alone may change what the contract does: its upgrader, its owner, and the holders of roles that
-        make an admin or exchange code, NONE left out. Where not all holders are known, somebody unknown is one."""
+        """Every controller that alone may change what the contract does: its upgrader, its owner, and holders of roles
+        of Power ADMIN or UPGRADE; NONE is left out. If not all holders are known, UNKNOWN is among them."""
         found = [self.upgrade_by, self.owner]
         for role in self.roles:
             if role.power in (Power.ADMIN, Power.UPGRADE):
@@ -321,7 +324,7 @@ class ControlEvent:
     closes: str = ""
     """``Pending.id`` of the announced change that it carries out or cancels; empty: none."""
     weaker: str = ""
-    """Why the contract is less safe since then, in words; empty: it is not, as far as the event shows."""
+    """A text about why the contract has become less safe; empty: it has not, as far as the event shows."""
 
     @property
     def key(self) -> str:
@@ -331,14 +334,14 @@ class ControlEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One look at what a chain's markets depend on."""
+    """One look at the contracts that a chain's markets depend on."""
 
     block: int
     """The block (slot) of the look."""
     time: int
     """Its unix seconds."""
     controls: Mapping[MarketId, Controls]
-    """What each market depends on, by the market's id."""
+    """The contracts that each market depends on, by the market's id."""
     events: tuple[ControlEvent, ...] = ()
     """Events since the previous look, the oldest first."""
     since: int = 0
@@ -346,16 +349,16 @@ class Look:
     cut: str = ""
     """Why events since the previous look are missing; empty: none are."""
     notes: tuple[str, ...] = ()
-    """What beside the chain could not be asked, as a service that failed: nothing depends on it."""
+    """Lines about web services that failed; nothing depends on them."""
     known: Mapping[str, Any] = field(default_factory=dict)
-    """What the next look may take as known: a JSON object that only the chain's family understands."""
+    """What is stored for the next look: a JSON object in a form that only the chain's family knows."""
     backing: Mapping[MarketId, Backing] = field(default_factory=dict)
-    """What each market's money finally rests on."""
+    """What backs each market's money in the end."""
     flows: Mapping[MarketId, MarketFlows] = field(default_factory=dict)
-    """What went into and out of each market since the last look."""
+    """Deposits into and withdrawals from each market since the last look."""
     holders: Mapping[MarketId, Holders] = field(default_factory=dict)
-    """Whose the money in each market is."""
+    """The depositors of each market."""
     lost: Mapping[MarketId, float] = field(default_factory=dict)
     """Bad debt that was realised in each market since the last look, in whole tokens."""
     supplies: Mapping[str, float] = field(default_factory=dict)
-    """Base units that exist of each token that markets rest on, by its address."""
+    """Supply in base units of each token that backs markets, by its address."""

@@ -24,7 +24,8 @@ SHORT = {
 }
 LONGEST_TEXT = 200
 YEARS = 40
-"""How far ahead a day is searched: that 29 February is a Monday may be 40 years away, where a leap year is left out."""
+"""Years ahead in which the next day is searched: from one 29 February that is a Monday to the next it can take 40
+years, around a skipped leap year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,12 @@ class Cron:
     weekdays: frozenset[int]
     """0 to 6; 0 is Sunday."""
     either: bool
-    """Whether a day of either kind counts, and not only one of both."""
+    """Whether a day is due if it matches ``days`` or ``weekdays``; False: it must match both."""
 
     @classmethod
     def parse(cls, text: str) -> Cron:
-        """Raises ValueError, which says what is wrong, also for an expression that no date of the calendar has."""
+        """Parse an expression. Raises ValueError that says what is wrong, also for an expression that no date
+        matches."""
         if len(text) > LONGEST_TEXT:
             raise ValueError("it is too long")
         fields = SHORT.get(text.strip().lower(), text).split()
@@ -66,7 +68,7 @@ class Cron:
         return found
 
     def after(self, moment: float) -> float:
-        """The first time after a moment, both in unix seconds."""
+        """The first time after ``moment`` that matches; both in unix seconds."""
         at = datetime.fromtimestamp(moment, UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         day = at.replace(hour=0, minute=0)
         while (found := self._day(day)) is not None:
@@ -78,7 +80,7 @@ class Cron:
         raise AssertionError("parse refuses what no date has")
 
     def _day(self, day: datetime) -> datetime | None:
-        """The first day from this one on that counts; None: there is none."""
+        """The first day from this one on that matches; None: there is none."""
         until = day + timedelta(days=366 * YEARS)
         while day < until:
             if day.month not in self.months:
@@ -92,7 +94,7 @@ class Cron:
 
 
 def _field(text: str, name: str, least: int, most: int, names: tuple[str, ...] = ()) -> frozenset[int]:
-    """The numbers that a field means. Raises ValueError."""
+    """The numbers that match a field, from ``least`` to ``most``. Raises ValueError."""
     found = set[int]()
     for part in text.split(","):
         span, slash, step = part.partition("/")

@@ -127,7 +127,7 @@ class Price:
     unsure: float = 0.0
     """Half of the feed's confidence interval, as a fraction of the price; 0 if the feed publishes none."""
     traded: float | None = None
-    """US dollars for one whole token by what it is traded for in pools; None: none says, or none was asked."""
+    """US dollars for one whole token by its price in pools; None: no pool was read, or none has a usable price."""
 
 
 FEEDS = "the feeds"

@@ -9,36 +9,37 @@ from yieldbot.model.ids import MarketId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backer:
-    """One thing that a market's money finally rests on."""
+    """One token or pool that backs a market's money in the end."""
 
     backing: str
     """A token's address; else the key of a pool that could not be read further."""
     symbol: str = ""
-    """The token's symbol, as it calls itself; empty: it says none."""
+    """The symbol that the token's contract returns; empty: it returns none."""
     share: float
-    """Part of the market's money that rests on it, 0 to 1."""
+    """Fraction of the market's money that it backs, 0 to 1."""
     through: tuple[str, ...] = ()
-    """Addresses (or keys) of what lies between, the market's own first."""
+    """Addresses (or keys) of the vaults and pools in between, the market's own first."""
     utilisation: float | None = None
     """Utilisation of its own market on the chain; None: it has none that was read."""
     shared: bool = False
-    """Whether that is the market's own pool: the collateral is lent on there, and cannot be sold while it is locked."""
+    """Whether that is the market's own pool, where the collateral is lent to others and cannot be sold while that
+    market is locked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backing:
-    """What one market's money rests on. The parts, what is idle and what is not known add up to 1."""
+    """The backing of one market's money, as fractions. ``parts``, ``idle`` and ``unknown`` add up to 1."""
 
     market: MarketId
     """The market."""
     parts: tuple[Backer, ...] = ()
-    """What it rests on, the largest part first."""
+    """What backs it, the largest part first."""
     idle: float = 0.0
-    """The part that lies there as the asset itself."""
+    """Fraction that is held as the asset itself."""
     unknown: float = 0.0
-    """The part of which nothing could be read: the worst case is assumed of it."""
+    """Fraction whose backing could not be read; the worst case is assumed for it."""
     cycle: tuple[str, ...] = ()
-    """Vaults that hold each other in a circle; what is in it counts as unknown. Empty: there is none."""
+    """Vaults that hold each other in a cycle, whose money counts as unknown; empty: there is none."""
     missing: tuple[str, ...] = ()
     """What could not be read, each with the reason."""
     block: int = 0
@@ -46,7 +47,7 @@ class Backing:
     time: int = 0
     """Unix seconds of that block."""
     lost: float = 0.0
-    """Base units of its asset that the pool which it is in owes and does not have, by the pool's own reserves."""
+    """Bad debt of the market's pool by the pool's own figures, in base units of its asset."""
 
     @property
     def dominant(self) -> Backer | None:
@@ -56,23 +57,23 @@ class Backing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldBy:
-    """What one vault, pool or token holds, as it was read: weights are of one unit of value within it alone."""
+    """The holdings of one vault, pool or token, as they were read. Weights are fractions of its own value."""
 
     children: tuple[tuple[str, float], ...] = ()
     """(key, weight) of everything that it holds or lends against."""
     idle: float = 0.0
-    """The weight of what lies there as its own asset."""
+    """Weight of what it holds as its own asset."""
     unknown: float = 0.0
-    """The weight of what could not be read."""
+    """Weight of what could not be read."""
     asset: str = ""
     """Key of its own asset; empty: it has none, or that is not known."""
     symbol: str = ""
-    """What it calls itself."""
+    """The symbol that its contract returns."""
     used: tuple[tuple[str, float], ...] = ()
-    """Utilisation of each child's own market in it; empty where children are not lent on."""
+    """Utilisation of each child's own market inside this pool; empty if the pool does not lend its collateral."""
     why: str = ""
     """What could not be read."""
     lost: float = 0.0
-    """Base units that it owes and does not have, by its own reserves."""
+    """Its bad debt by its own figures, in base units."""
     supply: float | None = None
-    """Of a token, base units that exist; None: not read."""
+    """A token's supply in base units; None: not read."""

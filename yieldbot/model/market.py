@@ -203,7 +203,7 @@ class MarketState:
     entry_cost_bps: float = 0.0
     """Fees on a deposit, those of its later exit included; the curve charges them on what is added to ``held``."""
     rewards: tuple[Reward, ...] = ()
-    """Incentives beside the yield; neither ``curve`` nor ``quoted`` counts them."""
+    """Incentives in addition to the yield; neither ``curve`` nor ``quoted`` includes them."""
     liquidity_market: LiquidityMarket | None = None
     """The pool, if the market is liquidity in one; else None."""
     exit: Exit = Exit()
@@ -240,7 +240,7 @@ class MarketState:
     grade: Grade | None = field(default=None, compare=False)
     """The market's safety grade, which is a judgement and not a reading; None: it was not graded."""
     backing: Backing | None = field(default=None, compare=False)
-    """What its money finally rests on, by the last look; None: no look has read it."""
+    """What backs its money in the end, by the last look; None: no look has read it."""
 
     @property
     def leave(self) -> bool:
@@ -318,7 +318,7 @@ class Snapshot:
     supplies: Mapping[Address, int] = field(default_factory=dict)
     """How many base units exist of each token that is an asset or a collateral here (``model/backing.py``)."""
     contradicted: tuple[str, ...] = ()
-    """What memory says of its markets but the chain contradicts, a line each; the chain is believed."""
+    """Statements of memory about its markets that the chain contradicts, a line each; the chain is believed."""
 
     def of(self, market_id: MarketId) -> MarketState:
         """The state of a market. Raises KeyError for one that the snapshot lacks."""

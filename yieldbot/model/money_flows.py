@@ -1,4 +1,4 @@
-"""What went into and out of markets, and whose the money in them is, as far as events and balances tell."""
+"""Deposits into and withdrawals from markets, and their depositors, as far as events and balances show them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class MoneyFlow:
     market: MarketId
     """The market."""
     amount: float
-    """Whole tokens of its asset: what went in, or (below 0) out."""
+    """Whole tokens of the market's asset; negative: a withdrawal."""
     account: Address
-    """Whose position it is."""
+    """The account whose position changes."""
     others: tuple[Address, ...] = ()
-    """Who else has part in it: who called, who was paid."""
+    """Other accounts that take part, such as payer and receiver."""
     block: int
     """Its block."""
     index: int
@@ -26,50 +26,50 @@ class MoneyFlow:
     tx: str = ""
     """Its transaction's hash."""
     lost: bool = False
-    """Whether it is no flow, but bad debt that suppliers have lost."""
+    """Whether it is bad debt that suppliers lost, and not a withdrawal."""
 
     @property
     def key(self) -> str:
-        """What tells it from all others, the same whenever it is read."""
+        """Identifies the flow among all others, the same whenever it is read."""
         return f"{self.market}/{self.block}/{self.tx}/{self.index}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketFlows:
-    """What went into and out of one market since the last look."""
+    """Deposits into and withdrawals from one market since the last look."""
 
     since: int
-    """The block from which all is counted."""
+    """The block from which flows are counted."""
     deposited: float = 0.0
-    """Whole tokens that went in."""
+    """Sum of all deposits, in whole tokens."""
     withdrawn: float = 0.0
-    """Whole tokens that went out."""
+    """Sum of all withdrawals, in whole tokens."""
     count: int = 0
-    """How many deposits and withdrawals that was."""
+    """Number of deposits and withdrawals."""
     largest: tuple[MoneyFlow, ...] = ()
-    """The largest of them, the largest first, and those of addresses that are followed."""
+    """The largest flows, the largest first, and those of followed addresses."""
     cut: str = ""
-    """Why older ones since the last look are missing; empty: none are."""
+    """Why older flows since the last look are missing; empty: none are."""
     first: bool = False
-    """Whether these are flows of the time before the first look, which are no news."""
+    """Whether these are flows of the time before the first look, which are not reported as changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holders:
-    """Whose the money in a market is. Shares are of what others than we hold."""
+    """The depositors of a market. Fractions are of everything in the market that is not ours."""
 
     top: tuple[tuple[Address, float], ...] = ()
-    """The largest depositors that events have named, with what each holds now, the largest first."""
+    """(account, fraction that it holds now) of the largest depositors named by events, the largest first."""
     seen: float = 0.0
-    """What all that events have named hold together."""
+    """Fraction that all depositors named by events hold together."""
     since: int = 0
-    """The block from which events were read: whoever deposited before and did nothing since is not named."""
+    """The block from which events were read; depositors who did nothing since then are not named."""
     block: int = 0
     """The block of the balances."""
     time: int = 0
     """Its unix seconds."""
 
     def largest(self, assumed: float) -> float:
-        """What the largest depositor holds at most, as far as is known: the largest that was named, or one who was not
-        named, who holds ``assumed``, or all that nobody named holds if that is less."""
+        """Upper bound of the largest depositor's fraction: that of the largest named one, or of an unnamed one, for
+        which ``assumed`` is taken, or the whole unnamed rest if that is less."""
         return max(self.top[0][1] if self.top else 0.0, min(assumed, max(0.0, 1.0 - self.seen)))

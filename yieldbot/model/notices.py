@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 MOST_LINKS = 5
-"""Pages of plans that one notice links to."""
+"""Most links to pages of plans in one notice."""
 
 
 def zone_of(name: str) -> tzinfo:
@@ -25,11 +25,11 @@ class Severity(StrEnum):
     """How much a finding matters."""
 
     INFO = "info"
-    """It went as it should."""
+    """Something happened as it should."""
     WARNING = "warning"
     """A person should look at it today."""
     CRITICAL = "critical"
-    """Money may be in danger: it is sent at every hour."""
+    """Money may be in danger; sent in quiet hours too."""
 
     @property
     def rank(self) -> int:
@@ -57,7 +57,7 @@ class Topic(StrEnum):
     SILENT = "silent"
     """No run for too long."""
     SUMMARY = "summary"
-    """What a day or a week brought."""
+    """The summary of a day or week."""
     ALERT = "alert"
     """An alert of the user begins or ends."""
     ACCESS = "access"
@@ -105,18 +105,18 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """One ``[[notices]]`` table: where findings of which severity and topic go."""
+    """One ``[[notices]]`` table: a service, and the severities and topics of the findings that are sent there."""
 
     name: str
     """Its name."""
     kind: Service
     """The service."""
     severities: frozenset[Severity] = frozenset(Severity)
-    """Severities that go there."""
+    """Severities of the findings that are sent there."""
     topics: frozenset[Topic] = frozenset(Topic)
-    """Topics that go there."""
+    """Topics of the findings that are sent there."""
     quiet: QuietHours | None = None
-    """When only critical findings go there; None: never."""
+    """Hours in which only critical findings are sent there; None: there are none."""
     url: Secret | None = None
     """The address of a webhook or an ntfy topic."""
     token: Secret | None = None
@@ -138,14 +138,14 @@ class Channel:
     user: str = ""
     """Name of the mail account; empty: no log-in."""
     sender: str = ""
-    """From whom mails come."""
+    """Sender's address of mails."""
     recipients: tuple[str, ...] = ()
-    """To whom mails go."""
+    """Recipients of mails."""
     api: str = ""
     """Base URL in place of Telegram's own; empty: Telegram's."""
 
     def takes(self, finding: Finding) -> bool:
-        """Whether a finding goes there."""
+        """Whether a finding is sent there."""
         return finding.severity in self.severities and finding.topic in self.topics
 
     @property
@@ -156,7 +156,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeTimes:
-    """The ``[notify]`` table: when summaries are made, and from when silence is reported."""
+    """The ``[notify]`` table: when summaries are made, and after how long without a run that is reported."""
 
     time_zone: str = "UTC"
     """Name of the time zone of all hours here, as Europe/Zurich."""
@@ -165,7 +165,7 @@ class NoticeTimes:
     weekly_day: int | None = 0
     """Weekday of the weekly summary, 0 is Monday; None: never."""
     silent_seconds: int | None = 26 * 3600
-    """How long there may be no run; None: for ever."""
+    """Seconds without a run after which that is reported; None: it is not."""
     page: str = ""
     """Address of the page where a person signs a plan, with ``{id}`` for its id; empty: there is none."""
 
@@ -179,7 +179,7 @@ class Finding:
     """One thing to report, in one line."""
 
     key: str
-    """What it is, for de-duplication: an equal key is not sent again before ``again_seconds``."""
+    """Identifies the finding for de-duplication: one with an equal key is not sent again before ``again_seconds``."""
     topic: Topic
     """What it is about."""
     severity: Severity
@@ -189,9 +189,9 @@ class Finding:
     at: int
     """When it was found, in unix seconds."""
     again_seconds: int | None = None
-    """After how long the same may be sent again; None: never."""
+    """Seconds after which the same finding may be sent again; None: never."""
     ends: str | None = None
-    """Key of the finding that it ends, which counts as new from then on; None: it ends none."""
+    """Key of the finding that it ends, so that this one may be sent again; None: it ends none."""
     plan_id: str | None = None
     """The plan that a person is to sign; None: it is about none."""
 
@@ -201,13 +201,13 @@ class Notice:
     """Findings that go through one channel in one message."""
 
     id: str
-    """The same at each attempt, so that a receiver can recognise a notice that comes twice."""
+    """The notice's id, the same at each attempt, so that a receiver can recognise duplicates."""
     title: str
-    """Our own words, with no text of others."""
+    """The heading, without foreign text."""
     findings: tuple[Finding, ...]
     """The findings, the gravest first."""
     left_out: int = 0
-    """Further findings that had no room."""
+    """Number of further findings that did not fit."""
     at: int = field(default=0)
     """When it was made, in unix seconds."""
     times: NoticeTimes = field(default_factory=NoticeTimes)

@@ -84,7 +84,7 @@ class Policy:
     max_share_market: float = 0.5
     """Largest fraction of the wealth in one market."""
     max_share_collateral: float = 1.0
-    """Largest fraction of the wealth that rests on one collateral, by what was looked through; 1: any may."""
+    """Largest fraction of the wealth that one collateral backs, seen through vaults; 1: no limit."""
     max_share_protocol: Mapping[str, float] = field(default_factory=dict)
     """Largest fraction of the wealth by name: the limit of all markets with that name together."""
     max_share_markets: Mapping[str, float] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Policy:
     """Names of markets, and symbols and addresses of tokens and contracts, that are no longer trusted: money leaves any
     market that is one of them or is backed by one."""
     alarms: AlarmLimits = field(default_factory=AlarmLimits)
-    """What counts as a sign of danger."""
+    """The thresholds of alarms."""
     max_utilisation_entry: float = 0.98
     """A market above this utilisation gets no new money."""
     min_liquidity_multiple: float = 1.0
@@ -126,7 +126,7 @@ class Policy:
     auto_max_total: str = "0"
     """Largest sum of a plan's moves that is approved without a person."""
     approvals_needed: int = 0
-    """How many persons of the register must sign a plan that a person approves; 0: who is at the terminal approves."""
+    """How many persons of the register must sign a plan that needs a person; 0: one person at the terminal approves."""
     limit_move: str | None = None
     """Most that goes into a market in one move; None: unlimited."""
     limit_day: str | None = None
@@ -154,7 +154,7 @@ class Policy:
     reward_haircut_bps: float = 2000.0
     """Deduction from a reward's value, in bp: its price may fall until the sale, and the sale costs."""
     reward_haircut_tokens: Mapping[str, float] = field(default_factory=dict)
-    """The same by token symbol; overrides ``reward_haircut_bps``."""
+    """Deduction from a reward's value by the reward token's symbol, in bp; overrides ``reward_haircut_bps``."""
     min_claim: str = "1"
     """Smallest value of a claim after haircut and gas, in whole tokens of the asset; or NEVER."""
     sell_rewards: bool = False

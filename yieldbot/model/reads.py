@@ -86,16 +86,16 @@ class EthLogs:
     optional: bool = False
     """As in EthSlot."""
     past_parts: int = 0
-    """Most requests for logs of a past that may be long gone: ``b""`` where none is served, and whatever a node makes
-    of them the round's other reads are answered. 0: no such read."""
+    """For logs of old blocks: most requests for them. If the node serves none the answer is ``b""``, and a failure does
+    not affect the round's other reads. 0: these are not old blocks."""
     second: tuple[bytes, ...] = ()
     """Second topics, of which a log has one; none: any."""
 
 
 @dataclass(frozen=True, slots=True)
 class EthCodeAtBlock:
-    """Which of some addresses had code at a past block; ``CodeAtBlock`` decodes the answer. ``b""``: the node does
-    not serve the state of that block. Whatever it answers, the round's other reads are answered too."""
+    """Which of some addresses had code at a past block; ``CodeAtBlock`` decodes the answer. ``b""``: the node does not
+    serve the state of that block. A failure does not affect the round's other reads."""
 
     addresses: tuple[Address, ...]
     """The addresses, ``MOST_AT_ONCE`` at most."""

@@ -70,7 +70,7 @@ class Grade:
     safety: int
     """0 (worst) to 100 (best)."""
     letter: str
-    """The same as a letter: "A+" to "F"."""
+    """The grade as a letter: "A+" to "F"."""
     components: tuple[Component, ...]
     """The aspects that it is made of."""
     limits: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ SAFE_MULTISEND = Address("0x9641d764fc13c8B624c04430C7356C1C7C8102e2")
 
 
 class FeeKind(StrEnum):
-    """What a chain's transactions pay beside the EVM's gas."""
+    """The kind of rollup that a chain is, by what transactions pay in addition to the EVM's gas."""
 
     ETHEREUM = "ethereum"
     """Nothing."""
@@ -116,7 +116,7 @@ class SvmLimits:
     multisigs: tuple[Address, ...] = ()
     """Squads multisigs that may be the upgrade authority of a program, through one of their vaults."""
     durable_nonces: tuple[Address, ...] = ()
-    """Durable nonce accounts that are looked at."""
+    """Durable nonce accounts that the watch reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class ChainSettings:
     safe_multisend: Address = SAFE_MULTISEND
     """Contract that batches a Safe's calls (MultiSendCallOnly)."""
     safe_service_url: str | None = field(default=None, repr=False)
-    """URL of Safe's transaction service, which the watch asks; None: it is not asked."""
+    """URL of Safe's transaction service, from which the watch reads prepared transactions; None: it is not used."""
     exchanges: tuple[Deployment, ...] = ()
     """Exchanges where tokens can be swapped."""
     price_oracles: tuple[Deployment, ...] = ()
@@ -198,7 +198,7 @@ class ChainSettings:
     merkl: Merkl | None = None
     """Where Merkl's rewards are read and claimed; None: Merkl is not used."""
     fee_kind: FeeKind = FeeKind.ETHEREUM
-    """What transactions pay beside the gas of the EVM."""
+    """The kind of rollup, which determines the fee for data on L1 in addition to gas."""
 
     @property
     def family(self) -> Family:
@@ -280,10 +280,10 @@ class Settings:
     signer: Path | None = None
     """Socket of the signer that `serve` hands plans to; None: there is none."""
     notices: tuple[Channel, ...] = ()
-    """Where notices go."""
+    """Channels of notices."""
     notice_times: NoticeTimes = field(default_factory=NoticeTimes)
-    """When summaries are made, and from when silence is reported."""
+    """When summaries are made, and after how long without a run that is reported."""
     serving: Serving = field(default_factory=Serving)
-    """What a server does, and when."""
+    """The times of a server's jobs."""
     warnings: tuple[str, ...] = ()
     """What is odd or outdated in the files, a line each."""

@@ -10,13 +10,13 @@ from yieldbot.model.cron import SHORT, Cron
 
 NEVER = "never"
 LEAST_SECONDS = 15
-"""Shortest interval."""
+"""Shortest interval, in seconds."""
 MOST_SECONDS = 32 * 86_400
-"""Longest interval."""
+"""Longest interval, in seconds."""
 JITTER = 0.1
 """Default of the jitter: the fraction of the time to the next run by which a job may be late."""
 MOST_JITTER_SECONDS = 60.0
-"""Largest default jitter."""
+"""Largest default jitter, in seconds."""
 _LENGTH = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 JOBS = {
@@ -26,7 +26,7 @@ JOBS = {
     "claim": NEVER,
     "plan": NEVER,
 }
-"""The jobs of a server in the order in which those begin that are due together, and when each is due by default."""
+"""A server's jobs with their default times; jobs that are due together begin in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Timing:
     text: str
     """As it was written, as ``5m`` or ``7 * * * *``."""
     every_seconds: float | None = None
-    """From one beginning to the next; None: at times of the clock."""
+    """Seconds from one start to the next; None: it is due at times of the clock."""
     cron: Cron | None = None
-    """The times, in UTC; None: every so often."""
+    """The times of the clock, in UTC; None: it is due by interval."""
 
     @classmethod
     def parse(cls, text: str) -> Timing | None:
-        """None for ``never``. Raises ValueError, which says what is wrong."""
+        """Parse a time as the configuration has it; None for ``never``. Raises ValueError that says what is wrong."""
         text = text.strip()
         if text == NEVER:
             return None
@@ -54,7 +54,8 @@ class Timing:
         return cls(text, float(seconds))
 
     def longest_seconds(self, now: float) -> float:
-        """The longest time between two runs; of the clock's times the longest between the next hundred."""
+        """The longest time between two runs, in seconds; for times of the clock the longest gap between the next
+        hundred. now: unix seconds."""
         if self.cron is None:
             assert self.every_seconds is not None
             return self.every_seconds
@@ -74,11 +75,11 @@ def length(text: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """The table ``[serve]``: what a server does, and when."""
+    """The table ``[serve]``: the times of a server's jobs."""
 
     jobs: dict[str, str] = field(default_factory=dict)
-    """When each job is due, as written; one that is not in it is due as ``JOBS`` says."""
+    """When each job is due, as written; a job that is missing has its default in ``JOBS``."""
     jitter_seconds: float | None = None
     """Most seconds by which a job may be late; None: a tenth of the time to the next, at most a minute."""
     heartbeat_env: str | None = None
-    """Environment variable with the URL that is asked after each success; None: there is none."""
+    """Environment variable with the URL that is requested after each successful job; None: there is none."""

@@ -31,7 +31,7 @@ ALL_THERE_IS = 0
 
 @dataclass(frozen=True, slots=True)
 class PoolKey:
-    """What identifies a pool."""
+    """The five values that identify a pool."""
 
     zero: Address
     """Its first token."""

@@ -34,7 +34,7 @@ class LocalNode:
 
     @property
     def alive(self) -> bool:
-        """Whether its node still runs (and is not another process under the same number)."""
+        """Whether its node still runs; another process that got the same process id does not count."""
         raise NotImplementedError
 
     def rpc(self, method: str, *params: Any) -> Any:

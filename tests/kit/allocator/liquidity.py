@@ -1,4 +1,4 @@
-"""A range in a pool, its record and what a decision about it looks at."""
+"""A range in a pool, the pool's recorded history, and other inputs of a decision about it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ VALUE, GAS = 10.0**21, 10.0**10  # a thousand tokens; 1e10 base units a gas: 0.0
 
 
 def record(fees_a_year: float, moves: float, seed: int = 1) -> PoolHistory:
-    """fees_a_year: of the pool, as a share of its full-range value of 2e24; moves: a tick's standard deviation over an
-    hour."""
+    """A pool's history. fees_a_year: fees of the pool, as a fraction of its full-range value of 2e24 base units; moves:
+    standard deviation of the tick over an hour."""
     draw, tick, total, sums = random.Random(seed), 0.0, 0.0, [0.0]
     for _ in range(33):
         total += tick * 3600.0

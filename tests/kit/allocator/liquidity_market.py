@@ -1,4 +1,4 @@
-"""A market of liquidity beside others, and decisions about all of them."""
+"""A pool as a market together with lending markets, and decisions about all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from yieldbot.model.policy import Base, Policy
 BASE = Base(unit="USD", shares={"1": 1.0, "2": 1.0}, liquidity=True)
 WIDE = 88_720
 MILD = record(0.1, 60.0)
-"""Whose low end is little more than nothing, and whose estimate is much."""
+"""A history of fees whose lower bound is hardly above zero, while the mean estimate is high."""
 TICKS = V3Pool(
     sqrt_price_x96=sqrt_at(0),
     tick=0,
@@ -44,7 +44,7 @@ DEPLOYMENT = Deployment("uniswap_v3", ONE.chain, "Uniswap v3", {}, (ONE, OTHER))
 
 
 def with_ours(*positions: PoolPosition) -> V3Pool:
-    """The pool with positions of ours in it, that its own liquidity counts."""
+    """The pool with positions of ours, whose liquidity is included in the pool's."""
     net, liquidity = dict(TICKS.net), TICKS.liquidity
     words = dict(TICKS.words)
     for position in positions:
@@ -73,7 +73,8 @@ def pool(record: PoolHistory = CALM, *positions: PoolPosition, fair: float = 1.0
 
 
 def everything(*states: MarketState, lends: float = 0.02, idle: float = 1000.0) -> Snapshot:
-    """A wallet of token 1, a market that lends it, and these pools."""
+    """A snapshot with a wallet of token1, a market that lends it, and these pools. lends: its rate; idle: whole tokens
+    in the wallet."""
     where = Market(MarketId("idle/1/one"), "idle", Kind.IDLE, ONE.chain, "Wallet", ONE, ONE.address)
     wallet = replace(market("w", ConstantCurve(0.0)), market=where, held=Amount(ONE, int(idle * ONE.one)))
     two = replace(where, id=MarketId("idle/1/two"), asset=OTHER, address=OTHER.address)

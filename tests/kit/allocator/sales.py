@@ -1,4 +1,4 @@
-"""Rewards that may be sold."""
+"""Snapshots with reward tokens that may be sold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def reward(token: Token = RWD, lying: int = 100) -> Reward:
 
 
 def trades(token: Token, price: float, number: int) -> PoolState:
-    """RWD for ``token`` at so many whole tokens for one, a million on that side, at a fee of 1 bp."""
+    """A pool that pays ``price`` whole ``token`` for one RWD, with a million ``token`` of reserves and a fee of 1
+    bp."""
     rwd_raw, other_raw = int(1e6 / price) * RWD.one, 10**6 * token.one
     at = Address("0x" + f"{number:02x}" * 20)
     made = Pool("uniswap_v2", f"RWD/{token.symbol}", at, RWD, token, {"router": ROUTER})
@@ -43,7 +44,8 @@ def trades(token: Token, price: float, number: int) -> PoolState:
 
 
 def earned(in_usdc: float, in_dai: float, usd: tuple[float, float] = (1.0, 1.0), token: Token = RWD) -> Snapshot:
-    """100 RWD of ours, worth 2 dollars by its feed and by each pool's mean, at what the two pools pay now."""
+    """A snapshot with 100 RWD of ours, worth 2 dollars each by its feed and by each pool's TWAP, with pools that pay
+    ``in_usdc`` and ``in_dai`` now."""
     pools = trades(USDC, in_usdc, 0xA1), trades(DAI, in_dai, 0xA2)
     view = seen(0, 0, replace(LOW, rewards=(reward(token),)), pools=pools, usd=usd)
     assert view.exchange is not None

@@ -1,4 +1,4 @@
-"""Snapshots of two assets with pools between them, and what is decided on them."""
+"""Snapshots of two assets with pools between them, and decisions on them."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def dai(whole: float) -> Amount:
 
 
 def in_dai(state: MarketState, held: float = 0, liquidity: float = 1e9) -> MarketState:
-    """A market built for USDC, as one of DAI."""
+    """The same market with DAI instead of USDC as its asset."""
     where = replace(state.market, asset=DAI)
     return replace(state, market=where, held=dai(held), supplied=dai(1e6), liquidity=dai(liquidity))
 
 
 def pool(millions: float, fee_bps: int = 1, rate: float = 1.0, name: str = "pool") -> PoolState:
-    """A constant-product pool of that many millions on each side, DAI a USDC at ``rate``."""
+    """A constant-product pool with ``millions`` of tokens on each side; rate: DAI for one USDC."""
     one, other = int(millions * 10**12), int(millions * rate * 10**24)
     fee = 10_000 - fee_bps, 10_000
     made = Pool("uniswap_v2", name, Address(ROUTER), USDC, DAI, {"router": ROUTER})
@@ -67,7 +67,7 @@ def seen(
     mean: float = 1.0,
     spoken: int = NOW,
 ) -> Snapshot:
-    """mean: DAI for a USDC over the last half hour."""
+    """A snapshot of a job over USDC and DAI. mean: the pools' TWAP over half an hour, DAI for one USDC."""
     plain = snapshot(usdc_idle, *states)
     wallet = Market(MarketId("idle/1/dai"), "idle", Kind.IDLE, CHAIN, "Wallet", DAI, DAI.address)
     idle = plain.of(IDLE_ID)

@@ -1,4 +1,4 @@
-"""What of a new OpenAPI description breaks clients that were written for an old one."""
+"""Finds changes in an OpenAPI description that break clients written for an older one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def breaks(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """A line for each change that breaks: a route, answer or field that went, a kind that changed, a new demand."""
+    """A line for each breaking change: a removed route, answer or field, a changed type, a new required parameter."""
     return [*_paths(old["paths"], new["paths"]), *_schemas(old, new)]
 
 
@@ -65,10 +65,10 @@ def _schemas(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
 
 
 def _form(schema: dict[str, Any]) -> Any:
-    """What a client relies on: the kinds, and no descriptions."""
+    """The part of a schema that clients rely on: types, without descriptions."""
     return {name: schema[name] for name in ("type", "$ref", "anyOf", "items", "enum", "const") if name in schema}
 
 
 def _asked(schema: dict[str, Any]) -> set[str]:
-    """Schemas of bodies."""
+    """Names of the schemas of request bodies."""
     return {name for name in schema["components"]["schemas"] if name.endswith("Body")}

@@ -1,5 +1,5 @@
-"""A server in this process: the real application and service, whose workers' jobs run here, over the double of a
-chain's session that ``tests/unit/app/test_overview.py`` has."""
+"""A server in this process: the real application and service, with workers' jobs run in this process, on the double of
+a chain's session from ``tests/unit/app/test_overview.py``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from yieldbot.errors import SafetyError, YieldbotError
 
 
 class Served:
-    """A server and keys for it."""
+    """A server with functions that make keys for it."""
 
     def __init__(self, context: Context) -> None:
         self.service = Service(context, 300.0)
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answers: dict[str, Any] = {}
-        """What a job answers in place of the use case, or raises."""
+        """By job: the answer to give instead of running the use case, or the error to raise."""
         self.service.workers.run = self._run  # type: ignore[method-assign]
         self.app = application(self.service)
         self.client = TestClient(self.app, raise_server_exceptions=False, client=("127.0.0.1", 1))

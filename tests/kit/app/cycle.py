@@ -1,4 +1,4 @@
-"""A cycle without a chain: doubles of its session and its world."""
+"""A cycle without a chain: doubles of its session and its wiring."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ DONE = Confirmed("0xaa", SEEN.block, 1, 1, ())
 
 @dataclass
 class SessionDouble:
-    """A labelled double of a chain: snapshots in order (the last one stays), and what each step answers."""
+    """A labelled double of a chain's session: returns snapshots in order (the last one again and again), and a given
+    result for each step."""
 
     views: list[Snapshot] = field(default_factory=lambda: [SEEN])
     rehearsals: list[Any] = field(default_factory=lambda: [REHEARSED])
@@ -94,7 +95,7 @@ class SessionDouble:
 
 
 class Yes:
-    """Approves, and remembers what it was asked."""
+    """An approver that approves every proposal and records it."""
 
     def __init__(self, no: Declined | None = None) -> None:
         self.no, self.asked = no, list[Proposal]()
@@ -106,7 +107,7 @@ class Yes:
 
 @dataclass
 class WorldDouble:
-    """What a cycle takes of a world."""
+    """A labelled double of the ``Wiring`` that a cycle uses."""
 
     journal: Journal
     settings: Any

@@ -1,4 +1,4 @@
-"""A folder of memory to forecast from, and a file of forecasts that somebody registers."""
+"""A folder of memory to forecast from, and a file of forecasts as a third party registers it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from yieldbot.history.store import Store
 
 DAY = markets.DAY
 END = markets.START + 119 * DAY
-"""The last day that is remembered."""
+"""The last day in memory, in unix seconds."""
 
 
 def memory(folder: Path) -> Path:
-    """120 days of five markets."""
+    """A folder of memory with 120 days of five markets."""
     panel = markets.panel(markets.rates(120, 5, 3))
     readings = [
         Reading(key=key, time=int(at), supply_rate=float(panel.quoted[row, column]), utilisation=0.5)

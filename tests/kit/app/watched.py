@@ -1,4 +1,4 @@
-"""A labelled double of what a chain's session reads, for use cases that observe; and what a command prints of it."""
+"""A labelled double of a chain's session for use cases that observe; and running a command to get what it prints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from yieldbot.model.policy import Policy
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, view: Snapshot) -> None:
-    """Each job's chain shows ``view``, and it is then."""
+    """Make every job's session return ``view``, and set the clock to its time."""
 
     class Live:
         left_out, round_trips = (), 1
@@ -43,7 +43,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, view: Snapshot) -> None:
 def printed(
     context: Context, monkeypatch: pytest.MonkeyPatch, command: Callable[..., int], *words: str
 ) -> tuple[str, dict[str, Any]]:
-    """What a command shows to people, and its document."""
+    """(a command's text for people, its JSON document)."""
     shown: list[Any] = []
     documents: list[dict[str, Any]] = []
 

@@ -1,4 +1,4 @@
-"""Stories of entries, for ledgers and their formats."""
+"""Random sequences of accounting entries, for ledgers and export formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ RAW = st.integers(1, 10**12)
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[Entry]:
-    """Deposits, exits, swaps, claims and strangers' transfers, never more than there is."""
+    """Draws a sequence of deposits, exits, swaps, claims and strangers' transfers in which no balance goes below
+    zero."""
     wallet, market, weth = draw(RAW), 0, 0
     told = [entry(EntryKind.IN, 0, (USDC, wallet)), entry(EntryKind.IN, 0, (ETH, 10**18))]
     for day in range(1, draw(st.integers(1, 10))):

@@ -19,7 +19,8 @@ NOW = BLOCK.timestamp
 A = market("a", ConstantCurve(0.10), borrowed=500_000)
 B = market("b", ConstantCurve(0.02), held=5_000)
 SEEN = snapshot(95_000, A, B)
-"""All of it goes into a: what lies in the wallet, and what earns less in b."""
+"""The snapshot from which the plan moves everything into market A: the wallet's money, and that in B, which earns
+less."""
 
 
 def planned(view: Snapshot, policy: Policy = loose(horizon_days=30.0)) -> Plan:  # noqa: B008

@@ -1,4 +1,4 @@
-"""Cash of the sandbox's first Aave market: a lender who takes his money out, and puts it in again."""
+"""Sets the cash of the sandbox's first Aave market, by a lender who withdraws or deposits."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def aave_id(sandbox: Sandbox) -> MarketId:
 
 
 def cash(sandbox: Sandbox) -> int:
-    """What the market could pay out, in base units."""
+    """The market's cash, in base units."""
     usdc, pool = sandbox.addresses["usdc"], sandbox.addresses["aave_pool"]
     a_token = "0x" + call(sandbox, pool, "getReserveAToken(address)", usdc)[12:].hex()
     return int.from_bytes(call(sandbox, usdc, "balanceOf(address)", a_token), "big")
 
 
 def put_in(sandbox: Sandbox, whole: int) -> None:
-    """Our wallet supplies so many whole USDC, beside the program."""
+    """Supply ``whole`` USDC from our wallet, without the program."""
     usdc, pool = sandbox.addresses["usdc"], sandbox.addresses["aave_pool"]
     send(sandbox, usdc, calldata("approve(address,uint256)", pool, whole * USDC), sender=sandbox.wallet)
     data = calldata("supply(address,uint256,address,uint16)", usdc, whole * USDC, sandbox.wallet, 0)
@@ -31,7 +31,7 @@ def put_in(sandbox: Sandbox, whole: int) -> None:
 
 
 def leave_cash(sandbox: Sandbox, whole: float) -> None:
-    """The lender takes out, or puts in, what makes the market's cash so many whole USDC."""
+    """Make the market's cash ``whole`` USDC: the lender withdraws or deposits the difference."""
     usdc, pool, wanted = sandbox.addresses["usdc"], sandbox.addresses["aave_pool"], round(whole * USDC)
     lender, there = sandbox.rpc("eth_accounts")[0], cash(sandbox)
     if there > wanted:

@@ -1,4 +1,4 @@
-"""A book of descriptors and calldata to be described by it."""
+"""ERC-7730 descriptors, known names, and calldata to be described by them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every adapter of the EVM family is tried with: its markets on the sandbox, and the checks of its calls."""
+"""Tests that every EVM adapter must pass: its markets on the sandbox, and the checks of its calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ async def markets_of(chain: Accuracy, protocol: str) -> list[Market]:
 
 
 def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amount_raw: int | None) -> None:
-    """Calls lie inside what the adapter says may be called; allowances are exact; the words tell what happens."""
+    """Check that calls go only to the adapter's own targets and functions, that allowances are exact, and that
+    descriptions state what happens."""
     adapter = chain.adapters[market.protocol]
     assert calls
     for call in calls:
@@ -41,7 +42,8 @@ def check_calls(chain: Accuracy, market: Market, calls: tuple[EvmCall, ...], amo
 
 
 def refused_when_changed(chain: Accuracy, market: Market, call: EvmCall, amount_raw: int | None) -> None:
-    """A call keeps to its roles; twice its amount or shares, another recipient, and a byte more do not."""
+    """Check that the judge accepts a call, and refuses it with twice the amount or shares, another recipient, or one
+    more byte."""
     (function,) = (f for f in ABIS[call.data[:4]] if f.has_roles)
     read = arguments(function, call.data)
     assert read is not None

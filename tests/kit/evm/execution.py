@@ -1,4 +1,4 @@
-"""One leg sent on the sandbox, and what it leaves behind: balances and allowances."""
+"""One leg sent on the sandbox, and the balances and allowances that it leaves."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from yieldbot.sandbox.evm.node import Sandbox
 
 
 class Home:
-    """The program in a sandbox's folder; everything it ever said is kept."""
+    """Runs the program in a sandbox's folder, and keeps everything that it printed."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -29,5 +29,5 @@ class Home:
 
 
 def number_after(words: str, text: str) -> float:
-    """The amount that follows ``words``: it earns interest, so its digits are of the moment."""
+    """The amount that follows ``words`` in a text. It earns interest, so its last digits depend on the time."""
     return float(text.split(words, 1)[1].split()[0].rstrip(".,;").replace(",", ""))

@@ -42,7 +42,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def done_by(chain: ChainDouble, to: str, data: bytes) -> list[dict[str, Any]] | None:
-    """What an approval and the supply do on the double."""
+    """The events of an approval and of the supply on the double; None for a revert."""
     if data[:4].hex() == "095ea7b3":
         chain.allowed[(to.lower(), ITS, "0x" + data[16:36].hex())] = int.from_bytes(data[36:], "big")
         return []
@@ -63,7 +63,7 @@ Done = Callable[[ChainDouble, str, bytes], list[dict[str, Any]] | None]
 
 
 def living(journal: Journal, done_by: Done = done_by) -> ChainDouble:
-    """A chain that mines what it is sent at once."""
+    """A double that mines each transaction at once."""
     chain = moving()
     chain.allowed = {}
     chain.effect = lambda fork, fields: done_by(fork, fields["to"], bytes.fromhex(fields["data"][2:]))

@@ -36,14 +36,14 @@ def within(sandbox: Sandbox, work: Callable[[Traded], Any]) -> Any:
 
 
 async def fund(made: Traded) -> None:
-    """Some WETH for the wallet, and a past of small trades there and back for the pool."""
+    """Give the wallet some WETH, and the pool a history of small trades in both directions."""
     weth = Contract(made.sandbox.addresses["weth"], packaged("@uniswap/v2-periphery/build/WETH9.json").abi)
     await made.d.send(weth, "transfer", made.sandbox.wallet, 10 * 10**18)
     await there_and_back(made, 12)
 
 
 async def there_and_back(made: Traded, count: int = 4) -> None:
-    """Trades that leave the price where it was."""
+    """Trades in both directions, after which the price is as before."""
     for number in range(count):
         await made.swap(number % 2 == 0, 1_000)
         await made.d.warp(1800)
@@ -58,8 +58,8 @@ def balances(sandbox: Sandbox) -> dict[str, int]:
 
 
 def without_decrease(sandbox: Sandbox) -> str:
-    """A double: the real position manager with ``decreaseLiquidity`` taken out of its code: in, and never out. What its
-    code was."""
+    """Replace the position manager by a double: the real one without ``decreaseLiquidity``, so that liquidity goes in
+    and never comes out. Returns the original code."""
     address = sandbox.addresses["uniswap_positions"]
     code = sandbox.rpc("eth_getCode", address, "latest")
     assert code.count("630c49ccbe14") == 1  # PUSH4 of its selector, EQ: where calls are told apart
@@ -68,8 +68,8 @@ def without_decrease(sandbox: Sandbox) -> str:
 
 
 def shut_from_now_on(sandbox: Sandbox) -> str:
-    """A double: the real position manager behind a proxy that lets nothing out half an hour from now: what is taken out
-    at once comes, what lies there for an hour does not. What its code was."""
+    """Replace the position manager by a double: the real one behind a proxy that blocks withdrawals from half an hour
+    from now on, so that only liquidity which is removed at once comes out. Returns the original code."""
     address, behind = sandbox.addresses["uniswap_positions"], "0x" + "5e" * 20
     code = sandbox.rpc("eth_getCode", address, "latest")
     until = int(sandbox.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 1_800

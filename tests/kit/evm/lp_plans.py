@@ -1,4 +1,4 @@
-"""Jobs that may hold liquidity on the sandbox, and the trades that pay them."""
+"""A job that may provide liquidity on the sandbox, and trades that pay fees to it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERY = 1800
 
 @pytest.fixture
 def pools(sandbox: Sandbox) -> Sandbox:
-    """The sandbox, whose one job may provide liquidity to the pool of its two dollars."""
+    """The sandbox with one job that may provide liquidity to the pool of its two stablecoins."""
     text = sandbox.config.read_text()
     assert text.count('asset = "USDC"') == 1 and text.count(WEIGHED) == 1
     sandbox.config.write_text(text.replace('asset = "USDC"', 'base = "USD"') + BASE)
@@ -40,7 +40,8 @@ def pools(sandbox: Sandbox) -> Sandbox:
 
 
 def trade(sandbox: Sandbox, *dollars: int) -> None:
-    """Swaps in the pool of both dollars, half an hour apart; more than 0: USDC goes in, less: DAI."""
+    """Swaps in the pool of both stablecoins, half an hour apart. dollars: the amount of each; positive: USDC goes in,
+    negative: DAI."""
 
     async def run() -> None:
         async with sandbox.node() as node:

@@ -1,4 +1,4 @@
-"""Transactions signed under a nonce, some of them gone."""
+"""Transactions that share a nonce, some of them given up."""
 
 from __future__ import annotations
 

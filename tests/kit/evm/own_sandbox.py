@@ -16,7 +16,8 @@ from yieldbot.sandbox.evm.protocols import found
 
 @pytest.fixture(scope="module")
 def own_sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """``NEEDS`` of the test's file: the protocols to deploy beside the sandbox's own market; without it, all."""
+    """A sandbox for one test file. ``NEEDS`` in that file names the protocols to deploy in addition to the sandbox's
+    own market; without it all are deployed."""
     protocols = getattr(request.module, "NEEDS", found())
     with running_sandbox(tmp_path_factory.mktemp("own"), protocols=protocols) as sandbox:
         yield sandbox

@@ -29,7 +29,7 @@ DAI = Token(CHAIN, Address("0x50c5725949A6F0c72E6C4a641F24049A917DB0Cb"), "DAI",
 
 
 def code(tx: Any, **changes: Any) -> str | None:
-    """The refusal's code for a transaction in the good surroundings with changes; None when it is approved."""
+    """The refusal's code for a transaction that would be approved but for ``changes``; None when it is approved."""
     wired: dict[str, Any] = {"rules": RULES, "approval": APPROVAL, "work": work(), "now": NOW}
     wired |= {key: value for key, value in changes.items() if key in wired}
     seen = simulated(tx, **{key: value for key, value in changes.items() if key not in wired})

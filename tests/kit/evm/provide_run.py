@@ -35,7 +35,8 @@ NFT = (POSITION.address.lower(), ITS)
 
 
 def done_by(chain: ChainDouble, to: str, data: bytes) -> list[dict[str, Any]] | None:
-    """What an approval and the mint do on the double; the mint takes what it was allowed."""
+    """The events of an approval and of the mint on the double; the mint takes the whole allowance. None for a
+    revert."""
     if data[:4].hex() == "095ea7b3":
         chain.allowed[(to.lower(), ITS, "0x" + data[16:36].hex())] = int.from_bytes(data[36:], "big")
         return []
@@ -55,7 +56,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 class Steps:
-    """Steps, the same on every node unless ``live`` names others; ``tallies``: what the leg had moved at each."""
+    """Steps of a leg, the same on every node unless ``live`` names other ones for the chain. tallies: what the leg had
+    moved at each step."""
 
     def __init__(self, *steps: OrderCall, live: tuple[Any, ...] | None = None) -> None:
         self.steps, self.live, self.runs = steps, live, 0

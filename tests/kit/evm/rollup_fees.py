@@ -1,4 +1,4 @@
-"""Rollups with a fee of their own, on a double of a chain."""
+"""Rollups with their additional fees, on a double of a chain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def word(value: int) -> bytes:
 
 
 def rollup(chain: ChainDouble, l1: int = L1, operator: int | None = OPERATOR, units: int = UNITS) -> ChainDouble:
-    """The contracts of both kinds, each with one answer whatever it is asked."""
+    """Put the fee contracts of both kinds of rollups on the double, each with a constant answer."""
     chain.answers[(ORACLE, "49948e0e")] = word(l1)
     if operator is not None:
         chain.answers[(ORACLE, "275aedd2")] = word(operator)

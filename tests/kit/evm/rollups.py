@@ -1,4 +1,4 @@
-"""What rollups are asked about a transaction: the bytes that they are shown, and the oracle of their fees."""
+"""The bytes by which rollups charge a transaction, and reads of their fee oracle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from yieldbot.sandbox.evm.rollup import L1Fees
 
 RAW = 12_000 * 10**6
 DEAR = L1Fees(base_fee_wei=5 * 10**13, blob_base_fee_wei=10**12, operator_constant_wei=10**12, operator_scalar=10**9)
-"""A usual transaction pays some 0.00012 ether for its data, and a thousand wei per gas to the operator."""
+"""Fee parameters by which a usual transaction pays some 0.00012 ether for its data, and 1,000 wei per gas to the
+operator."""
 
 
 def bytes_of(signed: TxSigned) -> bytes:
@@ -24,7 +25,7 @@ def bytes_of(signed: TxSigned) -> bytes:
 
 
 async def oracle(node: Node, function: str, kind: str, value: Any) -> int:
-    """The oracle's word, asked for by another encoder."""
+    """What a function of the oracle returns, called by an encoder that is not ours."""
     from eth_utils.crypto import keccak
 
     data = keccak(text=f"{function}({kind})")[:4] + encode([kind], [value])

@@ -59,7 +59,7 @@ class Safe(Home):
         chain.write_text(f'safe_multisend = "{self.multi_send}"\n' + chain.read_text())
 
     def execute(self, document: dict[str, Any]) -> None:
-        """What another owner's wallet does: sign the same hash, then execute with both signatures."""
+        """Act as another owner's wallet: sign the same hash, then execute with both signatures."""
         digest = bytes.fromhex(document["contractTransactionHash"][2:])
         mine = (document["sender"], bytes.fromhex(document["signature"][2:]))
         theirs = (OTHERS[0].address, bytes(OTHERS[0].unsafe_sign_hash(digest).signature))
@@ -75,7 +75,8 @@ class Safe(Home):
 
 @pytest.fixture
 def service() -> Iterator[tuple[str, list[tuple[str, Any]]]]:
-    """A double of Safe's transaction service (https://docs.safe.global): it keeps what is posted."""
+    """A double of Safe's transaction service (https://docs.safe.global), which records what is posted; yields (URL,
+    records)."""
     got: list[tuple[str, Any]] = []
 
     class Taking(http.server.BaseHTTPRequestHandler):

@@ -56,7 +56,8 @@ AT, TO = (USDC.address.lower(), SAFE.lower()), (SHARES.address.lower(), SAFE.low
 
 
 class Device:
-    """The key 0x11...11, which signs a Safe's hash; ``spoils``: it gives another's signature."""
+    """A double of a device with the key 0x11...11, which signs a Safe's hash. spoils: it returns a signature of another
+    key."""
 
     address = OWNER
 
@@ -70,7 +71,7 @@ class Device:
 
 
 def chain_with(owners: tuple[str, ...] = (STRANGER, OWNER), threshold: int = 2, nonce: int = 9) -> ChainDouble:
-    """A chain with the Safe, on whose fork the batch does what it says."""
+    """A double of a chain with the Safe, on whose fork the batch succeeds as planned."""
     chain = ChainDouble(code={SAFE.lower(): "0x01", SEND.lower(): "0x01"}, tokens={AT: RAW, TO: 0})
     chain.answers = {
         (SAFE.lower(), selector("getOwners()").hex()): encode(["address[]"], [owners]),

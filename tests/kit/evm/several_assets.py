@@ -16,7 +16,7 @@ assets = { USDC = 1.0, DAI = 0.6 }
 
 @pytest.fixture
 def dollars(sandbox: Sandbox) -> Sandbox:
-    """The sandbox with one job over both of its dollars, which are swapped in one pool."""
+    """The sandbox with one job over both of its stablecoins, which are swapped in one pool."""
     without_exchange(sandbox, "uniswap_v4")
     text = sandbox.config.read_text()
     assert text.count('asset = "USDC"') == 1

@@ -35,7 +35,7 @@ def approved(**changes: Any) -> ApprovedTx:
 
 
 def moving() -> ChainDouble:
-    """A chain on whose fork the supply of 12,000 does what it says."""
+    """A double of a chain on whose fork the supply of 12,000 succeeds as planned."""
     chain = ChainDouble(tip_wei=TIP)
     usdc, shares = (USDC.address.lower(), OWNER.lower()), (SHARES.address.lower(), OWNER.lower())
     chain.tokens = {usdc: 20_000 * 10**6, shares: 0}

@@ -1,4 +1,4 @@
-"""A vault whose way out is shut, on the sandbox."""
+"""A vault on the sandbox from which nothing can be withdrawn."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ YEAR = 31_536_000
 async def trap(
     sandbox: Sandbox, *, always: bool = False, keeps_bps: int = 0, a_year: int = 90_000, locked_raw: int | None = None
 ) -> MarketId:
-    """A vault that pays more than the sandbox's others and does not let money out, in the chain's file; with
-    ``locked_raw`` one whose cash nobody sees, and of which so much is lent out."""
+    """Deploys a vault with a higher yield than the sandbox's others, from which nothing can be withdrawn, and adds it
+    to the chain's file. locked_raw: base units that the vault has lent out; if given, its cash cannot be read."""
     settings = load(sandbox.directory / "yieldbot.toml")
     job = settings.jobs[0]
     async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:

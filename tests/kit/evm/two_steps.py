@@ -1,4 +1,4 @@
-"""Money in a vault that pays in two steps."""
+"""Money in a vault with a two-step exit."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def word(value: int | str) -> str:
 
 
 async def held_in(sandbox: Sandbox, name: str, *args: Any) -> tuple[MarketId, str, str]:
-    """A vault of contracts/traps in the chain's file, in which the sandbox's wallet has 10,000: its market's id, its
-    address and its deployer's."""
+    """Deploys a vault of contracts/traps, adds it to the chain's file and deposits 10,000 from the sandbox's wallet.
+    Returns (its market's id, its address, its deployer's address)."""
     job = load(sandbox.directory / "yieldbot.toml").jobs[0]
     async with Node(job.chain.chain, sandbox.rpc_url, multicall3=job.chain.multicall3) as node:
         d, vault = await deploy_trap(node, name, job.asset.address, *args, deposited_raw=MILLION, history=False)

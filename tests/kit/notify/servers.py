@@ -24,23 +24,23 @@ from cryptography.x509.oid import NameOID
 
 @dataclass
 class Taken:
-    """What a service got, and how it behaves."""
+    """A service's behaviour, and what it received."""
 
     mode: str = "works"
     """works, 500, 400, 429, 429-date, 429-body, redirect, huge, slow, hang, cut, nonsense; of mail works, 500, hang,
     refuse, login, rcpt, endless."""
     port: int = 0
-    """Where it listens."""
+    """The port on which it listens."""
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     """Path, headers and body of each request."""
     mails: list[tuple[str, list[str], str]] = field(default_factory=list)
     """Sender, receivers and text of each mail."""
     logins: list[str] = field(default_factory=list)
-    """What was sent to log in."""
+    """The log-in lines received."""
     written: int = 0
-    """Bytes of answers that were taken."""
+    """Bytes of answers that the client read."""
     ends: threading.Event = field(default_factory=threading.Event)
-    """Ends whatever hangs."""
+    """When set, ends requests that hang."""
 
     @property
     def url(self) -> str:

@@ -1,7 +1,7 @@
-"""A double of Telegram's Bot API on this machine, as far as it is asked here: getUpdates with its offset, sendMessage.
+"""A double of Telegram's Bot API on this machine: getUpdates with its offset, and sendMessage.
 
-Its forms are those of https://core.telegram.org/bots/api: an update is confirmed, and never comes again, once it is
-asked for with a higher offset. It holds no request open.
+Requests and answers are as in https://core.telegram.org/bots/api: a request with a higher offset confirms earlier
+updates, which are then not returned again. It answers at once, without long polling.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class BotApi:
-    """What users have sent to the bot, and what the bot has sent."""
+    """Messages that users sent to the bot, and messages that the bot sent."""
 
     def __init__(self, token: str) -> None:
         self.token = token
@@ -27,14 +27,14 @@ class BotApi:
         self.url = ""
 
     def write(self, text: object, user: int = 7, *, number: int, at: int, chat: int | None = None, **more: Any) -> None:
-        """A user writes: in their own chat, or in the named group."""
+        """Let a user send a message, in their private chat with the bot or in the group ``chat``."""
         where = {"id": user, "type": "private"} if chat is None else {"id": chat, "type": "supergroup"}
         sender = {"id": user, "is_bot": False, "first_name": "<b>Eve</b>"}
         message = {"message_id": number, "from": sender, "chat": where, "date": at, "text": text}
         self.waiting.append({"update_id": number, "message": message | more})
 
     def answer(self, path: str, asked: dict[str, Any]) -> tuple[int, bytes]:
-        """Status and body."""
+        """(status, body) of the answer to a request."""
         if self.broken is not None:
             return self.broken
         if path == f"/bot{self.token}/sendMessage":
@@ -50,7 +50,7 @@ class BotApi:
 
 @contextlib.contextmanager
 def bot_api(token: str) -> Iterator[BotApi]:
-    """The double, listening."""
+    """The double, serving on loopback within this context."""
     api = BotApi(token)
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A synthetic hourly recording of lending markets, made from measured hazards; nothing in it is real.
+"""A synthetic hourly recording of lending markets, generated from measured frequencies of locks; none of it is real.
 
 What it is made from was measured on Aave v2 and v3 on Ethereum, 2020 to 2026, and is written down here as it was
 published: 47 stablecoin locks (utilisation of 0.99 and more) in 25.5 market-years, median two hours, four of more than
@@ -24,39 +24,39 @@ YEAR_HOURS = 8760
 START = 1_609_459_200
 """2021-01-01, 00:00 UTC."""
 SEEN_90, SEEN_95 = 0.78, 0.55
-"""Shares of locks that are planted with use above 0.90 and 0.95 before; by chance others have it too, which makes 0.83
-and 0.57 of them."""
+"""Fractions of locks that are generated with utilisation above 0.90, and above 0.95, before them; by chance others have
+it too, which makes 0.83 and 0.57."""
 SEEN_LOCKS, SUDDEN_LOCKS = 1.84 * SEEN_90, 1.84 * (1.0 - SEEN_90)
-"""Locks a market-year that begin above 0.90, and those that come in one step."""
+"""Locks in a market-year: those that begin above 0.90, and those that come in one step."""
 FAST_FALSE = 0.28
-"""Of the stays above 0.90 that come to nothing, those in which cash halves within a day."""
+"""Fraction of the periods above 0.90 without a lock in which cash halves within a day."""
 FALSE_90, FALSE_95 = 13.0, 2.4
-"""Stays a market-year above 0.90 and above 0.95 that are planted without a lock; some run into one another or into a
-lock, which leaves 10 and 2.6."""
+"""Periods in a market-year above 0.90, and above 0.95, that are generated without a lock; some overlap with each other
+or with a lock, which leaves 10 and 2.6."""
 COLLATERAL_LOCKS = 0.3
 """Locks of the collateral's market a year."""
 CONTAGION, CONTAGION_HOURS = 14.0, 48
 WORST_DAY = 0.14
-"""Of the free liquidity, what the worst of some thousand days leaves."""
+"""Fraction of the free liquidity that is left after the worst of some thousand days."""
 RESERVE_FACTOR, KINK = 0.1, 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What was made, and what is known of it because it was made."""
+    """The recording, with the number of events that were generated."""
 
     readings: tuple[Reading, ...]
-    """Ascending by market and time, each hour one, with a price for the dollars."""
+    """Readings, one an hour, by market and time; those of stablecoins have a price."""
     locks: int
-    """Locks of stablecoin markets that were planted; two may run into one."""
+    """Number of generated locks of stablecoin markets; two may overlap and form one."""
     collateral_locks: int
-    """Locks of collateral markets that were planted."""
+    """Number of generated locks of collateral markets."""
     depegs: int
-    """Falls of a dollar as in March 2023 that were planted."""
+    """Number of generated depegs of a stablecoin like that of March 2023."""
 
 
 def recording(years: float = 4.0, coins: Sequence[str] = ("USDC", "USDT", "DAI"), seed: int = 1) -> Recording:
-    """So many years of a protocol's stablecoin markets beside its WETH market, each hour a reading."""
+    """``years`` of hourly readings of a protocol's stablecoin markets and its WETH market."""
     hours = int(years * YEAR_HOURS)
     draw = random.Random(f"hourly/{seed}")
     collateral, starts = _collateral(hours, draw)
@@ -73,7 +73,8 @@ def recording(years: float = 4.0, coins: Sequence[str] = ("USDC", "USDT", "DAI")
 
 
 def _collateral(hours: int, draw: random.Random) -> tuple[list[float], list[int]]:
-    """The collateral's market: calm but for its locks, which come with a day of rising use."""
+    """(hourly utilisation of the collateral's market, hours of its locks). It is calm except for locks, each after a
+    day of rising utilisation."""
     use = _calm(hours, draw, mean=0.78, spread=0.03)
     starts = sorted(_times(COLLATERAL_LOCKS, hours, draw))
     for at in starts:
@@ -111,8 +112,8 @@ def _stablecoin(hours: int, collateral_locks: Sequence[int], draw: random.Random
 
 
 def _tops(use: list[float], at: int, lead: int, draw: random.Random) -> None:
-    """Hours above 0.95 on the way: a run of some five at the end in six cases of ten, else single hours here and
-    there, as of somebody who borrows for an hour."""
+    """Add hours above 0.95 before a lock: in six of ten cases some five hours in a row at the end, else single hours,
+    as if somebody borrows for an hour."""
     if draw.random() < 0.6:
         hours = set(range(at - max(1, round(draw.lognormvariate(math.log(5.0), 0.9))) + 1, at + 1))
     else:
@@ -124,7 +125,7 @@ def _tops(use: list[float], at: int, lead: int, draw: random.Random) -> None:
 
 
 def _calm(hours: int, draw: random.Random, mean: float, spread: float) -> list[float]:
-    """Mean-reverting within some days, and well below the kink."""
+    """Hourly utilisation without events: mean-reverting within some days, and well below the kink."""
     found, level = [], mean
     for _ in range(hours):
         level += (mean - level) / 60.0 + spread * math.sqrt(2.0 / 60.0) * draw.gauss(0.0, 1.0)
@@ -133,13 +134,14 @@ def _calm(hours: int, draw: random.Random, mean: float, spread: float) -> list[f
 
 
 def _lead(draw: random.Random) -> int:
-    """Hours from 0.90 to the top: 72 in the median."""
+    """A random number of hours from utilisation 0.90 to the top, 72 in the median."""
     return max(2, int(draw.lognormvariate(math.log(72), 0.9)))
 
 
 def _ramp(use: list[float], at: int, *, lead: int, top: float, stays: int, fast: bool, draw: random.Random) -> None:
-    """Use rises to ``top`` at ``at``: above 0.90 for ``lead`` hours before, cash falling evenly in logarithms with
-    noise; then stays, and falls back within two days. fast: it came to 0.90 within a day; else within five."""
+    """Let utilisation rise to ``top`` at hour ``at``: it is above 0.90 for ``lead`` hours before, while cash falls
+    evenly in logarithms with noise; it stays, and falls back within two days. fast: it reaches 0.90 within a day, else
+    within five."""
     high, low = math.log(1.0 - min(top, 0.9995)), math.log(1.0 - 0.90)
     for hour in range(max(0, at - lead), min(len(use), at + 1)):
         done = 1.0 - (at - hour) / max(1, lead)
@@ -155,7 +157,7 @@ def _ramp(use: list[float], at: int, *, lead: int, top: float, stays: int, fast:
 
 
 def _lock(use: list[float], at: int, draw: random.Random) -> None:
-    """Two hours in the median, more than a day in one of twelve."""
+    """Insert a lock at hour ``at``: two hours long in the median, more than a day in one of twelve cases."""
     stays = max(1, round(draw.lognormvariate(math.log(2.0), 1.8)))
     for hour in range(at, min(len(use), at + stays)):
         use[hour] = max(use[hour], draw.uniform(0.992, 1.0))
@@ -165,7 +167,7 @@ def _lock(use: list[float], at: int, draw: random.Random) -> None:
 
 
 def _times(rate: float, hours: int, draw: random.Random) -> list[int]:
-    """Hours of a Poisson process of so many a year."""
+    """Hours of the events of a Poisson process with ``rate`` events a year."""
     found, at = list[int](), 0.0
     while (at := at + draw.expovariate(rate / YEAR_HOURS)) < hours - 200:
         if at > 200:
@@ -174,7 +176,7 @@ def _times(rate: float, hours: int, draw: random.Random) -> list[int]:
 
 
 def _supplied(hours: int, draw: random.Random) -> list[float]:
-    """Whole tokens: a walk around 25 million to a thousand million."""
+    """Hourly supply in whole tokens: a random walk around a level from 25 million to a thousand million."""
     level, found = draw.uniform(math.log(2.5e7), math.log(1e9)), []
     start = level
     for _ in range(hours):
@@ -184,8 +186,8 @@ def _supplied(hours: int, draw: random.Random) -> list[float]:
 
 
 def _prices(hours: int, draw: random.Random) -> tuple[list[float], int]:
-    """A dollar's price: some bp of noise, dips of 0.6 % for an hour or two, and each seventh year a fall as that of
-    March 2023: 1 % off seven hours before the trough of 0.88, back within two days."""
+    """(hourly prices of a stablecoin, number of depegs): some bp of noise, dips of 0.6 % for an hour or two, and every
+    seventh year a depeg like that of March 2023: 1 % off seven hours before the low of 0.88, back within two days."""
     found = [1.0 + draw.gauss(0.0, 0.0004) for _ in range(hours)]
     for at in _times(0.4, hours, draw):
         for hour in range(at, min(hours, at + draw.randint(1, 3))):

@@ -42,7 +42,7 @@ JOB = Job(
 
 
 def moved(number: int, into: MarketId, whole: float, hours_ago: float, outcome: str = "confirmed") -> list[Record]:
-    """A transaction of ours: ``whole`` USDC into a market, out of it when negative."""
+    """Journal records of a transaction of ours that moves ``whole`` USDC into a market; negative: out of it."""
     tx_hash = f"0x{number:064x}"
     delta = Delta(USDC, -usdc(abs(whole)).raw if whole > 0 else usdc(abs(whole)).raw)
     signed = TxSigned(

@@ -1,4 +1,4 @@
-"""Accounts as a simulation shows them."""
+"""Accounts before and after a simulated transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transaction before the last gate, its wallet and doubles of the nodes."""
+"""A transaction about to be confirmed, its wallet, and doubles of the nodes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def message(*tables: AddressLookupTableAccount) -> MessageV0:
 
 @dataclass
 class NodesDouble:
-    """A labelled double of the cluster: what it tells of one landed transaction."""
+    """A labelled double of the cluster, which knows one landed transaction."""
 
     told: dict[str, Any] | None
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -78,7 +78,8 @@ KEYS = [str(key) for key in VersionedTransaction.from_bytes(RAW).message.account
 
 
 def told(usdc: tuple[int, int] = (9_000, 4_000), err: Any = None, **meta: Any) -> dict[str, Any]:
-    """Our wallet pays a fee of 5,000; an account of ours (at the stranger's place in the keys) holds USDC."""
+    """The answer of getTransaction for a transaction whose fee of 5,000 lamports our wallet pays. usdc: balances before
+    and after of an account of ours, whose address is the stranger's in the message."""
     at = KEYS.index(STRANGER)
     pre = [10**9 if key == OWNER else 0 if key == SYSTEM else 1_000 for key in KEYS]
     post = [10**9 - 5_000 if key == OWNER else old for key, old in zip(KEYS, pre, strict=True)]

@@ -72,7 +72,7 @@ OPEN: Present = {mine(USDC): held(OWNER, 9_000, 1), mine(SHARES): held(OWNER, 0,
 
 
 def padded(size: int) -> LegWork:
-    """A deposit whose one call has so many bytes of data."""
+    """A deposit whose one instruction has ``size`` bytes of data."""
     work = work_of()
     return replace(work, calls=(replace(work.calls[0], data=bytes(size)),))
 

@@ -1,4 +1,4 @@
-"""Programs of the cluster replaced by others that keep what they take, and what the journal then says."""
+"""Replaces programs of the cluster by doubles that keep deposits, and reads what the journal then has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def put(sandbox: SvmSandbox, address: str, image: AccountImage) -> None:
 
 
 def becomes(sandbox: SvmSandbox, trap: str, name: str = "save", address: Address | None = None) -> None:
-    """The program of a market, Save's turbo where none is named, is another from here on; "" is the usual one."""
+    """Replace the program of a market by its double compiled with ``trap`` ("": without one). address: the program's;
+    None: that of Save's turbo market."""
     image = program_image(program(name, trap))
     code = base64.b64encode(image.data).decode()
     at = address or named("turbo", "program")

@@ -31,7 +31,7 @@ def start(terms: StakePoolTerms = USUAL, mine: int = 10**12) -> tuple[Ledger, St
 
 
 def next_epoch(ledger: Ledger, place: StakePlace) -> None:
-    """As far as the same place in the next epoch; its rewards, and the pool brought up to date."""
+    """Advance one whole epoch: pay its rewards, and update the pool."""
     ledger.warp(SLOTS_PER_EPOCH)
     listed = ledger.get(place.validator_list)
     assert listed is not None

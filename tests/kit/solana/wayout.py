@@ -1,4 +1,4 @@
-"""A way out on a double of a fork."""
+"""The exit of a market on a double of a fork."""
 
 from __future__ import annotations
 

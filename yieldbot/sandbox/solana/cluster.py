@@ -1,5 +1,5 @@
 """A Solana cluster of one node, in this process: LiteSVM with slots that pass, blockhashes that expire, and
-transactions that land, are confirmed and finalised and, if a test wants it, are dropped or taken back.
+transactions that land, are confirmed and finalised or, on a test's request, are dropped or undone by a fork.
 
 Accounts are always shown as after the newest transaction, whatever commitment is requested.
 """

@@ -46,8 +46,8 @@ def mint(authority: Address, supply: int, decimals: int, token_program: Address 
 def token_account(
     mint_address: Address, owner: Address, amount: int, token_program: Address = TOKEN_PROGRAM
 ) -> AccountImage:
-    """SPL Token's account: mint 0, owner 32, amount 64, no delegate, initialised 108. Of wrapped SOL it is native (109:
-    its rent) and its lamports are what it holds and the rent."""
+    """SPL Token's account: mint 0, owner 32, amount 64, no delegate, initialised 108. An account of wrapped SOL is
+    native (109: its rent), and its lamports are the amount plus the rent."""
     rent = rent_exempt(TOKEN_ACCOUNT_BYTES)
     native = mint_address == WRAPPED_SOL
     keys = key_bytes(mint_address), key_bytes(owner)

@@ -1,6 +1,6 @@
 """Links eBPF objects, as clang writes them, into a shared object of SBPF version 0 that Solana's loaders accept.
 
-LLVM's own linker has no eBPF target outside Solana's fork of it, so the little that is needed is done here: code and
+LLVM's own linker has no eBPF target outside Solana's fork of it, so this module does what these programs need: code and
 read-only data are placed one after the other at addresses equal to their offsets in the file; ``lddw`` is resolved to
 the region that the runtime maps the file to; calls between functions become relative; and a call of an undefined
 function is left open with a dynamic relocation, which the loader resolves to a syscall by its name.

@@ -17,7 +17,7 @@ FULL_RANGE, STABLE_WIDTH = 887_270, 200
 REMEMBERED = 50
 """Number of observations that a pool keeps, enough for its TWAP to span a few swaps."""
 LOOKBACK_BLOCKS = 36
-"""A day and a half of the blocks that the market waits for, an hour apart."""
+"""Blocks over which fees are measured: a day and a half, since the sandbox's market is aged by blocks an hour apart."""
 FAR_DEADLINE = 2**40
 
 

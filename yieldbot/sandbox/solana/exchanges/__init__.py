@@ -37,7 +37,7 @@ class Pair:
     spacing: int
     """Tick spacing."""
     rated: bool = False
-    """Whether another module of the sandbox states its price; then no pool's TWAP does."""
+    """Whether another module of the sandbox provides its price oracle; then no pool's TWAP is made for it."""
 
     @property
     def name(self) -> str:

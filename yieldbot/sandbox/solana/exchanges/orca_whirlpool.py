@@ -44,7 +44,7 @@ def whirlpool_program(seed: str = "whirlpools") -> tuple[Address, Images]:
 
 
 def whirlpool(program_id: Address, one: Address, other: Address, terms: WhirlpoolTerms) -> tuple[Address, Images]:
-    """A pool of two mints; its vaults hold what its positions do."""
+    """(address, accounts) of a pool of two mints, whose vaults hold the tokens of its positions."""
     from solders.pubkey import Pubkey
 
     a, b = sorted((one, other), key=key_bytes)
