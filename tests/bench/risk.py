@@ -20,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from tests.bench.history import T0, Drawn
 from tests.kit.market_builder import BLOCK, USDC, kinked, market, snapshot, usdc
 from tests.unit.protocols import test_backing as backing
@@ -28,6 +30,7 @@ from yieldbot.app.alarms import with_alarms
 from yieldbot.app.graded import facts_of, with_grades
 from yieldbot.app.memory import FOLDER
 from yieldbot.history import files
+from yieldbot.history.arrow import as_numpy
 from yieldbot.history.reading import MarketKey
 from yieldbot.history.store import Store, _write
 from yieldbot.model.amounts import Apr
@@ -41,6 +44,8 @@ from yieldbot.protocols.backing import Root, backing_of
 from yieldbot.protocols.evm.backing_reads import Known, next_known, read_holdings, token_key
 
 CHAIN, TRIES = "eip155:1", 5
+TODAY = 22
+"""Files of today that are not merged yet."""
 
 
 class Bare(Drawn):
@@ -139,13 +144,19 @@ def _remembered(place: Path, markets: int, days: int) -> Snapshot:
         for one in states
     ]
     drawn, store = Bare(keys, 1), Store(place / FOLDER)
+    now = T0 + days * 86_400 - 300
     for day in range(days):
         span = files.span_of_day(T0 + day * 86_400)
-        _write(files.folder_of(store.folder, CHAIN, span[:7]), span, whole=True, content=drawn.day(day))
+        folder, content = files.folder_of(store.folder, CHAIN, span[:7]), drawn.day(day)
+        times = as_numpy(content["time"])
+        newest = sorted(set(times.tolist()))[-TODAY:] if day == days - 1 else []
+        before = content.filter(pa.array(times < newest[0])) if newest else content
+        _write(folder, span, whole=True, content=before)
+        for moment in newest:  # today as runs leave it: a file each, of which each 24 are merged
+            _write(folder, span, whole=False, content=content.filter(pa.array(times == moment)))
         if day % 30 == 29:
             print(f"day {day + 1} of {days}", file=sys.stderr, flush=True)
-    store.compact(now=T0 + (days + 1) * 86_400)
-    now = T0 + days * 86_400 - 300
+    store.compact(now=now)
     at = replace(BLOCK, timestamp=now)
     live = []
     for n, one in enumerate(states):

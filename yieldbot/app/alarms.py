@@ -162,8 +162,8 @@ def _looked_out(
             name = (part.chain, market)
             if name not in names and part is memory:
                 continue
-            rows, ours = part.readings(place), addresses.get(name)
-            sights = [sight_of(row) for row in rows if ours is None or row.key.asset_address in ("", ours)]
+            rows, ours = part.rows(place), addresses.get(name)
+            sights = [sight_of(row) for row in rows if ours is None or row.asset_address in ("", ours)]
             lookout.learn(name, (one for one in sights if one.time < since))
             for one in sights:
                 if one.time >= since:

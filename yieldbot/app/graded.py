@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,25 +161,34 @@ def _around(snapshot: Snapshot) -> dict[MarketId, Around]:
         if state.utilisation is not None and len(state.pools) == 1
         for pool in state.pools
     )
-    quotes: dict[Token, list[tuple[MarketId, float]]] = {}
+    quotes: dict[Token, dict[MarketId, float]] = {}
     for state in snapshot.markets:
         if state.supplied.raw and state.quoted.value > 0.0:
-            quotes.setdefault(state.market.asset, []).append((state.market.id, state.quoted.value))
+            quotes.setdefault(state.market.asset, {})[state.market.id] = state.quoted.value
+    rates = {token: sorted(quoted.values()) for token, quoted in quotes.items()}
     wealth = {token: float(snapshot.wealth(token)) for token in {s.market.asset for s in snapshot.markets}}
     found = {}
     for key, state in snapshot.states.items():
         token = state.market.asset
         if state.market.kind is Kind.IDLE:
             continue
-        peers = [rate for market_id, rate in quotes.get(token, ()) if market_id != state.market.id]
         found[key] = Around(
             size=max(float(state.held), wealth[token]),
-            peers_rate=statistics.median(peers) if peers else None,
+            peers_rate=_median_without(rates.get(token, []), quotes.get(token, {}).get(state.market.id)),
             usd=dollars(snapshot, token),
             pegged=token in snapshot.pegs,
             used=used,
         )
     return found
+
+
+def _median_without(rates: Sequence[float], own: float | None) -> float | None:
+    """The median of ascending rates, without one of them; None: none is left."""
+    place, count = (len(rates), len(rates)) if own is None else (bisect_left(rates, own), len(rates) - 1)
+    if count <= 0:
+        return None
+    low, high = (count - 1) // 2, count // 2
+    return (rates[low + (low >= place)] + rates[high + (high >= place)]) / 2
 
 
 def dollars(snapshot: Snapshot, token: Token) -> float | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yieldbot.history import recent_days
 from yieldbot.history.arrow import as_numpy, scalar
@@ -28,6 +28,28 @@ NUMBERS = (
 TEXTS = ("protocol", "asset", "asset_address", "source", "status", "backing")
 
 
+class Row(NamedTuple):
+    """What alarms see of a reading; fields as in ``Reading``."""
+
+    time: int
+    supply_rate: float | None
+    index: float | None  # type: ignore[assignment]  # in the place of tuple.index
+    borrow_rate: float | None
+    utilisation: float | None
+    supplied: float | None
+    borrowed: float | None
+    cash: float | None
+    reserve_factor: float | None
+    held: float | None
+    price_usd: float | None
+    traded_usd: float | None
+    token_supply: float | None
+    asset_address: str
+    source: str
+    status: str
+    backing: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True)
 class Recent:
     """Thinned readings of markets, by market and ascending in time."""
@@ -49,31 +71,47 @@ class Recent:
     keys: dict[tuple[str, ...], MarketKey] = field(default_factory=dict, repr=False)
     """Cache of the markets' keys."""
 
+    backings: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict, repr=False)
+    """Cache of what the cells ``backing`` say: most are one market's, look after look."""
+
+    def _backing(self, text: str | None) -> tuple[tuple[str, float], ...]:
+        if not text:
+            return ()
+        if text not in self.backings:
+            self.backings[text] = backing_of(text)
+        return self.backings[text]
+
+    def rows(self, place: int) -> list[Row]:
+        """What alarms see of the market at an index of ``markets``, ascending in time."""
+        rows = slice(int(self.starts[place]), int(self.starts[place + 1]))
+        numbers = [self._numbers(name, rows) for name in NUMBERS]
+        texts = {name: self._texts(name, rows) for name in TEXTS}
+        said = [[one or "" for one in texts[name]] for name in ("asset_address", "source", "status")]
+        backings = [self._backing(text) for text in texts["backing"]]
+        return list(map(Row, self.times[rows].tolist(), *numbers, *said, backings))
+
+    def _numbers(self, name: str, rows: slice) -> list[float | None]:
+        return [None if v != v else v for v in self.numbers[name][rows].tolist()]
+
+    def _texts(self, name: str, rows: slice) -> list[str | None]:
+        words = self.words[name]
+        return [None if code < 0 else words[code] for code in self.codes[name][rows].tolist()]
+
     def readings(self, place: int) -> list[Reading]:
         """The readings of the market at an index of ``markets``."""
-        return list(self._readings(slice(int(self.starts[place]), int(self.starts[place + 1])), self.markets[place]))
-
-    def _readings(self, rows: slice, market: str) -> Iterator[Reading]:
-        columns = {name: [None if v != v else v for v in self.numbers[name][rows].tolist()] for name in NUMBERS}
-        texts = {
-            name: [None if code < 0 else self.words[name][code] for code in self.codes[name][rows].tolist()]
-            for name in TEXTS
-        }
-        named = zip(texts["protocol"], texts["asset"], texts["asset_address"], strict=True)
-        for at, (time, key) in enumerate(zip(self.times[rows].tolist(), named, strict=True)):
-            parts = (market, *(one or "" for one in key))
+        rows, market = slice(int(self.starts[place]), int(self.starts[place + 1])), self.markets[place]
+        found = list[Reading]()
+        named = zip(*(self._texts(name, rows) for name in ("protocol", "asset")), self.rows(place), strict=True)
+        for protocol, asset, row in named:
+            parts = (market, protocol or "", asset or "", row.asset_address)
             if parts not in self.keys:
                 self.keys[parts] = MarketKey(
                     chain=self.chain, market=market, protocol=parts[1], asset=parts[2], asset_address=parts[3]
                 )
-            yield Reading(
-                key=self.keys[parts],
-                time=time,
-                source=texts["source"][at] or "",
-                status=texts["status"][at] or "",
-                backing=backing_of(texts["backing"][at]),
-                **{name: columns[name][at] for name in NUMBERS},  # type: ignore[arg-type]
-            )
+            known = row._asdict()
+            del known["asset_address"]
+            found.append(Reading(key=self.keys[parts], **known))
+        return found
 
 
 def recent(

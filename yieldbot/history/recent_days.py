@@ -1,7 +1,9 @@
-"""A cache of days that are over: the last reading of each market and step, kept beside memory.
+"""A cache of days that are over: the last reading of each market and step, kept beside memory; and of the newest day,
+what files of a whole month have of it.
 
-Without it every run would read nine whole days for its alarms. A cached day is valid while the files it was made from
-exist with the same names and sizes.
+Without it every run would read nine whole days for its alarms, and all of a month that was imported or merged. A cached
+day is valid while the files it was made from exist with the same names and sizes. Files are never changed, so what one
+of them has of a day is final.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yieldbot.history import columns, files
 from yieldbot.history.arrow import as_numpy
 from yieldbot.history.reading import Fault
-from yieldbot.history.store import Store, unreadable
+from yieldbot.history.store import Asked, Store, read_stored, unreadable
 
 if TYPE_CHECKING:
     import pyarrow
@@ -47,7 +51,10 @@ def tables(
         day: WHOLE if any(low < (day + 1) * DAY and high >= day * DAY for low, high in whole) else step_of(day * DAY)
         for day in range(first, last)
     }
-    kept = {day: _kept(store, chain, day, step, wanted) for day, step in steps.items()}
+    kept = {
+        day: _kept(_place(store, chain, day), partial(_key, store, chain, day, step, wanted), coded)
+        for day, step in steps.items()
+    }
     missing = {day: steps[day] for day, content in kept.items() if content is None}
     if missing:
         kept |= _made(store, chain, missing, wanted, coded)
@@ -58,7 +65,9 @@ def tables(
             yield content if times.min() >= start else content.filter(_mask(times >= start))
     raw = [day for day in range(first, last + 1) if day not in kept]
     for low, high in _spans(raw):
-        for content, _ in store.tables(chain, max(start, low), min(end, high), wanted, coded=coded):
+        one_day = low // DAY if low // DAY == high // DAY else None
+        reader = read_stored if one_day is None else _Sliced(store, chain, one_day, wanted, coded).read
+        for content, _ in store.tables(chain, max(start, low), min(end, high), wanted, coded=coded, reader=reader):
             yield content
 
 
@@ -88,17 +97,53 @@ def _key(store: Store, chain: str, day: int, step: int, wanted: Sequence[str]) -
     )
 
 
-def _kept(store: Store, chain: str, day: int, step: int, wanted: Sequence[str]) -> pyarrow.Table | None:
+def _kept(place: Path, key_of: Callable[[], bytes], coded: Sequence[str]) -> pyarrow.Table | None:
     from pyarrow import parquet
 
     try:
-        key = _key(store, chain, day, step, wanted)
-        with parquet.ParquetFile(_place(store, chain, day), page_checksum_verification=True) as file:
+        key = key_of()
+        with parquet.ParquetFile(place, page_checksum_verification=True, read_dictionary=list(coded)) as file:
             if (file.metadata.metadata or {}).get(b"key") == key:
                 return file.read(use_threads=False)
     except unreadable():
         pass  # it is computed again
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """Reads one day; what a file of a whole month has of it is cached."""
+
+    store: Store
+    """Where the files are."""
+    chain: str
+    """The chain's id."""
+    day: int
+    """Days since 1970."""
+    wanted: Sequence[str]
+    """Names of the columns."""
+    coded: Sequence[str]
+    """Text columns that are read as dictionaries."""
+
+    def read(self, file: files.Stored, asked: Asked) -> pyarrow.Table:
+        """The rows of a file that are asked for. Raises as ``store.read``."""
+        if file.span != file.month:
+            return read_stored(file, asked)
+        name = f"{PREFIX}{datetime.fromtimestamp(self.day * DAY, UTC):%Y-%m-%d}-{file.number:06d}{SUFFIX}"
+        place = files.folder_of(self.store.folder, self.chain, name)
+        words = [VERSION.decode(), file.path.name, str(file.path.stat().st_size), str(self.day), *self.wanted]
+        key = hashlib.sha256("\n".join(words).encode()).hexdigest().encode()
+        content = _kept(place, lambda: key, self.coded)
+        if content is None:
+            whole = replace(asked, start=self.day * DAY, end=(self.day + 1) * DAY - 1)
+            content = read_stored(file, whole)
+            with contextlib.suppress(OSError):
+                _keep(place, _plain(content, _texts(self.wanted)), key)
+        times = as_numpy(content["time"])
+        low = self.day * DAY if asked.start is None else asked.start
+        high = (self.day + 1) * DAY - 1 if asked.end is None else asked.end
+        inside = (times >= low) & (times <= high)
+        return content if inside.all() else content.filter(_mask(inside))
 
 
 def _made(
@@ -111,7 +156,7 @@ def _made(
     days = sorted(steps)
     keys = {day: _key(store, chain, day, step, wanted) for day, step in steps.items()}
     parts: dict[int, list[pyarrow.Table]] = {day: [] for day in days}
-    texts = [name for name in wanted if columns.schema().field(name).type == pa.string()]
+    texts = _texts(wanted)
     for content, _ in store.tables(chain, days[0] * DAY, (days[-1] + 1) * DAY - 1, wanted, None, faults, coded):
         times = as_numpy(content["time"])
         for day in days:
@@ -128,6 +173,12 @@ def _made(
             with contextlib.suppress(OSError):
                 _keep(_place(store, chain, day), found[day], keys[day])
     return found
+
+
+def _texts(wanted: Sequence[str]) -> list[str]:
+    import pyarrow as pa
+
+    return [name for name in wanted if columns.schema().field(name).type == pa.string()]
 
 
 def _plain(content: pyarrow.Table, texts: Sequence[str]) -> pyarrow.Table:

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -40,6 +40,9 @@ TRIES = 5
 
 _serial = count()
 
+Reader = Callable[[files.Stored, "Asked"], "pyarrow.Table"]
+"""Reads a file's rows, as ``read_stored`` does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Appended:
@@ -57,7 +60,7 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """What to read of a file: see ``Store.tables``."""
 
     start: int | None = None
@@ -71,7 +74,7 @@ class _Asked:
     coded: Sequence[str] = ()
     """Text columns to be read as codes (dictionaries)."""
 
-    def within(self, span: str) -> _Asked:
+    def within(self, span: str) -> Asked:
         """The same without the bounds that a file of this day or month cannot exceed."""
         first, last = files.bounds(span)
         start = None if self.start is None or self.start <= first else self.start
@@ -131,19 +134,22 @@ class Store:
         market: str | None = None,
         faults: list[Fault] | None = None,
         coded: Sequence[str] = (),
+        reader: Reader | None = None,
     ) -> Iterator[tuple[pyarrow.Table, files.Stored]]:
         """The readings from ``start`` to ``end`` (unix seconds), one table for each file in effect, by chain and
         month. wanted: only these columns. coded: of these, text columns to be read as dictionaries (codes and their
-        texts). A file that cannot be read is skipped, and reported in ``faults``."""
+        texts). reader: reads the files, in the place of ``read_stored``. A file that cannot be read is skipped, and
+        reported in ``faults``."""
         for one in files.chains(self.folder) if chain is None else [chain]:
             for month in files.months(self.folder, one):
                 odd = list[Fault]()
-                yield from self._month(one, month, _Asked(start, end, wanted, market, coded), odd)
+                asked = Asked(start, end, wanted, market, coded)
+                yield from self._month(one, month, asked, odd, reader or read_stored)
                 if faults is not None:
                     add_new(faults, odd)
 
     def _month(
-        self, chain: str, month: str, asked: _Asked, faults: list[Fault]
+        self, chain: str, month: str, asked: Asked, faults: list[Fault], reader: Reader
     ) -> list[tuple[pyarrow.Table, files.Stored]]:
         """A month's tables, all in effect at one moment."""
         for attempt in range(TRIES):
@@ -153,7 +159,7 @@ class Store:
                     if file.month != month:
                         continue
                     try:
-                        content = read(file.path, asked.within(file.span))
+                        content = reader(file, asked.within(file.span))
                     except FileNotFoundError:
                         raise
                     except unreadable() as failure:
@@ -232,7 +238,7 @@ def _clipped(month: str, start: int | None, end: int | None) -> tuple[int, int]:
     return first if start is None else max(first, start), last if end is None else min(last, end)
 
 
-_WHOLE = _Asked()
+_WHOLE = Asked()
 
 
 def unreadable() -> tuple[type[Exception], ...]:
@@ -241,7 +247,7 @@ def unreadable() -> tuple[type[Exception], ...]:
     return OSError, ValueError, KeyError, pyarrow.ArrowException
 
 
-def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
+def read(path: Path, asked: Asked = _WHOLE) -> pyarrow.Table:
     """A file's rows, with the checksum of each page verified. Raises FileNotFoundError, and one of ``unreadable()``
     for a file that is damaged or of another schema."""
     import pyarrow as pa
@@ -268,6 +274,11 @@ def read(path: Path, asked: _Asked = _WHOLE) -> pyarrow.Table:
     if mask is not None:
         content = content.filter(mask)
     return columns.completed(content, names)
+
+
+def read_stored(file: files.Stored, asked: Asked) -> pyarrow.Table:
+    """A file's rows, as ``read``."""
+    return read(file.path, asked)
 
 
 def _opened(path: Path, coded: Sequence[str]) -> pyarrow.parquet.ParquetFile:

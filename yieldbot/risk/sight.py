@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yieldbot.history.networks import is_dollar
 from yieldbot.history.reading import MarketKey, Reading
@@ -13,6 +13,9 @@ from yieldbot.model.amounts import Token
 from yieldbot.model.backing import rests_on
 from yieldbot.model.ids import Address
 from yieldbot.model.market import MarketState, Snapshot
+
+if TYPE_CHECKING:
+    from yieldbot.history.recent import Row
 
 MarketName = tuple[str, str]
 """(chain, market id): identifies a market, whatever else its readings say."""
@@ -123,7 +126,7 @@ def _shared(protocols: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in protocols if one and not one.startswith(ISOLATED)))
 
 
-def sight_of(reading: Reading) -> Sight:
+def sight_of(reading: Reading | Row) -> Sight:
     """The look in a reading of memory or of a recording.
 
     Cash that is missing is what is supplied less what is borrowed. Utilisation that is missing follows from those two,
