@@ -86,7 +86,7 @@ class Field:
             terms = (given, taken, fee, self.world.deployer.me, FAR, int(10 ** draw.uniform(6, 22)), 0, 0)
             try:
                 await self.world.deployer.send(self.world.router, "exactInputSingle", terms)
-            except Exception as empty:  # the price ran out of all liquidity: another amount will do
+            except Exception as empty:  # the price left all liquidity: try another amount
                 assert "reverted" in str(empty)
 
 
@@ -96,7 +96,7 @@ async def play(world: World, draw: random.Random, tally: Tally, positions: int) 
     fee = draw.choice(list(FEES))
     address = await new_pool(world, draw, fee)
     chain = world.node.chain
-    for token in world.tokens:  # what made the pool's first positions is taken back: from here on allowances are exact
+    for token in world.tokens:  # revoke the allowances of the pool's first positions: from here on allowances are exact
         await world.deployer.send(token, "approve", world.positions.address, 0)
     token0, token1 = (Token(chain, token.address, f"T{i}", 18) for i, token in enumerate(world.tokens))
     pool = Pool("uniswap_v3", "test", address, token0, token1)
@@ -110,7 +110,7 @@ async def play(world: World, draw: random.Random, tally: Tally, positions: int) 
         ticks = Range(max(-most, low), min(most, high))
         have = int(10 ** draw.uniform(6, 24)), int(10 ** draw.uniform(6, 24))
         if ticks.low >= ticks.high or ticks.liquidity(state.sqrt_price_x96, *have) >= MOST_LIQUIDITY:
-            continue  # a tick holds no more: the pool refuses it
+            continue  # the pool refuses more liquidity at a tick than it may hold
         try:
             await ground.play("add", adding(state, have, ticks, None, ground.terms()))
         except MarketError:

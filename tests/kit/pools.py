@@ -64,7 +64,7 @@ async def uniswap(node: Node) -> World:
     d = Deployer(node, [checksummed(a) for a in await node.request("eth_accounts", [])])
     made = [await d.deploy(packaged("@uniswap/v2-periphery/build/ERC20.json"), MINE) for _ in range(2)]
     made.sort(key=lambda token: int(token.address, 16))
-    nobody = made[0].address  # what stands for WETH and for what draws a position's picture: neither is asked
+    nobody = made[0].address  # placeholders for WETH and for the descriptor of positions' pictures; neither is called
     factory = await d.deploy(
         packaged("@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json")
     )

@@ -301,7 +301,7 @@ class Beside:
 def _lives(child: int) -> bool:
     try:
         return os.waitpid(child, os.WNOHANG) == (0, 0)
-    except ChildProcessError:  # waited for before
+    except ChildProcessError:  # its result was awaited before
         return False
 
 

@@ -198,7 +198,7 @@ class Arena:
                 pass
         code, line = forked(lambda: cycle_once(home, self.ends.urls[:count], Fuse(attempt.point, attempt.count)))
         if attempt.event == "fork switch" and code == -signal.SIGKILL:
-            self.sandbox.rpc("svm_forkSwitch", 1)  # what a killed run had sent is taken back
+            self.sandbox.rpc("svm_forkSwitch", 1)  # a transaction that a killed run had sent is undone
         self.tally.ended["killed" if code == -signal.SIGKILL else f"exit {code}"] += 1
         for index in range(count):
             self.tally.done.update(self.ends.set(index))

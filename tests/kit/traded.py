@@ -36,7 +36,7 @@ class Traded:
         erc20 = packaged("@uniswap/v2-periphery/build/ERC20.json").abi
         self.pair = sorted((at["usdc"], at["weth"]), key=lambda token: int(token, 16))
         self.tokens = [Contract(token, erc20) for token in self.pair]
-        self.fees = [0, 0]  # of all swaps, base units of token0 and token1
+        self.fees = [0, 0]  # fees of all swaps, in base units of token0 and token1
 
     def _packaged(self, name: str, contract: str) -> Contract:
         found = packaged(f"{PERIPHERY}{contract}.sol/{contract}.json")

@@ -198,7 +198,7 @@ def _told_of_ends(running: dict[int, int]) -> None:
 
 
 def _tell(told: int, line: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # who asked has given up
+    with contextlib.suppress(BrokenPipeError):  # the client has given up
         os.write(told, line.encode())
 
 
@@ -237,7 +237,7 @@ def _one(asked: dict[str, Any]) -> int:
         code = 1
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    gc.collect()  # what was left open says so
+    gc.collect()  # resources that were left open print warnings
     sys.stdout.flush()
     sys.stderr.flush()
     return code
@@ -249,7 +249,7 @@ def _load(modules: Sequence[str]) -> None:
 
     for found in pkgutil.walk_packages(yieldbot.__path__, "yieldbot."):
         if not found.name.endswith("__main__"):
-            with contextlib.suppress(ImportError):  # of what is not installed here
+            with contextlib.suppress(ImportError):  # a module that is not installed here
                 importlib.import_module(found.name)
     for name in modules:
         with contextlib.suppress(ImportError):

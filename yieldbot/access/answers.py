@@ -67,7 +67,7 @@ class Answers:
             with begin(self._engine) as connection:
                 where = (table.c.caller == caller) & (table.c.key == key)
                 found = connection.execute(table.select().where(where)).mappings().first()
-            if found is None:  # given up in between
+            if found is None:  # another process gave it up in between
                 return Kept(True, None, "")
             answered = found["status"] is not None  # until then the body names the process that works on it
             return Kept(found["asked"] == digest, found["status"], found["body"] if answered else "")

@@ -64,7 +64,7 @@ def allocate(
         raws = _without_rests(snapshot, exact, raws, portfolio)
         bound, further = _bound(problem, books, best)
         if (swaps := books.exchanged(paid)) is None:
-            continue  # without what cannot be swapped after all
+            continue  # without the swaps that turned out to be impossible
         answer = Answer(
             snapshot, Horizons.of(policy, patience), by_id, portfolio, problem, exact, bound, best.price, raws, paid,
             books.closed,
@@ -248,7 +248,8 @@ def problem_of(
         asset = exact.assets[i]
         once = snapshot.fees.cost(gas, state.rent_deposit, ENTER_TXS)
         enters = max(once, snapshot.fees.cost(*entry_gas(state)))
-        again = snapshot.fees.cost(state.gas_deposit, txs=ENTER_TXS)  # of the market that the money goes to
+        # the entering cost of the market that the money goes to
+        again = snapshot.fees.cost(state.gas_deposit, txs=ENTER_TXS)
         markets.append(
             ProblemMarket(
                 curve=curve_of(state, policy, ignore_withdrawals=state.market.id in dilutions),

@@ -65,7 +65,7 @@ def price_refusal(exchange: Exchange, token: Token, base: Base, now: int) -> Dec
     price = exchange.usd.get(token)
     if price is None:
         return Declined("PRICE_UNKNOWN", f"{token.symbol} has no feed that can be read: name one in chains/*.toml")
-    pegged = (token.address,) if base.unit == "USD" and token.symbol in base.shares else ()  # a reward is not
+    pegged = (token.address,) if base.unit == "USD" and token.symbol in base.shares else ()  # rewards are not pegged
     late = stale({token.symbol: price.updated_at}, now, base.max_feed_age_seconds)
     late = late or uncertain({token.symbol: price.unsure}, base.max_apart_bps)
     return late or depegged((token,), {token: price.usd}, pegged, base.max_depeg_bps)

@@ -217,7 +217,8 @@ def read(document: object) -> ProblemDocument:
     try:
         found = ProblemDocument.model_validate(document)
     except ValidationError as failure:
-        errors = sorted(failure.errors(include_url=False), key=lambda e: e["type"] == "missing")  # misspelt: both
+        # a misspelt key gives both errors
+        errors = sorted(failure.errors(include_url=False), key=lambda e: e["type"] == "missing")
         raise _of(errors[0]) from None
     _check(found)
     return found

@@ -194,7 +194,8 @@ def _moves(
     spread = sum(exchange_cost(snapshot, swap) for swap in allocation.swaps)
     swapped = sum(end.value for end in targets) - _within_assets(sources, targets)
     moves = []
-    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0  # what prices and rounding leave between assets
+    # a difference due to prices and rounding between assets
+    dust = first.one // 10_000 if len(snapshot.assets) > 1 else 0
     for source, target, value in _paired(sources, targets, dust):
         parts = ((source.market_id, value / source.whole), (target.market_id, value / target.whole))
         gain = sum(worth.get(m, 0.0) * share for m, share in parts)

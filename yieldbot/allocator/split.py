@@ -125,7 +125,7 @@ def split(venues: Sequence[Venue], amount: int, costs: Sequence[int] | None = No
     few = any(fixed) and len(venues) <= FEW
     for among in _choices(len(venues)) if few else _tried(venues, fixed, total, amount, prices):
         if few and found and (no_more := most(among, prices)) <= max(one.out for one in found):
-            bounds.append(no_more)  # whatever its best split is, it is no better
+            bounds.append(no_more)  # even its best split is no better
             continue
         noted = len(prices)
         if (one := filled(among)) is not None:

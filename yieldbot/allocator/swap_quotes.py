@@ -59,7 +59,8 @@ class SwapQuotes:
                 refused = convert(snapshot, Amount(most.token, -(-most.raw // SMALLEST)), wanted, base)
                 if isinstance(refused, Declined):
                     closed[target] = f"nothing is swapped for {wanted.symbol}: {refused.reason}"
-        idle = [state.held.raw for state in snapshot.idle]  # where what enters ends and what moves begins
+        # the amount at which idle money is used up and invested money begins
+        idle = [state.held.raw for state in snapshot.idle]
         return cls(snapshot, portfolio, base, rows, [{idle[s]} if idle[s] else set() for s, _, _ in rows], closed)
 
     def gas(self) -> list[int]:

@@ -89,7 +89,7 @@ async def remove_alert(request: Request, alert_id: str) -> Response:
         one_of(request, await asyncio.to_thread(_all, request), alert_id, "id")
         try:
             done = await asyncio.to_thread(use.remove, alert_id, service.context, by=f"key {caller.name}")
-        except use.UnknownAlert:  # removed in between
+        except use.UnknownAlert:  # somebody removed it in between
             raise Problem(404, "NOT_FOUND", "there is no such alert") from None
         except use.NotTheirs as refused:
             raise Problem(403, "NOT_YOURS", str(refused)) from None

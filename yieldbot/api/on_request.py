@@ -123,7 +123,7 @@ async def exported(request: Request, kind: str) -> Response:
     document = request.app.state.exports.get(question)
     if document is None:
         document = await service.export(asked)
-        request.app.state.exports = {question: document}  # the last one alone: it may be long
+        request.app.state.exports = {question: document}  # only the last export is kept, since it may be long
     if _wants_json(request):
         return answered(request, *kept(request, None, lambda: document), more={"Vary": "Authorization, Accept"})
     if document["exit_code"]:

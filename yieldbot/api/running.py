@@ -83,7 +83,7 @@ async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] 
         app = application(service, {door.path: door.app for door in inner})
         try:
             return await _serve(service, request, app, (*use.tasks(service, request), *more))
-        except YieldbotError as failure:  # raised outside: what a door runs in would wrap it
+        except YieldbotError as failure:  # raised outside of the task group, which would wrap it in an ExceptionGroup
             refused = failure
     raise refused
 
@@ -99,7 +99,7 @@ async def _serve(service: Service, request: ServeRequest, app: Any, tasks: tuple
         port=request.port,
         loop="asyncio",
         http=connection,
-        backlog=min(BACKLOG, most),  # as many are accepted at once
+        backlog=min(BACKLOG, most),  # so many connections may wait to be accepted
         ws="none",
         lifespan="off",
         log_config=None,

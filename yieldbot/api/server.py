@@ -109,9 +109,9 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         response = await go_on(request)
     except Problem as problem:
         response = problem.response()
-    except ClientDisconnect:  # nobody is left to answer
+    except ClientDisconnect:  # the caller has closed the connection
         response = Problem(400, "CUT_OFF", "the body ended early", {"Connection": "close"}).response()
-    except YieldbotError as failure:  # not let in, or the keys cannot be read
+    except YieldbotError as failure:  # no valid key, or the keys cannot be read
         if not isinstance(failure, Refused):
             service.context.complain(str(failure))
         response = of_error(failure).response()

@@ -81,7 +81,7 @@ def with_alarms(
         seen = {name: sight for name, sight in live.items() if name in lookout.names}
         if medians is not None:
             medians = medians_of(own, {name: sane(sight) for name, sight in live.items()})
-    except Exception as failure:  # whatever it is, it is said, and nothing goes in
+    except Exception as failure:  # any fault is reported, and no new money goes in
         lookout, seen, medians = Lookout(limits, own, before), live, None
         why = f"{data_dir / FOLDER}: memory cannot be read ({one_line(str(failure), 200)})"
         say(f"{why}: no new money goes in")

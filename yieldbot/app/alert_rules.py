@@ -65,7 +65,7 @@ def advance(kept: Kept, measured: Mapping[str, Value], now: int) -> tuple[Kept, 
         reached[key] = Reached(last=value, stands=stands, since=since, crossings=crossings)
         if changed:
             found.append(_finding(kept.alert, key, reached[key], now))
-    while len(reached) > MOST_SUBJECTS:  # of markets that are gone
+    while len(reached) > MOST_SUBJECTS:  # of markets that no longer exist
         del reached[min(reached, key=lambda key: reached[key].last.at)]
     return replace(kept, reached=reached), tuple(found)
 

@@ -129,7 +129,7 @@ def measure(observed: Iterable[tuple[Job, Snapshot | str | None]], context: Cont
         file = context.settings.data_dir / alert_store.FILE
         if file.exists():
             _measure([(job, seen) for job, seen in observed if seen is not None and not isinstance(seen, str)], context)
-    except Exception as failure:  # whatever it is
+    except Exception as failure:  # a fault of alerts must not end a run
         context.complain(f"alerts were not measured: {context.redacted(one_line(str(failure), 300))}")
 
 

@@ -138,7 +138,8 @@ def sign(request: SignRequest, context: Context) -> SignedPlanDocument:
         signature = _by_keystore(request.keystore, request, asked, context)
     if not person.signed(asked, signature):
         raise SafetyError("NOT_THEIR_SIGNATURE", f"that is no signature of {request.name} over plan {request.plan_id}")
-    with Journal.open(settings.data_dir / JOURNAL) as journal:  # beside a run too: it decides nothing by itself
+    # allowed during a run, since it decides nothing by itself
+    with Journal.open(settings.data_dir / JOURNAL) as journal:
         if request.name not in signers(journal, stored, register):
             journal.append(ApprovalGiven(plan_id=request.plan_id, approver=request.name, signature=signature))
         names = signers(journal, stored, register)

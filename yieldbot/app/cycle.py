@@ -284,7 +284,7 @@ async def _resume(world: Wiring, job: Job, live: Session, plan: Plan) -> Report:
         return replace(report, declined=Declined("HOLDING_UNREAD", unseen))
     loss = _stop_at_a_loss(world, job, snapshot)
     gone: dict[int, Declined] | None = None
-    if plan.is_exit:  # what can still be taken out is
+    if plan.is_exit:  # as much as possible is still taken out
         found = [still_holds(plan, index, snapshot, world.settings.policy, job) for index in range(len(plan.legs))]
         gone = {index: why for index, why in enumerate(found) if why is not None}
         refused = None if None in found else found[0]

@@ -29,7 +29,7 @@ def flow_lines(
     last = dict(before.concentration) if before else {}
     assumed = float(table.of("exit_liquidity", "top_share"))
     moved = [m for m, flows in look.flows.items() if m in snapshot.states and (before is None or not flows.first)]
-    # What is not remembered of the past lowers a grade, and what is large with it.
+    # Without memory the grade is lower, and so is the size from which a flow is reported.
     facts = facts_of(snapshot, data_dir, lambda line: None, look.controls) if moved else {}
     followed = frozenset(one.lower() for one in follow)
     for market in moved:

@@ -46,7 +46,7 @@ def with_forecasts(
         made = expected(folder, policy.mean_days, snapshot.block.timestamp, policy.forecaster)
         here = {market: said for (chain, market), said in made.items() if chain == snapshot.block.chain}
         refuted, lines = contradictions(snapshot, here, remembered(Store(folder), snapshot))
-    except Exception as failure:  # whatever it is, money must not wait for it
+    except Exception as failure:  # a fault of memory must not stop a run
         say(f"{folder}: nothing is forecast ({one_line(str(failure), 300)})")
         return snapshot
     ours = {token: mean_held(records, snapshot, token, policy.mean_days) for token in snapshot.assets}

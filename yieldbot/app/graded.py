@@ -63,7 +63,7 @@ def _remember(
     """Write the grades into the ledger, unless it has some for this day. Any fault is one line by ``say``."""
     try:
         kept = append(folder, days_of(snapshot, facts, policy), WAIT_SECONDS)
-    except Exception as failure:  # whatever it is, money must not wait for it
+    except Exception as failure:  # a fault of grades must not stop a run
         kept = Appended(failure=f"{folder}: grades are not remembered ({one_line(str(failure), 300)})")
     if kept.failure:
         say(kept.failure)
@@ -129,7 +129,7 @@ def _audits(data_dir: Path, say: Callable[[str], None]) -> tuple[Audit, ...]:
         return read_audits(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ()
-    except Exception as fault:  # whatever is in it
+    except Exception as fault:  # whatever the user's file contains
         say(f"{file}: no audit in it counts ({one_line(str(fault), 200)}): write it as docs/risk.md shows")
         return ()
 
@@ -142,7 +142,7 @@ def _past(snapshot: Snapshot, data_dir: Path, say: Callable[[str], None]) -> dic
         from yieldbot.history.market_statistics import summaries_today
 
         found = summaries_today(Store(folder), snapshot.block.chain, snapshot.block.timestamp)
-    except Exception as failure:  # whatever it is, money must not wait for it
+    except Exception as failure:  # a fault of grades must not stop a run
         say(f"{folder}: grades are made without history ({one_line(str(failure), 300)})")
         return {}
     return {market: _of(figures) for market, figures in found.items()}

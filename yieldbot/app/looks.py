@@ -232,7 +232,7 @@ async def refresh(
         taken = await take(live, job, snapshot, data_dir, follow=follow)
     except Busy:
         return
-    except Exception as failure:  # whatever it is, money must not wait for it
+    except Exception as failure:  # a fault of a look must not stop a run
         say(f"{job.chain.name}: the controllers of its markets were not looked at: {one_line(str(failure), 300)}")
         return
     names = {state.market.id: state.market.name for state in snapshot.states.values()}

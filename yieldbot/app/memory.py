@@ -52,7 +52,7 @@ def keep(folder: Path, snapshots: Iterable[Snapshot], say: Callable[[str], None]
             kept += store.append(readings)
             if not kept.failure:
                 store.compact_if_due(chain, int(time.time()))
-    except Exception as failure:  # whatever it is, money must not wait for it
+    except Exception as failure:  # a fault of memory must not stop a run
         what = "nothing more" if kept.rows else "nothing"
         kept += Appended(failure=f"{folder}: {what} is remembered ({one_line(str(failure), 300)})")
     if kept.failure:

@@ -96,7 +96,7 @@ def begin(memory: NoticeMemory, channel: Channel, zone: str, now: int) -> Notice
     line = memory.lines.setdefault(channel.name, Line())
     _expire(line, now)
     critical = any(one.finding.severity is Severity.CRITICAL for one in line.waiting)
-    if 0 < line.not_before - now <= LONGEST_PAUSE_SECONDS:  # what lies further ahead was written by a wrong clock
+    if 0 < line.not_before - now <= LONGEST_PAUSE_SECONDS:  # a later time was written while the clock was wrong
         return None
     line.sent = [at for at in line.sent if 0 <= now - at < 3600]
     if len(line.sent) >= (HOURLY_CRITICAL if critical else HOURLY):

@@ -139,7 +139,7 @@ def gas_need(report: Report) -> GasNeed | None:
     if isinstance(planned, Plan):
         if report.rehearsal is not None:
             cost = fees.cost(report.rehearsal.gas_used, txs=ENTER_TXS * len(planned.legs))
-        else:  # it was refused before it was rehearsed, as for want of gas
+        else:  # it was refused before its rehearsal, for instance for lack of gas
             known = [
                 (leg.kind, snapshot.states[leg.market_id]) for leg in planned.legs if leg.market_id in snapshot.states
             ]

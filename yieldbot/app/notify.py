@@ -137,9 +137,9 @@ def quietly(context: Context, send: Send, news: News | None, *, seconds: float =
         return
     try:
         document = tell(context, send, news, seconds=seconds)
-    except (Busy, KeyboardInterrupt):  # what a person no longer waits for is sent at the next occasion
+    except (Busy, KeyboardInterrupt):  # the person pressed Ctrl-C: the notices are sent the next time
         return
-    except Exception as failure:  # whatever it is, a run must not fail for a message about it
+    except Exception as failure:  # a fault of notices must not make a run fail
         context.complain(f"notices: {context.redacted(one_line(str(failure), 300)) or type(failure).__name__}")
         return
     for line in (*document.notes, *(f"{one.name}: {one.failure}" for one in document.channels if one.failure)):
@@ -290,9 +290,9 @@ def _journal(context: Context, memory: NoticeMemory, now: int, notes: list[str])
         text, severity = f"the journal is not sound: {damage}", Severity.CRITICAL
         return [Finding(key="journal", topic=Topic.FAILING, severity=severity, text=text, at=now, again_seconds=DAY)]
     last = records[-1].seq if records else 0
-    if memory.cursor is None:  # the first time: what happened within a day
+    if memory.cursor is None:  # the first time only entries of the last day are reported
         fresh = [one for one in records if one.at >= now - DAY]
-    elif memory.cursor > last:  # another journal, as from a backup
+    elif memory.cursor > last:  # another journal, for instance from a backup
         notes.append("the journal is shorter than before: notices begin with what comes from now on")
         fresh = []
     else:

@@ -86,7 +86,7 @@ def paper(request: PaperRequest, context: Context) -> tuple[PaperDocument, int]:
     for name in names:
         try:
             found.append(_stepped(name, request, context))
-        except YieldbotError as failure:  # what is wrong with one is no reason to keep the others waiting
+        except YieldbotError as failure:  # a fault of one wallet must not keep the others waiting
             context.complain(f"paper wallet {name}: {failure}")
             code = max(code, failure.exit_code)
     return PaperDocument(wallets=tuple(found)), max(code, *(int(one.skipped is not None) for one in found), 0)
@@ -106,7 +106,7 @@ def _stepped(name: str, request: PaperRequest, context: Context) -> PaperWallet:
                 f"there is no paper wallet {name!r}: begin it by --wealth and --coin, as `{context.program} paper "
                 f"--name {name} --wealth 10000 --coin USDC`"
             )
-        _job(name, request, None, context)  # what is wrong with the words leaves no trace
+        _job(name, request, None, context)  # invalid arguments leave no files behind
     with run_lock(folder), Journal.open(folder / store.FILE) as journal:
         before = next(iter(store.states(journal, journal.history(limit=1))), None)  # a step ends with its ledger
         job, begins = _job(name, request, before, context)

@@ -104,7 +104,7 @@ def _full(panel: Panel, folder: Path, least: float) -> NDArray[np.bool_]:
         seen = frame(Store(folder), key, wanted=("time", "capacity"))
         rows = np.searchsorted(seen["time"].to_numpy(), panel.times, side="right") - 1
         known = rows >= 0
-        with np.errstate(invalid="ignore"):  # where nothing limits it
+        with np.errstate(invalid="ignore"):  # no capacity means no limit
             found[known, column] = seen["capacity"].to_numpy()[rows[known]] < least
     return found
 

@@ -160,7 +160,7 @@ def _market(one: Span) -> RememberedMarket:
 def _rows(seen: list[Reading], step: int | None, start: int | None, end: int | None) -> Iterator[SeenThen]:
     if not seen:
         return
-    one = seen[-1].key  # of two spellings of its asset, the newest
+    one = seen[-1].key  # if the asset's symbol was spelt in two ways, the newest
     rows = [replace(reading, key=one) for reading in seen]
     if step is not None:
         yield from _of_panel(grid.panel(rows, step_seconds=step, start=start, end=end))

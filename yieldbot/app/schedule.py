@@ -97,7 +97,7 @@ class Schedule:
         due = cron.after(start)
         late = self._late(cron.after(due) - due)
         while (left := due - (now := self._now())) > 0:
-            if start - now > SET_BACK_SECONDS:  # set back meanwhile
+            if start - now > SET_BACK_SECONDS:  # the clock was set back meanwhile
                 start, due = now, cron.after(now)
                 continue
             await asyncio.sleep(min(left, LOOK_SECONDS))

@@ -87,7 +87,7 @@ class SignerLink:
                     await self._copy()
             except (SignerAway, SafetyError, InvariantError) as failure:
                 self._is_away(str(failure))
-            except YieldbotError as failure:  # our own journal is held or full: tried again
+            except YieldbotError as failure:  # our own journal is locked or the disk is full: try again later
                 self.context.complain(f"handing over to the signer: {failure}")
             else:
                 if self.away is not None:
@@ -137,7 +137,7 @@ class SignerLink:
             if stored is None or stored.status is not PlanStatus.QUEUED or stored.reason == reason:
                 return
             if reason == HANDED and stored.by == "signer" and not stored.reason.startswith(REFUSED):
-                return  # it has said more since
+                return  # the signer has given further reasons since
             journal.append(PlanMarked(plan_id, PlanStatus.QUEUED, "signer", reason))
 
     async def _copy(self) -> None:

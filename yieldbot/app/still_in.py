@@ -48,7 +48,7 @@ def _kept(found: Report, snapshot: Snapshot, state: MarketState) -> tuple[str, s
     if undone is not None:
         return undone.reason, "it is tried again"
     decided = found.snapshot.states.get(market_id) if found.snapshot is not None else None
-    if decided is not None and decided.stuck:  # by the rehearsal, of which a newer snapshot knows nothing
+    if decided is not None and decided.stuck:  # known from the rehearsal only, and not in a newer snapshot
         return f"it cannot be taken out now: {decided.stuck}", "it is tried again"
     stays = exit_plan(without_again(snapshot), Policy(), 0).stays
     kept = next((one for one in stays if one.market_id == market_id), None)

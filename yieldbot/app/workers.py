@@ -151,7 +151,7 @@ class Workers:
 
     async def _asked(self, process: asyncio.subprocess.Process, asked: bytes) -> bytes:
         assert process.stdin is not None and process.stdout is not None
-        with contextlib.suppress(ConnectionError):  # it ended before it read: its exit status says the rest
+        with contextlib.suppress(ConnectionError):  # it ended before it read the request; its exit status shows why
             process.stdin.write(asked)
             await process.stdin.drain()
             process.stdin.close()

@@ -72,7 +72,7 @@ class Watched:
             off = of_table(limits.off_for, market, ())
             state = states.get(market.id)
             plain = subject_of(key) if state is None else subject_of_state(snapshot, state, off)
-            # What its key says it is: the market of a replay has no pools of others.
+            # The subject of its own key, since a market of a replay shares no pools with others.
             subjects[name] = replace(subject_of(key), off=off, pegged=plain.pegged)
         if self._beside is not None:
             subjects |= {(key.chain, key.market): subject_of(key) for key in self._beside.keys}

@@ -177,7 +177,7 @@ class _Program:
             cash = 0.0 if cell is None else min(top, cell.cash / self.dollars)
             if cell is not None and not cell.blocked and (cell.utilisation or 0.0) <= MOST_USED and cash > 0.0:
                 columns.add(-touch, cash, (at, -1.0), (coin, 1.0), market=i)
-            if world.waits[i]:  # what was asked for earns nothing, and comes when the wait is over, or after the end
+            if world.waits[i]:  # requested money earns nothing and arrives when the wait is over, or after the end
                 comes = self._comes(day, world.waits[i])
                 after = (-1, 0.0) if comes is None else (self.coin_row(comes, world.token_of[i]), -1.0)
                 columns.add((1.0 if comes is None else 0.0) - touch, top, (at, 1.0), after, market=i)

@@ -188,7 +188,7 @@ def _stay(
     """The stay as a result. held: what is there at the end; None: not observed since it went in."""
     end = until if until is not None else (run.last.at if run.last else run.at)
     gone = until is not None and run.there > ROUNDING + DUST * run.put_in  # by no transaction that we know of
-    stale = until is None and run.last is not None and run.last.at < run.at  # money moved since it was looked at
+    stale = until is None and run.last is not None and run.last.at < run.at  # money moved since the last observation
     earned = None if held is None or gone or stale else held + run.taken_out - run.put_in
     seconds = end - run.since
     realised = None

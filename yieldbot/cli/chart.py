@@ -31,7 +31,7 @@ def chart(times: Sequence[int], values: Sequence[float | None], width: int = WID
     before: int | None = None
     for x in sorted(columns):
         tops = columns[x] if before is None else [*columns[x], before]
-        for y in range(min(tops), max(tops) + 1):  # a line that jumps is drawn through
+        for y in range(min(tops), max(tops) + 1):  # a vertical line joins values that jump
             cells[y // 4][x // 2] |= DOTS[y % 4][x % 2]
         before = columns[x][-1]
     labels = {0: f"{high:.2%}", height - 1: f"{low:.2%}"}

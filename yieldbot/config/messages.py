@@ -33,7 +33,7 @@ def config_error(file: Path, key: str, what: str) -> ConfigError:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The most similar known word as a question; all known words if none is similar."""
     names = sorted(known)
-    begins = [name for name in names if word and name.startswith(word)]  # what was not written to its end
+    begins = [name for name in names if word and name.startswith(word)]  # a word that was not written to its end
     near = begins[:1] or get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"

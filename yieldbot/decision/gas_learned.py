@@ -45,7 +45,7 @@ def with_learnt_gas(snapshot: Snapshot, records: Sequence[Record]) -> Snapshot:
             gas_deposit=learnt(state, LegKind.DEPOSIT, state.gas_deposit),
             gas_withdraw=learnt(state, LegKind.WITHDRAW, state.gas_withdraw),
         )
-        if state.gas_deposit and state.liquidity_market is None  # the wallet has no legs
+        if state.gas_deposit and state.liquidity_market is None  # the wallet itself has no legs
         else state
         for market_id, state in snapshot.states.items()
     }

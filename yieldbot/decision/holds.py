@@ -34,7 +34,7 @@ def still_holds(plan: Plan, index: int, snapshot: Snapshot, policy: Policy, job:
         return exit_leg_refused(plan.legs[index], snapshot)
     coming: dict[MarketId, int] = {}
     for leg in plan.legs[index:]:
-        if leg.kind is LegKind.DEPOSIT:  # a later leg may take of it
+        if leg.kind is LegKind.DEPOSIT:  # a later leg may take a part of it
             coming[leg.market_id] = coming.get(leg.market_id, 0) + leg.amount.raw
         if leg.kind is LegKind.CLAIM:
             if (refused := _claim_gone(leg, snapshot)) is not None:

@@ -36,7 +36,8 @@ def _held(data_dir: Path, name: str, mode: int, busy: str) -> Iterator[None]:
     file = data_dir / name
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode))  # what cannot be made is held by nobody
+        # if the folder cannot be made, no process holds its lock
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, mode))
         lock = FileLock(file, timeout=0)
         lock.acquire()
     except Timeout:

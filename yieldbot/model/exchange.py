@@ -190,7 +190,8 @@ class Exchange:
             found[FEEDS] = self.usd[given].usd / self.usd[wanted].usd
         for pool, price in self._oracle_prices.get((given, wanted), ()):
             name = f"{pool.name}'s {pool.params.get('says', 'TWAP')}"
-            name += f" ({pool.address})" if name in found else ""  # two pools of one name are two that may differ
+            # two pools with the same name may have different prices
+            name += f" ({pool.address})" if name in found else ""
             found[name] = price if given == pool.token0 else 1.0 / price
         return found
 

@@ -77,7 +77,7 @@ def _intended(text: str) -> tuple[str, ...]:
     joined = re.sub(r"[.,]", "", text)
     if not marks:
         return (text,)
-    if len(marks) == 2:  # the last one parts the decimals, unless it stands there twice
+    if len(marks) == 2:  # the last separator begins the decimals, unless it occurs twice
         before, behind = re.sub(r"[.,]", "", text[:last]), text[last + 1 :]
         return (f"{before}.{behind}",) if text.count(mark) == 1 else ()
     if text.count(mark) > 1:

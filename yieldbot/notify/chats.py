@@ -69,7 +69,7 @@ class Chat:
         while True:
             try:
                 await self.round()
-            except Exception as failure:  # whatever it is, a server does not end for its chat
+            except Exception as failure:  # a fault of the chat must not end the server
                 self._complain(failure)
                 await asyncio.sleep(min(LONGEST_PAUSE, max(self.pause, getattr(failure, "retry_after", None) or 0)))
                 self.pause = min(LONGEST_PAUSE, self.pause * 2)
@@ -115,7 +115,7 @@ class Chat:
         document = telegram_reply(one.chat, said.title, lines, said.links)
         try:
             await _in_thread(lambda: self._call("sendMessage", document, token, SEND_SECONDS))
-        except NotSent as failure:  # it is done all the same, and must not come again for ever
+        except NotSent as failure:  # it was carried out, and must not be delivered again for ever
             self._complain(failure)
 
     def _call(self, method: str, document: Mapping[str, Any], token: str, seconds: float) -> bytes:

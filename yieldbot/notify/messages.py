@@ -43,7 +43,7 @@ def telegram(channel: Channel, notice: Notice, secrets: Mapping[str, str]) -> Po
         "link_preview_options": {"is_disabled": True},
         "disable_notification": notice.severity is Severity.INFO,
     }
-    # Telegram takes buttons to the pages of others alone, and refuses the whole message for one to this machine
+    # Telegram refuses a message with a button to a loopback or local address
     if buttons := [[{"text": f"Plan {name}", "url": page}] for name, page in notice.links if page[:5] == "https"]:
         document["reply_markup"] = {"inline_keyboard": buttons}
     return _json(f"{(channel.api or TELEGRAM).rstrip('/')}/bot{secrets['token']}/sendMessage", document)

@@ -86,7 +86,7 @@ def provider_class() -> Any:
             self._session = _bounded_session(ClientTimeout(total=timeout_seconds))
 
         async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
-            # Signed bytes go to the hosts in the settings alone, and not to where a redirection leads.
+            # Signed bytes are sent only to the configured hosts, so redirections are not followed.
             sent = {"data": request_data, "headers": self._headers, "allow_redirects": False}
             async with self._session.post(str(self.endpoint_uri), **sent) as answer:
                 body: bytes = b"" if 300 <= answer.status < 400 else await answer.read()

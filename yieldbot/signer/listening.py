@@ -111,7 +111,7 @@ def answers(path: Path) -> bool:
         asking.settimeout(1.0)
         try:
             asking.connect(str(path))
-        except TimeoutError:  # its queue is full
+        except TimeoutError:  # its queue of connections is full, so it listens
             return True
         except OSError as failure:
             return failure.errno == errno.EAGAIN
@@ -143,7 +143,7 @@ def bound(path: Path, group: int | None) -> socket.socket:
             raise ConfigError(f"--socket {path}: something else is there: name another place")
         if answers(path):
             raise ConfigError(f"--socket {path}: another signer listens there: end it first, or name another place")
-        path.unlink(missing_ok=True)  # of a signer that was killed
+        path.unlink(missing_ok=True)  # left over from a signer that was killed
         made.bind(str(path))
         if group is not None:
             os.chown(path, -1, group)

@@ -102,7 +102,7 @@ class Worker:
             try:
                 if first or await asyncio.to_thread(self.intake.work_waits):
                     await self._once()
-            except YieldbotError as failure:  # the disk, the journal: tried again
+            except YieldbotError as failure:  # a fault of disk or journal: try again later
                 self.context.complain(str(failure))
             except OSError as failure:
                 self.context.complain(f"no process could be started: {failure.strerror}")
@@ -129,7 +129,7 @@ class Worker:
                 await process.wait()
         except TimeoutError:
             self.context.complain(f"the process that signs took longer than {timeout:.0f} s: it was ended")
-        except ValueError:  # a line without end
+        except ValueError:  # a line that is too long
             self.context.complain("the process that signs wrote a line that is too long: it was ended")
         finally:
             await _end(process)

@@ -62,7 +62,7 @@ def without_decrease(sandbox: Sandbox) -> str:
     and never comes out. Returns the original code."""
     address = sandbox.addresses["uniswap_positions"]
     code = sandbox.rpc("eth_getCode", address, "latest")
-    assert code.count("630c49ccbe14") == 1  # PUSH4 of its selector, EQ: where calls are told apart
+    assert code.count("630c49ccbe14") == 1  # PUSH4 of its selector, EQ: where the code dispatches calls
     sandbox.rpc("anvil_setCode", address, code.replace("630c49ccbe14", "63ffffffff14"))
     return str(code)
 
@@ -74,7 +74,7 @@ def shut_from_now_on(sandbox: Sandbox) -> str:
     code = sandbox.rpc("eth_getCode", address, "latest")
     until = int(sandbox.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 1_800
     later = "5f3560e01c630c49ccbe14" + f"4267{until:016x}1016" + "60..57"  # decreaseLiquidity, and the time is up: jump
-    rest = f"365f5f375f5f365f73{behind[2:]}5af43d5f5f3e"  # all else is asked of the code behind
+    rest = f"365f5f375f5f365f73{behind[2:]}5af43d5f5f3e"  # every other call goes to the code behind
     ends = (len(later) + len(rest)) // 2
     body = later + rest + f"60{ends + 6:02x}573d5ffd5b3d5ff3" + "5b5f5ffd"
     body = body.replace("..", f"{ends + 10:02x}")

@@ -140,7 +140,7 @@ async def _by_hash(
             pending = replace(pending, what="scheduled call")
             late = delay.get(event.key)
             found.append(replace(one, event=replace(event, pending=pending), call=call, delay_seconds=late))
-        else:  # nobody knows what it does: it concerns whatever the contract steers
+        else:  # its effect is unknown, so it concerns all markets that depend on the contract
             names = (target,) if target is not None else (event.contract,)
             after = f"{event.words}: what it would do cannot be read"
             pending = replace(pending, what="scheduled call", after=after, names=names)
@@ -189,7 +189,7 @@ def decoded(chain: ChainSettings, sender: Address, call: ScheduledCall) -> str:
         words = one_line("; ".join(lines(reading)), LONGEST)
         if reading.fault is not None or not reading.known:
             words = f"{words}: {raw}"
-    except Exception:  # calldata of strangers: whatever it is, it is shown
+    except Exception:  # a stranger's calldata may be anything: it is shown undecoded
         words = ""
     return f"scheduled call: {words or raw}"
 

@@ -21,7 +21,7 @@ def dearer(plan: Plan, snapshot: Snapshot, rehearsal: Rehearsal, policy: Policy)
     wei = (rehearsal.gas_used + beside.l1_gas) * (fees.base_fee_wei + fees.priority_fee_wei) + beside.wei
     cost, gain, symbol = wei / 10**18 * fees.native_price, plan.gain_per_year, snapshot.assets[0].symbol
     days = cost / gain * 365 if gain > 0 else float("inf")
-    late = bool(plan.moves) and days > days_allowed(plan.moves, policy)  # claims and sales are paid at once
+    late = bool(plan.moves) and days > days_allowed(plan.moves, policy)  # claims and sales bring their value at once
     if wei <= most_gas(plan, snapshot, policy, 18) and not late:
         return None
     reason = f"gas and data on L1 cost {cost:,.2f} {symbol}, more than the gain of {gain:,.2f} {symbol} a year allows"

@@ -152,7 +152,7 @@ async def _beside(node: Node, vault: Address) -> dict[Address, AccountImage | No
                 Address(str(one)) for side in ("writable", "readonly") for one in loaded.get(side, ())
             )
         return await node.heads(list(named)[:MOST_ACCOUNTS], multisigs.HEAD_BYTES) if named else {}
-    except (TransientError, KeyError, TypeError, ValueError):  # whatever a node answers: it stays unknown
+    except (TransientError, KeyError, TypeError, ValueError):  # for any malformed answer the vault stays unknown
         return {}
 
 
@@ -200,7 +200,7 @@ def facts_of(
         return made(_unknown("there is no such program"), missing=("the program",))
     if behind is None:
         if image.executable and image.program != UPGRADEABLE_LOADER:
-            return made(NO_ONE)  # deployed for good
+            return made(NO_ONE)  # it can no longer be upgraded
         return made(_unknown("its account cannot be read"), missing=("its code's account",))
     data = image_data(deployed.get(behind))
     if data is None:

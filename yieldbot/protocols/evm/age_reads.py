@@ -87,7 +87,7 @@ class AgeReads:
             if not gone and not age.found and self.now - age.refused >= AGAIN_SECONDS:
                 spans.setdefault((age.without, age.since), []).append(address)
         left = MOST_PROBES
-        # The widest first: what is new, before what is nearly found.
+        # The widest spans first: new contracts before those whose age is nearly known.
         for (without, since), addresses in sorted(spans.items(), key=lambda one: one[0][0] - one[0][1]):
             parts = [tuple(addresses[n : n + MOST_AT_ONCE]) for n in range(0, len(addresses), MOST_AT_ONCE)]
             count = min(PROBES, max(1, MOST_PROBES // len(spans) // len(parts)), left // len(parts))
@@ -113,9 +113,10 @@ class AgeReads:
     def _narrowed(self, age: Age, answered: list[tuple[int, int, bool]]) -> Age:
         if not answered:
             return replace(age, refused=self.now)
-        for block, time, there in sorted(answered, reverse=True):  # from its youngest: what went and came back is young
+        # from the newest block: code that was removed and deployed again is young
+        for block, time, there in sorted(answered, reverse=True):
             if time > age.time:
-                continue  # a block younger than one behind it: no answer
+                continue  # the time of a block cannot be later than that of a newer one: ignore it
             if not there:
                 return replace(age, without=block, without_time=time)
             age = replace(age, since=block, time=time)

@@ -103,7 +103,7 @@ def configuration(answer: bytes) -> Configuration | None:
                 return None
             row = dict(zip(OF_ASSET, (checksum(feed), borrow, liquidate, liquidation, cap), strict=True))
             found[checksum(asset)] = row | {"decimals": decimals}
-    except Exception:  # whatever a contract answers
+    except Exception:  # a contract may answer anything
         return None
     return Configuration(named, found) if int(named["baseToken"], 16) else None
 
@@ -217,7 +217,7 @@ def words_of_call(call: ScheduledCall, readings: Mapping[Address, Reading]) -> s
                 decimals = int(old["decimals"])
                 before, after = shown(name, old[name], decimals), shown(name, _value(new), decimals)
                 return f"{name} of {checksum(asset)} becomes {after}, it is {before}"
-    except Exception:  # calldata of strangers, answers of anybody
+    except Exception:  # calldata and answers may be anything
         return ""
     return ""
 

@@ -195,7 +195,7 @@ def read_controls(
     known = known or KnownCode()
     own_views = {one.address: one.views for one in wanted}
     bare = {address for address, key in known.keys.items() if key in (BARE, EMPTY)}
-    # What was known shares one allowance: each of many known addresses could name as many new ones.
+    # All addresses known from the last look share one budget, since each could name many new ones.
     budget = _Budget(dict.fromkeys(known.next, KNOWN) | {one.address: one.address for one in wanted})
     readings: dict[Address, Reading] = {}
     at = list(dict.fromkeys([*own_views, *known.next]))
@@ -210,7 +210,7 @@ def read_controls(
             break
         yield from reads.made()
         readings |= {plan.address: plan.reading() for plan in plans}
-        # Code that is not what it was, or where there was none, may have other functions: every one is tried.
+        # New or changed code may have other functions, so every view is tried.
         at = [one.address for one in plans if one.partial and _changed(one.address, readings, known)]
         bare -= set(at)
         named = [

@@ -107,7 +107,7 @@ def _announced(data: bytes, own: Address, target: Address | None) -> list[Schedu
                 break
             try:
                 values = decode(types, data[place + 4 :], strict=False)
-            except Exception:  # bytes that only look like it
+            except Exception:  # bytes that merely resemble such a call
                 continue
             if signature.startswith("scheduleCall"):
                 found.append(ScheduledCall(target or checksum(values[0]), 0, bytes(values[2])))

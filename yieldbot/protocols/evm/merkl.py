@@ -123,7 +123,7 @@ def merkl_rewards(chain: ChainId, distributor: Address, proofs: Sequence[Leaf], 
             places = erc20.one("decimals", decimals.data)
             token = Token(chain, leaf.token, label(symbol.data) or short(leaf.token), places)
             claimed_raw, in_wallet = merkl.one("claimed", paid.data), Amount(token, erc20.one("balanceOf", wallet.data))
-        except Exception:  # whatever a contract answers
+        except Exception:  # a contract may answer anything
             flags.add(UNREAD)
             continue
         found.append(

@@ -40,7 +40,7 @@ def actions_of(answer: bytes, decoded: Callable[[ScheduledCall], str]) -> tuple[
 
     try:
         ((*_, queued_at, _, _, _, delay, _, actions),) = decode([STATE], answer)
-    except Exception:  # whatever a contract answers
+    except Exception:  # a contract may answer anything
         return "", None
     found = []
     for target, delegates, _, value, signature, data in actions[:MOST_ACTIONS]:

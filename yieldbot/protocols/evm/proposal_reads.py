@@ -77,5 +77,5 @@ def _calls(answer: bytes) -> tuple[ScheduledCall, ...]:
 
     try:
         return calls_of(*decode(["address[]", "uint256[]", "string[]", "bytes[]"], answer))
-    except Exception:  # whatever a contract answers
+    except Exception:  # a contract may answer anything
         return ()

@@ -64,7 +64,7 @@ def aave_listed(answer: bytes) -> tuple[Address, ...] | None:
         return ()
     try:
         return tuple(checksum(each) for each in abi("aave_rewards").one("getRewardsByAsset", answer)[:MOST])
-    except Exception:  # whatever a contract answers
+    except Exception:  # a contract may answer anything
         return None
 
 
@@ -101,7 +101,7 @@ def aave_rewards(
             wallet = _token(market, token, about)
             _, per_second, _, ends_at = rewards.decode("getRewardsData", data)
             claimable = Amount(wallet.token, rewards.one("getUserRewards", owed))
-        except Exception:  # whatever a contract answers
+        except Exception:  # a contract may answer anything
             flags.add(UNREAD)
             continue
         found.append(
@@ -150,7 +150,7 @@ def comet_listed(rewards: Address, answers: Sequence[bytes]) -> dict[str, Any] |
     try:
         speed, scale, least = (terms.one(name, answer) for name, answer in zip(COMET_TERMS, about, strict=True))
         token = terms.one("rewardConfig", config)
-    except Exception:  # whatever a contract answers
+    except Exception:  # a contract may answer anything
         return None
     more = config[96:128]
     multiplier = int.from_bytes(more, "big") if len(more) == 32 else FACTOR_SCALE
@@ -194,7 +194,7 @@ def comet_rewards(market: Market, answers: Sequence[bytes], totals: CometTotals,
         token, owed = abi("comet_rewards").decode("getRewardOwed", claim)
         if token.lower() != terms["token"].lower():
             raise ValueError("it owes another token than it is configured for")
-    except Exception:  # whatever a contract answers
+    except Exception:  # a contract may answer anything
         return (), (UNREAD,)
     # accrued * rescaleFactor: base units of the token, whatever the scale in between
     per_second = terms["speed"] / terms["scale"] * wallet.token.one * terms["multiplier"] / FACTOR_SCALE

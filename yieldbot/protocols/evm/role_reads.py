@@ -316,7 +316,7 @@ class RoleReads:
         for state in states.values():
             if read.past_parts:
                 state.since = min(state.since, span.since)
-            elif span.since > read.first:  # what lies between is read as a past is, by later looks
+            elif span.since > read.first:  # later looks read the blocks in between as they read a past
                 state.since = span.since
         for log in span.logs:
             at = states.get(log.address.lower())

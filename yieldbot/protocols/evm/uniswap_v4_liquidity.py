@@ -112,7 +112,7 @@ class UniswapV4Liquidity:
             fees = owed(liquidity, Growth(*codec.decode("getFeeGrowthInside", now)), Growth(*then), (0, 0))
             state = states.get("0x" + id_.hex())
             if not liquidity:
-                continue  # v4 pays fees with every change: nothing waits in an empty one
+                continue  # v4 pays out fees with every change, so an empty position has none
             if state is None:
                 others.append(number)
                 continue

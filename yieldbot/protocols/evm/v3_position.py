@@ -71,7 +71,7 @@ def read_position(manager: Address, factory: Address, token_id: int) -> Flow[V3P
     ticks = Range(low, high)
     now = ticks.growth_inside(tick, everywhere, below, above)
     whole, whole0, whole1, kept0, kept1 = pools.decode("positions", ours)
-    # A position without liquidity is not brought up to date by collect: what was counted is what there is.
+    # collect does not update a position without liquidity: its stored fees are all that it pays.
     mine = owed(liquidity, now, Growth(last0, last1), (owed0, owed1)) if liquidity else (owed0, owed1)
     all_of_it = owed(whole, now, Growth(whole0, whole1), (kept0, kept1)) if liquidity else (kept0, kept1)
     return V3Position(

@@ -101,7 +101,7 @@ def _change(call: ScheduledCall) -> _Change | None:
     name, types = signature.split("(")[0], signature.rstrip(")").split("(")[1].split(",")
     try:
         values = decode(types, call.data[4:])
-    except Exception:  # whatever was submitted
+    except Exception:  # a curator may submit any bytes
         return None
     what, view = FUNCTIONS[signature]
     first, inside = values[0], view.rstrip(")").split("(")[1]

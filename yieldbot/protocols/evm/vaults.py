@@ -197,7 +197,7 @@ def generic(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[Vault
         )
     income = min(total_raw, earlier_raw) / asset.one * rate
     others = max(0, total_raw - held_raw) / asset.one
-    if exits.assets:  # what cools down earns nothing
+    if exits.assets:  # shares in cooldown earn nothing
         income, others = income * inside_raw / held_raw, max(0, total_raw - inside_raw) / asset.one
     limit_raw = UNLIMITED_RAW if limit is None else limit
     flags = {

@@ -24,11 +24,11 @@ def redeemed(state: MarketState, amount: Amount | None, later: Redeemable | None
     market, shares = state.market, state.shares
     description = f"withdraw everything from {market.name}"
     if amount is not None:
-        # By what the shares were worth when we looked: they only become worth more.
+        # By the shares' value at the reading, since they only gain value.
         shares = min(shares, -(-amount.raw * shares // state.held.raw) if state.held.raw else 0)
         description = f"withdraw {amount} from {market.name}"
     if later is not None and later.liquidity_for(shares) > state.liquidity.raw:
-        # No more than will be there when it lands: the rest is for the next cycle.
+        # No more than the cash that will be there when it lands; the next cycle withdraws the rest.
         shares = later.collateral_within(state.liquidity.raw)
         description = f"withdraw {Amount(market.asset, later.liquidity_for(shares))} from {market.name}"
     return shares, description

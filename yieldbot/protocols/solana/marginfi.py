@@ -117,7 +117,7 @@ class Marginfi:
                 "group": bank["group"],
                 "liquidity_vault": bank["liquidity_vault"],
                 "vault_authority": pda(program, b"liquidity_vault_auth", key_bytes(address)),
-                # What the health check wants of a bank in which something stays: its oracle, unless its price is fixed.
+                # The health check needs the oracle of a bank in which something stays, unless its price is fixed.
                 "oracle": "" if bank["oracle_setup"] == ORACLE_FIXED else bank["oracle"],
             },
         )
@@ -157,7 +157,7 @@ class Marginfi:
         if group_limited:  # in whole US dollars, by the newest price that the bank has recorded
             dollars = min(window_left(group, w, clock.timestamp) for w in WINDOWS)
             outflow.append(dollars * one * ONE // price if (price := fields["last_price"]) > 0 else NO_LIMIT)
-        # What will be there when a withdrawal lands: of a bank that has lent far more than it has, fees take it fast.
+        # Cash when a withdrawal lands: in a bank that has lent nearly everything, fees reduce it fast.
         free = max(0, min(token_amount(vault), unlent, _unlent(later), *outflow))
         limit = fields["deposit_limit"]
         doubts = in_vault(unlent, token_amount(vault), market.asset)
@@ -237,7 +237,7 @@ class Marginfi:
         grown = later.amount_raw_for(state.shares) if isinstance(later, MarginfiBank) else state.held.raw
         thin = amount is None and grown > state.liquidity.raw
         if amount is not None or thin or "rewards-not-collected" in state.flags:
-            # A balance with rewards cannot be closed: what it is worth is taken, and it stays open with its rewards.
+            # A balance with rewards cannot be closed: its value is withdrawn, and it stays open with its rewards.
             paid = min(state.held if amount is None else amount, state.liquidity)
             if isinstance(later, MarginfiBank):
                 paid = min(paid, Amount(market.asset, max(0, _unlent(later))))
@@ -245,7 +245,7 @@ class Marginfi:
             return (codec.build(name, program, accounts, paid.raw, SOME, NO, description=description, more=health),)
         description = f"withdraw everything from {market.name}"
         closed = f"close our account in {market.name}: its rent comes back"
-        # Nothing stays, so that no health is to be shown; the group's limiter alone (0.1.9) wants the price then.
+        # Nothing stays, so no health check is made; only the group's limiter (0.1.9) needs the price.
         priced = health if market.params.get(LIMITED) else ()
         return (
             codec.build(name, program, accounts, 0, SOME, YES, description=description, more=priced),

@@ -234,7 +234,7 @@ class SplStakePool:
             "receiver": owner,
             "user_shares": mine,
             "manager_fee": params["manager_fee"],
-            "referrer": mine,  # what the manager leaves to who sent the deposit is ours
+            "referrer": mine,  # the referrer's part of the fee goes to the depositor, which is us
             "pool_mint": params["pool_mint"],
             "system_program": SYSTEM_PROGRAM,
             "clock": SYSVAR_CLOCK,
@@ -330,7 +330,7 @@ def _tag(value: int, most: int) -> int:
 
 def _numbers(state: MarketState) -> StakePool:
     numbers = state.market.params[NUMBERS]
-    assert isinstance(numbers, StakePool)  # observe put it there
+    assert isinstance(numbers, StakePool)  # set by ``observe``
     return numbers
 
 

@@ -246,7 +246,7 @@ class Cluster:
         if not self.is_recent(str(tx.message.recent_blockhash)):
             if preflight:
                 raise Refused("BlockhashNotFound")
-            return signature  # taken, and forgotten: no leader can include it
+            return signature  # accepted and dropped, since no leader can include it
         if preflight:
             error, logs, *_ = self.simulate(raw)
             if error is not None:
@@ -268,7 +268,7 @@ class Cluster:
             for key, image in before.items():
                 self._kept.setdefault(key, image)
         if error is not None and before[keys[0]] == self.newest(keys[0]):
-            return  # not even its fee could be paid: leaders do not include such a one
+            return  # its fee could not be paid, and leaders do not include such a transaction
         self.landed[signature] = ExecutedTx(
             signature,
             self.slot,

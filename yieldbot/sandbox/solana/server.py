@@ -59,7 +59,7 @@ class Methods:
             return {"jsonrpc": "2.0", "id": request.get("id"), "result": handler(*params)}
         except RpcError as error:
             return _failed(request.get("id"), error)
-        except Exception as wrong:  # whatever a request can do wrong is the request's fault
+        except Exception as wrong:  # any error that a request causes is an answer to that request
             return _failed(request.get("id"), RpcError(INVALID_PARAMS, f"Invalid params: {type(wrong).__name__}"))
 
     def _in_context(self, value: Any, options: Any = None) -> Any:

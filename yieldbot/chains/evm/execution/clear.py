@@ -184,9 +184,7 @@ def _by_descriptor(
         intent, nested = rule.intent or rule.function.name, within(shown, book, abi, known, depth)
         held = plain_calls(rule.function, root, call.to)
         more = _read_all(call, held, rule.function, book, abi, known, depth)
-        if nested and not any(
-            one.dangerous for one in nested
-        ):  # what a descriptor does not show is signed all the same
+        if nested and not any(one.dangerous for one in nested):  # bytes that a descriptor does not show are signed too
             more = tuple(one for one in more if one.dangerous)
         nested = (*nested, *more) if not any(one.dangerous for one in nested) else nested
         rest = (descriptor.owner, scope.sentence(rule, shown), False, len(held))

@@ -70,7 +70,7 @@ def read_typed(
             fault = f"its descriptor does not fit it: {broken}"
             return DecodedTx(*names, "", (), fault, (), warnings, found_dangers, descriptor.owner, typed=True)
         intent, nested = rule.intent or primary, within(shown, book, abi, known, 0)
-        if not any(one.dangerous for one in nested):  # what a descriptor does not show is signed all the same
+        if not any(one.dangerous for one in nested):  # values that a descriptor does not show are signed too
             nested = (*nested, *(one for one in calls if one.dangerous))
         fields, sentence = (*shown, *shown_domain), scope.sentence(rule, shown)
         return DecodedTx(

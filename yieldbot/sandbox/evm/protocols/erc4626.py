@@ -31,7 +31,7 @@ async def _drip(d: Deployer, vault: Artifact, symbol: str, token: Contract, one:
     drip = await d.deploy(vault, token.address, a_year * one // 31_536_000, f"dv{symbol}")
     await d.send(token, "approve", drip.address, MAX_UINT256)
     await d.send(drip, "deposit", 1_000_000 * one, d.me)
-    # After it: what drips without a holder would make the first share dear.
+    # After the deposit, since income without a holder would make the first share expensive.
     await d.send(drip, "fund", 10 * a_year * one)
     return drip
 

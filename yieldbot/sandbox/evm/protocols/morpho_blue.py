@@ -105,7 +105,7 @@ async def _vault(
     await d.send(vault, "setSupplyQueue", [bytes.fromhex(second.id[2:]), bytes.fromhex(first.id[2:])])
     await d.send(tokens.usdc, "approve", vault.address, MAX_UINT256)
     await d.send(vault, "deposit", 1_000_000 * USDC_ONE, d.me)
-    # What the vault put in lowered both markets' utilisation: borrow it back up to 85 % and 92 %.
+    # The vault's deposits lowered both markets' utilisation: borrow more, up to 85 % and 92 % again.
     for market, borrowed in ((first, 595_000), (second, 276_000)):
         collateral = (borrowed // 2000 + 1) * WETH_ONE
         await d.send(tokens.weth, "deposit", value_wei=collateral)
