@@ -28,14 +28,22 @@ class AlertBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    measure: Literal["rate", "price", "depeg", "utilisation", "grade", "wealth"] = Field(description="what it looks at")
+    measure: Literal["rate", "price", "depeg", "utilisation", "grade", "wealth"] = Field(description="what it measures")
     subject: str = Field(min_length=1, max_length=200, description="a market's name, a token's symbol, a wallet's name")
     above: str | None = Threshold
     below: str | None = Threshold
-    hysteresis: str | None = Field(default=None, max_length=40, description="how far the value must come back")
-    chain: str | None = Field(default=None, max_length=100, description="the only chain that counts")
-    asset: str | None = Field(default=None, max_length=100, description="of wealth: the asset it is counted in")
-    severity: Literal["info", "warning", "critical"] = Field(default="warning", description="how much it matters")
+    hysteresis: str | None = Field(
+        default=None, max_length=40, description="how far the value must return behind the threshold before it ends"
+    )
+    chain: str | None = Field(
+        default=None, max_length=100, description="only subjects on the chain of this name; null: on every chain"
+    )
+    asset: str | None = Field(
+        default=None,
+        max_length=100,
+        description="for wealth: the asset that it is counted in; null: all, in US dollars",
+    )
+    severity: Literal["info", "warning", "critical"] = Field(default="warning", description="severity of its findings")
 
 
 def _all(request: Request) -> Collection:

@@ -76,7 +76,11 @@ class HaltBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(default="", max_length=500, description="shown wherever something refuses to go on")
+    reason: str = Field(
+        default="",
+        max_length=500,
+        description="the reason, shown by everything that refuses to work because of the halt",
+    )
 
 
 class JobsBody(BaseModel):

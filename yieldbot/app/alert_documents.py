@@ -14,7 +14,7 @@ from yieldbot.model.alerts import Kept
 class AlertValue(Part):
     """The last value that an alert measured for one market, token or wallet."""
 
-    name: str = Field(description="of what")
+    name: str = Field(description="the subject's name")
     value: float = Field(description="the last value, in the measure's unit")
     at: int = Field(description="the time of the block that it was read at, in unix seconds")
     stands: bool = Field(description="whether the alert stands for it")
@@ -27,20 +27,20 @@ class AlertRow(Part):
     id: str = Field(description="its id")
     measure: str = Field(description="rate, price, depeg, utilisation, grade or wealth")
     subject: str = Field(description="the market's name, the token's symbol, or the wallet's name")
-    chain: str | None = Field(description="the only chain that counts; null: all")
+    chain: str | None = Field(description="only subjects on the chain of this name; null: on every chain")
     asset: str | None = Field(description="the asset that wealth is counted in; null: all, in US dollars")
     above: bool = Field(description="whether it stands above the threshold; false: below")
     threshold: float = Field(description="a fraction, US dollars, whole tokens, or a grade from 0 to 100")
     hysteresis: float = Field(description="how far the value must come back before the alert ends")
-    condition: str = Field(description="all of that in words")
+    condition: str = Field(description="the condition as text")
     severity: str = Field(description="info, warning or critical")
-    accounts: tuple[str, ...] | None = Field(description="the only accounts that it looks at; null: all")
+    accounts: tuple[str, ...] | None = Field(
+        description="the only accounts whose markets, tokens and wallets it measures; null: all"
+    )
     made_by: str = Field(description="who made it")
     made_at: int = Field(description="when it was made, in unix seconds")
     stands: bool = Field(description="whether it stands for anything now")
-    values: tuple[AlertValue, ...] = Field(
-        description="what it last measured; empty: nothing of that name was read yet"
-    )
+    values: tuple[AlertValue, ...] = Field(description="the last value of each subject; empty: none was read yet")
 
     @classmethod
     def of(cls, kept: Kept) -> AlertRow:

@@ -13,7 +13,7 @@ class ApiKey(Part):
     """A key, without its secret."""
 
     name: str = Field(description="its name")
-    prefix: str = Field(description="what it is recognised by: the eight characters after `yb_`")
+    prefix: str = Field(description="the eight characters after `yb_`, by which people recognise it")
     scopes: tuple[str, ...] = Field(description="what it may do: of read, plan, approve, run, halt")
     accounts: tuple[str, ...] | None = Field(description="addresses of the only accounts that it sees; null: all")
     networks: tuple[str, ...] = Field(description="networks that it may be used from, as CIDR; empty: any")
@@ -32,7 +32,7 @@ class NewKeyDocument(Document):
     key: str = Field(description="the key itself: shown this once, and stored nowhere")
     details: ApiKey = Field(description="what it may do")
     overlap_until: int | None = Field(
-        default=None, description="after a rotation: until when its predecessor counts, in unix seconds"
+        default=None, description="after a rotation: until when its predecessor stays valid, in unix seconds"
     )
 
 
@@ -50,4 +50,4 @@ class RevokedKeysDocument(Document):
     SCHEMA: ClassVar[str] = "key-revoke"
 
     name: str = Field(description="the name")
-    revoked: tuple[str, ...] = Field(description="prefixes of the keys that counted until now")
+    revoked: tuple[str, ...] = Field(description="prefixes of the keys that were valid until now")

@@ -36,7 +36,7 @@ class ToSignDocument(Document):
     typed: dict[str, Any] = Field(description="the EIP-712 document, as a wallet's `eth_signTypedData_v4` takes it")
     challenge: str = Field(description="a passkey's challenge: the same message's 32 bytes as 0x...")
     signed_by: tuple[str, ...] = Field(description="the persons who have signed it, in order")
-    needed: int = Field(description="how many must")
+    needed: int = Field(description="how many persons must sign it")
 
 
 class SignedPlanDocument(Document):
@@ -46,5 +46,5 @@ class SignedPlanDocument(Document):
 
     plan_id: str = Field(description="the plan")
     signed_by: tuple[str, ...] = Field(description="the persons who have signed it, in order")
-    needed: int = Field(description="how many must")
+    needed: int = Field(description="how many persons must sign it")
     enough: bool = Field(description="whether `approve` now carries it out")

@@ -41,7 +41,9 @@ class BacktestRow(Part):
     moves_per_year: float = Field(description="plans carried out a year, the first of each window left out")
     cost: float = Field(description="dollars of gas and swaps a year")
     drawdown: float = Field(description="the largest fall of wealth within a window, a fraction")
-    locked_days: float = Field(description="the longest time in which a market could not have paid us all")
+    locked_days: float = Field(
+        description="the longest time, in days, in which a market could not have paid out all of our money"
+    )
     used_share: float = Field(
         description="fraction of time, weighted by our money, in markets with a utilisation above 95 %"
     )

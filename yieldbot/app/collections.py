@@ -90,12 +90,12 @@ class SignalRow(Place):
     id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")
     safety: int = Field(description="its safety grade, 0 to 100")
-    letter: str = Field(description="the same in a letter")
+    letter: str = Field(description="the grade as a letter")
     signal: str = Field(description="`enter`, `hold` or `leave`")
     reason: str = Field(description="why, in one line")
     short: int = Field(description="grade of its yield over the days that moves are decided for, 0 to 100")
     short_mean: float = Field(description="that yield, less the expected loss")
-    long: int = Field(description="grade of its yield as remembered, 0 to 100")
+    long: int = Field(description="grade of its mean yield in memory, 0 to 100")
     long_mean: float = Field(description="that yield, less the expected loss")
 
 
@@ -111,7 +111,7 @@ class AccountRow(Part):
     owner: str = Field(description="its address")
     chain: str = Field(description="the chain's name")
     chain_id: str = Field(description="the chain's identifier")
-    assets: tuple[str, ...] = Field(description="symbols of what it is managed in")
+    assets: tuple[str, ...] = Field(description="symbols of the assets that its jobs manage")
     stopped: str | None = Field(description="why it may not sign until a person clears it; null: it may")
 
 

@@ -31,7 +31,7 @@ class ReadCall(Part):
     fault: str | None = Field(description="why it is not decoded further; null: it is decoded completely")
     owner: str | None = Field(description="the descriptor's owner; null: no descriptor is used")
     sentence: str | None = Field(description="the descriptor's own sentence with the values in it; null: it has none")
-    warnings: tuple[str, ...] = Field(description="what to know beside the fields")
+    warnings: tuple[str, ...] = Field(description="what a person should know in addition to the fields")
     dangers: tuple[str, ...] = Field(
         description="unlimited allowances, permits to an unknown spender, and control or money given to an unknown "
         "address; "

@@ -16,13 +16,13 @@ class CameOut(Part):
 
     market_id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")
-    amount: Money = Field(description="how much came out, as the chain says")
+    amount: Money = Field(description="how much came out, by the balance changes on chain")
 
 
 class ExitJob(JobReport):
     """What an exit did for one job."""
 
-    came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in the order it came")
+    came_out: tuple[CameOut, ...] = Field(description="what came out in this run, in order of time")
     ordered: tuple[str, ...] = Field(
         description="names of the markets whose exits you ordered and that nothing enters until they are stopped; `all`"
     )

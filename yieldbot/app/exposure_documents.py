@@ -24,8 +24,8 @@ class ExposureShare(Part):
         description="the collateral, by symbol or address; else the pool, whose collaterals are not known one by one; "
         "`unknown`: what could not be read"
     )
-    share: float = Field(description="part of our wealth on this chain, 0 to 1")
-    through: tuple[str, ...] = Field(description="the markets through which it rests on it")
+    share: float = Field(description="fraction of our wealth on this chain, 0 to 1")
+    through: tuple[str, ...] = Field(description="the markets through which our money depends on it")
     utilisation: float | None = Field(
         description="the highest utilisation of the markets below, and of its own market; null: none was read"
     )

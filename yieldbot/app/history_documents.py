@@ -38,10 +38,10 @@ class JournalPlan(Part):
     cost: float = Field(description="its expected cost, in tokens")
     calls: tuple[str, ...] = Field(description="each call in words")
     digest: str = Field(description="SHA-256 of the plan, which each approval signs, as 0x...")
-    why: tuple[str, ...] = Field(description="what was seen, of a plan that leaves markets; else empty")
+    why: tuple[str, ...] = Field(description="for a plan that leaves markets: what was observed; else empty")
     changes: tuple[str, ...] = Field(description="our balance changes in the rehearsal")
-    risks: tuple[str, ...] = Field(description="what is known of the risk of each market that gets money")
-    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, of a plan that waits for them")
+    risks: tuple[str, ...] = Field(description="the risk of each market that gets money, a line each")
+    signed_by: tuple[str, ...] = Field(description="the persons who have signed it, if it waits for signatures")
 
 
 class HistoryDocument(Document):

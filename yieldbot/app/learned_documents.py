@@ -34,7 +34,9 @@ class EverHeld(Part):
     name: str = Field(description="its name")
     since: int = Field(description="when money went in, or was first noted there, unix seconds")
     until: int | None = Field(description="when nothing was left, unix seconds; null: it is still held")
-    predicted: float | None = Field(description="what our money was to earn when it went in; null: nothing is recorded")
+    predicted: float | None = Field(
+        description="the rate that our money was expected to earn when it went in; null: none was recorded"
+    )
     realised: float | None = Field(
         description="what it earned since, entry and exit fees deducted; null: not known, or it is in the first hour"
     )
@@ -44,8 +46,10 @@ class EverHeld(Part):
     )
     forecast: ForecastThen | None = Field(description="the market's forecast then; null: it was decided without one")
     forecasts: int = Field(description="how many forecasts of its market were recorded while it was held")
-    forecasts_over: int = Field(description="of how many of them the horizon is over and what was paid is known")
+    forecasts_over: int = Field(description="how many of these have a horizon that is over, with a known realised rate")
     forecasts_off: float | None = Field(
-        description="what was paid less what was forecast, their mean; null: none is over"
+        description="mean of the realised rates less the forecasts; null: no horizon is over"
     )
-    forecasts_inside: float | None = Field(description="the share of them whose interval held it; null: none is over")
+    forecasts_inside: float | None = Field(
+        description="fraction of realised rates inside of the interval; null: no horizon is over"
+    )

@@ -82,7 +82,7 @@ class Reward(Part):
     price: float | None = Field(
         description="asset tokens for one reward token, by a feed; null: no feed prices it, and it counts as nothing"
     )
-    haircut_bps: float = Field(description="what the policy takes off its price")
+    haircut_bps: float = Field(description="deduction from its price by the policy, in bp")
     value: float | None = Field(
         description="asset tokens that a claim is worth, after the haircut and before gas; null: it has no price"
     )
@@ -146,13 +146,13 @@ class Market(Part):
     )
     cap_headroom: Money | None = Field(description="what may still be deposited under its supply cap; null: no cap")
     safety: int | None = Field(description="its safety grade, 0 to 100 (`risk`); null: it was not graded")
-    letter: str | None = Field(description="the same in a letter, A+ to F")
+    letter: str | None = Field(description="the grade as a letter, A+ to F")
     loss_bps: float | None = Field(description="expected loss a year by its grade, in bp; null: not graded")
     haircut_bps: float | None = Field(
         description="the policy's haircut: expected loss a year, in bp; null: not assessed"
     )
     max_exposure: Money | None = Field(description="the most that the policy lets us hold there; null: no limit")
-    rewards: tuple[Reward, ...] = Field(description="incentives beside its yield")
+    rewards: tuple[Reward, ...] = Field(description="incentives in addition to its yield")
     flags: tuple[str, ...] = Field(description="risk flags")
     vetoes: tuple[str, ...] = Field(description="why it gets no new money")
     alarms: tuple[StandingAlarm, ...] = Field(default=(), description="alarms that stand")

@@ -49,13 +49,13 @@ class ImportedFile(Part):
 
     file: str = Field(description="its name as it was given")
     refused: str | None = Field(description="why nothing of it is taken; null: it is")
-    readings: int = Field(description="readings in it that can be taken")
+    readings: int = Field(description="readings in it that can be stored")
     kept: int = Field(description="readings that were stored")
     known: int = Field(description="readings that were stored already")
     markets: int = Field(description="markets in it")
     first: int | None = Field(description="the oldest reading's time in unix seconds; null: it has none")
     last: int | None = Field(description="the newest one's; null: it has none")
-    faults: tuple[NamedFault, ...] = Field(description="everything that is odd in it or was left out")
+    faults: tuple[NamedFault, ...] = Field(description="everything that is implausible in it or was left out")
 
 
 class HistoryImportDocument(Document):
@@ -78,7 +78,7 @@ class RememberedMarket(Part):
     market: str = Field(description="the market's id, or what a recording calls it")
     readings: int = Field(description="number of readings")
     first: int = Field(description="the oldest one's time in unix seconds")
-    last: int = Field(description="the newest one's")
+    last: int = Field(description="time of the newest reading in unix seconds")
 
 
 class HistoryShowDocument(Document):
@@ -129,7 +129,9 @@ class HistoryVerifyDocument(Document):
     sound: bool = Field(description="every file can be read and is in its place, no reading is there twice")
     files: int = Field(description="files that were read")
     readings: int = Field(description="readings in them")
-    faults: tuple[NamedFault, ...] = Field(description="what was found; gaps and odd rates make nothing unsound")
+    faults: tuple[NamedFault, ...] = Field(
+        description="what was found; gaps and implausible rates do not make memory unsound"
+    )
 
 
 class HistoryCompactDocument(Document):

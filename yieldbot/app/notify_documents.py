@@ -27,7 +27,7 @@ class NotifyDocument(Document):
     SCHEMA: ClassVar[str] = "notify"
 
     channels: tuple[ChannelResult, ...] = Field(description="one for each `[[notices]]` table")
-    notes: tuple[str, ...] = Field(default=(), description="what could not be looked at, a line each")
+    notes: tuple[str, ...] = Field(default=(), description="what could not be read, a line each")
 
 
 class NoticeFinding(Part):
@@ -48,12 +48,12 @@ class NoticeDocument(Document):
 
     SCHEMA: ClassVar[str] = "notice"
 
-    id: str = Field(description="the same when the same message is sent again")
+    id: str = Field(description="the notice's id, the same at each attempt to send it")
     at: int = Field(description="when it was made, in unix seconds")
-    severity: str = Field(description="the gravest of its findings'")
+    severity: str = Field(description="the highest severity of its findings")
     title: str = Field(description="how many findings of which topic")
     findings: tuple[NoticeFinding, ...] = Field(description="the gravest first")
-    left_out: int = Field(description="further findings that had no room")
+    left_out: int = Field(description="number of further findings that did not fit")
 
     @classmethod
     def of(cls, notice: Notice) -> NoticeDocument:

@@ -38,8 +38,8 @@ class PaperLedger(Part):
     expected: float = Field(description="what was expected of the same holdings over the same time, step by step")
     rewards: float = Field(description="what claimed rewards were worth when claimed")
     gas: float = Field(description="gas, or fees and rent")
-    swapped: float = Field(description="what swaps lost against the feeds' prices; negative: they won")
-    entered: float = Field(description="fees that markets took of deposits")
+    swapped: float = Field(description="loss of swaps against the feeds' prices; negative: a gain")
+    entered: float = Field(description="fees that markets charged on deposits")
     fees: float = Field(description="fees of liquidity in pools, a part of `earned`")
     sold: float = Field(description="what sales of claimed rewards brought")
     unsold: float = Field(description="what claimed rewards that were not sold are worth, by the feeds")
@@ -66,7 +66,7 @@ class PaperWallet(Part):
     began: int | None = Field(description="its first block's time in unix seconds; null: it has not begun")
     time: int | None = Field(description="its last step's block's time; null: it has not begun")
     height: int | None = Field(description="that block's number, or slot; null: it has not begun")
-    did: str = Field(description="what the last step did, in words")
+    did: str = Field(description="a text about what the last step did")
     plan: Annotated[Plan | Hold, Field(discriminator="action")] | None = Field(
         description="what this call decided; null: nothing was decided"
     )
@@ -74,7 +74,7 @@ class PaperWallet(Part):
     contradicted: tuple[str, ...] = Field(
         description="what memory says of a market and the chain contradicts, in words"
     )
-    ledger: PaperLedger | None = Field(description="what it has; null: it has not begun")
+    ledger: PaperLedger | None = Field(description="its ledger; null: it has not begun")
 
 
 class PaperDocument(Document):
@@ -101,7 +101,7 @@ class PaperSide(Part):
         description="paper: the paper wallet; backtest: the same policy and money over the same days, from memory, a "
         "decision a day; reality: the real wallet, by what the steps saw of it and what its transactions moved"
     )
-    days: float = Field(description="length of the time compared, in seconds")
+    days: float = Field(description="length of the time compared, in days")
     wealth: float = Field(description="its money on average")
     net_apr: float = Field(description="net return on all of its money: earned, less costs, plus other gains")
     rate: float = Field(description="rate that its money in markets was paid")
@@ -125,7 +125,7 @@ class PaperGap(Part):
     timing_pp: float = Field(description="because more of its money was in markets, or sooner")
     costs_pp: float = Field(description="because it paid less for gas, swaps and fees")
     other_pp: float = Field(description="because of rewards and prices")
-    why: tuple[str, ...] = Field(description="the parts in words, and what is in none of them")
+    why: tuple[str, ...] = Field(description="the parts as text, and what none of them explains")
 
 
 class PaperComparison(Part):

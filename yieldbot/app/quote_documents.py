@@ -47,7 +47,7 @@ class AggregatorQuote(Part):
     least: Money = Field(description="minimum out of its transaction")
     fees_usd: Number = Field(description="its fees, in US dollars")
     gas_usd: Number = Field(description="the gas, in US dollars")
-    seconds: Number = Field(description="how long it takes, in seconds")
+    seconds: Number = Field(description="expected duration in seconds")
 
 
 class AggregatorFault(Part):

@@ -28,7 +28,7 @@ class RunJob(Part):
     wallet: str = Field(description="the wallet's name")
     owner: str = Field(description="the account's address")
     chain_id: str = Field(description="the chain's identifier")
-    assets: tuple[str, ...] = Field(description="symbols of what the job is managed in")
+    assets: tuple[str, ...] = Field(description="symbols of the job's assets")
     outcome: str = Field(
         description="`executed`, `held`, `queued`, `rehearsed`, `handed_over`, `rejected`, `refused`, `reverted`, "
         "`skipped` or `failed`"
@@ -36,7 +36,7 @@ class RunJob(Part):
     code: str = Field(description="code of the safety rule that refused, or kind of the error; empty: neither")
     reason: str = Field(description="why it ended so; empty: the outcome says it all")
     plan_id: str | None = Field(description="the plan that it made or carried out; null: none")
-    seconds: float = Field(description="how long it took")
+    seconds: float = Field(description="duration in seconds")
 
 
 class RunRow(Part):

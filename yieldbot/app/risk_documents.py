@@ -25,7 +25,7 @@ class GradeSide(Part):
     name: str = Field(description="name of the aspect (docs/risk.md)")
     score: float = Field(description="0 (worst) to 100 (best)")
     weight: float = Field(description="its weight in the grade")
-    evidence: tuple[EvidenceNumber, ...] = Field(description="the facts that the score rests on")
+    evidence: tuple[EvidenceNumber, ...] = Field(description="the facts from which the score was computed")
     missing: tuple[str, ...] = Field(description="facts that are not known, each counted as its worst case")
 
 
@@ -37,7 +37,7 @@ class MarketRisk(Part):
     protocol: str = Field(description="the protocol's name")
     asset: str = Field(description="the symbol of its asset")
     safety: int = Field(description="0 (worst) to 100 (best)")
-    letter: str = Field(description="the same as a letter: A+, A, B, C, D or F")
+    letter: str = Field(description="the grade as a letter: A+, A, B, C, D or F")
     limits: tuple[str, ...] = Field(description="hard facts that cap the grade, the lowest cap first")
     loss_bps: float = Field(description="expected loss a year, in bp of what is held")
     loss_low_bps: float = Field(description="lower end of its 80 % interval")
@@ -45,7 +45,7 @@ class MarketRisk(Part):
     quoted: float = Field(description="the quoted rate, a simple annual fraction")
     short_mean: float = Field(description="expected over the days that moves are decided for, less the expected loss")
     short: int = Field(description="grade of that yield, 0 to 100; 50: its low end is the median of its asset")
-    long_mean: float = Field(description="the mean of what is remembered, less the expected loss")
+    long_mean: float = Field(description="the mean rate in memory, less the expected loss")
     long: int = Field(description="grade of that yield, 0 to 100")
     signal: str = Field(description="`enter`, `hold` or `leave`")
     reason: str = Field(description="why, in one line")

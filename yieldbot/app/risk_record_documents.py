@@ -12,9 +12,9 @@ from yieldbot.app.document import Document, Part
 class LetterRecord(Part):
     """What followed the grades of one letter."""
 
-    letter: str = Field(description="which, the safest first; `all`: of all together")
+    letter: str = Field(description="the letter, the safest first; `all`: all letters together")
     days: int = Field(description="graded days of markets that are scored")
-    windows: int = Field(description="how many of their windows do not overlap: so many are independent at most")
+    windows: int = Field(description="number of their windows that do not overlap: at most so many are independent")
     locks: int = Field(
         description="days that a lock followed: utilisation of 0.99, or cash below 1 % of what is supplied"
     )
@@ -24,8 +24,8 @@ class LetterRecord(Part):
     stated: float = Field(description="mean probability of harm that the grades stated")
     years: float = Field(description="market-years for which these grades stood")
     locked_hours_a_year: float | None = Field(description="hours locked in a market-year")
-    loss_bps_a_year: float | None = Field(description="what was lost, in bp a year")
-    expected_loss_bps: float | None = Field(description="what was expected to be lost, in bp a year")
+    loss_bps_a_year: float | None = Field(description="realised loss, in bp a year")
+    expected_loss_bps: float | None = Field(description="expected loss, in bp a year")
     expected_low_bps: float | None = Field(description="lower end of its 80 % interval")
     expected_high_bps: float | None = Field(description="upper end of its 80 % interval")
 
@@ -52,17 +52,21 @@ class SignalRecord(Part):
     market_class: str = Field(description="`dollar`: markets of dollars; `other`")
     signal: str = Field(description="`enter`, `hold` or `leave`")
     horizon_days: int = Field(description="days after it")
-    signals: int = Field(description="days of markets that it stood and whose rates are known")
-    markets: int = Field(description="of how many markets")
-    windows: int = Field(description="horizons in that time that do not overlap: so many are independent at most")
+    signals: int = Field(description="market-days with this signal whose later rates are known")
+    markets: int = Field(description="number of markets")
+    windows: int = Field(
+        description="number of horizons in that time that do not overlap: at most so many are independent"
+    )
     mean: float = Field(description="mean of the rates that were then paid")
     median: float = Field(description="mean of the medians of the markets of their assets over the same days")
     above: float = Field(description="fraction that paid more than the median")
-    hits: float | None = Field(description="part that did as said (enter: more; leave: less); null: `hold`")
+    hits: float | None = Field(
+        description="fraction of right signals (enter: it paid more than the median; leave: less); null: `hold`"
+    )
     low: float | None = Field(description="lower end of its 90 % interval, by blocks of days")
     high: float | None = Field(description="upper end of its 90 % interval")
     plain: float | None = Field(
-        description="the same part for the plain rule: a market stays on the side of the median that its quote is on"
+        description="that fraction by the plain rule that a market stays on the side of the median where its quote is"
     )
 
 
@@ -72,7 +76,7 @@ class SignalsDocument(Document):
     SCHEMA: ClassVar[str] = "risk-signals"
 
     history: str = Field(description="a folder of memory, or a file")
-    source: str = Field(description="`ledger`: signals as they were remembered; `replay`: made anew, day by day")
+    source: str = Field(description="`ledger`: stored signals; `replay`: computed again, day by day")
     first: int | None = Field(description="the first signal's day, unix seconds; null: there is none")
     last: int | None = Field(description="the last signal's")
     rows: tuple[SignalRecord, ...] = Field(description="by horizon, class and signal; empty: too little is known")

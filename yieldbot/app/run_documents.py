@@ -44,7 +44,7 @@ class StillIn(Part):
     market_id: str = Field(description="the market's identifier")
     name: str = Field(description="its name")
     held: Money = Field(description="how much stays there")
-    reasons: tuple[str, ...] = Field(description="why it is to be left: what was seen, or the order")
+    reasons: tuple[str, ...] = Field(description="why it is to be left: what was observed, or the order")
     why: str = Field(description="what keeps it there")
     next: str = Field(description="what happens next")
 

@@ -20,8 +20,8 @@ class WatchAlarm(Part):
     code: str = Field(description="which sign: CONTROL_WEAKER or PENDING_CHANGE (docs/risk.md)")
     act: str = Field(description="what it asks for: `stop` (no new money) or `leave`")
     saw: str = Field(description="what was observed")
-    since: int = Field(description="unix seconds at which it was first seen")
-    new: bool = Field(description="whether this look was the first to see it")
+    since: int = Field(description="unix seconds at which it was first observed")
+    new: bool = Field(description="whether this look was the first to observe it")
 
 
 class WatchMessage(Part):
@@ -31,7 +31,7 @@ class WatchMessage(Part):
     name: str = Field(description="the market's name")
     held: bool = Field(description="whether we hold anything there")
     lines: tuple[str, ...] = Field(description="what changed since the last look, or will change, a line each")
-    ended: tuple[str, ...] = Field(description="what the alarms saw that no longer stand")
+    ended: tuple[str, ...] = Field(description="what the alarms that were lifted had observed")
 
 
 class WatchedHolder(Part):
@@ -40,9 +40,9 @@ class WatchedHolder(Part):
     right: str = Field(description="the right: `upgrade`, `owner`, or the contract's own name for it")
     who: str = Field(description="who holds it, in words, with whoever is behind")
     signatures: int = Field(
-        description="keys that must agree: 0 not known, 100 a vote, 1000 nobody can; of the last one behind"
+        description="keys that must agree, by the last controller behind it; 0: not known, 100: a vote, 1000: nobody"
     )
-    warning_seconds: int = Field(description="seconds from announcement to act; 0: none")
+    warning_seconds: int = Field(description="seconds from the announcement of a call to its execution; 0: no delay")
 
 
 class WatchedContract(Part):
@@ -50,7 +50,7 @@ class WatchedContract(Part):
 
     address: str = Field(description="its address")
     part: str = Field(description="pool, admin, oracle, rate model, collateral, asset, inside (lent on to)")
-    name: str = Field(description="what the protocol calls it; may be empty")
+    name: str = Field(description="its name in the protocol; may be empty")
     code_hash: str = Field(description="keccak256 of its code in hex; empty: none was read")
     implementation: str | None = Field(description="the contract whose code it runs as a proxy; null: its own")
     holders: tuple[WatchedHolder, ...] = Field(description="who may change it; none: nobody")
@@ -66,9 +66,9 @@ class WatchedContract(Part):
 class WatchedFlow(Part):
     """One deposit or withdrawal of somebody."""
 
-    amount: float = Field(description="whole tokens that went in, or (below 0) out")
-    account: str = Field(description="whose position it is")
-    others: tuple[str, ...] = Field(description="who else has part in it: who called, who was paid")
+    amount: float = Field(description="whole tokens; negative: a withdrawal")
+    account: str = Field(description="the account whose position changes")
+    others: tuple[str, ...] = Field(description="other accounts that take part, such as payer and receiver")
     block: int = Field(description="its block")
     tx: str = Field(description="its transaction")
 
@@ -76,12 +76,12 @@ class WatchedFlow(Part):
 class WatchedFlows(Part):
     """What went into and out of a market since the last look."""
 
-    since: int = Field(description="the block from which all is counted")
-    deposited: float = Field(description="whole tokens that went in")
-    withdrawn: float = Field(description="whole tokens that went out")
-    count: int = Field(description="how many deposits and withdrawals that was")
-    largest: tuple[WatchedFlow, ...] = Field(description="the largest, and those of addresses that are followed")
-    cut: str | None = Field(description="why older ones since the last look are missing; null: none are")
+    since: int = Field(description="the block from which flows are counted")
+    deposited: float = Field(description="sum of all deposits, in whole tokens")
+    withdrawn: float = Field(description="sum of all withdrawals, in whole tokens")
+    count: int = Field(description="number of deposits and withdrawals")
+    largest: tuple[WatchedFlow, ...] = Field(description="the largest flows, and those of followed addresses")
+    cut: str | None = Field(description="why older flows since the last look are missing; null: none are")
 
     @classmethod
     def of(cls, found: MarketFlows | None) -> WatchedFlows | None:
@@ -105,15 +105,17 @@ class WatchedFlows(Part):
 class DepositorShare(Part):
     """What one depositor holds."""
 
-    address: str = Field(description="whose it is")
-    share: float = Field(description="part of what others than we supplied, 0 to 1")
+    address: str = Field(description="the depositor's address")
+    share: float = Field(description="fraction of everything in the market that is not ours, 0 to 1")
 
 
 class WatchedHolders(Part):
     """The depositors of a market, as far as events name them."""
 
     top: tuple[DepositorShare, ...] = Field(description="the largest depositors that events named, ten at most")
-    seen: float = Field(description="what all that are remembered hold together, 0 to 1; the rest is nobody's we know")
+    seen: float = Field(
+        description="fraction that all stored depositors hold together, 0 to 1; the rest belongs to unknown ones"
+    )
     since: int = Field(description="the block from which events were read")
     block: int = Field(description="the block of the balances")
 
@@ -136,11 +138,9 @@ class WatchedMarket(Part):
     )
     flows: WatchedFlows | None = Field(
         default=None,
-        description="what went in and out since the last look (at the first: before it); null: nothing was heard",
+        description="deposits and withdrawals since the last look (at the first: before it); null: none were read",
     )
-    holders: WatchedHolders | None = Field(
-        default=None, description="whose the money is; null: events have named nobody yet"
-    )
+    holders: WatchedHolders | None = Field(default=None, description="the depositors; null: events have named none yet")
     recent: tuple[str, ...] = Field(
         default=(), description="at the first look: large flows of the time before it, and the largest depositor"
     )
@@ -152,16 +152,16 @@ class WatchedJob(Part):
     wallet: str = Field(description="the wallet's name")
     chain: str = Field(description="the chain's name")
     assets: tuple[str, ...] = Field(description="the job's assets")
-    skipped: str | None = Field(description="why nothing was looked at; null: it was")
+    skipped: str | None = Field(description="why no look was taken; null: one was")
     block: int | None = Field(description="the block (slot) of the look; null where it was skipped")
     first: bool = Field(description="whether it was the first look, with which later ones are compared")
     since: int | None = Field(description="the block from which events were read; null where none were")
     cut: str | None = Field(description="why events since the last look are missing; null: none are")
     notes: tuple[str, ...] = Field(
-        description="what beside the chain could not be asked: Safe's service, where it is named"
+        description="web services that could not be queried, such as Safe's transaction service, a line each"
     )
     round_trips: int = Field(description="requests that the look took, those of the snapshot included")
-    messages: tuple[WatchMessage, ...] = Field(description="what is new, by market")
+    messages: tuple[WatchMessage, ...] = Field(description="what has changed or is announced, by market")
     alarms: tuple[WatchAlarm, ...] = Field(description="the alarms that stand")
     markets: tuple[WatchedMarket, ...] = Field(description="the contracts that each market depends on")
     due: tuple[str, ...] = Field(

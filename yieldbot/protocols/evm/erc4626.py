@@ -334,7 +334,7 @@ def _metamorpho(market: Market, owner: Address, block: BlockRef) -> Flow[tuple[V
         its_shares = blue.decode("position", position.data)[0]
         theirs = below.worth(its_shares)
         cap = vault.one("config", config.data) if market_id in where["supply_queue"] else 0
-        # MetaMorpho._maxDeposit rounds up its holding. The slot has the room now; the headroom is that of an hour later.
+        # MetaMorpho._maxDeposit rounds up its holding. The slot has the room now; the headroom is an hour later's.
         room, room_later = (max(0, cap - then.worth_up(its_shares)) for then in (below, later))
         curve, cash_raw = below.curve(market.asset, theirs), below.liquidity_raw
         slots.append(VaultSlot(curve, theirs / one, room / one, cash_raw / one, _pool(market, market_id)))
