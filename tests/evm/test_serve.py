@@ -12,12 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 from tests.kit import ROOT
 from tests.kit.api.walk import every_example, remembered
+from tests.kit.notify.servers import http_service
 from tests.kit.program import yieldbot
 from yieldbot.sandbox.evm.node import Sandbox
 
@@ -29,6 +33,8 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str], url: str, key: str) -> None:
         self.process, self.url, self.key = process, url, key
+        self.lines: list[dict[str, Any]] = []
+        """What it wrote to stderr, once it has ended: JSON objects."""
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, Any, dict[str, str]]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -48,19 +54,28 @@ class Server:
 
 
 @contextmanager
-def serving(sandbox: Sandbox, *flags: str) -> Iterator[Server]:
+def serving(sandbox: Sandbox, *flags: str, collector: str) -> Iterator[Server]:
     config = ("--config", sandbox.directory / "yieldbot.toml")
     made = yieldbot(*config, "--json", "key", "new", "all", "--scope", "read,plan,halt", cwd=ROOT).document
-    words = [sys.executable, "-m", "yieldbot.cli.main", *map(str, config), "serve", "--port", "0", *flags]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ.copy())
+    words = [sys.executable, "-m", "yieldbot.cli.main", *map(str, config), "--log-format", "json"]
+    environment = os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector}
+    process = subprocess.Popen(
+        [*words, "serve", "--port", "0", *flags], stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    )
     assert process.stderr is not None
-    line = process.stderr.readline()
-    assert "listening at http://127.0.0.1:" in line, line
+    first = json.loads(process.stderr.readline())
+    assert "listening at http://127.0.0.1:" in first["message"], first
+    server = Server(process, first["message"].split()[2], made["key"])
+    taken = list[str]()
+    reader = Thread(target=taken.extend, args=(process.stderr,))
+    reader.start()
     try:
-        yield Server(process, line.split()[2], made["key"])
+        yield server
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.wait(timeout=60)
+        reader.join()
+        server.lines = [json.loads(line) for line in taken]
 
 
 def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -68,7 +83,7 @@ def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox, tmp_path:
     wallet = yieldbot(*config, "--json", "positions", cwd=ROOT).document["jobs"][0]["wallet"]
     yieldbot(*config, "alert", "add", "wealth", wallet, "--above", "1", "--severity", "info", cwd=ROOT)
     market = remembered(sandbox)
-    with serving(sandbox) as server:
+    with http_service() as collector, serving(sandbox, collector=collector.url) as server:
         server.ready()
         (alert,) = server.ask("/alerts")[1]["items"]
         assert alert["stands"] and alert["values"][0]["value"] > 1
@@ -87,7 +102,8 @@ def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox, tmp_path:
         assert [plan["id"] for plan in plans["items"]] == [job["plan"]["id"]]
         assert server.ask("/transactions")[1]["items"] == [], "it signs nothing"
 
-        done = yieldbot(*config, "--json", "approve", job["plan"]["id"], "--yes", cwd=ROOT)
+        flags = ("--json", "--log-format", "json")
+        done = yieldbot(*config, *flags, "approve", job["plan"]["id"], "--yes", cwd=ROOT)
         assert done.code == 0, done.err
         assert server.ask(f"/plans/{job['plan']['id']}")[1]["status"] == "executed"
         (later,) = server.ask("/alerts")[1]["items"]
@@ -95,9 +111,42 @@ def test_what_it_answers_is_what_the_commands_answer(sandbox: Sandbox, tmp_path:
         sent = server.ask("/transactions")[1]["items"]
         assert sent and all(row["result"] == "confirmed" for row in sent)
         assert server.ask("/journal?limit=1")[1]["total"] > len(sent)
+        runs = server.ask("/runs?limit=500")[1]["items"]
+        (id,) = (
+            run["id"] for run in runs if run["command"] == "run" and run["jobs"][0]["plan_id"] == job["plan"]["id"]
+        )
         ends_in_time(server)
+    one_id_leads_from_the_request_to_the_transactions(id, server.lines, done.err)
+    one_trace_has_every_stage(id, collector.requests)
     left = subprocess.run(["pgrep", "-f", "yieldbot.app.worker"], capture_output=True, text=True, check=False)
     assert [pid for pid in left.stdout.split() if parent(pid) == str(server.process.pid)] == []
+
+
+def one_id_leads_from_the_request_to_the_transactions(id: str, lines: list[dict[str, Any]], approved: str) -> None:
+    """The server's and its worker's lines have the request's id; those of the command that approves name it as the
+    origin."""
+    events = {line["event"] for line in lines if line.get("id") == id}
+    assert {"answered", "observed", "planned", "rehearsed", "declined"} <= events, events
+    own = [json.loads(line) for line in approved.splitlines()]
+    sent = [line for line in own if line["event"] == "ended"]
+    assert sent and all(line["origin"] == id and line["hash"].startswith("0x") for line in sent)
+    assert len({line["id"] for line in own}) == 1 and own[0]["id"] != id
+
+
+def one_trace_has_every_stage(id: str, taken: list[tuple[str, dict[str, str], bytes]]) -> None:
+    """What a collector of OpenTelemetry got, parsed by the classes that the protocol's own package makes."""
+    spans, services = list[Any](), set[str]()
+    for path, _, body in taken:
+        assert path == "/v1/traces"
+        for found in ExportTraceServiceRequest.FromString(body).resource_spans:
+            services |= {one.value.string_value for one in found.resource.attributes if one.key == "service.name"}
+            spans += [span for scope in found.scope_spans for span in scope.spans]
+    assert services == {"yieldbot-serve", "yieldbot-worker"}
+    (request,) = (one for one in spans if one.name == "POST /v1/plans" and id in str(one.attributes))
+    trace = {one.name: one for one in spans if one.trace_id == request.trace_id}
+    assert {"worker queue", "queue", "cycle", "observe", "rehearse"} <= trace.keys()
+    ids = {one.span_id: one for one in trace.values()}
+    assert ids[ids[ids[trace["rehearse"].parent_span_id].parent_span_id].parent_span_id].name == "worker queue"
 
 
 def ends_in_time(server: Server) -> None:

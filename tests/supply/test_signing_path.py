@@ -85,6 +85,7 @@ def test_the_signer_has_no_server_no_pages_no_model_and_no_extras() -> None:
         "anthropic",
         "prometheus_client",
         "matplotlib",
+        "opentelemetry",
     }
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from yieldbot.api.connections import Connection, room
 from yieldbot.api.server import application
 from yieldbot.app import serve as use
+from yieldbot.app import tracing
 from yieldbot.app.ending import at_end
 from yieldbot.app.schedule import Task
 from yieldbot.app.serve import ServeRequest
@@ -77,7 +78,9 @@ async def serve(service: Service, request: ServeRequest, inner: Sequence[Inner] 
 
     Raises ConfigError if the address cannot be used.
     """
+    tracing.start("yieldbot-serve", service.context.complain)
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(tracing.end)
         for door in inner:
             await stack.enter_async_context(door.running())
         app = application(service, {door.path: door.app for door in inner})

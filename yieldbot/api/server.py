@@ -20,6 +20,7 @@ from yieldbot.api import alert_routes, listing, on_request, resources, run_route
 from yieldbot.api.description import described
 from yieldbot.api.metrics import Metrics
 from yieldbot.api.problems import Problem, ProblemDocument, limits, of_error
+from yieldbot.app import telemetry, tracing
 from yieldbot.app.admission import ASKING, Refused
 from yieldbot.app.service import Service
 from yieldbot.errors import YieldbotError
@@ -88,6 +89,7 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     path, address = request.url.path, request.client.host if request.client else ""
     what = f"{request.method} {listing.shown(path)}"
     left, began = None, time.monotonic()
+    request_id = telemetry.begin()
     try:
         if listing.holds_key(path) or listing.holds_key(str(request.query_params)):
             service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
@@ -106,7 +108,8 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         else:
             left = service.admission.admit_anybody(address, f"{request.method} {path}")
         await _check_body(request)
-        response = await go_on(request)
+        with tracing.continued(request.headers), telemetry.span(f"{request.method} {_resource(path)}"):
+            response = await go_on(request)
     except Problem as problem:
         response = problem.response()
     except ClientDisconnect:  # the caller has closed the connection
@@ -126,8 +129,12 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         await service.write_audit()
     for name, value in limits(left).items():
         response.headers.setdefault(name, value)
-    request.app.state.metrics.answered(_route(request), request.method, response.status_code, time.monotonic() - began)
+    route, seconds = _route(request), time.monotonic() - began
+    request.app.state.metrics.answered(route, request.method, response.status_code, seconds)
+    name = request.state.caller.name if left is not None and path not in NO_KEY_NEEDED else ""
+    telemetry.answered(route, request.method, response.status_code, seconds, name)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Request-Id"] = request_id
     return response
 
 

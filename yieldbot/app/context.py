@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from yieldbot.app import telemetry
-from yieldbot.errors import YieldbotError
+from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.model.text import one_line, printable
 
 TYPE_CHECKING = False  # see yieldbot/__init__.py
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SECRET_ENDINGS = ("RPC_URL", "PASSPHRASE", "PASSWORD", "PRIVATE_KEY", "SECRET", "TOKEN", "API_KEY")
 """Values of environment variables with these endings are hidden in every text."""
+
+LONGEST_RELAYED = 500
+"""Most characters of a line of a process that was started."""
 
 
 class Context:
@@ -68,8 +71,8 @@ class Context:
             from yieldbot.config.load import load
 
             self._settings = load(self.config, self.secret)
-            if self.verbose:
-                telemetry.listen(sys.stderr, self.secrets())
+            if self.verbose and not telemetry.is_json():
+                telemetry.listen(sys.stderr, self.secrets)
             for line in self._settings.warnings:
                 self.complain(line)
         return self._settings
@@ -100,19 +103,34 @@ class Context:
         refuse_if_others_change(found, "data_dir")
         return found
 
+    def log_as(self, form: str) -> None:
+        """Write every line in this format (``telemetry.FORMATS``) from now on. Raises ConfigError for another."""
+        if form not in telemetry.FORMATS:
+            raise ConfigError(f"{telemetry.VARIABLE}={one_line(form, 40)}: write {' or '.join(telemetry.FORMATS)}")
+        if form == telemetry.JSON:
+            telemetry.listen(sys.stderr, self.secrets, form)
+
     def say(self, line: str) -> None:
         """Print a progress line. A closed stderr is ignored: it must not stop what is under way."""
+        if telemetry.as_line(printable(line), "info"):
+            return
         with contextlib.suppress(OSError, ValueError):
             print(printable(line), file=sys.stderr, flush=True)
 
     def detail(self, line: str) -> None:
         """Print a progress line if --verbose is set, with the seconds since the start."""
-        if self.verbose:
+        if self.verbose and not telemetry.as_line(printable(line), "debug"):
             self.say(f"[{time.monotonic() - self._began:6.2f} s] {line}")
 
     def complain(self, line: str) -> None:
         """Print an error in one line."""
-        self.say(f"yieldbot: {one_line(line)}")
+        if not telemetry.as_line(one_line(line), "error"):
+            self.say(f"yieldbot: {one_line(line)}")
+
+    def relay(self, line: str) -> None:
+        """Print a line of a process that was started: as it is where both write JSON, else as a progress line."""
+        if not telemetry.passed_on(line):
+            self.say(one_line(line, LONGEST_RELAYED))
 
     def waiting(self) -> AbstractContextManager[None]:
         """Context manager around a wait for a person, as at a signing device; a terminal lets Ctrl-C end it at once."""

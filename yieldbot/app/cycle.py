@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from yieldbot.app import telemetry
 from yieldbot.app.graded import risks_of
 from yieldbot.app.judged import judged
 from yieldbot.app.left_out import failing, not_all, of_its_market
@@ -108,23 +109,32 @@ async def run_job(world: Wiring, job: Job, ordering: Ordering | None = None, *, 
 
 
 async def _served(world: Wiring, job: Job, work: Callable[[Session], Awaitable[Report]]) -> Report:
-    """Do the work on the job's chain, after checking its id; report endpoints that were not believed."""
-    async with session(world, job) as live:
-        try:
-            await live.verify_chain()
-            report = await work(live)
-        except TransientError as passing:
-            report = Report(job=job, skipped=str(passing))
-        for host, why in live.left_out:
-            world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
-        return replace(report, left_out=live.left_out)
+    """Do the work on the job's chain; see ``_reported``."""
+    about = {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}
+    with telemetry.span("cycle", **about):
+        async with session(world, job) as live:
+            return await _reported(world, job, live, work)
+
+
+async def _reported(world: Wiring, job: Job, live: Session, work: Callable[[Session], Awaitable[Report]]) -> Report:
+    """Check the chain's id, do the work, and report endpoints that were not believed. A chain that cannot be served is
+    skipped with the reason."""
+    try:
+        await live.verify_chain()
+        report = await work(live)
+    except TransientError as passing:
+        report = Report(job=job, skipped=str(passing))
+    for host, why in live.left_out:
+        world.say(f"{job.chain.name}: RPC endpoint {host} is left out: {why}")
+    return replace(report, left_out=live.left_out)
 
 
 async def _observed(world: Wiring, live: Session, look: Job | None = None) -> Snapshot:
     """The markets now, with what the journal knows of their exits; the state of two-step exits is journalled. look: the
     job, if the controllers of its markets are to be looked at too."""
     records = world.journal.history()
-    snapshot = await live.observe(records)
+    with telemetry.span("observe"):
+        snapshot = await live.observe(records)
     keep(world.settings.data_dir / FOLDER, [snapshot], world.say)
     if news := exits.steps(records, snapshot):
         world.journal.append(*news)
@@ -239,7 +249,8 @@ async def _propose(
         return replace(report, declined=refused)
     world.open_key(job.wallet)
     world.say(f"rehearsing {len(plan.legs)} legs on a fork of {live.block_text(snapshot.block)}")
-    rehearsal = await live.rehearse(plan, snapshot, skip)
+    with telemetry.span("rehearse", legs=len(plan.legs)):
+        rehearsal = await live.rehearse(plan, snapshot, skip)
     while gone is not None and (fails := failing(plan, rehearsal, skip)) is not None:
         skip |= fails
         rehearsal = await live.rehearse(plan, snapshot, skip) if len(skip) < len(plan.legs) else skip[min(skip)]
@@ -324,7 +335,8 @@ async def _carry_out(
         if declined is not None:
             break
         try:
-            result = await live.execute(approval, index, snapshot)
+            with telemetry.span("execute", leg=index + 1):
+                result = await live.execute(approval, index, snapshot)
         except InvariantError as fault:  # balances changed otherwise than simulated: the account is stopped
             if is_trial(plan, index):
                 await live.refused(leg.market_id, str(fault), snapshot, on_chain=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from yieldbot.app import telemetry
 from yieldbot.app.document import Part
 from yieldbot.app.workers import WorkerFailed
 
@@ -77,7 +77,7 @@ class RequestedRuns:
         """Begin a run without waiting for its end. work: called with the run's id, returns the run's document; may
         raise WorkerFailed."""
         row = RunRow(
-            id=secrets.token_hex(8),
+            id=telemetry.for_run(),
             by=f"key {caller.name}",
             command="run",
             state=RUNNING,

@@ -200,6 +200,7 @@ def approve(
 
     with run_lock(context.settings.data_dir), world_of(context, approver, opens=lambda _: True) as world:
         plan = queued_plan(world.journal, request.plan_id, world.now())
+        telemetry.follows(world.journal.run_of(request.plan_id))
         deadline = Deadline(world)
         job = job_of(world.settings, plan)
         work = partial(run_within, deadline, job, lambda: approve_queued(deadline.world, request.plan_id))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from yieldbot.app import telemetry
 from yieldbot.errors import InvariantError, SafetyError, TransientError, YieldbotError
 from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.plan import Hold
@@ -41,7 +41,7 @@ class RunLog:
     """The use case, as ``run``."""
     plan_id: str = ""
     """The plan that it carries out; empty: each cycle makes its own."""
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=telemetry.for_run)
     """The run's id."""
 
     def around(self, world: Wiring, job: Job, work: Callable[[], Report]) -> Report:

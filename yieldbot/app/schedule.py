@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from yieldbot.app import telemetry
 from yieldbot.model.timing import JITTER, MOST_JITTER_SECONDS, Timing
 
 LOOK_SECONDS = 30.0
@@ -112,4 +113,5 @@ class Schedule:
 
 
 async def _once(task: Task) -> None:
+    telemetry.begin()
     await task.work()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from yieldbot.app import telemetry
 from yieldbot.app.workers import WorkerFailed
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ class ServerJobs:
 
     async def run(self, name: str) -> JobEnd:
         """Run a job once. Never raises: a failure is printed and kept in ``ends``."""
-        if name in WAITS_FOR_RUN:
-            async with self._turn:
-                return await self._run(name)
-        return await self._run(name)
+        telemetry.begin()
+        with telemetry.span(f"job {name}"):
+            if name in WAITS_FOR_RUN:
+                async with self._turn:
+                    return await self._run(name)
+            return await self._run(name)
 
     async def _run(self, name: str) -> JobEnd:
         complain, began, failure = self._service.context.complain, time.monotonic(), None

@@ -95,7 +95,7 @@ class Service:
     """Held while chains are read for the first time."""
 
     def __post_init__(self) -> None:
-        self.workers = Workers(self.context.config.absolute(), self.context.say)
+        self.workers = Workers(self.context.config.absolute(), self.context.relay)
         self.jobs = ServerJobs(self, lambda: self._now())
         url = url_of(self.context.settings.data_dir)
         self.admission, self.answers = Admission(KeyRing(url)), Answers(url)

@@ -1,12 +1,18 @@
-"""Telemetry: one function for each kind of event, which writes a line of key=value to stderr, without secrets.
+"""Telemetry: one function for each kind of event, which writes a line to stderr, without secrets: key=value with
+``-v``, or a JSON object with ``--log-format json``, where progress and errors are such objects too.
 
-Silent until ``listen`` is called (by ``-v``), which imports structlog. Nothing depends on it: the bot does the same
-without telemetry.
+Every line carries the id of what is in progress: a request, a scheduled job, or a command. A run takes that id as its
+own, so that it leads from the request over the run to its plan and transactions. Silent until ``listen`` is called,
+which imports structlog. Nothing depends on it: the bot does the same without telemetry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+import math
+import os
+from collections.abc import Callable, Iterable, MutableMapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
 
 from yieldbot.model.text import one_line
 
@@ -22,8 +28,55 @@ if TYPE_CHECKING:
 SHORTEST_SECRET = 6
 """Shorter texts are not hidden: they would blank out half of every line."""
 HIDDEN = "(hidden)"
+TEXT, JSON = FORMATS = ("text", "json")
+"""Formats of log lines."""
+VARIABLE = "YIELDBOT_LOG_FORMAT"
+"""Environment variable with the format, for workers and where no flag gives it."""
+MOST_RUNS = 10_000
+"""Most ids of runs that are kept in memory."""
+LONGEST_VALUE = 4_000
+"""Most characters of a value in a JSON line."""
 
 _log: Any = None
+_format = TEXT
+_stream: TextIO | None = None
+_id: ContextVar[str] = ContextVar("id", default="")
+_runs: set[str] = set()
+_origin: ContextVar[str] = ContextVar("origin", default="")
+_span: Callable[[str, dict[str, Any]], AbstractContextManager[None]] | None = None
+_happened: Callable[[str, dict[str, Any]], None] | None = None
+
+
+def begin(id: str = "") -> str:
+    """Set the id of what is in progress from here on, in this task or thread and what it starts. Without one, a new one
+    is made: 16 hexadecimal digits. Returns it."""
+    id = id or os.urandom(8).hex()
+    _id.set(id)
+    _origin.set("")
+    return id
+
+
+def for_run() -> str:
+    """The id of a run that begins: that of the request, job or command which it is part of, so that their lines are
+    found together; a further run in there gets a new one."""
+    id = current()
+    if not id or id in _runs:
+        id = begin()
+    if len(_runs) >= MOST_RUNS:
+        _runs.clear()
+    _runs.add(id)
+    return id
+
+
+def current() -> str:
+    """The id of what is in progress; empty: none was begun."""
+    return _id.get()
+
+
+def follows(id: str) -> None:
+    """Add to each line from here on, as ``origin``, the id of the run that made the plan which is carried out; empty:
+    none."""
+    _origin.set(id)
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
@@ -33,30 +86,133 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def listen(stream: TextIO, secrets: Iterable[str] = ()) -> None:
-    """Write telemetry to ``stream`` from now on."""
-    global _log
+def listen(stream: TextIO, secrets: Callable[[], Iterable[str]] = tuple, form: str = TEXT) -> None:
+    """Write telemetry to ``stream`` from now on, as key=value (TEXT) or as JSON objects. secrets: gives what must not
+    be shown."""
+    global _log, _format, _stream
     import structlog
 
-    hidden = tuple(secrets)
-
     def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: one_line(redacted(str(value), hidden)) for key, value in event.items()}
+        hidden = tuple(secrets()) if any(isinstance(value, str) for value in event.values()) else ()
+        shown = {key: _shown(value, hidden, form) for key, value in event.items()}
+        return {key: shown[key] for key in ("at", "level", "event") if key in shown} | shown
 
+    render: Any = structlog.processors.LogfmtRenderer(key_order=["at", "event"])
+    if form == JSON:
+        render = structlog.processors.JSONRenderer(ensure_ascii=False)
+    _format, _stream = form, stream
     _log = structlog.wrap_logger(
         structlog.PrintLogger(stream),
-        processors=[
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            redact,
-            structlog.processors.LogfmtRenderer(key_order=["at", "event"]),
-        ],
+        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"), redact, render],
     )
+    if form == JSON:
+        _take_libraries()
+
+
+def silent() -> None:
+    """Write nothing from now on."""
+    global _log, _format, _stream
+    _log, _format, _stream = None, TEXT, None
+
+
+def environment() -> dict[str, str]:
+    """Environment variables for a process that we start, so that it writes in the same format."""
+    return {VARIABLE: _format} if _format != TEXT else {}
+
+
+def is_json() -> bool:
+    """Whether every line is written as a JSON object."""
+    return _format == JSON
+
+
+def as_line(message: str, level: str) -> bool:
+    """Write a line of progress as a JSON object, if that is the format; else it is the caller's to print. level:
+    ``debug``, ``info`` or ``error``."""
+    if _format != JSON:
+        return False
+    _write("line", {"level": level, "message": message})
+    return True
+
+
+def passed_on(line: str) -> bool:
+    """Write a line of a process that we started as it is, if it is a JSON object of this module's and that is the
+    format; else it is the caller's to say."""
+    if _format != JSON or _stream is None or not line.startswith("{"):
+        return False
+    import json
+
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict) or not {"at", "event"} <= found.keys():
+        return False
+    with suppress(OSError, ValueError):
+        print(one_line(line), file=_stream, flush=True)
+    return True
+
+
+def span(name: str, **facts: Any) -> AbstractContextManager[None]:
+    """Context manager around a piece of work, which ``app/tracing.py`` times and reports where that is switched on."""
+    return nullcontext() if _span is None else _span(name, facts)
+
+
+def trace_by(
+    around: Callable[[str, dict[str, Any]], AbstractContextManager[None]] | None,
+    happened: Callable[[str, dict[str, Any]], None] | None = None,
+) -> None:
+    """around: what ``span`` opens from now on; happened: is called with each event and its facts. None: neither."""
+    global _span, _happened
+    _span, _happened = around, happened
+
+
+def _shown(value: Any, hidden: tuple[str, ...], form: str) -> Any:
+    """A value as it is written: text in one line and without secrets, in JSON a number as a number."""
+    if form == JSON and isinstance(value, int | float | None) and (value is None or math.isfinite(value)):
+        return value
+    text = one_line(redacted(str(value), hidden))
+    return text if form == TEXT else text[:LONGEST_VALUE]
+
+
+def _take_libraries() -> None:
+    """What libraries log or warn of becomes such a line too."""
+    import logging
+
+    class Taken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            facts = {"level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+            _write("library", facts)
+
+    logging.captureWarnings(True)
+    logging.getLogger().handlers[:] = [Taken(logging.WARNING)]
+
+
+def _write(event: str, facts: dict[str, Any]) -> None:
+    if _format == JSON:
+        ids = {"id": _id.get(), "origin": _origin.get()}
+        facts = {name: id for name, id in ids.items() if id} | facts
+    if _log is not None:
+        with suppress(OSError, ValueError):  # a closed stderr must not stop what is under way
+            _log.info(event, **facts)
 
 
 def _emit(event: str, job: Job, **facts: Any) -> None:
-    if _log is not None:
-        where = {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}
-        _log.info(event, **where, **{key: value for key, value in facts.items() if value is not None})
+    if _log is None and _span is None:
+        return
+    where = {"wallet": job.wallet.name, "chain": job.chain.name, "asset": job.asset.symbol}
+    known = {key: value for key, value in facts.items() if value is not None}
+    if _happened is not None:
+        _happened(event, where | known)
+    level = {"level": "info"} if _format == JSON else {}
+    _write(event, level | where | known)
+
+
+def answered(route: str, method: str, status: int, seconds: float, caller: str) -> None:
+    """A request over HTTP was answered. route: as in the description, without what callers write; caller: the key's
+    name, empty for none. Written as JSON alone."""
+    if _format == JSON:
+        facts = {"route": route, "method": method, "status": status, "seconds": round(seconds, 4), "caller": caller}
+        _write("answered", {"level": "info"} | facts)
 
 
 def observed(job: Job, snapshot: Snapshot) -> None:

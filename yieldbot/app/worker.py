@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from yieldbot.app import telemetry, tracing
 from yieldbot.app.context import Context
 from yieldbot.config import stored_secrets
 from yieldbot.errors import ConfigError, SafetyError, YieldbotError
@@ -145,9 +146,13 @@ def main() -> int:
     os.dup2(2, 1)  # what a library prints belongs to progress
     stored_secrets.take(asked.get("keys") or [])
     context = Context(Path(asked["config"]))
+    context.log_as(os.environ.get(telemetry.VARIABLE, telemetry.TEXT))
+    telemetry.begin(asked.get("id", ""))
     context.asked_by = (asked.get("request") or {}).get("by", "schedule")
     try:
-        answer: Answer = {"answer": JOBS[asked["job"]](context, asked.get("request") or {})}
+        tracing.start("yieldbot-worker", context.complain)
+        with tracing.continued(asked.get("trace") or {}), telemetry.span(asked["job"]):
+            answer: Answer = {"answer": JOBS[asked["job"]](context, asked.get("request") or {})}
     except YieldbotError as failure:
         code = failure.code if isinstance(failure, SafetyError) else None
         message = context.redacted(str(failure))
@@ -155,6 +160,7 @@ def main() -> int:
     answer["rpc"] = counting.taken()
     with out:
         json.dump(answer, out, allow_nan=False)
+    tracing.end()
     return 0
 
 

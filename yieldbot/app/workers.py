@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from yieldbot.app import telemetry, tracing
 from yieldbot.config import stored_secrets
 from yieldbot.errors import YieldbotError
-from yieldbot.model.text import one_line
 
 MOST_AT_ONCE = 2
 """Most workers that run at the same time for callers; further jobs wait."""
@@ -42,7 +42,7 @@ class Workers:
     """Runs use cases in processes of their own."""
 
     def __init__(self, config: Path, say: Callable[[str], None]) -> None:
-        """say: called with each line of progress of a worker."""
+        """say: takes each line that a worker writes to stderr, as it is."""
         self._config, self._say = config, say
         self.ended: Callable[[str, str, float], None] = lambda job, outcome, seconds: None
         """Called for each job that ended: its name, ``done`` or the kind of error, and the seconds that it took."""
@@ -63,7 +63,8 @@ class Workers:
         does not wait for callers' jobs."""
         began, outcome = time.monotonic(), "ended"
         try:
-            found = await self._run(job, request, seconds, own)
+            with telemetry.span(f"worker {job}"):
+                found = await self._run(job, request, seconds, own)
             outcome = "done"
         except WorkerFailed as failure:
             outcome = failure.kind
@@ -81,14 +82,7 @@ class Workers:
             process = await self._started(job)
             self._running.add(process)
             try:
-                asked = json.dumps(
-                    {
-                        "job": job,
-                        "config": str(self._config),
-                        "request": dict(request),
-                        "keys": stored_secrets.keys(),
-                    }
-                ).encode()
+                asked = json.dumps(self._order(job, request)).encode()
                 async with asyncio.timeout(seconds):
                     _, answer = await asyncio.gather(self._told(process), self._asked(process, asked))
                     await process.wait()
@@ -98,6 +92,11 @@ class Workers:
                 await _end(process)
                 self._running.discard(process)
         return self._answer(job, answer, process.returncode)
+
+    def _order(self, job: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a worker reads; ``id`` and ``trace`` are of what it works for."""
+        about = {"keys": stored_secrets.keys(), "id": telemetry.current(), "trace": tracing.carrier()}
+        return {"job": job, "config": str(self._config), "request": dict(request)} | about
 
     @contextlib.asynccontextmanager
     async def _turn(self, job: str, own: bool) -> AsyncIterator[None]:
@@ -128,7 +127,7 @@ class Workers:
                 stderr=asyncio.subprocess.PIPE,
                 limit=LONGEST_ANSWER,
                 start_new_session=True,  # a Ctrl-C at the server is the server's to pass on
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONUNBUFFERED": "1"} | telemetry.environment(),
             )
         except OSError as failure:  # no more files, processes or memory
             raise WorkerFailed(f"{job}: no process could be started: {failure.strerror}") from None
@@ -160,7 +159,7 @@ class Workers:
     async def _told(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None
         while line := await process.stderr.readline():
-            self._say(one_line(line.decode(errors="replace"), 500))
+            self._say(line.decode(errors="replace").rstrip("\n"))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

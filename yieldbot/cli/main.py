@@ -16,9 +16,11 @@ import os
 import sys
 from collections.abc import Container, Mapping, Sequence
 from io import TextIOWrapper
+from itertools import pairwise
 from pathlib import Path
 
 from yieldbot import __version__
+from yieldbot.app import telemetry
 from yieldbot.cli.screen import Screen
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.resources import no_core_dumps
@@ -141,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     no_core_dumps()
     os.umask(os.umask(0o077) | 0o022)  # files that others can write are refused when read
     context = Screen(json="--json" in words)
+    telemetry.begin()
     try:
         code = _dispatch(words, context)
         sys.stdout.flush()
@@ -177,6 +180,7 @@ def _dispatch(words: list[str], context: Screen) -> int:
     try:
         root = parser(words)
         context.command = _named(root, words)  # set early: errors of usage name it too
+        context.log_as(_log_format(words))
         args = root.parse_args(words)
         context.take(args)
         return int(args.handler(args, context))
@@ -190,6 +194,17 @@ def _dispatch(words: list[str], context: Screen) -> int:
         if isinstance(unforeseen, OSError) and unforeseen.filename is None:
             os.write(sys.stdout.fileno(), b"\n")  # raises once more where it is stdout that takes nothing
         return context.crash(unforeseen)
+
+
+def _log_format(words: Sequence[str]) -> str:
+    """The format of log lines, known before flags are parsed, so that errors of usage have it too; where the flag's
+    value is wrong, the parser says so."""
+    given = dict(pairwise(words)).get("--log-format") or next(
+        (word.partition("=")[2] for word in words if word.startswith("--log-format=")), None
+    )
+    if given is None:
+        return os.environ.get(telemetry.VARIABLE) or telemetry.TEXT
+    return given if given in telemetry.FORMATS else telemetry.TEXT
 
 
 def _named(root: argparse.ArgumentParser, words: Sequence[str]) -> str:
@@ -242,6 +257,12 @@ def _flags(to: argparse.ArgumentParser, default: bool) -> None:
     )
     group.add_argument("--json", action="store_true", default=or_none(False), help="one JSON document on stdout")
     group.add_argument("-v", "--verbose", action="store_true", default=or_none(False), help="more progress on stderr")
+    group.add_argument(
+        "--log-format",
+        choices=telemetry.FORMATS,
+        default=or_none(None),
+        help=f"lines on stderr as text or as JSON objects (default: {telemetry.VARIABLE}, else text)",
+    )
 
 
 if __name__ == "__main__":

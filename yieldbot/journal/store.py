@@ -38,6 +38,7 @@ from yieldbot.journal.journal_file import (
     refuse_emptied,
     refuse_other,
 )
+from yieldbot.journal.run_entries import RunEnded
 from yieldbot.model.ids import Address, ChainId
 
 if TYPE_CHECKING:
@@ -228,6 +229,11 @@ class Journal:
         """Signatures that were given for a plan, in order; none of them is checked here."""
         records = self._records("WHERE kind = 'approval.given' AND plan_id = ?", (plan_id,))
         return tuple(record.entry for record in records if isinstance(record.entry, ApprovalGiven))
+
+    def run_of(self, plan_id: str) -> str:
+        """The id of the run that made a plan, once it has ended; empty: none is known."""
+        records = self._records("WHERE kind = 'run.ended' AND plan_id = ?", (plan_id,))
+        return next((record.entry.run for record in records if isinstance(record.entry, RunEnded)), "")
 
     def transactions(self, chain: ChainId | None = None, owner: Address | None = None) -> tuple[StoredTx, ...]:
         """Signed transactions in order, of one account or all."""

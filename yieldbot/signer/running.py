@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from yieldbot.app import telemetry
 from yieldbot.app.signer import SignerRequest, opened
 from yieldbot.errors import YieldbotError
-from yieldbot.model.text import one_line
 from yieldbot.resources import keep_memory_private
 from yieldbot.signer.listening import Listener, bound, ended
 
@@ -119,13 +119,13 @@ class Worker:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | telemetry.environment(),
         )
         assert process.stderr is not None
         try:
             async with asyncio.timeout(timeout):
                 while line := await process.stderr.readline():
-                    self.context.say(one_line(line.decode(errors="replace"), 500))
+                    self.context.relay(line.decode(errors="replace").rstrip("\n"))
                 await process.wait()
         except TimeoutError:
             self.context.complain(f"the process that signs took longer than {timeout:.0f} s: it was ended")

@@ -1,0 +1,131 @@
+"""OpenTelemetry traces of the server and its workers: how long each request, job, cycle and stage took, as one trace
+from the request to the transaction. Needs the extra ``otel``, and is off until the standard variable
+OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) names a collector.
+
+Processes that sign never import it. A span says what the log says of stages, without what callers or strangers write:
+no amount, no path of a request, no text of an error. The collector is not waited for: what it does not take within
+EXPORT_SECONDS is lost, and nothing else is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from yieldbot.app import telemetry
+from yieldbot.errors import ConfigError
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+EXPORT_SECONDS = 2.0
+"""How long one export to the collector may take."""
+SHOWN = frozenset(("chain", "asset", "code", "gas", "kind", "leg", "legs", "markets", "result"))
+"""Facts of events that a trace shows; others hold names, reasons or hashes."""
+
+_tracer: Any = None
+_provider: Any = None
+
+
+def wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the environment names a collector, and the standard variables do not switch traces off."""
+    off = (
+        environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none"
+    )
+    return not off and any(environment.get(name) for name in ENDPOINTS)
+
+
+def start(service: str, say: Callable[[str], None]) -> None:
+    """Report spans of this process from now on, where the environment wants it. service: the process's name there;
+    say: is called once if the collector does not take them.
+
+    Raises ConfigError where the extra is missing.
+    """
+    global _tracer, _provider
+    if not wanted(os.environ):
+        return
+    if importlib.util.find_spec("opentelemetry.sdk") is None:
+        raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `otel`: pip install 'yieldbot[otel]'")
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    logger = logging.getLogger("opentelemetry")
+    logger.propagate, logger.handlers[:] = False, [_Once(say)]
+    _provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
+    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=EXPORT_SECONDS)))
+    _tracer = _provider.get_tracer("yieldbot")
+    telemetry.trace_by(_around, _happened)
+
+
+def end() -> None:
+    """Send what is left, and report nothing any more."""
+    global _tracer, _provider
+    telemetry.trace_by(None)
+    if _provider is not None:
+        _provider.force_flush(int(EXPORT_SECONDS * 1000))
+        _provider.shutdown()
+    _tracer = _provider = None
+
+
+@contextmanager
+def continued(carrier: Mapping[str, str]) -> Iterator[None]:
+    """Context manager in which spans belong to the trace that the carrier (W3C ``traceparent``) names, if it does."""
+    if _tracer is None or not carrier.get("traceparent"):
+        yield
+        return
+    from opentelemetry import context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    token = context.attach(TraceContextTextMapPropagator().extract(carrier))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def carrier() -> dict[str, str]:
+    """What carries the trace in progress to another process; empty: there is none."""
+    found = dict[str, str]()
+    if _tracer is not None:
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        TraceContextTextMapPropagator().inject(found)
+    return found
+
+
+@contextmanager
+def _around(name: str, facts: dict[str, Any]) -> Iterator[None]:
+    from opentelemetry.trace import Status, StatusCode
+
+    attributes = {f"yieldbot.{key}": value for key, value in facts.items()} | {"yieldbot.id": telemetry.current()}
+    with _tracer.start_as_current_span(
+        name, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except BaseException as failure:
+            span.set_status(Status(StatusCode.ERROR, type(failure).__name__))
+            raise
+
+
+def _happened(event: str, facts: dict[str, Any]) -> None:
+    from opentelemetry.trace import get_current_span
+
+    get_current_span().add_event(event, {key: value for key, value in facts.items() if key in SHOWN})
+
+
+class _Once(logging.Handler):
+    """Says once that a collector does not take traces, not at each export."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._say, self._said = say, False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._said:
+            self._said = True
+            self._say("traces are not taken by the collector that OTEL_EXPORTER_OTLP_ENDPOINT names: they are lost")
