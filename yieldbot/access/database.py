@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,18 @@ def usable(but: type[Exception] | tuple[type[Exception], ...] = ()) -> Iterator[
     except but:
         raise
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error)
+        orig = getattr(error, "orig", None)
+        primary = (getattr(orig, "sqlite_errorcode", 0) or 0) & 0xFF
+        if primary in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise InvariantError(
+                f"the API keys cannot be written: the disk of {FILE} is full or failing: free space there "
+                "(`df` shows it), and try again"
+            ) from None
+        if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            raise InvariantError(f"the API keys cannot be written: correct the permissions of {FILE}") from None
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise InvariantError(f"{FILE} is held by another program: try again when it has ended") from None
+        cause = str(orig or error)
         raise InvariantError(
             f"the API keys cannot be read or written ({cause}): restore {FILE}, or move it away and make new keys"
         ) from None

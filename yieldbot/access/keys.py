@@ -52,6 +52,10 @@ class StoredKey:
     revoked_at: int | None
     """Unix seconds from which it is no longer valid because it was revoked, or rotated with an overlap; None:
     neither."""
+    quota: int | None = None
+    """Requests that it may make a day (UTC); None: no limit. A key and its successors share one count."""
+    counted: tuple[int, int] = (0, 0)
+    """(number of the day since 1970, requests on it): the last stored count of its quota."""
 
     def ended(self, now: int) -> str | None:
         """Why it is no longer valid at ``now`` (unix seconds); None while it is."""

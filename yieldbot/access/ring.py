@@ -14,7 +14,7 @@ from yieldbot.access.keys import NAME, PREFIX_BYTES, SECRET_BYTES, StoredKey, di
 from yieldbot.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Select
 
 MINUTE = 60
 MOST_PLACES = 200
@@ -49,6 +49,19 @@ class KeyRing:
             Column("place", String(64), primary_key=True),
             Column("at", BigInteger, nullable=False),
         )
+        self._quotas = Table(
+            "key_quotas",
+            self._table.metadata,
+            Column("prefix", String(8), primary_key=True),
+            Column("a_day", BigInteger, nullable=False),
+        )
+        self._days = Table(
+            "key_days",
+            self._table.metadata,
+            Column("name", String(64), primary_key=True),
+            Column("day", BigInteger, nullable=False),
+            Column("used", BigInteger, nullable=False),
+        )
         with usable():
             self._table.metadata.create_all(self._engine)
 
@@ -66,6 +79,7 @@ class KeyRing:
         accounts: frozenset[str] | None = None,
         networks: tuple[str, ...] = (),
         expires_at: int | None = None,
+        quota: int | None = None,
     ) -> tuple[str, StoredKey]:
         """Makes a key; returns (its text, which is stored nowhere; what is stored). Raises ConfigError if a valid key
         has this name already, or the name is invalid."""
@@ -83,6 +97,7 @@ class KeyRing:
             expires_at=expires_at,
             used_at=None,
             revoked_at=None,
+            quota=quota,
         )
         with begin(self._engine) as connection:
             if any(one.ended(now) is None for one in self._named(connection, name)):
@@ -111,6 +126,7 @@ class KeyRing:
                 expires_at=None if life is None else now + life,
                 used_at=None,
                 revoked_at=None,
+                quota=old.quota,
             )
             self._end(connection, living, now + overlap)
             self._insert(connection, stored)
@@ -129,7 +145,7 @@ class KeyRing:
     def find(self, prefix: str) -> StoredKey | None:
         """The key with this prefix, valid or not."""
         with begin(self._engine) as connection:
-            row = connection.execute(self._table.select().where(self._table.c.prefix == prefix)).mappings().first()
+            row = connection.execute(self._select().where(self._table.c.prefix == prefix)).mappings().first()
         return None if row is None else _key(row)
 
     def used(self, key: StoredKey, now: int) -> None:
@@ -159,11 +175,31 @@ class KeyRing:
     def all(self) -> tuple[StoredKey, ...]:
         """Every key, the oldest first."""
         with begin(self._engine) as connection:
-            rows = connection.execute(self._table.select().order_by(self._table.c.created_at)).mappings().all()
+            rows = connection.execute(self._select().order_by(self._table.c.created_at)).mappings().all()
         return tuple(_key(row) for row in rows)
 
+    def used_on(self, name: str, day: int) -> tuple[int, int]:
+        """(the day that the count is of, requests of the key on it): of ``day``, or of a later one that is stored."""
+        with begin(self._engine) as connection:
+            row = connection.execute(self._days.select().where(self._days.c.name == name)).mappings().first()
+        return (row["day"], row["used"]) if row is not None and row["day"] >= day else (day, 0)
+
+    def keep_used(self, name: str, day: int, used: int) -> None:
+        """Store how many requests of the key count on a day."""
+        with begin(self._engine) as connection:
+            connection.execute(self._days.delete().where(self._days.c.name == name))
+            connection.execute(self._days.insert().values(name=name, day=day, used=used))
+
+    def _select(self) -> Select[Any]:
+        """Every key with its quota and what is counted of it."""
+        from sqlalchemy import select
+
+        keys, quotas, days = self._table, self._quotas, self._days
+        joined = keys.outerjoin(quotas, quotas.c.prefix == keys.c.prefix).outerjoin(days, days.c.name == keys.c.name)
+        return select(keys, quotas.c.a_day, days.c.day, days.c.used).select_from(joined)
+
     def _named(self, connection: Connection, name: str) -> list[StoredKey]:
-        rows = connection.execute(self._table.select().where(self._table.c.name == name)).mappings()
+        rows = connection.execute(self._select().where(self._table.c.name == name)).mappings()
         return [_key(row) for row in rows]
 
     def _insert(self, connection: Connection, key: StoredKey) -> None:
@@ -178,6 +214,8 @@ class KeyRing:
             "expires_at": key.expires_at,
         }
         connection.execute(self._table.insert().values(**row))
+        if key.quota is not None:
+            connection.execute(self._quotas.insert().values(prefix=key.prefix, a_day=key.quota))
 
     def _end(self, connection: Connection, keys: Iterable[StoredKey], at: int) -> None:
         """Ends keys at a time (unix seconds), but never later than they would have ended anyway."""
@@ -199,4 +237,6 @@ def _key(row: Any) -> StoredKey:
         expires_at=row["expires_at"],
         used_at=row["used_at"],
         revoked_at=row["revoked_at"],
+        quota=row["a_day"],
+        counted=(row["day"] or 0, row["used"] or 0),
     )

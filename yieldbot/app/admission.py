@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from yieldbot.access.caller import Caller, Forbidden, Scope, normal
 from yieldbot.access.keys import parts, refused
 from yieldbot.access.limits import Buckets, Left, Rate
+from yieldbot.access.quotas import Quotas
 from yieldbot.access.usage import Usage, place_of
 from yieldbot.errors import YieldbotError
 from yieldbot.journal.access_entries import NEW_PLACE, SPIKE, AccessNoted
@@ -28,6 +29,8 @@ OF_ADDRESSES = Rate(a_second=300.0, at_once=600)
 OF_ATTEMPTS = Rate(a_second=0.1, at_once=10)
 """Limit of attempts with invalid keys from one IP address: ten at once, then one every ten seconds. A valid key is
 admitted even beyond it, so that nobody can lock out others who share the address, who may want to halt the bot."""
+HALTING = "PUT /v1/halt"
+"""No quota keeps anybody from this."""
 AUDIT_SECONDS = 60
 MOST_PLACES = 10_000
 """Most pairs of (key, place) that are kept in memory."""
@@ -59,6 +62,7 @@ class Admission:
         self._ring, self._now, self._clock = ring, now, clock
         self._keys, self._addresses, self._attempts = Buckets(OF_KEYS), Buckets(OF_ADDRESSES), Buckets(OF_ATTEMPTS)
         self._noted: dict[tuple[str, str, str, str], int] = {}
+        self._quotas = Quotas(ring)
         self._usage, self._places = Usage(), OrderedDict[tuple[str, str], None]()
 
     def admit(self, header: str | None, address: str, what: str) -> tuple[Caller, Left]:
@@ -72,6 +76,13 @@ class Admission:
         if (left := self._keys.take(key.name, clock)).refused:
             self.note(key.name, address, what, "429")
             raise Refused(429, f"too many requests of key {key.name}", left)
+        if key.quota is not None:
+            today = self._quotas.take(key.name, key.quota, self._now(), always=what == HALTING)
+            if today.refused:
+                self.note(key.name, address, what, "429 quota")
+                words = f"key {key.name} has used its {key.quota} requests of today: it may ask again at 00:00 UTC"
+                raise Refused(429, words, today)
+            left = min(left, today, key=lambda one: one.remaining)
         self._watch(key.name, address)
         return key.caller, left
 
@@ -106,6 +117,10 @@ class Admission:
         )
         self._noted.clear()
         return lines
+
+    def close(self) -> None:
+        """Write the exact counts of quotas. Raises InvariantError."""
+        self._quotas.close()
 
     def _watch(self, name: str, address: str) -> None:
         """Add lines to the audit for the first use of a key from a new place, and for a spike in its use."""

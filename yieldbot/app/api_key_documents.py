@@ -20,6 +20,12 @@ class ApiKey(Part):
     created_at: int = Field(description="when it was made, in unix seconds")
     expires_at: int | None = Field(description="when the key ends; null: never")
     used_at: int | None = Field(description="when it was last used, to the minute; null: never")
+    quota: int | None = Field(
+        default=None, description="requests that it may make a day (UTC); null: no limit of its own"
+    )
+    used_today: int | None = Field(
+        default=None, description="requests of today, to a hundredth of the quota; null: it has no quota"
+    )
     ended: str | None = Field(description="why the key is not valid any more; null: it is valid")
     ends_soon: bool = Field(description="whether it ends within a week")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from yieldbot.access.caller import normal
 from yieldbot.access.keys import StoredKey, network, scopes_of
+from yieldbot.access.quotas import DAY, quota_of
 from yieldbot.access.ring import KeyRing
 from yieldbot.app.api_key_documents import ApiKey, KeysDocument, NewKeyDocument, RevokedKeysDocument
 from yieldbot.app.wiring import JOURNAL
@@ -38,6 +39,8 @@ class NewKeyRequest:
     """How long it is valid, as ``60d``; None: 90 days."""
     networks: tuple[str, ...] = ()
     """Networks that it may be used from, as CIDR; empty: any."""
+    quota: str | None = None
+    """Requests that it may make a day, as ``5000/d``; None: no limit but those of all keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ def new(request: NewKeyRequest, context: Context) -> NewKeyDocument:
         accounts=_accounts(request.accounts, context),
         networks=tuple(network(one) for one in request.networks),
         expires_at=now + life,
+        quota=None if request.quota is None else quota_of(request.quota),
     )
     note(context, f"key new {stored.name} ({', '.join(sorted(stored.scopes))})", "made")
     return NewKeyDocument(key=text, details=details(stored, now))
@@ -103,6 +107,8 @@ def details(stored: StoredKey, now: int) -> ApiKey:
         expires_at=stored.expires_at,
         used_at=stored.used_at,
         ended=stored.ended(now),
+        quota=stored.quota,
+        used_today=None if stored.quota is None else stored.counted[1] if stored.counted[0] >= now // DAY else 0,
         ends_soon=stored.ended(now) is None and stored.ends_soon(now),
     )
 

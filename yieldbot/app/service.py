@@ -336,9 +336,13 @@ class Service:
                 await self.jobs.run("observe")
 
     async def close(self) -> None:
-        """End every worker and write the audit entries that are not yet written."""
+        """End every worker and write the audit entries and the counts of quotas that are not yet written."""
         await self.workers.close()
         await self.write_audit()
+        try:
+            self.admission.close()
+        except YieldbotError as failure:
+            self.context.complain(str(failure))
 
     def _stamp(self) -> tuple[int, int, int] | None:
         """A stamp that changes with the journal's file: SQLite's log (WAL) grows before the file does."""

@@ -44,6 +44,7 @@ def register(listed: CommandList) -> None:
         metavar="CIDR",
         help="the key works only from this network; may be repeated",
     )
+    parser.add_argument("--quota", metavar="REQUESTS", help="requests that it may make a day, as 5000/d")
     parser.set_defaults(command="key-new", handler=new)
 
     what = "list all keys, without their secrets"
@@ -66,7 +67,12 @@ def register(listed: CommandList) -> None:
 
 def new(args: argparse.Namespace, context: Screen) -> int:
     request = use.NewKeyRequest(
-        name=args.name, scopes=args.scope, accounts=tuple(args.account), expires=args.expires, networks=tuple(args.ip)
+        name=args.name,
+        scopes=args.scope,
+        accounts=tuple(args.account),
+        expires=args.expires,
+        networks=tuple(args.ip),
+        quota=args.quota,
     )
     return _made(use.new(request, context), context)
 
@@ -103,7 +109,7 @@ def _made(done: NewKeyDocument, context: Screen) -> int:
 
 
 def _table(found: KeysDocument) -> TextTable:
-    table = TextTable("Keys", "Name", "Key", "May", "Accounts", "From", "Ends", "Last used", "Valid")
+    table = TextTable("Keys", "Name", "Key", "May", "Accounts", "From", "Ends", "Last used", "Today", "Valid")
     for one in found.keys:
         table.add_row(*_row(one))
     return table
@@ -119,6 +125,7 @@ def _row(one: ApiKey) -> tuple[str, ...]:
         ", ".join(one.networks) or "anywhere",
         f"{ends} (soon)" if one.ends_soon else ends,
         "never" if one.used_at is None else _time(one.used_at),
+        "no quota" if one.quota is None else f"{one.used_today:,} of {one.quota:,}",
         one.ended or "yes",
     )
 

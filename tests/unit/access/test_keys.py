@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from yieldbot.access import keys
 from yieldbot.access.caller import Caller, Forbidden, Scope
@@ -184,3 +186,20 @@ def test_a_table_that_is_locked_is_one_line(ring: KeyRing, tmp_path: Path) -> No
         other.execute("DROP TABLE api_keys")
     with pytest.raises(InvariantError, match="API keys cannot be read"):
         ring.all()
+
+
+def test_a_full_disk_is_said_to_be_one(tmp_path: Path) -> None:
+    """Nobody is to move keys away because of it. SQLite itself refuses: the file may have no page more."""
+    ring = KeyRing.of(tmp_path)
+
+    @event.listens_for(ring._engine, "connect")
+    def full(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    ring._engine.dispose()
+    with pytest.raises(InvariantError, match=r"the disk of access\.sqlite3 is full or failing: free space") as said:
+        for number in range(200):
+            ring.new(
+                f"key{number}", frozenset((Scope.READ,)), NOW, accounts=frozenset(f"0x{n:040x}" for n in range(50))
+            )
+    assert "new keys" not in str(said.value)

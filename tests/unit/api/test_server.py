@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.kit.market_builder import OWNER
 from tests.unit.app.test_overview import Quiet
 from yieldbot.access.caller import Scope
 from yieldbot.api.server import MOST_BODY, NO_KEY_NEEDED, ROUTERS
+from yieldbot.app.api_keys import list_
 from yieldbot.app.history import HistoryRequest, history
 from yieldbot.app.history_documents import EventsDocument
 from yieldbot.app.workers import WorkerFailed
@@ -283,6 +285,24 @@ def test_limits_are_said_and_hit(served: Served, monkeypatch: pytest.MonkeyPatch
     answer = served.client.get("/v1/halt", headers=key)
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 1
     assert answer.json()["code"] == "TOO_MANY_REQUESTS" and answer.headers["RateLimit-Remaining"] == "0"
+
+
+def test_a_quota_of_requests_a_day_is_said_and_hit_also_after_a_restart(served: Served, context: Quiet) -> None:
+    key = served.key("read", "halt", name="bot", quota=4)
+    left = [served.client.get("/v1/halt", headers=key).headers["RateLimit-Remaining"] for _ in range(3)]
+    assert left == ["3", "2", "1"]
+    asyncio.run(served.service.close())
+    again = Served(context).client
+    assert again.get("/v1/nothing", headers=key).status_code == 404, "this one counts too"
+    answer = again.get("/v1/halt", headers=key)
+    named = {name: int(answer.headers[name]) for name in ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining")}
+    assert answer.status_code == 429 and 0 < named["Retry-After"] <= 86_400
+    assert (named["RateLimit-Limit"], named["RateLimit-Remaining"]) == (4, 0)
+    assert "its 4 requests of today" in answer.json()["detail"] and "00:00 UTC" in answer.json()["detail"]
+    assert again.put("/v1/halt", headers=key).status_code == 200, "nobody is kept from halting"
+    assert again.get("/v1/halt", headers=served.key("read")).status_code == 200
+    (shown,) = (one for one in list_(context).keys if one.name == "bot")
+    assert (shown.quota, shown.used_today) == (4, 4)
 
 
 def test_every_write_and_every_refusal_is_in_the_journal(served: Served, context: Quiet) -> None:

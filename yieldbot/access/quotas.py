@@ -1,0 +1,82 @@
+"""How many requests a key may make each day (UTC). The count is in memory and, a step ahead, in the database: a server
+that is killed and starts again allows no request twice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from yieldbot.access.limits import Left
+from yieldbot.errors import ConfigError
+
+DAY = 86_400
+STEPS = 100
+"""The count is written at most so many times a day for each key, and once more at the end."""
+MOST = 10**9
+_FORM = re.compile(r"([0-9]{1,10})/d")
+
+
+class Counts(Protocol):
+    """Where counts are kept."""
+
+    def used_on(self, name: str, day: int) -> tuple[int, int]:
+        """(the day that the count is of, requests of the key on it): of ``day``, or of a later one that is stored."""
+
+    def keep_used(self, name: str, day: int, used: int) -> None:
+        """Store how many requests of the key count on a day."""
+
+
+@dataclass(slots=True)
+class _Today:
+    day: int
+    """Number of the day since 1970."""
+    used: int
+    """Requests on it."""
+    kept: int
+    """Requests on it by the database; not less than ``used``."""
+
+
+class Quotas:
+    """Requests of each key today. Used by one thread."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._known: dict[str, _Today] = {}
+
+    def take(self, name: str, quota: int, now: float, *, always: bool = False) -> Left:
+        """Count a request of a key, and return what is left of its quota. A request beyond it is not counted and is
+        refused, unless it is to be let in ``always``. now: unix seconds. Raises InvariantError if the count cannot be
+        written."""
+        today = self._of(name, int(now // DAY))
+        reset = max(1, (today.day + 1) * DAY - int(now))
+        if today.used >= quota:
+            return Left(quota, 0, reset, 0 if always else reset)
+        if today.used >= today.kept:
+            kept = min(quota, today.used + max(1, quota // STEPS))
+            self._counts.keep_used(name, today.day, kept)
+            today.kept = kept
+        today.used += 1
+        return Left(quota, quota - today.used, reset, 0)
+
+    def close(self) -> None:
+        """Write the exact counts."""
+        for name, today in self._known.items():
+            if today.kept != today.used:
+                self._counts.keep_used(name, today.day, today.used)
+                today.kept = today.used
+
+    def _of(self, name: str, day: int) -> _Today:
+        today = self._known.get(name)
+        if today is None or today.day < day:  # a clock that is set back begins no new day
+            found, used = self._counts.used_on(name, day)
+            today = self._known[name] = _Today(found, used, used)
+        return today
+
+
+def quota_of(text: str) -> int:
+    """Requests a day of a quota such as ``5000/d``. Raises ConfigError."""
+    found = _FORM.fullmatch(text.strip())
+    if found is None or not 1 <= int(found[1]) <= MOST:
+        raise ConfigError(f"--quota {text}: write requests a day as 5000/d, at most {MOST}/d")
+    return int(found[1])
