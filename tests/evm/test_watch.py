@@ -11,6 +11,8 @@ from tests.evm.test_controls import KEY, NOBODY, OZ3, OZ5, deploy, safe_of
 from tests.kit.contracts import calldata, send
 from tests.kit.evm.home import Home
 from yieldbot.config.load import load
+from yieldbot.history.query import markets
+from yieldbot.history.store import Store
 from yieldbot.model.ids import Address
 from yieldbot.protocols.evm.abi import checksum
 from yieldbot.sandbox.evm.node import Sandbox
@@ -35,6 +37,10 @@ def test_the_first_look_says_who_and_the_second_that_nothing_is_new(home: Home) 
     assert first["first"] and not first["messages"] and first["since"] is None
     holders = [h for market in first["markets"] for one in market["contracts"] for h in one["holders"]]
     assert any(holder["right"] == "owner" and "one key" in holder["who"] for holder in holders)
+    memory = Store(load(home.sandbox.config).data_dir / "history")
+    kept = {one.key.market for one in markets(memory)}
+    read = {one["market_id"] for one in first["markets"] if not one["market_id"].startswith("idle/")}
+    assert read and read <= kept, "a look is remembered as any other observation"
     home.sandbox.rpc("evm_mine")
     second = looked(home)
     assert not second["first"] and not second["messages"] and second["since"] is not None and second["cut"] is None

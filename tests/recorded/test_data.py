@@ -30,9 +30,19 @@ def test_the_daily_panel_of_aave_v3() -> None:
     assert Counter(fault.kind for fault in base.faults)["chain"] == 10
 
 
-def test_its_first_edition_is_refused_with_the_reason() -> None:
-    with pytest.raises(ConfigError, match="cap columns are wrong"):
-        read_file(FOLDER / "aave_v3_daily.csv.gz")
+def test_its_first_edition_has_the_same_rates_and_no_supply() -> None:
+    found = read_file(FOLDER / "aave_v3_daily.csv.gz")
+    assert len(found.readings) == 39_558 and all(one.supplied is None for one in found.readings)
+    assert any("cap columns are wrong" in fault.what and fault.taken for fault in found.faults)
+    rates = {(one.key.market, one.time // 86_400): one.supply_rate for one in found.readings}
+    cleaned = read_file(FOLDER / "aave_v3_daily_panel.csv.gz").readings
+    same = [rates.get((one.key.market, one.time // 86_400)) == one.supply_rate for one in cleaned]
+    assert np.mean(same) > 0.99
+
+
+def test_gas_prices_hold_no_market() -> None:
+    with pytest.raises(ConfigError, match="give it to `yieldbot backtest` by --gas"):
+        read_file(FOLDER / "ethereum_gas_and_price_daily.csv")
 
 
 def test_compound_v2() -> None:

@@ -10,6 +10,7 @@ from yieldbot.allocator.exits import to_be_left
 from yieldbot.app import job_reports, overview
 from yieldbot.app.cycle import run_job
 from yieldbot.app.exit_documents import CameOut, ExitDocument, ExitJob, ExitListDocument, ExitStopDocument, StandingExit
+from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.parts import Money
 from yieldbot.app.run import Consent, cycles
 from yieldbot.app.run_log import RunLog
@@ -224,6 +225,7 @@ def standing(jobs: JobFilter, context: Context) -> ExitListDocument:
         return ExitListDocument(exits=())
     observed = overview.fetch_snapshots(jobs, context)
     snapshots = overview.snapshots_of(observed)
+    keep(context.settings.data_dir / FOLDER, snapshots, context.complain)
     return ExitListDocument(exits=tuple(_standing(order, snapshots) for order in orders))
 
 

@@ -126,7 +126,7 @@ def _asked(point: EntryPoint, panel: Panel, used: Sequence[str]) -> tuple[str, C
         if bad := fit_name(forecaster.name, used):
             return "", nothing, bad
         return forecaster.name, taken(forecaster.forecast(panel.until(len(panel.times) - 1)), panel), ""
-    except Exception as failure:  # a third party's code may raise anything
+    except (Exception, SystemExit) as failure:  # a third party's code may raise anything, and may ask to exit
         return "", nothing, one_line(f"{type(failure).__name__}: {failure}", 200)
 
 

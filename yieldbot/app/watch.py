@@ -13,6 +13,7 @@ from yieldbot.app import looks
 from yieldbot.app.account_entries import journalled
 from yieldbot.app.alarms import with_alarms
 from yieldbot.app.alerts import measure
+from yieldbot.app.memory import FOLDER, keep
 from yieldbot.app.watch_documents import (
     WatchAlarm,
     WatchDocument,
@@ -76,6 +77,7 @@ def watch(request: WatchRequest, context: Context) -> tuple[WatchDocument, int]:
         return list(await asyncio.gather(*(_one(job, request, context, seen) for job in jobs)))
 
     rows = asyncio.run(every())
+    keep(context.settings.data_dir / FOLDER, [snapshot for _, snapshot in seen], context.complain)
     measure(seen, context)
     return WatchDocument(jobs=tuple(rows)), int(any(row.skipped is not None for row in rows))
 

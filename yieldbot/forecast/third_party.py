@@ -49,7 +49,7 @@ def walk(forecaster: Forecaster, panel: Panel, rows: Sequence[int] | None = None
     for row in range(len(panel.times)) if rows is None else rows:
         try:
             means[row] = taken(forecaster.forecast(panel.until(row)), panel)
-        except Exception as failure:  # third-party code may raise anything
+        except (Exception, SystemExit) as failure:  # third-party code may raise anything, and may ask to exit
             fault = fault or one_line(f"at row {row}: {type(failure).__name__}: {failure}")
             faults += 1
             if faults >= 10:

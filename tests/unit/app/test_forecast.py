@@ -158,19 +158,28 @@ class Broken(Seven):
         raise RuntimeError("no idea\x1b[2J")
 
 
+class Leaver(Seven):
+    """Asks the program to end."""
+
+    name = "leaver"
+
+    def forecast(self, panel: Panel) -> Forecasts:
+        raise SystemExit(0)
+
+
 def test_installed_forecasters_are_asked_registered_and_have_no_weight_yet(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def points(group: str) -> Iterator[EntryPoint]:
         assert group == "yieldbot.forecasters"
-        for name in ("Seven", "Thief", "Broken", "Absent"):
+        for name in ("Seven", "Thief", "Broken", "Leaver", "Absent"):
             yield EntryPoint(name=name, value=f"tests.unit.app.test_forecast:{name}", group=group)
 
     monkeypatch.setattr(forecast_ledger, "entry_points", points)
     found = ask(folder)
     standings = [one for one in found.standings if one.forecaster == "seven"]
     assert len(standings) == len(HORIZONS) and all(one.weight == 0.0 for one in standings)
-    for one in ("persistence is taken", "no idea", "Absent"):
+    for one in ("persistence is taken", "no idea", "SystemExit", "Absent"):
         assert any(one in note and "\x1b" not in note for note in found.notes), one
     registered, fault = read(forecast_ledger.lines(folder))
     assert not fault and [(one.forecaster, one.time, len(one.said)) for one in registered] == [("seven", END, 25)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -151,6 +152,8 @@ def test_a_third_party_that_fails_costs_itself() -> None:
 
     found = walk(Stranger("wild", wild), PANEL)
     assert "RuntimeError: no" in found.fault and "\n" not in found.fault and np.isnan(found.means).all()
+    gone = walk(Stranger("gone", lambda panel: sys.exit(0)), PANEL, range(3))
+    assert "SystemExit" in gone.fault
     wrong = walk(Stranger("wrong", lambda panel: np.zeros((2, 2))), PANEL, range(3))
     assert "shape" in wrong.fault
     assert Tournament(PANEL, PLAIN, {"wild": found.means}).walk.mean.shape == (200, 8, 5)

@@ -17,6 +17,7 @@ from yieldbot.history.series import Numbered, in_order, since_before
 
 KINDS = (
     (recordings.PANEL, recordings.aave_panel),
+    (recordings.FIRST_EDITION, recordings.aave_daily),
     (recordings.COMPOUND, recordings.compound_v2),
     (recordings.EVENTS, recordings.aave_events),
     (recordings.TOTALS, recordings.totals),
@@ -82,12 +83,14 @@ def _chart(path: Path, given: Given, asked: str, now: int, faults: list[Fault]) 
 def _table(path: Path, now: int, faults: list[Fault]) -> tuple[Iterator[Numbered], bool]:
     content = sheet(path)
     columns = frozenset(content.columns)
-    if columns >= recordings.SUPERSEDED:
-        raise ConfigError(f"{path}: {recordings.WHY_SUPERSEDED}")
+    if columns >= recordings.GAS:
+        raise ConfigError(f"{path} {recordings.WHY_NOT_GAS}")
     convert = next((convert for known, convert in KINDS if columns >= known), None)
     if convert is None:
         lacking = ", ".join(name for name in table.NEEDED if name not in columns)
         raise ConfigError(f"{path} is of no known kind (it has no column {lacking}): it must be {KNOWN}")
+    if convert is recordings.aave_daily:
+        faults.append(Fault(path.name, recordings.WRONG_CAPS, True, "note"))
     if convert is table.reading:
         unknown = sorted(columns - {*table.COLUMNS, *table.MORE})
         if unknown:

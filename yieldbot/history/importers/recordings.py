@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yieldbot.history.importers.rows import ImportRow, amount, height_of, moment, number, text
+from yieldbot.history.importers.rows import ImportRow, amount, height_of, moment, number, text, truth
 from yieldbot.history.importers.table import status
 from yieldbot.history.networks import AAVE_V3_POOLS, ETHEREUM, ETHEREUM_TOKENS, is_dollar, network
 from yieldbot.history.reading import MarketKey, Reading
@@ -15,12 +15,15 @@ GUESSED_BY_CAP = "supplied is a guess: 0.7 x the borrow cap"
 
 PANEL = frozenset({"date", "network", "symbol", "asset", "supply_rate", "borrow_rate", "realised_supply_rate"})
 """Columns by which the daily panel of Aave v3 is known."""
-SUPERSEDED = frozenset({"observed_at", "network", "liquidity_rate", "liquidity_index", "supply_cap", "borrow_cap"})
-"""Columns of its first edition, which is refused."""
-WHY_SUPERSEDED = (
-    "this edition of the daily record of Aave v3 is refused: its cap columns are wrong (bits 80-95 and 96-111 were "
-    "read as caps), and some of its symbols name two tokens: import the cleaned aave_v3_daily_panel instead"
+FIRST_EDITION = frozenset({"observed_at", "network", "liquidity_rate", "liquidity_index", "supply_cap", "borrow_cap"})
+"""Columns of the panel's first edition."""
+WRONG_CAPS = (
+    "its cap columns are wrong (bits 80-95 and 96-111 were read as caps) and are not read, so no supply is known: "
+    "aave_v3_daily_panel, its cleaned edition, has them right"
 )
+GAS = frozenset({"date", "avg_gas_price_wei", "eth_usd"})
+"""Columns of a series of gas prices, which holds no market."""
+WHY_NOT_GAS = "holds daily gas prices and no market: give it to `yieldbot backtest` by --gas"
 COMPOUND = frozenset({"market", "timestamp", "totalBorrowBalanceUSD", "totalValueLockedUSD", "depositRate"})
 EVENTS = frozenset({"symbol", "block", "timestamp", "supplied", "utilisation", "supply_rate", "variable_borrow_rate"})
 TOTALS = frozenset({"protocol", "timestamp", "borrowed_usd", "deposited_usd", "tvl_usd"})
@@ -58,6 +61,29 @@ def aave_panel(row: ImportRow, now: int) -> Reading:
         reserve_factor=number(cells["reserve_factor"], "reserve_factor"),
         status=status(cells),
         flags=() if supplied is None else (GUESSED_BY_CAP,),
+    )
+
+
+def aave_daily(row: ImportRow, now: int) -> Reading:
+    """A market-day of the panel's first edition: rates, index and status; its caps are not read (``WRONG_CAPS``). A
+    market is known by its token's address, since some symbols name two tokens."""
+    cells = row.cells
+    chain, asset = network(text(cells["network"])), text(cells["asset"]).lower()
+    if not asset:
+        raise ValueError("it names no asset")
+    names = ("liquidity_rate", "variable_borrow_rate", "reserve_factor")
+    supply, borrow, kept = (number(cells.get(name), name) for name in names)
+    lent = borrow * (1.0 - kept) if borrow is not None and kept is not None else 0.0
+    return Reading(
+        key=_key(chain, _aave_v3(chain, asset), "aave_v3", text(cells.get("symbol")), asset),
+        time=moment(cells["observed_at"], now),
+        source="import:aave_v3_daily",
+        supply_rate=supply,
+        borrow_rate=borrow,
+        index=amount(cells["liquidity_index"], "liquidity_index"),
+        utilisation=supply / lent if supply is not None and 0.0 < supply <= lent else None,
+        reserve_factor=kept,
+        status=status(cells) if truth(cells.get("active", "true"), "active") else "deprecated",
     )
 
 
