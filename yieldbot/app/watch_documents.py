@@ -81,7 +81,7 @@ class WatchedFlows(Part):
     withdrawn: float = Field(description="sum of all withdrawals, in whole tokens")
     count: int = Field(description="number of deposits and withdrawals")
     largest: tuple[WatchedFlow, ...] = Field(description="the largest flows, and those of followed addresses")
-    cut: str | None = Field(description="why older flows since the last look are missing; null: none are")
+    cut: str | None = Field(description="why some flows since the last look are missing; null: none are")
 
     @classmethod
     def of(cls, found: MarketFlows | None) -> WatchedFlows | None:

@@ -49,7 +49,7 @@ class MarketFlows:
     largest: tuple[MoneyFlow, ...] = ()
     """The largest flows, the largest first, and those of followed addresses."""
     cut: str = ""
-    """Why older flows since the last look are missing; empty: none are."""
+    """Why some flows since the last look are missing; empty: none are."""
     first: bool = False
     """Whether these are flows of the time before the first look, which are not reported as changes."""
 
@@ -59,15 +59,20 @@ class Holders:
     """The depositors of a market. Fractions are of everything in the market that is not ours."""
 
     top: tuple[tuple[Address, float], ...] = ()
-    """(account, fraction that it holds now) of the largest depositors named by events, the largest first."""
+    """(account, fraction that it holds now) of the largest named depositors, the largest first."""
     seen: float = 0.0
-    """Fraction that all depositors named by events hold together."""
+    """Fraction that all named depositors hold together."""
     since: int = 0
     """The block from which events were read; depositors who did nothing since then are not named."""
     block: int = 0
     """The block of the balances."""
     time: int = 0
     """Its unix seconds."""
+    by: str = "events"
+    """What depositors are named by."""
+    pledged: float = 0.0
+    """Fraction in the market's own account of pledged shares; its depositors are named only if a transaction of theirs
+    was read."""
 
     def largest(self, assumed: float) -> float:
         """Upper bound of the largest depositor's fraction: that of the largest named one, or of an unnamed one, for

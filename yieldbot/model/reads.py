@@ -108,6 +108,48 @@ MOST_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
+class SvmImage:
+    """A Solana account whatever program owns it: the owner's 32 bytes, then its data; ``b""`` if there is none."""
+
+    address: Address
+    """The account."""
+
+
+@dataclass(frozen=True, slots=True)
+class SvmSignatures:
+    """The successful transactions that name an account; ``model/landed.Signatures`` decodes the answer. ``b""``: the
+    node does not list them."""
+
+    address: Address
+    """The account."""
+    until: str
+    """Signature of an older transaction, after which the list begins; empty: the oldest that fits."""
+    since: int
+    """Slot from which transactions are listed."""
+    last: int
+    """Slot up to which they are."""
+    most: int
+    """Most of them; where there are more, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class SvmTransaction:
+    """A landed transaction; ``model/landed.Landing`` decodes the answer. ``b""``: the node does not know it."""
+
+    signature: str
+    """Its signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class SvmLargest:
+    """The largest token accounts of a mint, 20 at most; ``model/landed.largest_of`` decodes the answer. ``b""``: the
+    node does not say."""
+
+    mint: Address
+    """The mint."""
+
+
+@dataclass(frozen=True, slots=True)
 class CodeAtBlock:
     """The answer to EthCodeAtBlock."""
 
@@ -197,6 +239,8 @@ class CodeHead:
 CODE_WORDS = 4
 """Words in the answer to EthCode: the hash, the length, the first 64 bytes (zero-padded)."""
 
-Read = EthCall | EthSlot | EthCode | EthLogs | EthCodeAtBlock | SvmAccount | SvmLamports
+SvmBeside = SvmImage | SvmSignatures | SvmTransaction | SvmLargest
+"""Reads of a cluster beside a snapshot: none of them is of the snapshot's slot, and nodes may refuse them."""
+Read = EthCall | EthSlot | EthCode | EthLogs | EthCodeAtBlock | SvmAccount | SvmLamports | SvmBeside
 Flow = Generator[Sequence[Read], Sequence[bytes], T]
 """Each ``yield`` is one round: a sequence of reads, answered by the same number of byte strings in the same order."""

@@ -49,8 +49,11 @@ def exit_liquidity(state: MarketState, facts: Facts, scales: Scales) -> Componen
     if holders is not None and holders.top:
         who, part = holders.top[0]
         ten = sum(share for _, share in holders.top[:10])
-        since = f"events since block {holders.since:,}, balances"
+        since = f"{holders.by} since block {holders.since:,}, balances"
         seen.append(Evidence(what="largest depositor seen", value=f"{part:.1%}, {who}; top ten {ten:.1%}", source=since,
+                             block=holders.block))  # fmt: skip
+    if holders is not None and holders.pledged > 0.0:
+        seen.append(Evidence(what="pledged in the market itself", value=f"{holders.pledged:.1%}", source=holders.by,
                              block=holders.block))  # fmt: skip
     say("cash", f"{free:,.0f} {symbol}, {free / size:,.1f} times {size:,.0f}")
     say("worst day", f"{worst:.0%} of the day before", "history" if facts.statistics else "the list of scales")

@@ -56,7 +56,7 @@ def large_flows(flows: MarketFlows, by: Measure, follow: Collection[str] = ()) -
     if large and flows.count > len(lines):
         lines.append(
             f"since block {flows.since:,} all of {flows.count} flows: {flows.deposited:,.0f} {by.symbol} in, "
-            f"{flows.withdrawn:,.0f} out" + (f" (older ones are missing: {flows.cut})" if flows.cut else "")
+            f"{flows.withdrawn:,.0f} out" + (f" (not all: {flows.cut})" if flows.cut else "")
         )
     return tuple(lines)
 
@@ -73,7 +73,7 @@ def concentration(now: Holders, last: float | None, assumed: float) -> tuple[str
     most = now.largest(assumed)
     more = f"; up to {most:.0%} may be one's" if most > part else ""
     return (
-        f"the largest depositor that events since block {now.since:,} name, {who}, holds {part:.0%} of what others "
+        f"the largest depositor that {now.by} since block {now.since:,} name, {who}, holds {part:.0%} of what others "
         f"supplied, the top ten {ten:.0%}{more}",
         part,
     )

@@ -29,7 +29,7 @@ BOTH = {
         "session",
     ),
     *("swap_pools", "swap_work"),
-    *(f"node/{name}" for name in ("client", "connect", "fork", "quorum")),
+    *(f"node/{name}" for name in ("beside", "client", "connect", "fork", "quorum")),
     *("signing/keystore",),
     *(f"execution/{name}" for name in ("account", "balances", "build", "clear", "confirm", "judge", "leg", "revoke")),
     *(
@@ -56,7 +56,6 @@ ONLY = {
         "check_exchanges": "pools' factories and routers are contracts that the chain is asked about",
         "liquidity/*": "positions in pools are provided on EVM chains alone",
         "node/anvil": "the fork is a process of its own; LiteSVM runs inside ours",
-        "node/beside": "storage slots, code and event logs are no calls; on Solana all of a state is accounts",
         "node/submission": "transactions may be kept out of the public pool; Solana sends to every endpoint",
         "node/relay": "what that process reads goes through our quorum",
         "signing/kms": "AWS signs secp256k1 digests",
@@ -106,12 +105,20 @@ ONLY_VERBS = {
         "authority authority_of data_of facts_of image_data",
         "what controls a program lies in accounts as they are",
     ),
+    ("node/beside", EVM): ("creation creation_of_past head_of logs_of", "code is read by creations, events by parts"),
+    ("node/beside", SOLANA): (
+        "landing_of run_beside",
+        "transactions are records, read beside a slot",
+    ),
     ("decode", EVM): (
         "decode_message describer message_chain",
         "messages (EIP-712), descriptors (ERC-7730)",
     ),
     ("exposure", EVM): ("ExposureLook", "its reads run in the rounds of the look's other flows"),
-    ("exposure", SOLANA): ("with_exposure", "reserves are listed, then read, after the look"),
+    ("exposure", SOLANA): (
+        "with_exposure with_flows",
+        "reserves and transactions are listed, then read, after the look",
+    ),
     ("execution/account", SOLANA): ("SvmSigner", "one kind of signer; EVM's is in signing/sign.py"),
     ("execution/balances", EVM): (
         "abi_word allowances_touched changes_in fetch_allowance fetch_balances given given_fault log_changes"

@@ -18,15 +18,13 @@ from yieldbot.protocols.evm.backing import root_of
 from yieldbot.protocols.evm.flow_events import Listening, flows_of, listening
 from yieldbot.protocols.evm.flow_reads import (
     ANEW_SECONDS,
-    KEPT,
     MOST_BALANCES,
     MOST_BLOCKS,
-    MOST_LARGEST,
     PAST_BLOCKS,
-    Heard,
     KnownFlows,
     read_flows,
 )
+from yieldbot.protocols.flows import KEPT, MOST_LARGEST, Heard
 
 ME, POOL, TOKEN = at(1), at(0x70), at(0x71)
 NOW, BLOCK = 1_700_000_000, 100_000

@@ -1,4 +1,5 @@
-"""Reads, with each look, what a cluster's lending markets are exposed to, and the supply of each collateral.
+"""Reads, with each look, what a cluster's lending markets are exposed to, the supply of each collateral, deposits and
+withdrawals, and the largest depositors.
 
 A market's reserves are found once a day by listing the program's accounts; then reserves, pledged collateral and mints
 are read in one round. With a node that cannot list a program's accounts, the markets' backing stays unknown.
@@ -7,19 +8,24 @@ are read in one round. With a node that cannot list a program's accounts, the ma
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from yieldbot.errors import TransientError
+from yieldbot.chains.solana.node.beside import run_beside
+from yieldbot.errors import MarketError, TransientError
 from yieldbot.model.controls import Look
-from yieldbot.model.ids import Address
+from yieldbot.model.ids import Address, MarketId
 from yieldbot.model.known import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from yieldbot.model.look_through import HeldBy
+from yieldbot.model.market import Kind
+from yieldbot.model.money_flows import Holders
 from yieldbot.model.text import one_line
 from yieldbot.protocols.backing import TOKEN, backing_of
 from yieldbot.protocols.solana.backing import KINDS, Pool, held_by, mints_of, pool_of, reserves_of, root_of, vaults_of
+from yieldbot.protocols.solana.flow_events import listening
+from yieldbot.protocols.solana.flow_reads import KnownFlows, read_flows
 from yieldbot.protocols.solana.idle import MINT_DECIMALS_AT, MINT_SUPPLY_AT
 from yieldbot.protocols.solana.layout import layout
 from yieldbot.rpc.together import together
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
 
 KEY = "holdings"
 """Key in ``Look.known`` for the listed reserves and the further accounts that are read with them."""
+FLOWS = "flows"
+"""Key in ``Look.known`` for the slot up to which transactions were listed, and the largest depositors then."""
 ANEW_SECONDS = 86_400
 """Seconds after which a market's reserves are listed again."""
 MOST_RESERVES = 300
@@ -83,6 +91,62 @@ async def with_exposure(
             kept[key] = {"since": since, "reserves": list(reserves), "beside": list(beside[key])}
     known = {**look.known, KEY: kept}
     return replace(look, backing=backing, supplies=supplies, known=known, notes=(*look.notes, *notes))
+
+
+async def with_flows(
+    node: Node, snapshot: Snapshot, known: Mapping[str, Any], follow: Collection[str], look: Look
+) -> Look:
+    """The look with what went into and out of the markets, and whose the money is. known: ``Look.known`` of the last
+    look. follow: addresses all of whose flows are reported. What a node refuses is a note."""
+    states = [one for one in snapshot.states.values() if one.market.kind is not Kind.IDLE]
+    listened = [one for one in map(listening, states) if one is not None]
+    flow = read_flows(listened, snapshot.owner, look.block, look.time, _heard(known.get(FLOWS)), tuple(follow))
+    try:
+        found = await run_beside(node, flow)
+        failed = str(found) if isinstance(found, MarketError) else ""
+    except TransientError as failure:
+        found, failed = MarketError(str(failure)), str(failure)
+    if isinstance(found, MarketError):
+        note = f"deposits, withdrawals and holders were not read: {one_line(failed, 200)}"
+        return replace(look, known={**look.known, FLOWS: known.get(FLOWS)}, notes=(*look.notes, note))
+    return replace(
+        look,
+        known={**look.known, FLOWS: _written(found.known)},
+        flows=found.heard.flows,
+        holders=found.heard.holders,
+        notes=(*look.notes, *found.notes),
+    )
+
+
+def _written(known: KnownFlows) -> dict[str, Any]:
+    return {
+        "last": {at: list(one) for at, one in known.last.items()},
+        "keys": sorted(known.keys),
+        "holders": {market: asdict(one) for market, one in known.holders.items()},
+        "positions": {market: list(many) for market, many in known.positions.items()},
+    }
+
+
+def _heard(kept: Any) -> KnownFlows:
+    """What the last look kept of flows; empty where it cannot be read."""
+    try:
+        holders = {
+            MarketId(market): Holders(
+                top=tuple((Address(who), float(share)) for who, share in one["top"]),
+                seen=float(one["seen"]),
+                since=int(one["since"]),
+                block=int(one["block"]),
+                time=int(one["time"]),
+                by=str(one["by"]),
+                pledged=float(one["pledged"]),
+            )
+            for market, one in kept["holders"].items()
+        }
+        last = {str(at): (str(signature), int(slot)) for at, (signature, slot) in kept["last"].items()}
+        positions = {MarketId(market): tuple(map(Address, many)) for market, many in kept["positions"].items()}
+        return KnownFlows(last=last, keys=frozenset(map(str, kept["keys"])), holders=holders, positions=positions)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return KnownFlows()
 
 
 async def _listed(

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yieldbot.model.ids import Address, MarketId
-from yieldbot.model.money_flows import Holders, MarketFlows, MoneyFlow
+from yieldbot.model.money_flows import Holders, MoneyFlow
 from yieldbot.model.reads import EthCall, EthLogs, Flow, LogSpan, Read
 from yieldbot.protocols.evm.flow_events import Listening, flows_of
 from yieldbot.protocols.evm.view_words import number
+from yieldbot.protocols.flows import KEPT, Heard, by_market, held, largest
 
 FIRST_BLOCKS = 1_000
 """Least number of blocks whose events the first look at a market reads."""
@@ -26,12 +27,6 @@ MOST_BLOCKS = 20_000
 """Most blocks whose events one look reads; older ones are reported as missing."""
 MOST_EVENTS = 20_000
 """Most events of one look; of more the newest are used."""
-MOST_LARGEST = 12
-"""Most flows of one market that are reported one by one."""
-MOST_FOLLOWED = 50
-"""Most flows of followed addresses that are reported for one market."""
-KEPT = 12
-"""Most depositors of one market that are stored."""
 MOST_BALANCES = 1_500
 """Most balances that one look reads; the rest waits for the next look."""
 ANEW_SECONDS = 6 * 3600
@@ -53,24 +48,6 @@ class KnownFlows:
     past: tuple[int, int] | None = None
     """For the time before the first look: (first block whose events were read, first block whose events are to be
     read); None: no look was made yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """The flows and depositors that one look found."""
-
-    flows: Mapping[MarketId, MarketFlows]
-    """Deposits and withdrawals by market."""
-    holders: Mapping[MarketId, Holders]
-    """Depositors by market."""
-    keys: tuple[str, ...]
-    """Keys of the flows in the last OVERLAP_BLOCKS blocks."""
-    read: tuple[MarketId, ...]
-    """Markets whose events were read."""
-    past: tuple[int, int]
-    """As ``KnownFlows.past``."""
-    lost: Mapping[MarketId, float] = field(default_factory=dict)
-    """By market, whole tokens of bad debt that were realised since the last look."""
 
 
 OVERLAP_BLOCKS = 12
@@ -101,8 +78,8 @@ def read_flows(
             if time - _time(known.holders.get(one.market)) >= ANEW_SECONDS and one.market in known.holders
         }
     )
-    by_market = {one.market: one for one in listened}
-    asked = [read for market, names in stale.items() for read in _balances(by_market[market], owner, names)]
+    listening = {one.market: one for one in listened}
+    asked = [read for market, names in stale.items() for read in _balances(listening[market], owner, names)]
     reads: list[Read] = [*logs, *past, *asked]
     answers = (yield reads) if reads else ()
     since = first
@@ -129,36 +106,36 @@ def read_flows(
     older = [one for one in older if one.account.lower() != own and not one.lost]
     debts = [one for one in news if one.lost]
     found, news = [one for one in found if not one.lost], [one for one in news if not one.lost]
-    shares = _shares(stale, by_market, answers[len(logs) + len(past) :])
+    shares = _shares(stale, listening, answers[len(logs) + len(past) :])
     moved: dict[MarketId, list[MoneyFlow]] = {}
     for flow in (*older, *found):
         moved.setdefault(flow.market, []).append(flow)
     fresh = _within_budget(
         {
             market: list(
-                dict.fromkeys((*_names(known.holders.get(market)), *(one.account for one in _largest(some, 2 * KEPT))))
+                dict.fromkeys((*_names(known.holders.get(market)), *(one.account for one in largest(some, 2 * KEPT))))
             )
             for market, some in sorted(moved.items(), key=lambda item: -sum(abs(one.amount) for one in item[1]))
         }
     )
     if fresh:
-        again = [read for market, names in fresh.items() for read in _balances(by_market[market], owner, names)]
-        shares |= _shares(fresh, by_market, (yield again))
+        again = [read for market, names in fresh.items() for read in _balances(listening[market], owner, names)]
+        shares |= _shares(fresh, listening, (yield again))
     holders = dict(known.holders)
-    for market, held in shares.items():
+    for market, found_shares in shares.items():
         before = known.holders.get(market)
         read = since if before is None or since > before.block + 1 else before.since
-        holders[market] = _held(held, min(read, oldest) if read <= begun else read, block, time)
-    flows = _by_market(news, since, cut, follow)
+        holders[market] = held(found_shares, min(read, oldest) if read <= begun else read, block, time)
+    flows = by_market(news, since, cut, follow)
     if not known.blocks and since <= block:
-        flows = _by_market([*older, *found], min(since, oldest), cut, follow, first=True)
+        flows = by_market([*older, *found], min(since, oldest), cut, follow, first=True)
     return Heard(
         flows=flows,
         past=(oldest, oldest if past and oldest == begun else floor),
         holders=holders,
         lost={market: sum(one.amount for one in debts if one.market == market) for market in {d.market for d in debts}},
         keys=tuple(one.key for one in (*found, *debts) if one.block > block - OVERLAP_BLOCKS),
-        read=() if since > block else tuple(by_market),
+        read=() if since > block else tuple(listening),
     )
 
 
@@ -223,35 +200,4 @@ def _shares(
         theirs = (number(mine[0], listened[market].whole_place) or 0) - (number(mine[1]) or 0)
         if theirs > 0:
             found[market] = [(who, min(1.0, (number(a) or 0) / theirs)) for who, a in zip(names, mine[2:], strict=True)]
-    return found
-
-
-def _held(held: Sequence[tuple[Address, float]], since: int, block: int, time: int) -> Holders:
-    top = tuple(sorted((one for one in held if one[1] > 0.0), key=lambda one: (-one[1], one[0]))[:KEPT])
-    return Holders(top=top, seen=min(1.0, sum(share for _, share in top)), since=since, block=block, time=time)
-
-
-def _largest(flows: Iterable[MoneyFlow], most: int) -> list[MoneyFlow]:
-    return sorted(flows, key=lambda one: (-abs(one.amount), one.block, one.index))[:most]
-
-
-def _by_market(
-    news: Sequence[MoneyFlow], since: int, cut: str, follow: frozenset[str], *, first: bool = False
-) -> dict[MarketId, MarketFlows]:
-    grouped: dict[MarketId, list[MoneyFlow]] = {}
-    for flow in news:
-        grouped.setdefault(flow.market, []).append(flow)
-    found = {}
-    for market, flows in grouped.items():
-        largest = _largest(flows, MOST_LARGEST)
-        theirs = [one for one in flows if {one.account.lower(), *(who.lower() for who in one.others)} & follow]
-        found[market] = MarketFlows(
-            since=since,
-            deposited=sum(one.amount for one in flows if one.amount > 0.0),
-            withdrawn=-sum(one.amount for one in flows if one.amount < 0.0),
-            count=len(flows),
-            largest=tuple(dict.fromkeys((*largest, *theirs[-MOST_FOLLOWED:]))),
-            cut=cut,
-            first=first,
-        )
     return found

@@ -58,6 +58,8 @@ class ExecutedTx:
     """The accounts that it changed, before it; None: did not exist."""
     after: dict[Address, AccountImage | None]
     """The same accounts afterwards."""
+    inner: tuple[tuple[tuple[int, int, bytes, bytes], ...], ...] = ()
+    """For each instruction of the message those that it called: (depth, program's place, accounts' places, data)."""
 
 
 class Refused(Exception):
@@ -282,6 +284,14 @@ class Cluster:
             static,
             before,
             {key: self.newest(key) for key in keys},
+            tuple(
+                tuple(
+                    (one.stack_height(), call.program_id_index, bytes(call.accounts), bytes(call.data))
+                    for one in group
+                    for call in (one.instruction(),)
+                )
+                for group in meta.inner_instructions()
+            ),
         )
 
     def simulate(self, raw: bytes) -> tuple[Any, tuple[str, ...], int, dict[Address, AccountImage | None]]:

@@ -19,17 +19,15 @@ from yieldbot.sandbox.solana.cluster import (
     FINALIZED_AFTER,
     LAMPORTS_PER_SIGNATURE,
     Cluster,
-    ExecutedTx,
     Refused,
     encoded,
 )
 from yieldbot.sandbox.solana.market import price_account
+from yieldbot.sandbox.solana.past import TOKEN_PROGRAMS, largest_accounts, signatures, token_of, transaction
 
 PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 PREFLIGHT_FAILED, SIGNATURE_FAILED, BEHIND = -32002, -32003, -32016
 MOST_ACCOUNTS = 100
-DEPTH = {"processed": 0, "confirmed": 1, "finalized": 2}
-TOKEN_PROGRAMS = ("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 
 
 class RpcError(Exception):
@@ -148,7 +146,7 @@ class Methods:
         rows = []
         for program in programs:
             for key, image in self.cluster.program_accounts(Address(program)).items():
-                token = _token(image)
+                token = token_of(image)
                 if token and token[1] == owner and which.get("mint", token[0]) == token[0]:
                     rows.append({"pubkey": key, "account": encoded(image)})
         return self._in_context(rows, options)
@@ -198,29 +196,13 @@ class Methods:
         }
 
     def on_getTransaction(self, signature: str, options: Any = None) -> Any:
-        tx = self.cluster.landed.get(signature)
-        wanted = (options or {}).get("commitment", "finalized")
-        if tx is None or DEPTH[self.cluster.commitment(tx)] < DEPTH[wanted]:
-            return None
-        loaded = [str(key) for key in tx.keys[tx.static_keys :]]
-        return {
-            "slot": tx.slot,
-            "blockTime": tx.at,
-            "transaction": [base64.b64encode(tx.raw).decode(), "base64"],
-            "version": 0,
-            "meta": {
-                "err": tx.error,
-                "fee": tx.fee,
-                "preBalances": [_lamports(tx.before[key]) for key in tx.keys],
-                "postBalances": [_lamports(tx.after[key]) for key in tx.keys],
-                "preTokenBalances": _token_balances(tx, tx.before),
-                "postTokenBalances": _token_balances(tx, tx.after),
-                "logMessages": list(tx.logs),
-                "computeUnitsConsumed": tx.units,
-                "loadedAddresses": {"writable": loaded, "readonly": []},
-                "innerInstructions": [],
-            },
-        }
+        return transaction(self.cluster, signature, options or {})
+
+    def on_getSignaturesForAddress(self, address: str, options: Any = None) -> Any:
+        return signatures(self.cluster, _key(address), options or {})
+
+    def on_getTokenLargestAccounts(self, mint: str, options: Any = None) -> Any:
+        return self._in_context(largest_accounts(self.cluster, mint), options)
 
     # -- what only a sandbox can
 
@@ -327,30 +309,6 @@ def _bytes(raw: str, options: Any) -> bytes:
     if options.get("encoding", "base58") != "base64":
         raise RpcError(INVALID_PARAMS, "only base64 is spoken here")
     return base64.b64decode(raw)
-
-
-def _lamports(image: AccountImage | None) -> int:
-    return image.lamports if image else 0
-
-
-def _token(image: AccountImage | None) -> tuple[str, str, int] | None:
-    """(mint, owner, amount) of a token account."""
-    if image is None or image.program not in TOKEN_PROGRAMS or len(image.data) < 165:
-        return None
-    from solders.pubkey import Pubkey
-
-    mint, owner = (str(Pubkey(image.data[at : at + 32])) for at in (0, 32))
-    return mint, owner, int.from_bytes(image.data[64:72], "little")
-
-
-def _token_balances(tx: ExecutedTx, images: dict[Address, AccountImage | None]) -> list[Any]:
-    rows = []
-    for index, key in enumerate(tx.keys):
-        token = _token(images[key])
-        if token is not None:
-            mint, owner, amount = token
-            rows.append({"accountIndex": index, "mint": mint, "owner": owner, "uiTokenAmount": {"amount": str(amount)}})
-    return rows
 
 
 def _sliced(image: AccountImage | None, options: Any) -> AccountImage | None:
