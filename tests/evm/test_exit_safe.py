@@ -81,3 +81,35 @@ def test_an_alarm_with_nobody_there_proposes_the_exit_and_sends_nothing(safe: Sa
     assert 80_000 * USDC - 2 <= safe.balance() < 80_100 * USDC
     positions = job(safe.json("positions"))["positions"]
     assert positions == []
+
+
+def test_a_market_that_pays_no_more_holds_back_no_other_and_is_left_in_part(safe: Safe) -> None:
+    """Of several markets each is one Safe transaction: the one that fails uses up its nonce, on Safe's own contract."""
+    sandbox, usdc, vault = safe.sandbox, safe.sandbox.addresses["usdc"], safe.sandbox.addresses["metamorpho"]
+    send(sandbox, usdc, calldata("approve(address,uint256)", vault, 20_000 * USDC), sender=safe.address)
+    send(sandbox, vault, calldata("deposit(uint256,address)", 20_000 * USDC, safe.address), sender=safe.address)
+    leave_cash(sandbox, 60_000)
+    queued = job(safe.json("exit", "all", code=3))
+    legs = [leg["market_id"] for leg in queued["plan"]["legs"]]
+    assert len(legs) == 2 and legs[0] == aave_id(sandbox), "the one whose cash covers less goes first"
+    done = job(safe.json("approve", queued["plan"]["id"], code=3))["proposed"]
+    documents = [done["safe_transaction"], *(one["safe_transaction"] for one in done["further"])]
+    nonces = [document["nonce"] for document in documents]
+    assert len(documents) == 2 and nonces == [nonces[0], nonces[0] + 1]
+    assert all(document["safeTxGas"] > 0 for document in documents)
+    leave_cash(sandbox, 5_000)
+    before = safe.balance()
+    safe.execute(documents[0])
+    assert safe.balance() == before, "Aave does not pay 40,000 any more"
+    waits = job(safe.json("exit", code=3))
+    declined = job(safe.json("approve", waits["plan"]["id"], code=3))["declined"]
+    assert declined["code"] == "WAITS_FOR_OWNERS" and done["further"][0]["hash"] in declined["reason"]
+    safe.execute(documents[1])
+    assert before + 20_000 * USDC - 2 <= safe.balance() < before + 20_010 * USDC
+    again = job(safe.json("exit", code=3))
+    (leg,) = again["plan"]["legs"]
+    assert leg["market_id"] == aave_id(sandbox) and 4_999 * USDC < int(leg["amount"]["raw"]) <= 5_000 * USDC
+    (rest,) = [job(safe.json("approve", again["plan"]["id"], code=3))["proposed"]]
+    assert rest["further"] == [] and rest["safe_transaction"]["safeTxGas"] == 0
+    safe.execute(rest["safe_transaction"])
+    assert before + 24_999 * USDC <= safe.balance() < before + 25_010 * USDC

@@ -24,7 +24,7 @@ from tests.kit.program import yieldbot
 from tests.kit.traded import pool_sandbox
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.rollups import GAS_PRICE_ORACLE
-from yieldbot.chains.evm.signing.safe import EXEC, unsigned_yet
+from yieldbot.chains.evm.signing.safe_tx import EXEC, unsigned_yet
 from yieldbot.config.load import load
 from yieldbot.journal.store import Journal
 from yieldbot.model.tx import Confirmed

@@ -19,7 +19,7 @@ from tests.kit.evm.safe import service as service
 from tests.kit.evm.world import world
 from yieldbot.app import cycle
 from yieldbot.app.wiring import Keyless
-from yieldbot.chains.evm.signing.safe import FIELDS, SafeTx, batch, calls_in, packed, unpacked
+from yieldbot.chains.evm.signing.safe_tx import FIELDS, SafeTx, batch, calls_in, packed, unpacked
 from yieldbot.config.load import load
 from yieldbot.errors import ConfigError
 from yieldbot.model.ids import Address

@@ -272,6 +272,7 @@ async def _propose(
         if isinstance(proposed, Declined):
             return replace(report, declined=proposed)
         world.journal.append(PlanMarked(plan.id, PlanStatus.HANDED_OVER, "safe", proposed.note))
+        skip |= proposed.left_out
         return replace(report, proposed=proposed, left_undone=tuple((plan.legs[i], why) for i, why in skip.items()))
     return await _carry_out(world, live, job, approval, report, skip)
 

@@ -11,6 +11,7 @@ from yieldbot.app.alarm_documents import MarketAlarm
 from yieldbot.app.parts import BalanceChange, Block, JobHead, Money, Refusal, transaction
 from yieldbot.app.plan_parts import Leg, Quarantined, plan_or_hold
 from yieldbot.app.run_documents import (
+    FurtherTransaction,
     Holding,
     JobError,
     JobFailure,
@@ -117,7 +118,11 @@ def _stuck(found: Report) -> tuple[Stuck, ...]:
 def _proposed(found: Proposed) -> ProposedTransaction:
     """The part for a Safe transaction that waits for the other owners."""
     return ProposedTransaction(
-        hash=found.hash, threshold=found.threshold, owners=found.owners, safe_transaction=found.document
+        hash=found.hash,
+        threshold=found.threshold,
+        owners=found.owners,
+        safe_transaction=found.document,
+        further=tuple(FurtherTransaction(hash=one.hash, safe_transaction=one.document) for one in found.further),
     )
 
 

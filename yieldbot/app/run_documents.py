@@ -120,6 +120,13 @@ LegTransaction = Annotated[LegConfirmed | LegReverted | LegExpired | LegReplaced
 """A transaction of this run, with its leg."""
 
 
+class FurtherTransaction(Part):
+    """A Safe transaction of the same plan, with a later nonce."""
+
+    hash: str = Field(description="the Safe transaction's hash")
+    safe_transaction: dict[str, Any] = Field(description="the body that Safe's transaction service takes")
+
+
 class ProposedTransaction(Part):
     """A Safe transaction that waits for the other owners."""
 
@@ -127,6 +134,9 @@ class ProposedTransaction(Part):
     threshold: int = Field(description="how many owners must confirm it, the signer included")
     owners: tuple[str, ...] = Field(description="the Safe's owners")
     safe_transaction: dict[str, Any] = Field(description="the body that Safe's transaction service takes")
+    further: tuple[FurtherTransaction, ...] = Field(
+        default=(), description="the plan's other Safe transactions, by nonce; where one fails, the others go on"
+    )
 
 
 class Holding(Part):

@@ -339,7 +339,10 @@ def proposed(found: Proposed) -> Text:
     """A proposed Safe transaction, and how many owners must still confirm it."""
     more = found.threshold - 1
     wait = f"{more} more of {len(found.owners)} owners must confirm it" if more else "any owner may execute it"
-    return Text(f"PROPOSED: Safe transaction {found.hash}, signed by {found.document['sender']}; {wait}", style="bold")
+    names = ", then ".join(one.hash for one in found.every)
+    what = "Safe transactions" if found.further else "Safe transaction"
+    apart = "; where one fails, execute the next: they stand for themselves" if found.further else ""
+    return Text(f"PROPOSED: {what} {names}, signed by {found.document['sender']}; {wait}{apart}", style="bold")
 
 
 def declined(refusal: Declined) -> Text:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from yieldbot.execution.approvals import Approval
@@ -77,8 +78,17 @@ class Proposed:
     """All owners of the Safe, ourselves included."""
     document: dict[str, Any]
     """The JSON object that Safe's transaction service takes for a new transaction."""
+    further: tuple[Proposed, ...] = ()
+    """Safe transactions of the same plan that follow it, by nonce: where one of them fails, the others go on."""
+    left_out: Mapping[int, Declined] = field(default_factory=dict)
+    """Legs, by index, that none of them carries out, since they cannot be carried out now."""
+
+    @property
+    def every(self) -> tuple[Proposed, ...]:
+        """All of the plan's Safe transactions, by nonce."""
+        return (self, *self.further)
 
     @property
     def note(self) -> str:
         """The reason that the journal keeps beside HANDED_OVER; ``safe.waiting`` reads it."""
-        return f"{self.hash} nonce {self.document['nonce']}"
+        return ", ".join(f"{one.hash} nonce {one.document['nonce']}" for one in self.every)

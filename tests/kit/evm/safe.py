@@ -14,7 +14,7 @@ from eth_utils.address import to_checksum_address
 
 from tests.kit.contracts import call, calldata, send
 from tests.kit.evm.home import Home
-from yieldbot.chains.evm.signing.safe import EXEC, FIELDS
+from yieldbot.chains.evm.signing.safe_tx import EXEC, FIELDS
 from yieldbot.model.ids import Address
 from yieldbot.sandbox.evm.artifacts import packaged
 from yieldbot.sandbox.evm.node import Sandbox

@@ -28,12 +28,8 @@ from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import LegWork
 from yieldbot.chains.evm.execution.build import Fees, allowance_call
 from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg, RehearsedTx
-from yieldbot.chains.evm.signing.safe import (
-    EXEC,
-    NOBODY,
-    ApprovedSafeTx,
-    batch,
-)
+from yieldbot.chains.evm.signing.safe import ApprovedSafeTx
+from yieldbot.chains.evm.signing.safe_tx import EXEC, NOBODY, batch
 from yieldbot.execution.approvals import Approval
 from yieldbot.model.ids import Address
 from yieldbot.model.native import native_token

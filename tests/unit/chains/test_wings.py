@@ -62,6 +62,7 @@ ONLY = {
         "signing/ledger": "the Ethereum app",
         "signing/ledger_hid": "its wire",
         "signing/safe": "a Safe is a contract of EVM chains",
+        "signing/safe_tx": "the bytes of its transactions",
         "signing/typed": "persons approve by EIP-712 signatures",
         "signing/sign": "three kinds of signers share the encoding of a transaction",
         "execution/abi_calls": "a contract's functions are known by its ABI; Solana's programs by their roles",

@@ -109,8 +109,9 @@ async def confirm(account: Account, group: Sequence[StoredTx]) -> tuple[Outcome,
                     pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
                     again_at = time.monotonic() + pause_seconds
         except TransientError as failure:
-            trouble = str(failure)
-        if time.monotonic() >= deadline:
+            trouble, foreign = str(failure), 0
+        # A slow node is asked as often as a taken nonce needs to be believed, however late it is.
+        if time.monotonic() >= deadline and not 0 < foreign < FOREIGN_POLLS:
             newest = stored(account, group[-1].signed.hash)
             if newest.notes and not observed.nonce_taken:
                 trouble = f"{trouble} ({newest.notes[-1]})"  # for example why a node refused it

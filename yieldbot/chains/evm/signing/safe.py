@@ -1,15 +1,15 @@
-"""A Safe (https://safe.global) as the account: a plan becomes one Safe transaction that we sign as one of the owners.
+"""A Safe (https://safe.global) as the account: a plan becomes a Safe transaction that we sign as one of the owners.
 
 Nothing is sent: the other owners confirm, and anybody may then execute. All calls of the plan are one ``multiSend`` of
-MultiSendCallOnly, so either all of them happen or none, and no allowance is left between them. Source of the hash and
-of the packing: Safe v1.4.1, ``Safe.encodeTransactionData`` and ``MultiSendCallOnly.multiSend``.
+MultiSendCallOnly, so either all of them happen or none, and no allowance is left between them. An exit from several
+markets becomes one such transaction for each of them, in order of nonces, which fails alone where its market does not
+pay when it is executed (``SafeTx.gas``).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from yieldbot.chains.evm.execution.abi_calls import selector
@@ -19,70 +19,27 @@ from yieldbot.chains.evm.execution.build import Fees, TxContext, unsigned
 from yieldbot.chains.evm.execution.fees import fetch_priority_fee
 from yieldbot.chains.evm.execution.judge import Rules, judge_batch
 from yieldbot.chains.evm.execution.on_fork import impersonate, mined
-from yieldbot.chains.evm.execution.rehearsal import Rehearsal
+from yieldbot.chains.evm.execution.rehearsal import Rehearsal, RehearsedLeg
 from yieldbot.chains.evm.execution.rollup import cost_above_gain, fetch_rollup_fee
 from yieldbot.chains.evm.node.client import Node
-from yieldbot.errors import NodeRefused, SafetyError
+from yieldbot.chains.evm.signing.safe_tx import FIELDS, SafeTx, batch, calls_in, exec_data, unsigned_yet
+from yieldbot.errors import NodeRefused, SafetyError, TransientError
 from yieldbot.execution.approvals import Approval
-from yieldbot.execution.deltas import change_of, changes, within
+from yieldbot.execution.deltas import change_of, changes, total, within
 from yieldbot.execution.results import Proposed
 from yieldbot.journal.journal_entries import PlanMarked, PlanStatus
-from yieldbot.model.amounts import BlockRef
+from yieldbot.model.amounts import BlockRef, Token
 from yieldbot.model.ids import Address, MarketId, evm_number
-from yieldbot.model.plan import Declined
-from yieldbot.model.tx import Delta, EvmCall
+from yieldbot.model.plan import Declined, Plan
+from yieldbot.model.tx import NO_ROLLUP_FEE, Delta, EvmCall
 from yieldbot.rpc.together import both
 
-CALL, DELEGATE_CALL = 0, 1
-NOBODY = Address("0x" + "00" * 20)
-MOST_SIGNATURES = 100
-"""Most signatures for which a fee is computed: a threshold is a number from outside."""
+GAS_MARGIN = 150
+"""Per cent of the gas used on the fork that one Safe transaction of several gets at least: who executes it with less
+reverts, instead of using up its nonce."""
 THRESHOLD_SLOT = 4
 """The storage slot of a Safe's threshold (Safe 1.3 and 1.4): on the fork it is set to 1, so that we can execute
 alone."""
-MULTI_SEND = "multiSend(bytes)"
-EXEC = "execTransaction(address,uint256,bytes,uint8,uint256,uint256,uint256,address,address,bytes)"
-FIELDS = (
-    *(("to", "address"), ("value", "uint256"), ("data", "bytes"), ("operation", "uint8"), ("safeTxGas", "uint256")),
-    *(("baseGas", "uint256"), ("gasPrice", "uint256"), ("gasToken", "address"), ("refundReceiver", "address")),
-    ("nonce", "uint256"),
-)
-"""The members of the EIP-712 type SafeTx, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class SafeTx:
-    """A Safe transaction without a refund: whoever executes it pays the gas."""
-
-    safe: Address
-    """The Safe's address."""
-    chain: int
-    """The chain's number."""
-    to: Address
-    """The contract that the Safe calls: MultiSendCallOnly."""
-    data: bytes
-    """The calldata of that call."""
-    operation: int
-    """CALL or DELEGATE_CALL."""
-    nonce: int
-    """The Safe's nonce."""
-
-    @property
-    def message(self) -> dict[str, Any]:
-        """The values of FIELDS, by name."""
-        zeros = {"value": 0, "safeTxGas": 0, "baseGas": 0, "gasPrice": 0, "gasToken": NOBODY, "refundReceiver": NOBODY}
-        return zeros | {"to": self.to, "data": self.data, "operation": self.operation, "nonce": self.nonce}
-
-    @property
-    def hash(self) -> bytes:
-        """The 32 bytes that owners sign: EIP-712 with the domain (chainId, verifyingContract)."""
-        from eth_account.messages import encode_typed_data
-        from eth_utils.crypto import keccak
-
-        types = {"SafeTx": [{"name": name, "type": kind} for name, kind in FIELDS]}
-        domain = {"chainId": self.chain, "verifyingContract": self.safe}
-        signable = encode_typed_data(domain, types, self.message)
-        return bytes(keccak(b"\x19" + signable.version + signable.header + signable.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,67 +73,11 @@ def waiting(notes: Sequence[str], nonce: int) -> str | None:
 
     notes: ``Proposed.note`` of proposals that have not expired. nonce: the Safe's next nonce.
     """
-    for note in notes:
+    for note in (one for each in notes for one in each.split(", ")):
         name, _, its = note.partition(" nonce ")
         if its.isdigit() and int(its) >= nonce:
             return name
     return None
-
-
-def packed(calls: Sequence[EvmCall]) -> bytes:
-    """Calls packed for MultiSendCallOnly; each is operation (1 byte), target (20), value (32), length (32) and
-    calldata."""
-    return b"".join(
-        bytes([CALL])
-        + bytes.fromhex(call.to[2:])
-        + call.value.to_bytes(32, "big")
-        + len(call.data).to_bytes(32, "big")
-        + call.data
-        for call in calls
-    )
-
-
-def unpacked(data: bytes) -> list[tuple[int, str, int, bytes]]:
-    """(operation, target, wei, calldata) of each packed call. Raises ValueError for bytes that are not exactly such
-    calls."""
-    found, at = [], 0
-    while at < len(data):
-        head = data[at : at + 85]
-        length = int.from_bytes(head[53:], "big")
-        if len(head) < 85 or at + 85 + length > len(data):
-            raise ValueError("the batch ends in the middle of a call")
-        to, value = "0x" + head[1:21].hex(), int.from_bytes(head[21:53], "big")
-        found.append((head[0], to, value, data[at + 85 : at + 85 + length]))
-        at += 85 + length
-    return found
-
-
-def batch(safe: Address, chain: int, calls: Sequence[EvmCall], multi_send: Address, nonce: int) -> SafeTx:
-    """The calls as one Safe transaction. multi_send: the address of MultiSendCallOnly. nonce: the Safe's."""
-    from eth_abi.abi import encode
-
-    data = selector(MULTI_SEND) + bytes(encode(["bytes"], [packed(calls)]))
-    return SafeTx(safe, chain, multi_send, data, DELEGATE_CALL, nonce)
-
-
-def calls_in(tx: SafeTx, multi_send: Address) -> list[tuple[str, bytes]]:
-    """(target, calldata) of each call, decoded again from the transaction's final bytes. Raises ValueError for anything
-    other than a MultiSendCallOnly batch of calls without value."""
-    from eth_abi.abi import decode, encode
-    from eth_abi.exceptions import DecodingError
-
-    if tx.to.lower() != multi_send.lower() or tx.operation != DELEGATE_CALL or tx.data[:4] != selector(MULTI_SEND):
-        raise ValueError("it is no multiSend of the chain's MultiSendCallOnly")
-    try:
-        (inner,) = decode(["bytes"], tx.data[4:])
-    except (DecodingError, OverflowError):
-        raise ValueError("its bytes are no exact call of multiSend") from None
-    if bytes(encode(["bytes"], [inner])) != tx.data[4:]:
-        raise ValueError("its bytes are no exact call of multiSend")
-    calls = unpacked(inner)
-    if any(operation != CALL or value for operation, _, value, _ in calls):
-        raise ValueError("one of its calls delegates or sends value")
-    return [(to, data) for _, to, _, data in calls]
 
 
 async def propose(
@@ -208,19 +109,74 @@ async def propose(
             f"Safe transaction {earlier} waits for its owners; a new one is proposed when they executed it, or later"
         )
         return Declined("WAITS_FOR_OWNERS", message)
-    calls = [tx.call for leg in rehearsal.legs for tx in leg.txs]
-    tx = batch(safe, evm_number(account.settings.chain), calls, multi_send, nonce)
-    refused = _judged(account, approval, works, rehearsal, tx) or await _simulated(account, ours, tx, rehearsal)
-    if refused is not None:
-        return refused
+    parts = parts_of(approval.plan, works, rehearsal)
+
+    def made(part: Part, nonce: int, gas: int) -> SafeTx:
+        return batch(safe, evm_number(account.settings.chain), part.calls, multi_send, nonce, gas)
+
+    for part in parts:
+        if (refused := _judged(account, approval, part, made(part, nonce, 0))) is not None:
+            return refused
+    if len(parts) == 1:
+        tx = made(parts[0], nonce, 0)
+        ran = await _simulated(account, ours, tx, parts[0])
+        found = ran if ran is not None else Simulated((tx,), {})
+    else:
+        found = await _simulated_apart(account, ours, parts, made, nonce)
+    if isinstance(found, Declined):
+        return found
     await node.verify_chain()
-    approved = ApprovedSafeTx(tx, tx.hash, approval.approver, approval.expires_at)
-    signature = signer.sign_safe(approved)
-    if _recovered(approved.hash, signature).lower() != ours.lower():
-        raise SafetyError("WRONG_KEY", f"the signature is not {ours}'s")
-    if account.halted() is not None or account.now() >= approval.expires_at:
-        return Declined("EXPIRED", "the approval ended, or yieldbot was halted, before the proposal was signed")
-    return Proposed("0x" + approved.hash.hex(), threshold, owners, _document(approved, ours, signature))
+    signed = list[tuple[ApprovedSafeTx, bytes]]()
+    for tx in found.txs:
+        approved = ApprovedSafeTx(tx, tx.hash, approval.approver, approval.expires_at)
+        signature = signer.sign_safe(approved)
+        if _recovered(approved.hash, signature).lower() != ours.lower():
+            raise SafetyError("WRONG_KEY", f"the signature is not {ours}'s")
+        if account.halted() is not None or account.now() >= approval.expires_at:
+            return Declined("EXPIRED", "the approval ended, or yieldbot was halted, before the proposal was signed")
+        signed.append((approved, signature))
+    first, *others = [
+        Proposed("0x" + one.hash.hex(), threshold, owners, _document(one, ours, its)) for one, its in signed
+    ]
+    return replace(first, further=tuple(others), left_out=found.left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one Safe transaction of a plan carries out."""
+
+    works: tuple[LegWork, ...]
+    """Legs of the plan, in order."""
+    legs: tuple[RehearsedLeg, ...]
+    """The same legs, as they ran on the fork."""
+
+    @property
+    def calls(self) -> list[EvmCall]:
+        """Its calls, in order."""
+        return [tx.call for leg in self.legs for tx in leg.txs]
+
+    def wanted(self, native: Token) -> list[Delta]:
+        """The Safe's balance changes by the rehearsal, but for the chain's coin: who executes pays the gas."""
+        return [delta for delta in total(leg.deltas for leg in self.legs) if delta.token != native]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Safe transactions that did on a fork what was rehearsed."""
+
+    txs: tuple[SafeTx, ...]
+    """In order of their nonces."""
+    left_out: Mapping[int, Declined]
+    """Legs, by index, that did not, with the reason."""
+
+
+def parts_of(plan: Plan, works: Sequence[LegWork], rehearsal: Rehearsal) -> list[Part]:
+    """The Safe transactions that a plan becomes: of an exit one for each market, in the plan's order, since none needs
+    another; of any other plan one, all or nothing. Pure."""
+    found: dict[MarketId | None, list[tuple[LegWork, RehearsedLeg]]] = {}
+    for work, leg in zip(works, rehearsal.legs, strict=True):
+        found.setdefault(work.leg.market_id if plan.is_exit else None, []).append((work, leg))
+    return [Part(tuple(work for work, _ in of), tuple(leg for _, leg in of)) for of in found.values()]
 
 
 def _in_time(account: Account, approval: Approval) -> list[str]:
@@ -236,14 +192,12 @@ def _in_time(account: Account, approval: Approval) -> list[str]:
     return [mark.reason for mark in marks if mark.status is PlanStatus.HANDED_OVER and mark.plan_id in alive]
 
 
-def _judged(
-    account: Account, approval: Approval, works: Sequence[LegWork], rehearsal: Rehearsal, tx: SafeTx
-) -> Declined | None:
+def _judged(account: Account, approval: Approval, part: Part, tx: SafeTx) -> Declined | None:
     try:
         inner = calls_in(tx, account.settings.safe_multisend)
     except ValueError as fault:
         return Declined("NOT_A_BATCH", f"the Safe transaction is refused: {fault}")
-    pairs = [(work, rehearsed.call) for work, leg in zip(works, rehearsal.legs, strict=True) for rehearsed in leg.txs]
+    pairs = [(work, each.call) for work, leg in zip(part.works, part.legs, strict=True) for each in leg.txs]
     return judge_batch(Rules.of(account), approval, pairs, inner, account.now())
 
 
@@ -264,54 +218,81 @@ async def state_of(node: Node, safe: Address) -> tuple[tuple[Address, ...], int,
     return tuple(Address(str(to_checksum_address(owner))) for owner in owners), threshold, nonce
 
 
-async def _simulated(account: Account, ours: Address, tx: SafeTx, rehearsal: Rehearsal) -> Declined | None:
+async def _simulated(account: Account, ours: Address, tx: SafeTx, part: Part) -> Declined | None:
     """Why the Safe transaction is refused after executing it on a fork of the newest block, with the threshold set to
     1; None if it changes the Safe's balances as the rehearsal did, and does not cost too much."""
-    agreed = abi_word(ours) + bytes(32) + b"\x01"  # Safe's signature type 1: the executor is an owner and agrees
-    data = exec_data(tx, agreed)
-    wanted = [delta for delta in rehearsal.deltas if delta.token != account.native]
     block = await account.node.block()
     async with account.fork(block) as fork:
-        await fork.request("anvil_setStorageAt", [tx.safe, hex(THRESHOLD_SLOT), "0x" + (1).to_bytes(32, "big").hex()])
-        await fork.request("anvil_setBalance", [ours, hex(10**20)])
-        await impersonate(fork, ours)
-        before = await fetch_balances(fork, tx.safe, [delta.token for delta in wanted])
-        fields = {"from": ours, "to": tx.safe, "data": "0x" + data.hex(), "value": "0x0", "gas": hex(account.max_gas)}
-        receipt = await mined(account, fork, fields, "the Safe transaction")
-        if isinstance(receipt, Declined):
-            return receipt
-        done = changes(before, await fetch_balances(fork, tx.safe, list(before)))
-    dear = await _dear(account, ours, tx, int(receipt["gasUsed"], 16), block)
-    return dear or _compared(wanted, done, account.tolerance_bps)
+        await _alone(fork, tx.safe, ours)
+        used = await _executed(account, fork, ours, tx, part)
+    return used if isinstance(used, Declined) else await _dear(account, ours, [(tx, used)], block)
 
 
-async def _dear(account: Account, ours: Address, tx: SafeTx, gas: int, block: BlockRef) -> Declined | None:
-    """Why executing the Safe transaction costs more than the plan's gain allows, whoever pays; None if it does not. The
-    cost is its gas, and its data on L1 with every owner's signature."""
+async def _simulated_apart(
+    account: Account, ours: Address, parts: Sequence[Part], made: Callable[[Part, int, int], SafeTx], nonce: int
+) -> Simulated | Declined:
+    """Execute Safe transactions one after the other on a fork of the newest block: first to find those that do what was
+    rehearsed, and their gas; then these anew, as they will be signed. Declined: none does."""
+    block = await account.node.block()
+    async with account.fork(block) as fork:
+        await _alone(fork, account.owner, ours)
+        kept = await fork.request("evm_snapshot", [])
+        left, good = dict[int, Declined](), list[tuple[Part, int]]()
+        for part in parts:
+            used = await _executed(account, fork, ours, made(part, nonce, 0), part)
+            if isinstance(used, Declined):
+                left |= {leg.index: used for leg in part.legs}
+            else:
+                good.append((part, used))
+        if not good:
+            return left[min(left)]
+        if await fork.request("evm_revert", [kept]) is not True:
+            raise TransientError("the fork cannot go back to where it was")
+        txs = list[tuple[SafeTx, int]]()
+        for part, used in good:
+            tx = made(part, nonce + len(txs), min(used * GAS_MARGIN // 100, account.max_gas * 9 // 10))
+            ran = await _executed(account, fork, ours, tx, part)
+            if isinstance(ran, Declined):
+                return ran
+            txs.append((tx, ran))
+    return await _dear(account, ours, txs, block) or Simulated(tuple(tx for tx, _ in txs), left)
+
+
+async def _alone(fork: Node, safe: Address, ours: Address) -> None:
+    """Let our key execute alone on a fork."""
+    await fork.request("anvil_setStorageAt", [safe, hex(THRESHOLD_SLOT), "0x" + (1).to_bytes(32, "big").hex()])
+    await fork.request("anvil_setBalance", [ours, hex(10**20)])
+    await impersonate(fork, ours)
+
+
+async def _executed(account: Account, fork: Node, ours: Address, tx: SafeTx, part: Part) -> int | Declined:
+    """Execute a Safe transaction on a fork: its gas, or why it does not do what was rehearsed."""
+    wanted = part.wanted(account.native)
+    agreed = abi_word(ours) + bytes(32) + b"\x01"  # Safe's signature type 1: the executor is an owner and agrees
+    data = exec_data(tx, agreed)
+    before = await fetch_balances(fork, tx.safe, [delta.token for delta in wanted])
+    fields = {"from": ours, "to": tx.safe, "data": "0x" + data.hex(), "value": "0x0", "gas": hex(account.max_gas)}
+    receipt = await mined(account, fork, fields, "the Safe transaction")
+    if isinstance(receipt, Declined):
+        return receipt
+    done = changes(before, await fetch_balances(fork, tx.safe, list(before)))
+    return _compared(wanted, done, account.tolerance_bps) or int(receipt["gasUsed"], 16)
+
+
+async def _dear(account: Account, ours: Address, txs: Sequence[tuple[SafeTx, int]], block: BlockRef) -> Declined | None:
+    """Why executing Safe transactions costs more than the plan's gain allows, whoever pays; None if it does not. The
+    cost is their gas, and their data on L1 with every owner's signature. txs: each with its gas."""
     if account.max_cost_wei is None:
         return None
-    _, threshold, _ = await state_of(account.node, tx.safe)
-    call = EvmCall(tx.safe, exec_data(tx, unsigned_yet(threshold)), 0, "the Safe transaction")
+    _, threshold, _ = await state_of(account.node, account.owner)
     (_, base_fee_wei), tip_wei = await both(account.node.block_and_base_fee(), fetch_priority_fee(account))
-    fees = Fees(base_fee_wei + tip_wei, tip_wei)
-    context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
-    fee = await fetch_rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
-    return cost_above_gain(account, call.description, (gas + fee.l1_gas) * fees.max_fee_wei, fee)
-
-
-def unsigned_yet(threshold: int) -> bytes:
-    """Placeholders for ``threshold`` signatures that compress as badly as real ones: the OP stack's fee depends on
-    that."""
-    places = [hashlib.sha512(bytes([n])).digest() for n in range(min(threshold, MOST_SIGNATURES))]
-    return b"".join(place + b"\x1c" for place in places)
-
-
-def exec_data(tx: SafeTx, signatures: bytes) -> bytes:
-    """The calldata of the Safe's ``execTransaction``."""
-    from eth_abi.abi import encode
-
-    values = [tx.message[name] for name, _ in FIELDS[:-1]]
-    return selector(EXEC) + bytes(encode([kind for _, kind in FIELDS[:-1]] + ["bytes"], [*values, signatures]))
+    fees, cost_wei, whole = Fees(base_fee_wei + tip_wei, tip_wei), 0, NO_ROLLUP_FEE
+    for tx, gas in txs:
+        call = EvmCall(tx.safe, exec_data(tx, unsigned_yet(threshold)), 0, "the Safe transaction")
+        context = TxContext(account.settings.chain, ours, "", 0, MarketId(""))
+        fee = await fetch_rollup_fee(account, account.node, unsigned(call, context, 0, gas, fees), block)
+        cost_wei, whole = cost_wei + (gas + fee.l1_gas) * fees.max_fee_wei, whole + fee
+    return cost_above_gain(account, "the Safe transaction", cost_wei, whole)
 
 
 def _compared(wanted: Sequence[Delta], done: Sequence[Delta], tolerance_bps: float) -> Declined | None:

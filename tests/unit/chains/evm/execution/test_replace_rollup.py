@@ -12,7 +12,8 @@ from tests.kit.chain_double import GWEI, ChainDouble, account_of, open_journal
 from tests.kit.evm.rollup_fees import L1, OP, OPERATOR, ORACLE, asked_of, rollup
 from tests.kit.evm.safe_proposals import APPROVAL, REHEARSAL, SAFE, WORK, Device, chain_with
 from tests.kit.evm.submit import GAS, TIP, attempt, journalled, moving
-from yieldbot.chains.evm.signing.safe import propose, unsigned_yet
+from yieldbot.chains.evm.signing.safe import propose
+from yieldbot.chains.evm.signing.safe_tx import unsigned_yet
 from yieldbot.execution.results import Proposed
 from yieldbot.journal.store import Journal
 from yieldbot.model.plan import Declined

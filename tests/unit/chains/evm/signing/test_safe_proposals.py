@@ -42,21 +42,8 @@ from tests.kit.wiring import (
 )
 from yieldbot.chains.evm.execution.abi_calls import selector
 from yieldbot.chains.evm.execution.account import Account
-from yieldbot.chains.evm.signing.safe import (
-    MULTI_SEND,
-    NOBODY,
-    ApprovedSafeTx,
-    SafeTx,
-    _compared,
-    _document,
-    batch,
-    calls_in,
-    packed,
-    propose,
-    state_of,
-    unpacked,
-    waiting,
-)
+from yieldbot.chains.evm.signing.safe import ApprovedSafeTx, _compared, _document, propose, state_of, waiting
+from yieldbot.chains.evm.signing.safe_tx import MULTI_SEND, NOBODY, SafeTx, batch, calls_in, packed, unpacked
 from yieldbot.errors import NodeRefused, SafetyError
 from yieldbot.execution.results import Proposed
 from yieldbot.journal.journal_entries import AccountStopped, PlanMarked, PlanStatus, PlanWritten
@@ -294,3 +281,11 @@ async def test_the_chain_is_verified_before_the_key_is_asked(journal: Journal) -
     with pytest.raises(Exception, match="8453"):
         await propose(safe_of(chain, journal), device, APPROVAL, (WORK,), REHEARSAL)
     assert not device.asked
+
+
+def test_several_transactions_of_one_plan_wait_one_by_one() -> None:
+    documents = [_document(ApprovedSafeTx(replace(TX, nonce=n), b"", "you", 0), OWNER, b"") for n in (9, 10)]
+    first = Proposed("0xaa", 2, (OWNER,), documents[0], (Proposed("0xbb", 2, (OWNER,), documents[1]),))
+    assert first.note == "0xaa nonce 9, 0xbb nonce 10" and [one.hash for one in first.every] == ["0xaa", "0xbb"]
+    assert [waiting([first.note], nonce) for nonce in (9, 10, 11)] == ["0xaa", "0xbb", None]
+    assert replace(TX, gas=7).message["safeTxGas"] == 7 and replace(TX, gas=7).hash != TX.hash
