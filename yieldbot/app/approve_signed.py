@@ -20,7 +20,9 @@ def approve_signed(context: Context, *, show: Callable[[Proposal], None]) -> Run
     """Carries out every plan that waits and that enough persons have signed, the oldest first; for cron. One that
     fails ends no other. Raises ConfigError where the policy needs no signatures."""
     if not context.settings.policy.approvals_needed:
-        raise ConfigError("approve --signed is for policy.approvals_needed: name the plan's id, `yieldbot approve ID`")
+        raise ConfigError(
+            "approve --signed needs policy.approvals_needed = 1 or more; without it name a plan: `yieldbot approve ID`"
+        )
     done, codes = list[RunAnswer](), list[int]()
     for plan_id in signed_plans(context):
         try:

@@ -30,11 +30,11 @@ def no_way_out(context: Context) -> list[Finding]:
     found = []
     if proofs:
         tried = {proof.market_id for proof in proofs if proof.on_chain}
-        summary = f"of {len({proof.market_id for proof in proofs})} markets have worked"
-        found.append(Finding("ways out", f"{summary}, of {len(tried)} of them with real money"))
+        worked = {proof.market_id for proof in proofs}
+        found.append(Finding("exits", f"worked from {len(worked)} markets, from {len(tried)} of these with real money"))
     for market_id, known in exits:
         for fingerprint, why in list(known.refusals.items())[-1:]:
             again = "exclude it, or wait until it changes: real money did not come out"
-            remedy = again if fingerprint in known.lost else "`yieldbot resume --clear` has it rehearsed again"
+            remedy = again if fingerprint in known.lost else "`yieldbot resume --clear` has its exit rehearsed again"
             found.append(Finding(market_id, f"nothing goes in until it changes: {why}", remedy))
     return found

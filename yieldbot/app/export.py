@@ -147,8 +147,8 @@ def _missing(rows: Sequence[LedgerRow]) -> list[str]:
     if costless:
         what = ", ".join(sorted({token.symbol for token in costless}))
         traceable = any(_has_events(token) for token in costless)
-        hint = ": an earlier --from-block may find out" if traceable else ""
-        lines.append(f"what some {what} had cost is not known, nor its gain{hint}")
+        hint = ": an earlier --from-block may find it" if traceable else ""
+        lines.append(f"the cost of some {what} is unknown, and so is the gain on it{hint}")
     if any(row.what is RowKind.LIQUIDITY for row in rows):
         lines.append("profit of liquidity is in no row and no sum: docs/books.md says where it is shown")
     return lines

@@ -152,7 +152,7 @@ def decided(now: PaperState, seen: Snapshot, real: Snapshot, outcome: Plan | Hol
             totals = replace(totals, failed=totals.failed + 1)
         else:
             totals = _paid(totals, made)
-        did = f"could not be simulated: {failure}" if failure else _words(outcome)
+        did = f"could not be simulated: {failure}" if failure else _words(outcome, seen)
     holdings = now.holdings if made is None else made.holdings
     rewards = {key: raw for key, raw in now.rewards.items() if made is None or key not in made.claimed}
     positions = dict(_positions(now, holdings, seen, real, policy))
@@ -204,9 +204,12 @@ def _paid(totals: PaperTotals, made: Carried) -> PaperTotals:
     )
 
 
-def _words(plan: Plan) -> str:
-    moves = [f"{move.amount} from {move.source} to {move.target}" for move in plan.moves]
-    legs = [f"{leg.kind.value} {leg.amount} {leg.market_id}" for leg in plan.legs]
+def _words(plan: Plan, seen: Snapshot) -> str:
+    def name(key: MarketId) -> str:
+        return seen.states[key].market.name if key in seen.states else str(key)
+
+    moves = [f"{move.amount} from {name(move.source)} to {name(move.target)}" for move in plan.moves]
+    legs = [f"{leg.kind.value} {leg.amount} {name(leg.market_id)}" for leg in plan.legs]
     return "; ".join(moves or legs)
 
 

@@ -190,7 +190,8 @@ def _chain(name: str | None, context: Context) -> ChainSettings:
         return next(iter(chains.values()))
     if name not in chains:
         known = ", ".join(sorted(chains)) or "none"
-        raise ConfigError(f"--chain {name or 'is missing'}: chains with jobs are: {known}")
+        wrong = "name a chain" if name is None else f"no job is on a chain named {name}: name another"
+        raise ConfigError(f"{wrong} (chains with jobs: {known})")
     return chains[name]
 
 

@@ -21,26 +21,35 @@ def register(listed: CommandList) -> None:
     group = listed.add_parser("alert")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    what = "list all alerts, with what they last measured"
+    what = "list all alerts with their last values"
     parser = actions.add_parser("list", help=what, description=what)
     parser.set_defaults(command="alert-list", handler=list_)
 
     what = "make an alert; it is measured whenever chains are read, and sent as a notice"
     parser = actions.add_parser("add", help=what, description=what)
-    parser.add_argument("measure", choices=[one.value for one in Measure], help="what it looks at")
+    parser.add_argument("measure", choices=[one.value for one in Measure], help="what is measured")
     parser.add_argument("subject", metavar="NAME", help="a market's name or id, a token's symbol, or a wallet's name")
     side = parser.add_mutually_exclusive_group(required=True)
-    side.add_argument("--above", metavar="VALUE", help="stands above this: 5%% or 50bp; a price, a grade, an amount")
-    side.add_argument("--below", metavar="VALUE", help="stands below this")
+    side.add_argument(
+        "--above", metavar="VALUE", help="the alert begins above this value: 5%% or 50bp; a price, a grade, an amount"
+    )
+    side.add_argument("--below", metavar="VALUE", help="the alert begins below this value")
     parser.add_argument(
         "--hysteresis",
         metavar="VALUE",
-        help="ends only when the value has come back by this (default: at the threshold)",
+        help="the alert ends when the value is back past the threshold by this much (default: 0)",
     )
-    parser.add_argument("--chain", metavar="NAME", help="the only chain that counts")
-    parser.add_argument("--asset", metavar="SYMBOL", help="with wealth: counted in this asset (default: all, in USD)")
+    parser.add_argument("--chain", metavar="NAME", help="measure only on this chain")
     parser.add_argument(
-        "--severity", default="warning", choices=["info", "warning", "critical"], help="default: warning"
+        "--asset",
+        metavar="SYMBOL",
+        help="with wealth: count only this asset, in its own units (default: all assets, in USD)",
+    )
+    parser.add_argument(
+        "--severity",
+        default="warning",
+        choices=["info", "warning", "critical"],
+        help="how grave the notice is (default: warning)",
     )
     parser.set_defaults(command="alert-add", handler=add)
 
@@ -64,7 +73,9 @@ def add(args: argparse.Namespace, context: Screen) -> int:
     done = use.add(request, context)
     lines = [f"alert {done.alert.id}: {done.alert.condition}"]
     if not context.settings.notices:
-        lines.append("There is no [[notices]] table yet: it is shown by `yieldbot alert list` alone (docs/notices.md).")
+        lines.append(
+            "There is no [[notices]] table yet, so only `yieldbot alert list` shows this alert (docs/notices.md)."
+        )
     context.show(done.as_json(), lambda: "\n".join(lines))
     return 0
 
@@ -91,7 +102,7 @@ def _table(found: AlertsDocument) -> TextTable:
 
 def _rows(one: AlertRow) -> list[tuple[str, ...]]:
     if not one.values:
-        return [(one.id, "-", one.condition, "nothing of that name was read yet", "", one.made_by)]
+        return [(one.id, "-", one.condition, "not measured yet: nothing of this name was read", "", one.made_by)]
     percent = one.measure in {measure.value for measure in FRACTIONS}
     return [
         (

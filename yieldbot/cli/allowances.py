@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("allowances")
     add_job_flags(parser)
-    parser.add_argument("--from-block", type=natural, default=0, metavar="N", help="read events from this block on")
+    parser.add_argument(
+        "--from-block", type=natural, default=0, metavar="N", help="search Approval events from this block on"
+    )
     parser.add_argument("--revoke", action="store_true", help="set them to zero, after a rehearsal and your consent")
     parser.add_argument(
         "--unlisted", action="store_true", help="with --revoke: also those of tokens that chains/*.toml does not list"

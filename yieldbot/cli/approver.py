@@ -27,32 +27,46 @@ def register(listed: CommandList) -> None:
 
     what = "add a person, by a wallet's address or a passkey"
     parser = actions.add_parser("add", help=what, description=what)
-    parser.add_argument("name", metavar="NAME", help="what they are called in the journal")
+    parser.add_argument("name", metavar="NAME", help="the person's name, shown in the journal")
     key = parser.add_mutually_exclusive_group(required=True)
-    key.add_argument("--wallet", metavar="ADDRESS", help="of the EVM key that signs: any wallet's, or a keystore's")
-    key.add_argument("--passkey", metavar="HEX", help="its P-256 public key: 04, x and y")
-    parser.add_argument("--origin", default="", metavar="URL", help="with --passkey: the page that it belongs to")
-    parser.add_argument("--credential", default="", metavar="ID", help="with --passkey: its id, in base64url")
+    key.add_argument("--wallet", metavar="ADDRESS", help="address of the person's EVM key, in any wallet or a keystore")
+    key.add_argument("--passkey", metavar="HEX", help="P-256 public key of the person's passkey: 04, then x and y")
+    parser.add_argument(
+        "--origin", default="", metavar="URL", help="with --passkey: the page that the passkey belongs to"
+    )
+    parser.add_argument(
+        "--credential", default="", metavar="ID", help="with --passkey: the credential's id, in base64url"
+    )
     parser.set_defaults(command="approver-add", handler=add)
 
-    what = "take a person out; their signatures count no more"
+    what = "remove a person; their signatures are no longer valid"
     parser = actions.add_parser("remove", help=what, description=what)
     parser.add_argument("name", metavar="NAME", help="the person's name")
     parser.set_defaults(command="approver-remove", handler=remove)
 
-    what = "print what a person signs of a plan: an EIP-712 document for a wallet, and a passkey's challenge"
+    what = (
+        "print what a person must sign to approve a plan: an EIP-712 document for a wallet, a challenge for a passkey"
+    )
     parser = actions.add_parser("show", help=what, description=what)
-    parser.add_argument("plan_id", metavar="ID", help="the plan")
+    parser.add_argument("plan_id", metavar="ID", help="the plan's id")
     parser.set_defaults(command="approver-show", handler=show)
 
-    what = "sign a plan that waits; `approve ID` carries it out once enough persons have"
+    what = "sign a plan that waits; once enough persons have signed, `approve ID` carries it out"
     parser = actions.add_parser("sign", help=what, description=what)
-    parser.add_argument("plan_id", metavar="ID", help="the plan")
-    parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="who signs")
+    parser.add_argument("plan_id", metavar="ID", help="the plan's id")
+    parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="the name of the person who signs")
     made = parser.add_mutually_exclusive_group(required=True)
-    made.add_argument("--keystore", type=Path, metavar="FILE", help="their keystore; its passphrase is asked for")
-    made.add_argument("--signature", metavar="TEXT", help="made elsewhere: 0x…, an assertion, or - for stdin")
-    parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="holds the keystore's passphrase")
+    made.add_argument(
+        "--keystore", type=Path, metavar="FILE", help="sign with this keystore, which asks for its passphrase"
+    )
+    made.add_argument(
+        "--signature",
+        metavar="TEXT",
+        help="a signature made elsewhere: 0x…, or a passkey's assertion; -: read it from stdin",
+    )
+    parser.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="file whose first line is the keystore's passphrase"
+    )
     parser.set_defaults(command="approver-sign", handler=sign)
 
 

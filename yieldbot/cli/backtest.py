@@ -30,10 +30,10 @@ MOST_WAIT_DAYS = 365
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("backtest")
     study_flags(parser)
-    wait = "markets that pay so many days after they were asked, as stusds=7; again for others"
+    wait = "a market that pays out DAYS after the request, such as stusds=7; may be repeated"
     parser.add_argument("--wait", action="append", default=[], metavar="NAME=DAYS", help=wait)
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="write charts, moves and figures into one file"
+        "--report", type=Path, metavar="FILE.html", help="write charts, moves and figures into this HTML file"
     )
     parser.set_defaults(command="backtest", handler=backtest)
     actions = parser.add_subparsers(title="many variants at once", metavar="COMMAND", required=False)

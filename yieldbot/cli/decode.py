@@ -27,7 +27,11 @@ def register(listed: CommandList) -> None:
     typed = "a message to sign (EIP-712) instead of a call: a JSON file with types, primaryType, domain and message"
     parser.add_argument("--typed", metavar="FILE.json", help=f"{typed}; -: standard input")
     parser.add_argument("--to", metavar="ADDRESS", help="the contract that is called (EVM chains)")
-    parser.add_argument("--chain", metavar="ID", help="8453, eip155:8453, base or solana; a message names its own")
+    parser.add_argument(
+        "--chain",
+        metavar="ID",
+        help="the chain, such as 8453, eip155:8453, base or solana; not needed for a message that names its chain",
+    )
     parser.add_argument("--from", dest="sender", metavar="ADDRESS", help="the caller (EVM chains)")
     parser.add_argument("--value", type=natural, default=0, metavar="WEI", help="native tokens sent along, in wei")
     folder = "folder of ERC-7730 descriptors; default: `descriptors` in yieldbot.toml"

@@ -34,21 +34,22 @@ if TYPE_CHECKING:
 
 def register(listed: CommandList) -> None:
     more = (
-        ". What the market cannot pay now is taken out by each later `run` or `exit` as it can be; nothing goes in "
-        "again until `exit MARKET --stop`. Without MARKET: go on with every exit that is under way"
+        ". What a market cannot pay now is taken out by later `run` or `exit` commands; no money goes in "
+        "again until `exit MARKET --stop`. Without MARKET, every exit that was begun goes on"
     )
     parser = listed.add_parser("exit", more)
     parser.add_argument(
-        "market", nargs="?", metavar="MARKET", help="a market's name or id as `markets` shows it, or all"
+        "market", nargs="?", metavar="MARKET", help="a market's name or id as `markets` shows them, or all"
     )
     parser.add_argument("--to", metavar="ASSET", help="swap what comes out into this asset of the job, at fair prices")
-    parser.add_argument("--list", action="store_true", help="list the exits that were ordered; nothing is sent")
+    parser.add_argument("--list", action="store_true", help="list the exits that you ordered; nothing is sent")
     parser.add_argument("--stop", action="store_true", help="end the exit of MARKET: money may go in again")
     parser.add_argument(
         "--approve",
         choices=("queue", "ask", "auto"),
         default=None,
-        help="as of `run`; by default the terminal is asked, and without one the plan waits for `approve ID` (exit "
+        help="as for `run`; default: ask on the terminal; without a terminal the plan waits for `approve ID` "
+        "(exit "
         "code 3)",
     )
     add_job_flags(parser)

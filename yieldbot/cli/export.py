@@ -26,7 +26,7 @@ def register(listed: CommandList) -> None:
     )
     parser.add_argument("--from", dest="start", metavar="DATE", help="first day (UTC), as 2026-01-01")
     parser.add_argument("--to", dest="end", metavar="DATE", help="last day (UTC)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="file to write (default: standard output)")
     parser.add_argument("--force", action="store_true", help="overwrite FILE")
     parser.add_argument(
         "--from-block", type=natural, metavar="N", help="search transfers from this block on (one chain only)"

@@ -26,15 +26,19 @@ LEAST_WEIGHT = 0.005
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("forecast")
-    parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="an id, a part of it, or an asset")
-    parser.add_argument("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")
-    parser.add_argument("--skill", action="store_true", help="what each forecaster was worth against persistence")
     parser.add_argument(
-        "--since", default="", metavar="DAY", help="with --skill: score what was forecast from this day"
+        "market", nargs="?", default="", metavar="MARKET", help="a market's id or a part of it, or an asset's symbol"
+    )
+    parser.add_argument("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")
+    parser.add_argument(
+        "--skill", action="store_true", help="show how much better or worse than persistence each forecaster was"
+    )
+    parser.add_argument(
+        "--since", default="", metavar="DAY", help="with --skill: score only forecasts made from this day on"
     )
     parser.add_argument("--register", type=Path, metavar="FILE", help="register a file of forecasts (docs/forecast.md)")
-    parser.add_argument("--no-extras", action="store_true", help="as if LightGBM were not installed")
-    parser.add_argument("--no-third-party", action="store_true", help="without third-party forecasters")
+    parser.add_argument("--no-extras", action="store_true", help="do not use LightGBM, even if it is installed")
+    parser.add_argument("--no-third-party", action="store_true", help="do not use third-party forecasters")
     parser.set_defaults(command="forecast", handler=forecast)
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("halt")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="shown by every command that refuses to go on")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; every command that refuses to sign shows it")
     parser.set_defaults(command="halt", handler=halt)
 
     parser = listed.add_parser("resume")
     parser.add_argument(
         "--clear",
         action="store_true",
-        help="also let stopped accounts sign again, and rehearse markets without a way out again",
+        help="also let stopped accounts sign again, and rehearse again markets whose exit had failed",
     )
     parser.set_defaults(command="resume", handler=resume)
 

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("history")
     parser.add_argument(
-        "--limit", type=natural, default=50, metavar="N", help="the last N entries (default 50; 0: all)"
+        "--limit", type=natural, default=50, metavar="N", help="print the last N entries (default 50; 0: all)"
     )
-    parser.add_argument("--plans", action="store_true", help="plans with their present status in place of entries")
-    parser.add_argument("--waiting", action="store_true", help="plans that wait for approval, with their calls")
+    parser.add_argument("--plans", action="store_true", help="list plans with their status instead of entries")
     parser.add_argument(
-        "--verify", action="store_true", help="check that no entry was changed; print the last one's hash"
+        "--waiting", action="store_true", help="list the plans that wait for approval, with their calls"
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="check that no entry was changed, and print the last entry's hash"
     )
     parser.set_defaults(command="history", handler=history)
     actions = parser.add_subparsers(title="what memory holds of markets", metavar="COMMAND", required=False)

@@ -21,22 +21,24 @@ if TYPE_CHECKING:
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("init")
-    parser.add_argument("--chain", metavar="NAME", help="1. the chain's name, as base")
+    parser.add_argument("--chain", metavar="NAME", help="1. the chain's name, such as base")
     parser.add_argument(
         "--rpc", metavar="NAME", help="2. the environment variable that holds the RPC URL; -: read the URL from stdin"
     )
     parser.add_argument("--wallet-from", metavar="WAY", help="3. new, import, or the address of a wallet you have")
-    parser.add_argument("--asset", metavar="SYMBOL", help="4. the token to put to work, as USDC")
+    parser.add_argument("--asset", metavar="SYMBOL", help="4. the token to invest, such as USDC")
     parser.add_argument("--style", metavar="STYLE", help="5. how careful the policy is: safe, balanced or high")
     parser.add_argument(
-        "--max-share", metavar="FRACTION", help="6. the largest fraction of the wealth in one market, as 0.5"
+        "--max-share", metavar="FRACTION", help="6. the largest fraction of the wealth in one market, such as 0.5"
     )
     parser.add_argument(
-        "--key-file", type=Path, metavar="FILE", help="with --wallet-from import: the key (64 hex digits)"
+        "--key-file", type=Path, metavar="FILE", help="with --wallet-from import: file with the key (64 hex digits)"
     )
     given = parser.add_mutually_exclusive_group()
-    given.add_argument("--passphrase-file", type=Path, metavar="FILE", help="holds the new keystore's passphrase")
-    given.add_argument("--passphrase-env", metavar="NAME", help="environment variable that holds it")
+    given.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", help="file whose first line is the new keystore's passphrase"
+    )
+    given.add_argument("--passphrase-env", metavar="NAME", help="environment variable that holds the passphrase")
     parser.add_argument("--force", action="store_true", help="overwrite yieldbot.toml (never a keystore)")
     parser.set_defaults(command="init", handler=init)
 

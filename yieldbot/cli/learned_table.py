@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from yieldbot.app.learned_documents import EverHeld, ForecastThen
 
 NOTE = (
-    "Rates are simple, % a year. Predicted and forecast: from the journal, as written down before; realised: what our "
-    "money earned, fees deducted; market paid: growth of its index over the horizon, by memory. Off: paid less said."
+    "Rates are simple, % a year. Predicted and forecast: from the journal, as written down at the time; realised: what "
+    "our money earned, fees deducted; market paid: growth of its index over the horizon, by memory. Off by: realised "
+    "less predicted, or paid less forecast."
 )
 
 

@@ -34,37 +34,44 @@ def register(listed: CommandList) -> None:
     for name, help_ in words.items():
         parser = actions.add_parser(name, help=help_, description=help_)
         if name == "add":
-            parser.add_argument("pool", metavar="POOL", help="its address, or as USDC/WETH/500 (the fee in 1e-6)")
+            parser.add_argument("pool", metavar="POOL", help="the pool's address, or USDC/WETH/500 (the fee in 1e-6)")
             give = "TOKEN=AMOUNT"
             parser.add_argument(
-                "--give", action="append", default=[], metavar=give, help="the most that goes in; once a token"
+                "--give",
+                action="append",
+                default=[],
+                metavar=give,
+                help="the most that goes in of a token; once for each token",
             )
             parser.add_argument(
                 "--to", type=natural, metavar="ID", help="NFT number of our position to add to; default: open a new one"
             )
         else:
-            parser.add_argument(
-                "id", metavar="ID", help="the position's NFT number, or a Uniswap v2 pair's address for its LP tokens"
-            )
+            pair = ", or a Uniswap v2 pair's address for its LP tokens" if name == "remove" else ""
+            parser.add_argument("id", metavar="ID", help="the position's NFT number" + pair)
         if name == "remove":
             parser.add_argument(
-                "--share", type=decimal, default=1.0, metavar="FRACTION", help="of its liquidity (default 1: all)"
+                "--share",
+                type=decimal,
+                default=1.0,
+                metavar="FRACTION",
+                help="fraction of the liquidity to take out (default 1: all)",
             )
         if name in ("add", "rerange"):
             range_ = "best (default), full, or LOW:HIGH as prices in the unit that `markets --kind lp` shows"
             parser.add_argument("--range", default="best", metavar="RANGE", help=range_)
             parser.add_argument(
-                "--anyway", action="store_true", help="do it even where the policy says that it does not pay"
+                "--anyway", action="store_true", help="do it even if the policy says that it does not pay"
             )
         parser.add_argument(
             "--slippage-bps",
             type=decimal,
             default=50.0,
             metavar="BPS",
-            help="how far the price may move until execution (default 50)",
+            help="how far the price may move before execution (default 50)",
         )
         for flag in ("wallet", "chain"):
-            parser.add_argument(f"--{flag}", metavar="NAME", help=f"the {flag}, where several have jobs")
+            parser.add_argument(f"--{flag}", metavar="NAME", help=f"the {flag}, if several have jobs")
         parser.add_argument("--dry-run", action="store_true", help="rehearse and show the order; nothing is signed")
         parser.add_argument("-y", "--yes", action="store_true", help="do not ask on the terminal")
         parser.set_defaults(command="lp", action=name, handler=lp, asset=None)

@@ -30,40 +30,46 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 COMMANDS = {
-    "init": {"init": "ask six questions and write yieldbot.toml, .env.example and .env; flags answer them beforehand"},
-    "check": {"check": "check RPC endpoints, tokens, markets, wallets and anvil; name the remedy for each fault"},
+    "init": {
+        "init": "ask six questions and write yieldbot.toml, .env.example and .env; flags answer questions beforehand"
+    },
+    "check": {"check": "check RPC endpoints, tokens, markets, wallets and anvil; name each fault with its remedy"},
     "view": {
         "markets": "every market: quoted yield, yield after our own deposit, liquidity, caps, exits, risk flags",
         "positions": "what we hold, what it has earned, predicted and realised yield, profit and loss",
         "plan": "the best allocation, its certificate and the moves towards it; nothing is simulated or signed",
     },
     "run": {
-        "dry-run": "one cycle up to the rehearsal on a fork; nothing is signed",
-        "run": "one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm",
-        "approve": "carry out a queued plan: observe and rehearse again, show every call, sign, send",
-        "reject": "reject a queued plan",
+        "dry-run": "run one cycle up to the rehearsal on a fork; nothing is signed",
+        "run": "run one cycle: settle, observe, plan, rehearse, get approval, sign, send, confirm",
+        "approve": "carry out a plan that waits: observe and rehearse again, show every call, sign, send",
+        "reject": "reject a plan that waits",
     },
-    "approver": {"approver": "persons who may approve, and their signatures under plans (policy.approvals_needed)"},
-    "exit": {"exit": "leave a market, or all: to the wallet, as much as each pays now, the rest as cash appears"},
+    "approver": {"approver": "manage the persons who may approve, and their signatures (policy.approvals_needed)"},
+    "exit": {"exit": "take the money out of one market or all: as much as each can pay now, the rest in later runs"},
     "watch": {
-        "watch": "who may change the contracts that our markets stand on; what of it changed since the last look"
+        "watch": "show who may change the contracts that our markets depend on, and what has changed since the "
+        "last time"
     },
-    "memory": {"observe": "read every market and remember it; nothing is decided"},
-    "history": {"history": "what was planned, approved, signed and confirmed; what is remembered of markets"},
-    "forecast": {"forecast": "what each market will pay over 1 to 30 days, who says so, and how good they were"},
-    "risk": {"risk": "how safe each market is thought to be, with the evidence, and its yield after that"},
-    "backtest": {"backtest": "what the policy would have earned on recorded history, beside other rules"},
-    "paper": {"paper": "what the policy would do with money that is not there: live readings, a simulated ledger"},
+    "memory": {"observe": "read every market and store the readings; nothing is decided"},
+    "history": {"history": "what was planned, approved, signed and confirmed; recorded rates of markets"},
+    "forecast": {"forecast": "what each market is expected to pay over 1 to 30 days, and how good each forecaster was"},
+    "risk": {"risk": "each market's safety grade with the evidence, its expected loss, and its yield after that"},
+    "backtest": {"backtest": "what the policy would have earned on recorded history, beside simple rules"},
+    "paper": {"paper": "what the policy would do with simulated money on live markets"},
     "wallet": {"wallet": "make, import and list wallets (encrypted keystore files, AWS KMS, Ledger)"},
-    "serve": {"serve": "answer over HTTP what the other commands answer here, for callers with a key (docs/api.md)"},
-    "signer": {"signer": "hold the keys, and carry out what persons have signed: for `serve`, as another user"},
-    "mcp": {
-        "mcp": "tools for an assistant, over stdin and stdout: it reads and plans, and a person approves (docs/mcp.md)"
+    "serve": {"serve": "give over HTTP what the other commands print, to callers with an API key (docs/api.md)"},
+    "signer": {
+        "signer": "hold the wallets' keys as another user than `serve`, and carry out its plans once persons have "
+        "signed them"
     },
-    "notify": {"notify": "send what is new by chat or mail, or a test of every channel (docs/notices.md)"},
-    "alert": {"alert": "alerts of yours: a rate, price, depeg, utilisation, grade or wealth that passes a threshold"},
+    "mcp": {
+        "mcp": "give an assistant tools over stdin and stdout: it may read and plan; a person approves (docs/mcp.md)"
+    },
+    "notify": {"notify": "send notices by chat, mail or webhook, or test every channel (docs/notices.md)"},
+    "alert": {"alert": "manage your alerts: a rate, price, depeg, utilisation, grade or wealth passes a threshold"},
     "secret": {"secret": "secrets (RPC URLs, tokens, passphrases) in a file that a passphrase encrypts"},
-    "key": {"key": "make, list, rotate and revoke keys of the REST interface"},
+    "key": {"key": "make, list, rotate and revoke API keys for `serve`"},
     "halt": {
         "halt": "sign and send nothing more until `yieldbot resume`; stops a run in progress too",
         "resume": "lift a halt; with --clear also let stopped accounts sign again (stopped after a loss, or "
@@ -74,10 +80,12 @@ COMMANDS = {
     "allocate": {
         "allocate": "solve an allocation problem given as a JSON document, with a certificate; no chain is asked"
     },
-    "decode": {"decode": "say in words what a call or a message to sign does, and warn of dangers; no chain is asked"},
+    "decode": {
+        "decode": "describe in words what a call or a message to sign does, and warn of dangers; no chain is asked"
+    },
     "quote": {"quote": "what a swap would bring now, split over the chain's pools; nothing is sent"},
     "allowances": {"allowances": "list every allowance that our accounts have given; --revoke sets them to zero"},
-    "lp": {"lp": "liquidity in pools: add, remove, collect, compound, or rebalance the range"},
+    "lp": {"lp": "liquidity in pools: add, remove, collect fees, compound them, or rebalance the range"},
     "export": {"export": "all transactions of our accounts with value, cost and gain (first in, first out), for taxes"},
 }
 """Every command in the order of ``--help``: its module in this package, its name and what it does.
@@ -253,10 +261,16 @@ def _flags(to: argparse.ArgumentParser, default: bool) -> None:
 
     group = to.add_argument_group("global flags")
     group.add_argument(
-        "--config", type=Path, metavar="PATH", default=or_none(Path("yieldbot.toml")), help="default: ./yieldbot.toml"
+        "--config",
+        type=Path,
+        metavar="PATH",
+        default=or_none(Path("yieldbot.toml")),
+        help="configuration to use (default: ./yieldbot.toml)",
     )
-    group.add_argument("--json", action="store_true", default=or_none(False), help="one JSON document on stdout")
-    group.add_argument("-v", "--verbose", action="store_true", default=or_none(False), help="more progress on stderr")
+    group.add_argument("--json", action="store_true", default=or_none(False), help="print one JSON document on stdout")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", default=or_none(False), help="print more progress on stderr"
+    )
     group.add_argument(
         "--log-format",
         choices=telemetry.FORMATS,

@@ -22,12 +22,12 @@ def register(listed: CommandList) -> None:
         "--scope",
         choices=("read", "plan"),
         default="plan",
-        help="what the assistant may do: read, or read and plan (default)",
+        help="what the assistant may do: read, or plan too (default)",
     )
     parser.add_argument(
         "--observe-every",
         metavar="TIME",
-        help="when every chain is read once it asked, as 5m (default) or '7 * * * *' in UTC",
+        help="how often chains are read, after the assistant's first request: 5m (default), or '7 * * * *' in UTC",
     )
     parser.set_defaults(command="mcp", handler=mcp)
 

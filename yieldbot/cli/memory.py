@@ -53,54 +53,66 @@ def register(listed: CommandList) -> None:
 
 def register_history(actions: Any) -> None:
     """Add the commands below ``history``."""
-    what = "take files of others into memory: CSV, Parquet, DefiLlama's charts, known recordings"
+    what = "import recorded rates: CSV, Parquet, DefiLlama's charts, known recordings"
     parser = actions.add_parser("import", help=what, description=what + ". docs/history.md has the columns.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="packed by gzip or not")
-    parser.add_argument("--chain", metavar="NAME", help="take this chain's rows alone; a chart needs it")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file to import, gzipped or not")
+    parser.add_argument(
+        "--chain", metavar="NAME", help="import only this chain's rows; for a chart: the chain that it is of"
+    )
     for name, of in (("protocol", "protocol"), ("market", "market"), ("asset", "asset's symbol")):
-        parser.add_argument(f"--{name}", metavar="NAME", default="", help=f"a chart's {of}, which it does not say")
+        parser.add_argument(
+            f"--{name}", metavar="NAME", default="", help=f"for a chart: its {of}, which the file does not name"
+        )
     _folder_flag(parser)
     parser.set_defaults(command="history-import", handler=import_files)
 
-    what = "what memory holds: its markets, or one market's rates over time"
+    what = "list the markets in memory, or one market's rates over time"
     parser = actions.add_parser("show", help=what, description=what)
-    parser.add_argument("market", nargs="?", metavar="MARKET", help="an id, or words that mean one market: 'aave usdc'")
-    parser.add_argument("--chain", metavar="NAME", help="only this chain's")
-    parser.add_argument("--from", dest="start", metavar="TIME", help="as 2026-01-31 or 2026-01-31T12:00, UTC")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="the last time; a day alone: its end")
-    parser.add_argument("--every", metavar="STEP", help="a row each 10m, 6h, 1d or 1w; else each reading is one")
-    parser.add_argument("--csv", action="store_true", help="readings as `history import` takes them, on stdout")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the market into a .png or .svg")
+    parser.add_argument(
+        "market", nargs="?", metavar="MARKET", help="an id, or words that only one market has: 'aave usdc'"
+    )
+    parser.add_argument("--chain", metavar="NAME", help="only markets of this chain")
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="the first time (UTC), such as 2026-01-31 or 2026-01-31T12:00"
+    )
+    parser.add_argument(
+        "--to", dest="end", metavar="TIME", help="the last time; if only a day is given, that day's end"
+    )
+    parser.add_argument(
+        "--every", metavar="STEP", help="one row for every 10m, 6h, 1d or 1w (default: one for every reading)"
+    )
+    parser.add_argument("--csv", action="store_true", help="print the readings as CSV that `history import` reads")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the market's rates into a .png or .svg file")
     _folder_flag(parser)
     parser.set_defaults(command="history-show", handler=show)
 
-    what = "read the past through an archive node, with the same adapters, and remember it"
-    more = ". Stop it whenever you like: running it again goes on from there."
+    what = "read past rates from an archive node, with the same adapters, and store them"
+    more = ". You can stop it at any time; the same command then continues where it stopped."
     parser = actions.add_parser("backfill", help=what, description=what + more)
     add_job_flags(parser)
-    parser.add_argument("--from", dest="start", required=True, metavar="TIME", help="as 2026-01-01")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="the last time (default: now)")
-    parser.add_argument("--every", required=True, metavar="STEP", help="from one time to the next: 10m, 6h, 1d")
     parser.add_argument(
-        "--rate", type=decimal, default=10.0, metavar="N", help="requests a second at most (default 10)"
+        "--from", dest="start", required=True, metavar="TIME", help="the first time, such as 2026-01-01"
     )
-    parser.add_argument("--again", action="store_true", help="read times too of which there is a reading")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="the last time (default: now)")
+    parser.add_argument("--every", required=True, metavar="STEP", help="time between two readings: 10m, 6h, 1d")
+    parser.add_argument("--rate", type=decimal, default=10.0, metavar="N", help="most requests a second (default 10)")
+    parser.add_argument("--again", action="store_true", help="also read times for which there is a reading already")
     _folder_flag(parser)
     parser.set_defaults(command="history-backfill", handler=backfill)
 
-    what = "read all of memory and name what is wrong; exit code 1 where it is not sound"
+    what = "check all of memory and name every fault; exit code 1 if there is one"
     parser = actions.add_parser("verify", help=what, description=what)
     _folder_flag(parser)
     parser.set_defaults(command="history-verify", handler=verify)
 
-    what = "make one file of a day's many, and one of a month's that is over"
-    parser = actions.add_parser("compact", help=what, description=what + ". Runs and `observe` do it by themselves.")
+    what = "merge each day's files into one, and each past month's files into one"
+    parser = actions.add_parser("compact", help=what, description=what + ". `run` and `observe` do this by themselves.")
     _folder_flag(parser)
     parser.set_defaults(command="history-compact", handler=compact)
 
 
 def _folder_flag(parser: argparse.ArgumentParser) -> None:
-    about = "memory's folder; default: history in the configuration's data_dir. With it no configuration is needed"
+    about = "folder of memory (default: history in data_dir); with this flag no configuration is needed"
     parser.add_argument("--history", type=Path, metavar="FOLDER", help=about)
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("notify")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    test = commands.add_parser("test", help="send a test through every channel, or the named one, whatever the hour")
+    test = commands.add_parser(
+        "test", help="send a test message through every channel or the named one, also in quiet hours"
+    )
     test.add_argument("name", metavar="NAME", nargs="?", help="a channel's name (default: every channel)")
     test.set_defaults(command="notify-test", handler=_test)
     now = commands.add_parser("send", help="send what is new since the last notice")

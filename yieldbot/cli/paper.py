@@ -26,20 +26,36 @@ if TYPE_CHECKING:
 
 
 def register(listed: CommandList) -> None:
-    parser = listed.add_parser("paper", more=". One call is one step: put it on cron. docs/paper.md.")
-    parser.add_argument("--name", default="", metavar="NAME", help="one paper wallet; else all that there are")
-    parser.add_argument("--wealth", default="", metavar="N", help="begin one with so many whole tokens, as 10000")
-    parser.add_argument("--coin", default="", metavar="SYMBOL", help="of this coin (default: the job's first asset)")
-    parser.add_argument("--chain", default="", metavar="NAME", help="on this chain, where several jobs have the coin")
-    parser.add_argument("--wallet", default="", metavar="NAME", help="in the place of this wallet's money")
+    parser = listed.add_parser("paper", more=". Each call makes one step, so put it on cron (docs/paper.md).")
+    parser.add_argument(
+        "--name",
+        default="",
+        metavar="NAME",
+        help="only the paper wallet of this name (default: all; a new one is called paper)",
+    )
+    parser.add_argument(
+        "--wealth", default="", metavar="N", help="create a paper wallet with this many whole tokens, such as 10000"
+    )
+    parser.add_argument(
+        "--coin", default="", metavar="SYMBOL", help="with --wealth: the coin (default: the job's first asset)"
+    )
+    parser.add_argument(
+        "--chain", default="", metavar="NAME", help="with --wealth: the chain, if several jobs have the coin"
+    )
+    parser.add_argument(
+        "--wallet",
+        default="",
+        metavar="NAME",
+        help="with --wealth: the wallet whose job the paper wallet stands in for",
+    )
     parser.set_defaults(command="paper", handler=paper)
     actions = parser.add_subparsers(title="what came of it", metavar="COMMAND", required=False)
-    what = "each paper wallet beside a backtest over the same days and the real wallet, with the gap explained"
+    what = "compare each paper wallet with a backtest over the same days and with the real wallet, and explain the gap"
     one = actions.add_parser("show", help=what, description=what + ". No chain is asked.")
-    one.add_argument("--name", default=argparse.SUPPRESS, metavar="NAME", help="one paper wallet; else all")
-    one.add_argument("--history", type=Path, metavar="FOLDER", help="memory's folder, where it is not the usual one")
-    one.add_argument("--from", dest="since", default="", metavar="DAY", help="from here on; else the last 30 days")
-    one.add_argument("--to", dest="until", default="", metavar="DAY", help="up to here; else the last step")
+    one.add_argument("--name", default=argparse.SUPPRESS, metavar="NAME", help="only this paper wallet (default: all)")
+    one.add_argument("--history", type=Path, metavar="FOLDER", help="folder of memory (default: history in data_dir)")
+    one.add_argument("--from", dest="since", default="", metavar="DAY", help="first day (default: 30 days ago)")
+    one.add_argument("--to", dest="until", default="", metavar="DAY", help="last day (default: the last step)")
     one.set_defaults(command="paper-show", handler=show)
 
 
@@ -69,7 +85,7 @@ def _shown(one: PaperWallet) -> Group:
     rewards = f"rewards {own.rewards:,.4f} when claimed: {own.sold:,.4f} for those sold, {own.unsold:,.4f} kept"
     lines = [
         *([rewards] if own.rewards else []),
-        f"{own.value:,.4f} {unit} in all: earned {own.earned:,.4f} ({own.expected:,.4f} were expected), {costs}",
+        f"{own.value:,.4f} {unit} in all: earned {own.earned:,.4f} (expected: {own.expected:,.4f}), {costs}",
         _did(one),
         *(f"{bad.name} could not be read: {bad.reason}" for bad in one.quarantined),
         *one.contradicted,
@@ -116,15 +132,15 @@ def _compared(one: PaperComparison) -> Group:
 
 ROWS: tuple[tuple[str, Callable[[PaperSide], str]], ...] = (
     ("Days", lambda side: f"{side.days:.2f}"),
-    ("Money, on average", lambda side: f"{side.wealth:,.2f}"),
+    ("Average money", lambda side: f"{side.wealth:,.2f}"),
     ("Net, % a year", lambda side: f"{side.net_apr:.3%}"),
     ("Paid in markets", lambda side: f"{side.rate:.3%}"),
-    ("Expected of it", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:.3%}"),
+    ("Expected there", lambda side: "" if side.expected_rate is None else f"{side.expected_rate:.3%}"),
     ("In markets", lambda side: f"{side.invested_share:.1%}"),
     ("Earned", lambda side: f"{side.earned:,.4f}"),
     ("Gas, swaps, fees", lambda side: f"{side.costs:,.4f}"),
     ("Rewards, prices", lambda side: f"{side.other:,.4f}"),
     ("Plans", lambda side: str(side.moves)),
-    ("Came to nothing", lambda side: str(side.failed)),
+    ("Plans not carried out", lambda side: str(side.failed)),
 )
 """The rows of the comparison: label, and the value for each side."""

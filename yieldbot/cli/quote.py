@@ -32,20 +32,22 @@ def register(listed: CommandList) -> None:
     parser.add_argument("wanted", metavar="TO", help="the token that comes out, as WETH")
     parser.add_argument("amount", nargs="?", metavar="AMOUNT", help="how much goes in, in whole tokens")
     parser.add_argument(
-        "--out", metavar="AMOUNT", help="exact output, in whole tokens, in place of AMOUNT; shows the input it takes"
+        "--out",
+        metavar="AMOUNT",
+        help="the exact output instead of AMOUNT, in whole tokens; shows the input that it takes",
     )
     parser.add_argument(
         "--slippage-bps",
         type=decimal,
         default=50.0,
         metavar="BPS",
-        help="allowed slippage, for the minimum out (default 50)",
+        help="largest slippage, from which the minimum out follows (default 50)",
     )
-    parser.add_argument("--chain", metavar="NAME", help="the chain, where several have jobs")
+    parser.add_argument("--chain", metavar="NAME", help="the chain, if several have jobs")
     lifi = "also ask LI.FI (it learns the amount and your address); its quote is shown and never signed"
     parser.add_argument("--aggregator", nargs="?", const="", metavar="URL", help=lifi)
     parser.add_argument(
-        "--to-chain", metavar="NAME", help="the chain of TO, for a bridge's quote by LI.FI: needs --aggregator"
+        "--to-chain", metavar="NAME", help="with --aggregator: the chain of TO, for the quote of a bridge"
     )
     parser.set_defaults(command="quote", handler=quote)
 

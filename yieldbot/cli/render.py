@@ -214,7 +214,7 @@ def explained(job: Job, snapshot: Snapshot, found: Plan | Hold) -> RenderableTyp
 def _stands_on(said: Collection[RateForecast]) -> str:
     """Which rates the decision was based on, in one line."""
     if not said:
-        return "Decided on today's rates: memory is younger than three days, or not asked."
+        return "Decided on today's rates: memory spans less than three days, or the policy decides on quotes."
     by = ", ".join(sorted({one.by or "a forecaster" for one in said}))
     return f"Decided on forecasts by {by} (`yieldbot forecast` shows them); a market without one counts as it pays now."
 

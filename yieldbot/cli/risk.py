@@ -35,20 +35,29 @@ UNSEEN = "who can change its contracts"
 
 def register(listed: CommandList) -> None:
     parser = listed.add_parser("risk")
-    parser.add_argument("market", nargs="?", default="", metavar="MARKET", help="a name, an id, or a part of one")
-    parser.add_argument("--min-safety", type=int, metavar="GRADE", help="only markets of this grade (0-100) or better")
+    parser.add_argument(
+        "market", nargs="?", default="", metavar="MARKET", help="a market's name or id, or a part of one"
+    )
+    parser.add_argument("--min-safety", type=int, metavar="GRADE", help="only markets with at least this grade (0-100)")
     parser.add_argument(
         "--calibration",
         action="store_true",
-        help="what followed the grades that were remembered, and how good they were",
+        help="compare past grades with what happened afterwards",
     )
-    parser.add_argument("--signals", action="store_true", help="what followed signals within 7 and 30 days")
     parser.add_argument(
-        "--replay", action="store_true", help="with --signals: made anew over memory, in place of those remembered"
+        "--signals", action="store_true", help="compare past signals with what happened within 7 and 30 days"
     )
-    parser.add_argument("--since", default="", metavar="DAY", help="with --calibration, --signals: from this day on")
     parser.add_argument(
-        "--history", type=Path, metavar="FOLDER", help="the same: a folder of memory; of --signals also a file"
+        "--replay",
+        action="store_true",
+        help="with --signals: compute the signals again from memory instead of using the stored ones",
+    )
+    parser.add_argument("--since", default="", metavar="DAY", help="with --calibration or --signals: from this day on")
+    parser.add_argument(
+        "--history",
+        type=Path,
+        metavar="FOLDER",
+        help="with --calibration or --signals: a folder of memory; for --signals also a file to import",
     )
     add_job_flags(parser)
     parser.set_defaults(command="risk", handler=risk)

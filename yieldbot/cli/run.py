@@ -43,22 +43,25 @@ def register(listed: CommandList) -> None:
         "--approve",
         choices=("queue", "ask", "auto"),
         default="queue",
-        help="queue (default): journal the plan for `yieldbot approve ID` and exit with 3; ask: ask on this terminal; "
+        help="queue (default): let the plan wait for `yieldbot approve ID` and exit with 3; ask: ask on this "
+        "terminal; "
         "auto: approve within the policy's auto_max_move and auto_max_total",
     )
     parser.set_defaults(command="run", handler=run)
 
-    more = "Asks once more on a terminal; without one, naming the plan is the approval."
+    more = "On a terminal it asks once more; without one, the command with the plan's id is the approval."
     parser = listed.add_parser("approve", f". {more}")
     named = parser.add_mutually_exclusive_group(required=True)
     named.add_argument("plan_id", metavar="ID", nargs="?")
-    named.add_argument("--signed", action="store_true", help="every plan that enough persons have signed; for cron")
+    named.add_argument(
+        "--signed", action="store_true", help="carry out every plan that enough persons have signed; for cron"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask again on the terminal")
     parser.set_defaults(command="approve", handler=approve)
 
     parser = listed.add_parser("reject")
     parser.add_argument("plan_id", metavar="ID")
-    parser.add_argument("--reason", default="", help="why; kept in the journal")
+    parser.add_argument("--reason", default="", help="why you reject it; stored in the journal")
     parser.set_defaults(command="reject", handler=reject)
 
 

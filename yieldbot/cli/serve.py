@@ -28,28 +28,34 @@ def register(listed: CommandList) -> None:
     parser.add_argument(
         "--observe-every",
         metavar="TIME",
-        help="when chains are read: 5m (default), or times in UTC as '7 * * * *'",
+        help="how often chains are read: an interval such as 5m (default), or times in UTC as in crontab ('7 * * * *')",
     )
     parser.add_argument(
-        "--plan-every", metavar="TIME", help="when a plan is made that waits for a person (default: when asked)"
+        "--plan-every",
+        metavar="TIME",
+        help="how often a plan is made, which then waits for a person (default: only on request)",
     )
     parser.add_argument(
         "--job",
         action="append",
         default=[],
         metavar="NAME=TIME",
-        help="when to observe, watch, settle, claim or plan, as watch=10m or plan=never; as often as you like",
+        help="how often to observe, watch, settle, claim or plan, such as watch=10m or plan=never; may be repeated",
     )
     parser.add_argument(
         "--once",
         action="store_true",
-        help="do each job once, listen to nobody, and end with the gravest exit code",
+        help="do each scheduled job once without opening a port, and end with the gravest exit code",
     )
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="TLS certificate with its chain, in PEM")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, in PEM")
-    parser.add_argument("--behind-proxy", metavar="CIDR", help="network of the proxy that ends TLS in front of it")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the certificate's key, in PEM")
     parser.add_argument(
-        "--signer", type=Path, metavar="SOCKET", help="socket of `yieldbot signer`, which carries out what is signed"
+        "--behind-proxy",
+        metavar="CIDR",
+        help="network of the proxy in front of the server, which ends TLS and whose X-Forwarded-For is believed",
+    )
+    parser.add_argument(
+        "--signer", type=Path, metavar="SOCKET", help="socket of `yieldbot signer`, which carries out signed plans"
     )
     parser.set_defaults(command="serve", handler=serve)
 

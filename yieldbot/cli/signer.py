@@ -23,14 +23,18 @@ def register(listed: CommandList) -> None:
         "signer", ". Runs as another user than `yieldbot serve`, with its own configuration (docs/operations.md)."
     )
     parser.add_argument(
-        "--socket", type=Path, default=SOCKET, metavar="PATH", help=f"where to listen (default {SOCKET})"
+        "--socket", type=Path, default=SOCKET, metavar="PATH", help=f"path of the Unix socket (default {SOCKET})"
     )
-    parser.add_argument("--group", metavar="NAME", help="group of the socket: its members may connect")
+    parser.add_argument("--group", metavar="NAME", help="group of the socket, whose members may connect")
     parser.add_argument(
-        "--allow", action="append", default=[], metavar="USER", help="only these users may ask; may be given again"
+        "--allow", action="append", default=[], metavar="USER", help="only this user may connect; may be repeated"
     )
     parser.add_argument(
-        "--every", type=float, default=60.0, metavar="SECONDS", help="how often what waits is tried again (default 60)"
+        "--every",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="seconds between two attempts to carry out waiting plans (default 60)",
     )
     parser.set_defaults(command="signer", handler=signer)
 

@@ -24,19 +24,19 @@ def study_flags(parser: argparse.ArgumentParser, below: bool = False) -> None:
     def add(name: str, value: object = None, **options: object) -> None:
         parser.add_argument(name, default=argparse.SUPPRESS if below else value, **options)  # type: ignore[arg-type]
 
-    add("--history", type=Path, metavar="FOLDER", help="a folder of memory, or a file to import")
-    add("--from", "", dest="since", metavar="DAY", help="first day, as 2025-08-01")
+    add("--history", type=Path, metavar="FOLDER", help="folder of memory, or file to import")
+    add("--from", "", dest="since", metavar="DAY", help="first day, such as 2025-08-01")
     add("--to", "", dest="until", metavar="DAY", help="last day")
-    add("--wealth", "10000,100000,1000000,10000000", metavar="LIST", help="dollars, by comma")
-    add("--markets", [], nargs="+", metavar="NAME", help="ids, symbols, protocols or chains")
-    add("--policy", type=Path, metavar="FILE", help="a file with a [policy] table, beside the default")
-    add("--gas", type=Path, metavar="FILE", help="daily gas prices: date,avg_gas_price_wei,eth_usd")
-    add("--window", 60, type=int, metavar="DAYS", help="length of a window (60)")
-    add("--every", 15, type=int, metavar="DAYS", help="between windows' starts (15)")
-    add("--failures", 0.0, type=float, metavar="SHARE", help="make so many plans fail (0)")
-    add("--seed", 0, type=int, metavar="N", help="of failures and of the bootstrap (0)")
-    add("--processes", 0, type=int, metavar="N", help="at once (one a core)")
-    add("--extras", False, action="store_true", help="with LightGBM among the forecasters (slower)")
+    add("--wealth", "10000,100000,1000000,10000000", metavar="LIST", help="dollars to start with, separated by commas")
+    add("--markets", [], nargs="+", metavar="NAME", help="only markets with these ids, symbols, protocols or chains")
+    add("--policy", type=Path, metavar="FILE", help="file with a [policy] table, tried beside the default policy")
+    add("--gas", type=Path, metavar="FILE", help="CSV of daily gas prices: date,avg_gas_price_wei,eth_usd")
+    add("--window", 60, type=int, metavar="DAYS", help="length of a window (default 60)")
+    add("--every", 15, type=int, metavar="DAYS", help="days between the starts of two windows (default 15)")
+    add("--failures", 0.0, type=float, metavar="FRACTION", help="fraction of plans that fail (default 0)")
+    add("--seed", 0, type=int, metavar="N", help="seed of failures and of the bootstrap (default 0)")
+    add("--processes", 0, type=int, metavar="N", help="worker processes (default: one for each core)")
+    add("--extras", False, action="store_true", help="use LightGBM among the forecasters (slower)")
 
 
 def request_of(args: argparse.Namespace) -> BacktestRequest:

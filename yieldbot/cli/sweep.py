@@ -31,22 +31,36 @@ MOST_CHOICES = 4
 
 def register_sweep(actions: Any) -> None:
     """Add the command below ``backtest``."""
-    what = "try a grid of policies and forecasters; choose on the past, judge on what came next; say how much is luck"
-    more = ". Stop it whenever you like: the same command goes on from there. docs/backtest.md has an example."
+    what = "try many policies and forecasters: choose on the past, judge on what came next, and say how much was luck"
+    more = (
+        ". You can stop it at any time; the same command then continues where it stopped. "
+        "docs/backtest.md has an example."
+    )
     parser = actions.add_parser("sweep", help=what, description=what + more)
     parser.add_argument(
         "--grid", action="append", default=[], metavar="KEY=LIST",
-        help="values of one key by comma (policy.move_horizon_days=3,7,14; forecaster=combined,quote,mean-3d), or a "
-        "TOML file with a [grid] table; as often as you like, all combinations are tried",
+        help="the values of one key, separated by commas (policy.move_horizon_days=3,7,14; "
+        "forecaster=combined,quote,mean-3d), or a TOML file with a [grid] table. "
+        "May be repeated: all combinations are tried",
     )  # fmt: skip
     parser.add_argument(
-        "--learn", type=int, default=0, metavar="DAYS", help="how far back a choice looks (as far as there is)"
+        "--learn",
+        type=int,
+        default=0,
+        metavar="DAYS",
+        help="days of past results on which each choice is made (default: all)",
     )
     parser.add_argument(
-        "--results", type=Path, metavar="FOLDER", help="finished pieces (default: sweeps in .yieldbot or data_dir)"
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for finished pieces (default: sweeps in .yieldbot or data_dir)",
     )
     parser.add_argument(
-        "--scheduler", default="", metavar="ADDRESS", help="of a Dask cluster, as tcp://127.0.0.1:8786, to work there"
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="compute on a Dask cluster: its scheduler's address, such as tcp://127.0.0.1:8786",
     )
     study_flags(parser, below=True)
     parser.set_defaults(command="backtest-sweep", handler=sweep)

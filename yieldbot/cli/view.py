@@ -40,7 +40,7 @@ def register(listed: CommandList) -> None:
                 "--kind", choices=market_use.KINDS, help="only markets of this kind; lp: liquidity in pools"
             )
             parser.add_argument(
-                "--min-safety", type=int, metavar="GRADE", help="only markets of this safety grade (0-100) or better"
+                "--min-safety", type=int, metavar="GRADE", help="only markets with at least this safety grade (0-100)"
             )
 
 
@@ -49,13 +49,13 @@ def what_if_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what if (changes nothing in the configuration)")
     group.add_argument("--wealth", metavar="TOKENS", help="assume this wealth, in whole tokens")
     group.add_argument(
-        "--horizon", metavar="DAYS", help="costs must pay within this many days, of idle and of invested money"
+        "--horizon", metavar="DAYS", help="days within which a move must earn its cost, for idle and for invested money"
     )
     group.add_argument(
         "--exclude", metavar="NAME", action="append", default=[], help="leave out markets of this name, id or protocol"
     )
     group.add_argument(
-        "--max-share", metavar="FRACTION", help="the largest fraction of the wealth in one market, as 0.25"
+        "--max-share", metavar="FRACTION", help="the largest fraction of the wealth in one market, such as 0.25"
     )
 
 
@@ -94,7 +94,11 @@ def positions(args: argparse.Namespace, context: Screen) -> int:
     if shown:
         parts.append(lambda: listings.positions(shown, horizon, policy))
         parts += [lambda: profit_table.table(entered)] if entered else []
-    rests = [exposure_line(row.exposures) for row in found.document.jobs if isinstance(row, JobPositions)]
+    rests = [
+        exposure_line(row.exposures, f"{row.asset} of {row.wallet} on {row.chain}")
+        for row in found.document.jobs
+        if isinstance(row, JobPositions)
+    ]
     parts += [
         lambda line=line: line for line in (*rests, exposure_line(found.document.exposures, "All our money")) if line
     ]

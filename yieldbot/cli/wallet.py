@@ -32,15 +32,20 @@ def register(listed: CommandList) -> None:
     _keystore_flags(parser)
     parser.set_defaults(command="wallet-new", handler=new)
 
-    what = "write a keystore for a key that you have; the key is asked for, or read from a file or a pipe"
+    what = "write a keystore for a key that you have; it asks for the key, or reads a file or a pipe"
     parser = actions.add_parser("import", help=what, description=what)
     _keystore_flags(parser)
     forms = "a keystore, a solana-cli file, hex digits or a mnemonic; -: stdin; NAME may be the file itself"
     parser.add_argument("--key-file", type=Path, metavar="FILE", help=forms)
     parser.add_argument(
-        "--key-passphrase-file", type=Path, metavar="FILE", help="holds the passphrase of the keystore that is imported"
+        "--key-passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the passphrase of the keystore that is imported",
     )
-    parser.add_argument("--path", metavar="PATH", help="derivation path of a mnemonic's account, as m/44'/60'/0'/0/0")
+    parser.add_argument(
+        "--path", metavar="PATH", help="for a mnemonic: the account's derivation path, such as m/44'/60'/0'/0/0"
+    )
     parser.set_defaults(command="wallet-import", handler=import_, chain=None)
 
     what = "list the keystores found and the wallets configured"
@@ -50,24 +55,35 @@ def register(listed: CommandList) -> None:
     what = "print the address of a key in AWS KMS or on a Ledger, and its table for yieldbot.toml"
     parser = actions.add_parser("address", help=what, description=what)
     held = parser.add_mutually_exclusive_group(required=True)
-    held.add_argument("--kms", metavar="KEY_ID", help="key id, ARN or alias/NAME; credentials as AWS's own tools do")
-    held.add_argument("--ledger", metavar="PATH", help="BIP-32 path, as m/44'/60'/0'/0/0")
-    parser.add_argument("--region", metavar="NAME", help="with --kms: the AWS region, where nothing else names it")
+    held.add_argument(
+        "--kms", metavar="KEY_ID", help="key id, ARN or alias/NAME; credentials are found as AWS's own tools find them"
+    )
+    held.add_argument("--ledger", metavar="PATH", help="BIP-32 path, such as m/44'/60'/0'/0/0")
+    parser.add_argument(
+        "--region", metavar="NAME", help="with --kms: the AWS region, if neither the ARN nor AWS's own settings name it"
+    )
     parser.add_argument("--endpoint-url", metavar="URL", help="with --kms: another endpoint of AWS KMS")
     parser.set_defaults(command="wallet-address", handler=address)
 
 
 def _keystore_flags(parser: Any) -> None:
-    parser.add_argument("name", metavar="NAME", help="the keystore is keys/NAME.json beside the configuration")
+    parser.add_argument(
+        "name", metavar="NAME", help="the wallet's name; the keystore is keys/NAME.json beside the configuration"
+    )
     parser.add_argument("--keystore", type=Path, metavar="FILE", help="write the keystore to this file instead")
     parser.add_argument(
         "--chain", choices=("evm", "solana"), default="evm", help="the kind of chain that the key is for (default evm)"
     )
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
-        "--passphrase-file", type=Path, metavar="FILE", help="its first line is the passphrase; needs mode 0600"
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        help="file whose first line is the passphrase; it must have mode 0600",
     )
-    given.add_argument("--passphrase-env", metavar="NAME", help="environment variable (or .env) that holds it")
+    given.add_argument(
+        "--passphrase-env", metavar="NAME", help="variable of the environment or .env that holds the passphrase"
+    )
 
 
 def new(args: argparse.Namespace, context: Screen) -> int:

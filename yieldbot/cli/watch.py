@@ -28,20 +28,23 @@ if TYPE_CHECKING:
 def register(listed: CommandList) -> None:
     parser = listed.add_parser(
         "watch",
-        ". The first look is what later ones are held against. Nothing is signed, but with --every and "
-        "`policy.auto_exit`: then what an alarm or your order wants left is taken out as soon as it pays",
+        ". The first time it only records; later times are compared with that. Nothing is signed, except "
+        "with --every and "
+        "`policy.auto_exit`: then exits that an alarm or your order requires are carried out as soon as "
+        "the market pays",
     )
     parser.add_argument(
         "--every",
         metavar="TIME",
-        help="look again after each 15s, 10m or 1h, until Ctrl-C; with `policy.auto_exit` what is to be left is taken "
-        "out, too",
+        help="repeat every 15s, 10m or 1h, until Ctrl-C; with `policy.auto_exit` exits are carried out, too",
     )
-    parser.add_argument("--held", action="store_true", help="only markets in which we hold something")
-    parser.add_argument("--news", action="store_true", help="print nothing where nothing is new, as cron likes it")
+    parser.add_argument("--held", action="store_true", help="only markets in which you hold something")
+    parser.add_argument("--news", action="store_true", help="print nothing if nothing is new, for cron")
     parser.add_argument("--who", action="store_true", help="also list every contract and who may change it")
     parser.add_argument(
-        "--accept", metavar="MARKET", help="who controls it now is right (an id, or all): its alarms of it end"
+        "--accept",
+        metavar="MARKET",
+        help="accept who controls MARKET (its id, or all) now, which ends its alarms about that",
     )
     add_job_flags(parser)
     parser.set_defaults(command="watch", handler=watch)

@@ -102,7 +102,7 @@ def test_another_horizon_is_forecast_over_that_horizon(context: Quiet, monkeypat
 def test_a_plan_says_what_it_stands_on(context: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     watched(monkeypatch, snapshot(50_000, A))
     young, _ = printed(context, monkeypatch, view.plan)
-    assert "Decided on today's rates: memory is younger than three days" in young
+    assert "Decided on today's rates: memory spans less than three days" in young
     assert "if markets go on paying as now" in young
     remembered(context.settings.data_dir, 0, 0.0)
     known, _ = printed(context, monkeypatch, view.plan)

@@ -98,7 +98,7 @@ async def _deployments(node: Node, chain: ChainSettings, block: BlockRef) -> lis
             remedy = f"correct its row in chains/{chain.name}.toml"
             found.append(Finding(f"{chain.name} {deployment.name}", str(answer), remedy, MISCONFIGURED))
         else:
-            found.append(Finding(f"{chain.name} {deployment.name}", f"{len(answer)} market(s)"))
+            found.append(Finding(f"{chain.name} {deployment.name}", f"{len(answer)} market{'s' * (len(answer) != 1)}"))
     return found
 
 
