@@ -60,12 +60,12 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
             if wants_plans:
                 stored = journal.plans(PlanStatus.QUEUED if request.waiting else None)
                 signed = _signed(journal, stored, context.settings.data_dir)
-                plans = tuple(_plan(one, signed.get(one.plan.id, ())) for one in stored)
+                plans = tuple(plan_of(one, signed.get(one.plan.id, ())) for one in stored)
             else:
                 records = journal.history(min(request.limit, MOST_EVENTS) or None)
     if wants_plans:
         return PlansDocument(journal=str(file), plans=plans)
-    return EventsDocument(journal=str(file), events=tuple(_event(record) for record in records))
+    return EventsDocument(journal=str(file), events=tuple(event_of(record) for record in records))
 
 
 def _verified(file: Path) -> VerifiedDocument:
@@ -76,7 +76,8 @@ def _verified(file: Path) -> VerifiedDocument:
     return VerifiedDocument(journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
 
 
-def _event(record: Record) -> JournalEvent:
+def event_of(record: Record) -> JournalEvent:
+    """The row of an entry, without signed bytes."""
     keys, body = encode(record.entry)
     body.pop("raw", None)  # signed bytes: whoever holds them can send them
     return JournalEvent(
@@ -156,7 +157,8 @@ def _signed(journal: Journal, plans: tuple[StoredPlan, ...], data_dir: Path) -> 
     return {one.plan.id: signers(journal, one, register) for one in waiting}
 
 
-def _plan(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:
+def plan_of(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:
+    """The row of a plan. signed_by: who has signed it."""
     return JournalPlan(
         id=stored.plan.id,
         status=stored.status.value,

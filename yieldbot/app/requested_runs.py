@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -121,16 +121,8 @@ class RequestedRuns:
             self.changes += 1
 
 
-def runs_of(events: Iterable[Mapping[str, Any]]) -> list[RunRow]:
-    """Runs from rows of the journal (``JournalEvent``)."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for event in events:
-        if event["kind"] == "run.ended":
-            found.setdefault(event["body"]["run"], []).append(event)
-    return [_run(name, rows) for name, rows in found.items()]
-
-
-def _run(name: str, rows: list[Mapping[str, Any]]) -> RunRow:
+def run_of(name: str, rows: Sequence[Mapping[str, Any]]) -> RunRow:
+    """The run with this id from its rows of the journal (``JournalEvent``)."""
     rows = sorted(rows, key=lambda row: int(row["seq"]))
     bodies = [row["body"] for row in rows]
     began = min(body["began"] for body in bodies)

@@ -21,10 +21,9 @@ from yieldbot.app import approvers, collections
 from yieldbot.app.admission import Admission, Caller, Scope
 from yieldbot.app.collections import NOTHING, Collection, visible
 from yieldbot.app.halt import HaltRequest, ResumeRequest, halt, resume
-from yieldbot.app.history import HistoryRequest, history
-from yieldbot.app.history_documents import EventsDocument, PlansDocument
+from yieldbot.app.journal_rows import JournalRows
 from yieldbot.app.remembered import ShowRequest, show
-from yieldbot.app.requested_runs import RequestedRuns, RunRow, runs_of
+from yieldbot.app.requested_runs import RequestedRuns, RunRow
 from yieldbot.app.run import RejectRequest, reject
 from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
 from yieldbot.app.signer_link import SignerLink
@@ -83,6 +82,8 @@ class Service:
     """The newest rows, by name."""
     _forecast: dict[str, Any] | None = field(init=False, default=None)
     """The newest forecasts; None where too little history is stored."""
+    _rows: JournalRows = field(init=False)
+    """The journal's rows, grown by what is appended."""
     _journal: dict[str, Collection] = field(init=False, default_factory=dict)
     """Rows of the journal by name, read when its file had the stamp ``_journal_is``."""
     _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
@@ -102,6 +103,7 @@ class Service:
         self.answers.drop_unanswered()
         if self.socket is not None:
             self.signer = SignerLink(self.context, self.socket)
+        self._rows = JournalRows(self.context.settings.data_dir)
         self.requested = RequestedRuns(lambda: self._now())
         self.began_at = int(self._now())
 
@@ -152,8 +154,8 @@ class Service:
         return {(row["forecaster"], row["market_class"], str(row["horizon_days"])): row["skill"] for row in rows}
 
     async def journalled(self, name: str) -> Collection:
-        """Rows of the journal: ``plans``, ``journal`` or ``transactions``, the newest first; read anew where its file
-        changed. Raises InvariantError for a damaged one."""
+        """Rows of the journal: ``plans``, ``journal`` or ``transactions``, the newest first; what was appended is
+        read where its file changed. Raises InvariantError for a damaged one."""
         async with self._reading:
             known = self._stamp()
             if known is None:
@@ -358,20 +360,7 @@ class Service:
 
     def _read_journal(self, version: str) -> dict[str, Collection]:
         at = int(self._now())
-        events, plans = (
-            history(HistoryRequest(limit=0), self.context),
-            history(HistoryRequest(plans=True), self.context),
-        )
-        assert isinstance(events, EventsDocument) and isinstance(plans, PlansDocument)
-        with Journal.read(self.journal_file) as journal:
-            signed = [collections.transaction_of(one) for one in journal.transactions()]
-        events_json = [event.model_dump(mode="json") for event in events.events]
-        found: dict[str, list[dict[str, Any]]] = {
-            "journal": events_json,
-            "plans": [plan.model_dump(mode="json") for plan in plans.plans],
-            "transactions": signed,
-            "runs": [{"run": one} for one in runs_of(events_json)],
-        }
+        found = self._rows.read()
         return {name: Collection(tuple(reversed(rows)), f"{name}-{version}", at) for name, rows in found.items()}
 
     def _stopped(self) -> Mapping[Any, str]:

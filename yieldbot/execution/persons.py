@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from yieldbot.access.approvers import Approver, ToApprove, plan_digest, register
 from yieldbot.errors import ConfigError, SafetyError
 from yieldbot.execution.approvals import Approval, PreApproved, Proposal
 from yieldbot.execution.plan_lines import plan_lines
+from yieldbot.journal.access_entries import ApprovalGiven
 from yieldbot.journal.codec import plan_to_doc
 from yieldbot.journal.fold import StoredPlan
 from yieldbot.journal.store import Journal
@@ -32,9 +33,16 @@ def to_approve(stored: StoredPlan) -> ToApprove:
 def signers(journal: Journal, stored: StoredPlan, register: Mapping[str, Approver]) -> tuple[str, ...]:
     """Names of the persons whose signature over exactly this plan is in the journal, each once, in the order in which
     they signed. Rows signed by somebody else, or by a person who is no longer in the register, do not count."""
+    return signers_among(journal.approvals(stored.plan.id), stored, register)
+
+
+def signers_among(
+    approvals: Iterable[ApprovalGiven], stored: StoredPlan, register: Mapping[str, Approver]
+) -> tuple[str, ...]:
+    """As ``signers``. approvals: the signatures that were given for this plan, in order."""
     asked = to_approve(stored)
     found = dict[str, None]()
-    for given in journal.approvals(stored.plan.id):
+    for given in approvals:
         person = register.get(given.approver)
         if person is not None and given.approver not in found and person.signed(asked, given.signature):
             found[given.approver] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from yieldbot.journal.journal_entries import (
@@ -78,9 +78,10 @@ class StoredTx:
     """Its outcome; None while it is open."""
 
 
-def fold_plans(records: Iterable[Record]) -> dict[str, StoredPlan]:
-    """Plans by id, in the order they were first written. A mark of an unknown plan raises ValueError."""
-    plans: dict[str, StoredPlan] = {}
+def fold_plans(records: Iterable[Record], before: Mapping[str, StoredPlan] | None = None) -> dict[str, StoredPlan]:
+    """Plans by id, in the order they were first written. before: those of earlier records. A mark of an unknown plan
+    raises ValueError."""
+    plans = dict(before or {})
     for record in records:
         match record.entry:
             case PlanWritten(plan, lines, changes, risks) if plan.id not in plans:
@@ -94,9 +95,10 @@ def fold_plans(records: Iterable[Record]) -> dict[str, StoredPlan]:
     return plans
 
 
-def fold_transactions(records: Iterable[Record]) -> dict[str, StoredTx]:
-    """Transactions by hash, in the order they were signed. An entry for an unknown hash raises ValueError."""
-    found: dict[str, StoredTx] = {}
+def fold_transactions(records: Iterable[Record], before: Mapping[str, StoredTx] | None = None) -> dict[str, StoredTx]:
+    """Transactions by hash, in the order they were signed. before: those of earlier records. An entry for an unknown
+    hash raises ValueError."""
+    found = dict(before or {})
     for record in records:
         match record.entry:
             case TxSigned() as signed:

@@ -5,18 +5,38 @@ from __future__ import annotations
 import errno
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from yieldbot.errors import InvariantError, TransientError
 from yieldbot.resources import why
 
+Taken = TypeVar("Taken")
 READ_TRIES = 20
 """How often ``read_into_memory`` starts again because a writer changed the file meanwhile; each try takes
 milliseconds."""
 
 
 def read_into_memory(path: Path) -> sqlite3.Connection:
-    """A copy of the journal as an SQLite database in memory.
+    """A copy of the journal as an SQLite database in memory. Raises as ``read_from``."""
+
+    def copied(source: sqlite3.Connection) -> sqlite3.Connection:
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        try:
+            source.backup(copy)
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
+    return read_from(path, copied, sqlite3.Connection.close)
+
+
+def read_from(
+    path: Path, take: Callable[[sqlite3.Connection], Taken], drop: Callable[[Taken], object] = lambda _: None
+) -> Taken:
+    """What ``take`` reads from the journal's file as it is at one moment. drop: frees what was taken in vain.
 
     Without a write-ahead log beside it, the file alone is read (SQLite's ``immutable``: no lock, no file made),
     and read again when a writer came in between. With one, SQLite itself must join the two, for which it may need space
@@ -27,22 +47,20 @@ def read_into_memory(path: Path) -> sqlite3.Connection:
     for _ in range(READ_TRIES):
         before = _stamps(path)
         joined = before[1] is not None
-        copy = sqlite3.connect(":memory:", check_same_thread=False)
         try:
             name = f"{path.absolute().as_uri()}?{'mode=ro' if joined else 'immutable=1'}"
             source = sqlite3.connect(name, uri=True, timeout=10)
             try:
-                source.backup(copy)
+                taken = take(source)
             finally:
                 source.close()
         except sqlite3.DatabaseError as failure:
-            copy.close()
             if _stamps(path) == before:
                 raise database_error(path, failure) from None
             continue
         if joined or _stamps(path) == before:
-            return copy
-        copy.close()
+            return taken
+        drop(taken)
     raise TransientError(f"journal {path} is being written; try again in a moment")
 
 

@@ -52,7 +52,7 @@ GENESIS = "0" * 64
 """The first row's value in place of the previous row's hash."""
 
 RESTORE = "restore the file from a backup, or move it away after checking the accounts by hand"
-_COLUMNS = "seq, at, kind, chain, owner, plan_id, tx_hash, body, prev, hash"
+COLUMNS = "seq, at, kind, chain, owner, plan_id, tx_hash, body, prev, hash"
 _SCHEMA = (
     "CREATE TABLE events (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, chain TEXT NOT NULL,"
     " owner TEXT NOT NULL, plan_id TEXT NOT NULL, tx_hash TEXT NOT NULL, body TEXT NOT NULL, prev TEXT NOT NULL,"
@@ -102,7 +102,7 @@ class Journal:
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _: Any) -> None:
             connection.isolation_level = None  # we issue BEGIN ourselves, below
-            connection.text_factory = _text
+            connection.text_factory = stored_text
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -133,7 +133,7 @@ class Journal:
         @event.listens_for(engine, "connect")
         def _configure(connection: Any, _: Any) -> None:
             connection.isolation_level = None
-            connection.text_factory = _text
+            connection.text_factory = stored_text
 
         journal = cls(engine, path)
         journal._prepare()
@@ -168,7 +168,7 @@ class Journal:
                 row = (seq, int(self._clock()), *astuple(keys), body, prev)
                 prev = row_digest(row)
                 marks = ", ".join("?" * 10)
-                connection.exec_driver_sql(f"INSERT INTO events ({_COLUMNS}) VALUES ({marks})", (*row, prev))
+                connection.exec_driver_sql(f"INSERT INTO events ({COLUMNS}) VALUES ({marks})", (*row, prev))
             if self._head(connection) != (seq, prev):  # a trigger that somebody added since the file was opened
                 raise InvariantError(f"journal {self.path} does not keep what is written to it: {RESTORE}")
 
@@ -290,7 +290,7 @@ class Journal:
 
     def _rows(self, where: str, values: tuple[str, ...]) -> Sequence[Row]:
         with self._transaction() as connection:
-            found = connection.exec_driver_sql(f"SELECT {_COLUMNS} FROM events {where} ORDER BY seq", values)
+            found = connection.exec_driver_sql(f"SELECT {COLUMNS} FROM events {where} ORDER BY seq", values)
             return [_row(row) for row in found]
 
     def _head(self, connection: Connection) -> tuple[int, str]:
@@ -331,7 +331,7 @@ class Journal:
             raise is_damaged(self.path) from None
 
 
-def _text(stored: bytes) -> str:
+def stored_text(stored: bytes) -> str:
     """Decodes stored text. Bytes that are not UTF-8 become surrogates: a damaged text then fails as a changed row, by
     its hash."""
     return stored.decode("utf-8", "surrogateescape")
