@@ -1,5 +1,5 @@
-"""Locates abis/ and chains/, and reads and writes files that money depends on: regular files of bounded size that
-nobody but their owner can change."""
+"""Locates abis/, chains/ and docs/, and reads and writes files that money depends on: regular files of bounded size
+that nobody but their owner can change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKOUT = _PACKAGE.parent
 
 
 def folder(name: str) -> Path:
-    """The folder ``abis`` or ``chains``: the checkout's, else the wheel's copy inside the package."""
+    """The folder ``abis``, ``chains`` or ``docs``: the checkout's, else the wheel's copy inside the package."""
     checkout = CHECKOUT / name
     return checkout if checkout.is_dir() and (CHECKOUT / "pyproject.toml").is_file() else _PACKAGE / f"_{name}"
 

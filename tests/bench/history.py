@@ -210,7 +210,7 @@ def _median(look: Callable[[], object], times: int = 7) -> list[float]:
 
 
 PANEL = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from yieldbot.history import query
 from yieldbot.history.store import Store
@@ -219,7 +219,8 @@ for _ in range(2):
     began = time.perf_counter(), time.process_time()
     found = query.panel(Store(Path(sys.argv[1])))
     seconds.append([round(time.perf_counter() - began[0], 2), round(time.process_time() - began[1], 2)])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+peak = int(status["VmHWM"].split()[0]) / 1024  # ru_maxrss would be at least that of the process that started this one
 print(json.dumps({"shape": found.quoted.shape, "first": seconds[0], "again": seconds[1], "megabytes": round(peak)}))
 """
 """The first time with the import of what it needs."""

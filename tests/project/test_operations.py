@@ -26,7 +26,7 @@ def known() -> set[str]:
     service: Any = SimpleNamespace(
         workers=SimpleNamespace(), read_at=1, failing=None, halted=lambda: None, newest=lambda name: nothing,
         journal_states=lambda: {"plans": {}, "transactions": {}}, forecast_skill=lambda: {},
-        jobs=SimpleNamespace(ends={}, ended=[]), signer=None,
+        jobs=SimpleNamespace(ends={}, ended=[]), signer=None, idle={}, gaps=lambda: {},
     )  # fmt: skip
     metrics = Metrics(service)
     names = {family.name for family in metrics._registry.collect()} | {one.name for one in State(service).collect()}
@@ -47,7 +47,7 @@ def test_the_page_lists_every_metric() -> None:
 
 def test_each_panel_says_what_it_shows() -> None:
     board = json.loads((FOLDER / "grafana.json").read_text())
-    assert len(board["panels"]) == len({panel["id"] for panel in board["panels"]}) == 12
+    assert len(board["panels"]) == len({panel["id"] for panel in board["panels"]}) == 13
     assert all(panel["description"] and panel["targets"][0]["expr"] for panel in board["panels"])
 
 

@@ -137,6 +137,10 @@ class State(Collector):
         yield _by("yieldbot_alarms", "Alarms that stand", ("code",), _alarms(service))
         held, earning = _held(service)
         yield _by("yieldbot_held_tokens", "Money in markets, in whole tokens", ("wallet", "chain", "asset"), held)
+        wealth = _wealth(service, held)
+        yield _by("yieldbot_wealth_tokens", "Money in markets and the wallet", ("wallet", "chain", "asset"), wealth)
+        gaps = service.gaps()
+        yield _by("yieldbot_gap_bps", "The newest plan's gap to its proven bound", ("wallet", "chain"), gaps)
         yield _by("yieldbot_held_apy", "What it earns, weighted, a fraction", ("wallet", "chain", "asset"), earning)
         states = service.journal_states()
         yield _by("yieldbot_plans", "Plans by status", ("status",), states["plans"])
@@ -178,6 +182,11 @@ def _held(service: Service) -> tuple[dict[tuple[str, ...], float], dict[tuple[st
         money[key] = money.get(key, 0.0) + held
         earns[key] = earns.get(key, 0.0) + held * (row["apy_now"] or 0.0)
     return money, {key: earns[key] / whole for key, whole in money.items() if whole}
+
+
+def _wealth(service: Service, held: Mapping[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
+    """Whole tokens in markets and in the wallet, where its balance is known."""
+    return {key: held.get(key, 0.0) + idle for key, idle in service.idle.items()}
 
 
 def _place(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -174,6 +174,16 @@ def positions_of(document: Row) -> list[dict[str, Any]]:
     return list(_placed(document["jobs"], "positions"))
 
 
+def idle_of(document: Row) -> dict[tuple[str, str, str], float]:
+    """Whole tokens in the wallet by (wallet, chain, asset), from ``positions``; balances that could not be read are
+    left out."""
+    return {
+        (job["wallet"], job["chain"], job["asset"]): float(job["idle"]["text"])
+        for job in document["jobs"]
+        if job.get("idle") is not None
+    }
+
+
 def grades_of(document: Row) -> list[dict[str, Any]]:
     """Rows of ``risk``."""
     return list(_placed(document["jobs"], "markets"))

@@ -16,6 +16,7 @@ from yieldbot.app.history_documents import (
     VerifiedDocument,
 )
 from yieldbot.app.wiring import JOURNAL
+from yieldbot.app.yields import number
 from yieldbot.errors import ConfigError
 from yieldbot.execution.persons import read_register, signers, to_approve
 from yieldbot.journal.codec import amount_from_doc
@@ -170,6 +171,7 @@ def plan_of(stored: StoredPlan, signed_by: tuple[str, ...]) -> JournalPlan:
         chain=stored.plan.block.chain,
         gain_per_year=stored.plan.gain_per_year,
         cost=stored.plan.cost,
+        gap_bps=number(stored.plan.allocation.certificate.gap_bps),
         calls=tuple(one_line(line) for line in stored.lines),
         digest="0x" + to_approve(stored).digest.hex(),
         why=tuple(one_line(line) for line in stored.plan.why),

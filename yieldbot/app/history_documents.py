@@ -36,6 +36,9 @@ class JournalPlan(Part):
     chain: str = Field(description="the chain's identifier")
     gain_per_year: float = Field(description="the gain it was made for, in tokens a year")
     cost: float = Field(description="its expected cost, in tokens")
+    gap_bps: float | None = Field(
+        default=None, description="upper bound less objective, in bp of the wealth a year; null: no bound is proven"
+    )
     calls: tuple[str, ...] = Field(description="each call in words")
     digest: str = Field(description="SHA-256 of the plan, which each approval signs, as 0x...")
     why: tuple[str, ...] = Field(description="for a plan that leaves markets: what was observed; else empty")

@@ -102,10 +102,10 @@ class RunAnswer:
     """Names of the jobs' chains."""
 
 
-def dry_run(request: DryRunRequest, context: Context) -> RunAnswer:
-    """One cycle of every job that ends after the rehearsal; no key is read. Raises ConfigError, and YieldbotError if
-    another run is in progress."""
-    return _cycle(DryRunDocument, request.jobs, context, lambda journal: DeclineAll(), Keyless)
+def dry_run(request: DryRunRequest, context: Context, *, settles: bool = True) -> RunAnswer:
+    """One cycle of every job that ends after the rehearsal; no key is read. settles: see ``Wiring``. Raises
+    ConfigError, and YieldbotError if another run is in progress."""
+    return _cycle(DryRunDocument, request.jobs, context, lambda journal: DeclineAll(), Keyless, settles=settles)
 
 
 def run(

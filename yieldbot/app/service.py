@@ -29,10 +29,12 @@ from yieldbot.app.serve_jobs import JOB_SECONDS, ServerJobs
 from yieldbot.app.signer_link import SignerLink
 from yieldbot.app.wiring import JOURNAL
 from yieldbot.app.workers import WorkerFailed, Workers
+from yieldbot.config.load import chain_names
 from yieldbot.errors import ConfigError, YieldbotError
 from yieldbot.execution.halt import halted
 from yieldbot.journal.access_entries import AccessNoted
 from yieldbot.journal.store import Journal
+from yieldbot.model.text import one_line
 
 if TYPE_CHECKING:
     from yieldbot.app.approver_documents import SignedPlanDocument, ToSignDocument
@@ -80,6 +82,8 @@ class Service:
     """Unix seconds."""
     _newest: dict[str, Collection] = field(init=False, default_factory=dict)
     """The newest rows, by name."""
+    idle: dict[tuple[str, str, str], float] = field(init=False, default_factory=dict)
+    """Whole tokens in the wallet by (wallet, chain, asset), at the last reading."""
     _forecast: dict[str, Any] | None = field(init=False, default=None)
     """The newest forecasts; None where too little history is stored."""
     _rows: JournalRows = field(init=False)
@@ -135,6 +139,7 @@ class Service:
             "grades": (collections.grades_of, found["risk"]),
             "signals": (collections.signals_of, found["risk"]),
         }
+        self.idle = collections.idle_of(found["positions"])
         for name, (rows, document) in made.items():
             unread = collections.unread_of(document)
             self._newest[name] = Collection(tuple(rows(document)), f"{name}-{at}", at, unread)
@@ -164,6 +169,20 @@ class Service:
                 self._journal = await asyncio.to_thread(self._read_journal, f"{known}")
                 self._journal_is = known
         return self._journal[name]
+
+    def gaps(self) -> dict[tuple[str, ...], float]:
+        """The certified gap of each account's newest plan, in bp of its wealth a year, by (wallet, chain); plans
+        without a proven bound are left out."""
+        places = {
+            (job.wallet.address, job.chain.chain): (job.wallet.name, job.chain.name)
+            for job in self.context.settings.jobs
+        }
+        found: dict[tuple[str, ...], float] = {}
+        for row in self._journal.get("plans", NOTHING).rows:
+            place = places.get((row["owner"], row["chain"]))
+            if place is not None and place not in found and row["gap_bps"] is not None:
+                found[place] = row["gap_bps"]
+        return found
 
     def journal_states(self) -> dict[str, dict[tuple[str, ...], float]]:
         """How many plans have which status and transactions which result (``open``: none yet), as the journal was read
@@ -301,6 +320,31 @@ class Service:
     async def quote(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What a swap would bring now: ``given``, ``wanted``, ``amount`` or ``out``, ``chain``. Raises WorkerFailed."""
         return await self.workers.run("quote", asked, JOB_SECONDS)
+
+    async def rehearse(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run would do, rehearsed on a fork; nothing is stored for approval. Raises WorkerFailed."""
+        signer = {"signer": True} if self.signer is not None else {}
+        return await self.workers.run("rehearse", {**request, **signer}, JOB_SECONDS)
+
+    async def decode(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A call, transaction or message in words: ``chain``, ``data``, ``contract``, ``value``, or ``message``. Raises
+        ConfigError for what names no call, and where its target is not in the chain's file, or WorkerFailed."""
+        data, known = asked.get("data"), chain_names(self.context.config)
+        if (data is None) == (asked.get("message") is None):
+            raise ConfigError("give data, or a message")
+        if data is not None and data.startswith("0x") and not asked.get("contract"):
+            raise ConfigError("contract: name the contract that is called")
+        if asked["chain"] not in known:
+            raise ConfigError(f"chain {one_line(asked['chain'], 60)} is not known: {', '.join(sorted(known))}")
+        try:
+            found = await self.workers.run("decode", asked, JOB_SECONDS)
+        except WorkerFailed as failure:
+            words = str(failure).replace("--to", "contract").replace("--typed -", "message")
+            raise WorkerFailed(words, failure.kind, failure.code) from None
+        parts = found.get("instructions", (found,))
+        if not parts or not all(part["known"] for part in parts):
+            raise ConfigError("its target is not in the registry: a person can decode it with `yieldbot decode`")
+        return found
 
     async def export(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The transactions of accounts with their values: ``jobs``, ``format``, ``from``, ``to``, ``offline``. Raises

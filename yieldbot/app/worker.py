@@ -109,6 +109,32 @@ def quote(context: Context, request: Mapping[str, Any]) -> Answer:
     return quoted(asked, context).document.as_json()
 
 
+def rehearse(context: Context, request: Mapping[str, Any]) -> Answer:
+    """A cycle that ends after the rehearsal on a fork; no plan is stored. ``by``: who asks."""
+    from yieldbot.app.run import DryRunRequest, dry_run
+
+    settles = not request.get("signer")
+    return dry_run(DryRunRequest(jobs=_jobs(request)), context, settles=settles).document.as_json()
+
+
+def decode(context: Context, request: Mapping[str, Any]) -> Answer:
+    """A call, transaction or message in words: ``chain``, ``data``, ``contract``, ``value``, or ``message``. No node is
+    asked."""
+    from yieldbot.app.decode import PIPED, DecodeRequest
+    from yieldbot.app.decode import decode as decoded
+
+    message = request.get("message")
+    asked = DecodeRequest(
+        data=None if message is not None else PIPED,
+        typed=None if message is None else PIPED,
+        piped=lambda most: str(message if message is not None else request["data"]),
+        to=request.get("contract"),
+        chain=request.get("chain"),
+        value=int(request.get("value") or 0),
+    )
+    return decoded(asked, context).document.as_json()
+
+
 def export(context: Context, request: Mapping[str, Any]) -> Answer:
     """The transactions of accounts with their values: ``jobs``, ``format``, ``from``, ``to``, ``offline``."""
     from yieldbot.app.export import ExportRequest
@@ -126,10 +152,12 @@ def export(context: Context, request: Mapping[str, Any]) -> Answer:
 
 JOBS: Mapping[str, Callable[[Context, Mapping[str, Any]], Answer]] = {
     "claim": claim,
+    "decode": decode,
     "newest": newest,
     "plan": plan,
     "queue": queue,
     "quote": quote,
+    "rehearse": rehearse,
     "export": export,
     "settle": settle,
     "watch": watch,

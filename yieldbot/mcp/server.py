@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from mcp.server import MCPServer
@@ -28,15 +29,18 @@ from yieldbot.app.collections import (
     TransactionRow,
     lines_of,
 )
+from yieldbot.app.decode_documents import CallDocument, MessageDocument, TransactionDocument
+from yieldbot.app.document import Part
 from yieldbot.app.forecast_documents import MarketForecast
 from yieldbot.app.history_documents import JournalPlan
 from yieldbot.app.memory_documents import MarketRemembered
 from yieldbot.app.plan_documents import PlanDocument
 from yieldbot.app.quote_documents import QuoteDocument
-from yieldbot.app.run_documents import RunDocument
+from yieldbot.app.run_documents import DryRunDocument, RunDocument
 from yieldbot.app.service import Collection, Service, visible
 from yieldbot.errors import YieldbotError
 from yieldbot.mcp.prompts import add_prompts
+from yieldbot.resources import first_line, folder, read_text
 
 Given = ParamSpec("Given")
 RowT = TypeVar("RowT", bound=BaseModel)
@@ -55,6 +59,14 @@ Symbol = Annotated[str | None, Field(description="a token's symbol, as USDC; nul
 Count = Annotated[int, Field(description="rows at most", ge=1, le=200)]
 
 
+class Decoded(Part):
+    """What ``decode`` returns."""
+
+    decoded: CallDocument | MessageDocument | TransactionDocument = Field(
+        description="a call on an EVM chain, a message to sign, or a transaction on Solana"
+    )
+
+
 def server(service: Service, caller: Callable[[], Caller]) -> MCPServer:
     """The MCP server of a service. caller: returns the current caller with its scopes."""
     made: MCPServer = MCPServer("yieldbot", version=__version__, instructions=INSTRUCTIONS, log_level="ERROR")
@@ -70,13 +82,20 @@ def server(service: Service, caller: Callable[[], Caller]) -> MCPServer:
         (desk.list_plans, READS),
         (desk.explain_plan, READS),
         (desk.list_transactions, READS),
+        (desk.decode, READS),
         (desk.quote, ASKS_CHAIN),
         (desk.what_if, ASKS_CHAIN),
+        (desk.rehearse, ASKS_CHAIN),
         (desk.request_approval, WRITES),
     ):
         made.add_tool(_said(work), annotations=hints, structured_output=True)
     for name in ("markets", "positions", "grades", "signals"):
         made.resource(f"yieldbot://{name}", name=name, mime_type="application/json")(_resource(desk, name))
+    for file in sorted(folder("docs").glob("*.md")):
+        title = first_line(file).lstrip("# ")
+        made.resource(f"yieldbot://docs/{file.stem}", name=f"docs/{file.stem}", title=title, mime_type="text/markdown")(
+            _page_of_docs(desk, file)
+        )
     add_prompts(made)
     return made
 
@@ -180,6 +199,29 @@ class Desk:
         asked = {"given": given, "wanted": wanted, "amount": amount, "chain": chain}
         return QuoteDocument.model_validate(await self._service.quote(asked))
 
+    async def decode(
+        self,
+        chain: Annotated[str, Field(description="a chain's name, as base", max_length=60)],
+        data: Annotated[
+            str | None,
+            Field(
+                description="a call as 0x and hexadecimal digits; on Solana a transaction in base64", max_length=40_000
+            ),
+        ] = None,
+        contract: Annotated[
+            str | None, Field(description="the contract that is called, one of the registry (EVM)", max_length=60)
+        ] = None,
+        value: Annotated[str, Field(description="wei sent along (EVM)", pattern=r"^[0-9]{1,78}$")] = "0",
+        message: Annotated[
+            str | None, Field(description="instead of data: an EIP-712 message as JSON", max_length=40_000)
+        ] = None,
+    ) -> Decoded:
+        """What a call, transaction or message to a contract of the registry does, in words, with dangers. Nothing is
+        sent or signed; other contracts are refused."""
+        self._service.chain_of(self._need(Scope.READ), chain)
+        asked = {"chain": chain, "data": data, "contract": contract, "value": value, "message": message}
+        return Decoded.model_validate({"decoded": await self._service.decode(asked)})
+
     async def what_if(
         self,
         wealth: Annotated[
@@ -200,6 +242,13 @@ class Desk:
         asked = {"jobs": self._service.jobs_of(caller, {}), "what_if": assumed}
         return PlanDocument.model_validate(await self._service.plan(asked))
 
+    async def rehearse(self) -> DryRunDocument:
+        """What a run would do now, rehearsed on a fork: the plan, its balance changes, or why it is refused. No plan is
+        stored, and none waits."""
+        caller = self._need(Scope.PLAN)
+        asked = {"jobs": self._service.jobs_of(caller, {}), "by": f"key {caller.name}"}
+        return DryRunDocument.model_validate(await self._service.rehearse(asked))
+
     async def request_approval(self) -> RunDocument:
         """Make the best plan now, rehearse it on a fork, and queue it. A person then approves it at the terminal with
         the command in `declined.reason`; nothing is signed here."""
@@ -208,6 +257,11 @@ class Desk:
         await self._service.write_audit()
         asked = {"jobs": self._service.jobs_of(caller, {}), "by": f"key {caller.name}"}
         return RunDocument.model_validate(await self._service.queue(asked))
+
+    async def page(self, file: Path) -> str:
+        """A page of the documentation, for a resource."""
+        self._need(Scope.READ)
+        return read_text(file)
 
     async def rows(self, name: str) -> dict[str, Any]:
         """A whole collection, for a resource."""
@@ -255,6 +309,13 @@ def _said(work: Callable[Given, Any]) -> Callable[Given, Any]:
             raise ToolError(str(failure)) from None
 
     return tool
+
+
+def _page_of_docs(desk: Desk, file: Path) -> Callable[[], Any]:
+    async def read() -> str:
+        return await desk.page(file)
+
+    return read
 
 
 def _resource(desk: Desk, name: str) -> Callable[[], Any]:

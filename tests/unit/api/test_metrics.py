@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kit.api.served import Served
+from tests.kit.journal.store import plan
 from tests.kit.market_builder import OWNER
+from yieldbot.app.positions import PositionsRequest, positions
 from yieldbot.app.workers import WorkerFailed
+from yieldbot.journal.journal_entries import PlanMarked, PlanStatus, PlanWritten
+from yieldbot.journal.store import Journal
 
 
 def figures(served: Served, key: dict[str, str]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -27,11 +32,32 @@ def test_state_and_money(served: Served) -> None:
     assert found[("yieldbot_markets", (("chain", chain),))] == 2.0
     place = (("asset", "USDC"), ("chain", chain), ("wallet", "main"))
     assert found[("yieldbot_held_tokens", place)] == 10_000.0 and 0 < found[("yieldbot_held_apy", place)] < 1
+    jobs = positions(PositionsRequest(), served.service.context).document.as_json()["jobs"]
+    (idle,) = (float(one["idle"]["text"]) for one in jobs if one.get("idle"))
+    assert found[("yieldbot_wealth_tokens", place)] == 10_000.0 + idle
     served.answers = {"newest": WorkerFailed("down", "TransientError")}
     served.read()
     served.service.halt("")
     found = figures(served, key)
     assert found[("yieldbot_reading_failing", ())] == 1.0 and found[("yieldbot_halted", ())] == 1.0
+
+
+def test_the_gap_is_the_newest_plans(served: Served) -> None:
+    key, job = served.key("read"), served.service.context.settings.jobs[0]
+    for gap in (40.0, 1.5):
+        old = plan(str(gap))
+        proof = replace(old.allocation.certificate, gap_bps=gap)
+        made = replace(
+            old,
+            owner=job.wallet.address,
+            block=replace(old.block, chain=job.chain.chain),
+            allocation=replace(old.allocation, certificate=proof),
+        )
+        with Journal.open(served.service.journal_file) as journal:
+            journal.append(PlanWritten(made, ()), PlanMarked(made.id, PlanStatus.QUEUED, "queue"))
+    assert served.client.get("/v1/plans", headers=key).json()["items"][0]["gap_bps"] == 1.5
+    place = (("chain", job.chain.name), ("wallet", "main"))
+    assert figures(served, key)[("yieldbot_gap_bps", place)] == 1.5
 
 
 def test_requests_are_counted_by_route(served: Served) -> None:

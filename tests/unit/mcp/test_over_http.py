@@ -31,7 +31,7 @@ async def called(transport: Any, headers: dict[str, str], tool: str) -> Any:
         httpx2.AsyncClient(transport=transport, headers=headers) as http,
         Client(streamable_http_client("http://x/mcp/", http_client=http)) as client,
     ):
-        assert len((await client.list_tools()).tools) == 13
+        assert len((await client.list_tools()).tools) == 15
         return await client.call_tool(tool, {})
 
 
