@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from yieldbot.api import listing
+from yieldbot.api.methods import known, template_of
 from yieldbot.api.problems import Problem
 from yieldbot.app.admission import Caller, Scope
 from yieldbot.app.service import Collection as Rows
@@ -43,7 +44,8 @@ def needs(scope: Scope, query: Collection[str] | None = ()) -> Callable[[Request
     """
 
     async def check(request: Request) -> None:
-        service_of(request).admission.need(caller_of(request), scope, request.state.address, request.state.what)
+        what = f"{known(request.method)} {template_of(request)}"
+        service_of(request).admission.need(caller_of(request), scope, request.state.address, what)
         if query is not None:
             only(request, query)
 

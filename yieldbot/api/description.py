@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 
+from yieldbot.api.answering import tagged
 from yieldbot.api.listing import MOST, USUAL
 
+router = APIRouter()
 PUBLIC = ("/v1/health", "/v1/ready")
 _LIST = (
     ("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}, "rows of the page"),
@@ -59,6 +61,12 @@ _ONCE = {
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{8,128}$"},
     "description": "a new random text for each new request; the same text again gets the first answer",
 }
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi_json(request: Request) -> Response:
+    """The description. Needs no key."""
+    return tagged(request, "openapi.json", request.app.openapi)
 
 
 def described(app: FastAPI) -> None:

@@ -16,8 +16,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from yieldbot import __version__
-from yieldbot.api import alert_routes, listing, on_request, resources, run_routes
+from yieldbot.api import alert_routes, description, listing, on_request, resources, run_routes
 from yieldbot.api.description import described
+from yieldbot.api.methods import Methods, known, template_of, without_body
 from yieldbot.api.metrics import Metrics
 from yieldbot.api.problems import Problem, ProblemDocument, limits, of_error
 from yieldbot.app import telemetry, tracing
@@ -30,12 +31,12 @@ MOST_BODY = 64 * 1024
 """Most bytes of a request's body."""
 BODY_SECONDS = 20.0
 """Seconds within which a request's body must arrive."""
-ROUTERS = (resources.router, on_request.router, alert_routes.router, run_routes.router)
+ROUTERS = (resources.router, on_request.router, alert_routes.router, run_routes.router, description.router)
 """All routes, in the order of the description."""
 _NAMES = frozenset(
     route.path.split("/")[1] for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
 )
-_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"))
+_ALLOWED = Methods(ROUTERS, "/v1")
 NO_KEY_NEEDED = frozenset(("/v1/health", "/v1/ready", "/v1/openapi.json"))
 _STATUSES = {400: "not understood", 401: "no valid key", 403: "the key has no such scope", 404: "not there",
              405: "no such method here", 408: "the body did not come in time", 413: "too large", 415: "not JSON",
@@ -49,7 +50,7 @@ def application(service: Service, inner: Mapping[str, ASGIApp] | None = None) ->
         title="yieldbot",
         version=__version__,
         description="Markets, positions, plans and grades as resources. Every key has scopes; none can sign.",
-        openapi_url="/v1/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -92,24 +93,23 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
     request_id = telemetry.begin()
     try:
         if listing.holds_key(path) or listing.holds_key(str(request.query_params)):
-            service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
+            service.admission.note("nobody", address, f"{known(request.method)} with a key in the URL", "400")
             raise Problem(400, "KEY_IN_URL", "a key is sent as `Authorization: Bearer`, never in a URL: revoke it")
         if named := listing.SECRET_WORDS.intersection(name.lower() for name in request.query_params):
-            service.admission.note("nobody", address, f"{request.method} with a key in the URL", "400")
+            service.admission.note("nobody", address, f"{known(request.method)} with a key in the URL", "400")
             raise Problem(
                 400, "KEY_IN_URL", f"{sorted(named)[0]}: a key is sent as `Authorization: Bearer`, never in a URL"
             )
         if path not in NO_KEY_NEEDED:
-            method = request.method if request.method in _METHODS else "another method"
-            asked = f"{method} {_resource(path)}"
+            asked = f"{known(request.method)} {_resource(path)}"
             caller, left = service.admission.admit(request.headers.get("authorization"), address, asked)
-            request.state.caller, request.state.what, request.state.address = caller, what, address
+            request.state.caller, request.state.address = caller, address
             ASKING.set(caller)
         else:
-            left = service.admission.admit_anybody(address, f"{request.method} {path}")
+            left = service.admission.admit_anybody(address, f"{known(request.method)} {path}")
         await _check_body(request)
         with tracing.continued(request.headers), telemetry.span(f"{request.method} {_resource(path)}"):
-            response = await go_on(request)
+            response = _options(path) if _asks_options(request) else await _answered(request, go_on)
     except Problem as problem:
         response = problem.response()
     except ClientDisconnect:  # the caller has closed the connection
@@ -125,11 +125,13 @@ async def _passage(request: Request, go_on: Callable[[Request], Awaitable[Respon
         and left is not None
         and response.status_code != 403
     ):
+        # what was done is named; what was not is counted by its kind, however many names are tried
+        what = what if response.status_code < 400 else f"{known(request.method)} {template_of(request)}"
         service.admission.note(request.state.caller.name, address, what, str(response.status_code))
         await service.write_audit()
     for name, value in limits(left).items():
         response.headers.setdefault(name, value)
-    route, seconds = _route(request), time.monotonic() - began
+    route, seconds = template_of(request), time.monotonic() - began
     request.app.state.metrics.answered(route, request.method, response.status_code, seconds)
     name = request.state.caller.name if left is not None and path not in NO_KEY_NEEDED else ""
     telemetry.answered(route, request.method, response.status_code, seconds, name)
@@ -148,13 +150,27 @@ def _resource(path: str) -> str:
     return "/mcp" if first == "mcp" else "another path"
 
 
-def _route(request: Request) -> str:
-    """The template of the route that answered, as ``/v1/markets/{key}``, so that metrics have a bounded number of
-    labels."""
-    found: str | None = getattr(request.scope.get("route"), "path", None)
-    if found is None:
-        return "/mcp" if request.url.path.startswith("/mcp/") else "other"
-    return found if found.startswith("/v1/") else f"/v1{found}"
+async def _answered(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    """The answer of a route; to HEAD the one to GET, without its body."""
+    if request.method != "HEAD" or not request.url.path.startswith("/v1/"):
+        return await go_on(request)
+    request.scope["method"] = "GET"
+    try:
+        response = await go_on(request)
+    finally:
+        request.scope["method"] = "HEAD"
+    return without_body(response)
+
+
+def _asks_options(request: Request) -> bool:
+    return request.method == "OPTIONS" and request.url.path.startswith("/v1/")
+
+
+def _options(path: str) -> Response:
+    """Which methods a resource has. Raises Problem (404)."""
+    if (allow := _ALLOWED.of(path)) is None:
+        raise Problem(404, "NOT_FOUND", "there is no such resource")
+    return Response(status_code=204, headers={"Allow": allow, "Cache-Control": "no-store"})
 
 
 async def _check_body(request: Request) -> None:
@@ -198,7 +214,10 @@ async def _http(request: Request, failure: Exception) -> Response:
         405: ("NO_SUCH_METHOD", "this resource has no such method"),
     }
     code, words = codes.get(failure.status_code, ("NOT_UNDERSTOOD", str(failure.detail)))
-    return Problem(failure.status_code, code, words, failure.headers).response()
+    headers = dict(failure.headers or {})
+    if failure.status_code == 405 and (allow := _ALLOWED.of(request.url.path)) is not None:
+        headers["Allow"] = allow  # the framework names those of one route alone
+    return Problem(failure.status_code, code, words, headers).response()
 
 
 async def _invalid(request: Request, failure: Exception) -> Response:

@@ -130,13 +130,20 @@ class TransactionRow(Part):
     notes: tuple[str, ...] = Field(description="notes about it, the oldest first")
 
 
+def newer(before: Collection | None, now: Collection) -> Collection:
+    """The rows as they are now; the earlier ones where they are the same, so that whoever has them needs no others."""
+    return before if before is not None and before.rows == now.rows and before.unread == now.unread else now
+
+
 class Page(Part, Generic[RowT]):
     """A part of a collection."""
 
     items: tuple[RowT, ...] = Field(description="the rows")
     next: str | None = Field(description="the cursor of the next page; null: this is the last")
     total: int = Field(description="rows that match, on all pages")
-    as_of: int = Field(description="when they were read, in unix seconds")
+    as_of: int = Field(
+        description="when they were read, in unix seconds; of what the journal has: since when they are as they are"
+    )
     unread: tuple[str, ...] = Field(description="what could not be read, a line each")
 
 

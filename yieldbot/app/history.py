@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
     wants_plans = request.plans or request.waiting
     records: tuple[Record, ...] = ()
     plans: tuple[JournalPlan, ...] = ()
+    places: Mapping[str, tuple[str, str]] = {}
     if file.exists():
         with Journal.read(file) as journal:
             if wants_plans:
@@ -64,9 +66,10 @@ def history(request: HistoryRequest, context: Context) -> HistoryDocument:
                 plans = tuple(plan_of(one, signed.get(one.plan.id, ())) for one in stored)
             else:
                 records = journal.history(min(request.limit, MOST_EVENTS) or None)
+                places = journal.places_of_plans()
     if wants_plans:
         return PlansDocument(journal=str(file), plans=plans)
-    return EventsDocument(journal=str(file), events=tuple(event_of(record) for record in records))
+    return EventsDocument(journal=str(file), events=tuple(event_of(record, places) for record in records))
 
 
 def _verified(file: Path) -> VerifiedDocument:
@@ -77,16 +80,18 @@ def _verified(file: Path) -> VerifiedDocument:
     return VerifiedDocument(journal=str(file), rows=rows, head_seq=seq, head_hash=digest)
 
 
-def event_of(record: Record) -> JournalEvent:
-    """The row of an entry, without signed bytes."""
+def event_of(record: Record, places: Mapping[str, tuple[str, str]]) -> JournalEvent:
+    """The row of an entry, without signed bytes. places: (chain, owner) of each plan: an entry about a plan alone is
+    about its account too."""
     keys, body = encode(record.entry)
+    chain, owner = places.get(keys.plan_id, ("", ""))
     body.pop("raw", None)  # signed bytes: whoever holds them can send them
     return JournalEvent(
         seq=record.seq,
         at=record.at,
         kind=keys.kind,
-        chain=keys.chain or None,
-        owner=keys.owner or None,
+        chain=keys.chain or chain or None,
+        owner=keys.owner or owner or None,
         plan_id=keys.plan_id or None,
         tx_hash=keys.tx_hash or None,
         text=one_line(_words(keys.kind, body)),

@@ -94,8 +94,9 @@ class JournalRows:
         records = tuple(records)
         known.plans = fold_plans(records, known.plans)
         known.sent = fold_transactions(records, known.sent)
+        places = {name: (str(one.plan.block.chain), str(one.plan.owner)) for name, one in known.plans.items()}
         for record in records:
-            event = event_of(record).model_dump(mode="json")
+            event = event_of(record, places).model_dump(mode="json")
             known.events.append(event)
             match record.entry:
                 case ApprovalGiven() as given:

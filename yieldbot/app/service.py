@@ -92,6 +92,8 @@ class Service:
     """Rows of the journal by name, read when its file had the stamp ``_journal_is``."""
     _journal_is: tuple[int, int, int] | None = field(init=False, default=None)
     """A stamp that changes with the journal's file."""
+    _accounts: Collection = field(init=False, default=NOTHING)
+    """Our accounts, since when they are as they are."""
     _reading: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     """Held while the journal is read."""
     _remembered: dict[tuple[Any, ...], Collection] = field(init=False, default_factory=dict)
@@ -210,7 +212,11 @@ class Service:
                 "assets": tuple(dict.fromkeys((*before["assets"], *(token.symbol for token in job.assets)))),
                 "stopped": stopped.get((job.chain.chain, job.wallet.address)),
             }
-        return Collection(tuple(rows.values()), f"accounts-{hash(tuple(map(str, rows.values())))}", int(self._now()))
+        found = tuple(rows.values())
+        if found != self._accounts.rows or not self._accounts.as_of:
+            at = int(self._now())
+            self._accounts = Collection(found, f"accounts-{at}-{hash(str(found))}", at)
+        return self._accounts
 
     def ready(self) -> str | None:
         """Why the server's answers should not be relied on now; None if it is ready."""
@@ -405,7 +411,8 @@ class Service:
     def _read_journal(self, version: str) -> dict[str, Collection]:
         at = int(self._now())
         found = self._rows.read()
-        return {name: Collection(tuple(reversed(rows)), f"{name}-{version}", at) for name, rows in found.items()}
+        made = {name: Collection(tuple(reversed(rows)), f"{name}-{version}", at) for name, rows in found.items()}
+        return {name: collections.newer(self._journal.get(name), one) for name, one in made.items()}
 
     def _stopped(self) -> Mapping[Any, str]:
         from yieldbot.app.halt import stopped_accounts

@@ -225,6 +225,12 @@ class Journal:
         stored = self._folded(fold_plans, "WHERE kind GLOB 'plan.*'", ()).values()
         return tuple(plan for plan in stored if status is None or plan.status is status)
 
+    def places_of_plans(self) -> dict[str, tuple[str, str]]:
+        """(chain, owner) of each plan that was written, by its id."""
+        with self._transaction() as connection:
+            found = connection.exec_driver_sql("SELECT plan_id, chain, owner FROM events WHERE kind = 'plan.written'")
+            return {row[0]: (row[1], row[2]) for row in found}
+
     def approvals(self, plan_id: str) -> tuple[ApprovalGiven, ...]:
         """Signatures that were given for a plan, in order; none of them is checked here."""
         records = self._records("WHERE kind = 'approval.given' AND plan_id = ?", (plan_id,))

@@ -27,7 +27,7 @@ NEEDS = {
     ("DELETE", "/plans/{plan_id}/approval"): Scope.APPROVE,
 }  # fmt: skip
 """What a route needs that is not read."""
-PUBLIC = {"/health", "/ready"}
+PUBLIC = {"/health", "/ready", "/openapi.json"}
 ROUTES = [
     (method, route.path)
     for router in ROUTERS
@@ -46,7 +46,9 @@ IDEMPOTENT = {"Idempotency-Key": "a-new-one-1"}
 
 
 def filled(path: str) -> str:
-    return "/v1" + path.format(key="aave_v3~1~a", plan_id="p1", kind="csv", alert_id="a1", run_id="r1")
+    return "/v1" + path.format(
+        key="aave_v3~1~a", plan_id="p1", kind="csv", alert_id="a1", run_id="r1", prefix="00000000"
+    )
 
 
 def market_key(served: Served, headers: dict[str, str]) -> str:

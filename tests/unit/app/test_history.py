@@ -37,7 +37,8 @@ def test_events_plans_and_the_chain_of_hashes(tmp_path: Path) -> None:
     last = history(HistoryRequest(limit=3), context)
     assert isinstance(last, EventsDocument)
     assert [event.text for event in last.events] == ["supply 5 USDC", "queued by queue", "failed by us: x"]
-    assert "raw" not in last.events[0].body and last.events[0].tx_hash == "0xaa" and last.events[1].chain is None
+    assert "raw" not in last.events[0].body and last.events[0].tx_hash == "0xaa"
+    assert last.events[1].chain == "eip155:8453" and last.events[1].owner == last.events[0].owner, "its plan's"
     every = history(HistoryRequest(limit=0), context)
     assert isinstance(every, EventsDocument) and [event.seq for event in every.events] == [1, 2, 3, 4, 5]
     waiting = history(HistoryRequest(waiting=True), context)
